@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lfm2: Liquid AI's LFM2 language models on ordinary CPUs.
+ *
+ * This header is the whole contract. It reads top to bottom in the order in which a program
+ * uses it: status, runtime, model, text, session, sampler, generation, chat, tools of the trade.
+ *
+ * Rules that hold for every function:
+ *  - Fallible functions return an int32_t status: LFM2_OK (0) or one of LFM2_E_*. After a failure
+ *    lfm2_last_error() and lfm2_last_error_code() of the same thread say what and where.
+ *    On failure every output is left untouched unless its comment says otherwise.
+ *  - The library never aborts, exits, prints, installs signal handlers or reads the environment.
+ *  - Strings are UTF-8 with an explicit length in bytes; returned strings are also 0-terminated.
+ *  - Option structs start with `size`; call the matching _init function (it sets every field to
+ *    its default, and `size`), change what you need, and pass the pointer. NULL means defaults.
+ *    Structs only ever grow at their end: a program built against an older header keeps working.
+ *    Output structs start with `size` too: set it to sizeof the struct before the call.
+ *  - A pointer to a handle may be passed between threads freely. A runtime and a model may be used
+ *    by several threads at once; a session, a sampler and a decoder by one thread at a time
+ *    (lfm2_session_cancel is the exception).
+ *  - free functions accept NULL.
+ *  - Callbacks run on the thread that called the library; they must not call back into the same
+ *    session. A callback that returns non-zero stops the call, which returns LFM2_E_STOPPED.
+ *
+ * Numerical law: the logits of a token depend on the model file, the tokens before it, the KV type
+ * and the kernel family only: never on how many tokens share a call, on chunk sizes, or on the
+ * number of threads. Bit for bit.
+ */
+#ifndef LFM2_H
+#define LFM2_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define LFM2_API __attribute__((visibility("default")))
+#else
+#define LFM2_API
+#endif
+
+/* ---- Version ------------------------------------------------------------------------------ */
+
+/* "0.1.0". Static storage. */
+LFM2_API const char *lfm2_version(void);
+
+/* ---- Status ------------------------------------------------------------------------------- */
+
+enum {
+    LFM2_OK = 0,
+    LFM2_E_ARGUMENT = 1,    /* a parameter is NULL, out of range or inconsistent */
+    LFM2_E_MEMORY = 2,      /* an allocation failed; nothing was lost */
+    LFM2_E_IO = 3,          /* the operating system could not open, read, map or write a file */
+    LFM2_E_FORMAT = 4,      /* a file is broken: the message names file, key or tensor, offset */
+    LFM2_E_UNSUPPORTED = 5, /* a valid file or request that this library does not handle */
+    LFM2_E_THREAD = 6,      /* threads could not be started */
+    LFM2_E_LIMIT = 7,       /* the session's context is full, or a documented limit is exceeded */
+    LFM2_E_BUFFER = 8,      /* the caller's buffer is too small; the needed size was returned */
+    LFM2_E_STOPPED = 9,     /* a callback returned non-zero */
+    LFM2_E_CANCELLED = 10,  /* lfm2_session_cancel was called */
+    LFM2_E_TEXT = 11,       /* invalid JSON given by the caller */
+    LFM2_E_STATE = 12,      /* the call does not fit the state of the handle */
+    LFM2_E_INTERNAL = 13    /* a broken promise inside the library: please report it */
+};
+
+/* Name of a status, e.g. "LFM2_E_FORMAT"; "LFM2_E_?" for other values. Static storage. */
+LFM2_API const char *lfm2_status_name(int32_t status);
+
+/* Text of this thread's last failure, English, one line, e.g.
+ * "model.gguf: tensor 'blk.3.attn_q.weight': offset 0x1234: ends beyond the file".
+ * "" before the first failure. Valid until this thread's next failing call. */
+LFM2_API const char *lfm2_last_error(void);
+
+/* Stable machine-readable name of this thread's last failure, e.g. "gguf.tensor.bounds". */
+LFM2_API const char *lfm2_last_error_code(void);
+
+/* ---- Runtime: threads, allocator, log, CPU mask ------------------------------------------- */
+
+typedef struct lfm2_runtime lfm2_runtime;
+
+/* Log levels. */
+enum { LFM2_LOG_ERROR = 0, LFM2_LOG_WARN = 1, LFM2_LOG_INFO = 2, LFM2_LOG_DEBUG = 3 };
+
+/* Instruction sets that cpu_disable can switch off. Disabling one also disables those above it
+ * that need it (AVX2 off means AVX-VNNI and all AVX-512 off). */
+enum {
+    LFM2_CPU_AVX2 = 1,       /* with FMA and F16C */
+    LFM2_CPU_AVXVNNI = 2,
+    LFM2_CPU_AVX512 = 4,     /* F, BW, DQ, VL, CD */
+    LFM2_CPU_AVX512VNNI = 8,
+    LFM2_CPU_AVX512BF16 = 16,
+    LFM2_CPU_GFNI = 32,
+    LFM2_CPU_SSE41 = 64,
+    LFM2_CPU_AVX = 128,
+    LFM2_CPU_ALL = 0x7fffffff
+};
+
+/* Who supplies the quantised matrix kernels. */
+enum {
+    LFM2_KERNELS_AUTO = 0,    /* the measured winner for each format on this CPU */
+    LFM2_KERNELS_SCALAR = 1,  /* portable C only */
+    LFM2_KERNELS_OWN = 2,     /* this library's kernels; scalar where there is none */
+    LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's where one fits the format; else as OWN */
+};
+
+typedef struct lfm2_runtime_options {
+    size_t size;
+    int32_t n_threads;    /* threads that compute, the caller included; 0 = physical cores */
+    uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used */
+    int32_t kernels;      /* LFM2_KERNELS_* */
+    int32_t log_level;    /* messages above this level are not delivered */
+    /* Allocator: both or neither. alloc returns memory of `bytes` bytes aligned to `align` (a power
+     * of two, at most 4096) or NULL. They must be callable from any thread. */
+    void *(*alloc)(void *user, size_t bytes, size_t align);
+    void (*free)(void *user, void *ptr, size_t bytes, size_t align);
+    void *alloc_user;
+    /* Log sink; NULL = silent. May be called from the thread that calls the library only. */
+    void (*log)(void *user, int32_t level, const char *text, size_t len);
+    void *log_user;
+    /* A pthreadpool_t lent by the host (then n_threads is its size); it must outlive the runtime. */
+    void *threadpool;
+} lfm2_runtime_options;
+
+LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options);
+
+/* Detects the CPU, selects kernels, starts n_threads - 1 threads (they sleep between calls).
+ * Errors: ARGUMENT, MEMORY, THREAD. The runtime is reference-counted by its models: it may be
+ * freed first, and goes away with the last of them. */
+LFM2_API int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
+LFM2_API void lfm2_runtime_free(lfm2_runtime *runtime);
+
+LFM2_API int32_t lfm2_runtime_threads(const lfm2_runtime *runtime);
+
+/* LFM2_CPU_* bits in use (detected and not disabled). */
+LFM2_API uint32_t lfm2_runtime_cpu(const lfm2_runtime *runtime);
+
+/* ---- Model: immutable, shared, reference-counted ------------------------------------------ */
+
+typedef struct lfm2_model lfm2_model;
+
+enum {
+    LFM2_LOAD_FULL = 0,     /* ready to run */
+    LFM2_LOAD_TOKENIZER = 1, /* tokenizer only: no weights are read */
+    LFM2_LOAD_INSPECT = 2   /* everything is parsed and checked, nothing is packed */
+};
+
+/* Which of the two published BPE rules holds for a piece that is itself a vocabulary entry. */
+enum {
+    LFM2_MERGES_FILE = 0,   /* tokenizer.json's ignore_merges; for GGUF files: false */
+    LFM2_MERGES_APPLY = 1,  /* always merge step by step (Hugging Face, ignore_merges false) */
+    LFM2_MERGES_IGNORE = 2  /* emit such a piece whole (llama.cpp) */
+};
+
+typedef struct lfm2_model_options {
+    size_t size;
+    int32_t mode;   /* LFM2_LOAD_* */
+    int32_t merges; /* LFM2_MERGES_* */
+    /* Called now and then while loading, done in 0..1; NULL = none. */
+    int32_t (*progress)(void *user, double done);
+    void *progress_user;
+} lfm2_model_options;
+
+LFM2_API void lfm2_model_options_init(lfm2_model_options *options);
+
+/* Loads a GGUF file (the first part of a split one), or a Hugging Face folder (config.json,
+ * *.safetensors, tokenizer.json). The file is mapped into memory: it must not shrink while the
+ * model lives. Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED. */
+LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
+                                 const lfm2_model_options *options, lfm2_model **out);
+
+/* Takes one more reference. Returns its argument. */
+LFM2_API lfm2_model *lfm2_model_retain(lfm2_model *model);
+
+/* Gives one reference back; sessions and decoders hold one each. */
+LFM2_API void lfm2_model_free(lfm2_model *model);
+
+typedef struct lfm2_model_info {
+    size_t size;
+    const char *arch;        /* "lfm2" or "lfm2moe"; strings live as long as the model */
+    const char *name;        /* general.name or "" */
+    const char *file_type;   /* dominant weight type, e.g. "Q4_0" */
+    uint64_t n_params;       /* every stored weight, a tied embedding counted once */
+    uint64_t n_params_active;/* of those, used for one token */
+    uint64_t file_bytes;     /* all parts */
+    uint64_t weight_bytes;   /* tensor data in the file */
+    uint64_t packed_bytes;   /* memory of the packed weights (0 unless LFM2_LOAD_FULL) */
+    uint32_t n_vocab, n_embd, n_layer, n_layer_attn, n_layer_dense;
+    uint32_t n_head, n_head_kv, head_dim;
+    uint32_t n_ff, n_expert, n_expert_used, n_ff_expert;
+    uint32_t conv_kernel, n_ctx_train;
+    float rope_theta, norm_eps;
+    int32_t bos_id, eos_id, pad_id;  /* -1 = none */
+    uint32_t n_tensors, n_meta;
+} lfm2_model_info;
+
+LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
+
+typedef struct lfm2_tensor_info {
+    size_t size;
+    const char *name; /* GGUF name; lives as long as the model */
+    const char *type; /* "Q4_0", "F32", ... */
+    uint32_t n_dims;
+    uint32_t part;    /* index of the file among the parts */
+    uint64_t dims[4]; /* dims[0] contiguous */
+    uint64_t bytes;
+    uint64_t offset;  /* of the data, from the start of its file */
+} lfm2_tensor_info;
+
+/* Tensor `index` of 0..n_tensors-1, in file order. */
+LFM2_API int32_t lfm2_model_get_tensor(const lfm2_model *model, uint32_t index,
+                                       lfm2_tensor_info *info);
+
+/* Metadata entry `index` of 0..n_meta-1: key and value as text (arrays as "[type x count]").
+ * The strings live as long as the model. */
+LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, const char **key,
+                                     const char **value);
+
+/* ---- Text --------------------------------------------------------------------------------- */
+
+enum {
+    LFM2_TOKENIZE_BOS = 1,    /* prepend the model's BOS if the model asks for one */
+    LFM2_TOKENIZE_SPECIAL = 2 /* control tokens written out in the text ("<|im_end|>") become tokens;
+                                 without it they are ordinary text: leave it off for user input */
+};
+
+/* Text to token ids. Bytes that are not UTF-8 are kept: they are encoded byte by byte, and
+ * decoding gives the same bytes back. `ids` may be NULL when capacity is 0. *n_ids receives the
+ * number of ids of the whole text, also when it exceeds capacity (LFM2_E_BUFFER; the first
+ * `capacity` ids are then written). Errors: ARGUMENT, MEMORY, BUFFER. */
+LFM2_API int32_t lfm2_tokenize(const lfm2_model *model, const char *text, size_t len,
+                               uint32_t flags, int32_t *ids, size_t capacity, size_t *n_ids);
+
+enum {
+    LFM2_TOKEN_NORMAL = 1,
+    LFM2_TOKEN_UNKNOWN = 2,
+    LFM2_TOKEN_CONTROL = 3,
+    LFM2_TOKEN_USER = 4,
+    LFM2_TOKEN_UNUSED = 5,
+    LFM2_TOKEN_BYTE = 6
+};
+
+/* Bytes of one token as decoding writes them (control tokens: their name) and its LFM2_TOKEN_*
+ * kind; any output may be NULL. The bytes live as long as the model; they may end inside a UTF-8
+ * character. */
+LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes,
+                                size_t *len, int32_t *kind);
+
+enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write control tokens by name instead of skipping them */ };
+
+/* Token ids to bytes. *len receives the whole length, also when it exceeds capacity
+ * (LFM2_E_BUFFER; the first `capacity` bytes are then written). No terminator is added. */
+LFM2_API int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_ids,
+                                 uint32_t flags, char *text, size_t capacity, size_t *len);
+
+/* Streaming decoder: takes ids one at a time, hands out whole UTF-8 characters. */
+typedef struct lfm2_decoder lfm2_decoder;
+
+LFM2_API int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **out);
+LFM2_API void lfm2_decoder_free(lfm2_decoder *decoder);
+
+/* Adds a token; *text and *len receive the characters that are now complete (possibly none).
+ * Bytes that can never become UTF-8 come out as U+FFFD. Valid until the next call. */
+LFM2_API int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text,
+                                   size_t *len);
+
+/* Ends the text: an unfinished character comes out as U+FFFD; the decoder starts anew. */
+LFM2_API int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len);
+
+/* ---- Session: one timeline of tokens ------------------------------------------------------ */
+
+typedef struct lfm2_session lfm2_session;
+
+enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1 };
+
+typedef struct lfm2_session_options {
+    size_t size;
+    uint32_t n_ctx;   /* most tokens the session can hold; 0 = min(4096, the model's) */
+    uint32_t n_chunk; /* most tokens in one pass of prefill; 0 = 512 */
+    int32_t kv_type;  /* LFM2_KV_* */
+} lfm2_session_options;
+
+LFM2_API void lfm2_session_options_init(lfm2_session_options *options);
+
+typedef struct lfm2_memory {
+    size_t size;
+    uint64_t weights; /* packed weights, shared by all sessions of the model */
+    uint64_t mapped;  /* file bytes that stay mapped and are read while running */
+    uint64_t kv;      /* KV cache of one session */
+    uint64_t conv;    /* convolution state of one session */
+    uint64_t scratch; /* working memory of one session */
+    uint64_t total;   /* sum of the above */
+} lfm2_memory;
+
+/* Bytes that loading `model`'s file and one session would take. Works on a model loaded with
+ * LFM2_LOAD_INSPECT: nothing big is allocated. */
+LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
+                                      lfm2_memory *memory);
+
+/* Allocates everything the session will ever need. Errors: ARGUMENT, MEMORY, STATE. */
+LFM2_API int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
+                                     lfm2_session **out);
+LFM2_API void lfm2_session_free(lfm2_session *session);
+
+/* Forgets all tokens. */
+LFM2_API int32_t lfm2_session_reset(lfm2_session *session);
+
+/* Tokens held, and the most it can hold. */
+LFM2_API uint32_t lfm2_session_length(const lfm2_session *session);
+LFM2_API uint32_t lfm2_session_capacity(const lfm2_session *session);
+
+/* Appends n >= 1 tokens; afterwards lfm2_session_logits gives the row of the last one. On LIMIT
+ * (no room) and ARGUMENT (id outside the vocabulary) nothing was appended; on CANCELLED the chunks
+ * computed so far stay. */
+LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n);
+
+/* lfm2_session_prefill for one token. */
+LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
+
+/* Appends n >= 1 tokens and writes the logits of each: out is [n][n_vocab] float, row-major. */
+LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
+
+/* Logits after the last token: n_vocab floats, valid until the session's next call. STATE before
+ * the first token. May compute (and then fail like lfm2_session_decode) after lfm2_generate, which
+ * leaves its last token to be computed when it is needed. */
+LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
+                                     size_t *n_vocab);
+
+/* Makes the session's running call return LFM2_E_CANCELLED soon. Any thread, signal handlers
+ * included: one atomic store. It acts on the call in progress, or else on the next one, which
+ * consumes it. The session stays usable. */
+LFM2_API void lfm2_session_cancel(lfm2_session *session);
+
+/* ---- Sampler ------------------------------------------------------------------------------ */
+
+typedef struct lfm2_sampler lfm2_sampler;
+
+typedef struct lfm2_logit_bias {
+    int32_t id;
+    float bias; /* added to the logit; -INFINITY forbids the token */
+} lfm2_logit_bias;
+
+/* Applied in this order (Hugging Face's, which the model card's figures are meant for):
+ *  1. logit bias;
+ *  2. repetition penalty r over the last penalty_last_n tokens: logit / r if positive, else * r;
+ *     frequency f and presence p over the same tokens: logit - count * f - p;
+ *  3. temperature 0: the largest logit (lowest id on ties) is taken. Otherwise logits / temperature;
+ *  4. top-k, 5. top-p (smallest set whose probability reaches p), 6. min-p (p >= min_p * largest),
+ *     each on what the ones before left, renormalised; at least one token always stays;
+ *  7. a draw with the seeded generator. */
+typedef struct lfm2_sampler_options {
+    size_t size;
+    float temperature;        /* 0 = greedy; default 0.3 */
+    int32_t top_k;            /* 0 = off (default) */
+    float top_p;              /* 1 = off (default) */
+    float min_p;              /* 0 = off; default 0.15 */
+    float repetition_penalty; /* 1 = off; default 1.05 */
+    float frequency_penalty;  /* 0 = off (default) */
+    float presence_penalty;   /* 0 = off (default) */
+    int32_t penalty_last_n;   /* -1 = all tokens (default) */
+    uint64_t seed;            /* same seed, same model, same prompt: same text; default 0 */
+    const lfm2_logit_bias *logit_bias; /* copied */
+    size_t n_logit_bias;
+} lfm2_sampler_options;
+
+/* The model card's defaults. */
+LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options);
+
+/* Errors: ARGUMENT (a value out of range or not finite), MEMORY. */
+LFM2_API int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
+                                     lfm2_sampler **out);
+LFM2_API void lfm2_sampler_free(lfm2_sampler *sampler);
+
+/* Forgets the tokens seen and restarts the generator from the seed. */
+LFM2_API void lfm2_sampler_reset(lfm2_sampler *sampler);
+
+/* Tells the sampler of a token that is now part of the text (prompt or output). */
+LFM2_API int32_t lfm2_sampler_accept(lfm2_sampler *sampler, int32_t id);
+
+/* Chooses a token from n_vocab logits (not changed, not accepted). */
+LFM2_API int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n_vocab,
+                                     int32_t *id);
+
+/* ---- Generation --------------------------------------------------------------------------- */
+
+typedef struct lfm2_logprob {
+    int32_t id;
+    float logprob; /* natural logarithm of softmax over the raw logits */
+} lfm2_logprob;
+
+/* What the callback receives for each token. */
+typedef struct lfm2_piece {
+    size_t size;
+    int32_t id;        /* -1 for the text flushed at the end */
+    const char *text;  /* whole characters that became final with this token; may be empty */
+    size_t len;
+    float logprob;     /* of id */
+    const lfm2_logprob *top; /* the n_top most likely tokens, best first */
+    size_t n_top;
+} lfm2_piece;
+
+enum {
+    LFM2_FINISH_LENGTH = 1,      /* max_tokens */
+    LFM2_FINISH_STOP_TOKEN = 2,  /* EOS or a stop token; it is not part of the text */
+    LFM2_FINISH_STOP_STRING = 3, /* the text ends before the stop string */
+    LFM2_FINISH_CONTEXT = 4,     /* the session is full */
+    LFM2_FINISH_CALLBACK = 5,    /* the callback returned non-zero */
+    LFM2_FINISH_CANCELLED = 6    /* lfm2_session_cancel */
+};
+
+typedef struct lfm2_generate_options {
+    size_t size;
+    uint32_t max_tokens;          /* 0 = until something else ends it */
+    const int32_t *stop_ids;      /* besides the model's own end-of-text tokens */
+    size_t n_stop_ids;
+    const char *const *stop_strings; /* 0-terminated, not empty */
+    size_t n_stop_strings;
+    uint32_t n_top;               /* alternatives reported per token, 0..64 */
+    uint32_t ignore_eos;          /* 1: the model's own end tokens do not end the text */
+    uint32_t special;             /* 1: control tokens appear in the text by name */
+    int32_t (*callback)(void *user, const lfm2_piece *piece);
+    void *callback_user;
+} lfm2_generate_options;
+
+LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options);
+
+typedef struct lfm2_generate_result {
+    size_t size;
+    int32_t finish;         /* LFM2_FINISH_* */
+    int32_t stop_id;        /* the token that ended it, or -1 */
+    uint32_t n_prompt, n_generated;
+    double prompt_seconds;  /* until the first token was chosen */
+    double generate_seconds;/* the rest */
+} lfm2_generate_result;
+
+/* Appends the prompt (may be empty when the session holds tokens), then samples, appends and
+ * reports tokens. The prompt and each generated token are accepted by the sampler. Every token chosen,
+ * the stop token included, belongs to the session afterwards (unless the context is full), so that
+ * a next turn can follow. LFM2_OK for every
+ * LFM2_FINISH_*; result may be NULL. */
+LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
+                               size_t n_prompt, const lfm2_generate_options *options,
+                               lfm2_generate_result *result);
+
+/* ---- Chat --------------------------------------------------------------------------------- */
+
+typedef struct lfm2_message {
+    const char *role; /* "system", "user", "assistant" or "tool"; 0-terminated */
+    const char *content;
+    size_t content_len;
+} lfm2_message;
+
+enum {
+    LFM2_CHAT_GENERATION_PROMPT = 1, /* end with the assistant's opening */
+    LFM2_CHAT_NO_BOS = 2             /* continue a conversation: no leading BOS text or token */
+};
+
+/* Renders messages in LFM2's chat format. `tools` is a JSON array of tool objects (or NULL); its
+ * objects are written with Python's json.dumps spacing, key order kept. *len as in
+ * lfm2_detokenize. Errors: ARGUMENT (unknown role), TEXT (tools: message says where), BUFFER. */
+LFM2_API int32_t lfm2_chat_render(lfm2_runtime *runtime, const lfm2_message *messages, size_t n,
+                                  const char *tools, size_t tools_len, uint32_t flags, char *text,
+                                  size_t capacity, size_t *len);
+
+/* The token ids of the rendered chat, as Hugging Face gives them, except that control tokens
+ * written in the content of user and tool messages stay plain text. */
+LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const lfm2_message *messages, size_t n,
+                                    const char *tools, size_t tools_len, uint32_t flags,
+                                    int32_t *ids, size_t capacity, size_t *n_ids);
+
+/* ---- Making model files ------------------------------------------------------------------- */
+
+typedef struct lfm2_convert_options {
+    size_t size;
+    const char *type; /* "q4_0", "q8_0", "f16", "bf16" or "f32" */
+    int32_t (*progress)(void *user, double done);
+    void *progress_user;
+} lfm2_convert_options;
+
+LFM2_API void lfm2_convert_options_init(lfm2_convert_options *options);
+
+/* Reads a GGUF file or Hugging Face folder, writes a GGUF file with weights of options->type (which
+ * tensor gets which type as llama.cpp's plain quantisation does it). The output appears complete or
+ * not at all. */
+LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *out_path,
+                               const lfm2_convert_options *options);
+
+/* Writes a valid model of the named shape ("lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2-350m",
+ * "lfm2-1.2b", "tiny") with seeded random weights and a working tokenizer. */
+LFM2_API int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
+                                 const char *out_path, const lfm2_convert_options *options);
+
+/* ---- Kernels: what this machine would run, and how fast ----------------------------------- */
+
+typedef struct lfm2_kernel_info {
+    size_t size;
+    const char *name;     /* e.g. "i8b32_f32_q4_gemm_12x16c4__avx512vnni"; static storage */
+    const char *provider; /* "scalar", "lfm2", "xnnpack" */
+    const char *isa;      /* "scalar", "avx2", "avx512vnni", ... */
+    const char *weights;  /* panel format */
+    const char *activations;
+    uint32_t mr, nr;      /* most rows, and columns, of one tile */
+    uint32_t available;   /* 1: this runtime's CPU can run it */
+    uint32_t chosen;      /* 1: this runtime uses it for its panel format */
+} lfm2_kernel_info;
+
+/* Matrix kernel `index`; LFM2_E_ARGUMENT past the last one. */
+LFM2_API int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index,
+                                 lfm2_kernel_info *info);
+
+/* Runs matrix kernel `index` on m rows, k x n weights streamed from a pool of pool_bytes, on all
+ * threads for about `seconds`; gives 2*m*n*k operations a second and weight bytes read a second. */
+LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n,
+                                   uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
+                                   double *bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LFM2_H */

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the choice: CPU detection, the table of matrix kernels, and which of them are used. */
+#include "kernels/internal.h"
+
+#include <cpuinfo.h>
+
+/* ---- CPU ---------------------------------------------------------------------------------------
+ */
+
+static uint32_t detect_x86(void)
+{
+    uint32_t cpu = 0;
+    cpu |= cpuinfo_has_x86_sse4_1() ? LF_CPU_SSE41 : 0;
+    cpu |= cpuinfo_has_x86_avx() ? LF_CPU_AVX : 0;
+    cpu |= cpuinfo_has_x86_gfni() ? LF_CPU_GFNI : 0;
+    if (cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3() && cpuinfo_has_x86_f16c()) {
+        cpu |= LF_CPU_AVX2;
+    }
+    cpu |= cpuinfo_has_x86_avxvnni() ? LF_CPU_AVXVNNI : 0;
+    if (cpuinfo_has_x86_avx512f() && cpuinfo_has_x86_avx512bw() && cpuinfo_has_x86_avx512dq() &&
+        cpuinfo_has_x86_avx512vl() && cpuinfo_has_x86_avx512cd()) {
+        cpu |= LF_CPU_AVX512;
+    }
+    cpu |= cpuinfo_has_x86_avx512vnni() ? LF_CPU_AVX512VNNI : 0;
+    cpu |= cpuinfo_has_x86_avx512bf16() ? LF_CPU_AVX512BF16 : 0;
+    return lf_cpu_without(cpu, 0);
+}
+
+bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores)
+{
+    *cpu = 0;
+    *physical_cores = 0;
+    if (!cpuinfo_initialize()) {
+        return false;
+    }
+    *cpu = detect_x86(); /* on other machines cpuinfo answers no to every question */
+    *physical_cores = cpuinfo_get_cores_count();
+    return true;
+}
+
+uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable)
+{
+    static const struct {
+        uint32_t feature, base;
+    } needs[] = {/* in an order in which one pass suffices */
+                 {LF_CPU_AVX, LF_CPU_SSE41},        {LF_CPU_GFNI, LF_CPU_SSE41},
+                 {LF_CPU_AVX2, LF_CPU_AVX},         {LF_CPU_AVXVNNI, LF_CPU_AVX2},
+                 {LF_CPU_AVX512, LF_CPU_AVX2},      {LF_CPU_AVX512VNNI, LF_CPU_AVX512},
+                 {LF_CPU_AVX512BF16, LF_CPU_AVX512}};
+    cpu &= ~disable;
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        if ((cpu & needs[i].base) == 0) {
+            cpu &= ~needs[i].feature;
+        }
+    }
+    return cpu;
+}
+
+/* ---- Matrix kernels ----------------------------------------------------------------------------
+ */
+
+/* For each panel format the first row that the CPU can run is the choice of LF_PICK_AUTO: the order
+ * is the measured one, see README.md. */
+static const lf_gemm *const gemms[] = {
+#if LF_ARCH_X86
+    &lf_gemm_q4_avx512vnni,     &lf_gemms_q8_avx512vnni[0], &lf_gemms_q8_avx512vnni[1],
+    &lf_gemms_q8_avx512vnni[2], &lf_gemms_q8_avx512vnni[3], &lf_gemms_q8_avx512vnni[4],
+    &lf_gemm_q4_avxvnni,        &lf_gemms_q8_avxvnni[0],    &lf_gemms_q8_avxvnni[1],
+    &lf_gemms_q8_avxvnni[2],    &lf_gemms_q8_avxvnni[3],    &lf_gemms_q8_avxvnni[4],
+    &lf_gemm_q4_avx2,           &lf_gemms_q8_avx2[0],       &lf_gemms_q8_avx2[1],
+    &lf_gemms_q8_avx2[2],       &lf_gemms_q8_avx2[3],       &lf_gemms_q8_avx2[4],
+#endif
+    &lf_gemms_scalar[0],        &lf_gemms_scalar[1],        &lf_gemms_scalar[2],
+    &lf_gemms_scalar[3],        &lf_gemms_scalar[4],        &lf_gemms_scalar[5],
+    &lf_gemms_scalar[6],        &lf_gemms_scalar[7],        &lf_gemms_scalar[8],
+};
+enum { N_GEMMS = sizeof gemms / sizeof gemms[0] };
+
+const lf_gemm *lf_gemm_at(uint32_t index)
+{
+    return index < N_GEMMS ? gemms[index] : NULL;
+}
+
+/* The best row of provider `by` (-1: any), or NULL. */
+static const lf_gemm *find(uint32_t cpu, int by, const lf_gemm *wanted, size_t k)
+{
+    for (size_t i = 0; i < N_GEMMS; i++) {
+        const lf_gemm *g = gemms[i];
+        if ((by < 0 || (int)g->by == by) && (g->needs & ~cpu) == 0 &&
+            g->weights == wanted->weights && g->group == wanted->group && g->mins == wanted->mins &&
+            k % g->k_multiple == 0) {
+            return g;
+        }
+    }
+    return NULL;
+}
+
+const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, uint32_t group, bool mins,
+                            size_t k)
+{
+    bool grouped = weights == LF_W_I8G;
+    const lf_gemm wanted = {
+        .weights = weights, .group = grouped ? group : 0, .mins = grouped && mins};
+    const lf_gemm *g = NULL;
+    if (table->pick == LF_PICK_AUTO) {
+        g = find(table->cpu, -1, &wanted, k);
+    }
+    if (table->pick == LF_PICK_XNNPACK) {
+        g = find(table->cpu, LF_BY_XNNPACK, &wanted, k);
+    }
+    if (g == NULL && table->pick != LF_PICK_SCALAR) {
+        g = find(table->cpu, LF_BY_LFM2, &wanted, k);
+    }
+    if (g == NULL) {
+        g = find(table->cpu, LF_BY_SCALAR, &wanted, k);
+    }
+    return g != NULL ? g : &lf_gemms_scalar[0];
+}
+
+/* ---- Everything else ---------------------------------------------------------------------------
+ */
+
+void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
+{
+    *table = (lf_kernels){.cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick};
+    table->ops = lf_ops_scalar;
+    table->acts[LF_A_F32] = lf_act_f32_scalar;
+    table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;
+#if LF_ARCH_X86
+    if ((table->cpu & LF_CPU_AVX2) != 0) {
+        table->ops = lf_ops_avx2;
+        table->acts[LF_A_I8B32] = lf_act_i8b32_avx2;
+    }
+    if ((table->cpu & LF_CPU_AVX512) != 0) {
+        table->ops = lf_ops_avx512;
+        table->acts[LF_A_I8B32] = lf_act_i8b32_avx512;
+    }
+#endif
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns what the kernel files share: the layouts of panels and tiles, the constants of the exact
+ * number tricks, small inline helpers, and the declarations of everything that dispatch.c lists.
+ */
+#ifndef LF_KERNELS_INTERNAL_H
+#define LF_KERNELS_INTERNAL_H
+
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Layout of LF_A_I8B32 --------------------------------------------------------------------
+ * A row is, per block of 32 values, 13 dwords: the five below and 8 x 4 codes. A tile of m rows has
+ * the same dwords in the same order, each followed by the same dword of the next row:
+ * tile[block][dword][row]. So a kernel reads every operand as a broadcast from one stream, and the
+ * tile of one row is the row.
+ *
+ * An int32 sum s that starts at LF_MAGIC_BITS is the bit pattern of the float LF_MAGIC + s as long
+ * as |s| < 2^22 (the largest sum here is 32 * 127 * 128 = 520192). With LF_X_BIAS = -LF_MAGIC *
+ * scale, which is exact because the scale has 22 significant bits, fma(LF_MAGIC + s, scale, bias)
+ * is the correctly rounded s * scale: one instruction instead of a conversion and a product. */
+enum {
+    LF_X_INIT4,    /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
+    LF_X_INIT8,    /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
+    LF_X_INIT8_LO, /* int32: the same of the first 16 codes */
+    LF_X_SCALE,    /* float, 22 significant bits */
+    LF_X_BIAS,     /* float: -LF_MAGIC * scale */
+    LF_X_CODES,    /* 8 dwords of 4 int8 codes, -127..127 */
+    LF_X_DWORDS = LF_X_CODES + 8
+};
+#define LF_MAGIC      12582912.0f /* 1.5 * 2^23 */
+#define LF_MAGIC_BITS 0x4B400000
+
+/* Blocks whose largest magnitude is below 2^-100 become zeros; at 2^110 and above, infinities and
+ * NaN included, the scale becomes NaN so that the result cannot pass for a number. Bit patterns. */
+#define LF_X_TINY 0x0D800000u
+#define LF_X_HUGE 0x76800000u
+
+/* ---- Panels of the own kernels: 16 columns ---------------------------------------------------
+ * Codes are in groups of 4 consecutive k: byte 4 * c + j of a group of 64 bytes belongs to column c
+ * and k0 + 4 * group + j.
+ *
+ * LF_W_Q4, per 64 k: 16 f16 scales of the first block of 32, 16 of the second, then per block 4
+ * groups whose low nibbles are k 0..15 of the block and high nibbles k 16..31, nibble = code + 8.
+ * LF_W_Q8, per 64 k: the same scales, then per block 8 groups of bytes = code + 128.
+ * A last half superblock (k an odd multiple of 32) has scales for two and codes for one block.
+ * LF_W_I8G, per 32 k: per group of 16 or 32: 16 f32 scales; then, if there are minimums, per group
+ * 16 f32 min / 128 (the kernels have -128 * sum of the codes at hand); then 8 groups of bytes =
+ * code + 128.
+ * Float formats: [k][16], rounded up to 64 bytes. */
+enum {
+    LF_NR = 16,
+    LF_Q4_CODES = 4 * 64, /* bytes of codes of a block of 32 */
+    LF_Q8_CODES = 8 * 64,
+    LF_Q4_SUPER = 64 + 2 * LF_Q4_CODES, /* bytes of 64 k */
+    LF_Q8_SUPER = 64 + 2 * LF_Q8_CODES
+};
+
+static inline size_t lf_ceil(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static inline uint32_t lf_bits(float f)
+{
+    uint32_t u;
+    memcpy(&u, &f, sizeof u);
+    return u;
+}
+
+static inline float lf_float(uint32_t u)
+{
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static inline uint32_t lf_load_u32(const void *p)
+{
+    uint32_t u;
+    memcpy(&u, p, sizeof u);
+    return u;
+}
+
+static inline float lf_load_f32(const void *p)
+{
+    return lf_float(lf_load_u32(p));
+}
+
+static inline uint16_t lf_load_u16(const void *p)
+{
+    uint16_t u;
+    memcpy(&u, p, sizeof u);
+    return u;
+}
+
+/* The five dwords before the codes of a block of LF_A_I8B32, from the bits of its largest magnitude
+ * and the sums of the codes of its halves. */
+static inline void lf_put_block(uint8_t *out, uint32_t amax, int32_t low, int32_t high)
+{
+    float scale = 0.0f;
+    if (amax >= LF_X_HUGE) {
+        scale = lf_float(0x7FC00000u);
+    } else if (amax >= LF_X_TINY) {
+        scale = lf_float((lf_bits(lf_float(amax) * (1.0f / 127.0f)) + 2u) & ~3u);
+    }
+    const uint32_t head[LF_X_CODES] = {[LF_X_INIT4] = (uint32_t)(LF_MAGIC_BITS - 8 * (low + high)),
+                                       [LF_X_INIT8] =
+                                           (uint32_t)(LF_MAGIC_BITS - 128 * (low + high)),
+                                       [LF_X_INIT8_LO] = (uint32_t)(LF_MAGIC_BITS - 128 * low),
+                                       [LF_X_SCALE] = lf_bits(scale),
+                                       [LF_X_BIAS] = lf_bits(-LF_MAGIC * scale)};
+    memcpy(out, head, sizeof head);
+}
+
+/* Exact; a signalling NaN becomes quiet, as F16C does it. */
+static inline float lf_half_to_float(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16;
+    uint32_t rest = h & 0x7FFFu;
+    if (rest >= 0x7C00u) {
+        uint32_t quiet = rest > 0x7C00u ? 0x400000u : 0;
+        return lf_float(sign | 0x7F800000u | (rest & 0x3FFu) << 13 | quiet);
+    }
+    if (rest >= 0x400u) {
+        return lf_float(sign | ((rest << 13) + 0x38000000u));
+    }
+    /* Subnormal: rest * 2^-24, exact in float. */
+    return lf_float(lf_bits((float)rest * 0x1p-24f) | sign);
+}
+
+/* Round to nearest even; NaN keeps its upper payload bits and becomes quiet, as F16C does it. */
+static inline uint16_t lf_float_to_half(float f)
+{
+    uint32_t u = lf_bits(f);
+    uint32_t sign = u >> 16 & 0x8000u;
+    u &= 0x7FFFFFFFu;
+    if (u > 0x7F800000u) {
+        return (uint16_t)(sign | 0x7E00u | (u >> 13 & 0x3FFu));
+    }
+    if (u >= 0x477FF000u) { /* 65520 and above round to infinity */
+        return (uint16_t)(sign | 0x7C00u);
+    }
+    if (u >= 0x38800000u) {
+        return (uint16_t)(sign | ((u - 0x38000000u + 0xFFFu + (u >> 13 & 1u)) >> 13));
+    }
+    /* Subnormal: adding 2^-1 * 1 lets the float adder round at 2^-24. */
+    return (uint16_t)(sign | (lf_bits(lf_float(u) + 0.5f) - 0x3F000000u));
+}
+
+/* ---- exp, one definition for all -------------------------------------------------------------
+ * n = round(x * log2 e); r = x - n * ln 2 in two fused steps; a degree 6 polynomial, fused Horner;
+ * then * 2^n as two factors, of which only the second can round. Error below 1 ulp on all floats,
+ * subnormal results included; NaN stays NaN. */
+#define LF_EXP_HIGH   89.0f   /* above: infinity */
+#define LF_EXP_LOW    -104.0f /* below: zero */
+#define LF_EXP_LOG2E  0x1.715476p+0f
+#define LF_EXP_LN2_HI 0x1.62e430p-1f
+#define LF_EXP_LN2_LO -0x1.05c610p-29f
+#define LF_EXP_C2     0x1.fffffcp-2f
+#define LF_EXP_C3     0x1.555492p-3f
+#define LF_EXP_C4     0x1.5558aap-5f
+#define LF_EXP_C5     0x1.12396cp-7f
+#define LF_EXP_C6     0x1.6a522cp-10f
+
+float lf_exp_scalar(float x);
+
+/* The fixed order in which 16 lanes become one. */
+static inline float lf_fold_sum(const float lane[LF_LANES])
+{
+    float t[8];
+    for (size_t i = 0; i < 8; i++) {
+        t[i] = lane[i] + lane[i + 8];
+    }
+    for (size_t n = 4; n > 0; n /= 2) {
+        for (size_t i = 0; i < n; i++) {
+            t[i] += t[i + n];
+        }
+    }
+    return t[0];
+}
+
+/* ---- What the files define --------------------------------------------------------------------
+ */
+
+/* scalar/pack.c: panels of the own kernels. */
+size_t lf_panel_bytes_q4(size_t k);
+size_t lf_panel_bytes_q8(size_t k);
+size_t lf_panel_bytes_i8g16(size_t k);
+size_t lf_panel_bytes_i8g16m(size_t k);
+size_t lf_panel_bytes_i8g32(size_t k);
+size_t lf_panel_bytes_i8g32m(size_t k);
+size_t lf_panel_bytes_f32(size_t k);
+size_t lf_panel_bytes_f16(size_t k);
+void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel);
+
+/* scalar/act.c */
+extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar;
+size_t lf_row_bytes_f32(size_t k);
+size_t lf_row_bytes_i8b32(size_t k);
+size_t lf_tile_bytes_f32(size_t m, size_t k);
+size_t lf_tile_bytes_i8b32(size_t m, size_t k);
+void lf_quantize_f32(size_t k, const float *x, void *row);
+void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile);
+void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile);
+
+/* Rows of the table of matrix kernels, by the file family that defines them. */
+enum { LF_GEMMS_SCALAR = 9, LF_GEMMS_Q8 = 5 /* LF_W_Q8 and the four kinds of LF_W_I8G */ };
+extern const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR];
+extern const lf_gemm lf_gemm_q4_avx2, lf_gemm_q4_avxvnni, lf_gemm_q4_avx512vnni;
+extern const lf_gemm lf_gemms_q8_avx2[LF_GEMMS_Q8], lf_gemms_q8_avxvnni[LF_GEMMS_Q8],
+    lf_gemms_q8_avx512vnni[LF_GEMMS_Q8];
+
+/* x86/act_*.c */
+extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512;
+
+/* scalar/ops.c, x86/ops_*.c: every slot. */
+extern const lf_ops lf_ops_scalar, lf_ops_avx2, lf_ops_avx512;
+void lf_attn_f16_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
+                        const uint32_t *valid, const void *k, const void *v,
+                        const lf_attn_state *state);
+void lf_attn_f32_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
+                        const uint32_t *valid, const void *k, const void *v,
+                        const lf_attn_state *state);
+
+#endif /* LF_KERNELS_INTERNAL_H */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of micro-kernels. Arithmetic only: nothing here allocates, starts threads, opens files
+ * or keeps state, and nothing is included from src/.
+ *
+ * Arithmetic contract of the `scalar` and `lfm2` providers: for each operation kernels/scalar
+ * defines one sequence of IEEE operations per result, and every ISA follows it, so that results are
+ * bit-equal on every machine: integer dot products are exact; a multiply-add written fma is fused
+ * (fmaf); reductions run in 16 lanes that are folded in a fixed order; nothing depends on how many
+ * rows share a call. XNNPACK rows follow XNNPACK's own arithmetic unless they are marked exact.
+ */
+#ifndef LF_KERNELS_H
+#define LF_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* CPU features, the values of LFM2_CPU_* in lfm2.h. */
+enum {
+    LF_CPU_AVX2 = 1,
+    LF_CPU_AVXVNNI = 2,
+    LF_CPU_AVX512 = 4,
+    LF_CPU_AVX512VNNI = 8,
+    LF_CPU_AVX512BF16 = 16,
+    LF_CPU_GFNI = 32,
+    LF_CPU_SSE41 = 64,
+    LF_CPU_AVX = 128
+};
+
+typedef enum { LF_BY_SCALAR, LF_BY_LFM2, LF_BY_XNNPACK } lf_provider;
+
+/* ---- Panel formats: what a packed weight matrix holds --------------------------------------- */
+
+/* A panel holds nr consecutive output columns (rows of the GGUF matrix), all of k. */
+typedef enum {
+    LF_W_F32,
+    LF_W_F16,
+    LF_W_BF16,
+    LF_W_Q4,   /* unsigned 4-bit codes with zero point 8, an f16 scale per 32 (Q4_0) */
+    LF_W_Q8,   /* int8 codes, an f16 scale per 32 (Q8_0) */
+    LF_W_I8G,  /* int8 codes, per group of 16 or 32 an f32 scale, and optionally an f32 minimum: any
+                  other block format, exactly */
+    LF_W_COUNT
+} lf_wformat;
+
+/* ---- Activation formats: what one row of f32 becomes before the multiplication -------------- */
+
+typedef enum {
+    LF_A_F32,    /* as is */
+    LF_A_I8B32,  /* symmetric int8, one f32 scale per 32, with the block's sum of codes */
+    LF_A_QD8,    /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
+    LF_A_COUNT
+} lf_aformat;
+
+/* Each activation format has a row form (made once per row, kept for as many matrices as read it)
+ * and a tile form (up to mr rows, any of them, gathered for the micro-kernel). For one row the tile
+ * form is the row form. */
+typedef struct lf_act {
+    const char *name;
+    lf_provider by;
+    uint32_t needs; /* LF_CPU_* bits */
+    size_t (*row_bytes)(size_t k);            /* multiple of 64 */
+    void (*quantize)(size_t k, const float *x, void *row);
+    size_t (*tile_bytes)(size_t m, size_t k); /* multiple of 64, with the slack kernels over-read */
+    void (*tile)(size_t m, size_t k, const void *const *rows, void *tile);
+} lf_act;
+
+/* ---- Matrix kernels -------------------------------------------------------------------------- */
+
+/* c[m][n] for one panel after another: c row i starts at c + i * c_stride (in floats) and holds n
+ * columns, n a multiple of nothing in particular: the last panel may be partial. `tile` is a tile
+ * of m rows, 1 <= m <= mr. `panels` are ceil(n / nr) panels of panel_bytes(k) each, in order. */
+typedef void (*lf_gemm_fn)(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                           float *c, size_t c_stride);
+
+/* Source of one panel for packing: nr rows (fewer in the last panel: `rows` says how many are real,
+ * the others are packed as zeros). Block formats give codes, scales and mins, float formats give
+ * raw little-endian values. */
+typedef struct lf_panel_source {
+    uint32_t rows;
+    uint32_t group;        /* 16 or 32; block formats */
+    const int8_t *codes;   /* [rows][k] */
+    const float *scales;   /* [rows][k / group] */
+    const float *mins;     /* [rows][k / group] or NULL: value = scale * code - min */
+    const void *values;    /* float formats: [rows][k] in the panel format's own type */
+} lf_panel_source;
+
+typedef struct lf_gemm {
+    const char *name;    /* <in>_<out>_<weights>_gemm_<mr>x<nr>[c<kr>]__<isa> */
+    const char *isa;
+    lf_provider by;
+    uint32_t needs;      /* LF_CPU_* bits */
+    lf_wformat weights;
+    lf_aformat acts;
+    uint32_t group;      /* LF_W_I8G: 16 or 32; otherwise 0 */
+    bool mins;           /* LF_W_I8G: the panel has minimums */
+    uint32_t mr, nr;
+    uint32_t k_multiple; /* k must be a multiple of this */
+    bool exact;          /* follows the arithmetic contract above bit for bit */
+    size_t (*panel_bytes)(size_t k); /* multiple of 64 */
+    void (*pack)(size_t k, const lf_panel_source *source, void *panel);
+    lf_gemm_fn fn;
+} lf_gemm;
+
+/* ---- Everything else ------------------------------------------------------------------------- */
+
+enum {
+    LF_ATTN_BLOCK = 64, /* positions of a KV block */
+    LF_LANES = 16       /* lanes of a reduction */
+};
+
+/* Attention state of m query rows: running maximum, running sum, weighted values. */
+typedef struct lf_attn_state {
+    float *max;        /* [m]; start: -INFINITY */
+    float *sum;        /* [m]; start: 0 */
+    float *acc;        /* [m][head_dim], rows acc_stride floats apart; start: 0 */
+    size_t acc_stride;
+} lf_attn_state;
+
+/* One KV block for m query rows of one KV head. q: [m][head_dim] (already scaled), rows q_stride
+ * floats apart. k: [head_dim][LF_ATTN_BLOCK] (transposed), v: [LF_ATTN_BLOCK][head_dim]. valid[i]
+ * (0..64): row i sees the first valid[i] positions; 0 leaves its state alone. Per row, in this
+ * order: s_j = sum over d ascending, fma; m' = max(m, s); alpha = exp(m - m'); p_j = exp(s_j - m');
+ * sum = fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha, then fma over j ascending. */
+typedef void (*lf_attn_fn)(size_t m, size_t head_dim, const float *q, size_t q_stride,
+                           const uint32_t *valid, const void *k, const void *v,
+                           const lf_attn_state *state);
+
+typedef struct lf_ops {
+    /* out[i] = x[i] * w[i] * (1 / sqrt(mean(x^2) + eps)); out may be x. */
+    void (*rmsnorm)(size_t n, const float *x, const float *w, float eps, float *out);
+    void (*add)(size_t n, const float *x, float *y);              /* y += x */
+    void (*axpy)(size_t n, float a, const float *x, float *y);    /* y = fma(a, x, y) */
+    void (*scale)(size_t n, float a, const float *x, float *y);   /* y = a * x; y may be x */
+    void (*swiglu)(size_t n, const float *gate, const float *up, float *out); /* silu(gate) * up */
+    void (*sigmoid)(size_t n, const float *x, float *out);     /* out may be x */
+    /* Gated convolution of one token over n channels. bcx: [3][n] = B, C, X. u = B * X is written to
+     * u_now[n]; past[t] (t < taps - 1, oldest first) are the u of the tokens before; kernel is
+     * [taps][n] (tap-major, oldest first). out = C * (sum over taps, oldest first, fma). */
+    void (*conv)(size_t n, size_t taps, const float *bcx, const float *const *past,
+                 const float *kernel, float *u_now, float *out);
+    /* Rotates pairs (i, i + head_dim / 2) of one head in place; cos, sin: [head_dim / 2]. */
+    void (*rope)(size_t head_dim, const float *cos, const float *sin, float *x);
+    void (*f32_to_f16)(size_t n, const float *x, uint16_t *y);    /* round to nearest even */
+    void (*f16_to_f32)(size_t n, const uint16_t *x, float *y);
+    void (*bf16_to_f32)(size_t n, const uint16_t *x, float *y);
+    lf_attn_fn attn_f16, attn_f32;                                /* by KV type */
+    float (*max)(size_t n, const float *x);
+    /* sum over i of exp(x[i] - shift), lane-folded; out[i] = the term, out may be NULL */
+    float (*sum_exp)(size_t n, const float *x, float shift, float *out);
+} lf_ops;
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+typedef enum { LF_PICK_AUTO, LF_PICK_SCALAR, LF_PICK_OWN, LF_PICK_XNNPACK } lf_pick;
+
+/* Filled once per runtime; read-only afterwards. */
+typedef struct lf_kernels {
+    uint32_t cpu; /* LF_CPU_* in use */
+    lf_pick pick;
+    lf_ops ops;
+    lf_act acts[LF_A_COUNT];
+} lf_kernels;
+
+/* CPU features of this machine by cpuinfo; false if cpuinfo cannot tell (then 0 features). */
+bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores);
+
+/* Removes `disable` and what needs it from `cpu`. */
+uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable);
+
+void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick);
+
+/* All matrix kernels of the build, in a fixed order; NULL past the end. */
+const lf_gemm *lf_gemm_at(uint32_t index);
+
+/* The kernel this table uses for a weight format at inner size k (group and mins matter for
+ * LF_W_I8G only). Never NULL: scalar takes every k that the format allows. */
+const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, uint32_t group, bool mins,
+                            size_t k);
+
+#endif /* LF_KERNELS_H */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Declares the scalar matrix kernels for the table. */
+#ifndef LF_KERNELS_SCALAR_GEMM_H
+#define LF_KERNELS_SCALAR_GEMM_H
+
+#include "kernels/kernels.h"
+
+enum { LF_SCALAR_MR = 8 };
+
+void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
+                       size_t c_stride);
+void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
+                       size_t c_stride);
+void lf_gemm_i8g16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                          float *c, size_t c_stride);
+void lf_gemm_i8g16m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                           float *c, size_t c_stride);
+void lf_gemm_i8g32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                          float *c, size_t c_stride);
+void lf_gemm_i8g32m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                           float *c, size_t c_stride);
+void lf_gemm_f32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride);
+void lf_gemm_f16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride);
+void lf_gemm_bf16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                         float *c, size_t c_stride);
+
+#endif /* LF_KERNELS_SCALAR_GEMM_H */

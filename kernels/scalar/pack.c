@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the packing of weights into the panels of the own kernels; internal.h has the layouts. */
+#include "kernels/internal.h"
+
+size_t lf_panel_bytes_q4(size_t k)
+{
+    return k / 64 * LF_Q4_SUPER + (k % 64 != 0 ? 64 + LF_Q4_CODES : 0);
+}
+
+size_t lf_panel_bytes_q8(size_t k)
+{
+    return k / 64 * LF_Q8_SUPER + (k % 64 != 0 ? 64 + LF_Q8_CODES : 0);
+}
+
+/* Bytes of 32 k. */
+static size_t i8g_block_bytes(size_t group, bool mins)
+{
+    return 32 / group * (mins ? 2 : 1) * LF_NR * sizeof(float) + LF_Q8_CODES;
+}
+
+size_t lf_panel_bytes_i8g16(size_t k)
+{
+    return k / 32 * i8g_block_bytes(16, false);
+}
+
+size_t lf_panel_bytes_i8g16m(size_t k)
+{
+    return k / 32 * i8g_block_bytes(16, true);
+}
+
+size_t lf_panel_bytes_i8g32(size_t k)
+{
+    return k / 32 * i8g_block_bytes(32, false);
+}
+
+size_t lf_panel_bytes_i8g32m(size_t k)
+{
+    return k / 32 * i8g_block_bytes(32, true);
+}
+
+size_t lf_panel_bytes_f32(size_t k)
+{
+    return k * LF_NR * sizeof(float);
+}
+
+size_t lf_panel_bytes_f16(size_t k)
+{
+    return lf_ceil(k * LF_NR * sizeof(uint16_t), 64);
+}
+
+static void put_half(uint8_t *dst, float f)
+{
+    uint16_t h = lf_float_to_half(f);
+    memcpy(dst, &h, sizeof h);
+}
+
+void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel)
+{
+    uint8_t *super = panel;
+    memset(panel, 0, lf_panel_bytes_q4(k));
+    for (size_t b = 0; b < k / 32; b++) {
+        uint8_t *codes = super + 64 + (b & 1) * LF_Q4_CODES;
+        for (size_t c = 0; c < LF_NR; c++) {
+            bool real = c < source->rows;
+            const int8_t *w = real ? source->codes + c * k + b * 32 : NULL;
+            put_half(super + (b & 1) * 32 + c * 2, real ? source->scales[c * (k / 32) + b] : 0.0f);
+            for (size_t i = 0; i < 16; i++) {
+                unsigned low = real ? (unsigned)(w[i] + 8) & 15u : 8u;
+                unsigned high = real ? (unsigned)(w[i + 16] + 8) & 15u : 8u;
+                codes[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(low | high << 4);
+            }
+        }
+        super += (b & 1) != 0 ? LF_Q4_SUPER : 0;
+    }
+}
+
+/* 32 k of all columns as 8 groups of bytes code + 128. */
+static void put_bytes(size_t k, size_t k0, const lf_panel_source *source, uint8_t *dst)
+{
+    for (size_t c = 0; c < LF_NR; c++) {
+        for (size_t i = 0; i < 32; i++) {
+            int code = c < source->rows ? source->codes[c * k + k0 + i] : 0;
+            dst[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(code + 128);
+        }
+    }
+}
+
+void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel)
+{
+    uint8_t *super = panel;
+    memset(panel, 0, lf_panel_bytes_q8(k));
+    for (size_t b = 0; b < k / 32; b++) {
+        for (size_t c = 0; c < source->rows; c++) {
+            put_half(super + (b & 1) * 32 + c * 2, source->scales[c * (k / 32) + b]);
+        }
+        put_bytes(k, b * 32, source, super + 64 + (b & 1) * LF_Q8_CODES);
+        super += (b & 1) != 0 ? LF_Q8_SUPER : 0;
+    }
+}
+
+void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel)
+{
+    uint8_t *dst = panel;
+    size_t group = source->group;
+    size_t groups = k / group;
+    for (size_t k0 = 0; k0 < k; k0 += 32) {
+        for (int mins = 0; mins <= (source->mins != NULL ? 1 : 0); mins++) {
+            for (size_t g = k0 / group; g < (k0 + 32) / group; g++) {
+                for (size_t c = 0; c < LF_NR; c++) {
+                    float f = 0.0f;
+                    if (c < source->rows) {
+                        f = mins != 0 ? source->mins[c * groups + g] / 128.0f
+                                      : source->scales[c * groups + g];
+                    }
+                    memcpy(dst, &f, sizeof f);
+                    dst += sizeof f;
+                }
+            }
+        }
+        put_bytes(k, k0, source, dst);
+        dst += LF_Q8_CODES;
+    }
+}
+
+static void pack_values(size_t k, size_t size, const lf_panel_source *source, uint8_t *panel)
+{
+    const uint8_t *values = source->values;
+    for (size_t i = 0; i < k; i++) {
+        for (size_t c = 0; c < source->rows; c++) {
+            memcpy(panel + (i * LF_NR + c) * size, values + (c * k + i) * size, size);
+        }
+    }
+}
+
+void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel)
+{
+    memset(panel, 0, lf_panel_bytes_f32(k));
+    pack_values(k, sizeof(float), source, panel);
+}
+
+void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel)
+{
+    memset(panel, 0, lf_panel_bytes_f16(k));
+    pack_values(k, sizeof(uint16_t), source, panel);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the quantisation of LF_A_I8B32 for AVX2; scalar/act.c defines it. */
+#include "kernels/x86/unroll.h"
+
+/* Sum of 16 signed bytes. */
+LF_INLINE int32_t sum_codes(__m128i codes)
+{
+    const __m128i sums =
+        _mm_sad_epu8(_mm_xor_si128(codes, _mm_set1_epi8(-128)), _mm_setzero_si128());
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
+}
+
+LF_INLINE uint32_t largest(const __m256i *magnitudes)
+{
+    const __m256i m = _mm256_max_epu32(_mm256_max_epu32(magnitudes[0], magnitudes[1]),
+                                       _mm256_max_epu32(magnitudes[2], magnitudes[3]));
+    __m128i h = _mm_max_epu32(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1));
+    h = _mm_max_epu32(h, _mm_shuffle_epi32(h, _MM_SHUFFLE(1, 0, 3, 2)));
+    h = _mm_max_epu32(h, _mm_shuffle_epi32(h, _MM_SHUFFLE(2, 3, 0, 1)));
+    return (uint32_t)_mm_cvtsi128_si32(h);
+}
+
+LF_INLINE __m256i round_codes(__m256 x, __m256 inverse)
+{
+    return _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
+}
+
+static void quantize(size_t k, const float *x, void *row)
+{
+    const __m256i positive = _mm256_set1_epi32(0x7FFFFFFF);
+    uint8_t *out = row;
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X_DWORDS * 4) {
+        const __m256 v[4] = {_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8), _mm256_loadu_ps(x + 16),
+                             _mm256_loadu_ps(x + 24)};
+        const __m256i magnitudes[4] = {_mm256_and_si256(_mm256_castps_si256(v[0]), positive),
+                                       _mm256_and_si256(_mm256_castps_si256(v[1]), positive),
+                                       _mm256_and_si256(_mm256_castps_si256(v[2]), positive),
+                                       _mm256_and_si256(_mm256_castps_si256(v[3]), positive)};
+        const uint32_t amax = largest(magnitudes);
+        if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
+            lf_act_i8b32_scalar.quantize(32, x, out);
+            continue;
+        }
+        const __m256 inverse = _mm256_set1_ps(127.0f / lf_float(amax));
+        const __m256i low =
+            _mm256_packs_epi32(round_codes(v[0], inverse), round_codes(v[1], inverse));
+        const __m256i high =
+            _mm256_packs_epi32(round_codes(v[2], inverse), round_codes(v[3], inverse));
+        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+        const __m256i codes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
+        lf_put_block(out, amax, sum_codes(_mm256_castsi256_si128(codes)),
+                     sum_codes(_mm256_extracti128_si256(codes, 1)));
+        _mm256_storeu_si256((__m256i *)(void *)(out + LF_X_CODES * 4), codes);
+    }
+}
+
+const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
+                                  .by = LF_BY_LFM2,
+                                  .needs = LF_CPU_AVX2,
+                                  .row_bytes = lf_row_bytes_i8b32,
+                                  .quantize = quantize,
+                                  .tile_bytes = lf_tile_bytes_i8b32,
+                                  .tile = lf_tile_i8b32};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns LF_W_Q4 x LF_A_I8B32 for AVX-512 VNNI: weights are the unsigned operand of vpdpbusd, one
+ * int32 lane a column, activations broadcast from memory. */
+#include "kernels/x86/vnni512.h"
+
+enum { AHEAD = 8 * LF_Q4_SUPER }; /* bytes; prefetch distance within the stream of panels */
+
+/* One block of 32 k. */
+LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
+                        __m512 *acc)
+{
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512i v[12];
+    lf_vnni_start(m, x + LF_X_INIT4 * m, v);
+    for (size_t g = 0; g < 4; g++) {
+        __m512i w = _mm512_load_si512(codes + g * 64);
+        lf_vnni_dot(m, x + (LF_X_CODES + g) * m, _mm512_and_si512(w, low), v);
+        lf_vnni_dot(m, x + (LF_X_CODES + 4 + g) * m, _mm512_and_si512(_mm512_srli_epi32(w, 4), low),
+                    v);
+    }
+    lf_vnni_finish(m, x, v, scale, acc);
+}
+
+LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                      float *c, size_t c_stride)
+{
+    const uint8_t *super = panels;
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
+        const uint32_t *x = tile;
+        __m512 acc[12];
+        lf_vnni_clear(m, acc);
+        for (size_t s = 0; s < k / 64; s++) {
+            for (size_t line = 0; line < LF_Q4_SUPER; line += 64) {
+                _mm_prefetch((const char *)super + AHEAD + line, _MM_HINT_T0);
+            }
+            q4_block(m, x, super + 64, lf_load_half16(super), acc);
+            x += LF_X_DWORDS * m;
+            q4_block(m, x, super + 64 + LF_Q4_CODES, lf_load_half16(super + 32), acc);
+            x += LF_X_DWORDS * m;
+            super += LF_Q4_SUPER;
+        }
+        if (k % 64 != 0) {
+            q4_block(m, x, super + 64, lf_load_half16(super), acc);
+            super += 64 + LF_Q4_CODES;
+        }
+        lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
+    }
+}
+
+LF_GEMM_ROWS(12, q4_gemm, q4_run)
+
+const lf_gemm lf_gemm_q4_avx512vnni = {.name = "i8b32_f32_q4_gemm_12x16c4__avx512vnni",
+                                       .isa = "avx512vnni",
+                                       .by = LF_BY_LFM2,
+                                       .needs = LF_CPU_AVX512VNNI,
+                                       .weights = LF_W_Q4,
+                                       .acts = LF_A_I8B32,
+                                       .mr = 12,
+                                       .nr = LF_NR,
+                                       .k_multiple = 32,
+                                       .exact = true,
+                                       .panel_bytes = lf_panel_bytes_q4,
+                                       .pack = lf_pack_q4,
+                                       .fn = q4_gemm};

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns 16 floats as one AVX-512 register, for ops_v16.h and attn_v16.h. */
+#ifndef LF_KERNELS_X86_V16_AVX512_H
+#define LF_KERNELS_X86_V16_AVX512_H
+
+#include "kernels/x86/unroll.h"
+
+typedef __m512 v16;
+
+LF_INLINE __mmask16 v_mask(size_t n)
+{
+    return (__mmask16)(n < 16 ? (1u << n) - 1u : 0xFFFFu);
+}
+
+LF_INLINE v16 v_set(float f)
+{
+    return _mm512_set1_ps(f);
+}
+
+LF_INLINE v16 v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+/* The first n floats, zeros after. */
+LF_INLINE v16 v_load_n(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps(v_mask(n), p);
+}
+
+LF_INLINE void v_store(float *p, v16 a)
+{
+    _mm512_storeu_ps(p, a);
+}
+
+LF_INLINE void v_store_n(float *p, v16 a, size_t n)
+{
+    _mm512_mask_storeu_ps(p, v_mask(n), a);
+}
+
+LF_INLINE v16 v_load_half(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+LF_INLINE void v_store_half(uint16_t *p, v16 a)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+
+LF_INLINE v16 v_load_bf16(const uint16_t *p)
+{
+    const __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+LF_INLINE v16 v_add(v16 a, v16 b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+LF_INLINE v16 v_sub(v16 a, v16 b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+LF_INLINE v16 v_mul(v16 a, v16 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+LF_INLINE v16 v_div(v16 a, v16 b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+LF_INLINE v16 v_fma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+/* a > b ? a : b, so b where a is NaN. */
+LF_INLINE v16 v_max(v16 a, v16 b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+/* a < b ? a : b */
+LF_INLINE v16 v_min(v16 a, v16 b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+LF_INLINE v16 v_neg(v16 a)
+{
+    return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f));
+}
+
+/* a in the first n lanes, b in the others. */
+LF_INLINE v16 v_first(size_t n, v16 a, v16 b)
+{
+    return _mm512_mask_blend_ps(v_mask(n), b, a);
+}
+
+/* The fixed order of lf_fold_sum. */
+LF_INLINE __m256 v_half_sum(v16 a)
+{
+    return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
+
+LF_INLINE __m256 v_half_max(v16 a)
+{
+    return _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
+
+/* p * 2^n; shifted = n + LF_MAGIC. */
+LF_INLINE v16 v_scale2(v16 p, v16 n, v16 shifted)
+{
+    (void)shifted;
+    return _mm512_scalef_ps(p, n);
+}
+
+#endif /* LF_KERNELS_X86_V16_AVX512_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the steps that the AVX-512 VNNI kernels share. Only files compiled for it may include it. */
+#ifndef LF_KERNELS_X86_VNNI512_H
+#define LF_KERNELS_X86_VNNI512_H
+
+#include "kernels/x86/unroll.h"
+
+/* v[i] = dword i of `x` in all lanes. */
+LF_INLINE void lf_vnni_start(const size_t m, const uint32_t *x, __m512i *v)
+{
+#define F(i) v[i] = _mm512_set1_epi32((int32_t)x[i]);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+/* v[i] += 4 k of 16 columns: w unsigned bytes, x the rows' 4 signed codes. */
+LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, __m512i w, __m512i *v)
+{
+#define F(i) v[i] = _mm512_dpbusd_epi32(v[i], w, _mm512_set1_epi32((int32_t)x[i]));
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+/* acc[i] = fma(isum * activation scale, weight scale, acc[i]); x: the rows' dwords of the block. */
+LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *v, __m512 scale,
+                              __m512 *acc)
+{
+    const float *xs = (const float *)(const void *)(x + LF_X_SCALE * m);
+    const float *xb = (const float *)(const void *)(x + LF_X_BIAS * m);
+#define F(i)                                                                                       \
+    acc[i] = _mm512_fmadd_ps(                                                                      \
+        _mm512_fmadd_ps(_mm512_castsi512_ps(v[i]), _mm512_set1_ps(xs[i]), _mm512_set1_ps(xb[i])),  \
+        scale, acc[i]);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void lf_vnni_clear(const size_t m, __m512 *acc)
+{
+#define F(i) acc[i] = _mm512_setzero_ps();
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void lf_vnni_store(const size_t m, const __m512 *acc, size_t columns, float *c,
+                             size_t c_stride)
+{
+    __mmask16 mask = (__mmask16)(columns < 16 ? (1u << columns) - 1u : 0xFFFFu);
+#define F(i) _mm512_mask_storeu_ps(c + i * c_stride, mask, acc[i]);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE __m512 lf_load_half16(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)p));
+}
+
+#endif /* LF_KERNELS_X86_VNNI512_H */

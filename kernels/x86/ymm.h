@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the steps that the 256-bit integer kernels share: a panel's 16 columns are two halves of 8,
+ * integer sums are registers, float sums an array in the first level cache. The including file
+ * defines how 4 k are added (ymm_start, ymm_dot, ymm_sum): maddubs or vpdpbusd. */
+#ifndef LF_KERNELS_X86_YMM_H
+#define LF_KERNELS_X86_YMM_H
+
+#include "kernels/x86/unroll.h"
+
+/* Sums of m rows: v[2 * i + half]. */
+LF_INLINE void lf_ymm_dot(const size_t m, const uint32_t *x, __m256i w0, __m256i w1, __m256i *v){
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256i a = _mm256_set1_epi32((int32_t)x[i]);                                        \
+        v[2 * (i)] = ymm_dot(v[2 * (i)], w0, a);                                                   \
+        v[2 * (i) + 1] = ymm_dot(v[2 * (i) + 1], w1, a);                                           \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+/* acc = fma(isum * activation scale, weight scale, acc) of 8 columns; v: LF_MAGIC + isum. */
+LF_INLINE void lf_ymm_finish1(__m256i v, float xs, float xb, __m256 scale, float *acc)
+{
+    const __m256 t =
+        _mm256_fmadd_ps(_mm256_castsi256_ps(v), _mm256_set1_ps(xs), _mm256_set1_ps(xb));
+    _mm256_store_ps(acc, _mm256_fmadd_ps(t, scale, _mm256_load_ps(acc)));
+}
+
+/* x: the rows' dwords of the block; init: the dword with which the exact sums start. */
+LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const uint32_t *init,
+                             const __m256i *v, __m256 scale0, __m256 scale1, float (*acc)[LF_NR])
+{
+    const float *xs = (const float *)(const void *)(x + LF_X_SCALE * m);
+    const float *xb = (const float *)(const void *)(x + LF_X_BIAS * m);
+#define F(i)                                                                                       \
+    lf_ymm_finish1(ymm_sum(v[2 * (i)], init[i]), xs[i], xb[i], scale0, acc[i]);                    \
+    lf_ymm_finish1(ymm_sum(v[2 * (i) + 1], init[i]), xs[i], xb[i], scale1, acc[i] + 8);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void lf_ymm_start(const size_t m, const uint32_t *init, __m256i *v)
+{
+#define F(i) v[2 * (i)] = v[2 * (i) + 1] = ymm_start(init[i]);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void lf_ymm_store(const size_t m, float (*acc)[LF_NR], size_t columns, float *c,
+                            size_t c_stride)
+{
+    if (columns >= LF_NR) {
+#define F(i)                                                                                       \
+    _mm256_storeu_ps(c + i * c_stride, _mm256_load_ps(acc[i]));                                    \
+    _mm256_storeu_ps(c + i * c_stride + 8, _mm256_load_ps(acc[i] + 8));
+        LF_EACH_ROW(m, F)
+#undef F
+    } else {
+        for (size_t i = 0; i < m; i++) {
+            memcpy(c + i * c_stride, acc[i], columns * sizeof(float));
+        }
+    }
+}
+
+LF_INLINE __m256 lf_load_half8(const uint8_t *p)
+{
+    return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)p));
+}
+
+LF_INLINE __m256i lf_load_ymm(const uint8_t *p)
+{
+    return _mm256_load_si256((const __m256i *)(const void *)p);
+}
+
+LF_INLINE void lf_ymm_prefetch(const uint8_t *p, size_t ahead, size_t bytes)
+{
+    for (size_t line = 0; line < bytes; line += 64) {
+        _mm_prefetch((const char *)p + ahead + line, _MM_HINT_T0);
+    }
+}
+
+#endif /* LF_KERNELS_X86_YMM_H */

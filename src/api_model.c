@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the border of models: loading, information, memory estimate, conversion. */
+#include "api.h"
+
+#include "convert/convert.h"
+#include "model/state.h"
+
+#include <string.h>
+
+void lfm2_model_options_init(lfm2_model_options *options)
+{
+    if (options != NULL) {
+        *options = (lfm2_model_options){.size = sizeof *options};
+    }
+}
+
+int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
+                        lfm2_model **out)
+{
+    if (runtime == NULL || path == NULL || out == NULL) {
+        return lf_api_null(runtime == NULL ? "runtime" : path == NULL ? "path" : "out");
+    }
+    lfm2_model_options o;
+    lfm2_model_options_init(&o);
+    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    if (o.mode < LFM2_LOAD_FULL || o.mode > LFM2_LOAD_INSPECT) {
+        return lf_fail(LFM2_E_ARGUMENT, "model.mode", "unknown mode %d", o.mode);
+    }
+    if (o.merges < LFM2_MERGES_FILE || o.merges > LFM2_MERGES_IGNORE) {
+        return lf_fail(LFM2_E_ARGUMENT, "model.merges", "unknown merges value %d", o.merges);
+    }
+    return lf_model_load(runtime, path, &o, out);
+}
+
+lfm2_model *lfm2_model_retain(lfm2_model *model)
+{
+    if (model != NULL) {
+        atomic_fetch_add(&model->refs, 1);
+    }
+    return model;
+}
+
+void lfm2_model_free(lfm2_model *model)
+{
+    lf_model_free(model);
+}
+
+/* ---- Information ---- */
+
+static uint64_t values_of(const lf_tensor *t)
+{
+    return t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
+}
+
+static void count_params(const lfm2_model *model, lfm2_model_info *info)
+{
+    const lf_hparams *h = &model->source->hparams;
+    for (uint32_t i = 0; i < model->source->n_tensors; i++) {
+        const lf_tensor *t = &model->source->tensors[i];
+        uint64_t n = values_of(t);
+        info->n_params += n;
+        info->weight_bytes += t->bytes;
+        bool experts = t->n_dims == 3 && h->n_expert > 0 && t->ne[2] == h->n_expert;
+        info->n_params_active += experts ? n / h->n_expert * h->n_expert_used : n;
+    }
+}
+
+int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
+{
+    if (model == NULL) {
+        return lf_api_null("model");
+    }
+    const lf_source *s = model->source;
+    const lf_hparams *h = &s->hparams;
+    lfm2_model_info i = {.arch = h->arch == LF_ARCH_LFM2MOE ? "lfm2moe" : "lfm2",
+                         .name = s->name != NULL ? s->name : "",
+                         .file_type = s->file_type != NULL ? s->file_type : "",
+                         .packed_bytes = model->mode == LFM2_LOAD_FULL ? model->packed_bytes : 0,
+                         .n_vocab = h->n_vocab,
+                         .n_embd = h->n_embd,
+                         .n_layer = h->n_layer,
+                         .n_layer_dense = h->n_dense,
+                         .n_head = h->n_head,
+                         .head_dim = h->head_dim,
+                         .n_ff = h->n_ff,
+                         .n_expert = h->n_expert,
+                         .n_expert_used = h->n_expert_used,
+                         .n_ff_expert = h->n_ff_expert,
+                         .conv_kernel = h->conv_kernel,
+                         .n_ctx_train = h->n_ctx_train,
+                         .rope_theta = h->rope_theta,
+                         .norm_eps = h->norm_eps,
+                         .bos_id = s->vocab.bos_id,
+                         .eos_id = s->vocab.eos_id,
+                         .pad_id = s->vocab.pad_id,
+                         .n_tensors = s->n_tensors,
+                         .n_meta = s->n_meta};
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        if (h->n_head_kv[l] != 0) {
+            i.n_layer_attn++;
+            i.n_head_kv = h->n_head_kv[l];
+        }
+    }
+    for (uint32_t f = 0; f < s->n_files; f++) {
+        i.file_bytes += s->files[f].size;
+    }
+    count_params(model, &i);
+    return lf_api_write(&i, sizeof i, info, "info");
+}
+
+int32_t lfm2_model_get_tensor(const lfm2_model *model, uint32_t index, lfm2_tensor_info *info)
+{
+    if (model == NULL) {
+        return lf_api_null("model");
+    }
+    if (index >= model->source->n_tensors) {
+        return lf_fail(LFM2_E_ARGUMENT, "model.tensor", "tensor index %u; the model has %u", index,
+                       model->source->n_tensors);
+    }
+    const lf_tensor *t = &model->source->tensors[index];
+    lfm2_tensor_info i = {.name = t->name,
+                          .type = lf_type_get(t->type)->name,
+                          .n_dims = t->n_dims,
+                          .part = t->part,
+                          .bytes = t->bytes,
+                          .offset = t->offset};
+    memcpy(i.dims, t->ne, sizeof i.dims);
+    return lf_api_write(&i, sizeof i, info, "info");
+}
+
+int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, const char **key,
+                            const char **value)
+{
+    if (model == NULL || key == NULL || value == NULL) {
+        return lf_api_null(model == NULL ? "model" : key == NULL ? "key" : "value");
+    }
+    if (index >= model->source->n_meta) {
+        return lf_fail(LFM2_E_ARGUMENT, "model.meta", "metadata index %u; the model has %u", index,
+                       model->source->n_meta);
+    }
+    *key = model->source->meta[index].key;
+    *value = model->source->meta[index].value;
+    return LFM2_OK;
+}
+
+int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
+                             lfm2_memory *memory)
+{
+    if (model == NULL) {
+        return lf_api_null("model");
+    }
+    if (model->mode == LFM2_LOAD_TOKENIZER) {
+        return lf_fail(LFM2_E_STATE, "model.mode", "the model was loaded for its tokenizer only");
+    }
+    lfm2_session_options o;
+    lfm2_session_options_init(&o);
+    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    lf_state state;
+    LF_TRY(lf_state_measure(model, &o, &state));
+    lfm2_memory m = {.weights = model->packed_bytes,
+                     .mapped = model->weights.embed->bytes,
+                     .kv = state.kv_bytes,
+                     .conv = state.conv_bytes,
+                     .scratch = state.scratch_bytes};
+    m.total = m.weights + m.mapped + m.kv + m.conv + m.scratch;
+    return lf_api_write(&m, sizeof m, memory, "memory");
+}
+
+/* ---- Conversion ---- */
+
+void lfm2_convert_options_init(lfm2_convert_options *options)
+{
+    if (options != NULL) {
+        *options = (lfm2_convert_options){.size = sizeof *options, .type = "q4_0"};
+    }
+}
+
+static int32_t convert_options(const lfm2_convert_options *given, lfm2_convert_options *o)
+{
+    lfm2_convert_options_init(o);
+    LF_TRY(lf_api_read(given, sizeof *o, o, sizeof *o));
+    return o->type == NULL ? lf_api_null("type") : LFM2_OK;
+}
+
+int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *out_path,
+                      const lfm2_convert_options *options)
+{
+    if (runtime == NULL || in_path == NULL || out_path == NULL) {
+        return lf_api_null(runtime == NULL ? "runtime" : in_path == NULL ? "in_path" : "out_path");
+    }
+    lfm2_convert_options o;
+    LF_TRY(convert_options(options, &o));
+    return lf_quantize(&runtime->alloc, &runtime->log, in_path, out_path, &o);
+}
+
+int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
+                        const char *out_path, const lfm2_convert_options *options)
+{
+    if (runtime == NULL || shape == NULL || out_path == NULL) {
+        return lf_api_null(runtime == NULL ? "runtime" : shape == NULL ? "shape" : "out_path");
+    }
+    lfm2_convert_options o;
+    LF_TRY(convert_options(options, &o));
+    return lf_synthesize(&runtime->alloc, &runtime->log, shape, seed, out_path, &o);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the border of sessions, samplers and generation. */
+#include "api.h"
+
+#include "run/generate.h"
+
+/* ---- Session ---- */
+
+void lfm2_session_options_init(lfm2_session_options *options)
+{
+    if (options != NULL) {
+        *options = (lfm2_session_options){.size = sizeof *options, .kv_type = LFM2_KV_F16};
+    }
+}
+
+int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
+                            lfm2_session **out)
+{
+    if (model == NULL || out == NULL) {
+        return lf_api_null(model == NULL ? "model" : "out");
+    }
+    lfm2_session_options o;
+    lfm2_session_options_init(&o);
+    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    LF_TRY(lf_model_need_full(model));
+    return lf_session_create(model, &o, out);
+}
+
+void lfm2_session_free(lfm2_session *session)
+{
+    lf_session_free(session);
+}
+
+int32_t lfm2_session_reset(lfm2_session *session)
+{
+    if (session == NULL) {
+        return lf_api_null("session");
+    }
+    lf_session_reset(session);
+    return LFM2_OK;
+}
+
+uint32_t lfm2_session_length(const lfm2_session *session)
+{
+    return session == NULL ? 0 : lf_session_length(session);
+}
+
+uint32_t lfm2_session_capacity(const lfm2_session *session)
+{
+    return session == NULL ? 0 : session->state.n_ctx;
+}
+
+int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n)
+{
+    if (session == NULL || ids == NULL) {
+        return lf_api_null(session == NULL ? "session" : "ids");
+    }
+    return lf_session_append(session, ids, n, NULL);
+}
+
+int32_t lfm2_session_decode(lfm2_session *session, int32_t id)
+{
+    if (session == NULL) {
+        return lf_api_null("session");
+    }
+    return lf_session_append(session, &id, 1, NULL);
+}
+
+int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out)
+{
+    if (session == NULL || ids == NULL || out == NULL) {
+        return lf_api_null(session == NULL ? "session" : ids == NULL ? "ids" : "out");
+    }
+    return lf_session_append(session, ids, n, out);
+}
+
+int32_t lfm2_session_logits(lfm2_session *session, const float **logits, size_t *n_vocab)
+{
+    if (session == NULL || logits == NULL) {
+        return lf_api_null(session == NULL ? "session" : "logits");
+    }
+    LF_TRY(lf_session_logits(session, logits));
+    if (n_vocab != NULL) {
+        *n_vocab = session->model->source->hparams.n_vocab;
+    }
+    return LFM2_OK;
+}
+
+void lfm2_session_cancel(lfm2_session *session)
+{
+    if (session != NULL) {
+        atomic_store(&session->cancel, 1);
+    }
+}
+
+/* ---- Sampler ---- */
+
+void lfm2_sampler_options_init(lfm2_sampler_options *options)
+{
+    if (options != NULL) {
+        *options = (lfm2_sampler_options){.size = sizeof *options,
+                                          .temperature = 0.3f,
+                                          .top_p = 1.0f,
+                                          .min_p = 0.15f,
+                                          .repetition_penalty = 1.05f,
+                                          .penalty_last_n = -1};
+    }
+}
+
+int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
+                            lfm2_sampler **out)
+{
+    if (model == NULL || out == NULL) {
+        return lf_api_null(model == NULL ? "model" : "out");
+    }
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o);
+    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    return lf_sampler_create(model->runtime, model->source->hparams.n_vocab, &o, out);
+}
+
+void lfm2_sampler_free(lfm2_sampler *sampler)
+{
+    lf_sampler_free(sampler);
+}
+
+void lfm2_sampler_reset(lfm2_sampler *sampler)
+{
+    if (sampler != NULL) {
+        lf_sampler_reset(sampler);
+    }
+}
+
+int32_t lfm2_sampler_accept(lfm2_sampler *sampler, int32_t id)
+{
+    if (sampler == NULL) {
+        return lf_api_null("sampler");
+    }
+    if (id < 0 || (uint32_t)id >= sampler->n_vocab) {
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.token", "id %d is outside the vocabulary of %u",
+                       id, sampler->n_vocab);
+    }
+    lf_sampler_accept(sampler, id);
+    return LFM2_OK;
+}
+
+int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n_vocab, int32_t *id)
+{
+    if (sampler == NULL || logits == NULL || id == NULL) {
+        return lf_api_null(sampler == NULL ? "sampler" : logits == NULL ? "logits" : "id");
+    }
+    if (n_vocab != sampler->n_vocab) {
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.n_vocab", "%zu logits; the vocabulary has %u",
+                       n_vocab, sampler->n_vocab);
+    }
+    *id = lf_sampler_sample(sampler, logits);
+    return LFM2_OK;
+}
+
+/* ---- Generation ---- */
+
+void lfm2_generate_options_init(lfm2_generate_options *options)
+{
+    if (options != NULL) {
+        *options = (lfm2_generate_options){.size = sizeof *options};
+    }
+}
+
+int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
+                      size_t n_prompt, const lfm2_generate_options *options,
+                      lfm2_generate_result *result)
+{
+    if (session == NULL || sampler == NULL || (prompt == NULL && n_prompt > 0)) {
+        return lf_api_null(session == NULL ? "session" : sampler == NULL ? "sampler" : "prompt");
+    }
+    lfm2_generate_options o;
+    lfm2_generate_options_init(&o);
+    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    lfm2_generate_result r = {.size = sizeof r};
+    LF_TRY(lf_generate(session, sampler, prompt, n_prompt, &o, &r));
+    return result == NULL ? LFM2_OK : lf_api_write(&r, sizeof r, result, "result");
+}

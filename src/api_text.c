@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the border of text: tokenizer, decoder, chat. */
+#include "api.h"
+
+#include "text/chat.h"
+
+#include <string.h>
+
+static int32_t text_model(const lfm2_model *model)
+{
+    if (model == NULL) {
+        return lf_api_null("model");
+    }
+    return lf_model_need_text(model);
+}
+
+/* ---- Tokenizer ---- */
+
+int32_t lfm2_tokenize(const lfm2_model *model, const char *text, size_t len, uint32_t flags,
+                      int32_t *ids, size_t capacity, size_t *n_ids)
+{
+    LF_TRY(text_model(model));
+    if ((text == NULL && len > 0) || (ids == NULL && capacity > 0) || n_ids == NULL) {
+        return lf_api_null(text == NULL && len > 0 ? "text" : n_ids == NULL ? "n_ids" : "ids");
+    }
+    lf_span span = {text != NULL ? text : "", len, (flags & LFM2_TOKENIZE_SPECIAL) != 0};
+    bool bos = (flags & LFM2_TOKENIZE_BOS) != 0 && lf_tokenizer_add_bos(model->tokenizer);
+    return lf_tokenizer_encode(model->tokenizer, &span, 1, bos, ids, capacity, n_ids);
+}
+
+int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes, size_t *len,
+                       int32_t *kind)
+{
+    LF_TRY(text_model(model));
+    const char *b = NULL;
+    size_t n = 0;
+    int32_t k = 0;
+    LF_TRY(lf_tokenizer_token(model->tokenizer, id, &b, &n, &k));
+    if (bytes != NULL) {
+        *bytes = b;
+    }
+    if (len != NULL) {
+        *len = n;
+    }
+    if (kind != NULL) {
+        *kind = k;
+    }
+    return LFM2_OK;
+}
+
+int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_ids, uint32_t flags,
+                        char *text, size_t capacity, size_t *len)
+{
+    LF_TRY(text_model(model));
+    if ((ids == NULL && n_ids > 0) || (text == NULL && capacity > 0) || len == NULL) {
+        return lf_api_null(ids == NULL && n_ids > 0 ? "ids" : len == NULL ? "len" : "text");
+    }
+    size_t used = 0;
+    for (size_t i = 0; i < n_ids; i++) {
+        const char *b = NULL;
+        size_t n = 0;
+        int32_t kind = 0;
+        LF_TRY(lf_tokenizer_token(model->tokenizer, ids[i], &b, &n, &kind));
+        if (kind == LFM2_TOKEN_CONTROL && (flags & LFM2_DETOKENIZE_SPECIAL) == 0) {
+            continue;
+        }
+        if (used < capacity && n > 0) {
+            memcpy(text + used, b, n < capacity - used ? n : capacity - used);
+        }
+        if (!lf_add_size(used, n, &used)) {
+            return lf_fail(LFM2_E_LIMIT, "text.size", "the text is too long");
+        }
+    }
+    *len = used;
+    if (used > capacity) {
+        return lf_fail(LFM2_E_BUFFER, "text.capacity", "the text has %zu bytes, the buffer %zu",
+                       used, capacity);
+    }
+    return LFM2_OK;
+}
+
+/* ---- Streaming decoder ---- */
+
+struct lfm2_decoder {
+    lfm2_model *model;
+    uint32_t flags;
+    lf_utf8_stream stream;
+    char *text;
+    size_t size;
+};
+
+int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **out)
+{
+    LF_TRY(text_model(model));
+    if (out == NULL) {
+        return lf_api_null("out");
+    }
+    const lf_alloc *alloc = &model->runtime->alloc;
+    void *p = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lfm2_decoder), "decoder", &p));
+    lfm2_decoder *decoder = p;
+    decoder->size = 64;
+    int32_t status = lf_new(alloc, decoder->size, 1, "decoder", &p);
+    if (status != LFM2_OK) {
+        lf_free(alloc, decoder, 1, sizeof *decoder);
+        return status;
+    }
+    decoder->text = p;
+    decoder->flags = flags;
+    decoder->model = lfm2_model_retain(model);
+    *out = decoder;
+    return LFM2_OK;
+}
+
+void lfm2_decoder_free(lfm2_decoder *decoder)
+{
+    if (decoder == NULL) {
+        return;
+    }
+    lfm2_model *model = decoder->model;
+    lf_free(&model->runtime->alloc, decoder->text, decoder->size, 1);
+    lf_free(&model->runtime->alloc, decoder, 1, sizeof *decoder);
+    lfm2_model_free(model);
+}
+
+int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text, size_t *len)
+{
+    if (decoder == NULL || text == NULL || len == NULL) {
+        return lf_api_null(decoder == NULL ? "decoder" : text == NULL ? "text" : "len");
+    }
+    const char *bytes = NULL;
+    size_t n = 0;
+    int32_t kind = 0;
+    LF_TRY(lf_tokenizer_token(decoder->model->tokenizer, id, &bytes, &n, &kind));
+    if (kind == LFM2_TOKEN_CONTROL && (decoder->flags & LFM2_DETOKENIZE_SPECIAL) == 0) {
+        n = 0;
+    }
+    size_t need = lf_utf8_push_bound(n) + 1;
+    if (need > decoder->size) {
+        const lf_alloc *alloc = &decoder->model->runtime->alloc;
+        void *p = NULL;
+        LF_TRY(lf_new(alloc, need, 1, "decoder", &p));
+        lf_free(alloc, decoder->text, decoder->size, 1);
+        decoder->text = p;
+        decoder->size = need;
+    }
+    size_t used = n > 0 ? lf_utf8_push(&decoder->stream, bytes, n, decoder->text) : 0;
+    decoder->text[used] = '\0';
+    *text = decoder->text;
+    *len = used;
+    return LFM2_OK;
+}
+
+int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len)
+{
+    if (decoder == NULL || text == NULL || len == NULL) {
+        return lf_api_null(decoder == NULL ? "decoder" : text == NULL ? "text" : "len");
+    }
+    *len = lf_utf8_flush(&decoder->stream, decoder->text);
+    decoder->text[*len] = '\0';
+    *text = decoder->text;
+    return LFM2_OK;
+}
+
+/* ---- Chat ---- */
+
+static int32_t build(const lf_alloc *alloc, const lfm2_message *messages, size_t n,
+                     const char *tools, size_t tools_len, uint32_t flags, lf_chat *chat)
+{
+    if (messages == NULL && n > 0) {
+        return lf_api_null("messages");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (messages[i].role == NULL ||
+            (messages[i].content == NULL && messages[i].content_len > 0)) {
+            return lf_fail(LFM2_E_ARGUMENT, "argument.null", "message %zu: %s is NULL", i,
+                           messages[i].role == NULL ? "role" : "content");
+        }
+    }
+    return lf_chat_build(alloc, messages, n, tools, tools_len, flags, chat);
+}
+
+int32_t lfm2_chat_render(lfm2_runtime *runtime, const lfm2_message *messages, size_t n,
+                         const char *tools, size_t tools_len, uint32_t flags, char *text,
+                         size_t capacity, size_t *len)
+{
+    if (runtime == NULL || len == NULL || (text == NULL && capacity > 0)) {
+        return lf_api_null(runtime == NULL ? "runtime" : len == NULL ? "len" : "text");
+    }
+    lf_chat chat = {0};
+    int32_t status = build(&runtime->alloc, messages, n, tools, tools_len, flags, &chat);
+    if (status == LFM2_OK) {
+        size_t used = 0;
+        for (size_t i = 0; i < chat.n_spans && used < capacity; i++) {
+            size_t room = capacity - used;
+            size_t now = chat.spans[i].len < room ? chat.spans[i].len : room;
+            if (now > 0) {
+                memcpy(text + used, chat.spans[i].text, now);
+            }
+            used += now;
+        }
+        *len = chat.len;
+        if (chat.len > capacity) {
+            status = lf_fail(LFM2_E_BUFFER, "text.capacity",
+                             "the text has %zu bytes, the buffer %zu", chat.len, capacity);
+        }
+    }
+    lf_chat_free(&chat);
+    return status;
+}
+
+int32_t lfm2_chat_tokenize(const lfm2_model *model, const lfm2_message *messages, size_t n,
+                           const char *tools, size_t tools_len, uint32_t flags, int32_t *ids,
+                           size_t capacity, size_t *n_ids)
+{
+    LF_TRY(text_model(model));
+    if (n_ids == NULL || (ids == NULL && capacity > 0)) {
+        return lf_api_null(n_ids == NULL ? "n_ids" : "ids");
+    }
+    lf_chat chat = {0};
+    int32_t status = build(&model->runtime->alloc, messages, n, tools, tools_len, flags, &chat);
+    if (status == LFM2_OK) {
+        status = lf_tokenizer_encode(model->tokenizer, chat.spans, chat.n_spans, false, ids,
+                                     capacity, n_ids);
+    }
+    lf_chat_free(&chat);
+    return status;
+}

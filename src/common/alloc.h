@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory: the host's allocator, checked sizes, and an arena for things that die together. */
+#ifndef LF_COMMON_ALLOC_H
+#define LF_COMMON_ALLOC_H
+
+#include "common/status.h"
+
+#include <stdbool.h>
+
+enum { LF_ALIGN = 64 }; /* cache line; every block is aligned to at least this */
+
+typedef struct lf_alloc {
+    void *(*alloc)(void *user, size_t bytes, size_t align);
+    void (*free)(void *user, void *ptr, size_t bytes, size_t align);
+    void *user;
+} lf_alloc;
+
+/* malloc-based default. */
+lf_alloc lf_alloc_default(void);
+
+/* a * b and a + b; false on overflow (then *out is untouched). */
+bool lf_mul_size(size_t a, size_t b, size_t *out);
+bool lf_add_size(size_t a, size_t b, size_t *out);
+bool lf_mul_u64(uint64_t a, uint64_t b, uint64_t *out);
+bool lf_add_u64(uint64_t a, uint64_t b, uint64_t *out);
+
+/* count * item bytes, aligned to LF_ALIGN, not cleared; count 0 gives a valid pointer. `what` names
+ * the thing for the message. The same count and item size go to lf_free. */
+int32_t lf_new(const lf_alloc *alloc, size_t count, size_t item, const char *what, void **out);
+int32_t lf_new_zero(const lf_alloc *alloc, size_t count, size_t item, const char *what, void **out);
+void lf_free(const lf_alloc *alloc, void *ptr, size_t count, size_t item);
+
+/* Arena: bump allocation in chunks, freed as a whole. */
+typedef struct lf_arena {
+    const lf_alloc *alloc;
+    struct lf_arena_chunk *chunks;
+    size_t chunk_bytes; /* size of the next ordinary chunk */
+    size_t total;       /* bytes taken from the allocator */
+} lf_arena;
+
+/* `alloc` must outlive the arena. */
+void lf_arena_init(lf_arena *arena, const lf_alloc *alloc);
+void lf_arena_free(lf_arena *arena);
+
+/* Not cleared; aligned to 16 bytes (lf_arena_new) or to LF_ALIGN (lf_arena_new_aligned). */
+int32_t lf_arena_new(lf_arena *arena, size_t count, size_t item, const char *what, void **out);
+int32_t lf_arena_new_aligned(lf_arena *arena, size_t count, size_t item, const char *what,
+                             void **out);
+
+/* Copies len bytes and adds a 0. */
+int32_t lf_arena_string(lf_arena *arena, const char *text, size_t len, const char **out);
+
+#endif /* LF_COMMON_ALLOC_H */

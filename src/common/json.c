@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns JSON reading: one pass over the text with an explicit stack, values in the caller's arena.
+ * Numbers are in json_number.c. */
+#include "common/json.h"
+
+#include "common/index.h"
+#include "common/utf8.h"
+
+#include <string.h>
+
+typedef struct frame {
+    lf_json *node;
+    lf_json *last; /* its last child so far */
+} frame;
+
+typedef struct parser {
+    lf_arena *arena;
+    const char *name;
+    int32_t status;
+    const char *text;
+    size_t len;
+    size_t pos;
+    size_t values;
+    uint32_t depth;
+    frame stack[LF_JSON_MAX_DEPTH];
+} parser;
+
+static int32_t fail_at(const parser *p, size_t offset, const char *code, const char *message)
+{
+    return lf_fail(p->status, code, "%s: offset %zu: %s", p->name, offset, message);
+}
+
+static int32_t fail(const parser *p, const char *code, const char *message)
+{
+    if (p->pos >= p->len) {
+        return lf_fail(p->status, "json.truncated", "%s: offset %zu: the text ends inside JSON",
+                       p->name, p->len);
+    }
+    return fail_at(p, p->pos, code, message);
+}
+
+/* Next byte, or -1 at the end. */
+static int peek(const parser *p)
+{
+    return p->pos < p->len ? (uint8_t)p->text[p->pos] : -1;
+}
+
+static void skip_space(parser *p)
+{
+    while (p->pos < p->len) {
+        char c = p->text[p->pos];
+        if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
+            return;
+        }
+        p->pos++;
+    }
+}
+
+/* ---- Strings ---- */
+
+static bool hex4(const char *text, uint32_t *out)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = text[i];
+        uint32_t digit = 0;
+        if (c >= '0' && c <= '9') {
+            digit = (uint32_t)(c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            digit = (uint32_t)(c - 'a') + 10;
+        } else if (c >= 'A' && c <= 'F') {
+            digit = (uint32_t)(c - 'A') + 10;
+        } else {
+            return false;
+        }
+        v = v << 4 | digit;
+    }
+    *out = v;
+    return true;
+}
+
+static char *put_utf8(char *out, uint32_t c)
+{
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xC0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xE0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
+        *out++ = (char)(0x80 | (c & 0x3F));
+    } else {
+        *out++ = (char)(0xF0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
+        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
+        *out++ = (char)(0x80 | (c & 0x3F));
+    }
+    return out;
+}
+
+/* At the 'u' of an escape that starts at offset `start`. */
+static int32_t read_unicode(parser *p, size_t start, char **out)
+{
+    uint32_t c = 0;
+    if (p->len - p->pos < 5 || !hex4(p->text + p->pos + 1, &c)) {
+        return fail_at(p, start, "json.escape", "\\u needs four hexadecimal digits");
+    }
+    p->pos += 5;
+    if (c >= 0xDC00 && c <= 0xDFFF) {
+        return fail_at(p, start, "json.surrogate", "a low surrogate without a high one");
+    }
+    if (c >= 0xD800 && c <= 0xDBFF) {
+        uint32_t low = 0;
+        if (p->len - p->pos < 6 || p->text[p->pos] != '\\' || p->text[p->pos + 1] != 'u' ||
+            !hex4(p->text + p->pos + 2, &low) || low < 0xDC00 || low > 0xDFFF) {
+            return fail_at(p, start, "json.surrogate", "a high surrogate without a low one");
+        }
+        p->pos += 6;
+        c = 0x10000 + ((c & 0x3FF) << 10) + (low & 0x3FF);
+    }
+    *out = put_utf8(*out, c);
+    return LFM2_OK;
+}
+
+/* At the backslash. */
+static int32_t read_escape(parser *p, char **out)
+{
+    static const char from[] = "\"\\/bfnrt";
+    static const char to[] = "\"\\/\b\f\n\r\t";
+    size_t start = p->pos++;
+    int c = peek(p);
+    if (c < 0) {
+        return fail(p, "json.truncated", "");
+    }
+    if (c == 'u') {
+        return read_unicode(p, start, out);
+    }
+    const char *found = c == 0 ? NULL : strchr(from, c);
+    if (found == NULL) {
+        return fail_at(p, start, "json.escape", "unknown escape");
+    }
+    *(*out)++ = to[found - from];
+    p->pos++;
+    return LFM2_OK;
+}
+
+/* Offset of the closing quote of the string whose body starts at pos. */
+static int32_t find_quote(const parser *p, size_t *end)
+{
+    size_t i = p->pos;
+    while (i < p->len && p->text[i] != '"') {
+        i += p->text[i] == '\\' ? 2 : 1;
+    }
+    if (i >= p->len) {
+        return lf_fail(p->status, "json.truncated", "%s: offset %zu: a string without an end",
+                       p->name, p->pos - 1);
+    }
+    *end = i;
+    return LFM2_OK;
+}
+
+/* At the opening quote. Unescaping never makes a string longer. */
+static int32_t read_string(parser *p, const char **out, size_t *len)
+{
+    p->pos++;
+    size_t end = 0;
+    LF_TRY(find_quote(p, &end));
+    void *room = NULL;
+    LF_TRY(lf_arena_new(p->arena, end - p->pos + 1, 1, "JSON string", &room));
+    char *w = room;
+    while (p->pos < end) {
+        uint8_t c = (uint8_t)p->text[p->pos];
+        if (c == '\\') {
+            LF_TRY(read_escape(p, &w));
+        } else if (c < 0x20) {
+            return fail(p, "json.control", "a control character inside a string");
+        } else if (c < 0x80) {
+            *w++ = (char)c;
+            p->pos++;
+        } else {
+            size_t n = lf_utf8_char(p->text + p->pos, p->len - p->pos);
+            if (n == 0) {
+                return fail(p, "json.utf8", "not UTF-8");
+            }
+            memcpy(w, p->text + p->pos, n);
+            w += n;
+            p->pos += n;
+        }
+    }
+    *w = '\0';
+    *out = room;
+    *len = (size_t)(w - (char *)room);
+    p->pos++;
+    return LFM2_OK;
+}
+
+/* ---- Scalars ---- */
+
+static size_t skip_digits(parser *p)
+{
+    size_t start = p->pos;
+    while (peek(p) >= '0' && peek(p) <= '9') {
+        p->pos++;
+    }
+    return p->pos - start;
+}
+
+static int32_t read_number(parser *p, lf_json *node)
+{
+    size_t start = p->pos;
+    if (peek(p) == '-') {
+        p->pos++;
+    }
+    bool zero = peek(p) == '0';
+    size_t digits = skip_digits(p);
+    if (digits == 0) {
+        return fail(p, "json.number", "a number needs a digit here");
+    }
+    if (zero && digits > 1) {
+        return fail_at(p, start, "json.number", "a number with a leading zero");
+    }
+    if (peek(p) == '.') {
+        p->pos++;
+        if (skip_digits(p) == 0) {
+            return fail(p, "json.number", "a number needs a digit after its point");
+        }
+    }
+    if (peek(p) == 'e' || peek(p) == 'E') {
+        p->pos++;
+        if (peek(p) == '+' || peek(p) == '-') {
+            p->pos++;
+        }
+        if (skip_digits(p) == 0) {
+            return fail(p, "json.number", "a number needs a digit in its exponent");
+        }
+    }
+    node->kind = LF_JSON_NUMBER;
+    node->len = p->pos - start;
+    return lf_arena_string(p->arena, p->text + start, node->len, &node->text);
+}
+
+static int32_t read_word(parser *p, lf_json *node, const char *word, lf_json_kind kind)
+{
+    size_t n = strlen(word);
+    for (size_t i = 0; i < n; i++) {
+        if (peek(p) != (uint8_t)word[i]) {
+            return fail(p, "json.syntax", "expected a value");
+        }
+        p->pos++;
+    }
+    node->kind = kind;
+    return LFM2_OK;
+}
+
+static int32_t read_scalar(parser *p, lf_json *node)
+{
+    switch (peek(p)) {
+    case '"':
+        node->kind = LF_JSON_STRING;
+        return read_string(p, &node->text, &node->len);
+    case 't':
+        return read_word(p, node, "true", LF_JSON_TRUE);
+    case 'f':
+        return read_word(p, node, "false", LF_JSON_FALSE);
+    case 'n':
+        return read_word(p, node, "null", LF_JSON_NULL);
+    default:
+        break;
+    }
+    if (peek(p) == '-' || (peek(p) >= '0' && peek(p) <= '9')) {
+        return read_number(p, node);
+    }
+    return fail(p, "json.syntax", "expected a value");
+}
+
+/* ---- Objects and arrays ---- */
+
+static int32_t fail_duplicate(const parser *p, const char *key, size_t len, uint64_t offset)
+{
+    lf_shown shown;
+    return lf_fail(p->status, "json.duplicate", "%s: offset %llu: duplicate key '%s'", p->name,
+                   (unsigned long long)offset, lf_show(&shown, key, len));
+}
+
+static int32_t check_many_keys(const parser *p, const lf_json *object)
+{
+    void *room = NULL;
+    LF_TRY(lf_new(p->arena->alloc, object->count, sizeof(lf_index_entry), "JSON keys", &room));
+    lf_index index = {.entries = room, .count = object->count};
+    uint32_t n = 0;
+    int32_t status = LFM2_OK;
+    for (const lf_json *c = object->child; c != NULL; c = c->next) {
+        if (c->key_len > UINT32_MAX) {
+            status = fail_at(p, (size_t)c->offset, "json.too_large", "a key of more than 4 GiB");
+            goto done;
+        }
+        index.entries[n] = (lf_index_entry){.text = c->key, .len = (uint32_t)c->key_len, .id = n};
+        n++;
+    }
+    const lf_index_entry *duplicate = NULL;
+    LF_TRY_DONE(lf_index_build(p->arena->alloc, &index, &duplicate));
+    if (duplicate != NULL) {
+        const lf_json *c = object->child;
+        for (uint32_t i = 0; i < duplicate->id; i++) {
+            c = c->next;
+        }
+        status = fail_duplicate(p, duplicate->text, duplicate->len, c->offset);
+    }
+done:
+    lf_free(p->arena->alloc, room, object->count, sizeof(lf_index_entry));
+    return status;
+}
+
+static int32_t check_keys(const parser *p, const lf_json *object)
+{
+    enum { FEW = 8 };
+    if (object->count > FEW) {
+        return check_many_keys(p, object);
+    }
+    for (const lf_json *c = object->child; c != NULL; c = c->next) {
+        for (const lf_json *d = object->child; d != c; d = d->next) {
+            if (d->key_len == c->key_len && memcmp(d->key, c->key, c->key_len) == 0) {
+                return fail_duplicate(p, c->key, c->key_len, c->offset);
+            }
+        }
+    }
+    return LFM2_OK;
+}
+
+/* Makes the node of the value that starts here and hangs it under the innermost container; in an
+ * object its key and colon are read first. */
+static int32_t open_value(parser *p, lf_json **out)
+{
+    if (p->values++ >= LF_JSON_MAX_VALUES) {
+        return lf_fail(p->status, "json.too_large", "%s: offset %zu: more than %d values", p->name,
+                       p->pos, LF_JSON_MAX_VALUES);
+    }
+    void *room = NULL;
+    LF_TRY(lf_arena_new(p->arena, 1, sizeof(lf_json), "JSON value", &room));
+    lf_json *node = room;
+    *node = (lf_json){.kind = LF_JSON_NULL};
+    frame *top = p->depth > 0 ? &p->stack[p->depth - 1] : NULL;
+    if (top != NULL && top->node->kind == LF_JSON_OBJECT) {
+        skip_space(p);
+        if (peek(p) != '"') {
+            return fail(p, "json.syntax", "expected a key");
+        }
+        LF_TRY(read_string(p, &node->key, &node->key_len));
+        skip_space(p);
+        if (peek(p) != ':') {
+            return fail(p, "json.syntax", "expected ':' after a key");
+        }
+        p->pos++;
+    }
+    skip_space(p);
+    node->offset = p->pos;
+    if (top != NULL) {
+        if (top->last != NULL) {
+            top->last->next = node;
+        } else {
+            top->node->child = node;
+        }
+        top->last = node;
+        top->node->count++;
+    }
+    *out = node;
+    return LFM2_OK;
+}
+
+/* After a value: closes the containers that end here. *more: another value follows. */
+static int32_t close_values(parser *p, bool *more)
+{
+    while (p->depth > 0) {
+        frame *top = &p->stack[p->depth - 1];
+        bool object = top->node->kind == LF_JSON_OBJECT;
+        skip_space(p);
+        int c = peek(p);
+        if (c == ',' && top->last != NULL) {
+            p->pos++;
+            *more = true;
+            return LFM2_OK;
+        }
+        if (c != (object ? '}' : ']')) {
+            return fail(p, "json.syntax", object ? "expected ',' or '}'" : "expected ',' or ']'");
+        }
+        p->pos++;
+        if (object) {
+            LF_TRY(check_keys(p, top->node));
+        }
+        p->depth--;
+    }
+    *more = false;
+    return LFM2_OK;
+}
+
+static int32_t read_value(parser *p, lf_json **out, bool *more)
+{
+    lf_json *node = NULL;
+    LF_TRY(open_value(p, &node));
+    *out = node;
+    int c = peek(p);
+    if (c != '{' && c != '[') {
+        LF_TRY(read_scalar(p, node));
+        return close_values(p, more);
+    }
+    if (p->depth == LF_JSON_MAX_DEPTH) {
+        return lf_fail(p->status, "json.depth", "%s: offset %zu: nested more than %d deep", p->name,
+                       p->pos, LF_JSON_MAX_DEPTH);
+    }
+    node->kind = c == '{' ? LF_JSON_OBJECT : LF_JSON_ARRAY;
+    p->stack[p->depth++] = (frame){.node = node};
+    p->pos++;
+    skip_space(p);
+    if (peek(p) == (c == '{' ? '}' : ']')) {
+        return close_values(p, more);
+    }
+    *more = true;
+    return LFM2_OK;
+}
+
+int32_t lf_json_parse(lf_arena *arena, const char *name, int32_t status, const char *text,
+                      size_t len, const lf_json **out)
+{
+    parser p = {.arena = arena, .name = name, .status = status, .text = text, .len = len};
+    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        return fail(&p, "json.bom", "a byte order mark is not JSON");
+    }
+    lf_json *root = NULL;
+    bool more = false;
+    LF_TRY(read_value(&p, &root, &more));
+    while (more) {
+        lf_json *node = NULL;
+        LF_TRY(read_value(&p, &node, &more));
+    }
+    skip_space(&p);
+    if (p.pos != len) {
+        return fail(&p, "json.trailing", "text after the end of the JSON value");
+    }
+    *out = root;
+    return LFM2_OK;
+}
+
+/* ---- Access ---- */
+
+const lf_json *lf_json_get(const lf_json *object, const char *key)
+{
+    if (object == NULL || object->kind != LF_JSON_OBJECT) {
+        return NULL;
+    }
+    size_t len = strlen(key);
+    for (const lf_json *c = object->child; c != NULL; c = c->next) {
+        if (c->key_len == len && memcmp(c->key, key, len) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+bool lf_json_is_string(const lf_json *value, const char *text)
+{
+    return value != NULL && value->kind == LF_JSON_STRING && value->len == strlen(text) &&
+           memcmp(value->text, text, value->len) == 0;
+}

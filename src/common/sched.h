@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work over threads: the one place that knows pthreadpool. */
+#ifndef LF_COMMON_SCHED_H
+#define LF_COMMON_SCHED_H
+
+#include "common/status.h"
+
+#include <stdbool.h>
+
+enum { LF_MAX_THREADS = 1024 };
+
+typedef struct lf_sched {
+    void *pool;         /* pthreadpool_t; NULL for one thread */
+    bool owns_pool;
+    uint32_t n_threads; /* the caller included */
+} lf_sched;
+
+/* Starts n_threads - 1 threads, or takes the lent pool with all its threads. Errors: THREAD. */
+int32_t lf_sched_init(lf_sched *sched, uint32_t n_threads, void *lent_pool);
+void lf_sched_free(lf_sched *sched);
+
+/* Units [begin, end) for `part`; parts are numbered 0..n_threads-1 and no two calls with the same
+ * part overlap in time, so a part may own scratch memory. */
+typedef void (*lf_body)(void *ctx, uint32_t part, size_t begin, size_t end);
+
+/* Covers [0, n) once. grain 0: one contiguous range a part, for equal units that are streamed.
+ * Otherwise ranges of `grain` units are taken by whoever is free. Returns when all is done. */
+void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);
+
+#endif /* LF_COMMON_SCHED_H */

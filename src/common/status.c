@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the thread-local text and code of a thread's last failure. */
+#include "common/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { TEXT_MAX = 1024 };
+
+/* Initial-exec would break dlopen of many such libraries; the default model is fast enough here. */
+static _Thread_local struct {
+    char text[TEXT_MAX];
+    const char *code;
+} last;
+
+int32_t lf_fail(int32_t status, const char *code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(last.text, sizeof last.text, format, args);
+    va_end(args);
+    last.code = code;
+    return status;
+}
+
+int32_t lf_fail_prefix(int32_t status, const char *format, ...)
+{
+    char old[TEXT_MAX];
+    memcpy(old, last.text, sizeof old);
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(last.text, sizeof last.text, format, args);
+    va_end(args);
+    if (n < 0) {
+        n = 0;
+    }
+    if ((size_t)n < sizeof last.text) {
+        snprintf(last.text + n, sizeof last.text - (size_t)n, "%s", old);
+    }
+    return status;
+}
+
+const char *lf_fail_text(void)
+{
+    return last.text;
+}
+
+const char *lf_fail_code(void)
+{
+    return last.code ? last.code : "";
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one way to fail: a status code travels up as the return value, its text and machine name
+ * wait in thread-local storage until the caller asks. */
+#ifndef LF_COMMON_STATUS_H
+#define LF_COMMON_STATUS_H
+
+#include "lfm2.h"
+
+#if defined(__GNUC__)
+#define LF_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define LF_UNUSED __attribute__((unused))
+#else
+#define LF_PRINTF(fmt, args)
+#define LF_UNUSED
+#endif
+
+/* Records the failure and returns `status`. `code` is a static string such as "gguf.truncated". */
+int32_t lf_fail(int32_t status, const char *code, const char *format, ...) LF_PRINTF(3, 4);
+
+/* Puts text before the recorded message ("model.gguf: " + message) and returns `status`. */
+int32_t lf_fail_prefix(int32_t status, const char *format, ...) LF_PRINTF(2, 3);
+
+const char *lf_fail_text(void);
+const char *lf_fail_code(void);
+
+/* Returns from the calling function if the expression is a failure. */
+#define LF_TRY(expr)                                                                               \
+    do {                                                                                           \
+        int32_t lf_try_status_ = (expr);                                                           \
+        if (lf_try_status_ != LFM2_OK) {                                                           \
+            return lf_try_status_;                                                                 \
+        }                                                                                          \
+    } while (0)
+
+/* The same for functions that clean up at the label `done` and return their local `status`. */
+#define LF_TRY_DONE(expr)                                                                          \
+    do {                                                                                           \
+        status = (expr);                                                                           \
+        if (status != LFM2_OK) {                                                                   \
+            goto done;                                                                             \
+        }                                                                                          \
+    } while (0)
+
+#endif /* LF_COMMON_STATUS_H */

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns writing files that appear whole or not at all: a temporary file beside the target, synced
+ * and renamed at the end. */
+#include "common/file.h"
+
+#include "common/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    BUFFER = 256 * 1024,
+    SUFFIX = 48,  /* room for ".tmp-<pid>-<try>" */
+    TRIES = 1000, /* names of leftovers of killed processes may be taken */
+    LARGEST_WRITE = 1 << 30
+};
+
+struct lf_writer {
+    lf_alloc alloc;
+    int fd;         /* -1 once closed */
+    bool in_place;  /* the temporary file exists */
+    int32_t failed; /* status of the first failure; every later call returns it */
+    uint64_t offset;
+    size_t used;       /* bytes in the buffer */
+    size_t path_bytes; /* of path, its 0 included; temporary has SUFFIX more */
+    char *path;
+    char *temporary;
+    uint8_t *buffer;
+};
+
+static int32_t fail_io(lf_writer *w, int error, const char *code, const char *what)
+{
+    w->failed = lf_fail_errno(error, code, w->path, what);
+    return w->failed;
+}
+
+static int32_t fail_again(const lf_writer *w)
+{
+    return lf_fail(w->failed, "io.write", "%s: %s", w->path,
+                   w->failed == LFM2_E_STATE ? "is already complete" : "an earlier write failed");
+}
+
+static int32_t check_target(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return lf_fail(LFM2_E_IO, "io.not_regular", "%s: exists and is not a regular file", path);
+    }
+    return LFM2_OK;
+}
+
+static int32_t open_temporary(lf_writer *w)
+{
+    for (int i = 0; i < TRIES; i++) {
+        snprintf(w->temporary, w->path_bytes + SUFFIX, "%s.tmp-%ld-%d", w->path, (long)getpid(), i);
+        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+        if (w->fd >= 0) {
+            w->in_place = true;
+            return LFM2_OK;
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+    }
+    return lf_fail_errno(errno, "io.create", w->temporary, "cannot be created");
+}
+
+int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out)
+{
+    LF_TRY(check_target(path));
+    void *p = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_writer), "file writer", &p));
+    lf_writer *w = p;
+    w->alloc = *alloc;
+    w->fd = -1;
+    w->path_bytes = strlen(path) + 1;
+    int32_t status = LFM2_OK;
+    LF_TRY_DONE(lf_new(alloc, w->path_bytes, 1, "path", &p));
+    w->path = p;
+    memcpy(w->path, path, w->path_bytes);
+    LF_TRY_DONE(lf_new(alloc, w->path_bytes + SUFFIX, 1, "path", &p));
+    w->temporary = p;
+    LF_TRY_DONE(lf_new(alloc, BUFFER, 1, "write buffer", &p));
+    w->buffer = p;
+    LF_TRY_DONE(open_temporary(w));
+    *out = w;
+    return LFM2_OK;
+done:
+    lf_writer_free(w);
+    return status;
+}
+
+static int32_t put(lf_writer *w, const uint8_t *data, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t n = write(w->fd, data, bytes < LARGEST_WRITE ? bytes : LARGEST_WRITE);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return fail_io(w, n < 0 ? errno : EIO, "io.write", "cannot be written");
+        }
+        data += n;
+        bytes -= (size_t)n;
+    }
+    return LFM2_OK;
+}
+
+static int32_t flush(lf_writer *w)
+{
+    size_t n = w->used;
+    w->used = 0;
+    return put(w, w->buffer, n);
+}
+
+int32_t lf_writer_write(lf_writer *writer, const void *data, size_t bytes)
+{
+    if (writer->failed != LFM2_OK) {
+        return fail_again(writer);
+    }
+    writer->offset += bytes;
+    if (bytes > BUFFER - writer->used) {
+        LF_TRY(flush(writer));
+    }
+    if (bytes >= BUFFER) {
+        return put(writer, data, bytes);
+    }
+    if (bytes > 0) {
+        memcpy(writer->buffer + writer->used, data, bytes);
+        writer->used += bytes;
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_writer_zeros(lf_writer *writer, uint64_t bytes)
+{
+    static const uint8_t zeros[4096];
+    while (bytes > 0) {
+        size_t n = bytes < sizeof zeros ? (size_t)bytes : sizeof zeros;
+        LF_TRY(lf_writer_write(writer, zeros, n));
+        bytes -= n;
+    }
+    return LFM2_OK;
+}
+
+uint64_t lf_writer_offset(const lf_writer *writer)
+{
+    return writer->offset;
+}
+
+/* Makes the rename durable. Some file systems cannot sync a directory; the file itself is safe by
+ * then, so a failure here is not one of the write. */
+static void sync_directory(lf_writer *w)
+{
+    char *slash = strrchr(w->temporary, '/');
+    const char *directory = ".";
+    if (slash == w->temporary) {
+        directory = "/";
+    } else if (slash != NULL) {
+        *slash = '\0';
+        directory = w->temporary;
+    }
+    int fd = open(directory, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+}
+
+int32_t lf_writer_commit(lf_writer *writer)
+{
+    if (writer->failed != LFM2_OK) {
+        return fail_again(writer);
+    }
+    LF_TRY(flush(writer));
+    if (fsync(writer->fd) != 0) {
+        return fail_io(writer, errno, "io.sync", "cannot be written");
+    }
+    int closed = close(writer->fd);
+    writer->fd = -1;
+    if (closed != 0 && errno != EINTR) {
+        return fail_io(writer, errno, "io.close", "cannot be written");
+    }
+    if (rename(writer->temporary, writer->path) != 0) {
+        return fail_io(writer, errno, "io.rename", "cannot be put in place");
+    }
+    writer->in_place = false;
+    sync_directory(writer);
+    writer->failed = LFM2_E_STATE; /* nothing can be added any more */
+    return LFM2_OK;
+}
+
+void lf_writer_free(lf_writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    if (writer->fd >= 0) {
+        close(writer->fd);
+    }
+    if (writer->in_place) {
+        unlink(writer->temporary);
+    }
+    lf_alloc alloc = writer->alloc;
+    lf_free(&alloc, writer->buffer, BUFFER, 1);
+    lf_free(&alloc, writer->temporary, writer->path_bytes + SUFFIX, 1);
+    lf_free(&alloc, writer->path, writer->path_bytes, 1);
+    lf_free(&alloc, writer, 1, sizeof *writer);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the conversion of a model file into another type: tensor by tensor, in blocks of rows whose
+ * encoding depends on nothing but the block. */
+#include "convert/rule.h"
+
+#include <sys/stat.h>
+
+enum {
+    BLOCK_VALUES = 256 * 1024, /* about so many elements are decoded at once */
+    PROGRESS_BYTES = 16 * 1024 * 1024
+};
+
+typedef struct job {
+    const lf_alloc *alloc;
+    const lfm2_convert_options *options;
+    lf_source *source;
+    lf_gguf_writer *out;
+    lf_out_tensor *tensors; /* [source->n_tensors] */
+    float *values;          /* decoded block, [capacity] */
+    uint8_t *encoded;       /* encoded block, [capacity * 4]: F32 is the largest type */
+    size_t capacity;        /* elements */
+    uint64_t done, total;   /* output bytes */
+    uint64_t reported;
+} job;
+
+/* ---- Checks before any work ---- */
+
+static int32_t refuse_overwrite(const lf_source *source, const char *out_path)
+{
+    struct stat out;
+    if (stat(out_path, &out) != 0) {
+        return LFM2_OK; /* a new file; other reasons show up when it is created */
+    }
+    for (uint32_t i = 0; i < source->n_files; i++) {
+        struct stat in;
+        if (stat(source->files[i].path, &in) == 0 && in.st_dev == out.st_dev &&
+            in.st_ino == out.st_ino) {
+            return lf_fail(LFM2_E_ARGUMENT, "convert.same_file",
+                           "'%s' is the input: write to another file", out_path);
+        }
+    }
+    return LFM2_OK;
+}
+
+/* Values that were rounded once must not be rounded to another grid unnoticed: quantised tensors
+ * may be kept, or decoded to F32 without loss. */
+static int32_t check_requantize(const lf_source *source, const lf_out_tensor *t)
+{
+    lf_codes form;
+    lf_type from = t->source->type;
+    if (from == t->type || t->type == LF_F32 || !lf_codes_of(from, &form)) {
+        return LFM2_OK;
+    }
+    return lf_fail(LFM2_E_UNSUPPORTED, "convert.requantize",
+                   "%s: tensor '%s' is already quantised (%s) and would lose quality as %s: start "
+                   "from an F32, F16 or BF16 file",
+                   source->path, t->name, lf_type_get((uint32_t)from)->name,
+                   lf_type_get((uint32_t)t->type)->name);
+}
+
+static int32_t plan(job *j, lf_type type)
+{
+    const lf_source *source = j->source;
+    lf_rule rule = {type, source->hparams.n_expert,
+                    lf_source_find(source, "output.weight") == NULL};
+    size_t longest = 0;
+    for (uint32_t i = 0; i < source->n_tensors; i++) {
+        const lf_tensor *from = &source->tensors[i];
+        lf_out_tensor *t = &j->tensors[i];
+        *t = (lf_out_tensor){.name = from->name,
+                             .type = lf_rule_type(&rule, from->name, from->n_dims, from->ne[0]),
+                             .n_dims = from->n_dims,
+                             .source = from};
+        for (uint32_t d = 0; d < LF_MAX_DIMS; d++) {
+            t->ne[d] = from->ne[d];
+        }
+        LF_TRY(check_requantize(source, t));
+        if (from->ne[0] > longest) {
+            longest = (size_t)from->ne[0];
+        }
+    }
+    lf_rule_sort(j->tensors, source->n_tensors);
+    j->capacity = longest > BLOCK_VALUES ? longest : BLOCK_VALUES;
+    return LFM2_OK;
+}
+
+/* ---- Data ---- */
+
+/* The pages of [data, data + bytes) have been used. */
+static void drop(const lf_source *source, const uint8_t *data, uint64_t bytes)
+{
+    for (uint32_t i = 0; i < source->n_files; i++) {
+        const lf_file *f = &source->files[i];
+        uintptr_t begin = (uintptr_t)f->data;
+        uintptr_t at = (uintptr_t)data;
+        if (f->data != NULL && at >= begin && at - begin < f->size) {
+            lf_file_drop(f, at - begin, bytes);
+            return;
+        }
+    }
+}
+
+/* Infinities and NaNs have an exponent of all ones. */
+static bool all_finite(const float *values, size_t n)
+{
+    bool finite = true;
+    for (size_t i = 0; i < n; i++) {
+        finite &= values[i] - values[i] == 0.0f;
+    }
+    return finite;
+}
+
+/* Scales and 16-bit floats overflow above 65504. */
+static bool encoding_fits(lf_type type, const uint8_t *encoded, float *values, size_t n)
+{
+    if (type == LF_F32) {
+        return true;
+    }
+    lf_decode_row(type, encoded, values, n);
+    return all_finite(values, n);
+}
+
+static int32_t broken(const job *j, const lf_out_tensor *t, const char *what)
+{
+    return lf_fail(LFM2_E_FORMAT, "convert.values", "%s: tensor '%s': %s", j->source->path, t->name,
+                   what);
+}
+
+/* One block of rows: `n` elements, whole rows. */
+static int32_t encode_block(job *j, const lf_out_tensor *t, const uint8_t *src, size_t n)
+{
+    lf_decode_row(t->source->type, src, j->values, n);
+    if (!all_finite(j->values, n)) {
+        return broken(j, t, "a value is infinite or not a number");
+    }
+    if (!lf_encode_row(t->type, j->values, j->encoded, n)) {
+        return lf_fail(LFM2_E_INTERNAL, "convert.encode", "tensor '%s': no encoder", t->name);
+    }
+    if (!encoding_fits(t->type, j->encoded, j->values, n)) {
+        return broken(j, t, "a value is too large for the type asked for");
+    }
+    return LFM2_OK;
+}
+
+static int32_t advance(job *j, uint64_t bytes)
+{
+    j->done += bytes;
+    if (j->done - j->reported >= PROGRESS_BYTES || j->done == j->total) {
+        j->reported = j->done;
+        return lf_rule_progress(j->options, j->done, j->total);
+    }
+    return LFM2_OK;
+}
+
+static int32_t write_slab(job *j, const lf_out_tensor *t, const uint8_t *src)
+{
+    size_t row = (size_t)t->ne[0];
+    uint64_t rows = t->ne[1];
+    size_t in_row = lf_row_bytes(t->source->type, row);
+    size_t out_row = lf_row_bytes(t->type, row);
+    size_t most = j->capacity / row;
+    while (rows > 0) {
+        size_t n = rows < most ? (size_t)rows : most;
+        if (t->source->type == t->type) {
+            LF_TRY(lf_gguf_data(j->out, src, n * out_row));
+        } else {
+            LF_TRY(encode_block(j, t, src, n * row));
+            LF_TRY(lf_gguf_data(j->out, j->encoded, n * out_row));
+        }
+        drop(j->source, src, n * in_row);
+        LF_TRY(advance(j, n * out_row));
+        src += n * in_row;
+        rows -= n;
+    }
+    return LFM2_OK;
+}
+
+static int32_t write_tensors(job *j)
+{
+    LF_TRY(lf_gguf_begin_data(j->out));
+    for (uint32_t i = 0; i < j->source->n_tensors; i++) {
+        const lf_out_tensor *t = &j->tensors[i];
+        uint64_t slabs = t->ne[2] * t->ne[3];
+        for (uint64_t e = 0; e < slabs; e++) {
+            LF_TRY(write_slab(j, t, lf_tensor_slab(t->source, e)));
+        }
+    }
+    return LFM2_OK;
+}
+
+static int32_t write_file(job *j, const char *out_path, lf_type type)
+{
+    lf_source *source = j->source;
+    LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
+    if (source->hugging_face) {
+        LF_TRY(lf_meta_model(j->out, &source->hparams, source->name));
+        LF_TRY(lf_meta_vocab(j->out, &source->vocab));
+    } else {
+        LF_TRY(lf_meta_copy(j->out, &source->arena, &source->files[0]));
+    }
+    LF_TRY(lf_meta_file(j->out, type));
+    LF_TRY(lf_rule_declare(j->out, j->tensors, source->n_tensors));
+    j->total = lf_gguf_data_bytes(j->out);
+    LF_TRY(write_tensors(j));
+    return lf_gguf_commit(j->out);
+}
+
+static int32_t run(job *j, const char *out_path, lf_type type)
+{
+    const lf_alloc *alloc = j->alloc;
+    void *p = NULL;
+    LF_TRY(refuse_overwrite(j->source, out_path));
+    LF_TRY(lf_new(alloc, j->source->n_tensors, sizeof *j->tensors, "tensor plan", &p));
+    j->tensors = p;
+    LF_TRY(plan(j, type));
+    LF_TRY(lf_new(alloc, j->capacity, sizeof *j->values, "decoded rows", &p));
+    j->values = p;
+    LF_TRY(lf_new(alloc, j->capacity, sizeof(float), "encoded rows", &p));
+    j->encoded = p;
+    return write_file(j, out_path, type);
+}
+
+int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, const char *in_path,
+                    const char *out_path, const lfm2_convert_options *options)
+{
+    lf_type type = LF_F32;
+    LF_TRY(lf_rule_parse(options, &type));
+    lf_source *source = NULL;
+    LF_TRY(lf_source_open(alloc, log, in_path, &source));
+    if (source->vocab.n_tokens == 0) {
+        lf_log_write(log, LFM2_LOG_WARN, "%s: no tokenizer: the file will not handle text",
+                     in_path);
+    }
+    job j = {.alloc = alloc, .options = options, .source = source};
+    int32_t status = run(&j, out_path, type);
+    lf_gguf_free(j.out);
+    lf_free(alloc, j.encoded, j.capacity, sizeof(float));
+    lf_free(alloc, j.values, j.capacity, sizeof *j.values);
+    lf_free(alloc, j.tensors, source->n_tensors, sizeof *j.tensors);
+    lf_source_close(source);
+    return status;
+}

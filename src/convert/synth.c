@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the writing of synthetic models: seeded random weights without a download. Only exact
+ * operations (integers, one f32 multiplication) make the values, each from a counter of its own:
+ * the same seed gives the same bytes on every machine, and a file made as F32 and then quantised
+ * equals one made in the quantised type. */
+#include "convert/rule.h"
+
+enum {
+    BLOCK_VALUES = 256 * 1024, /* about so many elements are made at once */
+    PROGRESS_BYTES = 16 * 1024 * 1024
+};
+
+typedef struct job {
+    const lf_alloc *alloc;
+    const lfm2_convert_options *options;
+    lf_synth_model model;
+    uint64_t seed;
+    lf_gguf_writer *out;
+    float *values;    /* [capacity] */
+    uint8_t *encoded; /* [capacity * 4] */
+    size_t capacity;
+    uint64_t done, total, reported; /* output bytes */
+} job;
+
+/* ---- Random numbers ---- */
+
+/* The finaliser of SplitMix64: every bit of the input reaches every bit of the output. */
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+static uint64_t tensor_key(uint64_t seed, const char *name)
+{
+    uint64_t h = mix(seed + 0x9E3779B97F4A7C15u);
+    for (; *name != '\0'; name++) {
+        h = mix(h ^ (uint8_t)*name);
+    }
+    return h;
+}
+
+/* Elements first .. first + n of a tensor. Two of them share one 64-bit draw: 32 bits each, whose
+ * four bytes are added up. The sum has mean 510, deviation 147.8 and very nearly a normal
+ * distribution (its tails end at 3.45 deviations). first is even. */
+static void fill(uint64_t key, const lf_synth_fill *f, uint64_t first, float *out, size_t n)
+{
+    const uint64_t lanes = 0x00FF00FF00FF00FFu;
+    float unit = f->deviation / 147.80054f;
+    for (size_t i = 0; i < n; i += 2) {
+        uint64_t bits = mix(key + (first + i) / 2 * 0x9E3779B97F4A7C15u);
+        uint64_t sums = (bits & lanes) + ((bits >> 8) & lanes);
+        sums += sums >> 16;
+        int low = (int)(sums & 0xFFFFu) - 510;
+        int high = (int)((sums >> 32) & 0xFFFFu) - 510;
+        out[i] = unit * (float)low;
+        if (i + 1 < n) {
+            out[i + 1] = unit * (float)high;
+        }
+    }
+    if (f->mean > 0.0f) {
+        for (size_t i = 0; i < n; i++) {
+            out[i] += f->mean;
+        }
+    }
+    for (size_t i = 0; f->signs && i < n; i++) {
+        bool negative = (mix(~key + first + i) & 1) != 0;
+        out[i] = negative ? -out[i] : out[i];
+    }
+}
+
+/* ---- Writing ---- */
+
+static int32_t advance(job *j, uint64_t bytes)
+{
+    j->done += bytes;
+    if (j->done - j->reported >= PROGRESS_BYTES || j->done == j->total) {
+        j->reported = j->done;
+        return lf_rule_progress(j->options, j->done, j->total);
+    }
+    return LFM2_OK;
+}
+
+static int32_t write_tensor(job *j, const lf_out_tensor *t)
+{
+    uint64_t key = tensor_key(j->seed, t->name);
+    size_t row = (size_t)t->ne[0];
+    uint64_t rows = t->ne[1] * t->ne[2];
+    size_t most = j->capacity / row & ~(size_t)1; /* blocks begin at even elements */
+    for (uint64_t first = 0; first < rows;) {
+        size_t n = rows - first < most ? (size_t)(rows - first) : most;
+        fill(key, t->fill, first * row, j->values, n * row);
+        if (!lf_encode_row(t->type, j->values, j->encoded, n * row)) {
+            return lf_fail(LFM2_E_INTERNAL, "synth.encode", "tensor '%s': no encoder", t->name);
+        }
+        size_t bytes = n * lf_row_bytes(t->type, row);
+        LF_TRY(lf_gguf_data(j->out, j->encoded, bytes));
+        LF_TRY(advance(j, bytes));
+        first += n;
+    }
+    return LFM2_OK;
+}
+
+static int32_t write_file(job *j, lf_arena *arena, const char *out_path, lf_type type)
+{
+    const lf_synth_model *m = &j->model;
+    lf_vocab_data vocab;
+    LF_TRY(lf_synth_vocab(arena, m->hparams.n_vocab, &vocab));
+    LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
+    LF_TRY(lf_meta_model(j->out, &m->hparams, m->title));
+    LF_TRY(lf_meta_vocab(j->out, &vocab));
+    LF_TRY(lf_meta_file(j->out, type));
+    LF_TRY(lf_rule_declare(j->out, m->tensors, m->n_tensors));
+    j->total = lf_gguf_data_bytes(j->out);
+    LF_TRY(lf_gguf_begin_data(j->out));
+    for (size_t i = 0; i < m->n_tensors; i++) {
+        LF_TRY(write_tensor(j, &m->tensors[i]));
+    }
+    return lf_gguf_commit(j->out);
+}
+
+static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_path, lf_type type)
+{
+    LF_TRY(lf_synth_model_of(arena, name, type, &j->model));
+    size_t capacity = BLOCK_VALUES;
+    for (size_t i = 0; i < j->model.n_tensors; i++) {
+        size_t two_rows = 2 * (size_t)j->model.tensors[i].ne[0];
+        capacity = two_rows > capacity ? two_rows : capacity;
+    }
+    j->capacity = capacity;
+    void *p = NULL;
+    LF_TRY(lf_new(j->alloc, capacity, sizeof *j->values, "values", &p));
+    j->values = p;
+    LF_TRY(lf_new(j->alloc, capacity, sizeof(float), "encoded values", &p));
+    j->encoded = p;
+    return write_file(j, arena, out_path, type);
+}
+
+int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, const char *shape, uint64_t seed,
+                      const char *out_path, const lfm2_convert_options *options)
+{
+    lf_type type = LF_F32;
+    LF_TRY(lf_rule_parse(options, &type));
+    lf_arena arena;
+    lf_arena_init(&arena, alloc);
+    job j = {.alloc = alloc, .options = options, .seed = seed};
+    int32_t status = run(&j, &arena, shape, out_path, type);
+    lf_gguf_free(j.out);
+    lf_free(alloc, j.encoded, j.capacity, sizeof(float));
+    lf_free(alloc, j.values, j.capacity, sizeof *j.values);
+    lf_arena_free(&arena);
+    if (status == LFM2_OK) {
+        lf_log_write(log, LFM2_LOG_INFO, "%s: %s, %llu bytes of weights", out_path, j.model.title,
+                     (unsigned long long)j.total);
+    }
+    return status;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the meaning of config.json. A missing key is an error unless every published model agrees on
+ * its value and the tensors would give a wrong guess away: the defaults of transformers' config
+ * classes are not those of the published models. */
+#include "load/config.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct config {
+    const lf_json *root;
+    const char *name;
+} config;
+
+static int32_t fail_key(const config *c, const lf_json *at, const char *key, int32_t status,
+                        const char *code, const char *message)
+{
+    return lf_fail(status, code, "%s: key '%s': offset %llu: %s", c->name, key,
+                   (unsigned long long)at->offset, message);
+}
+
+static int32_t fail_missing(const config *c, const char *key)
+{
+    return lf_fail(LFM2_E_FORMAT, "config.key.missing", "%s: key '%s' is missing", c->name, key);
+}
+
+/* A member that is there and not null. */
+static const lf_json *member(const lf_json *object, const char *key)
+{
+    const lf_json *v = lf_json_get(object, key);
+    return v != NULL && v->kind != LF_JSON_NULL ? v : NULL;
+}
+
+static int32_t to_u32(const config *c, const char *key, const lf_json *v, uint32_t *out)
+{
+    uint64_t n = 0;
+    if (!lf_json_u64(v, &n) || n > UINT32_MAX) {
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
+                        "must be an integer from 0 to 2^32 - 1");
+    }
+    *out = (uint32_t)n;
+    return LFM2_OK;
+}
+
+static int32_t get_u32(const config *c, const char *key, uint32_t *out)
+{
+    const lf_json *v = member(c->root, key);
+    return v != NULL ? to_u32(c, key, v, out) : fail_missing(c, key);
+}
+
+static int32_t to_float(const config *c, const char *key, const lf_json *v, float *out)
+{
+    double d = 0;
+    if (!lf_json_double(v, &d) || !isfinite((float)d)) {
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type", "must be a number");
+    }
+    *out = (float)d;
+    return LFM2_OK;
+}
+
+static int32_t get_bool_or(const config *c, const char *key, bool otherwise, bool *out)
+{
+    const lf_json *v = member(c->root, key);
+    *out = otherwise;
+    if (v == NULL) {
+        return LFM2_OK;
+    }
+    if (v->kind != LF_JSON_TRUE && v->kind != LF_JSON_FALSE) {
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type", "must be true or false");
+    }
+    *out = v->kind == LF_JSON_TRUE;
+    return LFM2_OK;
+}
+
+/* ---- Architecture ---- */
+
+static int32_t refuse_text(const config *c, const lf_json *v, const char *key)
+{
+    lf_shown shown;
+    return lf_fail(LFM2_E_UNSUPPORTED, "config.architecture",
+                   "%s: key '%s': offset %llu: '%s' is not supported", c->name, key,
+                   (unsigned long long)v->offset,
+                   v->kind == LF_JSON_STRING ? lf_show(&shown, v->text, v->len) : "?");
+}
+
+static int32_t read_arch(const config *c, lf_arch *out)
+{
+    const lf_json *type = member(c->root, "model_type");
+    if (type == NULL) {
+        return fail_missing(c, "model_type");
+    }
+    if (lf_json_is_string(type, "lfm2")) {
+        *out = LF_ARCH_LFM2;
+    } else if (lf_json_is_string(type, "lfm2_moe")) {
+        *out = LF_ARCH_LFM2MOE;
+    } else {
+        return refuse_text(c, type, "model_type");
+    }
+    /* encoders and classifiers share the model type */
+    const lf_json *list = member(c->root, "architectures");
+    if (list != NULL && list->kind == LF_JSON_ARRAY && list->child != NULL &&
+        !lf_json_is_string(list->child,
+                           *out == LF_ARCH_LFM2 ? "Lfm2ForCausalLM" : "Lfm2MoeForCausalLM")) {
+        return refuse_text(c, list->child, "architectures");
+    }
+    return LFM2_OK;
+}
+
+static int32_t refuse_variants(const config *c)
+{
+    static const struct {
+        const char *key;
+        const char *why;
+    } variants[] = {
+        {"quantization_config", "quantised checkpoints are not supported; use the original one"},
+        {"rope_scaling", "RoPE scaling is not supported"},
+        {"sliding_window", "sliding-window attention is not supported"},
+    };
+    for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
+        const lf_json *v = member(c->root, variants[i].key);
+        if (v != NULL) {
+            return fail_key(c, v, variants[i].key, LFM2_E_UNSUPPORTED, "config.variant",
+                            variants[i].why);
+        }
+    }
+    bool bias = false;
+    LF_TRY(get_bool_or(c, "conv_bias", false, &bias));
+    if (bias) {
+        return fail_key(c, member(c->root, "conv_bias"), "conv_bias", LFM2_E_UNSUPPORTED,
+                        "config.variant", "a convolution with a bias is not supported");
+    }
+    return LFM2_OK;
+}
+
+/* ---- RoPE: flat (transformers 4) or nested (transformers 5) ---- */
+
+static int32_t read_rope(const config *c, float *theta)
+{
+    const lf_json *nested = member(c->root, "rope_parameters");
+    const lf_json *type = member(nested, "rope_type");
+    if (type != NULL && !lf_json_is_string(type, "default")) {
+        return fail_key(c, type, "rope_parameters.rope_type", LFM2_E_UNSUPPORTED, "config.variant",
+                        "RoPE scaling is not supported");
+    }
+    static const char partial[] = "partial_rotary_factor";
+    const lf_json *part = member(nested, partial);
+    if (part == NULL) {
+        part = member(c->root, partial);
+    }
+    double factor = 1;
+    if (part != NULL && (!lf_json_double(part, &factor) || factor < 1 || factor > 1)) {
+        return fail_key(c, part, partial, LFM2_E_UNSUPPORTED, "config.variant",
+                        "partial RoPE is not supported");
+    }
+    const lf_json *v = member(nested, "rope_theta");
+    if (v != NULL) {
+        return to_float(c, "rope_parameters.rope_theta", v, theta);
+    }
+    v = member(c->root, "rope_theta");
+    return v != NULL ? to_float(c, "rope_theta", v, theta) : fail_missing(c, "rope_theta");
+}
+
+/* ---- Layers ---- */
+
+static int32_t read_layer_types(const config *c, const lf_json *list, uint32_t heads, lf_hparams *h)
+{
+    if (list->kind != LF_JSON_ARRAY || list->count != h->n_layer) {
+        return fail_key(c, list, "layer_types", LFM2_E_FORMAT, "config.layers",
+                        "must be a list with one entry for each layer");
+    }
+    uint32_t l = 0;
+    for (const lf_json *v = list->child; v != NULL; v = v->next, l++) {
+        if (lf_json_is_string(v, "full_attention")) {
+            h->n_head_kv[l] = heads;
+        } else if (!lf_json_is_string(v, "conv")) {
+            return refuse_text(c, v, "layer_types");
+        }
+    }
+    return LFM2_OK;
+}
+
+/* Older dense configs list the attention layers. */
+static int32_t read_attention_list(const config *c, const lf_json *list, uint32_t heads,
+                                   lf_hparams *h)
+{
+    static const char key[] = "full_attn_idxs";
+    if (list->kind != LF_JSON_ARRAY) {
+        return fail_key(c, list, key, LFM2_E_FORMAT, "config.layers", "must be a list");
+    }
+    for (const lf_json *v = list->child; v != NULL; v = v->next) {
+        uint32_t l = 0;
+        LF_TRY(to_u32(c, key, v, &l));
+        if (l >= h->n_layer) {
+            return fail_key(c, v, key, LFM2_E_FORMAT, "config.layers", "there is no such layer");
+        }
+        h->n_head_kv[l] = heads;
+    }
+    return LFM2_OK;
+}
+
+static int32_t read_layers(const config *c, lf_hparams *h)
+{
+    LF_TRY(get_u32(c, "num_hidden_layers", &h->n_layer));
+    if (h->n_layer < 1 || h->n_layer > LF_MAX_LAYERS) {
+        return lf_fail(LFM2_E_FORMAT, "hparams.range",
+                       "%s: key 'num_hidden_layers' is %u: must be 1 to %d", c->name, h->n_layer,
+                       LF_MAX_LAYERS);
+    }
+    uint32_t heads = 0;
+    LF_TRY(get_u32(c, "num_key_value_heads", &heads));
+    if (heads == 0) {
+        return lf_fail(LFM2_E_FORMAT, "hparams.range", "%s: key 'num_key_value_heads' is 0",
+                       c->name);
+    }
+    const lf_json *list = member(c->root, "layer_types");
+    if (list != NULL) {
+        return read_layer_types(c, list, heads, h);
+    }
+    list = member(c->root, "full_attn_idxs");
+    return list != NULL ? read_attention_list(c, list, heads, h) : fail_missing(c, "layer_types");
+}
+
+static int32_t read_head_dim(const config *c, lf_hparams *h)
+{
+    LF_TRY(get_u32(c, "num_attention_heads", &h->n_head));
+    if (member(c->root, "head_dim") != NULL) {
+        return get_u32(c, "head_dim", &h->head_dim);
+    }
+    if (h->n_head == 0 || h->n_embd % h->n_head != 0) {
+        return lf_fail(LFM2_E_FORMAT, "hparams.head_dim",
+                       "%s: key 'num_attention_heads': %u heads do not divide the width %u",
+                       c->name, h->n_head, h->n_embd);
+    }
+    h->head_dim = h->n_embd / h->n_head;
+    return LFM2_OK;
+}
+
+/* ---- Feed-forward ---- */
+
+/* The dense family stores a nominal width; two thirds of it, times a factor, rounded up to a
+ * multiple, is the real one. Sums stay below 2^54, where doubles are exact integers. */
+static int32_t adjust_width(const config *c, uint32_t *width)
+{
+    double f = floor(2.0 * (double)*width / 3.0);
+    const lf_json *factor = member(c->root, "block_ffn_dim_multiplier");
+    if (factor != NULL) {
+        double times = 0;
+        uint32_t multiple = 0;
+        if (!lf_json_double(factor, &times)) {
+            return fail_key(c, factor, "block_ffn_dim_multiplier", LFM2_E_FORMAT, "config.key.type",
+                            "must be a number");
+        }
+        LF_TRY(get_u32(c, "block_multiple_of", &multiple));
+        f = floor(times * f);
+        if (multiple > 0) {
+            f = (double)multiple * ceil(f / (double)multiple);
+        }
+    }
+    if (!(f >= 0 && f <= (double)UINT32_MAX)) {
+        return lf_fail(LFM2_E_FORMAT, "hparams.range",
+                       "%s: the feed-forward width by the 'block_' keys is %g", c->name, f);
+    }
+    *width = (uint32_t)f;
+    return LFM2_OK;
+}
+
+static int32_t read_dense_width(const config *c, lf_hparams *h)
+{
+    h->n_dense = h->n_layer;
+    h->expert_scale = 1;
+    h->norm_topk = true;
+    const char *key =
+        member(c->root, "block_ff_dim") != NULL ? "block_ff_dim" : "intermediate_size";
+    LF_TRY(get_u32(c, key, &h->n_ff));
+    if (member(c->root, "block_auto_adjust_ff_dim") == NULL) {
+        return fail_missing(c, "block_auto_adjust_ff_dim");
+    }
+    bool adjust = false;
+    LF_TRY(get_bool_or(c, "block_auto_adjust_ff_dim", false, &adjust));
+    return adjust ? adjust_width(c, &h->n_ff) : LFM2_OK;
+}
+
+static int32_t read_experts(const config *c, lf_hparams *h)
+{
+    LF_TRY(get_u32(c, "intermediate_size", &h->n_ff));
+    LF_TRY(get_u32(c, "moe_intermediate_size", &h->n_ff_expert));
+    LF_TRY(get_u32(c, "num_dense_layers", &h->n_dense));
+    LF_TRY(get_u32(c, "num_experts", &h->n_expert));
+    LF_TRY(get_u32(c, "num_experts_per_tok", &h->n_expert_used));
+    LF_TRY(get_bool_or(c, "norm_topk_prob", true, &h->norm_topk));
+    LF_TRY(get_bool_or(c, "use_expert_bias", true, &h->expert_bias));
+    h->expert_scale = 1;
+    const lf_json *scale = member(c->root, "routed_scaling_factor");
+    return scale != NULL ? to_float(c, "routed_scaling_factor", scale, &h->expert_scale) : LFM2_OK;
+}
+
+/* ---- Token ids ---- */
+
+static int32_t read_id(const config *c, const char *key, int32_t *out)
+{
+    const lf_json *v = member(c->root, key);
+    *out = -1;
+    if (v != NULL && v->kind == LF_JSON_ARRAY) {
+        v = v->child; /* a list of ids that end a text: the first is the usual one */
+    }
+    if (v == NULL) {
+        return LFM2_OK;
+    }
+    uint64_t n = 0;
+    if (!lf_json_u64(v, &n) || n > INT32_MAX) {
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type", "must be a token id");
+    }
+    *out = (int32_t)n;
+    return LFM2_OK;
+}
+
+int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_json *out)
+{
+    config c = {root, name};
+    if (root->kind != LF_JSON_OBJECT) {
+        return lf_fail(LFM2_E_FORMAT, "config.object", "%s: is not a JSON object", name);
+    }
+    lf_config_json r = {.bos_id = -1};
+    lf_hparams *h = &r.hparams;
+    LF_TRY(read_arch(&c, &h->arch));
+    LF_TRY(refuse_variants(&c));
+    LF_TRY(get_u32(&c, "hidden_size", &h->n_embd));
+    LF_TRY(get_u32(&c, "vocab_size", &h->n_vocab));
+    LF_TRY(get_u32(&c, "max_position_embeddings", &h->n_ctx_train));
+    LF_TRY(get_u32(&c, "conv_L_cache", &h->conv_kernel));
+    const lf_json *eps = member(root, "norm_eps");
+    LF_TRY(eps != NULL ? to_float(&c, "norm_eps", eps, &h->norm_eps)
+                       : fail_missing(&c, "norm_eps"));
+    LF_TRY(read_rope(&c, &h->rope_theta));
+    LF_TRY(read_layers(&c, h));
+    LF_TRY(read_head_dim(&c, h));
+    LF_TRY(h->arch == LF_ARCH_LFM2 ? read_dense_width(&c, h) : read_experts(&c, h));
+    LF_TRY(get_bool_or(&c, "tie_word_embeddings", true, &h->tied));
+    LF_TRY(get_bool_or(&c, "tie_embedding", h->tied, &h->tied)); /* the older name wins */
+    LF_TRY(read_id(&c, "bos_token_id", &r.bos_id));
+    LF_TRY(read_id(&c, "eos_token_id", &r.eos_id));
+    LF_TRY(read_id(&c, "pad_token_id", &r.pad_id));
+    *out = r;
+    return LFM2_OK;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns loading a Hugging Face folder: which files it has, the sharded index, metadata as text. */
+#include "load/hf.h"
+
+#include "common/os.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Larger files of these names are refused before they are read; the largest known ones have 4 KiB,
+ * 12 MiB, 0.3 MiB and 0.5 MiB. */
+enum {
+    MAX_CONFIG = 1 << 20,
+    MAX_TOKENIZER = 128 << 20,
+    MAX_SETTINGS = 16 << 20,
+    MAX_INDEX = 64 << 20
+};
+
+/* Everything that is needed only while loading. */
+typedef struct loader {
+    lf_source *source;
+    lf_arena scratch;
+    const char **shards; /* file names inside the folder */
+    uint32_t n_shards;
+    const lf_json *weight_map; /* NULL for a single file */
+    const char *index_path;
+    lf_st_tensor *raw;
+    uint32_t n_raw;
+} loader;
+
+/* ---- Files ---- */
+
+static int32_t join(loader *l, const char *name, const char **out)
+{
+    size_t dir = strlen(l->source->path);
+    size_t n = dir + strlen(name) + 2;
+    void *p = NULL;
+    LF_TRY(lf_arena_new(&l->source->arena, n, 1, "path", &p));
+    snprintf(p, n, "%s%s%s", l->source->path, dir > 0 && l->source->path[dir - 1] == '/' ? "" : "/",
+             name);
+    *out = p;
+    return LFM2_OK;
+}
+
+static bool exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+/* Opens a file of at most `limit` bytes. */
+static int32_t open_small(loader *l, const char *path, uint64_t limit, lf_file *out)
+{
+    LF_TRY(lf_file_open(&l->source->alloc, path, out));
+    if (out->size > limit) {
+        lf_file_close(out);
+        return lf_fail(LFM2_E_FORMAT, "hf.file_size", "%s: is larger than %llu bytes", path,
+                       (unsigned long long)limit);
+    }
+    return LFM2_OK;
+}
+
+/* *out is NULL when the file is not there. */
+static int32_t read_json(loader *l, const char *path, uint64_t limit, const lf_json **out)
+{
+    *out = NULL;
+    if (!exists(path)) {
+        return LFM2_OK;
+    }
+    lf_file file;
+    LF_TRY(open_small(l, path, limit, &file));
+    int32_t status = lf_json_parse(&l->scratch, path, LFM2_E_FORMAT, (const char *)file.data,
+                                   (size_t)file.size, out);
+    lf_file_close(&file);
+    return status;
+}
+
+/* ---- Shards ---- */
+
+static int32_t fail_index(const loader *l, const lf_json *at, const char *message)
+{
+    lf_shown shown;
+    return lf_fail(LFM2_E_FORMAT, "hf.index", "%s: tensor '%s': offset %llu: %s", l->index_path,
+                   lf_show(&shown, at->key, at->key_len), (unsigned long long)at->offset, message);
+}
+
+/* A plain name inside the folder. */
+static bool shard_name_ok(const lf_json *v)
+{
+    static const char ending[] = ".safetensors";
+    size_t n = sizeof ending - 1;
+    return v->kind == LF_JSON_STRING && lf_tensor_name_ok(v->text, v->len) &&
+           memchr(v->text, '/', v->len) == NULL && memchr(v->text, '\\', v->len) == NULL &&
+           v->text[0] != '.' && v->len > n && v->len < 256 &&
+           memcmp(v->text + v->len - n, ending, n) == 0;
+}
+
+static void sort_names(const char **names, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++) { /* at most LF_MAX_PARTS, nearly always in order already */
+        const char *moved = names[i];
+        uint32_t j = i;
+        for (; j > 0 && strcmp(moved, names[j - 1]) < 0; j--) {
+            names[j] = names[j - 1];
+        }
+        names[j] = moved;
+    }
+}
+
+/* The different file names of weight_map, sorted. */
+static int32_t list_shards(loader *l)
+{
+    lf_index names;
+    LF_TRY(lf_index_new(&l->scratch, l->weight_map->count, &names));
+    uint32_t n = 0;
+    for (const lf_json *v = l->weight_map->child; v != NULL; v = v->next) {
+        if (!shard_name_ok(v)) {
+            return fail_index(l, v, "its file is no plain name of a .safetensors file");
+        }
+        names.entries[n] = (lf_index_entry){.text = v->text, .len = (uint32_t)v->len, .id = n};
+        n++;
+    }
+    const lf_index_entry *same = NULL;
+    LF_TRY(lf_index_build(&l->source->alloc, &names, &same));
+    void *room = NULL;
+    LF_TRY(lf_arena_new(&l->scratch, LF_MAX_PARTS, sizeof *l->shards, "parts", &room));
+    l->shards = room;
+    for (uint32_t i = 0; i < n; i++) {
+        if (i > 0 && strcmp(names.entries[i].text, names.entries[i - 1].text) == 0) {
+            continue;
+        }
+        if (l->n_shards == LF_MAX_PARTS) {
+            return lf_fail(LFM2_E_UNSUPPORTED, "hf.index", "%s: more than %d files", l->index_path,
+                           LF_MAX_PARTS);
+        }
+        l->shards[l->n_shards++] = names.entries[i].text;
+    }
+    sort_names(l->shards, l->n_shards);
+    return LFM2_OK;
+}
+
+/* One file, or those of the index; the single file wins, as in transformers. */
+static int32_t find_shards(loader *l)
+{
+    static const char *const single[] = {"model.safetensors"};
+    const char *path = NULL;
+    LF_TRY(join(l, single[0], &path));
+    if (exists(path)) {
+        void *room = NULL;
+        LF_TRY(lf_arena_new(&l->scratch, 1, sizeof *l->shards, "parts", &room));
+        l->shards = room;
+        l->shards[0] = single[0];
+        l->n_shards = 1;
+        return LFM2_OK;
+    }
+    LF_TRY(join(l, "model.safetensors.index.json", &l->index_path));
+    const lf_json *root = NULL;
+    LF_TRY(read_json(l, l->index_path, MAX_INDEX, &root));
+    if (root == NULL) {
+        return lf_fail(LFM2_E_FORMAT, "hf.weights",
+                       "%s: has neither model.safetensors nor model.safetensors.index.json",
+                       l->source->path);
+    }
+    l->weight_map = lf_json_get(root, "weight_map");
+    if (l->weight_map == NULL || l->weight_map->kind != LF_JSON_OBJECT) {
+        return lf_fail(LFM2_E_FORMAT, "hf.index", "%s: has no object 'weight_map'", l->index_path);
+    }
+    return list_shards(l);
+}
+
+typedef struct shard_tensors {
+    lf_st_tensor *tensors;
+    uint32_t count;
+} shard_tensors;
+
+/* Maps every shard and reads its header into one list. */
+static int32_t open_shards(loader *l)
+{
+    lf_source *s = l->source;
+    void *room = NULL;
+    LF_TRY(lf_arena_new(&s->arena, l->n_shards, sizeof(lf_file), "files", &room));
+    s->files = room;
+    LF_TRY(lf_arena_new(&l->scratch, l->n_shards, sizeof(shard_tensors), "parts", &room));
+    shard_tensors *parts = room;
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < l->n_shards; i++) {
+        const char *path = NULL;
+        LF_TRY(join(l, l->shards[i], &path));
+        int32_t status = lf_file_open(&s->alloc, path, &s->files[i]);
+        if (status != LFM2_OK) {
+            return lf_fail_prefix(status, "part %u of %u: ", i + 1, l->n_shards);
+        }
+        s->n_files = i + 1;
+        LF_TRY(
+            lf_safetensors_parse(&l->scratch, &s->files[i], i, &parts[i].tensors, &parts[i].count));
+        total += parts[i].count;
+        if (total > LF_MAX_TENSORS) {
+            return lf_fail(LFM2_E_UNSUPPORTED, "hf.tensors", "%s: more than %d tensors", path,
+                           LF_MAX_TENSORS);
+        }
+    }
+    LF_TRY(lf_arena_new(&l->scratch, (size_t)total, sizeof *l->raw, "tensors", &room));
+    l->raw = room;
+    for (uint32_t i = 0; i < l->n_shards; i++) {
+        memcpy(l->raw + l->n_raw, parts[i].tensors, parts[i].count * sizeof *l->raw);
+        l->n_raw += parts[i].count;
+    }
+    return LFM2_OK;
+}
+
+/* No name twice, and every entry of the index in its file. */
+static int32_t check_shards(loader *l)
+{
+    lf_index names;
+    LF_TRY(lf_index_new(&l->scratch, l->n_raw, &names));
+    for (uint32_t i = 0; i < l->n_raw; i++) {
+        const char *name = l->raw[i].name;
+        names.entries[i] = (lf_index_entry){.text = name, .len = (uint32_t)strlen(name), .id = i};
+    }
+    const lf_index_entry *duplicate = NULL;
+    LF_TRY(lf_index_build(&l->source->alloc, &names, &duplicate));
+    if (duplicate != NULL) {
+        return lf_fail(LFM2_E_FORMAT, "source.duplicate", "%s: tensor '%s' appears in another file",
+                       l->source->files[l->raw[duplicate->id].part].path, duplicate->text);
+    }
+    for (const lf_json *v = l->weight_map != NULL ? l->weight_map->child : NULL; v != NULL;
+         v = v->next) {
+        const lf_index_entry *e = lf_index_find(&names, v->key, v->key_len);
+        if (e == NULL || strcmp(l->shards[l->raw[e->id].part], v->text) != 0) {
+            lf_shown shown;
+            return lf_fail(LFM2_E_FORMAT, "hf.index", "%s: tensor '%s' is not in '%s'",
+                           l->index_path, lf_show(&shown, v->key, v->key_len), v->text);
+        }
+    }
+    return LFM2_OK;
+}
+
+/* ---- Metadata ---- */
+
+static int32_t meta_text(lf_arena *arena, const lf_json *v, const char **out)
+{
+    char text[LF_META_CUT + 4];
+    switch (v->kind) {
+    case LF_JSON_OBJECT:
+        snprintf(text, sizeof text, "{%u members}", v->count);
+        break;
+    case LF_JSON_ARRAY:
+        snprintf(text, sizeof text, "[%u values]", v->count);
+        break;
+    case LF_JSON_STRING:
+    case LF_JSON_NUMBER:
+        lf_printable(text, LF_META_CUT, v->text, v->len);
+        break;
+    case LF_JSON_TRUE:
+        snprintf(text, sizeof text, "true");
+        break;
+    case LF_JSON_FALSE:
+        snprintf(text, sizeof text, "false");
+        break;
+    case LF_JSON_NULL:
+        snprintf(text, sizeof text, "null");
+        break;
+    }
+    return lf_arena_string(arena, text, strlen(text), out);
+}
+
+static int32_t read_meta(lf_source *source, const lf_json *config)
+{
+    void *room = NULL;
+    LF_TRY(lf_arena_new(&source->arena, config->count, sizeof(lf_meta), "metadata", &room));
+    lf_meta *meta = room;
+    uint32_t n = 0;
+    for (const lf_json *v = config->child; v != NULL; v = v->next, n++) {
+        char key[LF_META_CUT + 4];
+        lf_printable(key, LF_META_CUT, v->key, v->key_len);
+        LF_TRY(lf_arena_string(&source->arena, key, strlen(key), &meta[n].key));
+        LF_TRY(meta_text(&source->arena, v, &meta[n].value));
+    }
+    source->meta = meta;
+    source->n_meta = n;
+    return LFM2_OK;
+}
+
+/* The folder's own name. */
+static int32_t read_name(lf_source *source)
+{
+    const char *path = source->path;
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/') {
+        begin--;
+    }
+    char name[LF_META_CUT + 4];
+    lf_printable(name, LF_META_CUT, path + begin, end - begin);
+    return lf_arena_string(&source->arena, name, strlen(name), &source->name);
+}
+
+/* ---- Text ---- */
+
+/* transformers 5 keeps the chat template in a file of its own. */
+static int32_t read_template_file(loader *l)
+{
+    const char *path = NULL;
+    LF_TRY(join(l, "chat_template.jinja", &path));
+    if (!exists(path)) {
+        return LFM2_OK;
+    }
+    lf_file file;
+    LF_TRY(open_small(l, path, LF_MAX_TEMPLATE, &file));
+    int32_t status =
+        lf_arena_string(&l->source->arena, file.data != NULL ? (const char *)file.data : "",
+                        (size_t)file.size, &l->source->vocab.chat_template);
+    lf_file_close(&file);
+    return status;
+}
+
+static int32_t read_vocab(loader *l, const lf_config_json *config)
+{
+    lf_vocab_data *vocab = &l->source->vocab;
+    const char *settings_path = NULL;
+    const lf_json *root = NULL;
+    const lf_json *settings = NULL;
+    LF_TRY(join(l, "tokenizer.json", &vocab->name));
+    LF_TRY(read_json(l, vocab->name, MAX_TOKENIZER, &root));
+    if (root == NULL) {
+        vocab->bos_id = config->bos_id;
+        vocab->eos_id = config->eos_id;
+        vocab->pad_id = config->pad_id;
+        return LFM2_OK;
+    }
+    LF_TRY(join(l, "tokenizer_config.json", &settings_path));
+    LF_TRY(read_json(l, settings_path, MAX_SETTINGS, &settings));
+    LF_TRY(read_template_file(l));
+    return lf_tokenizer_from_json(l->source, root, vocab->name, settings, settings_path, config);
+}
+
+static int32_t load(loader *l)
+{
+    lf_source *s = l->source;
+    const char *config_path = NULL;
+    const lf_json *root = NULL;
+    LF_TRY(join(l, "config.json", &config_path));
+    LF_TRY(read_json(l, config_path, MAX_CONFIG, &root));
+    if (root == NULL) {
+        return lf_fail_errno(ENOENT, "io.open", config_path, "cannot be opened");
+    }
+    lf_config_json config;
+    LF_TRY(lf_config_from_json(root, config_path, &config));
+    LF_TRY(lf_hparams_check(&config.hparams, config_path));
+    s->hparams = config.hparams;
+    LF_TRY(read_name(s));
+    LF_TRY(read_meta(s, root));
+    LF_TRY(find_shards(l));
+    LF_TRY(open_shards(l));
+    LF_TRY(check_shards(l));
+    LF_TRY(lf_hf_translate(s, l->raw, l->n_raw));
+    LF_TRY(lf_source_index(s));
+    return read_vocab(l, &config);
+}
+
+int32_t lf_hf_load(lf_source *source)
+{
+    loader l = {.source = source};
+    lf_arena_init(&l.scratch, &source->alloc);
+    int32_t status = load(&l);
+    lf_arena_free(&l.scratch);
+    return status;
+}

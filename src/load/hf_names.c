@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the translation of Hugging Face's tensors to GGUF's: names, order of dimensions, experts
+ * stacked. */
+#include "load/hf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *hf;
+    const char *gguf;
+} whole_names[] = {
+    {"model.embed_tokens.weight", "token_embd.weight"},
+    {"model.embedding_norm.weight", "token_embd_norm.weight"},
+    {"lm_head.weight", "output.weight"},
+};
+
+static const char conv_kernel[] = "conv.conv.weight";
+
+/* After "model.layers.N." and "blk.N.". */
+static const struct {
+    const char *hf;
+    const char *gguf;
+} layer_names[] = {
+    {"operator_norm.weight", "attn_norm.weight"},
+    {"ffn_norm.weight", "ffn_norm.weight"},
+    {"conv.in_proj.weight", "shortconv.in_proj.weight"},
+    {conv_kernel, "shortconv.conv.weight"},
+    {"conv.out_proj.weight", "shortconv.out_proj.weight"},
+    {"self_attn.q_proj.weight", "attn_q.weight"},
+    {"self_attn.k_proj.weight", "attn_k.weight"},
+    {"self_attn.v_proj.weight", "attn_v.weight"},
+    {"self_attn.q_layernorm.weight", "attn_q_norm.weight"},
+    {"self_attn.k_layernorm.weight", "attn_k_norm.weight"},
+    {"self_attn.out_proj.weight", "attn_output.weight"},
+    {"feed_forward.w1.weight", "ffn_gate.weight"},
+    {"feed_forward.w3.weight", "ffn_up.weight"},
+    {"feed_forward.w2.weight", "ffn_down.weight"},
+    {"feed_forward.gate.weight", "ffn_gate_inp.weight"},
+    {"feed_forward.expert_bias", "exp_probs_b.bias"},
+};
+
+/* Matrices of the experts: "feed_forward.experts.E." + hf. */
+enum { GATE, UP, DOWN, ROLES };
+static const struct {
+    const char *hf;
+    const char *gguf;
+} expert_names[ROLES] = {
+    [GATE] = {"w1.weight", "ffn_gate_exps.weight"},
+    [UP] = {"w3.weight", "ffn_up_exps.weight"},
+    [DOWN] = {"w2.weight", "ffn_down_exps.weight"},
+};
+
+static const char experts_prefix[] = "feed_forward.experts.";
+
+/* A stack of experts that is being collected. */
+typedef struct stack {
+    const uint8_t **slabs; /* [n_expert], NULL where not seen yet */
+    uint32_t count;
+    lf_tensor tensor;
+} stack;
+
+typedef struct translator {
+    lf_source *source;
+    lf_tensor *out;
+    uint32_t n_out;
+    stack (*stacks)[ROLES]; /* [n_layer] */
+} translator;
+
+/* ---- Names ---- */
+
+/* A decimal number without leading zeros below `limit`, followed by a dot; moves past the dot. */
+static bool take_number(const char **text, uint32_t limit, uint32_t *out)
+{
+    const char *p = *text;
+    uint32_t v = 0;
+    int digits = 0;
+    for (; *p >= '0' && *p <= '9' && digits < 7; p++, digits++) {
+        v = v * 10 + (uint32_t)(*p - '0');
+    }
+    if (digits == 0 || (digits > 1 && **text == '0') || *p != '.' || v >= limit) {
+        return false;
+    }
+    *text = p + 1;
+    *out = v;
+    return true;
+}
+
+static bool take_prefix(const char **text, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    if (strncmp(*text, prefix, n) != 0) {
+        return false;
+    }
+    *text += n;
+    return true;
+}
+
+/* Buffers kept by some models beside their weights. */
+static bool harmless(const char *name)
+{
+    static const char buffer[] = "rotary_emb.inv_freq";
+    size_t n = strlen(name);
+    size_t m = sizeof buffer - 1;
+    return n >= m && strcmp(name + n - m, buffer) == 0;
+}
+
+const char *lf_hf_name(const char *gguf_name, char *out)
+{
+    const char *rest = gguf_name;
+    uint32_t layer = 0;
+    snprintf(out, LF_HF_NAME, "%s", gguf_name);
+    for (size_t i = 0; i < sizeof whole_names / sizeof whole_names[0]; i++) {
+        if (strcmp(gguf_name, whole_names[i].gguf) == 0) {
+            snprintf(out, LF_HF_NAME, "%s", whole_names[i].hf);
+        }
+    }
+    if (!take_prefix(&rest, "blk.") || !take_number(&rest, LF_MAX_LAYERS, &layer)) {
+        return out;
+    }
+    for (size_t i = 0; i < sizeof layer_names / sizeof layer_names[0]; i++) {
+        if (strcmp(rest, layer_names[i].gguf) == 0) {
+            snprintf(out, LF_HF_NAME, "model.layers.%u.%s", layer, layer_names[i].hf);
+        }
+    }
+    for (size_t i = 0; i < ROLES; i++) {
+        if (strcmp(rest, expert_names[i].gguf) == 0) {
+            snprintf(out, LF_HF_NAME, "model.layers.%u.%s*.%s", layer, experts_prefix,
+                     expert_names[i].hf);
+        }
+    }
+    return out;
+}
+
+/* ---- Tensors ---- */
+
+static int32_t fail_tensor(const translator *t, const lf_st_tensor *raw, const char *code,
+                           const char *message)
+{
+    return lf_fail(LFM2_E_FORMAT, code, "%s: tensor '%s': %s", t->source->files[raw->part].path,
+                   raw->name, message);
+}
+
+static int32_t fail_unknown(const translator *t, const lf_st_tensor *raw)
+{
+    return fail_tensor(t, raw, "bind.unknown", "the architecture has no such tensor here");
+}
+
+/* Dimensions in GGUF's order, n of them from shape[first] on. */
+static lf_tensor make_tensor(const lf_st_tensor *raw, uint32_t first, uint32_t n)
+{
+    lf_tensor out = {.type = raw->type,
+                     .n_dims = n,
+                     .ne = {1, 1, 1, 1},
+                     .bytes = raw->bytes,
+                     .data = raw->data,
+                     .part = raw->part,
+                     .offset = raw->offset};
+    for (uint32_t d = 0; d < n; d++) {
+        out.ne[d] = raw->shape[first + n - 1 - d];
+    }
+    return out;
+}
+
+static int32_t name_tensor(translator *t, lf_tensor *tensor, uint32_t layer, const char *suffix)
+{
+    char name[64];
+    int n = snprintf(name, sizeof name, "blk.%u.%s", layer, suffix);
+    return lf_arena_string(&t->source->arena, name, (size_t)n, &tensor->name);
+}
+
+static int32_t add_layer_tensor(translator *t, const lf_st_tensor *raw, uint32_t layer, size_t row)
+{
+    lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
+    if (strcmp(layer_names[row].hf, conv_kernel) == 0) { /* [H, 1, taps] -> {taps, H} */
+        if (raw->n_dims != 3 || raw->shape[1] != 1) {
+            return fail_tensor(t, raw, "bind.shape", "the shape is not [width, 1, taps]");
+        }
+        tensor.n_dims = 2;
+        tensor.ne[1] = tensor.ne[2];
+        tensor.ne[2] = 1;
+    }
+    LF_TRY(name_tensor(t, &tensor, layer, layer_names[row].gguf));
+    t->out[t->n_out++] = tensor;
+    return LFM2_OK;
+}
+
+/* Slab `e` of the stack; its tensor's ne[0], ne[1] and type are those of `slab`. */
+static int32_t add_slab(translator *t, const lf_st_tensor *raw, uint32_t layer, int role,
+                        uint32_t e, const lf_tensor *slab)
+{
+    stack *s = &t->stacks[layer][role];
+    uint32_t n_expert = t->source->hparams.n_expert;
+    if (s->slabs == NULL) {
+        void *room = NULL;
+        LF_TRY(lf_arena_new(&t->source->arena, n_expert, sizeof *s->slabs, "experts", &room));
+        memset(room, 0, n_expert * sizeof *s->slabs);
+        s->slabs = room;
+        s->tensor = *slab;
+    }
+    if (slab->ne[0] != s->tensor.ne[0] || slab->ne[1] != s->tensor.ne[1] || slab->ne[2] != 1 ||
+        slab->type != s->tensor.type) {
+        return fail_tensor(t, raw, "bind.shape", "type or shape differ from another expert's");
+    }
+    if (s->slabs[e] != NULL) {
+        return fail_tensor(t, raw, "source.duplicate", "the expert appears twice");
+    }
+    s->slabs[e] = slab->data;
+    s->count++;
+    if (e == 0) {
+        s->tensor.part = slab->part;
+        s->tensor.offset = slab->offset;
+    }
+    return LFM2_OK;
+}
+
+/* gate_up_proj: [experts, 2 x width, inputs], the gate's rows first. */
+static int32_t add_gate_up(translator *t, const lf_st_tensor *raw, uint32_t layer)
+{
+    const lf_hparams *h = &t->source->hparams;
+    if (raw->n_dims != 3 || raw->shape[0] != h->n_expert ||
+        raw->shape[1] != (uint64_t)h->n_ff_expert * 2) {
+        return fail_tensor(t, raw, "bind.shape", "the shape is not [experts, 2 x width, inputs]");
+    }
+    lf_tensor slab = make_tensor(raw, 1, 2);
+    slab.ne[1] /= 2;
+    slab.bytes = raw->bytes / h->n_expert / 2;
+    for (uint32_t e = 0; e < h->n_expert; e++) {
+        for (int role = GATE; role <= UP; role++) {
+            uint64_t at = (2 * (uint64_t)e + (role == UP ? 1 : 0)) * slab.bytes;
+            slab.data = raw->data + at;
+            slab.offset = raw->offset + at;
+            LF_TRY(add_slab(t, raw, layer, role, e, &slab));
+        }
+    }
+    return LFM2_OK;
+}
+
+/* down_proj: [experts, outputs, width], contiguous as GGUF has it. */
+static int32_t add_down(translator *t, const lf_st_tensor *raw, uint32_t layer)
+{
+    lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
+    LF_TRY(name_tensor(t, &tensor, layer, expert_names[DOWN].gguf));
+    t->out[t->n_out++] = tensor;
+    return LFM2_OK;
+}
+
+/* `rest` follows "experts.". */
+static int32_t add_expert(translator *t, const lf_st_tensor *raw, uint32_t layer, const char *rest)
+{
+    const lf_hparams *h = &t->source->hparams;
+    uint32_t e = 0;
+    if (layer < h->n_dense) {
+        return fail_unknown(t, raw);
+    }
+    if (strcmp(rest, "gate_up_proj") == 0) {
+        return add_gate_up(t, raw, layer);
+    }
+    if (strcmp(rest, "down_proj") == 0) {
+        return add_down(t, raw, layer);
+    }
+    if (!take_number(&rest, h->n_expert, &e)) {
+        return fail_unknown(t, raw);
+    }
+    for (int role = 0; role < ROLES; role++) {
+        if (strcmp(rest, expert_names[role].hf) == 0) {
+            lf_tensor slab = make_tensor(raw, 0, raw->n_dims);
+            return add_slab(t, raw, layer, role, e, &slab);
+        }
+    }
+    return fail_unknown(t, raw);
+}
+
+static int32_t add(translator *t, const lf_st_tensor *raw)
+{
+    for (size_t i = 0; i < sizeof whole_names / sizeof whole_names[0]; i++) {
+        if (strcmp(raw->name, whole_names[i].hf) != 0) {
+            continue;
+        }
+        if (t->source->hparams.tied && strcmp(whole_names[i].gguf, "output.weight") == 0) {
+            return LFM2_OK; /* a copy of the embedding that the configuration says to ignore */
+        }
+        lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
+        tensor.name = whole_names[i].gguf;
+        t->out[t->n_out++] = tensor;
+        return LFM2_OK;
+    }
+    const char *rest = raw->name;
+    uint32_t layer = 0;
+    if (harmless(raw->name)) {
+        return LFM2_OK;
+    }
+    if (!take_prefix(&rest, "model.layers.") ||
+        !take_number(&rest, t->source->hparams.n_layer, &layer)) {
+        return fail_unknown(t, raw);
+    }
+    for (size_t i = 0; i < sizeof layer_names / sizeof layer_names[0]; i++) {
+        if (strcmp(rest, layer_names[i].hf) == 0) {
+            return add_layer_tensor(t, raw, layer, i);
+        }
+    }
+    return take_prefix(&rest, experts_prefix) ? add_expert(t, raw, layer, rest)
+                                              : fail_unknown(t, raw);
+}
+
+static int32_t close_stacks(translator *t)
+{
+    const lf_hparams *h = &t->source->hparams;
+    for (uint32_t layer = 0; layer < h->n_layer; layer++) {
+        for (int role = 0; role < ROLES; role++) {
+            stack *s = &t->stacks[layer][role];
+            if (s->count == 0) {
+                continue; /* a missing tensor is found when names are bound */
+            }
+            for (uint32_t e = 0; e < h->n_expert; e++) {
+                if (s->slabs[e] == NULL) {
+                    return lf_fail(LFM2_E_FORMAT, "bind.missing",
+                                   "%s: tensor 'model.layers.%u.%s%u.%s' is missing",
+                                   t->source->path, layer, experts_prefix, e,
+                                   expert_names[role].hf);
+                }
+            }
+            lf_tensor tensor = s->tensor;
+            tensor.n_dims = 3;
+            tensor.ne[2] = h->n_expert;
+            tensor.bytes *= h->n_expert;
+            tensor.data = NULL;
+            tensor.slabs = s->slabs;
+            LF_TRY(name_tensor(t, &tensor, layer, expert_names[role].gguf));
+            t->out[t->n_out++] = tensor;
+        }
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n)
+{
+    translator t = {.source = source};
+    void *room = NULL;
+    uint32_t n_layer = source->hparams.n_layer;
+    LF_TRY(lf_new_zero(&source->alloc, n_layer, sizeof *t.stacks, "experts", &room));
+    t.stacks = room;
+    int32_t status = LFM2_OK;
+    void *p = NULL;
+    /* fused gate and up become two */
+    LF_TRY_DONE(lf_arena_new(&source->arena, (size_t)n + (size_t)n_layer * ROLES, sizeof(lf_tensor),
+                             "tensors", &p));
+    t.out = p;
+    for (uint32_t i = 0; i < n; i++) {
+        LF_TRY_DONE(add(&t, &raw[i]));
+    }
+    LF_TRY_DONE(close_stacks(&t));
+    source->tensors = t.out;
+    source->n_tensors = t.n_out;
+done:
+    lf_free(&source->alloc, room, n_layer, sizeof *t.stacks);
+    return status;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weights to panels: the form in which the matrix kernels read them. */
+#ifndef LF_LOAD_PACK_H
+#define LF_LOAD_PACK_H
+
+#include "common/sched.h"
+#include "kernels/kernels.h"
+#include "load/source.h"
+
+/* A packed matrix, or a stack of n_slabs of them (experts). Immutable once made. */
+typedef struct lf_packed {
+    const lf_gemm *gemm;
+    uint32_t n, k;        /* outputs, inputs; a pair holds n columns of each of its two matrices */
+    uint32_t n_slabs;
+    bool pair;            /* panels alternate: first matrix, second matrix */
+    uint32_t n_panels;    /* of a slab */
+    size_t panel_bytes, slab_bytes, bytes;
+    uint8_t *panels;
+} lf_packed;
+
+/* Chooses the kernel and computes sizes for `first` (and `second`, packed in alternation with it;
+ * NULL for a single matrix; both of one shape and type, else UNSUPPORTED). Allocates nothing. */
+int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf_tensor *second,
+                     lf_packed *out);
+
+/* Allocates and fills packed->panels; source pages leave memory as they are consumed. `source` owns
+ * the files. Errors: MEMORY. */
+int32_t lf_pack_fill(const lf_alloc *alloc, const lf_sched *sched, const lf_source *source,
+                     const lf_tensor *first, const lf_tensor *second, lf_packed *packed);
+void lf_pack_free(const lf_alloc *alloc, lf_packed *packed);
+
+#endif /* LF_LOAD_PACK_H */

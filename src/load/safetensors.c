@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the safetensors container: a JSON header and raw data behind it. */
+#include "load/hf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct container {
+    const lf_file *file;
+    uint64_t data_begin; /* offsets in the header count from here */
+} container;
+
+static int32_t fail_tensor(const container *c, const lf_json *entry, int32_t status,
+                           const char *code, const char *message)
+{
+    lf_shown shown;
+    return lf_fail(status, code, "%s: tensor '%s': offset 0x%llx: %s", c->file->path,
+                   lf_show(&shown, entry->key, entry->key_len),
+                   (unsigned long long)(entry->offset + 8), message);
+}
+
+static int32_t read_type(const container *c, const lf_json *entry, lf_type *out)
+{
+    static const struct {
+        const char *name;
+        lf_type type;
+    } known[] = {{"F32", LF_F32}, {"F16", LF_F16}, {"BF16", LF_BF16}};
+    const lf_json *v = lf_json_get(entry, "dtype");
+    if (v == NULL || v->kind != LF_JSON_STRING) {
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.dtype", "has no 'dtype'");
+    }
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (lf_json_is_string(v, known[i].name)) {
+            *out = known[i].type;
+            return LFM2_OK;
+        }
+    }
+    lf_shown shown;
+    char text[LF_SHOWN + 64];
+    snprintf(text, sizeof text, "type '%s' is not supported; F32, F16 and BF16 are",
+             lf_show(&shown, v->text, v->len));
+    return fail_tensor(c, entry, LFM2_E_UNSUPPORTED, "safetensors.dtype", text);
+}
+
+/* Shape, and the bytes it stands for. */
+static int32_t read_shape(const container *c, const lf_json *entry, lf_st_tensor *t)
+{
+    const lf_json *shape = lf_json_get(entry, "shape");
+    if (shape == NULL || shape->kind != LF_JSON_ARRAY || shape->count > LF_MAX_DIMS) {
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.shape",
+                           "has no 'shape' of at most 4 dimensions");
+    }
+    t->bytes = lf_type_get((uint32_t)t->type)->block_bytes;
+    t->n_dims = shape->count;
+    const lf_json *v = shape->child;
+    for (uint32_t d = 0; d < LF_MAX_DIMS; d++) {
+        t->shape[d] = 1;
+        if (v == NULL) {
+            continue;
+        }
+        if (!lf_json_u64(v, &t->shape[d]) || t->shape[d] == 0) {
+            return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.shape",
+                               "a dimension is not a positive integer");
+        }
+        if (!lf_mul_u64(t->bytes, t->shape[d], &t->bytes)) {
+            return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.overflow",
+                               "the size of the tensor overflows");
+        }
+        v = v->next;
+    }
+    return LFM2_OK;
+}
+
+static int32_t read_place(const container *c, const lf_json *entry, lf_st_tensor *t)
+{
+    const lf_json *v = lf_json_get(entry, "data_offsets");
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    if (v == NULL || v->kind != LF_JSON_ARRAY || v->count != 2 || !lf_json_u64(v->child, &begin) ||
+        !lf_json_u64(v->child->next, &end)) {
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.offsets",
+                           "has no pair 'data_offsets'");
+    }
+    if (begin > end || end - begin != t->bytes) {
+        char text[128];
+        snprintf(text, sizeof text,
+                 "'data_offsets' are not %llu bytes apart, as type and shape ask",
+                 (unsigned long long)t->bytes);
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.offsets", text);
+    }
+    if (end > c->file->size - c->data_begin) {
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.bounds",
+                           "ends beyond the end of the file");
+    }
+    t->offset = c->data_begin + begin;
+    if (t->offset % lf_type_get((uint32_t)t->type)->block_bytes != 0) {
+        return fail_tensor(c, entry, LFM2_E_UNSUPPORTED, "safetensors.alignment",
+                           "its data is not aligned; save the file anew");
+    }
+    t->data = c->file->data + t->offset;
+    return LFM2_OK;
+}
+
+static int32_t read_entry(const container *c, lf_arena *arena, const lf_json *entry,
+                          lf_st_tensor *t)
+{
+    if (!lf_tensor_name_ok(entry->key, entry->key_len)) {
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.name",
+                           "a tensor name that is not plain ASCII");
+    }
+    if (entry->kind != LF_JSON_OBJECT) {
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.entry", "is not an object");
+    }
+    LF_TRY(read_type(c, entry, &t->type));
+    LF_TRY(read_shape(c, entry, t));
+    LF_TRY(read_place(c, entry, t));
+    return lf_arena_string(arena, entry->key, entry->key_len, &t->name);
+}
+
+static int32_t check_overlap(const container *c, const lf_alloc *alloc, const lf_st_tensor *tensors,
+                             uint32_t n)
+{
+    void *room = NULL;
+    LF_TRY(lf_new(alloc, n, sizeof(lf_index_entry) + sizeof(uint64_t), "tensor ranges", &room));
+    lf_index_entry *order = room;
+    uint64_t *ends = (uint64_t *)(void *)(order + n);
+    for (uint32_t i = 0; i < n; i++) {
+        order[i] = (lf_index_entry){.key = tensors[i].offset, .id = i};
+        ends[i] = tensors[i].offset + tensors[i].bytes;
+    }
+    uint32_t a = UINT32_MAX;
+    uint32_t b = 0;
+    int32_t status = lf_find_overlap(alloc, order, n, ends, &a, &b);
+    if (status == LFM2_OK && a != UINT32_MAX) {
+        status = lf_fail(LFM2_E_FORMAT, "safetensors.overlap",
+                         "%s: tensor '%s': offset 0x%llx: its data overlaps that of tensor '%s'",
+                         c->file->path, tensors[a].name, (unsigned long long)tensors[a].offset,
+                         tensors[b].name);
+    }
+    lf_free(alloc, room, n, sizeof(lf_index_entry) + sizeof(uint64_t));
+    return status;
+}
+
+static int32_t read_entries(const container *c, lf_arena *arena, uint32_t part, const lf_json *root,
+                            lf_st_tensor **out, uint32_t *count)
+{
+    static const char metadata[] = "__metadata__";
+    uint32_t n = 0;
+    void *room = NULL;
+    LF_TRY(lf_arena_new(arena, root->count, sizeof(lf_st_tensor), "tensors", &room));
+    lf_st_tensor *tensors = room;
+    for (const lf_json *entry = root->child; entry != NULL; entry = entry->next) {
+        if (entry->key_len == sizeof metadata - 1 &&
+            memcmp(entry->key, metadata, entry->key_len) == 0) {
+            continue;
+        }
+        tensors[n] = (lf_st_tensor){.part = part};
+        LF_TRY(read_entry(c, arena, entry, &tensors[n]));
+        n++;
+    }
+    *out = tensors;
+    *count = n;
+    return check_overlap(c, arena->alloc, tensors, n);
+}
+
+int32_t lf_safetensors_parse(lf_arena *arena, const lf_file *file, uint32_t part,
+                             lf_st_tensor **out, uint32_t *count)
+{
+    lf_reader r = {.data = file->data,
+                   .size = file->size,
+                   .file = file->path,
+                   .code = "safetensors.truncated"};
+    uint64_t header = 0;
+    LF_TRY(lf_read_u64(&r, "header length", &header));
+    if (header > LF_ST_MAX_HEADER || header > r.size - r.pos) {
+        return lf_fail(LFM2_E_FORMAT, "safetensors.header",
+                       "%s: offset 0x0: a header of %llu bytes: more than the file or 100 MB",
+                       file->path, (unsigned long long)header);
+    }
+    const uint8_t *text = NULL;
+    LF_TRY(lf_read_bytes(&r, "header", header, &text));
+    if (header == 0 || text[0] != '{') {
+        return lf_fail(LFM2_E_FORMAT, "safetensors.header",
+                       "%s: offset 0x8: not a safetensors file: the header is no JSON object",
+                       file->path);
+    }
+    container c = {file, 8 + header};
+    lf_arena scratch;
+    lf_arena_init(&scratch, arena->alloc);
+    const lf_json *root = NULL;
+    int32_t status = lf_json_parse(&scratch, file->path, LFM2_E_FORMAT, (const char *)text,
+                                   (size_t)header, &root);
+    if (status == LFM2_OK) {
+        status = read_entries(&c, arena, part, root, out, count);
+    }
+    lf_arena_free(&scratch);
+    return status;
+}

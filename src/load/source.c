@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns opening and closing a source, its name index, and the checks common to all containers. */
+#include "load/gguf.h"
+
+#include "load/bind.h"
+
+#include "common/os.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- Tensors ---- */
+
+const uint8_t *lf_tensor_slab(const lf_tensor *tensor, uint64_t e)
+{
+    if (tensor->slabs != NULL) {
+        return tensor->slabs[e];
+    }
+    /* slabs of a contiguous tensor follow one another without gaps */
+    return tensor->data + e * (tensor->bytes / (tensor->ne[2] * tensor->ne[3]));
+}
+
+bool lf_tensor_bytes(const lf_tensor *tensor, uint64_t *out)
+{
+    const lf_type_info *type = lf_type_get((uint32_t)tensor->type);
+    if (type == NULL || tensor->ne[0] % type->block != 0) {
+        return false;
+    }
+    uint64_t bytes = 0;
+    if (!lf_mul_u64(tensor->ne[0] / type->block, type->block_bytes, &bytes)) {
+        return false;
+    }
+    for (uint32_t d = 1; d < LF_MAX_DIMS; d++) {
+        if (!lf_mul_u64(bytes, tensor->ne[d], &bytes)) {
+            return false;
+        }
+    }
+    *out = bytes;
+    return true;
+}
+
+bool lf_tensor_name_ok(const char *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] <= ' ' || name[i] > '~') {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+int32_t lf_find_overlap(const lf_alloc *alloc, lf_index_entry *order, uint32_t n,
+                        const uint64_t *ends, uint32_t *found, uint32_t *other)
+{
+    void *scratch = NULL;
+    LF_TRY(lf_new(alloc, n, sizeof *order, "tensor ranges", &scratch));
+    lf_index_sort(order, scratch, n);
+    lf_free(alloc, scratch, n, sizeof *order);
+    *found = UINT32_MAX;
+    for (uint32_t i = 1; i < n; i++) {
+        if (order[i].key < ends[order[i - 1].id]) {
+            *found = order[i].id;
+            *other = order[i - 1].id;
+            return LFM2_OK;
+        }
+    }
+    return LFM2_OK;
+}
+
+/* ---- Index ---- */
+
+int32_t lf_source_index(lf_source *source)
+{
+    LF_TRY(lf_index_new(&source->arena, source->n_tensors, &source->index));
+    for (uint32_t i = 0; i < source->n_tensors; i++) {
+        const char *name = source->tensors[i].name;
+        source->index.entries[i] =
+            (lf_index_entry){.text = name, .len = (uint32_t)strlen(name), .id = i};
+    }
+    const lf_index_entry *duplicate = NULL;
+    LF_TRY(lf_index_build(&source->alloc, &source->index, &duplicate));
+    if (duplicate != NULL) {
+        const lf_tensor *t = &source->tensors[duplicate->id];
+        return lf_fail(LFM2_E_FORMAT, "source.duplicate", "%s: tensor '%s' appears twice",
+                       source->files[t->part].path, t->name);
+    }
+    return LFM2_OK;
+}
+
+const lf_tensor *lf_source_find(const lf_source *source, const char *name)
+{
+    const lf_index_entry *e = lf_index_find(&source->index, name, strlen(name));
+    return e != NULL ? &source->tensors[e->id] : NULL;
+}
+
+/* ---- Opening ---- */
+
+/* The type with the most bytes among matrices. */
+static void set_file_type(lf_source *source)
+{
+    enum { CODES = 64 };
+    uint64_t bytes[CODES] = {0};
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < source->n_tensors; i++) {
+        const lf_tensor *t = &source->tensors[i];
+        uint32_t code = (uint32_t)t->type;
+        if (t->n_dims >= 2 && code < CODES) {
+            bytes[code] += t->bytes; /* ranges do not overlap: the sum is below the files' sizes */
+            best = bytes[code] > bytes[best] ? code : best;
+        }
+    }
+    const lf_type_info *type = lf_type_get(best);
+    source->file_type = type != NULL ? type->name : "";
+}
+
+static int32_t check_names_and_shapes(const lf_source *source)
+{
+    void *room = NULL;
+    LF_TRY(lf_new(&source->alloc, 1, sizeof(lf_weights), "weights", &room));
+    int32_t status = lf_bind(source, room);
+    lf_free(&source->alloc, room, 1, sizeof(lf_weights));
+    return status;
+}
+
+static int32_t open_gguf(lf_source *source)
+{
+    void *room = NULL;
+    LF_TRY(lf_arena_new(&source->arena, 1, sizeof(lf_file), "files", &room));
+    LF_TRY(lf_file_open(&source->alloc, source->path, room));
+    source->files = room;
+    source->n_files = 1;
+    return lf_gguf_load(source);
+}
+
+int32_t lf_source_finish(lf_source *source)
+{
+    set_file_type(source);
+    return check_names_and_shapes(source);
+}
+
+static int32_t open_path(lf_source *source, const lf_log *log, const char *path)
+{
+    LF_TRY(lf_arena_string(&source->arena, path, strlen(path), &source->path));
+    source->vocab = (lf_vocab_data){.bos_id = -1, .eos_id = -1, .pad_id = -1, .name = source->path};
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return lf_fail_errno(errno, "io.open", path, "cannot be opened");
+    }
+    source->hugging_face = S_ISDIR(st.st_mode);
+    LF_TRY(source->hugging_face ? lf_hf_load(source) : open_gguf(source));
+    LF_TRY(lf_source_finish(source));
+    lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file(s), mostly %s, %u tokens", path,
+                 source->n_tensors, source->n_files, source->file_type, source->vocab.n_tokens);
+    return LFM2_OK;
+}
+
+int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out)
+{
+    void *room = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_source), "model source", &room));
+    lf_source *source = room;
+    source->alloc = *alloc;
+    lf_arena_init(&source->arena, &source->alloc);
+    int32_t status = open_path(source, log, path);
+    if (status != LFM2_OK) {
+        lf_source_close(source);
+        return status;
+    }
+    *out = source;
+    return LFM2_OK;
+}
+
+void lf_source_close(lf_source *source)
+{
+    if (source == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < source->n_files; i++) {
+        lf_file_close(&source->files[i]);
+    }
+    lf_arena_free(&source->arena);
+    lf_alloc alloc = source->alloc;
+    lf_free(&alloc, source, 1, sizeof *source);
+}

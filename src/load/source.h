@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every container (GGUF, split GGUF, Hugging Face folder) is turned into: checked
+ * hyper-parameters, tokenizer data, and tensors under GGUF's names. Everything lives in the
+ * source's arena or in its mapped files and dies with it. */
+#ifndef LF_LOAD_SOURCE_H
+#define LF_LOAD_SOURCE_H
+
+#include "common/file.h"
+#include "common/index.h"
+#include "common/log.h"
+#include "quant/quant.h"
+
+enum { LF_MAX_LAYERS = 256, LF_MAX_DIMS = 4, LF_MAX_PARTS = 1024 };
+
+typedef enum { LF_ARCH_LFM2, LF_ARCH_LFM2MOE } lf_arch;
+
+/* Validated in one place (lf_hparams_check): a consumer need not check again. */
+typedef struct lf_hparams {
+    lf_arch arch;
+    uint32_t n_vocab, n_embd, n_layer;
+    uint32_t n_head, head_dim;
+    uint32_t n_head_kv[LF_MAX_LAYERS]; /* 0 = convolution layer */
+    uint32_t n_ff;                     /* dense width, final */
+    uint32_t n_dense;                  /* leading dense layers (lfm2: all) */
+    uint32_t n_expert, n_expert_used, n_ff_expert; /* 0 for lfm2 */
+    uint32_t conv_kernel;              /* taps, l_cache */
+    uint32_t n_ctx_train;
+    float norm_eps, rope_theta, expert_scale; /* routed_scaling_factor, 1 when absent */
+    bool norm_topk;                    /* divide the chosen experts' weights by their sum */
+    bool expert_bias;                  /* the selection adds a bias */
+    bool tied;                         /* no output tensor: the embedding is the head */
+} lf_hparams;
+
+/* Checks ranges and relations (see config.c for the list); `name` is the file for messages. */
+int32_t lf_hparams_check(const lf_hparams *h, const char *name);
+
+typedef struct lf_tensor {
+    const char *name;   /* GGUF name */
+    lf_type type;
+    uint32_t n_dims;
+    uint64_t ne[LF_MAX_DIMS]; /* ne[0] contiguous; unused ones are 1 */
+    uint64_t bytes;
+    /* Data is aligned to its elements at least: 4 bytes for F32, 2 for F16 and BF16, 8 in GGUF files.
+     * Contiguous tensor: data, inside file `part` at `offset`. A stack of experts from separate
+     * tensors: data is NULL and slabs[e] (e < ne[2]) points at ne[0] x ne[1] values each. */
+    const uint8_t *data;
+    const uint8_t *const *slabs;
+    uint32_t part;
+    uint64_t offset;
+} lf_tensor;
+
+/* Slab e (0 for a matrix) of a tensor. */
+const uint8_t *lf_tensor_slab(const lf_tensor *tensor, uint64_t e);
+
+typedef struct lf_vocab_token {
+    const char *text; /* as stored: byte-mapped for normal tokens, literal for the others */
+    uint32_t len;
+    int32_t kind;     /* LFM2_TOKEN_* */
+} lf_vocab_token;
+
+typedef struct lf_vocab_merge {
+    const char *left, *right;
+    uint32_t left_len, right_len;
+} lf_vocab_merge;
+
+typedef struct lf_vocab_data {
+    uint32_t n_tokens, n_merges;
+    const lf_vocab_token *tokens; /* index = id; placeholders are LFM2_TOKEN_UNUSED */
+    const lf_vocab_merge *merges; /* index = rank */
+    int32_t bos_id, eos_id, pad_id; /* -1 = none */
+    bool add_bos;
+    bool ignore_merges;           /* tokenizer.json's value; false for GGUF */
+    const char *chat_template;    /* or NULL; informative */
+    const char *name;             /* the file, for messages */
+} lf_vocab_data;
+
+typedef struct lf_meta {
+    const char *key;
+    const char *value; /* as text */
+} lf_meta;
+
+typedef struct lf_source {
+    lf_alloc alloc;
+    lf_arena arena;
+    lf_file *files;  /* GGUF parts or safetensors files; part index of tensors */
+    uint32_t n_files;
+    bool hugging_face;
+    const char *path;
+    const char *name;      /* general.name or folder name */
+    const char *file_type; /* most frequent type by bytes among matrices, e.g. "Q4_0" */
+    lf_hparams hparams;
+    lf_vocab_data vocab;
+    const lf_tensor *tensors;
+    uint32_t n_tensors;
+    const lf_meta *meta;
+    uint32_t n_meta;
+    lf_index index; /* of tensor names, private to source.c */
+} lf_source;
+
+/* Opens and checks a model: header, every key, every tensor's name, type, shape and bounds; no
+ * weight is read. Hidden work is bounded by the size of the header. Errors: IO, FORMAT, UNSUPPORTED,
+ * MEMORY, ARGUMENT (a part of a split file that is not the first). A Hugging Face folder without
+ * tokenizer.json and a GGUF file without tokens have an empty vocab (n_tokens 0), which is fine for
+ * lf_source_open and refused when text is needed. */
+int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out);
+void lf_source_close(lf_source *source);
+
+/* By GGUF name; NULL if absent. */
+const lf_tensor *lf_source_find(const lf_source *source, const char *name);
+
+#endif /* LF_LOAD_SOURCE_H */

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the meaning of tokenizer.json and tokenizer_config.json: vocabulary, merges, BOS rule. What
+ * the pipeline around them must look like is in tokenizer_pipeline.c. */
+#include "load/tokenizer_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int32_t lf_tj_fail(const lf_tj *t, const lf_json *at, int32_t status, const char *code,
+                   const char *message)
+{
+    return lf_fail(status, code, "%s: offset %llu: %s", t->name,
+                   at != NULL ? (unsigned long long)at->offset : 0, message);
+}
+
+const lf_json *lf_tj_member(const lf_json *object, const char *key)
+{
+    const lf_json *v = lf_json_get(object, key);
+    return v != NULL && v->kind != LF_JSON_NULL ? v : NULL;
+}
+
+/* ---- Vocabulary ---- */
+
+/* Takes the text of a token over into the source's arena. */
+static int32_t set_token(const lf_tj *t, const lf_json *at, uint32_t id, const char *text,
+                         size_t len, int32_t kind)
+{
+    if (len > LF_MAX_TOKEN_BYTES) {
+        return lf_tj_fail(t, at, LFM2_E_FORMAT, "tokenizer.vocab",
+                          "a token of more than 65535 bytes");
+    }
+    lf_vocab_token *token = &t->tokens[id];
+    token->len = (uint32_t)len;
+    token->kind = kind;
+    return lf_arena_string(&t->source->arena, text, len, &token->text);
+}
+
+static int32_t read_token_id(const lf_tj *t, const lf_json *v, uint32_t *out)
+{
+    uint64_t id = 0;
+    if (!lf_json_u64(v, &id)) {
+        return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab", "a token id must be an integer");
+    }
+    if (id >= t->n_tokens) {
+        char text[128];
+        snprintf(text, sizeof text, "token id %llu, but the embedding has %u rows",
+                 (unsigned long long)id, t->n_tokens);
+        return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id", text);
+    }
+    *out = (uint32_t)id;
+    return LFM2_OK;
+}
+
+static int32_t read_vocab(const lf_tj *t, const lf_json *vocab)
+{
+    if (vocab == NULL || vocab->kind != LF_JSON_OBJECT) {
+        return lf_tj_fail(t, vocab, LFM2_E_FORMAT, "tokenizer.vocab", "'model.vocab' is missing");
+    }
+    for (const lf_json *v = vocab->child; v != NULL; v = v->next) {
+        uint32_t id = 0;
+        LF_TRY(read_token_id(t, v, &id));
+        if (t->tokens[id].text != NULL) {
+            return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id",
+                              "two tokens have the same id");
+        }
+        LF_TRY(set_token(t, v, id, v->key, v->key_len, LFM2_TOKEN_NORMAL));
+    }
+    return LFM2_OK;
+}
+
+/* A flag that must be false here. */
+static int32_t require_false(const lf_tj *t, const lf_json *token, const char *key)
+{
+    const lf_json *v = lf_tj_member(token, key);
+    if (v != NULL && v->kind != LF_JSON_FALSE) {
+        char text[96];
+        snprintf(text, sizeof text, "an added token with '%s' is not supported", key);
+        return lf_tj_fail(t, v, LFM2_E_UNSUPPORTED, "tokenizer.added", text);
+    }
+    return LFM2_OK;
+}
+
+static int32_t read_added(const lf_tj *t, const lf_json *list)
+{
+    if (list != NULL && list->kind != LF_JSON_ARRAY) {
+        return lf_tj_fail(t, list, LFM2_E_FORMAT, "tokenizer.added", "must be a list");
+    }
+    for (const lf_json *v = list != NULL ? list->child : NULL; v != NULL; v = v->next) {
+        const lf_json *content = lf_json_get(v, "content");
+        const lf_json *number = lf_json_get(v, "id");
+        uint32_t id = 0;
+        if (content == NULL || content->kind != LF_JSON_STRING || content->len == 0 ||
+            number == NULL) {
+            return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.added",
+                              "an added token needs 'id' and 'content'");
+        }
+        LF_TRY(read_token_id(t, number, &id));
+        LF_TRY(require_false(t, v, "single_word"));
+        LF_TRY(require_false(t, v, "lstrip"));
+        LF_TRY(require_false(t, v, "rstrip"));
+        const lf_vocab_token *old = &t->tokens[id];
+        if (old->text != NULL &&
+            (old->len != content->len || memcmp(old->text, content->text, content->len) != 0)) {
+            return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id",
+                              "an added token has the id of another token");
+        }
+        const lf_json *special = lf_json_get(v, "special");
+        bool control = special != NULL && special->kind == LF_JSON_TRUE;
+        LF_TRY(set_token(t, v, id, content->text, content->len,
+                         control ? LFM2_TOKEN_CONTROL : LFM2_TOKEN_USER));
+    }
+    return LFM2_OK;
+}
+
+/* Rows of the embedding that no token uses. */
+static int32_t fill_gaps(const lf_tj *t)
+{
+    for (uint32_t id = 0; id < t->n_tokens; id++) {
+        if (t->tokens[id].text == NULL) {
+            char text[32];
+            int n = snprintf(text, sizeof text, "[PAD%u]", id);
+            LF_TRY(set_token(t, NULL, id, text, (size_t)n, LFM2_TOKEN_UNUSED));
+        }
+    }
+    return LFM2_OK;
+}
+
+/* ---- Merges: "left right", or since 2024 ["left", "right"] ---- */
+
+static int32_t read_merge(const lf_tj *t, const lf_json *v, lf_vocab_merge *out)
+{
+    const char *left = v->text;
+    const char *right = NULL;
+    size_t left_len = 0;
+    size_t right_len = 0;
+    if (v->kind == LF_JSON_STRING) {
+        right = memchr(v->text, ' ', v->len);
+        left_len = right != NULL ? (size_t)(right - v->text) : 0;
+        right_len = right != NULL ? v->len - left_len - 1 : 0;
+        right = right != NULL ? right + 1 : NULL;
+        if (right != NULL && memchr(right, ' ', right_len) != NULL) {
+            right_len = 0;
+        }
+    } else if (v->kind == LF_JSON_ARRAY && v->count == 2 && v->child->kind == LF_JSON_STRING &&
+               v->child->next->kind == LF_JSON_STRING) {
+        left = v->child->text;
+        left_len = v->child->len;
+        right = v->child->next->text;
+        right_len = v->child->next->len;
+    }
+    if (left_len == 0 || right_len == 0 || left_len > LF_MAX_TOKEN_BYTES ||
+        right_len > LF_MAX_TOKEN_BYTES) {
+        return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.merges", "a merge is no pair of pieces");
+    }
+    out->left_len = (uint32_t)left_len;
+    out->right_len = (uint32_t)right_len;
+    LF_TRY(lf_arena_string(&t->source->arena, left, left_len, &out->left));
+    return lf_arena_string(&t->source->arena, right, right_len, &out->right);
+}
+
+static int32_t read_merges(const lf_tj *t, const lf_json *list)
+{
+    if (list == NULL || list->kind != LF_JSON_ARRAY) {
+        return lf_tj_fail(t, list, LFM2_E_FORMAT, "tokenizer.merges", "'model.merges' is missing");
+    }
+    void *room = NULL;
+    LF_TRY(lf_arena_new(&t->source->arena, list->count, sizeof(lf_vocab_merge), "merges", &room));
+    lf_vocab_merge *merges = room;
+    uint32_t n = 0;
+    for (const lf_json *v = list->child; v != NULL; v = v->next) {
+        LF_TRY(read_merge(t, v, &merges[n++]));
+    }
+    t->source->vocab.merges = merges;
+    t->source->vocab.n_merges = n;
+    return LFM2_OK;
+}
+
+/* ---- BOS, EOS, PAD ---- */
+
+/* Id of the token whose text is the value of a setting: a string, or an object with 'content'. An
+ * id of config.json is used where there is no such setting. */
+static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *settings_name,
+                          const char *key, int32_t otherwise, int32_t *out)
+{
+    const lf_json *v = lf_tj_member(settings, key);
+    if (v != NULL && v->kind == LF_JSON_OBJECT) {
+        v = lf_tj_member(v, "content");
+    }
+    if (v == NULL) {
+        if (otherwise >= 0 && (uint32_t)otherwise >= t->n_tokens) {
+            return lf_fail(LFM2_E_FORMAT, "tokenizer.named",
+                           "%s: '%s' is %d: there is no such token", t->source->path, key,
+                           otherwise);
+        }
+        *out = otherwise;
+        return LFM2_OK;
+    }
+    for (uint32_t id = 0; id < t->n_tokens && v->kind == LF_JSON_STRING; id++) {
+        if (t->tokens[id].len == v->len && memcmp(t->tokens[id].text, v->text, v->len) == 0) {
+            *out = (int32_t)id;
+            return LFM2_OK;
+        }
+    }
+    lf_shown shown;
+    return lf_fail(LFM2_E_FORMAT, "tokenizer.named", "%s: key '%s': offset %llu: no token '%s'",
+                   settings_name, key, (unsigned long long)v->offset,
+                   v->kind == LF_JSON_STRING ? lf_show(&shown, v->text, v->len) : "?");
+}
+
+static int32_t read_template(lf_source *source, const lf_json *settings)
+{
+    const lf_json *v = lf_tj_member(settings, "chat_template");
+    if (v != NULL && v->kind == LF_JSON_ARRAY) { /* several, by name */
+        const lf_json *list = v->child;
+        v = NULL;
+        for (; list != NULL && v == NULL; list = list->next) {
+            v = lf_json_is_string(lf_json_get(list, "name"), "default")
+                    ? lf_tj_member(list, "template")
+                    : NULL;
+        }
+    }
+    if (source->vocab.chat_template != NULL || v == NULL || v->kind != LF_JSON_STRING ||
+        v->len > LF_MAX_TEMPLATE) {
+        return LFM2_OK;
+    }
+    return lf_arena_string(&source->arena, v->text, v->len, &source->vocab.chat_template);
+}
+
+static int32_t read_named(const lf_tj *t, const lf_json *settings, const char *settings_name,
+                          const lf_config_json *config)
+{
+    lf_vocab_data *vocab = &t->source->vocab;
+    LF_TRY(find_named(t, settings, settings_name, "bos_token", config->bos_id, &vocab->bos_id));
+    LF_TRY(find_named(t, settings, settings_name, "eos_token", config->eos_id, &vocab->eos_id));
+    LF_TRY(find_named(t, settings, settings_name, "pad_token", config->pad_id, &vocab->pad_id));
+    int32_t bos = -1;
+    bool decided = false;
+    LF_TRY(lf_tj_bos(t, &bos, &decided));
+    if (decided) {
+        vocab->add_bos = bos >= 0;
+        vocab->bos_id = bos >= 0 ? bos : vocab->bos_id;
+        return LFM2_OK;
+    }
+    const lf_json *add = lf_tj_member(settings, "add_bos_token");
+    vocab->add_bos = add != NULL && add->kind == LF_JSON_TRUE && vocab->bos_id >= 0;
+    return LFM2_OK;
+}
+
+int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const char *name,
+                               const lf_json *settings, const char *settings_name,
+                               const lf_config_json *config)
+{
+    lf_tj t = {source, root, name, source->hparams.n_vocab, NULL};
+    bool ignore_merges = false;
+    LF_TRY(lf_tj_check_pipeline(&t, &ignore_merges));
+    void *room = NULL;
+    LF_TRY(lf_arena_new(&source->arena, t.n_tokens, sizeof(lf_vocab_token), "vocabulary", &room));
+    t.tokens = room;
+    memset(t.tokens, 0, t.n_tokens * sizeof *t.tokens);
+    const lf_json *model = lf_json_get(root, "model");
+    LF_TRY(read_vocab(&t, lf_json_get(model, "vocab")));
+    LF_TRY(read_added(&t, lf_tj_member(root, "added_tokens")));
+    LF_TRY(fill_gaps(&t));
+    LF_TRY(read_merges(&t, lf_json_get(model, "merges")));
+    LF_TRY(read_named(&t, settings, settings_name, config));
+    source->vocab.tokens = t.tokens;
+    source->vocab.n_tokens = t.n_tokens;
+    source->vocab.ignore_merges = ignore_merges;
+    return read_template(source, settings);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns activation forms, tiles and the division of matrix products over threads. */
+#include "model/linear.h"
+
+/* ---- Row-wise work ---- */
+
+/* Below this many nanoseconds waking the other threads costs more than it saves. */
+enum { SERIAL_NS = 8000 };
+
+void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx)
+{
+    if (n * cost < SERIAL_NS) {
+        if (n > 0) {
+            body(ctx, 0, 0, n);
+        }
+        return;
+    }
+    lf_parallel(pass->sched, n, 0, body, ctx);
+}
+
+typedef struct norm_job {
+    const lf_kernels *kernels;
+    const float *x, *w;
+    float *out;
+    size_t k;
+    float eps;
+} norm_job;
+
+static void norm_body(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    const norm_job *j = ctx;
+    for (size_t i = begin; i < end; i++) {
+        j->kernels->ops.rmsnorm(j->k, j->x + i * j->k, j->w, j->eps, j->out + i * j->k);
+    }
+}
+
+void lf_norm_rows(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
+                  float *out)
+{
+    norm_job j = {pass->kernels, x, w, out, k, pass->model->source->hparams.norm_eps};
+    lf_pass_parallel(pass, n, k / 4, norm_body, &j);
+}
+
+typedef struct acts_job {
+    const lf_kernels *kernels;
+    const float *x;
+    size_t stride;
+    uint32_t formats;
+    const lf_acts *acts;
+} acts_job;
+
+static void acts_body(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    const acts_job *j = ctx;
+    for (uint32_t f = 0; f < LF_A_COUNT; f++) {
+        if ((j->formats >> f & 1) == 0) {
+            continue;
+        }
+        for (size_t i = begin; i < end; i++) {
+            j->kernels->acts[f].quantize(j->acts->k, j->x + i * j->stride,
+                                         j->acts->rows[f] + i * j->acts->row_bytes[f]);
+        }
+    }
+}
+
+void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n, size_t k,
+                  uint32_t formats, lf_acts *acts)
+{
+    acts->n = n;
+    acts->k = k;
+    for (uint32_t f = 0; f < LF_A_COUNT; f++) {
+        acts->row_bytes[f] = (formats >> f & 1) != 0 ? pass->kernels->acts[f].row_bytes(k) : 0;
+    }
+    acts_job j = {pass->kernels, x, stride, formats, acts};
+    lf_pass_parallel(pass, n, k / 4, acts_body, &j);
+}
+
+/* ---- Products ---- */
+
+/* Panels of a unit: the piece of a slab that one thread takes at a time. A pair is never divided. */
+enum { UNIT_PANELS = 4, STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 2 };
+
+typedef struct product {
+    const lf_pass *pass;
+    const lf_act *act;
+    const uint8_t *rows;
+    size_t row_bytes;
+    const uint32_t *gather;
+    const lf_group *groups;
+    size_t n_groups;
+    const lf_packed *w;
+    uint32_t unit;    /* panels of a unit */
+    uint32_t n_units; /* of one slab */
+    uint8_t *tiles;
+    size_t tile_bytes;
+    float *y;
+    size_t y_stride;
+} product;
+
+static uint32_t tiles_of(const product *p, const lf_group *group)
+{
+    return (group->n + p->w->gemm->mr - 1) / p->w->gemm->mr;
+}
+
+/* First tile slot of a group. Groups are ordered by their first row, and
+ * floor(a) + ceil(b) <= floor(a + b) + 1 keeps the slots of neighbours apart. */
+static size_t first_tile(const product *p, size_t g)
+{
+    return p->groups[g].first / p->w->gemm->mr + g;
+}
+
+/* Rows [first, first + n) of tile t, relative to the group: as equal as possible. */
+static void tile_rows(const product *p, const lf_group *group, uint32_t t, uint32_t *first,
+                      uint32_t *n)
+{
+    uint64_t tiles = tiles_of(p, group);
+    *first = (uint32_t)((uint64_t)group->n * t / tiles);
+    *n = (uint32_t)((uint64_t)group->n * (t + 1) / tiles) - *first;
+}
+
+static const uint8_t *input_row(const product *p, uint32_t output_row)
+{
+    uint32_t row = p->gather != NULL ? p->gather[output_row] : output_row;
+    return p->rows + row * p->row_bytes;
+}
+
+static void gather_tiles(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    const product *p = ctx;
+    size_t g = 0;
+    for (size_t slot = begin; slot < end; slot++) {
+        while (g + 1 < p->n_groups && first_tile(p, g + 1) <= slot) {
+            g++;
+        }
+        size_t t = slot - first_tile(p, g);
+        if (t >= tiles_of(p, &p->groups[g]) || p->groups[g].n == 1) {
+            continue; /* an unused slot, or a single row that is read where it is */
+        }
+        uint32_t first = 0;
+        uint32_t n = 0;
+        tile_rows(p, &p->groups[g], (uint32_t)t, &first, &n);
+        const void *rows[LF_MAX_MR];
+        for (uint32_t r = 0; r < n; r++) {
+            rows[r] = input_row(p, p->groups[g].first + first + r);
+        }
+        p->act->tile(n, p->w->k, rows, p->tiles + slot * p->tile_bytes);
+    }
+}
+
+/* Strip of gate and up panels in alternation -> hidden columns. */
+static void fold_pairs(const product *p, uint32_t m, const float *strip, size_t strip_stride,
+                       uint32_t first_column, uint32_t n_pairs, float *y)
+{
+    uint32_t nr = p->w->gemm->nr;
+    for (uint32_t r = 0; r < m; r++) {
+        for (uint32_t j = 0; j < n_pairs; j++) {
+            uint32_t column = first_column + j * nr;
+            uint32_t n = p->w->n - column < nr ? p->w->n - column : nr;
+            const float *gate = strip + r * strip_stride + (size_t)2 * j * nr;
+            p->pass->kernels->ops.swiglu(n, gate, gate + nr, y + r * p->y_stride + column);
+        }
+    }
+}
+
+/* Panels [panel, panel + n_panels) of a slab times one tile. */
+static void multiply_tile(const product *p, const uint8_t *slab, uint32_t panel, uint32_t n_panels,
+                          const void *tile, uint32_t m, float *y)
+{
+    const lf_packed *w = p->w;
+    uint32_t nr = w->gemm->nr;
+    const uint8_t *panels = slab + panel * w->panel_bytes;
+    if (!w->pair) {
+        uint32_t column = panel * nr;
+        uint32_t n = n_panels * nr < w->n - column ? n_panels * nr : w->n - column;
+        w->gemm->fn(m, n, w->k, tile, panels, y + column, p->y_stride);
+        return;
+    }
+    float strip[STRIP_FLOATS];
+    uint32_t fit = STRIP_FLOATS / (m * nr) / 2 * 2;
+    for (uint32_t done = 0; done < n_panels; done += fit) {
+        uint32_t now = n_panels - done < fit ? n_panels - done : fit;
+        size_t stride = (size_t)now * nr;
+        w->gemm->fn(m, stride, w->k, tile, panels + done * w->panel_bytes, strip, stride);
+        fold_pairs(p, m, strip, stride, (panel + done) / 2 * nr, now / 2, y);
+    }
+}
+
+/* Units [unit, unit_end) of one group. */
+static void multiply_group(const product *p, size_t g, uint32_t unit, uint32_t unit_end)
+{
+    const lf_group *group = &p->groups[g];
+    const lf_packed *w = p->w;
+    const uint8_t *slab = w->panels + group->slab * w->slab_bytes;
+    uint32_t panel = unit * p->unit;
+    uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
+    float *y = p->y + group->first * p->y_stride;
+    if (group->n == 1) {
+        multiply_tile(p, slab, panel, end - panel, input_row(p, group->first), 1, y);
+        return;
+    }
+    /* A panel stays in the first-level cache while all tiles pass it. */
+    uint32_t step = w->pair ? 2 : 1;
+    uint32_t tiles = tiles_of(p, group);
+    for (; panel < end; panel += step) {
+        for (uint32_t t = 0; t < tiles; t++) {
+            uint32_t first = 0;
+            uint32_t n = 0;
+            tile_rows(p, group, t, &first, &n);
+            multiply_tile(p, slab, panel, step, p->tiles + (first_tile(p, g) + t) * p->tile_bytes,
+                          n, y + first * p->y_stride);
+        }
+    }
+}
+
+static void multiply_units(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    const product *p = ctx;
+    while (begin < end) {
+        size_t g = begin / p->n_units;
+        size_t group_end = (g + 1) * p->n_units;
+        size_t stop = end < group_end ? end : group_end;
+        multiply_group(p, g, (uint32_t)(begin - g * p->n_units),
+                       (uint32_t)(stop - g * p->n_units));
+        begin = stop;
+    }
+}
+
+void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+                      const lf_group *groups, size_t n_groups, const lf_packed *w, float *y,
+                      size_t y_stride)
+{
+    if (n_groups == 0) {
+        return;
+    }
+    lf_aformat format = w->gemm->acts;
+    /* Small matrices are cut finer, so that every thread gets a piece. */
+    uint32_t least = w->pair ? 2 : 1;
+    uint32_t unit = w->n_panels < UNIT_PANELS * 2 * pass->sched->n_threads ? least : UNIT_PANELS;
+    product p = {.pass = pass,
+                 .act = &pass->kernels->acts[format],
+                 .rows = acts->rows[format],
+                 .row_bytes = acts->row_bytes[format],
+                 .gather = gather,
+                 .groups = groups,
+                 .n_groups = n_groups,
+                 .w = w,
+                 .unit = unit,
+                 .n_units = (w->n_panels + unit - 1) / unit,
+                 .tiles = pass->s->tiles,
+                 .y = y,
+                 .y_stride = y_stride};
+    bool single = true;
+    for (size_t g = 0; g < n_groups; g++) {
+        single = single && groups[g].n == 1;
+    }
+    if (!single) {
+        p.tile_bytes = p.act->tile_bytes(w->gemm->mr, w->k);
+        size_t slots = first_tile(&p, n_groups - 1) + tiles_of(&p, &groups[n_groups - 1]);
+        lf_pass_parallel(pass, slots, w->k * w->gemm->mr / 16, gather_tiles, &p);
+    }
+    /* Single rows stream equal pieces of memory; many rows take pieces as they get free. */
+    size_t units = n_groups * p.n_units;
+    if (single) {
+        lf_pass_parallel(pass, units, w->panel_bytes * unit / 16, multiply_units, &p);
+    } else {
+        lf_parallel(pass->sched, units, 1, multiply_units, &p);
+    }
+}
+
+void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
+               size_t y_stride)
+{
+    lf_group all = {0, 0, acts->n};
+    lf_linear_groups(pass, acts, NULL, &all, 1, w, y, y_stride);
+}

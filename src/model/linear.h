@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one door to matrix multiplication: rows are quantised once, gathered into tiles, and
+ * multiplied with panels, split over the threads. Results never depend on the grouping. */
+#ifndef LF_MODEL_LINEAR_H
+#define LF_MODEL_LINEAR_H
+
+#include "model/state.h"
+
+enum { LF_MAX_MR = 16, LF_MAX_NR = 64 };
+
+/* Everything a pass of the model needs. */
+typedef struct lf_pass {
+    const lfm2_model *model;
+    lf_state *state;
+    lf_scratch *s;
+    const lf_kernels *kernels;
+    const lf_sched *sched;
+    uint32_t n;      /* tokens of this pass */
+    uint32_t start;  /* position of the first */
+} lf_pass;
+
+/* Serial when the work is too small to pay for waking threads. `cost` is about one nanosecond of
+ * work a unit on one core. */
+void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx);
+
+/* out[i] = rmsnorm(x[i]) * w for n rows of width k, rows stride floats apart in both. */
+void lf_norm_rows(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
+                  float *out);
+
+/* Makes the activation forms in `formats` (bit f = lf_aformat f) of n rows of x, `stride` floats
+ * apart, in the buffers acts->rows, which the caller has set. */
+void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n, size_t k,
+                  uint32_t formats, lf_acts *acts);
+
+/* y[i][j] = sum over k of row i * weight j; rows y_stride floats apart. */
+void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
+               size_t y_stride);
+
+/* A group of rows that meet slab `slab` of a stacked matrix. */
+typedef struct lf_group {
+    uint32_t slab;
+    uint32_t first, n; /* rows of the output */
+} lf_group;
+
+/* Multiplies groups: output row r of a group is input row `gather[r]` (gather NULL: r itself).
+ * Pair matrices: y = silu(first) * second, n columns. Otherwise y = the product. */
+void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+                      const lf_group *groups, size_t n_groups, const lf_packed *w, float *y,
+                      size_t y_stride);
+
+static inline uint32_t lf_format_bit(const lf_packed *w)
+{
+    return w->gemm == NULL ? 0u : 1u << w->gemm->acts;
+}
+
+#endif /* LF_MODEL_LINEAR_H */

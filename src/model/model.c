@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns loading (source -> bound weights -> packed model) and the model's life. */
+#include "model/model.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Life ---- */
+
+void lf_runtime_release(lfm2_runtime *runtime)
+{
+    if (runtime == NULL || atomic_fetch_sub(&runtime->refs, 1) != 1) {
+        return;
+    }
+    lf_sched_free(&runtime->sched);
+    lf_alloc alloc = runtime->alloc;
+    lf_free(&alloc, runtime, 1, sizeof *runtime);
+}
+
+static lf_packed *layer_matrix(lf_layer *layer, int i)
+{
+    lf_packed *all[] = {&layer->in,      &layer->k,    &layer->v,     &layer->out,
+                        &layer->gate_up, &layer->down, &layer->router};
+    return i < (int)(sizeof all / sizeof all[0]) ? all[i] : NULL;
+}
+
+void lf_model_free(lfm2_model *model)
+{
+    if (model == NULL || atomic_fetch_sub(&model->refs, 1) != 1) {
+        return;
+    }
+    lfm2_runtime *runtime = model->runtime;
+    const lf_alloc *alloc = &runtime->alloc;
+    if (model->layers != NULL) {
+        for (uint32_t l = 0; l < model->source->hparams.n_layer; l++) {
+            for (int i = 0; layer_matrix(&model->layers[l], i) != NULL; i++) {
+                lf_pack_free(alloc, layer_matrix(&model->layers[l], i));
+            }
+        }
+    }
+    lf_pack_free(alloc, &model->head);
+    lf_tokenizer_free(model->tokenizer);
+    lf_arena_free(&model->arena);
+    lf_source_close(model->source);
+    lf_free(alloc, model, 1, sizeof *model);
+    lf_runtime_release(runtime);
+}
+
+int32_t lf_model_need_full(const lfm2_model *model)
+{
+    if (model->mode != LFM2_LOAD_FULL) {
+        return lf_fail(LFM2_E_STATE, "model.mode", "the model was not loaded with LFM2_LOAD_FULL");
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_model_need_text(const lfm2_model *model)
+{
+    if (model->tokenizer == NULL) {
+        return lf_fail(LFM2_E_STATE, "model.tokenizer", "%s: the model has no tokenizer",
+                       model->source->path);
+    }
+    return LFM2_OK;
+}
+
+/* ---- Loading ---- */
+
+/* A small tensor as f32 in the model's arena. */
+static int32_t small_tensor(lfm2_model *model, const lf_tensor *tensor, const float **out)
+{
+    size_t row = tensor->ne[0];
+    size_t rows = tensor->ne[1] * tensor->ne[2] * tensor->ne[3];
+    void *p = NULL;
+    LF_TRY(lf_arena_new_aligned(&model->arena, row * rows, sizeof(float), tensor->name, &p));
+    size_t row_bytes = lf_row_bytes(tensor->type, row);
+    for (size_t r = 0; r < rows; r++) {
+        lf_decode_row(tensor->type, tensor->data + r * row_bytes, (float *)p + r * row, row);
+    }
+    *out = p;
+    return LFM2_OK;
+}
+
+/* Stored [H][taps], used [taps][H]. */
+static int32_t conv_kernel(lfm2_model *model, const lf_tensor *tensor, const float **out)
+{
+    const float *stored = NULL;
+    LF_TRY(small_tensor(model, tensor, &stored));
+    size_t taps = tensor->ne[0];
+    size_t n = tensor->ne[1];
+    void *p = NULL;
+    LF_TRY(lf_arena_new_aligned(&model->arena, taps * n, sizeof(float), tensor->name, &p));
+    float *turned = p;
+    for (size_t t = 0; t < taps; t++) {
+        for (size_t i = 0; i < n; i++) {
+            turned[t * n + i] = stored[i * taps + t];
+        }
+    }
+    *out = turned;
+    return LFM2_OK;
+}
+
+/* The matrices of the model in the order in which a token meets them. */
+typedef struct matrix_ref {
+    const lf_tensor *first, *second;
+    lf_packed *packed;
+} matrix_ref;
+
+enum { LAYER_MATRICES = 7 };
+
+static size_t layer_matrices(const lf_layer_weights *w, lf_layer *layer,
+                             matrix_ref refs[LAYER_MATRICES])
+{
+    const matrix_ref all[LAYER_MATRICES] = {
+        {w->q != NULL ? w->q : w->conv_in, NULL, &layer->in},
+        {w->k, NULL, &layer->k},
+        {w->v, NULL, &layer->v},
+        {w->q != NULL ? w->o : w->conv_out, NULL, &layer->out},
+        {w->router, NULL, &layer->router},
+        {w->gate, w->up, &layer->gate_up},
+        {w->down, NULL, &layer->down},
+    };
+    size_t n = 0;
+    for (size_t i = 0; i < LAYER_MATRICES; i++) {
+        if (all[i].first != NULL) {
+            refs[n++] = all[i];
+        }
+    }
+    return n;
+}
+
+static int32_t load_small(lfm2_model *model)
+{
+    const lf_hparams *h = &model->source->hparams;
+    LF_TRY(small_tensor(model, model->weights.final_norm, &model->final_norm));
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        const lf_layer_weights *w = &model->weights.layers[l];
+        lf_layer *layer = &model->layers[l];
+        layer->n_head_kv = h->n_head_kv[l];
+        LF_TRY(small_tensor(model, w->mixer_norm, &layer->mixer_norm));
+        LF_TRY(small_tensor(model, w->ffn_norm, &layer->ffn_norm));
+        if (layer->n_head_kv != 0) {
+            LF_TRY(small_tensor(model, w->q_norm, &layer->q_norm));
+            LF_TRY(small_tensor(model, w->k_norm, &layer->k_norm));
+        } else {
+            LF_TRY(conv_kernel(model, w->conv_kernel, &layer->conv_kernel));
+        }
+        if (w->router_bias != NULL) {
+            LF_TRY(small_tensor(model, w->router_bias, &layer->router_bias));
+        }
+    }
+    void *p = NULL;
+    LF_TRY(lf_arena_new_aligned(&model->arena, h->head_dim / 2, sizeof(float), "rope", &p));
+    model->rope_freq = p;
+    for (uint32_t i = 0; i < h->head_dim / 2; i++) {
+        model->rope_freq[i] =
+            (float)pow((double)h->rope_theta, -2.0 * (double)i / (double)h->head_dim);
+    }
+    return LFM2_OK;
+}
+
+static int32_t report(const lfm2_model_options *options, double done)
+{
+    if (options->progress != NULL && options->progress(options->progress_user, done) != 0) {
+        return lf_fail(LFM2_E_STOPPED, "model.stopped", "loading stopped by the progress callback");
+    }
+    return LFM2_OK;
+}
+
+/* Plans every matrix, or fills those planned before. */
+static int32_t for_matrices(lfm2_model *model, const lfm2_model_options *fill)
+{
+    lfm2_runtime *rt = model->runtime;
+    uint64_t done = 0;
+    for (uint32_t l = 0; l <= model->source->hparams.n_layer; l++) {
+        matrix_ref refs[LAYER_MATRICES] = {{model->weights.head, NULL, &model->head}};
+        size_t n = 1;
+        if (l < model->source->hparams.n_layer) {
+            n = layer_matrices(&model->weights.layers[l], &model->layers[l], refs);
+        }
+        for (size_t i = 0; i < n; i++) {
+            if (fill == NULL) {
+                LF_TRY(lf_pack_plan(&rt->kernels, refs[i].first, refs[i].second, refs[i].packed));
+                model->packed_bytes += refs[i].packed->bytes;
+                continue;
+            }
+            LF_TRY(lf_pack_fill(&rt->alloc, &rt->sched, model->source, refs[i].first,
+                                refs[i].second, refs[i].packed));
+            done += refs[i].packed->bytes;
+            LF_TRY(report(fill, (double)done / (double)model->packed_bytes));
+        }
+    }
+    return LFM2_OK;
+}
+
+static int32_t fill_model(lfm2_model *model, const char *path, const lfm2_model_options *options)
+{
+    lfm2_runtime *rt = model->runtime;
+    LF_TRY(lf_source_open(&rt->alloc, &rt->log, path, &model->source));
+    const lf_vocab_data *vocab = &model->source->vocab;
+    if (vocab->n_tokens > 0) {
+        bool ignore = options->merges == LFM2_MERGES_IGNORE ||
+                      (options->merges == LFM2_MERGES_FILE && vocab->ignore_merges);
+        LF_TRY(lf_tokenizer_create(&rt->alloc, vocab, ignore, &model->tokenizer));
+    } else if (options->mode == LFM2_LOAD_TOKENIZER) {
+        return lf_model_need_text(model);
+    }
+    LF_TRY(lf_bind(model->source, &model->weights));
+    if (model->mode == LFM2_LOAD_TOKENIZER) {
+        return LFM2_OK;
+    }
+    void *p = NULL;
+    LF_TRY(lf_arena_new_aligned(&model->arena, model->source->hparams.n_layer, sizeof(lf_layer),
+                                "layers", &p));
+    memset(p, 0, model->source->hparams.n_layer * sizeof(lf_layer));
+    model->layers = p;
+    LF_TRY(for_matrices(model, NULL));
+    if (model->mode == LFM2_LOAD_INSPECT) {
+        return LFM2_OK;
+    }
+    LF_TRY(load_small(model));
+    return for_matrices(model, options);
+}
+
+int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
+                      lfm2_model **out)
+{
+    void *p = NULL;
+    LF_TRY(lf_new_zero(&runtime->alloc, 1, sizeof(lfm2_model), "model", &p));
+    lfm2_model *model = p;
+    atomic_init(&model->refs, 1);
+    atomic_fetch_add(&runtime->refs, 1);
+    model->runtime = runtime;
+    model->mode = options->mode;
+    lf_arena_init(&model->arena, &runtime->alloc);
+    int32_t status = fill_model(model, path, options);
+    if (status != LFM2_OK) {
+        lf_model_free(model);
+        return status;
+    }
+    *out = model;
+    return LFM2_OK;
+}
+
+/* ---- Rows ---- */
+
+void lf_model_embed(const lfm2_model *model, int32_t id, float *out)
+{
+    const lf_tensor *embed = model->weights.embed;
+    size_t row_bytes = lf_row_bytes(embed->type, embed->ne[0]);
+    lf_decode_row(embed->type, embed->data + (size_t)id * row_bytes, out, embed->ne[0]);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An immutable, ready-to-run model: packed matrices, small tensors in f32, tokenizer. */
+#ifndef LF_MODEL_MODEL_H
+#define LF_MODEL_MODEL_H
+
+#include "load/bind.h"
+#include "load/pack.h"
+#include "text/tokenizer.h"
+
+#include <stdatomic.h>
+
+/* Threads, allocator, log and kernels; counted by the handles that use it. */
+typedef struct lfm2_runtime {
+    atomic_uint_fast32_t refs;
+    lf_alloc alloc;
+    lf_log log;
+    lf_sched sched;
+    lf_kernels kernels;
+} lfm2_runtime;
+
+typedef struct lf_layer {
+    uint32_t n_head_kv;        /* 0: convolution */
+    const float *mixer_norm;   /* [H] */
+    const float *ffn_norm;     /* [H] */
+    lf_packed in;              /* conv: [3H, H]; attention: q [heads * head_dim, H] */
+    lf_packed k, v;            /* attention: [kv heads * head_dim, H] */
+    lf_packed out;             /* conv: [H, H]; attention: [H, heads * head_dim] */
+    const float *conv_kernel;  /* [taps][H], oldest tap first */
+    const float *q_norm, *k_norm; /* [head_dim] */
+    lf_packed gate_up;         /* pair of [F, H], n_expert slabs */
+    lf_packed down;            /* [H, F], n_expert slabs */
+    lf_packed router;          /* [n_expert, H]; n 0 in dense layers */
+    const float *router_bias;  /* [n_expert] or NULL */
+} lf_layer;
+
+typedef struct lfm2_model {
+    atomic_uint_fast32_t refs;
+    lfm2_runtime *runtime;
+    lf_source *source;
+    lf_weights weights;        /* views into source */
+    lf_tokenizer *tokenizer;   /* NULL for a folder without one */
+    int32_t mode;              /* LFM2_LOAD_* */
+    lf_arena arena;            /* small tensors */
+    lf_layer *layers;          /* [n_layer] */
+    const float *final_norm;   /* [H] */
+    lf_packed head;            /* [V, H] */
+    uint64_t packed_bytes;     /* of all matrices, planned or filled */
+    float *rope_freq;          /* [head_dim / 2] theta^(-2i / head_dim) as double-rounded f32 */
+} lfm2_model;
+
+int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
+                      lfm2_model **out);
+void lf_model_free(lfm2_model *model); /* gives one reference back */
+void lf_runtime_release(lfm2_runtime *runtime);
+
+
+/* One embedding row, exact, in f32. */
+void lf_model_embed(const lfm2_model *model, int32_t id, float *out);
+
+/* LFM2_E_STATE unless the model was loaded in full / has a tokenizer. */
+int32_t lf_model_need_full(const lfm2_model *model);
+int32_t lf_model_need_text(const lfm2_model *model);
+
+#endif /* LF_MODEL_MODEL_H */

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the sizes, layout and life of a session's memory. */
+#include "model/state.h"
+
+#include <string.h>
+
+/* ---- Carving: the same walk measures (base NULL) and assigns ---- */
+
+typedef struct carver {
+    uint8_t *base;
+    size_t used;
+    bool overflow;
+} carver;
+
+static void *carve(carver *c, size_t count, size_t item)
+{
+    size_t bytes = 0;
+    size_t end = 0;
+    if (!lf_mul_size(count, item, &bytes) || !lf_add_size(c->used, bytes, &end) ||
+        !lf_add_size(end, LF_ALIGN - 1, &end)) {
+        c->overflow = true;
+        return NULL;
+    }
+    void *p = c->base == NULL ? NULL : c->base + c->used;
+    c->used = end / LF_ALIGN * LF_ALIGN;
+    return p;
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Largest row and tile buffers that the matrices of the model ask for. */
+typedef struct act_needs {
+    size_t rows[LF_A_COUNT];   /* bytes: inputs of width H or of the mixer */
+    size_t hidden[LF_A_COUNT]; /* bytes: inputs of down */
+    size_t tiles;              /* bytes */
+} act_needs;
+
+static void need(const lfm2_model *model, const lf_packed *matrix, size_t n_rows, size_t groups,
+                 size_t *rows, act_needs *needs)
+{
+    if (matrix->gemm == NULL) {
+        return;
+    }
+    lf_aformat f = matrix->gemm->acts;
+    const lf_act *act = &model->runtime->kernels.acts[f];
+    rows[f] = max_size(rows[f], n_rows * act->row_bytes(matrix->k));
+    size_t mr = matrix->gemm->mr;
+    size_t tiles = n_rows / mr + groups;
+    needs->tiles = max_size(needs->tiles, tiles * act->tile_bytes(mr, matrix->k));
+}
+
+static act_needs measure_acts(const lfm2_model *model, size_t t, size_t r)
+{
+    const lf_hparams *h = &model->source->hparams;
+    act_needs needs = {0};
+    need(model, &model->head, t, 1, needs.rows, &needs);
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        const lf_layer *layer = &model->layers[l];
+        bool moe = layer->router.gemm != NULL;
+        size_t rows = moe ? r : t;
+        size_t groups = moe ? h->n_expert : 1;
+        need(model, &layer->in, t, 1, needs.rows, &needs);
+        need(model, &layer->k, t, 1, needs.rows, &needs);
+        need(model, &layer->v, t, 1, needs.rows, &needs);
+        need(model, &layer->out, t, 1, needs.rows, &needs);
+        need(model, &layer->router, t, 1, needs.rows, &needs);
+        need(model, &layer->gate_up, rows, groups, needs.rows, &needs);
+        need(model, &layer->down, rows, groups, needs.hidden, &needs);
+    }
+    return needs;
+}
+
+static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
+{
+    const lf_hparams *h = &model->source->hparams;
+    lf_scratch *s = &state->scratch;
+    size_t t = state->n_chunk;
+    size_t r = t * max_size(1, h->n_expert_used);
+    size_t width = h->n_embd;
+    size_t heads = (size_t)h->n_head * h->head_dim;
+    size_t mix = 3 * width;
+    size_t attn_floats = 0;
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        size_t kv = (size_t)h->n_head_kv[l] * h->head_dim;
+        mix = max_size(mix, kv != 0 ? heads + 2 * kv : 0);
+        attn_floats = max_size(attn_floats, kv != 0 ? lf_attn_scratch(model, state, l) : 0);
+    }
+    act_needs needs = measure_acts(model, t, r);
+    s->x = carve(c, t * width, sizeof(float));
+    s->normed = carve(c, t * width, sizeof(float));
+    s->mix = carve(c, t * mix, sizeof(float));
+    s->mixed = carve(c, t * max_size(width, heads), sizeof(float));
+    s->rope = carve(c, t * h->head_dim, sizeof(float));
+    s->conv_ring = carve(c, (size_t)model->runtime->sched.n_threads * (h->conv_kernel + 2) * width,
+                         sizeof(float));
+    s->hidden = carve(c, max_size(t * h->n_ff, r * h->n_ff_expert), sizeof(float));
+    s->experts_out = carve(c, r * width, sizeof(float));
+    s->router = carve(c, t * h->n_expert, sizeof(float));
+    s->routes = carve(c, r, sizeof(lf_route));
+    s->route_row = carve(c, r, sizeof(uint32_t));
+    s->row_token = carve(c, r, sizeof(uint32_t));
+    s->expert_first = carve(c, (size_t)h->n_expert + 1, sizeof(uint32_t));
+    for (int f = 0; f < LF_A_COUNT; f++) {
+        s->acts[f] = carve(c, needs.rows[f], 1);
+        s->hidden_acts[f] = carve(c, needs.hidden[f], 1);
+    }
+    s->tiles = carve(c, needs.tiles, 1);
+    s->tiles_bytes = needs.tiles;
+    s->attn_part = carve(c, attn_floats, sizeof(float));
+    s->attn_part_floats = attn_floats;
+    s->logits = carve(c, h->n_vocab, sizeof(float));
+}
+
+static void carve_kv(const lfm2_model *model, lf_state *state, carver *c)
+{
+    const lf_hparams *h = &model->source->hparams;
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        size_t values = (size_t)h->n_head_kv[l] * state->n_blocks * LF_ATTN_BLOCK * h->head_dim;
+        state->k[l] = carve(c, values, state->kv_item);
+        state->v[l] = carve(c, values, state->kv_item);
+    }
+}
+
+/* ---- Measure, create, free ---- */
+
+enum { DEFAULT_CTX = 4096, DEFAULT_CHUNK = 512, MAX_CHUNK = 8192 };
+
+static int32_t read_options(const lfm2_model *model, const lfm2_session_options *options,
+                            lf_state *state)
+{
+    uint32_t trained = model->source->hparams.n_ctx_train;
+    uint32_t n_ctx = options->n_ctx;
+    if (n_ctx == 0) {
+        n_ctx = trained < DEFAULT_CTX ? trained : DEFAULT_CTX;
+    }
+    if (n_ctx > trained) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.n_ctx",
+                       "n_ctx %u is beyond the model's context of %u tokens", n_ctx, trained);
+    }
+    if (options->kv_type != LFM2_KV_F16 && options->kv_type != LFM2_KV_F32) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.kv_type", "unknown kv_type %d", options->kv_type);
+    }
+    uint32_t chunk = options->n_chunk == 0 ? DEFAULT_CHUNK : options->n_chunk;
+    if (chunk > MAX_CHUNK) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.n_chunk", "n_chunk %u is above %d", chunk,
+                       MAX_CHUNK);
+    }
+    state->n_ctx = n_ctx;
+    state->n_chunk = chunk < n_ctx ? chunk : n_ctx;
+    state->n_blocks = (n_ctx + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
+    state->kv_type = options->kv_type;
+    state->kv_item = options->kv_type == LFM2_KV_F32 ? sizeof(float) : sizeof(uint16_t);
+    return LFM2_OK;
+}
+
+int32_t lf_state_measure(const lfm2_model *model, const lfm2_session_options *options,
+                         lf_state *state)
+{
+    *state = (lf_state){0};
+    LF_TRY(read_options(model, options, state));
+    const lf_hparams *h = &model->source->hparams;
+    uint32_t conv_layers = 0;
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        if (h->n_head_kv[l] == 0) {
+            state->conv_index[l] = conv_layers++;
+        }
+    }
+    carver conv = {0};
+    carve(&conv, (size_t)2 * conv_layers * (h->conv_kernel - 1) * h->n_embd, sizeof(float));
+    carver kv = {0};
+    carve_kv(model, state, &kv);
+    carver scratch = {0};
+    carve_scratch(model, state, &scratch);
+    if (conv.overflow || kv.overflow || scratch.overflow) {
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "session: size overflows");
+    }
+    state->conv_bytes = conv.used;
+    state->kv_bytes = kv.used;
+    state->scratch_bytes = scratch.used;
+    return LFM2_OK;
+}
+
+int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *options,
+                        lf_state *state)
+{
+    LF_TRY(lf_state_measure(model, options, state));
+    const lf_alloc *alloc = &model->runtime->alloc;
+    void *conv = NULL;
+    void *kv = NULL;
+    void *scratch = NULL;
+    int32_t status = lf_new_zero(alloc, state->conv_bytes, 1, "convolution state", &conv);
+    /* KV blocks are cleared when the first token enters them: pages not reached stay untouched. */
+    if (status == LFM2_OK) {
+        status = lf_new(alloc, state->kv_bytes, 1, "KV cache", &kv);
+    }
+    if (status == LFM2_OK) {
+        status = lf_new(alloc, state->scratch_bytes, 1, "session working memory", &scratch);
+    }
+    state->conv = conv;
+    state->kv = kv;
+    state->scratch_block = scratch;
+    if (status != LFM2_OK) {
+        lf_state_free(model, state);
+        return status;
+    }
+    carver c = {.base = kv};
+    carve_kv(model, state, &c);
+    c = (carver){.base = scratch};
+    carve_scratch(model, state, &c);
+    return LFM2_OK;
+}
+
+void lf_state_free(const lfm2_model *model, lf_state *state)
+{
+    const lf_alloc *alloc = &model->runtime->alloc;
+    lf_free(alloc, state->conv, state->conv_bytes, 1);
+    lf_free(alloc, state->kv, state->kv_bytes, 1);
+    lf_free(alloc, state->scratch_block, state->scratch_bytes, 1);
+    *state = (lf_state){0};
+}
+
+void lf_state_reset(lf_state *state)
+{
+    state->length = 0;
+    state->conv_now = 0;
+    memset(state->conv, 0, state->conv_bytes);
+}
+
+/* ---- Places ---- */
+
+float *lf_state_conv(const lfm2_model *model, const lf_state *state, uint32_t layer, bool next)
+{
+    const lf_hparams *h = &model->source->hparams;
+    size_t layer_floats = (size_t)(h->conv_kernel - 1) * h->n_embd;
+    size_t copy_floats = state->conv_bytes / sizeof(float) / 2;
+    uint32_t copy = next ? 1 - state->conv_now : state->conv_now;
+    return state->conv + copy * copy_floats + state->conv_index[layer] * layer_floats;
+}
+
+uint8_t *lf_state_block(const lfm2_model *model, const lf_state *state, uint8_t *base,
+                        uint32_t head, uint32_t block)
+{
+    size_t block_bytes =
+        (size_t)LF_ATTN_BLOCK * model->source->hparams.head_dim * state->kv_item;
+    return base + ((size_t)head * state->n_blocks + block) * block_bytes;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one timeline remembers (KV blocks, convolution history) and the working memory of a pass. */
+#ifndef LF_MODEL_STATE_H
+#define LF_MODEL_STATE_H
+
+#include "model/model.h"
+
+/* A run of rows in the activation forms that the next matrices read. */
+typedef struct lf_acts {
+    uint32_t n;                     /* rows */
+    size_t k;
+    uint8_t *rows[LF_A_COUNT];      /* row form, row_bytes(k) apart; only wanted formats are valid */
+    size_t row_bytes[LF_A_COUNT];
+} lf_acts;
+
+typedef struct lf_route { /* one (token, expert) pair */
+    uint32_t token;
+    uint32_t expert;
+    float weight;
+} lf_route;
+
+/* Working memory for passes of up to n_chunk tokens; one block, carved by lf_scratch_carve.
+ * T = n_chunk, R = T * max(1, n_expert_used). */
+typedef struct lf_scratch {
+    float *x;             /* [T][H] residual stream */
+    float *normed;        /* [T][H] */
+    float *mix;           /* [T][max(3H, (heads + 2 kv) * head_dim)]: conv B, C, X or q, k, v */
+    float *mixed;         /* [T][max(H, heads * head_dim)] */
+    float *rope;          /* [T][2][head_dim / 2] cos, sin */
+    float *conv_ring;     /* [threads][taps + 2][H] */
+    float *hidden;        /* [max(T * F dense, R * F expert)] */
+    float *experts_out;   /* [max(T, R)][H] */
+    float *router;        /* [T][n_expert] */
+    lf_route *routes;     /* [R] by token, then by expert */
+    uint32_t *route_row;  /* [R] row of routes[i] in expert order */
+    uint32_t *row_token;  /* [R] token of a row in expert order */
+    uint32_t *expert_first; /* [n_expert + 1] first row of each expert */
+    uint8_t *acts[LF_A_COUNT]; /* row forms of up to T rows, or R rows of the expert width */
+    uint8_t *hidden_acts[LF_A_COUNT];
+    uint8_t *tiles;
+    size_t tiles_bytes;
+    float *attn_part;     /* partial attention states, see block_attn.c */
+    size_t attn_part_floats;
+    float *logits;        /* [V] */
+} lf_scratch;
+
+typedef struct lf_state {
+    uint32_t n_ctx, n_chunk, n_blocks; /* blocks of LF_ATTN_BLOCK positions */
+    int32_t kv_type;
+    uint32_t length;         /* tokens held */
+    size_t kv_item;          /* bytes of a KV value */
+    uint8_t *kv;             /* all layers */
+    size_t kv_bytes;
+    uint8_t *k[LF_MAX_LAYERS], *v[LF_MAX_LAYERS]; /* [kv heads][n_blocks][64 * head_dim] */
+    float *conv;             /* two copies of [conv layers][taps - 1][H], oldest first */
+    size_t conv_bytes;       /* of both */
+    uint32_t conv_now;       /* which copy belongs to `length` */
+    uint32_t conv_index[LF_MAX_LAYERS];
+    uint8_t *scratch_block;
+    size_t scratch_bytes;
+    lf_scratch scratch;
+} lf_state;
+
+/* Sizes only. */
+int32_t lf_state_measure(const lfm2_model *model, const lfm2_session_options *options,
+                         lf_state *state);
+/* Measures and allocates. */
+int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *options,
+                        lf_state *state);
+void lf_state_free(const lfm2_model *model, lf_state *state);
+void lf_state_reset(lf_state *state);
+
+/* Convolution history of a layer, [taps - 1][H]: the copy that belongs to `length`, or the one the
+ * running pass writes. */
+float *lf_state_conv(const lfm2_model *model, const lf_state *state, uint32_t layer, bool next);
+
+/* Floats of working memory that attention layer `layer` needs besides q, k, v (block_attn.c). */
+size_t lf_attn_scratch(const lfm2_model *model, const lf_state *state, uint32_t layer);
+
+/* One KV block, [64 * head_dim] values. */
+uint8_t *lf_state_block(const lfm2_model *model, const lf_state *state, uint8_t *base,
+                        uint32_t head, uint32_t block);
+
+#endif /* LF_MODEL_STATE_H */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the table of block formats: codes, names, sizes. */
+#include "quant/block.h"
+
+static const lf_type_info types[] = {
+    {LF_F32, "F32", 1, 4},
+    {LF_F16, "F16", 1, 2},
+    {LF_Q4_0, "Q4_0", LF_SMALL, LF_Q4_0_BYTES},
+    {LF_Q4_1, "Q4_1", LF_SMALL, LF_Q4_1_BYTES},
+    {LF_Q5_0, "Q5_0", LF_SMALL, LF_Q5_0_BYTES},
+    {LF_Q5_1, "Q5_1", LF_SMALL, LF_Q5_1_BYTES},
+    {LF_Q8_0, "Q8_0", LF_SMALL, LF_Q8_0_BYTES},
+    {LF_Q4_K, "Q4_K", LF_SUPER, LF_Q4_K_BYTES},
+    {LF_Q5_K, "Q5_K", LF_SUPER, LF_Q5_K_BYTES},
+    {LF_Q6_K, "Q6_K", LF_SUPER, LF_Q6_K_BYTES},
+    {LF_IQ4_NL, "IQ4_NL", LF_SMALL, LF_IQ4_NL_BYTES},
+    {LF_IQ4_XS, "IQ4_XS", LF_SUPER, LF_IQ4_XS_BYTES},
+    {LF_BF16, "BF16", 1, 2},
+    {LF_MXFP4, "MXFP4", LF_SMALL, LF_MXFP4_BYTES},
+};
+
+const lf_type_info *lf_type_get(uint32_t code)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if ((uint32_t)types[i].type == code) {
+            return &types[i];
+        }
+    }
+    return NULL;
+}
+
+static char upper(char c)
+{
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+const lf_type_info *lf_type_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        const char *t = types[i].name;
+        size_t j = 0;
+        while (t[j] != '\0' && t[j] == upper(name[j])) {
+            j++;
+        }
+        if (t[j] == '\0' && name[j] == '\0') {
+            return &types[i];
+        }
+    }
+    return NULL;
+}
+
+size_t lf_row_bytes(lf_type type, size_t n)
+{
+    const lf_type_info *info = lf_type_get((uint32_t)type);
+    if (info == NULL || n % info->block != 0 || n / info->block > SIZE_MAX / info->block_bytes) {
+        return 0;
+    }
+    return n / info->block * info->block_bytes;
+}

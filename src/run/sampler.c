@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns penalties, truncation and the seeded draw. */
+#include "run/sampler.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MAX_WINDOW = 1 << 24 };
+
+/* ---- Life ---- */
+
+static int32_t range(bool ok, const char *name, double value, const char *allowed)
+{
+    if (ok) {
+        return LFM2_OK;
+    }
+    return lf_fail(LFM2_E_ARGUMENT, "sampler.option", "%s is %g; allowed: %s", name, value,
+                   allowed);
+}
+
+static int32_t check(const lfm2_sampler_options *o, uint32_t n_vocab)
+{
+    LF_TRY(range(isfinite(o->temperature) && o->temperature >= 0, "temperature",
+                 (double)o->temperature, "0 or more"));
+    LF_TRY(range(o->top_k >= 0, "top_k", o->top_k, "0 or more"));
+    LF_TRY(range(o->top_p > 0 && o->top_p <= 1, "top_p", (double)o->top_p, "above 0, at most 1"));
+    LF_TRY(range(o->min_p >= 0 && o->min_p <= 1, "min_p", (double)o->min_p, "0 to 1"));
+    LF_TRY(range(isfinite(o->repetition_penalty) && o->repetition_penalty > 0,
+                 "repetition_penalty", (double)o->repetition_penalty, "above 0"));
+    LF_TRY(range(isfinite(o->frequency_penalty), "frequency_penalty",
+                 (double)o->frequency_penalty, "a finite number"));
+    LF_TRY(range(isfinite(o->presence_penalty), "presence_penalty", (double)o->presence_penalty,
+                 "a finite number"));
+    LF_TRY(range(o->penalty_last_n >= -1 && o->penalty_last_n <= MAX_WINDOW, "penalty_last_n",
+                 o->penalty_last_n, "-1 to 16777216"));
+    if (o->n_logit_bias > 0 && o->logit_bias == NULL) {
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.option", "logit_bias is NULL");
+    }
+    for (size_t i = 0; i < o->n_logit_bias; i++) {
+        if (o->logit_bias[i].id < 0 || (uint32_t)o->logit_bias[i].id >= n_vocab) {
+            return lf_fail(LFM2_E_ARGUMENT, "sampler.option",
+                           "logit_bias %zu: id %d is outside the vocabulary of %u", i,
+                           o->logit_bias[i].id, n_vocab);
+        }
+        float b = o->logit_bias[i].bias;
+        LF_TRY(range(!isnan(b) && b < INFINITY, "logit_bias", (double)b,
+                     "a finite number or -infinity"));
+    }
+    return LFM2_OK;
+}
+
+static int32_t allocate(lfm2_sampler *s)
+{
+    const lf_alloc *alloc = &s->runtime->alloc;
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, s->options.n_logit_bias, sizeof *s->bias, "logit bias", &p));
+    s->bias = p;
+    LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->counts, "sampler", &p));
+    s->counts = p;
+    LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->candidates, "sampler", &p));
+    s->candidates = p;
+    LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->logits, "sampler", &p));
+    s->logits = p;
+    if (s->options.penalty_last_n > 0) {
+        s->window_size = (size_t)s->options.penalty_last_n;
+        LF_TRY(lf_new(alloc, s->window_size, sizeof *s->window, "penalty window", &p));
+        s->window = p;
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_sampler_create(lfm2_runtime *runtime, uint32_t n_vocab,
+                          const lfm2_sampler_options *options, lfm2_sampler **out)
+{
+    LF_TRY(check(options, n_vocab));
+    void *p = NULL;
+    LF_TRY(lf_new_zero(&runtime->alloc, 1, sizeof(lfm2_sampler), "sampler", &p));
+    lfm2_sampler *s = p;
+    atomic_fetch_add(&runtime->refs, 1);
+    s->runtime = runtime;
+    s->options = *options;
+    s->n_vocab = n_vocab;
+    int32_t status = allocate(s);
+    if (status != LFM2_OK) {
+        lf_sampler_free(s);
+        return status;
+    }
+    if (options->n_logit_bias > 0) {
+        memcpy(s->bias, options->logit_bias, options->n_logit_bias * sizeof *s->bias);
+    }
+    s->options.logit_bias = s->bias;
+    lf_sampler_reset(s);
+    *out = s;
+    return LFM2_OK;
+}
+
+void lf_sampler_free(lfm2_sampler *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    lfm2_runtime *runtime = s->runtime;
+    const lf_alloc *alloc = &runtime->alloc;
+    lf_free(alloc, s->bias, s->options.n_logit_bias, sizeof *s->bias);
+    lf_free(alloc, s->counts, s->n_vocab, sizeof *s->counts);
+    lf_free(alloc, s->candidates, s->n_vocab, sizeof *s->candidates);
+    lf_free(alloc, s->logits, s->n_vocab, sizeof *s->logits);
+    lf_free(alloc, s->window, s->window_size, sizeof *s->window);
+    lf_free(alloc, s, 1, sizeof *s);
+    lf_runtime_release(runtime);
+}
+
+void lf_sampler_reset(lfm2_sampler *s)
+{
+    memset(s->counts, 0, s->n_vocab * sizeof *s->counts);
+    s->window_used = 0;
+    s->window_next = 0;
+    s->random = s->options.seed;
+}
+
+void lf_sampler_accept(lfm2_sampler *s, int32_t id)
+{
+    if (s->options.penalty_last_n == 0) {
+        return;
+    }
+    if (s->window != NULL) {
+        if (s->window_used == s->window_size) {
+            s->counts[s->window[s->window_next]]--;
+        } else {
+            s->window_used++;
+        }
+        s->window[s->window_next] = id;
+        s->window_next = (s->window_next + 1) % s->window_size;
+    }
+    s->counts[id]++;
+}
+
+/* ---- Sampling ---- */
+
+/* Bias and penalties; what is not a number counts as impossible. */
+static void adjust(lfm2_sampler *s, const float *logits)
+{
+    const lfm2_sampler_options *o = &s->options;
+    for (uint32_t i = 0; i < s->n_vocab; i++) {
+        s->logits[i] = isnan(logits[i]) ? -INFINITY : logits[i];
+    }
+    for (size_t i = 0; i < o->n_logit_bias; i++) {
+        s->logits[s->bias[i].id] += s->bias[i].bias;
+    }
+    if (o->repetition_penalty == 1.0f && o->frequency_penalty == 0.0f &&
+        o->presence_penalty == 0.0f) {
+        return;
+    }
+    for (uint32_t i = 0; i < s->n_vocab; i++) {
+        if (s->counts[i] > 0) {
+            float x = s->logits[i];
+            x = x > 0 ? x / o->repetition_penalty : x * o->repetition_penalty;
+            s->logits[i] = x - (float)s->counts[i] * o->frequency_penalty - o->presence_penalty;
+        }
+    }
+}
+
+static bool before(lf_candidate a, lf_candidate b)
+{
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+}
+
+static void sift_down(lf_candidate *heap, size_t n, size_t i)
+{
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= n) {
+            return;
+        }
+        if (child + 1 < n && before(heap[child + 1], heap[child])) {
+            child++;
+        }
+        if (!before(heap[child], heap[i])) {
+            return;
+        }
+        lf_candidate t = heap[i];
+        heap[i] = heap[child];
+        heap[child] = t;
+        i = child;
+    }
+}
+
+/* Takes the best off the heap and leaves it behind the heap's new end. */
+static lf_candidate pop(lf_candidate *heap, size_t *n)
+{
+    lf_candidate best = heap[0];
+    heap[0] = heap[--*n];
+    heap[*n] = best;
+    sift_down(heap, *n, 0);
+    return best;
+}
+
+/* splitmix64: uniform in [0, 1) with 53 bits. */
+static double draw(lfm2_sampler *s)
+{
+    s->random += 0x9e3779b97f4a7c15u;
+    uint64_t z = s->random;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return (double)(z >> 11) * 0x1.0p-53;
+}
+
+/* Weight of a candidate relative to the best one. */
+static double weight(const lfm2_sampler *s, float logit, float best)
+{
+    return exp(((double)logit - (double)best) / (double)s->options.temperature);
+}
+
+/* Top-k and top-p by taking candidates off a heap in order: the rest is never sorted. Returns the
+ * number kept; they stand in `kept`, the end of the array, the best one last. */
+static size_t truncate_ordered(lfm2_sampler *s, size_t n, float best, lf_candidate **kept)
+{
+    const lfm2_sampler_options *o = &s->options;
+    lf_candidate *heap = s->candidates;
+    for (size_t i = n / 2; i-- > 0;) {
+        sift_down(heap, n, i);
+    }
+    size_t limit = o->top_k > 0 && (size_t)o->top_k < n ? (size_t)o->top_k : n;
+    size_t left = n;
+    size_t taken = 0;
+    double total = 0;
+    if (o->top_p < 1.0f && limit == n) {
+        for (size_t i = 0; i < n; i++) {
+            total += weight(s, heap[i].logit, best);
+        }
+    } else {
+        while (taken < limit) {
+            total += weight(s, pop(heap, &left).logit, best);
+            taken++;
+        }
+    }
+    /* The best stand last, in reverse: [left, n) read backwards. */
+    size_t keep = taken;
+    if (o->top_p < 1.0f) {
+        double want = (double)o->top_p * total;
+        double sum = 0;
+        keep = 0;
+        while (keep < limit && (keep == 0 || sum < want)) {
+            lf_candidate c = keep < taken ? heap[n - 1 - keep] : pop(heap, &left);
+            sum += weight(s, c.logit, best);
+            keep++;
+        }
+    }
+    *kept = heap + (n - keep);
+    return keep;
+}
+
+int32_t lf_sampler_sample(lfm2_sampler *s, const float *logits)
+{
+    const lfm2_sampler_options *o = &s->options;
+    adjust(s, logits);
+    int32_t best = 0;
+    for (uint32_t i = 1; i < s->n_vocab; i++) {
+        if (s->logits[i] > s->logits[best]) {
+            best = (int32_t)i;
+        }
+    }
+    float top = s->logits[best];
+    if (o->temperature == 0.0f || !isfinite(top)) {
+        return best;
+    }
+    /* min-p relates to the largest alone, so it can go first without changing what is left... */
+    double floor_logit = o->min_p > 0 ? (double)top + (double)o->temperature * log((double)o->min_p)
+                                      : (double)-INFINITY;
+    bool ordered = o->top_k > 0 || o->top_p < 1.0f;
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->n_vocab; i++) {
+        /* ...except that top-p counts the probability of what min-p would remove. */
+        bool keep = ordered ? s->logits[i] > -INFINITY : (double)s->logits[i] >= floor_logit;
+        if (keep && s->logits[i] > -INFINITY) {
+            s->candidates[n++] = (lf_candidate){s->logits[i], (int32_t)i};
+        }
+    }
+    lf_candidate *kept = s->candidates;
+    if (ordered) {
+        n = truncate_ordered(s, n, top, &kept);
+    }
+    double total = 0;
+    for (size_t i = 0; i < n; i++) {
+        total += (double)kept[i].logit >= floor_logit ? weight(s, kept[i].logit, top) : 0;
+    }
+    double point = draw(s) * total;
+    for (size_t i = 0; i < n; i++) {
+        point -= (double)kept[i].logit >= floor_logit ? weight(s, kept[i].logit, top) : 0;
+        if (point < 0) {
+            return kept[i].id;
+        }
+    }
+    return best; /* rounding left a sliver at the end */
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the search for added tokens: a sorted array, walked like a trie. */
+#include "text/added.h"
+
+#include <string.h>
+
+static int compare(const lf_added_token *a, const lf_added_token *b)
+{
+    size_t n = a->len < b->len ? a->len : b->len;
+    int order = memcmp(a->text, b->text, n);
+    return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* Moves t[root] down the heap of n tokens until no child is larger. */
+static void sift(lf_added_token *t, size_t root, size_t n)
+{
+    lf_added_token moved = t[root];
+    size_t child = 2 * root + 1;
+    while (child < n) {
+        if (child + 1 < n && compare(&t[child], &t[child + 1]) < 0) {
+            child++;
+        }
+        if (compare(&moved, &t[child]) >= 0) {
+            break;
+        }
+        t[root] = t[child];
+        root = child;
+        child = 2 * root + 1;
+    }
+    t[root] = moved;
+}
+
+/* Heap sort: in place and n log n for every input, which the C library's qsort does not promise. */
+static void sort(lf_added_token *t, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;) {
+        sift(t, i, n);
+    }
+    for (size_t last = n; last-- > 1;) {
+        lf_added_token largest = t[0];
+        t[0] = t[last];
+        t[last] = largest;
+        sift(t, 0, last);
+    }
+}
+
+const lf_added_token *lf_added_init(lf_added *added, lf_added_token *tokens, uint32_t n)
+{
+    sort(tokens, n);
+    added->tokens = tokens;
+    added->n = n;
+    uint32_t i = 0;
+    for (uint32_t byte = 0; byte <= 256; byte++) {
+        while (i < n && tokens[i].text[0] < byte) {
+            i++;
+        }
+        added->first[byte] = i;
+    }
+    for (uint32_t k = 1; k < n; k++) {
+        if (compare(&tokens[k - 1], &tokens[k]) == 0) {
+            return &tokens[k];
+        }
+    }
+    return NULL;
+}
+
+/* First of tokens low .. high - 1 whose byte `depth` is at least `byte`; they agree up to there. */
+static uint32_t lower_bound(const lf_added_token *t, uint32_t low, uint32_t high, size_t depth,
+                            unsigned byte)
+{
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (t[mid].text[depth] < byte) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+/* The longest token at text[pos]. */
+static const lf_added_token *match(const lf_added *added, const uint8_t *text, size_t pos,
+                                   size_t end)
+{
+    const lf_added_token *t = added->tokens;
+    const lf_added_token *best = NULL;
+    uint32_t low = added->first[text[pos]];
+    uint32_t high = added->first[text[pos] + 1u];
+    for (size_t depth = 1; low < high; depth++) {
+        if (t[low].len == depth) { /* the shortest of those that agree sorts first */
+            best = &t[low];
+            low++;
+        }
+        if (pos + depth == end) {
+            break;
+        }
+        unsigned byte = text[pos + depth];
+        low = lower_bound(t, low, high, depth, byte);
+        high = lower_bound(t, low, high, depth, byte + 1);
+    }
+    return best;
+}
+
+const lf_added_token *lf_added_find(const lf_added *added, const uint8_t *text, size_t pos,
+                                    size_t end, size_t *at)
+{
+    if (added->n == 0) {
+        return NULL;
+    }
+    for (; pos < end; pos++) {
+        unsigned byte = text[pos];
+        if (added->first[byte] == added->first[byte + 1]) {
+            continue;
+        }
+        const lf_added_token *found = match(added, text, pos, end);
+        if (found != NULL) {
+            *at = pos;
+            return found;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the tokenizer's creation: checks a vocabulary and builds all tables. */
+#include "text/tokenizer_internal.h"
+
+#include "common/utf8.h"
+#include "text/unicode.h"
+
+#include <string.h>
+
+/* ---- Byte-level BPE's mapped text: each byte is written as one printable code point ---- */
+
+enum { MAPPED_END = 0x144 }; /* code points beyond all mapped ones */
+
+typedef struct byte_map {
+    int16_t byte[MAPPED_END]; /* -1: no mapped code point */
+} byte_map;
+
+/* Printable Latin-1 stands for itself; the other 68 bytes, in order, are U+0100, U+0101, ... */
+static void byte_map_init(byte_map *map)
+{
+    memset(map->byte, 0xFF, sizeof map->byte);
+    size_t spare = 0x100;
+    for (int16_t b = 0; b < 256; b++) {
+        bool itself = (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
+        map->byte[itself ? (size_t)b : spare++] = b;
+    }
+}
+
+/* Mapped text to bytes (never more than len). Returns their number, SIZE_MAX if it is no such
+ * text. */
+static size_t unmap(const byte_map *map, const char *text, size_t len, uint8_t *out)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    size_t n = 0;
+    for (size_t i = 0; i < len;) {
+        uint32_t c = p[i];
+        i += c < 0x80 ? 1 : lf_utf8_decode(p + i, len - i, &c);
+        if (c >= MAPPED_END || map->byte[c] < 0) {
+            return SIZE_MAX;
+        }
+        out[n++] = (uint8_t)map->byte[c];
+    }
+    return n;
+}
+
+/* ---- Creation ---- */
+
+typedef struct builder {
+    lf_tokenizer *t;
+    const lf_vocab_data *vocab;
+    const char *name;
+    byte_map map;
+    uint8_t *blob; /* the tokens' bytes */
+    size_t blob_used;
+    lf_token *tokens; /* [n_tokens] */
+    lf_word *words;   /* [n_tokens] what merges can make */
+    lf_words index;   /* over words */
+    lf_merge *merges;
+    uint32_t guess; /* likely id of the next merge's result */
+    size_t n_control, n_user;
+} builder;
+
+static int32_t fail_token(const builder *b, uint32_t id, const char *code, const char *problem)
+{
+    const lf_vocab_token *token = &b->vocab->tokens[id];
+    lf_shown shown;
+    return lf_fail(LFM2_E_FORMAT, code, "%s: token %u '%s': %s", b->name, id,
+                   lf_show(&shown, token->text, token->len), problem);
+}
+
+static int32_t check_id(const builder *b, const char *what, int32_t id)
+{
+    if (id < -1 || (id >= 0 && (uint32_t)id >= b->vocab->n_tokens)) {
+        return lf_fail(LFM2_E_FORMAT, "vocab.id", "%s: %s id %d is outside the vocabulary of %u",
+                       b->name, what, id, b->vocab->n_tokens);
+    }
+    return LFM2_OK;
+}
+
+static bool is_plain_ascii(const uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] < 0x21 || p[i] > 0x7E) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_control(int32_t kind)
+{
+    return kind == LFM2_TOKEN_CONTROL || kind == LFM2_TOKEN_UNKNOWN;
+}
+
+/* Stores the decoded bytes of token `id` and notes what it can be reached by. */
+static int32_t add_token(builder *b, lf_token *token, uint32_t id)
+{
+    const lf_vocab_token *source = &b->vocab->tokens[id];
+    uint8_t *bytes = b->blob + b->blob_used;
+    size_t len = source->len;
+    if (source->kind < LFM2_TOKEN_NORMAL || source->kind > LFM2_TOKEN_BYTE) {
+        return fail_token(b, id, "vocab.token.kind", "unknown kind");
+    }
+    if (source->kind == LFM2_TOKEN_NORMAL) {
+        len = unmap(&b->map, source->text, source->len, bytes);
+        if (len == SIZE_MAX || len == 0) {
+            return fail_token(b, id, "vocab.token.text",
+                              len == 0 ? "is empty" : "is not in byte-level form");
+        }
+    } else if (len > 0) {
+        memcpy(bytes, source->text, len);
+    }
+    bool added = is_control(source->kind) || source->kind == LFM2_TOKEN_USER;
+    if (added && (len == 0 || len > LF_ADDED_MAX)) {
+        return fail_token(b, id, "vocab.token.length",
+                          len == 0 ? "is empty" : "an added token longer than 256 bytes");
+    }
+    bytes[len] = 0;
+    b->blob_used += len + 1;
+    *token = (lf_token){.bytes = bytes, .len = (uint32_t)len, .kind = (uint8_t)source->kind};
+    b->n_control += is_control(source->kind);
+    b->n_user += source->kind == LFM2_TOKEN_USER;
+    /* A user-defined token can be the result of merges as well; only where its literal and its
+     * mapped form agree can that be known. */
+    bool word = source->kind == LFM2_TOKEN_NORMAL ||
+                (source->kind == LFM2_TOKEN_USER && is_plain_ascii(bytes, len));
+    b->words[id] = word ? (lf_word){bytes, (uint32_t)len} : (lf_word){NULL, 0};
+    return LFM2_OK;
+}
+
+static int32_t add_tokens(builder *b)
+{
+    const lf_vocab_data *vocab = b->vocab;
+    size_t bytes = 0;
+    for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+        if (!lf_add_size(bytes, (size_t)vocab->tokens[id].len + 1, &bytes)) {
+            return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: vocabulary too large", b->name);
+        }
+    }
+    void *p = NULL;
+    LF_TRY(lf_arena_new(&b->t->arena, bytes, 1, "token texts", &p));
+    b->blob = p;
+    LF_TRY(lf_arena_new(&b->t->arena, vocab->n_tokens, sizeof(lf_word), "token words", &p));
+    b->words = p;
+    LF_TRY(lf_arena_new(&b->t->arena, vocab->n_tokens, sizeof(lf_token), "tokens", &p));
+    b->tokens = p;
+    for (uint32_t id = 0; id < vocab->n_tokens; id++) {
+        LF_TRY(add_token(b, &b->tokens[id], id));
+    }
+    b->t->tokens = b->tokens;
+    b->t->n_tokens = vocab->n_tokens;
+    int64_t duplicate = -1;
+    LF_TRY(lf_words_init(&b->t->alloc, b->words, vocab->n_tokens, b->name, &b->index, &duplicate));
+    if (duplicate >= 0) {
+        return fail_token(b, (uint32_t)duplicate, "vocab.token.duplicate",
+                          "appears twice in the vocabulary");
+    }
+    for (unsigned byte = 0; byte < 256; byte++) {
+        uint8_t one = (uint8_t)byte;
+        int32_t id = lf_words_find(&b->index, &one, 1);
+        if (id < 0) {
+            return lf_fail(LFM2_E_FORMAT, "vocab.bytes", "%s: no token for the byte 0x%02X",
+                           b->name, byte);
+        }
+        b->t->bpe.byte_id[byte] = (uint32_t)id;
+    }
+    return LFM2_OK;
+}
+
+/* Fills one table of added tokens. */
+static int32_t add_added(builder *b, bool control, size_t n, lf_added *out)
+{
+    void *p = NULL;
+    LF_TRY(lf_arena_new(&b->t->arena, n, sizeof(lf_added_token), "added tokens", &p));
+    lf_added_token *list = p;
+    uint32_t used = 0;
+    for (uint32_t id = 0; id < b->t->n_tokens; id++) {
+        const lf_token *token = &b->t->tokens[id];
+        if (control ? is_control(token->kind) : token->kind == LFM2_TOKEN_USER) {
+            list[used++] = (lf_added_token){token->bytes, token->len, (int32_t)id};
+        }
+    }
+    const lf_added_token *duplicate = lf_added_init(out, list, used);
+    if (duplicate != NULL) {
+        return fail_token(b, (uint32_t)duplicate->id, "vocab.token.duplicate",
+                          "appears twice among the added tokens");
+    }
+    return LFM2_OK;
+}
+
+static int32_t fail_merge(const builder *b, uint32_t rank, const char *code, const char *problem)
+{
+    const lf_vocab_merge *m = &b->vocab->merges[rank];
+    lf_shown left;
+    lf_shown right;
+    return lf_fail(LFM2_E_FORMAT, code, "%s: merge %u '%s' '%s': %s", b->name, rank,
+                   lf_show(&left, m->left, m->left_len), lf_show(&right, m->right, m->right_len),
+                   problem);
+}
+
+/* Id of what a merge makes. Trained vocabularies list these tokens in the order of the merges, so
+ * the one after the last result is tried first. */
+static int32_t find_result(const builder *b, const uint8_t *text, size_t len)
+{
+    if (b->guess < b->t->n_tokens) {
+        const lf_word *word = &b->words[b->guess];
+        if (word->text != NULL && word->len == len && memcmp(word->text, text, len) == 0) {
+            return (int32_t)b->guess;
+        }
+    }
+    return lf_words_find(&b->index, text, len);
+}
+
+static int32_t add_merge(builder *b, uint32_t rank, uint8_t *scratch)
+{
+    const lf_vocab_merge *m = &b->vocab->merges[rank];
+    size_t left_len = unmap(&b->map, m->left, m->left_len, scratch);
+    if (left_len == SIZE_MAX) {
+        return fail_merge(b, rank, "vocab.merge.text", "left side is not in byte-level form");
+    }
+    size_t right_len = unmap(&b->map, m->right, m->right_len, scratch + left_len);
+    if (right_len == SIZE_MAX) {
+        return fail_merge(b, rank, "vocab.merge.text", "right side is not in byte-level form");
+    }
+    int32_t left = lf_words_find(&b->index, scratch, left_len);
+    int32_t right = lf_words_find(&b->index, scratch + left_len, right_len);
+    int32_t result = find_result(b, scratch, left_len + right_len);
+    if (left < 0 || right < 0 || result < 0) {
+        return fail_merge(b, rank, "vocab.merge.unknown",
+                          left < 0    ? "left side is not in the vocabulary"
+                          : right < 0 ? "right side is not in the vocabulary"
+                                      : "the result is not in the vocabulary");
+    }
+    b->merges[rank] = (lf_merge){(uint32_t)left, (uint32_t)right, (uint32_t)result};
+    b->guess = (uint32_t)result + 1;
+    return LFM2_OK;
+}
+
+static int32_t add_merges(builder *b)
+{
+    const lf_alloc *alloc = &b->t->alloc;
+    const lf_vocab_data *vocab = b->vocab;
+    size_t longest = 0;
+    for (uint32_t i = 0; i < vocab->n_merges; i++) {
+        size_t len = 0;
+        if (!lf_add_size(vocab->merges[i].left_len, vocab->merges[i].right_len, &len)) {
+            return fail_merge(b, i, "vocab.merge.text", "too long");
+        }
+        longest = len > longest ? len : longest;
+    }
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, vocab->n_merges, sizeof *b->merges, "merges", &p));
+    b->merges = p;
+    uint8_t *scratch = NULL;
+    int32_t status = lf_new(alloc, longest, 1, "merges", &p);
+    scratch = status == LFM2_OK ? p : NULL;
+    for (uint32_t i = 0; status == LFM2_OK && i < vocab->n_merges; i++) {
+        status = add_merge(b, i, scratch);
+    }
+    lf_free(alloc, scratch, longest, 1);
+    LF_TRY(status);
+    int64_t duplicate = -1;
+    LF_TRY(lf_bpe_init(&b->t->bpe, &b->t->arena, b->merges, vocab->n_merges, b->name, &duplicate));
+    if (duplicate >= 0) {
+        return fail_merge(b, (uint32_t)duplicate, "vocab.merge.duplicate",
+                          "an earlier merge joins the same pair");
+    }
+    return LFM2_OK;
+}
+
+/* Marks the tokens that end a text. */
+static void mark_ends(lf_tokenizer *t, lf_token *tokens)
+{
+    static const char *const names[] = {"<|endoftext|>", "<|im_end|>"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t len = strlen(names[i]);
+        size_t at = 0;
+        const lf_added_token *found =
+            lf_added_find(&t->control, (const uint8_t *)names[i], 0, len, &at);
+        if (found != NULL && found->len == len) {
+            tokens[found->id].ends = true;
+        }
+    }
+    if (t->eos_id >= 0) {
+        tokens[t->eos_id].ends = true;
+    }
+}
+
+static int32_t build(builder *b, bool ignore_merges)
+{
+    lf_tokenizer *t = b->t;
+    const lf_vocab_data *vocab = b->vocab;
+    if (vocab->n_tokens == 0 || vocab->n_tokens > INT32_MAX) {
+        return lf_fail(LFM2_E_FORMAT, "vocab.size", "%s: a vocabulary of %u tokens", b->name,
+                       vocab->n_tokens);
+    }
+    LF_TRY(check_id(b, "BOS", vocab->bos_id));
+    LF_TRY(check_id(b, "EOS", vocab->eos_id));
+    LF_TRY(check_id(b, "padding", vocab->pad_id));
+    byte_map_init(&b->map);
+    LF_TRY(add_tokens(b));
+    LF_TRY(add_added(b, true, b->n_control, &t->control));
+    LF_TRY(add_added(b, false, b->n_user, &t->user));
+    LF_TRY(add_merges(b));
+    t->bos_id = vocab->bos_id;
+    t->eos_id = vocab->eos_id;
+    t->pad_id = vocab->pad_id;
+    t->add_bos = vocab->add_bos;
+    mark_ends(t, b->tokens);
+    t->ignore_merges = ignore_merges;
+    if (ignore_merges) {
+        t->words = b->index;
+        b->index = (lf_words){0};
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_tokenizer_create(const lf_alloc *alloc, const lf_vocab_data *vocab, bool ignore_merges,
+                            lf_tokenizer **out)
+{
+    void *p = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_tokenizer), "tokenizer", &p));
+    lf_tokenizer *t = p;
+    t->alloc = *alloc;
+    lf_arena_init(&t->arena, &t->alloc);
+    builder b = {.t = t, .vocab = vocab, .name = vocab->name ? vocab->name : "vocabulary"};
+    int32_t status = build(&b, ignore_merges);
+    lf_words_free(&t->alloc, &b.index);
+    lf_free(&t->alloc, b.merges, vocab->n_merges, sizeof *b.merges);
+    if (status != LFM2_OK) {
+        lf_tokenizer_free(t);
+        return status;
+    }
+    *out = t;
+    return LFM2_OK;
+}
+
+void lf_tokenizer_free(lf_tokenizer *tokenizer)
+{
+    if (tokenizer == NULL) {
+        return;
+    }
+    lf_alloc alloc = tokenizer->alloc;
+    lf_words_free(&alloc, &tokenizer->words);
+    lf_arena_free(&tokenizer->arena);
+    lf_free(&alloc, tokenizer, 1, sizeof *tokenizer);
+}
+
+/* ---- Questions ---- */
+
+uint32_t lf_tokenizer_size(const lf_tokenizer *tokenizer)
+{
+    return tokenizer->n_tokens;
+}
+
+int32_t lf_tokenizer_bos(const lf_tokenizer *tokenizer)
+{
+    return tokenizer->bos_id;
+}
+
+int32_t lf_tokenizer_eos(const lf_tokenizer *tokenizer)
+{
+    return tokenizer->eos_id;
+}
+
+int32_t lf_tokenizer_pad(const lf_tokenizer *tokenizer)
+{
+    return tokenizer->pad_id;
+}
+
+bool lf_tokenizer_add_bos(const lf_tokenizer *tokenizer)
+{
+    return tokenizer->add_bos;
+}
+
+bool lf_tokenizer_is_end(const lf_tokenizer *tokenizer, int32_t id)
+{
+    return id >= 0 && (uint32_t)id < tokenizer->n_tokens && tokenizer->tokens[id].ends;
+}
+
+int32_t lf_tokenizer_token(const lf_tokenizer *tokenizer, int32_t id, const char **bytes,
+                           size_t *len, int32_t *kind)
+{
+    if (id < 0 || (uint32_t)id >= tokenizer->n_tokens) {
+        return lf_fail(LFM2_E_ARGUMENT, "token.id", "token id %d is outside the vocabulary of %u",
+                       id, tokenizer->n_tokens);
+    }
+    const lf_token *token = &tokenizer->tokens[id];
+    if (bytes != NULL) {
+        *bytes = (const char *)token->bytes;
+    }
+    if (len != NULL) {
+        *len = token->len;
+    }
+    if (kind != NULL) {
+        *kind = token->kind;
+    }
+    return LFM2_OK;
+}

@@ -1,0 +1,171 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Checks by script what the rooms promise: who may include whom, which library is known where, and
+# the shape of files and functions.
+#   arrows.sh [REPOSITORY]
+set -euo pipefail
+export LC_ALL=C
+repo=$(cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}" && pwd)
+cd "$repo"
+broken=0
+
+complain() {
+    printf '%s\n' "$*"
+    broken=$((broken + 1))
+}
+
+# ---- Arrows -------------------------------------------------------------------------------------
+
+# What a file of each room may include with quotes: patterns over the included name. "lfm2.h" is the
+# public header. These functions answer in REPLY.
+allowed_quotes() {
+    case $1 in
+    include/*) REPLY='' ;;
+    src/api*) REPLY='lfm2.h */* api*.h' ;;
+    src/common/*) REPLY='common/* lfm2.h' ;;
+    src/quant/*) REPLY='quant/* common/* lfm2.h' ;;
+    src/load/*) REPLY='load/* quant/* common/* kernels/kernels.h lfm2.h' ;;
+    # The tokenizer is built from the loader's neutral description of a vocabulary.
+    src/text/*) REPLY='text/* common/* load/source.h lfm2.h' ;;
+    # A model is weights and tokenizer.
+    src/model/*) REPLY='model/* load/* quant/* common/* text/tokenizer.h kernels/kernels.h lfm2.h' ;;
+    src/run/*) REPLY='run/* model/* text/* common/* lfm2.h' ;;
+    src/convert/*) REPLY='convert/* load/* quant/* common/* lfm2.h' ;;
+    kernels/*) REPLY='kernels/*' ;;
+    tools/*) REPLY='lfm2.h' ;;
+    *) REPLY='*' ;;
+    esac
+}
+
+# The system headers that a room may include where that is less than all of them.
+allowed_angles() {
+    case $1 in
+    include/*) REPLY='stddef.h stdint.h' ;;
+    kernels/dispatch.c) REPLY='cpuinfo.h pthread.h stddef.h stdint.h stdbool.h string.h' ;;
+    kernels/*)
+        REPLY='stddef.h stdint.h stdbool.h string.h math.h float.h limits.h *intrin.h arm_neon.h' ;;
+    *) REPLY='*' ;;
+    esac
+}
+
+# Libraries known in one place only.
+library_home() {
+    case $1 in
+    pthreadpool.h) REPLY='src/common/sched.c tests/*' ;;
+    cpuinfo.h) REPLY='kernels/dispatch.c src/common/cpu.c tests/*' ;;
+    utf8proc.h) REPLY='src/text/* tests/*' ;;
+    xxhash.h) REPLY='src/load/* src/common/* src/model/* tests/*' ;;
+    editline/*) REPLY='tools/*' ;;
+    xnnpack.h) REPLY='' ;;
+    cmocka.h) REPLY='tests/*' ;;
+    *) REPLY='*' ;;
+    esac
+}
+
+# matches NAME PATTERN...
+matches() {
+    local name=$1 pattern
+    shift
+    for pattern in "$@"; do
+        # shellcheck disable=SC2053
+        if [[ $name == $pattern ]]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+set -f
+n_includes=0
+while IFS=: read -r file line text; do
+    n_includes=$((n_includes + 1))
+    case $text in
+    *\"*)
+        name=${text#*\"}
+        name=${name%%\"*}
+        # A bare name is a file beside the one that includes it.
+        if [[ $name != */* && -e ${file%/*}/$name ]]; then
+            continue
+        fi
+        allowed_quotes "$file"
+        patterns=($REPLY)
+        matches "$name" "${patterns[@]}" ||
+            complain "$file:$line: may not include \"$name\" (may: ${patterns[*]:-nothing})"
+        ;;
+    *\<*)
+        name=${text#*<}
+        name=${name%%>*}
+        allowed_angles "$file"
+        patterns=($REPLY)
+        matches "$name" "${patterns[@]}" ||
+            complain "$file:$line: may not include <$name> (may: ${patterns[*]})"
+        library_home "$name"
+        patterns=($REPLY)
+        matches "$file" "${patterns[@]}" ||
+            complain "$file:$line: <$name> is known only in: ${patterns[*]:-no place}"
+        ;;
+    esac
+done < <(find include src kernels tools tests -name '*.[ch]' -exec \
+    grep -nHE '^[[:space:]]*#[[:space:]]*include' {} +)
+set +f
+
+# Instruction sets are named in kernels/<arch>/ and chosen in kernels/dispatch.c, nowhere else.
+while IFS= read -r hit; do
+    complain "$hit: ISA conditions belong into kernels/<arch>/"
+done < <(grep -rnE '^[[:space:]]*#[[:space:]]*(if|elif).*__(AVX|SSE|FMA|F16C|ARM_|aarch64|x86_64)' \
+    include src tools kernels/*.[ch] kernels/scalar kernels/xnnpack 2>/dev/null || true)
+
+# XNNPACK's names are known in one folder (by name there, through the table elsewhere).
+while IFS= read -r hit; do
+    complain "$hit: XNNPACK symbols belong into kernels/xnnpack/"
+done < <(grep -rnE '\bxnn_[a-z0-9_]+' --include='*.[ch]' include src tools kernels |
+    grep -v '^kernels/xnnpack/' || true)
+
+# ---- Shape --------------------------------------------------------------------------------------
+
+files=$(find include src kernels tools tests -name '*.[ch]' | sort)
+n_files=$(wc -l <<<"$files")
+while IFS= read -r message; do
+    complain "$message"
+done < <(xargs awk '
+    function say(text) { print FILENAME ":" FNR ": " text }
+    function end_file() {
+        if (n > 800) print file ": " n " lines (800)"
+        if (header && !guarded) print file ": no include guard"
+    }
+    FNR == 1 {
+        end_file()
+        file = FILENAME; header = file ~ /\.h$/; guarded = start = 0
+        if ($0 != "/* SPDX-License-Identifier: Apache-2.0 */") say("not the SPDX line")
+    }
+    FNR == 2 && !/^\/\*/ { say("no banner comment that says what the file owns") }
+    { n = FNR }
+    length($0) > 100 { say(length($0) " columns (100)") }
+    /\t/ { say("a tab") }
+    / $/ { say("a space at the end") }
+    /(TODO|FIXME)/ { say("a loose end") }
+    /^#[ ]*if 0/ { say("dead code") }
+    /^#ifndef [A-Z0-9_]*_H$/ { guarded = 1 }
+    /^{/ { start = FNR }
+    /^}/ && start {
+        if (FNR - start > 111) say("the end of a function of " FNR - start - 1 " lines (110)")
+        start = 0
+    }
+    END { end_file() }' <<<"$files")
+
+# The top level holds its seven rooms and files that start with a dot.
+for entry in *; do
+    case $entry in
+    CMakeLists.txt | include | src | kernels | tests | tools | LICENSE | README.md | build*) ;;
+    *) complain "$entry: does not belong on the top level" ;;
+    esac
+done
+
+# ---- -------------------------------------------------------------------------------------------
+
+[ "$n_includes" -gt 0 ] || complain "no #include found: is $repo the repository?"
+if [ "$broken" -gt 0 ]; then
+    printf '%d broken\n' "$broken"
+    exit 1
+fi
+printf '%d includes in %d files follow the arrows\n' "$n_includes" "$n_files"

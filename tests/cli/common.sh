@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# Helpers of the shell tests. Each test_*.sh sources this file and ends with `finish`.
+# LFM2_PROGRAM names the program, LFM2_DEMO_MODEL the demo model.
+set -u
+program=${LFM2_PROGRAM:?names the lfm2 program}
+demo=${LFM2_DEMO_MODEL:?names the demo model}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export LC_ALL=C
+checks=0
+failures=0
+
+# report DESCRIPTION STATUS
+report() {
+    checks=$((checks + 1))
+    if [ "$2" -ne 0 ]; then
+        failures=$((failures + 1))
+        echo "not ok: $1"
+    fi
+}
+
+# verdict WANTED CODE DESCRIPTION: a sanitizer's report is a failure whatever the code.
+verdict() {
+    if [ "$2" -ne "$1" ] || grep -qE 'Sanitizer|runtime error:' "$work/err"; then
+        head -n 5 "$work/err"
+        report "$3 exits with $1 (got $2)" 1
+    else
+        report "$3 exits with $1" 0
+    fi
+}
+
+# exits CODE ARGUMENT...: runs the program; its output is in $work/out and $work/err.
+exits() {
+    local wanted=$1
+    shift
+    "$program" "$@" >"$work/out" 2>"$work/err" </dev/null
+    verdict "$wanted" $? "lfm2 $*"
+}
+
+# pipes CODE INPUT ARGUMENT...: the same with INPUT (printf format) on standard input.
+pipes() {
+    local wanted=$1 input=$2
+    shift 2
+    # shellcheck disable=SC2059
+    printf "$input" | "$program" "$@" >"$work/out" 2>"$work/err"
+    verdict "$wanted" "${PIPESTATUS[1]}" "... | lfm2 $*"
+}
+
+# Fixed text in the output, in the messages.
+out_has() {
+    grep -qF -- "$1" "$work/out"
+    report "standard output has: $1" $?
+}
+out_lacks() {
+    ! grep -qF -- "$1" "$work/out"
+    report "standard output lacks: $1" $?
+}
+err_has() {
+    grep -qF -- "$1" "$work/err"
+    report "standard error has: $1" $?
+}
+out_empty() {
+    [ ! -s "$work/out" ]
+    report "standard output is empty" $?
+}
+err_empty() {
+    [ ! -s "$work/err" ] || { head -n 3 "$work/err"; false; }
+    report "standard error is empty" $?
+}
+
+# The output is exactly the given text (printf format).
+out_is() {
+    # shellcheck disable=SC2059
+    printf "$1" | cmp -s - "$work/out" || { head -c 300 "$work/out"; false; }
+    report "standard output is: $1" $?
+}
+
+# same DESCRIPTION FILE FILE
+same() {
+    cmp -s "$2" "$3"
+    report "$1" $?
+}
+
+# The output is one JSON value: strings, numbers and words are reduced to V, then arrays and objects
+# until one V is left. (Strings must not hold control characters; UTF-8 is not checked.)
+out_is_json() {
+    local left
+    left=$(tr -d '\n' <"$work/out" | sed -E '
+        s/"([^"\\[:cntrl:]]|\\["\\\/bfnrt]|\\u[0-9a-f]{4})*"/S/g
+        s/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/V/g
+        s/true|false|null/V/g
+        s/ //g
+        :again
+        s/\{(S:[VS](,S:[VS])*)?\}/V/g
+        t again
+        s/\[([VS](,[VS])*)?\]/V/g
+        t again')
+    [ "$left" = V ] || { echo "left of the JSON: ${left:0:200}"; false; }
+    report "standard output is JSON" $?
+}
+
+finish() {
+    echo "$checks checks, $failures failed"
+    [ "$failures" -eq 0 ]
+    exit
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# logits: size, independence of how the tokens are fed, and output files.
+. "$(dirname "$0")/common.sh"
+
+ids=1,6,423,31,9,540,77,1033,250,7,8,9,10
+exits 0 logits -t 1 -m "$demo" --ids "$ids" -o "$work/all.f32" --json
+out_is_json
+out_has '"n_tokens":13,"n_vocab":2048'
+[ "$(wc -c <"$work/all.f32")" -eq $((13 * 2048 * 4)) ]
+report 'a row of floats for each token' $?
+
+for options in '--step 1' '--step 5 --chunk 2' '--chunk 1' '-t 2 --step 3' '-c 100'; do
+    # shellcheck disable=SC2086
+    exits 0 logits -t 1 -m "$demo" --ids "$ids" -o "$work/some.f32" $options
+    out_empty
+    same "the same logits with $options" "$work/all.f32" "$work/some.f32"
+done
+printf '%s\n' "$ids" | tr , '\n' >"$work/ids.txt"
+exits 0 logits -t 1 -m "$demo" --ids-file "$work/ids.txt" -o "$work/some.f32"
+same 'the same logits from a file of ids' "$work/all.f32" "$work/some.f32"
+exits 0 logits -t 1 -m "$demo" --ids "$ids" -o "$work/some.f32" --kv f16
+! cmp -s "$work/all.f32" "$work/some.f32"
+report 'f16 attention memory differs' $?
+
+# a failure leaves the file that was there, and nothing else
+rm -f "$work"/*
+printf old >"$work/file"
+for bad in 1,2048 1,999999; do
+    exits 1 logits -t 1 -m "$demo" --ids "$bad" -o "$work/file"
+done
+exits 1 logits -t 1 -m "$demo" --ids 1,2,3,4 -o "$work/file" -c 2
+exits 1 logits -t 1 -m "$demo" --ids '' -o "$work/file"
+err_has 'there are no token ids'
+exits 1 logits -t 1 -m "$demo" --ids 1,b -o "$work/file"
+rm "$work/out" "$work/err"
+[ "$(ls "$work")" = file ] && [ "$(cat "$work/file")" = old ]
+report 'the old file stays and nothing is left behind' $?
+exits 1 logits -t 1 -m "$demo" --ids 1 -o "$work/no/such/folder"
+exits 1 logits -t 1 -m "$demo" --ids 1 -o "$work"
+
+# a file-size limit stands for a full disk
+(
+    ulimit -f 4
+    "$program" logits -t 1 -m "$demo" --ids "$ids" -o "$work/limited" 2>"$work/err"
+)
+report 'a file that cannot grow is noticed' "$(($? != 1))"
+err_has 'limited'
+[ -z "$(find "$work" -name 'limited*')" ]
+report 'nothing of it is left' $?
+
+# devices are written, not replaced
+if [ -c /dev/full ]; then
+    exits 1 logits -t 1 -m "$demo" --ids 1 -o /dev/full
+    err_has '/dev/full: No space left on device'
+    [ -c /dev/full ]
+    report '/dev/full is still a device' $?
+    exits 0 logits -t 1 -m "$demo" --ids 1 -o /dev/null
+    [ -c /dev/null ]
+    report '/dev/null is still a device' $?
+fi
+finish

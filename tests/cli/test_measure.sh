@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+# bench, perplexity and eval.
+. "$(dirname "$0")/common.sh"
+
+exits 0 bench -m "$demo" -p 8,4 -n 2 -d 0,3 -t 1,2 -r 2
+[ "$(grep -c '^| .* CPU ' "$work/out")" -eq 12 ]
+report 'a line for each of 12 tests' $?
+out_has 'pp8 @ d3'
+out_has 'tg2 |'
+out_has '2 threads: loaded in'
+exits 0 bench -t 1 -m "$demo" -p 4 -n 2 -r 1 -o json
+out_is_json
+out_has '"n_prompt":4'
+exits 0 bench -t 1 -m "$demo" -p 4 -n 0 -r 1 -o csv
+[ "$(wc -l <"$work/out")" -eq 2 ]
+report 'a head and one line' $?
+[ "$(awk -F, '{ print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
+report 'as many fields as names' $?
+exits 0 bench --kernels --m 1 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1
+out_has '| scalar |'
+exits 0 bench --kernels --m 1,3 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o json \
+    --filter scalar
+out_is_json
+
+# perplexity: a text in the model's own manner is predicted far better than noise
+ask() { # TURNS
+    for i in $(seq "$1"); do
+        printf '<|im_start|>user\nWhat is %d plus 3?<|im_end|>\n' "$i"
+        printf '<|im_start|>assistant\n%d + 3 = %d<|im_end|>\n' "$i" $((i + 3))
+    done
+}
+ask 40 >"$work/text"
+exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 64 --windows 3 --json
+out_is_json
+out_has '"windows":3,"n_ctx":64,"n_scored":93,'
+exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 64 --windows 3
+out_has '93 tokens scored in 3 windows of 64'
+for type in f32 f16; do
+    exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 64 --windows 3 \
+        --save-logits "$work/base" --save-type "$type"
+    exits 0 perplexity -t 1 -m "$demo" --kl-base "$work/base" --json
+    out_is_json
+    out_has '"same_top":1}'
+done
+exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 64 --windows 3 --save-logits "$work/base"
+[ "$(wc -c <"$work/base")" -eq $((24 + 3 * 64 * 4 + 93 * 2048 * 4)) ]
+report 'size of the saved values' $?
+exits 0 perplexity -t 1 -m "$demo" --kl-base "$work/base" --json
+out_has '"kl_mean":0,'
+out_has '"kl_max":0,'
+exits 0 perplexity -t 1 -m "$demo" --kl-base "$work/base" --kv f32 --json
+out_lacks '"kl_mean":0,'
+for bytes in 0 7 20 24 500 100000; do
+    head -c "$bytes" "$work/base" >"$work/broken"
+    exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
+    err_has '(cli.kl.format)'
+done
+for field in 8 12 16 20 24; do
+    cp "$work/base" "$work/broken"
+    printf '\377\377\377\177' | dd of="$work/broken" bs=1 seek="$field" conv=notrunc 2>/dev/null
+    exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
+    err_has '(cli.kl.format)'
+done
+exits 1 perplexity -t 1 -m "$demo" -f "$work/text" -c 100000
+err_has 'the text has'
+exits 2 perplexity -t 1 -m "$demo" -f "$work/text" --kl-base "$work/base"
+
+# eval: expected answers that are the model's own, and one that is not
+question='What is 21 plus 13?'
+answer=$("$program" run -t 1 -m "$demo" -p "$question" --temp 0 --repeat-penalty 1)
+line() { # SKILL EXPECTED
+    printf '{"skill": "%s", "more": [{"x": -1.5e3}, null], "messages": [{"role": "user", ' "$1"
+    printf '"content": "%s"}], "expected": "%s"}\n' "$question" "$2"
+}
+{
+    line right "$answer"
+    line right "$answer"
+    echo
+    line wrong 'I \u00e4m \ud83d\ude42 \"sure\"'
+} >"$work/chats"
+exits 0 eval -t 1 -m "$demo" "$work/chats" --json
+out_is_json
+out_has '{"skills":{"right":{"n":2,"right":2},"wrong":{"n":1,"right":0}},"n":3,"right":2,'
+out_has '"percent":66.6666667}'
+exits 0 eval -t 1 -m "$demo" "$work/chats" --min 66 --show
+out_has 'wrong: "What is 21 plus 13?"'
+out_has "$(printf '  expected "I \303\244m \360\237\231\202 \\"sure\\""')"
+exits 1 eval -t 1 -m "$demo" "$work/chats" --min 67
+err_has 'is below 67 % (cli.eval.min)'
+exits 0 eval -t 1 -m "$demo" "$work/chats" --limit 1 --json
+out_has '"n":2,"right":1,'
+exits 1 eval -t 1 -m "$demo" /dev/null
+for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "expected": "x"}' \
+    '{"expected": "\ud800", "messages": []}' '{"expected": "x", "messages": 3}' \
+    '{"expected": "x"} y' '{"a": '"$(printf '[%.0s' $(seq 100))"; do
+    printf '%s\n' "$bad" >"$work/bad"
+    exits 1 eval -t 1 -m "$demo" "$work/bad"
+    err_has 'line 1, column'
+    out_empty
+done
+finish

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# synth, inspect and quantize: a model made from nothing, looked at, changed and run.
+. "$(dirname "$0")/common.sh"
+
+exits 0 synth "$work/tiny.gguf" --type f32 --seed 3
+out_has 'tiny.gguf: f32'
+exits 0 synth "$work/again.gguf" --shape tiny --type f32 --seed 3 --json
+out_is_json
+out_has '"type":"f32"'
+same 'one seed, one file' "$work/tiny.gguf" "$work/again.gguf"
+exits 0 synth "$work/again.gguf" --shape tiny --type f32 --seed 4
+! cmp -s "$work/tiny.gguf" "$work/again.gguf"
+report 'another seed, another file' $?
+
+exits 0 inspect "$work/tiny.gguf"
+out_has 'arch '
+out_has 'F32'
+out_has 'memory with one session'
+exits 0 inspect -m "$work/tiny.gguf" --tensors --meta --json
+out_is_json
+out_has '"general.architecture"'
+out_has '"name":"token_embd.weight"'
+exits 0 inspect "$work/tiny.gguf" --tensors --meta
+out_has 'token_embd.weight'
+out_has 'general.architecture = '
+# an f32 attention memory is twice an f16 one
+exits 0 inspect "$work/tiny.gguf" -c 512 --json
+half=$(sed -E 's/.*"kv":([0-9]+).*/\1/' "$work/out")
+exits 0 inspect "$work/tiny.gguf" -c 512 --kv f32 --json
+whole=$(sed -E 's/.*"kv":([0-9]+).*/\1/' "$work/out")
+[ "$half" -gt 0 ] && [ "$whole" -eq $((2 * half)) ]
+report "memory of f32 is twice that of f16 ($half, $whole)" $?
+
+for type in q4_0 q8_0 f16 bf16; do
+    exits 0 quantize "$work/tiny.gguf" "$work/$type.gguf" --type "$type" --json
+    out_is_json
+    out_has "\"type\":\"$type\""
+    exits 0 run -m "$work/$type.gguf" --raw -p 'Once upon' -n 5 --temp 0 --ignore-eos --json
+    out_is_json
+    out_has '"n_generated":5'
+done
+[ "$(wc -c <"$work/q4_0.gguf")" -lt "$(wc -c <"$work/q8_0.gguf")" ]
+report 'q4_0 is smaller than q8_0' $?
+
+# what cannot be done, without a trace
+exits 1 synth "$work/no.gguf" --shape enormous
+err_has enormous
+exits 1 quantize "$work/missing.gguf" "$work/no.gguf"
+exits 1 quantize "$work/tiny.gguf" "$work/no/such/folder.gguf"
+exits 1 quantize "$work/tiny.gguf" /dev/null
+err_has 'is not a regular file'
+[ -c /dev/null ]
+report '/dev/null is still a device' $?
+(
+    ulimit -f 64
+    "$program" synth "$work/no.gguf" --type f32 2>"$work/err"
+)
+report 'a file that cannot grow is noticed' "$(($? != 1))"
+[ -z "$(find "$work" -name 'no*')" ]
+report 'nothing of it is left' $?
+
+# broken files: an error, never a crash
+size=$(wc -c <"$demo")
+for at in 0 4 8 16 24 1000 20000 60000 $((size - 1)); do
+    head -c "$at" "$demo" >"$work/broken.gguf"
+    exits 1 inspect "$work/broken.gguf"
+    out_empty
+done
+cp "$demo" "$work/broken.gguf"
+printf '\377\377\377\377\377\377\377\377' |
+    dd of="$work/broken.gguf" bs=1 seek=8 conv=notrunc 2>/dev/null
+exits 1 inspect "$work/broken.gguf"
+finish

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# run: what goes in, what comes out, and how it ends.
+. "$(dirname "$0")/common.sh"
+
+ask='What is 21 plus 13?'
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0
+err_empty
+[ -s "$work/out" ]
+report 'there is an answer' $?
+cp "$work/out" "$work/answer"
+answer=$(cat "$work/out")
+
+# greedy answers depend on nothing but the prompt
+for options in '-t 2' '--chunk 3' '--seed 7' '-c 256' '-v'; do
+    # shellcheck disable=SC2086
+    exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 $options
+    same "the same answer with $options" "$work/out" "$work/answer"
+done
+printf '%s\n' "$ask" >"$work/prompt"
+exits 0 run -t 1 -m "$demo" -f "$work/prompt" --temp 0
+same 'the same answer from a file' "$work/out" "$work/answer"
+pipes 0 "$ask\n" run -t 1 -m "$demo" --temp 0
+same 'the same answer from a pipe' "$work/out" "$work/answer"
+exits 0 run -t 1 -m "$demo" --temp 0 --raw --special \
+    -p "<|im_start|>user
+$ask<|im_end|>
+<|im_start|>assistant
+"
+same 'the same answer to the rendered chat' "$work/out" "$work/answer"
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 20 --min-p 0 --seed 5 -n 30
+cp "$work/out" "$work/drawn"
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 20 --min-p 0 --seed 5 -n 30
+same 'one seed, one text' "$work/out" "$work/drawn"
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 20 --min-p 0 --seed 6 -n 30
+! cmp -s "$work/out" "$work/drawn"
+report 'another seed, another text' $?
+
+# JSON
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --json
+out_is_json
+out_has "\"text\":\"$answer\""
+out_has '"finish":"stop_token","stop_id":7'
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --json --logprobs 3 -n 2
+out_is_json
+out_has '"finish":"length","stop_id":null'
+out_has '"n_generated":2'
+[ "$(grep -oF '"logprob":' "$work/out" | wc -l)" -eq 8 ]
+report 'two tokens with three alternatives each' $?
+
+# ends
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --stop '='
+out_lacks '='
+out_lacks '34'
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --special --ignore-eos -n 40
+out_has '<|im_end|>'
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64 --json
+out_has '"finish":"context"'
+exits 1 run -t 1 -m "$demo" -p "$ask" -c 4
+err_has 'lfm2: '
+out_empty
+
+# tools and system text
+printf '[{"name": "f", "description": "d", "parameters": {}}]' >"$work/tools.json"
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --tools "$work/tools.json" --system 'Be brief.' -n 20
+printf '[{"name": ' >"$work/tools.json"
+exits 1 run -t 1 -m "$demo" -p "$ask" --tools "$work/tools.json"
+out_empty
+exits 1 run -t 1 -m "$demo" -p "$ask" --tools "$work/missing"
+
+# files that are no models
+head -c 5000 "$demo" >"$work/short.gguf"
+exits 1 run -m "$work/short.gguf" -p x
+err_has 'short.gguf'
+out_empty
+printf 'GGUF' >"$work/stub.gguf"
+exits 1 run -m "$work/stub.gguf" -p x
+: >"$work/empty.gguf"
+exits 1 run -m "$work/empty.gguf" -p x
+exits 1 run -m /dev/null -p x
+mkdir "$work/folder"
+exits 1 run -m "$work/folder" -p x
+out_empty
+
+if [ -c /dev/full ]; then
+    "$program" run -t 1 -m "$demo" -p "$ask" >/dev/full 2>"$work/err"
+    report 'a full disk is noticed' "$(($? != 1))"
+    err_has '(cli.output)'
+fi
+
+# Ctrl-C: the pipe holds the program back until the signal was sent
+mkfifo "$work/pipe"
+"$program" run -t 1 -m "$demo" -p "$ask" --ignore-eos >"$work/pipe" 2>"$work/err" &
+pid=$!
+exec 3<"$work/pipe"
+IFS= read -r -n 1 -u 3 _
+kill -INT "$pid"
+cat <&3 >/dev/null
+exec 3<&-
+wait "$pid"
+report 'Ctrl-C ends the answer with exit code 1' "$(($? != 1))"
+err_empty
+finish

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+# Help, the option parser, exit codes, and where output goes.
+. "$(dirname "$0")/common.sh"
+
+commands='run chat tokenize detokenize inspect logits perplexity eval bench quantize synth'
+
+exits 0 --version
+out_has 'lfm2 0.'
+err_empty
+for flag in --help -h help; do
+    exits 0 "$flag"
+    err_empty
+    for command in $commands; do
+        out_has "  $command "
+    done
+done
+for command in $commands; do
+    exits 0 help "$command"
+    out_has "Usage: lfm2 $command"
+    err_empty
+    cp "$work/out" "$work/help"
+    exits 0 "$command" --help
+    same "$command --help and help $command agree" "$work/out" "$work/help"
+    awk 'length > 104 { exit 1 }' "$work/help"
+    report "help of $command has no long line" $?
+    exits 2 "$command" --no-such-option
+    err_has "lfm2: $command: unknown option '--no-such-option' (cli.usage)"
+    err_has "Try 'lfm2 help $command'."
+    out_empty
+done
+
+exits 2
+out_empty
+err_has 'no command'
+exits 2 frobnicate
+err_has "unknown command 'frobnicate'"
+exits 2 help frobnicate
+
+# option values; nothing is loaded before they were checked
+bad() { # MESSAGE ARGUMENT...
+    local message=$1
+    shift
+    exits 2 "$@"
+    err_has "$message"
+    out_empty
+}
+bad "option --temp: 'warm' is not a number" run -p x --temp warm
+bad "option --temp: '' is not a number" run -p x --temp=
+bad "option --temp: 'nan' is not a number" run -p x --temp nan
+bad "option --temp: ' 1' is not a number" run -p x --temp ' 1'
+bad "option --temp: '0x1' is not a number" run -p x --temp 0x1
+bad "option --temp: '1e999' is not a number" run -p x --temp 1e999
+bad "option --temp: '-1' is out of range: 0 to 1000" run -p x --temp -1
+bad "option --top-p: '1.1' is out of range: 0 to 1" run -p x --top-p=1.1
+bad "option -n: '-3' is not a whole number" run -p x -n -3
+bad "option -n: '3x' is not a whole number" run -p x -n3x
+bad "option --predict: '4294967296' is out of range" run -p x --predict 4294967296
+bad "option --seed: '18446744073709551616' is not a whole number below 2^64" \
+    run -p x --seed 18446744073709551616
+bad "option --repeat-last-n: '-2' is out of range: -1 to" run -p x --repeat-last-n -2
+bad "option --kv: 'f8' is not one of f16, f32" run -p x --kv f8
+bad "option --kernels: 'fast' is not one of auto, scalar, own, xnnpack" run -p x --kernels fast
+bad "option --cpu-disable: 'mmx' is not one of sse41" run -p x --cpu-disable avx2,mmx
+bad "option --stop: the value is empty" run -p x --stop ''
+bad "option --raw takes no value" run -p x --raw=yes
+bad "option -m needs a value" run -p x -m
+bad "unknown option '-x'" run -x
+bad "unknown option '--tem'" run --tem=1
+bad "unexpected argument 'stray'" run -p x stray
+bad "option -p: '1;2' is not a whole number" bench -p '1;2'
+bad "option -p: '' is not a whole number" bench -p 1,,2
+bad "option -r: '0' is out of range: 1 to" bench -r 0
+bad "nothing to measure" bench -p 0 -n 0
+bad "option --type: 'q3_k' is not one of" quantize a b --type q3_k
+bad "too few arguments" quantize a
+bad "too few arguments" synth
+bad "unexpected argument 'c'" quantize a b c
+bad "no output file" logits --ids 1
+bad "give --ids or --ids-file, not both" logits --ids 1 --ids-file x -o y
+bad "give a text or a file, not both" run -p x -f y
+bad "--logprobs needs --json" run -p x --logprobs 1
+bad "do not go with --raw" run -p x --raw --system y
+bad "do not go together" tokenize -p x --ids --json
+bad "not both" inspect a -m b
+
+# one letter with its value attached, "--", an option given twice
+exits 0 tokenize -m "$demo" -phello --ids
+cp "$work/out" "$work/attached"
+exits 0 tokenize "--model=$demo" --prompt=goodbye --prompt hello --ids
+same 'the last of two values counts' "$work/out" "$work/attached"
+exits 2 inspect -- --meta extra
+err_has "unexpected argument 'extra'"
+exits 1 inspect -- --meta
+err_has '--meta'
+
+# messages are one line with a code
+exits 1 run -m "$work/missing.gguf" -p x
+out_empty
+grep -qE '^lfm2: .*missing\.gguf.* \([a-z0-9.]+\)$' "$work/err"
+report 'a failure of the library has its code' $?
+[ "$(wc -l <"$work/err")" -eq 1 ]
+report 'one line of message' $?
+
+# output that cannot be written
+if [ -c /dev/full ]; then
+    "$program" help run >/dev/full 2>"$work/err"
+    report 'a full disk is noticed' "$(($? != 1))"
+    err_has 'standard output: No space left on device (cli.output)'
+    "$program" inspect "$demo" --json >/dev/full 2>"$work/err"
+    report 'a full disk is noticed by inspect' "$(($? != 1))"
+fi
+yes 'some words that become tokens' | head -n 20000 >"$work/long"
+"$program" tokenize -m "$demo" -f "$work/long" 2>"$work/err" | head -c 1 >/dev/null
+report 'a reader that goes away ends the program with 1' "$((${PIPESTATUS[0]} != 1))"
+err_empty
+finish

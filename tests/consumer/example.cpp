@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stranger's C++ program over the installed library; prints what example.c prints. */
+#include <lfm2.h>
+
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace
+{
+
+template <typename T, void (*Free)(T *)> struct Deleter {
+    void operator()(T *handle) const
+    {
+        Free(handle);
+    }
+};
+using Runtime = std::unique_ptr<lfm2_runtime, Deleter<lfm2_runtime, lfm2_runtime_free>>;
+using Model = std::unique_ptr<lfm2_model, Deleter<lfm2_model, lfm2_model_free>>;
+using Session = std::unique_ptr<lfm2_session, Deleter<lfm2_session, lfm2_session_free>>;
+using Sampler = std::unique_ptr<lfm2_sampler, Deleter<lfm2_sampler, lfm2_sampler_free>>;
+
+void check(std::int32_t status)
+{
+    if (status != LFM2_OK) {
+        throw std::runtime_error(std::string(lfm2_status_name(status)) + ": " + lfm2_last_error());
+    }
+}
+
+std::vector<std::int32_t> chat_ids(const Model &model, const std::string &question)
+{
+    lfm2_message message = {"user", question.data(), question.size()};
+    std::size_t n = 0;
+    std::int32_t status = lfm2_chat_tokenize(model.get(), &message, 1, nullptr, 0,
+                                             LFM2_CHAT_GENERATION_PROMPT, nullptr, 0, &n);
+    if (status != LFM2_E_BUFFER) {
+        check(status);
+    }
+    std::vector<std::int32_t> ids(n);
+    check(lfm2_chat_tokenize(model.get(), &message, 1, nullptr, 0, LFM2_CHAT_GENERATION_PROMPT,
+                             ids.data(), ids.size(), &n));
+    return ids;
+}
+
+std::string answer(const Model &model, const std::string &question)
+{
+    lfm2_session *raw_session = nullptr;
+    check(lfm2_session_create(model.get(), nullptr, &raw_session));
+    Session session(raw_session);
+
+    lfm2_sampler_options sampling;
+    lfm2_sampler_options_init(&sampling);
+    sampling.temperature = 0.0f;
+    lfm2_sampler *raw_sampler = nullptr;
+    check(lfm2_sampler_create(model.get(), &sampling, &raw_sampler));
+    Sampler sampler(raw_sampler);
+
+    std::string text;
+    lfm2_generate_options options;
+    lfm2_generate_options_init(&options);
+    options.max_tokens = 24;
+    options.callback = [](void *user, const lfm2_piece *piece) -> std::int32_t {
+        static_cast<std::string *>(user)->append(piece->text, piece->len);
+        return 0;
+    };
+    options.callback_user = &text;
+    std::vector<std::int32_t> ids = chat_ids(model, question);
+    check(lfm2_generate(session.get(), sampler.get(), ids.data(), ids.size(), &options, nullptr));
+    return text;
+}
+
+void run(const char *path)
+{
+    std::printf("version %s\n", lfm2_version());
+    lfm2_runtime_options options;
+    lfm2_runtime_options_init(&options);
+    options.n_threads = 2;
+    lfm2_runtime *raw_runtime = nullptr;
+    check(lfm2_runtime_create(&options, &raw_runtime));
+    Runtime runtime(raw_runtime);
+
+    lfm2_model *raw_model = nullptr;
+    if (lfm2_model_load(runtime.get(), "no such file", nullptr, &raw_model) != LFM2_E_IO) {
+        throw std::runtime_error("a file that is not there was loaded");
+    }
+    if (path != nullptr) {
+        check(lfm2_model_load(runtime.get(), path, nullptr, &raw_model));
+        Model model(raw_model);
+        std::printf("%s\n", answer(model, "What is the capital of France?").c_str());
+    }
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    try {
+        run(argc > 1 ? argv[1] : nullptr);
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+    return 0;
+}

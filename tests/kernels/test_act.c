@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Activation formats: every table's rows equal the scalar ones, rows mean what they say, tiles hold
+ * their rows, nothing is written beyond the stated sizes. */
+#include "kernels/internal.h"
+#include "support/kernel_util.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static int teardown(void **state)
+{
+    (void)state;
+    lft_unguard_all();
+    return 0;
+}
+
+static float *random_row(uint64_t *seed, size_t k)
+{
+    static const float odd[] = {0.0f,      -0.0f,    1e-40f,   0x1p-100f, 0x1.fp-101f,
+                                -0x1p109f, 0x1p110f, INFINITY, -INFINITY, NAN,
+                                0.5f,      1.5f,     2.5f,     127.0f};
+    float *x = lft_guard(k * sizeof(float), sizeof(float));
+    lft_activations(seed, k, (lft_mood)lft_below(seed, LFT_N_MOODS), x);
+    for (uint32_t i = lft_below(seed, 2) * lft_below(seed, 5); i > 0; i--) {
+        x[lft_below(seed, (uint32_t)k)] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
+    }
+    return x;
+}
+
+/* amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), codes within half a
+ * step, sums and constants exact, odd blocks marked. */
+static void check_meaning(size_t k, const float *x, const uint32_t *row)
+{
+    for (size_t b = 0; b < k / 32; b++) {
+        const uint32_t *block = row + b * LF_X_DWORDS;
+        const int8_t *codes = (const int8_t *)(block + LF_X_CODES);
+        float amax = 0.0f;
+        bool odd = false;
+        for (size_t i = 0; i < 32; i++) {
+            amax = fmaxf(amax, fabsf(x[b * 32 + i]));
+            odd = odd || !(fabsf(x[b * 32 + i]) < 0x1p110f);
+        }
+        float scale = lf_float(block[LF_X_SCALE]);
+        int32_t low = 0, high = 0;
+        for (size_t i = 0; i < 32; i++) {
+            *(i < 16 ? &low : &high) += codes[i];
+            assert_in_range(codes[i] + 127, 0, 254);
+        }
+        assert_int_equal((int32_t)block[LF_X_INIT4], LF_MAGIC_BITS - 8 * (low + high));
+        assert_int_equal((int32_t)block[LF_X_INIT8], LF_MAGIC_BITS - 128 * (low + high));
+        assert_int_equal((int32_t)block[LF_X_INIT8_LO], LF_MAGIC_BITS - 128 * low);
+        if (odd) {
+            assert_true(isnan(scale) && isnan(lf_float(block[LF_X_BIAS])));
+            continue;
+        }
+        assert_true((double)lf_float(block[LF_X_BIAS]) == -12582912.0 * (double)scale);
+        if (amax < 0x1p-100f) {
+            assert_true(scale == 0.0f && low == 0 && high == 0);
+            continue;
+        }
+        assert_true(fabs((double)scale * 127 / (double)amax - 1) <= 0x1.8p-22);
+        for (size_t i = 0; i < 32; i++) {
+            double want = (double)x[b * 32 + i] * 127 / (double)amax;
+            assert_true(fabs(want - codes[i]) <= 0.5 + 1e-4);
+        }
+    }
+}
+
+static void rows_equal_scalar(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        const lf_act *act = &table.acts[LF_A_I8B32];
+        assert_int_equal(act->needs & ~masks[i], 0);
+        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+            for (int repeat = 0; repeat < 8; repeat++) {
+                float *x = random_row(&seed, k);
+                void *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b32_scalar, k, x);
+                assert_memory_equal(a, b, k / 32 * LF_X_DWORDS * 4);
+                check_meaning(k, x, a);
+                lft_unguard(x);
+                lft_unguard(a);
+                lft_unguard(b);
+            }
+        }
+    }
+}
+
+/* Every format of every table: for one row the tile is the row, as far as kernels read it. */
+static void tiles_hold_rows(void **state)
+{
+    (void)state;
+    enum { M = 14 };
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        for (size_t k = 32; k <= 1792; k = k < 96 ? k + 32 : k * 14 / 3 / 32 * 32) {
+            void *rows[M];
+            for (int format = 0; format < LF_A_COUNT; format++) {
+                const lf_act *act = &table.acts[format];
+                if (act->quantize == NULL) {
+                    continue;
+                }
+                for (size_t r = 0; r < M; r++) {
+                    float *x = random_row(&seed, k);
+                    rows[r] = lft_row(act, k, x);
+                    lft_unguard(x);
+                }
+                void *one = lft_tile(act, 1, k, rows);
+                assert_true(act->tile_bytes(1, k) <= act->row_bytes(k));
+                assert_memory_equal(one, rows[0], k);
+                lft_unguard(one);
+                for (size_t m = 1; m <= M; m++) {
+                    uint32_t *tile = lft_tile(act, m, k, rows);
+                    for (size_t d = 0; format == LF_A_I8B32 && d < k / 32 * LF_X_DWORDS; d++) {
+                        for (size_t r = 0; r < m; r++) {
+                            assert_int_equal(tile[d * m + r], ((uint32_t *)rows[r])[d]);
+                        }
+                    }
+                    lft_unguard(tile);
+                }
+                for (size_t r = 0; r < M; r++) {
+                    lft_unguard(rows[r]);
+                }
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_equal_scalar),
+        cmocka_unit_test(tiles_hold_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every matrix kernel of the table that this CPU can run: the rows marked exact against the scalar
+ * truth bit for bit (which is computed one row at a time, so this also says that a row's result
+ * does not depend on its tile), the scalar truth against double precision, the others against
+ * double precision within a derived bound. Buffers end at forbidden pages, results at canaries.
+ */
+#include "kernels/internal.h"
+#include "support/kernel_util.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { MAX_M = 16 };
+
+/* One product: weights, activations, and where the results go. */
+typedef struct product {
+    const lf_gemm *gemm;
+    lft_matrix w;
+    void *panels;
+    const lf_act *act;
+    size_t m;
+    float *x; /* [m][k] */
+    void *rows[MAX_M];
+} product;
+
+static lf_kernels scalar_table, full_table;
+
+static int setup(void **state)
+{
+    (void)state;
+    uint32_t cpu = 0, cores = 0;
+    assert_true(lf_cpu_detect(&cpu, &cores));
+    lf_kernels_init(&scalar_table, 0, LF_PICK_SCALAR);
+    lf_kernels_init(&full_table, cpu, LF_PICK_AUTO);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lft_unguard_all();
+    return 0;
+}
+
+static product start(uint64_t *seed, const lf_gemm *gemm, size_t m, size_t n, size_t k,
+                     lft_mood mood)
+{
+    product p = {.gemm = gemm, .m = m, .act = &full_table.acts[gemm->acts]};
+    p.w = lft_weights(seed, gemm, n, k, mood);
+    p.panels = lft_pack(gemm, &p.w);
+    p.x = lft_guard(m * k * sizeof(float), sizeof(float));
+    for (size_t i = 0; i < m; i++) {
+        lft_activations(seed, k, mood, p.x + i * k);
+        p.rows[i] = lft_row(p.act, k, p.x + i * k);
+    }
+    return p;
+}
+
+static void stop(product *p)
+{
+    lft_weights_free(&p->w);
+    lft_unguard(p->panels);
+    lft_unguard(p->x);
+    for (size_t i = 0; i < p->m; i++) {
+        lft_unguard(p->rows[i]);
+    }
+}
+
+/* Runs the kernel on rows first .. first + m - 1; out: [m][n]. */
+static void run(const product *p, const lf_gemm *gemm, const void *panels, size_t first, size_t m,
+                float *out)
+{
+    enum { CANARY = 0x5AA55AA5 };
+    size_t n = p->w.n, stride = n + 3;
+    void *tile = lft_tile(p->act, m, p->w.k, p->rows + first);
+    /* Starts and ends at odd addresses for a vector. */
+    float *c = lft_guard(((m - 1) * stride + n) * sizeof(float), sizeof(float));
+    for (size_t i = 0; i < (m - 1) * stride + n; i++) {
+        c[i] = lf_float(CANARY);
+    }
+    gemm->fn(m, n, p->w.k, tile, panels, c, stride);
+    for (size_t i = 0; i < m; i++) {
+        memcpy(out + i * n, c + i * stride, n * sizeof(float));
+        for (size_t j = n; j < stride && i + 1 < m; j++) {
+            assert_int_equal(lf_bits(c[i * stride + j]), CANARY);
+        }
+    }
+    lft_unguard(c);
+    lft_unguard(tile);
+}
+
+/* The scalar row of the same format. */
+static const lf_gemm *scalar_of(const lf_gemm *gemm)
+{
+    const lf_gemm *s = lf_gemm_pick(&scalar_table, gemm->weights, gemm->group, gemm->mins, 32);
+    assert_int_equal(s->by, LF_BY_SCALAR);
+    assert_int_equal(s->weights, gemm->weights);
+    return s;
+}
+
+static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+{
+    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    const lf_gemm *scalar = scalar_of(gemm);
+    void *panels = lft_pack(scalar, &p.w);
+    float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    for (size_t i = 0; i < p.m; i++) {
+        run(&p, scalar, panels, i, 1, truth + i * n);
+    }
+    for (size_t m = 1; m <= gemm->mr; m++) {
+        size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
+        run(&p, gemm, p.panels, first, m, out);
+        size_t at = lft_differs(m * n, out, truth + first * n);
+        if (at != m * n) {
+            fail_msg("%s m %zu n %zu k %zu mood %d: row %zu column %zu: %a, scalar %a", gemm->name,
+                     m, n, k, (int)mood, at / n, at % n, (double)out[at],
+                     (double)truth[first * n + at]);
+        }
+    }
+    lft_unguard(out);
+    lft_unguard(truth);
+    lft_unguard(panels);
+    stop(&p);
+}
+
+static bool runs_here(const lf_gemm *gemm)
+{
+    return (gemm->needs & ~full_table.cpu) == 0;
+}
+
+static void exact_rows_equal_scalar(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    static const size_t shapes[][2] = {{1, 32},   {7, 64},    {16, 96},   {17, 256}, {40, 32},
+                                       {100, 96}, {17, 1792}, {33, 2048}, {64, 160}};
+    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
+        const lf_gemm *gemm = lf_gemm_at(index);
+        if (!gemm->exact || !runs_here(gemm)) {
+            continue;
+        }
+        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+            for (int mood = 0; mood < LFT_N_MOODS; mood++) {
+                check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_mood)mood);
+            }
+        }
+        for (size_t k = 1; k < 70 && gemm->k_multiple == 1; k += 7) {
+            check_exact(&seed, gemm, 19, k, LFT_RANDOM);
+        }
+    }
+}
+
+/* ---- Scalar against double precision -----------------------------------------------------------
+ */
+
+/* What the activation stands for: x itself, or code * scale. */
+static void activation_values(const product *p, size_t row, double *out)
+{
+    const uint32_t *x = p->rows[row];
+    for (size_t i = 0; i < p->w.k; i++) {
+        if (p->gemm->acts == LF_A_F32) {
+            out[i] = (double)p->x[row * p->w.k + i];
+            continue;
+        }
+        const uint32_t *block = x + i / 32 * LF_X_DWORDS;
+        int8_t code = (int8_t)(block[LF_X_CODES + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
+        out[i] = (double)lf_float(block[LF_X_SCALE]) * code;
+    }
+}
+
+static double weight_value(const lft_matrix *w, size_t row, size_t i)
+{
+    if (w->values != NULL) {
+        return (double)lft_weight_value(w, row, i);
+    }
+    size_t at = row * (w->k / w->group) + i / w->group;
+    double v = (double)w->scales[at] * w->codes[row * w->k + i];
+    return w->mins ? v - (double)w->min[at] : v;
+}
+
+/*
+ * The bound: a chain acc = fma(t, s, acc) of N steps has an error of at most
+ * sum_i |t_i s_i| * ((1 + u)^(N + 1) - 1), u = 2^-24: each product passes through at most N
+ * roundings of the chain, and t = fl(isum * scale) adds one. With gamma = (N + 2) * u >= that for
+ * the N here. |t_i s_i| <= sum over the block of |code * scale * weight|, so S, the sum of
+ * magnitudes, bounds their sum; minimums are further steps with further magnitudes. Results below
+ * the normal range add at most 2^-149 a step.
+ */
+static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+{
+    product p = start(seed, gemm, 2, n, k, mood);
+    float *out = lft_guard(2 * n * sizeof(float), sizeof(float));
+    double *x = lft_guard(k * sizeof(double), sizeof(double));
+    run(&p, gemm, p.panels, 0, 2, out);
+    double steps = gemm->acts == LF_A_F32 ? (double)k : (double)k / p.w.group * (p.w.mins ? 2 : 1);
+    for (size_t i = 0; i < 2; i++) {
+        activation_values(&p, i, x);
+        for (size_t j = 0; j < n; j++) {
+            double sum = 0, magnitude = 0;
+            for (size_t a = 0; a < k; a++) {
+                double w = weight_value(&p.w, j, a);
+                sum += x[a] * w;
+                magnitude += fabs(x[a]) * fabs(w);
+                if (p.w.mins) { /* code and minimum are separate terms */
+                    magnitude +=
+                        2 * fabs(x[a] * (double)p.w.min[j * (k / p.w.group) + a / p.w.group]);
+                }
+            }
+            double bound = magnitude * (steps + 2) * 0x1p-24 + steps * 0x1p-149 +
+                           magnitude * 0x1p-40 /* of the double sum */;
+            double error = fabs((double)out[i * n + j] - sum);
+            if (!(error <= bound)) {
+                fail_msg("%s n %zu k %zu mood %d column %zu: %g, truth %g, bound %g", gemm->name, n,
+                         k, (int)mood, j, (double)out[i * n + j], sum, bound);
+            }
+        }
+    }
+    lft_unguard(x);
+    lft_unguard(out);
+    stop(&p);
+}
+
+static void scalar_is_right(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
+        const lf_gemm *gemm = lf_gemm_at(index);
+        for (int mood = 0; mood < LFT_N_MOODS && gemm->by == LF_BY_SCALAR; mood++) {
+            check_scalar(&seed, gemm, 5, 32, (lft_mood)mood);
+            check_scalar(&seed, gemm, 17, 288, (lft_mood)mood);
+            check_scalar(&seed, gemm, 16, 2048, (lft_mood)mood);
+        }
+    }
+}
+
+/* ---- The choice --------------------------------------------------------------------------------
+ */
+
+static void picks_what_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        lf_wformat weights;
+        uint32_t group;
+        bool mins;
+    } formats[] = {{LF_W_F32, 0, false}, {LF_W_F16, 0, false},  {LF_W_BF16, 0, false},
+                   {LF_W_Q4, 32, false}, {LF_W_Q8, 32, false},  {LF_W_I8G, 16, false},
+                   {LF_W_I8G, 16, true}, {LF_W_I8G, 32, false}, {LF_W_I8G, 32, true}};
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
+            lf_kernels table;
+            lf_kernels_init(&table, masks[i], (lf_pick)pick);
+            for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+                for (size_t k = 32; k <= 96; k += 32) {
+                    const lf_gemm *g = lf_gemm_pick(&table, formats[f].weights, formats[f].group,
+                                                    formats[f].mins, k);
+                    assert_int_equal(g->weights, formats[f].weights);
+                    assert_int_equal(g->needs & ~masks[i], 0);
+                    assert_int_equal(k % g->k_multiple, 0);
+                    assert_true(g->weights != LF_W_I8G ||
+                                (g->group == formats[f].group && g->mins == formats[f].mins));
+                    assert_int_equal(table.acts[g->acts].needs & ~masks[i], 0);
+                    assert_non_null(table.acts[g->acts].quantize);
+                    assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);
+                    assert_true(pick != LF_PICK_OWN || g->by != LF_BY_XNNPACK);
+                }
+            }
+        }
+    }
+    assert_null(lf_gemm_at(1000));
+}
+
+static void masks_close_under_need(void **state)
+{
+    (void)state;
+    uint32_t all = LF_CPU_AVX2 | LF_CPU_AVXVNNI | LF_CPU_AVX512 | LF_CPU_AVX512VNNI |
+                   LF_CPU_AVX512BF16 | LF_CPU_GFNI | LF_CPU_SSE41 | LF_CPU_AVX;
+    assert_int_equal(lf_cpu_without(all, 0), all);
+    assert_int_equal(lf_cpu_without(all, LF_CPU_SSE41), 0);
+    assert_int_equal(lf_cpu_without(all, LF_CPU_AVX), LF_CPU_SSE41 | LF_CPU_GFNI);
+    assert_int_equal(lf_cpu_without(all, LF_CPU_AVX2), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX);
+    assert_int_equal(lf_cpu_without(all, LF_CPU_AVX512),
+                     LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX | LF_CPU_AVX2 | LF_CPU_AVXVNNI);
+    assert_int_equal(lf_cpu_without(all, 0x7fffffff), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scalar_is_right),
+        cmocka_unit_test(exact_rows_equal_scalar),
+        cmocka_unit_test(picks_what_runs),
+        cmocka_unit_test(masks_close_under_need),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

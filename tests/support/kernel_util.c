@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the helpers of the kernel tests. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include "support/kernel_util.h"
+
+#include "kernels/internal.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- Memory ------------------------------------------------------------------------------------
+ */
+
+enum { MAX_GUARDS = 4096 };
+static struct {
+    uint8_t *map, *user;
+    size_t bytes;
+} guards[MAX_GUARDS];
+static size_t n_guards;
+
+void *lft_guard(size_t bytes, size_t align)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t padded = (bytes + align - 1) / align * align;
+    size_t inner = (padded + page - 1) / page * page;
+    uint8_t *map =
+        mmap(NULL, inner + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(map != (uint8_t *)MAP_FAILED);
+    assert_int_equal(mprotect(map, page, PROT_NONE), 0);
+    assert_int_equal(mprotect(map + page + inner, page, PROT_NONE), 0);
+    assert_true(n_guards < MAX_GUARDS);
+    uint8_t *user = map + page + inner - padded;
+    memset(user, 0xA5, padded);
+    guards[n_guards].map = map;
+    guards[n_guards].user = user;
+    guards[n_guards].bytes = inner + 2 * page;
+    n_guards++;
+    return user;
+}
+
+void lft_unguard(void *p)
+{
+    for (size_t i = n_guards; p != NULL && i-- > 0;) {
+        if (guards[i].user == p) {
+            munmap(guards[i].map, guards[i].bytes);
+            guards[i] = guards[--n_guards];
+            return;
+        }
+    }
+    assert_null(p);
+}
+
+void lft_unguard_all(void)
+{
+    while (n_guards > 0) {
+        lft_unguard(guards[n_guards - 1].user);
+    }
+}
+
+/* ---- Random numbers ----------------------------------------------------------------------------
+ */
+
+uint64_t lft_seed(void)
+{
+    const char *text = getenv("LFT_SEED");
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : 20240611u;
+    print_message("LFT_SEED=%llu\n", (unsigned long long)seed);
+    return seed;
+}
+
+uint64_t lft_next(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+float lft_uniform(uint64_t *state)
+{
+    return (float)(lft_next(state) >> 40) * 0x1p-24f;
+}
+
+float lft_normal(uint64_t *state)
+{
+    float sum = -6.0f;
+    for (int i = 0; i < 12; i++) {
+        sum += lft_uniform(state);
+    }
+    return sum;
+}
+
+uint32_t lft_below(uint64_t *state, uint32_t n)
+{
+    return (uint32_t)((lft_next(state) >> 32) * n >> 32);
+}
+
+/* ---- Weights -----------------------------------------------------------------------------------
+ */
+
+static int8_t random_code(uint64_t *state, bool nibble, lft_mood mood)
+{
+    int low = nibble ? -8 : -128, high = nibble ? 7 : 127;
+    if (mood == LFT_EXTREME) {
+        return (int8_t)(lft_below(state, 2) != 0 ? low : high);
+    }
+    return (int8_t)(low + (int)lft_below(state, (uint32_t)(high - low + 1)));
+}
+
+/* Scales are f16 values for the formats that store f16. */
+static float random_scale(uint64_t *state, bool half, lft_mood mood)
+{
+    float f = (0.5f + lft_uniform(state)) * 0.02f;
+    if (mood == LFT_SCALES) {
+        static const float odd[] = {0.0f, 0x1p-24f, 0x1.8p-20f, 65504.0f, -65504.0f, -0.001f, 1.0f};
+        f = odd[lft_below(state, sizeof odd / sizeof odd[0])];
+    }
+    return half ? lf_half_to_float(lf_float_to_half(f)) : f;
+}
+
+static void random_value(uint64_t *state, lf_wformat format, lft_mood mood, uint8_t *out)
+{
+    float f =
+        mood == LFT_EXTREME ? (lft_below(state, 2) != 0 ? 1000.0f : -1000.0f) : lft_normal(state);
+    if (mood == LFT_SCALES) {
+        static const float odd[] = {0.0f, -0.0f, 0x1p-24f, 0x1p-126f, 60000.0f, -1.0f};
+        f = odd[lft_below(state, sizeof odd / sizeof odd[0])];
+    }
+    uint16_t h = format == LF_W_F16 ? lf_float_to_half(f) : (uint16_t)(lf_bits(f) >> 16);
+    if (format == LF_W_F32) {
+        memcpy(out, &f, sizeof f);
+    } else {
+        memcpy(out, &h, sizeof h);
+    }
+}
+
+static bool is_float(lf_wformat format)
+{
+    return format == LF_W_F32 || format == LF_W_F16 || format == LF_W_BF16;
+}
+
+static size_t value_size(lf_wformat format)
+{
+    return format == LF_W_F32 ? 4 : 2;
+}
+
+lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k, lft_mood mood)
+{
+    lft_matrix w = {.format = like->weights,
+                    .group = like->group != 0 ? like->group : 32,
+                    .mins = like->mins,
+                    .n = n,
+                    .k = k};
+    if (is_float(w.format)) {
+        w.values = lft_guard(n * k * value_size(w.format), 1);
+        for (size_t i = 0; i < n * k; i++) {
+            random_value(state, w.format, mood, w.values + i * value_size(w.format));
+        }
+        return w;
+    }
+    w.codes = lft_guard(n * k, 1);
+    for (size_t i = 0; i < n * k; i++) {
+        w.codes[i] = random_code(state, w.format == LF_W_Q4, mood);
+    }
+    size_t groups = n * (k / w.group);
+    w.scales = lft_guard(groups * sizeof(float), sizeof(float));
+    w.min = w.mins ? lft_guard(groups * sizeof(float), sizeof(float)) : NULL;
+    for (size_t i = 0; i < groups; i++) {
+        w.scales[i] = random_scale(state, w.format != LF_W_I8G, mood);
+        if (w.mins) {
+            w.min[i] = random_scale(state, false, mood) * lft_normal(state);
+        }
+    }
+    return w;
+}
+
+void lft_weights_free(lft_matrix *w)
+{
+    lft_unguard(w->codes);
+    lft_unguard(w->scales);
+    lft_unguard(w->min);
+    lft_unguard(w->values);
+    *w = (lft_matrix){0};
+}
+
+float lft_weight_value(const lft_matrix *w, size_t row, size_t i)
+{
+    const uint8_t *p = w->values + (row * w->k + i) * value_size(w->format);
+    switch (w->format) {
+    case LF_W_F32:
+        return lf_load_f32(p);
+    case LF_W_F16:
+        return lf_half_to_float(lf_load_u16(p));
+    default:
+        return lf_float((uint32_t)lf_load_u16(p) << 16);
+    }
+}
+
+void *lft_pack(const lf_gemm *gemm, const lft_matrix *w)
+{
+    size_t bytes = gemm->panel_bytes(w->k);
+    size_t panels = (w->n + gemm->nr - 1) / gemm->nr;
+    assert_int_equal(bytes % 64, 0);
+    uint8_t *out = lft_guard(bytes * panels, 64);
+    for (size_t p = 0; p < panels; p++) {
+        size_t row = p * gemm->nr;
+        size_t groups = w->k / w->group;
+        lf_panel_source source = {.rows = (uint32_t)(w->n - row < gemm->nr ? w->n - row : gemm->nr),
+                                  .group = w->group};
+        if (is_float(w->format)) {
+            source.values = w->values + row * w->k * value_size(w->format);
+        } else {
+            source.codes = w->codes + row * w->k;
+            source.scales = w->scales + row * groups;
+            source.mins = w->mins ? w->min + row * groups : NULL;
+        }
+        gemm->pack(w->k, &source, out + p * bytes);
+    }
+    return out;
+}
+
+/* ---- Activations -------------------------------------------------------------------------------
+ */
+
+void lft_activations(uint64_t *state, size_t k, lft_mood mood, float *x)
+{
+    float block = 1.0f;
+    for (size_t i = 0; i < k; i++) {
+        if (mood == LFT_SCALES && i % 32 == 0) {
+            static const float odd[] = {0.0f, 0x1p-120f, 0x1p-60f, 1.0f, 0x1p40f};
+            block = odd[lft_below(state, sizeof odd / sizeof odd[0])];
+        }
+        float f = lft_normal(state);
+        x[i] = mood == LFT_EXTREME ? (f < 0.0f ? -3.0f : 3.0f) : f * block;
+    }
+}
+
+void *lft_row(const lf_act *act, size_t k, const float *x)
+{
+    assert_int_equal(act->row_bytes(k) % 64, 0);
+    void *row = lft_guard(act->row_bytes(k), 64);
+    act->quantize(k, x, row);
+    return row;
+}
+
+void *lft_tile(const lf_act *act, size_t m, size_t k, void *const *rows)
+{
+    const void *views[64];
+    assert_true(m <= sizeof views / sizeof views[0]);
+    for (size_t i = 0; i < m; i++) {
+        views[i] = rows[i];
+    }
+    assert_int_equal(act->tile_bytes(m, k) % 64, 0);
+    void *tile = lft_guard(act->tile_bytes(m, k), 64);
+    act->tile(m, k, views, tile);
+    return tile;
+}
+
+/* ---- Comparison --------------------------------------------------------------------------------
+ */
+
+size_t lft_differs(size_t n, const float *a, const float *b)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool both_nan = a[i] != a[i] && b[i] != b[i];
+        if (lf_bits(a[i]) != lf_bits(b[i]) && !both_nan) {
+            return i;
+        }
+    }
+    return n;
+}
+
+size_t lft_masks(uint32_t masks[8])
+{
+    static const uint32_t without[] = {
+        0,           LF_CPU_AVX512VNNI, LF_CPU_AVX512, LF_CPU_AVX512 | LF_CPU_AVXVNNI,
+        LF_CPU_AVX2, LF_CPU_AVX,        LF_CPU_SSE41,
+    };
+    uint32_t cpu = 0, cores = 0;
+    assert_true(lf_cpu_detect(&cpu, &cores));
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++) {
+        uint32_t mask = lf_cpu_without(cpu, without[i]);
+        if (n == 0 || masks[n - 1] != mask) {
+            masks[n++] = mask;
+        }
+    }
+    return n;
+}

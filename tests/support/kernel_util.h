@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns what the kernel tests share: memory between forbidden pages, random numbers, random and
+ * extreme weights and activations, packing. A failing helper fails the test that called it. */
+#ifndef LFT_KERNEL_UTIL_H
+#define LFT_KERNEL_UTIL_H
+
+#include "kernels/kernels.h"
+
+/* ---- Memory ---- */
+
+/* `bytes` bytes that end right before a page that must not be touched (rounded up to `align`, a
+ * power of two up to a page, at the start), with another such page before. Filled with 0xA5. */
+void *lft_guard(size_t bytes, size_t align);
+void lft_unguard(void *p); /* any pointer of lft_guard; NULL is nothing */
+void lft_unguard_all(void);
+
+/* ---- Random numbers ---- */
+
+/* LFT_SEED in the environment or a fixed number; printed once. */
+uint64_t lft_seed(void);
+uint64_t lft_next(uint64_t *state);
+float lft_uniform(uint64_t *state); /* [0, 1) */
+float lft_normal(uint64_t *state);  /* mean 0, variance 1, roughly */
+uint32_t lft_below(uint64_t *state, uint32_t n);
+
+/* ---- Weights ---- */
+
+/* How values are chosen. */
+typedef enum {
+    LFT_RANDOM,
+    LFT_EXTREME, /* smallest and largest codes, activations that become -127 and 127 */
+    LFT_SCALES,  /* zero, tiny and huge scales and activations */
+    LFT_N_MOODS
+} lft_mood;
+
+typedef struct lft_matrix {
+    lf_wformat format;
+    uint32_t group;
+    bool mins;
+    size_t n, k;
+    int8_t *codes;   /* [n][k], block formats */
+    float *scales;   /* [n][k / group] */
+    float *min;      /* [n][k / group] or NULL */
+    uint8_t *values; /* [n][k], float formats */
+} lft_matrix;
+
+lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k, lft_mood mood);
+void lft_weights_free(lft_matrix *w);
+
+/* Value of one weight of a float format. */
+float lft_weight_value(const lft_matrix *w, size_t row, size_t i);
+
+/* All panels of the matrix for `gemm`, in guarded memory. */
+void *lft_pack(const lf_gemm *gemm, const lft_matrix *w);
+
+/* ---- Activations ---- */
+
+void lft_activations(uint64_t *state, size_t k, lft_mood mood, float *x);
+
+/* A row of `act`, a tile of rows; in guarded memory. */
+void *lft_row(const lf_act *act, size_t k, const float *x);
+void *lft_tile(const lf_act *act, size_t m, size_t k, void *const *rows);
+
+/* ---- Comparison ---- */
+
+/* Index of the first difference in bits (any two NaNs are equal), or n. */
+size_t lft_differs(size_t n, const float *a, const float *b);
+
+/* CPU masks to try on this machine: everything, then less and less. Returns how many. */
+size_t lft_masks(uint32_t masks[8]);
+
+#endif /* LFT_KERNEL_UTIL_H */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models, sessions and memory for tests: temporary folders, the golden checkpoints, loading through
+ * the public API, an allocator that counts and fails. Anything that goes wrong here fails the test
+ * that called. */
+#ifndef LF_TESTS_MODELS_H
+#define LF_TESTS_MODELS_H
+
+#include "lfm2.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* ---- Files ---- */
+
+/* A folder of its own below the system's temporary folder, made by the first call; lft_end removes
+ * it with all its files. Returns "<folder>/<name>", valid until lft_end (at most 64 of them). */
+const char *lft_temp(const char *name);
+void lft_end(void);
+
+/* A whole file with a 0 added, to be freed. */
+char *lft_read_file(const char *path, size_t *size);
+
+/* ---- Golden checkpoints: see tests/golden/make_forward.py ---- */
+
+extern const char *const lft_cases[]; /* names, NULL at the end */
+
+typedef struct lft_golden {
+    int32_t *ids;
+    size_t n_ids, n_vocab;
+    float *logits; /* [n_ids][n_vocab] */
+} lft_golden;
+
+/* Writes the case's Hugging Face folder and returns its path (valid until lft_end). */
+const char *lft_golden_folder(const char *name);
+void lft_golden_read(const char *name, lft_golden *out);
+void lft_golden_free(lft_golden *golden);
+
+/* ---- Handles ---- */
+
+/* Fails the test, with the library's message, unless status is `expected`. */
+void lft_expect(int32_t status, int32_t expected, const char *what);
+#define LFT_OK(call)              lft_expect((call), LFM2_OK, #call)
+#define LFT_FAILS(call, expected) lft_expect((call), (expected), #call)
+
+/* kernels: LFM2_KERNELS_*; disable: LFM2_CPU_* bits. */
+lfm2_runtime *lft_runtime(int32_t n_threads, int32_t kernels, uint32_t disable);
+
+/* Path of the synthetic model "tiny" in `type`, made by the first call (seed 1). */
+const char *lft_tiny(const char *type);
+
+lfm2_model *lft_load(lfm2_runtime *runtime, const char *path);
+lfm2_session *lft_session(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk, int32_t kv_type);
+uint32_t lft_vocab(const lfm2_model *model);
+
+/* A model with its own runtime of n_threads threads. */
+lfm2_model *lft_open(const char *path, int32_t n_threads, int32_t kernels, uint32_t disable);
+
+/* n ids below n_vocab, the same for the same seed; to be freed. */
+int32_t *lft_ids(size_t n, uint32_t n_vocab, uint64_t seed);
+
+/* ---- Numbers ---- */
+
+/* SplitMix64. */
+uint64_t lft_random(uint64_t *state);
+double lft_unit(uint64_t *state); /* [0, 1) */
+
+/* Natural logarithm of softmax, in double. */
+void lft_log_softmax(const float *logits, size_t n, double *out);
+
+/* Largest |log softmax difference| of n_rows rows; NaN anywhere gives infinity. */
+double lft_log_distance(const float *a, const float *b, size_t n_rows, size_t n_vocab);
+
+/* ---- An allocator that counts and fails ---- */
+
+typedef struct lft_memory {
+    atomic_llong live_blocks, live_bytes;
+    atomic_llong calls;
+    atomic_llong fail_at; /* the call (from 1) that fails, with all after it if fail_on; 0: none */
+    atomic_bool fail_on;
+    atomic_bool broken; /* a block came back with another size or alignment, or damaged */
+} lft_memory;
+
+void *lft_memory_alloc(void *memory, size_t bytes, size_t align);
+void lft_memory_free(void *memory, void *ptr, size_t bytes, size_t align);
+
+#endif /* LF_TESTS_MODELS_H */

@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What the built libraries show and use:
+#  - the shared library and liblfm2.a define exactly the functions of lfm2.h, nothing else;
+#  - our objects call nothing that ends the process, prints or reads the environment; memory comes
+#    from one place; kernels only compute;
+#  - no writable data outside threads' own storage.
+#   symbols.sh LIBLFM2.SO LIBLFM2.A OBJECT...      (objects named ...src/ROOM/x.c.o, kernels/...)
+set -euo pipefail
+export LC_ALL=C
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+shared=$1
+archive=$2
+shift 2
+broken=0
+
+complain() {
+    printf '%s\n' "$*"
+    broken=$((broken + 1))
+}
+
+declared=$(sed -e 's://.*::' "$repo/include/lfm2.h" | tr '\n' ' ' |
+    grep -o 'LFM2_API [^;(]*lfm2_[a-z0-9_]* *(' | grep -o 'lfm2_[a-z0-9_]* *($' | tr -d ' (' | sort -u)
+
+# compare TITLE SYMBOLS
+compare() {
+    local extra missing
+    extra=$(comm -13 <(echo "$declared") <(echo "$2"))
+    missing=$(comm -23 <(echo "$declared") <(echo "$2"))
+    [ -z "$extra" ] || complain "$1 shows more than lfm2.h:" $extra
+    [ -z "$missing" ] || complain "$1 lacks:" $missing
+}
+compare "$(basename "$shared")" "$(nm -D --defined-only "$shared" |
+    awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u)"
+compare "$(basename "$archive")" "$(nm -g --defined-only "$archive" |
+    awk 'NF == 3 { print $3 }' | sort -u)"
+
+# Lines "OBJECT CLASS SYMBOL SECTION" of our own objects, named from src/ or kernels/ on.
+symbols=$(nm -A -f sysv "$@" 2>/dev/null | tr -d ' \t' | awk -F'|' 'NF >= 7 {
+    name = $1; sub(/.*:/, "", name)
+    object = $1; sub(/:[^:]*$/, "", object); sub(/^.*\.dir\/(\.\/)?/, "", object)
+    print object, $3, name, $7 }')
+for room in src/common src/load src/text src/model src/run kernels; do
+    grep -q "^$room/" <<<"$symbols" || complain "no symbol from $room among the objects"
+done
+
+# calls WHAT OBJECT-PATTERN NAME-PATTERN: complains of undefined names in objects.
+calls() {
+    local object symbol
+    while read -r object symbol; do
+        complain "$object calls $symbol: $1"
+    done < <(awk -v objects="$2" -v names="^($3)$" \
+        '$2 == "U" && $1 ~ objects && $3 ~ names { print $1, $3 }' <<<"$symbols")
+}
+calls 'the library ends no process' . \
+    'abort|exit|_exit|_Exit|quick_exit|atexit|__assert_fail|raise|kill|signal|sigaction'
+calls 'the library prints nothing' . \
+    'f?printf|vf?printf|__v?f?printf_chk|puts|putchar|putc|perror|fputs|fputc|stdout|stderr'
+calls 'the library reads no environment' . 'getenv|secure_getenv|setenv|putenv'
+# json_number.c gives strtod numbers without a decimal point.
+calls 'results depend on the locale' '^(kernels|src/(api|load|quant|text|model|run|convert)|src/common/[^j])' \
+    'setlocale|strtod|strtof|strtold|atof|v?f?scanf|__isoc99_v?s?scanf'
+calls 'unbounded, or not for threads' . \
+    'strcpy|strcat|v?sprintf|__v?sprintf_chk|gets|strtok|rand|srand|random|system|popen|strerror'
+calls 'memory comes from common/alloc.c' '^src/(api|load|quant|text|model|run|convert)' \
+    'malloc|calloc|realloc|free|aligned_alloc|posix_memalign|strdup|strndup'
+calls 'kernels hold arithmetic only' '^kernels/' \
+    'malloc|calloc|realloc|free|aligned_alloc|posix_memalign|pthread.*|f?open|read|write|mmap|lf_fail.*'
+
+while read -r object symbol; do
+    complain "$object has writable data: $symbol"
+done < <(awk '$2 ~ /^[bBdDC]$/ && $4 !~ /^\.(tbss|tdata|data\.rel\.ro)/ { print $1, $3 }' <<<"$symbols")
+
+if [ "$broken" -gt 0 ]; then
+    printf '%d broken\n' "$broken"
+    exit 1
+fi
+printf '%d functions, nothing else; %d symbols looked at\n' "$(wc -l <<<"$declared")" \
+    "$(wc -l <<<"$symbols")"

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several threads over one runtime and one model, through the public API alone: sessions of their
+ * own give everyone the same text, handles may be given back in any thread, and a session can be
+ * cancelled from outside. Runs under the thread sanitizer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lfm2.h"
+
+enum { N_USERS = 4, N_PROMPT = 40, N_GENERATED = 12 };
+
+static struct {
+    char folder[64], path[96];
+    lfm2_runtime *runtime;
+    lfm2_model *model;
+    uint32_t n_vocab;
+} shared;
+
+static int fail_setup(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, lfm2_last_error());
+    return -1;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(shared.folder, "/tmp/lfm2-threads-XXXXXX");
+    if (mkdtemp(shared.folder) == NULL) {
+        return -1;
+    }
+    snprintf(shared.path, sizeof shared.path, "%s/tiny.gguf", shared.folder);
+    lfm2_runtime_options options;
+    lfm2_runtime_options_init(&options);
+    options.n_threads = 3;
+    if (lfm2_runtime_create(&options, &shared.runtime) != LFM2_OK) {
+        return fail_setup("runtime");
+    }
+    if (lfm2_synthesize(shared.runtime, "tiny", 7, shared.path, NULL) != LFM2_OK) {
+        return fail_setup("synthesize");
+    }
+    if (lfm2_model_load(shared.runtime, shared.path, NULL, &shared.model) != LFM2_OK) {
+        return fail_setup("load");
+    }
+    lfm2_model_info info = {.size = sizeof info};
+    if (lfm2_model_get_info(shared.model, &info) != LFM2_OK) {
+        return fail_setup("info");
+    }
+    shared.n_vocab = info.n_vocab;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lfm2_model_free(shared.model);
+    lfm2_runtime_free(shared.runtime);
+    unlink(shared.path);
+    rmdir(shared.folder);
+    return 0;
+}
+
+/* ---- Everyone gets the same text ---- */
+
+typedef struct user {
+    lfm2_model *model; /* one reference, given back by the user's own thread */
+    int32_t status;
+    int32_t ids[N_GENERATED];
+    float last_logits[8];
+} user;
+
+static int32_t run_greedily(lfm2_session *session, user *u)
+{
+    int32_t prompt[N_PROMPT];
+    for (int32_t i = 0; i < N_PROMPT; i++) {
+        prompt[i] = (int32_t)((uint32_t)(i * 37 + 11) % shared.n_vocab);
+    }
+    int32_t status = lfm2_session_prefill(session, prompt, N_PROMPT);
+    for (int i = 0; status == LFM2_OK && i < N_GENERATED; i++) {
+        const float *logits = NULL;
+        size_t n = 0;
+        status = lfm2_session_logits(session, &logits, &n);
+        if (status != LFM2_OK) {
+            break;
+        }
+        size_t best = 0;
+        for (size_t j = 1; j < n; j++) {
+            best = logits[j] > logits[best] ? j : best;
+        }
+        u->ids[i] = (int32_t)best;
+        memcpy(u->last_logits, logits, sizeof u->last_logits);
+        status = lfm2_session_decode(session, u->ids[i]);
+    }
+    return status;
+}
+
+static void *use_model(void *argument)
+{
+    user *u = argument;
+    lfm2_session *session = NULL;
+    u->status = lfm2_session_create(u->model, NULL, &session);
+    if (u->status == LFM2_OK) {
+        u->status = run_greedily(session, u);
+    }
+    lfm2_session_free(session);
+    /* An error of this thread's own: its text must be this thread's, too. */
+    lfm2_model *none = NULL;
+    if (u->status == LFM2_OK &&
+        (lfm2_model_load(shared.runtime, shared.folder, NULL, &none) == LFM2_OK ||
+         strstr(lfm2_last_error(), "lfm2-threads") == NULL)) {
+        u->status = LFM2_E_INTERNAL;
+    }
+    lfm2_model_free(u->model);
+    return NULL;
+}
+
+static void test_same_text(void **state)
+{
+    (void)state;
+    static user users[N_USERS];
+    pthread_t threads[N_USERS];
+    for (int i = 0; i < N_USERS; i++) {
+        users[i] = (user){.model = lfm2_model_retain(shared.model)};
+        assert_int_equal(pthread_create(&threads[i], NULL, use_model, &users[i]), 0);
+    }
+    for (int i = 0; i < N_USERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < N_USERS; i++) {
+        assert_int_equal(users[i].status, LFM2_OK);
+        assert_memory_equal(users[i].ids, users[0].ids, sizeof users[0].ids);
+        assert_memory_equal(users[i].last_logits, users[0].last_logits,
+                            sizeof users[0].last_logits);
+    }
+}
+
+/* ---- Cancelling from outside ---- */
+
+typedef struct canceller {
+    lfm2_session *session;
+    atomic_bool stop;
+} canceller;
+
+static void *keep_cancelling(void *argument)
+{
+    canceller *c = argument;
+    while (!atomic_load(&c->stop)) {
+        lfm2_session_cancel(c->session);
+        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    }
+    return NULL;
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    canceller c = {0};
+    atomic_init(&c.stop, false);
+    assert_int_equal(lfm2_session_create(shared.model, NULL, &c.session), LFM2_OK);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, keep_cancelling, &c), 0);
+
+    int32_t status = LFM2_OK;
+    for (int i = 0; i < 200000 && status == LFM2_OK; i++) {
+        status = lfm2_session_decode(c.session, 3);
+        if (lfm2_session_length(c.session) + 1 >= lfm2_session_capacity(c.session)) {
+            assert_int_equal(lfm2_session_reset(c.session), LFM2_OK);
+        }
+    }
+    atomic_store(&c.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(status, LFM2_E_CANCELLED);
+
+    /* The last request may have come after the call that failed: then the next call takes it. */
+    status = lfm2_session_decode(c.session, 3);
+    assert_true(status == LFM2_OK || status == LFM2_E_CANCELLED);
+    assert_int_equal(lfm2_session_reset(c.session), LFM2_OK);
+    user before = {0}, after = {0};
+    assert_int_equal(run_greedily(c.session, &before), LFM2_OK);
+    lfm2_session_free(c.session);
+
+    lfm2_session *fresh = NULL;
+    assert_int_equal(lfm2_session_create(shared.model, NULL, &fresh), LFM2_OK);
+    assert_int_equal(run_greedily(fresh, &after), LFM2_OK);
+    assert_memory_equal(before.ids, after.ids, sizeof after.ids);
+    lfm2_session_free(fresh);
+}
+
+/* ---- The last one turns off the light ---- */
+
+static void *free_model(void *model)
+{
+    lfm2_model_free(model);
+    return NULL;
+}
+
+static void test_freed_elsewhere(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = NULL;
+    lfm2_model *model = NULL;
+    assert_int_equal(lfm2_runtime_create(NULL, &runtime), LFM2_OK);
+    assert_int_equal(lfm2_model_load(runtime, shared.path, NULL, &model), LFM2_OK);
+    lfm2_runtime_free(runtime); /* the model keeps it */
+    pthread_t threads[N_USERS];
+    for (int i = 0; i < N_USERS; i++) {
+        void *reference = i == 0 ? model : lfm2_model_retain(model);
+        if (i == 0) {
+            lfm2_model_retain(model); /* the references of the others come from a live one */
+        }
+        assert_int_equal(pthread_create(&threads[i], NULL, free_model, reference), 0);
+    }
+    for (int i = 0; i < N_USERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    lfm2_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_text),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_freed_elsewhere),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

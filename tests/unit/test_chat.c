@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The chat format against Hugging Face's rendering (golden/text/chat.jsonl), and its errors. */
+#include "common/json.h"
+#include "support/counting_alloc.h"
+#include "support/text_vocab.h"
+#include "text/chat.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MAX_MESSAGES = 16, MAX_IDS = 16384 };
+
+static char *text_of(const lf_chat *chat)
+{
+    char *text = malloc(chat->len + 1);
+    assert_non_null(text);
+    size_t at = 0;
+    for (size_t i = 0; i < chat->n_spans; i++) {
+        assert_true(chat->spans[i].len > 0);
+        memcpy(text + at, chat->spans[i].text, chat->spans[i].len);
+        at += chat->spans[i].len;
+    }
+    assert_int_equal(at, chat->len);
+    text[at] = '\0';
+    return text;
+}
+
+/* ---- The reference's conversations ---- */
+
+static void replay_one(const lf_tokenizer *t, const lf_json *line, size_t number)
+{
+    lfm2_message messages[MAX_MESSAGES];
+    size_t n = 0;
+    for (const lf_json *m = lf_json_get(line, "m")->child; m != NULL; m = m->next) {
+        assert_true(n < MAX_MESSAGES);
+        messages[n++] = (lfm2_message){m->child->text, m->child->next->text, m->child->next->len};
+    }
+    const lf_json *tools = lf_json_get(line, "t");
+    const char *tools_text = tools->kind == LF_JSON_STRING ? tools->text : NULL;
+    uint32_t flags = lf_json_get(line, "g")->kind == LF_JSON_TRUE ? LFM2_CHAT_GENERATION_PROMPT : 0;
+    const lf_json *want = lf_json_get(line, "x");
+    lf_alloc alloc = lf_alloc_default();
+    for (int no_bos = 0; no_bos < 2; no_bos++) {
+        lf_chat chat;
+        int32_t status = lf_chat_build(&alloc, messages, n, tools_text, tools->len,
+                                       flags | (no_bos ? LFM2_CHAT_NO_BOS : 0), &chat);
+        if (status != LFM2_OK) {
+            fail_msg("line %zu: %s", number, lf_fail_text());
+        }
+        char *text = text_of(&chat);
+        size_t bos = no_bos ? strlen("<|startoftext|>") : 0;
+        if (chat.len != want->len - bos || memcmp(text, want->text + bos, chat.len) != 0) {
+            fail_msg("line %zu gives:\n%s\nnot:\n%s", number, text, want->text + bos);
+        }
+        free(text);
+        static int32_t ids[MAX_IDS];
+        size_t n_ids = 0;
+        assert_int_equal(
+            lf_tokenizer_encode(t, chat.spans, chat.n_spans, false, ids, MAX_IDS, &n_ids), LFM2_OK);
+        char hash[17];
+        snprintf(hash, sizeof hash, "%016llx", (unsigned long long)text_hash_ids(ids, n_ids));
+        if (!no_bos && strcmp(hash, lf_json_get(line, "h")->text) != 0) {
+            print_error("line %zu has other ids:", number);
+            for (size_t i = 0; i < n_ids; i++) {
+                print_error(" %d", ids[i]);
+            }
+            fail_msg("%s", "");
+        }
+        lf_chat_free(&chat);
+    }
+}
+
+static void replay(void **state)
+{
+    (void)state;
+    lf_alloc alloc = lf_alloc_default();
+    text_vocab vocab;
+    assert_true(text_vocab_load(&vocab));
+    lf_tokenizer *t = NULL;
+    assert_int_equal(lf_tokenizer_create(&alloc, &vocab.data, false, &t), LFM2_OK);
+    text_vocab_free(&vocab);
+    size_t size = 0;
+    uint8_t *file = text_golden_read("chat.jsonl", &size);
+    assert_non_null(file);
+    size_t lines = 0;
+    for (const char *line = (const char *)file; *line != '\0'; lines++) {
+        const char *end = strchr(line, '\n');
+        assert_non_null(end);
+        lf_arena arena;
+        lf_arena_init(&arena, &alloc);
+        const lf_json *json = NULL;
+        assert_int_equal(
+            lf_json_parse(&arena, "line", LFM2_E_TEXT, line, (size_t)(end - line), &json), LFM2_OK);
+        replay_one(t, json, lines + 1);
+        lf_arena_free(&arena);
+        line = end + 1;
+    }
+    assert_true(lines >= 200);
+    free(file);
+    lf_tokenizer_free(t);
+}
+
+/* ---- By hand ---- */
+
+static lfm2_message message(const char *role, const char *content)
+{
+    return (lfm2_message){role, content, strlen(content)};
+}
+
+static void check(const lfm2_message *messages, size_t n, const char *tools, uint32_t flags,
+                  const char *want)
+{
+    lf_alloc alloc = lf_alloc_default();
+    lf_chat chat;
+    int32_t status =
+        lf_chat_build(&alloc, messages, n, tools, tools ? strlen(tools) : 0, flags, &chat);
+    if (status != LFM2_OK) {
+        fail_msg("%s", lf_fail_text());
+    }
+    char *text = text_of(&chat);
+    assert_string_equal(text, want);
+    free(text);
+    lf_chat_free(&chat);
+    lf_chat_free(&chat);
+}
+
+static void by_hand(void **state)
+{
+    (void)state;
+    lfm2_message m[] = {message("system", "S"), message("user", "U"), message("system", ""),
+                        message("tool", "T")};
+    check(m, 0, NULL, 0, "<|startoftext|>");
+    check(NULL, 0, NULL, LFM2_CHAT_NO_BOS, "");
+    check(m, 1, NULL, 0, "<|startoftext|><|im_start|>system\nS<|im_end|>\n");
+    check(m + 1, 1, NULL, LFM2_CHAT_GENERATION_PROMPT | LFM2_CHAT_NO_BOS,
+          "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n");
+    /* An empty system text is none; a system message further on is a message as any other. */
+    check(m + 2, 1, NULL, LFM2_CHAT_NO_BOS, "");
+    check(m + 1, 3, NULL, LFM2_CHAT_NO_BOS,
+          "<|im_start|>user\nU<|im_end|>\n<|im_start|>system\n<|im_end|>\n"
+          "<|im_start|>tool\n<|tool_response_start|>T<|tool_response_end|><|im_end|>\n");
+    check(m + 2, 1, "[1]", LFM2_CHAT_NO_BOS,
+          "<|im_start|>system\nList of tools: <|tool_list_start|>[1]<|tool_list_end|><|im_end|>\n");
+    check(m, 1,
+          " [ {\"b\":[],\"a\":{}} , \"as is \\u00e9\" ,\n[ 1.50e+2,\"\\u00e9\\u001F\\/\" ] ] ",
+          LFM2_CHAT_NO_BOS,
+          "<|im_start|>system\nS\nList of tools: <|tool_list_start|>[{\"b\": [], \"a\": {}}, as is "
+          "\xC3\xA9, [1.50e+2, \"\xC3\xA9\\u001f/\"]]<|tool_list_end|><|im_end|>\n");
+    check(m, 1, "[]", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
+    check(m, 1, "", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
+}
+
+static void special_spans(void **state)
+{
+    (void)state;
+    static const char *const roles[] = {"system", "user", "assistant", "tool"};
+    lf_alloc alloc = lf_alloc_default();
+    for (size_t r = 0; r < 4; r++) {
+        lfm2_message m = message(roles[r], "CONTENT");
+        lf_chat chat;
+        assert_int_equal(lf_chat_build(&alloc, &m, 1, "[{}]", 4, 0, &chat), LFM2_OK);
+        size_t seen = 0;
+        for (size_t i = 0; i < chat.n_spans; i++) {
+            bool content = chat.spans[i].text == m.content;
+            seen += content;
+            assert_int_equal(chat.spans[i].special, !content || r == 0 || r == 2);
+        }
+        assert_int_equal(seen, 1);
+        lf_chat_free(&chat);
+    }
+}
+
+static void check_error(const lfm2_message *messages, size_t n, const char *tools, int32_t status,
+                        const char *code, const char *part)
+{
+    counting_alloc counter;
+    lf_alloc alloc = counting_alloc_init(&counter);
+    lf_chat chat;
+    assert_int_equal(lf_chat_build(&alloc, messages, n, tools, tools ? strlen(tools) : 0, 0, &chat),
+                     status);
+    if (code != NULL) {
+        assert_string_equal(lf_fail_code(), code);
+    }
+    if (strstr(lf_fail_text(), part) == NULL) {
+        fail_msg("'%s' lacks '%s'", lf_fail_text(), part);
+    }
+    lf_chat_free(&chat);
+    assert_int_equal(counter.live, 0);
+}
+
+static void errors(void **state)
+{
+    (void)state;
+    lfm2_message m[] = {message("user", "x"), message("User", "x"), message("", ""),
+                        {NULL, "x", 1},       {"user", NULL, 1},    {"user", NULL, 0}};
+    check_error(m, 2, NULL, LFM2_E_ARGUMENT, "chat.role", "message 1: role 'User'");
+    check_error(m + 1, 1, NULL, LFM2_E_ARGUMENT, "chat.role", "message 0: role 'User'");
+    check_error(m + 2, 1, NULL, LFM2_E_ARGUMENT, "chat.role", "message 0: role ''");
+    check_error(m + 3, 1, NULL, LFM2_E_ARGUMENT, "chat.role", "(NULL)");
+    check_error(m + 4, 1, NULL, LFM2_E_ARGUMENT, "chat.content", "message 0");
+    check_error(NULL, 1, NULL, LFM2_E_ARGUMENT, "chat.messages", "");
+    check_error(m, 1, "{}", LFM2_E_TEXT, "chat.tools", "not a JSON array");
+    check_error(m, 1, "  null", LFM2_E_TEXT, "chat.tools", "offset 2");
+    check_error(m, 1, "\"x\"", LFM2_E_TEXT, "chat.tools", "tools");
+    check_error(m, 1, "[{\"a\":1},]", LFM2_E_TEXT, NULL, "tools");
+    check_error(m, 1, "[1", LFM2_E_TEXT, NULL, "tools");
+    check(m + 5, 1, NULL, LFM2_CHAT_NO_BOS, "<|im_start|>user\n<|im_end|>\n");
+}
+
+/* As deep as the parser lets through, and one deeper. */
+static void deep_tools(void **state)
+{
+    (void)state;
+    lfm2_message m = message("user", "x");
+    for (size_t depth = LF_JSON_MAX_DEPTH - 2; depth <= LF_JSON_MAX_DEPTH + 2; depth++) {
+        char tools[2 * LF_JSON_MAX_DEPTH + 8] = "";
+        char want[2 * LF_JSON_MAX_DEPTH + 200] = "<|im_start|>system\nList of tools: "
+                                                 "<|tool_list_start|>";
+        memset(tools, '[', depth);
+        memset(tools + depth, ']', depth);
+        strcat(want, tools);
+        strcat(want, "<|tool_list_end|><|im_end|>\n<|im_start|>user\nx<|im_end|>\n");
+        lf_alloc alloc = lf_alloc_default();
+        lf_chat chat;
+        int32_t status = lf_chat_build(&alloc, &m, 1, tools, 2 * depth, LFM2_CHAT_NO_BOS, &chat);
+        if (status == LFM2_OK) {
+            assert_true(depth <= LF_JSON_MAX_DEPTH + 1);
+            char *text = text_of(&chat);
+            assert_string_equal(text, want);
+            free(text);
+        } else {
+            assert_true(depth > LF_JSON_MAX_DEPTH);
+            assert_int_equal(status, LFM2_E_TEXT);
+        }
+        lf_chat_free(&chat);
+    }
+}
+
+static void without_memory(void **state)
+{
+    (void)state;
+    static char big[100000];
+    memset(big, ' ', sizeof big);
+    memcpy(big, "[{\"a\":[1,2,{\"b\":null}]},", 24);
+    memset(big + 24, '1', 40000);
+    big[sizeof big - 1] = ']';
+    lfm2_message m = message("user", "x");
+    size_t needed = SIZE_MAX;
+    for (size_t fail_at = 0; fail_at < needed; fail_at++) {
+        counting_alloc counter;
+        lf_alloc alloc = counting_alloc_init(&counter);
+        counter.fail_at = fail_at;
+        lf_chat chat;
+        int32_t status = lf_chat_build(&alloc, &m, 1, big, sizeof big, 0, &chat);
+        if (status == LFM2_OK) {
+            needed = fail_at;
+        } else {
+            assert_int_equal(status, LFM2_E_MEMORY);
+        }
+        lf_chat_free(&chat);
+        assert_int_equal(counter.live, 0);
+        assert_int_equal(counter.mistakes, 0);
+    }
+    assert_true(needed >= 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replay), cmocka_unit_test(by_hand),    cmocka_unit_test(special_spans),
+        cmocka_unit_test(errors), cmocka_unit_test(deep_tools), cmocka_unit_test(without_memory),
+    };
+    return cmocka_run_group_tests_name("chat", tests, NULL, NULL);
+}

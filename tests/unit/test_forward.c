@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's numbers against two outsiders: logits of Hugging Face transformers for tiny
+ * checkpoints of both architectures, and the double-precision network of support/reference.c.
+ * ctest-labels: golden */
+#include "support/models.h"
+#include "support/reference.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- Against transformers ---- */
+
+static double engine_distance(const char *path, int32_t kernels, int32_t kv, const int32_t *ids,
+                              size_t n, size_t n_vocab, const float *truth)
+{
+    lfm2_model *model = lft_open(path, 2, kernels, 0);
+    assert_int_equal(lft_vocab(model), n_vocab);
+    lfm2_session *session = lft_session(model, (uint32_t)n, 0, kv);
+    float *logits = calloc(n * n_vocab, sizeof *logits);
+    assert_non_null(logits);
+    LFT_OK(lfm2_session_eval(session, ids, n, logits));
+    double distance = lft_log_distance(logits, truth, n, n_vocab);
+    free(logits);
+    lfm2_session_free(session);
+    lfm2_model_free(model);
+    return distance;
+}
+
+/* Float against float, other orders of summation: about 1e-5. The limit leaves a factor of ten. */
+static void test_transformers(void **state)
+{
+    (void)state;
+    for (int i = 0; lft_cases[i] != NULL; i++) {
+        lft_golden g;
+        lft_golden_read(lft_cases[i], &g);
+        const char *path = lft_golden_folder(lft_cases[i]);
+        double distance = engine_distance(path, LFM2_KERNELS_AUTO, LFM2_KV_F32, g.ids, g.n_ids,
+                                          g.n_vocab, g.logits);
+        double scalar = engine_distance(path, LFM2_KERNELS_SCALAR, LFM2_KV_F32, g.ids, g.n_ids,
+                                        g.n_vocab, g.logits);
+        print_message("%-14s max |log p - transformers| %.2e (scalar kernels %.2e)\n", lft_cases[i],
+                      distance, scalar);
+        assert_true(distance < 1e-4);
+        assert_true(scalar < 1e-4);
+        lft_golden_free(&g);
+    }
+}
+
+/* The judge is judged: without this the next tests would prove nothing. */
+static void test_reference(void **state)
+{
+    (void)state;
+    for (int i = 0; lft_cases[i] != NULL; i++) {
+        lft_golden g;
+        lft_golden_read(lft_cases[i], &g);
+        lft_reference_options exact = {false, false};
+        size_t n_vocab = 0;
+        float *logits =
+            lft_reference(lft_golden_folder(lft_cases[i]), &exact, g.ids, g.n_ids, &n_vocab);
+        assert_int_equal(n_vocab, g.n_vocab);
+        double distance = lft_log_distance(logits, g.logits, g.n_ids, n_vocab);
+        print_message("%-14s max |log p reference - transformers| %.2e\n", lft_cases[i], distance);
+        assert_true(distance < 1e-4);
+        free(logits);
+        lft_golden_free(&g);
+    }
+}
+
+/* ---- Against the double-precision network ---- */
+
+enum { N_TOKENS = 24 };
+
+/* Only the order and rounding of float sums differ; with keys and values in half precision, also
+ * which of two neighbours (2^-11 apart) a value next to the middle becomes. */
+static void test_float_weights(void **state)
+{
+    (void)state;
+    const char *const types[] = {"f32", "f16", "bf16"};
+    const int32_t kernels[] = {LFM2_KERNELS_SCALAR, LFM2_KERNELS_OWN};
+    for (size_t i = 0; i < 6; i++) {
+        const char *path = lft_tiny(types[i / 2]);
+        lft_reference_options options = {.f16_kv = i % 2 == 1};
+        int32_t kv = options.f16_kv ? LFM2_KV_F16 : LFM2_KV_F32;
+        int32_t *ids = lft_ids(N_TOKENS, 256, 3);
+        size_t n = 0;
+        float *truth = lft_reference(path, &options, ids, N_TOKENS, &n);
+        for (int k = 0; k < 2; k++) {
+            double distance = engine_distance(path, kernels[k], kv, ids, N_TOKENS, n, truth);
+            print_message("%-4s kv %s, kernels %d: max |log p - reference| %.2e\n", types[i / 2],
+                          options.f16_kv ? "f16" : "f32", kernels[k], distance);
+            assert_true(distance < (options.f16_kv ? 1e-2 : 1e-4));
+        }
+        free(truth);
+        free(ids);
+    }
+}
+
+/* With block-quantised weights both sides round activations to int8 by the same rule, but from
+ * inputs that differ in the last bits of a float. Where one lies next to the border between two
+ * codes it moves by a whole step, 1/127 of its block's largest value, and everything after it
+ * follows. So there are two kinds of texts: those where no code moved agree as floats do, the
+ * others to a fraction of a nat. Short texts, so that there are enough of the first kind;
+ * `least_equal` of them must be. */
+static void compare_quantised(const char *path, const char *what, int32_t kernels, int texts,
+                              int least_equal)
+{
+    enum { LENGTH = 3 };
+    lfm2_model *model = lft_open(path, 1, kernels, 0);
+    uint32_t n_vocab = lft_vocab(model);
+    lfm2_session *session = lft_session(model, 64, 0, LFM2_KV_F32);
+    lft_reference_options options = {.int8_activations = true};
+    int32_t *ids = lft_ids((size_t)texts * LENGTH, n_vocab, 5);
+    float *logits = calloc((size_t)LENGTH * n_vocab, sizeof *logits);
+    assert_non_null(logits);
+    int equal = 0;
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < texts; i++) {
+        size_t n = 0;
+        float *truth = lft_reference(path, &options, ids + i * LENGTH, LENGTH, &n);
+        assert_int_equal(n, n_vocab);
+        LFT_OK(lfm2_session_reset(session));
+        LFT_OK(lfm2_session_eval(session, ids + i * LENGTH, LENGTH, logits));
+        double distance = lft_log_distance(logits, truth, LENGTH, n_vocab);
+        equal += distance < 1e-4 ? 1 : 0;
+        least = fmin(least, distance);
+        most = fmax(most, distance);
+        free(truth);
+    }
+    print_message("%-4s kernels %d: %d of %d texts agree as floats do; max |log p - reference| "
+                  "%.1e to %.1e\n",
+                  what, kernels, equal, texts, least, most);
+    assert_true(equal >= least_equal);
+    assert_true(most < 5.0);
+    free(logits);
+    free(ids);
+    lfm2_session_free(session);
+    lfm2_model_free(model);
+}
+
+static void test_quantised_weights(void **state)
+{
+    (void)state;
+    compare_quantised(lft_tiny("q8_0"), "q8_0", LFM2_KERNELS_SCALAR, 16, 12);
+    compare_quantised(lft_tiny("q8_0"), "q8_0", LFM2_KERNELS_OWN, 16, 12);
+    compare_quantised(lft_tiny("q4_0"), "q4_0", LFM2_KERNELS_SCALAR, 16, 12);
+    compare_quantised(lft_tiny("q4_0"), "q4_0", LFM2_KERNELS_OWN, 16, 12);
+}
+
+static void test_demo_model(void **state)
+{
+    (void)state;
+    if (access(LFM2_DEMO_MODEL, R_OK) != 0) {
+        print_message("no demo model at %s\n", LFM2_DEMO_MODEL);
+        skip();
+    }
+    compare_quantised(LFM2_DEMO_MODEL, "demo", LFM2_KERNELS_OWN, 8, 2);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_transformers),  cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_float_weights), cmocka_unit_test(test_quantised_weights),
+        cmocka_unit_test(test_demo_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, end);
+}

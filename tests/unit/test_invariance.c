@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The numerical law: a token's logits depend on the model, the tokens before it, the KV type and
+ * the kernel family, never on threads, chunks, calls, cancelled passes or the CPU. Bit for bit. */
+#include "support/models.h"
+
+#include "model/model.h"
+#include "run/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Ways to compute the logits of every position of a text ---- */
+
+typedef struct text {
+    const int32_t *ids;
+    size_t n, n_vocab;
+} text;
+
+static float *rows(const text *t)
+{
+    float *out = calloc(t->n * t->n_vocab, sizeof *out);
+    assert_non_null(out);
+    return out;
+}
+
+static void copy_last(lfm2_session *session, const text *t, float *row)
+{
+    const float *logits = NULL;
+    size_t n = 0;
+    LFT_OK(lfm2_session_logits(session, &logits, &n));
+    assert_int_equal(n, t->n_vocab);
+    memcpy(row, logits, n * sizeof *row);
+}
+
+static void eval_all(lfm2_session *session, const text *t, float *out)
+{
+    LFT_OK(lfm2_session_eval(session, t->ids, t->n, out));
+    float *last = rows(&(text){t->ids, 1, t->n_vocab});
+    copy_last(session, t, last);
+    assert_memory_equal(last, out + (t->n - 1) * t->n_vocab, t->n_vocab * sizeof *last);
+    free(last);
+}
+
+static void decode_all(lfm2_session *session, const text *t, float *out)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        LFT_OK(lfm2_session_decode(session, t->ids[i]));
+        copy_last(session, t, out + i * t->n_vocab);
+    }
+}
+
+/* Pieces of 1 to `most` tokens, by turns prefill (then only the last row of the piece is known; the
+ * others are taken from `known`) and eval. */
+static void split_randomly(lfm2_session *session, const text *t, size_t most, uint64_t seed,
+                           const float *known, float *out)
+{
+    for (size_t at = 0, turn = 0; at < t->n; turn++) {
+        size_t n = 1 + lft_random(&seed) % most;
+        n = n < t->n - at ? n : t->n - at;
+        float *piece = out + at * t->n_vocab;
+        if (turn % 2 == 0) {
+            LFT_OK(lfm2_session_eval(session, t->ids + at, n, piece));
+        } else {
+            LFT_OK(lfm2_session_prefill(session, t->ids + at, n));
+            memcpy(piece, known + at * t->n_vocab, n * t->n_vocab * sizeof *piece);
+            copy_last(session, t, piece + (n - 1) * t->n_vocab);
+        }
+        at += n;
+        assert_int_equal(lfm2_session_length(session), at);
+    }
+}
+
+static void same(const text *t, const float *a, const float *b, const char *what)
+{
+    size_t row = t->n_vocab * sizeof *a;
+    for (size_t i = 0; i < t->n; i++) {
+        if (memcmp(a + i * t->n_vocab, b + i * t->n_vocab, row) != 0) {
+            fail_msg("%s: the logits of token %zu of %zu differ (by %g in log p)", what, i, t->n,
+                     lft_log_distance(a + i * t->n_vocab, b + i * t->n_vocab, 1, t->n_vocab));
+        }
+    }
+}
+
+/* Everything that must not matter, against `truth` of one pass on one thread. */
+static void check_ways(const char *path, int32_t kernels, int32_t kv, const text *t,
+                       const float *truth)
+{
+    enum { EVAL, DECODE, SPLIT };
+    static const struct {
+        int32_t threads;
+        uint32_t chunk;
+        int way;
+    } ways[] = {{1, 1, EVAL},  {1, 7, SPLIT},  {1, 512, DECODE}, {2, 64, EVAL},
+                {2, 2, SPLIT}, {3, 512, EVAL}, {3, 64, DECODE},  {3, 512, SPLIT}};
+    lfm2_model *model = NULL;
+    float *out = rows(t);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (i == 0 || ways[i].threads != ways[i - 1].threads) {
+            lfm2_model_free(model);
+            model = lft_open(path, ways[i].threads, kernels, 0);
+        }
+        lfm2_session *session = lft_session(model, (uint32_t)t->n, ways[i].chunk, kv);
+        if (ways[i].way == EVAL) {
+            eval_all(session, t, out);
+        } else if (ways[i].way == DECODE) {
+            decode_all(session, t, out);
+        } else {
+            split_randomly(session, t, ways[i].chunk == 7 ? 9 : 40, i, truth, out);
+        }
+        char what[96];
+        snprintf(what, sizeof what, "kernels %d, %d threads, chunk %u, way %d", kernels,
+                 ways[i].threads, ways[i].chunk, ways[i].way);
+        same(t, truth, out, what);
+        lfm2_session_free(session);
+    }
+    free(out);
+    lfm2_model_free(model);
+}
+
+static float *make_truth(const char *path, int32_t kernels, int32_t kv, text *t, size_t n)
+{
+    lfm2_model *model = lft_open(path, 1, kernels, 0);
+    t->n = n;
+    t->n_vocab = lft_vocab(model);
+    t->ids = lft_ids(n, (uint32_t)t->n_vocab, 11);
+    lfm2_session *session = lft_session(model, (uint32_t)n, 0, kv);
+    float *out = rows(t);
+    eval_all(session, t, out);
+    lfm2_session_free(session);
+    lfm2_model_free(model);
+    return out;
+}
+
+static void check_model(const char *path, int32_t kernels, int32_t kv, size_t n)
+{
+    text t;
+    float *truth = make_truth(path, kernels, kv, &t, n);
+    check_ways(path, kernels, kv, &t, truth);
+    free(truth);
+    free((void *)(uintptr_t)t.ids);
+}
+
+static void test_calls_and_threads(void **state)
+{
+    (void)state;
+    for (int i = 0; lft_cases[i] != NULL; i++) {
+        check_model(lft_golden_folder(lft_cases[i]), LFM2_KERNELS_AUTO,
+                    i % 2 == 0 ? LFM2_KV_F16 : LFM2_KV_F32, 68);
+    }
+    check_model(lft_tiny("q4_0"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 68);
+    check_model(lft_tiny("q8_0"), LFM2_KERNELS_OWN, LFM2_KV_F32, 68);
+    check_model(lft_tiny("f16"), LFM2_KERNELS_OWN, LFM2_KV_F16, 68);
+    check_model(lft_tiny("f32"), LFM2_KERNELS_SCALAR, LFM2_KV_F16, 68);
+    check_model(lft_tiny("q4_0"), LFM2_KERNELS_XNNPACK, LFM2_KV_F16, 68);
+    check_model(lft_tiny("q8_0"), LFM2_KERNELS_XNNPACK, LFM2_KV_F16, 70);
+}
+
+/* ---- The CPU ---- */
+
+/* What a set of CPU features comes to: the kernels that are used. */
+typedef struct selection {
+    lf_ops ops;
+    lf_act acts[LF_A_COUNT];
+    const lf_gemm *gemms[LF_W_COUNT][2][2][2];
+} selection;
+
+static void select_kernels(const lfm2_runtime *runtime, selection *out)
+{
+    memset(out, 0, sizeof *out);
+    memcpy(&out->ops, &runtime->kernels.ops, sizeof out->ops);
+    memcpy(out->acts, runtime->kernels.acts, sizeof out->acts);
+    for (uint32_t w = 0; w < LF_W_COUNT; w++) {
+        for (uint32_t i = 0; i < 8; i++) {
+            out->gemms[w][i & 1][i >> 1 & 1][i >> 2] =
+                lf_gemm_pick(&runtime->kernels, (lf_wformat)w, (i & 1) != 0 ? 16 : 32, (i & 2) != 0,
+                             (i & 4) != 0 ? 44 : 256);
+        }
+    }
+}
+
+/* Every set of kernels that this machine can be reduced to, against the portable ones. */
+static void check_cpus(const char *path, int32_t kv)
+{
+    enum { BITS = 8, MOST = 64 };
+    static selection seen[MOST];
+    size_t n_seen = 0;
+    text t;
+    float *truth = make_truth(path, LFM2_KERNELS_SCALAR, kv, &t, 36);
+    float *out = rows(&t);
+    for (uint32_t disable = 0; disable < 1u << BITS; disable++) {
+        lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_OWN, disable);
+        select_kernels(runtime, &seen[n_seen]);
+        size_t same_as = 0;
+        while (memcmp(&seen[same_as], &seen[n_seen], sizeof seen[0]) != 0) {
+            same_as++;
+        }
+        if (same_as == n_seen) {
+            n_seen++;
+            assert_true(n_seen < MOST);
+            lfm2_model *model = lft_load(runtime, path);
+            lfm2_session *session = lft_session(model, 64, 0, kv);
+            eval_all(session, &t, out);
+            char what[64];
+            snprintf(what, sizeof what, "own kernels, CPU bits %x", lfm2_runtime_cpu(runtime));
+            same(&t, truth, out, what);
+            LFT_OK(lfm2_session_reset(session));
+            decode_all(session, &t, out);
+            same(&t, truth, out, what);
+            lfm2_session_free(session);
+            lfm2_model_free(model);
+        }
+        lfm2_runtime_free(runtime);
+    }
+    print_message("%s: %zu sets of kernels\n", path, n_seen);
+    free(out);
+    free(truth);
+    free((void *)(uintptr_t)t.ids);
+}
+
+static void test_cpus(void **state)
+{
+    (void)state;
+    check_cpus(lft_tiny("q4_0"), LFM2_KV_F16);
+    check_cpus(lft_tiny("q8_0"), LFM2_KV_F32);
+    check_cpus(lft_tiny("f16"), LFM2_KV_F16);
+    check_cpus(lft_golden_folder("dense-odd"), LFM2_KV_F32);
+    check_cpus(lft_golden_folder("moe-nobias"), LFM2_KV_F16);
+    if (access(LFM2_DEMO_MODEL, R_OK) == 0) {
+        check_cpus(LFM2_DEMO_MODEL, LFM2_KV_F16);
+    }
+}
+
+/* ---- Cancelled passes leave nothing behind ---- */
+
+/* A model whose row norm cancels `session` when it is called for the `at`-th time. */
+static struct {
+    void (*norm)(size_t n, const float *x, const float *w, float eps, float *out);
+    lfm2_session *session;
+    int calls, at;
+} trap;
+
+static void cancelling_norm(size_t n, const float *x, const float *w, float eps, float *out)
+{
+    trap.norm(n, x, w, eps, out);
+    if (++trap.calls == trap.at) {
+        lfm2_session_cancel(trap.session);
+    }
+}
+
+/* Appends tokens; the pass is cancelled again and again, each time later, until it goes through. */
+static int append_with_cancels(const int32_t *ids, size_t n, float *out)
+{
+    uint32_t before = lfm2_session_length(trap.session);
+    for (int cancels = 0;; cancels++) {
+        trap.calls = 0;
+        trap.at = 1 + cancels * 3;
+        int32_t status = lfm2_session_eval(trap.session, ids, n, out);
+        if (status == LFM2_OK) {
+            if (trap.calls >=
+                trap.at) { /* cancelled after the last look: meant for the next call */
+                assert_true(lf_session_take_cancel(trap.session));
+            }
+            trap.at = 0;
+            assert_int_equal(lfm2_session_length(trap.session), before + n);
+            return cancels;
+        }
+        lft_expect(status, LFM2_E_CANCELLED, "eval");
+        assert_int_equal(lfm2_session_length(trap.session), before);
+        const float *logits = NULL;
+        assert_int_equal(lfm2_session_logits(trap.session, &logits, NULL), LFM2_E_STATE);
+    }
+}
+
+static void check_cancels(const char *path, int32_t kv)
+{
+    text t;
+    float *truth = make_truth(path, LFM2_KERNELS_AUTO, kv, &t, 70);
+    float *out = rows(&t);
+    lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
+    trap.session = lft_session(model, 80, 64, kv);
+    trap.norm = model->runtime->kernels.ops.rmsnorm;
+    trap.at = 0;
+    model->runtime->kernels.ops.rmsnorm = cancelling_norm;
+    static const size_t pieces[] = {1, 2, 3, 1, 5, 30, 1, 20, 1, 6};
+    size_t at = 0;
+    int cancels = 0;
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        cancels += append_with_cancels(t.ids + at, pieces[i], out + at * t.n_vocab);
+        at += pieces[i];
+    }
+    assert_int_equal(at, t.n);
+    assert_true(cancels > 50);
+    same(&t, truth, out, "after cancelled passes");
+    lfm2_session_free(trap.session);
+    lfm2_model_free(model);
+    free(out);
+    free(truth);
+    free((void *)(uintptr_t)t.ids);
+}
+
+static void test_cancelled_passes(void **state)
+{
+    (void)state;
+    check_cancels(lft_golden_folder("dense-untied"), LFM2_KV_F16); /* 4 taps, attention first */
+    check_cancels(lft_golden_folder("moe-plain"), LFM2_KV_F32);    /* 3 taps, experts */
+}
+
+/* On CANCELLED the chunks computed before stay. */
+static void test_cancel_between_chunks(void **state)
+{
+    (void)state;
+    text t;
+    const char *path = lft_golden_folder("moe-plain");
+    float *truth = make_truth(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 40);
+    float *out = rows(&t);
+    lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
+    trap.session = lft_session(model, 40, 16, LFM2_KV_F16);
+    trap.norm = model->runtime->kernels.ops.rmsnorm;
+    trap.calls = 0;
+    trap.at = 16 * 40; /* norms are one a row: in the second chunk or so */
+    model->runtime->kernels.ops.rmsnorm = cancelling_norm;
+    LFT_FAILS(lfm2_session_eval(trap.session, t.ids, t.n, out), LFM2_E_CANCELLED);
+    uint32_t length = lfm2_session_length(trap.session);
+    assert_true(length > 0 && length < 40 && length % 16 == 0);
+    trap.at = 0;
+    LFT_OK(lfm2_session_eval(trap.session, t.ids + length, t.n - length, out + length * t.n_vocab));
+    same(&t, truth, out, "chunks before a cancel");
+    lfm2_session_free(trap.session);
+    lfm2_model_free(model);
+    free(out);
+    free(truth);
+    free((void *)(uintptr_t)t.ids);
+}
+
+/* A session full of other text, then forgotten. */
+static void test_reset(void **state)
+{
+    (void)state;
+    const char *path = lft_golden_folder("dense-untied");
+    text t;
+    float *truth = make_truth(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 70);
+    float *out = rows(&t);
+    lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
+    lfm2_session *session = lft_session(model, 200, 64, LFM2_KV_F16);
+    for (uint64_t round = 1; round < 4; round++) {
+        int32_t *other = lft_ids(200, (uint32_t)t.n_vocab, round);
+        LFT_OK(lfm2_session_prefill(session, other, 201 - round));
+        LFT_OK(lfm2_session_reset(session));
+        assert_int_equal(lfm2_session_length(session), 0);
+        eval_all(session, &t, out);
+        same(&t, truth, out, "after a reset");
+        LFT_OK(lfm2_session_reset(session));
+        free(other);
+    }
+    lfm2_session_free(session);
+    lfm2_model_free(model);
+    free(out);
+    free(truth);
+    free((void *)(uintptr_t)t.ids);
+}
+
+/* ---- Long contexts: attention in several segments of 2048 positions ---- */
+
+enum { LONG = 4130, TAIL = 24 };
+
+/* The last TAIL tokens' logits: the text before in chunks, the tail in pieces of `piece`. */
+static void long_tail(const char *path, int32_t kv, int32_t threads, uint32_t chunk, size_t piece,
+                      const text *t, float *out)
+{
+    lfm2_model *model = lft_open(path, threads, LFM2_KERNELS_AUTO, 0);
+    lfm2_session *session = lft_session(model, 5000, chunk, kv);
+    size_t start = t->n - TAIL;
+    LFT_OK(lfm2_session_prefill(session, t->ids, start));
+    for (size_t at = 0; at < TAIL; at += piece) {
+        size_t n = piece < TAIL - at ? piece : TAIL - at;
+        LFT_OK(lfm2_session_eval(session, t->ids + start + at, n, out + at * t->n_vocab));
+    }
+    lfm2_session_free(session);
+    lfm2_model_free(model);
+}
+
+static void check_long(const char *path, int32_t kv)
+{
+    static const struct {
+        int32_t threads;
+        uint32_t chunk;
+        size_t piece; /* up to 4 tokens go one way through attention, more another */
+    } ways[] = {{1, 500, TAIL}, {2, 512, 1}, {3, 65, 3}};
+    lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
+    text t = {.n = LONG, .n_vocab = lft_vocab(model)};
+    lfm2_model_free(model);
+    t.ids = lft_ids(LONG, (uint32_t)t.n_vocab, 5);
+    text tail = {t.ids + LONG - TAIL, TAIL, t.n_vocab};
+    float *truth = rows(&tail);
+    float *out = rows(&tail);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        long_tail(path, kv, ways[i].threads, ways[i].chunk, ways[i].piece, &t,
+                  i == 0 ? truth : out);
+        if (i > 0) {
+            char what[96];
+            snprintf(what, sizeof what, "%d tokens, way %zu", LONG, i);
+            same(&tail, truth, out, what);
+        }
+    }
+    free(truth);
+    free(out);
+    free((void *)(uintptr_t)t.ids);
+}
+
+static void test_long_context(void **state)
+{
+    (void)state;
+    check_long(lft_golden_folder("dense-plain"), LFM2_KV_F16);
+    check_long(lft_golden_folder("dense-plain"), LFM2_KV_F32);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calls_and_threads),
+        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_cancelled_passes),
+        cmocka_unit_test(test_cancel_between_chunks),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_long_context),
+    };
+    return cmocka_run_group_tests(tests, NULL, end);
+}

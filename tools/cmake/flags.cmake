@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# lfm2_flags: how every C file of the project is compiled.
+include(CheckCCompilerFlag)
+
+add_library(lfm2_flags INTERFACE)
+
+target_compile_options(lfm2_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
+  -Wmissing-prototypes -Wundef -Wcast-qual -Wwrite-strings -Wvla -Wdouble-promotion -Wformat=2
+  # A product and a sum are one rounding only where the source says fma.
+  -ffp-contract=off
+  -fstack-protector-strong)
+target_compile_definitions(lfm2_flags INTERFACE _POSIX_C_SOURCE=200809L)
+
+if(LFM2_WERROR)
+  target_compile_options(lfm2_flags INTERFACE -Werror)
+endif()
+
+if(CMAKE_C_COMPILER_ID MATCHES Clang)
+  # objcopy (see archive.cmake) reorders symbols, which clang's address-significance table forbids.
+  target_compile_options(lfm2_flags INTERFACE -fno-addrsig)
+endif()
+
+if(LFM2_SANITIZE)
+  if(NOT LFM2_SANITIZE MATCHES "^(address|undefined|address,undefined|thread)$")
+    message(FATAL_ERROR "LFM2_SANITIZE: 'address,undefined' or 'thread', not '${LFM2_SANITIZE}'")
+  endif()
+  set(lfm2_sanitize -fsanitize=${LFM2_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(lfm2_flags INTERFACE ${lfm2_sanitize} -O1 -g1)
+  # Directory-wide: also for programs that only link the library.
+  add_link_options(${lfm2_sanitize})
+elseif(CMAKE_BUILD_TYPE MATCHES "^Rel")
+  target_compile_options(lfm2_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()

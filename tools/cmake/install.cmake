@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# What `cmake --install` puts where. The package files find everything relative to themselves, so an
+# installed tree can be moved.
+include(CMakePackageConfigHelpers)
+
+install(FILES include/lfm2.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(TARGETS lfm2_shared LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(FILES "${lfm2_archive}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+install(FILES ${lfm2_private_libs} DESTINATION "${CMAKE_INSTALL_LIBDIR}/lfm2")
+if(TARGET lfm2_program)
+  install(TARGETS lfm2_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+install(FILES tools/model/lfm2-demo-q4_0.gguf DESTINATION "${CMAKE_INSTALL_DATADIR}/lfm2" OPTIONAL)
+install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+
+# Notices of the libraries whose code is inside ours or installed beside it.
+foreach(package libxnnpack-dev libpthreadpool0 libcpuinfo0)
+  foreach(root "${LFM2_DEPS}" "")
+    set(notice "${root}/usr/share/doc/${package}/copyright")
+    if(EXISTS "${notice}")
+      install(FILES "${notice}" DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME "${package}.copyright")
+      break()
+    endif()
+  endforeach()
+endforeach()
+
+# ---- pkg-config ---------------------------------------------------------------------------------
+
+set(lfm2_pc_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
+file(RELATIVE_PATH lfm2_pc_to_lib "${lfm2_pc_dir}" "${CMAKE_INSTALL_FULL_LIBDIR}")
+file(RELATIVE_PATH lfm2_pc_to_include "${lfm2_pc_dir}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+set(lfm2_pc_private "")
+if(lfm2_private_libs)
+  set(lfm2_pc_private "-L\${libdir}/lfm2 -Wl,-rpath,\${libdir}/lfm2 ")
+endif()
+string(APPEND lfm2_pc_private "-lpthreadpool -lcpuinfo -lutf8proc -lxxhash -lpthread -lm")
+foreach(name lfm2 lfm2-static)
+  configure_file(tools/cmake/${name}.pc.in "${CMAKE_CURRENT_BINARY_DIR}/${name}.pc" @ONLY)
+  install(FILES "${CMAKE_CURRENT_BINARY_DIR}/${name}.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endforeach()
+
+# ---- find_package -------------------------------------------------------------------------------
+
+set(lfm2_config_dir "${CMAKE_INSTALL_LIBDIR}/cmake/lfm2")
+configure_package_config_file(tools/cmake/lfm2Config.cmake.in
+  "${CMAKE_CURRENT_BINARY_DIR}/lfm2Config.cmake" INSTALL_DESTINATION "${lfm2_config_dir}"
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/lfm2ConfigVersion.cmake"
+  COMPATIBILITY SameMajorVersion)
+install(FILES "${CMAKE_CURRENT_BINARY_DIR}/lfm2Config.cmake"
+  "${CMAKE_CURRENT_BINARY_DIR}/lfm2ConfigVersion.cmake" DESTINATION "${lfm2_config_dir}")

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kernel sources and the instruction sets they are compiled for. The suffix of a file's name says
+# which it may use: q4_avx512vnni.c. Nothing else in the project is compiled for more than the
+# architecture's baseline.
+file(GLOB_RECURSE lfm2_kernel_sources CONFIGURE_DEPENDS kernels/scalar/*.c kernels/xnnpack/*.c)
+file(GLOB lfm2_kernel_top CONFIGURE_DEPENDS kernels/*.c)
+list(APPEND lfm2_kernel_sources ${lfm2_kernel_top})
+
+set(lfm2_avx2 -mavx2 -mfma -mf16c)
+set(lfm2_avx512 ${lfm2_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd)
+set(lfm2_isa_sse41 -msse4.1)
+set(lfm2_isa_avx -mavx)
+set(lfm2_isa_avx2 ${lfm2_avx2})
+set(lfm2_isa_avxvnni ${lfm2_avx2} -mavxvnni)
+set(lfm2_isa_avx512 ${lfm2_avx512})
+set(lfm2_isa_avx512vnni ${lfm2_avx512} -mavx512vnni)
+set(lfm2_isa_avx512vnnigfni ${lfm2_avx512} -mavx512vnni -mgfni)
+set(lfm2_isa_avx512bf16 ${lfm2_avx512} -mavx512bf16)
+set(lfm2_isa_neondot -march=armv8.2-a+dotprod)
+set(lfm2_isa_neoni8mm -march=armv8.2-a+i8mm+dotprod)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(lfm2_arch x86)
+  set(lfm2_arch_define LF_ARCH_X86=1)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(lfm2_arch arm)
+  set(lfm2_arch_define LF_ARCH_ARM64=1)
+else()
+  message(FATAL_ERROR "lfm2 is written for x86-64 and arm64, not ${CMAKE_SYSTEM_PROCESSOR}")
+endif()
+file(GLOB_RECURSE lfm2_arch_sources CONFIGURE_DEPENDS kernels/${lfm2_arch}/*.c)
+list(APPEND lfm2_kernel_sources ${lfm2_arch_sources})
+
+foreach(source IN LISTS lfm2_kernel_sources)
+  set(options "")
+  if(CMAKE_BUILD_TYPE MATCHES "^Rel" AND NOT LFM2_SANITIZE)
+    list(APPEND options -O3)
+  endif()
+  cmake_path(GET source STEM stem)
+  string(REGEX REPLACE "^.*_" "" suffix "${stem}")
+  if(source IN_LIST lfm2_arch_sources AND DEFINED lfm2_isa_${suffix})
+    list(APPEND options ${lfm2_isa_${suffix}})
+  endif()
+  set_source_files_properties("${source}" PROPERTIES
+    COMPILE_OPTIONS "${options}" COMPILE_DEFINITIONS ${lfm2_arch_define})
+endforeach()

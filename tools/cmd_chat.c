@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lfm2 chat: a conversation. Each turn is appended to the session; nothing is computed twice. */
+#include "gen_opts.h"
+#include "interrupt.h"
+#include "line.h"
+#include "model_opts.h"
+#include "tokens.h"
+
+#include <string.h>
+
+#define END_OF_TURN "<|im_end|>"
+
+typedef struct chat_opts {
+    model_opts model;
+    session_opts session;
+    sampler_opts sampler;
+    const char *system, *tools;
+    uint32_t n_predict;
+    bool special;
+} chat_opts;
+
+static const opt_spec specs[] = {
+    {.kind = OPT_TEXT,
+     .name = "system",
+     .arg = "TEXT",
+     .help = "system message",
+     .offset = offsetof(chat_opts, system)},
+    {.kind = OPT_TEXT,
+     .name = "tools",
+     .arg = "FILE",
+     .help = "JSON array of the tools that the model may call",
+     .offset = offsetof(chat_opts, tools)},
+    {.kind = OPT_U32,
+     .letter = 'n',
+     .name = "predict",
+     .arg = "N",
+     .help = "most tokens of one answer; 0 = until it ends (default)",
+     .offset = offsetof(chat_opts, n_predict),
+     .max = INT32_MAX},
+    {.kind = OPT_FLAG,
+     .name = "special",
+     .help = "show control tokens of the answers by name",
+     .offset = offsetof(chat_opts, special)},
+};
+
+static const opt_group groups[] = {
+    {"Conversation", specs, COUNT(specs), 0},
+    SAMPLER_GROUP(chat_opts, sampler),
+    SESSION_GROUP(chat_opts, session),
+    MODEL_GROUP(chat_opts, model),
+};
+
+typedef struct chat {
+    const chat_opts *opts;
+    open_model opened;
+    lfm2_session *session;
+    lfm2_sampler *sampler;
+    line_input *input;
+    text_buffer tools;
+    /* Tokens of the rendered conversation that the session does not hold yet: what is missing of
+     * the last answer's end, or of a prompt that was interrupted. They go before the next turn. */
+    id_list pending;
+    int32_t end_id; /* of END_OF_TURN */
+    uint32_t n_turns;
+    lfm2_generate_result last; /* of the last answer */
+    char last_byte;            /* last byte printed */
+    bool dropped;              /* a turn was lost: the exit code is not 0 */
+} chat;
+
+static const char help_text[] = "/help   this text\n"
+                                "/reset  forget the conversation\n"
+                                "/stats  tokens held, speed of the last answer\n"
+                                "/quit   leave (so does the end of input, Ctrl-D)\n"
+                                "A backslash at the end of a line continues it on the next one. "
+                                "A line that starts with\ntwo slashes is a message that starts "
+                                "with one. Ctrl-C stops an answer.\n";
+
+static int32_t on_piece(void *user, const lfm2_piece *piece)
+{
+    chat *c = user;
+    if (piece->len > 0) {
+        out_model_text(piece->text, piece->len);
+        out_flush();
+        c->last_byte = piece->text[piece->len - 1];
+    }
+    return out_failed() ? 1 : 0;
+}
+
+/* The ids of this user message as the next turn, behind what is pending. */
+static int make_turn(chat *c, const char *text, size_t len, id_list *ids)
+{
+    const chat_opts *opts = c->opts;
+    lfm2_message messages[2];
+    size_t n = 0;
+    bool first = c->n_turns == 0;
+    if (first && opts->system != NULL) {
+        messages[n++] = (lfm2_message){"system", opts->system, strlen(opts->system)};
+    }
+    messages[n++] = (lfm2_message){"user", text, len};
+    uint32_t flags = LFM2_CHAT_GENERATION_PROMPT | (first ? 0U : LFM2_CHAT_NO_BOS);
+    int code = ids_append(ids, c->pending.data, c->pending.n);
+    if (code == EXIT_OK) {
+        code = ids_of_chat(c->opened.model, messages, n, first ? &c->tools : NULL, flags, ids);
+    }
+    return code;
+}
+
+/* After a turn whose prompt was `ids` of which `held` reached the session. */
+static int leave_pending(chat *c, const id_list *ids, size_t held)
+{
+    c->pending.n = 0;
+    int code = held < ids->n ? ids_append(&c->pending, ids->data + held, ids->n - held) : EXIT_OK;
+    bool closed =
+        held >= ids->n && c->last.finish == LFM2_FINISH_STOP_TOKEN && c->last.stop_id == c->end_id;
+    const char *rest = closed ? "\n" : END_OF_TURN "\n";
+    if (code == EXIT_OK) {
+        code = ids_of_text(c->opened.model, rest, strlen(rest), LFM2_TOKENIZE_SPECIAL, &c->pending);
+    }
+    return code;
+}
+
+/* Generates from ids; *held receives how many of them the session took. */
+static int generate(chat *c, const id_list *ids, size_t *held)
+{
+    lfm2_generate_options options;
+    lfm2_generate_options_init(&options);
+    options.max_tokens = c->opts->n_predict;
+    options.special = c->opts->special;
+    options.callback = on_piece;
+    options.callback_user = c;
+    uint32_t before = lfm2_session_length(c->session);
+    size_t done = 0;
+    int32_t status = LFM2_OK;
+    interrupt_begin(c->session);
+    do {
+        c->last = (lfm2_generate_result){.size = sizeof c->last, .stop_id = -1};
+        status = lfm2_generate(c->session, c->sampler, ids->data + done, ids->n - done, &options,
+                               &c->last);
+        done = lfm2_session_length(c->session) - before;
+        /* A Ctrl-C that came just after the last answer cancels this one before its start. */
+    } while (status == LFM2_OK && c->last.finish == LFM2_FINISH_CANCELLED && !interrupt_seen() &&
+             done < ids->n);
+    interrupt_end();
+    *held = done < ids->n ? done : ids->n;
+    return status == LFM2_OK ? EXIT_OK : fail_library();
+}
+
+static void report_end(const chat *c)
+{
+    if (c->last.finish == LFM2_FINISH_CONTEXT) {
+        notice("the context of %u tokens is full: /reset starts anew, -c N makes it larger",
+               lfm2_session_capacity(c->session));
+    } else if (c->last.finish == LFM2_FINISH_CANCELLED) {
+        notice("stopped");
+    }
+    if (c->opts->model.verbose) {
+        notice_timing(&c->last);
+    }
+}
+
+static int answer(chat *c, const char *text, size_t len)
+{
+    id_list ids = {0};
+    size_t held = 0;
+    uint32_t length = lfm2_session_length(c->session);
+    uint32_t capacity = lfm2_session_capacity(c->session);
+    int code = make_turn(c, text, len, &ids);
+    if (code == EXIT_OK && ids.n >= capacity - length) {
+        notice("the message needs %zu tokens and the context has room for %u: /reset starts anew, "
+               "-c N makes it larger",
+               ids.n + 1, capacity - length);
+        c->dropped = true;
+    } else if (code == EXIT_OK) {
+        c->last_byte = '\n';
+        code = generate(c, &ids, &held);
+        c->n_turns++;
+        if (c->last_byte != '\n') {
+            out_write("\n", 1);
+        }
+        out_flush();
+        if (code == EXIT_OK) {
+            report_end(c);
+            code = leave_pending(c, &ids, held);
+        }
+    }
+    ids_free(&ids);
+    return code;
+}
+
+static int reset(chat *c)
+{
+    c->n_turns = 0;
+    c->pending.n = 0;
+    c->last = (lfm2_generate_result){.size = sizeof c->last};
+    lfm2_sampler_reset(c->sampler);
+    return lfm2_session_reset(c->session) == LFM2_OK ? EXIT_OK : fail_library();
+}
+
+static void print_stats(const chat *c)
+{
+    const lfm2_generate_result *r = &c->last;
+    out_printf("%u turns, %u of %u tokens\n", c->n_turns, lfm2_session_length(c->session),
+               lfm2_session_capacity(c->session));
+    if (r->finish != 0) {
+        out_printf("last answer: prompt %u tokens in %.3f s, %u tokens in %.3f s, ended by %s\n",
+                   r->n_prompt, r->prompt_seconds, r->n_generated, r->generate_seconds,
+                   finish_name(r->finish));
+    }
+}
+
+/* Handles one line; *quit is set by /quit. */
+static int take_line(chat *c, const text_buffer *line, bool *quit)
+{
+    const char *text = line->data;
+    if (line->len == 0) {
+        return EXIT_OK;
+    }
+    if (text[0] != '/') {
+        return answer(c, text, line->len);
+    }
+    if (line->len > 1 && text[1] == '/') {
+        return answer(c, text + 1, line->len - 1);
+    }
+    int code = EXIT_OK;
+    if (strcmp(text, "/help") == 0) {
+        out_printf("%s", help_text);
+    } else if (strcmp(text, "/reset") == 0) {
+        code = reset(c);
+    } else if (strcmp(text, "/stats") == 0) {
+        print_stats(c);
+    } else if (strcmp(text, "/quit") == 0) {
+        *quit = true;
+    } else {
+        notice("unknown command %s: /help lists them", text);
+    }
+    out_flush();
+    return code;
+}
+
+static int converse(chat *c)
+{
+    text_buffer line = {0};
+    int code = EXIT_OK;
+    bool quit = false;
+    if (line_is_terminal(c->input)) {
+        notice("%s: /help lists the commands, Ctrl-D leaves", c->opened.path);
+    }
+    while (code == EXIT_OK && !quit && !out_failed()) {
+        line_result got = line_read(c->input, &line);
+        if (got == LINE_END) {
+            if (line_is_terminal(c->input)) {
+                out_write("\n", 1);
+            }
+            break;
+        }
+        if (got == LINE_ERROR) {
+            code = EXIT_FAILED;
+        } else if (got == LINE_TEXT) {
+            code = take_line(c, &line, &quit);
+        }
+    }
+    text_free(&line);
+    return code;
+}
+
+static int start(chat *c)
+{
+    const chat_opts *opts = c->opts;
+    int code = opts->tools != NULL ? text_read(opts->tools, &c->tools) : EXIT_OK;
+    if (code == EXIT_OK) {
+        code = model_open(&opts->model, LFM2_LOAD_FULL, &c->opened);
+    }
+    if (code == EXIT_OK) {
+        c->end_id = id_of_control(c->opened.model, END_OF_TURN);
+        code = c->end_id >= 0
+                   ? EXIT_OK
+                   : fail("cli.chat", "%s: no token " END_OF_TURN ": this model has no chat format",
+                          c->opened.path);
+    }
+    if (code == EXIT_OK) {
+        code = session_open(&opts->session, c->opened.model, &c->session);
+    }
+    if (code == EXIT_OK) {
+        code = sampler_open(&opts->sampler, c->opened.model, &c->sampler);
+    }
+    if (code == EXIT_OK) {
+        c->input = line_open("> ");
+        code = c->input != NULL ? EXIT_OK : EXIT_FAILED;
+    }
+    return code;
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    chat_opts opts = {0};
+    sampler_opts_init(&opts.sampler);
+    int code = options_parse(self, argc, argv, &opts, NULL);
+    if (code != PARSED) {
+        return code;
+    }
+    chat c = {.opts = &opts, .end_id = -1, .last_byte = '\n'};
+    code = start(&c);
+    if (code == EXIT_OK) {
+        code = converse(&c);
+    }
+    if (code == EXIT_OK && c.dropped && !line_is_terminal(c.input)) {
+        code = EXIT_FAILED;
+    }
+    line_close(c.input);
+    lfm2_sampler_free(c.sampler);
+    lfm2_session_free(c.session);
+    model_close(&c.opened);
+    ids_free(&c.pending);
+    text_free(&c.tools);
+    return code;
+}
+
+const command cmd_chat = {
+    .name = "chat",
+    .summary = "Hold a conversation.",
+    .synopsis = "[-m PATH] [OPTION]...",
+    .details = "One line is one message; /help lists the commands. Input that is not a terminal is "
+               "read line by\nline, each answer ends with a newline, and the exit code is 1 if a "
+               "message did not fit into the\ncontext.",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .run = run,
+};

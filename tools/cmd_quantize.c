@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lfm2 quantize: a model file with other weight types. */
+#include "json.h"
+#include "model_opts.h"
+#include "outfile.h"
+#include "progress.h"
+#include "weights.h"
+
+#include <string.h>
+
+typedef struct quantize_opts {
+    model_opts model;
+    uint32_t type;
+    bool json;
+} quantize_opts;
+
+static const opt_spec specs[] = {
+    {.kind = OPT_CHOICE,
+     .name = "type",
+     .arg = "TYPE",
+     .help = "type of the weights: q4_0 (default), q8_0, f16, bf16 or f32",
+     .offset = offsetof(quantize_opts, type),
+     .choices = weight_choices},
+    {.kind = OPT_FLAG,
+     .name = "json",
+     .help = "print a summary as one JSON object",
+     .offset = offsetof(quantize_opts, json)},
+};
+
+static const opt_group groups[] = {
+    {"Output", specs, COUNT(specs), 0},
+};
+
+static int run(const command *self, int argc, char **argv)
+{
+    quantize_opts opts = {.type = WEIGHTS_Q4_0};
+    opt_args args = {.n = 0};
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code != PARSED) {
+        return code;
+    }
+    lfm2_runtime *runtime = NULL;
+    code = outfile_check(args.items[1]);
+    if (code == EXIT_OK) {
+        code = runtime_open(&opts.model, &runtime);
+    }
+    if (code == EXIT_OK) {
+        lfm2_convert_options options;
+        progress bar;
+        weights_begin(&options, opts.type, &bar, "quantizing");
+        int32_t status = lfm2_quantize(runtime, args.items[0], args.items[1], &options);
+        code = weights_end(&bar, status, args.items[1], opts.type, opts.json);
+    }
+    lfm2_runtime_free(runtime);
+    return code;
+}
+
+const command cmd_quantize = {
+    .name = "quantize",
+    .summary = "Write a model with other weight types.",
+    .synopsis = "IN OUT [--type TYPE] [--json]",
+    .details = "IN is a GGUF file or a Hugging Face folder, OUT a GGUF file; it appears complete "
+               "or not at all.",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .min_args = 2,
+    .max_args = 2,
+    .run = run,
+};

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lfm2 run: one prompt, one answer. */
+#include "gen_opts.h"
+#include "interrupt.h"
+#include "json.h"
+#include "model_opts.h"
+#include "tokens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct run_opts {
+    model_opts model;
+    session_opts session;
+    sampler_opts sampler;
+    const char *prompt, *file, *system, *tools;
+    uint32_t n_predict;
+    opt_texts stop;
+    int32_t logprobs; /* -1 = not wanted */
+    bool raw, special, ignore_eos, json;
+} run_opts;
+
+static const opt_spec specs[] = {
+    {.kind = OPT_TEXT,
+     .letter = 'p',
+     .name = "prompt",
+     .arg = "TEXT",
+     .help = "the prompt",
+     .offset = offsetof(run_opts, prompt)},
+    {.kind = OPT_TEXT,
+     .letter = 'f',
+     .name = "file",
+     .arg = "FILE",
+     .help = "read the prompt from FILE ('-': standard input, the default unless it is a terminal)",
+     .offset = offsetof(run_opts, file)},
+    {.kind = OPT_TEXT,
+     .name = "system",
+     .arg = "TEXT",
+     .help = "system message",
+     .offset = offsetof(run_opts, system)},
+    {.kind = OPT_TEXT,
+     .name = "tools",
+     .arg = "FILE",
+     .help = "JSON array of the tools that the model may call",
+     .offset = offsetof(run_opts, tools)},
+    {.kind = OPT_FLAG,
+     .name = "raw",
+     .help = "continue the prompt as it is, without the chat format",
+     .offset = offsetof(run_opts, raw)},
+    {.kind = OPT_U32,
+     .letter = 'n',
+     .name = "predict",
+     .arg = "N",
+     .help = "most tokens of the answer; 0 = until it ends (default)",
+     .offset = offsetof(run_opts, n_predict),
+     .max = INT32_MAX},
+    {.kind = OPT_TEXTS,
+     .name = "stop",
+     .arg = "TEXT",
+     .help = "end the answer before this text; may be given several times",
+     .offset = offsetof(run_opts, stop)},
+    {.kind = OPT_FLAG,
+     .name = "ignore-eos",
+     .help = "go on after the model's end token",
+     .offset = offsetof(run_opts, ignore_eos)},
+    {.kind = OPT_FLAG,
+     .name = "special",
+     .help = "show control tokens of the answer by name, and recognise them in a --raw prompt",
+     .offset = offsetof(run_opts, special)},
+    {.kind = OPT_FLAG,
+     .name = "json",
+     .help = "print one JSON object at the end instead of the text as it comes",
+     .offset = offsetof(run_opts, json)},
+    {.kind = OPT_I32,
+     .name = "logprobs",
+     .arg = "N",
+     .help = "with --json: log-probability of each token and the N likeliest in its place",
+     .offset = offsetof(run_opts, logprobs),
+     .min = 0,
+     .max = 64},
+};
+
+static const opt_group groups[] = {
+    {"Prompt and answer", specs, COUNT(specs), 0},
+    SAMPLER_GROUP(run_opts, sampler),
+    SESSION_GROUP(run_opts, session),
+    MODEL_GROUP(run_opts, model),
+};
+
+/* One token of the answer, kept for --json --logprobs. */
+typedef struct run_token {
+    int32_t id;
+    float logprob;
+    size_t n_top;
+    lfm2_logprob top[];
+} run_token;
+
+typedef struct run_state {
+    const run_opts *opts;
+    const lfm2_model *model;
+    text_buffer text;   /* with --json */
+    id_list ids;        /* with --json */
+    run_token **tokens; /* with --logprobs */
+    size_t n_tokens, capacity;
+    char last; /* last byte printed */
+    int code;
+} run_state;
+
+static int keep_token(run_state *state, const lfm2_piece *piece)
+{
+    if (state->n_tokens == state->capacity) {
+        size_t capacity = state->capacity * 2 + 64;
+        run_token **tokens = realloc(state->tokens, capacity * sizeof(run_token *));
+        if (tokens == NULL) {
+            return fail("cli.memory", "out of memory");
+        }
+        state->tokens = tokens;
+        state->capacity = capacity;
+    }
+    run_token *token = malloc(sizeof *token + piece->n_top * sizeof token->top[0]);
+    if (token == NULL) {
+        return fail("cli.memory", "out of memory");
+    }
+    token->id = piece->id;
+    token->logprob = piece->logprob;
+    token->n_top = piece->n_top;
+    for (size_t i = 0; i < piece->n_top; i++) {
+        token->top[i] = piece->top[i];
+    }
+    state->tokens[state->n_tokens++] = token;
+    return EXIT_OK;
+}
+
+static int32_t on_piece(void *user, const lfm2_piece *piece)
+{
+    run_state *state = user;
+    if (!state->opts->json) {
+        if (piece->len > 0) {
+            out_model_text(piece->text, piece->len);
+            out_flush();
+            state->last = piece->text[piece->len - 1];
+        }
+        return out_failed() ? 1 : 0;
+    }
+    state->code = text_append(&state->text, piece->text, piece->len);
+    if (state->code == EXIT_OK && piece->id >= 0) {
+        state->code = ids_append(&state->ids, &piece->id, 1);
+        if (state->code == EXIT_OK && state->opts->logprobs >= 0) {
+            state->code = keep_token(state, piece);
+        }
+    }
+    return state->code == EXIT_OK ? 0 : 1;
+}
+
+static void print_token(const lfm2_model *model, int32_t id, float logprob)
+{
+    const char *bytes = "";
+    size_t len = 0;
+    lfm2_token_get(model, id, &bytes, &len, NULL);
+    out_printf("\"id\":%d,", (int)id);
+    json_text_member("text", bytes, len);
+    out_printf(",\"logprob\":");
+    json_number((double)logprob);
+}
+
+static void print_json(const run_state *state, const char *path, const lfm2_generate_result *r)
+{
+    out_printf("{\"model\":");
+    json_string(path, strlen(path));
+    out_printf(",\"text\":");
+    json_string(state->text.data != NULL ? state->text.data : "", state->text.len);
+    out_printf(",\"ids\":");
+    json_ids(state->ids.data, state->ids.n);
+    out_printf(",\"finish\":\"%s\",\"stop_id\":", finish_name(r->finish));
+    if (r->stop_id >= 0) {
+        out_printf("%d", (int)r->stop_id);
+    } else {
+        out_printf("null");
+    }
+    out_printf(",\"n_prompt\":%u,\"n_generated\":%u,\"prompt_seconds\":", r->n_prompt,
+               r->n_generated);
+    json_number(r->prompt_seconds);
+    out_printf(",\"generate_seconds\":");
+    json_number(r->generate_seconds);
+    if (state->opts->logprobs >= 0) {
+        out_printf(",\"tokens\":[");
+        for (size_t i = 0; i < state->n_tokens; i++) {
+            const run_token *token = state->tokens[i];
+            out_printf("%s{", i > 0 ? "," : "");
+            print_token(state->model, token->id, token->logprob);
+            out_printf(",\"top\":[");
+            for (size_t k = 0; k < token->n_top; k++) {
+                out_printf("%s{", k > 0 ? "," : "");
+                print_token(state->model, token->top[k].id, token->top[k].logprob);
+                out_printf("}");
+            }
+            out_printf("]}");
+        }
+        out_printf("]");
+    }
+    out_printf("}\n");
+}
+
+/* The prompt's ids. */
+static int make_prompt(const run_opts *opts, const lfm2_model *model, text_buffer *text,
+                       id_list *ids)
+{
+    if (opts->raw) {
+        uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
+        return ids_of_text(model, text->data, text->len, flags, ids);
+    }
+    text_buffer tools = {0};
+    int code = opts->tools != NULL ? text_read(opts->tools, &tools) : EXIT_OK;
+    if (code == EXIT_OK) {
+        /* A shell's "echo" ends with a newline that nobody meant. */
+        if (opts->prompt == NULL) {
+            text_chomp(text);
+        }
+        lfm2_message messages[2];
+        size_t n = 0;
+        if (opts->system != NULL) {
+            messages[n++] = (lfm2_message){"system", opts->system, strlen(opts->system)};
+        }
+        messages[n++] = (lfm2_message){"user", text->data, text->len};
+        code = ids_of_chat(model, messages, n, &tools, LFM2_CHAT_GENERATION_PROMPT, ids);
+    }
+    text_free(&tools);
+    return code;
+}
+
+static int generate(const run_opts *opts, const open_model *opened, const id_list *prompt)
+{
+    lfm2_session *session = NULL;
+    lfm2_sampler *sampler = NULL;
+    run_state state = {.opts = opts, .model = opened->model, .last = '\n'};
+    lfm2_generate_options options;
+    lfm2_generate_options_init(&options);
+    options.max_tokens = opts->n_predict;
+    options.stop_strings = opts->stop.items;
+    options.n_stop_strings = opts->stop.n;
+    options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
+    options.ignore_eos = opts->ignore_eos;
+    options.special = opts->special;
+    options.callback = on_piece;
+    options.callback_user = &state;
+    lfm2_generate_result result = {.size = sizeof result, .stop_id = -1};
+    int code = session_open(&opts->session, opened->model, &session);
+    if (code == EXIT_OK) {
+        code = sampler_open(&opts->sampler, opened->model, &sampler);
+    }
+    if (code == EXIT_OK) {
+        interrupt_begin(session);
+        int32_t status =
+            lfm2_generate(session, sampler, prompt->data, prompt->n, &options, &result);
+        interrupt_end();
+        code = status != LFM2_OK ? fail_library() : state.code;
+    }
+    if (code == EXIT_OK && opts->json) {
+        print_json(&state, opened->path, &result);
+    } else if (!opts->json && state.last != '\n') {
+        out_write("\n", 1);
+    }
+    if (code == EXIT_OK && opts->model.verbose) {
+        notice_timing(&result);
+    }
+    if (code == EXIT_OK && interrupt_seen()) {
+        code = EXIT_FAILED;
+    }
+    for (size_t i = 0; i < state.n_tokens; i++) {
+        free(state.tokens[i]);
+    }
+    free(state.tokens);
+    ids_free(&state.ids);
+    text_free(&state.text);
+    lfm2_sampler_free(sampler);
+    lfm2_session_free(session);
+    return code;
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    run_opts opts = {.logprobs = -1};
+    sampler_opts_init(&opts.sampler);
+    int code = options_parse(self, argc, argv, &opts, NULL);
+    if (code != PARSED) {
+        return code;
+    }
+    if (opts.logprobs >= 0 && !opts.json) {
+        return fail_usage(self->name, "option --logprobs needs --json");
+    }
+    if (opts.raw && (opts.system != NULL || opts.tools != NULL)) {
+        return fail_usage(self->name, "--system and --tools do not go with --raw");
+    }
+    text_buffer text = {0};
+    id_list prompt = {0};
+    open_model opened = {0};
+    code = text_input(self->name, opts.prompt, opts.file, &text);
+    if (code == EXIT_OK) {
+        code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
+    }
+    if (code == EXIT_OK) {
+        code = make_prompt(&opts, opened.model, &text, &prompt);
+    }
+    if (code == EXIT_OK) {
+        code = generate(&opts, &opened, &prompt);
+    }
+    ids_free(&prompt);
+    text_free(&text);
+    model_close(&opened);
+    return code;
+}
+
+const command cmd_run = {
+    .name = "run",
+    .summary = "Answer one prompt.",
+    .synopsis = "[-m PATH] [-p TEXT | -f FILE] [OPTION]...",
+    .details = "The answer is written as it comes. The prompt becomes a user message in the chat "
+               "format unless --raw\nis given; one newline at the end of a prompt that was read "
+               "from a file or a pipe is dropped\n(not with --raw). Ctrl-C ends the answer; the "
+               "exit code is then 1.\n\nExample: lfm2 run -p 'What is 127 + 48?'",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .run = run,
+};

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lfm2 synth: a model of a given shape with random weights. */
+#include "json.h"
+#include "model_opts.h"
+#include "outfile.h"
+#include "progress.h"
+#include "weights.h"
+
+#include <string.h>
+
+typedef struct synth_opts {
+    model_opts model;
+    const char *shape;
+    uint32_t type;
+    uint64_t seed;
+    bool json;
+} synth_opts;
+
+static const opt_spec specs[] = {
+    {.kind = OPT_TEXT,
+     .name = "shape",
+     .arg = "NAME",
+     .help = "tiny (default), lfm2-350m, lfm2-1.2b, lfm2-8b-a1b or lfm2-24b-a2b",
+     .offset = offsetof(synth_opts, shape)},
+    {.kind = OPT_CHOICE,
+     .name = "type",
+     .arg = "TYPE",
+     .help = "type of the weights: q4_0 (default), q8_0, f16, bf16 or f32",
+     .offset = offsetof(synth_opts, type),
+     .choices = weight_choices},
+    {.kind = OPT_U64,
+     .name = "seed",
+     .arg = "S",
+     .help = "same seed, same file (default 0)",
+     .offset = offsetof(synth_opts, seed)},
+    {.kind = OPT_FLAG,
+     .name = "json",
+     .help = "print a summary as one JSON object",
+     .offset = offsetof(synth_opts, json)},
+};
+
+static const opt_group groups[] = {
+    {"Output", specs, COUNT(specs), 0},
+};
+
+static int run(const command *self, int argc, char **argv)
+{
+    synth_opts opts = {.shape = "tiny", .type = WEIGHTS_Q4_0};
+    opt_args args = {.n = 0};
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code != PARSED) {
+        return code;
+    }
+    lfm2_runtime *runtime = NULL;
+    code = outfile_check(args.items[0]);
+    if (code == EXIT_OK) {
+        code = runtime_open(&opts.model, &runtime);
+    }
+    if (code == EXIT_OK) {
+        lfm2_convert_options options;
+        progress bar;
+        weights_begin(&options, opts.type, &bar, "writing");
+        int32_t status = lfm2_synthesize(runtime, opts.shape, opts.seed, args.items[0], &options);
+        code = weights_end(&bar, status, args.items[0], opts.type, opts.json);
+    }
+    lfm2_runtime_free(runtime);
+    return code;
+}
+
+const command cmd_synth = {
+    .name = "synth",
+    .summary = "Write a model with random weights, for tests and speed.",
+    .synopsis = "OUT [--shape NAME] [--type TYPE] [--seed S] [--json]",
+    .details = "The model is valid in every respect, has a working tokenizer and the real sizes, "
+               "and talks nonsense.",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ctrl-C: cancels the work in progress so that the program ends in order. */
+#ifndef LFM2_TOOLS_INTERRUPT_H
+#define LFM2_TOOLS_INTERRUPT_H
+
+#include "util.h"
+
+/* From here on SIGINT and SIGTERM cancel `session` (may be NULL) and are remembered; a second one
+ * ends the process at once. */
+void interrupt_begin(lfm2_session *session);
+
+/* The signals have their former effect again. What was seen stays known until the next begin. */
+void interrupt_end(void);
+
+bool interrupt_seen(void);
+
+#endif /* LFM2_TOOLS_INTERRUPT_H */

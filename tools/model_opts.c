@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options that choose the model and how it runs, and opening it. */
+#include "model_opts.h"
+#include "progress.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEMO_FILE "lfm2-demo-q4_0.gguf"
+
+const opt_choice kernel_choices[] = {
+    {"auto", LFM2_KERNELS_AUTO},
+    {"scalar", LFM2_KERNELS_SCALAR},
+    {"own", LFM2_KERNELS_OWN},
+    {"xnnpack", LFM2_KERNELS_XNNPACK},
+    {NULL, 0},
+};
+
+const opt_choice cpu_choices[] = {
+    {"sse41", LFM2_CPU_SSE41},
+    {"avx", LFM2_CPU_AVX},
+    {"avx2", LFM2_CPU_AVX2},
+    {"avxvnni", LFM2_CPU_AVXVNNI},
+    {"gfni", LFM2_CPU_GFNI},
+    {"avx512", LFM2_CPU_AVX512},
+    {"avx512vnni", LFM2_CPU_AVX512VNNI},
+    {"avx512bf16", LFM2_CPU_AVX512BF16},
+    {"all", LFM2_CPU_ALL},
+    {NULL, 0},
+};
+
+static const opt_choice merge_choices[] = {
+    {"file", LFM2_MERGES_FILE},
+    {"apply", LFM2_MERGES_APPLY},
+    {"ignore", LFM2_MERGES_IGNORE},
+    {NULL, 0},
+};
+
+const opt_spec model_specs[MODEL_SPECS] = {
+    {.kind = OPT_TEXT,
+     .letter = 'm',
+     .name = "model",
+     .arg = "PATH",
+     .help = "GGUF file (the first part of a split one) or Hugging Face folder (default: the "
+             "built-in demo model)",
+     .offset = offsetof(model_opts, path)},
+    {.kind = OPT_U32,
+     .letter = 't',
+     .name = "threads",
+     .arg = "N",
+     .help = "threads that compute; 0 = one for each physical core (default)",
+     .offset = offsetof(model_opts, threads),
+     .max = 1024},
+    {.kind = OPT_CHOICES,
+     .name = "cpu-disable",
+     .arg = "LIST",
+     .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
+             "avx512vnni, avx512bf16, all",
+     .offset = offsetof(model_opts, cpu_disable),
+     .choices = cpu_choices},
+    {.kind = OPT_CHOICE,
+     .name = "merges",
+     .arg = "RULE",
+     .help = "BPE rule for a piece that is a token itself: file (as the model says, default), "
+             "apply (Hugging Face) or ignore (llama.cpp)",
+     .offset = offsetof(model_opts, merges),
+     .choices = merge_choices},
+    {.kind = OPT_FLAG,
+     .letter = 'v',
+     .name = "verbose",
+     .help = "messages and timing on standard error",
+     .offset = offsetof(model_opts, verbose)},
+    {.kind = OPT_CHOICE,
+     .name = "kernels",
+     .arg = "WHOSE",
+     .help = "matrix kernels: auto (the fastest for this CPU, default), scalar, own or xnnpack",
+     .offset = offsetof(model_opts, kernels),
+     .choices = kernel_choices},
+};
+
+const char *cpu_names(uint32_t bits, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = 0;
+    for (const opt_choice *choice = cpu_choices; choice->value != LFM2_CPU_ALL; choice++) {
+        if ((bits & choice->value) != 0) {
+            int n = snprintf(out + used, size - used, "%s%s", used > 0 ? " " : "", choice->name);
+            if (n < 0 || (size_t)n >= size - used) {
+                break;
+            }
+            used += (size_t)n;
+        }
+    }
+    if (used == 0) {
+        snprintf(out, size, "none");
+    }
+    return out;
+}
+
+static void on_log(void *user, int32_t level, const char *text, size_t len)
+{
+    static const char *const before[] = {"error: ", "warning: ", "", ""};
+    (void)user;
+    notice("%s%.*s", level >= 0 && level < 4 ? before[level] : "", (int)len, text);
+}
+
+int runtime_open(const model_opts *opts, lfm2_runtime **out)
+{
+    lfm2_runtime_options options;
+    lfm2_runtime_options_init(&options);
+    options.n_threads = (int32_t)opts->threads;
+    options.cpu_disable = opts->cpu_disable;
+    options.kernels = (int32_t)opts->kernels;
+    options.log_level = opts->verbose ? LFM2_LOG_INFO : LFM2_LOG_WARN;
+    options.log = on_log;
+    if (lfm2_runtime_create(&options, out) != LFM2_OK) {
+        return fail_library();
+    }
+    if (opts->verbose) {
+        char names[128];
+        notice("%d threads, instruction sets: %s", (int)lfm2_runtime_threads(*out),
+               cpu_names(lfm2_runtime_cpu(*out), names, sizeof names));
+    }
+    return EXIT_OK;
+}
+
+static bool readable(const char *path)
+{
+    return path[0] != 0 && access(path, R_OK) == 0;
+}
+
+/* The demo model beside an installed program (which may have been moved as a whole), in the source
+ * tree of a program that was only built, or where it was installed to. */
+static bool find_demo(char *path, size_t size)
+{
+    char self[3072];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (len > 0) {
+        self[len] = 0;
+        char *slash = strrchr(self, '/');
+        if (slash != NULL) {
+            *slash = 0;
+            snprintf(path, size, "%s/../share/lfm2/%s", self, DEMO_FILE);
+            if (readable(path)) {
+                return true;
+            }
+        }
+    }
+#ifdef LFM2_MODEL_REPO
+    snprintf(path, size, "%s", LFM2_MODEL_REPO);
+    if (readable(path)) {
+        return true;
+    }
+#endif
+#ifdef LFM2_MODEL_INSTALLED
+    snprintf(path, size, "%s", LFM2_MODEL_INSTALLED);
+    if (readable(path)) {
+        return true;
+    }
+#endif
+    return false;
+}
+
+int model_path(const model_opts *opts, char *path, size_t size)
+{
+    if (opts->path != NULL) {
+        if (strlen(opts->path) >= size) {
+            return fail("cli.model", "the path of the model is too long");
+        }
+        snprintf(path, size, "%s", opts->path);
+        return EXIT_OK;
+    }
+    if (!find_demo(path, size)) {
+        return fail("cli.model", "the built-in model %s is not there: give a model with -m",
+                    DEMO_FILE);
+    }
+    if (opts->verbose) {
+        notice("built-in model %s", path);
+    }
+    return EXIT_OK;
+}
+
+int model_open(const model_opts *opts, int32_t mode, open_model *out)
+{
+    *out = (open_model){0};
+    int code = model_path(opts, out->path, sizeof out->path);
+    if (code == EXIT_OK) {
+        code = runtime_open(opts, &out->runtime);
+    }
+    if (code != EXIT_OK) {
+        return code;
+    }
+    lfm2_model_options options;
+    lfm2_model_options_init(&options);
+    options.mode = mode;
+    options.merges = (int32_t)opts->merges;
+    progress bar;
+    progress_begin(&bar, "loading");
+    options.progress = progress_update;
+    options.progress_user = &bar;
+    double start = now_seconds();
+    int32_t status = lfm2_model_load(out->runtime, out->path, &options, &out->model);
+    out->load_seconds = now_seconds() - start;
+    progress_end(&bar);
+    if (status != LFM2_OK) {
+        code = fail_library();
+        model_close(out);
+        return code;
+    }
+    if (opts->verbose && mode == LFM2_LOAD_FULL) {
+        notice("loaded in %.3f s", out->load_seconds);
+    }
+    return EXIT_OK;
+}
+
+void model_close(open_model *opened)
+{
+    lfm2_model_free(opened->model);
+    lfm2_runtime_free(opened->runtime);
+    opened->model = NULL;
+    opened->runtime = NULL;
+}

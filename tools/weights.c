@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What quantize and synth share: weight types, progress, the summary. */
+#include "weights.h"
+#include "interrupt.h"
+#include "json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const opt_choice weight_choices[] = {
+    {"q4_0", WEIGHTS_Q4_0}, {"q8_0", WEIGHTS_Q8_0}, {"f16", WEIGHTS_F16},
+    {"bf16", WEIGHTS_BF16}, {"f32", WEIGHTS_F32},   {NULL, 0},
+};
+
+void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label)
+{
+    lfm2_convert_options_init(options);
+    options->type = choice_name(weight_choices, type);
+    options->progress = progress_update;
+    options->progress_user = bar;
+    progress_begin(bar, label);
+    interrupt_begin(NULL);
+}
+
+int weights_end(progress *bar, int32_t status, const char *path, uint32_t type, bool json)
+{
+    double seconds = now_seconds() - bar->start;
+    interrupt_end();
+    progress_end(bar);
+    if (status != LFM2_OK) {
+        return fail_library();
+    }
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        return fail("cli.output", "%s: %s", path, strerror(errno));
+    }
+    if (json) {
+        out_printf("{\"file\":");
+        json_string(path, strlen(path));
+        out_printf(",\"type\":\"%s\",\"bytes\":%" PRIu64 ",\"seconds\":",
+                   choice_name(weight_choices, type), (uint64_t)info.st_size);
+        json_number(seconds);
+        out_printf("}\n");
+    } else {
+        char size[32];
+        out_name(path);
+        out_printf(": %s, %s, %.2f s\n", choice_name(weight_choices, type),
+                   format_bytes((uint64_t)info.st_size, size), seconds);
+    }
+    return EXIT_OK;
+}

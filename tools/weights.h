@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What quantize and synth share: weight types, progress, the summary. */
+#ifndef LFM2_TOOLS_WEIGHTS_H
+#define LFM2_TOOLS_WEIGHTS_H
+
+#include "options.h"
+#include "progress.h"
+
+enum { WEIGHTS_Q4_0, WEIGHTS_Q8_0, WEIGHTS_F16, WEIGHTS_BF16, WEIGHTS_F32 };
+extern const opt_choice weight_choices[];
+
+/* Prepares the library's options; Ctrl-C stops the work from here on. */
+void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label);
+
+/* Ends what weights_begin started and prints the outcome of `status`. Returns the exit code. */
+int weights_end(progress *bar, int32_t status, const char *path, uint32_t type, bool json);
+
+#endif /* LFM2_TOOLS_WEIGHTS_H */
