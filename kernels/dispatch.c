@@ -69,6 +69,11 @@ static const lf_gemm *const gemms[] = {
     &lf_gemms_q8_avxvnni[2],    &lf_gemms_q8_avxvnni[3],    &lf_gemms_q8_avxvnni[4],
     &lf_gemm_q4_avx2,           &lf_gemms_q8_avx2[0],       &lf_gemms_q8_avx2[1],
     &lf_gemms_q8_avx2[2],       &lf_gemms_q8_avx2[3],       &lf_gemms_q8_avx2[4],
+    &lf_gemms_float_avx512[0],  &lf_gemms_float_avx512[1],  &lf_gemms_float_avx512[2],
+    &lf_gemms_float_avx2[0],    &lf_gemms_float_avx2[1],    &lf_gemms_float_avx2[2],
+    &lf_gemms_f32_x86[0],       &lf_gemms_f32_x86[1],       &lf_gemms_f32_x86[2],
+    &lf_gemms_f32_x86[3],       &lf_gemms_qb4w_x86[0],      &lf_gemms_qb4w_x86[1],
+    &lf_gemms_qb4w_x86[2],      &lf_gemms_qb4w_x86[3],      &lf_gemms_qb4w_x86[4],
 #endif
     &lf_gemms_scalar[0],        &lf_gemms_scalar[1],        &lf_gemms_scalar[2],
     &lf_gemms_scalar[3],        &lf_gemms_scalar[4],        &lf_gemms_scalar[5],
@@ -120,20 +125,39 @@ const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, uint32_
 /* ---- Everything else ---------------------------------------------------------------------------
  */
 
+#if LF_ARCH_X86
+static void init_x86(lf_kernels *table)
+{
+    if ((table->cpu & LF_CPU_SSE41) != 0) {
+        table->acts[LF_A_QD8] = lf_act_qd8_sse41;
+    }
+    if ((table->cpu & LF_CPU_AVX) != 0) {
+        table->acts[LF_A_QD8] = lf_act_qd8_avx;
+    }
+    if ((table->cpu & LF_CPU_AVX2) != 0) {
+        table->ops = lf_ops_avx2;
+        table->acts[LF_A_I8B32] = lf_act_i8b32_avx2;
+        table->acts[LF_A_QD8] = lf_act_qd8_avx2;
+    }
+    if ((table->cpu & LF_CPU_AVX512) != 0) {
+        table->ops = lf_ops_avx512;
+        table->acts[LF_A_I8B32] = lf_act_i8b32_avx512;
+        table->acts[LF_A_QD8] = lf_act_qd8_avx512;
+    }
+    if (table->pick != LF_PICK_OWN) {
+        lf_ops_xnnpack_x86(table->cpu, &table->ops);
+    }
+}
+#endif
+
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
 {
     *table = (lf_kernels){.cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick};
     table->ops = lf_ops_scalar;
     table->acts[LF_A_F32] = lf_act_f32_scalar;
     table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;
+    table->acts[LF_A_QD8] = lf_act_qd8_scalar;
 #if LF_ARCH_X86
-    if ((table->cpu & LF_CPU_AVX2) != 0) {
-        table->ops = lf_ops_avx2;
-        table->acts[LF_A_I8B32] = lf_act_i8b32_avx2;
-    }
-    if ((table->cpu & LF_CPU_AVX512) != 0) {
-        table->ops = lf_ops_avx512;
-        table->acts[LF_A_I8B32] = lf_act_i8b32_avx512;
-    }
+    init_x86(table);
 #endif
 }

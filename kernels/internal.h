@@ -211,11 +211,24 @@ void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile);
 void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile);
 
 /* Rows of the table of matrix kernels, by the file family that defines them. */
-enum { LF_GEMMS_SCALAR = 9, LF_GEMMS_Q8 = 5 /* LF_W_Q8 and the four kinds of LF_W_I8G */ };
+enum {
+    LF_GEMMS_SCALAR = 9,
+    LF_GEMMS_Q8 = 5, /* LF_W_Q8 and the four kinds of LF_W_I8G */
+    LF_GEMMS_FLOAT = 3, /* LF_W_F32, LF_W_F16, LF_W_BF16 */
+    LF_GEMMS_QB4W_X86 = 5,
+    LF_GEMMS_F32_X86 = 4
+};
 extern const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR];
 extern const lf_gemm lf_gemm_q4_avx2, lf_gemm_q4_avxvnni, lf_gemm_q4_avx512vnni;
 extern const lf_gemm lf_gemms_q8_avx2[LF_GEMMS_Q8], lf_gemms_q8_avxvnni[LF_GEMMS_Q8],
     lf_gemms_q8_avx512vnni[LF_GEMMS_Q8];
+extern const lf_gemm lf_gemms_float_avx2[LF_GEMMS_FLOAT], lf_gemms_float_avx512[LF_GEMMS_FLOAT];
+
+/* xnnpack/scalar.c, x86/xnnpack.c; the ops are those that are bit-equal to scalar. */
+extern const lf_act lf_act_qd8_scalar, lf_act_qd8_sse41, lf_act_qd8_avx, lf_act_qd8_avx2,
+    lf_act_qd8_avx512;
+extern const lf_gemm lf_gemms_qb4w_x86[LF_GEMMS_QB4W_X86], lf_gemms_f32_x86[LF_GEMMS_F32_X86];
+void lf_ops_xnnpack_x86(uint32_t cpu, lf_ops *ops);
 
 /* x86/act_*.c */
 extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512;

@@ -17,7 +17,7 @@ typedef struct perplexity_opts {
     session_opts session; /* n_ctx is the window */
     const char *text, *file, *save, *base;
     uint32_t save_type, windows;
-    bool json;
+    bool special, json;
 } perplexity_opts;
 
 static const opt_choice save_choices[] = {{"f32", KL_F32}, {"f16", KL_F16}, {NULL, 0}};
@@ -71,6 +71,10 @@ static const opt_spec specs[] = {
      .arg = "FILE",
      .help = "compare with this reference, on its text and windows",
      .offset = offsetof(perplexity_opts, base)},
+    {.kind = OPT_FLAG,
+     .name = "special",
+     .help = "control tokens written out in the text become tokens",
+     .offset = offsetof(perplexity_opts, special)},
     {.kind = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
@@ -291,7 +295,8 @@ static int make_windows(measure *m, const lfm2_model *model, id_list *ids)
     id_list bos = {0};
     int code = text_input("perplexity", NULL, opts->file, &text);
     if (code == EXIT_OK) {
-        code = ids_of_text(model, text.data, text.len, LFM2_TOKENIZE_BOS, ids);
+        uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
+        code = ids_of_text(model, text.data, text.len, flags, ids);
     }
     if (code == EXIT_OK) {
         code = ids_of_text(model, "", 0, LFM2_TOKENIZE_BOS, &bos);

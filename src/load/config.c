@@ -59,7 +59,7 @@ static int32_t check_attention(const lf_hparams *h, const char *name)
     }
     for (uint32_t l = 0; l < h->n_layer; l++) {
         uint32_t kv = h->n_head_kv[l];
-        if (kv != 0 && (kv > h->n_head || h->n_head % kv != 0)) {
+        if (kv != 0 && h->n_head % kv != 0) {
             return lf_fail(LFM2_E_FORMAT, "hparams.head_kv",
                            "%s: layer %u has %u KV heads (attention.head_count_kv, "
                            "num_key_value_heads): %u heads cannot share them evenly",

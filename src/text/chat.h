@@ -12,8 +12,10 @@ typedef struct lf_chat {
     size_t len; /* bytes of the whole text */
 } lf_chat;
 
-/* Spans of control markers, system and assistant text allow special tokens; user and tool text does
- * not. Free with lf_chat_free also after failure. */
+/* Spans of control markers, tool lists, system and assistant text allow special tokens; user and
+ * tool text does not. The spans point into the messages; `alloc` must outlive *out. `tools`: NULL
+ * or tools_len 0 = none. Free with lf_chat_free also after failure. Errors: ARGUMENT (role, NULL),
+ * TEXT (tools), MEMORY. */
 int32_t lf_chat_build(const lf_alloc *alloc, const lfm2_message *messages, size_t n,
                       const char *tools, size_t tools_len, uint32_t flags, lf_chat *out);
 void lf_chat_free(lf_chat *chat);

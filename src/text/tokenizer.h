@@ -8,8 +8,10 @@
 typedef struct lf_tokenizer lf_tokenizer;
 
 /* Builds the tables; copies nothing from `vocab` that outlives it: the tokenizer owns its memory.
- * `ignore_merges`: see lfm2.h. Errors: FORMAT (bad token text, duplicate tokens, merges of unknown
- * pieces, ids out of range), MEMORY. */
+ * `ignore_merges`: see lfm2.h. Kinds: NORMAL tokens are reached by merges; CONTROL (and UNKNOWN)
+ * ones are found where a span allows it; USER ones are found everywhere; UNUSED and BYTE ones never
+ * come out of encoding. Errors: FORMAT (bad token text, a byte without a token, duplicate tokens or
+ * merges, merges of unknown pieces, ids out of range), MEMORY. */
 int32_t lf_tokenizer_create(const lf_alloc *alloc, const lf_vocab_data *vocab, bool ignore_merges,
                             lf_tokenizer **out);
 void lf_tokenizer_free(lf_tokenizer *tokenizer);
@@ -22,7 +24,9 @@ typedef struct lf_span {
     bool special;
 } lf_span;
 
-/* Same contract as lfm2_tokenize for the concatenation of the spans. */
+/* Same contract as lfm2_tokenize for the concatenation of the spans; `bos` prepends the BOS token
+ * if the vocabulary has one. A control token counts only if all its bytes lie in spans that allow
+ * it. Errors: MEMORY, BUFFER ("text.capacity"), LIMIT (a piece of 2 GiB). */
 int32_t lf_tokenizer_encode(const lf_tokenizer *tokenizer, const lf_span *spans, size_t n_spans,
                             bool bos, int32_t *ids, size_t capacity, size_t *n_ids);
 

@@ -4,7 +4,7 @@
 set -u
 program=${LFM2_PROGRAM:?names the lfm2 program}
 demo=${LFM2_DEMO_MODEL:?names the demo model}
-work=$(mktemp -d)
+work=$(mktemp -d "${TMPDIR:-/tmp}/lfm2-cli-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C
 checks=0

@@ -40,7 +40,7 @@ NORMAL_KIND, CONTROL_KIND, USER_KIND, UNUSED_KIND = 1, 3, 4, 5
 VOCAB = 4000
 
 SCRIPTS = {  # syllables for made-up words
-    "latin": "ba de ki lo mu ran ster ing tion pre con al en the of and to in é ñ ü ç ß ş ğ".split(),
+    "latin": "ba de ki lo mu ran ster ing tion pre con al en the of and é ñ ü ç ß ş ğ".split(),
     "greek": "κα λο γι ος στη με του αν".split(),
     "cyrillic": "го ра на пре ние ст ый ла по щ ё".split(),
     "arabic": "ال من في كت ب سلا م ون".split(),
@@ -93,6 +93,8 @@ def training_text(r):
             word = r.choice([word, word, word, word.capitalize(), word.upper()])
             line.append(word + r.choice(["", "", "", "", ",", ".", ":", "!", "()", " = %d" %
                                          r.randint(0, 9999), "-" + word]))
+        if r.random() < 0.05:
+            line.append(r.choice(USER))
         space = "" if script in ("han", "kana", "thai") else " "
         lines.append(r.choice(["", "", "    ", "\t", "- ", "# "]) + space.join(line) +
                      r.choice(["\n", "\n", "\n\n", " \n", "\r\n", ";\n", "…\n", " 😀\n"]))
@@ -119,8 +121,7 @@ def train(r):
     unmerged = [t for t in unmerged if t not in model["vocab"]]
     middle = len(trained) // 2
     order = CONTROL + trained[:middle] + unmerged + trained[middle:]
-    missing = [t for t in USER if t not in model["vocab"]]
-    order[-40:-40] = missing
+    assert all(t in model["vocab"] for t in USER)  # made by merges, and added besides
     order += LATE_CONTROL
     kinds = [CONTROL_KIND if t in CONTROL + LATE_CONTROL else USER_KIND if t in USER else
              NORMAL_KIND for t in order]
@@ -298,8 +299,8 @@ def strings(r):
 def broken_strings(r):
     """Bytes that are not UTF-8."""
     out = [b"\xff", b"a\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\xaf",
-           b"\xe0\x80\x80", b"\xf4\x90\x80\x80", b" \x80\x80 a", b"'\xc5s", b"\xc5\xbf", b"'\xc5\xbf",
-           b"\xe2\x80\xe2\x80\x94"]
+           b"\xe0\x80\x80", b"\xf4\x90\x80\x80", b" \x80\x80 a", b"'\xc5s", b"\xc5\xbf",
+           b"'\xc5\xbf", b"\xe2\x80\xe2\x80\x94"]
     while len(out) < 400:
         data = bytearray(b"".join(atom(r).encode() for _ in range(r.randint(1, 4))))
         for _ in range(r.randint(1, 3)):

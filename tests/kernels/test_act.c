@@ -93,6 +93,45 @@ static void rows_equal_scalar(void **state)
     }
 }
 
+/* XNNPACK's qd8: every variant the same; each value within a step (the zero point and the code are
+ * both rounded), and exactly 0 for 0. */
+static void qd8_rows_mean_values(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        const lf_act *act = &table.acts[LF_A_QD8];
+        assert_int_equal(act->needs & ~masks[i], 0);
+        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+            float *x = lft_guard(k * sizeof(float), sizeof(float));
+            lft_activations(&seed, k, (lft_mood)lft_below(&seed, 2), x);
+            x[lft_below(&seed, (uint32_t)k)] = 0.0f;
+            uint8_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_qd8_scalar, k, x);
+            assert_memory_equal(a, b, act->row_bytes(k));
+            int32_t zero_point = (int32_t)lf_load_u32(a);
+            float scale = lf_load_f32(a + 4);
+            for (size_t j = 0; j < k; j++) {
+                double value = (double)scale * (((int8_t *)a)[128 + j] - zero_point);
+                assert_true(fabs(value - (double)x[j]) <= (x[j] == 0.0f ? 0 : (double)scale));
+            }
+            lft_unguard(a);
+            lft_unguard(b);
+            x[k / 2] = NAN;
+            a = lft_row(act, k, x);
+            assert_true(isnan(lf_load_f32(a + 4)));
+            memset(x, 0, k * sizeof(float));
+            act->quantize(k, x, a);
+            assert_true(lf_load_f32(a + 4) == 1.0f);
+            lft_unguard(a);
+            lft_unguard(x);
+        }
+    }
+}
+
 /* Every format of every table: for one row the tile is the row, as far as kernels read it. */
 static void tiles_hold_rows(void **state)
 {
@@ -141,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_equal_scalar),
+        cmocka_unit_test(qd8_rows_mean_values),
         cmocka_unit_test(tiles_hold_rows),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

@@ -239,6 +239,102 @@ static void scalar_is_right(void **state)
     }
 }
 
+/* ---- Rows with an arithmetic of their own ------------------------------------------------------
+ */
+
+static float to_bf16(float f)
+{
+    uint32_t u = lf_bits(f);
+    return lf_float((u + 0x7FFFu + (u >> 16 & 1u)) & 0xFFFF0000u);
+}
+
+/*
+ * qb4w: scale * (zero * ksum + sum over blocks of s * dot), s rounded to bf16, zero at most 128 or
+ * (with activations made unsigned) 256, |activation| at most 256 in the same way. Magnitudes are
+ * at most M = scale * 2 * 256 * sum |s * w|; ksum has a rounding a block, so have the blocks, and
+ * there are a product by zero, one by scale and one sum with the bias: (2 * blocks + 4) u M.
+ */
+static double qb4w_truth(const product *p, size_t row, size_t column, double *bound)
+{
+    struct {
+        int32_t zero_point;
+        float scale;
+    } x;
+    memcpy(&x, (const uint8_t *)p->rows[row], sizeof x);
+    const int8_t *codes = (const int8_t *)p->rows[row] + 128;
+    size_t k = p->w.k;
+    double sum = 0, magnitude = 0;
+    for (size_t i = 0; i < k; i++) {
+        double s = (double)to_bf16(p->w.scales[column * (k / 32) + i / 32]);
+        double w = s * p->w.codes[column * k + i];
+        sum += w * (codes[i] - x.zero_point);
+        magnitude += fabs(w);
+    }
+    *bound = (double)x.scale * 512 * magnitude * ((double)k / 16 + 4) * 0x1p-24;
+    return sum * (double)x.scale;
+}
+
+/* Floats without a fused multiply-add: two roundings a step. */
+static double f32_truth(const product *p, size_t row, size_t column, double *bound)
+{
+    size_t k = p->w.k;
+    double sum = 0, magnitude = 0;
+    for (size_t i = 0; i < k; i++) {
+        double t = (double)p->x[row * k + i] * (double)lft_weight_value(&p->w, column, i);
+        sum += t;
+        magnitude += fabs(t);
+    }
+    *bound = magnitude * (2 * (double)k + 2) * 0x1p-24 + (double)k * 0x1p-148;
+    return sum;
+}
+
+static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+{
+    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    float *alone = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    for (size_t i = 0; i < p.m; i++) {
+        run(&p, gemm, p.panels, i, 1, alone + i * n);
+        for (size_t j = 0; j < n; j++) {
+            double bound = 0;
+            double want =
+                gemm->acts == LF_A_QD8 ? qb4w_truth(&p, i, j, &bound) : f32_truth(&p, i, j, &bound);
+            double got = (double)alone[i * n + j];
+            if (!(fabs(got - want) <= bound)) {
+                fail_msg("%s n %zu k %zu mood %d row %zu column %zu: %g, truth %g, bound %g",
+                         gemm->name, n, k, (int)mood, i, j, got, want, bound);
+            }
+        }
+    }
+    for (size_t m = 2; m <= gemm->mr; m++) { /* what shares the call must not matter */
+        size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
+        run(&p, gemm, p.panels, first, m, out);
+        size_t at = lft_differs(m * n, out, alone + first * n);
+        if (at != m * n) {
+            fail_msg("%s m %zu n %zu k %zu: row %zu column %zu: %a, alone %a", gemm->name, m, n, k,
+                     at / n, at % n, (double)out[at], (double)alone[first * n + at]);
+        }
+    }
+    lft_unguard(out);
+    lft_unguard(alone);
+    stop(&p);
+}
+
+static void inexact_rows_within_bound(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
+        const lf_gemm *gemm = lf_gemm_at(index);
+        for (int mood = 0; mood < LFT_N_MOODS && !gemm->exact && runs_here(gemm); mood++) {
+            check_inexact(&seed, gemm, 1, 32, (lft_mood)mood);
+            check_inexact(&seed, gemm, 7, 64, (lft_mood)mood);
+            check_inexact(&seed, gemm, 37, 288, (lft_mood)mood);
+            check_inexact(&seed, gemm, 17, 2048, (lft_mood)mood);
+        }
+    }
+}
+
 /* ---- The choice --------------------------------------------------------------------------------
  */
 
@@ -295,9 +391,8 @@ static void masks_close_under_need(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalar_is_right),
-        cmocka_unit_test(exact_rows_equal_scalar),
-        cmocka_unit_test(picks_what_runs),
+        cmocka_unit_test(scalar_is_right),           cmocka_unit_test(exact_rows_equal_scalar),
+        cmocka_unit_test(inexact_rows_within_bound), cmocka_unit_test(picks_what_runs),
         cmocka_unit_test(masks_close_under_need),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

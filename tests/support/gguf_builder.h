@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builds GGUF files in memory for tests: right ones, and any wrong one. Running out of memory ends the
- * test program. */
+/* Builds GGUF files in memory for tests: right ones, and any wrong one. Running out of memory ends
+ * the test program. */
 #ifndef LF_TESTS_GGUF_BUILDER_H
 #define LF_TESTS_GGUF_BUILDER_H
 
@@ -40,7 +40,8 @@ void gb_string(gguf_builder *b, const char *key, const char *value);
 void gb_i32s(gguf_builder *b, const char *key, const int32_t *values, size_t n);
 void gb_strings(gguf_builder *b, const char *key, const char *const *values, size_t n);
 
-/* A tensor whose data of `bytes` bytes is put behind those before it, aligned; the data is 0. Dimensions: contiguous first. */
+/* A tensor whose data of `bytes` bytes is put behind those before it, aligned; the data is 0.
+ * Dimensions: contiguous first. */
 void gb_tensor(gguf_builder *b, const char *name, uint32_t type, uint32_t n_dims,
                const uint64_t *dims, uint64_t bytes);
 /* The data of the last tensor. */

@@ -241,6 +241,22 @@ const char *lft_golden_folder(const char *name)
     return path;
 }
 
+const char *lft_golden_gguf(const char *name, const char *type)
+{
+    char file[128];
+    snprintf(file, sizeof file, "%s-%s.gguf", name, type);
+    const char *path = lft_temp(file);
+    if (access(path, F_OK) != 0) {
+        lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+        lfm2_convert_options o;
+        lfm2_convert_options_init(&o);
+        o.type = type;
+        LFT_OK(lfm2_quantize(runtime, lft_golden_folder(name), path, &o));
+        lfm2_runtime_free(runtime);
+    }
+    return path;
+}
+
 void lft_golden_read(const char *name, lft_golden *out)
 {
     *out = (lft_golden){0};

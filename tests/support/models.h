@@ -32,6 +32,8 @@ typedef struct lft_golden {
 
 /* Writes the case's Hugging Face folder and returns its path (valid until lft_end). */
 const char *lft_golden_folder(const char *name);
+/* The same as a GGUF file with weights of `type`. */
+const char *lft_golden_gguf(const char *name, const char *type);
 void lft_golden_read(const char *name, lft_golden *out);
 void lft_golden_free(lft_golden *golden);
 

@@ -26,9 +26,9 @@ enum {
 
 /* ---- Vocabulary: 8 control tokens, 256 bytes, 4 merged pieces, 1 user token, placeholders ---- */
 
-static const char *const specials[SPECIALS] = {
-    "<|pad|>",     "<|startoftext|>", "<|endoftext|>", "<|fim_pre|>",
-    "<|fim_mid|>", "<|fim_suf|>",     "<|im_start|>",  "<|im_end|>"};
+static const char *const specials[SPECIALS] = {"<|pad|>",      "<|startoftext|>", "<|endoftext|>",
+                                               "<|fim_pre|>",  "<|fim_mid|>",     "<|fim_suf|>",
+                                               "<|im_start|>", "<|im_end|>"};
 static const char *const pieces[TINY_MERGES] = {"ab", "cd", "abcd", "\304\240a"};
 static const char *const merges[TINY_MERGES] = {"a b", "c d", "ab cd", "\304\240 a"};
 
@@ -322,11 +322,12 @@ static char *make_config(bool moe)
             moe ? "Lfm2MoeForCausalLM" : "Lfm2ForCausalLM", moe ? "lfm2_moe" : "lfm2", WIDTH,
             TINY_LAYERS, HEADS, HEADS_KV, TAPS, TINY_VOCAB);
     if (moe) {
-        fprintf(t.stream,
-                "\"intermediate_size\": %d, \"moe_intermediate_size\": %d, \"num_dense_layers\": 1, "
-                "\"num_experts\": %d, \"num_experts_per_tok\": %d, \"norm_topk_prob\": true, "
-                "\"use_expert_bias\": true, \"routed_scaling_factor\": 1.0}",
-                FF, FF_EXPERT, EXPERTS, USED);
+        fprintf(
+            t.stream,
+            "\"intermediate_size\": %d, \"moe_intermediate_size\": %d, \"num_dense_layers\": 1, "
+            "\"num_experts\": %d, \"num_experts_per_tok\": %d, \"norm_topk_prob\": true, "
+            "\"use_expert_bias\": true, \"routed_scaling_factor\": 1.0}",
+            FF, FF_EXPERT, EXPERTS, USED);
     } else { /* 2/3 of 90 is 60, rounded up to a multiple of 32: 64 */
         fprintf(t.stream, "\"intermediate_size\": 90, \"block_auto_adjust_ff_dim\": true, "
                           "\"block_ffn_dim_multiplier\": 1.0, \"block_multiple_of\": 32}");
@@ -350,10 +351,11 @@ static void json_added(FILE *f, const vocab *v, int id, bool first)
 {
     fprintf(f, "%s{\"id\": %d, \"content\": ", first ? "" : ", ", id);
     json_string(f, v->text[id]);
-    fprintf(f,
-            ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
-            "\"special\": %s}",
-            v->kinds[id] == 3 ? "true" : "false");
+    fprintf(
+        f,
+        ", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, \"normalized\": false, "
+        "\"special\": %s}",
+        v->kinds[id] == 3 ? "true" : "false");
 }
 
 static char *make_tokenizer(void)
@@ -368,20 +370,21 @@ static char *make_tokenizer(void)
             json_added(t.stream, &v, i, i == 0);
         }
     }
-    fprintf(t.stream,
-            "], \"normalizer\": null, \"pre_tokenizer\": {\"type\": \"Sequence\", "
-            "\"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": "
-            "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| "
-            "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}, "
-            "\"behavior\": \"Isolated\", \"invert\": false}, {\"type\": \"ByteLevel\", "
-            "\"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}]}, "
-            "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": "
-            "{\"id\": \"<|startoftext|>\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", "
-            "\"type_id\": 0}}], \"pair\": [], \"special_tokens\": {\"<|startoftext|>\": {\"id\": "
-            "\"<|startoftext|>\", \"ids\": [1], \"tokens\": [\"<|startoftext|>\"]}}}, "
-            "\"decoder\": {\"type\": \"ByteLevel\"}, \"model\": {\"type\": \"BPE\", \"dropout\": "
-            "null, \"unk_token\": null, \"byte_fallback\": false, \"ignore_merges\": false, "
-            "\"vocab\": {");
+    fprintf(
+        t.stream,
+        "], \"normalizer\": null, \"pre_tokenizer\": {\"type\": \"Sequence\", "
+        "\"pretokenizers\": [{\"type\": \"Split\", \"pattern\": {\"Regex\": "
+        "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| "
+        "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}, "
+        "\"behavior\": \"Isolated\", \"invert\": false}, {\"type\": \"ByteLevel\", "
+        "\"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}]}, "
+        "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": "
+        "{\"id\": \"<|startoftext|>\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", "
+        "\"type_id\": 0}}], \"pair\": [], \"special_tokens\": {\"<|startoftext|>\": {\"id\": "
+        "\"<|startoftext|>\", \"ids\": [1], \"tokens\": [\"<|startoftext|>\"]}}}, "
+        "\"decoder\": {\"type\": \"ByteLevel\"}, \"model\": {\"type\": \"BPE\", \"dropout\": "
+        "null, \"unk_token\": null, \"byte_fallback\": false, \"ignore_merges\": false, "
+        "\"vocab\": {");
     for (int i = 0; i < SPECIALS + 256 + TINY_MERGES; i++) {
         fprintf(t.stream, "%s", i == 0 ? "" : ", ");
         json_string(t.stream, v.text[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One tiny model as a GGUF file and as a Hugging Face folder, for tests of loading: right, or wrong in
- * one chosen place. The weights are bytes without meaning. */
+/* One tiny model as a GGUF file and as a Hugging Face folder, for tests of loading: right, or wrong
+ * in one chosen place. The weights are bytes without meaning. */
 #ifndef LF_TESTS_TINY_FILES_H
 #define LF_TESTS_TINY_FILES_H
 
@@ -10,23 +10,23 @@ enum { TINY_VOCAB = 300, TINY_MERGES = 4, TINY_LAYERS = 3 };
 
 /* What to change in the GGUF file. */
 typedef struct tiny_change {
-    const char *skip;    /* key or tensor that is left out */
-    const char *tensor;  /* tensor that gets this type, and these dimensions unless all are 0 */
+    const char *skip;   /* key or tensor that is left out */
+    const char *tensor; /* tensor that gets this type, and these dimensions unless all are 0 */
     uint32_t type;
     uint64_t dims[4];
-    const char *extra;   /* an additional tensor, [4] of F32 */
-    const char *key;     /* an integer key that gets this value */
+    const char *extra; /* an additional tensor, [4] of F32 */
+    const char *key;   /* an integer key that gets this value */
     uint32_t value;
-    bool untied;         /* with output.weight */
+    bool untied; /* with output.weight */
     bool no_vocab;
 } tiny_change;
 
-/* Layer 0: convolution, dense; 1: attention; 2: convolution; the last two with experts if moe. Calls
- * gb_init and adds everything; gb_finish is left to the caller. NULL: no change. */
+/* Layer 0: convolution, dense; 1: attention; 2: convolution; the last two with experts if moe.
+ * Calls gb_init and adds everything; gb_finish is left to the caller. NULL: no change. */
 void tiny_gguf(gguf_builder *b, bool moe, const tiny_change *change);
 
-/* The same model's folder as texts, each of which a test may replace (they are on the heap) or set to
- * NULL: no such file. */
+/* The same model's folder as texts, each of which a test may replace (they are on the heap) or set
+ * to NULL: no such file. */
 typedef struct tiny_folder {
     char *config, *tokenizer, *settings, *header;
     uint8_t *data; /* behind the header of model.safetensors */

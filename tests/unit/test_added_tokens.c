@@ -42,7 +42,7 @@ static void leftmost_longest(void **state)
     size_t found_any = 0;
     for (int round = 0; round < 5000; round++) {
         uint8_t bytes[MAX_TOKENS][6];
-        lf_added_token list[MAX_TOKENS];
+        lf_added_token list[MAX_TOKENS] = {0};
         lf_added_token sorted[MAX_TOKENS];
         uint32_t n = random_below(&seed, MAX_TOKENS + 1);
         uint32_t letters = 2 + random_below(&seed, 3);
@@ -58,7 +58,7 @@ static void leftmost_longest(void **state)
                 twice |= list[k].len == len && memcmp(bytes[k], bytes[i], len) == 0;
             }
         }
-        memcpy(sorted, list, sizeof list);
+        memcpy(sorted, list, n * sizeof *list);
         lf_added added;
         const lf_added_token *duplicate = lf_added_init(&added, sorted, n);
         assert_int_equal(duplicate != NULL, twice);

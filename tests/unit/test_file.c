@@ -115,9 +115,9 @@ static void test_advice(void **state)
     write_file(lft_temp("big"), text);
     lf_file file;
     LFT_OK(lf_file_open(&heap, lft_temp("big"), &file));
-    const uint64_t ranges[][2] = {{0, BYTES},  {1, 5},         {4096, 4096},         {5000, 20000},
-                                  {39999, 1},  {40000, 1},     {UINT64_MAX, 1},      {0, 0},
-                                  {1, UINT64_MAX}, {39000, UINT64_MAX}};
+    const uint64_t ranges[][2] = {
+        {0, BYTES}, {1, 5},          {4096, 4096}, {5000, 20000},   {39999, 1},
+        {40000, 1}, {UINT64_MAX, 1}, {0, 0},       {1, UINT64_MAX}, {39000, UINT64_MAX}};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         lf_file_will_need(&file, ranges[i][0], ranges[i][1]);
         lf_file_drop(&file, ranges[i][0], ranges[i][1]);
@@ -150,8 +150,7 @@ static void test_reader(void **state)
     LFT_OK(lf_read_bytes(&r, "e", 0, &p));
     LFT_FAILS(lf_read_u16(&r, "key", &b), LFM2_E_FORMAT);
     assert_string_equal(lf_fail_code(), "f.truncated");
-    assert_string_equal(lf_fail_text(),
-                        "f: key: offset 0xf: needs 2 bytes, the file has 1 more");
+    assert_string_equal(lf_fail_text(), "f: key: offset 0xf: needs 2 bytes, the file has 1 more");
     LFT_FAILS(lf_read_bytes(&r, "e", UINT64_MAX, &p), LFM2_E_FORMAT);
     assert_int_equal(r.pos, 15); /* a failure moves nothing */
     LFT_OK(lf_read_bytes(&r, "e", 1, &p));
@@ -237,6 +236,29 @@ static void test_write_replaces(void **state)
     expect_content(path, "new");
     assert_int_equal(count_files(), 1);
     lf_writer_free(NULL);
+}
+
+/* Single bytes meet the end of the buffer exactly. */
+static void test_write_bytes(void **state)
+{
+    (void)state;
+    enum { BYTES = 600000 };
+    const char *path = lft_temp("out");
+    lf_writer *w = NULL;
+    LFT_OK(lf_writer_create(&heap, path, &w));
+    for (size_t i = 0; i < BYTES; i++) {
+        uint8_t byte = (uint8_t)(i % 251);
+        LFT_OK(lf_writer_write(w, &byte, 1));
+    }
+    LFT_OK(lf_writer_commit(w));
+    lf_writer_free(w);
+    size_t n = 0;
+    char *got = lft_read_file(path, &n);
+    assert_int_equal(n, BYTES);
+    for (size_t i = 0; i < BYTES; i++) {
+        assert_true((uint8_t)got[i] == i % 251);
+    }
+    free(got);
 }
 
 /* Two writers of one target do not meet; the last one wins. */
@@ -388,8 +410,7 @@ static void test_sort(void **state)
     }
     lf_index_sort(e, scratch, N);
     for (uint32_t i = 1; i < N; i++) {
-        assert_true(e[i - 1].key < e[i].key ||
-                    (e[i - 1].key == e[i].key && e[i - 1].id < e[i].id));
+        assert_true(e[i - 1].key < e[i].key || (e[i - 1].key == e[i].key && e[i - 1].id < e[i].id));
     }
 }
 
@@ -403,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_replaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_write_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_full, setup, teardown),

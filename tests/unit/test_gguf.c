@@ -196,8 +196,7 @@ static void test_integers(void **state)
     refused(lf_gguf_get_u32(&g, "minus", &v, NULL), LFM2_E_FORMAT, "gguf.key.range", "'minus'");
     refused(lf_gguf_get_u32(&g, "float", &v, NULL), LFM2_E_FORMAT, "gguf.key.type", "f32");
     refused(lf_gguf_get_u32(&g, "bool", &v, NULL), LFM2_E_FORMAT, "gguf.key.type", "'bool'");
-    refused(lf_gguf_get_u32(&g, "array", &v, NULL), LFM2_E_FORMAT, "gguf.key.type",
-            "array of i32");
+    refused(lf_gguf_get_u32(&g, "array", &v, NULL), LFM2_E_FORMAT, "gguf.key.type", "array of i32");
     refused(lf_gguf_get_u32(&g, "absent", &v, NULL), LFM2_E_FORMAT, "gguf.key.missing", "'absent'");
     bool found = true;
     LFT_OK(lf_gguf_get_u32(&g, "absent", &v, &found));

@@ -60,8 +60,7 @@ static void bad(const char *text, size_t len, const char *code, unsigned offset)
     snprintf(where, sizeof where, "name.json: offset %u: ", offset);
     assert_int_equal(parse(text, len, &v), LFM2_E_TEXT);
     assert_null(v);
-    if (strcmp(lf_fail_code(), code) != 0 ||
-        strncmp(lf_fail_text(), where, strlen(where)) != 0) {
+    if (strcmp(lf_fail_code(), code) != 0 || strncmp(lf_fail_text(), where, strlen(where)) != 0) {
         fail_msg("'%s': expected %s at %u, got %s: %s", text, code, offset, lf_fail_code(),
                  lf_fail_text());
     }
@@ -72,7 +71,8 @@ static void bad(const char *text, size_t len, const char *code, unsigned offset)
 static void test_values(void **state)
 {
     (void)state;
-    const lf_json *v = good(" {\"a\": [1, -2.5e3, true, false, null, \"x\"], \"b\":{}, \"\":[]}\r\n\t");
+    const lf_json *v =
+        good(" {\"a\": [1, -2.5e3, true, false, null, \"x\"], \"b\":{}, \"\":[]}\r\n\t");
     assert_int_equal(v->kind, LF_JSON_OBJECT);
     assert_int_equal(v->count, 3);
     assert_int_equal(v->offset, 1);

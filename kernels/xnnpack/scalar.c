@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns what of XNNPACK runs on every machine: the quantisation of LF_A_QD8. */
+#include "kernels/xnnpack/bind.h"
+
+static void quantize(size_t k, const float *x, void *row)
+{
+    lf_quantize_qd8(xnn_f32_rminmax_ukernel__scalar_u4_acc4,
+                    xnn_f32_qs8_vcvt_ukernel__scalar_imagic_u4, k, x, row);
+}
+
+const lf_act lf_act_qd8_scalar = {.name = "qd8",
+                                  .by = LF_BY_XNNPACK,
+                                  .row_bytes = lf_row_bytes_qd8,
+                                  .quantize = quantize,
+                                  .tile_bytes = lf_tile_bytes_qd8,
+                                  .tile = lf_tile_qd8};

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Damaged model files: cut anywhere, bits flipped, every integer at its extremes. Each must open or be
+ * refused by a message that names the file, with little memory, and what opens must lie inside. */
+#include "support/models.h"
+#include "support/tiny_files.h"
+
+#include "load/bind.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SEED = 20251, MOST_MEMORY = 64 << 20 };
+
+/* ---- An allocator with a limit ---- */
+
+typedef struct limited {
+    size_t live;
+    bool exceeded;
+} limited;
+
+static void *limited_alloc(void *user, size_t bytes, size_t align)
+{
+    limited *m = user;
+    void *p = NULL;
+    if (bytes > MOST_MEMORY - m->live) {
+        m->exceeded = true;
+        return NULL;
+    }
+    m->live += bytes;
+    return posix_memalign(&p, align, bytes) == 0 ? p : NULL;
+}
+
+static void limited_free(void *user, void *ptr, size_t bytes, size_t align)
+{
+    (void)align;
+    ((limited *)user)->live -= bytes;
+    free(ptr);
+}
+
+/* ---- One file under attack ---- */
+
+typedef struct victim {
+    const char *path; /* opened by the library */
+    int fd;           /* of the file that is damaged */
+    uint8_t *whole;
+    size_t size;
+    unsigned opened, refused;
+} victim;
+
+static void victim_init(victim *v, const char *path, const char *file)
+{
+    *v = (victim){.path = path};
+    v->whole = (uint8_t *)lft_read_file(file, &v->size);
+    v->fd = open(file, O_RDWR);
+    assert_true(v->fd >= 0);
+}
+
+static void victim_free(victim *v)
+{
+    close(v->fd);
+    free(v->whole);
+}
+
+static void put(const victim *v, const void *data, size_t n, size_t at)
+{
+    assert_int_equal(pwrite(v->fd, data, n, (off_t)at), n);
+}
+
+static volatile uint8_t touched;
+
+static void check_inside(const lf_source *s, const char *what, uint64_t number)
+{
+    lf_weights w;
+    assert_int_equal(lf_bind(s, &w), LFM2_OK);
+    for (uint32_t i = 0; i < s->n_tensors; i++) {
+        const lf_tensor *t = &s->tensors[i];
+        const lf_file *f = &s->files[t->part];
+        for (uint64_t e = 0; e < t->ne[2]; e++) {
+            uint64_t at = (uint64_t)(lf_tensor_slab(t, e) - f->data);
+            if (at > f->size || t->bytes / t->ne[2] > f->size - at) {
+                fail_msg("%s %llu: tensor %s lies outside", what, (unsigned long long)number,
+                         t->name);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < s->vocab.n_tokens; i++) {
+        const lf_vocab_token *t = &s->vocab.tokens[i];
+        assert_non_null(t->text);
+        for (uint32_t k = 0; k < t->len; k++) {
+            touched ^= (uint8_t)t->text[k];
+        }
+    }
+}
+
+/* Opens the file as it now is; `what` and `number` say which damage it has. */
+static void attempt(victim *v, const char *what, uint64_t number)
+{
+    limited memory = {0};
+    lf_alloc alloc = {limited_alloc, limited_free, &memory};
+    lf_source *s = NULL;
+    int32_t status = lf_source_open(&alloc, NULL, v->path, &s);
+    if (status == LFM2_OK) {
+        check_inside(s, what, number);
+        v->opened++;
+    } else {
+        bool clean = status == LFM2_E_FORMAT || status == LFM2_E_UNSUPPORTED ||
+                     status == LFM2_E_IO || status == LFM2_E_ARGUMENT;
+        bool named = strstr(lf_fail_text(), v->path) != NULL && lf_fail_code()[0] != '\0';
+        bool plain = true;
+        for (const char *p = lf_fail_text(); *p != '\0'; p++) {
+            plain = plain && (uint8_t)*p >= ' ' && *p != 0x7F; /* one line, no escapes */
+        }
+        if (!clean || !named || !plain || s != NULL || memory.exceeded) {
+            fail_msg("seed %d, %s %llu: status %d, memory exceeded %d: %s", SEED, what,
+                     (unsigned long long)number, status, memory.exceeded, lf_fail_text());
+        }
+        v->refused++;
+    }
+    lf_source_close(s);
+    assert_int_equal(memory.live, 0);
+}
+
+/* Cuts from `from` bytes down to none, every `step`, and then makes the file whole again. */
+static void cut(victim *v, size_t from, size_t step)
+{
+    unsigned opened = v->opened;
+    for (size_t n = from; n < from + 1; n = n >= step ? n - step : SIZE_MAX) {
+        assert_int_equal(ftruncate(v->fd, (off_t)n), 0);
+        attempt(v, "cut at", n);
+    }
+    assert_int_equal(v->opened, opened); /* no proper beginning of a file is a file */
+    put(v, v->whole, v->size, 0);
+}
+
+/* Flips one bit at a time: every bit before `all`, then `samples` random ones before `end`. */
+static void flip(victim *v, size_t all, size_t end, int samples)
+{
+    uint64_t random = SEED;
+    for (size_t i = 0; i < all * 8 + (size_t)samples; i++) {
+        size_t bit = i < all * 8 ? i : lft_random(&random) % (end * 8);
+        uint8_t byte = (uint8_t)(v->whole[bit / 8] ^ 1u << bit % 8);
+        put(v, &byte, 1, bit / 8);
+        attempt(v, "bit", bit);
+        put(v, &v->whole[bit / 8], 1, bit / 8);
+    }
+}
+
+/* Overwrites a few bytes at random places. */
+static void scribble(victim *v, size_t end, int samples)
+{
+    uint64_t random = SEED + 1;
+    for (int i = 0; i < samples; i++) {
+        uint64_t noise = lft_random(&random);
+        size_t n = 1 + lft_random(&random) % 8;
+        size_t at = lft_random(&random) % (end - n);
+        put(v, &noise, n, at);
+        attempt(v, "noise at", at);
+        put(v, v->whole + at, n, at);
+    }
+}
+
+/* ---- GGUF ---- */
+
+static void extremes(victim *v, const gguf_builder *b)
+{
+    static const uint64_t values[] = {0,
+                                      1,
+                                      2,
+                                      0x7F,
+                                      0xFFFF,
+                                      UINT64_C(1) << 31,
+                                      UINT32_MAX,
+                                      UINT64_C(1) << 32,
+                                      UINT64_C(1) << 61,
+                                      UINT64_C(1) << 63,
+                                      UINT64_MAX - 31,
+                                      UINT64_MAX};
+    for (size_t i = 0; i < b->n_fields; i++) {
+        const gb_field *f = &b->fields[i];
+        for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
+            put(v, &values[k], f->bytes, f->offset);
+            attempt(v, "field at", f->offset);
+        }
+        put(v, v->whole + f->offset, f->bytes, f->offset);
+    }
+}
+
+static void attack_gguf(bool moe)
+{
+    gguf_builder b;
+    victim v;
+    tiny_gguf(&b, moe, NULL);
+    size_t header = gb_finish(&b);
+    gb_write(lft_temp("m.gguf"), b.file.data, b.file.size);
+    victim_init(&v, lft_temp("m.gguf"), lft_temp("m.gguf"));
+    attempt(&v, "whole", 0);
+    assert_int_equal(v.opened, 1);
+    cut(&v, header, 1);
+    cut(&v, v.size - 1, 9973);
+    flip(&v, 200, header, 1000);
+    extremes(&v, &b);
+    scribble(&v, header, 500);
+    unsigned refused = v.refused;
+    uint64_t data = (header + 31) / 32 * 32;
+    uint64_t random = SEED + 2;
+    for (int i = 0; i < 50; i++) { /* weights may be anything */
+        size_t at = data + lft_random(&random) % (v.size - data);
+        uint8_t byte = (uint8_t)~v.whole[at];
+        put(&v, &byte, 1, at);
+        attempt(&v, "data at", at);
+    }
+    assert_int_equal(v.refused, refused);
+    assert_true(v.refused > v.opened / 4);
+    victim_free(&v);
+    gb_free(&b);
+}
+
+static void test_gguf(void **state)
+{
+    (void)state;
+    attack_gguf(true);
+    lft_end();
+}
+
+static void test_gguf_dense(void **state)
+{
+    (void)state;
+    attack_gguf(false);
+    lft_end();
+}
+
+/* ---- Hugging Face ---- */
+
+static void attack_folder(const char *file, size_t end, size_t step)
+{
+    victim v;
+    victim_init(&v, lft_temp("hf"), lft_temp(file));
+    end = end < v.size ? end : v.size;
+    attempt(&v, "whole", 0);
+    assert_int_equal(v.opened, 1);
+    cut(&v, end - 1, step);
+    flip(&v, 16, end, 600);
+    scribble(&v, end, 300);
+    attempt(&v, "whole", 1);
+    assert_true(v.opened >= 2 && v.refused > 100);
+    victim_free(&v);
+}
+
+static void test_folder(void **state)
+{
+    (void)state;
+    tiny_folder f;
+    tiny_folder_init(&f, true);
+    tiny_folder_write(&f, lft_temp("hf"));
+    attack_folder("hf/config.json", SIZE_MAX, 3);
+    attack_folder("hf/tokenizer.json", SIZE_MAX, 29);
+    attack_folder("hf/tokenizer_config.json", SIZE_MAX, 1);
+    attack_folder("hf/model.safetensors", strlen(f.header) + 8, 17);
+    tiny_folder_free(&f);
+    lft_end();
+}
+
+/* ---- Files that are all promise: sparse, with counts that would need much ---- */
+
+static void test_large_promises(void **state)
+{
+    (void)state;
+    static const uint64_t size = UINT64_C(1) << 33; /* nothing is stored but the header */
+    static const struct {
+        uint32_t type, item;
+        uint64_t count;
+    } cases[] = {
+        {9, 4, UINT64_C(1) << 30},  {9, 8, UINT64_C(1) << 29}, {9, 8, UINT64_C(1) << 24},
+        {8, 0, UINT64_C(1) << 32},  {9, 0, UINT64_C(1) << 32}, {9, 9, UINT64_C(1) << 20},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        gguf_builder b;
+        uint8_t value[12] = {0};
+        size_t n = cases[i].type == 9 ? 12 : 8;
+        memcpy(value, &cases[i].item, 4);
+        memcpy(value + n - 8, &cases[i].count, 8);
+        gb_init(&b);
+        gb_string(&b, "general.architecture", "lfm2");
+        gb_raw(&b, "tokenizer.ggml.tokens", cases[i].type, value, n);
+        size_t header = gb_finish(&b);
+        gb_write(lft_temp("big.gguf"), b.file.data, header);
+        gb_free(&b);
+        victim v = {.path = lft_temp("big.gguf"), .fd = open(lft_temp("big.gguf"), O_RDWR)};
+        assert_true(v.fd >= 0);
+        if (ftruncate(v.fd, (off_t)size) == 0) {
+            attempt(&v, "promise", i);
+            assert_int_equal(v.refused, 1);
+        }
+        close(v.fd);
+    }
+    uint64_t counts[] = {65537, 65536, UINT64_C(1) << 28};
+    for (size_t i = 0; i < 6; i++) {
+        uint8_t head[24] = "GGUF\3";
+        memcpy(head + (i < 3 ? 8 : 16), &counts[i % 3], 8);
+        gb_write(lft_temp("big.gguf"), head, sizeof head);
+        victim v = {.path = lft_temp("big.gguf"), .fd = open(lft_temp("big.gguf"), O_RDWR)};
+        assert_true(v.fd >= 0);
+        if (ftruncate(v.fd, (off_t)size) == 0) {
+            attempt(&v, "count", i);
+            assert_int_equal(v.refused, 1);
+            bool counted = strcmp(lf_fail_code(), "gguf.key.count") == 0 ||
+                           strcmp(lf_fail_code(), "gguf.tensor.count") == 0;
+            assert_int_equal(counted, i % 3 != 1); /* refused before anything is read */
+        }
+        close(v.fd);
+    }
+    lft_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gguf),
+        cmocka_unit_test(test_gguf_dense),
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_large_promises),
+    };
+    print_message("seed %d\n", SEED);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
