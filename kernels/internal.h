@@ -30,6 +30,10 @@ enum {
     LF_X_CODES,    /* 8 dwords of 4 int8 codes, -127..127 */
     LF_X_DWORDS = LF_X_CODES + 8
 };
+/* LF_A_I8X2B32: per 32 values two such blocks. The codes of the first are those of LF_A_I8B32;
+ * those of the second are what rounding left, in units of scale / LF_X2_STEPS: at most half a unit,
+ * so the codes reach 127 again. */
+#define LF_X2_STEPS   254.0f
 #define LF_MAGIC      12582912.0f /* 1.5 * 2^23 */
 #define LF_MAGIC_BITS 0x4B400000
 
@@ -96,16 +100,25 @@ static inline uint16_t lf_load_u16(const void *p)
     return u;
 }
 
-/* The five dwords before the codes of a block of LF_A_I8B32, from the bits of its largest magnitude
- * and the sums of the codes of its halves. */
-static inline void lf_put_block(uint8_t *out, uint32_t amax, int32_t low, int32_t high)
+/* Rounded to the 22 significant bits that make LF_X_BIAS exact. */
+static inline float lf_scale22(float scale)
 {
-    float scale = 0.0f;
+    return lf_float((lf_bits(scale) + 2u) & ~3u);
+}
+
+/* Scale of a block from the bits of its largest magnitude. */
+static inline float lf_block_scale(uint32_t amax)
+{
     if (amax >= LF_X_HUGE) {
-        scale = lf_float(0x7FC00000u);
-    } else if (amax >= LF_X_TINY) {
-        scale = lf_float((lf_bits(lf_float(amax) * (1.0f / 127.0f)) + 2u) & ~3u);
+        return lf_float(0x7FC00000u);
     }
+    return amax >= LF_X_TINY ? lf_scale22(lf_float(amax) * (1.0f / 127.0f)) : 0.0f;
+}
+
+/* The five dwords before the codes of a block of LF_A_I8B32, from its scale and the sums of the
+ * codes of its halves. */
+static inline void lf_put_block(uint8_t *out, float scale, int32_t low, int32_t high)
+{
     const uint32_t head[LF_X_CODES] = {[LF_X_INIT4] = (uint32_t)(LF_MAGIC_BITS - 8 * (low + high)),
                                        [LF_X_INIT8] =
                                            (uint32_t)(LF_MAGIC_BITS - 128 * (low + high)),
@@ -201,11 +214,14 @@ void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel);
 
 /* scalar/act.c */
-extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar;
+extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar, lf_act_i8x2b32_scalar;
 size_t lf_row_bytes_f32(size_t k);
 size_t lf_row_bytes_i8b32(size_t k);
 size_t lf_tile_bytes_f32(size_t m, size_t k);
 size_t lf_tile_bytes_i8b32(size_t m, size_t k);
+size_t lf_row_bytes_i8x2b32(size_t k);
+size_t lf_tile_bytes_i8x2b32(size_t m, size_t k);
+void lf_tile_i8x2b32(size_t m, size_t k, const void *const *rows, void *tile);
 void lf_quantize_f32(size_t k, const float *x, void *row);
 void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile);
 void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile);
@@ -213,7 +229,7 @@ void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile);
 /* Rows of the table of matrix kernels, by the file family that defines them. */
 enum {
     LF_GEMMS_SCALAR = 9,
-    LF_GEMMS_Q8 = 5, /* LF_W_Q8 and the four kinds of LF_W_I8G */
+    LF_GEMMS_Q8 = 5,    /* LF_W_Q8 and the four kinds of LF_W_I8G */
     LF_GEMMS_FLOAT = 3, /* LF_W_F32, LF_W_F16, LF_W_BF16 */
     LF_GEMMS_QB4W_X86 = 5,
     LF_GEMMS_F32_X86 = 4
@@ -231,7 +247,8 @@ extern const lf_gemm lf_gemms_qb4w_x86[LF_GEMMS_QB4W_X86], lf_gemms_f32_x86[LF_G
 void lf_ops_xnnpack_x86(uint32_t cpu, lf_ops *ops);
 
 /* x86/act_*.c */
-extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512;
+extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i8x2b32_avx2,
+    lf_act_i8x2b32_avx512;
 
 /* scalar/ops.c, x86/ops_*.c: every slot. */
 extern const lf_ops lf_ops_scalar, lf_ops_avx2, lf_ops_avx512;

@@ -177,6 +177,10 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
     lfm2_generate_options_init(&o);
     LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
     lfm2_generate_result r = {.size = sizeof r};
+    if (result != NULL) { /* a size that is not set is noticed before the text is made */
+        size_t size = result->size;
+        LF_TRY(lf_api_write(&size, sizeof size, result, "result"));
+    }
     LF_TRY(lf_generate(session, sampler, prompt, n_prompt, &o, &r));
     return result == NULL ? LFM2_OK : lf_api_write(&r, sizeof r, result, "result");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the truth of the integer matrix kernels: per block or group, in order of k,
  * acc = fma((float)isum * activation scale, weight scale, acc), with isum exact; with minimums then
- * acc = fma((float)(-128 * code sum) * activation scale, min / 128, acc). */
+ * acc = fma((float)(-128 * code sum) * activation scale, min / 128, acc). LF_A_I8X2B32 gives each
+ * block of weights two such steps. */
 #include "kernels/internal.h"
 #include "kernels/scalar/gemm.h"
 
@@ -95,8 +96,10 @@ static void load_i8g(const uint8_t *panel, size_t b, block *out)
 
 typedef void (*load_fn)(const uint8_t *panel, size_t b, block *out);
 
-static void gemm(load_fn load, size_t group, bool has_mins, size_t panel_bytes, size_t m, size_t n,
-                 size_t k, const void *tile, const void *panels, float *c, size_t c_stride)
+/* `planes`: activation blocks that meet each block of weights. */
+static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_t panel_bytes,
+                 size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
+                 size_t c_stride)
 {
     block w = {.group = group, .has_mins = has_mins};
     const uint8_t *panel = panels;
@@ -104,9 +107,9 @@ static void gemm(load_fn load, size_t group, bool has_mins, size_t panel_bytes, 
         float acc[LF_SCALAR_MR][LF_NR] = {{0}};
         for (size_t b = 0; b < k / 32; b++) {
             load(panel, b, &w);
-            const uint32_t *x = (const uint32_t *)tile + b * LF_X_DWORDS * m;
-            for (size_t i = 0; i < m; i++) {
-                add_block(&w, x + i, m, acc[i]);
+            const uint32_t *x = (const uint32_t *)tile + b * planes * LF_X_DWORDS * m;
+            for (size_t i = 0; i < planes * m; i++) {
+                add_block(&w, x + i / m * LF_X_DWORDS * m + i % m, m, acc[i % m]);
             }
         }
         size_t columns = n - n0 < LF_NR ? n - n0 : LF_NR;
@@ -120,35 +123,35 @@ static void gemm(load_fn load, size_t group, bool has_mins, size_t panel_bytes, 
 void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
                        size_t c_stride)
 {
-    gemm(load_q4, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q4, 1, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
                        size_t c_stride)
 {
-    gemm(load_q8, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q8, 2, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_i8g16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                           float *c, size_t c_stride)
 {
-    gemm(load_i8g, 16, false, lf_panel_bytes_i8g16(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_i8g, 1, 16, false, lf_panel_bytes_i8g16(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_i8g16m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                            float *c, size_t c_stride)
 {
-    gemm(load_i8g, 16, true, lf_panel_bytes_i8g16m(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_i8g, 1, 16, true, lf_panel_bytes_i8g16m(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_i8g32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                           float *c, size_t c_stride)
 {
-    gemm(load_i8g, 32, false, lf_panel_bytes_i8g32(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_i8g, 1, 32, false, lf_panel_bytes_i8g32(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_i8g32m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                            float *c, size_t c_stride)
 {
-    gemm(load_i8g, 32, true, lf_panel_bytes_i8g32m(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_i8g, 1, 32, true, lf_panel_bytes_i8g32m(k), m, n, k, tile, panels, c, c_stride);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_A_I8B32 for AVX2; scalar/act.c defines it. */
+/* Owns the quantisation of LF_A_I8B32 and LF_A_I8X2B32 for AVX2; scalar/act.c defines it. */
 #include "kernels/x86/unroll.h"
 
 /* Sum of 16 signed bytes. */
@@ -20,44 +20,73 @@ LF_INLINE uint32_t largest(const __m256i *magnitudes)
     return (uint32_t)_mm_cvtsi128_si32(h);
 }
 
-LF_INLINE __m256i round_codes(__m256 x, __m256 inverse)
+/* codes: 4 x 8 dwords. */
+LF_INLINE void put_codes(uint8_t *out, float scale, const __m256i *codes)
 {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i low = _mm256_packs_epi32(codes[0], codes[1]);
+    const __m256i high = _mm256_packs_epi32(codes[2], codes[3]);
+    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
+    lf_put_block(out, scale, sum_codes(_mm256_castsi256_si128(bytes)),
+                 sum_codes(_mm256_extracti128_si256(bytes, 1)));
+    _mm256_storeu_si256((__m256i *)(void *)(out + LF_X_CODES * 4), bytes);
 }
 
-static void quantize(size_t k, const float *x, void *row)
+LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
 {
     const __m256i positive = _mm256_set1_epi32(0x7FFFFFFF);
+    const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
     uint8_t *out = row;
-    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X_DWORDS * 4) {
-        const __m256 v[4] = {_mm256_loadu_ps(x), _mm256_loadu_ps(x + 8), _mm256_loadu_ps(x + 16),
-                             _mm256_loadu_ps(x + 24)};
-        const __m256i magnitudes[4] = {_mm256_and_si256(_mm256_castps_si256(v[0]), positive),
-                                       _mm256_and_si256(_mm256_castps_si256(v[1]), positive),
-                                       _mm256_and_si256(_mm256_castps_si256(v[2]), positive),
-                                       _mm256_and_si256(_mm256_castps_si256(v[3]), positive)};
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += step) {
+        __m256 v[4];
+        __m256i magnitudes[4], codes[4];
+        for (size_t i = 0; i < 4; i++) {
+            v[i] = _mm256_loadu_ps(x + 8 * i);
+            magnitudes[i] = _mm256_and_si256(_mm256_castps_si256(v[i]), positive);
+        }
         const uint32_t amax = largest(magnitudes);
         if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
-            lf_act_i8b32_scalar.quantize(32, x, out);
+            (twice ? lf_act_i8x2b32_scalar : lf_act_i8b32_scalar).quantize(32, x, out);
             continue;
         }
         const __m256 inverse = _mm256_set1_ps(127.0f / lf_float(amax));
-        const __m256i low =
-            _mm256_packs_epi32(round_codes(v[0], inverse), round_codes(v[1], inverse));
-        const __m256i high =
-            _mm256_packs_epi32(round_codes(v[2], inverse), round_codes(v[3], inverse));
-        const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-        const __m256i codes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
-        lf_put_block(out, amax, sum_codes(_mm256_castsi256_si128(codes)),
-                     sum_codes(_mm256_extracti128_si256(codes, 1)));
-        _mm256_storeu_si256((__m256i *)(void *)(out + LF_X_CODES * 4), codes);
+        const float scale = lf_block_scale(amax);
+        for (size_t i = 0; i < 4; i++) {
+            codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
+        }
+        put_codes(out, scale, codes);
+        if (twice) { /* codes of what this rounding left */
+            for (size_t i = 0; i < 4; i++) {
+                const __m256 left = _mm256_fmsub_ps(v[i], inverse, _mm256_cvtepi32_ps(codes[i]));
+                codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(left, _mm256_set1_ps(LF_X2_STEPS)));
+            }
+            put_codes(out + LF_X_DWORDS * 4, lf_scale22(scale * (1.0f / LF_X2_STEPS)), codes);
+        }
     }
+}
+
+static void quantize_once(size_t k, const float *x, void *row)
+{
+    quantize(false, k, x, row);
+}
+
+static void quantize_twice(size_t k, const float *x, void *row)
+{
+    quantize(true, k, x, row);
 }
 
 const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
                                   .by = LF_BY_LFM2,
                                   .needs = LF_CPU_AVX2,
                                   .row_bytes = lf_row_bytes_i8b32,
-                                  .quantize = quantize,
+                                  .quantize = quantize_once,
                                   .tile_bytes = lf_tile_bytes_i8b32,
                                   .tile = lf_tile_i8b32};
+
+const lf_act lf_act_i8x2b32_avx2 = {.name = "i8x2b32",
+                                    .by = LF_BY_LFM2,
+                                    .needs = LF_CPU_AVX2,
+                                    .row_bytes = lf_row_bytes_i8x2b32,
+                                    .quantize = quantize_twice,
+                                    .tile_bytes = lf_tile_bytes_i8x2b32,
+                                    .tile = lf_tile_i8x2b32};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_A_I8B32 for AVX-512; scalar/act.c defines it. */
+/* Owns the quantisation of LF_A_I8B32 and LF_A_I8X2B32 for AVX-512; scalar/act.c defines it. */
 #include "kernels/x86/unroll.h"
 
 LF_INLINE uint32_t largest(__m512i m)
@@ -19,32 +19,69 @@ LF_INLINE int32_t sum_codes(__m128i codes)
     return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
 }
 
-static void quantize(size_t k, const float *x, void *row)
+LF_INLINE void put_codes(uint8_t *out, float scale, __m512i low, __m512i high)
+{
+    const __m128i l = _mm512_cvtepi32_epi8(low), h = _mm512_cvtepi32_epi8(high);
+    lf_put_block(out, scale, sum_codes(l), sum_codes(h));
+    _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4), l);
+    _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4 + 16), h);
+}
+
+/* Codes of what rounding x * inverse to `code` left. */
+LF_INLINE __m512i left_over(__m512 x, __m512 inverse, __m512i code)
+{
+    const __m512 left = _mm512_fmsub_ps(x, inverse, _mm512_cvtepi32_ps(code));
+    return _mm512_cvtps_epi32(_mm512_mul_ps(left, _mm512_set1_ps(LF_X2_STEPS)));
+}
+
+LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
 {
     const __m512i positive = _mm512_set1_epi32(0x7FFFFFFF);
+    const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
     uint8_t *out = row;
-    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X_DWORDS * 4) {
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += step) {
         const __m512 v0 = _mm512_loadu_ps(x), v1 = _mm512_loadu_ps(x + 16);
         const uint32_t amax =
             largest(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(v0), positive),
                                      _mm512_and_si512(_mm512_castps_si512(v1), positive)));
         if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
-            lf_act_i8b32_scalar.quantize(32, x, out);
+            (twice ? lf_act_i8x2b32_scalar : lf_act_i8b32_scalar).quantize(32, x, out);
             continue;
         }
         const __m512 inverse = _mm512_set1_ps(127.0f / lf_float(amax));
-        const __m128i low = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(v0, inverse)));
-        const __m128i high = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(v1, inverse)));
-        lf_put_block(out, amax, sum_codes(low), sum_codes(high));
-        _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4), low);
-        _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4 + 16), high);
+        const __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(v0, inverse));
+        const __m512i high = _mm512_cvtps_epi32(_mm512_mul_ps(v1, inverse));
+        const float scale = lf_block_scale(amax);
+        put_codes(out, scale, low, high);
+        if (twice) {
+            put_codes(out + LF_X_DWORDS * 4, lf_scale22(scale * (1.0f / LF_X2_STEPS)),
+                      left_over(v0, inverse, low), left_over(v1, inverse, high));
+        }
     }
+}
+
+static void quantize_once(size_t k, const float *x, void *row)
+{
+    quantize(false, k, x, row);
+}
+
+static void quantize_twice(size_t k, const float *x, void *row)
+{
+    quantize(true, k, x, row);
 }
 
 const lf_act lf_act_i8b32_avx512 = {.name = "i8b32",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX512,
                                     .row_bytes = lf_row_bytes_i8b32,
-                                    .quantize = quantize,
+                                    .quantize = quantize_once,
                                     .tile_bytes = lf_tile_bytes_i8b32,
                                     .tile = lf_tile_i8b32};
+
+const lf_act lf_act_i8x2b32_avx512 = {.name = "i8x2b32",
+                                      .by = LF_BY_LFM2,
+                                      .needs = LF_CPU_AVX512,
+                                      .row_bytes = lf_row_bytes_i8x2b32,
+                                      .quantize = quantize_twice,
+                                      .tile_bytes = lf_tile_bytes_i8x2b32,
+                                      .tile = lf_tile_i8x2b32};

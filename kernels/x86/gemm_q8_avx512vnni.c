@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q8 and LF_W_I8G x LF_A_I8B32 for AVX-512 VNNI: codes + 128 are the unsigned operand of
- * vpdpbusd, the sums start at -128 * sum of the activation codes. */
+/* Owns LF_W_Q8 x LF_A_I8X2B32 and LF_W_I8G x LF_A_I8B32 for AVX-512 VNNI: codes + 128 are the
+ * unsigned operand of vpdpbusd, the sums start at -128 * sum of the activation codes. */
 #include "kernels/x86/vnni512.h"
 
 enum { AHEAD = 4608 }; /* bytes; prefetch distance within the stream of panels */
@@ -33,6 +33,14 @@ LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes,
     lf_vnni_finish(m, x, v, scale, acc);
 }
 
+/* The same block of weights times both activation blocks of LF_A_I8X2B32. */
+LF_INLINE void q8_pair(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
+                       __m512 *acc)
+{
+    q8_block(m, x, codes, scale, acc);
+    q8_block(m, x + LF_X_DWORDS * m, codes, scale, acc);
+}
+
 LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                       float *c, size_t c_stride)
 {
@@ -43,14 +51,14 @@ LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, cons
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
             prefetch(super, LF_Q8_SUPER);
-            q8_block(m, x, super + 64, lf_load_half16(super), acc);
-            x += LF_X_DWORDS * m;
-            q8_block(m, x, super + 64 + LF_Q8_CODES, lf_load_half16(super + 32), acc);
-            x += LF_X_DWORDS * m;
+            q8_pair(m, x, super + 64, lf_load_half16(super), acc);
+            x += 2 * LF_X_DWORDS * m;
+            q8_pair(m, x, super + 64 + LF_Q8_CODES, lf_load_half16(super + 32), acc);
+            x += 2 * LF_X_DWORDS * m;
             super += LF_Q8_SUPER;
         }
         if (k % 64 != 0) {
-            q8_block(m, x, super + 64, lf_load_half16(super), acc);
+            q8_pair(m, x, super + 64, lf_load_half16(super), acc);
             super += 64 + LF_Q8_CODES;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
@@ -135,16 +143,18 @@ LF_GEMM_ROWS(12, i8g32m_gemm, i8g32m_run)
 /* ---- Rows of the table -------------------------------------------------------------------------
  */
 
-#define ROW(format, tag, size, has_mins, packer)                                                   \
+#define ROW(in, in_format, format, tag, size, has_mins, packer)                                    \
     {                                                                                              \
-        .name = "i8b32_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                \
-        .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = LF_A_I8B32,       \
+        .name = #in "_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                 \
+        .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = in_format,        \
         .group = size, .mins = has_mins, .mr = 12, .nr = LF_NR, .k_multiple = 32, .exact = true,   \
         .panel_bytes = lf_panel_bytes_##tag, .pack = packer, .fn = tag##_gemm                      \
     }
 
 const lf_gemm lf_gemms_q8_avx512vnni[LF_GEMMS_Q8] = {
-    ROW(LF_W_Q8, q8, 0, false, lf_pack_q8),       ROW(LF_W_I8G, i8g16, 16, false, lf_pack_i8g),
-    ROW(LF_W_I8G, i8g16m, 16, true, lf_pack_i8g), ROW(LF_W_I8G, i8g32, 32, false, lf_pack_i8g),
-    ROW(LF_W_I8G, i8g32m, 32, true, lf_pack_i8g),
+    ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q8, q8, 0, false, lf_pack_q8),
+    ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8g16, 16, false, lf_pack_i8g),
+    ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8g16m, 16, true, lf_pack_i8g),
+    ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8g32, 32, false, lf_pack_i8g),
+    ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8g32m, 32, true, lf_pack_i8g),
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the 256-bit kernels of LF_W_Q8 and LF_W_I8G x LF_A_I8B32; see ymm.h. */
+/* Owns the 256-bit kernels of LF_W_Q8 x LF_A_I8X2B32 and LF_W_I8G x LF_A_I8B32; see ymm.h. */
 #ifndef LF_KERNELS_X86_GEMM_Q8_YMM_H
 #define LF_KERNELS_X86_GEMM_Q8_YMM_H
 
@@ -30,6 +30,14 @@ LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes,
                   acc);
 }
 
+/* The same block of weights times both activation blocks of LF_A_I8X2B32. */
+LF_INLINE void q8_pair(const size_t m, const uint32_t *x, const uint8_t *codes,
+                       const uint8_t *halves, float (*acc)[LF_NR])
+{
+    q8_block(m, x, codes, halves, acc);
+    q8_block(m, x + LF_X_DWORDS * m, codes, halves, acc);
+}
+
 LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                       float *c, size_t c_stride)
 {
@@ -39,14 +47,14 @@ LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, cons
         _Alignas(32) float acc[LF_YMM_MR][LF_NR] = {{0}};
         for (size_t s = 0; s < k / 64; s++) {
             lf_ymm_prefetch(super, Q8_AHEAD, LF_Q8_SUPER);
-            q8_block(m, x, super + 64, super, acc);
-            x += LF_X_DWORDS * m;
-            q8_block(m, x, super + 64 + LF_Q8_CODES, super + 32, acc);
-            x += LF_X_DWORDS * m;
+            q8_pair(m, x, super + 64, super, acc);
+            x += 2 * LF_X_DWORDS * m;
+            q8_pair(m, x, super + 64 + LF_Q8_CODES, super + 32, acc);
+            x += 2 * LF_X_DWORDS * m;
             super += LF_Q8_SUPER;
         }
         if (k % 64 != 0) {
-            q8_block(m, x, super + 64, super, acc);
+            q8_pair(m, x, super + 64, super, acc);
             super += 64 + LF_Q8_CODES;
         }
         lf_ymm_store(m, acc, n - n0, c + n0, c_stride);
@@ -126,20 +134,22 @@ LF_GEMM_ROWS(LF_YMM_MR, i8g16m_gemm, i8g16m_run)
 LF_GEMM_ROWS(LF_YMM_MR, i8g32_gemm, i8g32_run)
 LF_GEMM_ROWS(LF_YMM_MR, i8g32m_gemm, i8g32m_run)
 
-#define LF_Q8_YMM_ROW(format, tag, size, has_mins, packer, arch, feature)                          \
+#define LF_Q8_YMM_ROW(in, in_format, format, tag, size, has_mins, packer, arch, feature)           \
     {                                                                                              \
-        .name = "i8b32_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,   \
-        .needs = feature, .weights = format, .acts = LF_A_I8B32, .group = size, .mins = has_mins,  \
+        .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
+        .needs = feature, .weights = format, .acts = in_format, .group = size, .mins = has_mins,   \
         .mr = LF_YMM_MR, .nr = LF_NR, .k_multiple = 32, .exact = true,                             \
         .panel_bytes = lf_panel_bytes_##tag, .pack = packer, .fn = tag##_gemm                      \
     }
+#define LF_I8G_YMM_ROW(tag, size, has_mins, arch, feature)                                         \
+    LF_Q8_YMM_ROW(i8b32, LF_A_I8B32, LF_W_I8G, tag, size, has_mins, lf_pack_i8g, arch, feature)
 #define LF_Q8_YMM_ROWS(arch, feature)                                                              \
     {                                                                                              \
-        LF_Q8_YMM_ROW(LF_W_Q8, q8, 0, false, lf_pack_q8, arch, feature),                           \
-            LF_Q8_YMM_ROW(LF_W_I8G, i8g16, 16, false, lf_pack_i8g, arch, feature),                 \
-            LF_Q8_YMM_ROW(LF_W_I8G, i8g16m, 16, true, lf_pack_i8g, arch, feature),                 \
-            LF_Q8_YMM_ROW(LF_W_I8G, i8g32, 32, false, lf_pack_i8g, arch, feature),                 \
-            LF_Q8_YMM_ROW(LF_W_I8G, i8g32m, 32, true, lf_pack_i8g, arch, feature),                 \
+        LF_Q8_YMM_ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q8, q8, 0, false, lf_pack_q8, arch, feature),    \
+            LF_I8G_YMM_ROW(i8g16, 16, false, arch, feature),                                       \
+            LF_I8G_YMM_ROW(i8g16m, 16, true, arch, feature),                                       \
+            LF_I8G_YMM_ROW(i8g32, 32, false, arch, feature),                                       \
+            LF_I8G_YMM_ROW(i8g32m, 32, true, arch, feature),                                       \
     }
 
 #endif /* LF_KERNELS_X86_GEMM_Q8_YMM_H */

@@ -107,7 +107,7 @@ static int32_t read_array(const lf_gguf *g, lf_reader *r, const char *what, lf_g
     }
     if (v->count > LF_GGUF_MAX_STRINGS) {
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.count",
-                                "an array of more than 2^24 strings");
+                                "an array of more than 2^23 strings");
     }
     v->data = r->data + r->pos;
     for (uint64_t i = 0; i < v->count; i++) {

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Larger files of these names are refused before they are read; the largest known ones have 4 KiB,
- * 12 MiB, 0.3 MiB and 0.5 MiB. */
+/* Larger files of these names are refused before they are read. Real ones: a few KiB, 5 to 20 MB,
+ * 100 KiB, 300 KiB. */
 enum {
     MAX_CONFIG = 1 << 20,
     MAX_TOKENIZER = 128 << 20,

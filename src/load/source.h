@@ -40,7 +40,7 @@ typedef struct lf_tensor {
     uint32_t n_dims;
     uint64_t ne[LF_MAX_DIMS]; /* ne[0] contiguous; unused ones are 1 */
     uint64_t bytes;
-    /* Data is aligned to its elements at least: 4 bytes for F32, 2 for F16 and BF16, 8 in GGUF files.
+    /* Data is aligned to its elements: 4 bytes for F32, 2 for F16 and BF16; in GGUF files to 8.
      * Contiguous tensor: data, inside file `part` at `offset`. A stack of experts from separate
      * tensors: data is NULL and slabs[e] (e < ne[2]) points at ne[0] x ne[1] values each. */
     const uint8_t *data;
@@ -98,10 +98,10 @@ typedef struct lf_source {
 } lf_source;
 
 /* Opens and checks a model: header, every key, every tensor's name, type, shape and bounds; no
- * weight is read. Hidden work is bounded by the size of the header. Errors: IO, FORMAT, UNSUPPORTED,
- * MEMORY, ARGUMENT (a part of a split file that is not the first). A Hugging Face folder without
- * tokenizer.json and a GGUF file without tokens have an empty vocab (n_tokens 0), which is fine for
- * lf_source_open and refused when text is needed. */
+ * weight is read. Hidden work is bounded by the size of the header. Errors: IO, FORMAT,
+ * UNSUPPORTED, MEMORY, ARGUMENT (a part of a split file that is not the first). A Hugging Face
+ * folder without tokenizer.json and a GGUF file without tokens have an empty vocab (n_tokens 0),
+ * which is fine for lf_source_open and refused when text is needed. */
 int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out);
 void lf_source_close(lf_source *source);
 

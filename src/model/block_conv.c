@@ -24,7 +24,8 @@ static const float *history(const conv_job *j, const float *ring, int64_t t)
     return ring + (size_t)(t % taps) * h->n_embd;
 }
 
-static void filter_token(const conv_job *j, float *ring, int64_t t, float *out)
+/* Returns u of the token. */
+static const float *filter_token(const conv_job *j, float *ring, int64_t t, float *out)
 {
     const lf_pass *pass = j->pass;
     const lf_hparams *h = &pass->model->source->hparams;
@@ -36,10 +37,7 @@ static void filter_token(const conv_job *j, float *ring, int64_t t, float *out)
     float *u = ring + (size_t)(t % taps) * h->n_embd;
     pass->kernels->ops.conv(h->n_embd, h->conv_kernel, pass->s->mix + (size_t)t * 3 * h->n_embd,
                             past, j->layer->conv_kernel, u, out);
-    int64_t kept = t - ((int64_t)pass->n - (taps - 1));
-    if (kept >= 0) {
-        memcpy(j->next + (size_t)kept * h->n_embd, u, h->n_embd * sizeof(float));
-    }
+    return u;
 }
 
 static void filter_body(void *ctx, uint32_t part, size_t begin, size_t end)
@@ -56,8 +54,12 @@ static void filter_body(void *ctx, uint32_t part, size_t begin, size_t end)
     for (int64_t t = warm > 0 ? warm : 0; t < (int64_t)begin; t++) {
         filter_token(j, ring, t, unused);
     }
+    size_t kept = (size_t)h->conv_kernel - 1;
     for (size_t t = begin; t < end; t++) {
-        filter_token(j, ring, (int64_t)t, j->pass->s->mixed + t * h->n_embd);
+        const float *u = filter_token(j, ring, (int64_t)t, j->pass->s->mixed + t * h->n_embd);
+        if (t + kept >= j->pass->n) {
+            memcpy(j->next + (t + kept - j->pass->n) * h->n_embd, u, h->n_embd * sizeof(float));
+        }
     }
 }
 

@@ -137,15 +137,22 @@ void lf_sampler_accept(lfm2_sampler *s, int32_t id)
 
 /* ---- Sampling ---- */
 
-/* Bias and penalties; what is not a number counts as impossible. */
+/* What is not a number counts as impossible: it came so, or infinities met in a sum. */
+static float possible(float logit)
+{
+    return isnan(logit) ? -INFINITY : logit;
+}
+
+/* Bias and penalties. */
 static void adjust(lfm2_sampler *s, const float *logits)
 {
     const lfm2_sampler_options *o = &s->options;
     for (uint32_t i = 0; i < s->n_vocab; i++) {
-        s->logits[i] = isnan(logits[i]) ? -INFINITY : logits[i];
+        s->logits[i] = possible(logits[i]);
     }
     for (size_t i = 0; i < o->n_logit_bias; i++) {
-        s->logits[s->bias[i].id] += s->bias[i].bias;
+        float *logit = &s->logits[s->bias[i].id];
+        *logit = possible(*logit + s->bias[i].bias);
     }
     if (o->repetition_penalty == 1.0f && o->frequency_penalty == 0.0f &&
         o->presence_penalty == 0.0f) {
@@ -155,7 +162,8 @@ static void adjust(lfm2_sampler *s, const float *logits)
         if (s->counts[i] > 0) {
             float x = s->logits[i];
             x = x > 0 ? x / o->repetition_penalty : x * o->repetition_penalty;
-            s->logits[i] = x - (float)s->counts[i] * o->frequency_penalty - o->presence_penalty;
+            x = x - (float)s->counts[i] * o->frequency_penalty - o->presence_penalty;
+            s->logits[i] = possible(x);
         }
     }
 }

@@ -38,6 +38,10 @@ out_has '0 turns, 0 of '
 tail -n 1 "$work/out" | grep -q Tom
 report '/reset forgets' "$(($? == 0))"
 
+pipes 0 'Hello!\n/stats\n/reset\nHello!\n/stats\n' chat -t 1 -m "$demo" --temp 0
+[ "$(grep -c . "$work/out")" -eq 6 ] && [ "$(grep '^1 turns' "$work/out" | uniq | wc -l)" -eq 1 ]
+report 'after /reset nothing of the old conversation is left' $?
+
 pipes 0 '/help\n/nonsense\n/quit\nWhat is 1 plus 1?\n' chat -t 1 -m "$demo"
 out_has '/reset'
 err_has 'unknown command /nonsense'

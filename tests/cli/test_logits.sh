@@ -51,7 +51,7 @@ report 'nothing of it is left' $?
 # What is no regular file is written, not replaced. Stand-ins inside the test's own folder: a test
 # that failed must not cost the machine a device.
 mkfifo "$work/fifo"
-cat "$work/fifo" >"$work/through" &
+timeout 60 cat "$work/fifo" >"$work/through" &
 exits 0 logits -t 1 -m "$demo" --ids 1 -o "$work/fifo"
 wait
 [ -p "$work/fifo" ] && [ "$(wc -c <"$work/through")" -eq $((2048 * 4)) ]

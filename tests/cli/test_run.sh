@@ -21,6 +21,17 @@ exits 0 run -t 1 -m "$demo" -f "$work/prompt" --temp 0
 same 'the same answer from a file' "$work/out" "$work/answer"
 pipes 0 "$ask\n" run -t 1 -m "$demo" --temp 0
 same 'the same answer from a pipe' "$work/out" "$work/answer"
+n_prompt() {
+    grep -oE '"n_prompt":[0-9]+' "$work/out"
+}
+exits 0 run -t 1 -m "$demo" -p "$ask" -n 1 --json
+count=$(n_prompt)
+pipes 0 "$ask\n" run -t 1 -m "$demo" -n 1 --json
+[ "$(n_prompt)" = "$count" ]
+report 'one newline at the end of a pipe is dropped' $?
+pipes 0 "$ask\n\n" run -t 1 -m "$demo" -n 1 --json
+[ "$(n_prompt)" != "$count" ]
+report 'a second one is not' $?
 exits 0 run -t 1 -m "$demo" --temp 0 --raw --special \
     -p "<|im_start|>user
 $ask<|im_end|>

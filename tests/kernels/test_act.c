@@ -29,6 +29,32 @@ static float *random_row(uint64_t *seed, size_t k)
     return x;
 }
 
+/* The second block of LF_A_I8X2B32: the two together are within 1 / 508 of a step of the first
+ * (half a step of the second), and its constants are exact. 1e-4: the roundings of x * 127 / amax.
+ */
+static void check_rest(const float *x, const uint32_t *first, const uint32_t *rest)
+{
+    const int8_t *codes[2] = {(const int8_t *)(first + LF_X_CODES),
+                              (const int8_t *)(rest + LF_X_CODES)};
+    double scale[2] = {(double)lf_float(first[LF_X_SCALE]), (double)lf_float(rest[LF_X_SCALE])};
+    int32_t low = 0, high = 0;
+    for (size_t i = 0; i < 32; i++) {
+        *(i < 16 ? &low : &high) += codes[1][i];
+        assert_in_range(codes[1][i] + 127, 0, 254);
+        if (!isnan(scale[0]) && scale[0] > 0) {
+            double value = codes[0][i] * scale[0] + codes[1][i] * scale[1];
+            assert_true(fabs((double)x[i] - value) <= scale[0] * (1.0 / 508 + 1e-4));
+        }
+    }
+    assert_int_equal((int32_t)rest[LF_X_INIT8], LF_MAGIC_BITS - 128 * (low + high));
+    assert_int_equal((int32_t)rest[LF_X_INIT8_LO], LF_MAGIC_BITS - 128 * low);
+    if (isnan(scale[0])) {
+        assert_true(isnan(scale[1]) && isnan(lf_float(rest[LF_X_BIAS])));
+    } else {
+        assert_true((double)lf_float(rest[LF_X_BIAS]) == -12582912.0 * scale[1]);
+    }
+}
+
 /* amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), codes within half a
  * step, sums and constants exact, odd blocks marked. */
 static void check_meaning(size_t k, const float *x, const uint32_t *row)
@@ -89,6 +115,36 @@ static void rows_equal_scalar(void **state)
                 lft_unguard(a);
                 lft_unguard(b);
             }
+        }
+    }
+}
+
+/* LF_A_I8X2B32: equal on every ISA; its first blocks are LF_A_I8B32, its second hold the rest. */
+static void double_rows_equal_scalar(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        const lf_act *act = &table.acts[LF_A_I8X2B32];
+        assert_int_equal(act->needs & ~masks[i], 0);
+        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+            float *x = random_row(&seed, k);
+            uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8x2b32_scalar, k, x);
+            uint32_t *once = lft_row(&lf_act_i8b32_scalar, k, x);
+            assert_memory_equal(a, b, k / 32 * 2 * LF_X_DWORDS * 4);
+            for (size_t j = 0; j < k / 32; j++) {
+                const uint32_t *first = a + 2 * j * LF_X_DWORDS;
+                assert_memory_equal(first, once + j * LF_X_DWORDS, LF_X_DWORDS * 4);
+                check_rest(x + 32 * j, first, first + LF_X_DWORDS);
+            }
+            lft_unguard(x);
+            lft_unguard(a);
+            lft_unguard(b);
+            lft_unguard(once);
         }
     }
 }
@@ -180,6 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_equal_scalar),
+        cmocka_unit_test(double_rows_equal_scalar),
         cmocka_unit_test(qd8_rows_mean_values),
         cmocka_unit_test(tiles_hold_rows),
     };

@@ -158,7 +158,7 @@ static void exact_rows_equal_scalar(void **state)
 /* ---- Scalar against double precision -----------------------------------------------------------
  */
 
-/* What the activation stands for: x itself, or code * scale. */
+/* What the activation stands for: x itself, or code * scale, or the sum of two of these. */
 static void activation_values(const product *p, size_t row, double *out)
 {
     const uint32_t *x = p->rows[row];
@@ -167,9 +167,13 @@ static void activation_values(const product *p, size_t row, double *out)
             out[i] = (double)p->x[row * p->w.k + i];
             continue;
         }
-        const uint32_t *block = x + i / 32 * LF_X_DWORDS;
-        int8_t code = (int8_t)(block[LF_X_CODES + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
-        out[i] = (double)lf_float(block[LF_X_SCALE]) * code;
+        size_t planes = p->gemm->acts == LF_A_I8X2B32 ? 2 : 1;
+        out[i] = 0;
+        for (size_t plane = 0; plane < planes; plane++) {
+            const uint32_t *block = x + (i / 32 * planes + plane) * LF_X_DWORDS;
+            int8_t code = (int8_t)(block[LF_X_CODES + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
+            out[i] += (double)lf_float(block[LF_X_SCALE]) * code;
+        }
     }
 }
 
@@ -198,14 +202,23 @@ static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k
     double *x = lft_guard(k * sizeof(double), sizeof(double));
     run(&p, gemm, p.panels, 0, 2, out);
     double steps = gemm->acts == LF_A_F32 ? (double)k : (double)k / p.w.group * (p.w.mins ? 2 : 1);
+    steps *= gemm->acts == LF_A_I8X2B32 ? 2 : 1; /* each plane is a chain step of its own */
     for (size_t i = 0; i < 2; i++) {
         activation_values(&p, i, x);
+        double largest = 0;
+        for (size_t a = 0; a < k; a++) {
+            largest = fmax(largest, fabs(x[a]));
+        }
         for (size_t j = 0; j < n; j++) {
             double sum = 0, magnitude = 0;
             for (size_t a = 0; a < k; a++) {
                 double w = weight_value(&p.w, j, a);
                 sum += x[a] * w;
-                magnitude += fabs(x[a]) * fabs(w);
+                /* The second plane of LF_A_I8X2B32 adds at most 1 / 254 of the scale of the first,
+                 * which for small x can be more than x itself: 2 |x| would not do, the largest |x|
+                 * does. */
+                magnitude +=
+                    (fabs(x[a]) + (gemm->acts == LF_A_I8X2B32 ? largest / 127 : 0)) * fabs(w);
                 if (p.w.mins) { /* code and minimum are separate terms */
                     magnitude +=
                         2 * fabs(x[a] * (double)p.w.min[j * (k / p.w.group) + a / p.w.group]);

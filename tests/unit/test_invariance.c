@@ -89,19 +89,20 @@ static void same(const text *t, const float *a, const float *b, const char *what
 }
 
 /* Everything that must not matter, against `truth` of one pass on one thread. */
-static void check_ways(const char *path, int32_t kernels, int32_t kv, const text *t,
-                       const float *truth)
+static void check_ways(const char *path, int32_t kernels, int32_t kv, int32_t most_threads,
+                       const text *t, const float *truth)
 {
     enum { EVAL, DECODE, SPLIT };
     static const struct {
         int32_t threads;
         uint32_t chunk;
         int way;
-    } ways[] = {{1, 1, EVAL},  {1, 7, SPLIT}, {1, 512, DECODE}, {2, 2, EVAL},
-                {2, 64, EVAL}, {3, 512, EVAL}, {3, 64, SPLIT}};
+    } ways[] = {{1, 1, EVAL},   {1, 2, EVAL},   {1, 7, SPLIT}, {1, 512, DECODE},
+                {2, 512, EVAL}, {2, 64, SPLIT}, {3, 64, EVAL}};
     lfm2_model *model = NULL;
     float *out = rows(t);
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+    size_t n_ways = sizeof ways / sizeof ways[0];
+    for (size_t i = 0; i < n_ways && ways[i].threads <= most_threads; i++) {
         if (i == 0 || ways[i].threads != ways[i - 1].threads) {
             lfm2_model_free(model);
             model = lft_open(path, ways[i].threads, kernels, 0);
@@ -138,11 +139,13 @@ static float *make_truth(const char *path, int32_t kernels, int32_t kv, text *t,
     return out;
 }
 
-static void check_model(const char *path, int32_t kernels, int32_t kv, size_t n)
+/* Threads spin while they wait for work, which is dear on a busy machine: not every model has them.
+ */
+static void check_model(const char *path, int32_t kernels, int32_t kv, int32_t most_threads)
 {
     text t;
-    float *truth = make_truth(path, kernels, kv, &t, n);
-    check_ways(path, kernels, kv, &t, truth);
+    float *truth = make_truth(path, kernels, kv, &t, 68);
+    check_ways(path, kernels, kv, most_threads, &t, truth);
     free(truth);
     free((void *)(uintptr_t)t.ids);
 }
@@ -152,15 +155,15 @@ static void test_calls_and_threads(void **state)
     (void)state;
     for (int i = 0; lft_cases[i] != NULL; i++) {
         check_model(lft_golden_folder(lft_cases[i]), LFM2_KERNELS_AUTO,
-                    i % 2 == 0 ? LFM2_KV_F16 : LFM2_KV_F32, 68);
+                    i % 2 == 0 ? LFM2_KV_F16 : LFM2_KV_F32, i % 3 == 1 ? 3 : 1);
     }
-    check_model(lft_golden_gguf("moe-plain", "f16"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 68);
-    check_model(lft_golden_gguf("moe-plain", "f32"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 68);
-    check_model(lft_golden_gguf("moe-mixed", "q8_0"), LFM2_KERNELS_SCALAR, LFM2_KV_F16, 68);
+    check_model(lft_golden_gguf("moe-plain", "f16"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 1);
+    check_model(lft_golden_gguf("moe-plain", "f32"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 1);
+    check_model(lft_golden_gguf("moe-mixed", "q8_0"), LFM2_KERNELS_SCALAR, LFM2_KV_F16, 2);
     static const int32_t picks[] = {LFM2_KERNELS_AUTO, LFM2_KERNELS_OWN, LFM2_KERNELS_XNNPACK};
     for (int i = 0; i < 3; i++) {
-        check_model(lft_tiny("q4_0"), picks[i], LFM2_KV_F16, 68);
-        check_model(lft_tiny("q8_0"), picks[i], LFM2_KV_F16, 68);
+        check_model(lft_tiny("q4_0"), picks[i], LFM2_KV_F16, 3);
+        check_model(lft_tiny("q8_0"), picks[i], LFM2_KV_F16, 3);
     }
 }
 
@@ -395,7 +398,7 @@ static void check_long(const char *path, int32_t kv)
         int32_t threads;
         uint32_t chunk;
         size_t piece; /* up to 4 tokens go one way through attention, more another */
-    } ways[] = {{1, 500, TAIL}, {2, 512, 1}, {3, 65, 3}};
+    } ways[] = {{1, 500, TAIL}, {2, 512, 4}, {1, 65, 1}, {3, 4096, 7}};
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     text t = {.n = LONG, .n_vocab = lft_vocab(model)};
     lfm2_model_free(model);
@@ -433,7 +436,8 @@ static int end(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls_and_threads),
         cmocka_unit_test(test_cpus),

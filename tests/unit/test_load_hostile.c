@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damaged model files: cut anywhere, bits flipped, every integer at its extremes. Each must open or be
- * refused by a message that names the file, with little memory, and what opens must lie inside. */
+/* Damaged model files: cut anywhere, bits flipped, every integer at its extremes. Each must open or
+ * be refused by a message that names the file, with little memory, and what opens must lie inside.
+ */
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -278,8 +279,8 @@ static void test_large_promises(void **state)
         uint32_t type, item;
         uint64_t count;
     } cases[] = {
-        {9, 4, UINT64_C(1) << 30},  {9, 8, UINT64_C(1) << 29}, {9, 8, UINT64_C(1) << 24},
-        {8, 0, UINT64_C(1) << 32},  {9, 0, UINT64_C(1) << 32}, {9, 9, UINT64_C(1) << 20},
+        {9, 4, UINT64_C(1) << 30}, {9, 8, UINT64_C(1) << 29}, {9, 8, UINT64_C(1) << 24},
+        {8, 0, UINT64_C(1) << 32}, {9, 0, UINT64_C(1) << 32}, {9, 9, UINT64_C(1) << 20},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         gguf_builder b;

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hugging Face folders of every generation: config.json, tensors, shards, tokenizer.json; failing
+ * memory. */
+#include "support/models.h"
+#include "support/tiny_files.h"
+
+#include "load/bind.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static lf_alloc heap;
+static lf_source *source;
+static tiny_folder folder;
+
+static int setup(void **state)
+{
+    (void)state;
+    heap = lf_alloc_default();
+    tiny_folder_init(&folder, true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    lf_source_close(source);
+    source = NULL;
+    tiny_folder_free(&folder);
+    lft_end();
+    return 0;
+}
+
+static int32_t open_path(const char *path)
+{
+    lf_source_close(source);
+    source = NULL;
+    return lf_source_open(&heap, NULL, path, &source);
+}
+
+/* Writes the folder as it stands, opens it, and makes a right one again. */
+static int32_t open_folder(void)
+{
+    tiny_folder_write(&folder, lft_temp("hf"));
+    bool moe = strstr(folder.config, "lfm2_moe") != NULL;
+    tiny_folder_free(&folder);
+    tiny_folder_init(&folder, moe);
+    return open_path(lft_temp("hf"));
+}
+
+static void refused(int32_t status, int32_t expected, const char *code, const char *part)
+{
+    if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
+        strstr(lf_fail_text(), part) == NULL) {
+        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
+                 lf_fail_code(), lf_fail_text());
+    }
+    assert_null(source);
+}
+
+static void config_bad(const char *from, const char *to, int32_t status, const char *code)
+{
+    tiny_replace(&folder.config, from, to);
+    refused(open_folder(), status, code, "hf/config.json: ");
+}
+
+static void config_good(const char *from, const char *to)
+{
+    tiny_replace(&folder.config, from, to);
+    LFT_OK(open_folder());
+}
+
+static void tokenizer_bad(const char *from, const char *to, int32_t status, const char *code)
+{
+    tiny_replace(&folder.tokenizer, from, to);
+    refused(open_folder(), status, code, "hf/tokenizer.json: offset ");
+}
+
+/* ---- config.json ---- */
+
+static void test_config_accepted(void **state)
+{
+    (void)state;
+    config_good("\"rope_theta\": 1000000.0",
+                "\"rope_parameters\": {\"rope_theta\": 5e6, \"rope_type\": \"default\"}");
+    assert_true(source->hparams.rope_theta == 5e6F);
+    config_good("\"rope_theta\": 1000000.0",
+                "\"rope_theta\": 1, \"rope_parameters\": {\"rope_theta\": 5e6}");
+    assert_true(source->hparams.rope_theta == 5e6F);
+    config_good("\"eos_token_id\": 7", "\"eos_token_id\": [7, 2]");
+    config_good("\"tie_word_embeddings\": true, ", "");
+    assert_true(source->hparams.tied);
+    config_good("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": null");
+    config_good("\"tie_word_embeddings\": true",
+                "\"tie_word_embeddings\": false, \"tie_embedding\": true");
+    config_good("\"conv_bias\": false, ", "");
+    config_good("\"norm_topk_prob\": true", "\"norm_topk_prob\": false");
+    assert_false(source->hparams.norm_topk);
+    config_good("\"routed_scaling_factor\": 1.0", "\"routed_scaling_factor\": 2.5");
+    assert_true(source->hparams.expert_scale == 2.5F);
+    config_good("\"architectures\": [\"Lfm2MoeForCausalLM\"], ", "");
+    config_good("\"norm_eps\"", "\"head_dim\": 8, \"rope_scaling\": null, \"norm_eps\"");
+    config_good("\"hidden_size\": 32", "\"hidden_size\": 32.0");
+}
+
+static void test_config_dense(void **state)
+{
+    (void)state;
+    tiny_folder_free(&folder);
+    tiny_folder_init(&folder, false);
+    config_good("[\"conv\", \"full_attention\", \"conv\"]", "null, \"full_attn_idxs\": [1]");
+    assert_int_equal(source->hparams.n_head_kv[1], 2);
+    assert_int_equal(source->hparams.n_head_kv[2], 0);
+    config_good("\"intermediate_size\": 90", "\"intermediate_size\": 1, \"block_ff_dim\": 90");
+    config_good("\"intermediate_size\": 90, \"block_auto_adjust_ff_dim\": true",
+                "\"intermediate_size\": 64, \"block_auto_adjust_ff_dim\": false");
+    config_good("\"intermediate_size\": 90, \"block_auto_adjust_ff_dim\": true, "
+                "\"block_ffn_dim_multiplier\": 1.0",
+                "\"intermediate_size\": 97, \"block_auto_adjust_ff_dim\": true, "
+                "\"block_ffn_dim_multiplier\": null"); /* floor(194 / 3), not rounded up */
+    config_good("\"block_ffn_dim_multiplier\": 1.0", "\"block_ffn_dim_multiplier\": 0.6");
+    tiny_replace(&folder.config, "\"intermediate_size\": 90", "\"intermediate_size\": 100");
+    refused(open_folder(), LFM2_E_FORMAT, "bind.shape", "model.layers.0.feed_forward.w1.weight");
+    config_bad("\"block_auto_adjust_ff_dim\": true, ", "", LFM2_E_FORMAT, "config.key.missing");
+    config_bad("[\"conv\", \"full_attention\", \"conv\"]", "null", LFM2_E_FORMAT,
+               "config.key.missing");
+    config_bad("[\"conv\", \"full_attention\", \"conv\"]", "null, \"full_attn_idxs\": [3]",
+               LFM2_E_FORMAT, "config.layers");
+    config_bad("\"block_ffn_dim_multiplier\": 1.0", "\"block_ffn_dim_multiplier\": 1e300",
+               LFM2_E_FORMAT, "hparams.range");
+    config_bad("\"block_ffn_dim_multiplier\": 1.0", "\"block_ffn_dim_multiplier\": -1",
+               LFM2_E_FORMAT, "hparams.range");
+}
+
+static void test_config_refused(void **state)
+{
+    (void)state;
+    static const char *const needed[] = {"hidden_size",
+                                         "num_hidden_layers",
+                                         "num_attention_heads",
+                                         "num_key_value_heads",
+                                         "layer_types",
+                                         "conv_L_cache",
+                                         "norm_eps",
+                                         "rope_theta",
+                                         "max_position_embeddings",
+                                         "vocab_size",
+                                         "intermediate_size",
+                                         "moe_intermediate_size",
+                                         "num_dense_layers",
+                                         "num_experts\"",
+                                         "num_experts_per_tok",
+                                         "model_type"};
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        char from[64];
+        snprintf(from, sizeof from, "\"%s", needed[i]);
+        config_bad(from, needed[i][strlen(needed[i]) - 1] == '"' ? "\"x\"" : "\"x", LFM2_E_FORMAT,
+                   "config.key.missing");
+    }
+    static const char *const unsupported[][2] = {
+        {"\"lfm2_moe\"", "\"lfm2_vl\", \"x\": \"lfm2_moe\""},
+        {"Lfm2MoeForCausalLM", "Lfm2MoeModel"},
+        {"\"conv_bias\": false", "\"conv_bias\": true"},
+        {"\"full_attention\"", "\"sliding_attention\""},
+        {"\"norm_eps\"", "\"quantization_config\": {}, \"norm_eps\""},
+        {"\"norm_eps\"", "\"rope_scaling\": {\"type\": \"yarn\"}, \"norm_eps\""},
+        {"\"norm_eps\"", "\"sliding_window\": 4096, \"norm_eps\""},
+        {"\"rope_theta\"", "\"rope_parameters\": {\"rope_type\": \"yarn\"}, \"rope_theta\""},
+        {"\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\""},
+    };
+    for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++) {
+        config_bad(unsupported[i][0], unsupported[i][1], LFM2_E_UNSUPPORTED,
+                   i < 2 || i == 3 ? "config.architecture" : "config.variant");
+    }
+    config_bad("\"hidden_size\": 32", "\"hidden_size\": \"32\"", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"hidden_size\": 32", "\"hidden_size\": 32.5", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"hidden_size\": 32", "\"hidden_size\": 4294967296", LFM2_E_FORMAT,
+               "config.key.type");
+    config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 1e39", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 0", LFM2_E_FORMAT, "hparams.range");
+    config_bad("\"conv_bias\": false", "\"conv_bias\": 0", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": -1", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", LFM2_E_FORMAT,
+               "config.layers");
+    config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 257", LFM2_E_FORMAT,
+               "hparams.range");
+    config_bad("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 0", LFM2_E_FORMAT,
+               "hparams.range");
+    config_bad("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", LFM2_E_FORMAT,
+               "hparams.head_kv");
+    config_bad("\"num_experts\": 4", "\"num_experts\": 1", LFM2_E_FORMAT, "hparams.range");
+    config_bad("\"num_experts\": 4", "\"num_experts\": 4, \"num_experts\": 4", LFM2_E_FORMAT,
+               "json.duplicate");
+    free(folder.config);
+    folder.config = NULL;
+    tiny_folder_write(&folder, lft_temp("hf"));
+    refused(open_path(lft_temp("hf")), LFM2_E_IO, "io.open", "hf/config.json");
+}
+
+/* ---- Tensors of a folder ---- */
+
+static void header_bad(const char *from, const char *to, const char *code, const char *part)
+{
+    tiny_replace(&folder.header, from, to);
+    refused(open_folder(), LFM2_E_FORMAT, code, part);
+}
+
+static void test_folder_tensors(void **state)
+{
+    (void)state;
+    header_bad("model.layers.1.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.bias",
+               "bind.unknown", "'model.layers.1.self_attn.q_proj.bias'");
+    header_bad("model.layers.1.self_attn.q_proj.weight", "model.rotary_emb.inv_freq",
+               "bind.missing", "'model.layers.1.self_attn.q_proj.weight'");
+    header_bad("model.embedding_norm.weight", "x.rotary_emb.inv_freq", "bind.missing",
+               "'model.embedding_norm.weight'");
+    header_bad("model.layers.1.self_attn.q", "model.layers.01.self_attn.q", "bind.unknown",
+               "layers.01");
+    header_bad("model.layers.1.self_attn.q", "model.layers.3.self_attn.q", "bind.unknown",
+               "layers.3");
+    header_bad("model.layers.1.self_attn.q", "model.layers..self_attn.q", "bind.unknown", "");
+    header_bad("experts.3.w1", "experts.4.w1", "bind.unknown", "experts.4.w1");
+    header_bad("experts.3.w1", "experts.2.w4", "bind.unknown", "experts.2.w4");
+    header_bad("model.layers.1.feed_forward.experts.3.w2.weight", "model.x.rotary_emb.inv_freq",
+               "bind.missing", "'model.layers.1.feed_forward.experts.3.w2.weight' is missing");
+    header_bad("experts.3.w2.weight\": {\"dtype\": \"F32\", \"shape\": [32, 32]",
+               "experts.3.w2.weight\": {\"dtype\": \"F32\", \"shape\": [16, 64]", "bind.shape",
+               "differ");
+    /* an expert that is smaller than the others, with data to match */
+    const char *entry = strstr(folder.header, "layers.1.feed_forward.experts.3.w2");
+    unsigned begin = 0;
+    char from[128];
+    char to[128];
+    assert_non_null(entry);
+    assert_int_equal(sscanf(strstr(entry, "data_offsets"), "data_offsets\": [%u", &begin), 1);
+    snprintf(from, sizeof from, "[32, 32], \"data_offsets\": [%u, %u]", begin, begin + 4096);
+    snprintf(to, sizeof to, "[32, 16], \"data_offsets\": [%u, %u]", begin, begin + 2048);
+    header_bad(from, to, "bind.shape", "differ");
+    header_bad("model.layers.0.feed_forward.w1.weight",
+               "model.layers.0.feed_forward.experts.0.w1.weight", "bind.unknown", "experts.0");
+    header_bad("[32, 1, 3]", "[32, 3, 1]", "bind.shape", "conv.conv.weight");
+    header_bad("[32, 1, 3]", "[32, 3]", "bind.shape", "conv.conv.weight");
+    /* a tied head that is stored all the same is not read */
+    tiny_replace(&folder.header, "{\"model.embed",
+                 "{\"lm_head.weight\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": "
+                 "[1000000, 1000004]}, \"model.embed");
+    folder.data = realloc(folder.data, 1000004);
+    assert_non_null(folder.data);
+    memset(folder.data + folder.n_data, 0, 1000004 - folder.n_data);
+    folder.n_data = 1000004;
+    LFT_OK(open_folder());
+    tiny_replace(&folder.config, "\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false");
+    refused(open_folder(), LFM2_E_FORMAT, "bind.missing", "'lm_head.weight'");
+    tiny_replace(&folder.config, "\"use_expert_bias\": true", "\"use_expert_bias\": false");
+    refused(open_folder(), LFM2_E_FORMAT, "bind.unknown", "exp_probs_b");
+}
+
+/* Replaces the per-expert entries of layer 2 by fused ones over the same bytes, which lie in the
+ * order w1 of all experts, w3 of all, w2 of all. Only the gate's and up's order differs. */
+static void test_fused(void **state)
+{
+    (void)state;
+    char *begin = strstr(folder.header, "\"model.layers.2.feed_forward.experts.0.w1");
+    char *end = strstr(folder.header, "\"model.embedding_norm");
+    assert_true(begin != NULL && end != NULL);
+    unsigned first = 0;
+    assert_int_equal(sscanf(strstr(begin, "data_offsets"), "data_offsets\": [%u", &first), 1);
+    enum { SLAB = 32 * 32 * 4 };
+    char fused[512];
+    snprintf(
+        fused, sizeof fused,
+        "\"model.layers.2.feed_forward.experts.gate_up_proj\": {\"dtype\": \"F32\", \"shape\": "
+        "[4, 64, 32], \"data_offsets\": [%u, %u]}, "
+        "\"model.layers.2.feed_forward.experts.down_proj\": {\"dtype\": \"F32\", \"shape\": "
+        "[4, 32, 32], \"data_offsets\": [%u, %u]}, ",
+        first, first + 8 * SLAB, first + 8 * SLAB, first + 12 * SLAB);
+    char *header = malloc(strlen(folder.header) + sizeof fused);
+    assert_non_null(header);
+    sprintf(header, "%.*s%s%s", (int)(begin - folder.header), folder.header, fused, end);
+    free(folder.header);
+    folder.header = header;
+    char *wrong = strdup(header);
+    assert_non_null(wrong);
+    LFT_OK(open_folder());
+    const lf_tensor *gate = lf_source_find(source, "blk.2.ffn_gate_exps.weight");
+    const lf_tensor *up = lf_source_find(source, "blk.2.ffn_up_exps.weight");
+    const lf_tensor *down = lf_source_find(source, "blk.2.ffn_down_exps.weight");
+    const uint8_t *data = source->files[0].data + source->files[0].size - folder.n_data + first;
+    for (uint32_t e = 0; e < 4; e++) {
+        assert_ptr_equal(lf_tensor_slab(gate, e), data + (2 * e) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(up, e), data + (2 * e + 1) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(down, e), data + (8 + e) * SLAB);
+    }
+    assert_int_equal(gate->bytes, 4 * SLAB);
+    free(folder.header);
+    folder.header = wrong;
+    header_bad("[4, 64, 32]", "[4, 32, 64]", "bind.shape", "gate_up_proj");
+}
+
+/* ---- Shards ---- */
+
+/* Two files: the first tensor, all others; `map` is the index. */
+static int32_t open_shards(const char *map)
+{
+    const char *dir = lft_temp("hf");
+    char path[1024];
+    char *comma = strstr(folder.header, ", \"model.layers.0.");
+    assert_non_null(comma);
+    char *one = strdup(folder.header);
+    char *rest = malloc(strlen(folder.header));
+    assert_true(one != NULL && rest != NULL);
+    sprintf(one + (comma - folder.header), "}");
+    sprintf(rest, "{%s", comma + 2);
+    char *saved = folder.header;
+    folder.header = NULL;
+    tiny_folder_write(&folder, dir);
+    folder.header = saved;
+    snprintf(path, sizeof path, "%s/a.safetensors", dir);
+    tiny_safetensors(path, one, folder.data, folder.n_data);
+    snprintf(path, sizeof path, "%s/b.safetensors", dir);
+    tiny_safetensors(path, rest, folder.data, folder.n_data);
+    snprintf(path, sizeof path, "%s/model.safetensors.index.json", dir);
+    gb_write(path, map, strlen(map));
+    free(one);
+    free(rest);
+    return open_path(dir);
+}
+
+static void test_shards(void **state)
+{
+    (void)state;
+#define EMBED "\"model.embed_tokens.weight\": "
+#define NORM  "\"model.embedding_norm.weight\": "
+    LFT_OK(
+        open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", " EMBED "\"a.safetensors\"}}"));
+    assert_int_equal(source->n_files, 2);
+    assert_int_equal(lf_source_find(source, "token_embd.weight")->part, 0);
+    assert_int_equal(lf_source_find(source, "token_embd_norm.weight")->part, 1);
+    refused(
+        open_shards("{\"weight_map\": {" NORM "\"a.safetensors\", " EMBED "\"b.safetensors\"}}"),
+        LFM2_E_FORMAT, "hf.index", "tensor 'model.embedding_norm.weight' is not in 'a.");
+    refused(open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", \"x\": \"a.safetensors\"}}"),
+            LFM2_E_FORMAT, "hf.index", "tensor 'x' is not in 'a.safetensors'");
+    refused(open_shards("{\"weight_map\": {" NORM "\"c.safetensors\"}}"), LFM2_E_IO, "io.open",
+            "part 1 of 1: ");
+    refused(open_shards("{\"weight_map\": {" NORM "\"b.safetensors\"}}"), LFM2_E_FORMAT,
+            "bind.missing", "model.embed_tokens.weight");
+    refused(open_shards("{\"weight_map\": []}"), LFM2_E_FORMAT, "hf.index", "weight_map");
+    refused(open_shards("{\"weight_map\": {}}"), LFM2_E_FORMAT, "bind.missing", "");
+    refused(open_shards("{"), LFM2_E_FORMAT, "json.truncated", "index.json");
+    static const char *const names[] = {"\"../a.safetensors\"",
+                                        "\"/a.safetensors\"",
+                                        "\"x/a.safetensors\"",
+                                        "\"..\"",
+                                        "\"\"",
+                                        "\".a.safetensors\"",
+                                        "1",
+                                        "\"a.bin\"",
+                                        "\".safetensors\"",
+                                        "\"a\\u0000.safetensors\"",
+                                        "\"a\\\\b.safetensors\""};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char map[128];
+        snprintf(map, sizeof map, "{\"weight_map\": {" NORM "%s}}", names[i]);
+        refused(open_shards(map), LFM2_E_FORMAT, "hf.index", "no plain name");
+    }
+    char path[1024];
+    snprintf(path, sizeof path, "%s/model.safetensors.index.json", lft_temp("hf"));
+    unlink(path);
+    refused(open_path(lft_temp("hf")), LFM2_E_FORMAT, "hf.weights", "neither");
+}
+
+/* ---- tokenizer.json ---- */
+
+static void test_tokenizer_accepted(void **state)
+{
+    (void)state;
+    tiny_replace(&folder.tokenizer, "\"a b\"", "[\"a\", \"b\"]");
+    LFT_OK(open_folder());
+    assert_int_equal(source->vocab.n_merges, TINY_MERGES);
+    assert_memory_equal(source->vocab.merges[0].right, "b", 2);
+    tiny_replace(&folder.tokenizer, "\"ignore_merges\": false", "\"ignore_merges\": true");
+    LFT_OK(open_folder());
+    assert_true(source->vocab.ignore_merges);
+    tiny_replace(&folder.tokenizer, "\"Isolated\", \"invert\": false",
+                 "\"Removed\", \"invert\": true");
+    LFT_OK(open_folder());
+    /* the template decides on BOS, then the settings */
+    tiny_replace(&folder.tokenizer,
+                 "[{\"SpecialToken\": {\"id\": \"<|startoftext|>\", \"type_id\": 0}}, ", "[");
+    LFT_OK(open_folder());
+    assert_false(source->vocab.add_bos);
+    assert_int_equal(source->vocab.bos_id, 1);
+    tiny_replace(&folder.tokenizer, "TemplateProcessing", "ByteLevel");
+    LFT_OK(open_folder());
+    assert_true(source->vocab.add_bos);
+    tiny_replace(&folder.tokenizer, "TemplateProcessing", "ByteLevel");
+    tiny_replace(&folder.settings, "\"add_bos_token\": true", "\"add_bos_token\": false");
+    LFT_OK(open_folder());
+    assert_false(source->vocab.add_bos);
+    /* no settings: ids of config.json */
+    free(folder.settings);
+    folder.settings = NULL;
+    LFT_OK(open_folder());
+    assert_int_equal(source->vocab.eos_id, 7);
+    assert_int_equal(source->vocab.pad_id, 0);
+    assert_null(source->vocab.chat_template);
+    free(folder.tokenizer);
+    folder.tokenizer = NULL;
+    LFT_OK(open_folder());
+    assert_int_equal(source->vocab.n_tokens, 0);
+    assert_int_equal(source->vocab.eos_id, 7);
+}
+
+static void test_template_file(void **state)
+{
+    (void)state;
+    char path[1024];
+    assert_int_equal(mkdir(lft_temp("hf"), 0700), 0);
+    snprintf(path, sizeof path, "%s/chat_template.jinja", lft_temp("hf"));
+    gb_write(path, "{{ 1 }}", 7);
+    LFT_OK(open_folder());
+    assert_string_equal(source->vocab.chat_template, "{{ 1 }}");
+    unlink(path);
+    tiny_replace(&folder.settings, "\"{{ bos_token }}\"",
+                 "[{\"name\": \"tool\", \"template\": \"t\"}, "
+                 "{\"name\": \"default\", \"template\": \"d\"}]");
+    LFT_OK(open_folder());
+    assert_string_equal(source->vocab.chat_template, "d");
+}
+
+static void test_tokenizer_pipeline(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}"},
+        {"{1,3}", "{1,2}"},
+        {"\"Isolated\"", "\"MergedWithNext\""},
+        {"\"invert\": false", "\"invert\": true"},
+        {"\"type\": \"Sequence\"", "\"type\": \"Sequenz\""},
+        {"\"type\": \"Split\"", "\"type\": \"Digits\""},
+        {"\"use_regex\": false", "\"use_regex\": true"},
+        {", \"use_regex\": false", ""},
+        {"\"add_prefix_space\": false", "\"add_prefix_space\": true"},
+        {"\"decoder\": {\"type\": \"ByteLevel\"}", "\"decoder\": {\"type\": \"Fuse\"}"},
+        {"\"decoder\": {\"type\": \"ByteLevel\"}", "\"decoder\": null"},
+        {"\"type\": \"BPE\"", "\"type\": \"Unigram\""},
+        {"\"byte_fallback\": false", "\"byte_fallback\": true"},
+        {"\"unk_token\": null", "\"unk_token\": \"<unk>\""},
+        {"\"dropout\": null", "\"dropout\": 0.1"},
+        {"TemplateProcessing", "BertProcessing"},
+        {"{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}]",
+         "{\"Sequence\": {\"id\": \"A\"}}, {\"SpecialToken\": {\"id\": \"<|im_end|>\"}}]"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tokenizer_bad(cases[i][0], cases[i][1], LFM2_E_UNSUPPORTED, "tokenizer.pipeline");
+    }
+    tokenizer_bad("\"lstrip\": false", "\"lstrip\": true", LFM2_E_UNSUPPORTED, "tokenizer.added");
+}
+
+static void test_tokenizer_refused(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"\"abcd\": 266", "\"abcd\": 300", "tokenizer.vocab.id"},
+        {"\"abcd\": 266", "\"abcd\": -1", "tokenizer.vocab"},
+        {"\"abcd\": 266", "\"abcd\": 265", "tokenizer.vocab.id"},
+        {"{\"id\": 268", "{\"id\": 300", "tokenizer.vocab.id"},
+        {"{\"id\": 268", "{\"id\": 267", "tokenizer.vocab.id"},
+        {"{\"id\": 268, \"content\": \"python\"", "{\"id\": 268, \"content\": \"\"",
+         "tokenizer.added"},
+        {"\"vocab\": {", "\"x\": {", "tokenizer.vocab"},
+        {"\"merges\": [", "\"x\": [", "tokenizer.merges"},
+        {"\"a b\"", "\"ab\"", "tokenizer.merges"},
+        {"\"a b\"", "\"a b c\"", "tokenizer.merges"},
+        {"\"a b\"", "\" b\"", "tokenizer.merges"},
+        {"\"a b\"", "[\"a\"]", "tokenizer.merges"},
+        {"\"a b\"", "[\"a\", \"b\", \"c\"]", "tokenizer.merges"},
+        {"\"a b\"", "[\"a\", 1]", "tokenizer.merges"},
+        {"\"ids\": [1]", "\"ids\": [300]", "tokenizer.template"},
+        {"\"ids\": [1]", "\"ids\": []", "tokenizer.template"},
+        {"\"version\": \"1.0\"", "\"version\": \"1.0\", \"version\": 1", "json.duplicate"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tokenizer_bad(cases[i][0], cases[i][1], LFM2_E_FORMAT, cases[i][2]);
+    }
+    tiny_replace(&folder.tokenizer, "\"abcd\": 266", "\"abcd\": 300");
+    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.vocab.id", "token id 300");
+    tiny_replace(&folder.settings, "\"<|startoftext|>\"", "\"<|nothing|>\"");
+    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.named", "no token '<|nothing|>'");
+}
+
+/* ---- Memory ---- */
+
+/* Every allocation fails once: the open fails cleanly, and nothing is left. */
+static void fail_each(const char *path)
+{
+    bool done = false;
+    for (long long i = 1; !done; i++) {
+        lft_memory memory = {.fail_at = i};
+        lf_alloc alloc = {lft_memory_alloc, lft_memory_free, &memory};
+        lf_source *s = NULL;
+        int32_t status = lf_source_open(&alloc, NULL, path, &s);
+        done = status == LFM2_OK;
+        if (!done && (status != LFM2_E_MEMORY || s != NULL)) {
+            fail_msg("allocation %lld: status %d: %s", i, status, lf_fail_text());
+        }
+        lf_source_close(s);
+        assert_int_equal(memory.live_blocks, 0);
+        assert_int_equal(memory.live_bytes, 0);
+        assert_false(memory.broken);
+        assert_in_range(i, 1, 500);
+    }
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    LFT_OK(open_folder());
+    fail_each(lft_temp("hf"));
+    unlink(lft_temp("hf/model.safetensors"));
+    LFT_OK(
+        open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", " EMBED "\"a.safetensors\"}}"));
+    fail_each(lft_temp("hf"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_config_accepted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config_dense, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folder_tensors, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shards, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer_accepted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_template_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer_pipeline, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tokenizer_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sampler against the processors of Hugging Face transformers (tests/golden/sampler.txt),
+ * against the order written in lfm2.h computed here, and at its edges. */
+#include "support/models.h"
+
+#include "run/sampler.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 64 };
+
+static lfm2_runtime *runtime;
+
+static lfm2_sampler_options plain(void)
+{
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o);
+    o.temperature = 1;
+    o.min_p = 0;
+    o.repetition_penalty = 1;
+    return o;
+}
+
+static lfm2_sampler *make(const lfm2_sampler_options *o, uint32_t n_vocab)
+{
+    lfm2_sampler *s = NULL;
+    LFT_OK(lf_sampler_create(runtime, n_vocab, o, &s));
+    return s;
+}
+
+static int32_t choose(lfm2_sampler *s, const float *logits)
+{
+    int32_t id = -1;
+    LFT_OK(lfm2_sampler_sample(s, logits, s->n_vocab, &id));
+    return id;
+}
+
+/* ---- The exact distribution ---- */
+
+static uint64_t inverse_of(uint64_t odd)
+{
+    uint64_t x = odd; /* Newton's iteration doubles the right bits; 3 to start with */
+    for (int i = 0; i < 5; i++) {
+        x *= 2 - odd * x;
+    }
+    return x;
+}
+
+/* Makes the next draw of the seeded generator (SplitMix64, 53 bits) be `bits` / 2^53. */
+static void force_draw(lfm2_sampler *s, uint64_t bits)
+{
+    uint64_t z = bits << 11;
+    z ^= z >> 31 ^ z >> 62;
+    z *= inverse_of(0x94D049BB133111EBu);
+    z ^= z >> 27 ^ z >> 54;
+    z *= inverse_of(0xBF58476D1CE4E5B9u);
+    z ^= z >> 30 ^ z >> 60;
+    s->random = z - 0x9E3779B97F4A7C15u;
+}
+
+/* The draw in [0, 1) is cut into one piece for each token that can come out: the pieces' lengths
+ * are the probabilities, found by bisection. p has n_vocab entries; returns the number that are not
+ * 0. */
+static int distribution(lfm2_sampler *s, const float *logits, double *p)
+{
+    const uint64_t end = (uint64_t)1 << 53;
+    memset(p, 0, s->n_vocab * sizeof *p);
+    int pieces = 0;
+    for (uint64_t at = 0; at < end; pieces++) {
+        force_draw(s, at);
+        int32_t id = choose(s, logits);
+        uint64_t in = at;
+        uint64_t out = end;
+        while (out - in > 1) {
+            uint64_t middle = in + (out - in) / 2;
+            force_draw(s, middle);
+            *(choose(s, logits) == id ? &in : &out) = middle;
+        }
+        assert_true(p[id] == 0); /* one piece a token */
+        p[id] = (double)(out - at) / (double)end;
+        at = out;
+    }
+    return pieces;
+}
+
+/* ---- Against transformers ---- */
+
+typedef struct golden {
+    lfm2_sampler_options options;
+    lfm2_logit_bias bias[MOST];
+    int32_t seen[MOST];
+    size_t n_seen;
+    float logits[MOST];
+    uint32_t n_vocab;
+    double p[MOST];
+} golden;
+
+static void read_options(char *text, lfm2_sampler_options *o)
+{
+    char *rest = NULL;
+    for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(word, '=');
+        assert_non_null(value);
+        *value++ = '\0';
+        float x = strtof(value, NULL);
+        if (strcmp(word, "top_k") == 0) {
+            o->top_k = (int32_t)x;
+            continue;
+        }
+        float *fields[] = {&o->temperature, &o->top_p, &o->min_p, &o->repetition_penalty};
+        const char *names[] = {"temperature", "top_p", "min_p", "repetition_penalty"};
+        int i = 0;
+        while (i < 4 && strcmp(names[i], word) != 0) {
+            i++;
+        }
+        assert_in_range(i, 0, 3);
+        *fields[i] = x;
+    }
+}
+
+/* One line of the file; true when it completes a case. */
+static bool read_line(char *line, golden *g)
+{
+    char *text = strchr(line, ' ');
+    assert_non_null(text);
+    *text++ = '\0';
+    if (strcmp(line, "options") == 0) {
+        memset(g, 0, sizeof *g);
+        g->options = plain();
+        g->options.logit_bias = g->bias;
+        read_options(text, &g->options);
+        return false;
+    }
+    char *rest = NULL;
+    for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(word, ':');
+        double number = strtod(value != NULL ? value + 1 : word, NULL);
+        int32_t id = (int32_t)strtol(word, NULL, 10);
+        if (strcmp(line, "seen") == 0) {
+            g->seen[g->n_seen++] = id;
+        } else if (strcmp(line, "bias") == 0) {
+            g->bias[g->options.n_logit_bias++] = (lfm2_logit_bias){id, (float)number};
+        } else if (strcmp(line, "logits") == 0) {
+            g->logits[g->n_vocab++] = (float)number;
+        } else {
+            g->p[id] = number;
+        }
+    }
+    return strcmp(line, "kept") == 0;
+}
+
+static void test_transformers(void **state)
+{
+    (void)state;
+    char *text = lft_read_file(LFM2_TEST_DATA "/golden/sampler.txt", NULL);
+    char *rest = NULL;
+    golden g;
+    int n_cases = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        if (line[0] == '#' || !read_line(line, &g)) {
+            continue;
+        }
+        lfm2_sampler *s = make(&g.options, g.n_vocab);
+        for (size_t i = 0; i < g.n_seen; i++) {
+            LFT_OK(lfm2_sampler_accept(s, g.seen[i]));
+        }
+        double p[MOST];
+        distribution(s, g.logits, p);
+        for (uint32_t i = 0; i < g.n_vocab; i++) {
+            if ((p[i] > 0) != (g.p[i] > 0) || fabs(p[i] - g.p[i]) > 1e-6) {
+                fail_msg("case %d, token %u: probability %.9g, expected %.9g", n_cases, i, p[i],
+                         g.p[i]);
+            }
+        }
+        lfm2_sampler_free(s);
+        n_cases++;
+    }
+    assert_true(n_cases > 10);
+    free(text);
+}
+
+/* ---- Against the order written in lfm2.h ---- */
+
+typedef struct candidate {
+    int32_t id;
+    double logit, p;
+} candidate;
+
+static int larger_first(const void *a, const void *b)
+{
+    const candidate *x = a;
+    const candidate *y = b;
+    if (x->logit != y->logit) {
+        return x->logit > y->logit ? -1 : 1;
+    }
+    return x->id < y->id ? -1 : 1;
+}
+
+static void renormalise(candidate *c, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += c[i].p = exp(c[i].logit - c[0].logit);
+    }
+    for (size_t i = 0; i < n; i++) {
+        c[i].p /= sum;
+    }
+}
+
+/* Steps 1 to 6 in the plainest way; `last` are the tokens of the penalty window. */
+static void expected(const lfm2_sampler_options *o, const float *logits, uint32_t n_vocab,
+                     const int32_t *last, size_t n_last, double *p)
+{
+    candidate c[MOST];
+    for (uint32_t i = 0; i < n_vocab; i++) {
+        double x = (double)logits[i];
+        for (size_t b = 0; b < o->n_logit_bias; b++) {
+            x += o->logit_bias[b].id == (int32_t)i ? (double)o->logit_bias[b].bias : 0.0;
+        }
+        int count = 0;
+        for (size_t k = 0; k < n_last; k++) {
+            count += last[k] == (int32_t)i ? 1 : 0;
+        }
+        if (count > 0) {
+            double r = (double)o->repetition_penalty;
+            x = x > 0 ? x / r : x * r;
+            x -= count * (double)o->frequency_penalty + (double)o->presence_penalty;
+        }
+        c[i] = (candidate){(int32_t)i, x / (double)o->temperature, 0};
+    }
+    qsort(c, n_vocab, sizeof c[0], larger_first);
+    size_t n = o->top_k > 0 && (uint32_t)o->top_k < n_vocab ? (size_t)o->top_k : n_vocab;
+    renormalise(c, n);
+    double sum = c[0].p;
+    size_t kept = 1;
+    while (kept < n && sum < (double)o->top_p) {
+        sum += c[kept++].p;
+    }
+    n = o->top_p < 1 ? kept : n;
+    renormalise(c, n);
+    while (n > 1 && c[n - 1].p < (double)o->min_p * c[0].p) {
+        n--;
+    }
+    renormalise(c, n);
+    memset(p, 0, n_vocab * sizeof *p);
+    for (size_t i = 0; i < n; i++) {
+        p[c[i].id] = c[i].p;
+    }
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    uint64_t seed = 99;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    for (int round = 0; round < 60; round++) {
+        float logits[MOST];
+        int32_t text[40];
+        lfm2_logit_bias bias[4];
+        for (int i = 0; i < MOST; i++) {
+            logits[i] = (float)(8 * lft_unit(&seed) - 4);
+        }
+        for (int i = 0; i < 40; i++) {
+            text[i] = (int32_t)(lft_random(&seed) % MOST);
+        }
+        for (int i = 0; i < 4; i++) {
+            bias[i] = (lfm2_logit_bias){(int32_t)(lft_random(&seed) % MOST),
+                                        (float)(4 * lft_unit(&seed) - 2)};
+        }
+        bias[3].bias = -INFINITY;
+        lfm2_sampler_options o = plain();
+        o.temperature = (float)(0.2 + 1.5 * lft_unit(&seed));
+        o.top_k = round % 2 == 0 ? (int32_t)(lft_random(&seed) % (MOST + 9)) : 0;
+        o.top_p = round % 3 == 0 ? (float)(1 - lft_unit(&seed)) : 1;
+        o.min_p = round % 4 == 0 ? (float)(0.3 * lft_unit(&seed)) : 0;
+        o.repetition_penalty = (float)(0.5 + lft_unit(&seed));
+        o.frequency_penalty = (float)(lft_unit(&seed) - 0.5);
+        o.presence_penalty = (float)(lft_unit(&seed) - 0.5);
+        o.penalty_last_n = (int32_t)(lft_random(&seed) % 50) - 1;
+        o.logit_bias = bias;
+        o.n_logit_bias = round % 5 == 0 ? 4 : 0;
+        lfm2_sampler *s = make(&o, MOST);
+        for (int i = 0; i < 40; i++) {
+            LFT_OK(lfm2_sampler_accept(s, text[i]));
+        }
+        size_t n_last =
+            o.penalty_last_n < 0 || o.penalty_last_n > 40 ? 40 : (size_t)o.penalty_last_n;
+        double want[MOST], got[MOST];
+        expected(&o, logits, MOST, text + 40 - n_last, n_last, want);
+        distribution(s, logits, got);
+        for (int i = 0; i < MOST; i++) {
+            if (fabs(want[i] - got[i]) > 2e-6) {
+                fail_msg("round %d, token %d: probability %.9g, expected %.9g", round, i, got[i],
+                         want[i]);
+            }
+        }
+        lfm2_sampler_free(s);
+    }
+}
+
+/* ---- Greedy ---- */
+
+static void test_greedy(void **state)
+{
+    (void)state;
+    lfm2_sampler_options o = plain();
+    o.temperature = 0;
+    lfm2_sampler *s = make(&o, 6);
+    assert_int_equal(choose(s, (float[]){1, 3, 2, 3, 3, -1}), 1); /* the lowest id on ties */
+    assert_int_equal(choose(s, (float[]){-1, -3, -2, -3, -3, -0.5f}), 5);
+    lfm2_sampler_free(s);
+    o.repetition_penalty = 2;
+    s = make(&o, 3);
+    LFT_OK(lfm2_sampler_accept(s, 1));
+    assert_int_equal(choose(s, (float[]){1, 1.5f, 0.5f}), 0);
+    assert_int_equal(choose(s, (float[]){1, 2.5f, 0.5f}), 1);
+    lfm2_sampler_reset(s); /* forgets what was seen */
+    assert_int_equal(choose(s, (float[]){1, 1.5f, 0.5f}), 1);
+    lfm2_sampler_free(s);
+}
+
+/* ---- Determinism and the draw ---- */
+
+static void test_seed(void **state)
+{
+    (void)state;
+    float logits[MOST];
+    uint64_t random = 5;
+    for (int i = 0; i < MOST; i++) {
+        logits[i] = (float)lft_unit(&random);
+    }
+    lfm2_sampler_options o = plain();
+    o.seed = 17;
+    lfm2_sampler *a = make(&o, MOST);
+    lfm2_sampler *b = make(&o, MOST);
+    o.seed = 18;
+    lfm2_sampler *c = make(&o, MOST);
+    int32_t first[50];
+    int differ = 0;
+    for (int i = 0; i < 50; i++) {
+        first[i] = choose(a, logits);
+        assert_int_equal(choose(b, logits), first[i]);
+        differ += choose(c, logits) != first[i] ? 1 : 0;
+    }
+    assert_true(differ > 25);
+    lfm2_sampler_reset(a);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(choose(a, logits), first[i]);
+    }
+    lfm2_sampler_free(a);
+    lfm2_sampler_free(b);
+    lfm2_sampler_free(c);
+}
+
+/* Frequencies of many draws: chi-square with 15 degrees of freedom is above 37.7 once in a thousand
+ * times; the seeds are fixed, so it is below for good. */
+static void test_frequencies(void **state)
+{
+    (void)state;
+    enum { N = 16, DRAWS = 20000 };
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        float logits[N];
+        double sum = 0;
+        for (int i = 0; i < N; i++) {
+            logits[i] = 0.15f * (float)i;
+            sum += exp((double)logits[i]);
+        }
+        lfm2_sampler_options o = plain();
+        o.seed = seed;
+        lfm2_sampler *s = make(&o, N);
+        int counts[N] = {0};
+        for (int i = 0; i < DRAWS; i++) {
+            counts[choose(s, logits)]++;
+        }
+        double chi = 0;
+        for (int i = 0; i < N; i++) {
+            double want = DRAWS * exp((double)logits[i]) / sum;
+            chi += (counts[i] - want) * (counts[i] - want) / want;
+        }
+        print_message("seed %llu: chi-square %.1f\n", (unsigned long long)seed, chi);
+        assert_true(chi > 3.0 && chi < 37.7);
+        lfm2_sampler_free(s);
+    }
+}
+
+/* ---- Edges ---- */
+
+static void test_strange_logits(void **state)
+{
+    (void)state;
+    const float inf = INFINITY;
+    const float nan = NAN;
+    const float temperatures[] = {0, 0.5f, 1e-30f, 1e30f};
+    for (int i = 0; i < 4; i++) {
+        lfm2_sampler_options o = plain();
+        o.temperature = temperatures[i];
+        lfm2_sampler *s = make(&o, 4);
+        for (int draw = 0; draw < 20; draw++) {
+            assert_int_equal(choose(s, (float[]){nan, nan, -5, nan}), 2);
+            assert_int_equal(choose(s, (float[]){0, inf, 3, inf}), 1);
+            assert_int_equal(choose(s, (float[]){-inf, -inf, -inf, 1}), 3);
+            /* nothing is possible: some id of the vocabulary all the same */
+            assert_in_range(choose(s, (float[]){-inf, nan, -inf, -inf}), 0, 3);
+            assert_in_range(choose(s, (float[]){nan, nan, nan, nan}), 0, 3);
+            int32_t id = choose(s, (float[]){-3e38f, 3e38f, nan, -inf});
+            assert_true(temperatures[i] > 1 ? id < 2 : id == 1);
+        }
+        o.top_k = 3;
+        o.top_p = 0.5f;
+        o.min_p = 0.5f;
+        o.repetition_penalty = 1e-30f;
+        o.presence_penalty = 1e38f;
+        o.frequency_penalty = -3e38f;
+        lfm2_sampler *wild = make(&o, 4);
+        for (int32_t k = 0; k < 12; k++) {
+            LFT_OK(lfm2_sampler_accept(wild, k % 4));
+            assert_in_range(choose(wild, (float[]){1, inf, nan, -inf}), 0, 3);
+        }
+        lfm2_sampler_free(wild);
+        lfm2_sampler_free(s);
+    }
+}
+
+static void test_forbidden(void **state)
+{
+    (void)state;
+    lfm2_logit_bias bias[] = {{0, -INFINITY}, {2, -INFINITY}, {1, 0.5f}, {1, 0.25f}};
+    lfm2_sampler_options o = plain();
+    o.logit_bias = bias;
+    o.n_logit_bias = 4;
+    for (int i = 0; i < 2; i++) {
+        o.temperature = (float)i;
+        lfm2_sampler *s = make(&o, 4);
+        for (int draw = 0; draw < 200; draw++) {
+            int32_t id = choose(s, (float[]){INFINITY, 1, 50, 1});
+            assert_true(id == 1 || id == 3);
+        }
+        lfm2_sampler_free(s);
+    }
+    o.temperature = 1;
+    lfm2_sampler *s = make(&o, 4);
+    memset(bias, 0, sizeof bias); /* the sampler keeps a copy */
+    double p[4];
+    assert_int_equal(distribution(s, (float[]){9, 1, 9, 1}, p), 2);
+    assert_true(fabs(p[1] / p[3] - exp(0.75)) < 1e-6);
+    lfm2_sampler_free(s);
+}
+
+static void test_window(void **state)
+{
+    (void)state;
+    lfm2_sampler_options o = plain();
+    o.temperature = 0;
+    o.presence_penalty = 5;
+    o.penalty_last_n = 2;
+    lfm2_sampler *s = make(&o, 4);
+    const float logits[] = {4, 3, 2, 1};
+    static const int32_t seen[] = {0, 0, 1, 2, 2, 3, 0};
+    static const int32_t want[] = {1, 1, 2, 0, 0, 0, 1};
+    for (int i = 0; i < 7; i++) {
+        LFT_OK(lfm2_sampler_accept(s, seen[i]));
+        assert_int_equal(choose(s, logits), want[i]);
+    }
+    lfm2_sampler_free(s);
+    o.penalty_last_n = 0;
+    s = make(&o, 4);
+    LFT_OK(lfm2_sampler_accept(s, 0));
+    assert_int_equal(choose(s, logits), 0);
+    lfm2_sampler_free(s);
+}
+
+/* ---- What is refused ---- */
+
+static void refuse(const lfm2_sampler_options *o)
+{
+    lfm2_sampler *s = NULL;
+    LFT_FAILS(lf_sampler_create(runtime, 4, o, &s), LFM2_E_ARGUMENT);
+    assert_null(s);
+    assert_true(strlen(lfm2_last_error()) > 0);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    const float nan = NAN, inf = INFINITY;
+    const struct {
+        size_t field;
+        float values[5];
+        int n;
+    } floats[] = {
+        {offsetof(lfm2_sampler_options, temperature), {-0.1f, nan, inf, -inf}, 4},
+        {offsetof(lfm2_sampler_options, top_p), {0, -1, 1.01f, nan, inf}, 5},
+        {offsetof(lfm2_sampler_options, min_p), {-0.01f, 1.01f, nan, inf}, 4},
+        {offsetof(lfm2_sampler_options, repetition_penalty), {0, -1, nan, inf}, 4},
+        {offsetof(lfm2_sampler_options, frequency_penalty), {nan, inf, -inf}, 3},
+        {offsetof(lfm2_sampler_options, presence_penalty), {nan, inf, -inf}, 3},
+    };
+    for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++) {
+        for (int v = 0; v < floats[i].n; v++) {
+            lfm2_sampler_options o = plain();
+            memcpy((char *)&o + floats[i].field, &floats[i].values[v], sizeof(float));
+            refuse(&o);
+        }
+    }
+    lfm2_sampler_options o = plain();
+    o.top_k = -1;
+    refuse(&o);
+    o = plain();
+    o.penalty_last_n = -2;
+    refuse(&o);
+    o.penalty_last_n = INT32_MAX;
+    refuse(&o);
+    o = plain();
+    o.n_logit_bias = 1;
+    refuse(&o);
+    const lfm2_logit_bias bad[] = {{-1, 0}, {4, 0}, {1, nan}, {1, inf}};
+    for (int i = 0; i < 4; i++) {
+        o.logit_bias = &bad[i];
+        refuse(&o);
+    }
+}
+
+static void test_calls(void **state)
+{
+    (void)state;
+    lfm2_sampler_options o = plain();
+    lfm2_sampler *s = make(&o, 4);
+    const float logits[4] = {0};
+    int32_t id = -7;
+    LFT_FAILS(lfm2_sampler_sample(NULL, logits, 4, &id), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_sampler_sample(s, NULL, 4, &id), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_sampler_sample(s, logits, 4, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_sampler_sample(s, logits, 3, &id), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_sampler_accept(NULL, 0), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_sampler_accept(s, -1), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_sampler_accept(s, 4), LFM2_E_ARGUMENT);
+    assert_int_equal(id, -7);
+    lfm2_sampler_reset(NULL);
+    lfm2_sampler_free(NULL);
+    lfm2_sampler_free(s);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lfm2_runtime_free(runtime);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_transformers), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_greedy),       cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_frequencies),  cmocka_unit_test(test_strange_logits),
+        cmocka_unit_test(test_forbidden),    cmocka_unit_test(test_window),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_calls),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
