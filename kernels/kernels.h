@@ -77,15 +77,15 @@ typedef void (*lf_gemm_fn)(size_t m, size_t n, size_t k, const void *tile, const
                            float *c, size_t c_stride);
 
 /* Source of one panel for packing: nr rows (fewer in the last panel: `rows` says how many are real,
- * the others are packed as zeros). Block formats give codes, scales and mins, float formats give
- * raw little-endian values. */
+ * the others are packed as zeros). Block formats give codes, scales and mins; float formats, and
+ * block formats to a kernel that has `stored`, give the rows as GGUF stores them. */
 typedef struct lf_panel_source {
     uint32_t rows;
     uint32_t group;        /* 16 or 32; block formats */
     const int8_t *codes;   /* [rows][k] */
     const float *scales;   /* [rows][k / group] */
     const float *mins;     /* [rows][k / group] or NULL: value = scale * code - min */
-    const void *values;    /* float formats: [rows][k] in the panel format's own type */
+    const void *values;    /* rows as stored, one after another; then codes is NULL */
 } lf_panel_source;
 
 typedef struct lf_gemm {
@@ -99,6 +99,7 @@ typedef struct lf_gemm {
     bool mins;           /* LF_W_I8G: the panel has minimums */
     uint32_t mr, nr;
     uint32_t k_multiple; /* k must be a multiple of this */
+    bool stored;         /* pack also takes Q4_0 (LF_W_Q4) or Q8_0 (LF_W_Q8) blocks as stored */
     bool exact;          /* follows the arithmetic contract above bit for bit */
     size_t (*panel_bytes)(size_t k); /* multiple of 64 */
     void (*pack)(size_t k, const lf_panel_source *source, void *panel);

@@ -54,9 +54,46 @@ static void put_half(uint8_t *dst, float f)
     memcpy(dst, &h, sizeof h);
 }
 
+/* Stored Q4_0 and Q8_0 blocks hold their codes in the panels' order already: a block of a column is
+ * an f16 scale and dwords of codes that only change place. `flip` turns int8 codes into code + 128;
+ * `none` is the dword of a column that is not there. */
+static void pack_stored(size_t k, const lf_panel_source *source, size_t code_bytes, uint32_t flip,
+                        uint32_t none, uint8_t *panel)
+{
+    size_t block_bytes = 2 + code_bytes / LF_NR;
+    size_t row_bytes = k / 32 * block_bytes;
+    uint8_t *super = panel;
+    for (size_t b = 0; b < k / 32; b++) {
+        uint8_t *scales = super + (b & 1) * 32;
+        uint8_t *codes = super + 64 + (b & 1) * code_bytes;
+        const uint8_t *block = (const uint8_t *)source->values + b * block_bytes;
+        for (size_t c = 0; c < source->rows; c++, block += row_bytes) {
+            memcpy(scales + c * 2, block, 2);
+            for (size_t d = 0; d < code_bytes / 64; d++) {
+                uint32_t dword = lf_load_u32(block + 2 + d * 4) ^ flip;
+                memcpy(codes + d * 64 + c * 4, &dword, 4);
+            }
+        }
+        for (size_t c = source->rows; c < LF_NR; c++) {
+            memset(scales + c * 2, 0, 2);
+            for (size_t d = 0; d < code_bytes / 64; d++) {
+                memcpy(codes + d * 64 + c * 4, &none, 4);
+            }
+        }
+        super += (b & 1) != 0 ? 64 + 2 * code_bytes : 0;
+    }
+    if (k % 64 != 0) {
+        memset(super + 32, 0, 32);
+    }
+}
+
 void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel)
 {
     uint8_t *super = panel;
+    if (source->codes == NULL) {
+        pack_stored(k, source, LF_Q4_CODES, 0, 0x88888888u, panel);
+        return;
+    }
     memset(panel, 0, lf_panel_bytes_q4(k));
     for (size_t b = 0; b < k / 32; b++) {
         uint8_t *codes = super + 64 + (b & 1) * LF_Q4_CODES;
@@ -88,6 +125,10 @@ static void put_bytes(size_t k, size_t k0, const lf_panel_source *source, uint8_
 void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel)
 {
     uint8_t *super = panel;
+    if (source->codes == NULL) {
+        pack_stored(k, source, LF_Q8_CODES, 0x80808080u, 0x80808080u, panel);
+        return;
+    }
     memset(panel, 0, lf_panel_bytes_q8(k));
     for (size_t b = 0; b < k / 32; b++) {
         for (size_t c = 0; c < source->rows; c++) {

@@ -8,7 +8,7 @@
         .name = #in "_f32_" #suffix "_gemm_8x16__scalar", .isa = "scalar", .by = LF_BY_SCALAR,     \
         .weights = format, .acts = in_format, .group = g, .mins = has_mins, .mr = LF_SCALAR_MR,    \
         .nr = LF_NR, .k_multiple = multiple, .exact = true, .panel_bytes = bytes, .pack = packer,  \
-        .fn = lf_gemm_##suffix##_scalar                                                            \
+        .stored = format == LF_W_Q4 || format == LF_W_Q8, .fn = lf_gemm_##suffix##_scalar          \
     }
 
 const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR] = {

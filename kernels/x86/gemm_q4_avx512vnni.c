@@ -61,4 +61,5 @@ const lf_gemm lf_gemm_q4_avx512vnni = {.name = "i8b32_f32_q4_gemm_12x16c4__avx51
                                        .exact = true,
                                        .panel_bytes = lf_panel_bytes_q4,
                                        .pack = lf_pack_q4,
+                                       .stored = true,
                                        .fn = q4_gemm};

@@ -34,4 +34,5 @@ const lf_gemm lf_gemm_q4_avxvnni = {.name = "i8b32_f32_q4_gemm_6x16c4__avxvnni",
                                     .exact = true,
                                     .panel_bytes = lf_panel_bytes_q4,
                                     .pack = lf_pack_q4,
+                                    .stored = true,
                                     .fn = q4_gemm};

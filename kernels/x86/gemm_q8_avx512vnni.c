@@ -148,7 +148,8 @@ LF_GEMM_ROWS(12, i8g32m_gemm, i8g32m_run)
         .name = #in "_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                 \
         .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = in_format,        \
         .group = size, .mins = has_mins, .mr = 12, .nr = LF_NR, .k_multiple = 32, .exact = true,   \
-        .panel_bytes = lf_panel_bytes_##tag, .pack = packer, .fn = tag##_gemm                      \
+        .panel_bytes = lf_panel_bytes_##tag, .pack = packer, .stored = format == LF_W_Q8,          \
+        .fn = tag##_gemm                                                                           \
     }
 
 const lf_gemm lf_gemms_q8_avx512vnni[LF_GEMMS_Q8] = {

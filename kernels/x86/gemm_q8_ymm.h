@@ -139,7 +139,8 @@ LF_GEMM_ROWS(LF_YMM_MR, i8g32m_gemm, i8g32m_run)
         .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
         .needs = feature, .weights = format, .acts = in_format, .group = size, .mins = has_mins,   \
         .mr = LF_YMM_MR, .nr = LF_NR, .k_multiple = 32, .exact = true,                             \
-        .panel_bytes = lf_panel_bytes_##tag, .pack = packer, .fn = tag##_gemm                      \
+        .panel_bytes = lf_panel_bytes_##tag, .pack = packer, .stored = format == LF_W_Q8,          \
+        .fn = tag##_gemm                                                                           \
     }
 #define LF_I8G_YMM_ROW(tag, size, has_mins, arch, feature)                                         \
     LF_Q8_YMM_ROW(i8b32, LF_A_I8B32, LF_W_I8G, tag, size, has_mins, lf_pack_i8g, arch, feature)

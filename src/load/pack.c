@@ -124,7 +124,7 @@ int32_t lf_pack_fill(const lf_alloc *alloc, const lf_sched *sched, const lf_sour
     fill f = {.packed = packed,
               .tensors = {first, second},
               .row_bytes = lf_row_bytes(first->type, packed->k)};
-    f.coded = lf_codes_of(first->type, &f.codes);
+    f.coded = lf_codes_of(first->type, &f.codes) && !packed->gemm->stored;
     if (f.coded) {
         uint32_t nr = packed->gemm->nr;
         f.codes_bytes = round_up((size_t)nr * packed->k, LF_ALIGN);

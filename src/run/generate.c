@@ -2,6 +2,8 @@
 /* Owns the generation loop: stop conditions, text assembly, log-probabilities, callbacks. */
 #include "run/generate.h"
 
+#include "common/utf8.h"
+
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -145,6 +147,17 @@ static float log_probabilities(run *r, const float *logits, int32_t id, size_t n
 
 /* ---- Loop ---- */
 
+/* Stop strings are compared with whole characters, so they have to be such. */
+static bool is_stop_string(const char *text)
+{
+    size_t n = text == NULL ? 0 : strlen(text);
+    size_t at = 0;
+    for (size_t step = 1; at < n && step > 0; at += step) {
+        step = lf_utf8_char(text + at, n - at);
+    }
+    return n > 0 && n <= MAX_STOP_STRING && at == n;
+}
+
 static int32_t check(const lfm2_session *session, const lfm2_sampler *sampler, size_t n_prompt,
                      const lfm2_generate_options *o)
 {
@@ -165,10 +178,9 @@ static int32_t check(const lfm2_session *session, const lfm2_sampler *sampler, s
                        "stop list is NULL or has more than %d strings", MAX_STOPS);
     }
     for (size_t i = 0; i < o->n_stop_strings; i++) {
-        const char *stop = o->stop_strings[i];
-        if (stop == NULL || stop[0] == '\0' || strlen(stop) > MAX_STOP_STRING) {
+        if (!is_stop_string(o->stop_strings[i])) {
             return lf_fail(LFM2_E_ARGUMENT, "generate.stop",
-                           "stop string %zu is NULL, empty or longer than %d bytes", i,
+                           "stop string %zu is NULL, empty, not UTF-8 or longer than %d bytes", i,
                            MAX_STOP_STRING);
         }
     }

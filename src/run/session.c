@@ -42,18 +42,18 @@ bool lf_session_take_cancel(lfm2_session *session)
 
 static int32_t check_tokens(const lfm2_session *session, const int32_t *ids, size_t n)
 {
+    uint32_t length = lf_session_length(session);
+    if (n > session->state.n_ctx - length) {
+        return lf_fail(LFM2_E_LIMIT, "session.full",
+                       "%zu tokens do not fit: the context holds %u of %u", n, length,
+                       session->state.n_ctx);
+    }
     uint32_t n_vocab = session->model->source->hparams.n_vocab;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= n_vocab) {
             return lf_fail(LFM2_E_ARGUMENT, "session.token",
                            "token %zu: id %d is outside the vocabulary of %u", i, ids[i], n_vocab);
         }
-    }
-    uint32_t length = lf_session_length(session);
-    if (n > session->state.n_ctx - length) {
-        return lf_fail(LFM2_E_LIMIT, "session.full",
-                       "%zu tokens do not fit: the context holds %u of %u", n, length,
-                       session->state.n_ctx);
     }
     return LFM2_OK;
 }

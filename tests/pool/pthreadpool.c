@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stand-in for the packaged pthreadpool in builds with the thread sanitizer, which sees the locks
- * here but not the atomics inside a library that was compiled without it. Only the calls that
- * src/common/sched.c makes; no speed. */
+/* A stand-in for the packaged pthreadpool in builds with a sanitizer: its locks are visible to the
+ * thread sanitizer, and its threads sleep while they wait. Only the calls that src/common/sched.c
+ * makes. */
 #include <pthread.h>
 #include <pthreadpool.h>
 #include <stdbool.h>
