@@ -154,10 +154,22 @@ enum {
     LFM2_MERGES_IGNORE = 2  /* emit such a piece whole (llama.cpp) */
 };
 
+/* The pack cache holds the weights as the kernels read them, in a file beside the model: a start with
+ * it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. A cache of other
+ * weights, other kernels, or that is damaged is not used. */
+enum {
+    LFM2_CACHE_USE = 0,   /* if there is one that fits */
+    LFM2_CACHE_OFF = 1,
+    LFM2_CACHE_VERIFY = 2 /* as USE, and every checksum is compared: reads the whole file; FORMAT if
+                             one differs */
+};
+
 typedef struct lfm2_model_options {
     size_t size;
     int32_t mode;   /* LFM2_LOAD_* */
     int32_t merges; /* LFM2_MERGES_* */
+    int32_t cache;  /* LFM2_CACHE_* */
+    const char *cache_path; /* NULL: the model's path + ".lfm2pack" (folder: /model.lfm2pack in it) */
     /* Called now and then while loading, done in 0..1; NULL = none. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
@@ -170,6 +182,11 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options);
  * model lives. Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED. */
 LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
                                  const lfm2_model_options *options, lfm2_model **out);
+
+/* Writes the pack cache of a model loaded in full to `path` (NULL: where lfm2_model_load looks for
+ * it). It appears complete or not at all; two processes may do it at once. Its size is about
+ * lfm2_model_info.packed_bytes. Errors: ARGUMENT, STATE, MEMORY, IO. */
+LFM2_API int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path);
 
 /* Takes one more reference. Returns its argument. */
 LFM2_API lfm2_model *lfm2_model_retain(lfm2_model *model);
@@ -194,6 +211,7 @@ typedef struct lfm2_model_info {
     float rope_theta, norm_eps;
     int32_t bos_id, eos_id, pad_id;  /* -1 = none */
     uint32_t n_tensors, n_meta;
+    uint32_t from_cache;     /* 1: the packed weights are a mapped pack cache */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);

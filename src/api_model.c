@@ -29,7 +29,19 @@ int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_mode
     if (o.merges < LFM2_MERGES_FILE || o.merges > LFM2_MERGES_IGNORE) {
         return lf_fail(LFM2_E_ARGUMENT, "model.merges", "unknown merges value %d", o.merges);
     }
+    if (o.cache < LFM2_CACHE_USE || o.cache > LFM2_CACHE_VERIFY) {
+        return lf_fail(LFM2_E_ARGUMENT, "model.cache", "unknown cache value %d", o.cache);
+    }
     return lf_model_load(runtime, path, &o, out);
+}
+
+int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path)
+{
+    if (model == NULL) {
+        return lf_api_null("model");
+    }
+    LF_TRY(lf_model_need_full(model));
+    return lf_model_save_cache(model, path);
 }
 
 lfm2_model *lfm2_model_retain(lfm2_model *model)
@@ -94,7 +106,8 @@ int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
                          .eos_id = s->vocab.eos_id,
                          .pad_id = s->vocab.pad_id,
                          .n_tensors = s->n_tensors,
-                         .n_meta = s->n_meta};
+                         .n_meta = s->n_meta,
+                         .from_cache = model->cache != NULL};
     for (uint32_t l = 0; l < h->n_layer; l++) {
         if (h->n_head_kv[l] != 0) {
             i.n_layer_attn++;

@@ -8,7 +8,7 @@
 
 static const command *const commands[] = {
     &cmd_run,        &cmd_chat, &cmd_tokenize, &cmd_detokenize, &cmd_inspect, &cmd_logits,
-    &cmd_perplexity, &cmd_eval, &cmd_bench,    &cmd_quantize,   &cmd_synth,
+    &cmd_perplexity, &cmd_eval, &cmd_bench,    &cmd_quantize,   &cmd_synth,   &cmd_pack,
 };
 
 static const char exit_codes[] = "Results go to standard output, messages to standard error.\n"

@@ -66,6 +66,15 @@ const opt_spec model_specs[MODEL_SPECS] = {
              "apply (Hugging Face) or ignore (llama.cpp)",
      .offset = offsetof(model_opts, merges),
      .choices = merge_choices},
+    {.kind = OPT_TEXT,
+     .name = "cache",
+     .arg = "FILE",
+     .help = "pack cache to use (default: the model's path with .lfm2pack, if 'lfm2 pack' made it)",
+     .offset = offsetof(model_opts, cache)},
+    {.kind = OPT_FLAG,
+     .name = "no-cache",
+     .help = "pack the weights even if there is a pack cache",
+     .offset = offsetof(model_opts, no_cache)},
     {.kind = OPT_FLAG,
      .letter = 'v',
      .name = "verbose",
@@ -183,6 +192,11 @@ int model_path(const model_opts *opts, char *path, size_t size)
 
 int model_open(const model_opts *opts, int32_t mode, open_model *out)
 {
+    return model_open_cache(opts, mode, opts->no_cache ? LFM2_CACHE_OFF : LFM2_CACHE_USE, out);
+}
+
+int model_open_cache(const model_opts *opts, int32_t mode, int32_t cache, open_model *out)
+{
     *out = (open_model){0};
     int code = model_path(opts, out->path, sizeof out->path);
     if (code == EXIT_OK) {
@@ -195,6 +209,8 @@ int model_open(const model_opts *opts, int32_t mode, open_model *out)
     lfm2_model_options_init(&options);
     options.mode = mode;
     options.merges = (int32_t)opts->merges;
+    options.cache = cache;
+    options.cache_path = opts->cache;
     progress bar;
     progress_begin(&bar, "loading");
     options.progress = progress_update;
@@ -209,7 +225,9 @@ int model_open(const model_opts *opts, int32_t mode, open_model *out)
         return code;
     }
     if (opts->verbose && mode == LFM2_LOAD_FULL) {
-        notice("loaded in %.3f s", out->load_seconds);
+        lfm2_model_info info = {.size = sizeof info};
+        bool cached = lfm2_model_get_info(out->model, &info) == LFM2_OK && info.from_cache != 0;
+        notice("loaded in %.3f s%s", out->load_seconds, cached ? " from the pack cache" : "");
     }
     return EXIT_OK;
 }

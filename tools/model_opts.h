@@ -11,6 +11,8 @@ typedef struct model_opts {
     uint32_t cpu_disable;
     uint32_t kernels; /* LFM2_KERNELS_* */
     uint32_t merges;  /* LFM2_MERGES_* */
+    bool no_cache;    /* pack even if there is a pack cache */
+    const char *cache; /* pack cache; NULL: the usual place */
     bool verbose;
 } model_opts;
 
@@ -20,7 +22,7 @@ extern const opt_choice cpu_choices[];
 
 /* The group of options that fills a model_opts. */
 extern const opt_spec model_specs[];
-enum { MODEL_SPECS = 6 };
+enum { MODEL_SPECS = 8 };
 #define MODEL_GROUP(type, member)                                                                  \
     {                                                                                              \
         "Model", model_specs, MODEL_SPECS, offsetof(type, member)                                  \
@@ -41,6 +43,9 @@ int model_path(const model_opts *opts, char *path, size_t size);
 
 /* Runtime and model (`mode`: LFM2_LOAD_*). After a failure nothing is held. */
 int model_open(const model_opts *opts, int32_t mode, open_model *out);
+
+/* The same with LFM2_CACHE_* given. */
+int model_open_cache(const model_opts *opts, int32_t mode, int32_t cache, open_model *out);
 void model_close(open_model *opened);
 
 /* "avx2 avx512 ..." of LFM2_CPU_* bits; `out` is returned. */

@@ -84,6 +84,6 @@ void options_help(const command *self);
 const char *choice_name(const opt_choice *choices, uint32_t value);
 
 extern const command cmd_run, cmd_chat, cmd_tokenize, cmd_detokenize, cmd_inspect, cmd_logits,
-    cmd_perplexity, cmd_eval, cmd_bench, cmd_quantize, cmd_synth;
+    cmd_perplexity, cmd_eval, cmd_bench, cmd_quantize, cmd_synth, cmd_pack;
 
 #endif /* LFM2_TOOLS_OPTIONS_H */

@@ -71,7 +71,7 @@ static void fill_panel(const fill *f, uint32_t slab, uint32_t panel, uint8_t *sc
     uint32_t first_row = (p->pair ? panel / 2 : panel) * nr;
     uint32_t rows = p->n - first_row < nr ? p->n - first_row : nr;
     const uint8_t *src = lf_tensor_slab(tensor, slab) + first_row * f->row_bytes;
-    uint8_t *dst = p->panels + slab * p->slab_bytes + panel * p->panel_bytes;
+    uint8_t *dst = p->owned + slab * p->slab_bytes + panel * p->panel_bytes;
     lf_panel_source source = {.rows = rows, .values = src};
     if (f->coded) {
         int8_t *codes = (int8_t *)scratch;
@@ -139,6 +139,7 @@ int32_t lf_pack_fill(const lf_alloc *alloc, const lf_sched *sched, const lf_sour
         lf_free(alloc, panels, packed->bytes, 1);
         return status;
     }
+    packed->owned = panels;
     packed->panels = panels;
     f.scratch = scratch;
     /* A few slabs at a time, so that source and panels are not in memory together as a whole. */
@@ -159,6 +160,7 @@ int32_t lf_pack_fill(const lf_alloc *alloc, const lf_sched *sched, const lf_sour
 
 void lf_pack_free(const lf_alloc *alloc, lf_packed *packed)
 {
-    lf_free(alloc, packed->panels, packed->bytes, 1);
+    lf_free(alloc, packed->owned, packed->bytes, 1);
+    packed->owned = NULL;
     packed->panels = NULL;
 }

@@ -15,7 +15,8 @@ typedef struct lf_packed {
     bool pair;            /* panels alternate: first matrix, second matrix */
     uint32_t n_panels;    /* of a slab */
     size_t panel_bytes, slab_bytes, bytes;
-    uint8_t *panels;
+    const uint8_t *panels;
+    uint8_t *owned;       /* panels in memory of our own; NULL when they are in a mapped cache */
 } lf_packed;
 
 /* Chooses the kernel and computes sizes for `first` (and `second`, packed in alternation with it;
@@ -23,7 +24,7 @@ typedef struct lf_packed {
 int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf_tensor *second,
                      lf_packed *out);
 
-/* Allocates and fills packed->panels; source pages leave memory as they are consumed. `source` owns
+/* Allocates and fills the panels; source pages leave memory as they are consumed. `source` owns
  * the files. Errors: MEMORY. */
 int32_t lf_pack_fill(const lf_alloc *alloc, const lf_sched *sched, const lf_source *source,
                      const lf_tensor *first, const lf_tensor *second, lf_packed *packed);

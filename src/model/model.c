@@ -17,13 +17,6 @@ void lf_runtime_release(lfm2_runtime *runtime)
     lf_free(&alloc, runtime, 1, sizeof *runtime);
 }
 
-static lf_packed *layer_matrix(lf_layer *layer, int i)
-{
-    lf_packed *all[] = {&layer->in,      &layer->k,    &layer->v,     &layer->out,
-                        &layer->gate_up, &layer->down, &layer->router};
-    return i < (int)(sizeof all / sizeof all[0]) ? all[i] : NULL;
-}
-
 void lf_model_free(lfm2_model *model)
 {
     if (model == NULL || atomic_fetch_sub(&model->refs, 1) != 1) {
@@ -31,14 +24,10 @@ void lf_model_free(lfm2_model *model)
     }
     lfm2_runtime *runtime = model->runtime;
     const lf_alloc *alloc = &runtime->alloc;
-    if (model->layers != NULL) {
-        for (uint32_t l = 0; l < model->source->hparams.n_layer; l++) {
-            for (int i = 0; layer_matrix(&model->layers[l], i) != NULL; i++) {
-                lf_pack_free(alloc, layer_matrix(&model->layers[l], i));
-            }
-        }
+    for (size_t i = 0; i < model->n_matrices; i++) {
+        lf_pack_free(alloc, model->matrices[i]);
     }
-    lf_pack_free(alloc, &model->head);
+    lf_cache_close(alloc, model->cache);
     lf_tokenizer_free(model->tokenizer);
     lf_arena_free(&model->arena);
     lf_source_close(model->source);
@@ -166,30 +155,105 @@ static int32_t report(const lfm2_model_options *options, double done)
     return LFM2_OK;
 }
 
-/* Plans every matrix, or fills those planned before. */
-static int32_t for_matrices(lfm2_model *model, const lfm2_model_options *fill)
+typedef int32_t (*matrix_fn)(lfm2_model *model, const matrix_ref *ref, void *ctx);
+
+/* Calls `each` for every matrix in order; the head comes last. */
+static int32_t for_matrices(lfm2_model *model, matrix_fn each, void *ctx)
 {
-    lfm2_runtime *rt = model->runtime;
-    uint64_t done = 0;
-    for (uint32_t l = 0; l <= model->source->hparams.n_layer; l++) {
+    uint32_t n_layer = model->source->hparams.n_layer;
+    for (uint32_t l = 0; l <= n_layer; l++) {
         matrix_ref refs[LAYER_MATRICES] = {{model->weights.head, NULL, &model->head}};
         size_t n = 1;
-        if (l < model->source->hparams.n_layer) {
+        if (l < n_layer) {
             n = layer_matrices(&model->weights.layers[l], &model->layers[l], refs);
         }
         for (size_t i = 0; i < n; i++) {
-            if (fill == NULL) {
-                LF_TRY(lf_pack_plan(&rt->kernels, refs[i].first, refs[i].second, refs[i].packed));
-                model->packed_bytes += refs[i].packed->bytes;
-                continue;
-            }
-            LF_TRY(lf_pack_fill(&rt->alloc, &rt->sched, model->source, refs[i].first,
-                                refs[i].second, refs[i].packed));
-            done += refs[i].packed->bytes;
-            LF_TRY(report(fill, (double)done / (double)model->packed_bytes));
+            LF_TRY(each(model, &refs[i], ctx));
         }
     }
     return LFM2_OK;
+}
+
+static int32_t plan_matrix(lfm2_model *model, const matrix_ref *ref, void *ctx)
+{
+    (void)ctx;
+    LF_TRY(lf_pack_plan(&model->runtime->kernels, ref->first, ref->second, ref->packed));
+    model->packed_bytes += ref->packed->bytes;
+    model->matrices[model->n_matrices++] = ref->packed;
+    return LFM2_OK;
+}
+
+typedef struct fill_progress {
+    const lfm2_model_options *options;
+    uint64_t done;
+} fill_progress;
+
+static int32_t fill_matrix(lfm2_model *model, const matrix_ref *ref, void *ctx)
+{
+    fill_progress *progress = ctx;
+    lfm2_runtime *rt = model->runtime;
+    LF_TRY(
+        lf_pack_fill(&rt->alloc, &rt->sched, model->source, ref->first, ref->second, ref->packed));
+    progress->done += ref->packed->bytes;
+    return report(progress->options, (double)progress->done / (double)model->packed_bytes);
+}
+
+static int32_t plan(lfm2_model *model)
+{
+    size_t n_layer = model->source->hparams.n_layer;
+    void *p = NULL;
+    LF_TRY(lf_arena_new_aligned(&model->arena, n_layer, sizeof(lf_layer), "layers", &p));
+    memset(p, 0, n_layer * sizeof(lf_layer));
+    model->layers = p;
+    LF_TRY(lf_arena_new_aligned(&model->arena, n_layer * LAYER_MATRICES + 1, sizeof(lf_packed *),
+                                "matrices", &p));
+    model->matrices = p;
+    return for_matrices(model, plan_matrix, NULL);
+}
+
+/* ---- Pack cache ---- */
+
+/* `given` or the default place; *owned is what lf_free needs, or NULL. */
+static int32_t cache_path(const lfm2_model *model, const char *given, const char **path,
+                          char **owned, size_t *bytes)
+{
+    *owned = NULL;
+    *path = given;
+    if (given == NULL) {
+        LF_TRY(lf_cache_path(model->source, owned, bytes));
+        *path = *owned;
+    }
+    return LFM2_OK;
+}
+
+static int32_t open_cache(lfm2_model *model, const lfm2_model_options *options)
+{
+    lfm2_runtime *rt = model->runtime;
+    const char *path = NULL;
+    char *owned = NULL;
+    size_t bytes = 0;
+    LF_TRY(cache_path(model, options->cache_path, &path, &owned, &bytes));
+    lf_cache_key key = lf_cache_key_of(model->source, model->matrices, model->n_matrices);
+    int32_t status = lf_cache_open(&rt->alloc, &rt->log, path, &key, model->matrices,
+                                   model->n_matrices, &model->cache);
+    if (status == LFM2_OK && model->cache != NULL && options->cache == LFM2_CACHE_VERIFY) {
+        status = lf_cache_verify(model->cache, model->matrices, model->n_matrices);
+    }
+    lf_free(&model->source->alloc, owned, bytes, 1);
+    return status;
+}
+
+int32_t lf_model_save_cache(const lfm2_model *model, const char *path)
+{
+    const char *target = NULL;
+    char *owned = NULL;
+    size_t bytes = 0;
+    LF_TRY(cache_path(model, path, &target, &owned, &bytes));
+    lf_cache_key key = lf_cache_key_of(model->source, model->matrices, model->n_matrices);
+    int32_t status =
+        lf_cache_write(&model->runtime->alloc, target, &key, model->matrices, model->n_matrices);
+    lf_free(&model->source->alloc, owned, bytes, 1);
+    return status;
 }
 
 static int32_t fill_model(lfm2_model *model, const char *path, const lfm2_model_options *options)
@@ -208,17 +272,19 @@ static int32_t fill_model(lfm2_model *model, const char *path, const lfm2_model_
     if (model->mode == LFM2_LOAD_TOKENIZER) {
         return LFM2_OK;
     }
-    void *p = NULL;
-    LF_TRY(lf_arena_new_aligned(&model->arena, model->source->hparams.n_layer, sizeof(lf_layer),
-                                "layers", &p));
-    memset(p, 0, model->source->hparams.n_layer * sizeof(lf_layer));
-    model->layers = p;
-    LF_TRY(for_matrices(model, NULL));
+    LF_TRY(plan(model));
     if (model->mode == LFM2_LOAD_INSPECT) {
         return LFM2_OK;
     }
     LF_TRY(load_small(model));
-    return for_matrices(model, options);
+    if (options->cache != LFM2_CACHE_OFF) {
+        LF_TRY(open_cache(model, options));
+        if (model->cache != NULL) {
+            return report(options, 1.0);
+        }
+    }
+    fill_progress progress = {options, 0};
+    return for_matrices(model, fill_matrix, &progress);
 }
 
 int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,

@@ -4,6 +4,7 @@
 #define LF_MODEL_MODEL_H
 
 #include "load/bind.h"
+#include "load/cache.h"
 #include "load/pack.h"
 #include "text/tokenizer.h"
 
@@ -44,6 +45,9 @@ typedef struct lfm2_model {
     lf_layer *layers;          /* [n_layer] */
     const float *final_norm;   /* [H] */
     lf_packed head;            /* [V, H] */
+    lf_packed **matrices;      /* every matrix in the order in which a token meets them */
+    size_t n_matrices;
+    lf_file *cache;            /* the mapped pack cache, or NULL */
     uint64_t packed_bytes;     /* of all matrices, planned or filled */
     float *rope_freq;          /* [head_dim / 2] theta^(-2i / head_dim) as double-rounded f32 */
 } lfm2_model;
@@ -51,6 +55,10 @@ typedef struct lfm2_model {
 int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
                       lfm2_model **out);
 void lf_model_free(lfm2_model *model); /* gives one reference back */
+
+/* Contract: lfm2_model_save_cache. */
+int32_t lf_model_save_cache(const lfm2_model *model, const char *path);
+
 void lf_runtime_release(lfm2_runtime *runtime);
 
 

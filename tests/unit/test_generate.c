@@ -266,40 +266,48 @@ static void test_stop_strings(void **state)
     }
 }
 
+/* A token of a space and three letters, none of them twice. */
+static int32_t find_word(char word[5])
+{
+    for (int32_t id = 0; id < (int32_t)n_vocab; id++) {
+        const char *text = NULL;
+        size_t len = 0;
+        int32_t kind = 0;
+        LFT_OK(lfm2_token_get(model, id, &text, &len, &kind));
+        if (kind == LFM2_TOKEN_NORMAL && len == 4 && text[0] == ' ' && text[1] != text[2] &&
+            text[2] != text[3] && text[1] != text[3]) {
+            memcpy(word, text, 4);
+            word[4] = '\0';
+            return id;
+        }
+    }
+    fail_msg("no such word in the vocabulary");
+    return 0;
+}
+
 /* A stop string inside one token, and across two of several characters. */
 static void test_stop_in_tokens(void **state)
 {
     (void)state;
-    int32_t ids[3];
-    const char *text = NULL;
-    size_t len = 0;
-    int32_t kind = 0;
-    int32_t id = 0;
-    for (; id < (int32_t)n_vocab; id++) { /* a token of three different letters */
-        LFT_OK(lfm2_token_get(model, id, &text, &len, &kind));
-        if (kind == LFM2_TOKEN_NORMAL && len == 3 && text[0] >= 'a' && text[2] >= 'a' &&
-            text[1] >= 'a' && text[0] != text[1] && text[1] != text[2] && text[0] != text[2]) {
-            break;
-        }
-    }
-    assert_true(id < (int32_t)n_vocab);
-    char word[4] = {text[0], text[1], text[2], '\0'};
-    ids[0] = ids[1] = ids[2] = id;
-    const char *stop = word + 1;
+    char word[5];
+    int32_t id = find_word(word);
+    const int32_t ids[] = {id, id, id};
     dictation d = begin_with(ids, 3);
+    const char *stop = word + 2;
     d.options.stop_strings = &stop;
     d.options.n_stop_strings = 1;
     LFT_OK(run(&d, PROMPT, N_PROMPT));
     assert_int_equal(d.result.finish, LFM2_FINISH_STOP_STRING);
     assert_int_equal(d.result.n_generated, 1);
-    assert_int_equal(d.len, 1);
-    char across[4] = {text[2], text[0], text[1], '\0'};
+    assert_int_equal(d.len, 2);
+    assert_memory_equal(d.text, word, 2);
+    const char across[] = {word[3], word[0], word[1], '\0'};
     stop = across;
     LFT_OK(run(&d, PROMPT, N_PROMPT));
     assert_int_equal(d.result.n_generated, 2);
-    assert_int_equal(d.len, 2);
-    assert_memory_equal(d.text, text, 2);
-    assert_int_equal(d.piece_end[0], 2); /* the third letter was held back */
+    assert_int_equal(d.len, 3);
+    assert_memory_equal(d.text, word, 3);
+    assert_int_equal(d.piece_end[0], 3); /* the last letter was held back */
     end_with(&d);
 }
 

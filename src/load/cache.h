@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pack cache: the packed matrices of one model in a file that later starts map instead of
+ * packing again. Mapped pages are clean and shared by all processes. */
+#ifndef LF_LOAD_CACHE_H
+#define LF_LOAD_CACHE_H
+
+#include "load/pack.h"
+
+/* What a cache must agree with: the weight files and the layout of every matrix. */
+typedef struct lf_cache_key {
+    uint64_t source_bytes; /* of all weight files */
+    uint64_t source_mtime; /* newest, in nanoseconds */
+    uint64_t source_hash;  /* of the tensor table: names, types, shapes, places */
+    uint64_t layout_hash;  /* of kernel formats and sizes, in order */
+    uint64_t n_matrices;
+    uint64_t data_bytes; /* of all matrices, each rounded up to a page */
+} lf_cache_key;
+
+lf_cache_key lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, size_t n);
+
+/* "PATH.lfm2pack" for a file, "PATH/model.lfm2pack" for a folder. Free with lf_free(path, bytes,
+ * 1). */
+int32_t lf_cache_path(const lf_source *source, char **path, size_t *bytes);
+
+/* Maps the cache at `path` and points every matrix into it. *out stays NULL, with LFM2_OK, when
+ * there is no such file or it is another model's, another layout's or damaged: a reason to pack,
+ * not to fail; `log` says which. */
+int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const char *path,
+                      const lf_cache_key *key, lf_packed *const *matrices, size_t n, lf_file **out);
+void lf_cache_close(const lf_alloc *alloc, lf_file *cache);
+
+/* Writes the cache: it appears complete or not at all. Errors: IO, MEMORY. */
+int32_t lf_cache_write(const lf_alloc *alloc, const char *path, const lf_cache_key *key,
+                       lf_packed *const *matrices, size_t n);
+
+/* Compares every matrix with the checksum in its cache file. FORMAT names the matrix. */
+int32_t lf_cache_verify(const lf_file *cache, lf_packed *const *matrices, size_t n);
+
+#endif /* LF_LOAD_CACHE_H */
