@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work that is large enough to be divided, from several threads at once: long passes over one
+ * runtime, loading beside running, one tokenizer for all, cancelling a generation half way. Runs
+ * under the thread sanitizer; test_sessions.c has the small cases. */
+#include "support/models.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { USERS = 3, LONG = 150, TAIL = 3 };
+
+/* cmocka's checks belong to the main thread: the others note what went wrong. */
+static void *note(const char *volatile *where, int32_t status, const char *what)
+{
+    if (status != LFM2_OK && *where == NULL) {
+        *where = what;
+    }
+    return NULL;
+}
+#define NOTE(user, call) note(&(user)->failed, (call), #call)
+
+static void start(pthread_t *thread, void *(*body)(void *), void *argument)
+{
+    assert_int_equal(pthread_create(thread, NULL, body, argument), 0);
+}
+
+/* ---- Long passes ---- */
+
+typedef struct user {
+    lfm2_model *model;
+    const int32_t *ids;
+    uint32_t n_chunk;
+    float *logits; /* of the last 1 + TAIL tokens */
+    size_t n_vocab;
+    const char *volatile failed;
+} user;
+
+/* One long prefill, then single tokens. */
+static void *compute(void *argument)
+{
+    user *u = argument;
+    lfm2_session_options o;
+    lfm2_session_options_init(&o);
+    o.n_ctx = LONG + TAIL;
+    o.n_chunk = u->n_chunk;
+    lfm2_session *session = NULL;
+    NOTE(u, lfm2_session_create(u->model, &o, &session));
+    for (size_t i = 0; i <= TAIL && u->failed == NULL; i++) {
+        if (i == 0) {
+            NOTE(u, lfm2_session_prefill(session, u->ids, LONG));
+        } else {
+            NOTE(u, lfm2_session_decode(session, u->ids[LONG + i - 1]));
+        }
+        const float *logits = NULL;
+        NOTE(u, lfm2_session_logits(session, &logits, NULL));
+        if (logits != NULL) {
+            memcpy(u->logits + i * u->n_vocab, logits, u->n_vocab * sizeof *logits);
+        }
+    }
+    lfm2_session_free(session);
+    return NULL;
+}
+
+static void check_long_passes(const char *path)
+{
+    lfm2_model *alone = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
+    lfm2_model *shared = lft_open(path, 3, LFM2_KERNELS_AUTO, 0);
+    size_t n_vocab = lft_vocab(alone);
+    int32_t *ids = lft_ids(LONG + TAIL, (uint32_t)n_vocab, 21);
+    size_t floats = (1 + TAIL) * n_vocab;
+    float *logits = calloc((USERS + 1) * floats, sizeof *logits);
+    assert_non_null(logits);
+    user truth = {alone, ids, 0, logits, n_vocab, NULL};
+    compute(&truth);
+    assert_null(truth.failed);
+    user users[USERS];
+    pthread_t threads[USERS];
+    for (int i = 0; i < USERS; i++) {
+        users[i] = (user){shared,  ids, i == 0 ? 0 : (uint32_t)(i * 50), logits + (i + 1) * floats,
+                          n_vocab, NULL};
+        start(&threads[i], compute, &users[i]);
+    }
+    for (int i = 0; i < USERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (int i = 0; i < USERS; i++) {
+        if (users[i].failed != NULL) {
+            fail_msg("%s", users[i].failed);
+        }
+        assert_memory_equal(users[i].logits, logits, floats * sizeof *logits);
+    }
+    free(logits);
+    free(ids);
+    lfm2_model_free(alone);
+    lfm2_model_free(shared);
+}
+
+static void test_long_passes(void **state)
+{
+    (void)state;
+    check_long_passes(lft_tiny("q4_0"));
+    check_long_passes(lft_golden_folder("dense-untied")); /* 4 taps */
+    check_long_passes(lft_golden_folder("moe-nobias"));
+}
+
+/* A pass of hardly more tokens than threads: a part of the convolution is shorter than its history.
+ */
+static void test_short_parts(void **state)
+{
+    (void)state;
+    const char *path = lft_golden_folder("moe-nobias"); /* 4 taps, 256 wide: divided from 63 on */
+    lfm2_model *models[] = {lft_open(path, 1, LFM2_KERNELS_AUTO, 0),
+                            lft_open(path, 40, LFM2_KERNELS_AUTO, 0)};
+    size_t n_vocab = lft_vocab(models[0]);
+    int32_t *ids = lft_ids(80, (uint32_t)n_vocab, 4);
+    float *out = calloc(2 * 80 * n_vocab, sizeof *out);
+    assert_non_null(out);
+    for (int i = 0; i < 2; i++) {
+        lfm2_session *session = lft_session(models[i], 80, 70, LFM2_KV_F16);
+        LFT_OK(lfm2_session_eval(session, ids, 80, out + (size_t)i * 80 * n_vocab));
+        lfm2_session_free(session);
+        lfm2_model_free(models[i]);
+    }
+    assert_memory_equal(out, out + 80 * n_vocab, 80 * n_vocab * sizeof *out);
+    free(out);
+    free(ids);
+}
+
+/* ---- Loading and text beside running ---- */
+
+typedef struct loader {
+    lfm2_runtime *runtime;
+    const char *path;
+    const char *volatile failed;
+} loader;
+
+static void *load_again(void *argument)
+{
+    loader *l = argument;
+    for (int i = 0; i < 3; i++) {
+        lfm2_model *m = NULL;
+        NOTE(l, lfm2_model_load(l->runtime, l->path, NULL, &m));
+        lfm2_model_free(m);
+    }
+    return NULL;
+}
+
+typedef struct writer {
+    lfm2_model *model;
+    lfm2_runtime *runtime;
+    int32_t ids[256];
+    size_t n;
+    char text[512];
+    size_t len;
+    const char *volatile failed;
+} writer;
+
+static void *write_text(void *argument)
+{
+    writer *w = argument;
+    static const char text[] =
+        "Several threads, one tokenizer: caf\xC3\xA9 12345 \xF0\x9F\x98\x80 end.";
+    const lfm2_message message = {"user", text, sizeof text - 1};
+    for (int i = 0; i < 10; i++) {
+        NOTE(w, lfm2_chat_tokenize(w->model, &message, 1, NULL, 0, 0, w->ids, 256, &w->n));
+        NOTE(w, lfm2_detokenize(w->model, w->ids, w->n, 0, w->text, sizeof w->text, &w->len));
+        lfm2_decoder *d = NULL;
+        NOTE(w, lfm2_decoder_create(w->model, 0, &d));
+        for (size_t k = 0; k < w->n && w->failed == NULL; k++) {
+            const char *piece = NULL;
+            size_t len = 0;
+            NOTE(w, lfm2_decoder_push(d, w->ids[k], &piece, &len));
+        }
+        lfm2_decoder_free(d);
+    }
+    return NULL;
+}
+
+static void test_beside(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(2, LFM2_KERNELS_AUTO, 0);
+    lfm2_model *model = lft_load(runtime, lft_tiny("q4_0"));
+    size_t n_vocab = lft_vocab(model);
+    int32_t *ids = lft_ids(LONG + TAIL, (uint32_t)n_vocab, 21);
+    float *logits = calloc((1 + TAIL) * n_vocab, sizeof *logits);
+    assert_non_null(logits);
+    user runner = {model, ids, 64, logits, n_vocab, NULL};
+    loader loaders[2] = {{runtime, lft_tiny("q4_0"), NULL},
+                         {runtime, lft_golden_folder("dense-untied"), NULL}};
+    static writer writers[2];
+    pthread_t threads[5];
+    start(&threads[0], compute, &runner);
+    for (int i = 0; i < 2; i++) {
+        writers[i] = (writer){.model = model, .runtime = runtime};
+        start(&threads[1 + i], load_again, &loaders[i]);
+        start(&threads[3 + i], write_text, &writers[i]);
+    }
+    for (int i = 0; i < 5; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_null(runner.failed);
+    for (int i = 0; i < 2; i++) {
+        assert_null(loaders[i].failed);
+        assert_null(writers[i].failed);
+    }
+    assert_int_equal(writers[0].n, writers[1].n);
+    assert_memory_equal(writers[0].ids, writers[1].ids, writers[0].n * sizeof(int32_t));
+    assert_memory_equal(writers[0].text, writers[1].text, writers[0].len);
+    free(logits);
+    free(ids);
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+}
+
+/* ---- Cancelling a generation half way ---- */
+
+typedef struct canceller {
+    lfm2_session *session;
+    sem_t seen;
+    int calls;
+} canceller;
+
+static int32_t count(void *argument, const lfm2_piece *piece)
+{
+    canceller *c = argument;
+    if (piece->id >= 0 && ++c->calls == 5) {
+        sem_post(&c->seen);
+    }
+    return 0;
+}
+
+static void *cancel_once(void *argument)
+{
+    canceller *c = argument;
+    while (sem_wait(&c->seen) != 0) {
+    }
+    lfm2_session_cancel(c->session);
+    return NULL;
+}
+
+static void test_cancel_generation(void **state)
+{
+    (void)state;
+    lfm2_model *model = lft_open(lft_tiny("q4_0"), 2, LFM2_KERNELS_AUTO, 0);
+    lfm2_sampler *sampler = NULL;
+    LFT_OK(lfm2_sampler_create(model, NULL, &sampler));
+    canceller c = {.session = lft_session(model, 4000, 0, LFM2_KV_F16)};
+    assert_int_equal(sem_init(&c.seen, 0, 0), 0);
+    pthread_t thread;
+    start(&thread, cancel_once, &c);
+    lfm2_generate_options o;
+    lfm2_generate_options_init(&o);
+    o.ignore_eos = 1;
+    o.callback = count;
+    o.callback_user = &c;
+    lfm2_generate_result result = {.size = sizeof result};
+    LFT_OK(lfm2_generate(c.session, sampler, (int32_t[]){1, 2, 3}, 3, &o, &result));
+    pthread_join(thread, NULL);
+    /* It may have come after the last token; otherwise the text is cut. */
+    if (result.finish == LFM2_FINISH_CANCELLED) {
+        assert_in_range(result.n_generated, 5, 3998);
+        assert_int_equal(lfm2_session_length(c.session), 3 + result.n_generated);
+    } else {
+        assert_int_equal(result.finish, LFM2_FINISH_CONTEXT);
+    }
+    assert_true(c.calls >= 5);
+    sem_destroy(&c.seen);
+    lfm2_session_free(c.session);
+    lfm2_sampler_free(sampler);
+    lfm2_model_free(model);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_long_passes),
+        cmocka_unit_test(test_short_parts),
+        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_cancel_generation),
+    };
+    return cmocka_run_group_tests(tests, NULL, end);
+}

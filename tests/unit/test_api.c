@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The border: argument checks, option structs of older and newer callers, errors, and an allocator
+ * that fails at every single call. */
+#include "support/models.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static lfm2_runtime *runtime;
+static lfm2_model *model;
+
+/* ---- Status ---- */
+
+static void test_status(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"LFM2_OK",        "LFM2_E_ARGUMENT",  "LFM2_E_MEMORY",
+                                        "LFM2_E_IO",      "LFM2_E_FORMAT",    "LFM2_E_UNSUPPORTED",
+                                        "LFM2_E_THREAD",  "LFM2_E_LIMIT",     "LFM2_E_BUFFER",
+                                        "LFM2_E_STOPPED", "LFM2_E_CANCELLED", "LFM2_E_TEXT",
+                                        "LFM2_E_STATE",   "LFM2_E_INTERNAL"};
+    for (int32_t i = 0; i < 14; i++) {
+        assert_string_equal(lfm2_status_name(i), names[i]);
+    }
+    assert_string_equal(lfm2_status_name(14), "LFM2_E_?");
+    assert_string_equal(lfm2_status_name(-1), "LFM2_E_?");
+    assert_string_equal(lfm2_status_name(INT32_MIN), "LFM2_E_?");
+    assert_string_equal(lfm2_version(), "0.1.0");
+    LFT_FAILS(lfm2_model_load(NULL, "x", NULL, &model), LFM2_E_ARGUMENT);
+    assert_string_equal(lfm2_last_error(), "runtime is NULL");
+    assert_string_equal(lfm2_last_error_code(), "argument.null");
+}
+
+/* ---- Option structs ---- */
+
+/* Larger than any option or result struct, followed by a field that this version does not know. */
+typedef union newer {
+    size_t size;
+    lfm2_runtime_options runtime;
+    lfm2_model_options model;
+    lfm2_session_options session;
+    lfm2_sampler_options sampler;
+    lfm2_generate_options generate;
+    lfm2_convert_options convert;
+    unsigned char bytes[512];
+} newer;
+
+static void test_newer_callers(void **state)
+{
+    (void)state;
+    newer o;
+    memset(&o, 0xEE, sizeof o);
+    lfm2_runtime_options_init(&o.runtime);
+    o.size = sizeof o;
+    o.runtime.n_threads = 2;
+    lfm2_runtime *r = NULL;
+    LFT_OK(lfm2_runtime_create(&o.runtime, &r));
+    assert_int_equal(lfm2_runtime_threads(r), 2);
+    lfm2_runtime_free(r);
+
+    memset(&o, 0xEE, sizeof o);
+    lfm2_model_options_init(&o.model);
+    o.size = sizeof o;
+    o.model.mode = LFM2_LOAD_TOKENIZER;
+    lfm2_model *m = NULL;
+    LFT_OK(lfm2_model_load(runtime, lft_tiny("q4_0"), &o.model, &m));
+    lfm2_model_free(m);
+
+    memset(&o, 0xEE, sizeof o);
+    lfm2_session_options_init(&o.session);
+    o.size = sizeof o;
+    o.session.n_ctx = 33;
+    lfm2_session *s = NULL;
+    LFT_OK(lfm2_session_create(model, &o.session, &s));
+    assert_int_equal(lfm2_session_capacity(s), 33);
+
+    memset(&o, 0xEE, sizeof o);
+    lfm2_sampler_options_init(&o.sampler);
+    o.size = sizeof o;
+    lfm2_sampler *sampler = NULL;
+    LFT_OK(lfm2_sampler_create(model, &o.sampler, &sampler));
+
+    memset(&o, 0xEE, sizeof o);
+    lfm2_generate_options_init(&o.generate);
+    o.size = sizeof o;
+    o.generate.max_tokens = 2;
+    o.generate.ignore_eos = 1;
+    lfm2_generate_result result = {.size = sizeof result};
+    LFT_OK(lfm2_generate(s, sampler, (int32_t[]){1, 2}, 2, &o.generate, &result));
+    assert_int_equal(result.n_generated, 2);
+    lfm2_sampler_free(sampler);
+    lfm2_session_free(s);
+}
+
+/* A size that no version of the library ever wrote: the init function was forgotten. */
+static void test_forgotten_init(void **state)
+{
+    (void)state;
+    newer zero;
+    memset(&zero, 0, sizeof zero);
+    lfm2_runtime *r = NULL;
+    lfm2_model *m = NULL;
+    lfm2_session *s = NULL;
+    lfm2_sampler *sampler = NULL;
+    LFT_FAILS(lfm2_runtime_create(&zero.runtime, &r), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_load(runtime, "x", &zero.model, &m), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_session_create(model, &zero.session, &s), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_sampler_create(model, &zero.sampler, &sampler), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_synthesize(runtime, "tiny", 1, "x", &zero.convert), LFM2_E_ARGUMENT);
+    assert_string_equal(lfm2_last_error_code(), "argument.size");
+    assert_true(r == NULL && m == NULL && s == NULL && sampler == NULL);
+    lfm2_runtime_options_init(NULL);
+    lfm2_model_options_init(NULL);
+    lfm2_sampler_options_init(NULL);
+    lfm2_generate_options_init(NULL);
+    lfm2_convert_options_init(NULL);
+}
+
+/* Results are written as far as the caller's version of the struct reaches, and no further. */
+static void test_result_sizes(void **state)
+{
+    (void)state;
+    union {
+        lfm2_model_info info;
+        unsigned char bytes[sizeof(lfm2_model_info) + 64];
+    } u;
+    lfm2_model_info whole = {.size = sizeof whole};
+    LFT_OK(lfm2_model_get_info(model, &whole));
+
+    memset(&u, 0xEE, sizeof u);
+    u.info.size = offsetof(lfm2_model_info, n_vocab);
+    LFT_OK(lfm2_model_get_info(model, &u.info));
+    assert_int_equal(u.info.size, offsetof(lfm2_model_info, n_vocab));
+    assert_memory_equal(u.bytes + sizeof(size_t), (unsigned char *)&whole + sizeof(size_t),
+                        offsetof(lfm2_model_info, n_vocab) - sizeof(size_t));
+    for (size_t i = offsetof(lfm2_model_info, n_vocab); i < sizeof u; i++) {
+        assert_int_equal(u.bytes[i], 0xEE);
+    }
+
+    memset(&u, 0xEE, sizeof u);
+    u.info.size = sizeof u; /* a newer caller: what we do not know is left alone */
+    LFT_OK(lfm2_model_get_info(model, &u.info));
+    assert_int_equal(u.info.size, sizeof u);
+    assert_int_equal(u.info.n_vocab, whole.n_vocab);
+    for (size_t i = sizeof(lfm2_model_info); i < sizeof u; i++) {
+        assert_int_equal(u.bytes[i], 0xEE);
+    }
+
+    u.info.size = 0;
+    LFT_FAILS(lfm2_model_get_info(model, &u.info), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_get_info(model, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_get_info(NULL, &whole), LFM2_E_ARGUMENT);
+}
+
+/* ---- Runtime ---- */
+
+static void refuse_runtime(const lfm2_runtime_options *o)
+{
+    lfm2_runtime *r = NULL;
+    LFT_FAILS(lfm2_runtime_create(o, &r), LFM2_E_ARGUMENT);
+    assert_null(r);
+}
+
+static void test_runtime(void **state)
+{
+    (void)state;
+    lfm2_runtime_options o, bad;
+    lfm2_runtime_options_init(&o);
+    LFT_FAILS(lfm2_runtime_create(&o, NULL), LFM2_E_ARGUMENT);
+    bad = o;
+    bad.n_threads = -1;
+    refuse_runtime(&bad);
+    bad.n_threads = 100000;
+    refuse_runtime(&bad);
+    bad = o;
+    bad.alloc = lft_memory_alloc;
+    refuse_runtime(&bad);
+    bad = o;
+    bad.free = lft_memory_free;
+    refuse_runtime(&bad);
+    bad = o;
+    bad.kernels = 4;
+    refuse_runtime(&bad);
+    bad.kernels = -1;
+    refuse_runtime(&bad);
+
+    lfm2_runtime *r = NULL;
+    LFT_OK(lfm2_runtime_create(NULL, &r));
+    assert_in_range(lfm2_runtime_threads(r), 1, 1024);
+    uint32_t cpu = lfm2_runtime_cpu(r);
+    lfm2_runtime_free(r);
+    o.cpu_disable = LFM2_CPU_AVX2;
+    LFT_OK(lfm2_runtime_create(&o, &r));
+    assert_int_equal(lfm2_runtime_cpu(r) & ~cpu, 0);
+    assert_int_equal(lfm2_runtime_cpu(r) & (LFM2_CPU_AVX2 | LFM2_CPU_AVXVNNI | LFM2_CPU_AVX512 |
+                                            LFM2_CPU_AVX512VNNI | LFM2_CPU_AVX512BF16),
+                     0);
+    lfm2_runtime_free(r);
+    o.cpu_disable = LFM2_CPU_ALL;
+    LFT_OK(lfm2_runtime_create(&o, &r));
+    assert_int_equal(lfm2_runtime_cpu(r), 0);
+    lfm2_runtime_free(r);
+    assert_int_equal(lfm2_runtime_threads(NULL), 0);
+    assert_int_equal(lfm2_runtime_cpu(NULL), 0);
+    lfm2_runtime_free(NULL);
+}
+
+/* ---- Model ---- */
+
+typedef struct progress {
+    double last;
+    int calls, stop_at;
+} progress;
+
+static int32_t watch(void *user, double done)
+{
+    progress *p = user;
+    assert_true(done >= p->last && done <= 1.0);
+    p->last = done;
+    return ++p->calls == p->stop_at ? 1 : 0;
+}
+
+static void test_load(void **state)
+{
+    (void)state;
+    const char *path = lft_tiny("q4_0");
+    lfm2_model *m = NULL;
+    LFT_FAILS(lfm2_model_load(runtime, NULL, NULL, &m), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_load(runtime, path, NULL, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_load(runtime, lft_temp("none.gguf"), NULL, &m), LFM2_E_IO);
+    assert_non_null(strstr(lfm2_last_error(), "none.gguf"));
+    lfm2_model_options o;
+    lfm2_model_options_init(&o);
+    o.mode = 3;
+    LFT_FAILS(lfm2_model_load(runtime, path, &o, &m), LFM2_E_ARGUMENT);
+    o.mode = -1;
+    LFT_FAILS(lfm2_model_load(runtime, path, &o, &m), LFM2_E_ARGUMENT);
+    o.mode = LFM2_LOAD_FULL;
+    o.merges = 3;
+    LFT_FAILS(lfm2_model_load(runtime, path, &o, &m), LFM2_E_ARGUMENT);
+    assert_null(m);
+
+    lfm2_model_options_init(&o);
+    progress p = {0};
+    o.progress = watch;
+    o.progress_user = &p;
+    LFT_OK(lfm2_model_load(runtime, path, &o, &m));
+    lfm2_model_free(m);
+    m = NULL;
+    assert_true(p.calls > 2 && p.last == 1.0);
+    int all = p.calls;
+    for (int stop = 1; stop <= all; stop++) {
+        p = (progress){.stop_at = stop};
+        LFT_FAILS(lfm2_model_load(runtime, path, &o, &m), LFM2_E_STOPPED);
+        assert_null(m);
+        assert_int_equal(p.calls, stop);
+    }
+}
+
+static void test_info(void **state)
+{
+    (void)state;
+    lfm2_model *m = lft_load(runtime, lft_golden_folder("moe-mixed"));
+    lfm2_model_info i = {.size = sizeof i};
+    LFT_OK(lfm2_model_get_info(m, &i));
+    assert_string_equal(i.arch, "lfm2moe");
+    assert_string_equal(i.file_type, "BF16");
+    assert_int_equal(i.n_vocab, 256);
+    assert_int_equal(i.n_embd, 128);
+    assert_int_equal(i.n_layer, 4);
+    assert_int_equal(i.n_layer_attn, 2);
+    assert_int_equal(i.n_layer_dense, 1);
+    assert_int_equal(i.n_head, 4);
+    assert_int_equal(i.n_head_kv, 2);
+    assert_int_equal(i.head_dim, 32);
+    assert_int_equal(i.n_ff, 160);
+    assert_int_equal(i.n_expert, 7);
+    assert_int_equal(i.n_expert_used, 3);
+    assert_int_equal(i.n_ff_expert, 96);
+    assert_int_equal(i.conv_kernel, 4);
+    assert_int_equal(i.n_ctx_train, 8192);
+    assert_true(i.rope_theta == 5000000.0f && i.norm_eps == 1e-5f);
+    assert_int_equal(i.n_params, 1135509); /* printed by make_forward.py */
+    /* without 4 of 7 experts: 3 layers x 3 matrices of 96 x 128; the input embedding is used, too
+     */
+    assert_int_equal(i.n_params_active, 1135509 - 4 * 3 * 3 * 96 * 128);
+    assert_true(i.packed_bytes > 0 && i.file_bytes > i.weight_bytes);
+
+    uint64_t bytes = 0;
+    for (uint32_t t = 0; t < i.n_tensors; t++) {
+        lfm2_tensor_info info = {.size = sizeof info};
+        LFT_OK(lfm2_model_get_tensor(m, t, &info));
+        assert_true(strlen(info.name) > 0 && strlen(info.type) > 0);
+        assert_in_range(info.n_dims, 1, 4);
+        bytes += info.bytes;
+    }
+    assert_int_equal(bytes, i.weight_bytes);
+    lfm2_tensor_info info = {.size = sizeof info};
+    LFT_FAILS(lfm2_model_get_tensor(m, i.n_tensors, &info), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_get_tensor(m, 0, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_get_tensor(NULL, 0, &info), LFM2_E_ARGUMENT);
+    const char *key = NULL;
+    const char *value = NULL;
+    for (uint32_t k = 0; k < i.n_meta; k++) {
+        LFT_OK(lfm2_model_get_meta(m, k, &key, &value));
+        assert_true(key != NULL && value != NULL);
+    }
+    LFT_FAILS(lfm2_model_get_meta(m, i.n_meta, &key, &value), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_get_meta(m, 0, NULL, &value), LFM2_E_ARGUMENT);
+    lfm2_model_free(m);
+}
+
+/* ---- Text calls: sizes, buffers ---- */
+
+static void test_text(void **state)
+{
+    (void)state;
+    static const char text[] = "Hello world, 123";
+    int32_t ids[64];
+    size_t n = 0;
+    LFT_OK(lfm2_tokenize(model, text, strlen(text), LFM2_TOKENIZE_BOS, ids, 64, &n));
+    assert_in_range(n, 3, 20);
+    size_t again = 0;
+    LFT_FAILS(lfm2_tokenize(model, text, strlen(text), LFM2_TOKENIZE_BOS, NULL, 0, &again),
+              LFM2_E_BUFFER);
+    assert_int_equal(again, n);
+    int32_t few[3] = {-1, -1, -1};
+    LFT_FAILS(lfm2_tokenize(model, text, strlen(text), LFM2_TOKENIZE_BOS, few, 2, &again),
+              LFM2_E_BUFFER);
+    assert_int_equal(again, n);
+    assert_memory_equal(few, ids, 2 * sizeof few[0]);
+    assert_int_equal(few[2], -1);
+    LFT_OK(lfm2_tokenize(model, NULL, 0, 0, NULL, 0, &again));
+    assert_int_equal(again, 0);
+    LFT_FAILS(lfm2_tokenize(model, NULL, 5, 0, ids, 64, &again), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_tokenize(model, text, 5, 0, NULL, 64, &again), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_tokenize(model, text, 5, 0, ids, 64, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_tokenize(NULL, text, 5, 0, ids, 64, &again), LFM2_E_ARGUMENT);
+
+    char back[64];
+    size_t len = 0;
+    LFT_OK(lfm2_detokenize(model, ids, n, 0, back, sizeof back, &len));
+    assert_int_equal(len, strlen(text));
+    assert_memory_equal(back, text, len);
+    memset(back, '#', sizeof back);
+    LFT_FAILS(lfm2_detokenize(model, ids, n, 0, back, 7, &len), LFM2_E_BUFFER);
+    assert_int_equal(len, strlen(text));
+    assert_memory_equal(back, "Hello w#", 8);
+    LFT_FAILS(lfm2_detokenize(model, (int32_t[]){-1}, 1, 0, back, 64, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_token_get(model, 1 << 30, NULL, NULL, NULL), LFM2_E_ARGUMENT);
+    LFT_OK(lfm2_token_get(model, 5, NULL, NULL, NULL));
+
+    lfm2_decoder *d = NULL;
+    LFT_OK(lfm2_decoder_create(model, 0, &d));
+    const char *piece = NULL;
+    char whole[64] = "";
+    for (size_t i = 0; i < n; i++) {
+        LFT_OK(lfm2_decoder_push(d, ids[i], &piece, &len));
+        assert_int_equal(piece[len], '\0');
+        strcat(whole, piece);
+    }
+    LFT_OK(lfm2_decoder_flush(d, &piece, &len));
+    assert_int_equal(len, 0);
+    assert_string_equal(whole, text);
+    LFT_FAILS(lfm2_decoder_push(d, -1, &piece, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_decoder_push(d, 1, NULL, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_decoder_push(NULL, 1, &piece, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_decoder_flush(NULL, &piece, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_decoder_create(model, 0, NULL), LFM2_E_ARGUMENT);
+    lfm2_decoder_free(d);
+    lfm2_decoder_free(NULL);
+}
+
+static void test_chat(void **state)
+{
+    (void)state;
+    const lfm2_message messages[] = {{"user", "Hi", 2}};
+    char text[256];
+    size_t len = 0;
+    LFT_OK(lfm2_chat_render(runtime, messages, 1, NULL, 0, LFM2_CHAT_GENERATION_PROMPT, text,
+                            sizeof text, &len));
+    assert_int_equal(len, strlen("<|startoftext|><|im_start|>user\nHi<|im_end|>\n"
+                                 "<|im_start|>assistant\n"));
+    size_t again = 0;
+    LFT_FAILS(lfm2_chat_render(runtime, messages, 1, NULL, 0, LFM2_CHAT_GENERATION_PROMPT, NULL, 0,
+                               &again),
+              LFM2_E_BUFFER);
+    assert_int_equal(again, len);
+    int32_t ids[64];
+    size_t n = 0;
+    LFT_OK(lfm2_chat_tokenize(model, messages, 1, NULL, 0, 0, ids, 64, &n));
+    assert_true(n > 4);
+    LFT_FAILS(lfm2_chat_render(runtime, NULL, 1, NULL, 0, 0, text, 256, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_chat_render(NULL, messages, 1, NULL, 0, 0, text, 256, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_chat_render(runtime, messages, 1, NULL, 0, 0, text, 256, NULL), LFM2_E_ARGUMENT);
+    const lfm2_message bad[] = {{NULL, "Hi", 2}, {"user", NULL, 2}, {"nobody", "Hi", 2}};
+    for (int i = 0; i < 3; i++) {
+        LFT_FAILS(lfm2_chat_render(runtime, &bad[i], 1, NULL, 0, 0, text, 256, &len),
+                  LFM2_E_ARGUMENT);
+        LFT_FAILS(lfm2_chat_tokenize(model, &bad[i], 1, NULL, 0, 0, ids, 64, &n), LFM2_E_ARGUMENT);
+    }
+    LFT_FAILS(lfm2_chat_render(runtime, messages, 1, "[{", 2, 0, text, 256, &len), LFM2_E_TEXT);
+}
+
+/* A model without a tokenizer says so. */
+static void test_no_text(void **state)
+{
+    (void)state;
+    lfm2_model *m = lft_load(runtime, lft_golden_folder("dense-plain"));
+    int32_t ids[8];
+    size_t n = 0;
+    char text[8];
+    lfm2_decoder *d = NULL;
+    const lfm2_message message = {"user", "Hi", 2};
+    LFT_FAILS(lfm2_tokenize(m, "a", 1, 0, ids, 8, &n), LFM2_E_STATE);
+    LFT_FAILS(lfm2_detokenize(m, ids, 0, 0, text, 8, &n), LFM2_E_STATE);
+    LFT_FAILS(lfm2_token_get(m, 1, NULL, NULL, NULL), LFM2_E_STATE);
+    LFT_FAILS(lfm2_decoder_create(m, 0, &d), LFM2_E_STATE);
+    LFT_FAILS(lfm2_chat_tokenize(m, &message, 1, NULL, 0, 0, ids, 8, &n), LFM2_E_STATE);
+    lfm2_model_free(m);
+    lfm2_model_options o;
+    lfm2_model_options_init(&o);
+    o.mode = LFM2_LOAD_TOKENIZER;
+    m = NULL;
+    LFT_FAILS(lfm2_model_load(runtime, lft_golden_folder("dense-plain"), &o, &m), LFM2_E_STATE);
+    assert_null(m);
+}
+
+/* ---- Kernels ---- */
+
+static void test_kernels(void **state)
+{
+    (void)state;
+    uint32_t n = 0;
+    uint32_t chosen = 0;
+    lfm2_kernel_info k = {.size = sizeof k};
+    for (; lfm2_kernel_get(runtime, n, &k) == LFM2_OK; n++) {
+        assert_true(strlen(k.name) > 0 && k.mr > 0 && k.nr > 0);
+        assert_true(k.available == 1 || k.chosen == 0);
+        chosen += k.chosen;
+    }
+    assert_true(n >= 9 && chosen >= 6); /* scalar alone has that many */
+    LFT_FAILS(lfm2_kernel_get(runtime, n, &k), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_get(NULL, 0, &k), LFM2_E_ARGUMENT);
+    double ops = 0;
+    double bytes = 0;
+    LFT_OK(lfm2_kernel_bench(runtime, n - 1, 3, 40, 256, 1, 0, &ops, &bytes));
+    assert_true(ops > 0 && bytes > 0);
+    LFT_FAILS(lfm2_kernel_bench(runtime, n, 1, 64, 256, 1, 0, &ops, &bytes), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 0, 64, 256, 1, 0, &ops, &bytes), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, -1, &ops, &bytes), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, 0, NULL, &bytes), LFM2_E_ARGUMENT);
+}
+
+/* ---- An allocator that fails ---- */
+
+/* Everything a program does, once. Returns the first failure; frees what it has in any case. */
+static int32_t whole_program(lft_memory *memory, const char *path)
+{
+    lfm2_runtime_options ro;
+    lfm2_runtime_options_init(&ro);
+    ro.n_threads = 1;
+    ro.alloc = lft_memory_alloc;
+    ro.free = lft_memory_free;
+    ro.alloc_user = memory;
+    lfm2_runtime *r = NULL;
+    lfm2_model *m = NULL;
+    lfm2_session *s = NULL;
+    lfm2_sampler *sampler = NULL;
+    lfm2_decoder *decoder = NULL;
+    static const char *const stop = "\n\n\n";
+    static const lfm2_logit_bias bias = {3, 1};
+    const lfm2_message messages[] = {{"system", "Be brief.", 9}, {"user", "Say hello.", 10}};
+    static const char tools[] = "[{\"name\": \"f\", \"n\": [1, 2.5, null, true]}]";
+    int32_t ids[128];
+    size_t n = 0;
+    lfm2_session_options so;
+    lfm2_session_options_init(&so);
+    so.n_ctx = 160;
+    so.n_chunk = 64;
+    lfm2_sampler_options po;
+    lfm2_sampler_options_init(&po);
+    po.logit_bias = &bias;
+    po.n_logit_bias = 1;
+    po.penalty_last_n = 64;
+    lfm2_generate_options go;
+    lfm2_generate_options_init(&go);
+    go.max_tokens = 3;
+    go.ignore_eos = 1;
+    go.stop_strings = &stop;
+    go.n_stop_strings = 1;
+    int32_t status = lfm2_runtime_create(&ro, &r);
+    status = status != LFM2_OK ? status : lfm2_model_load(r, path, NULL, &m);
+    status = status != LFM2_OK ? status : lfm2_session_create(m, &so, &s);
+    status = status != LFM2_OK ? status : lfm2_sampler_create(m, &po, &sampler);
+    status = status != LFM2_OK ? status : lfm2_decoder_create(m, 0, &decoder);
+    status = status != LFM2_OK ? status
+                               : lfm2_chat_tokenize(m, messages, 2, tools, sizeof tools - 1,
+                                                    LFM2_CHAT_GENERATION_PROMPT, ids, 128, &n);
+    status = status != LFM2_OK ? status : lfm2_generate(s, sampler, ids, n, &go, NULL);
+    lfm2_runtime_free(r); /* any order will do */
+    lfm2_model_free(m);
+    lfm2_decoder_free(decoder);
+    lfm2_sampler_free(sampler);
+    lfm2_session_free(s);
+    return status;
+}
+
+/* `after`: the calls after the failing one fail as well. */
+static void fail_everywhere(const char *path, bool after)
+{
+    lft_memory memory = {0};
+    LFT_OK(whole_program(&memory, path));
+    assert_int_equal(atomic_load(&memory.live_blocks), 0);
+    long long calls = atomic_load(&memory.calls);
+    print_message("%lld allocations\n", calls);
+    assert_true(calls > 20);
+    for (long long i = 1; i <= calls; i++) {
+        atomic_store(&memory.calls, 0);
+        atomic_store(&memory.fail_at, i);
+        atomic_store(&memory.fail_on, after);
+        int32_t status = whole_program(&memory, path);
+        if (status != LFM2_E_MEMORY || atomic_load(&memory.live_blocks) != 0 ||
+            atomic_load(&memory.live_bytes) != 0) {
+            fail_msg("allocation %lld of %lld fails: %s (%s), %lld blocks of %lld bytes lost", i,
+                     calls, lfm2_status_name(status), lfm2_last_error(),
+                     atomic_load(&memory.live_blocks), atomic_load(&memory.live_bytes));
+        }
+        assert_true(strlen(lfm2_last_error()) > 0);
+    }
+    assert_false(atomic_load(&memory.broken));
+}
+
+static void test_failing_allocator(void **state)
+{
+    (void)state;
+    fail_everywhere(lft_tiny("q4_0"), false);
+    fail_everywhere(lft_tiny("q4_0"), true);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    model = lft_load(runtime, lft_tiny("q4_0"));
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_status),         cmocka_unit_test(test_newer_callers),
+        cmocka_unit_test(test_forgotten_init), cmocka_unit_test(test_result_sizes),
+        cmocka_unit_test(test_runtime),        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_info),           cmocka_unit_test(test_text),
+        cmocka_unit_test(test_chat),           cmocka_unit_test(test_no_text),
+        cmocka_unit_test(test_kernels),        cmocka_unit_test(test_failing_allocator),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

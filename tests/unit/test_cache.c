@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pack cache: same numbers as without it, and never used when it does not fit. */
+#include "support/models.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { N_IDS = 9 };
+
+static void write_file(const char *path, const char *data, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    size_t size = 0;
+    char *data = lft_read_file(from, &size);
+    write_file(to, data, size);
+    free(data);
+}
+
+static lfm2_model *load(lfm2_runtime *runtime, const char *path, const char *cache, int32_t mode)
+{
+    lfm2_model_options options;
+    lfm2_model_options_init(&options);
+    options.cache = mode;
+    options.cache_path = cache;
+    lfm2_model *model = NULL;
+    LFT_OK(lfm2_model_load(runtime, path, &options, &model));
+    return model;
+}
+
+static bool from_cache(const lfm2_model *model)
+{
+    lfm2_model_info info = {.size = sizeof info};
+    LFT_OK(lfm2_model_get_info(model, &info));
+    return info.from_cache != 0;
+}
+
+/* Whether loading `path` with the cache at `cache` uses it. */
+static bool used(lfm2_runtime *runtime, const char *path, const char *cache)
+{
+    lfm2_model *model = load(runtime, path, cache, LFM2_CACHE_USE);
+    bool answer = from_cache(model);
+    lfm2_model_free(model);
+    return answer;
+}
+
+static float *logits(lfm2_model *model)
+{
+    uint32_t n_vocab = lft_vocab(model);
+    float *out = malloc(N_IDS * n_vocab * sizeof *out);
+    int32_t *ids = lft_ids(N_IDS, n_vocab, 7);
+    lfm2_session *session = lft_session(model, 64, 4, LFM2_KV_F16);
+    LFT_OK(lfm2_session_eval(session, ids, N_IDS, out));
+    lfm2_session_free(session);
+    free(ids);
+    return out;
+}
+
+/* A model of its own in the test's folder, with its cache in the usual place. */
+static const char *packed_model(lfm2_runtime *runtime, const char *name)
+{
+    const char *path = lft_temp(name);
+    copy_file(lft_tiny("q4_0"), path);
+    lfm2_model *model = load(runtime, path, NULL, LFM2_CACHE_OFF);
+    assert_false(from_cache(model));
+    LFT_OK(lfm2_model_save_cache(model, NULL));
+    lfm2_model_free(model);
+    return path;
+}
+
+static void same_numbers(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(2, LFM2_KERNELS_AUTO, 0);
+    const char *path = packed_model(runtime, "same.gguf");
+    lfm2_model *plain = load(runtime, path, NULL, LFM2_CACHE_OFF);
+    lfm2_model *cached = load(runtime, path, NULL, LFM2_CACHE_VERIFY);
+    assert_true(from_cache(cached));
+    float *a = logits(plain);
+    float *b = logits(cached);
+    assert_memory_equal(a, b, N_IDS * lft_vocab(plain) * sizeof *a);
+    free(a);
+    free(b);
+    lfm2_model_free(plain);
+    lfm2_model_free(cached);
+    lfm2_runtime_free(runtime);
+}
+
+/* Kernels with other panels do not read it; kernels with the same panels do. */
+static void other_kernels(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_OWN, 0);
+    const char *path = packed_model(runtime, "kernels.gguf");
+    lfm2_runtime *scalar = lft_runtime(1, LFM2_KERNELS_SCALAR, 0);
+    lfm2_runtime *foreign = lft_runtime(1, LFM2_KERNELS_XNNPACK, 0);
+    assert_true(used(runtime, path, NULL));
+    assert_true(used(scalar, path, NULL));
+    if ((lfm2_runtime_cpu(foreign) & LFM2_CPU_SSE41) != 0) {
+        assert_false(used(foreign, path, NULL));
+    }
+    lfm2_runtime_free(runtime);
+    lfm2_runtime_free(scalar);
+    lfm2_runtime_free(foreign);
+}
+
+static void other_source(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    const char *path = packed_model(runtime, "source.gguf");
+    assert_true(used(runtime, path, NULL));
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    struct timespec times[2] = {st.st_atim, st.st_mtim};
+    times[1].tv_sec += 5; /* the same bytes, written later */
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_false(used(runtime, path, NULL));
+    lfm2_runtime_free(runtime);
+}
+
+/* Every damage to the header or the checksum table, and every other size, is seen at once. */
+static void damaged(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    const char *path = packed_model(runtime, "damaged.gguf");
+    const char *good = lft_temp("damaged.gguf.lfm2pack");
+    const char *bad = lft_temp("bad.lfm2pack");
+    size_t size = 0;
+    char *data = lft_read_file(good, &size);
+    static const size_t places[] = {0, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 4096, 4104};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        data[places[i]] ^= 4;
+        write_file(bad, data, size);
+        data[places[i]] ^= 4;
+        assert_false(used(runtime, path, bad));
+    }
+    static const size_t cuts[] = {0, 1, 80, 4096, 8192};
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        write_file(bad, data, cuts[i]);
+        assert_false(used(runtime, path, bad));
+    }
+    write_file(bad, data, size - 4096);
+    assert_false(used(runtime, path, bad));
+    assert_false(used(runtime, path, lft_temp("absent.lfm2pack")));
+    assert_false(used(runtime, path, "/"));
+    write_file(bad, data, size);
+    assert_true(used(runtime, path, bad));
+    free(data);
+    lfm2_runtime_free(runtime);
+}
+
+/* Damage to the weights is found by those who ask for it. */
+static void verified(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    const char *path = packed_model(runtime, "verified.gguf");
+    const char *bad = lft_temp("verified-bad.lfm2pack");
+    size_t size = 0;
+    char *data = lft_read_file(lft_temp("verified.gguf.lfm2pack"), &size);
+    data[size / 2 / 4096 * 4096] ^=
+        1; /* the start of a page: never padding but at a matrix's end */
+    write_file(bad, data, size);
+    free(data);
+    lfm2_model_options options;
+    lfm2_model_options_init(&options);
+    options.cache = LFM2_CACHE_VERIFY;
+    options.cache_path = bad;
+    lfm2_model *model = NULL;
+    LFT_FAILS(lfm2_model_load(runtime, path, &options, &model), LFM2_E_FORMAT);
+    assert_string_equal(lfm2_last_error_code(), "cache.checksum");
+    assert_non_null(strstr(lfm2_last_error(), bad));
+    lfm2_runtime_free(runtime);
+}
+
+static void cannot_be_written(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    lfm2_model *model = load(runtime, lft_tiny("q4_0"), NULL, LFM2_CACHE_OFF);
+    LFT_FAILS(lfm2_model_save_cache(model, "/nowhere/at/all.lfm2pack"), LFM2_E_IO);
+    LFT_FAILS(lfm2_model_save_cache(NULL, NULL), LFM2_E_ARGUMENT);
+    lfm2_model_free(model);
+    lfm2_model_options options;
+    lfm2_model_options_init(&options);
+    options.mode = LFM2_LOAD_INSPECT;
+    LFT_OK(lfm2_model_load(runtime, lft_tiny("q4_0"), &options, &model));
+    LFT_FAILS(lfm2_model_save_cache(model, NULL), LFM2_E_STATE);
+    lfm2_model_free(model);
+    options.cache = 3;
+    LFT_FAILS(lfm2_model_load(runtime, lft_tiny("q4_0"), &options, &model), LFM2_E_ARGUMENT);
+    lfm2_runtime_free(runtime);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_numbers), cmocka_unit_test(other_kernels),
+        cmocka_unit_test(other_source), cmocka_unit_test(damaged),
+        cmocka_unit_test(verified),     cmocka_unit_test(cannot_be_written),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    lft_end();
+    return failed;
+}
