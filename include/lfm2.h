@@ -120,7 +120,7 @@ typedef struct lfm2_runtime_options {
     /* Log sink; NULL = silent. May be called from the thread that calls the library only. */
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
-    /* A pthreadpool_t lent by the host (then n_threads is its size); it must outlive the runtime. */
+    /* A pthreadpool_t lent by the host (n_threads is its size); it must outlive the runtime. */
     void *threadpool;
 } lfm2_runtime_options;
 
@@ -154,9 +154,9 @@ enum {
     LFM2_MERGES_IGNORE = 2  /* emit such a piece whole (llama.cpp) */
 };
 
-/* The pack cache holds the weights as the kernels read them, in a file beside the model: a start with
- * it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. A cache of other
- * weights, other kernels, or that is damaged is not used. */
+/* The pack cache holds the weights as the kernels read them, in a file beside the model: a start
+ * with it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. A cache of
+ * other weights or kernels, or one that is damaged, is not used. */
 enum {
     LFM2_CACHE_USE = 0,   /* if there is one that fits */
     LFM2_CACHE_OFF = 1,
@@ -169,7 +169,7 @@ typedef struct lfm2_model_options {
     int32_t mode;   /* LFM2_LOAD_* */
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
-    const char *cache_path; /* NULL: the model's path + ".lfm2pack" (folder: /model.lfm2pack in it) */
+    const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it) */
     /* Called now and then while loading, done in 0..1; NULL = none. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
@@ -240,7 +240,7 @@ LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, co
 
 enum {
     LFM2_TOKENIZE_BOS = 1,    /* prepend the model's BOS if the model asks for one */
-    LFM2_TOKENIZE_SPECIAL = 2 /* control tokens written out in the text ("<|im_end|>") become tokens;
+    LFM2_TOKENIZE_SPECIAL = 2 /* control tokens written in the text ("<|im_end|>") become tokens;
                                  without it they are ordinary text: leave it off for user input */
 };
 
@@ -364,7 +364,7 @@ typedef struct lfm2_logit_bias {
  *  1. logit bias;
  *  2. repetition penalty r over the last penalty_last_n tokens: logit / r if positive, else * r;
  *     frequency f and presence p over the same tokens: logit - count * f - p;
- *  3. temperature 0: the largest logit (lowest id on ties) is taken. Otherwise logits / temperature;
+ *  3. temperature 0: the largest logit (lowest id on ties) is taken. Else logits / temperature;
  *  4. top-k, 5. top-p (smallest set whose probability reaches p), 6. min-p (p >= min_p * largest),
  *     each on what the ones before left, renormalised; at least one token always stays;
  *  7. a draw with the seeded generator. */
@@ -454,9 +454,9 @@ typedef struct lfm2_generate_result {
 } lfm2_generate_result;
 
 /* Appends the prompt (may be empty when the session holds tokens), then samples, appends and
- * reports tokens. The prompt and each generated token are accepted by the sampler. Every token chosen,
- * the stop token included, belongs to the session afterwards (unless the context is full), so that
- * a next turn can follow. LFM2_OK for every
+ * reports tokens. The prompt and each generated token are accepted by the sampler. Every token
+ * chosen, the stop token included, belongs to the session afterwards (unless the context is full),
+ * so that a next turn can follow. LFM2_OK for every
  * LFM2_FINISH_*; result may be NULL. */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,

@@ -138,8 +138,8 @@ typedef struct lf_ops {
     void (*scale)(size_t n, float a, const float *x, float *y);   /* y = a * x; y may be x */
     void (*swiglu)(size_t n, const float *gate, const float *up, float *out); /* silu(gate) * up */
     void (*sigmoid)(size_t n, const float *x, float *out);     /* out may be x */
-    /* Gated convolution of one token over n channels. bcx: [3][n] = B, C, X. u = B * X is written to
-     * u_now[n]; past[t] (t < taps - 1, oldest first) are the u of the tokens before; kernel is
+    /* Gated convolution of one token over n channels. bcx: [3][n] = B, C, X. u = B * X is written
+     * to u_now[n]; past[t] (t < taps - 1, oldest first) are the u of the tokens before; kernel is
      * [taps][n] (tap-major, oldest first). out = C * (sum over taps, oldest first, fma). */
     void (*conv)(size_t n, size_t taps, const float *bcx, const float *const *past,
                  const float *kernel, float *u_now, float *out);

@@ -11,13 +11,8 @@
 enum {
     MAX_VOCAB = 1 << 22,
     MAX_EMBD = 65536,
-    MAX_HEAD = 1024,
-    MAX_HEAD_DIM = 512, /* attention keeps a head's row on the stack */
     MAX_FF = 1 << 20,
-    MAX_EXPERT = 1024,
-    MAX_EXPERT_USED = 64, /* routing keeps the chosen ones on the stack */
     MIN_TAPS = 2,
-    MAX_TAPS = 8,
     MAX_CTX = 1 << 24 /* positions stay exact in f32 */
 };
 
@@ -49,9 +44,9 @@ static int32_t check_attention(const lf_hparams *h, const char *name)
     LF_TRY(check_range(name,
                        "the number of attention heads (attention.head_count, "
                        "num_attention_heads)",
-                       h->n_head, 1, MAX_HEAD));
+                       h->n_head, 1, LF_MAX_HEADS));
     LF_TRY(check_range(name, "the head dimension (attention.key_length, hidden_size / heads)",
-                       h->head_dim, 2, MAX_HEAD_DIM));
+                       h->head_dim, 2, LF_MAX_HEAD_DIM));
     if (h->head_dim % 2 != 0) {
         return lf_fail(LFM2_E_UNSUPPORTED, "hparams.head_dim",
                        "%s: the head dimension is %u: must be even, RoPE turns pairs", name,
@@ -84,10 +79,10 @@ static int32_t check_feed_forward(const lf_hparams *h, const char *name)
         return LFM2_OK;
     }
     LF_TRY(check_range(name, "the number of experts (expert_count, num_experts)", h->n_expert, 1,
-                       MAX_EXPERT));
+                       LF_MAX_EXPERTS));
     LF_TRY(check_range(name, "the number of experts used (expert_used_count, num_experts_per_tok)",
                        h->n_expert_used, 1,
-                       h->n_expert < MAX_EXPERT_USED ? h->n_expert : MAX_EXPERT_USED));
+                       h->n_expert < LF_MAX_EXPERTS_USED ? h->n_expert : LF_MAX_EXPERTS_USED));
     LF_TRY(check_range(name,
                        "the experts' width (expert_feed_forward_length, "
                        "moe_intermediate_size)",
@@ -105,7 +100,7 @@ int32_t lf_hparams_check(const lf_hparams *h, const char *name)
     LF_TRY(check_range(name, "the context length (context_length, max_position_embeddings)",
                        h->n_ctx_train, 1, MAX_CTX));
     LF_TRY(check_range(name, "the convolution's length (shortconv.l_cache, conv_L_cache)",
-                       h->conv_kernel, MIN_TAPS, MAX_TAPS));
+                       h->conv_kernel, MIN_TAPS, LF_MAX_TAPS));
     LF_TRY(check_positive(name, "the norm's epsilon (attention.layer_norm_rms_epsilon, norm_eps)",
                           h->norm_eps));
     LF_TRY(check_positive(name, "RoPE's base (rope.freq_base, rope_theta)", h->rope_theta));

@@ -12,6 +12,15 @@
 
 enum { LF_MAX_LAYERS = 256, LF_MAX_DIMS = 4, LF_MAX_PARTS = 1024 };
 
+/* Limits that lf_hparams_check enforces and that arrays on the stack of a pass rely on. */
+enum {
+    LF_MAX_HEADS = 1024,
+    LF_MAX_HEAD_DIM = 512,
+    LF_MAX_EXPERTS = 1024,
+    LF_MAX_EXPERTS_USED = 64,
+    LF_MAX_TAPS = 8
+};
+
 typedef enum { LF_ARCH_LFM2, LF_ARCH_LFM2MOE } lf_arch;
 
 /* Validated in one place (lf_hparams_check): a consumer need not check again. */
@@ -19,23 +28,23 @@ typedef struct lf_hparams {
     lf_arch arch;
     uint32_t n_vocab, n_embd, n_layer;
     uint32_t n_head, head_dim;
-    uint32_t n_head_kv[LF_MAX_LAYERS]; /* 0 = convolution layer */
-    uint32_t n_ff;                     /* dense width, final */
-    uint32_t n_dense;                  /* leading dense layers (lfm2: all) */
+    uint32_t n_head_kv[LF_MAX_LAYERS];             /* 0 = convolution layer */
+    uint32_t n_ff;                                 /* dense width, final */
+    uint32_t n_dense;                              /* leading dense layers (lfm2: all) */
     uint32_t n_expert, n_expert_used, n_ff_expert; /* 0 for lfm2 */
-    uint32_t conv_kernel;              /* taps, l_cache */
+    uint32_t conv_kernel;                          /* taps, l_cache */
     uint32_t n_ctx_train;
     float norm_eps, rope_theta, expert_scale; /* routed_scaling_factor, 1 when absent */
-    bool norm_topk;                    /* divide the chosen experts' weights by their sum */
-    bool expert_bias;                  /* the selection adds a bias */
-    bool tied;                         /* no output tensor: the embedding is the head */
+    bool norm_topk;                           /* divide the chosen experts' weights by their sum */
+    bool expert_bias;                         /* the selection adds a bias */
+    bool tied;                                /* no output tensor: the embedding is the head */
 } lf_hparams;
 
 /* Checks ranges and relations (see config.c for the list); `name` is the file for messages. */
 int32_t lf_hparams_check(const lf_hparams *h, const char *name);
 
 typedef struct lf_tensor {
-    const char *name;   /* GGUF name */
+    const char *name; /* GGUF name */
     lf_type type;
     uint32_t n_dims;
     uint64_t ne[LF_MAX_DIMS]; /* ne[0] contiguous; unused ones are 1 */
@@ -55,7 +64,7 @@ const uint8_t *lf_tensor_slab(const lf_tensor *tensor, uint64_t e);
 typedef struct lf_vocab_token {
     const char *text; /* as stored: byte-mapped for normal tokens, literal for the others */
     uint32_t len;
-    int32_t kind;     /* LFM2_TOKEN_* */
+    int32_t kind; /* LFM2_TOKEN_* */
 } lf_vocab_token;
 
 typedef struct lf_vocab_merge {
@@ -65,13 +74,13 @@ typedef struct lf_vocab_merge {
 
 typedef struct lf_vocab_data {
     uint32_t n_tokens, n_merges;
-    const lf_vocab_token *tokens; /* index = id; placeholders are LFM2_TOKEN_UNUSED */
-    const lf_vocab_merge *merges; /* index = rank */
+    const lf_vocab_token *tokens;   /* index = id; placeholders are LFM2_TOKEN_UNUSED */
+    const lf_vocab_merge *merges;   /* index = rank */
     int32_t bos_id, eos_id, pad_id; /* -1 = none */
     bool add_bos;
-    bool ignore_merges;           /* tokenizer.json's value; false for GGUF */
-    const char *chat_template;    /* or NULL; informative */
-    const char *name;             /* the file, for messages */
+    bool ignore_merges;        /* tokenizer.json's value; false for GGUF */
+    const char *chat_template; /* or NULL; informative */
+    const char *name;          /* the file, for messages */
 } lf_vocab_data;
 
 typedef struct lf_meta {
@@ -82,7 +91,7 @@ typedef struct lf_meta {
 typedef struct lf_source {
     lf_alloc alloc;
     lf_arena arena;
-    lf_file *files;  /* GGUF parts or safetensors files; part index of tensors */
+    lf_file *files; /* GGUF parts or safetensors files; part index of tensors */
     uint32_t n_files;
     bool hugging_face;
     const char *path;

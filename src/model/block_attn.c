@@ -22,7 +22,7 @@ typedef struct attn_job {
 
 /* Working memory of one tile: queries, running state, state of one segment. */
 typedef struct tile_memory {
-    float *q, *acc, *part_acc;             /* [rows][head_dim] */
+    float *q, *acc, *part_acc;              /* [rows][head_dim] */
     float *max, *sum, *part_max, *part_sum; /* [rows] */
 } tile_memory;
 
@@ -48,8 +48,8 @@ size_t lf_attn_scratch(const lfm2_model *model, const lf_state *state, uint32_t 
     const lf_hparams *h = &model->source->hparams;
     uint32_t rows = rows_of_tile(h->n_head / h->n_head_kv[layer]);
     size_t tiles = model->runtime->sched.n_threads * tile_floats(rows, h->head_dim);
-    size_t split = (size_t)SPLIT_TOKENS * h->n_head * segments_for(state->n_ctx) *
-                   ((size_t)h->head_dim + 2);
+    size_t split =
+        (size_t)SPLIT_TOKENS * h->n_head * segments_for(state->n_ctx) * ((size_t)h->head_dim + 2);
     return tiles + split;
 }
 
@@ -88,7 +88,7 @@ static void store_kv(const attn_job *j, uint32_t head, uint32_t position, const 
         memcpy(vb + column * n * sizeof(float), v, n * sizeof(float));
         return;
     }
-    uint16_t half[512];
+    uint16_t half[LF_MAX_HEAD_DIM];
     uint16_t *columns = (uint16_t *)(void *)kb;
     pass->kernels->ops.f32_to_f16(n, k, half);
     for (size_t d = 0; d < n; d++) {
@@ -139,7 +139,7 @@ static void segment(const attn_job *j, uint32_t kv_head, uint32_t first, uint32_
     }
     uint32_t last = pass->start + first + tokens - 1; /* newest position any row sees */
     uint32_t end = (seg + 1) * SEGMENT_BLOCKS;
-    uint32_t valid[512];
+    uint32_t valid[LF_MAX_HEADS]; /* a tile has at most max(TILE_ROWS, heads) rows */
     for (uint32_t b = seg * SEGMENT_BLOCKS; b < end && b * LF_ATTN_BLOCK <= last; b++) {
         for (uint32_t r = 0; r < rows; r++) {
             uint32_t seen = pass->start + first + r / j->group + 1;
@@ -230,8 +230,8 @@ static void tile_body(void *ctx, uint32_t part, size_t begin, size_t end)
 static float *partial(const attn_job *j, uint32_t token, uint32_t head, uint32_t seg)
 {
     uint32_t rows = rows_of_tile(j->group);
-    float *base = j->pass->s->attn_part +
-                  j->pass->sched->n_threads * tile_floats(rows, j->head_dim);
+    float *base =
+        j->pass->s->attn_part + j->pass->sched->n_threads * tile_floats(rows, j->head_dim);
     size_t index = ((size_t)token * j->n_head + head) * j->n_segments + seg;
     return base + index * ((size_t)j->head_dim + 2);
 }

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-enum { MAX_TAPS = 8 };
-
 typedef struct conv_job {
     const lf_pass *pass;
     const lf_layer *layer;
@@ -30,7 +28,7 @@ static const float *filter_token(const conv_job *j, float *ring, int64_t t, floa
     const lf_pass *pass = j->pass;
     const lf_hparams *h = &pass->model->source->hparams;
     int64_t taps = h->conv_kernel;
-    const float *past[MAX_TAPS];
+    const float *past[LF_MAX_TAPS];
     for (int64_t i = 0; i < taps - 1; i++) {
         past[i] = history(j, ring, t - (taps - 1) + i);
     }

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { MAX_EXPERTS = 1024, MAX_USED = 64 };
-
 /* As in the reference implementation: keeps the division finite when all weights vanish. */
 static const float SUM_FLOOR = 1e-6f;
 
@@ -22,7 +20,7 @@ static void choose(const float *score, const float *bias, uint32_t n, uint32_t n
                    uint32_t *chosen)
 {
     uint32_t n_chosen = 0; /* kept sorted by value, largest first */
-    float value[MAX_USED];
+    float value[LF_MAX_EXPERTS_USED];
     for (uint32_t e = 0; e < n; e++) {
         float v = bias != NULL ? score[e] + bias[e] : score[e];
         uint32_t at = n_chosen;
@@ -58,7 +56,7 @@ static void route_body(void *ctx, uint32_t part, size_t begin, size_t end)
     for (size_t t = begin; t < end; t++) {
         float *p = j->pass->s->router + t * h->n_expert;
         j->pass->kernels->ops.sigmoid(h->n_expert, p, p);
-        uint32_t chosen[MAX_USED] = {0};
+        uint32_t chosen[LF_MAX_EXPERTS_USED] = {0};
         choose(p, j->layer->router_bias, h->n_expert, h->n_expert_used, chosen);
         float sum = 0;
         for (uint32_t i = 0; i < h->n_expert_used; i++) {
@@ -154,7 +152,7 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
         return;
     }
     ffn_job j = {pass, w};
-    lf_group groups[MAX_EXPERTS];
+    lf_group groups[LF_MAX_EXPERTS];
     lf_linear(pass, &acts, &w->router, s->router, h->n_expert);
     lf_pass_parallel(pass, pass->n, (size_t)h->n_expert * 4, route_body, &j);
     size_t n_groups = sort_routes(pass, groups);

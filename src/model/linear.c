@@ -79,7 +79,7 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 
 /* ---- Products ---- */
 
-/* Panels of a unit: the piece of a slab that one thread takes at a time. A pair is never divided. */
+/* Panels of a unit: the piece of a slab that one thread takes at a time; pairs stay together. */
 enum { UNIT_PANELS = 4, STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 2 };
 
 typedef struct product {

@@ -9,7 +9,7 @@
 typedef struct lf_acts {
     uint32_t n;                     /* rows */
     size_t k;
-    uint8_t *rows[LF_A_COUNT];      /* row form, row_bytes(k) apart; only wanted formats are valid */
+    uint8_t *rows[LF_A_COUNT];      /* row form, row_bytes apart; only wanted formats are valid */
     size_t row_bytes[LF_A_COUNT];
 } lf_acts;
 

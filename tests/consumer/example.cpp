@@ -2,6 +2,7 @@
 /* A stranger's C++ program over the installed library; prints what example.c prints. */
 #include <lfm2.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <stdexcept>

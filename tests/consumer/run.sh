@@ -71,7 +71,7 @@ fi
 
 # ---- find_package ---------------------------------------------------------------------------------
 
-"$cmake" -S "$here/cmake" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" \
+"$cmake" -S "$here/cmake" -B "$work/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \
     -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >"$work/cmake.log" 2>&1 &&
     "$cmake" --build "$work/cmake" >>"$work/cmake.log" 2>&1 ||
     { cat "$work/cmake.log"; fail "the find_package project did not build"; }

@@ -149,6 +149,9 @@ static void exact_rows_equal_scalar(void **state)
                 check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_mood)mood);
             }
         }
+        for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) { /* every remainder of the last panel */
+            check_exact(&seed, gemm, n, 32, LFT_RANDOM);
+        }
         for (size_t k = 1; k < 70 && gemm->k_multiple == 1; k += 7) {
             check_exact(&seed, gemm, 19, k, LFT_RANDOM);
         }
@@ -340,7 +343,9 @@ static void inexact_rows_within_bound(void **state)
     for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
         const lf_gemm *gemm = lf_gemm_at(index);
         for (int mood = 0; mood < LFT_N_MOODS && !gemm->exact && runs_here(gemm); mood++) {
-            check_inexact(&seed, gemm, 1, 32, (lft_mood)mood);
+            for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) {
+                check_inexact(&seed, gemm, n, 32, (lft_mood)mood);
+            }
             check_inexact(&seed, gemm, 7, 64, (lft_mood)mood);
             check_inexact(&seed, gemm, 37, 288, (lft_mood)mood);
             check_inexact(&seed, gemm, 17, 2048, (lft_mood)mood);

@@ -378,7 +378,7 @@ double lft_unit(uint64_t *state)
 
 void lft_log_softmax(const float *logits, size_t n, double *out)
 {
-    double max = -INFINITY;
+    double max = -HUGE_VAL;
     for (size_t i = 0; i < n; i++) {
         max = fmax(max, (double)logits[i]);
     }
@@ -401,7 +401,7 @@ double lft_log_distance(const float *a, const float *b, size_t n_rows, size_t n_
         lft_log_softmax(b + r * n_vocab, n_vocab, x + n_vocab);
         for (size_t i = 0; i < n_vocab; i++) {
             double d = fabs(x[i] - x[n_vocab + i]);
-            most = d <= most ? most : isnan(d) ? (double)INFINITY : d;
+            most = d <= most ? most : isnan(d) ? HUGE_VAL : d;
         }
     }
     free(x);

@@ -19,7 +19,9 @@ typedef struct network {
     const lf_hparams *h;
     const lf_weights *w;
     const lft_reference_options *options;
-    size_t n; /* tokens */
+    size_t n;      /* tokens */
+    float *row;    /* [most_k] a decoded weight row */
+    size_t most_k; /* inputs of the widest matrix */
 } network;
 
 static double *doubles(size_t n)
@@ -30,22 +32,20 @@ static double *doubles(size_t n)
 }
 
 /* Row r of slab e. */
-static void weight_row(const lf_tensor *t, uint64_t e, uint64_t r, double *out)
+static void weight_row(const network *net, const lf_tensor *t, uint64_t e, uint64_t r, double *out)
 {
     size_t k = (size_t)t->ne[0];
-    float *row = malloc(k * sizeof *row);
-    assert_non_null(row);
-    lf_decode_row(t->type, lf_tensor_slab(t, e) + r * lf_row_bytes(t->type, k), row, k);
+    assert_true(k <= net->most_k);
+    lf_decode_row(t->type, lf_tensor_slab(t, e) + r * lf_row_bytes(t->type, k), net->row, k);
     for (size_t i = 0; i < k; i++) {
-        out[i] = (double)row[i];
+        out[i] = (double)net->row[i];
     }
-    free(row);
 }
 
-static double *vector(const lf_tensor *t)
+static double *vector(const network *net, const lf_tensor *t)
 {
     double *v = doubles((size_t)t->ne[0]);
-    weight_row(t, 0, 0, v);
+    weight_row(net, t, 0, 0, v);
     return v;
 }
 
@@ -54,19 +54,31 @@ static bool is_float(lf_type type)
     return type == LF_F32 || type == LF_F16 || type == LF_BF16;
 }
 
-/* 32 values to int8 and back: the scale is the largest magnitude / 127 with a 22-bit significand,
- * the code the nearest integer to value * (127 / largest), halves to even. */
-static void round_block(double *x)
+/* To 22 significant bits, halves up. */
+static double to_22_bits(float x)
+{
+    int exponent = 0;
+    float significand = frexpf(x, &exponent);
+    return ldexp(floor(ldexp((double)significand, 22) + 0.5), exponent - 22);
+}
+
+/* 32 values to int8 and back: the scale is the largest magnitude / 127, the code the nearest
+ * integer to value * (127 / largest), halves to even. `fine`: what that leaves over is rounded once
+ * more, in steps of scale / 254. */
+static void round_block(double *x, bool fine)
 {
     float most = 0;
     for (int i = 0; i < 32; i++) {
         most = fmaxf(most, fabsf((float)x[i]));
     }
-    int exponent = 0;
-    float significand = frexpf(most * (1.0f / 127.0f), &exponent);
-    double scale = ldexp(floor(ldexp((double)significand, 22) + 0.5), exponent - 22);
+    double scale = to_22_bits(most * (1.0f / 127.0f));
+    double fine_scale = to_22_bits((float)scale * (1.0f / 254.0f));
+    float inverse = most > 0 ? 127.0f / most : 0;
     for (int i = 0; i < 32; i++) {
-        x[i] = most > 0 ? scale * nearbyint((double)((float)x[i] * (127.0f / most))) : 0.0;
+        float value = (float)x[i];
+        double code = nearbyint((double)(value * inverse));
+        double left = (double)value * (double)inverse - code;
+        x[i] = scale * code + (fine ? fine_scale * nearbyint((double)((float)left * 254.0f)) : 0.0);
     }
 }
 
@@ -80,12 +92,12 @@ static void multiply(const network *net, const lf_tensor *w, uint64_t e, const d
     memcpy(in, x, n * k * sizeof *in);
     if (net->options->int8_activations && !is_float(w->type)) {
         for (size_t i = 0; i < n * k; i += 32) {
-            round_block(in + i);
+            round_block(in + i, w->type == LF_Q8_0);
         }
     }
     double *row = doubles(k);
     for (size_t r = 0; r < rows; r++) {
-        weight_row(w, e, r, row);
+        weight_row(net, w, e, r, row);
         for (size_t t = 0; t < n; t++) {
             double sum = 0;
             for (size_t i = 0; i < k; i++) {
@@ -101,7 +113,7 @@ static void multiply(const network *net, const lf_tensor *w, uint64_t e, const d
 /* In place, n rows of k. */
 static void normalise(const network *net, const lf_tensor *weight, double *x, size_t n, size_t k)
 {
-    double *w = vector(weight);
+    double *w = vector(net, weight);
     for (size_t t = 0; t < n; t++) {
         double squares = 0;
         for (size_t i = 0; i < k; i++) {
@@ -127,7 +139,7 @@ static void short_convolution(const network *net, const lf_layer_weights *w, con
     double *kernel = doubles(taps);
     multiply(net, w->conv_in, 0, h, net->n, bcx);
     for (size_t c = 0; c < width; c++) {
-        weight_row(w->conv_kernel, 0, c, kernel);
+        weight_row(net, w->conv_kernel, 0, c, kernel);
         for (size_t t = 0; t < net->n; t++) {
             double sum = 0;
             for (size_t tap = 0; tap < taps; tap++) {
@@ -177,7 +189,7 @@ static void attend(const double *q, const double *k, const double *v, size_t str
                    size_t d, double *out)
 {
     double *p = doubles(seen);
-    double most = -INFINITY;
+    double most = -HUGE_VAL;
     for (size_t j = 0; j < seen; j++) {
         for (size_t i = 0; i < d; i++) {
             p[j] += q[i] * k[j * stride + i];
@@ -258,7 +270,7 @@ static void route(const network *net, const double *score, const double *bias, d
     memset(weight, 0, n * sizeof *weight);
     for (uint32_t chosen = 0; chosen < net->h->n_expert_used; chosen++) {
         size_t best = n;
-        double most = -INFINITY;
+        double most = -HUGE_VAL;
         for (size_t e = 0; e < n; e++) {
             double value = score[e] + (bias != NULL ? bias[e] : 0.0);
             if (weight[e] == 0.0 && value > most) {
@@ -282,7 +294,7 @@ static void experts(const network *net, const lf_layer_weights *w, const double 
     double *score = doubles(net->n * n);
     double *weight = doubles(n);
     double *one = doubles(width);
-    double *bias = w->router_bias != NULL ? vector(w->router_bias) : NULL;
+    double *bias = w->router_bias != NULL ? vector(net, w->router_bias) : NULL;
     multiply(net, w->router, 0, h, net->n, score);
     memset(out, 0, net->n * width * sizeof *out);
     for (size_t t = 0; t < net->n; t++) {
@@ -345,12 +357,18 @@ float *lft_reference(const char *path, const lft_reference_options *options, con
         lf_bind(source, weights) != LFM2_OK) {
         fail_msg("%s: %s", path, lfm2_last_error());
     }
-    network net = {source, &source->hparams, weights, options, n};
+    network net = {source, &source->hparams, weights, options, n, NULL, 0};
+    for (uint32_t i = 0; i < source->n_tensors; i++) {
+        size_t k = (size_t)source->tensors[i].ne[0];
+        net.most_k = k > net.most_k ? k : net.most_k;
+    }
+    net.row = calloc(net.most_k, sizeof *net.row);
+    assert_non_null(net.row);
     size_t width = net.h->n_embd;
     *n_vocab = net.h->n_vocab;
     double *x = doubles(n * width);
     for (size_t t = 0; t < n; t++) {
-        weight_row(weights->embed, 0, (uint64_t)ids[t], x + t * width);
+        weight_row(&net, weights->embed, 0, (uint64_t)ids[t], x + t * width);
     }
     for (uint32_t l = 0; l < net.h->n_layer; l++) {
         layer(&net, l, x);
@@ -365,6 +383,7 @@ float *lft_reference(const char *path, const lft_reference_options *options, con
     }
     free(logits);
     free(x);
+    free(net.row);
     free(weights);
     lf_source_close(source);
     return out;
