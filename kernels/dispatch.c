@@ -72,7 +72,7 @@ static const lf_gemm *const gemms[] = {
     &lf_gemms_float_avx512[0],  &lf_gemms_float_avx512[1],  &lf_gemms_float_avx512[2],
     &lf_gemms_float_avx2[0],    &lf_gemms_float_avx2[1],    &lf_gemms_float_avx2[2],
     &lf_gemms_f32_x86[0],       &lf_gemms_f32_x86[1],       &lf_gemms_f32_x86[2],
-    &lf_gemms_f32_x86[3],       &lf_gemms_qb4w_x86[0],      &lf_gemms_qb4w_x86[1],
+    &lf_gemms_f32_x86[3],       &lf_gemms_qb4w_x86[1],      &lf_gemms_qb4w_x86[0],
     &lf_gemms_qb4w_x86[2],      &lf_gemms_qb4w_x86[3],      &lf_gemms_qb4w_x86[4],
 #endif
     &lf_gemms_scalar[0],        &lf_gemms_scalar[1],        &lf_gemms_scalar[2],

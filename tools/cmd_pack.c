@@ -87,10 +87,9 @@ const command cmd_pack = {
     .name = "pack",
     .summary = "Write the pack cache of a model, so that it starts in milliseconds.",
     .synopsis = "[-m PATH] [--cache FILE] [--verify] [--json]",
-    .details = "The cache is the weights as the kernels read them, about as large as the model. "
-               "Later starts with the same model, CPU kernels and file times use it unasked "
-               "(--no-cache: not); several processes share its memory. It appears complete or "
-               "not at all.",
+    .details = "The cache is the weights as the kernels read them, about as large as the model.\n"
+               "Later starts with the same model, kernels and file times use it unasked; several\n"
+               "processes share its memory. It appears complete or not at all.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 0,
