@@ -24,7 +24,8 @@
  *
  * Numerical law: the logits of a token depend on the model file, the tokens before it, the KV type
  * and the kernel family only: never on how many tokens share a call, on chunk sizes, or on the
- * number of threads. Bit for bit.
+ * number of threads. Bit for bit. The calling thread must have the default floating-point
+ * environment (round to nearest, subnormal numbers kept).
  */
 #ifndef LFM2_H
 #define LFM2_H
@@ -108,11 +109,13 @@ enum {
 
 typedef struct lfm2_runtime_options {
     size_t size;
-    int32_t n_threads;    /* threads that compute, the caller included; 0 = physical cores */
+    int32_t n_threads;    /* threads that compute, the caller included; 0 = the physical cores that
+                             this process may use */
     uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used */
     int32_t kernels;      /* LFM2_KERNELS_* */
     int32_t log_level;    /* messages above this level are not delivered */
-    /* Allocator: both or neither. alloc returns memory of `bytes` bytes aligned to `align` (a power
+    /* Allocator of everything but the thread pool's and the CPU detection's own few kilobytes: both
+     * or neither. alloc returns memory of `bytes` bytes aligned to `align` (a power
      * of two, at most 4096) or NULL. They must be callable from any thread. */
     void *(*alloc)(void *user, size_t bytes, size_t align);
     void (*free)(void *user, void *ptr, size_t bytes, size_t align);
@@ -155,8 +158,10 @@ enum {
 };
 
 /* The pack cache holds the weights as the kernels read them, in a file beside the model: a start
- * with it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. A cache of
- * other weights or kernels, or one that is damaged, is not used. */
+ * with it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. It is not
+ * used when the model's files (sizes, times, tensor table, samples of the data) or the kernels'
+ * layouts have changed, or when its size or header is wrong; damage inside the weights only VERIFY
+ * finds. Like the model file it must not shrink while the model lives, and must be as trusted. */
 enum {
     LFM2_CACHE_USE = 0,   /* if there is one that fits */
     LFM2_CACHE_OFF = 1,
@@ -185,7 +190,8 @@ LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
 
 /* Writes the pack cache of a model loaded in full to `path` (NULL: where lfm2_model_load looks for
  * it). It appears complete or not at all; two processes may do it at once. Its size is about
- * lfm2_model_info.packed_bytes. Errors: ARGUMENT, STATE, MEMORY, IO. */
+ * lfm2_model_info.packed_bytes. Errors: ARGUMENT (also when `path` is one of the
+ * model's files), STATE, MEMORY, IO. */
 LFM2_API int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path);
 
 /* Takes one more reference. Returns its argument. */
@@ -247,7 +253,8 @@ enum {
 /* Text to token ids. Bytes that are not UTF-8 are kept: they are encoded byte by byte, and
  * decoding gives the same bytes back. `ids` may be NULL when capacity is 0. *n_ids receives the
  * number of ids of the whole text, also when it exceeds capacity (LFM2_E_BUFFER; the first
- * `capacity` ids are then written). Errors: ARGUMENT, MEMORY, BUFFER. */
+ * `capacity` ids are then written). Errors: ARGUMENT, MEMORY, BUFFER, LIMIT (a single
+ * word of 2 GiB). */
 LFM2_API int32_t lfm2_tokenize(const lfm2_model *model, const char *text, size_t len,
                                uint32_t flags, int32_t *ids, size_t capacity, size_t *n_ids);
 
@@ -337,18 +344,21 @@ LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids,
 /* lfm2_session_prefill for one token. */
 LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
-/* Appends n >= 1 tokens and writes the logits of each: out is [n][n_vocab] float, row-major. */
+/* Appends n >= 1 tokens and writes the logits of each: out is [n][n_vocab] float, row-major. On
+ * CANCELLED the rows of the chunks computed so far are written. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
 
 /* Logits after the last token: n_vocab floats, valid until the session's next call. STATE before
- * the first token. May compute (and then fail like lfm2_session_decode) after lfm2_generate, which
- * leaves its last token to be computed when it is needed. */
+ * the first token and after a call that failed half-way. May compute (and then fail like
+ * lfm2_session_decode) after lfm2_generate, which leaves its last token to be computed when it is
+ * needed. */
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
 
 /* Makes the session's running call return LFM2_E_CANCELLED soon. Any thread, signal handlers
- * included: one atomic store. It acts on the call in progress, or else on the next one, which
- * consumes it. The session stays usable. */
+ * included: one atomic store. It acts on the call in progress, or else on the next one; that call
+ * consumes it, also when it ends for another reason, and so does lfm2_session_reset. The session
+ * stays usable. */
 LFM2_API void lfm2_session_cancel(lfm2_session *session);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
@@ -449,7 +459,7 @@ typedef struct lfm2_generate_result {
     int32_t finish;         /* LFM2_FINISH_* */
     int32_t stop_id;        /* the token that ended it, or -1 */
     uint32_t n_prompt, n_generated;
-    double prompt_seconds;  /* until the first token was chosen */
+    double prompt_seconds;  /* until the first token was reported */
     double generate_seconds;/* the rest */
 } lfm2_generate_result;
 

@@ -88,6 +88,8 @@ typedef struct lf_panel_source {
     const void *values;    /* rows as stored, one after another; then codes is NULL */
 } lf_panel_source;
 
+enum { LF_MAX_MR = 16, LF_MAX_NR = 64 }; /* no row of the table has larger tiles */
+
 typedef struct lf_gemm {
     const char *name;    /* <in>_<out>_<weights>_gemm_<mr>x<nr>[c<kr>]__<isa> */
     const char *isa;

@@ -2,6 +2,8 @@
 /* Owns the border: argument checks, option structs of older callers, runtime life. */
 #include "api.h"
 
+#include "common/os.h"
+
 #include <string.h>
 
 /* ---- Status ---- */
@@ -104,7 +106,7 @@ int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **
     }
     lfm2_runtime_options o;
     lfm2_runtime_options_init(&o);
-    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_runtime_options, threadpool), &o, sizeof o));
     LF_TRY(check_runtime(&o));
     lf_alloc alloc = lf_alloc_default();
     if (o.alloc != NULL) {
@@ -122,6 +124,8 @@ int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **
     atomic_init(&runtime->refs, 1);
     runtime->alloc = alloc;
     runtime->log = (lf_log){o.log, o.log_user, o.log_level};
+    uint32_t allowed = lf_os_processors();
+    cores = allowed > 0 && allowed < cores ? allowed : cores;
     uint32_t threads = o.n_threads > 0 ? (uint32_t)o.n_threads : cores;
     threads = threads < LF_MAX_THREADS ? threads : LF_MAX_THREADS;
     int32_t status = lf_sched_init(&runtime->sched, threads, o.threadpool);

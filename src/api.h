@@ -12,6 +12,9 @@ int32_t lf_api_null(const char *what);
  * far as the caller's version of the struct reaches; `least` is the size of its first version. */
 int32_t lf_api_read(const void *given, size_t least, void *options, size_t size);
 
+/* Bytes of an option struct up to and with `last`, the last field of its first version. */
+#define LF_API_FIRST(type, last) (offsetof(type, last) + sizeof(((type *)0)->last))
+
 /* Copies a result struct as far as the caller's version of it reaches. */
 int32_t lf_api_write(const void *value, size_t size, void *out, const char *what);
 

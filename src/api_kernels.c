@@ -111,9 +111,8 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
 /* `rows` holds one activation row; every tile repeats it. */
 static void fill_tiles(const lf_act *act, const bench *b, const void *row, uint8_t *tiles)
 {
-    enum { MOST_ROWS = 64 };
-    const void *rows[MOST_ROWS];
-    for (uint32_t i = 0; i < MOST_ROWS; i++) {
+    const void *rows[LF_MAX_MR];
+    for (uint32_t i = 0; i < LF_MAX_MR; i++) {
         rows[i] = row;
     }
     for (uint32_t first = 0; first < b->m; first += b->gemm->mr) {

@@ -22,7 +22,7 @@ int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_mode
     }
     lfm2_model_options o;
     lfm2_model_options_init(&o);
-    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_model_options, progress_user), &o, sizeof o));
     if (o.mode < LFM2_LOAD_FULL || o.mode > LFM2_LOAD_INSPECT) {
         return lf_fail(LFM2_E_ARGUMENT, "model.mode", "unknown mode %d", o.mode);
     }
@@ -167,7 +167,7 @@ int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options
     }
     lfm2_session_options o;
     lfm2_session_options_init(&o);
-    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_session_options, kv_type), &o, sizeof o));
     lf_state state;
     LF_TRY(lf_state_measure(model, &o, &state));
     lfm2_memory m = {.weights = model->packed_bytes,
@@ -191,7 +191,7 @@ void lfm2_convert_options_init(lfm2_convert_options *options)
 static int32_t convert_options(const lfm2_convert_options *given, lfm2_convert_options *o)
 {
     lfm2_convert_options_init(o);
-    LF_TRY(lf_api_read(given, sizeof *o, o, sizeof *o));
+    LF_TRY(lf_api_read(given, LF_API_FIRST(lfm2_convert_options, progress_user), o, sizeof *o));
     return o->type == NULL ? lf_api_null("type") : LFM2_OK;
 }
 

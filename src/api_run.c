@@ -21,7 +21,7 @@ int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *optio
     }
     lfm2_session_options o;
     lfm2_session_options_init(&o);
-    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_session_options, kv_type), &o, sizeof o));
     LF_TRY(lf_model_need_full(model));
     return lf_session_create(model, &o, out);
 }
@@ -50,12 +50,19 @@ uint32_t lfm2_session_capacity(const lfm2_session *session)
     return session == NULL ? 0 : session->state.n_ctx;
 }
 
+/* Ends a call that computed: a cancellation was meant for it, whether it came in time or not. */
+static int32_t end_call(lfm2_session *session, int32_t status)
+{
+    lf_session_take_cancel(session);
+    return status;
+}
+
 int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n)
 {
     if (session == NULL || ids == NULL) {
         return lf_api_null(session == NULL ? "session" : "ids");
     }
-    return lf_session_append(session, ids, n, NULL);
+    return end_call(session, lf_session_append(session, ids, n, NULL));
 }
 
 int32_t lfm2_session_decode(lfm2_session *session, int32_t id)
@@ -63,7 +70,7 @@ int32_t lfm2_session_decode(lfm2_session *session, int32_t id)
     if (session == NULL) {
         return lf_api_null("session");
     }
-    return lf_session_append(session, &id, 1, NULL);
+    return end_call(session, lf_session_append(session, &id, 1, NULL));
 }
 
 int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out)
@@ -71,7 +78,7 @@ int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, f
     if (session == NULL || ids == NULL || out == NULL) {
         return lf_api_null(session == NULL ? "session" : ids == NULL ? "ids" : "out");
     }
-    return lf_session_append(session, ids, n, out);
+    return end_call(session, lf_session_append(session, ids, n, out));
 }
 
 int32_t lfm2_session_logits(lfm2_session *session, const float **logits, size_t *n_vocab)
@@ -79,7 +86,7 @@ int32_t lfm2_session_logits(lfm2_session *session, const float **logits, size_t 
     if (session == NULL || logits == NULL) {
         return lf_api_null(session == NULL ? "session" : "logits");
     }
-    LF_TRY(lf_session_logits(session, logits));
+    LF_TRY(end_call(session, lf_session_logits(session, logits)));
     if (n_vocab != NULL) {
         *n_vocab = session->model->source->hparams.n_vocab;
     }
@@ -115,7 +122,7 @@ int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options 
     }
     lfm2_sampler_options o;
     lfm2_sampler_options_init(&o);
-    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_sampler_options, n_logit_bias), &o, sizeof o));
     return lf_sampler_create(model->runtime, model->source->hparams.n_vocab, &o, out);
 }
 
@@ -175,12 +182,12 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
     }
     lfm2_generate_options o;
     lfm2_generate_options_init(&o);
-    LF_TRY(lf_api_read(options, sizeof o, &o, sizeof o));
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_generate_options, callback_user), &o, sizeof o));
     lfm2_generate_result r = {.size = sizeof r};
     if (result != NULL) { /* a size that is not set is noticed before the text is made */
         size_t size = result->size;
         LF_TRY(lf_api_write(&size, sizeof size, result, "result"));
     }
-    LF_TRY(lf_generate(session, sampler, prompt, n_prompt, &o, &r));
+    LF_TRY(end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r)));
     return result == NULL ? LFM2_OK : lf_api_write(&r, sizeof r, result, "result");
 }

@@ -55,6 +55,9 @@ int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_id
     if ((ids == NULL && n_ids > 0) || (text == NULL && capacity > 0) || len == NULL) {
         return lf_api_null(ids == NULL && n_ids > 0 ? "ids" : len == NULL ? "len" : "text");
     }
+    for (size_t i = 0; i < n_ids; i++) { /* before anything is written */
+        LF_TRY(lfm2_token_get(model, ids[i], NULL, NULL, NULL));
+    }
     size_t used = 0;
     for (size_t i = 0; i < n_ids; i++) {
         const char *b = NULL;

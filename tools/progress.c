@@ -21,7 +21,7 @@ int32_t progress_update(void *user, double done)
     double now = now_seconds();
     if (bar->wanted && now - bar->start > quiet_seconds && now - bar->shown > step_seconds) {
         double part = done < 0 ? 0 : done > 1 ? 1 : done;
-        int full = (int)(part * CELLS);
+        int full = (int)(part * (double)CELLS);
         fprintf(stderr, "\r%s [%.*s%*s] %3d%%", bar->label, full,
                 "########################################", CELLS - full, "", (int)(part * 100));
         fflush(stderr);

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the translation of errno. */
+/* Owns the translation of errno and the count of processors. */
+#define _GNU_SOURCE /* sched_getaffinity; strerror_r is then GNU's */
 #include "common/os.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what)
 {
-    char text[128];
-    if (strerror_r(error, text, sizeof text) != 0) {
-        text[0] = '?';
-        text[1] = '\0';
-    }
+    char buffer[128];
+    const char *text = strerror_r(error, buffer, sizeof buffer);
     return lf_fail(error == ENOMEM ? LFM2_E_MEMORY : LFM2_E_IO, code, "%s: %s: %s", path, what,
                    text);
+}
+
+uint32_t lf_os_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return 0; /* more processors than the set holds */
+    }
+    return (uint32_t)CPU_COUNT(&set);
 }

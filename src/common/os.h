@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failures of the operating system as statuses. */
+/* What the operating system says: failures as statuses, processors. */
 #ifndef LF_COMMON_OS_H
 #define LF_COMMON_OS_H
 
@@ -7,5 +7,8 @@
 
 /* "path: what: text of the errno value"; MEMORY for ENOMEM, otherwise IO. Returns the status. */
 int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what);
+
+/* Processors this process may run on (affinity, cpusets); 0 if the system does not tell. */
+uint32_t lf_os_processors(void);
 
 #endif /* LF_COMMON_OS_H */

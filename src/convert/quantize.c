@@ -25,23 +25,6 @@ typedef struct job {
 
 /* ---- Checks before any work ---- */
 
-static int32_t refuse_overwrite(const lf_source *source, const char *out_path)
-{
-    struct stat out;
-    if (stat(out_path, &out) != 0) {
-        return LFM2_OK; /* a new file; other reasons show up when it is created */
-    }
-    for (uint32_t i = 0; i < source->n_files; i++) {
-        struct stat in;
-        if (stat(source->files[i].path, &in) == 0 && in.st_dev == out.st_dev &&
-            in.st_ino == out.st_ino) {
-            return lf_fail(LFM2_E_ARGUMENT, "convert.same_file",
-                           "'%s' is the input: write to another file", out_path);
-        }
-    }
-    return LFM2_OK;
-}
-
 /* Values that were rounded once must not be rounded to another grid unnoticed: quantised tensors
  * may be kept, or decoded to F32 without loss. */
 static int32_t check_requantize(const lf_source *source, const lf_out_tensor *t)
@@ -209,7 +192,7 @@ static int32_t run(job *j, const char *out_path, lf_type type)
 {
     const lf_alloc *alloc = j->alloc;
     void *p = NULL;
-    LF_TRY(refuse_overwrite(j->source, out_path));
+    LF_TRY(lf_source_refuse_overwrite(j->source, out_path));
     LF_TRY(lf_new(alloc, j->source->n_tensors, sizeof *j->tensors, "tensor plan", &p));
     j->tensors = p;
     LF_TRY(plan(j, type));

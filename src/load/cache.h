@@ -9,8 +9,8 @@
 /* What a cache must agree with: the weight files and the layout of every matrix. */
 typedef struct lf_cache_key {
     uint64_t source_bytes; /* of all weight files */
-    uint64_t source_mtime; /* newest, in nanoseconds */
-    uint64_t source_hash;  /* of the tensor table: names, types, shapes, places */
+    uint64_t source_hash;  /* of every file's size and time, the tensor table (names, types, shapes,
+                              places), and the first and last bytes of every tensor */
     uint64_t layout_hash;  /* of kernel formats and sizes, in order */
     uint64_t n_matrices;
     uint64_t data_bytes; /* of all matrices, each rounded up to a page */

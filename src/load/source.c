@@ -183,3 +183,20 @@ void lf_source_close(lf_source *source)
     lf_alloc alloc = source->alloc;
     lf_free(&alloc, source, 1, sizeof *source);
 }
+
+int32_t lf_source_refuse_overwrite(const lf_source *source, const char *path)
+{
+    struct stat out;
+    if (stat(path, &out) != 0) {
+        return LFM2_OK; /* a new file; other reasons show up when it is created */
+    }
+    for (uint32_t i = 0; i < source->n_files; i++) {
+        struct stat in;
+        if (stat(source->files[i].path, &in) == 0 && in.st_dev == out.st_dev &&
+            in.st_ino == out.st_ino) {
+            return lf_fail(LFM2_E_ARGUMENT, "source.same_file",
+                           "'%s' is the input: write to another file", path);
+        }
+    }
+    return LFM2_OK;
+}

@@ -114,6 +114,9 @@ typedef struct lf_source {
 int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out);
 void lf_source_close(lf_source *source);
 
+/* ARGUMENT if writing to `path` would write over one of the weight files. */
+int32_t lf_source_refuse_overwrite(const lf_source *source, const char *path);
+
 /* By GGUF name; NULL if absent. */
 const lf_tensor *lf_source_find(const lf_source *source, const char *name);
 

@@ -6,8 +6,6 @@
 
 #include "model/state.h"
 
-enum { LF_MAX_MR = 16, LF_MAX_NR = 64 };
-
 /* Everything a pass of the model needs. */
 typedef struct lf_pass {
     const lfm2_model *model;

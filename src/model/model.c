@@ -249,9 +249,12 @@ int32_t lf_model_save_cache(const lfm2_model *model, const char *path)
     char *owned = NULL;
     size_t bytes = 0;
     LF_TRY(cache_path(model, path, &target, &owned, &bytes));
-    lf_cache_key key = lf_cache_key_of(model->source, model->matrices, model->n_matrices);
-    int32_t status =
-        lf_cache_write(&model->runtime->alloc, target, &key, model->matrices, model->n_matrices);
+    int32_t status = lf_source_refuse_overwrite(model->source, target);
+    if (status == LFM2_OK) {
+        lf_cache_key key = lf_cache_key_of(model->source, model->matrices, model->n_matrices);
+        status = lf_cache_write(&model->runtime->alloc, target, &key, model->matrices,
+                                model->n_matrices);
+    }
     lf_free(&model->source->alloc, owned, bytes, 1);
     return status;
 }

@@ -38,8 +38,9 @@ typedef struct act_needs {
     size_t tiles;              /* bytes */
 } act_needs;
 
-static void need(const lfm2_model *model, const lf_packed *matrix, size_t n_rows, size_t groups,
-                 size_t *rows, act_needs *needs)
+/* `matrix` reads n_rows rows; `outputs` rows in `groups` groups come out of them. */
+static void need(const lfm2_model *model, const lf_packed *matrix, size_t n_rows, size_t outputs,
+                 size_t groups, size_t *rows, act_needs *needs)
 {
     if (matrix->gemm == NULL) {
         return;
@@ -48,7 +49,7 @@ static void need(const lfm2_model *model, const lf_packed *matrix, size_t n_rows
     const lf_act *act = &model->runtime->kernels.acts[f];
     rows[f] = max_size(rows[f], n_rows * act->row_bytes(matrix->k));
     size_t mr = matrix->gemm->mr;
-    size_t tiles = n_rows / mr + groups;
+    size_t tiles = outputs / mr + groups;
     needs->tiles = max_size(needs->tiles, tiles * act->tile_bytes(mr, matrix->k));
 }
 
@@ -56,19 +57,19 @@ static act_needs measure_acts(const lfm2_model *model, size_t t, size_t r)
 {
     const lf_hparams *h = &model->source->hparams;
     act_needs needs = {0};
-    need(model, &model->head, t, 1, needs.rows, &needs);
+    need(model, &model->head, t, t, 1, needs.rows, &needs);
     for (uint32_t l = 0; l < h->n_layer; l++) {
         const lf_layer *layer = &model->layers[l];
         bool moe = layer->router.gemm != NULL;
         size_t rows = moe ? r : t;
         size_t groups = moe ? h->n_expert : 1;
-        need(model, &layer->in, t, 1, needs.rows, &needs);
-        need(model, &layer->k, t, 1, needs.rows, &needs);
-        need(model, &layer->v, t, 1, needs.rows, &needs);
-        need(model, &layer->out, t, 1, needs.rows, &needs);
-        need(model, &layer->router, t, 1, needs.rows, &needs);
-        need(model, &layer->gate_up, rows, groups, needs.rows, &needs);
-        need(model, &layer->down, rows, groups, needs.hidden, &needs);
+        need(model, &layer->in, t, t, 1, needs.rows, &needs);
+        need(model, &layer->k, t, t, 1, needs.rows, &needs);
+        need(model, &layer->v, t, t, 1, needs.rows, &needs);
+        need(model, &layer->out, t, t, 1, needs.rows, &needs);
+        need(model, &layer->router, t, t, 1, needs.rows, &needs);
+        need(model, &layer->gate_up, t, rows, groups, needs.rows, &needs);
+        need(model, &layer->down, rows, rows, groups, needs.hidden, &needs);
     }
     return needs;
 }
@@ -96,7 +97,8 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
     s->rope = carve(c, t * h->head_dim, sizeof(float));
     s->conv_ring = carve(c, (size_t)model->runtime->sched.n_threads * (h->conv_kernel + 2) * width,
                          sizeof(float));
-    s->hidden = carve(c, max_size(t * h->n_ff, r * h->n_ff_expert), sizeof(float));
+    s->hidden = carve(c, max_size(h->n_dense > 0 ? t * h->n_ff : 0, r * h->n_ff_expert),
+                      sizeof(float));
     s->experts_out = carve(c, r * width, sizeof(float));
     s->router = carve(c, t * h->n_expert, sizeof(float));
     s->routes = carve(c, r, sizeof(lf_route));
@@ -108,9 +110,7 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
         s->hidden_acts[f] = carve(c, needs.hidden[f], 1);
     }
     s->tiles = carve(c, needs.tiles, 1);
-    s->tiles_bytes = needs.tiles;
     s->attn_part = carve(c, attn_floats, sizeof(float));
-    s->attn_part_floats = attn_floats;
     s->logits = carve(c, h->n_vocab, sizeof(float));
 }
 

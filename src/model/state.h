@@ -19,7 +19,7 @@ typedef struct lf_route { /* one (token, expert) pair */
     float weight;
 } lf_route;
 
-/* Working memory for passes of up to n_chunk tokens; one block, carved by lf_scratch_carve.
+/* Working memory for passes of up to n_chunk tokens; one block, carved in state.c.
  * T = n_chunk, R = T * max(1, n_expert_used). */
 typedef struct lf_scratch {
     float *x;             /* [T][H] residual stream */
@@ -38,9 +38,7 @@ typedef struct lf_scratch {
     uint8_t *acts[LF_A_COUNT]; /* row forms of up to T rows, or R rows of the expert width */
     uint8_t *hidden_acts[LF_A_COUNT];
     uint8_t *tiles;
-    size_t tiles_bytes;
     float *attn_part;     /* partial attention states, see block_attn.c */
-    size_t attn_part_floats;
     float *logits;        /* [V] */
 } lf_scratch;
 

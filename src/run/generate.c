@@ -254,8 +254,10 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
     double start = now();
     int32_t status = LFM2_OK;
     if (n_prompt > 0) {
+        uint32_t before = lf_session_length(r->session);
         status = lf_session_append(r->session, prompt, n_prompt, NULL);
-        for (size_t i = 0; i < n_prompt && status == LFM2_OK; i++) {
+        /* The sampler knows what the session holds, also when only the first chunks got there. */
+        for (size_t i = 0; i < lf_session_length(r->session) - before; i++) {
             lf_sampler_accept(r->sampler, prompt[i]);
         }
     }

@@ -68,18 +68,14 @@ void lf_session_reset(lfm2_session *session)
     lf_state_reset(&session->state);
     session->has_logits = false;
     session->later = -1;
+    lf_session_take_cancel(session);
 }
 
 static int32_t forward(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
                        float *out)
 {
     session->has_logits = false;
-    int32_t status = lf_forward(session->model, &session->state, ids, n, wanted, out,
-                                &session->cancel);
-    if (status != LFM2_OK) {
-        lf_session_take_cancel(session);
-    }
-    return status;
+    return lf_forward(session->model, &session->state, ids, n, wanted, out, &session->cancel);
 }
 
 /* Computes the postponed token. */

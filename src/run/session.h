@@ -17,7 +17,8 @@ int32_t lf_session_create(lfm2_model *model, const lfm2_session_options *options
                           lfm2_session **out);
 void lf_session_free(lfm2_session *session);
 
-/* Contracts: lfm2_session_prefill (all_logits NULL) and lfm2_session_eval. */
+/* Contracts: lfm2_session_prefill (all_logits NULL) and lfm2_session_eval, but a cancellation stays
+ * set for the caller to take. */
 int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, float *all_logits);
 
 /* Tokens held, a postponed one included. */
@@ -33,7 +34,7 @@ int32_t lf_session_logits(lfm2_session *session, const float **logits);
 
 void lf_session_reset(lfm2_session *session);
 
-/* True once after lfm2_session_cancel. */
+/* Takes a pending cancellation; whether there was one. */
 bool lf_session_take_cancel(lfm2_session *session);
 
 #endif /* LF_RUN_SESSION_H */

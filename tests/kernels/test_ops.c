@@ -415,8 +415,8 @@ static void simple_ops_are_right(void **state)
     }
     truth.rmsnorm(N, x, w, 1e-5f, out);
     for (size_t i = 0; i < N; i++) {
-        double want = (double)x[i] * (double)w[i] / sqrt(squares / N + (double)1e-5f);
-        near((double)out[i], want, fabs(want) * (N / 16 + 11) * u, "rmsnorm");
+        double want = (double)x[i] * (double)w[i] / sqrt(squares / (double)N + (double)1e-5f);
+        near((double)out[i], want, fabs(want) * (double)(N / 16 + 11) * u, "rmsnorm");
     }
     truth.swiglu(N, w, x, out);
     for (size_t i = 0; i < N; i++) {

@@ -444,7 +444,7 @@ void *lft_memory_alloc(void *memory, size_t bytes, size_t align)
     char *block = (char *)base + front;
     block_head head = {base, bytes, align, LIVE};
     memcpy(block - sizeof head, &head, sizeof head);
-    memset(block, 0xA5, bytes); /* nobody may count on cleared memory */
+    memset(block, 0xFF, bytes); /* NaNs: nobody may count on cleared memory */
     atomic_fetch_add(&m->live_blocks, 1);
     atomic_fetch_add(&m->live_bytes, (long long)bytes);
     return block;

@@ -55,7 +55,7 @@ static void leftmost_longest(void **state)
             }
             list[i] = (lf_added_token){bytes[i], len, (int32_t)i};
             for (uint32_t k = 0; k < i; k++) {
-                twice |= list[k].len == len && memcmp(bytes[k], bytes[i], len) == 0;
+                twice = twice || (list[k].len == len && memcmp(bytes[k], bytes[i], len) == 0);
             }
         }
         memcpy(sorted, list, n * sizeof *list);

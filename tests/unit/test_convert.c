@@ -374,7 +374,7 @@ static void test_same_file(void **state)
     assert_int_equal(link(in, alias), 0);
     LFT_FAILS(quantize("q8_0", in, in), LFM2_E_ARGUMENT);
     LFT_FAILS(quantize("q8_0", in, alias), LFM2_E_ARGUMENT);
-    assert_string_equal(lf_fail_code(), "convert.same_file");
+    assert_string_equal(lf_fail_code(), "source.same_file");
     lf_source_close(open_source(in)); /* untouched */
     assert_int_equal(unlink(alias), 0);
 }

@@ -233,11 +233,11 @@ static void test_cpus(void **state)
 {
     (void)state;
     check_cpus(lft_tiny("q4_0"), LFM2_KV_F16, 20);
-    check_cpus(lft_tiny("q8_0"), LFM2_KV_F32, 20);
-    check_cpus(lft_golden_gguf("moe-plain", "f16"), LFM2_KV_F16, 20);
-    check_cpus(lft_golden_gguf("moe-plain", "f32"), LFM2_KV_F16, 20);
+    check_cpus(lft_tiny("q8_0"), LFM2_KV_F32, 10);
+    check_cpus(lft_golden_gguf("moe-plain", "f16"), LFM2_KV_F16, 10);
+    check_cpus(lft_golden_gguf("moe-plain", "f32"), LFM2_KV_F16, 10);
     check_cpus(lft_golden_folder("dense-odd"), LFM2_KV_F32, 20);
-    check_cpus(lft_golden_folder("moe-nobias"), LFM2_KV_F16, 20);
+    check_cpus(lft_golden_folder("moe-scaled"), LFM2_KV_F16, 10);
     if (access(LFM2_DEMO_MODEL, R_OK) == 0) {
         check_cpus(LFM2_DEMO_MODEL, LFM2_KV_F16, 5);
     }
@@ -269,10 +269,8 @@ static int append_with_cancels(const int32_t *ids, size_t n, float *out)
         trap.at = 1 + cancels * 3;
         int32_t status = lfm2_session_eval(trap.session, ids, n, out);
         if (status == LFM2_OK) {
-            if (trap.calls >=
-                trap.at) { /* cancelled after the last look: meant for the next call */
-                assert_true(lf_session_take_cancel(trap.session));
-            }
+            /* One that came after the last look was meant for this call, and went with it. */
+            assert_false(lf_session_take_cancel(trap.session));
             trap.at = 0;
             assert_int_equal(lfm2_session_length(trap.session), before + n);
             return cancels;
@@ -434,10 +432,8 @@ static int end(void **state)
     return 0;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls_and_threads),
         cmocka_unit_test(test_cpus),

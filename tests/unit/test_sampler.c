@@ -384,7 +384,7 @@ static void test_frequencies(void **state)
         }
         double chi = 0;
         for (int i = 0; i < N; i++) {
-            double want = DRAWS * exp((double)logits[i]) / sum;
+            double want = (double)DRAWS * exp((double)logits[i]) / sum;
             chi += (counts[i] - want) * (counts[i] - want) / want;
         }
         print_message("seed %llu: chi-square %.1f\n", (unsigned long long)seed, chi);

@@ -270,6 +270,12 @@ static void test_life(void **state)
     lfm2_model_free(own);
     LFT_OK(lfm2_session_prefill(session, (int32_t[]){1, 2, 3}, 3));
     assert_true(atomic_load(&memory.live_blocks) > 0);
+    lfm2_session *other = lft_session(model, 50, 0, LFM2_KV_F16);
+    LFT_OK(lfm2_session_prefill(other, (int32_t[]){1, 2, 3}, 3));
+    float *expected = copy_logits(other); /* from memory that was not filled with NaNs */
+    expect_logits(session, expected);
+    free(expected);
+    lfm2_session_free(other);
     lfm2_session_free(session);
     assert_int_equal(atomic_load(&memory.live_blocks), 0);
     assert_int_equal(atomic_load(&memory.live_bytes), 0);
