@@ -2,8 +2,9 @@
 /* Owns the border of the kernel table: listing and timing matrix kernels. */
 #include "api.h"
 
+#include "common/os.h"
+
 #include <string.h>
-#include <time.h>
 
 static const char *const providers[] = {"scalar", "lfm2", "xnnpack"};
 static const char *const weight_names[LF_W_COUNT] = {"f32", "f16", "bf16", "q4", "q8", "i8g"};
@@ -59,13 +60,6 @@ static void bench_body(void *ctx, uint32_t part, size_t begin, size_t end)
                         panels + p * b->panel_bytes, c, nr);
         }
     }
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* Plausible weights and activations: kernels may run faster on zeros. */
@@ -124,14 +118,14 @@ static void fill_tiles(const lf_act *act, const bench *b, const void *row, uint8
 static void measure(const lfm2_runtime *runtime, bench *b, double seconds, double *ops,
                     double *bytes)
 {
-    double start = now();
+    double start = lf_os_seconds();
     double spent = 0;
     size_t runs = 0;
     do {
         lf_parallel(&runtime->sched, b->n_panels, b->m == 1 ? 0 : 4, bench_body, b);
         b->matrix = (b->matrix + 1) % b->n_matrices;
         runs++;
-        spent = now() - start;
+        spent = lf_os_seconds() - start;
     } while (spent < seconds);
     double rate = (double)runs / spent;
     *ops = rate * 2.0 * b->m * b->n * b->k;

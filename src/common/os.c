@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the translation of errno and the count of processors. */
+/* Owns the translation of errno, the clock and the count of processors. */
 #define _GNU_SOURCE /* sched_getaffinity; strerror_r is then GNU's */
 #include "common/os.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what)
 {
@@ -13,6 +14,13 @@ int32_t lf_fail_errno(int error, const char *code, const char *path, const char 
     const char *text = strerror_r(error, buffer, sizeof buffer);
     return lf_fail(error == ENOMEM ? LFM2_E_MEMORY : LFM2_E_IO, code, "%s: %s: %s", path, what,
                    text);
+}
+
+double lf_os_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 uint32_t lf_os_processors(void)

@@ -2,11 +2,12 @@
 /* Owns the generation loop: stop conditions, text assembly, log-probabilities, callbacks. */
 #include "run/generate.h"
 
+#include "common/os.h"
+
 #include "common/utf8.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_TOP = 64, MAX_STOP_STRING = 1 << 16, MAX_STOPS = 1 << 12 };
 
@@ -20,13 +21,6 @@ typedef struct run {
     lfm2_logprob top[MAX_TOP];
     int32_t finish;  /* 0 while running */
 } run;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- Text ---- */
 
@@ -251,7 +245,7 @@ static int32_t flush(run *r)
 
 static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generate_result *result)
 {
-    double start = now();
+    double start = lf_os_seconds();
     int32_t status = LFM2_OK;
     if (n_prompt > 0) {
         uint32_t before = lf_session_length(r->session);
@@ -265,7 +259,7 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
     while (status == LFM2_OK && r->finish == 0) {
         status = one_token(r, result);
         if (result->n_generated <= 1 && first == start) {
-            first = now();
+            first = lf_os_seconds();
         }
         if (r->finish == 0 && lf_session_take_cancel(r->session)) {
             r->finish = LFM2_FINISH_CANCELLED;
@@ -278,7 +272,7 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
     LF_TRY(status);
     result->finish = r->finish;
     result->prompt_seconds = first - start;
-    result->generate_seconds = now() - first;
+    result->generate_seconds = lf_os_seconds() - first;
     return flush(r);
 }
 

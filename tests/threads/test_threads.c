@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <pthreadpool.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,42 @@ static void test_short_parts(void **state)
     }
     assert_memory_equal(out, out + 80 * n_vocab, 80 * n_vocab * sizeof *out);
     free(out);
+    free(ids);
+}
+
+/* A pool of the host's own: used with all its threads, and left alone afterwards. */
+static void test_lent_pool(void **state)
+{
+    (void)state;
+    pthreadpool_t pool = pthreadpool_create(3);
+    assert_non_null(pool);
+    lfm2_model *alone = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
+    size_t n_vocab = lft_vocab(alone);
+    int32_t *ids = lft_ids(LONG + TAIL, (uint32_t)n_vocab, 8);
+    size_t floats = (1 + TAIL) * n_vocab;
+    float *logits = calloc(2 * floats, sizeof *logits);
+    assert_non_null(logits);
+    user truth = {alone, ids, 0, logits, n_vocab, NULL};
+    compute(&truth);
+    lfm2_model_free(alone);
+    for (int i = 0; i < 2; i++) {
+        lfm2_runtime_options o;
+        lfm2_runtime_options_init(&o);
+        o.threadpool = pool;
+        o.n_threads = 1; /* the pool's size counts */
+        lfm2_runtime *runtime = NULL;
+        LFT_OK(lfm2_runtime_create(&o, &runtime));
+        assert_int_equal(lfm2_runtime_threads(runtime), 3);
+        user u = {lft_load(runtime, lft_tiny("q4_0")), ids, 0, logits + floats, n_vocab, NULL};
+        lfm2_runtime_free(runtime);
+        compute(&u);
+        assert_null(u.failed);
+        assert_memory_equal(logits, logits + floats, floats * sizeof *logits);
+        lfm2_model_free(u.model);
+    }
+    assert_int_equal(pthreadpool_get_threads_count(pool), 3);
+    pthreadpool_destroy(pool);
+    free(logits);
     free(ids);
 }
 
@@ -291,9 +328,8 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_passes),
-        cmocka_unit_test(test_short_parts),
-        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_long_passes),       cmocka_unit_test(test_short_parts),
+        cmocka_unit_test(test_lent_pool),         cmocka_unit_test(test_beside),
         cmocka_unit_test(test_cancel_generation),
     };
     return cmocka_run_group_tests(tests, NULL, end);

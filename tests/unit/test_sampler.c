@@ -456,6 +456,36 @@ static void test_forbidden(void **state)
     lfm2_sampler_free(s);
 }
 
+/* Probabilities 1/2, 1/4, 1/8, ...: how many stay on either side of a border. */
+static void test_borders(void **state)
+{
+    (void)state;
+    float logits[20];
+    for (int i = 0; i < 20; i++) {
+        logits[i] = (float)(-i * log(2.0));
+    }
+    static const struct {
+        float top_p, min_p;
+        int kept;
+    } cases[] = {{0.4999f, 0, 1}, {0.5001f, 0, 2},      {0.7499f, 0, 2},     {0.7501f, 0, 3},
+                 {0.875f, 0, 3},  {1, 0.2501f, 2},      {1, 0.2499f, 3},     {1, 0.0624f, 5},
+                 {1, 1, 1},       {0.7501f, 0.499f, 2}, {0.7501f, 0.01f, 3}, {1, 0, 20}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        lfm2_sampler_options o = plain();
+        o.top_p = cases[i].top_p;
+        o.min_p = cases[i].min_p;
+        lfm2_sampler *s = make(&o, 20);
+        double p[20];
+        distribution(s, logits, p);
+        int kept = 0;
+        for (int id = 0; id < 20; id++) {
+            kept += p[id] > 0 ? 1 : 0;
+        }
+        assert_int_equal(kept, cases[i].kept);
+        lfm2_sampler_free(s);
+    }
+}
+
 static void test_window(void **state)
 {
     (void)state;
@@ -570,8 +600,9 @@ int main(void)
         cmocka_unit_test(test_transformers), cmocka_unit_test(test_order),
         cmocka_unit_test(test_greedy),       cmocka_unit_test(test_seed),
         cmocka_unit_test(test_frequencies),  cmocka_unit_test(test_strange_logits),
-        cmocka_unit_test(test_forbidden),    cmocka_unit_test(test_window),
-        cmocka_unit_test(test_refused),      cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_forbidden),    cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_window),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_calls),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
