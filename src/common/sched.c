@@ -2,6 +2,8 @@
 /* Owns thread start-up and the two ways of dividing work. */
 #include "common/sched.h"
 
+#include "common/os.h"
+
 #include <pthread.h>
 #include <pthreadpool.h>
 #include <semaphore.h>
@@ -45,6 +47,12 @@ static bool can_start(uint32_t n)
 int32_t lf_sched_init(lf_sched *sched, uint32_t n_threads, void *lent_pool)
 {
     *sched = (lf_sched){.n_threads = n_threads};
+    /* Between regions the pool's threads spin for about a millisecond. With more threads than
+     * processors they would spin instead of those that have work. */
+    uint32_t processors = lf_os_processors();
+    if (processors > 0 && n_threads > processors) {
+        sched->flags = PTHREADPOOL_FLAG_YIELD_WORKERS;
+    }
     if (lent_pool != NULL) {
         size_t n = pthreadpool_get_threads_count(lent_pool);
         if (n < 1 || n > LF_MAX_THREADS) {
@@ -126,5 +134,5 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
     }
     region r = {.body = body, .ctx = ctx, .n = n, .grain = grain, .parts = parts};
     atomic_init(&r.next, 0);
-    pthreadpool_parallelize_1d(sched->pool, run_part, &r, parts, 0);
+    pthreadpool_parallelize_1d(sched->pool, run_part, &r, parts, sched->flags);
 }

@@ -13,6 +13,7 @@ typedef struct lf_sched {
     void *pool;         /* pthreadpool_t; NULL for one thread */
     bool owns_pool;
     uint32_t n_threads; /* the caller included */
+    uint32_t flags;     /* PTHREADPOOL_FLAG_* of every region */
 } lf_sched;
 
 /* Starts n_threads - 1 threads, or takes the lent pool with all its threads. Errors: THREAD. */
