@@ -4,6 +4,7 @@
 #include "support/models.h"
 
 #include "model/model.h"
+#include "run/sampler.h"
 #include "run/session.h"
 
 #include <setjmp.h>
@@ -343,6 +344,44 @@ static void test_cancel_between_chunks(void **state)
     free((void *)(uintptr_t)t.ids);
 }
 
+/* The sampler counts what of a cancelled prompt reached the session, so that the rest can follow.
+ */
+static void test_cancelled_prompt(void **state)
+{
+    (void)state;
+    enum { N = 40, CHUNK = 16 };
+    lfm2_model *model = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
+    uint32_t n_vocab = lft_vocab(model);
+    int32_t *ids = lft_ids(N, n_vocab, 3);
+    lfm2_sampler *sampler = NULL;
+    LFT_OK(lfm2_sampler_create(model, NULL, &sampler));
+    trap.session = lft_session(model, N + 8, CHUNK, LFM2_KV_F16);
+    trap.norm = model->runtime->kernels.ops.rmsnorm;
+    trap.calls = 0;
+    trap.at = 0;
+    model->runtime->kernels.ops.rmsnorm = cancelling_norm;
+    LFT_OK(lfm2_session_prefill(trap.session, ids, CHUNK)); /* counts the calls of a chunk */
+    LFT_OK(lfm2_session_reset(trap.session));
+    trap.at = trap.calls + trap.calls / 2;
+    trap.calls = 0;
+    lfm2_generate_result result = {.size = sizeof result};
+    LFT_OK(lfm2_generate(trap.session, sampler, ids, N, NULL, &result));
+    assert_int_equal(result.finish, LFM2_FINISH_CANCELLED);
+    assert_int_equal(lfm2_session_length(trap.session), CHUNK);
+    uint32_t counted = 0;
+    for (uint32_t i = 0; i < n_vocab; i++) {
+        counted += sampler->counts[i];
+    }
+    assert_int_equal(counted, CHUNK);
+    for (int i = 0; i < CHUNK; i++) {
+        assert_true(sampler->counts[ids[i]] > 0);
+    }
+    lfm2_sampler_free(sampler);
+    lfm2_session_free(trap.session);
+    lfm2_model_free(model);
+    free(ids);
+}
+
 /* A session full of other text, then forgotten. */
 static void test_reset(void **state)
 {
@@ -435,11 +474,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls_and_threads),
-        cmocka_unit_test(test_cpus),
-        cmocka_unit_test(test_cancelled_passes),
-        cmocka_unit_test(test_cancel_between_chunks),
-        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_calls_and_threads), cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_cancelled_passes),  cmocka_unit_test(test_cancel_between_chunks),
+        cmocka_unit_test(test_cancelled_prompt),  cmocka_unit_test(test_reset),
         cmocka_unit_test(test_long_context),
     };
     return cmocka_run_group_tests(tests, NULL, end);
