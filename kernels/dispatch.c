@@ -64,11 +64,12 @@ uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable)
 static const lf_gemm *const gemms[] = {
 #if LF_ARCH_X86
     &lf_gemm_q4_avx512vnni,     &lf_gemms_q8_avx512vnni[0], &lf_gemms_q8_avx512vnni[1],
-    &lf_gemms_q8_avx512vnni[2], &lf_gemms_q8_avx512vnni[3], &lf_gemms_q8_avx512vnni[4],
-    &lf_gemm_q4_avxvnni,        &lf_gemms_q8_avxvnni[0],    &lf_gemms_q8_avxvnni[1],
-    &lf_gemms_q8_avxvnni[2],    &lf_gemms_q8_avxvnni[3],    &lf_gemms_q8_avxvnni[4],
-    &lf_gemm_q4_avx2,           &lf_gemms_q8_avx2[0],       &lf_gemms_q8_avx2[1],
-    &lf_gemms_q8_avx2[2],       &lf_gemms_q8_avx2[3],       &lf_gemms_q8_avx2[4],
+    &lf_gemms_q8_avx512vnni[2], &lf_gemms_k_avx512vnni[0],  &lf_gemms_k_avx512vnni[1],
+    &lf_gemms_k_avx512vnni[2],  &lf_gemm_q4_avxvnni,        &lf_gemms_q8_avxvnni[0],
+    &lf_gemms_q8_avxvnni[1],    &lf_gemms_q8_avxvnni[2],    &lf_gemms_k_avxvnni[0],
+    &lf_gemms_k_avxvnni[1],     &lf_gemms_k_avxvnni[2],     &lf_gemm_q4_avx2,
+    &lf_gemms_q8_avx2[0],       &lf_gemms_q8_avx2[1],       &lf_gemms_q8_avx2[2],
+    &lf_gemms_k_avx2[0],        &lf_gemms_k_avx2[1],        &lf_gemms_k_avx2[2],
     &lf_gemms_float_avx512[0],  &lf_gemms_float_avx512[1],  &lf_gemms_float_avx512[2],
     &lf_gemms_float_avx2[0],    &lf_gemms_float_avx2[1],    &lf_gemms_float_avx2[2],
     &lf_gemms_f32_x86[0],       &lf_gemms_f32_x86[1],       &lf_gemms_f32_x86[2],
@@ -78,6 +79,7 @@ static const lf_gemm *const gemms[] = {
     &lf_gemms_scalar[0],        &lf_gemms_scalar[1],        &lf_gemms_scalar[2],
     &lf_gemms_scalar[3],        &lf_gemms_scalar[4],        &lf_gemms_scalar[5],
     &lf_gemms_scalar[6],        &lf_gemms_scalar[7],        &lf_gemms_scalar[8],
+    &lf_gemms_scalar[9],
 };
 enum { N_GEMMS = sizeof gemms / sizeof gemms[0] };
 
@@ -92,20 +94,16 @@ static const lf_gemm *find(uint32_t cpu, int by, const lf_gemm *wanted, size_t k
     for (size_t i = 0; i < N_GEMMS; i++) {
         const lf_gemm *g = gemms[i];
         if ((by < 0 || (int)g->by == by) && (g->needs & ~cpu) == 0 &&
-            g->weights == wanted->weights && g->group == wanted->group && g->mins == wanted->mins &&
-            k % g->k_multiple == 0) {
+            g->weights == wanted->weights && g->mins == wanted->mins && k % g->k_multiple == 0) {
             return g;
         }
     }
     return NULL;
 }
 
-const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, uint32_t group, bool mins,
-                            size_t k)
+const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, bool mins, size_t k)
 {
-    bool grouped = weights == LF_W_I8G;
-    const lf_gemm wanted = {
-        .weights = weights, .group = grouped ? group : 0, .mins = grouped && mins};
+    const lf_gemm wanted = {.weights = weights, .mins = weights == LF_W_I8G && mins};
     const lf_gemm *g = NULL;
     if (table->pick == LF_PICK_AUTO) {
         g = find(table->cpu, -1, &wanted, k);

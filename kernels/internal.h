@@ -12,8 +12,8 @@
 #include <string.h>
 
 /* ---- Layout of LF_A_I8B32 --------------------------------------------------------------------
- * A row is, per block of 32 values, 13 dwords: the five below and 8 x 4 codes. A tile of m rows has
- * the same dwords in the same order, each followed by the same dword of the next row:
+ * A row is, per block of 32 values, 15 dwords: the seven below and 8 x 4 codes. A tile of m rows
+ * has the same dwords in the same order, each followed by the same dword of the next row:
  * tile[block][dword][row]. So a kernel reads every operand as a broadcast from one stream, and the
  * tile of one row is the row.
  *
@@ -24,7 +24,9 @@
 enum {
     LF_X_INIT4,    /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
     LF_X_INIT8,    /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
-    LF_X_INIT8_LO, /* int32: the same of the first 16 codes */
+    LF_X_INIT6_LO, /* int32: LF_MAGIC_BITS - 32 * sum of the first 16 codes */
+    LF_X_INIT6_HI, /* int32: the same of the last 16 */
+    LF_X_SUM,      /* float: sum of the codes * scale, for minimums */
     LF_X_SCALE,    /* float, 22 significant bits */
     LF_X_BIAS,     /* float: -LF_MAGIC * scale */
     LF_X_CODES,    /* 8 dwords of 4 int8 codes, -127..127 */
@@ -50,16 +52,28 @@ enum {
  * groups whose low nibbles are k 0..15 of the block and high nibbles k 16..31, nibble = code + 8.
  * LF_W_Q8, per 64 k: the same scales, then per block 8 groups of bytes = code + 128.
  * A last half superblock (k an odd multiple of 32) has scales for two and codes for one block.
- * LF_W_I8G, per 32 k: per group of 16 or 32: 16 f32 scales; then, if there are minimums, per group
- * 16 f32 min / 128 (the kernels have -128 * sum of the codes at hand); then 8 groups of bytes =
- * code + 128.
- * Float formats: [k][16], rounded up to 64 bytes. */
+ * LF_W_Q4K, per 256 k: 16 f16 d; 16 f16 dmin; three lines of 16 dwords that hold the column's 16
+ * 6-bit factors, factor i (0..7: scale of block i, 8..15: minimum of block i - 8) at bit 6 * (i %
+ * 5) of line i / 5 for i < 15, factor 15 in the top 2 bits of the three lines, lowest first; then
+ * per block the 4 groups of nibbles of LF_W_Q4, nibble = code. LF_W_Q5K: the same, and after the
+ * nibbles of a block 64 bytes whose bit i is bit 4 of the code of group i. LF_W_Q6K: first 16 f16 d
+ * for each 256 k, rounded up to 64 bytes; then per 256 k: 16 times 16 int8 scales, and per block 4
+ * groups of nibbles as above and twice 64 bytes whose bits 2 * i and 2 * i + 1 are bits 4 and 5 of
+ * the code of group i (second time: i + 4); code + 32 is unsigned. LF_W_I8G, per 32 k: 16 f32
+ * scales; if there are minimums, 16 f32; 8 groups of bytes = code + 128. Float formats: [k][16],
+ * rounded up to 64 bytes. */
 enum {
     LF_NR = 16,
     LF_Q4_CODES = 4 * 64, /* bytes of codes of a block of 32 */
     LF_Q8_CODES = 8 * 64,
     LF_Q4_SUPER = 64 + 2 * LF_Q4_CODES, /* bytes of 64 k */
-    LF_Q8_SUPER = 64 + 2 * LF_Q8_CODES
+    LF_Q8_SUPER = 64 + 2 * LF_Q8_CODES,
+    LF_K_HEAD = 256, /* bytes before the codes of 256 k of a K format */
+    LF_Q5K_CODES = LF_Q4_CODES + 64,
+    LF_Q6K_CODES = LF_Q4_CODES + 128,
+    LF_Q4K_SUPER = LF_K_HEAD + 8 * LF_Q4_CODES, /* bytes of 256 k */
+    LF_Q5K_SUPER = LF_K_HEAD + 8 * LF_Q5K_CODES,
+    LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_CODES
 };
 
 static inline size_t lf_ceil(size_t n, size_t to)
@@ -115,14 +129,16 @@ static inline float lf_block_scale(uint32_t amax)
     return amax >= LF_X_TINY ? lf_scale22(lf_float(amax) * (1.0f / 127.0f)) : 0.0f;
 }
 
-/* The five dwords before the codes of a block of LF_A_I8B32, from its scale and the sums of the
- * codes of its halves. */
+/* The dwords before the codes of a block of LF_A_I8B32, from its scale and the sums of the codes of
+ * its halves. */
 static inline void lf_put_block(uint8_t *out, float scale, int32_t low, int32_t high)
 {
     const uint32_t head[LF_X_CODES] = {[LF_X_INIT4] = (uint32_t)(LF_MAGIC_BITS - 8 * (low + high)),
                                        [LF_X_INIT8] =
                                            (uint32_t)(LF_MAGIC_BITS - 128 * (low + high)),
-                                       [LF_X_INIT8_LO] = (uint32_t)(LF_MAGIC_BITS - 128 * low),
+                                       [LF_X_INIT6_LO] = (uint32_t)(LF_MAGIC_BITS - 32 * low),
+                                       [LF_X_INIT6_HI] = (uint32_t)(LF_MAGIC_BITS - 32 * high),
+                                       [LF_X_SUM] = lf_bits((float)(low + high) * scale),
                                        [LF_X_SCALE] = lf_bits(scale),
                                        [LF_X_BIAS] = lf_bits(-LF_MAGIC * scale)};
     memcpy(out, head, sizeof head);
@@ -198,17 +214,21 @@ static inline float lf_fold_sum(const float lane[LF_LANES])
 /* ---- What the files define --------------------------------------------------------------------
  */
 
-/* scalar/pack.c: panels of the own kernels. */
+/* scalar/pack.c, scalar/pack_k.c: panels of the own kernels. */
 size_t lf_panel_bytes_q4(size_t k);
 size_t lf_panel_bytes_q8(size_t k);
-size_t lf_panel_bytes_i8g16(size_t k);
-size_t lf_panel_bytes_i8g16m(size_t k);
-size_t lf_panel_bytes_i8g32(size_t k);
-size_t lf_panel_bytes_i8g32m(size_t k);
+size_t lf_panel_bytes_q4k(size_t k);
+size_t lf_panel_bytes_q5k(size_t k);
+size_t lf_panel_bytes_q6k(size_t k);
+size_t lf_panel_bytes_i8g(size_t k);
+size_t lf_panel_bytes_i8gm(size_t k);
 size_t lf_panel_bytes_f32(size_t k);
 size_t lf_panel_bytes_f16(size_t k);
 void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q4k(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel);
@@ -228,8 +248,9 @@ void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile);
 
 /* Rows of the table of matrix kernels, by the file family that defines them. */
 enum {
-    LF_GEMMS_SCALAR = 9,
-    LF_GEMMS_Q8 = 5,    /* LF_W_Q8 and the four kinds of LF_W_I8G */
+    LF_GEMMS_SCALAR = 10,
+    LF_GEMMS_Q8 = 3,    /* LF_W_Q8 and the two kinds of LF_W_I8G */
+    LF_GEMMS_K = 3,     /* LF_W_Q4K, LF_W_Q5K, LF_W_Q6K */
     LF_GEMMS_FLOAT = 3, /* LF_W_F32, LF_W_F16, LF_W_BF16 */
     LF_GEMMS_QB4W_X86 = 5,
     LF_GEMMS_F32_X86 = 4
@@ -238,6 +259,8 @@ extern const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR];
 extern const lf_gemm lf_gemm_q4_avx2, lf_gemm_q4_avxvnni, lf_gemm_q4_avx512vnni;
 extern const lf_gemm lf_gemms_q8_avx2[LF_GEMMS_Q8], lf_gemms_q8_avxvnni[LF_GEMMS_Q8],
     lf_gemms_q8_avx512vnni[LF_GEMMS_Q8];
+extern const lf_gemm lf_gemms_k_avx2[LF_GEMMS_K], lf_gemms_k_avxvnni[LF_GEMMS_K],
+    lf_gemms_k_avx512vnni[LF_GEMMS_K];
 extern const lf_gemm lf_gemms_float_avx2[LF_GEMMS_FLOAT], lf_gemms_float_avx512[LF_GEMMS_FLOAT];
 
 /* xnnpack/scalar.c, x86/xnnpack.c; the ops are those that are bit-equal to scalar. */

@@ -37,21 +37,25 @@ typedef enum {
     LF_W_F32,
     LF_W_F16,
     LF_W_BF16,
-    LF_W_Q4,   /* unsigned 4-bit codes with zero point 8, an f16 scale per 32 (Q4_0) */
-    LF_W_Q8,   /* int8 codes, an f16 scale per 32 (Q8_0) */
-    LF_W_I8G,  /* int8 codes, per group of 16 or 32 an f32 scale, and optionally an f32 minimum: any
-                  other block format, exactly */
+    LF_W_Q4,  /* unsigned 4-bit codes with zero point 8, an f16 scale per 32 (Q4_0) */
+    LF_W_Q8,  /* int8 codes, an f16 scale per 32 (Q8_0) */
+    LF_W_Q4K, /* Q4_K: unsigned 4-bit codes; per 256 f16 d and dmin, per 32 a 6-bit scale (of d) and
+                 minimum (of dmin) */
+    LF_W_Q5K, /* Q5_K: the same with 5-bit codes */
+    LF_W_Q6K, /* Q6_K: 6-bit codes with zero point 32; per 256 an f16 d, per 16 an int8 scale */
+    LF_W_I8G, /* int8 codes, per 32 an f32 scale, and optionally an f32 minimum: any other block
+                 format, exactly */
     LF_W_COUNT
 } lf_wformat;
 
 /* ---- Activation formats: what one row of f32 becomes before the multiplication -------------- */
 
 typedef enum {
-    LF_A_F32,    /* as is */
-    LF_A_I8B32,  /* symmetric int8, one f32 scale per 32, with the block's sum of codes */
+    LF_A_F32,     /* as is */
+    LF_A_I8B32,   /* symmetric int8, one f32 scale per 32, with the block's sum of codes */
     LF_A_I8X2B32, /* two of these: the second holds what rounding to the first left over, about 16
                      bits in all; for 8-bit weights, whose own error is no larger than int8's */
-    LF_A_QD8,    /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
+    LF_A_QD8,     /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
     LF_A_COUNT
 } lf_aformat;
 
@@ -61,8 +65,8 @@ typedef enum {
 typedef struct lf_act {
     const char *name;
     lf_provider by;
-    uint32_t needs; /* LF_CPU_* bits */
-    size_t (*row_bytes)(size_t k);            /* multiple of 64 */
+    uint32_t needs;                /* LF_CPU_* bits */
+    size_t (*row_bytes)(size_t k); /* multiple of 64 */
     void (*quantize)(size_t k, const float *x, void *row);
     size_t (*tile_bytes)(size_t m, size_t k); /* multiple of 64, with the slack kernels over-read */
     void (*tile)(size_t m, size_t k, const void *const *rows, void *tile);
@@ -77,32 +81,30 @@ typedef void (*lf_gemm_fn)(size_t m, size_t n, size_t k, const void *tile, const
                            float *c, size_t c_stride);
 
 /* Source of one panel for packing: nr rows (fewer in the last panel: `rows` says how many are real,
- * the others are packed as zeros). Block formats give codes, scales and mins; float formats, and
- * block formats to a kernel that has `stored`, give the rows as GGUF stores them. */
+ * the others are packed as zeros). A kernel that has `stored` takes the rows as GGUF stores them;
+ * the others take floats as stored, block formats as codes, scales and mins. */
 typedef struct lf_panel_source {
     uint32_t rows;
-    uint32_t group;        /* 16 or 32; block formats */
-    const int8_t *codes;   /* [rows][k] */
-    const float *scales;   /* [rows][k / group] */
-    const float *mins;     /* [rows][k / group] or NULL: value = scale * code - min */
-    const void *values;    /* rows as stored, one after another; then codes is NULL */
+    const int8_t *codes; /* [rows][k] */
+    const float *scales; /* [rows][k / 32] */
+    const float *mins;   /* [rows][k / 32] or NULL: value = scale * code - min */
+    const void *values;  /* rows as stored, one after another; then codes is NULL */
 } lf_panel_source;
 
 enum { LF_MAX_MR = 16, LF_MAX_NR = 64 }; /* no row of the table has larger tiles */
 
 typedef struct lf_gemm {
-    const char *name;    /* <in>_<out>_<weights>_gemm_<mr>x<nr>[c<kr>]__<isa> */
+    const char *name; /* <in>_<out>_<weights>_gemm_<mr>x<nr>[c<kr>]__<isa> */
     const char *isa;
     lf_provider by;
-    uint32_t needs;      /* LF_CPU_* bits */
+    uint32_t needs; /* LF_CPU_* bits */
     lf_wformat weights;
     lf_aformat acts;
-    uint32_t group;      /* LF_W_I8G: 16 or 32; otherwise 0 */
-    bool mins;           /* LF_W_I8G: the panel has minimums */
+    bool mins; /* LF_W_I8G: the panel has minimums */
     uint32_t mr, nr;
     uint32_t k_multiple; /* k must be a multiple of this */
-    bool stored;         /* pack also takes Q4_0 (LF_W_Q4) or Q8_0 (LF_W_Q8) blocks as stored */
-    bool exact;          /* follows the arithmetic contract above bit for bit */
+    bool stored; /* pack takes the format's blocks as stored; for Q4_0 and Q8_0 also codes */
+    bool exact;  /* follows the arithmetic contract above bit for bit */
     size_t (*panel_bytes)(size_t k); /* multiple of 64 */
     void (*pack)(size_t k, const lf_panel_source *source, void *panel);
     lf_gemm_fn fn;
@@ -117,9 +119,9 @@ enum {
 
 /* Attention state of m query rows: running maximum, running sum, weighted values. */
 typedef struct lf_attn_state {
-    float *max;        /* [m]; start: -INFINITY */
-    float *sum;        /* [m]; start: 0 */
-    float *acc;        /* [m][head_dim], rows acc_stride floats apart; start: 0 */
+    float *max; /* [m]; start: -INFINITY */
+    float *sum; /* [m]; start: 0 */
+    float *acc; /* [m][head_dim], rows acc_stride floats apart; start: 0 */
     size_t acc_stride;
 } lf_attn_state;
 
@@ -135,11 +137,11 @@ typedef void (*lf_attn_fn)(size_t m, size_t head_dim, const float *q, size_t q_s
 typedef struct lf_ops {
     /* out[i] = x[i] * w[i] * (1 / sqrt(mean(x^2) + eps)); out may be x. */
     void (*rmsnorm)(size_t n, const float *x, const float *w, float eps, float *out);
-    void (*add)(size_t n, const float *x, float *y);              /* y += x */
-    void (*axpy)(size_t n, float a, const float *x, float *y);    /* y = fma(a, x, y) */
-    void (*scale)(size_t n, float a, const float *x, float *y);   /* y = a * x; y may be x */
+    void (*add)(size_t n, const float *x, float *y);            /* y += x */
+    void (*axpy)(size_t n, float a, const float *x, float *y);  /* y = fma(a, x, y) */
+    void (*scale)(size_t n, float a, const float *x, float *y); /* y = a * x; y may be x */
     void (*swiglu)(size_t n, const float *gate, const float *up, float *out); /* silu(gate) * up */
-    void (*sigmoid)(size_t n, const float *x, float *out);     /* out may be x */
+    void (*sigmoid)(size_t n, const float *x, float *out);                    /* out may be x */
     /* Gated convolution of one token over n channels. bcx: [3][n] = B, C, X. u = B * X is written
      * to u_now[n]; past[t] (t < taps - 1, oldest first) are the u of the tokens before; kernel is
      * [taps][n] (tap-major, oldest first). out = C * (sum over taps, oldest first, fma). */
@@ -147,10 +149,10 @@ typedef struct lf_ops {
                  const float *kernel, float *u_now, float *out);
     /* Rotates pairs (i, i + head_dim / 2) of one head in place; cos, sin: [head_dim / 2]. */
     void (*rope)(size_t head_dim, const float *cos, const float *sin, float *x);
-    void (*f32_to_f16)(size_t n, const float *x, uint16_t *y);    /* round to nearest even */
+    void (*f32_to_f16)(size_t n, const float *x, uint16_t *y); /* round to nearest even */
     void (*f16_to_f32)(size_t n, const uint16_t *x, float *y);
     void (*bf16_to_f32)(size_t n, const uint16_t *x, float *y);
-    lf_attn_fn attn_f16, attn_f32;                                /* by KV type */
+    lf_attn_fn attn_f16, attn_f32; /* by KV type */
     float (*max)(size_t n, const float *x);
     /* sum over i of exp(x[i] - shift), lane-folded; out[i] = the term, out may be NULL */
     float (*sum_exp)(size_t n, const float *x, float shift, float *out);
@@ -179,9 +181,8 @@ void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick);
 /* All matrix kernels of the build, in a fixed order; NULL past the end. */
 const lf_gemm *lf_gemm_at(uint32_t index);
 
-/* The kernel this table uses for a weight format at inner size k (group and mins matter for
- * LF_W_I8G only). Never NULL: scalar takes every k that the format allows. */
-const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, uint32_t group, bool mins,
-                            size_t k);
+/* The kernel this table uses for a weight format at inner size k (mins matters for LF_W_I8G only).
+ * Never NULL: scalar takes every k that the format allows. */
+const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, bool mins, size_t k);
 
 #endif /* LF_KERNELS_H */

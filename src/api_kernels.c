@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const char *const providers[] = {"scalar", "lfm2", "xnnpack"};
-static const char *const weight_names[LF_W_COUNT] = {"f32", "f16", "bf16", "q4", "q8", "i8g"};
+static const char *const weight_names[LF_W_COUNT] = {"f32", "f16", "bf16", "q4", "q8",
+                                                     "q4k", "q5k", "q6k",  "i8g"};
 
 int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel_info *info)
 {
@@ -20,7 +21,7 @@ int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel
     }
     const lf_kernels *kernels = &runtime->kernels;
     enum { USUAL_K = 2048 };
-    bool chosen = lf_gemm_pick(kernels, g->weights, g->group, g->mins, USUAL_K) == g;
+    bool chosen = lf_gemm_pick(kernels, g->weights, g->mins, USUAL_K) == g;
     lfm2_kernel_info i = {.name = g->name,
                           .provider = providers[g->by],
                           .isa = g->isa,
@@ -42,8 +43,8 @@ typedef struct bench {
     uint8_t *panels;
     const uint8_t *tiles;
     size_t tile_bytes;
-    float *c;        /* [threads][mr][nr] */
-    size_t matrix;   /* which of the pool is multiplied next */
+    float *c;      /* [threads][mr][nr] */
+    size_t matrix; /* which of the pool is multiplied next */
 } bench;
 
 static void bench_body(void *ctx, uint32_t part, size_t begin, size_t end)
@@ -69,6 +70,11 @@ static int8_t code_at(const lf_gemm *gemm, uint32_t i)
     return gemm->weights == LF_W_Q4 ? (int8_t)((int32_t)(h & 15) - 8) : (int8_t)(h & 127);
 }
 
+static bool is_k(lf_wformat weights)
+{
+    return weights == LF_W_Q4K || weights == LF_W_Q5K || weights == LF_W_Q6K;
+}
+
 static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
 {
     const lf_alloc *alloc = &runtime->alloc;
@@ -82,15 +88,14 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
     for (uint32_t i = 0; i < values; i++) {
         scales[i] = 0.01f;
         scales[values + i] = 0.001f;
-        if (b->gemm->weights <= LF_W_BF16) {
-            halves[i] = (uint16_t)(0x3000 + i % 1024); /* small numbers in all three formats */
+        if (b->gemm->weights <= LF_W_BF16 || is_k(b->gemm->weights)) {
+            halves[i] = (uint16_t)(0x3000 + i % 1024); /* small numbers in all these formats */
         } else {
             codes[i] = code_at(b->gemm, i);
         }
     }
     lf_panel_source source = {.rows = nr,
-                              .group = b->gemm->group != 0 ? b->gemm->group : 32,
-                              .codes = codes,
+                              .codes = is_k(b->gemm->weights) ? NULL : codes,
                               .scales = scales,
                               .mins = b->gemm->mins ? scales + values : NULL,
                               .values = p};
@@ -132,8 +137,8 @@ static void measure(const lfm2_runtime *runtime, bench *b, double seconds, doubl
     *bytes = rate * (double)b->n_panels * (double)b->panel_bytes;
 }
 
-static int32_t check_bench(const lfm2_runtime *runtime, const lf_gemm *gemm, uint32_t m,
-                           uint32_t n, uint32_t k, double seconds)
+static int32_t check_bench(const lfm2_runtime *runtime, const lf_gemm *gemm, uint32_t m, uint32_t n,
+                           uint32_t k, double seconds)
 {
     enum { MOST = 1 << 20 };
     if (gemm == NULL || (gemm->needs & ~runtime->kernels.cpu) != 0) {

@@ -11,14 +11,16 @@ void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const voi
                        size_t c_stride);
 void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
                        size_t c_stride);
-void lf_gemm_i8g16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                          float *c, size_t c_stride);
-void lf_gemm_i8g16m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                           float *c, size_t c_stride);
-void lf_gemm_i8g32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                          float *c, size_t c_stride);
-void lf_gemm_i8g32m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                           float *c, size_t c_stride);
+void lf_gemm_q4k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride);
+void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride);
+void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride);
+void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride);
+void lf_gemm_i8gm_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                         float *c, size_t c_stride);
 void lf_gemm_f32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride);
 void lf_gemm_f16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,

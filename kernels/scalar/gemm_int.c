@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the truth of the integer matrix kernels: per block or group, in order of k,
  * acc = fma((float)isum * activation scale, weight scale, acc), with isum exact; with minimums then
- * acc = fma((float)(-128 * code sum) * activation scale, min / 128, acc). LF_A_I8X2B32 gives each
- * block of weights two such steps. */
+ * acc = fma(-(code sum * activation scale), minimum, acc). LF_A_I8X2B32 gives each block of weights
+ * two such steps. */
 #include "kernels/internal.h"
 #include "kernels/scalar/gemm.h"
 
 /* What the rows of one block have in common: weights of 32 k as [k][column], and per group of
- * `group` k the scales and the minimums (NULL: none). */
+ * `group` k (16 or 32) the scales; minimums of the whole block. */
 typedef struct block {
     int16_t w[32][LF_NR];
     float scales[2][LF_NR];
-    float mins[2][LF_NR];
+    float mins[LF_NR];
     size_t group;
     bool has_mins;
 } block;
@@ -22,10 +22,8 @@ static void add_block(const block *w, const uint32_t *x, size_t m, float acc[LF_
     float scale = lf_float(x[LF_X_SCALE * m]);
     for (size_t k0 = 0; k0 < 32; k0 += w->group) {
         int32_t isum[LF_NR] = {0};
-        int32_t asum = 0;
         for (size_t i = k0; i < k0 + w->group; i++) {
             int32_t a = (int8_t)(x[(LF_X_CODES + i / 4) * m] >> i % 4 * 8 & 0xFFu);
-            asum += a;
             for (size_t c = 0; c < LF_NR; c++) {
                 isum[c] += a * w->w[i][c];
             }
@@ -34,13 +32,9 @@ static void add_block(const block *w, const uint32_t *x, size_t m, float acc[LF_
         for (size_t c = 0; c < LF_NR; c++) {
             acc[c] = fmaf((float)isum[c] * scale, scales[c], acc[c]);
         }
-        if (w->has_mins) {
-            const float *mins = w->mins[k0 / w->group];
-            float x_sum = (float)(-128 * asum) * scale;
-            for (size_t c = 0; c < LF_NR; c++) {
-                acc[c] = fmaf(x_sum, mins[c], acc[c]);
-            }
-        }
+    }
+    for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
+        acc[c] = fmaf(-lf_float(x[LF_X_SUM * m]), w->mins[c], acc[c]);
     }
 }
 
@@ -60,30 +54,38 @@ static void load_halves(const uint8_t *halves, float *out)
     }
 }
 
-static void load_q4(const uint8_t *panel, size_t b, block *out)
+/* Nibbles: 16 k in the low ones, 16 in the high ones. */
+static void load_nibbles(const uint8_t *codes, int zero, block *out)
 {
-    const uint8_t *super = panel + b / 2 * LF_Q4_SUPER;
-    const uint8_t *codes = super + 64 + (b & 1) * LF_Q4_CODES;
-    load_halves(super + (b & 1) * 32, out->scales[0]);
     for (size_t i = 0; i < 16; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
             uint8_t code = codes[i / 4 * 64 + c * 4 + i % 4];
-            out->w[i][c] = (int16_t)((code & 15) - 8);
-            out->w[i + 16][c] = (int16_t)((code >> 4) - 8);
+            out->w[i][c] = (int16_t)((code & 15) - zero);
+            out->w[i + 16][c] = (int16_t)((code >> 4) - zero);
         }
     }
 }
 
-static void load_q8(const uint8_t *panel, size_t b, block *out)
+static void load_q4(const uint8_t *panel, size_t k, size_t b, block *out)
 {
+    (void)k;
+    const uint8_t *super = panel + b / 2 * LF_Q4_SUPER;
+    load_halves(super + (b & 1) * 32, out->scales[0]);
+    load_nibbles(super + 64 + (b & 1) * LF_Q4_CODES, 8, out);
+}
+
+static void load_q8(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
     const uint8_t *super = panel + b / 2 * LF_Q8_SUPER;
     load_halves(super + (b & 1) * 32, out->scales[0]);
     load_bytes(super + 64 + (b & 1) * LF_Q8_CODES, out);
 }
 
-static void load_i8g(const uint8_t *panel, size_t b, block *out)
+static void load_i8g(const uint8_t *panel, size_t k, size_t b, block *out)
 {
-    size_t floats = 32 / out->group * LF_NR * sizeof(float);
+    (void)k;
+    size_t floats = LF_NR * sizeof(float);
     const uint8_t *src = panel + b * (floats * (out->has_mins ? 2 : 1) + LF_Q8_CODES);
     memcpy(out->scales, src, floats);
     src += floats;
@@ -94,7 +96,75 @@ static void load_i8g(const uint8_t *panel, size_t b, block *out)
     load_bytes(src, out);
 }
 
-typedef void (*load_fn)(const uint8_t *panel, size_t b, block *out);
+/* Factor i of 256 k of a column. */
+static uint32_t k_factor(const uint8_t *super, size_t i, size_t c)
+{
+    const uint8_t *dwords = super + 64 + c * 4;
+    if (i < 15) {
+        return lf_load_u32(dwords + i / 5 * 64) >> 6 * (i % 5) & 63u;
+    }
+    return lf_load_u32(dwords) >> 30 | lf_load_u32(dwords + 64) >> 30 << 2 |
+           lf_load_u32(dwords + 128) >> 30 << 4;
+}
+
+/* Block b of 32 of a Q4_K or Q5_K superblock: scales and minimums, both exact in f32. */
+static void load_k_factors(const uint8_t *super, size_t b, block *out)
+{
+    float d[LF_NR], dmin[LF_NR];
+    load_halves(super, d);
+    load_halves(super + 32, dmin);
+    for (size_t c = 0; c < LF_NR; c++) {
+        out->scales[0][c] = d[c] * (float)k_factor(super, b, c);
+        out->mins[c] = dmin[c] * (float)k_factor(super, b + 8, c);
+    }
+}
+
+static void load_q4k(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
+    const uint8_t *super = panel + b / 8 * LF_Q4K_SUPER;
+    load_k_factors(super, b % 8, out);
+    load_nibbles(super + LF_K_HEAD + b % 8 * LF_Q4_CODES, 0, out);
+}
+
+static void load_q5k(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
+    const uint8_t *super = panel + b / 8 * LF_Q5K_SUPER;
+    const uint8_t *codes = super + LF_K_HEAD + b % 8 * LF_Q5K_CODES;
+    load_k_factors(super, b % 8, out);
+    load_nibbles(codes, 0, out);
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            int high = codes[LF_Q4_CODES + c * 4 + i % 4] >> i / 4 & 1;
+            out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
+        }
+    }
+}
+
+static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    const uint8_t *super =
+        panel + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER) + b / 8 * LF_Q6K_SUPER;
+    const uint8_t *codes = super + LF_K_HEAD + b % 8 * LF_Q6K_CODES;
+    float d[LF_NR];
+    load_halves(panel + b / 8 * 32, d);
+    for (size_t g = 0; g < 2; g++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            out->scales[g][c] = d[c] * (float)(int8_t)super[(b % 8 * 2 + g) * LF_NR + c];
+        }
+    }
+    load_nibbles(codes, 32, out);
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            const uint8_t *upper = codes + LF_Q4_CODES + i / 16 * 64;
+            int high = upper[c * 4 + i % 4] >> i % 16 / 4 * 2 & 3;
+            out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
+        }
+    }
+}
+
+typedef void (*load_fn)(const uint8_t *panel, size_t k, size_t b, block *out);
 
 /* `planes`: activation blocks that meet each block of weights. */
 static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_t panel_bytes,
@@ -106,7 +176,7 @@ static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         float acc[LF_SCALAR_MR][LF_NR] = {{0}};
         for (size_t b = 0; b < k / 32; b++) {
-            load(panel, b, &w);
+            load(panel, k, b, &w);
             const uint32_t *x = (const uint32_t *)tile + b * planes * LF_X_DWORDS * m;
             for (size_t i = 0; i < planes * m; i++) {
                 add_block(&w, x + i / m * LF_X_DWORDS * m + i % m, m, acc[i % m]);
@@ -132,26 +202,32 @@ void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const voi
     gemm(load_q8, 2, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c, c_stride);
 }
 
-void lf_gemm_i8g16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                          float *c, size_t c_stride)
+void lf_gemm_q4k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride)
 {
-    gemm(load_i8g, 1, 16, false, lf_panel_bytes_i8g16(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q4k, 1, 32, true, lf_panel_bytes_q4k(k), m, n, k, tile, panels, c, c_stride);
 }
 
-void lf_gemm_i8g16m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                           float *c, size_t c_stride)
+void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride)
 {
-    gemm(load_i8g, 1, 16, true, lf_panel_bytes_i8g16m(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q5k, 1, 32, true, lf_panel_bytes_q5k(k), m, n, k, tile, panels, c, c_stride);
 }
 
-void lf_gemm_i8g32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                          float *c, size_t c_stride)
+void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride)
 {
-    gemm(load_i8g, 1, 32, false, lf_panel_bytes_i8g32(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q6k, 1, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c, c_stride);
 }
 
-void lf_gemm_i8g32m_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                           float *c, size_t c_stride)
+void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride)
 {
-    gemm(load_i8g, 1, 32, true, lf_panel_bytes_i8g32m(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_i8g, 1, 32, false, lf_panel_bytes_i8g(k), m, n, k, tile, panels, c, c_stride);
+}
+
+void lf_gemm_i8gm_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                         float *c, size_t c_stride)
+{
+    gemm(load_i8g, 1, 32, true, lf_panel_bytes_i8gm(k), m, n, k, tile, panels, c, c_stride);
 }

@@ -12,30 +12,14 @@ size_t lf_panel_bytes_q8(size_t k)
     return k / 64 * LF_Q8_SUPER + (k % 64 != 0 ? 64 + LF_Q8_CODES : 0);
 }
 
-/* Bytes of 32 k. */
-static size_t i8g_block_bytes(size_t group, bool mins)
+size_t lf_panel_bytes_i8g(size_t k)
 {
-    return 32 / group * (mins ? 2 : 1) * LF_NR * sizeof(float) + LF_Q8_CODES;
+    return k / 32 * (LF_NR * sizeof(float) + LF_Q8_CODES);
 }
 
-size_t lf_panel_bytes_i8g16(size_t k)
+size_t lf_panel_bytes_i8gm(size_t k)
 {
-    return k / 32 * i8g_block_bytes(16, false);
-}
-
-size_t lf_panel_bytes_i8g16m(size_t k)
-{
-    return k / 32 * i8g_block_bytes(16, true);
-}
-
-size_t lf_panel_bytes_i8g32(size_t k)
-{
-    return k / 32 * i8g_block_bytes(32, false);
-}
-
-size_t lf_panel_bytes_i8g32m(size_t k)
-{
-    return k / 32 * i8g_block_bytes(32, true);
+    return k / 32 * (2 * LF_NR * sizeof(float) + LF_Q8_CODES);
 }
 
 size_t lf_panel_bytes_f32(size_t k)
@@ -139,26 +123,24 @@ void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel)
     }
 }
 
+static uint8_t *put_floats(uint8_t *dst, uint32_t rows, size_t stride, const float *values)
+{
+    for (size_t c = 0; c < LF_NR; c++) {
+        float f = c < rows ? values[c * stride] : 0.0f;
+        memcpy(dst + c * sizeof f, &f, sizeof f);
+    }
+    return dst + LF_NR * sizeof(float);
+}
+
 void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel)
 {
     uint8_t *dst = panel;
-    size_t group = source->group;
-    size_t groups = k / group;
-    for (size_t k0 = 0; k0 < k; k0 += 32) {
-        for (int mins = 0; mins <= (source->mins != NULL ? 1 : 0); mins++) {
-            for (size_t g = k0 / group; g < (k0 + 32) / group; g++) {
-                for (size_t c = 0; c < LF_NR; c++) {
-                    float f = 0.0f;
-                    if (c < source->rows) {
-                        f = mins != 0 ? source->mins[c * groups + g] / 128.0f
-                                      : source->scales[c * groups + g];
-                    }
-                    memcpy(dst, &f, sizeof f);
-                    dst += sizeof f;
-                }
-            }
+    for (size_t b = 0; b < k / 32; b++) {
+        dst = put_floats(dst, source->rows, k / 32, source->scales + b);
+        if (source->mins != NULL) {
+            dst = put_floats(dst, source->rows, k / 32, source->mins + b);
         }
-        put_bytes(k, k0, source, dst);
+        put_bytes(k, b * 32, source, dst);
         dst += LF_Q8_CODES;
     }
 }

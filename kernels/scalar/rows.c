@@ -3,22 +3,23 @@
 #include "kernels/internal.h"
 #include "kernels/scalar/gemm.h"
 
-#define ROW(in, in_format, suffix, format, g, has_mins, multiple, bytes, packer)                   \
+#define ROW(in, in_format, suffix, format, has_mins, multiple, as_stored, bytes, packer)           \
     {                                                                                              \
         .name = #in "_f32_" #suffix "_gemm_8x16__scalar", .isa = "scalar", .by = LF_BY_SCALAR,     \
-        .weights = format, .acts = in_format, .group = g, .mins = has_mins, .mr = LF_SCALAR_MR,    \
-        .nr = LF_NR, .k_multiple = multiple, .exact = true, .panel_bytes = bytes, .pack = packer,  \
-        .stored = format == LF_W_Q4 || format == LF_W_Q8, .fn = lf_gemm_##suffix##_scalar          \
+        .weights = format, .acts = in_format, .mins = has_mins, .mr = LF_SCALAR_MR, .nr = LF_NR,   \
+        .k_multiple = multiple, .exact = true, .panel_bytes = bytes, .pack = packer,               \
+        .stored = as_stored, .fn = lf_gemm_##suffix##_scalar                                       \
     }
 
 const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR] = {
-    ROW(i8b32, LF_A_I8B32, q4, LF_W_Q4, 0, false, 32, lf_panel_bytes_q4, lf_pack_q4),
-    ROW(i8x2b32, LF_A_I8X2B32, q8, LF_W_Q8, 0, false, 32, lf_panel_bytes_q8, lf_pack_q8),
-    ROW(i8b32, LF_A_I8B32, i8g16, LF_W_I8G, 16, false, 32, lf_panel_bytes_i8g16, lf_pack_i8g),
-    ROW(i8b32, LF_A_I8B32, i8g16m, LF_W_I8G, 16, true, 32, lf_panel_bytes_i8g16m, lf_pack_i8g),
-    ROW(i8b32, LF_A_I8B32, i8g32, LF_W_I8G, 32, false, 32, lf_panel_bytes_i8g32, lf_pack_i8g),
-    ROW(i8b32, LF_A_I8B32, i8g32m, LF_W_I8G, 32, true, 32, lf_panel_bytes_i8g32m, lf_pack_i8g),
-    ROW(f32, LF_A_F32, f32, LF_W_F32, 0, false, 1, lf_panel_bytes_f32, lf_pack_f32),
-    ROW(f32, LF_A_F32, f16, LF_W_F16, 0, false, 1, lf_panel_bytes_f16, lf_pack_f16),
-    ROW(f32, LF_A_F32, bf16, LF_W_BF16, 0, false, 1, lf_panel_bytes_f16, lf_pack_f16),
+    ROW(i8b32, LF_A_I8B32, q4, LF_W_Q4, false, 32, true, lf_panel_bytes_q4, lf_pack_q4),
+    ROW(i8x2b32, LF_A_I8X2B32, q8, LF_W_Q8, false, 32, true, lf_panel_bytes_q8, lf_pack_q8),
+    ROW(i8b32, LF_A_I8B32, q4k, LF_W_Q4K, false, 256, true, lf_panel_bytes_q4k, lf_pack_q4k),
+    ROW(i8b32, LF_A_I8B32, q5k, LF_W_Q5K, false, 256, true, lf_panel_bytes_q5k, lf_pack_q5k),
+    ROW(i8b32, LF_A_I8B32, q6k, LF_W_Q6K, false, 256, true, lf_panel_bytes_q6k, lf_pack_q6k),
+    ROW(i8b32, LF_A_I8B32, i8g, LF_W_I8G, false, 32, false, lf_panel_bytes_i8g, lf_pack_i8g),
+    ROW(i8b32, LF_A_I8B32, i8gm, LF_W_I8G, true, 32, false, lf_panel_bytes_i8gm, lf_pack_i8g),
+    ROW(f32, LF_A_F32, f32, LF_W_F32, false, 1, false, lf_panel_bytes_f32, lf_pack_f32),
+    ROW(f32, LF_A_F32, f16, LF_W_F16, false, 1, false, lf_panel_bytes_f16, lf_pack_f16),
+    ROW(f32, LF_A_F32, bf16, LF_W_BF16, false, 1, false, lf_panel_bytes_f16, lf_pack_f16),
 };

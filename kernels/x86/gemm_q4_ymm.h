@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the 256-bit kernel of LF_W_Q4 x LF_A_I8B32; see ymm.h. */
+/* Owns the 256-bit kernel of LF_W_Q4 x LF_A_I8B32; see ymm.h and ymm_dot.h. */
 #ifndef LF_KERNELS_X86_GEMM_Q4_YMM_H
 #define LF_KERNELS_X86_GEMM_Q4_YMM_H
 
-#include "kernels/x86/ymm.h"
+#include "kernels/x86/ymm_dot.h"
 
 enum { Q4_AHEAD = 8 * LF_Q4_SUPER }; /* bytes; prefetch distance within the stream of panels */
 

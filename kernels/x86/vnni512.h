@@ -35,6 +35,15 @@ LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *
 #undef F
 }
 
+/* acc[i] = fma(-(code sum * activation scale), minimum, acc[i]). */
+LF_INLINE void lf_vnni_minimum(const size_t m, const uint32_t *x, __m512 minimum, __m512 *acc)
+{
+    const float *sum = (const float *)(const void *)(x + LF_X_SUM * m);
+#define F(i) acc[i] = _mm512_fnmadd_ps(_mm512_set1_ps(sum[i]), minimum, acc[i]);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
 LF_INLINE void lf_vnni_clear(const size_t m, __m512 *acc)
 {
 #define F(i) acc[i] = _mm512_setzero_ps();

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the steps that the 256-bit integer kernels share: a panel's 16 columns are two halves of 8,
- * integer sums are registers, float sums an array in the first level cache. The including file
- * defines how 4 k are added (ymm_start, ymm_dot, ymm_sum): maddubs or vpdpbusd. */
+ * integer sums are registers (v[2 * row + half]), float sums an array in the first level cache. The
+ * including file defines how a sum starts and ends (ymm_start, ymm_sum). */
 #ifndef LF_KERNELS_X86_YMM_H
 #define LF_KERNELS_X86_YMM_H
 
 #include "kernels/x86/unroll.h"
-
-/* Sums of m rows: v[2 * i + half]. */
-LF_INLINE void lf_ymm_dot(const size_t m, const uint32_t *x, __m256i w0, __m256i w1, __m256i *v){
-#define F(i)                                                                                       \
-    {                                                                                              \
-        const __m256i a = _mm256_set1_epi32((int32_t)x[i]);                                        \
-        v[2 * (i)] = ymm_dot(v[2 * (i)], w0, a);                                                   \
-        v[2 * (i) + 1] = ymm_dot(v[2 * (i) + 1], w1, a);                                           \
-    }
-    LF_EACH_ROW(m, F)
-#undef F
-}
 
 /* acc = fma(isum * activation scale, weight scale, acc) of 8 columns; v: LF_MAGIC + isum. */
 LF_INLINE void lf_ymm_finish1(__m256i v, float xs, float xb, __m256 scale, float *acc)
@@ -38,6 +26,18 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const uint32_t *
     lf_ymm_finish1(ymm_sum(v[2 * (i) + 1], init[i]), xs[i], xb[i], scale1, acc[i] + 8);
     LF_EACH_ROW(m, F)
 #undef F
+}
+
+/* acc = fma(-(code sum * activation scale), minimum, acc) of both halves. */
+LF_INLINE void lf_ymm_minimum(const size_t m, const uint32_t *x, __m256 minimum0, __m256 minimum1,
+                              float (*acc)[LF_NR])
+{
+    const float *sum = (const float *)(const void *)(x + LF_X_SUM * m);
+    for (size_t i = 0; i < m; i++) {
+        const __m256 s = _mm256_set1_ps(sum[i]);
+        _mm256_store_ps(acc[i], _mm256_fnmadd_ps(s, minimum0, _mm256_load_ps(acc[i])));
+        _mm256_store_ps(acc[i] + 8, _mm256_fnmadd_ps(s, minimum1, _mm256_load_ps(acc[i] + 8)));
+    }
 }
 
 LF_INLINE void lf_ymm_start(const size_t m, const uint32_t *init, __m256i *v)

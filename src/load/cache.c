@@ -12,7 +12,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { PAGE = 4096, VERSION = 1 };
+enum { PAGE = 4096, VERSION = 2 };
 static const char MAGIC[8] = "LFM2PACK";
 
 typedef struct lf_cache_header {
@@ -78,7 +78,6 @@ lf_cache_key lf_cache_key_of(const lf_source *source, lf_packed *const *matrices
         /* Kernels of one provider and format share a panel layout per number of columns. */
         uint64_t layout[] = {m->gemm->by == LF_BY_XNNPACK,
                              m->gemm->weights,
-                             m->gemm->group,
                              m->gemm->mins,
                              m->gemm->nr,
                              m->n,

@@ -17,6 +17,12 @@ static lf_wformat format_of(lf_type type)
         return LF_W_Q4;
     case LF_Q8_0:
         return LF_W_Q8;
+    case LF_Q4_K:
+        return LF_W_Q4K;
+    case LF_Q5_K:
+        return LF_W_Q5K;
+    case LF_Q6_K:
+        return LF_W_Q6K;
     default:
         return LF_W_I8G;
     }
@@ -25,8 +31,8 @@ static lf_wformat format_of(lf_type type)
 int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf_tensor *second,
                      lf_packed *out)
 {
-    if (second != NULL && (second->type != first->type ||
-                           memcmp(second->ne, first->ne, sizeof first->ne) != 0)) {
+    if (second != NULL &&
+        (second->type != first->type || memcmp(second->ne, first->ne, sizeof first->ne) != 0)) {
         return lf_fail(LFM2_E_UNSUPPORTED, "pack.pair",
                        "tensors '%s' and '%s' differ in type or shape", first->name, second->name);
     }
@@ -36,8 +42,7 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
                    .k = (uint32_t)first->ne[0],
                    .n_slabs = (uint32_t)first->ne[2],
                    .pair = second != NULL};
-    p.gemm = lf_gemm_pick(kernels, format_of(first->type), coded ? codes.group : 0,
-                          coded && codes.has_min, p.k);
+    p.gemm = lf_gemm_pick(kernels, format_of(first->type), coded && codes.has_min, p.k);
     p.n_panels = (p.n + p.gemm->nr - 1) / p.gemm->nr * (p.pair ? 2 : 1);
     p.panel_bytes = p.gemm->panel_bytes(p.k);
     if (!lf_mul_size(p.panel_bytes, p.n_panels, &p.slab_bytes) ||
@@ -82,11 +87,8 @@ static void fill_panel(const fill *f, uint32_t slab, uint32_t panel, uint8_t *sc
             lf_codes_row(tensor->type, src + r * f->row_bytes, p->k, codes + (size_t)r * p->k,
                          scales + r * groups, mins + r * groups);
         }
-        source = (lf_panel_source){.rows = rows,
-                                   .group = f->codes.group,
-                                   .codes = codes,
-                                   .scales = scales,
-                                   .mins = f->codes.has_min ? mins : NULL};
+        source = (lf_panel_source){
+            .rows = rows, .codes = codes, .scales = scales, .mins = f->codes.has_min ? mins : NULL};
     }
     p->gemm->pack(p->k, &source, dst);
 }

@@ -29,6 +29,17 @@ static float *random_row(uint64_t *seed, size_t k)
     return x;
 }
 
+/* The dwords that a kernel's sums start with, and the value of the codes' sum. */
+static void check_sums(const uint32_t *block, int32_t low, int32_t high)
+{
+    float sum = lf_float(block[LF_X_SUM]), scale = lf_float(block[LF_X_SCALE]);
+    assert_int_equal((int32_t)block[LF_X_INIT4], LF_MAGIC_BITS - 8 * (low + high));
+    assert_int_equal((int32_t)block[LF_X_INIT8], LF_MAGIC_BITS - 128 * (low + high));
+    assert_int_equal((int32_t)block[LF_X_INIT6_LO], LF_MAGIC_BITS - 32 * low);
+    assert_int_equal((int32_t)block[LF_X_INIT6_HI], LF_MAGIC_BITS - 32 * high);
+    assert_true(isnan(scale) ? isnan(sum) : sum == (float)(low + high) * scale);
+}
+
 /* The second block of LF_A_I8X2B32: the two together are within 1 / 508 of a step of the first
  * (half a step of the second), and its constants are exact. 1e-4: the roundings of x * 127 / amax.
  */
@@ -46,8 +57,7 @@ static void check_rest(const float *x, const uint32_t *first, const uint32_t *re
             assert_true(fabs((double)x[i] - value) <= scale[0] * (1.0 / 508 + 1e-4));
         }
     }
-    assert_int_equal((int32_t)rest[LF_X_INIT8], LF_MAGIC_BITS - 128 * (low + high));
-    assert_int_equal((int32_t)rest[LF_X_INIT8_LO], LF_MAGIC_BITS - 128 * low);
+    check_sums(rest, low, high);
     if (isnan(scale[0])) {
         assert_true(isnan(scale[1]) && isnan(lf_float(rest[LF_X_BIAS])));
     } else {
@@ -74,9 +84,7 @@ static void check_meaning(size_t k, const float *x, const uint32_t *row)
             *(i < 16 ? &low : &high) += codes[i];
             assert_in_range(codes[i] + 127, 0, 254);
         }
-        assert_int_equal((int32_t)block[LF_X_INIT4], LF_MAGIC_BITS - 8 * (low + high));
-        assert_int_equal((int32_t)block[LF_X_INIT8], LF_MAGIC_BITS - 128 * (low + high));
-        assert_int_equal((int32_t)block[LF_X_INIT8_LO], LF_MAGIC_BITS - 128 * low);
+        check_sums(block, low, high);
         if (odd) {
             assert_true(isnan(scale) && isnan(lf_float(block[LF_X_BIAS])));
             continue;

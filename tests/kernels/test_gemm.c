@@ -96,7 +96,7 @@ static void run(const product *p, const lf_gemm *gemm, const void *panels, size_
 /* The scalar row of the same format. */
 static const lf_gemm *scalar_of(const lf_gemm *gemm)
 {
-    const lf_gemm *s = lf_gemm_pick(&scalar_table, gemm->weights, gemm->group, gemm->mins, 32);
+    const lf_gemm *s = lf_gemm_pick(&scalar_table, gemm->weights, gemm->mins, 256);
     assert_int_equal(s->by, LF_BY_SCALAR);
     assert_int_equal(s->weights, gemm->weights);
     return s;
@@ -138,19 +138,19 @@ static void exact_rows_equal_scalar(void **state)
     (void)state;
     uint64_t seed = lft_seed();
     static const size_t shapes[][2] = {{1, 32},   {7, 64},    {16, 96},   {17, 256}, {40, 32},
-                                       {100, 96}, {17, 1792}, {33, 2048}, {64, 160}};
+                                       {100, 96}, {17, 1792}, {33, 2048}, {64, 160}, {21, 512}};
     for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
         const lf_gemm *gemm = lf_gemm_at(index);
         if (!gemm->exact || !runs_here(gemm)) {
             continue;
         }
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
-            for (int mood = 0; mood < LFT_N_MOODS; mood++) {
+            for (int mood = 0; mood < LFT_N_MOODS && shapes[s][1] % gemm->k_multiple == 0; mood++) {
                 check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_mood)mood);
             }
         }
         for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) { /* every remainder of the last panel */
-            check_exact(&seed, gemm, n, 32, LFT_RANDOM);
+            check_exact(&seed, gemm, n, gemm->k_multiple == 256 ? 256 : 32, LFT_RANDOM);
         }
         for (size_t k = 1; k < 70 && gemm->k_multiple == 1; k += 7) {
             check_exact(&seed, gemm, 19, k, LFT_RANDOM);
@@ -182,7 +182,7 @@ static void activation_values(const product *p, size_t row, double *out)
 
 static double weight_value(const lft_matrix *w, size_t row, size_t i)
 {
-    if (w->values != NULL) {
+    if (w->codes == NULL) {
         return (double)lft_weight_value(w, row, i);
     }
     size_t at = row * (w->k / w->group) + i / w->group;
@@ -248,8 +248,9 @@ static void scalar_is_right(void **state)
     for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
         const lf_gemm *gemm = lf_gemm_at(index);
         for (int mood = 0; mood < LFT_N_MOODS && gemm->by == LF_BY_SCALAR; mood++) {
-            check_scalar(&seed, gemm, 5, 32, (lft_mood)mood);
-            check_scalar(&seed, gemm, 17, 288, (lft_mood)mood);
+            bool super = gemm->k_multiple == 256;
+            check_scalar(&seed, gemm, 5, super ? 256 : 32, (lft_mood)mood);
+            check_scalar(&seed, gemm, 17, super ? 768 : 288, (lft_mood)mood);
             check_scalar(&seed, gemm, 16, 2048, (lft_mood)mood);
         }
     }
@@ -361,11 +362,12 @@ static void picks_what_runs(void **state)
     (void)state;
     static const struct {
         lf_wformat weights;
-        uint32_t group;
+        uint32_t multiple;
         bool mins;
-    } formats[] = {{LF_W_F32, 0, false}, {LF_W_F16, 0, false},  {LF_W_BF16, 0, false},
-                   {LF_W_Q4, 32, false}, {LF_W_Q8, 32, false},  {LF_W_I8G, 16, false},
-                   {LF_W_I8G, 16, true}, {LF_W_I8G, 32, false}, {LF_W_I8G, 32, true}};
+    } formats[] = {{LF_W_F32, 1, false},  {LF_W_F16, 1, false},   {LF_W_BF16, 1, false},
+                   {LF_W_Q4, 32, false},  {LF_W_Q8, 32, false},   {LF_W_I8G, 32, false},
+                   {LF_W_I8G, 32, true},  {LF_W_Q4K, 256, false}, {LF_W_Q5K, 256, false},
+                   {LF_W_Q6K, 256, false}};
     uint32_t masks[8];
     size_t n_masks = lft_masks(masks);
     for (size_t i = 0; i < n_masks; i++) {
@@ -373,14 +375,13 @@ static void picks_what_runs(void **state)
             lf_kernels table;
             lf_kernels_init(&table, masks[i], (lf_pick)pick);
             for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
-                for (size_t k = 32; k <= 96; k += 32) {
-                    const lf_gemm *g = lf_gemm_pick(&table, formats[f].weights, formats[f].group,
-                                                    formats[f].mins, k);
+                size_t step = formats[f].multiple > 32 ? formats[f].multiple : 32;
+                for (size_t k = step; k <= 3 * step; k += step) {
+                    const lf_gemm *g = lf_gemm_pick(&table, formats[f].weights, formats[f].mins, k);
                     assert_int_equal(g->weights, formats[f].weights);
                     assert_int_equal(g->needs & ~masks[i], 0);
                     assert_int_equal(k % g->k_multiple, 0);
-                    assert_true(g->weights != LF_W_I8G ||
-                                (g->group == formats[f].group && g->mins == formats[f].mins));
+                    assert_true(g->mins == formats[f].mins);
                     assert_int_equal(table.acts[g->acts].needs & ~masks[i], 0);
                     assert_non_null(table.acts[g->acts].quantize);
                     assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);

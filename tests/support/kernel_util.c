@@ -4,6 +4,7 @@
 #include "support/kernel_util.h"
 
 #include "kernels/internal.h"
+#include "quant/quant.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -150,11 +151,43 @@ static size_t value_size(lf_wformat format)
     return format == LF_W_F32 ? 4 : 2;
 }
 
+/* Type of a K format. */
+static bool is_k(lf_wformat format, lf_type *type)
+{
+    *type = format == LF_W_Q4K ? LF_Q4_K : format == LF_W_Q5K ? LF_Q5_K : LF_Q6_K;
+    return format == LF_W_Q4K || format == LF_W_Q5K || format == LF_W_Q6K;
+}
+
+/* Stored blocks of random bytes (all 0 or all 255 in the extreme mood) with chosen d and dmin, and
+ * what they mean by src/quant. */
+static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_mood mood)
+{
+    const lf_type_info *info = lf_type_get(type);
+    size_t row_bytes = lf_row_bytes(type, w->k), groups = w->k / w->group;
+    w->values = lft_guard(w->n * row_bytes, 1);
+    for (uint8_t *block = w->values; block < w->values + w->n * row_bytes;
+         block += info->block_bytes) {
+        for (uint32_t i = 0; i < info->block_bytes; i++) {
+            uint32_t random = lft_below(state, mood == LFT_EXTREME ? 2 : 256);
+            block[i] = (uint8_t)(mood == LFT_EXTREME ? random * 255 : random);
+        }
+        uint16_t d[2];
+        for (size_t i = 0; i < 2; i++) {
+            d[i] = lf_float_to_half(random_scale(state, true, mood));
+        }
+        memcpy(block + (type == LF_Q6_K ? info->block_bytes - 2 : 0), d, type == LF_Q6_K ? 2 : 4);
+    }
+    for (size_t row = 0; row < w->n; row++) {
+        lf_codes_row(type, w->values + row * row_bytes, w->k, w->codes + row * w->k,
+                     w->scales + row * groups, w->mins ? w->min + row * groups : NULL);
+    }
+}
+
 lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k, lft_mood mood)
 {
     lft_matrix w = {.format = like->weights,
-                    .group = like->group != 0 ? like->group : 32,
-                    .mins = like->mins,
+                    .group = like->weights == LF_W_Q6K ? 16 : 32,
+                    .mins = like->mins || like->weights == LF_W_Q4K || like->weights == LF_W_Q5K,
                     .n = n,
                     .k = k};
     if (is_float(w.format)) {
@@ -171,6 +204,11 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
     size_t groups = n * (k / w.group);
     w.scales = lft_guard(groups * sizeof(float), sizeof(float));
     w.min = w.mins ? lft_guard(groups * sizeof(float), sizeof(float)) : NULL;
+    lf_type type;
+    if (is_k(w.format, &type)) {
+        random_k(state, &w, type, mood);
+        return w;
+    }
     for (size_t i = 0; i < groups; i++) {
         w.scales[i] = random_scale(state, w.format != LF_W_I8G, mood);
         if (w.mins) {
@@ -211,9 +249,12 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w)
     for (size_t p = 0; p < panels; p++) {
         size_t row = p * gemm->nr;
         size_t groups = w->k / w->group;
-        lf_panel_source source = {.rows = (uint32_t)(w->n - row < gemm->nr ? w->n - row : gemm->nr),
-                                  .group = w->group};
-        if (is_float(w->format)) {
+        lf_panel_source source = {.rows =
+                                      (uint32_t)(w->n - row < gemm->nr ? w->n - row : gemm->nr)};
+        lf_type type;
+        if (is_k(w->format, &type)) {
+            source.values = w->values + row * lf_row_bytes(type, w->k);
+        } else if (is_float(w->format)) {
             source.values = w->values + row * w->k * value_size(w->format);
         } else {
             source.codes = w->codes + row * w->k;

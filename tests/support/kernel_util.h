@@ -35,13 +35,13 @@ typedef enum {
 
 typedef struct lft_matrix {
     lf_wformat format;
-    uint32_t group;
+    uint32_t group; /* 32; Q6_K 16 */
     bool mins;
     size_t n, k;
     int8_t *codes;   /* [n][k], block formats */
     float *scales;   /* [n][k / group] */
     float *min;      /* [n][k / group] or NULL */
-    uint8_t *values; /* [n][k], float formats */
+    uint8_t *values; /* [n][k], float and K formats: as stored */
 } lft_matrix;
 
 lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k, lft_mood mood);

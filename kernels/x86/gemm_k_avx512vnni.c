@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns LF_W_Q4K, LF_W_Q5K and LF_W_Q6K x LF_A_I8B32 for AVX-512 VNNI: the factors of 256 k become
+ * floats once for all rows, codes are put together in registers. */
+#include "kernels/x86/vnni512.h"
+
+enum { AHEAD = 4608 }; /* bytes; prefetch distance within the stream of panels */
+
+LF_INLINE void prefetch(const uint8_t *p, size_t bytes)
+{
+    for (size_t line = 0; line < bytes; line += 64) {
+        _mm_prefetch((const char *)p + AHEAD + line, _MM_HINT_T0);
+    }
+}
+
+/* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
+LF_INLINE __m512i shift(__m512i v, const int n)
+{
+    return n > 0 ? _mm512_slli_epi32(v, (unsigned)n)
+                 : (n < 0 ? _mm512_srli_epi32(v, (unsigned)-n) : v);
+}
+
+/* (nibbles & 15) | (upper & mask) */
+LF_INLINE __m512i join(__m512i nibbles, __m512i upper, char mask)
+{
+    return _mm512_ternarylogic_epi32(nibbles, _mm512_set1_epi8(15),
+                                     _mm512_and_si512(upper, _mm512_set1_epi8(mask)), 0xEA);
+}
+
+/* Codes of group g of a block, `bits` wide, unsigned. */
+LF_INLINE __m512i k_codes(const int bits, const uint8_t *codes, const size_t g)
+{
+    const __m512i nibbles = shift(_mm512_load_si512(codes + g % 4 * 64), g < 4 ? 0 : -4);
+    if (bits == 4) {
+        return _mm512_and_si512(nibbles, _mm512_set1_epi8(15));
+    }
+    if (bits == 5) {
+        return join(nibbles, shift(_mm512_load_si512(codes + LF_Q4_CODES), 4 - (int)g), 16);
+    }
+    return join(nibbles,
+                shift(_mm512_load_si512(codes + LF_Q4_CODES + g / 4 * 64), 4 - 2 * (int)(g % 4)),
+                48);
+}
+
+/* Eight groups written out: the shifts are constants. */
+LF_INLINE void k_dot4(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
+                      const size_t g, __m512i *v)
+{
+    const uint32_t *a = x + (LF_X_CODES + g) * m;
+    lf_vnni_dot(m, a, k_codes(bits, codes, g), v);
+    lf_vnni_dot(m, a + m, k_codes(bits, codes, g + 1), v);
+    lf_vnni_dot(m, a + 2 * m, k_codes(bits, codes, g + 2), v);
+    lf_vnni_dot(m, a + 3 * m, k_codes(bits, codes, g + 3), v);
+}
+
+/* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
+ */
+
+/* Scales of the eight blocks of 256 k, then their minimums. */
+LF_INLINE void k_factors(const uint8_t *super, float (*out)[LF_NR])
+{
+    const __m512i low = _mm512_set1_epi32(63);
+    const __m512 d = lf_load_half16(super), dmin = lf_load_half16(super + 32);
+    __m512i top = _mm512_setzero_si512();
+    for (size_t line = 0; line < 3; line++) {
+        __m512i dwords = _mm512_load_si512(super + 64 + line * 64);
+        top = _mm512_or_si512(top, _mm512_sllv_epi32(_mm512_srli_epi32(dwords, 30),
+                                                     _mm512_set1_epi32(2 * (int)line)));
+        for (size_t i = line * 5; i < line * 5 + 5; i++) {
+            const __m512 f = _mm512_cvtepi32_ps(_mm512_and_si512(dwords, low));
+            _mm512_store_ps(out[i], _mm512_mul_ps(f, i < 8 ? d : dmin));
+            dwords = _mm512_srli_epi32(dwords, 6);
+        }
+    }
+    _mm512_store_ps(out[15], _mm512_mul_ps(_mm512_cvtepi32_ps(top), dmin));
+}
+
+LF_INLINE void k_start(const size_t m, __m512i *v)
+{
+#define F(i) v[i] = _mm512_set1_epi32(LF_MAGIC_BITS);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const void *tile,
+                     const void *panels, float *c, size_t c_stride)
+{
+    const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
+    const uint8_t *p = panels;
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
+        const uint32_t *x = tile;
+        __m512 acc[12];
+        lf_vnni_clear(m, acc);
+        for (size_t s = 0; s < k / 256; s++) {
+            _Alignas(64) float factors[16][LF_NR];
+            prefetch(p, LF_K_HEAD);
+            k_factors(p, factors);
+            p += LF_K_HEAD;
+            for (size_t b = 0; b < 8; b++) {
+                __m512i v[12];
+                prefetch(p, step);
+                k_start(m, v);
+                k_dot4(bits, m, x, p, 0, v);
+                k_dot4(bits, m, x, p, 4, v);
+                lf_vnni_finish(m, x, v, _mm512_load_ps(factors[b]), acc);
+                lf_vnni_minimum(m, x, _mm512_load_ps(factors[b + 8]), acc);
+                x += LF_X_DWORDS * m;
+                p += step;
+            }
+        }
+        lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
+    }
+}
+
+/* ---- Q6_K --------------------------------------------------------------------------------------
+ */
+
+LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
+{
+    for (size_t i = 0; i < 16; i++) {
+        const __m512i s =
+            _mm512_cvtepi8_epi32(_mm_load_si128((const __m128i *)(super + i * LF_NR)));
+        _mm512_store_ps(out[i], _mm512_mul_ps(_mm512_cvtepi32_ps(s), d));
+    }
+}
+
+LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                       float *c, size_t c_stride)
+{
+    const uint8_t *halves = panels;
+    const size_t panel_bytes = lf_panel_bytes_q6k(k);
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
+        const uint32_t *x = tile;
+        const uint8_t *p = halves + (panel_bytes - k / 256 * LF_Q6K_SUPER);
+        __m512 acc[12];
+        lf_vnni_clear(m, acc);
+        for (size_t s = 0; s < k / 256; s++) {
+            _Alignas(64) float scales[16][LF_NR];
+            prefetch(p, LF_K_HEAD);
+            q6k_scales(p, lf_load_half16(halves + s * 32), scales);
+            p += LF_K_HEAD;
+            for (size_t b = 0; b < 8; b++) {
+                __m512i v[12];
+                prefetch(p, LF_Q6K_CODES);
+                lf_vnni_start(m, x + LF_X_INIT6_LO * m, v);
+                k_dot4(6, m, x, p, 0, v);
+                lf_vnni_finish(m, x, v, _mm512_load_ps(scales[2 * b]), acc);
+                lf_vnni_start(m, x + LF_X_INIT6_HI * m, v);
+                k_dot4(6, m, x, p, 4, v);
+                lf_vnni_finish(m, x, v, _mm512_load_ps(scales[2 * b + 1]), acc);
+                x += LF_X_DWORDS * m;
+                p += LF_Q6K_CODES;
+            }
+        }
+        lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
+    }
+}
+
+#define q4k_run(...) k_run(4, __VA_ARGS__)
+#define q5k_run(...) k_run(5, __VA_ARGS__)
+LF_GEMM_ROWS(12, q4k_gemm, q4k_run)
+LF_GEMM_ROWS(12, q5k_gemm, q5k_run)
+LF_GEMM_ROWS(12, q6k_gemm, q6k_run)
+
+#define ROW(format, tag)                                                                           \
+    {                                                                                              \
+        .name = "i8b32_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                \
+        .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = LF_A_I8B32,       \
+        .mr = 12, .nr = LF_NR, .k_multiple = 256, .stored = true, .exact = true,                   \
+        .panel_bytes = lf_panel_bytes_##tag, .pack = lf_pack_##tag, .fn = tag##_gemm               \
+    }
+
+const lf_gemm lf_gemms_k_avx512vnni[LF_GEMMS_K] = {
+    ROW(LF_W_Q4K, q4k),
+    ROW(LF_W_Q5K, q5k),
+    ROW(LF_W_Q6K, q6k),
+};
