@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the truth of the integer matrix kernels: per block or group, in order of k,
  * acc = fma((float)isum * activation scale, weight scale, acc), with isum exact; with minimums then
- * acc = fma(-(code sum * activation scale), minimum, acc). LF_A_I8X2B32 gives each block of weights
- * two such steps. */
+ * acc = fma(-(code sum * activation scale), minimum, acc). LF_A_I8X2B32 gives each group two such
+ * steps, first plane first. */
 #include "kernels/internal.h"
 #include "kernels/scalar/gemm.h"
 
@@ -16,21 +16,30 @@ typedef struct block {
     bool has_mins;
 } block;
 
-/* Adds one block to the sums of one row; x is the row's dwords of the block, m dwords apart. */
-static void add_block(const block *w, const uint32_t *x, size_t m, float acc[LF_NR])
+/* Adds the group from k0 on to the sums of one row; x is the row's dwords of the block, m dwords
+ * apart. */
+static void add_group(const block *w, size_t k0, const uint32_t *x, size_t m, float acc[LF_NR])
 {
     float scale = lf_float(x[LF_X_SCALE * m]);
-    for (size_t k0 = 0; k0 < 32; k0 += w->group) {
-        int32_t isum[LF_NR] = {0};
-        for (size_t i = k0; i < k0 + w->group; i++) {
-            int32_t a = (int8_t)(x[(LF_X_CODES + i / 4) * m] >> i % 4 * 8 & 0xFFu);
-            for (size_t c = 0; c < LF_NR; c++) {
-                isum[c] += a * w->w[i][c];
-            }
-        }
-        const float *scales = w->scales[k0 / w->group];
+    const float *scales = w->scales[k0 / w->group];
+    int32_t isum[LF_NR] = {0};
+    for (size_t i = k0; i < k0 + w->group; i++) {
+        int32_t a = (int8_t)(x[(LF_X_CODES + i / 4) * m] >> i % 4 * 8 & 0xFFu);
         for (size_t c = 0; c < LF_NR; c++) {
-            acc[c] = fmaf((float)isum[c] * scale, scales[c], acc[c]);
+            isum[c] += a * w->w[i][c];
+        }
+    }
+    for (size_t c = 0; c < LF_NR; c++) {
+        acc[c] = fmaf((float)isum[c] * scale, scales[c], acc[c]);
+    }
+}
+
+/* Adds one block; `planes` activation blocks follow each other. */
+static void add_block(const block *w, size_t planes, const uint32_t *x, size_t m, float acc[LF_NR])
+{
+    for (size_t k0 = 0; k0 < 32; k0 += w->group) {
+        for (size_t plane = 0; plane < planes; plane++) {
+            add_group(w, k0, x + plane * LF_X_DWORDS * m, m, acc);
         }
     }
     for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
@@ -178,8 +187,8 @@ static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_
         for (size_t b = 0; b < k / 32; b++) {
             load(panel, k, b, &w);
             const uint32_t *x = (const uint32_t *)tile + b * planes * LF_X_DWORDS * m;
-            for (size_t i = 0; i < planes * m; i++) {
-                add_block(&w, x + i / m * LF_X_DWORDS * m + i % m, m, acc[i % m]);
+            for (size_t i = 0; i < m; i++) {
+                add_block(&w, planes, x + i, m, acc[i]);
             }
         }
         size_t columns = n - n0 < LF_NR ? n - n0 : LF_NR;
@@ -217,7 +226,7 @@ void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const vo
 void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride)
 {
-    gemm(load_q6k, 1, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q6k, 2, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4K, LF_W_Q5K and LF_W_Q6K x LF_A_I8B32 for AVX2: two groups of 4 k fit 16 bits (at
+/* Owns LF_W_Q4K, LF_W_Q5K and LF_W_Q6K for AVX2: two groups of 4 k fit 16 bits (at
  * most 63 * 127 * 2 * 2 = 32004), one vpmaddwd for both widens them. */
 #include "kernels/x86/unroll.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4K, LF_W_Q5K and LF_W_Q6K x LF_A_I8B32 for AVX-VNNI. */
+/* Owns LF_W_Q4K, LF_W_Q5K and LF_W_Q6K for AVX-VNNI. */
 #include "kernels/x86/unroll.h"
 
 #define LF_YMM_MR   6

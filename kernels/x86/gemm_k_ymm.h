@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the 256-bit kernels of LF_W_Q4K, LF_W_Q5K and LF_W_Q6K x LF_A_I8B32; see ymm.h. The
- * including file defines ymm_dot2, which adds two groups of 4 k; integer sums are exact 32-bit. */
+/* Owns the 256-bit kernels of LF_W_Q4K and LF_W_Q5K x LF_A_I8B32 and LF_W_Q6K x LF_A_I8X2B32; see
+ * ymm.h. The including file defines ymm_dot2, which adds two groups of 4 k; integer sums are exact
+ * 32-bit. */
 #ifndef LF_KERNELS_X86_GEMM_K_YMM_H
 #define LF_KERNELS_X86_GEMM_K_YMM_H
 
@@ -16,8 +17,6 @@ LF_INLINE __m256i ymm_start(uint32_t init)
 }
 
 #include "kernels/x86/ymm.h"
-
-enum { K_AHEAD = 4608 }; /* bytes; prefetch distance within the stream of panels */
 
 /* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
 LF_INLINE __m256i k_shift(__m256i v, const int n)
@@ -107,12 +106,12 @@ LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const v
         _Alignas(32) float acc[LF_YMM_MR][LF_NR] = {{0}};
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(32) float factors[16][LF_NR];
-            lf_ymm_prefetch(p, K_AHEAD, LF_K_HEAD);
+            lf_prefetch(m, p, LF_K_HEAD);
             k_factors(p, factors);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
                 __m256i v[2 * LF_YMM_MR];
-                lf_ymm_prefetch(p, K_AHEAD, step);
+                lf_prefetch(m, p, step);
                 k_start(m, v);
                 k_dot2(bits, m, x, p, 0, v);
                 k_dot2(bits, m, x, p, 2, v);
@@ -145,6 +144,18 @@ LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*o
     }
 }
 
+/* Half a block, groups g .. g + 3, for one plane of activations; `init` is the dword its sums start
+ * with. */
+LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const uint8_t *codes,
+                        const size_t g, const float *scale, float (*acc)[LF_NR])
+{
+    __m256i v[2 * LF_YMM_MR];
+    lf_ymm_start(m, x + init * m, v);
+    k_dot2(6, m, x, codes, g, v);
+    k_dot2(6, m, x, codes, g + 2, v);
+    k_finish(m, x, v, scale, acc);
+}
+
 LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                        float *c, size_t c_stride)
 {
@@ -156,21 +167,17 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
         _Alignas(32) float acc[LF_YMM_MR][LF_NR] = {{0}};
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(32) float scales[16][LF_NR];
-            lf_ymm_prefetch(p, K_AHEAD, LF_K_HEAD);
+            lf_prefetch(m, p, LF_K_HEAD);
             q6k_scales(p, halves + s * 32, scales);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
-                __m256i v[2 * LF_YMM_MR];
-                lf_ymm_prefetch(p, K_AHEAD, LF_Q6K_CODES);
-                lf_ymm_start(m, x + LF_X_INIT6_LO * m, v);
-                k_dot2(6, m, x, p, 0, v);
-                k_dot2(6, m, x, p, 2, v);
-                k_finish(m, x, v, scales[2 * b], acc);
-                lf_ymm_start(m, x + LF_X_INIT6_HI * m, v);
-                k_dot2(6, m, x, p, 4, v);
-                k_dot2(6, m, x, p, 6, v);
-                k_finish(m, x, v, scales[2 * b + 1], acc);
-                x += LF_X_DWORDS * m;
+                const uint32_t *rest = x + LF_X_DWORDS * m;
+                lf_prefetch(m, p, LF_Q6K_CODES);
+                q6k_half(m, x, LF_X_INIT6_LO, p, 0, scales[2 * b], acc);
+                q6k_half(m, rest, LF_X_INIT6_LO, p, 0, scales[2 * b], acc);
+                q6k_half(m, x, LF_X_INIT6_HI, p, 4, scales[2 * b + 1], acc);
+                q6k_half(m, rest, LF_X_INIT6_HI, p, 4, scales[2 * b + 1], acc);
+                x += 2 * LF_X_DWORDS * m;
                 p += LF_Q6K_CODES;
             }
         }
@@ -184,17 +191,18 @@ LF_GEMM_ROWS(LF_YMM_MR, q4k_gemm, q4k_run)
 LF_GEMM_ROWS(LF_YMM_MR, q5k_gemm, q5k_run)
 LF_GEMM_ROWS(LF_YMM_MR, q6k_gemm, q6k_run)
 
-#define LF_K_YMM_ROW(format, tag, arch, feature)                                                   \
+#define LF_K_YMM_ROW(in, in_format, format, tag, arch, feature)                                    \
     {                                                                                              \
-        .name = "i8b32_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,   \
-        .needs = feature, .weights = format, .acts = LF_A_I8B32, .mr = LF_YMM_MR, .nr = LF_NR,     \
+        .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
+        .needs = feature, .weights = format, .acts = in_format, .mr = LF_YMM_MR, .nr = LF_NR,      \
         .k_multiple = 256, .stored = true, .exact = true, .panel_bytes = lf_panel_bytes_##tag,     \
         .pack = lf_pack_##tag, .fn = tag##_gemm                                                    \
     }
 #define LF_K_YMM_ROWS(arch, feature)                                                               \
     {                                                                                              \
-        LF_K_YMM_ROW(LF_W_Q4K, q4k, arch, feature), LF_K_YMM_ROW(LF_W_Q5K, q5k, arch, feature),    \
-            LF_K_YMM_ROW(LF_W_Q6K, q6k, arch, feature),                                            \
+        LF_K_YMM_ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k, arch, feature),                             \
+            LF_K_YMM_ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k, arch, feature),                         \
+            LF_K_YMM_ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q6K, q6k, arch, feature),                     \
     }
 
 #endif /* LF_KERNELS_X86_GEMM_K_YMM_H */

@@ -3,8 +3,6 @@
  * int32 lane a column, activations broadcast from memory. */
 #include "kernels/x86/vnni512.h"
 
-enum { AHEAD = 8 * LF_Q4_SUPER }; /* bytes; prefetch distance within the stream of panels */
-
 /* One block of 32 k. */
 LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
                         __m512 *acc)
@@ -30,9 +28,7 @@ LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, cons
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
-            for (size_t line = 0; line < LF_Q4_SUPER; line += 64) {
-                _mm_prefetch((const char *)super + AHEAD + line, _MM_HINT_T0);
-            }
+            lf_prefetch(m, super, LF_Q4_SUPER);
             q4_block(m, x, super + 64, lf_load_half16(super), acc);
             x += LF_X_DWORDS * m;
             q4_block(m, x, super + 64 + LF_Q4_CODES, lf_load_half16(super + 32), acc);

@@ -5,8 +5,6 @@
 
 #include "kernels/x86/ymm_dot.h"
 
-enum { Q4_AHEAD = 8 * LF_Q4_SUPER }; /* bytes; prefetch distance within the stream of panels */
-
 /* One block of 32 k; halves: the 16 f16 scales. */
 LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes,
                         const uint8_t *halves, float (*acc)[LF_NR])
@@ -33,7 +31,7 @@ LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, cons
         const uint32_t *x = tile;
         _Alignas(32) float acc[LF_YMM_MR][LF_NR] = {{0}};
         for (size_t s = 0; s < k / 64; s++) {
-            lf_ymm_prefetch(super, Q4_AHEAD, LF_Q4_SUPER);
+            lf_prefetch(m, super, LF_Q4_SUPER);
             q4_block(m, x, super + 64, super, acc);
             x += LF_X_DWORDS * m;
             q4_block(m, x, super + 64 + LF_Q4_CODES, super + 32, acc);

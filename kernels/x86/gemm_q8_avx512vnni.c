@@ -3,20 +3,11 @@
  * unsigned operand of vpdpbusd, the sums start at -128 * sum of the activation codes. */
 #include "kernels/x86/vnni512.h"
 
-enum { AHEAD = 4608 }; /* bytes; prefetch distance within the stream of panels */
-
 /* v[i] += a block. */
 LF_INLINE void q8_dot(const size_t m, const uint32_t *x, const uint8_t *codes, __m512i *v)
 {
     for (size_t g = 0; g < 8; g++) {
         lf_vnni_dot(m, x + (LF_X_CODES + g) * m, _mm512_load_si512(codes + g * 64), v);
-    }
-}
-
-LF_INLINE void prefetch(const uint8_t *p, size_t bytes)
-{
-    for (size_t line = 0; line < bytes; line += 64) {
-        _mm_prefetch((const char *)p + AHEAD + line, _MM_HINT_T0);
     }
 }
 
@@ -49,7 +40,7 @@ LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, cons
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
-            prefetch(super, LF_Q8_SUPER);
+            lf_prefetch(m, super, LF_Q8_SUPER);
             q8_pair(m, x, super + 64, lf_load_half16(super), acc);
             x += 2 * LF_X_DWORDS * m;
             q8_pair(m, x, super + 64 + LF_Q8_CODES, lf_load_half16(super + 32), acc);
@@ -79,7 +70,7 @@ LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, 
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t b = 0; b < k / 32; b++) {
-            prefetch(p, head + LF_Q8_CODES);
+            lf_prefetch(m, p, head + LF_Q8_CODES);
             q8_block(m, x, p + head, _mm512_load_ps(p), acc);
             if (has_mins) {
                 lf_vnni_minimum(m, x, _mm512_load_ps(p + 64), acc);

@@ -6,8 +6,6 @@
 
 #include "kernels/x86/ymm_dot.h"
 
-enum { Q8_AHEAD = 4608 }; /* bytes; prefetch distance within the stream of panels */
-
 /* Sums over a block. */
 LF_INLINE void q8_dot(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *v)
 {
@@ -46,7 +44,7 @@ LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, cons
         const uint32_t *x = tile;
         _Alignas(32) float acc[LF_YMM_MR][LF_NR] = {{0}};
         for (size_t s = 0; s < k / 64; s++) {
-            lf_ymm_prefetch(super, Q8_AHEAD, LF_Q8_SUPER);
+            lf_prefetch(m, super, LF_Q8_SUPER);
             q8_pair(m, x, super + 64, super, acc);
             x += 2 * LF_X_DWORDS * m;
             q8_pair(m, x, super + 64 + LF_Q8_CODES, super + 32, acc);
@@ -75,7 +73,7 @@ LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, 
         for (size_t b = 0; b < k / 32; b++) {
             const float *f = (const float *)(const void *)p;
             const uint8_t *codes = p + head * sizeof(float);
-            lf_ymm_prefetch(p, Q8_AHEAD, head * sizeof(float) + LF_Q8_CODES);
+            lf_prefetch(m, p, head * sizeof(float) + LF_Q8_CODES);
             q8_block(m, x, codes, _mm256_load_ps(f), _mm256_load_ps(f + 8), acc);
             if (has_mins) {
                 lf_ymm_minimum(m, x, _mm256_load_ps(f + 16), _mm256_load_ps(f + 24), acc);

@@ -73,11 +73,4 @@ LF_INLINE __m256i lf_load_ymm(const uint8_t *p)
     return _mm256_load_si256((const __m256i *)(const void *)p);
 }
 
-LF_INLINE void lf_ymm_prefetch(const uint8_t *p, size_t ahead, size_t bytes)
-{
-    for (size_t line = 0; line < bytes; line += 64) {
-        _mm_prefetch((const char *)p + ahead + line, _MM_HINT_T0);
-    }
-}
-
 #endif /* LF_KERNELS_X86_YMM_H */
