@@ -12,10 +12,9 @@
 #include <string.h>
 
 /* ---- Layout of LF_A_I8B32 --------------------------------------------------------------------
- * A row is, per block of 32 values, 15 dwords: the seven below and 8 x 4 codes. A tile of m rows
- * has the same dwords in the same order, each followed by the same dword of the next row:
- * tile[block][dword][row]. So a kernel reads every operand as a broadcast from one stream, and the
- * tile of one row is the row.
+ * A row is, per block of 32 values, 15 dwords: the seven below and 8 x 4 codes. A tile of m rows is
+ * the first block of each row, then the second of each, and so on: kernels read every operand as a
+ * broadcast from one stream, and the tile of one row is the row.
  *
  * An int32 sum s that starts at LF_MAGIC_BITS is the bit pattern of the float LF_MAGIC + s as long
  * as |s| < 2^22 (the largest sum here is 32 * 127 * 128 = 520192). With LF_X_BIAS = -LF_MAGIC *

@@ -91,15 +91,11 @@ static void quantize_i8b32(size_t k, const float *x, void *row)
 
 void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile)
 {
-    size_t n = k / 32 * LF_X_DWORDS;
-    uint32_t *out = tile;
-    /* A block of all rows at a time: its part of the tile stays in the first level cache. */
-    for (size_t d0 = 0; d0 < n; d0 += LF_X_DWORDS) {
-        for (size_t i = 0; i < m; i++) {
-            const uint32_t *row = rows[i];
-            for (size_t d = d0; d < d0 + LF_X_DWORDS; d++) {
-                out[d * m + i] = row[d];
-            }
+    enum { BLOCK = LF_X_DWORDS * 4 };
+    uint8_t *out = tile;
+    for (size_t b = 0; b < k / 32; b++) {
+        for (size_t i = 0; i < m; i++, out += BLOCK) {
+            memcpy(out, (const uint8_t *)rows[i] + b * BLOCK, BLOCK);
         }
     }
 }

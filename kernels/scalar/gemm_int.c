@@ -16,15 +16,14 @@ typedef struct block {
     bool has_mins;
 } block;
 
-/* Adds the group from k0 on to the sums of one row; x is the row's dwords of the block, m dwords
- * apart. */
-static void add_group(const block *w, size_t k0, const uint32_t *x, size_t m, float acc[LF_NR])
+/* Adds the group from k0 on to the sums of one row; x is the row's dwords of the block. */
+static void add_group(const block *w, size_t k0, const uint32_t *x, float acc[LF_NR])
 {
-    float scale = lf_float(x[LF_X_SCALE * m]);
+    float scale = lf_float(x[LF_X_SCALE]);
     const float *scales = w->scales[k0 / w->group];
     int32_t isum[LF_NR] = {0};
     for (size_t i = k0; i < k0 + w->group; i++) {
-        int32_t a = (int8_t)(x[(LF_X_CODES + i / 4) * m] >> i % 4 * 8 & 0xFFu);
+        int32_t a = (int8_t)(x[LF_X_CODES + i / 4] >> i % 4 * 8 & 0xFFu);
         for (size_t c = 0; c < LF_NR; c++) {
             isum[c] += a * w->w[i][c];
         }
@@ -34,16 +33,16 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, size_t m, fl
     }
 }
 
-/* Adds one block; `planes` activation blocks follow each other. */
+/* Adds one block of weights; its `planes` blocks of activations are m blocks apart. */
 static void add_block(const block *w, size_t planes, const uint32_t *x, size_t m, float acc[LF_NR])
 {
     for (size_t k0 = 0; k0 < 32; k0 += w->group) {
         for (size_t plane = 0; plane < planes; plane++) {
-            add_group(w, k0, x + plane * LF_X_DWORDS * m, m, acc);
+            add_group(w, k0, x + plane * LF_X_DWORDS * m, acc);
         }
     }
     for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
-        acc[c] = fmaf(-lf_float(x[LF_X_SUM * m]), w->mins[c], acc[c]);
+        acc[c] = fmaf(-lf_float(x[LF_X_SUM]), w->mins[c], acc[c]);
     }
 }
 
@@ -188,7 +187,7 @@ static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_
             load(panel, k, b, &w);
             const uint32_t *x = (const uint32_t *)tile + b * planes * LF_X_DWORDS * m;
             for (size_t i = 0; i < m; i++) {
-                add_block(&w, planes, x + i, m, acc[i]);
+                add_block(&w, planes, x + i * LF_X_DWORDS, m, acc[i]);
             }
         }
         size_t columns = n - n0 < LF_NR ? n - n0 : LF_NR;

@@ -36,7 +36,7 @@ LF_INLINE __m512i k_codes(const int bits, const uint8_t *codes, const size_t g)
 LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
                      const size_t g, __m512i *v)
 {
-    lf_vnni_dot(m, x + (LF_X_CODES + g) * m, k_codes(bits, codes, g), v);
+    lf_vnni_dot(m, x + LF_X_CODES + g, k_codes(bits, codes, g), v);
 }
 
 /* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
@@ -121,8 +121,8 @@ LF_INLINE void q6k_dot(const size_t m, const uint32_t *x, const uint8_t *codes, 
                        __m512i *v0, __m512i *v1)
 {
     const __m512i w = k_codes(6, codes, g);
-    lf_vnni_dot(m, x + (LF_X_CODES + g) * m, w, v0);
-    lf_vnni_dot(m, x + (LF_X_DWORDS + LF_X_CODES + g) * m, w, v1);
+    lf_vnni_dot(m, x + LF_X_CODES + g, w, v0);
+    lf_vnni_dot(m, x + LF_X_DWORDS * m + LF_X_CODES + g, w, v1);
 }
 
 /* Half a block: groups g .. g + 3; `init` is the dword its sums start with. */
@@ -130,8 +130,8 @@ LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, co
                         const size_t g, const float *scale, __m512 *acc)
 {
     __m512i v0[8], v1[8];
-    lf_vnni_start(m, x + init * m, v0);
-    lf_vnni_start(m, x + (LF_X_DWORDS + init) * m, v1);
+    lf_vnni_start(m, x + init, v0);
+    lf_vnni_start(m, x + LF_X_DWORDS * m + init, v1);
     q6k_dot(m, x, codes, g, v0, v1);
     q6k_dot(m, x, codes, g + 1, v0, v1);
     q6k_dot(m, x, codes, g + 2, v0, v1);

@@ -45,13 +45,14 @@ LF_INLINE __m256i k_codes(const int bits, const uint8_t *codes, const size_t g, 
 LF_INLINE void k_dot2(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
                       const size_t g, __m256i *v)
 {
-    const uint32_t *a0 = x + (LF_X_CODES + g) * m, *a1 = a0 + m;
+    const uint32_t *a0 = x + LF_X_CODES + g, *a1 = a0 + 1;
     for (size_t half = 0; half < 2; half++) {
         const __m256i w0 = k_codes(bits, codes, g, half * 32);
         const __m256i w1 = k_codes(bits, codes, g + 1, half * 32);
 #define F(i)                                                                                       \
-    v[2 * (i) + half] = ymm_dot2(v[2 * (i) + half], w0, _mm256_set1_epi32((int32_t)a0[i]), w1,     \
-                                 _mm256_set1_epi32((int32_t)a1[i]));
+    v[2 * (i) + half] =                                                                            \
+        ymm_dot2(v[2 * (i) + half], w0, _mm256_set1_epi32((int32_t)a0[(i)*LF_X_DWORDS]), w1,       \
+                 _mm256_set1_epi32((int32_t)a1[(i)*LF_X_DWORDS]));
         LF_EACH_ROW(m, F)
 #undef F
     }
@@ -60,8 +61,7 @@ LF_INLINE void k_dot2(const int bits, const size_t m, const uint32_t *x, const u
 LF_INLINE void k_finish(const size_t m, const uint32_t *x, const __m256i *v, const float *scales,
                         float (*acc)[LF_NR])
 {
-    lf_ymm_finish(m, x, x + LF_X_INIT8 * m, v, _mm256_load_ps(scales), _mm256_load_ps(scales + 8),
-                  acc);
+    lf_ymm_finish(m, x, x + LF_X_INIT8, v, _mm256_load_ps(scales), _mm256_load_ps(scales + 8), acc);
 }
 
 /* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, co
                         const size_t g, const float *scale, float (*acc)[LF_NR])
 {
     __m256i v[2 * LF_YMM_MR];
-    lf_ymm_start(m, x + init * m, v);
+    lf_ymm_start(m, x + init, v);
     k_dot2(6, m, x, codes, g, v);
     k_dot2(6, m, x, codes, g + 2, v);
     k_finish(m, x, v, scale, acc);

@@ -11,16 +11,14 @@ LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes,
 {
     const __m256i low = _mm256_set1_epi8(15);
     __m256i v[2 * LF_YMM_MR];
-    lf_ymm_start(m, x + LF_X_INIT4 * m, v);
+    lf_ymm_start(m, x + LF_X_INIT4, v);
     for (size_t g = 0; g < 4; g++) {
         const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
-        lf_ymm_dot(m, x + (LF_X_CODES + g) * m, _mm256_and_si256(w0, low),
-                   _mm256_and_si256(w1, low), v);
-        lf_ymm_dot(m, x + (LF_X_CODES + 4 + g) * m, _mm256_and_si256(_mm256_srli_epi16(w0, 4), low),
+        lf_ymm_dot(m, x + LF_X_CODES + g, _mm256_and_si256(w0, low), _mm256_and_si256(w1, low), v);
+        lf_ymm_dot(m, x + LF_X_CODES + 4 + g, _mm256_and_si256(_mm256_srli_epi16(w0, 4), low),
                    _mm256_and_si256(_mm256_srli_epi16(w1, 4), low), v);
     }
-    lf_ymm_finish(m, x, x + LF_X_INIT4 * m, v, lf_load_half8(halves), lf_load_half8(halves + 16),
-                  acc);
+    lf_ymm_finish(m, x, x + LF_X_INIT4, v, lf_load_half8(halves), lf_load_half8(halves + 16), acc);
 }
 
 LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,

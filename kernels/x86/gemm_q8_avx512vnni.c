@@ -7,7 +7,7 @@
 LF_INLINE void q8_dot(const size_t m, const uint32_t *x, const uint8_t *codes, __m512i *v)
 {
     for (size_t g = 0; g < 8; g++) {
-        lf_vnni_dot(m, x + (LF_X_CODES + g) * m, _mm512_load_si512(codes + g * 64), v);
+        lf_vnni_dot(m, x + LF_X_CODES + g, _mm512_load_si512(codes + g * 64), v);
     }
 }
 
@@ -18,7 +18,7 @@ LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes,
                         __m512 *acc)
 {
     __m512i v[12];
-    lf_vnni_start(m, x + LF_X_INIT8 * m, v);
+    lf_vnni_start(m, x + LF_X_INIT8, v);
     q8_dot(m, x, codes, v);
     lf_vnni_finish(m, x, v, scale, acc);
 }

@@ -10,7 +10,7 @@
 LF_INLINE void q8_dot(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *v)
 {
     for (size_t g = 0; g < 8; g++) {
-        lf_ymm_dot(m, x + (LF_X_CODES + g) * m, lf_load_ymm(codes + g * 64),
+        lf_ymm_dot(m, x + LF_X_CODES + g, lf_load_ymm(codes + g * 64),
                    lf_load_ymm(codes + g * 64 + 32), v);
     }
 }
@@ -22,9 +22,9 @@ LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes,
                         __m256 scale1, float (*acc)[LF_NR])
 {
     __m256i v[2 * LF_YMM_MR];
-    lf_ymm_start(m, x + LF_X_INIT8 * m, v);
+    lf_ymm_start(m, x + LF_X_INIT8, v);
     q8_dot(m, x, codes, v);
-    lf_ymm_finish(m, x, x + LF_X_INIT8 * m, v, scale0, scale1, acc);
+    lf_ymm_finish(m, x, x + LF_X_INIT8, v, scale0, scale1, acc);
 }
 
 /* The same block of weights times both activation blocks of LF_A_I8X2B32. */

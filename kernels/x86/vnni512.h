@@ -5,10 +5,12 @@
 
 #include "kernels/x86/unroll.h"
 
-/* v[i] = dword i of `x` in all lanes. */
+/* Below, x points to a dword of the first row's block; the other rows' blocks follow it. */
+
+/* v[i] = the dword of row i in all lanes. */
 LF_INLINE void lf_vnni_start(const size_t m, const uint32_t *x, __m512i *v)
 {
-#define F(i) v[i] = _mm512_set1_epi32((int32_t)x[i]);
+#define F(i) v[i] = _mm512_set1_epi32((int32_t)x[(i)*LF_X_DWORDS]);
     LF_EACH_ROW(m, F)
 #undef F
 }
@@ -16,7 +18,7 @@ LF_INLINE void lf_vnni_start(const size_t m, const uint32_t *x, __m512i *v)
 /* v[i] += 4 k of 16 columns: w unsigned bytes, x the rows' 4 signed codes. */
 LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, __m512i w, __m512i *v)
 {
-#define F(i) v[i] = _mm512_dpbusd_epi32(v[i], w, _mm512_set1_epi32((int32_t)x[i]));
+#define F(i) v[i] = _mm512_dpbusd_epi32(v[i], w, _mm512_set1_epi32((int32_t)x[(i)*LF_X_DWORDS]));
     LF_EACH_ROW(m, F)
 #undef F
 }
@@ -25,12 +27,13 @@ LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, __m512i w, __m512i
 LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *v, __m512 scale,
                               __m512 *acc)
 {
-    const float *xs = (const float *)(const void *)(x + LF_X_SCALE * m);
-    const float *xb = (const float *)(const void *)(x + LF_X_BIAS * m);
+    const float *xs = (const float *)(const void *)(x + LF_X_SCALE);
+    const float *xb = (const float *)(const void *)(x + LF_X_BIAS);
 #define F(i)                                                                                       \
-    acc[i] = _mm512_fmadd_ps(                                                                      \
-        _mm512_fmadd_ps(_mm512_castsi512_ps(v[i]), _mm512_set1_ps(xs[i]), _mm512_set1_ps(xb[i])),  \
-        scale, acc[i]);
+    acc[i] = _mm512_fmadd_ps(_mm512_fmadd_ps(_mm512_castsi512_ps(v[i]),                            \
+                                             _mm512_set1_ps(xs[(i)*LF_X_DWORDS]),                  \
+                                             _mm512_set1_ps(xb[(i)*LF_X_DWORDS])),                 \
+                             scale, acc[i]);
     LF_EACH_ROW(m, F)
 #undef F
 }
@@ -38,8 +41,8 @@ LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *
 /* acc[i] = fma(-(code sum * activation scale), minimum, acc[i]). */
 LF_INLINE void lf_vnni_minimum(const size_t m, const uint32_t *x, __m512 minimum, __m512 *acc)
 {
-    const float *sum = (const float *)(const void *)(x + LF_X_SUM * m);
-#define F(i) acc[i] = _mm512_fnmadd_ps(_mm512_set1_ps(sum[i]), minimum, acc[i]);
+    const float *sum = (const float *)(const void *)(x + LF_X_SUM);
+#define F(i) acc[i] = _mm512_fnmadd_ps(_mm512_set1_ps(sum[(i)*LF_X_DWORDS]), minimum, acc[i]);
     LF_EACH_ROW(m, F)
 #undef F
 }

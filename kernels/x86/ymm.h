@@ -19,11 +19,13 @@ LF_INLINE void lf_ymm_finish1(__m256i v, float xs, float xb, __m256 scale, float
 LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const uint32_t *init,
                              const __m256i *v, __m256 scale0, __m256 scale1, float (*acc)[LF_NR])
 {
-    const float *xs = (const float *)(const void *)(x + LF_X_SCALE * m);
-    const float *xb = (const float *)(const void *)(x + LF_X_BIAS * m);
+    const float *xs = (const float *)(const void *)(x + LF_X_SCALE);
+    const float *xb = (const float *)(const void *)(x + LF_X_BIAS);
 #define F(i)                                                                                       \
-    lf_ymm_finish1(ymm_sum(v[2 * (i)], init[i]), xs[i], xb[i], scale0, acc[i]);                    \
-    lf_ymm_finish1(ymm_sum(v[2 * (i) + 1], init[i]), xs[i], xb[i], scale1, acc[i] + 8);
+    lf_ymm_finish1(ymm_sum(v[2 * (i)], init[(i)*LF_X_DWORDS]), xs[(i)*LF_X_DWORDS],                \
+                   xb[(i)*LF_X_DWORDS], scale0, acc[i]);                                           \
+    lf_ymm_finish1(ymm_sum(v[2 * (i) + 1], init[(i)*LF_X_DWORDS]), xs[(i)*LF_X_DWORDS],            \
+                   xb[(i)*LF_X_DWORDS], scale1, acc[i] + 8);
     LF_EACH_ROW(m, F)
 #undef F
 }
@@ -32,9 +34,9 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const uint32_t *
 LF_INLINE void lf_ymm_minimum(const size_t m, const uint32_t *x, __m256 minimum0, __m256 minimum1,
                               float (*acc)[LF_NR])
 {
-    const float *sum = (const float *)(const void *)(x + LF_X_SUM * m);
+    const float *sum = (const float *)(const void *)(x + LF_X_SUM);
     for (size_t i = 0; i < m; i++) {
-        const __m256 s = _mm256_set1_ps(sum[i]);
+        const __m256 s = _mm256_set1_ps(sum[i * LF_X_DWORDS]);
         _mm256_store_ps(acc[i], _mm256_fnmadd_ps(s, minimum0, _mm256_load_ps(acc[i])));
         _mm256_store_ps(acc[i] + 8, _mm256_fnmadd_ps(s, minimum1, _mm256_load_ps(acc[i] + 8)));
     }
@@ -42,7 +44,7 @@ LF_INLINE void lf_ymm_minimum(const size_t m, const uint32_t *x, __m256 minimum0
 
 LF_INLINE void lf_ymm_start(const size_t m, const uint32_t *init, __m256i *v)
 {
-#define F(i) v[2 * (i)] = v[2 * (i) + 1] = ymm_start(init[i]);
+#define F(i) v[2 * (i)] = v[2 * (i) + 1] = ymm_start(init[(i)*LF_X_DWORDS]);
     LF_EACH_ROW(m, F)
 #undef F
 }

@@ -10,7 +10,7 @@ LF_INLINE void lf_ymm_dot(const size_t m, const uint32_t *x, __m256i w0, __m256i
 {
 #define F(i)                                                                                       \
     {                                                                                              \
-        const __m256i a = _mm256_set1_epi32((int32_t)x[i]);                                        \
+        const __m256i a = _mm256_set1_epi32((int32_t)x[(i)*LF_X_DWORDS]);                          \
         v[2 * (i)] = ymm_dot(v[2 * (i)], w0, a);                                                   \
         v[2 * (i) + 1] = ymm_dot(v[2 * (i) + 1], w1, a);                                           \
     }

@@ -227,7 +227,9 @@ static void tiles_hold_rows(void **state)
                     uint32_t *tile = lft_tile(act, m, k, rows);
                     for (size_t d = 0; format == LF_A_I8B32 && d < k / 32 * LF_X_DWORDS; d++) {
                         for (size_t r = 0; r < m; r++) {
-                            assert_int_equal(tile[d * m + r], ((uint32_t *)rows[r])[d]);
+                            size_t b = d / LF_X_DWORDS, j = d % LF_X_DWORDS;
+                            assert_int_equal(tile[(b * m + r) * LF_X_DWORDS + j],
+                                             ((uint32_t *)rows[r])[d]);
                         }
                     }
                     lft_unguard(tile);

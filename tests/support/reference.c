@@ -92,7 +92,7 @@ static void multiply(const network *net, const lf_tensor *w, uint64_t e, const d
     memcpy(in, x, n * k * sizeof *in);
     if (net->options->int8_activations && !is_float(w->type)) {
         for (size_t i = 0; i < n * k; i += 32) {
-            round_block(in + i, w->type == LF_Q8_0);
+            round_block(in + i, w->type == LF_Q8_0 || w->type == LF_Q6_K);
         }
     }
     double *row = doubles(k);
