@@ -2,8 +2,14 @@
 /* Owns the quantisation of LF_A_I8B32 and LF_A_I8X2B32 for AVX-512; scalar/act.c defines it. */
 #include "kernels/x86/unroll.h"
 
-LF_INLINE uint32_t largest(__m512i m)
+enum { LOT = 16 }; /* blocks whose scales are computed together, one in each lane */
+
+/* Bits of the largest magnitude of a block. */
+LF_INLINE uint32_t largest(const float *x)
 {
+    const __m512i positive = _mm512_set1_epi32(0x7FFFFFFF);
+    const __m512i m = _mm512_max_epu32(_mm512_and_si512(_mm512_loadu_si512(x), positive),
+                                       _mm512_and_si512(_mm512_loadu_si512(x + 16), positive));
     const __m256i h = _mm256_max_epu32(_mm512_castsi512_si256(m), _mm512_extracti64x4_epi64(m, 1));
     __m128i q = _mm_max_epu32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
     q = _mm_max_epu32(q, _mm_shuffle_epi32(q, _MM_SHUFFLE(1, 0, 3, 2)));
@@ -11,52 +17,127 @@ LF_INLINE uint32_t largest(__m512i m)
     return (uint32_t)_mm_cvtsi128_si32(q);
 }
 
-/* Sum of 16 signed bytes. */
-LF_INLINE int32_t sum_codes(__m128i codes)
+/* Sums of 4 signed bytes each: dwords 0..3 are of the first 16 codes of a block. */
+LF_INLINE __m256i sum_fours(__m256i codes)
 {
-    const __m128i sums =
-        _mm_sad_epu8(_mm_xor_si128(codes, _mm_set1_epi8(-128)), _mm_setzero_si128());
-    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), codes),
+                             _mm256_set1_epi16(1));
 }
 
-LF_INLINE void put_codes(uint8_t *out, float scale, __m512i low, __m512i high)
+/* Sums of the halves of four blocks. */
+LF_INLINE void sum_halves(const __m256i *fours, int32_t *low, int32_t *high)
 {
-    const __m128i l = _mm512_cvtepi32_epi8(low), h = _mm512_cvtepi32_epi8(high);
-    lf_put_block(out, scale, sum_codes(l), sum_codes(h));
-    _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4), l);
-    _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4 + 16), h);
+    const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(fours[0], fours[1]),
+                                        _mm256_hadd_epi32(fours[2], fours[3]));
+    _mm_store_si128((__m128i *)(void *)low, _mm256_castsi256_si128(s));
+    _mm_store_si128((__m128i *)(void *)high, _mm256_extracti128_si256(s, 1));
 }
 
-/* Codes of what rounding x * inverse to `code` left. */
-LF_INLINE __m512i left_over(__m512 x, __m512 inverse, __m512i code)
+LF_INLINE __m256i to_bytes(__m512i low, __m512i high)
 {
-    const __m512 left = _mm512_fmsub_ps(x, inverse, _mm512_cvtepi32_ps(code));
-    return _mm512_cvtps_epi32(_mm512_mul_ps(left, _mm512_set1_ps(LF_X2_STEPS)));
+    return _mm256_set_m128i(_mm512_cvtepi32_epi8(high), _mm512_cvtepi32_epi8(low));
+}
+
+/* The dwords before the codes, as lf_put_block makes them. */
+typedef struct heads {
+    _Alignas(64) uint32_t dwords[LF_X_CODES][LOT];
+} heads;
+
+LF_INLINE void make_heads(__m512 scale, const int32_t *low, const int32_t *high, heads *out)
+{
+    const __m512i l = _mm512_load_si512(low), h = _mm512_load_si512(high);
+    const __m512i sum = _mm512_add_epi32(l, h), magic = _mm512_set1_epi32(LF_MAGIC_BITS);
+    _mm512_store_si512(out->dwords[LF_X_INIT4], _mm512_sub_epi32(magic, _mm512_slli_epi32(sum, 3)));
+    _mm512_store_si512(out->dwords[LF_X_INIT8], _mm512_sub_epi32(magic, _mm512_slli_epi32(sum, 7)));
+    _mm512_store_si512(out->dwords[LF_X_INIT6_LO],
+                       _mm512_sub_epi32(magic, _mm512_slli_epi32(l, 5)));
+    _mm512_store_si512(out->dwords[LF_X_INIT6_HI],
+                       _mm512_sub_epi32(magic, _mm512_slli_epi32(h, 5)));
+    _mm512_store_ps((float *)out->dwords[LF_X_SUM], _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale));
+    _mm512_store_ps((float *)out->dwords[LF_X_SCALE], scale);
+    _mm512_store_ps((float *)out->dwords[LF_X_BIAS],
+                    _mm512_mul_ps(_mm512_set1_ps(-LF_MAGIC), scale));
+}
+
+LF_INLINE void put_head(const heads *from, size_t block, uint8_t *out)
+{
+    for (size_t d = 0; d < LF_X_CODES; d++) {
+        memcpy(out + d * 4, &from->dwords[d][block], 4);
+    }
+}
+
+LF_INLINE __m512 scale22(__m512 scale)
+{
+    const __m512i up = _mm512_add_epi32(_mm512_castps_si512(scale), _mm512_set1_epi32(2));
+    return _mm512_castsi512_ps(_mm512_andnot_si512(_mm512_set1_epi32(3), up));
+}
+
+/* n <= LOT blocks. Blocks without a usable magnitude have an inverse of 0: all their codes become
+ * 0, those of infinities and NaN because the conversion gives 0x80000000 for them. */
+LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t *out)
+{
+    const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
+    _Alignas(64) uint32_t amax[LOT] = {0};
+    _Alignas(64) float inverses[LOT];
+    _Alignas(64) int32_t sums[2][2][LOT] = {{{0}}}; /* [plane][half][block] */
+    for (size_t b = 0; b < n; b++) {
+        amax[b] = largest(x + b * 32);
+    }
+    const __m512i bits = _mm512_load_si512(amax);
+    const __mmask16 huge = _mm512_cmpge_epu32_mask(bits, _mm512_set1_epi32((int)LF_X_HUGE));
+    const __mmask16 usable =
+        _mm512_cmpge_epu32_mask(bits, _mm512_set1_epi32((int)LF_X_TINY)) & (__mmask16)~huge;
+    const __m512 most = _mm512_castsi512_ps(bits);
+    __m512 scale = _mm512_maskz_mul_ps(usable, most, _mm512_set1_ps(1.0f / 127.0f));
+    scale = _mm512_mask_mov_ps(scale22(scale), huge,
+                               _mm512_castsi512_ps(_mm512_set1_epi32(0x7FC00000)));
+    _mm512_store_ps(inverses, _mm512_maskz_div_ps(usable, _mm512_set1_ps(127.0f), most));
+    __m256i fours[2][4] = {{{0}}};
+    for (size_t b = 0; b < n; b++) {
+        const __m512 v0 = _mm512_loadu_ps(x + b * 32), v1 = _mm512_loadu_ps(x + b * 32 + 16);
+        const __m512 inverse = _mm512_set1_ps(inverses[b]);
+        const __m512i c0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, inverse));
+        const __m512i c1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, inverse));
+        const __m256i codes = to_bytes(c0, c1);
+        uint8_t *at = out + b * step + LF_X_CODES * 4;
+        _mm256_storeu_si256((__m256i *)(void *)at, codes);
+        fours[0][b % 4] = sum_fours(codes);
+        if (twice) { /* codes of what this rounding left */
+            const __m512 steps = _mm512_set1_ps(LF_X2_STEPS);
+            const __m512 r0 = _mm512_fmsub_ps(v0, inverse, _mm512_cvtepi32_ps(c0));
+            const __m512 r1 = _mm512_fmsub_ps(v1, inverse, _mm512_cvtepi32_ps(c1));
+            const __m256i rest = to_bytes(_mm512_cvtps_epi32(_mm512_mul_ps(r0, steps)),
+                                          _mm512_cvtps_epi32(_mm512_mul_ps(r1, steps)));
+            _mm256_storeu_si256((__m256i *)(void *)(at + LF_X_DWORDS * 4), rest);
+            fours[1][b % 4] = sum_fours(rest);
+        }
+        if (b % 4 == 3 || b + 1 == n) {
+            sum_halves(fours[0], sums[0][0] + b / 4 * 4, sums[0][1] + b / 4 * 4);
+            if (twice) {
+                sum_halves(fours[1], sums[1][0] + b / 4 * 4, sums[1][1] + b / 4 * 4);
+            }
+        }
+    }
+    heads h;
+    make_heads(scale, sums[0][0], sums[0][1], &h);
+    for (size_t b = 0; b < n; b++) {
+        put_head(&h, b, out + b * step);
+    }
+    if (twice) {
+        const __m512 fine = _mm512_mul_ps(scale, _mm512_set1_ps(1.0f / LF_X2_STEPS));
+        make_heads(_mm512_mask_mov_ps(scale22(fine), huge, fine), sums[1][0], sums[1][1], &h);
+        for (size_t b = 0; b < n; b++) {
+            put_head(&h, b, out + b * step + LF_X_DWORDS * 4);
+        }
+    }
 }
 
 LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
 {
-    const __m512i positive = _mm512_set1_epi32(0x7FFFFFFF);
     const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
-    uint8_t *out = row;
-    for (size_t b = 0; b < k / 32; b++, x += 32, out += step) {
-        const __m512 v0 = _mm512_loadu_ps(x), v1 = _mm512_loadu_ps(x + 16);
-        const uint32_t amax =
-            largest(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(v0), positive),
-                                     _mm512_and_si512(_mm512_castps_si512(v1), positive)));
-        if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
-            (twice ? lf_act_i8x2b32_scalar : lf_act_i8b32_scalar).quantize(32, x, out);
-            continue;
-        }
-        const __m512 inverse = _mm512_set1_ps(127.0f / lf_float(amax));
-        const __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(v0, inverse));
-        const __m512i high = _mm512_cvtps_epi32(_mm512_mul_ps(v1, inverse));
-        const float scale = lf_block_scale(amax);
-        put_codes(out, scale, low, high);
-        if (twice) {
-            put_codes(out + LF_X_DWORDS * 4, lf_scale22(scale * (1.0f / LF_X2_STEPS)),
-                      left_over(v0, inverse, low), left_over(v1, inverse, high));
-        }
+    for (size_t b = 0; b < k / 32; b += LOT) {
+        const size_t n = k / 32 - b < LOT ? k / 32 - b : LOT;
+        quantize_lot(twice, n, x + b * 32, (uint8_t *)row + b * step);
     }
 }
 
