@@ -344,6 +344,18 @@ LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids,
 /* lfm2_session_prefill for one token. */
 LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
+/* lfm2_session_decode for n >= 1 different sessions of one model at once: appends ids[i] to
+ * sessions[i], all in one pass over the weights, so that many texts cost little more than one.
+ * Afterwards each has its logits, the very bits that decoding it alone gives. sessions[0] lends its
+ * working memory: n is at most its n_chunk (LIMIT). Contexts, lengths and KV types may differ.
+ * All or nothing: on LIMIT (too many, or one is full), ARGUMENT (a NULL, an id outside the
+ * vocabulary, a session twice or of another model) and CANCELLED no session has changed, its
+ * logits included. A request to any of the sessions cancels the call; the call consumes those of
+ * all, unless an argument was NULL or n was 0. All sessions are in use by the calling thread while
+ * it runs. */
+LFM2_API int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const int32_t *ids,
+                                          uint32_t n);
+
 /* Appends n >= 1 tokens and writes the logits of each: out is [n][n_vocab] float, row-major. On
  * CANCELLED the rows of the chunks computed so far are written. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);

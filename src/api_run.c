@@ -73,6 +73,26 @@ int32_t lfm2_session_decode(lfm2_session *session, int32_t id)
     return end_call(session, lf_session_append(session, &id, 1, NULL));
 }
 
+int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
+{
+    if (sessions == NULL || ids == NULL) {
+        return lf_api_null(sessions == NULL ? "sessions" : "ids");
+    }
+    if (n == 0) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.empty", "no sessions given");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (sessions[i] == NULL) {
+            return lf_fail(LFM2_E_ARGUMENT, "argument.null", "sessions[%u] is NULL", i);
+        }
+    }
+    int32_t status = lf_session_append_many(sessions, ids, n);
+    for (uint32_t i = 0; i < n; i++) {
+        end_call(sessions[i], status);
+    }
+    return status;
+}
+
 int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out)
 {
     if (session == NULL || ids == NULL || out == NULL) {

@@ -7,8 +7,11 @@
 #include <string.h>
 
 /* Query rows that share a pass over the KV blocks; positions are summed in segments of fixed size
- * and place, merged in order, so that splitting a long context over threads changes no bit. */
-enum { TILE_ROWS = 32, SEGMENT_BLOCKS = 32, SPLIT_TOKENS = 4 };
+ * and place, merged in order, so that splitting a long context over threads changes no bit.
+ * Runs of up to SPLIT_TOKENS tokens are split, as long as there are slots for partial states: a
+ * session's scratch has them for that many of its own tokens, and at least LEAST_SLOTS, because it
+ * may lend its scratch to states with longer contexts. */
+enum { TILE_ROWS = 32, SEGMENT_BLOCKS = 32, SPLIT_TOKENS = 16, LEAST_SLOTS = 64 };
 
 typedef struct attn_job {
     const lf_pass *pass;
@@ -16,9 +19,17 @@ typedef struct attn_job {
     uint32_t layer_index;
     uint32_t head_dim, n_head, group; /* group: query heads of one KV head */
     float *q, *k, *v;                 /* [n][heads][head_dim], [n][kv heads][head_dim] x 2 */
-    lf_attn_fn fn;
-    uint32_t tile_tokens, n_tiles, n_segments;
+    uint32_t tile_tokens;
 } attn_job;
+
+/* Consecutive tokens of a run and the query heads of one KV head. */
+typedef struct attn_tile {
+    const lf_state *state;
+    uint32_t kv_head;
+    uint32_t row;      /* of the pass: the first token */
+    uint32_t position; /* of that token */
+    uint32_t tokens;
+} attn_tile;
 
 /* Working memory of one tile: queries, running state, state of one segment. */
 typedef struct tile_memory {
@@ -42,15 +53,26 @@ static uint32_t segments_for(uint32_t positions)
     return (blocks + SEGMENT_BLOCKS - 1) / SEGMENT_BLOCKS;
 }
 
-/* Tiles for every thread, then the partial states of SPLIT_TOKENS tokens. */
+/* Floats of the partial states of one slot: [n_head] of max, sum, acc[head_dim]. */
+static size_t slot_floats(uint32_t n_head, uint32_t head_dim)
+{
+    return (size_t)n_head * ((size_t)head_dim + 2);
+}
+
+uint32_t lf_attn_slots(const lf_state *state)
+{
+    uint32_t tokens = state->n_chunk < SPLIT_TOKENS ? state->n_chunk : SPLIT_TOKENS;
+    uint32_t own = tokens * segments_for(state->n_ctx);
+    return state->n_chunk > 1 && own < LEAST_SLOTS ? LEAST_SLOTS : own;
+}
+
+/* Tiles for every thread, then the slots. */
 size_t lf_attn_scratch(const lfm2_model *model, const lf_state *state, uint32_t layer)
 {
     const lf_hparams *h = &model->source->hparams;
     uint32_t rows = rows_of_tile(h->n_head / h->n_head_kv[layer]);
     size_t tiles = model->runtime->sched.n_threads * tile_floats(rows, h->head_dim);
-    size_t split =
-        (size_t)SPLIT_TOKENS * h->n_head * segments_for(state->n_ctx) * ((size_t)h->head_dim + 2);
-    return tiles + split;
+    return tiles + lf_attn_slots(state) * slot_floats(h->n_head, h->head_dim);
 }
 
 static tile_memory tile_of_part(const attn_job *j, uint32_t part)
@@ -70,11 +92,10 @@ static tile_memory tile_of_part(const attn_job *j, uint32_t part)
 
 /* ---- Queries, keys and values of the new tokens ---- */
 
-static void store_kv(const attn_job *j, uint32_t head, uint32_t position, const float *k,
-                     const float *v)
+static void store_kv(const attn_job *j, const lf_state *state, uint32_t head, uint32_t position,
+                     const float *k, const float *v)
 {
     const lf_pass *pass = j->pass;
-    lf_state *state = pass->state;
     uint32_t block = position / LF_ATTN_BLOCK;
     uint32_t column = position % LF_ATTN_BLOCK;
     uint8_t *kb = lf_state_block(pass->model, state, state->k[j->layer_index], head, block);
@@ -106,6 +127,7 @@ static void qkv_body(void *ctx, uint32_t part, size_t begin, size_t end)
     size_t n = j->head_dim;
     float scale = 1.0f / sqrtf((float)j->head_dim);
     for (size_t t = begin; t < end; t++) {
+        const lf_state *state = j->pass->runs[j->pass->s->row_run[t]].state;
         const float *cosines = j->pass->s->rope + t * n;
         const float *sines = cosines + n / 2;
         for (uint32_t head = 0; head < j->n_head; head++) {
@@ -119,38 +141,40 @@ static void qkv_body(void *ctx, uint32_t part, size_t begin, size_t end)
             const float *v = j->v + (t * j->layer->n_head_kv + head) * n;
             ops->rmsnorm(n, k, j->layer->k_norm, eps, k);
             ops->rope(n, cosines, sines, k);
-            store_kv(j, head, j->pass->start + (uint32_t)t, k, v);
+            store_kv(j, state, head, lf_row_position(j->pass, t), k, v);
         }
     }
 }
 
 /* ---- Blocked online softmax ---- */
 
-/* State of one segment for `tokens` tokens from `first`. */
-static void segment(const attn_job *j, uint32_t kv_head, uint32_t first, uint32_t tokens,
-                    uint32_t seg, const float *q, const lf_attn_state *state)
+/* State of one segment for the rows of a tile. */
+static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, const float *q,
+                    const lf_attn_state *out)
 {
     const lf_pass *pass = j->pass;
-    uint32_t rows = tokens * j->group;
+    const lf_state *s = tile->state;
+    lf_attn_fn attend_block =
+        s->kv_type == LFM2_KV_F32 ? pass->kernels->ops.attn_f32 : pass->kernels->ops.attn_f16;
+    uint32_t rows = tile->tokens * j->group;
     for (uint32_t r = 0; r < rows; r++) {
-        state->max[r] = -INFINITY;
-        state->sum[r] = 0;
-        memset(state->acc + r * state->acc_stride, 0, j->head_dim * sizeof(float));
+        out->max[r] = -INFINITY;
+        out->sum[r] = 0;
+        memset(out->acc + r * out->acc_stride, 0, j->head_dim * sizeof(float));
     }
-    uint32_t last = pass->start + first + tokens - 1; /* newest position any row sees */
+    uint32_t last = tile->position + tile->tokens - 1; /* newest position any row sees */
     uint32_t end = (seg + 1) * SEGMENT_BLOCKS;
     uint32_t valid[LF_MAX_HEADS]; /* a tile has at most max(TILE_ROWS, heads) rows */
     for (uint32_t b = seg * SEGMENT_BLOCKS; b < end && b * LF_ATTN_BLOCK <= last; b++) {
         for (uint32_t r = 0; r < rows; r++) {
-            uint32_t seen = pass->start + first + r / j->group + 1;
+            uint32_t seen = tile->position + r / j->group + 1;
             uint32_t before = b * LF_ATTN_BLOCK;
             uint32_t here = seen > before ? seen - before : 0;
             valid[r] = here < LF_ATTN_BLOCK ? here : LF_ATTN_BLOCK;
         }
-        const lf_state *s = pass->state;
-        j->fn(rows, j->head_dim, q, j->head_dim, valid,
-              lf_state_block(pass->model, s, s->k[j->layer_index], kv_head, b),
-              lf_state_block(pass->model, s, s->v[j->layer_index], kv_head, b), state);
+        attend_block(rows, j->head_dim, q, j->head_dim, valid,
+                     lf_state_block(pass->model, s, s->k[j->layer_index], tile->kv_head, b),
+                     lf_state_block(pass->model, s, s->v[j->layer_index], tile->kv_head, b), out);
     }
 }
 
@@ -178,117 +202,210 @@ static void merge_row(const lf_ops *ops, size_t n, float part_max, float part_su
     ops->axpy(n, new_weight, part_acc, acc);
 }
 
-static void gather_queries(const attn_job *j, uint32_t kv_head, uint32_t first, uint32_t tokens,
-                           float *q)
+static void gather_queries(const attn_job *j, const attn_tile *tile, float *q)
 {
     size_t n = (size_t)j->group * j->head_dim;
-    for (uint32_t t = 0; t < tokens; t++) {
-        const float *from =
-            j->q + ((size_t)(first + t) * j->n_head + (size_t)kv_head * j->group) * j->head_dim;
-        memcpy(q + t * n, from, n * sizeof(float));
+    for (uint32_t t = 0; t < tile->tokens; t++) {
+        size_t head = (size_t)(tile->row + t) * j->n_head + (size_t)tile->kv_head * j->group;
+        memcpy(q + t * n, j->q + head * j->head_dim, n * sizeof(float));
     }
 }
 
-static float *output_row(const attn_job *j, uint32_t kv_head, uint32_t first, uint32_t row)
+static float *output_row(const attn_job *j, const attn_tile *tile, uint32_t row)
 {
-    size_t head = (size_t)kv_head * j->group + row % j->group;
-    return j->pass->s->mixed + ((size_t)(first + row / j->group) * j->n_head + head) * j->head_dim;
+    size_t head = (size_t)tile->kv_head * j->group + row % j->group;
+    size_t token = tile->row + row / j->group;
+    return j->pass->s->mixed + (token * j->n_head + head) * j->head_dim;
 }
 
-/* Unit = (KV head, tile of tokens): all segments in order. */
-static void tile_body(void *ctx, uint32_t part, size_t begin, size_t end)
-{
-    const attn_job *j = ctx;
-    const lf_ops *ops = &j->pass->kernels->ops;
-    tile_memory m = tile_of_part(j, part);
-    size_t n = j->head_dim;
-    for (size_t unit = begin; unit < end; unit++) {
-        uint32_t kv_head = (uint32_t)(unit / j->n_tiles);
-        /* The last tiles see the most positions: they go first, so that none is left over late. */
-        uint32_t first = (j->n_tiles - 1 - (uint32_t)(unit % j->n_tiles)) * j->tile_tokens;
-        uint32_t left = j->pass->n - first;
-        uint32_t tokens = left < j->tile_tokens ? left : j->tile_tokens;
-        uint32_t rows = tokens * j->group;
-        gather_queries(j, kv_head, first, tokens, m.q);
-        memset(m.sum, 0, rows * sizeof(float));
-        lf_attn_state state = {m.part_max, m.part_sum, m.part_acc, n};
-        for (uint32_t seg = 0; seg < segments_for(j->pass->start + first + tokens); seg++) {
-            segment(j, kv_head, first, tokens, seg, m.q, &state);
-            for (uint32_t r = 0; r < rows; r++) {
-                merge_row(ops, n, m.part_max[r], m.part_sum[r], m.part_acc + r * n, &m.max[r],
-                          &m.sum[r], m.acc + r * n);
-            }
-        }
-        for (uint32_t r = 0; r < rows; r++) {
-            ops->scale(n, 1.0f / m.sum[r], m.acc + r * n, output_row(j, kv_head, first, r));
-        }
-    }
-}
-
-/* Few tokens, long context. Unit = (token, KV head, segment): partial states, merged afterwards.
- * Layout: [token][head][segment] of max, sum, acc[head_dim]. */
-static float *partial(const attn_job *j, uint32_t token, uint32_t head, uint32_t seg)
+static float *partial(const attn_job *j, size_t slot, size_t head)
 {
     uint32_t rows = rows_of_tile(j->group);
-    float *base =
+    float *slots =
         j->pass->s->attn_part + j->pass->sched->n_threads * tile_floats(rows, j->head_dim);
-    size_t index = ((size_t)token * j->n_head + head) * j->n_segments + seg;
-    return base + index * ((size_t)j->head_dim + 2);
+    return slots + slot * slot_floats(j->n_head, j->head_dim) + head * ((size_t)j->head_dim + 2);
 }
 
-static void split_body(void *ctx, uint32_t part, size_t begin, size_t end)
+/* All segments in order. */
+static void walk_tile(const attn_job *j, const attn_tile *tile, const tile_memory *m)
+{
+    const lf_ops *ops = &j->pass->kernels->ops;
+    size_t n = j->head_dim;
+    uint32_t rows = tile->tokens * j->group;
+    memset(m->sum, 0, rows * sizeof(float));
+    lf_attn_state state = {m->part_max, m->part_sum, m->part_acc, n};
+    for (uint32_t seg = 0; seg < segments_for(tile->position + tile->tokens); seg++) {
+        segment(j, tile, seg, m->q, &state);
+        for (uint32_t r = 0; r < rows; r++) {
+            merge_row(ops, n, m->part_max[r], m->part_sum[r], m->part_acc + r * n, &m->max[r],
+                      &m->sum[r], m->acc + r * n);
+        }
+    }
+    for (uint32_t r = 0; r < rows; r++) {
+        ops->scale(n, 1.0f / m->sum[r], m->acc + r * n, output_row(j, tile, r));
+    }
+}
+
+/* One segment, kept in the slots of its tokens, of which `slot` is the first one's. */
+static void split_tile(const attn_job *j, const attn_tile *tile, const tile_memory *m, size_t slot,
+                       uint32_t n_segments, uint32_t seg)
+{
+    size_t n = j->head_dim;
+    lf_attn_state state = {m->part_max, m->part_sum, m->part_acc, n};
+    segment(j, tile, seg, m->q, &state);
+    for (uint32_t r = 0; r < tile->tokens * j->group; r++) {
+        uint32_t token = r / j->group;
+        float *to = partial(j, slot + (size_t)token * n_segments + seg,
+                            (size_t)tile->kv_head * j->group + r % j->group);
+        to[0] = m->part_max[r];
+        to[1] = m->part_sum[r];
+        memcpy(to + 2, m->part_acc + r * n, n * sizeof(float));
+    }
+}
+
+/* ---- Division over threads ---- */
+
+void lf_attn_begin(const lf_pass *pass)
+{
+    uint32_t *order = pass->s->attn_order;
+    for (uint32_t i = 0; i < pass->n_runs; i++) {
+        uint32_t at = i;
+        for (; at > 0; at--) {
+            const lf_run *before = &pass->runs[order[at - 1]];
+            if (before->state->length >= pass->runs[i].state->length) {
+                break;
+            }
+            order[at] = order[at - 1];
+        }
+        order[at] = i;
+    }
+}
+
+static uint32_t seen_by(const lf_run *run)
+{
+    return run->state->length + run->n;
+}
+
+/* Fills the plans for tiles of tile_tokens; returns the units. Long contexts go first: they get
+ * slots and are not left over late. */
+static size_t plan_runs(const attn_job *j)
+{
+    const lf_pass *pass = j->pass;
+    uint32_t slots = 0;
+    size_t units = 0;
+    for (size_t i = 0; i < pass->n_runs; i++) {
+        uint32_t index = pass->s->attn_order[i];
+        const lf_run *run = &pass->runs[index];
+        lf_attn_plan *plan = &pass->s->attn_plan[index];
+        uint32_t segments = segments_for(seen_by(run));
+        bool split = run->n <= SPLIT_TOKENS && segments > 1 &&
+                     (size_t)run->n * segments <= pass->s->attn_slots - slots;
+        *plan = (lf_attn_plan){.first_unit = units,
+                               .n_tiles = (run->n + j->tile_tokens - 1) / j->tile_tokens,
+                               .n_segments = split ? segments : 0,
+                               .first_slot = slots};
+        slots += run->n * plan->n_segments;
+        units += (size_t)j->layer->n_head_kv * plan->n_tiles * (split ? segments : 1);
+    }
+    return units;
+}
+
+/* The run that a unit belongs to. */
+static uint32_t run_of_unit(const lf_pass *pass, size_t unit)
+{
+    size_t low = 0; /* first_unit of order[low] <= unit < that of order[high] */
+    size_t high = pass->n_runs;
+    while (high - low > 1) {
+        size_t mid = (low + high) / 2;
+        if (pass->s->attn_plan[pass->s->attn_order[mid]].first_unit <= unit) {
+            low = mid;
+        } else {
+            high = mid;
+        }
+    }
+    return pass->s->attn_order[low];
+}
+
+/* Unit = (run, KV head, tile of tokens), of split runs also one segment. */
+static void attend_body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     const attn_job *j = ctx;
+    const lf_pass *pass = j->pass;
     tile_memory m = tile_of_part(j, part);
-    size_t n = j->head_dim;
     for (size_t unit = begin; unit < end; unit++) {
-        uint32_t seg = (uint32_t)(unit % j->n_segments);
-        uint32_t kv_head = (uint32_t)(unit / j->n_segments % j->layer->n_head_kv);
-        uint32_t token = (uint32_t)(unit / j->n_segments / j->layer->n_head_kv);
-        lf_attn_state state = {m.part_max, m.part_sum, m.part_acc, n};
-        gather_queries(j, kv_head, token, 1, m.q);
-        segment(j, kv_head, token, 1, seg, m.q, &state);
-        for (uint32_t g = 0; g < j->group; g++) {
-            float *to = partial(j, token, kv_head * j->group + g, seg);
-            to[0] = m.part_max[g];
-            to[1] = m.part_sum[g];
-            memcpy(to + 2, m.part_acc + g * n, n * sizeof(float));
+        uint32_t index = run_of_unit(pass, unit);
+        const lf_run *run = &pass->runs[index];
+        const lf_attn_plan *plan = &pass->s->attn_plan[index];
+        size_t rest = unit - plan->first_unit;
+        /* The last tiles see the most positions: they go first. */
+        uint32_t first = (plan->n_tiles - 1 - (uint32_t)(rest % plan->n_tiles)) * j->tile_tokens;
+        uint32_t left = run->n - first;
+        attn_tile tile = {.state = run->state,
+                          .row = pass->s->run_first[index] + first,
+                          .position = run->state->length + first,
+                          .tokens = left < j->tile_tokens ? left : j->tile_tokens};
+        rest /= plan->n_tiles;
+        uint32_t segments = plan->n_segments == 0 ? 1 : plan->n_segments;
+        tile.kv_head = (uint32_t)(rest / segments);
+        gather_queries(j, &tile, m.q);
+        if (plan->n_segments == 0) {
+            walk_tile(j, &tile, &m);
+        } else {
+            split_tile(j, &tile, &m, plan->first_slot + (size_t)first * segments, segments,
+                       (uint32_t)(rest % segments));
         }
     }
 }
 
+/* Unit = (row, head); those of split runs have partial states. */
 static void merge_body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     (void)part;
     const attn_job *j = ctx;
+    const lf_scratch *s = j->pass->s;
     const lf_ops *ops = &j->pass->kernels->ops;
     size_t n = j->head_dim;
-    for (size_t unit = begin; unit < end; unit++) { /* unit = (token, head) */
-        float *row = partial(j, (uint32_t)(unit / j->n_head), (uint32_t)(unit % j->n_head), 0);
-        for (uint32_t seg = 1; seg < j->n_segments; seg++) {
-            const float *next = row + seg * (n + 2);
-            merge_row(ops, n, next[0], next[1], next + 2, &row[0], &row[1], row + 2);
+    for (size_t unit = begin; unit < end; unit++) {
+        size_t row = unit / j->n_head;
+        uint32_t run = s->row_run[row];
+        const lf_attn_plan *plan = &s->attn_plan[run];
+        if (plan->n_segments == 0) {
+            continue;
         }
-        ops->scale(n, 1.0f / row[1], row + 2, j->pass->s->mixed + unit * n);
+        size_t slot = plan->first_slot + (row - s->run_first[run]) * plan->n_segments;
+        float *sum = partial(j, slot, unit % j->n_head);
+        for (uint32_t seg = 1; seg < plan->n_segments; seg++) {
+            const float *next = partial(j, slot + seg, unit % j->n_head);
+            merge_row(ops, n, next[0], next[1], next + 2, &sum[0], &sum[1], sum + 2);
+        }
+        ops->scale(n, 1.0f / sum[1], sum + 2, s->mixed + unit * n);
     }
 }
 
 static void attend(attn_job *j)
 {
     const lf_pass *pass = j->pass;
-    uint32_t seen = pass->start + pass->n;
-    j->n_segments = segments_for(seen);
-    size_t block_cost = (size_t)j->group * j->head_dim * 8; /* ns of one KV block for one token */
-    if (pass->n <= SPLIT_TOKENS) {
-        size_t units = (size_t)pass->n * j->layer->n_head_kv * j->n_segments;
-        size_t blocks = seen / LF_ATTN_BLOCK / j->n_segments + 1;
-        lf_pass_parallel(pass, units, blocks * block_cost, split_body, j);
-        lf_pass_parallel(pass, (size_t)pass->n * j->n_head, j->n_segments * 16, merge_body, j);
-        return;
-    }
+    size_t least_units = 2 * (size_t)pass->sched->n_threads;
     j->tile_tokens = rows_of_tile(j->group) / j->group;
-    j->n_tiles = (pass->n + j->tile_tokens - 1) / j->tile_tokens;
-    lf_parallel(pass->sched, (size_t)j->layer->n_head_kv * j->n_tiles, 1, tile_body, j);
+    size_t units = plan_runs(j);
+    while (units < least_units && j->tile_tokens > 1) { /* smaller tiles read KV more often */
+        j->tile_tokens = (j->tile_tokens + 1) / 2;
+        units = plan_runs(j);
+    }
+    size_t blocks = 0; /* that tokens meet */
+    size_t merges = 0;
+    for (size_t i = 0; i < pass->n_runs; i++) {
+        const lf_run *run = &pass->runs[i];
+        blocks += run->n * ((size_t)seen_by(run) / LF_ATTN_BLOCK + 1);
+        merges += run->n * (size_t)pass->s->attn_plan[i].n_segments;
+    }
+    /* About 16 multiplications a nanosecond, two a value of K and V. */
+    size_t block_ns = (size_t)j->n_head * j->head_dim * LF_ATTN_BLOCK * 2 / 16;
+    lf_pass_balance(pass, units, blocks * block_ns, attend_body, j);
+    if (merges > 0) {
+        size_t rows = (size_t)pass->n * j->n_head;
+        lf_pass_parallel(pass, rows, merges * 16 / pass->n + 1, merge_body, j);
+    }
 }
 
 void lf_block_attn(const lf_pass *pass, uint32_t layer)
@@ -307,9 +424,7 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
                   .group = h->n_head / w->n_head_kv,
                   .q = s->mix,
                   .k = s->mix + pass->n * heads,
-                  .v = s->mix + pass->n * (heads + kv),
-                  .fn = pass->state->kv_type == LFM2_KV_F32 ? pass->kernels->ops.attn_f32
-                                                            : pass->kernels->ops.attn_f16};
+                  .v = s->mix + pass->n * (heads + kv)};
     lf_acts acts;
     memcpy(acts.rows, s->acts, sizeof acts.rows);
     lf_norm_rows(pass, s->x, w->mixer_norm, pass->n, width, s->normed);

@@ -7,57 +7,99 @@
 typedef struct conv_job {
     const lf_pass *pass;
     const lf_layer *layer;
-    const float *now; /* [taps - 1][H] history before the pass */
-    float *next;      /* the same after it */
+    uint32_t layer_index;
 } conv_job;
 
-/* u of token t (from the start of the pass; negative: before it). */
-static const float *history(const conv_job *j, const float *ring, int64_t t)
+/* One run in this layer. */
+typedef struct conv_run {
+    uint32_t n;       /* tokens */
+    const float *bcx; /* [n][3][H] */
+    float *out;       /* [n][H] */
+    const float *now; /* [taps - 1][H] history before the pass */
+    float *next;      /* the same after it */
+} conv_run;
+
+static conv_run open_run(const conv_job *j, uint32_t index)
 {
-    const lf_hparams *h = &j->pass->model->source->hparams;
+    const lf_pass *pass = j->pass;
+    const lf_run *run = &pass->runs[index];
+    size_t width = pass->model->source->hparams.n_embd;
+    size_t first = pass->s->run_first[index];
+    return (conv_run){.n = run->n,
+                      .bcx = pass->s->mix + first * 3 * width,
+                      .out = pass->s->mixed + first * width,
+                      .now = lf_state_conv(pass->model, run->state, j->layer_index, false),
+                      .next = lf_state_conv(pass->model, run->state, j->layer_index, true)};
+}
+
+/* u of token t of the run (negative: before the pass). */
+static const float *history(const lf_hparams *h, const conv_run *run, const float *ring, int64_t t)
+{
     int64_t taps = h->conv_kernel;
     if (t < 0) {
-        return j->now + (size_t)(taps - 1 + t) * h->n_embd;
+        return run->now + (size_t)(taps - 1 + t) * h->n_embd;
     }
     return ring + (size_t)(t % taps) * h->n_embd;
 }
 
 /* Returns u of the token. */
-static const float *filter_token(const conv_job *j, float *ring, int64_t t, float *out)
+static const float *filter_token(const conv_job *j, const conv_run *run, float *ring, int64_t t,
+                                 float *out)
 {
     const lf_pass *pass = j->pass;
     const lf_hparams *h = &pass->model->source->hparams;
     int64_t taps = h->conv_kernel;
     const float *past[LF_MAX_TAPS];
     for (int64_t i = 0; i < taps - 1; i++) {
-        past[i] = history(j, ring, t - (taps - 1) + i);
+        past[i] = history(h, run, ring, t - (taps - 1) + i);
     }
     float *u = ring + (size_t)(t % taps) * h->n_embd;
-    pass->kernels->ops.conv(h->n_embd, h->conv_kernel, pass->s->mix + (size_t)t * 3 * h->n_embd,
-                            past, j->layer->conv_kernel, u, out);
+    pass->kernels->ops.conv(h->n_embd, h->conv_kernel, run->bcx + (size_t)t * 3 * h->n_embd, past,
+                            j->layer->conv_kernel, u, out);
     return u;
+}
+
+/* Tokens [begin, end) of a run. */
+static void filter_run(const conv_job *j, const conv_run *run, float *ring, uint32_t begin,
+                       uint32_t end)
+{
+    const lf_hparams *h = &j->pass->model->source->hparams;
+    size_t width = h->n_embd;
+    size_t rows = (size_t)h->conv_kernel + 2;
+    uint32_t kept = h->conv_kernel - 1;
+    if (begin == 0 && run->n < kept) { /* shorter than the history: part of the old one stays */
+        memcpy(run->next, run->now + run->n * width, (kept - run->n) * width * sizeof(float));
+    }
+    if (begin > 0) {
+        /* The first tokens need the u of tokens that belong to another part: made again here. What
+         * they in turn see as their past does not matter for u. */
+        float *unused = ring + (rows - 1) * width;
+        memset(ring, 0, rows * width * sizeof(float));
+        for (uint32_t t = begin > kept ? begin - kept : 0; t < begin; t++) {
+            filter_token(j, run, ring, t, unused);
+        }
+    }
+    for (uint32_t t = begin; t < end; t++) {
+        const float *u = filter_token(j, run, ring, t, run->out + t * width);
+        if (t + kept >= run->n) {
+            memcpy(run->next + (t + kept - run->n) * width, u, width * sizeof(float));
+        }
+    }
 }
 
 static void filter_body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     const conv_job *j = ctx;
     const lf_hparams *h = &j->pass->model->source->hparams;
-    size_t rows = (size_t)h->conv_kernel + 2;
-    float *ring = j->pass->s->conv_ring + part * rows * h->n_embd;
-    float *unused = ring + (rows - 1) * h->n_embd;
-    /* The part's first tokens need the u of tokens that belong to another part: made again here.
-     * What they in turn see as their past does not matter for u. */
-    memset(ring, 0, rows * h->n_embd * sizeof(float));
-    int64_t warm = (int64_t)begin - (h->conv_kernel - 1);
-    for (int64_t t = warm > 0 ? warm : 0; t < (int64_t)begin; t++) {
-        filter_token(j, ring, t, unused);
-    }
-    size_t kept = (size_t)h->conv_kernel - 1;
-    for (size_t t = begin; t < end; t++) {
-        const float *u = filter_token(j, ring, (int64_t)t, j->pass->s->mixed + t * h->n_embd);
-        if (t + kept >= j->pass->n) {
-            memcpy(j->next + (t + kept - j->pass->n) * h->n_embd, u, h->n_embd * sizeof(float));
-        }
+    const lf_scratch *s = j->pass->s;
+    float *ring = s->conv_ring + part * ((size_t)h->conv_kernel + 2) * h->n_embd;
+    for (size_t row = begin; row < end;) {
+        uint32_t index = s->row_run[row];
+        uint32_t first = s->run_first[index];
+        conv_run run = open_run(j, index);
+        size_t stop = first + run.n < end ? first + run.n : end;
+        filter_run(j, &run, ring, (uint32_t)row - first, (uint32_t)stop - first);
+        row = stop;
     }
 }
 
@@ -67,19 +109,13 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
     const lf_layer *w = &pass->model->layers[layer];
     lf_scratch *s = pass->s;
     size_t width = h->n_embd;
-    size_t taps = h->conv_kernel;
     lf_acts acts;
     memcpy(acts.rows, s->acts, sizeof acts.rows);
     lf_norm_rows(pass, s->x, w->mixer_norm, pass->n, width, s->normed);
     lf_acts_make(pass, s->normed, width, pass->n, width, lf_format_bit(&w->in), &acts);
     lf_linear(pass, &acts, &w->in, s->mix, 3 * width);
 
-    conv_job j = {pass, w, lf_state_conv(pass->model, pass->state, layer, false),
-                  lf_state_conv(pass->model, pass->state, layer, true)};
-    /* A pass shorter than the history keeps part of the old one. */
-    if (pass->n < taps - 1) {
-        memmove(j.next, j.now + pass->n * width, (taps - 1 - pass->n) * width * sizeof(float));
-    }
+    conv_job j = {pass, w, layer};
     lf_pass_parallel(pass, pass->n, width / 2, filter_body, &j);
 
     lf_acts_make(pass, s->mixed, width, pass->n, width, lf_format_bit(&w->out), &acts);

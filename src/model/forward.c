@@ -7,18 +7,33 @@
 
 typedef struct rows_job {
     const lf_pass *pass;
-    const int32_t *ids;
     const float *x;
     float *y;
 } rows_job;
 
+/* cos and sin of a position. The angle is an f32 product, as in the reference implementation: at
+ * long positions its rounding shows in the logits. */
+static void rope_angles(const lf_pass *pass, uint32_t position, float *row)
+{
+    size_t half = pass->model->source->hparams.head_dim / 2;
+    for (size_t i = 0; i < half; i++) {
+        float angle = (float)position * pass->model->rope_freq[i];
+        row[i] = (float)cos((double)angle);
+        row[half + i] = (float)sin((double)angle);
+    }
+}
+
 static void embed_body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     (void)part;
-    const rows_job *j = ctx;
-    size_t width = j->pass->model->source->hparams.n_embd;
-    for (size_t i = begin; i < end; i++) {
-        lf_model_embed(j->pass->model, j->ids[i], j->y + i * width);
+    const lf_pass *pass = ctx;
+    const lf_hparams *h = &pass->model->source->hparams;
+    const lf_scratch *s = pass->s;
+    for (size_t row = begin; row < end; row++) {
+        uint32_t run = s->row_run[row];
+        int32_t id = pass->runs[run].ids[row - s->run_first[run]];
+        lf_model_embed(pass->model, id, s->x + row * h->n_embd);
+        rope_angles(pass, lf_row_position(pass, row), s->rope + row * h->head_dim);
     }
 }
 
@@ -32,75 +47,127 @@ static void add_body(void *ctx, uint32_t part, size_t begin, size_t end)
 
 void lf_add_rows(const lf_pass *pass, uint32_t n, const float *x, float *y)
 {
-    rows_job j = {pass, NULL, x, y};
+    rows_job j = {pass, x, y};
     lf_pass_parallel(pass, n, pass->model->source->hparams.n_embd / 8, add_body, &j);
 }
 
-/* cos and sin of every position of the pass. The angle is an f32 product, as in the reference
- * implementation: at long positions its rounding shows in the logits. */
-static void rope_angles(const lf_pass *pass)
-{
-    size_t half = pass->model->source->hparams.head_dim / 2;
-    for (uint32_t t = 0; t < pass->n; t++) {
-        float *row = pass->s->rope + t * 2 * half;
-        for (size_t i = 0; i < half; i++) {
-            float angle = (float)(pass->start + t) * pass->model->rope_freq[i];
-            row[i] = (float)cos((double)angle);
-            row[half + i] = (float)sin((double)angle);
-        }
-    }
-}
-
 /* Entering a KV block clears it: kernels read whole blocks, also where nothing was written yet. */
-static void clear_new_blocks(const lf_pass *pass)
+static void clear_new_blocks(const lfm2_model *model, const lf_run *run)
 {
-    const lf_hparams *h = &pass->model->source->hparams;
-    size_t bytes = (size_t)LF_ATTN_BLOCK * h->head_dim * pass->state->kv_item;
-    uint32_t first = (pass->start + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
-    uint32_t end = (pass->start + pass->n + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
+    const lf_hparams *h = &model->source->hparams;
+    const lf_state *state = run->state;
+    size_t bytes = (size_t)LF_ATTN_BLOCK * h->head_dim * state->kv_item;
+    uint32_t first = (state->length + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
+    uint32_t end = (state->length + run->n + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
     for (uint32_t l = 0; l < h->n_layer; l++) {
         for (uint32_t head = 0; head < h->n_head_kv[l]; head++) {
             for (uint32_t b = first; b < end; b++) {
-                memset(lf_state_block(pass->model, pass->state, pass->state->k[l], head, b), 0,
-                       bytes);
-                memset(lf_state_block(pass->model, pass->state, pass->state->v[l], head, b), 0,
-                       bytes);
+                memset(lf_state_block(model, state, state->k[l], head, b), 0, bytes);
+                memset(lf_state_block(model, state, state->v[l], head, b), 0, bytes);
             }
         }
     }
 }
 
-static void head(const lf_pass *pass, lf_logits wanted, float *out)
+/* Moves the wanted rows to the front of x and notes where their logits go; returns how many. */
+static uint32_t collect_wanted(const lf_pass *pass)
 {
-    const lfm2_model *model = pass->model;
-    const lf_hparams *h = &model->source->hparams;
-    uint32_t n = wanted == LF_LOGITS_ALL ? pass->n : 1;
-    const float *x = pass->s->x + (size_t)(pass->n - n) * h->n_embd;
-    lf_norm_rows(pass, x, model->final_norm, n, h->n_embd, pass->s->normed);
-    lf_acts acts;
-    memcpy(acts.rows, pass->s->acts, sizeof acts.rows);
-    lf_acts_make(pass, pass->s->normed, h->n_embd, n, h->n_embd, lf_format_bit(&model->head),
-                 &acts);
-    lf_linear(pass, &acts, &model->head, out, h->n_vocab);
+    const lf_hparams *h = &pass->model->source->hparams;
+    lf_scratch *s = pass->s;
+    size_t width = h->n_embd;
+    uint32_t n = 0;
+    for (size_t i = 0; i < pass->n_runs; i++) {
+        const lf_run *run = &pass->runs[i];
+        uint32_t wanted = run->wanted == LF_LOGITS_ALL ? run->n : run->wanted == LF_LOGITS_LAST;
+        for (uint32_t w = 0; w < wanted; w++, n++) {
+            uint32_t row = s->run_first[i + 1] - wanted + w;
+            if (row != n) {
+                memcpy(s->x + n * width, s->x + row * width, width * sizeof(float));
+            }
+            s->head_rows[n] = run->out + (size_t)w * h->n_vocab;
+        }
+    }
+    return n;
 }
 
-int32_t lf_forward(const lfm2_model *model, lf_state *state, const int32_t *ids, uint32_t n,
-                   lf_logits wanted, float *out, const atomic_int *cancel)
+static void head(const lf_pass *pass)
+{
+    const lfm2_model *model = pass->model;
+    lf_scratch *s = pass->s;
+    size_t width = model->source->hparams.n_embd;
+    uint32_t n = collect_wanted(pass);
+    if (n == 0) {
+        return;
+    }
+    lf_norm_rows(pass, s->x, model->final_norm, n, width, s->normed);
+    lf_acts acts;
+    memcpy(acts.rows, s->acts, sizeof acts.rows);
+    lf_acts_make(pass, s->normed, width, n, width, lf_format_bit(&model->head), &acts);
+    lf_linear_spread(pass, &acts, &model->head, s->head_rows);
+}
+
+/* Checks the runs and gives them their rows. */
+static int32_t place_runs(const lf_state *lender, const lf_run *runs, size_t n_runs,
+                          uint32_t *n_rows)
+{
+    const lf_scratch *s = &lender->scratch;
+    uint32_t row = 0;
+    for (size_t i = 0; i < n_runs; i++) {
+        if (runs[i].n == 0 || runs[i].n > lender->n_chunk - row) {
+            return lf_fail(LFM2_E_ARGUMENT, "forward.rows",
+                           "run %zu: %u tokens after %u; a pass takes %u", i, runs[i].n, row,
+                           lender->n_chunk);
+        }
+        for (size_t other = 0; other < i; other++) {
+            if (runs[other].state == runs[i].state) {
+                return lf_fail(LFM2_E_ARGUMENT, "forward.twice",
+                               "runs %zu and %zu are of one state", other, i);
+            }
+        }
+        s->run_first[i] = row;
+        for (uint32_t t = 0; t < runs[i].n; t++) {
+            s->row_run[row++] = (uint32_t)i;
+        }
+    }
+    if (n_runs == 0) {
+        return lf_fail(LFM2_E_ARGUMENT, "forward.rows", "no runs given");
+    }
+    s->run_first[n_runs] = row;
+    *n_rows = row;
+    return LFM2_OK;
+}
+
+static bool cancelled(const lf_pass *pass)
+{
+    for (size_t i = 0; i < pass->n_runs; i++) {
+        const atomic_int *flag = pass->runs[i].cancel;
+        if (flag != NULL && atomic_load_explicit(flag, memory_order_relaxed) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int32_t lf_forward_runs(const lfm2_model *model, lf_state *lender, const lf_run *runs,
+                        size_t n_runs)
 {
     const lf_hparams *h = &model->source->hparams;
+    uint32_t n = 0;
+    LF_TRY(place_runs(lender, runs, n_runs, &n));
     lf_pass pass = {.model = model,
-                    .state = state,
-                    .s = &state->scratch,
+                    .runs = runs,
+                    .n_runs = n_runs,
+                    .s = &lender->scratch,
                     .kernels = &model->runtime->kernels,
                     .sched = &model->runtime->sched,
-                    .n = n,
-                    .start = state->length};
-    rows_job embed = {&pass, ids, NULL, pass.s->x};
-    lf_pass_parallel(&pass, n, h->n_embd, embed_body, &embed);
-    rope_angles(&pass);
-    clear_new_blocks(&pass);
+                    .n = n};
+    lf_pass_parallel(&pass, n, (size_t)h->n_embd + (size_t)h->head_dim * 16, embed_body, &pass);
+    for (size_t i = 0; i < n_runs; i++) {
+        clear_new_blocks(model, &runs[i]);
+    }
+    lf_attn_begin(&pass);
     for (uint32_t l = 0; l < h->n_layer; l++) {
-        if (cancel != NULL && atomic_load_explicit(cancel, memory_order_relaxed) != 0) {
+        if (cancelled(&pass)) {
             return lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled by the caller");
         }
         if (h->n_head_kv[l] != 0) {
@@ -110,10 +177,10 @@ int32_t lf_forward(const lfm2_model *model, lf_state *state, const int32_t *ids,
         }
         lf_block_ffn(&pass, l);
     }
-    if (wanted != LF_LOGITS_NONE) {
-        head(&pass, wanted, out);
+    head(&pass);
+    for (size_t i = 0; i < n_runs; i++) {
+        runs[i].state->length += runs[i].n;
+        runs[i].state->conv_now = 1 - runs[i].state->conv_now;
     }
-    state->length += n;
-    state->conv_now = 1 - state->conv_now;
     return LFM2_OK;
 }

@@ -2,6 +2,8 @@
 /* Owns activation forms, tiles and the division of matrix products over threads. */
 #include "model/linear.h"
 
+#include <string.h>
+
 /* ---- Row-wise work ---- */
 
 /* Below this many nanoseconds waking the other threads costs more than it saves. */
@@ -16,6 +18,17 @@ void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, 
         return;
     }
     lf_parallel(pass->sched, n, 0, body, ctx);
+}
+
+void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx)
+{
+    if (total < SERIAL_NS) {
+        if (n > 0) {
+            body(ctx, 0, 0, n);
+        }
+        return;
+    }
+    lf_parallel(pass->sched, n, 1, body, ctx);
 }
 
 typedef struct norm_job {
@@ -95,8 +108,9 @@ typedef struct product {
     uint32_t n_units; /* of one slab */
     uint8_t *tiles;
     size_t tile_bytes;
-    float *y;
+    float *y; /* rows y_stride apart, */
     size_t y_stride;
+    float *const *y_rows; /* or each at a place of its own */
 } product;
 
 static uint32_t tiles_of(const product *p, const lf_group *group)
@@ -126,6 +140,11 @@ static const uint8_t *input_row(const product *p, uint32_t output_row)
     return p->rows + row * p->row_bytes;
 }
 
+static float *output_row(const product *p, size_t row)
+{
+    return p->y_rows != NULL ? p->y_rows[row] : p->y + row * p->y_stride;
+}
+
 static void gather_tiles(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     (void)part;
@@ -152,30 +171,31 @@ static void gather_tiles(void *ctx, uint32_t part, size_t begin, size_t end)
 
 /* Strip of gate and up panels in alternation -> hidden columns. */
 static void fold_pairs(const product *p, uint32_t m, const float *strip, size_t strip_stride,
-                       uint32_t first_column, uint32_t n_pairs, float *y)
+                       uint32_t first_column, uint32_t n_pairs, uint32_t first_row)
 {
     uint32_t nr = p->w->gemm->nr;
     for (uint32_t r = 0; r < m; r++) {
+        float *y = output_row(p, first_row + r);
         for (uint32_t j = 0; j < n_pairs; j++) {
             uint32_t column = first_column + j * nr;
             uint32_t n = p->w->n - column < nr ? p->w->n - column : nr;
             const float *gate = strip + r * strip_stride + (size_t)2 * j * nr;
-            p->pass->kernels->ops.swiglu(n, gate, gate + nr, y + r * p->y_stride + column);
+            p->pass->kernels->ops.swiglu(n, gate, gate + nr, y + column);
         }
     }
 }
 
-/* Panels [panel, panel + n_panels) of a slab times one tile. */
+/* Panels [panel, panel + n_panels) of a slab times one tile of rows from first_row. */
 static void multiply_tile(const product *p, const uint8_t *slab, uint32_t panel, uint32_t n_panels,
-                          const void *tile, uint32_t m, float *y)
+                          const void *tile, uint32_t m, uint32_t first_row)
 {
     const lf_packed *w = p->w;
     uint32_t nr = w->gemm->nr;
     const uint8_t *panels = slab + panel * w->panel_bytes;
-    if (!w->pair) {
+    if (!w->pair && (p->y_rows == NULL || m == 1)) {
         uint32_t column = panel * nr;
         uint32_t n = n_panels * nr < w->n - column ? n_panels * nr : w->n - column;
-        w->gemm->fn(m, n, w->k, tile, panels, y + column, p->y_stride);
+        w->gemm->fn(m, n, w->k, tile, panels, output_row(p, first_row) + column, p->y_stride);
         return;
     }
     float strip[STRIP_FLOATS];
@@ -184,7 +204,15 @@ static void multiply_tile(const product *p, const uint8_t *slab, uint32_t panel,
         uint32_t now = n_panels - done < fit ? n_panels - done : fit;
         size_t stride = (size_t)now * nr;
         w->gemm->fn(m, stride, w->k, tile, panels + done * w->panel_bytes, strip, stride);
-        fold_pairs(p, m, strip, stride, (panel + done) / 2 * nr, now / 2, y);
+        if (w->pair) {
+            fold_pairs(p, m, strip, stride, (panel + done) / 2 * nr, now / 2, first_row);
+            continue;
+        }
+        uint32_t column = (panel + done) * nr;
+        uint32_t n = now * nr < w->n - column ? now * nr : w->n - column;
+        for (uint32_t r = 0; r < m; r++) {
+            memcpy(output_row(p, first_row + r) + column, strip + r * stride, n * sizeof(float));
+        }
     }
 }
 
@@ -196,9 +224,8 @@ static void multiply_group(const product *p, size_t g, uint32_t unit, uint32_t u
     const uint8_t *slab = w->panels + group->slab * w->slab_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
-    float *y = p->y + group->first * p->y_stride;
     if (group->n == 1) {
-        multiply_tile(p, slab, panel, end - panel, input_row(p, group->first), 1, y);
+        multiply_tile(p, slab, panel, end - panel, input_row(p, group->first), 1, group->first);
         return;
     }
     /* A panel stays in the first-level cache while all tiles pass it. */
@@ -210,7 +237,7 @@ static void multiply_group(const product *p, size_t g, uint32_t unit, uint32_t u
             uint32_t n = 0;
             tile_rows(p, group, t, &first, &n);
             multiply_tile(p, slab, panel, step, p->tiles + (first_tile(p, g) + t) * p->tile_bytes,
-                          n, y + first * p->y_stride);
+                          n, group->first + first);
         }
     }
 }
@@ -223,15 +250,14 @@ static void multiply_units(void *ctx, uint32_t part, size_t begin, size_t end)
         size_t g = begin / p->n_units;
         size_t group_end = (g + 1) * p->n_units;
         size_t stop = end < group_end ? end : group_end;
-        multiply_group(p, g, (uint32_t)(begin - g * p->n_units),
-                       (uint32_t)(stop - g * p->n_units));
+        multiply_group(p, g, (uint32_t)(begin - g * p->n_units), (uint32_t)(stop - g * p->n_units));
         begin = stop;
     }
 }
 
-void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
-                      const lf_group *groups, size_t n_groups, const lf_packed *w, float *y,
-                      size_t y_stride)
+/* `out` says where the output goes; its other fields are filled here. */
+static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+                        const lf_group *groups, size_t n_groups, const lf_packed *w, product out)
 {
     if (n_groups == 0) {
         return;
@@ -239,20 +265,18 @@ void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *
     lf_aformat format = w->gemm->acts;
     /* Small matrices are cut finer, so that every thread gets a piece. */
     uint32_t least = w->pair ? 2 : 1;
-    uint32_t unit = w->n_panels < UNIT_PANELS * 2 * pass->sched->n_threads ? least : UNIT_PANELS;
-    product p = {.pass = pass,
-                 .act = &pass->kernels->acts[format],
-                 .rows = acts->rows[format],
-                 .row_bytes = acts->row_bytes[format],
-                 .gather = gather,
-                 .groups = groups,
-                 .n_groups = n_groups,
-                 .w = w,
-                 .unit = unit,
-                 .n_units = (w->n_panels + unit - 1) / unit,
-                 .tiles = pass->s->tiles,
-                 .y = y,
-                 .y_stride = y_stride};
+    product p = out;
+    p.pass = pass;
+    p.act = &pass->kernels->acts[format];
+    p.rows = acts->rows[format];
+    p.row_bytes = acts->row_bytes[format];
+    p.gather = gather;
+    p.groups = groups;
+    p.n_groups = n_groups;
+    p.w = w;
+    p.unit = w->n_panels < UNIT_PANELS * 2 * pass->sched->n_threads ? least : UNIT_PANELS;
+    p.n_units = (w->n_panels + p.unit - 1) / p.unit;
+    p.tiles = pass->s->tiles;
     bool single = true;
     for (size_t g = 0; g < n_groups; g++) {
         single = single && groups[g].n == 1;
@@ -265,10 +289,18 @@ void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *
     /* Single rows stream equal pieces of memory; many rows take pieces as they get free. */
     size_t units = n_groups * p.n_units;
     if (single) {
-        lf_pass_parallel(pass, units, w->panel_bytes * unit / 16, multiply_units, &p);
+        lf_pass_parallel(pass, units, w->panel_bytes * p.unit / 16, multiply_units, &p);
     } else {
         lf_parallel(pass->sched, units, 1, multiply_units, &p);
     }
+}
+
+void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+                      const lf_group *groups, size_t n_groups, const lf_packed *w, float *y,
+                      size_t y_stride)
+{
+    product out = {.y = y, .y_stride = y_stride};
+    run_product(pass, acts, gather, groups, n_groups, w, out);
 }
 
 void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
@@ -276,4 +308,12 @@ void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, flo
 {
     lf_group all = {0, 0, acts->n};
     lf_linear_groups(pass, acts, NULL, &all, 1, w, y, y_stride);
+}
+
+void lf_linear_spread(const lf_pass *pass, const lf_acts *acts, const lf_packed *w,
+                      float *const *rows)
+{
+    lf_group all = {0, 0, acts->n};
+    product out = {.y_rows = rows};
+    run_product(pass, acts, NULL, &all, 1, w, out);
 }

@@ -6,20 +6,31 @@
 
 #include "model/state.h"
 
-/* Everything a pass of the model needs. */
+/* Everything a pass of the model needs. Its rows are the tokens of all runs, run after run. */
 typedef struct lf_pass {
     const lfm2_model *model;
-    lf_state *state;
-    lf_scratch *s;
+    const lf_run *runs;
+    size_t n_runs;
+    lf_scratch *s; /* lent by one of the states, or by another */
     const lf_kernels *kernels;
     const lf_sched *sched;
-    uint32_t n;      /* tokens of this pass */
-    uint32_t start;  /* position of the first */
+    uint32_t n; /* rows */
 } lf_pass;
+
+/* Position of a row in its run's context. */
+static inline uint32_t lf_row_position(const lf_pass *pass, size_t row)
+{
+    uint32_t run = pass->s->row_run[row];
+    return pass->runs[run].state->length + ((uint32_t)row - pass->s->run_first[run]);
+}
 
 /* Serial when the work is too small to pay for waking threads. `cost` is about one nanosecond of
  * work a unit on one core. */
 void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx);
+
+/* The same for n units of different size: they go one by one to whoever is free. `total` is the
+ * cost of all. */
+void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
 
 /* out[i] = rmsnorm(x[i]) * w for n rows of width k, rows stride floats apart in both. */
 void lf_norm_rows(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
@@ -33,6 +44,10 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 /* y[i][j] = sum over k of row i * weight j; rows y_stride floats apart. */
 void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
                size_t y_stride);
+
+/* The same with row i of y at rows[i]. */
+void lf_linear_spread(const lf_pass *pass, const lf_acts *acts, const lf_packed *w,
+                      float *const *rows);
 
 /* A group of rows that meet slab `slab` of a stacked matrix. */
 typedef struct lf_group {

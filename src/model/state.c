@@ -90,6 +90,13 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
         attn_floats = max_size(attn_floats, kv != 0 ? lf_attn_scratch(model, state, l) : 0);
     }
     act_needs needs = measure_acts(model, t, r);
+    s->runs = carve(c, t, sizeof(lf_run));
+    s->run_first = carve(c, t + 1, sizeof(uint32_t));
+    s->row_run = carve(c, t, sizeof(uint32_t));
+    s->head_rows = carve(c, t, sizeof(float *));
+    s->attn_plan = carve(c, t, sizeof(lf_attn_plan));
+    s->attn_order = carve(c, t, sizeof(uint32_t));
+    s->attn_slots = lf_attn_slots(state);
     s->x = carve(c, t * width, sizeof(float));
     s->normed = carve(c, t * width, sizeof(float));
     s->mix = carve(c, t * mix, sizeof(float));

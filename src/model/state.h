@@ -19,9 +19,37 @@ typedef struct lf_route { /* one (token, expert) pair */
     float weight;
 } lf_route;
 
+/* Which tokens' logits are wanted. */
+typedef enum { LF_LOGITS_NONE, LF_LOGITS_LAST, LF_LOGITS_ALL } lf_logits;
+
+/* Consecutive tokens that a pass appends to one state. */
+typedef struct lf_run {
+    struct lf_state *state;
+    const int32_t *ids;
+    uint32_t n; /* at least 1; they must fit */
+    lf_logits wanted;
+    float *out;               /* LAST: [V], ALL: [n][V] */
+    const atomic_int *cancel; /* not 0: the pass is to end; or NULL */
+} lf_run;
+
+/* How attention divides a run; see block_attn.c. */
+typedef struct lf_attn_plan {
+    size_t first_unit;
+    uint32_t n_tiles;
+    uint32_t n_segments; /* each a unit of its own; 0: one unit walks them all */
+    uint32_t first_slot; /* of the partial states [token][segment] */
+} lf_attn_plan;
+
 /* Working memory for passes of up to n_chunk tokens; one block, carved in state.c.
  * T = n_chunk, R = T * max(1, n_expert_used). */
 typedef struct lf_scratch {
+    lf_run *runs;         /* [T] for the caller who puts a batch together */
+    uint32_t *run_first;  /* [T + 1] first row of each run of the pass */
+    uint32_t *row_run;    /* [T] run of a row */
+    float **head_rows;    /* [T] where the logits of a wanted row go */
+    lf_attn_plan *attn_plan; /* [T] by run */
+    uint32_t *attn_order; /* [T] runs, the longest context first */
+    uint32_t attn_slots;  /* (token, segment) pairs that attn_part has room for */
     float *x;             /* [T][H] residual stream */
     float *normed;        /* [T][H] */
     float *mix;           /* [T][max(3H, (heads + 2 kv) * head_dim)]: conv B, C, X or q, k, v */
@@ -61,7 +89,7 @@ typedef struct lf_state {
 
 /* Sizes only. */
 int32_t lf_state_measure(const lfm2_model *model, const lfm2_session_options *options,
-                         lf_state *state);
+                        lf_state *state);
 /* Measures and allocates. */
 int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *options,
                         lf_state *state);
@@ -72,8 +100,10 @@ void lf_state_reset(lf_state *state);
  * running pass writes. */
 float *lf_state_conv(const lfm2_model *model, const lf_state *state, uint32_t layer, bool next);
 
-/* Floats of working memory that attention layer `layer` needs besides q, k, v (block_attn.c). */
+/* Floats of working memory that attention layer `layer` needs besides q, k, v, and the slots for
+ * partial states in it (block_attn.c). */
 size_t lf_attn_scratch(const lfm2_model *model, const lf_state *state, uint32_t layer);
+uint32_t lf_attn_slots(const lf_state *state);
 
 /* One KV block, [64 * head_dim] values. */
 uint8_t *lf_state_block(const lfm2_model *model, const lf_state *state, uint8_t *base,

@@ -75,7 +75,8 @@ static int32_t forward(lfm2_session *session, const int32_t *ids, uint32_t n, lf
                        float *out)
 {
     session->has_logits = false;
-    return lf_forward(session->model, &session->state, ids, n, wanted, out, &session->cancel);
+    lf_run run = {&session->state, ids, n, wanted, out, &session->cancel};
+    return lf_forward_runs(session->model, &session->state, &run, 1);
 }
 
 /* Computes the postponed token. */
@@ -122,8 +123,7 @@ int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, f
     for (size_t done = 0; done < n;) {
         uint32_t step = n - done < state->n_chunk ? (uint32_t)(n - done) : state->n_chunk;
         if (all_logits != NULL) {
-            LF_TRY(forward(session, ids + done, step, LF_LOGITS_ALL,
-                           all_logits + done * n_vocab));
+            LF_TRY(forward(session, ids + done, step, LF_LOGITS_ALL, all_logits + done * n_vocab));
         } else {
             LF_TRY(forward(session, ids + done, step,
                            done + step == n ? LF_LOGITS_LAST : LF_LOGITS_NONE,
@@ -135,5 +135,85 @@ int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, f
         memcpy(state->scratch.logits, all_logits + (n - 1) * n_vocab, n_vocab * sizeof(float));
     }
     session->has_logits = true;
+    return LFM2_OK;
+}
+
+/* ---- Many sessions in one pass ---- */
+
+static int32_t check_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
+{
+    const lfm2_session *first = sessions[0];
+    if (n > first->state.n_chunk) {
+        return lf_fail(LFM2_E_LIMIT, "batch.size",
+                       "%u sessions; a pass of sessions[0] takes %u tokens (n_chunk)", n,
+                       first->state.n_chunk);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (sessions[i]->model != first->model) {
+            return lf_fail(LFM2_E_ARGUMENT, "batch.model",
+                           "sessions[%u] is of another model than sessions[0]", i);
+        }
+        for (uint32_t other = 0; other < i; other++) {
+            if (sessions[other] == sessions[i]) {
+                return lf_fail(LFM2_E_ARGUMENT, "batch.twice",
+                               "sessions[%u] and sessions[%u] are the same", other, i);
+            }
+        }
+        uint32_t n_vocab = first->model->source->hparams.n_vocab;
+        if (ids[i] < 0 || (uint32_t)ids[i] >= n_vocab) {
+            return lf_fail(LFM2_E_ARGUMENT, "session.token",
+                           "ids[%u]: id %d is outside the vocabulary of %u", i, ids[i], n_vocab);
+        }
+        if (lf_session_length(sessions[i]) >= sessions[i]->state.n_ctx) {
+            return lf_fail(LFM2_E_LIMIT, "session.full",
+                           "sessions[%u]: the context of %u tokens is full", i,
+                           sessions[i]->state.n_ctx);
+        }
+    }
+    return LFM2_OK;
+}
+
+static lf_run run_of_one(lfm2_session *session, const int32_t *id)
+{
+    return (lf_run){&session->state, id, 1, LF_LOGITS_LAST, session->state.scratch.logits,
+                    &session->cancel};
+}
+
+/* Computes the postponed tokens. Their logits are wanted because the tokens that follow may yet be
+ * cancelled: then those are the logits that the caller may ask for. */
+static int32_t settle_many(lfm2_session *const *sessions, uint32_t n)
+{
+    lf_state *lender = &sessions[0]->state;
+    lf_run *runs = lender->scratch.runs;
+    size_t n_runs = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (sessions[i]->later >= 0) {
+            runs[n_runs++] = run_of_one(sessions[i], &sessions[i]->later);
+        }
+    }
+    if (n_runs == 0) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_forward_runs(sessions[0]->model, lender, runs, n_runs));
+    for (uint32_t i = 0; i < n; i++) {
+        sessions[i]->has_logits = sessions[i]->has_logits || sessions[i]->later >= 0;
+        sessions[i]->later = -1;
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
+{
+    LF_TRY(check_many(sessions, ids, n));
+    LF_TRY(settle_many(sessions, n));
+    lf_state *lender = &sessions[0]->state;
+    lf_run *runs = lender->scratch.runs;
+    for (uint32_t i = 0; i < n; i++) {
+        runs[i] = run_of_one(sessions[i], &ids[i]);
+    }
+    LF_TRY(lf_forward_runs(sessions[0]->model, lender, runs, n));
+    for (uint32_t i = 0; i < n; i++) {
+        sessions[i]->has_logits = true;
+    }
     return LFM2_OK;
 }

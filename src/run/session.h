@@ -21,6 +21,9 @@ void lf_session_free(lfm2_session *session);
  * set for the caller to take. */
 int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, float *all_logits);
 
+/* Contract: lfm2_session_decode_many, n >= 1, no NULL; cancellations stay set as above. */
+int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n);
+
 /* Tokens held, a postponed one included. */
 uint32_t lf_session_length(const lfm2_session *session);
 
