@@ -199,6 +199,91 @@ static void test_cancel(void **state)
     lfm2_session_free(fresh);
 }
 
+/* ---- Many sessions in one pass ---- */
+
+enum { N_BATCH = 5 };
+
+typedef struct crowd {
+    lfm2_session *sessions[N_BATCH];
+    int32_t status;
+    int cancels;
+    float last_logits[N_BATCH][8];
+} crowd;
+
+/* Tokens that do not depend on the thread; a cancelled step is taken again. */
+static void *decode_together(void *argument)
+{
+    crowd *c = argument;
+    for (int32_t step = 0; step < N_GENERATED && c->status == LFM2_OK;) {
+        int32_t ids[N_BATCH];
+        for (int32_t i = 0; i < N_BATCH; i++) {
+            ids[i] = (int32_t)((uint32_t)(step * 31 + i * 7 + 3) % shared.n_vocab);
+        }
+        c->status = lfm2_session_decode_many(c->sessions, ids, N_BATCH);
+        if (c->status == LFM2_E_CANCELLED && c->cancels < 1000) {
+            c->status = LFM2_OK;
+            c->cancels++;
+        } else {
+            step++;
+        }
+    }
+    for (int i = 0; i < N_BATCH && c->status == LFM2_OK; i++) {
+        const float *logits = NULL;
+        do { /* a late request is for this call */
+            c->status = lfm2_session_logits(c->sessions[i], &logits, NULL);
+        } while (c->status == LFM2_E_CANCELLED);
+        if (c->status == LFM2_OK) {
+            memcpy(c->last_logits[i], logits, sizeof c->last_logits[i]);
+        }
+    }
+    return NULL;
+}
+
+static void open_crowd(crowd *c)
+{
+    for (int i = 0; i < N_BATCH; i++) {
+        assert_int_equal(lfm2_session_create(shared.model, NULL, &c->sessions[i]), LFM2_OK);
+    }
+}
+
+static void close_crowd(crowd *c)
+{
+    for (int i = 0; i < N_BATCH; i++) {
+        lfm2_session_free(c->sessions[i]);
+    }
+}
+
+/* Two threads with a batch each, one of them disturbed from a third. */
+static void test_crowds(void **state)
+{
+    (void)state;
+    static crowd calm, left, right;
+    open_crowd(&calm);
+    decode_together(&calm);
+    assert_int_equal(calm.status, LFM2_OK);
+    open_crowd(&left);
+    open_crowd(&right);
+    canceller c = {.session = right.sessions[3]};
+    atomic_init(&c.stop, false);
+    pthread_t threads[3];
+    assert_int_equal(pthread_create(&threads[0], NULL, decode_together, &left), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, decode_together, &right), 0);
+    assert_int_equal(pthread_create(&threads[2], NULL, keep_cancelling, &c), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    atomic_store(&c.stop, true);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(left.status, LFM2_OK);
+    assert_int_equal(left.cancels, 0);
+    assert_int_equal(right.status, LFM2_OK);
+    assert_memory_equal(left.last_logits, calm.last_logits, sizeof calm.last_logits);
+    assert_memory_equal(right.last_logits, calm.last_logits, sizeof calm.last_logits);
+    close_crowd(&calm);
+    close_crowd(&left);
+    close_crowd(&right);
+}
+
 /* ---- The last one turns off the light ---- */
 
 static void *free_model(void *model)
@@ -234,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_text),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_crowds),
         cmocka_unit_test(test_freed_elsewhere),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lfm2_session_decode_many: the same as decoding one after another, or nothing at all. */
+#include "support/models.h"
+
+#include "run/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 5, N_CTX = 40 };
+
+static lfm2_model *model;
+static uint32_t n_vocab;
+
+/* Sessions with prompts of different length, chunks of different size and KV types; twice the
+ * same. */
+typedef struct group {
+    lfm2_session *sessions[N];
+} group;
+
+static group open_group(void)
+{
+    group g;
+    static const uint32_t chunks[N] = {16, 0, 1, 5, 32};
+    for (uint32_t i = 0; i < N; i++) {
+        g.sessions[i] =
+            lft_session(model, N_CTX + i, chunks[i], i == 3 ? LFM2_KV_F32 : LFM2_KV_F16);
+        int32_t *ids = lft_ids(1 + i * 6, n_vocab, i + 1);
+        LFT_OK(lfm2_session_prefill(g.sessions[i], ids, 1 + i * 6));
+        free(ids);
+    }
+    return g;
+}
+
+static void close_group(group *g)
+{
+    for (uint32_t i = 0; i < N; i++) {
+        lfm2_session_free(g->sessions[i]);
+    }
+}
+
+static const float *logits_of(lfm2_session *session)
+{
+    const float *logits = NULL;
+    size_t n = 0;
+    LFT_OK(lfm2_session_logits(session, &logits, &n));
+    assert_int_equal(n, n_vocab);
+    return logits;
+}
+
+static void expect_same(group *a, group *b)
+{
+    for (uint32_t i = 0; i < N; i++) {
+        assert_int_equal(lfm2_session_length(a->sessions[i]), lfm2_session_length(b->sessions[i]));
+        assert_memory_equal(logits_of(a->sessions[i]), logits_of(b->sessions[i]),
+                            n_vocab * sizeof(float));
+    }
+}
+
+static void decode_each(group *g, const int32_t *ids)
+{
+    for (uint32_t i = 0; i < N; i++) {
+        LFT_OK(lfm2_session_decode(g->sessions[i], ids[i]));
+    }
+}
+
+static void test_decode(void **state)
+{
+    (void)state;
+    group alone = open_group();
+    group many = open_group();
+    for (uint64_t step = 0; step < 8; step++) {
+        int32_t *ids = lft_ids(N, n_vocab, 50 + step);
+        decode_each(&alone, ids);
+        LFT_OK(lfm2_session_decode_many(many.sessions, ids, N));
+        expect_same(&alone, &many);
+        free(ids);
+    }
+    int32_t id = 3; /* a batch of one, also of a session whose chunk is one token */
+    LFT_OK(lfm2_session_decode_many(&many.sessions[2], &id, 1));
+    LFT_OK(lfm2_session_decode(alone.sessions[2], id));
+    expect_same(&alone, &many);
+    close_group(&alone);
+    close_group(&many);
+}
+
+/* ---- All or nothing ---- */
+
+static const int32_t five[N] = {1, 2, 3, 4, 5};
+
+/* The call fails, its message has `says` in it, and nothing has changed since `as`. */
+static void refuse(lfm2_session *const *sessions, const int32_t *ids, uint32_t n, int32_t status,
+                   const char *says, group *g, group *as)
+{
+    LFT_FAILS(lfm2_session_decode_many(sessions, ids, n), status);
+    if (strstr(lfm2_last_error(), says) == NULL) {
+        fail_msg("'%s' does not say '%s'", lfm2_last_error(), says);
+    }
+    expect_same(g, as);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    group g = open_group();
+    group as = open_group();
+    refuse(NULL, five, N, LFM2_E_ARGUMENT, "sessions", &g, &as);
+    refuse(g.sessions, NULL, N, LFM2_E_ARGUMENT, "ids", &g, &as);
+    refuse(g.sessions, five, 0, LFM2_E_ARGUMENT, "no sessions", &g, &as);
+
+    lfm2_session *list[N];
+    memcpy(list, g.sessions, sizeof list);
+    list[3] = NULL;
+    refuse(list, five, N, LFM2_E_ARGUMENT, "sessions[3]", &g, &as);
+    list[3] = list[1];
+    refuse(list, five, N, LFM2_E_ARGUMENT, "sessions[1] and sessions[3]", &g, &as);
+    list[3] = g.sessions[3];
+    list[0] = g.sessions[2]; /* its chunk is 1 */
+    list[2] = g.sessions[0];
+    refuse(list, five, 2, LFM2_E_LIMIT, "n_chunk", &g, &as);
+
+    int32_t ids[N];
+    memcpy(ids, five, sizeof ids);
+    ids[4] = (int32_t)n_vocab;
+    refuse(g.sessions, ids, N, LFM2_E_ARGUMENT, "ids[4]", &g, &as);
+    ids[4] = -1;
+    refuse(g.sessions, ids, N, LFM2_E_ARGUMENT, "ids[4]", &g, &as);
+
+    lfm2_model *other = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
+    lfm2_session *stranger = lft_session(other, 20, 0, LFM2_KV_F16);
+    memcpy(list, g.sessions, sizeof list);
+    list[1] = stranger;
+    refuse(list, five, N, LFM2_E_ARGUMENT, "sessions[1]", &g, &as);
+    lfm2_session_free(stranger);
+    lfm2_model_free(other);
+
+    for (group *each = &g;; each = &as) {
+        while (lfm2_session_length(each->sessions[2]) < lfm2_session_capacity(each->sessions[2])) {
+            LFT_OK(lfm2_session_decode(each->sessions[2], 7));
+        }
+        if (each == &as) {
+            break;
+        }
+    }
+    refuse(g.sessions, five, N, LFM2_E_LIMIT, "sessions[2]", &g, &as);
+    close_group(&g);
+    close_group(&as);
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    group g = open_group();
+    group as = open_group();
+    lfm2_session_cancel(g.sessions[3]);
+    lfm2_session_cancel(g.sessions[1]);
+    refuse(g.sessions, five, N, LFM2_E_CANCELLED, "cancelled", &g, &as);
+    LFT_OK(lfm2_session_decode_many(g.sessions, five, N)); /* the call above took both */
+    decode_each(&as, five);
+    expect_same(&g, &as);
+    /* A call that is refused takes them, too. */
+    lfm2_session_cancel(g.sessions[4]);
+    int32_t ids[N] = {-1};
+    refuse(g.sessions, ids, N, LFM2_E_ARGUMENT, "ids[0]", &g, &as);
+    LFT_OK(lfm2_session_decode(g.sessions[4], 9));
+    LFT_OK(lfm2_session_decode(as.sessions[4], 9));
+    expect_same(&g, &as);
+    close_group(&g);
+    close_group(&as);
+}
+
+/* ---- After generation, whose last token waits to be computed ---- */
+
+static void generate(lfm2_session *session, uint64_t seed)
+{
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o);
+    o.seed = seed;
+    lfm2_sampler *sampler = NULL;
+    LFT_OK(lfm2_sampler_create(model, &o, &sampler));
+    lfm2_generate_options options;
+    lfm2_generate_options_init(&options);
+    options.max_tokens = 3;
+    lfm2_generate_result result = {.size = sizeof result};
+    LFT_OK(lfm2_generate(session, sampler, (const int32_t[]){5, 6}, 2, &options, &result));
+    lfm2_sampler_free(sampler);
+    assert_true(session->later >= 0);
+}
+
+static group generated(uint32_t first)
+{
+    group g = open_group();
+    for (uint32_t i = first; i < N; i += 2) {
+        generate(g.sessions[i], i);
+    }
+    return g;
+}
+
+static void test_postponed(void **state)
+{
+    (void)state;
+    for (uint32_t first = 0; first < 2; first++) {
+        group alone = generated(first);
+        group many = generated(first);
+        LFT_OK(lfm2_session_decode_many(many.sessions, five, N));
+        decode_each(&alone, five);
+        expect_same(&alone, &many);
+        close_group(&many);
+
+        /* The waiting tokens are computed, those of the call are cancelled: nothing shows. The
+         * first session in its turn is one with and one without a waiting token. */
+        many = generated(first);
+        group as = generated(first);
+        lfm2_session_cancel(many.sessions[1 - first]);
+        refuse(many.sessions, five, N, LFM2_E_CANCELLED, "cancelled", &many, &as);
+        LFT_OK(lfm2_session_decode_many(many.sessions, five, N));
+        expect_same(&alone, &many);
+        close_group(&many);
+        close_group(&as);
+
+        /* The waiting tokens are cancelled already. */
+        many = generated(first);
+        as = generated(first);
+        lfm2_session_cancel(many.sessions[first]);
+        refuse(many.sessions, five, N, LFM2_E_CANCELLED, "cancelled", &many, &as);
+        LFT_OK(lfm2_session_decode_many(many.sessions, five, N));
+        expect_same(&alone, &many);
+        close_group(&many);
+        close_group(&as);
+        close_group(&alone);
+    }
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    model = lft_open(lft_tiny("q8_0"), 1, LFM2_KERNELS_AUTO, 0);
+    n_vocab = lft_vocab(model);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lfm2_model_free(model);
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_postponed),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
