@@ -92,7 +92,7 @@ int32_t lf_state_measure(const lfm2_model *model, const lfm2_session_options *op
                          lf_state *state);
 /* Measures and allocates. */
 int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *options,
-                         lf_state *state);
+                        lf_state *state);
 void lf_state_free(const lfm2_model *model, lf_state *state);
 void lf_state_reset(lf_state *state);
 
