@@ -92,8 +92,16 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 
 /* ---- Products ---- */
 
-/* Panels of a unit: the piece of a slab that one thread takes at a time; pairs stay together. */
-enum { UNIT_PANELS = 4, STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 2 };
+/* A unit is the piece of a slab that one thread takes at a time. Where a panel meets few rows, it
+ * is large: kernels prefetch beyond its end, and what another thread multiplies is fetched in vain.
+ * It is small enough that every thread gets some. Pairs of panels stay together. */
+enum {
+    UNIT_PANELS = 4,
+    STREAM_PANELS = 16,
+    STREAM_ROWS = 8, /* a group, on average */
+    LEAST_UNITS = 8, /* a thread */
+    STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 2
+};
 
 typedef struct product {
     const lf_pass *pass;
@@ -229,8 +237,8 @@ static void multiply_group(const product *p, size_t g, uint32_t unit, uint32_t u
         return;
     }
     /* A panel stays in the first-level cache while all tiles pass it. */
-    uint32_t step = w->pair ? 2 : 1;
     uint32_t tiles = tiles_of(p, group);
+    uint32_t step = tiles == 1 ? end - panel : w->pair ? 2 : 1;
     for (; panel < end; panel += step) {
         for (uint32_t t = 0; t < tiles; t++) {
             uint32_t first = 0;
@@ -255,6 +263,21 @@ static void multiply_units(void *ctx, uint32_t part, size_t begin, size_t end)
     }
 }
 
+/* How many panels a unit has when the groups have `rows` rows in all. */
+static uint32_t unit_panels(const lf_pass *pass, const lf_packed *w, size_t n_groups, size_t rows)
+{
+    uint32_t least = w->pair ? 2 : 1; /* divides all others */
+    if (rows == n_groups) {
+        return least; /* equal shares of all panels */
+    }
+    uint32_t unit = rows <= n_groups * STREAM_ROWS ? STREAM_PANELS : UNIT_PANELS;
+    size_t panels = n_groups * w->n_panels;
+    while (unit > least && panels / unit < (size_t)LEAST_UNITS * pass->sched->n_threads) {
+        unit /= 2;
+    }
+    return unit;
+}
+
 /* `out` says where the output goes; its other fields are filled here. */
 static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
                         const lf_group *groups, size_t n_groups, const lf_packed *w, product out)
@@ -263,8 +286,12 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
         return;
     }
     lf_aformat format = w->gemm->acts;
-    /* Small matrices are cut finer, so that every thread gets a piece. */
-    uint32_t least = w->pair ? 2 : 1;
+    size_t rows = 0;
+    size_t gathered = 0; /* rows of tiles */
+    for (size_t g = 0; g < n_groups; g++) {
+        rows += groups[g].n;
+        gathered += groups[g].n > 1 ? groups[g].n : 0;
+    }
     product p = out;
     p.pass = pass;
     p.act = &pass->kernels->acts[format];
@@ -274,25 +301,21 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     p.groups = groups;
     p.n_groups = n_groups;
     p.w = w;
-    p.unit = w->n_panels < UNIT_PANELS * 2 * pass->sched->n_threads ? least : UNIT_PANELS;
+    p.unit = unit_panels(pass, w, n_groups, rows);
     p.n_units = (w->n_panels + p.unit - 1) / p.unit;
     p.tiles = pass->s->tiles;
-    bool single = true;
-    for (size_t g = 0; g < n_groups; g++) {
-        single = single && groups[g].n == 1;
-    }
-    if (!single) {
-        p.tile_bytes = p.act->tile_bytes(w->gemm->mr, w->k);
-        size_t slots = first_tile(&p, n_groups - 1) + tiles_of(&p, &groups[n_groups - 1]);
-        lf_pass_parallel(pass, slots, w->k * w->gemm->mr / 16, gather_tiles, &p);
-    }
-    /* Single rows stream equal pieces of memory; many rows take pieces as they get free. */
     size_t units = n_groups * p.n_units;
-    if (single) {
-        lf_pass_parallel(pass, units, w->panel_bytes * p.unit / 16, multiply_units, &p);
-    } else {
-        lf_parallel(pass->sched, units, 1, multiply_units, &p);
+    size_t unit_ns = w->panel_bytes * p.unit / 16;
+    if (gathered == 0) {
+        /* Single rows stream equal pieces of memory. */
+        lf_pass_parallel(pass, units, unit_ns, multiply_units, &p);
+        return;
     }
+    p.tile_bytes = p.act->tile_bytes(w->gemm->mr, w->k);
+    size_t slots = first_tile(&p, n_groups - 1) + tiles_of(&p, &groups[n_groups - 1]);
+    lf_pass_parallel(pass, slots, gathered * p.row_bytes / 8 / slots, gather_tiles, &p);
+    /* Many rows take pieces as they get free. */
+    lf_pass_balance(pass, units, units * unit_ns * (1 + rows / n_groups / 4), multiply_units, &p);
 }
 
 void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
