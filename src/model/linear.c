@@ -137,9 +137,11 @@ static size_t first_tile(const product *p, size_t g)
 static void tile_rows(const product *p, const lf_group *group, uint32_t t, uint32_t *first,
                       uint32_t *n)
 {
-    uint64_t tiles = tiles_of(p, group);
-    *first = (uint32_t)((uint64_t)group->n * t / tiles);
-    *n = (uint32_t)((uint64_t)group->n * (t + 1) / tiles) - *first;
+    uint32_t tiles = tiles_of(p, group);
+    uint32_t least = group->n / tiles;
+    uint32_t larger = group->n % tiles; /* the first tiles have a row more */
+    *first = t * least + (t < larger ? t : larger);
+    *n = least + (t < larger ? 1 : 0);
 }
 
 static const uint8_t *input_row(const product *p, uint32_t output_row)
