@@ -514,7 +514,9 @@ LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const lfm2_message 
 
 typedef struct lfm2_convert_options {
     size_t size;
-    const char *type; /* "q4_0", "q8_0", "f16", "bf16" or "f32" */
+    /* "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0", "f16", "bf16" or
+     * "f32" */
+    const char *type;
     int32_t (*progress)(void *user, double done);
     void *progress_user;
 } lfm2_convert_options;

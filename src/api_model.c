@@ -203,7 +203,7 @@ int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *ou
     }
     lfm2_convert_options o;
     LF_TRY(convert_options(options, &o));
-    return lf_quantize(&runtime->alloc, &runtime->log, in_path, out_path, &o);
+    return lf_quantize(&runtime->alloc, &runtime->log, &runtime->sched, in_path, out_path, &o);
 }
 
 int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
@@ -214,5 +214,6 @@ int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
     }
     lfm2_convert_options o;
     LF_TRY(convert_options(options, &o));
-    return lf_synthesize(&runtime->alloc, &runtime->log, shape, seed, out_path, &o);
+    return lf_synthesize(&runtime->alloc, &runtime->log, &runtime->sched, shape, seed, out_path,
+                         &o);
 }

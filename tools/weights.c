@@ -10,8 +10,17 @@
 #include <sys/stat.h>
 
 const opt_choice weight_choices[] = {
-    {"q4_0", WEIGHTS_Q4_0}, {"q8_0", WEIGHTS_Q8_0}, {"f16", WEIGHTS_F16},
-    {"bf16", WEIGHTS_BF16}, {"f32", WEIGHTS_F32},   {NULL, 0},
+    {"q4_0", WEIGHTS_Q4_0},
+    {"q4_k_s", WEIGHTS_Q4_K_S},
+    {"q4_k_m", WEIGHTS_Q4_K_M},
+    {"q5_k_s", WEIGHTS_Q5_K_S},
+    {"q5_k_m", WEIGHTS_Q5_K_M},
+    {"q6_k", WEIGHTS_Q6_K},
+    {"q8_0", WEIGHTS_Q8_0},
+    {"f16", WEIGHTS_F16},
+    {"bf16", WEIGHTS_BF16},
+    {"f32", WEIGHTS_F32},
+    {NULL, 0},
 };
 
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label)

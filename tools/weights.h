@@ -6,8 +6,22 @@
 #include "options.h"
 #include "progress.h"
 
-enum { WEIGHTS_Q4_0, WEIGHTS_Q8_0, WEIGHTS_F16, WEIGHTS_BF16, WEIGHTS_F32 };
+enum {
+    WEIGHTS_Q4_0,
+    WEIGHTS_Q4_K_S,
+    WEIGHTS_Q4_K_M,
+    WEIGHTS_Q5_K_S,
+    WEIGHTS_Q5_K_M,
+    WEIGHTS_Q6_K,
+    WEIGHTS_Q8_0,
+    WEIGHTS_F16,
+    WEIGHTS_BF16,
+    WEIGHTS_F32
+};
 extern const opt_choice weight_choices[];
+#define WEIGHTS_HELP                                                                               \
+    "type of the weights: q4_0 (default), q4_k_m, q4_k_s, q5_k_m, q5_k_s, q6_k, q8_0, f16, bf16 "  \
+    "or f32"
 
 /* Prepares the library's options; Ctrl-C stops the work from here on. */
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label);

@@ -3,12 +3,14 @@
 #ifndef LF_CONVERT_CONVERT_H
 #define LF_CONVERT_CONVERT_H
 
+#include "common/sched.h"
 #include "load/bind.h"
 
-/* Contracts: lfm2_quantize and lfm2_synthesize in lfm2.h. */
-int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, const char *in_path,
-                    const char *out_path, const lfm2_convert_options *options);
-int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, const char *shape, uint64_t seed,
-                      const char *out_path, const lfm2_convert_options *options);
+/* Contracts: lfm2_quantize and lfm2_synthesize in lfm2.h. The threads do not change a byte. */
+int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,
+                    const char *in_path, const char *out_path, const lfm2_convert_options *options);
+int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,
+                      const char *shape, uint64_t seed, const char *out_path,
+                      const lfm2_convert_options *options);
 
 #endif /* LF_CONVERT_CONVERT_H */

@@ -191,8 +191,8 @@ int32_t lf_meta_copy(lf_gguf_writer *g, lf_arena *arena, const lf_file *file)
     return LFM2_OK;
 }
 
-int32_t lf_meta_file(lf_gguf_writer *g, lf_type type)
+int32_t lf_meta_file(lf_gguf_writer *g, const lf_file_kind *kind)
 {
     LF_TRY(lf_gguf_u32(g, "general.quantization_version", QUANTIZATION_VERSION));
-    return lf_gguf_u32(g, "general.file_type", lf_rule_file_type(type));
+    return lf_gguf_u32(g, "general.file_type", kind->file_type);
 }

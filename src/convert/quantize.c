@@ -3,7 +3,7 @@
  * encoding depends on nothing but the block. */
 #include "convert/rule.h"
 
-#include <sys/stat.h>
+#include <stdatomic.h>
 
 enum {
     BLOCK_VALUES = 256 * 1024, /* about so many elements are decoded at once */
@@ -12,6 +12,7 @@ enum {
 
 typedef struct job {
     const lf_alloc *alloc;
+    const lf_sched *sched;
     const lfm2_convert_options *options;
     lf_source *source;
     lf_gguf_writer *out;
@@ -41,11 +42,10 @@ static int32_t check_requantize(const lf_source *source, const lf_out_tensor *t)
                    lf_type_get((uint32_t)t->type)->name);
 }
 
-static int32_t plan(job *j, lf_type type)
+static int32_t plan(job *j, const lf_file_kind *kind)
 {
     const lf_source *source = j->source;
-    lf_rule rule = {type, source->hparams.n_expert,
-                    lf_source_find(source, "output.weight") == NULL};
+    lf_rule rule = {kind, &source->hparams, lf_source_find(source, "output.weight") == NULL};
     size_t longest = 0;
     for (uint32_t i = 0; i < source->n_tensors; i++) {
         const lf_tensor *from = &source->tensors[i];
@@ -109,17 +109,52 @@ static int32_t broken(const job *j, const lf_out_tensor *t, const char *what)
                    what);
 }
 
-/* One block of rows: `n` elements, whole rows. */
+enum { NOT_FINITE = 1, TOO_LARGE = 2 };
+
+/* Rows that are being converted. */
+typedef struct row_block {
+    const job *j;
+    const lf_out_tensor *t;
+    const uint8_t *src;
+    atomic_uint problems; /* of any row */
+} row_block;
+
+static void encode_rows(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    row_block *r = ctx;
+    lf_type from = r->t->source->type;
+    lf_type type = r->t->type;
+    size_t row = (size_t)r->t->ne[0];
+    size_t n = (end - begin) * row;
+    float *values = r->j->values + begin * row;
+    uint8_t *encoded = r->j->encoded + begin * lf_row_bytes(type, row);
+    lf_decode_row(from, r->src + begin * lf_row_bytes(from, row), values, n);
+    if (!all_finite(values, n)) {
+        atomic_fetch_or(&r->problems, NOT_FINITE);
+        return;
+    }
+    lf_encode_row(type, values, encoded, n);
+    if (!encoding_fits(type, encoded, values, n)) {
+        atomic_fetch_or(&r->problems, TOO_LARGE);
+    }
+}
+
+/* One block of `n` rows. Threads share it; all of it is looked at before it is refused, so that the
+ * message does not depend on them. */
 static int32_t encode_block(job *j, const lf_out_tensor *t, const uint8_t *src, size_t n)
 {
-    lf_decode_row(t->source->type, src, j->values, n);
-    if (!all_finite(j->values, n)) {
-        return broken(j, t, "a value is infinite or not a number");
-    }
-    if (!lf_encode_row(t->type, j->values, j->encoded, n)) {
+    row_block r = {.j = j, .t = t, .src = src};
+    if (!lf_encode_row(t->type, j->values, j->encoded, 0)) {
         return lf_fail(LFM2_E_INTERNAL, "convert.encode", "tensor '%s': no encoder", t->name);
     }
-    if (!encoding_fits(t->type, j->encoded, j->values, n)) {
+    atomic_init(&r.problems, 0);
+    lf_parallel(j->sched, n, lf_rule_grain((size_t)t->ne[0]), encode_rows, &r);
+    unsigned problems = atomic_load(&r.problems);
+    if ((problems & NOT_FINITE) != 0) {
+        return broken(j, t, "a value is infinite or not a number");
+    }
+    if (problems != 0) {
         return broken(j, t, "a value is too large for the type asked for");
     }
     return LFM2_OK;
@@ -147,7 +182,7 @@ static int32_t write_slab(job *j, const lf_out_tensor *t, const uint8_t *src)
         if (t->source->type == t->type) {
             LF_TRY(lf_gguf_data(j->out, src, n * out_row));
         } else {
-            LF_TRY(encode_block(j, t, src, n * row));
+            LF_TRY(encode_block(j, t, src, n));
             LF_TRY(lf_gguf_data(j->out, j->encoded, n * out_row));
         }
         drop(j->source, src, n * in_row);
@@ -171,7 +206,7 @@ static int32_t write_tensors(job *j)
     return LFM2_OK;
 }
 
-static int32_t write_file(job *j, const char *out_path, lf_type type)
+static int32_t write_file(job *j, const char *out_path, const lf_file_kind *kind)
 {
     lf_source *source = j->source;
     LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
@@ -181,41 +216,41 @@ static int32_t write_file(job *j, const char *out_path, lf_type type)
     } else {
         LF_TRY(lf_meta_copy(j->out, &source->arena, &source->files[0]));
     }
-    LF_TRY(lf_meta_file(j->out, type));
+    LF_TRY(lf_meta_file(j->out, kind));
     LF_TRY(lf_rule_declare(j->out, j->tensors, source->n_tensors));
     j->total = lf_gguf_data_bytes(j->out);
     LF_TRY(write_tensors(j));
     return lf_gguf_commit(j->out);
 }
 
-static int32_t run(job *j, const char *out_path, lf_type type)
+static int32_t run(job *j, const char *out_path, const lf_file_kind *kind)
 {
     const lf_alloc *alloc = j->alloc;
     void *p = NULL;
     LF_TRY(lf_source_refuse_overwrite(j->source, out_path));
     LF_TRY(lf_new(alloc, j->source->n_tensors, sizeof *j->tensors, "tensor plan", &p));
     j->tensors = p;
-    LF_TRY(plan(j, type));
+    LF_TRY(plan(j, kind));
     LF_TRY(lf_new(alloc, j->capacity, sizeof *j->values, "decoded rows", &p));
     j->values = p;
     LF_TRY(lf_new(alloc, j->capacity, sizeof(float), "encoded rows", &p));
     j->encoded = p;
-    return write_file(j, out_path, type);
+    return write_file(j, out_path, kind);
 }
 
-int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, const char *in_path,
-                    const char *out_path, const lfm2_convert_options *options)
+int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,
+                    const char *in_path, const char *out_path, const lfm2_convert_options *options)
 {
-    lf_type type = LF_F32;
-    LF_TRY(lf_rule_parse(options, &type));
+    const lf_file_kind *kind = NULL;
+    LF_TRY(lf_rule_parse(options, &kind));
     lf_source *source = NULL;
     LF_TRY(lf_source_open(alloc, log, in_path, &source));
     if (source->vocab.n_tokens == 0) {
         lf_log_write(log, LFM2_LOG_WARN, "%s: no tokenizer: the file will not handle text",
                      in_path);
     }
-    job j = {.alloc = alloc, .options = options, .source = source};
-    int32_t status = run(&j, out_path, type);
+    job j = {.alloc = alloc, .sched = sched, .options = options, .source = source};
+    int32_t status = run(&j, out_path, kind);
     lf_gguf_free(j.out);
     lf_free(alloc, j.encoded, j.capacity, sizeof(float));
     lf_free(alloc, j.values, j.capacity, sizeof *j.values);

@@ -6,40 +6,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct file_kind {
-    lf_type type;
-    uint32_t file_type;
-} file_kind;
-
-static const file_kind kinds[] = {
-    {LF_F32, 0}, {LF_F16, 1}, {LF_Q4_0, 2}, {LF_Q8_0, 7}, {LF_BF16, 32},
+static const lf_file_kind kinds[] = {
+    {"f32", LF_F32, LF_MIX_NONE, 0},       {"f16", LF_F16, LF_MIX_NONE, 1},
+    {"q4_0", LF_Q4_0, LF_MIX_NONE, 2},     {"q8_0", LF_Q8_0, LF_MIX_NONE, 7},
+    {"q4_k_s", LF_Q4_K, LF_MIX_SMALL, 14}, {"q4_k_m", LF_Q4_K, LF_MIX_MEDIUM, 15},
+    {"q5_k_s", LF_Q5_K, LF_MIX_SMALL, 16}, {"q5_k_m", LF_Q5_K, LF_MIX_MEDIUM, 17},
+    {"q6_k", LF_Q6_K, LF_MIX_NONE, 18},    {"bf16", LF_BF16, LF_MIX_NONE, 32},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
-int32_t lf_rule_parse(const lfm2_convert_options *options, lf_type *out)
+static char lower(char c)
 {
-    const char *name = options->type;
-    const lf_type_info *info = name != NULL ? lf_type_find(name) : NULL;
-    for (size_t i = 0; info != NULL && i < N_KINDS; i++) {
-        if (kinds[i].type == info->type) {
-            *out = info->type;
-            return LFM2_OK;
-        }
-    }
-    return lf_fail(LFM2_E_ARGUMENT, "convert.type",
-                   "type '%s' cannot be written: f32, f16, bf16, q8_0 and q4_0 can",
-                   name != NULL ? name : "(none)");
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-uint32_t lf_rule_file_type(lf_type type)
+const lf_file_kind *lf_file_kind_find(const char *name)
 {
-    uint32_t file_type = 0;
     for (size_t i = 0; i < N_KINDS; i++) {
-        if (kinds[i].type == type) {
-            file_type = kinds[i].file_type;
+        size_t n = 0;
+        while (name[n] != '\0' && kinds[i].name[n] == lower(name[n])) {
+            n++;
+        }
+        if (kinds[i].name[n] == '\0' && name[n] == '\0') {
+            return &kinds[i];
         }
     }
-    return file_type;
+    return NULL;
+}
+
+int32_t lf_rule_parse(const lfm2_convert_options *options, const lf_file_kind **out)
+{
+    const char *name = options->type != NULL ? options->type : "(none)";
+    *out = lf_file_kind_find(name);
+    return *out != NULL
+               ? LFM2_OK
+               : lf_fail(LFM2_E_ARGUMENT, "convert.type",
+                         "type '%s' cannot be written: f32, f16, bf16, q8_0, q6_k, q5_k_m, "
+                         "q5_k_s, q4_k_m, q4_k_s and q4_0 can",
+                         name);
 }
 
 static bool ends_with(const char *name, const char *tail)
@@ -56,33 +60,102 @@ static bool always_f32(const char *name, uint32_t n_dims)
            ends_with(name, "ffn_gate_inp.weight") || ends_with(name, "shortconv.conv.weight");
 }
 
-/* The head decides the logits directly: 6 bits instead of 4. */
+/* The head decides the logits directly. */
 static bool is_head(const lf_rule *rule, const char *name)
 {
     return strcmp(name, rule->tied ? "token_embd.weight" : "output.weight") == 0;
-}
-
-lf_type lf_rule_type(const lf_rule *rule, const char *name, uint32_t n_dims, uint64_t row)
-{
-    if (always_f32(name, n_dims)) {
-        return LF_F32;
-    }
-    lf_type type = rule->type;
-    if (type == LF_Q4_0) {
-        bool kv = ends_with(name, "attn_k.weight") || ends_with(name, "attn_v.weight");
-        if (is_head(rule, name)) {
-            type = row % lf_type_get(LF_Q6_K)->block == 0 ? LF_Q6_K : LF_Q8_0;
-        } else if (kv && rule->n_expert == 8) {
-            type = LF_Q8_0; /* llama.cpp's special case for models with exactly 8 experts */
-        }
-    }
-    return row % lf_type_get((uint32_t)type)->block == 0 ? type : LF_F16;
 }
 
 /* Number of the layer; -1 outside the layers. */
 static long layer_of(const char *name)
 {
     return strncmp(name, "blk.", 4) == 0 ? strtol(name + 4, NULL, 10) : -1;
+}
+
+/* How many attention layers come before `layer`; in all for n_layer. */
+static long attention_before(const lf_hparams *h, long layer)
+{
+    long n = 0;
+    for (long i = 0; i < layer && i < (long)h->n_layer; i++) {
+        n += h->n_head_kv[i] > 0;
+    }
+    return n;
+}
+
+/* Layers that get more bits in the "medium" files: the first and the last eighth, and every third
+ * between them. */
+static bool wants_more_bits(long i, long n)
+{
+    return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
+}
+
+/* The matrices of a layer on which quality depends most, in the files that make a difference. */
+static lf_type mixed_type(const lf_rule *rule, const char *name)
+{
+    const lf_file_kind *kind = rule->kind;
+    const lf_hparams *h = rule->hparams;
+    bool value = ends_with(name, "attn_v.weight");
+    bool down = ends_with(name, "ffn_down.weight") || ends_with(name, "ffn_down_exps.weight");
+    long layer = layer_of(name);
+    long n = (long)h->n_layer;
+    if (value) { /* counted among the attention layers */
+        layer = attention_before(h, layer);
+        n = attention_before(h, n);
+    }
+    if ((value || down) && kind->mix == LF_MIX_MEDIUM) {
+        return wants_more_bits(layer, n) ? LF_Q6_K : kind->type;
+    }
+    if ((value || down) && kind->mix == LF_MIX_SMALL && kind->type == LF_Q4_K) {
+        return layer < (value ? 4 : n / 8) ? LF_Q5_K : kind->type;
+    }
+    /* llama.cpp's special case for models with exactly 8 experts, as the one in lf_rule_type. */
+    if (h->n_expert == 8 && kind->type == LF_Q4_K && ends_with(name, "attn_output.weight")) {
+        return LF_Q5_K;
+    }
+    return kind->type;
+}
+
+static bool fits(lf_type type, uint64_t row)
+{
+    return row % lf_type_get((uint32_t)type)->block == 0;
+}
+
+/* What a K format is replaced by where rows are no multiple of 256. */
+static lf_type small_blocks(lf_type type)
+{
+    switch ((int)type) {
+    case LF_Q4_K:
+        return LF_Q5_0;
+    case LF_Q5_K:
+        return LF_Q5_1;
+    case LF_Q6_K:
+        return LF_Q8_0;
+    default:
+        return type;
+    }
+}
+
+lf_type lf_rule_type(const lf_rule *rule, const char *name, uint32_t n_dims, uint64_t row)
+{
+    lf_type type = rule->kind->type;
+    lf_codes form;
+    if (always_f32(name, n_dims)) {
+        return LF_F32;
+    }
+    if (lf_codes_of(type, &form) && type != LF_Q8_0) {
+        bool kv = ends_with(name, "attn_k.weight") || ends_with(name, "attn_v.weight");
+        if (is_head(rule, name)) {
+            type = LF_Q6_K;
+        } else if (kv && rule->hparams->n_expert == 8) {
+            type = LF_Q8_0;
+        } else {
+            type = mixed_type(rule, name);
+        }
+    }
+    if (!fits(type, row)) {
+        type = small_blocks(type);
+    }
+    return fits(type, row) ? type : LF_F16;
 }
 
 static int compare(const void *pa, const void *pb)
@@ -106,6 +179,12 @@ int32_t lf_rule_declare(lf_gguf_writer *g, const lf_out_tensor *tensors, size_t 
         LF_TRY(lf_gguf_tensor(g, t->name, t->type, t->n_dims, t->ne));
     }
     return LFM2_OK;
+}
+
+size_t lf_rule_grain(size_t row)
+{
+    enum { VALUES = 8192 };
+    return row < VALUES / 2 ? VALUES / row & ~(size_t)1 : 2;
 }
 
 int32_t lf_rule_progress(const lfm2_convert_options *options, uint64_t done, uint64_t total)

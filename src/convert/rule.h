@@ -17,16 +17,27 @@ typedef struct lf_out_tensor {
     const struct lf_synth_fill *fill; /* synthesize: how the values are made */
 } lf_out_tensor;
 
-/* The type asked for: one of "f32", "f16", "bf16", "q8_0", "q4_0" in any case. ARGUMENT if not. */
-int32_t lf_rule_parse(const lfm2_convert_options *options, lf_type *out);
+/* Which of a K format's files: some matrices have more bits than the rest. */
+typedef enum { LF_MIX_NONE, LF_MIX_SMALL, LF_MIX_MEDIUM } lf_mix;
 
-/* general.file_type of a file made with `type`. */
-uint32_t lf_rule_file_type(lf_type type);
+/* A kind of file. */
+typedef struct lf_file_kind {
+    const char *name;   /* "q4_k_m" */
+    lf_type type;       /* of most matrices */
+    lf_mix mix;         /* how the others deviate */
+    uint32_t file_type; /* general.file_type */
+} lf_file_kind;
+
+/* The kind of a name in any case; NULL if it cannot be written. Static storage. */
+const lf_file_kind *lf_file_kind_find(const char *name);
+
+/* The kind asked for. ARGUMENT if it cannot be written. */
+int32_t lf_rule_parse(const lfm2_convert_options *options, const lf_file_kind **out);
 
 typedef struct lf_rule {
-    lf_type type;      /* asked for */
-    uint32_t n_expert; /* of the model */
-    bool tied;         /* no output.weight: the embedding is the head */
+    const lf_file_kind *kind;
+    const lf_hparams *hparams; /* of the model */
+    bool tied;                 /* no output.weight: the embedding is the head */
 } lf_rule;
 
 lf_type lf_rule_type(const lf_rule *rule, const char *name, uint32_t n_dims, uint64_t row);
@@ -36,6 +47,9 @@ void lf_rule_sort(lf_out_tensor *tensors, size_t n);
 
 /* Declares the tensors in their order. */
 int32_t lf_rule_declare(lf_gguf_writer *g, const lf_out_tensor *tensors, size_t n);
+
+/* Rows that a thread takes at once: an even number, enough to be worth a hand-over. */
+size_t lf_rule_grain(size_t row);
 
 /* Calls the progress function with done / total; STOPPED if it says so. */
 int32_t lf_rule_progress(const lfm2_convert_options *options, uint64_t done, uint64_t total);
@@ -50,7 +64,7 @@ int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *vocab);
  * to the old container. `arena` takes the parsed header. */
 int32_t lf_meta_copy(lf_gguf_writer *g, lf_arena *arena, const lf_file *file);
 /* The keys that depend on the type asked for. */
-int32_t lf_meta_file(lf_gguf_writer *g, lf_type type);
+int32_t lf_meta_file(lf_gguf_writer *g, const lf_file_kind *kind);
 
 /* ---- synth_vocab.c ---- */
 
@@ -73,7 +87,8 @@ typedef struct lf_synth_model {
     size_t n_tensors;
 } lf_synth_model;
 
-/* The model of a shape's name, written as `type`; lives in `arena`. ARGUMENT for unknown names. */
-int32_t lf_synth_model_of(lf_arena *arena, const char *shape, lf_type type, lf_synth_model *out);
+/* The model of a shape's name, written as `kind`; lives in `arena`. ARGUMENT for unknown names. */
+int32_t lf_synth_model_of(lf_arena *arena, const char *shape, const lf_file_kind *kind,
+                          lf_synth_model *out);
 
 #endif /* LF_CONVERT_RULE_H */

@@ -12,6 +12,7 @@ enum {
 
 typedef struct job {
     const lf_alloc *alloc;
+    const lf_sched *sched;
     const lfm2_convert_options *options;
     lf_synth_model model;
     uint64_t seed;
@@ -82,18 +83,38 @@ static int32_t advance(job *j, uint64_t bytes)
     return LFM2_OK;
 }
 
+/* Rows of one tensor that are being made. */
+typedef struct row_block {
+    const job *j;
+    const lf_out_tensor *t;
+    uint64_t key, first; /* of the tensor; row number */
+} row_block;
+
+/* Rows [begin, end) after the first, an even number of elements after it. */
+static void make_rows(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    const row_block *r = ctx;
+    size_t row = (size_t)r->t->ne[0];
+    float *values = r->j->values + begin * row;
+    fill(r->key, r->t->fill, (r->first + begin) * row, values, (end - begin) * row);
+    lf_encode_row(r->t->type, values, r->j->encoded + begin * lf_row_bytes(r->t->type, row),
+                  (end - begin) * row);
+}
+
 static int32_t write_tensor(job *j, const lf_out_tensor *t)
 {
-    uint64_t key = tensor_key(j->seed, t->name);
+    row_block r = {.j = j, .t = t, .key = tensor_key(j->seed, t->name)};
+    if (!lf_encode_row(t->type, j->values, j->encoded, 0)) {
+        return lf_fail(LFM2_E_INTERNAL, "synth.encode", "tensor '%s': no encoder", t->name);
+    }
     size_t row = (size_t)t->ne[0];
     uint64_t rows = t->ne[1] * t->ne[2];
     size_t most = j->capacity / row & ~(size_t)1; /* blocks begin at even elements */
     for (uint64_t first = 0; first < rows;) {
         size_t n = rows - first < most ? (size_t)(rows - first) : most;
-        fill(key, t->fill, first * row, j->values, n * row);
-        if (!lf_encode_row(t->type, j->values, j->encoded, n * row)) {
-            return lf_fail(LFM2_E_INTERNAL, "synth.encode", "tensor '%s': no encoder", t->name);
-        }
+        r.first = first;
+        lf_parallel(j->sched, n, lf_rule_grain(row), make_rows, &r);
         size_t bytes = n * lf_row_bytes(t->type, row);
         LF_TRY(lf_gguf_data(j->out, j->encoded, bytes));
         LF_TRY(advance(j, bytes));
@@ -102,7 +123,7 @@ static int32_t write_tensor(job *j, const lf_out_tensor *t)
     return LFM2_OK;
 }
 
-static int32_t write_file(job *j, lf_arena *arena, const char *out_path, lf_type type)
+static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const lf_file_kind *kind)
 {
     const lf_synth_model *m = &j->model;
     lf_vocab_data vocab;
@@ -110,7 +131,7 @@ static int32_t write_file(job *j, lf_arena *arena, const char *out_path, lf_type
     LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
     LF_TRY(lf_meta_model(j->out, &m->hparams, m->title));
     LF_TRY(lf_meta_vocab(j->out, &vocab));
-    LF_TRY(lf_meta_file(j->out, type));
+    LF_TRY(lf_meta_file(j->out, kind));
     LF_TRY(lf_rule_declare(j->out, m->tensors, m->n_tensors));
     j->total = lf_gguf_data_bytes(j->out);
     LF_TRY(lf_gguf_begin_data(j->out));
@@ -120,9 +141,10 @@ static int32_t write_file(job *j, lf_arena *arena, const char *out_path, lf_type
     return lf_gguf_commit(j->out);
 }
 
-static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_path, lf_type type)
+static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_path,
+                   const lf_file_kind *kind)
 {
-    LF_TRY(lf_synth_model_of(arena, name, type, &j->model));
+    LF_TRY(lf_synth_model_of(arena, name, kind, &j->model));
     size_t capacity = BLOCK_VALUES;
     for (size_t i = 0; i < j->model.n_tensors; i++) {
         size_t two_rows = 2 * (size_t)j->model.tensors[i].ne[0];
@@ -134,18 +156,19 @@ static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_pa
     j->values = p;
     LF_TRY(lf_new(j->alloc, capacity, sizeof(float), "encoded values", &p));
     j->encoded = p;
-    return write_file(j, arena, out_path, type);
+    return write_file(j, arena, out_path, kind);
 }
 
-int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, const char *shape, uint64_t seed,
-                      const char *out_path, const lfm2_convert_options *options)
+int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,
+                      const char *shape, uint64_t seed, const char *out_path,
+                      const lfm2_convert_options *options)
 {
-    lf_type type = LF_F32;
-    LF_TRY(lf_rule_parse(options, &type));
+    const lf_file_kind *kind = NULL;
+    LF_TRY(lf_rule_parse(options, &kind));
     lf_arena arena;
     lf_arena_init(&arena, alloc);
-    job j = {.alloc = alloc, .options = options, .seed = seed};
-    int32_t status = run(&j, &arena, shape, out_path, type);
+    job j = {.alloc = alloc, .sched = sched, .options = options, .seed = seed};
+    int32_t status = run(&j, &arena, shape, out_path, kind);
     lf_gguf_free(j.out);
     lf_free(alloc, j.encoded, j.capacity, sizeof(float));
     lf_free(alloc, j.values, j.capacity, sizeof *j.values);

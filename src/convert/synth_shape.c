@@ -179,7 +179,8 @@ static int32_t feed_forward(list *l, const lf_hparams *h)
     return matrix(l, "ffn_down_exps.weight", wide, h->n_embd, n, expert_gain * l->residual);
 }
 
-int32_t lf_synth_model_of(lf_arena *arena, const char *name, lf_type type, lf_synth_model *out)
+int32_t lf_synth_model_of(lf_arena *arena, const char *name, const lf_file_kind *kind,
+                          lf_synth_model *out)
 {
     const shape *s = NULL;
     LF_TRY(find_shape(name, &s));
@@ -199,7 +200,7 @@ int32_t lf_synth_model_of(lf_arena *arena, const char *name, lf_type type, lf_sy
     list l = {.arena = arena,
               .model = out,
               .fills = p,
-              .rule = {type, h->n_expert, true},
+              .rule = {kind, h, true},
               .residual = embed / root(2.0 * h->n_layer),
               .layer = -1};
     LF_TRY(matrix(&l, "token_embd.weight", h->n_embd, h->n_vocab, 0, logit_deviation));

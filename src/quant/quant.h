@@ -44,7 +44,7 @@ size_t lf_row_bytes(lf_type type, size_t n);
 void lf_decode_row(lf_type type, const void *src, float *dst, size_t n);
 
 /* n elements into blocks, as the reference encoder of the format makes them without an importance
- * matrix. Only F32, F16, BF16, Q8_0, Q4_0 and Q6_K can be written. False for other types. */
+ * matrix. Q4_1, IQ4_NL, IQ4_XS and MXFP4 cannot be written: false. */
 bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n);
 
 /* A quantised format seen as integer codes with scales, for exact packing: element i of a group of

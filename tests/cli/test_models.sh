@@ -31,7 +31,7 @@ whole=$(sed -E 's/.*"kv":([0-9]+).*/\1/' "$work/out")
 [ "$half" -gt 0 ] && [ "$whole" -eq $((2 * half)) ]
 report "memory of f32 is twice that of f16 ($half, $whole)" $?
 
-for type in q4_0 q8_0 f16 bf16; do
+for type in q4_0 q8_0 f16 bf16 q4_k_m q5_k_m q6_k; do
     exits 0 quantize "$work/tiny.gguf" "$work/$type.gguf" --type "$type" --json
     out_is_json
     out_has "\"type\":\"$type\""
@@ -41,6 +41,8 @@ for type in q4_0 q8_0 f16 bf16; do
 done
 [ "$(wc -c <"$work/q4_0.gguf")" -lt "$(wc -c <"$work/q8_0.gguf")" ]
 report 'q4_0 is smaller than q8_0' $?
+exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" --type q4_k_m -t 3
+same 'threads do not change the bytes' "$work/q4_k_m.gguf" "$work/again.gguf"
 
 # what cannot be done, without a trace
 exits 1 synth "$work/no.gguf" --shape enormous

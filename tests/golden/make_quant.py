@@ -117,7 +117,9 @@ def write_encode(path, program):
         f.write(struct.pack("<I", x.size) + x.tobytes())
         for name, tensor, kind in [("F16", "blk.0.ffn_up.weight", T.F16), ("BF16", "blk.0.ffn_up.weight", T.BF16),
                                    ("Q8_0", "blk.0.ffn_up.weight", T.Q8_0), ("Q4_0", "blk.0.ffn_up.weight", T.Q4_0),
-                                   ("Q4_0", "token_embd.weight", T.Q6_K)]:
+                                   ("Q4_0", "token_embd.weight", T.Q6_K), ("Q5_0", "blk.0.ffn_up.weight", T.Q5_0),
+                                   ("Q5_1", "blk.0.ffn_up.weight", T.Q5_1), ("Q4_K_S", "blk.0.ffn_up.weight", T.Q4_K),
+                                   ("Q5_K_S", "blk.0.ffn_up.weight", T.Q5_K)]:
             out = source.with_name("out.gguf")
             subprocess.run([*shlex.split(program), source, out, name], check=True, capture_output=True)
             made = next(t for t in gguf.GGUFReader(out).tensors if t.name == tensor)

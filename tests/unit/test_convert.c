@@ -17,12 +17,13 @@
 #include <cmocka.h>
 
 static const lf_log silent;
+static const lf_sched alone = {.n_threads = 1};
 
 static int32_t quantize(const char *type, const char *in, const char *out)
 {
     lf_alloc alloc = lf_alloc_default();
     lfm2_convert_options options = {.size = sizeof options, .type = type};
-    return lf_quantize(&alloc, &silent, in, out, &options);
+    return lf_quantize(&alloc, &silent, &alone, in, out, &options);
 }
 
 static lf_source *open_source(const char *path)
@@ -73,7 +74,7 @@ static const char *gguf_input(bool moe, const tiny_change *change, const float *
 /* ---- Which tensor gets which type ---- */
 
 typedef struct rule_case {
-    lf_type asked;
+    const char *asked;
     uint32_t n_expert;
     bool tied;
     const char *name;
@@ -84,52 +85,166 @@ typedef struct rule_case {
 
 /* As llama-quantize reports them for models of these shapes. */
 static const rule_case rule_cases[] = {
-    {LF_Q4_0, 32, true, "token_embd.weight", 2, 2048, LF_Q6_K},
-    {LF_Q4_0, 32, true, "token_embd.weight", 2, 320, LF_Q8_0},
-    {LF_Q4_0, 32, true, "token_embd.weight", 2, 48, LF_F16},
-    {LF_Q4_0, 32, false, "token_embd.weight", 2, 2048, LF_Q4_0},
-    {LF_Q4_0, 32, false, "output.weight", 2, 2048, LF_Q6_K},
-    {LF_Q4_0, 32, false, "output.weight", 2, 320, LF_Q8_0},
-    {LF_Q8_0, 32, true, "token_embd.weight", 2, 2048, LF_Q8_0},
-    {LF_F16, 32, true, "token_embd.weight", 2, 48, LF_F16},
-    {LF_BF16, 32, true, "token_embd.weight", 2, 48, LF_BF16},
-    {LF_Q4_0, 32, true, "token_embd_norm.weight", 1, 2048, LF_F32},
-    {LF_Q8_0, 32, true, "blk.0.attn_norm.weight", 1, 2048, LF_F32},
-    {LF_Q4_0, 32, true, "blk.2.attn_q.weight", 2, 2048, LF_Q4_0},
-    {LF_Q4_0, 32, true, "blk.2.attn_k.weight", 2, 2048, LF_Q4_0},
-    {LF_Q4_0, 8, true, "blk.2.attn_k.weight", 2, 2048, LF_Q8_0},
-    {LF_Q4_0, 8, true, "blk.2.attn_v.weight", 2, 2048, LF_Q8_0},
-    {LF_Q4_0, 8, true, "blk.2.attn_q.weight", 2, 2048, LF_Q4_0},
-    {LF_Q4_0, 8, true, "blk.2.attn_v.weight", 2, 48, LF_F16},
-    {LF_F16, 8, true, "blk.2.attn_v.weight", 2, 2048, LF_F16},
-    {LF_Q4_0, 32, true, "blk.2.attn_k_norm.weight", 1, 64, LF_F32},
-    {LF_Q4_0, 32, true, "blk.0.shortconv.in_proj.weight", 2, 2048, LF_Q4_0},
-    {LF_Q4_0, 32, true, "blk.0.shortconv.conv.weight", 2, 3, LF_F32},
-    {LF_BF16, 32, true, "blk.0.shortconv.conv.weight", 2, 3, LF_F32},
-    {LF_Q4_0, 32, true, "blk.0.ffn_down.weight", 2, 7168, LF_Q4_0},
-    {LF_Q4_0, 32, true, "blk.0.ffn_down.weight", 2, 48, LF_F16},
-    {LF_Q8_0, 32, true, "blk.0.ffn_down.weight", 2, 48, LF_F16},
-    {LF_F16, 32, true, "blk.2.ffn_gate_inp.weight", 2, 2048, LF_F32},
-    {LF_Q4_0, 32, true, "blk.2.exp_probs_b.bias", 1, 32, LF_F32},
-    {LF_Q4_0, 32, true, "blk.2.ffn_down_exps.weight", 3, 1792, LF_Q4_0},
-    {LF_F32, 32, true, "blk.2.ffn_down_exps.weight", 3, 1792, LF_F32},
+    {"q4_0", 32, true, "token_embd.weight", 2, 2048, LF_Q6_K},
+    {"q4_0", 32, true, "token_embd.weight", 2, 320, LF_Q8_0},
+    {"q4_0", 32, true, "token_embd.weight", 2, 48, LF_F16},
+    {"q4_0", 32, false, "token_embd.weight", 2, 2048, LF_Q4_0},
+    {"q4_0", 32, false, "output.weight", 2, 2048, LF_Q6_K},
+    {"q4_0", 32, false, "output.weight", 2, 320, LF_Q8_0},
+    {"q8_0", 32, true, "token_embd.weight", 2, 2048, LF_Q8_0},
+    {"f16", 32, true, "token_embd.weight", 2, 48, LF_F16},
+    {"bf16", 32, true, "token_embd.weight", 2, 48, LF_BF16},
+    {"q4_0", 32, true, "token_embd_norm.weight", 1, 2048, LF_F32},
+    {"q8_0", 32, true, "blk.0.attn_norm.weight", 1, 2048, LF_F32},
+    {"q4_0", 32, true, "blk.2.attn_q.weight", 2, 2048, LF_Q4_0},
+    {"q4_0", 32, true, "blk.2.attn_k.weight", 2, 2048, LF_Q4_0},
+    {"q4_0", 8, true, "blk.2.attn_k.weight", 2, 2048, LF_Q8_0},
+    {"q4_0", 8, true, "blk.2.attn_v.weight", 2, 2048, LF_Q8_0},
+    {"q4_0", 8, true, "blk.2.attn_q.weight", 2, 2048, LF_Q4_0},
+    {"q4_0", 8, true, "blk.2.attn_v.weight", 2, 48, LF_F16},
+    {"f16", 8, true, "blk.2.attn_v.weight", 2, 2048, LF_F16},
+    {"q4_0", 32, true, "blk.2.attn_k_norm.weight", 1, 64, LF_F32},
+    {"q4_0", 32, true, "blk.0.shortconv.in_proj.weight", 2, 2048, LF_Q4_0},
+    {"q4_0", 32, true, "blk.0.shortconv.conv.weight", 2, 3, LF_F32},
+    {"bf16", 32, true, "blk.0.shortconv.conv.weight", 2, 3, LF_F32},
+    {"q4_0", 32, true, "blk.0.ffn_down.weight", 2, 7168, LF_Q4_0},
+    {"q4_0", 32, true, "blk.0.ffn_down.weight", 2, 48, LF_F16},
+    {"q8_0", 32, true, "blk.0.ffn_down.weight", 2, 48, LF_F16},
+    {"f16", 32, true, "blk.2.ffn_gate_inp.weight", 2, 2048, LF_F32},
+    {"q4_0", 32, true, "blk.2.exp_probs_b.bias", 1, 32, LF_F32},
+    {"q4_0", 32, true, "blk.2.ffn_down_exps.weight", 3, 1792, LF_Q4_0},
+    {"f32", 32, true, "blk.2.ffn_down_exps.weight", 3, 1792, LF_F32},
+    {"q4_k_m", 32, true, "token_embd.weight", 2, 2048, LF_Q6_K},
+    {"q5_k_m", 32, true, "token_embd.weight", 2, 320, LF_Q8_0},
+    {"q6_k", 32, true, "token_embd.weight", 2, 48, LF_F16},
+    {"q4_k_m", 32, false, "token_embd.weight", 2, 2048, LF_Q4_K},
+    {"q4_k_m", 32, false, "token_embd.weight", 2, 320, LF_Q5_0},
+    {"q5_k_s", 32, false, "token_embd.weight", 2, 320, LF_Q5_1},
+    {"q4_k_s", 32, false, "output.weight", 2, 2048, LF_Q6_K},
+    {"q4_k_m", 32, true, "blk.0.attn_norm.weight", 1, 2048, LF_F32},
+    {"q6_k", 32, true, "blk.2.ffn_gate_inp.weight", 2, 2048, LF_F32},
+    {"q4_k_m", 32, true, "blk.0.shortconv.conv.weight", 2, 3, LF_F32},
+    {"q4_k_m", 32, true, "blk.0.shortconv.in_proj.weight", 2, 2048, LF_Q4_K},
+    {"q5_k_m", 32, true, "blk.0.ffn_up.weight", 2, 2048, LF_Q5_K},
+    {"q4_k_m", 32, true, "blk.3.ffn_down_exps.weight", 3, 96, LF_Q5_0},
+    {"q4_k_m", 32, true, "blk.5.ffn_down_exps.weight", 3, 96, LF_Q8_0},
+    {"q4_k_s", 32, true, "blk.2.ffn_down_exps.weight", 3, 96, LF_Q5_1},
+    {"q5_k_m", 32, true, "blk.3.ffn_down_exps.weight", 3, 96, LF_Q5_1},
+    {"q6_k", 32, true, "blk.3.ffn_down_exps.weight", 3, 96, LF_Q8_0},
+    {"q6_k", 32, true, "blk.3.ffn_down_exps.weight", 3, 48, LF_F16},
 };
+
+/* A model of n_layer layers; bit i of `attention`: layer i is an attention layer. */
+static void set_layers(lf_hparams *h, uint32_t n_layer, uint64_t attention, uint32_t n_expert)
+{
+    *h = (lf_hparams){.n_layer = n_layer, .n_expert = n_expert};
+    for (uint32_t i = 0; i < n_layer; i++) {
+        h->n_head_kv[i] = (attention >> i & 1) != 0 ? 8 : 0;
+    }
+}
 
 static void test_rule(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rule_cases / sizeof rule_cases[0]; i++) {
         const rule_case *c = &rule_cases[i];
-        lf_rule rule = {c->asked, c->n_expert, c->tied};
+        lf_hparams h;
+        set_layers(&h, 24, 0x244444, c->n_expert);
+        lf_rule rule = {lf_file_kind_find(c->asked), &h, c->tied};
+        assert_non_null(rule.kind);
         lf_type got = lf_rule_type(&rule, c->name, c->n_dims, c->row);
         if (got != c->want) {
             fail_msg("case %zu: %s of row %u: type %d, not %d", i, c->name, (unsigned)c->row,
                      (int)got, (int)c->want);
         }
     }
-    assert_int_equal(lf_rule_file_type(LF_Q4_0), 2);
-    assert_int_equal(lf_rule_file_type(LF_Q8_0), 7);
-    assert_int_equal(lf_rule_file_type(LF_BF16), 32);
+}
+
+typedef struct layers_case {
+    const char *asked;
+    uint32_t n_layer, n_expert;
+    uint64_t attention;
+    const char *down;                      /* bits of ffn_down (or ffn_down_exps), layer by layer */
+    const char *key, *value, *attn_output; /* of the attention layers */
+} layers_case;
+
+/* As llama-quantize gives them for models of these layers. */
+static const layers_case layers_cases[] = {
+    {"q4_k_s", 24, 32, 0x244444, "555444444444444444444444", "444444", "555544", "444444"},
+    {"q4_k_m", 24, 32, 0x244444, "666446446446446446446666", "444444", "446446", "444444"},
+    {"q5_k_s", 24, 32, 0x244444, "555555555555555555555555", "555555", "555555", "555555"},
+    {"q5_k_m", 24, 32, 0x244444, "666556556556556556556666", "555555", "556556", "555555"},
+    {"q6_k", 24, 32, 0x244444, "666666666666666666666666", "666666", "666666", "666666"},
+    {"q4_k_s", 16, 0, 0x5524, "5544444444444444", "444444", "555544", "444444"},
+    {"q4_k_m", 16, 0, 0x5524, "6644644644644666", "444444", "446446", "444444"},
+    {"q5_k_s", 16, 0, 0x5524, "5555555555555555", "555555", "555555", "555555"},
+    {"q5_k_m", 16, 0, 0x5524, "6655655655655666", "555555", "556556", "555555"},
+    {"q4_k_s", 40, 64, 0x4444444444, "5555544444444444444444444444444444444444", "4444444444",
+     "5555444444", "4444444444"},
+    {"q4_k_m", 40, 64, 0x4444444444, "6666644644644644644644644644644644666666", "4444444444",
+     "6446446466", "4444444444"},
+    {"q4_k_s", 9, 8, 0x1AA, "544444444", "88888", "88888", "55555"},
+    {"q4_k_m", 9, 8, 0x1AA, "644644666", "88888", "88888", "55555"},
+    {"q5_k_s", 9, 8, 0x1AA, "555555555", "88888", "88888", "55555"},
+    {"q5_k_m", 9, 8, 0x1AA, "655655666", "88888", "88888", "55555"},
+    {"q6_k", 9, 8, 0x1AA, "666666666", "88888", "88888", "66666"},
+    {"q4_k_s", 5, 0, 0x2, "44444", "4", "5", "4"},
+    {"q4_k_m", 5, 0, 0x2, "44646", "4", "6", "4"},
+    {"q5_k_m", 5, 0, 0x2, "55656", "5", "6", "5"},
+};
+
+static void check_layer(const lf_rule *rule, uint32_t layer, const char *matrix, char bits)
+{
+    char name[64];
+    snprintf(name, sizeof name, "blk.%u.%s.weight", layer, matrix);
+    lf_type want = bits == '4' ? LF_Q4_K : bits == '5' ? LF_Q5_K : bits == '6' ? LF_Q6_K : LF_Q8_0;
+    lf_type got = lf_rule_type(rule, name, 2, 256);
+    if (got != want) {
+        fail_msg("%s, %u layers: %s has type %d, not %d", rule->kind->name, rule->hparams->n_layer,
+                 name, (int)got, (int)want);
+    }
+}
+
+static void test_layers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof layers_cases / sizeof layers_cases[0]; i++) {
+        const layers_case *c = &layers_cases[i];
+        lf_hparams h;
+        set_layers(&h, c->n_layer, c->attention, c->n_expert);
+        lf_rule rule = {lf_file_kind_find(c->asked), &h, true};
+        assert_non_null(rule.kind);
+        uint32_t a = 0;
+        for (uint32_t l = 0; l < c->n_layer; l++) {
+            check_layer(&rule, l, c->n_expert > 0 && l > 1 ? "ffn_down_exps" : "ffn_down",
+                        c->down[l]);
+            check_layer(&rule, l, "ffn_up", c->asked[1]);
+            if ((c->attention >> l & 1) != 0) {
+                check_layer(&rule, l, "attn_q", c->asked[1]);
+                check_layer(&rule, l, "attn_k", c->key[a]);
+                check_layer(&rule, l, "attn_v", c->value[a]);
+                check_layer(&rule, l, "attn_output", c->attn_output[a]);
+                a++;
+            }
+        }
+        assert_int_equal(a, strlen(c->value));
+    }
+}
+
+static void test_kinds(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"f32",    "F16",    "q4_0",   "Q8_0", "q4_k_s",
+                                        "Q4_K_M", "q5_k_s", "q5_K_m", "q6_k", "bf16"};
+    static const uint32_t numbers[] = {0, 1, 2, 7, 14, 15, 16, 17, 18, 32};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_non_null(lf_file_kind_find(names[i]));
+        assert_int_equal(lf_file_kind_find(names[i])->file_type, numbers[i]);
+    }
+    static const char *const unknown[] = {"", "q4", "q4_k", "q4_k_", "q4_k_mm", "q5_0", "mxfp4"};
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+        assert_null(lf_file_kind_find(unknown[i]));
+    }
 }
 
 static void test_order(void **state)
@@ -152,12 +267,12 @@ static void test_order(void **state)
 /* ---- Values ---- */
 
 /* Every tensor of `out` is what decoding and encoding its namesake in `in` gives. */
-static void check_tensors(const char *in_path, const char *out_path, lf_type asked)
+static void check_tensors(const char *in_path, const char *out_path, const char *asked)
 {
     lf_source *in = open_source(in_path);
     lf_source *out = open_source(out_path);
     assert_int_equal(in->n_tensors, out->n_tensors);
-    lf_rule rule = {asked, in->hparams.n_expert, in->hparams.tied};
+    lf_rule rule = {lf_file_kind_find(asked), &in->hparams, in->hparams.tied};
     for (uint32_t i = 0; i < out->n_tensors; i++) {
         const lf_tensor *o = &out->tensors[i];
         const lf_tensor *s = lf_source_find(in, o->name);
@@ -181,9 +296,9 @@ static void check_tensors(const char *in_path, const char *out_path, lf_type ask
     lf_source_close(out);
 }
 
-static const char *const type_names[] = {"f32", "F16", "bf16", "q8_0", "q4_0"};
-static const lf_type type_codes[] = {LF_F32, LF_F16, LF_BF16, LF_Q8_0, LF_Q4_0};
-enum { N_TYPES = 5 };
+static const char *const type_names[] = {"f32",    "F16",    "bf16",   "q8_0", "q4_k_s",
+                                         "q4_k_m", "q5_k_s", "Q5_K_M", "q6_k", "q4_0"};
+enum { N_TYPES = sizeof type_names / sizeof type_names[0] };
 
 static void test_gguf(void **state)
 {
@@ -194,7 +309,7 @@ static void test_gguf(void **state)
         for (int i = 0; i < N_TYPES; i++) {
             const char *in = gguf_input(moe != 0, i == N_TYPES - 1 ? &untied : NULL, NULL);
             LFT_OK(quantize(type_names[i], in, out));
-            check_tensors(in, out, type_codes[i]);
+            check_tensors(in, out, type_names[i]);
         }
     }
 }
@@ -237,7 +352,7 @@ static void test_hugging_face(void **state)
         tiny_folder_free(&f);
         for (int i = 0; i < N_TYPES; i++) {
             LFT_OK(quantize(type_names[i], folder, out));
-            check_tensors(gguf_input(moe != 0, NULL, NULL), out, type_codes[i]);
+            check_tensors(gguf_input(moe != 0, NULL, NULL), out, type_names[i]);
         }
         lf_source *a = open_source(folder);
         lf_source *b = open_source(out);
@@ -268,9 +383,9 @@ static void test_requantize(void **state)
     free(a);
     free(b);
     LFT_OK(quantize("f32", first, out));
-    check_tensors(first, out, LF_F32);
-    static const char *const refused[] = {"q8_0", "f16", "bf16"};
-    for (int i = 0; i < 3; i++) {
+    check_tensors(first, out, "f32");
+    static const char *const refused[] = {"q8_0", "f16", "bf16", "q4_k_m", "q6_k"};
+    for (int i = 0; i < 5; i++) {
         assert_int_equal(unlink(out) == 0 || i > 0, 1);
         LFT_FAILS(quantize(refused[i], first, out), LFM2_E_UNSUPPORTED);
         assert_string_equal(lf_fail_code(), "convert.requantize");
@@ -427,13 +542,13 @@ static void test_progress(void **state)
     steps s = {.stop_at = 1};
     lfm2_convert_options options = {
         .size = sizeof options, .type = "q4_0", .progress = on_progress, .progress_user = &s};
-    LFT_FAILS(lf_quantize(&alloc, &silent, in, out, &options), LFM2_E_STOPPED);
+    LFT_FAILS(lf_quantize(&alloc, &silent, &alone, in, out, &options), LFM2_E_STOPPED);
     size_t size = 0;
     char *old = lft_read_file(out, &size);
     assert_int_equal(size, 3); /* what was there before is still there */
     free(old);
     s = (steps){.stop_at = 0};
-    LFT_OK(lf_quantize(&alloc, &silent, in, out, &options));
+    LFT_OK(lf_quantize(&alloc, &silent, &alone, in, out, &options));
     assert_true(s.calls > 0 && s.last >= 1.0);
 }
 
@@ -450,7 +565,7 @@ static void test_out_of_memory(void **state)
     for (; status != LFM2_OK && n < 1000; n++) {
         c.calls = 0;
         c.fail_at = n;
-        status = lf_quantize(&alloc, &silent, in, out, &options);
+        status = lf_quantize(&alloc, &silent, &alone, in, out, &options);
         assert_true(status == LFM2_OK || status == LFM2_E_MEMORY);
         assert_int_equal(exists(out), status == LFM2_OK);
         assert_int_equal(c.live, 0);
@@ -507,7 +622,8 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rule),          cmocka_unit_test(test_order),
+        cmocka_unit_test(test_rule),          cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_kinds),         cmocka_unit_test(test_order),
         cmocka_unit_test(test_gguf),          cmocka_unit_test(test_hugging_face),
         cmocka_unit_test(test_requantize),    cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_arguments),     cmocka_unit_test(test_same_file),

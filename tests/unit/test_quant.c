@@ -269,7 +269,7 @@ static void test_encode(void **state)
         types++;
         free(got);
     }
-    assert_int_equal(types, 5);
+    assert_int_equal(types, 9);
     free(src);
     free(g.data);
 }
@@ -278,7 +278,7 @@ static void test_encode(void **state)
 static void test_encode_parts(void **state)
 {
     (void)state;
-    static const lf_type types[] = {LF_Q8_0, LF_Q4_0, LF_Q6_K};
+    static const lf_type types[] = {LF_Q8_0, LF_Q4_0, LF_Q5_0, LF_Q5_1, LF_Q4_K, LF_Q5_K, LF_Q6_K};
     float src[1024];
     uint32_t seed = 5;
     print_message("seed %u\n", seed);
@@ -286,7 +286,7 @@ static void test_encode_parts(void **state)
         seed = seed * 1664525u + 1013904223u;
         src[i] = (float)(int32_t)seed * 0x1p-31f;
     }
-    for (size_t t = 0; t < 3; t++) {
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         uint8_t whole[2048];
         uint8_t part[2048];
         assert_true(lf_encode_row(types[t], src, whole, 1024));
@@ -300,8 +300,7 @@ static void test_encode_parts(void **state)
 static void test_encode_refused(void **state)
 {
     (void)state;
-    static const lf_type types[] = {LF_Q4_1, LF_Q5_0,   LF_Q5_1,   LF_Q4_K,
-                                    LF_Q5_K, LF_IQ4_NL, LF_IQ4_XS, LF_MXFP4};
+    static const lf_type types[] = {LF_Q4_1, LF_IQ4_NL, LF_IQ4_XS, LF_MXFP4};
     float src[256] = {0.0f};
     uint8_t dst[1024] = {0};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -315,18 +314,44 @@ static void test_encode_refused(void **state)
 static void test_encode_hostile(void **state)
 {
     (void)state;
-    static const float values[] = {NAN, INFINITY, -INFINITY, FLT_MAX, -FLT_MAX, 0x1p-149f, 1e20f};
-    static const lf_type types[] = {LF_F16, LF_BF16, LF_Q8_0, LF_Q4_0, LF_Q6_K};
+    static const float values[] = {NAN,      INFINITY,  -INFINITY,  FLT_MAX,
+                                   -FLT_MAX, 0x1p-149f, -0x1p-130f, 1e20f};
+    static const lf_type types[] = {LF_F16,  LF_BF16, LF_Q8_0, LF_Q4_0, LF_Q5_0,
+                                    LF_Q5_1, LF_Q4_K, LF_Q5_K, LF_Q6_K};
     for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
         float src[256];
         for (size_t i = 0; i < 256; i++) {
-            src[i] = i % 3 == 0 ? values[v] : (float)i;
+            /* mixed with others, alone, and next to zeros */
+            src[i] = i < 96 ? (i % 3 == 0 ? values[v] : (float)i) : i < 192 ? values[v] : 0.0f;
         }
         for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
             uint8_t dst[1024];
             assert_true(lf_encode_row(types[t], src, dst, 256));
             float back[256];
             lf_decode_row(types[t], dst, back, 256);
+        }
+    }
+}
+
+/* What a minimum can and cannot do: blocks of one value, of one sign, and zeros, decoded again. */
+static void test_encode_constant(void **state)
+{
+    (void)state;
+    static const lf_type types[] = {LF_Q5_0, LF_Q5_1, LF_Q4_K, LF_Q5_K, LF_Q6_K};
+    static const float constants[] = {0.0f, 1.0f, -1.0f, 1000.0f, -0x1p-10f};
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        for (size_t c = 0; c < sizeof constants / sizeof constants[0]; c++) {
+            float src[256];
+            float back[256];
+            uint8_t dst[1024];
+            for (size_t i = 0; i < 256; i++) {
+                src[i] = constants[c];
+            }
+            assert_true(lf_encode_row(types[t], src, dst, 256));
+            lf_decode_row(types[t], dst, back, 256);
+            for (size_t i = 0; i < 256; i++) { /* rounding of the f16 scale, and its products */
+                assert_true(fabsf(back[i] - src[i]) <= 0.002f * fabsf(src[i]));
+            }
         }
     }
 }
@@ -338,7 +363,7 @@ int main(void)
         cmocka_unit_test(test_f16_rounding),   cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_decode),         cmocka_unit_test(test_encode),
         cmocka_unit_test(test_encode_parts),   cmocka_unit_test(test_encode_refused),
-        cmocka_unit_test(test_encode_hostile),
+        cmocka_unit_test(test_encode_hostile), cmocka_unit_test(test_encode_constant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Synthetic models: shapes, distributions, determinism, and a vocabulary that keeps every text. */
+/* Synthetic models: shapes, distributions, determinism, and a vocabulary that keeps every text.
+ * ctest-labels: threads */
 #include "convert/rule.h"
 #include "support/counting_alloc.h"
 #include "support/models.h"
@@ -16,13 +17,14 @@
 #include <cmocka.h>
 
 static const lf_log silent;
+static const lf_sched alone = {.n_threads = 1};
 
 static const char *synthesize(const char *shape, const char *type, uint64_t seed, const char *name)
 {
     lf_alloc alloc = lf_alloc_default();
     lfm2_convert_options options = {.size = sizeof options, .type = type};
     const char *path = lft_temp(name);
-    LFT_OK(lf_synthesize(&alloc, &silent, shape, seed, path, &options));
+    LFT_OK(lf_synthesize(&alloc, &silent, &alone, shape, seed, path, &options));
     return path;
 }
 
@@ -64,7 +66,7 @@ static void test_shapes(void **state)
         lf_arena arena;
         lf_arena_init(&arena, &alloc);
         lf_synth_model m;
-        LFT_OK(lf_synth_model_of(&arena, c->name, LF_Q4_0, &m));
+        LFT_OK(lf_synth_model_of(&arena, c->name, lf_file_kind_find("q4_0"), &m));
         uint64_t params = 0;
         for (size_t t = 0; t < m.n_tensors; t++) {
             params += m.tensors[t].ne[0] * m.tensors[t].ne[1] * m.tensors[t].ne[2];
@@ -85,14 +87,14 @@ static void test_shapes(void **state)
 static void test_bytes_of_8b(void **state)
 {
     (void)state;
-    static const lf_type types[] = {LF_Q4_0, LF_Q8_0, LF_F16, LF_BF16};
+    static const char *const types[] = {"q4_0", "q8_0", "f16", "bf16"};
     static const uint64_t want[] = {4731500288u, 8866035456u, 16683169536u, 16683169536u};
     lf_alloc alloc = lf_alloc_default();
     for (int i = 0; i < 4; i++) {
         lf_arena arena;
         lf_arena_init(&arena, &alloc);
         lf_synth_model m;
-        LFT_OK(lf_synth_model_of(&arena, "lfm2-8b-a1b", types[i], &m));
+        LFT_OK(lf_synth_model_of(&arena, "lfm2-8b-a1b", lf_file_kind_find(types[i]), &m));
         uint64_t bytes = 0;
         for (size_t t = 0; t < m.n_tensors; t++) {
             const lf_out_tensor *p = &m.tensors[t];
@@ -111,10 +113,11 @@ static void test_refused(void **state)
     const char *out = lft_temp("refused.gguf");
     static const char *const names[] = {"", "lfm2", "LFM2-8B-A1B", "lfm2-8b-a1b "};
     for (int i = 0; i < 4; i++) {
-        LFT_FAILS(lf_synthesize(&alloc, &silent, names[i], 1, out, &options), LFM2_E_ARGUMENT);
+        LFT_FAILS(lf_synthesize(&alloc, &silent, &alone, names[i], 1, out, &options),
+                  LFM2_E_ARGUMENT);
     }
-    options.type = "q6_k";
-    LFT_FAILS(lf_synthesize(&alloc, &silent, "tiny", 1, out, &options), LFM2_E_ARGUMENT);
+    options.type = "q3_k";
+    LFT_FAILS(lf_synthesize(&alloc, &silent, &alone, "tiny", 1, out, &options), LFM2_E_ARGUMENT);
     assert_int_not_equal(access(out, F_OK), 0);
 }
 
@@ -139,21 +142,48 @@ static void test_seeds(void **state)
     const char *a = synthesize("tiny", "q4_0", 1, "a.gguf");
     same_files(a, synthesize("tiny", "q4_0", 1, "b.gguf"), true);
     same_files(a, synthesize("tiny", "q4_0", 2, "b.gguf"), false);
-    assert_int_equal(file_hash(a), 0x531FAAFF449252E9u);
+    /* Also what llama-quantize makes of the F32 file. */
+    static const char *const types[] = {"q4_0", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k"};
+    static const uint64_t hashes[] = {0x531FAAFF449252E9u, 0x2B546AED108818EFu,
+                                      0xAB95111C5F613E67u, 0xF99BFBEF07D0CC64u,
+                                      0x94C2C378C74436F6u, 0xFAC9878F18E0B875u};
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(file_hash(synthesize("tiny", types[i], 1, "b.gguf")), hashes[i]);
+    }
 }
 
 /* Made as F32 and quantised, or made quantised: the same file. */
 static void test_same_as_quantized(void **state)
 {
     (void)state;
-    static const char *const types[] = {"q4_0", "q8_0", "f16", "bf16"};
+    static const char *const types[] = {"q4_0", "q8_0", "f16", "bf16", "q4_k_m", "q5_k_s"};
     const char *full = synthesize("tiny", "f32", 3, "full.gguf");
     const char *out = lft_temp("quantized.gguf");
     lf_alloc alloc = lf_alloc_default();
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         lfm2_convert_options options = {.size = sizeof options, .type = types[i]};
-        LFT_OK(lf_quantize(&alloc, &silent, full, out, &options));
+        LFT_OK(lf_quantize(&alloc, &silent, &alone, full, out, &options));
         same_files(synthesize("tiny", types[i], 3, "direct.gguf"), out, true);
+    }
+}
+
+/* How many threads share the work changes nothing, neither here nor in quantize. */
+static void test_any_threads(void **state)
+{
+    (void)state;
+    lf_alloc alloc = lf_alloc_default();
+    const char *full = synthesize("tiny", "f32", 3, "full.gguf");
+    const char *want = synthesize("tiny", "q4_k_m", 3, "direct.gguf");
+    const char *out = lft_temp("threads.gguf");
+    lfm2_convert_options options = {.size = sizeof options, .type = "q4_k_m"};
+    for (uint32_t n = 2; n <= 5; n += 3) {
+        lf_sched sched;
+        LFT_OK(lf_sched_init(&sched, n, NULL));
+        LFT_OK(lf_synthesize(&alloc, &silent, &sched, "tiny", 3, out, &options));
+        same_files(want, out, true);
+        LFT_OK(lf_quantize(&alloc, &silent, &sched, full, out, &options));
+        same_files(want, out, true);
+        lf_sched_free(&sched);
     }
 }
 
@@ -213,7 +243,7 @@ static void test_out_of_memory(void **state)
     for (size_t n = 0; status != LFM2_OK && n < 1000; n++) {
         c.calls = 0;
         c.fail_at = n;
-        status = lf_synthesize(&alloc, &silent, "tiny", 1, out, &options);
+        status = lf_synthesize(&alloc, &silent, &alone, "tiny", 1, out, &options);
         assert_true(status == LFM2_OK || status == LFM2_E_MEMORY);
         assert_int_equal(access(out, F_OK) == 0, status == LFM2_OK);
         assert_int_equal(c.live, 0);
@@ -310,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_same_as_quantized),
+        cmocka_unit_test(test_any_threads),
         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_vocab),

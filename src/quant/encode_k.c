@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the encoding of Q4_K and Q5_K: eight sub-blocks of 32 values, each with a scale and a
+ * minimum that are found by a search over a few grids, and are then rounded to 6 bits.
+ *
+ * The bytes are compared with the reference encoder's, so every sum runs in the order of the values
+ * and every grid is tried in its order (a better one shifts those that follow). Speed comes from
+ * four sub-blocks at once, one a vector lane. The vectors are the compilers' portable ones: plain
+ * additions, products and quotients, the same on every machine. */
+#include "quant/encode.h"
+
+#include <float.h>
+#include <math.h>
+
+enum {
+    SUBS = LF_SUPER / LF_SMALL, /* sub-blocks of a block */
+    LANES = 4,                  /* sub-blocks searched together */
+    HEAD_BYTES = 16             /* d, dmin, 12 bytes of 6-bit scales and minima */
+};
+
+typedef float f4 __attribute__((vector_size(16)));
+typedef int32_t i4 __attribute__((vector_size(16)));
+
+/* Step s spreads first + s / 10 + top codes over the range of the values. */
+typedef struct search {
+    int top; /* largest code */
+    int steps;
+    float first;
+} search;
+
+static const search search4 = {15, 21, -1.0f};
+static const search search5 = {31, 16, -0.5f};
+
+/* The fit of a sub-block: value = scale * code - min. */
+typedef struct fit {
+    float scale, min;
+    float inverse, low; /* codes of the search: round(inverse * (value - low)) */
+} fit;
+
+/* Four sub-blocks, one a lane. */
+typedef struct lanes {
+    f4 x[LF_SMALL];      /* value */
+    f4 weight[LF_SMALL]; /* what the square of its error counts */
+    f4 codes[LF_SMALL];  /* of the grid being tried */
+    f4 sum_w, sum_wx;
+    f4 low, high;
+} lanes;
+
+/* Sums over the codes l of a grid. */
+typedef struct sums {
+    f4 wl, wll, wlx;
+} sums;
+
+static f4 all(float v)
+{
+    return (f4){v, v, v, v};
+}
+
+static f4 choose(i4 mask, f4 yes, f4 no)
+{
+    return (f4)((mask & (i4)yes) | (~mask & (i4)no));
+}
+
+static f4 magnitudes(f4 v)
+{
+    return (f4)((i4)v & (i4){INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX});
+}
+
+/* Weights are the root mean square of the sub-block plus the value's magnitude. */
+static void gather(const float *src, lanes *v)
+{
+    f4 squares = all(0.0f);
+    for (int i = 0; i < LF_SMALL; i++) {
+        const float *x = src + i;
+        v->x[i] = (f4){x[0], x[LF_SMALL], x[2 * LF_SMALL], x[3 * LF_SMALL]};
+        squares += v->x[i] * v->x[i];
+    }
+    f4 mean = squares / all((float)LF_SMALL);
+    mean = (f4){sqrtf(mean[0]), sqrtf(mean[1]), sqrtf(mean[2]), sqrtf(mean[3])};
+    v->sum_w = v->sum_wx = all(0.0f);
+    v->low = v->high = v->x[0];
+    for (int i = 0; i < LF_SMALL; i++) {
+        f4 x = v->x[i];
+        v->weight[i] = mean + magnitudes(x);
+        v->sum_w += v->weight[i];
+        v->sum_wx += v->weight[i] * x;
+        v->low = choose((i4)(x < v->low), x, v->low);
+        v->high = choose((i4)(x > v->high), x, v->high);
+    }
+    /* Minima are stored without a sign. */
+    v->low = choose((i4)(v->low > all(0.0f)), all(0.0f), v->low);
+}
+
+/* Codes per unit of a grid of n codes over the range. A range so small that this overflows has all
+ * codes 0. */
+static f4 grid_inverse(const lanes *v, float n)
+{
+    f4 inverse = all(n) / (v->high - v->low);
+    return choose((i4)(magnitudes(inverse) <= all(FLT_MAX)), inverse, all(0.0f));
+}
+
+/* The codes of a grid, and their sums. Values below the grid get 0; above it at most one code is
+ * too much. Adding 1.5 * 2^23 rounds to even and leaves the code in the low bits. */
+static sums grid_codes(lanes *v, f4 inverse, int top)
+{
+    const f4 magic = all(12582912.0f);
+    const f4 last = all(12582912.0f + (float)top);
+    f4 low = v->low;
+    sums s = {all(0.0f), all(0.0f), all(0.0f)};
+    for (int i = 0; i < LF_SMALL; i++) {
+        f4 above = v->x[i] - low;
+        above = (f4)((i4)above & ~((i4)above >> 31));
+        i4 bits = (i4)(inverse * above + magic);
+        bits += bits > (i4)last;
+        f4 l = (f4)bits - magic;
+        f4 wl = v->weight[i] * l;
+        s.wl += wl;
+        s.wll += wl * l;
+        s.wlx += wl * v->x[i];
+        v->codes[i] = l;
+    }
+    return s;
+}
+
+/* Weighted square error of the codes on the line scale * code + min. */
+static f4 line_error(const lanes *v, f4 scale, f4 min)
+{
+    f4 error = all(0.0f);
+    for (int i = 0; i < LF_SMALL; i++) {
+        f4 miss = scale * v->codes[i] + min - v->x[i];
+        error += v->weight[i] * (miss * miss);
+    }
+    return error;
+}
+
+/* Of the grid that just covers the range and those of the search, each with its least-squares line,
+ * the one with the smallest error. fits[LANES]. */
+static void fit_lanes(const float *src, const search *s, fit *fits)
+{
+    lanes v;
+    gather(src, &v);
+    f4 zero = all(0.0f);
+    i4 flat = (i4)(v.high == v.low);
+    f4 scale = all(1.0f) / (all((float)s->top) / (v.high - v.low));
+    f4 inverse = grid_inverse(&v, (float)s->top);
+    f4 best_low = v.low; /* of the grid whose codes the best line has */
+    f4 best_inverse = choose(flat, zero, inverse);
+    scale = choose(flat, zero, scale);
+    grid_codes(&v, inverse, s->top);
+    f4 best = choose(flat, all(-INFINITY), line_error(&v, scale, v.low));
+
+    for (int step = 0; step < s->steps; step++) {
+        inverse = grid_inverse(&v, s->first + 0.1f * (float)step + (float)s->top);
+        sums l = grid_codes(&v, inverse, s->top);
+        f4 det = v.sum_w * l.wll - l.wl * l.wl;
+        f4 slope = (v.sum_w * l.wlx - v.sum_wx * l.wl) / det;
+        f4 min = (l.wll * v.sum_wx - l.wl * l.wlx) / det;
+        i4 positive = (i4)(min > zero);
+        slope = choose(positive, l.wlx / l.wll, slope);
+        min = choose(positive, zero, min);
+        f4 error = line_error(&v, slope, min);
+        i4 better = (i4)(det > zero) & (i4)(error < best);
+        best = choose(better, error, best);
+        best_inverse = choose(better, inverse, best_inverse);
+        best_low = choose(better, v.low, best_low);
+        scale = choose(better, slope, scale);
+        v.low = choose(better, min, v.low); /* where the next grids begin */
+    }
+    for (int j = 0; j < LANES; j++) {
+        fits[j] = (fit){scale[j], -v.low[j], best_inverse[j], best_low[j]};
+    }
+}
+
+/* Code 0..top; values far outside and NaN give some code. */
+static int code_at(float v, int top)
+{
+    int l = lf_round_even(v);
+    l = l > 0 ? l : 0;
+    return l < top ? l : top;
+}
+
+/* A scale or minimum in 63rds of the largest. */
+static uint8_t six_bits(float v)
+{
+    uint8_t l = (uint8_t)lf_round_even(v);
+    return l < 63 ? l : 63;
+}
+
+/* Encodes what Q4_K and Q5_K have in common: the head of the block, and its codes. */
+static void encode_head(const float *src, const search *s, uint8_t *head, uint8_t *codes)
+{
+    fit fits[SUBS];
+    float most_scale = 0.0f;
+    float most_min = 0.0f;
+    for (int b = 0; b < SUBS; b += LANES) {
+        fit_lanes(src + b * LF_SMALL, s, fits + b);
+    }
+    for (int b = 0; b < SUBS; b++) {
+        most_scale = fits[b].scale > most_scale ? fits[b].scale : most_scale;
+        most_min = fits[b].min > most_min ? fits[b].min : most_min;
+    }
+    float inverse_scale = most_scale > 0.0f ? 63.0f / most_scale : 0.0f;
+    float inverse_min = most_min > 0.0f ? 63.0f / most_min : 0.0f;
+    uint16_t d = lf_f32_to_f16(most_scale / 63.0f);
+    uint16_t dmin = lf_f32_to_f16(most_min / 63.0f);
+    memset(head, 0, HEAD_BYTES);
+    lf_block_put_u16(head, d);
+    lf_block_put_u16(head + 2, dmin);
+    uint8_t *packed = head + 4;
+    for (int b = 0; b < SUBS; b++) {
+        uint8_t sc = six_bits(inverse_scale * fits[b].scale);
+        uint8_t m = six_bits(inverse_min * fits[b].min);
+        if (b < 4) {
+            packed[b] = sc;
+            packed[b + 4] = m;
+        } else { /* the upper two bits into what the first four leave free */
+            packed[b + 4] = (uint8_t)((sc & 15) | (m & 15) << 4);
+            packed[b - 4] = (uint8_t)(packed[b - 4] | sc >> 4 << 6);
+            packed[b] = (uint8_t)(packed[b] | m >> 4 << 6);
+        }
+        /* The codes once more, for the scale and the minimum as they are stored. */
+        const float *x = src + b * LF_SMALL;
+        float scale = lf_f16_to_f32(d) * (float)sc;
+        float min = lf_f16_to_f32(dmin) * (float)m;
+        for (int i = 0; i < LF_SMALL; i++) {
+            float v = scale != 0.0f ? (x[i] + min) / scale : fits[b].inverse * (x[i] - fits[b].low);
+            codes[b * LF_SMALL + i] = (uint8_t)code_at(v, s->top);
+        }
+    }
+}
+
+/* Codes 0..15 of two sub-blocks each share 32 bytes. */
+static void pack_nibbles(const uint8_t *codes, uint8_t *dst)
+{
+    for (int pair = 0; pair < SUBS / 2; pair++, codes += 2 * LF_SMALL, dst += LF_SMALL) {
+        for (int j = 0; j < LF_SMALL; j++) {
+            dst[j] = (uint8_t)((codes[j] & 15) | (codes[j + LF_SMALL] & 15) << 4);
+        }
+    }
+}
+
+void lf_encode_q4_k(const float *src, uint8_t *dst, size_t blocks)
+{
+    for (size_t b = 0; b < blocks; b++, src += LF_SUPER, dst += LF_Q4_K_BYTES) {
+        uint8_t codes[LF_SUPER];
+        encode_head(src, &search4, dst, codes);
+        pack_nibbles(codes, dst + HEAD_BYTES);
+    }
+}
+
+/* Bit b of byte j is the fifth bit of element j of sub-block b. */
+static void pack_fifth_bits(const uint8_t *codes, uint8_t *dst)
+{
+    memset(dst, 0, LF_SMALL);
+    for (int b = 0; b < SUBS; b++) {
+        for (int j = 0; j < LF_SMALL; j++) {
+            dst[j] = (uint8_t)(dst[j] | codes[b * LF_SMALL + j] >> 4 << b);
+        }
+    }
+}
+
+void lf_encode_q5_k(const float *src, uint8_t *dst, size_t blocks)
+{
+    for (size_t b = 0; b < blocks; b++, src += LF_SUPER, dst += LF_Q5_K_BYTES) {
+        uint8_t codes[LF_SUPER];
+        encode_head(src, &search5, dst, codes);
+        pack_fifth_bits(codes, dst + HEAD_BYTES);
+        pack_nibbles(codes, dst + HEAD_BYTES + LF_SMALL);
+    }
+}
