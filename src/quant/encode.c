@@ -3,6 +3,9 @@
  * step in f32 and in their order, because the bytes are compared with theirs. */
 #include "quant/encode.h"
 
+#include <float.h>
+#include <math.h>
+
 /* Truncation with a defined result for every input, NaN included. */
 static int clamp_to_int(float v, int low, int high)
 {
@@ -42,12 +45,20 @@ float lf_extreme(const float *x, int n)
     return 0.0f; /* nothing but NaN */
 }
 
+/* 1 / d. Scales that are too small for that are stored as 0 and their codes do not matter; the
+ * reference encoder's are 0, which `overflow` is to give. */
+static float inverse_of(float d, float overflow)
+{
+    float inverse = d != 0.0f ? 1.0f / d : 0.0f;
+    return lf_magnitude(inverse) <= FLT_MAX ? inverse : overflow;
+}
+
 /* Scale = largest / 127. */
 static void encode_q8_0(const float *src, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q8_0_BYTES) {
         float d = lf_magnitude(lf_extreme(src, LF_SMALL)) / 127.0f;
-        float inverse = d != 0.0f ? 1.0f / d : 0.0f;
+        float inverse = inverse_of(d, 0.0f);
         lf_block_put_u16(dst, lf_f32_to_f16(d));
         for (int j = 0; j < LF_SMALL; j++) {
             float v = src[j] * inverse;
@@ -63,7 +74,7 @@ static void encode_q4_0(const float *src, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q4_0_BYTES) {
         float d = lf_extreme(src, LF_SMALL) / -8.0f;
-        float inverse = d != 0.0f ? 1.0f / d : 0.0f;
+        float inverse = inverse_of(d, NAN);
         lf_block_put_u16(dst, lf_f32_to_f16(d));
         for (int j = 0; j < LF_SMALL / 2; j++) {
             int low = clamp_to_int(src[j] * inverse + 8.5f, 0, 15);
@@ -94,7 +105,7 @@ static void encode_q5_0(const float *src, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q5_0_BYTES) {
         float d = lf_extreme(src, LF_SMALL) / -16.0f;
-        float inverse = d != 0.0f ? 1.0f / d : 0.0f;
+        float inverse = inverse_of(d, NAN);
         uint8_t codes[LF_SMALL];
         for (int j = 0; j < LF_SMALL; j++) {
             codes[j] = (uint8_t)clamp_to_int(src[j] * inverse + 16.5f, 0, 31);
@@ -115,7 +126,7 @@ static void encode_q5_1(const float *src, uint8_t *dst, size_t blocks)
             high = src[j] > high ? src[j] : high;
         }
         float d = (high - low) / 31.0f;
-        float inverse = d != 0.0f ? 1.0f / d : 0.0f;
+        float inverse = inverse_of(d, NAN);
         uint8_t codes[LF_SMALL];
         for (int j = 0; j < LF_SMALL; j++) {
             codes[j] = (uint8_t)clamp_to_int((src[j] - low) * inverse + 0.5f, 0, 31);

@@ -139,14 +139,12 @@ static void fit_lanes(const float *src, const search *s, fit *fits)
     lanes v;
     gather(src, &v);
     f4 zero = all(0.0f);
-    i4 flat = (i4)(v.high == v.low);
     f4 scale = all(1.0f) / (all((float)s->top) / (v.high - v.low));
     f4 inverse = grid_inverse(&v, (float)s->top);
     f4 best_low = v.low; /* of the grid whose codes the best line has */
-    f4 best_inverse = choose(flat, zero, inverse);
-    scale = choose(flat, zero, scale);
+    f4 best_inverse = inverse;
     grid_codes(&v, inverse, s->top);
-    f4 best = choose(flat, all(-INFINITY), line_error(&v, scale, v.low));
+    f4 best = line_error(&v, scale, v.low); /* 0 where all values are equal: nothing is better */
 
     for (int step = 0; step < s->steps; step++) {
         inverse = grid_inverse(&v, s->first + 0.1f * (float)step + (float)s->top);

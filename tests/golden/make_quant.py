@@ -30,7 +30,7 @@ HALVES = {T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q8_0: [0],
           T.Q6_K: [208], T.IQ4_NL: [0], T.IQ4_XS: [0]}
 # Zeros, smallest and largest subnormal, smallest normal, one, largest, infinity, NaN, and negatives.
 EDGES = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x8400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E01]
-ROWS, COLS = 16, 1024
+ROWS, COLS = 20, 1024
 
 
 def blocks(rng, kind):
@@ -65,7 +65,7 @@ def write_decode(path):
 def rows():
     """Rows with what decides between encoders: ties, equal magnitudes, empty and one-valued groups, wide ranges."""
     rng = np.random.default_rng(21)
-    x = rng.standard_normal((ROWS, COLS)).astype(np.float32)
+    x = rng.standard_normal((16, COLS)).astype(np.float32)
     x[1] *= 0.02
     x[2] = rng.uniform(-1, 1, COLS)
     x[3] = rng.laplace(0, 1, COLS)
@@ -81,7 +81,12 @@ def rows():
     x[13] = rng.standard_normal(COLS) * 1e-15
     x[14] = np.abs(rng.standard_normal(COLS))
     x[15] = rng.integers(-254, 255, COLS) * 0.5
-    return x.astype(np.float32)
+    # Skewed values, whose best minimum lies well inside them, and tiny ones beside others.
+    more = np.random.default_rng(22)
+    y = np.stack([np.exp(more.normal(0, 2, COLS)) * more.choice([-1, 1], COLS), -np.exp(more.normal(0, 2, COLS)),
+                  more.standard_t(1.5, COLS).clip(-500, 500),
+                  more.standard_normal(COLS) * np.repeat(10.0 ** more.integers(-42, -2, COLS // 32), 32)])
+    return np.concatenate([x, y]).astype(np.float32)
 
 
 def skeleton(path, x):

@@ -167,6 +167,16 @@ static void test_same_as_quantized(void **state)
     }
 }
 
+/* Two elements share one draw: a thread begins at an even row. */
+static void test_grain(void **state)
+{
+    (void)state;
+    for (size_t row = 1; row < 20000; row++) {
+        size_t grain = lf_rule_grain(row);
+        assert_true(grain >= 2 && grain % 2 == 0);
+    }
+}
+
 /* How many threads share the work changes nothing, neither here nor in quantize. */
 static void test_any_threads(void **state)
 {
@@ -340,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_same_as_quantized),
+        cmocka_unit_test(test_grain),
         cmocka_unit_test(test_any_threads),
         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_out_of_memory),
