@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Synthetic models: shapes, distributions, determinism, and a vocabulary that keeps every text.
- * ctest-labels: threads */
+/* Synthetic models: shapes, distributions, determinism, and a vocabulary that keeps every text. */
 #include "convert/rule.h"
 #include "support/counting_alloc.h"
 #include "support/models.h"
@@ -177,26 +176,6 @@ static void test_grain(void **state)
     }
 }
 
-/* How many threads share the work changes nothing, neither here nor in quantize. */
-static void test_any_threads(void **state)
-{
-    (void)state;
-    lf_alloc alloc = lf_alloc_default();
-    const char *full = synthesize("tiny", "f32", 3, "full.gguf");
-    const char *want = synthesize("tiny", "q4_k_m", 3, "direct.gguf");
-    const char *out = lft_temp("threads.gguf");
-    lfm2_convert_options options = {.size = sizeof options, .type = "q4_k_m"};
-    for (uint32_t n = 2; n <= 5; n += 3) {
-        lf_sched sched;
-        LFT_OK(lf_sched_init(&sched, n, NULL));
-        LFT_OK(lf_synthesize(&alloc, &silent, &sched, "tiny", 3, out, &options));
-        same_files(want, out, true);
-        LFT_OK(lf_quantize(&alloc, &silent, &sched, full, out, &options));
-        same_files(want, out, true);
-        lf_sched_free(&sched);
-    }
-}
-
 static void check_moments(const lf_source *s, const char *name, double mean, double deviation)
 {
     const lf_tensor *t = lf_source_find(s, name);
@@ -351,7 +330,6 @@ int main(void)
         cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_same_as_quantized),
         cmocka_unit_test(test_grain),
-        cmocka_unit_test(test_any_threads),
         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_vocab),
