@@ -210,6 +210,18 @@ static inline float lf_fold_sum(const float lane[LF_LANES])
     return t[0];
 }
 
+/* ---- LF_KV_Q8 ---- */
+
+/* Scale of one position from the bits of its largest magnitude, and the factor that makes codes of
+ * its values: 0 where all codes are 0. */
+static inline float lf_kv_scale(uint32_t amax, float *factor)
+{
+    const bool number = amax < 0x7F800000u;
+    const bool some = number && amax >= 0x0D800000u; /* 2^-100: the factor is finite */
+    *factor = some ? 127.0f / lf_float(amax) : 0.0f;
+    return some ? lf_float(amax) / 127.0f : number ? 0.0f : lf_float(0x7FC00000u);
+}
+
 /* ---- What the files define --------------------------------------------------------------------
  */
 
@@ -274,11 +286,8 @@ extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i8x2b32_avx2,
 
 /* scalar/ops.c, x86/ops_*.c: every slot. */
 extern const lf_ops lf_ops_scalar, lf_ops_avx2, lf_ops_avx512;
-void lf_attn_f16_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                        const uint32_t *valid, const void *k, const void *v,
-                        const lf_attn_state *state);
-void lf_attn_f32_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                        const uint32_t *valid, const void *k, const void *v,
-                        const lf_attn_state *state);
+/* scalar/attn.c */
+lf_attn_fn lf_attn_f16_scalar, lf_attn_f32_scalar, lf_attn_q8_scalar;
+lf_kv_store_fn lf_kv_store_f16_scalar, lf_kv_store_f32_scalar, lf_kv_store_q8_scalar;
 
 #endif /* LF_KERNELS_INTERNAL_H */

@@ -117,6 +117,28 @@ enum {
     LF_LANES = 16       /* lanes of a reduction */
 };
 
+/* What the KV cache holds, with the values of LFM2_KV_* in lfm2.h. */
+typedef enum { LF_KV_F16, LF_KV_F32, LF_KV_Q8, LF_KV_COUNT } lf_kv_type;
+
+enum { LF_KV_SCALES = LF_ATTN_BLOCK * 4 }; /* bytes of the scales of a block of LF_KV_Q8 */
+
+/* A KV block is LF_ATTN_BLOCK positions of the keys, or of the values, of one KV head. Keys stand
+ * transposed, [head_dim][LF_ATTN_BLOCK], values as they come, [LF_ATTN_BLOCK][head_dim].
+ * LF_KV_Q8: first LF_ATTN_BLOCK f32 scales, one a position, then int8 codes in that order: value =
+ * code * scale. Bytes, a multiple of 64: */
+static inline size_t lf_kv_block_bytes(lf_kv_type type, size_t head_dim)
+{
+    const size_t values = LF_ATTN_BLOCK * head_dim;
+    switch (type) {
+    case LF_KV_F32:
+        return values * sizeof(float);
+    case LF_KV_Q8:
+        return LF_KV_SCALES + values;
+    default:
+        return values * sizeof(uint16_t);
+    }
+}
+
 /* Attention state of m query rows: running maximum, running sum, weighted values. */
 typedef struct lf_attn_state {
     float *max; /* [m]; start: -INFINITY */
@@ -126,13 +148,25 @@ typedef struct lf_attn_state {
 } lf_attn_state;
 
 /* One KV block for m query rows of one KV head. q: [m][head_dim] (already scaled), rows q_stride
- * floats apart. k: [head_dim][LF_ATTN_BLOCK] (transposed), v: [LF_ATTN_BLOCK][head_dim]. valid[i]
- * (0..64): row i sees the first valid[i] positions; 0 leaves its state alone. Per row, in this
- * order: s_j = sum over d ascending, fma; m' = max(m, s); alpha = exp(m - m'); p_j = exp(s_j - m');
- * sum = fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha, then fma over j ascending. */
-typedef void (*lf_attn_fn)(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                           const uint32_t *valid, const void *k, const void *v,
-                           const lf_attn_state *state);
+ * floats apart. k, v: blocks as above. valid[i] (0..64): row i sees the first valid[i] positions;
+ * 0 leaves its state alone. Per row, in this order: s_j = sum over d ascending, fma, of the stored
+ * numbers, times the scale of K; m' = max(m, s); alpha = exp(m - m'); p_j = exp(s_j - m'); sum =
+ * fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha, then fma over j ascending of p_j
+ * times the scale of V and the stored number. May prefetch what lies behind the blocks. */
+typedef void lf_attn_fn(size_t m, size_t head_dim, const float *q, size_t q_stride,
+                        const uint32_t *valid, const void *k, const void *v,
+                        const lf_attn_state *state);
+
+/* Writes k and v, [head_dim] each, to place j of their blocks. LF_KV_F16 rounds to nearest even.
+ * LF_KV_Q8: scale = largest magnitude / 127, code = x * (127 / largest magnitude) rounded to
+ * nearest even; all zeros if that is below 2^-100; a NaN scale if it is no finite number. */
+typedef void lf_kv_store_fn(size_t head_dim, size_t j, const float *k, const float *v,
+                            void *k_block, void *v_block);
+
+typedef struct lf_kv {
+    lf_kv_store_fn *store;
+    lf_attn_fn *attn;
+} lf_kv;
 
 typedef struct lf_ops {
     /* out[i] = x[i] * w[i] * (1 / sqrt(mean(x^2) + eps)); out may be x. */
@@ -152,7 +186,7 @@ typedef struct lf_ops {
     void (*f32_to_f16)(size_t n, const float *x, uint16_t *y); /* round to nearest even */
     void (*f16_to_f32)(size_t n, const uint16_t *x, float *y);
     void (*bf16_to_f32)(size_t n, const uint16_t *x, float *y);
-    lf_attn_fn attn_f16, attn_f32; /* by KV type */
+    lf_kv kv[LF_KV_COUNT];
     float (*max)(size_t n, const float *x);
     /* sum over i of exp(x[i] - shift), lane-folded; out[i] = the term, out may be NULL */
     float (*sum_exp)(size_t n, const float *x, float shift, float *out);

@@ -68,7 +68,7 @@ static const opt_spec specs[] = {
     {.kind = OPT_CHOICE,
      .name = "kv",
      .arg = "TYPE",
-     .help = "attention memory: f16 (default) or f32",
+     .help = "attention memory: f16 (default), f32 or q8",
      .offset = offsetof(bench_opts, session) + offsetof(session_opts, kv),
      .choices = kv_choices},
 };

@@ -5,6 +5,7 @@
 const opt_choice kv_choices[] = {
     {"f16", LFM2_KV_F16},
     {"f32", LFM2_KV_F32},
+    {"q8", LFM2_KV_Q8},
     {NULL, 0},
 };
 
@@ -26,7 +27,7 @@ const opt_spec session_specs[SESSION_SPECS] = {
     {.kind = OPT_CHOICE,
      .name = "kv",
      .arg = "TYPE",
-     .help = "attention memory: f16 or f32 (default f16; logits: f32)",
+     .help = "attention memory: f16, f32 or q8 (default f16; logits: f32)",
      .offset = offsetof(session_opts, kv),
      .choices = kv_choices},
 };

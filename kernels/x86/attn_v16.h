@@ -1,199 +1,381 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the vector form of scalar/attn.c over 16 lanes; the including file defines v16, and
- * ATTN_ROWS, the query rows that share the loads of K and V, and ATTN_VECS, the vectors of 16
- * positions (of dimensions in the second product) a row has in registers.
+ * Owns the vector form of scalar/attn.c over 16 lanes; the including file defines v16, ATTN_ROWS,
+ * the query rows (at most 6) that share the loads of K and V, and ATTN_VECS, the vectors of 16
+ * positions (of dimensions in the second product) that a row has in registers.
+ *
+ * A tile of ATTN_ROWS rows widens K and V to floats as it loads them. Where there are more rows, K
+ * and V are widened once for all of them, into a slice of ATTN_SLICE dimensions that stays in the
+ * first level cache.
  */
 #ifndef LF_KERNELS_X86_ATTN_V16_H
 #define LF_KERNELS_X86_ATTN_V16_H
 
 #include "kernels/x86/exp_v16.h"
 
-/* The rows of one tile. */
+enum { ATTN_MOST = 32, ATTN_SLICE = 64 };
+
+/* How numbers of K and V come: an lf_kv_type as it is stored, or widened. */
+enum { ATTN_WIDE = LF_KV_COUNT };
+
+/* Rows that pass a block together, none of them blind. */
 typedef struct attn_rows {
-    const float *q[ATTN_ROWS];
-    float *acc[ATTN_ROWS];
-    size_t valid[ATTN_ROWS];
-    size_t least; /* the smallest of valid */
-    float *max[ATTN_ROWS], *sum[ATTN_ROWS];
-    float alpha[ATTN_ROWS];
-    _Alignas(64) float p[ATTN_ROWS][LF_ATTN_BLOCK]; /* scores, then weights */
+    size_t n;
+    const float *q[ATTN_MOST];
+    float *acc[ATTN_MOST];
+    size_t valid[ATTN_MOST];
+    float *max[ATTN_MOST], *sum[ATTN_MOST];
+    _Alignas(64) float now[ATTN_MOST];              /* new maximum */
+    _Alignas(64) float alpha[ATTN_MOST];            /* exp of how far the maximum moved */
+    _Alignas(64) float part[ATTN_MOST];             /* sum of the block's weights */
+    _Alignas(64) float p[ATTN_MOST][LF_ATTN_BLOCK]; /* scores, then weights */
 } attn_rows;
 
-/* 16 values of K or V from element i on. */
-LF_INLINE v16 attn_load(const bool half, const void *values, size_t i)
+/* Numbers of K or V, and what to fetch from memory meanwhile. */
+typedef struct attn_numbers {
+    const void *at;
+    size_t stride;    /* V: numbers from one position to the next */
+    const char *next; /* the block, or slice of one, that is likely read next */
+    size_t bytes;     /* of it; ATTN_WIDE */
+} attn_numbers;
+
+LF_INLINE size_t attn_size(const int type)
 {
-    return half ? v_load_half((const uint16_t *)values + i) : v_load((const float *)values + i);
+    return type == LF_KV_Q8 ? 1 : type == LF_KV_F16 ? sizeof(uint16_t) : sizeof(float);
 }
 
-/* Scores of m rows at positions j0 .. j0 + 16 * ATTN_VECS. */
-LF_INLINE void attn_scores(const bool half, const size_t m, size_t head_dim, const void *k,
-                           size_t j0, attn_rows *t)
+LF_INLINE v16 attn_load(const int type, const void *at, size_t i)
+{
+    return type == LF_KV_Q8    ? v_load_i8((const int8_t *)at + i)
+           : type == LF_KV_F16 ? v_load_half((const uint16_t *)at + i)
+                               : v_load((const float *)at + i);
+}
+
+LF_INLINE float attn_load1(const int type, const void *at, size_t i)
+{
+    return type == LF_KV_Q8    ? (float)((const int8_t *)at)[i]
+           : type == LF_KV_F16 ? lf_half_to_float(((const uint16_t *)at)[i])
+                               : ((const float *)at)[i];
+}
+
+/* Fetches what corresponds to the vectors from number i on. */
+LF_INLINE void attn_fetch(const int type, const size_t vectors, const char *next, size_t i)
+{
+    for (size_t b = 0; type != ATTN_WIDE && b < vectors * 16 * attn_size(type); b += 64) {
+        _mm_prefetch(next + i * attn_size(type) + b, _MM_HINT_T0);
+    }
+}
+
+/* With widened numbers m of n rows fetch their share of a slice, a piece of this size in each of
+ * `steps` steps. */
+LF_INLINE size_t attn_piece(const int type, const attn_numbers *numbers, size_t m, size_t n,
+                            size_t steps)
+{
+    return type == ATTN_WIDE ? numbers->bytes / n * m / steps : 0;
+}
+
+/* ---- Scores ---- */
+
+/* Scores of rows row .. row + m over `dims` dimensions from d0 on, at positions j0 .. j0 + 16 *
+ * ATTN_VECS; k is [dims][LF_ATTN_BLOCK]. What is there from the dimensions before is added to. */
+LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
+                           size_t dims, const attn_numbers *k, size_t j0)
 {
     v16 s[ATTN_ROWS][ATTN_VECS];
+    const float *q[ATTN_ROWS];
     for (size_t i = 0; i < m; i++) {
+        q[i] = t->q[row + i] + d0;
         for (size_t v = 0; v < ATTN_VECS; v++) {
-            s[i][v] = v_set(0.0f);
+            s[i][v] = d0 == 0 ? v_set(0.0f) : v_load(t->p[row + i] + j0 + v * 16);
         }
     }
-    for (size_t d = 0; d < head_dim; d++) {
+    const size_t piece = attn_piece(type, k, m, t->n, dims);
+    const char *next = k->next + row * piece * dims / m;
+    for (size_t d = 0; d < dims; d++) {
         v16 kd[ATTN_VECS];
         for (size_t v = 0; v < ATTN_VECS; v++) {
-            kd[v] = attn_load(half, k, d * LF_ATTN_BLOCK + j0 + v * 16);
+            kd[v] = attn_load(type, k->at, d * LF_ATTN_BLOCK + j0 + v * 16);
+        }
+        attn_fetch(type, ATTN_VECS, next, d * LF_ATTN_BLOCK + j0);
+        if (type == ATTN_WIDE) {
+            _mm_prefetch(next + d * piece, _MM_HINT_T0);
         }
         for (size_t i = 0; i < m; i++) {
-            const v16 q = v_set(t->q[i][d]);
+            const v16 qd = v_set(q[i][d]);
             for (size_t v = 0; v < ATTN_VECS; v++) {
-                s[i][v] = v_fma(q, kd[v], s[i][v]);
+                s[i][v] = v_fma(qd, kd[v], s[i][v]);
             }
         }
     }
     for (size_t i = 0; i < m; i++) {
         for (size_t v = 0; v < ATTN_VECS; v++) {
-            v_store(t->p[i] + j0 + v * 16, s[i][v]);
+            v_store(t->p[row + i] + j0 + v * 16, s[i][v]);
         }
     }
 }
 
-/* Scores of one row to weights, with the state's new maximum and sum. */
-LF_INLINE void attn_weights(size_t valid, float *p, float *row_max, float *row_sum, float *alpha)
+/* ---- Weights ---- */
+
+/* Scores of a row, -INFINITY where it is blind; returns the largest. */
+LF_INLINE float attn_top(const bool full, size_t valid, const float *scales, float *p)
 {
     const v16 none = v_set(-INFINITY);
-    v16 m = none;
+    v16 top = none;
     for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16) {
-        const v16 s = v_first(valid > j ? valid - j : 0, v_load(p + j), none);
-        v_store(p + j, s);
-        m = v_max(s, m);
+        v16 s = v_load(p + j);
+        s = scales != NULL ? v_mul(s, v_load(scales + j)) : s;
+        s = full ? s : v_first(valid > j ? valid - j : 0, s, none);
+        if (!full || scales != NULL) {
+            v_store(p + j, s);
+        }
+        top = v_max(s, top);
     }
-    const float top = v_fold_max(m);
-    const float old = *row_max;
-    const float now = top > old ? top : old;
-    v16 sum = v_set(0.0f);
-    for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16) {
-        v16 e = v_exp(v_sub(v_load(p + j), v_set(now)));
-        e = v_first(valid > j ? valid - j : 0, e, v_set(0.0f));
-        v_store(p + j, e);
-        sum = v_add(sum, e);
-    }
-    *alpha = v_exp1(old - now);
-    *row_max = now;
-    *row_sum = fmaf(*row_sum, *alpha, v_fold_sum(sum));
+    return v_fold_max(top);
 }
 
-/* acc = acc * alpha + weights * V for n * 16 dimensions from d on. */
-LF_INLINE void attn_values(const bool half, const size_t m, const size_t n, size_t head_dim,
-                           const void *v, size_t d, const attn_rows *t)
+/* Scores to weights; returns their sum, which leaves out the scales. */
+LF_INLINE float attn_exp(const bool full, size_t valid, const float *scales, float max, float *p)
+{
+    v16 sum = v_set(0.0f);
+    for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16) {
+        v16 e = v_exp(v_sub(v_load(p + j), v_set(max)));
+        e = full ? e : v_first(valid > j ? valid - j : 0, e, v_set(0.0f));
+        v_store(p + j, scales != NULL ? v_mul(e, v_load(scales + j)) : e);
+        sum = v_add(sum, e);
+    }
+    return v_fold_sum(sum);
+}
+
+/* Each step for all rows before the next: so rows overlap instead of waiting for their own chain,
+ * and what is stored lane by lane has arrived when it is loaded as a vector. */
+LF_INLINE void attn_weights(attn_rows *t, const float *k_scales, const float *v_scales)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const float top = t->valid[i] == LF_ATTN_BLOCK
+                              ? attn_top(true, t->valid[i], k_scales, t->p[i])
+                              : attn_top(false, t->valid[i], k_scales, t->p[i]);
+        const float old = *t->max[i];
+        const float now = top > old ? top : old;
+        t->now[i] = now;
+        t->alpha[i] = old - now;
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        t->part[i] = t->valid[i] == LF_ATTN_BLOCK
+                         ? attn_exp(true, t->valid[i], v_scales, t->now[i], t->p[i])
+                         : attn_exp(false, t->valid[i], v_scales, t->now[i], t->p[i]);
+    }
+    for (size_t i = 0; i < t->n; i += 16) {
+        v_store(t->alpha + i, v_exp(v_load(t->alpha + i)));
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        *t->max[i] = t->now[i];
+        *t->sum[i] = fmaf(*t->sum[i], t->alpha[i], t->part[i]);
+    }
+}
+
+/* ---- Values ---- */
+
+/* acc = acc * alpha + weights * V of rows row .. row + m, for n * 16 dimensions from `to` on, which
+ * are those from `from` on in v. */
+LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_rows *t, size_t row,
+                           size_t to, const attn_numbers *v, size_t from)
 {
     v16 acc[ATTN_ROWS][ATTN_VECS];
+    size_t least = LF_ATTN_BLOCK;
     for (size_t i = 0; i < m; i++) {
+        least = t->valid[row + i] < least ? t->valid[row + i] : least;
         for (size_t c = 0; c < n; c++) {
-            acc[i][c] = v_mul(v_load(t->acc[i] + d + c * 16), v_set(t->alpha[i]));
+            acc[i][c] = v_mul(v_load(t->acc[row + i] + to + c * 16), v_set(t->alpha[row + i]));
         }
     }
-    for (size_t j = 0; j < t->least; j++) {
+    const size_t piece = attn_piece(type, v, m, t->n, LF_ATTN_BLOCK);
+    const char *next = v->next + row * piece * LF_ATTN_BLOCK / m;
+    for (size_t j = 0; j < least; j++) {
         v16 vj[ATTN_VECS];
         for (size_t c = 0; c < n; c++) {
-            vj[c] = attn_load(half, v, j * head_dim + d + c * 16);
+            vj[c] = attn_load(type, v->at, j * v->stride + from + c * 16);
+        }
+        attn_fetch(type, n, next, j * v->stride + from);
+        if (type == ATTN_WIDE) {
+            _mm_prefetch(next + j * piece, _MM_HINT_T0);
         }
         for (size_t i = 0; i < m; i++) {
-            const v16 p = v_set(t->p[i][j]);
+            const v16 p = v_set(t->p[row + i][j]);
             for (size_t c = 0; c < n; c++) {
                 acc[i][c] = v_fma(p, vj[c], acc[i][c]);
             }
         }
     }
     for (size_t i = 0; i < m; i++) {
-        for (size_t j = t->least; j < t->valid[i]; j++) {
-            const v16 p = v_set(t->p[i][j]);
+        for (size_t j = least; j < t->valid[row + i]; j++) {
+            const v16 p = v_set(t->p[row + i][j]);
             for (size_t c = 0; c < n; c++) {
-                acc[i][c] = v_fma(p, attn_load(half, v, j * head_dim + d + c * 16), acc[i][c]);
+                acc[i][c] =
+                    v_fma(p, attn_load(type, v->at, j * v->stride + from + c * 16), acc[i][c]);
             }
         }
         for (size_t c = 0; c < n; c++) {
-            v_store(t->acc[i] + d + c * 16, acc[i][c]);
+            v_store(t->acc[row + i] + to + c * 16, acc[i][c]);
         }
     }
 }
 
-/* The last dimensions of a head that is no multiple of 16. */
-LF_INLINE void attn_values_rest(const bool half, const size_t m, size_t head_dim, const void *v,
-                                size_t d, const attn_rows *t)
+/* One dimension of a head that is no multiple of 16. */
+LF_INLINE void attn_value1(const int type, attn_rows *t, size_t row, size_t to,
+                           const attn_numbers *v, size_t from)
 {
-    for (size_t i = 0; i < m; i++) {
-        for (size_t e = d; e < head_dim; e++) {
-            float acc = t->acc[i][e] * t->alpha[i];
-            for (size_t j = 0; j < t->valid[i]; j++) {
-                const size_t at = j * head_dim + e;
-                const float value =
-                    half ? lf_half_to_float(((const uint16_t *)v)[at]) : ((const float *)v)[at];
-                acc = fmaf(t->p[i][j], value, acc);
-            }
-            t->acc[i][e] = acc;
-        }
+    float acc = t->acc[row][to] * t->alpha[row];
+    for (size_t j = 0; j < t->valid[row]; j++) {
+        acc = fmaf(t->p[row][j], attn_load1(type, v->at, j * v->stride + from), acc);
     }
+    t->acc[row][to] = acc;
 }
 
-LF_INLINE void attn_tile(const bool half, const size_t m, size_t head_dim, const void *k,
-                         const void *v, attn_rows *t)
+/* ---- Tiles of rows ---- */
+
+LF_INLINE void attn_tile_scores(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
+                                size_t dims, const attn_numbers *k)
 {
     for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16 * ATTN_VECS) {
-        attn_scores(half, m, head_dim, k, j, t);
+        attn_scores(type, m, t, row, d0, dims, k, j);
     }
-    t->least = LF_ATTN_BLOCK;
-    for (size_t i = 0; i < m; i++) {
-        attn_weights(t->valid[i], t->p[i], t->max[i], t->sum[i], t->alpha + i);
-        t->least = t->valid[i] < t->least ? t->valid[i] : t->least;
-    }
+}
+
+/* `dims` dimensions from d0 on, which are the first ones of v. */
+LF_INLINE void attn_tile_values(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
+                                size_t dims, const attn_numbers *v)
+{
     size_t d = 0;
-    for (; d + 16 * ATTN_VECS <= head_dim; d += 16 * ATTN_VECS) {
-        attn_values(half, m, ATTN_VECS, head_dim, v, d, t);
+    for (; d + 16 * ATTN_VECS <= dims; d += 16 * ATTN_VECS) {
+        attn_values(type, m, ATTN_VECS, t, row, d0 + d, v, d);
     }
-    for (; d + 16 <= head_dim; d += 16) {
-        attn_values(half, m, 1, head_dim, v, d, t);
+    for (; d + 16 <= dims; d += 16) {
+        attn_values(type, m, 1, t, row, d0 + d, v, d);
     }
-    if (d < head_dim) {
-        attn_values_rest(half, m, head_dim, v, d, t);
+    for (; d < dims; d++) {
+        for (size_t i = 0; i < m; i++) {
+            attn_value1(type, t, row + i, d0 + d, v, d);
+        }
     }
 }
 
-#define ATTN_CASE(m)                                                                               \
+/* A step over all rows, in tiles of sizes as equal as possible. */
+#define ATTN_CASE(m, step)                                                                         \
     case m:                                                                                        \
-        attn_tile(half, m, head_dim, k, v, t);                                                     \
+        step(type, m, t, row, d0, dims, numbers);                                                  \
         break;
+#define ATTN_STEP(name, step)                                                                      \
+    LF_INLINE void name(const int type, attn_rows *t, size_t d0, size_t dims,                      \
+                        const attn_numbers *numbers)                                               \
+    {                                                                                              \
+        size_t size = 0;                                                                           \
+        for (size_t row = 0; row < t->n; row += size) {                                            \
+            const size_t left = t->n - row;                                                        \
+            const size_t tiles = (left + ATTN_ROWS - 1) / ATTN_ROWS;                               \
+            size = (left + tiles - 1) / tiles;                                                     \
+            switch (size) {                                                                        \
+                ATTN_CASE(1, step)                                                                 \
+                ATTN_CASE(2, step)                                                                 \
+                ATTN_CASE(3, step)                                                                 \
+                ATTN_CASE(4, step)                                                                 \
+                ATTN_CASE(5, step)                                                                 \
+                ATTN_CASE(6, step)                                                                 \
+            default:                                                                               \
+                break;                                                                             \
+            }                                                                                      \
+        }                                                                                          \
+    }
 
-LF_INLINE void attn_some(const bool half, size_t m, size_t head_dim, const void *k, const void *v,
-                         attn_rows *t)
+ATTN_STEP(attn_all_scores, attn_tile_scores)
+ATTN_STEP(attn_all_values, attn_tile_values)
+
+/* ---- Blocks ---- */
+
+/* n numbers from `at` on. */
+LF_INLINE void attn_widen(const int type, size_t n, const void *at, size_t first, float *out)
 {
-    switch (m) {
-        ATTN_CASES
-    default:
-        break;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        v_store(out + i, attn_load(type, at, first + i));
+    }
+    for (; i < n; i++) {
+        out[i] = attn_load1(type, at, first + i);
     }
 }
 
-LF_INLINE void attn(const bool half, size_t m, size_t head_dim, const float *q, size_t q_stride,
-                    const uint32_t *valid, const void *k, const void *v, const lf_attn_state *state)
+static void attn_wide_scores(attn_rows *t, size_t d0, size_t dims, const attn_numbers *k)
 {
-    size_t left = 0; /* rows that see something */
-    for (size_t i = 0; i < m; i++) {
-        left += valid[i] != 0 ? 1 : 0;
+    attn_all_scores(ATTN_WIDE, t, d0, dims, k);
+}
+
+static void attn_wide_values(attn_rows *t, size_t d0, size_t dims, const attn_numbers *v)
+{
+    attn_all_values(ATTN_WIDE, t, d0, dims, v);
+}
+
+/* Rows of one tile, and floats: as K and V stand. */
+LF_INLINE void attn_direct(const lf_kv_type type, attn_rows *t, size_t head_dim, const void *k,
+                           const void *v, const float *k_scales, const float *v_scales)
+{
+    const size_t block = lf_kv_block_bytes(type, head_dim);
+    const attn_numbers keys = {.at = k, .next = (const char *)k + block};
+    const attn_numbers values = {.at = v, .stride = head_dim, .next = (const char *)v + block};
+    attn_all_scores((int)type, t, 0, head_dim, &keys);
+    attn_weights(t, k_scales, v_scales);
+    attn_all_values((int)type, t, 0, head_dim, &values);
+}
+
+/* Many rows: a slice of K or V is widened, then all rows meet it. */
+LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim, const void *k,
+                            const void *v, const float *k_scales, const float *v_scales)
+{
+    _Alignas(64) float wide[LF_ATTN_BLOCK * ATTN_SLICE];
+    attn_numbers slice = {.at = wide, .next = (const char *)k + lf_kv_block_bytes(type, head_dim)};
+    for (size_t d = 0; d < head_dim; d += ATTN_SLICE) {
+        const size_t dims = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
+        slice.bytes = dims * LF_ATTN_BLOCK * attn_size((int)type);
+        attn_widen((int)type, dims * LF_ATTN_BLOCK, k, d * LF_ATTN_BLOCK, wide);
+        attn_wide_scores(t, d, dims, &slice);
+        slice.next += slice.bytes;
     }
+    attn_weights(t, k_scales, v_scales);
+    slice.next = (const char *)v + lf_kv_block_bytes(type, head_dim);
+    for (size_t d = 0; d < head_dim; d += ATTN_SLICE) {
+        slice.stride = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
+        slice.bytes = slice.stride * LF_ATTN_BLOCK * attn_size((int)type);
+        for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
+            attn_widen((int)type, slice.stride, v, j * head_dim + d, wide + j * slice.stride);
+        }
+        attn_wide_values(t, d, slice.stride, &slice);
+        slice.next += slice.bytes;
+    }
+}
+
+LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const float *q,
+                    size_t q_stride, const uint32_t *valid, const void *k, const void *v,
+                    const lf_attn_state *state)
+{
+    const bool scaled = type == LF_KV_Q8;
+    const float *k_scales = scaled ? k : NULL, *v_scales = scaled ? v : NULL;
+    const void *keys = (const uint8_t *)k + (scaled ? LF_KV_SCALES : 0);
+    const void *values = (const uint8_t *)v + (scaled ? LF_KV_SCALES : 0);
     attn_rows t;
-    size_t n = 0, i = 0;
-    while (left > 0) {
-        const size_t tiles = (left + ATTN_ROWS - 1) / ATTN_ROWS;
-        const size_t size = (left + tiles - 1) / tiles;
-        for (n = 0; n < size; i++) {
+    memset(t.alpha, 0, sizeof t.alpha);
+    for (size_t i = 0; i < m;) {
+        for (t.n = 0; i < m && t.n < ATTN_MOST; i++) {
             if (valid[i] != 0) {
-                t.q[n] = q + i * q_stride;
-                t.acc[n] = state->acc + i * state->acc_stride;
-                t.max[n] = state->max + i;
-                t.sum[n] = state->sum + i;
-                t.valid[n++] = valid[i];
+                t.q[t.n] = q + i * q_stride;
+                t.acc[t.n] = state->acc + i * state->acc_stride;
+                t.max[t.n] = state->max + i;
+                t.sum[t.n] = state->sum + i;
+                t.valid[t.n++] = valid[i];
             }
         }
-        attn_some(half, n, head_dim, k, v, &t);
-        left -= n;
+        if (type == LF_KV_F32 || t.n <= ATTN_ROWS) {
+            attn_direct(type, &t, head_dim, keys, values, k_scales, v_scales);
+        } else {
+            attn_widened(type, &t, head_dim, keys, values, k_scales, v_scales);
+        }
     }
 }
 
@@ -201,14 +383,20 @@ static void attn_f16(size_t m, size_t head_dim, const float *q, size_t q_stride,
                      const uint32_t *valid, const void *k, const void *v,
                      const lf_attn_state *state)
 {
-    attn(true, m, head_dim, q, q_stride, valid, k, v, state);
+    attn(LF_KV_F16, m, head_dim, q, q_stride, valid, k, v, state);
 }
 
 static void attn_f32(size_t m, size_t head_dim, const float *q, size_t q_stride,
                      const uint32_t *valid, const void *k, const void *v,
                      const lf_attn_state *state)
 {
-    attn(false, m, head_dim, q, q_stride, valid, k, v, state);
+    attn(LF_KV_F32, m, head_dim, q, q_stride, valid, k, v, state);
+}
+
+static void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_stride,
+                    const uint32_t *valid, const void *k, const void *v, const lf_attn_state *state)
+{
+    attn(LF_KV_Q8, m, head_dim, q, q_stride, valid, k, v, state);
 }
 
 #endif /* LF_KERNELS_X86_ATTN_V16_H */

@@ -38,12 +38,14 @@ LF_INLINE float v_fold_max(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_setzero_ps()));
 }
 
-/* exp of one value. */
-LF_INLINE float v_exp1(float x)
+/* Largest lane of v_max_bits. */
+LF_INLINE uint32_t v_fold_max_bits(v16 x)
 {
-    float e[16];
-    v_store(e, v_exp(v_set(x)));
-    return e[0];
+    const __m256i h = v_half_max_bits(x);
+    __m128i q = _mm_max_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
+    q = _mm_max_epi32(q, _mm_shuffle_epi32(q, 0x4E));
+    q = _mm_max_epi32(q, _mm_shuffle_epi32(q, 0xB1));
+    return (uint32_t)_mm_cvtsi128_si32(q);
 }
 
 #endif /* LF_KERNELS_X86_EXP_V16_H */

@@ -62,6 +62,29 @@ LF_INLINE void v_store_half(uint16_t *p, v16 x)
     _mm_storeu_si128((__m128i *)(void *)(p + 8), _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT));
 }
 
+LF_INLINE __m256 v_widen_i8(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
+LF_INLINE v16 v_load_i8(const int8_t *p)
+{
+    return (v16){v_widen_i8(p), v_widen_i8(p + 8)};
+}
+
+/* The codes of x = code + LF_MAGIC. */
+LF_INLINE void v_store_i8(int8_t *p, v16 x)
+{
+    const __m256i byte = _mm256_set1_epi32(0xFF);
+    const __m256i words = _mm256_permute4x64_epi64(
+        _mm256_packus_epi32(_mm256_and_si256(_mm256_castps_si256(x.a), byte),
+                            _mm256_and_si256(_mm256_castps_si256(x.b), byte)),
+        0xD8);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_packus_epi16(_mm256_castsi256_si128(words),
+                                                            _mm256_extracti128_si256(words, 1)));
+}
+
 LF_INLINE __m256 v_widen_bf16(const uint16_t *p)
 {
     const __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
@@ -104,6 +127,16 @@ LF_INLINE v16 v_max(v16 x, v16 y)
     return (v16){_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
 }
 
+/* The larger magnitude, as bits: infinity and NaN above all; x has no sign. */
+LF_INLINE v16 v_max_bits(v16 x, v16 y)
+{
+    const __m256i mask = _mm256_set1_epi32(0x7FFFFFFF);
+    const __m256i a = _mm256_and_si256(_mm256_castps_si256(y.a), mask);
+    const __m256i b = _mm256_and_si256(_mm256_castps_si256(y.b), mask);
+    return (v16){_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(x.a), a)),
+                 _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(x.b), b))};
+}
+
 /* x < y ? x : y */
 LF_INLINE v16 v_min(v16 x, v16 y)
 {
@@ -132,6 +165,11 @@ LF_INLINE __m256 v_half_sum(v16 x)
 LF_INLINE __m256 v_half_max(v16 x)
 {
     return _mm256_max_ps(x.a, x.b);
+}
+
+LF_INLINE __m256i v_half_max_bits(v16 x)
+{
+    return _mm256_max_epi32(_mm256_castps_si256(x.a), _mm256_castps_si256(x.b));
 }
 
 LF_INLINE __m256 v_scale2_half(__m256 p, __m256 shifted)

@@ -48,6 +48,18 @@ LF_INLINE void v_store_half(uint16_t *p, v16 a)
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
 
+LF_INLINE v16 v_load_i8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
+/* The codes of x = code + LF_MAGIC. */
+LF_INLINE void v_store_i8(int8_t *p, v16 x)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_castps_si512(x)));
+}
+
 LF_INLINE v16 v_load_bf16(const uint16_t *p)
 {
     const __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)p);
@@ -85,6 +97,14 @@ LF_INLINE v16 v_max(v16 a, v16 b)
     return _mm512_max_ps(a, b);
 }
 
+/* The larger magnitude, as bits: infinity and NaN above all; a has no sign. */
+LF_INLINE v16 v_max_bits(v16 a, v16 b)
+{
+    const __m512i magnitude =
+        _mm512_and_si512(_mm512_castps_si512(b), _mm512_set1_epi32(0x7FFFFFFF));
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), magnitude));
+}
+
 /* a < b ? a : b */
 LF_INLINE v16 v_min(v16 a, v16 b)
 {
@@ -111,6 +131,12 @@ LF_INLINE __m256 v_half_sum(v16 a)
 LF_INLINE __m256 v_half_max(v16 a)
 {
     return _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
+
+LF_INLINE __m256i v_half_max_bits(v16 a)
+{
+    return _mm256_max_epi32(_mm512_castsi512_si256(_mm512_castps_si512(a)),
+                            _mm512_extracti32x8_epi32(_mm512_castps_si512(a), 1));
 }
 
 /* p * 2^n; shifted = n + LF_MAGIC. */

@@ -95,27 +95,11 @@ static tile_memory tile_of_part(const attn_job *j, uint32_t part)
 static void store_kv(const attn_job *j, const lf_state *state, uint32_t head, uint32_t position,
                      const float *k, const float *v)
 {
-    const lf_pass *pass = j->pass;
+    const lf_kv *kv = &j->pass->kernels->ops.kv[state->kv_type];
     uint32_t block = position / LF_ATTN_BLOCK;
-    uint32_t column = position % LF_ATTN_BLOCK;
-    uint8_t *kb = lf_state_block(pass->model, state, state->k[j->layer_index], head, block);
-    uint8_t *vb = lf_state_block(pass->model, state, state->v[j->layer_index], head, block);
-    size_t n = j->head_dim;
-    if (state->kv_type == LFM2_KV_F32) {
-        float *columns = (float *)(void *)kb;
-        for (size_t d = 0; d < n; d++) {
-            columns[d * LF_ATTN_BLOCK + column] = k[d];
-        }
-        memcpy(vb + column * n * sizeof(float), v, n * sizeof(float));
-        return;
-    }
-    uint16_t half[LF_MAX_HEAD_DIM];
-    uint16_t *columns = (uint16_t *)(void *)kb;
-    pass->kernels->ops.f32_to_f16(n, k, half);
-    for (size_t d = 0; d < n; d++) {
-        columns[d * LF_ATTN_BLOCK + column] = half[d];
-    }
-    pass->kernels->ops.f32_to_f16(n, v, (uint16_t *)(void *)vb + column * n);
+    uint8_t *kb = lf_state_block(state, state->k[j->layer_index], head, block);
+    uint8_t *vb = lf_state_block(state, state->v[j->layer_index], head, block);
+    kv->store(j->head_dim, position % LF_ATTN_BLOCK, k, v, kb, vb);
 }
 
 static void qkv_body(void *ctx, uint32_t part, size_t begin, size_t end)
@@ -152,10 +136,8 @@ static void qkv_body(void *ctx, uint32_t part, size_t begin, size_t end)
 static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, const float *q,
                     const lf_attn_state *out)
 {
-    const lf_pass *pass = j->pass;
     const lf_state *s = tile->state;
-    lf_attn_fn attend_block =
-        s->kv_type == LFM2_KV_F32 ? pass->kernels->ops.attn_f32 : pass->kernels->ops.attn_f16;
+    const lf_kv *kv = &j->pass->kernels->ops.kv[s->kv_type];
     uint32_t rows = tile->tokens * j->group;
     for (uint32_t r = 0; r < rows; r++) {
         out->max[r] = -INFINITY;
@@ -172,9 +154,9 @@ static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, cons
             uint32_t here = seen > before ? seen - before : 0;
             valid[r] = here < LF_ATTN_BLOCK ? here : LF_ATTN_BLOCK;
         }
-        attend_block(rows, j->head_dim, q, j->head_dim, valid,
-                     lf_state_block(pass->model, s, s->k[j->layer_index], tile->kv_head, b),
-                     lf_state_block(pass->model, s, s->v[j->layer_index], tile->kv_head, b), out);
+        kv->attn(rows, j->head_dim, q, j->head_dim, valid,
+                 lf_state_block(s, s->k[j->layer_index], tile->kv_head, b),
+                 lf_state_block(s, s->v[j->layer_index], tile->kv_head, b), out);
     }
 }
 

@@ -56,14 +56,13 @@ static void clear_new_blocks(const lfm2_model *model, const lf_run *run)
 {
     const lf_hparams *h = &model->source->hparams;
     const lf_state *state = run->state;
-    size_t bytes = (size_t)LF_ATTN_BLOCK * h->head_dim * state->kv_item;
     uint32_t first = (state->length + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
     uint32_t end = (state->length + run->n + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
     for (uint32_t l = 0; l < h->n_layer; l++) {
         for (uint32_t head = 0; head < h->n_head_kv[l]; head++) {
             for (uint32_t b = first; b < end; b++) {
-                memset(lf_state_block(model, state, state->k[l], head, b), 0, bytes);
-                memset(lf_state_block(model, state, state->v[l], head, b), 0, bytes);
+                memset(lf_state_block(state, state->k[l], head, b), 0, state->block_bytes);
+                memset(lf_state_block(state, state->v[l], head, b), 0, state->block_bytes);
             }
         }
     }

@@ -88,6 +88,40 @@ static int32_t conv_kernel(lfm2_model *model, const lf_tensor *tensor, const flo
     return LFM2_OK;
 }
 
+/* Weights of the norms of queries and keys, with the channels of the keys levelled: where the
+ * weight of a pair of channels that rotate together is below half of the largest, it is doubled as
+ * often as it stays there, and the query's is halved. Powers of two: no product of query and key
+ * changes by a bit, but keys that share one scale (LFM2_KV_Q8) lose less. */
+static int32_t head_norms(lfm2_model *model, const lf_layer_weights *w, lf_layer *layer)
+{
+    enum { MOST = 1 << 16 };
+    const float *stored_q = NULL;
+    const float *stored_k = NULL;
+    LF_TRY(small_tensor(model, w->q_norm, &stored_q));
+    LF_TRY(small_tensor(model, w->k_norm, &stored_k));
+    size_t n = model->source->hparams.head_dim;
+    void *p = NULL;
+    LF_TRY(lf_arena_new_aligned(&model->arena, 2 * n, sizeof(float), w->k_norm->name, &p));
+    float *q = p;
+    float *k = q + n;
+    float top = 0;
+    for (size_t i = 0; i < n; i++) {
+        top = fmaxf(top, fabsf(stored_k[i]));
+    }
+    for (size_t i = 0; i < n; i++) {
+        float pair = fmaxf(fabsf(stored_k[i]), fabsf(stored_k[(i + n / 2) % n]));
+        float factor = 1;
+        while (factor < MOST && pair > 0 && 2 * factor * pair <= top) {
+            factor *= 2;
+        }
+        q[i] = stored_q[i] / factor;
+        k[i] = stored_k[i] * factor;
+    }
+    layer->q_norm = q;
+    layer->k_norm = k;
+    return LFM2_OK;
+}
+
 /* The matrices of the model in the order in which a token meets them. */
 typedef struct matrix_ref {
     const lf_tensor *first, *second;
@@ -128,8 +162,7 @@ static int32_t load_small(lfm2_model *model)
         LF_TRY(small_tensor(model, w->mixer_norm, &layer->mixer_norm));
         LF_TRY(small_tensor(model, w->ffn_norm, &layer->ffn_norm));
         if (layer->n_head_kv != 0) {
-            LF_TRY(small_tensor(model, w->q_norm, &layer->q_norm));
-            LF_TRY(small_tensor(model, w->k_norm, &layer->k_norm));
+            LF_TRY(head_norms(model, w, layer));
         } else {
             LF_TRY(conv_kernel(model, w->conv_kernel, &layer->conv_kernel));
         }

@@ -104,8 +104,8 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
     s->rope = carve(c, t * h->head_dim, sizeof(float));
     s->conv_ring = carve(c, (size_t)model->runtime->sched.n_threads * (h->conv_kernel + 2) * width,
                          sizeof(float));
-    s->hidden = carve(c, max_size(h->n_dense > 0 ? t * h->n_ff : 0, r * h->n_ff_expert),
-                      sizeof(float));
+    s->hidden =
+        carve(c, max_size(h->n_dense > 0 ? t * h->n_ff : 0, r * h->n_ff_expert), sizeof(float));
     s->experts_out = carve(c, r * width, sizeof(float));
     s->router = carve(c, t * h->n_expert, sizeof(float));
     s->routes = carve(c, r, sizeof(lf_route));
@@ -125,9 +125,9 @@ static void carve_kv(const lfm2_model *model, lf_state *state, carver *c)
 {
     const lf_hparams *h = &model->source->hparams;
     for (uint32_t l = 0; l < h->n_layer; l++) {
-        size_t values = (size_t)h->n_head_kv[l] * state->n_blocks * LF_ATTN_BLOCK * h->head_dim;
-        state->k[l] = carve(c, values, state->kv_item);
-        state->v[l] = carve(c, values, state->kv_item);
+        size_t blocks = (size_t)h->n_head_kv[l] * state->n_blocks;
+        state->k[l] = carve(c, blocks, state->block_bytes);
+        state->v[l] = carve(c, blocks, state->block_bytes);
     }
 }
 
@@ -147,7 +147,7 @@ static int32_t read_options(const lfm2_model *model, const lfm2_session_options 
         return lf_fail(LFM2_E_ARGUMENT, "session.n_ctx",
                        "n_ctx %u is beyond the model's context of %u tokens", n_ctx, trained);
     }
-    if (options->kv_type != LFM2_KV_F16 && options->kv_type != LFM2_KV_F32) {
+    if (options->kv_type < 0 || options->kv_type >= LF_KV_COUNT) {
         return lf_fail(LFM2_E_ARGUMENT, "session.kv_type", "unknown kv_type %d", options->kv_type);
     }
     uint32_t chunk = options->n_chunk == 0 ? DEFAULT_CHUNK : options->n_chunk;
@@ -158,8 +158,8 @@ static int32_t read_options(const lfm2_model *model, const lfm2_session_options 
     state->n_ctx = n_ctx;
     state->n_chunk = chunk < n_ctx ? chunk : n_ctx;
     state->n_blocks = (n_ctx + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
-    state->kv_type = options->kv_type;
-    state->kv_item = options->kv_type == LFM2_KV_F32 ? sizeof(float) : sizeof(uint16_t);
+    state->kv_type = (lf_kv_type)options->kv_type;
+    state->block_bytes = lf_kv_block_bytes(state->kv_type, model->source->hparams.head_dim);
     return LFM2_OK;
 }
 
@@ -247,10 +247,7 @@ float *lf_state_conv(const lfm2_model *model, const lf_state *state, uint32_t la
     return state->conv + copy * copy_floats + state->conv_index[layer] * layer_floats;
 }
 
-uint8_t *lf_state_block(const lfm2_model *model, const lf_state *state, uint8_t *base,
-                        uint32_t head, uint32_t block)
+uint8_t *lf_state_block(const lf_state *state, uint8_t *base, uint32_t head, uint32_t block)
 {
-    size_t block_bytes =
-        (size_t)LF_ATTN_BLOCK * model->source->hparams.head_dim * state->kv_item;
-    return base + ((size_t)head * state->n_blocks + block) * block_bytes;
+    return base + ((size_t)head * state->n_blocks + block) * state->block_bytes;
 }

@@ -72,12 +72,12 @@ typedef struct lf_scratch {
 
 typedef struct lf_state {
     uint32_t n_ctx, n_chunk, n_blocks; /* blocks of LF_ATTN_BLOCK positions */
-    int32_t kv_type;
+    lf_kv_type kv_type;
     uint32_t length;         /* tokens held */
-    size_t kv_item;          /* bytes of a KV value */
+    size_t block_bytes;      /* of a KV block */
     uint8_t *kv;             /* all layers */
     size_t kv_bytes;
-    uint8_t *k[LF_MAX_LAYERS], *v[LF_MAX_LAYERS]; /* [kv heads][n_blocks][64 * head_dim] */
+    uint8_t *k[LF_MAX_LAYERS], *v[LF_MAX_LAYERS]; /* [kv heads][n_blocks] blocks */
     float *conv;             /* two copies of [conv layers][taps - 1][H], oldest first */
     size_t conv_bytes;       /* of both */
     uint32_t conv_now;       /* which copy belongs to `length` */
@@ -105,8 +105,7 @@ float *lf_state_conv(const lfm2_model *model, const lf_state *state, uint32_t la
 size_t lf_attn_scratch(const lfm2_model *model, const lf_state *state, uint32_t layer);
 uint32_t lf_attn_slots(const lf_state *state);
 
-/* One KV block, [64 * head_dim] values. */
-uint8_t *lf_state_block(const lfm2_model *model, const lf_state *state, uint8_t *base,
-                        uint32_t head, uint32_t block);
+/* One KV block of those from `base` on, as kernels.h describes it. */
+uint8_t *lf_state_block(const lf_state *state, uint8_t *base, uint32_t head, uint32_t block);
 
 #endif /* LF_MODEL_STATE_H */

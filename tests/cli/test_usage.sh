@@ -58,7 +58,7 @@ bad "option --predict: '4294967296' is out of range" run -p x --predict 42949672
 bad "option --seed: '18446744073709551616' is not a whole number below 2^64" \
     run -p x --seed 18446744073709551616
 bad "option --repeat-last-n: '-2' is out of range: -1 to" run -p x --repeat-last-n -2
-bad "option --kv: 'f8' is not one of f16, f32" run -p x --kv f8
+bad "option --kv: 'f8' is not one of f16, f32, q8" run -p x --kv f8
 bad "option --kernels: 'fast' is not one of auto, scalar, own, xnnpack" run -p x --kernels fast
 bad "option --cpu-disable: 'mmx' is not one of sse41" run -p x --cpu-disable avx2,mmx
 bad "option --stop: the value is empty" run -p x --stop ''

@@ -238,7 +238,7 @@ static void rope(void **state)
 /* ---- Attention ---------------------------------------------------------------------------------
  */
 
-enum { MAX_HEAD = 128, MAX_Q = 13, BLOCKS = 3 };
+enum { MAX_HEAD = 128, MAX_Q = 70, BLOCKS = 3 };
 
 typedef struct attn_case {
     size_t m, head_dim, q_stride, acc_stride;
@@ -247,23 +247,47 @@ typedef struct attn_case {
     void *k[BLOCKS], *v[BLOCKS];
 } attn_case;
 
-/* Values of K or V; what no row may see is NaN. `transposed`: [dim][position]. */
-static void *kv_block(uint64_t *seed, bool half, bool transposed, size_t head_dim, uint32_t most)
+/* Keys or values; what no row may see is NaN, or has a NaN scale. `transposed`: [dim][position]. */
+static void *kv_block(uint64_t *seed, lf_kv_type type, bool transposed, size_t head_dim,
+                      uint32_t most)
 {
-    size_t size = half ? 2 : 4;
-    uint8_t *block = lft_guard(head_dim * LF_ATTN_BLOCK * size, size);
+    uint8_t *block = lft_guard(lf_kv_block_bytes(type, head_dim), sizeof(float));
     for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
+        if (type == LF_KV_Q8) {
+            ((float *)(void *)block)[j] =
+                j < most ? 1e-5f * (float)(100 + lft_below(seed, 2000)) : NAN;
+        }
         for (size_t d = 0; d < head_dim; d++) {
-            float f = j < most ? lft_normal(seed) : NAN;
-            uint16_t h = lf_float_to_half(f);
             size_t at = transposed ? d * LF_ATTN_BLOCK + j : j * head_dim + d;
-            memcpy(block + at * size, half ? (const void *)&h : (const void *)&f, size);
+            float f = j < most ? lft_normal(seed) : NAN;
+            if (type == LF_KV_F32) {
+                ((float *)(void *)block)[at] = f;
+            } else if (type == LF_KV_F16) {
+                ((uint16_t *)(void *)block)[at] = lf_float_to_half(f);
+            } else {
+                ((int8_t *)block + LF_KV_SCALES)[at] =
+                    (int8_t)((int32_t)lft_below(seed, 255) - 127);
+            }
         }
     }
     return block;
 }
 
-static attn_case attn_start(uint64_t *seed, bool half, size_t m, size_t head_dim)
+/* One number of a block, scale included; both factors are exact in double. */
+static double kv_number(lf_kv_type type, const void *block, size_t position, size_t at)
+{
+    switch (type) {
+    case LF_KV_F32:
+        return (double)((const float *)block)[at];
+    case LF_KV_Q8:
+        return (double)((const float *)block)[position] *
+               (double)((const int8_t *)block + LF_KV_SCALES)[at];
+    default:
+        return (double)lf_half_to_float(((const uint16_t *)block)[at]);
+    }
+}
+
+static attn_case attn_start(uint64_t *seed, lf_kv_type type, size_t m, size_t head_dim)
 {
     attn_case c = {
         .m = m, .head_dim = head_dim, .q_stride = head_dim + 5, .acc_stride = head_dim + 3};
@@ -278,8 +302,8 @@ static attn_case attn_start(uint64_t *seed, bool half, size_t m, size_t head_dim
             c.valid[b][i] = kind == 0 ? 0 : kind == 1 ? LF_ATTN_BLOCK : 1 + lft_below(seed, 64);
             most = c.valid[b][i] > most ? c.valid[b][i] : most;
         }
-        c.k[b] = kv_block(seed, half, true, head_dim, most);
-        c.v[b] = kv_block(seed, half, false, head_dim, most);
+        c.k[b] = kv_block(seed, type, true, head_dim, most);
+        c.v[b] = kv_block(seed, type, false, head_dim, most);
     }
     return c;
 }
@@ -294,7 +318,7 @@ static void attn_stop(attn_case *c)
 }
 
 /* Rows first .. first + m - 1 through all blocks; out per row: max, sum, acc[head_dim]. */
-static void attn_run(const attn_case *c, lf_attn_fn fn, size_t first, size_t m, float *out)
+static void attn_run(const attn_case *c, lf_attn_fn *fn, size_t first, size_t m, float *out)
 {
     size_t width = c->head_dim + 2;
     float *max = floats(m), *sum = floats(m);
@@ -322,15 +346,20 @@ static void attn_run(const attn_case *c, lf_attn_fn fn, size_t first, size_t m, 
 static const size_t head_dims[] = {8, 16, 24, 32, 48, 64, 80, 128};
 enum { N_HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
 
-static void check_attn(const lf_ops *ops, uint64_t *seed, bool half, size_t m, size_t head_dim)
+/* One tile and less, more than one, as many as pass a block together, more than that. */
+static const size_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 9, 13, 32, 33, MAX_Q};
+enum { N_ROWS = sizeof row_counts / sizeof row_counts[0] };
+
+static void check_attn(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size_t m,
+                       size_t head_dim)
 {
-    attn_case c = attn_start(seed, half, m, head_dim);
+    attn_case c = attn_start(seed, type, m, head_dim);
     size_t width = head_dim + 2;
     float *a = floats(m * width), *b = floats(m * width);
     for (size_t i = 0; i < m; i++) { /* one row at a time: the tile must not matter */
-        attn_run(&c, half ? truth.attn_f16 : truth.attn_f32, i, 1, b + i * width);
+        attn_run(&c, truth.kv[type].attn, i, 1, b + i * width);
     }
-    attn_run(&c, half ? ops->attn_f16 : ops->attn_f32, 0, m, a);
+    attn_run(&c, ops->kv[type].attn, 0, m, a);
     SAME(m * width, a, b);
     lft_unguard(a);
     lft_unguard(b);
@@ -347,9 +376,70 @@ static void attention(void **state)
         lf_kernels table;
         lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
         for (size_t h = 0; h < N_HEAD_DIMS; h++) {
-            for (size_t m = 1; m <= MAX_Q; m += m < 7 ? 1 : 3) {
-                check_attn(&table.ops, &seed, true, m, head_dims[h]);
-                check_attn(&table.ops, &seed, false, m, head_dims[h]);
+            for (size_t i_m = 0; i_m < N_ROWS; i_m++) {
+                size_t m = row_counts[i_m];
+                for (int type = 0; type < LF_KV_COUNT; type++) {
+                    check_attn(&table.ops, &seed, (lf_kv_type)type, m, head_dims[h]);
+                }
+            }
+        }
+    }
+}
+
+/* ---- Storing a position -------------------------------------------------------------------------
+ */
+
+/* A row for the cache: ordinary, or with a value that is none, or tiny, or huge. */
+static float *kv_row(uint64_t *seed, size_t n)
+{
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-40f, 65519.9f};
+    float *x = floats(n);
+    uint32_t kind = lft_below(seed, 6);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = kind == 0 ? 0.0f : lft_normal(seed) * (kind == 1 ? 1e-31f : 2.0f);
+    }
+    if (kind == 2) {
+        x[lft_below(seed, (uint32_t)n)] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
+    }
+    return x;
+}
+
+/* Every position, in any order, against the truth; nothing but its place may change. */
+static void check_store(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size_t head_dim)
+{
+    size_t bytes = lf_kv_block_bytes(type, head_dim);
+    uint8_t *block[4]; /* k, v, and the truth of both */
+    for (size_t i = 0; i < 4; i++) {
+        block[i] = lft_guard(bytes, sizeof(float));
+        memset(block[i], 0x5A, bytes);
+    }
+    for (size_t n = 0; n < LF_ATTN_BLOCK; n++) {
+        size_t j = n * 37 % LF_ATTN_BLOCK;
+        float *k = kv_row(seed, head_dim), *v = kv_row(seed, head_dim);
+        ops->kv[type].store(head_dim, j, k, v, block[0], block[1]);
+        truth.kv[type].store(head_dim, j, k, v, block[2], block[3]);
+        assert_memory_equal(block[0], block[2], bytes);
+        assert_memory_equal(block[1], block[3], bytes);
+        lft_unguard(k);
+        lft_unguard(v);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        lft_unguard(block[i]);
+    }
+}
+
+static void storing(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        for (size_t h = 0; h < N_HEAD_DIMS; h++) {
+            for (int type = 0; type < LF_KV_COUNT; type++) {
+                check_store(&table.ops, &seed, (lf_kv_type)type, head_dims[h]);
             }
         }
     }
@@ -476,16 +566,17 @@ static void halves_are_right(void **state)
 }
 
 /* The ratio acc / sum of one row against double precision. A score has an error of at most
- * head_dim * u * sum |q k| =: e, the subtraction of the maximum another u * |score - max|, exp 4 u;
- * so each weight is off by a factor within 1 + e + |score - max| u + 4 u (e is small), sums add
- * (64 * blocks + 8) u at most, and rescaling 6 u a block. Twice that for numerator and denominator.
+ * (head_dim + 1) * u * sum |q k| =: e (1 by the scale), the subtraction of the maximum another u *
+ * |score - max|, exp 4 u; so each weight is off by a factor within 1 + e + |score - max| u + 4 u (e
+ * is small), sums add (64 * blocks + 8) u at most, and rescaling 6 u a block. Twice that for
+ * numerator and denominator.
  */
-static void check_attn_truth(uint64_t *seed, bool half, size_t head_dim)
+static void check_attn_truth(uint64_t *seed, lf_kv_type type, size_t head_dim)
 {
     const double u = 0x1p-24;
-    attn_case c = attn_start(seed, half, 1, head_dim);
+    attn_case c = attn_start(seed, type, 1, head_dim);
     float row[MAX_HEAD + 2];
-    attn_run(&c, half ? truth.attn_f16 : truth.attn_f32, 0, 1, row);
+    attn_run(&c, truth.kv[type].attn, 0, 1, row);
     double sum = 0, worst = 0, top = -1e30;
     static double p[BLOCKS][LF_ATTN_BLOCK];
     for (int pass = 0; pass < 2; pass++) {
@@ -493,17 +584,15 @@ static void check_attn_truth(uint64_t *seed, bool half, size_t head_dim)
             for (size_t j = 0; j < c.valid[b][0]; j++) {
                 double s = 0, magnitude = 0;
                 for (size_t d = 0; d < head_dim; d++) {
-                    size_t at = d * LF_ATTN_BLOCK + j;
-                    float k =
-                        half ? lf_half_to_float(((uint16_t *)c.k[b])[at]) : ((float *)c.k[b])[at];
-                    s += (double)c.q[d] * (double)k;
-                    magnitude += fabs((double)c.q[d] * (double)k);
+                    double k = kv_number(type, c.k[b], j, d * LF_ATTN_BLOCK + j);
+                    s += (double)c.q[d] * k;
+                    magnitude += fabs((double)c.q[d] * k);
                 }
                 top = s > top ? s : top;
                 if (pass == 1) {
                     p[b][j] = exp(s - top);
                     sum += p[b][j];
-                    worst = fmax(worst, (double)head_dim * u * magnitude + fabs(s - top) * u);
+                    worst = fmax(worst, (double)(head_dim + 1) * u * magnitude + fabs(s - top) * u);
                 }
             }
         }
@@ -513,10 +602,9 @@ static void check_attn_truth(uint64_t *seed, bool half, size_t head_dim)
         double want = 0, magnitude = 0;
         for (size_t b = 0; b < BLOCKS; b++) {
             for (size_t j = 0; j < c.valid[b][0]; j++) {
-                size_t at = j * head_dim + d;
-                float v = half ? lf_half_to_float(((uint16_t *)c.v[b])[at]) : ((float *)c.v[b])[at];
-                want += p[b][j] * (double)v;
-                magnitude += p[b][j] * fabs((double)v);
+                double v = kv_number(type, c.v[b], j, j * head_dim + d);
+                want += p[b][j] * v;
+                magnitude += p[b][j] * fabs(v);
             }
         }
         near((double)row[2 + d] / (double)row[1], want / sum, magnitude / sum * factor,
@@ -525,14 +613,71 @@ static void check_attn_truth(uint64_t *seed, bool half, size_t head_dim)
     attn_stop(&c);
 }
 
+/* What a stored number may be off by: half a unit in the last of 11 bits, or half a step of the
+ * codes and two roundings. */
+static double kv_bound(lf_kv_type type, double value, double largest)
+{
+    switch (type) {
+    case LF_KV_F32:
+        return 0;
+    case LF_KV_Q8:
+        return largest * (0.5 / 127 + 0x1p-22);
+    default:
+        return fmax(fabs(value) * 0x1p-11, 0x1p-25);
+    }
+}
+
+static double largest_of(size_t n, const float *x)
+{
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs((double)x[i]));
+    }
+    return largest;
+}
+
+static void storing_is_right(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    for (int t = 0; t < LF_KV_COUNT; t++) {
+        lf_kv_type type = (lf_kv_type)t;
+        for (size_t h = 0; h < N_HEAD_DIMS; h++) {
+            size_t n = head_dims[h], j = lft_below(&seed, LF_ATTN_BLOCK);
+            size_t bytes = lf_kv_block_bytes(type, n);
+            void *kb = lft_guard(bytes, sizeof(float)), *vb = lft_guard(bytes, sizeof(float));
+            float k[MAX_HEAD], v[MAX_HEAD];
+            for (size_t d = 0; d < n; d++) {
+                k[d] = lft_normal(&seed) * 5;
+                v[d] = lft_normal(&seed) * 0.2f;
+            }
+            truth.kv[type].store(n, j, k, v, kb, vb);
+            for (size_t d = 0; d < n; d++) {
+                near(kv_number(type, kb, j, d * LF_ATTN_BLOCK + j), (double)k[d],
+                     kv_bound(type, (double)k[d], largest_of(n, k)), "stored key");
+                near(kv_number(type, vb, j, j * n + d), (double)v[d],
+                     kv_bound(type, (double)v[d], largest_of(n, v)), "stored value");
+            }
+            k[n / 2] = NAN; /* no number must show */
+            v[n / 2] = -INFINITY;
+            truth.kv[type].store(n, j, k, v, kb, vb);
+            assert_true(!isfinite(kv_number(type, kb, j, n / 2 * LF_ATTN_BLOCK + j)));
+            assert_true(!isfinite(kv_number(type, vb, j, j * n + n / 2)));
+            lft_unguard(kb);
+            lft_unguard(vb);
+        }
+    }
+}
+
 static void attention_is_right(void **state)
 {
     (void)state;
     uint64_t seed = lft_seed();
     for (size_t h = 0; h < N_HEAD_DIMS; h++) {
         for (int i = 0; i < 4; i++) {
-            check_attn_truth(&seed, true, head_dims[h]);
-            check_attn_truth(&seed, false, head_dims[h]);
+            for (int type = 0; type < LF_KV_COUNT; type++) {
+                check_attn_truth(&seed, (lf_kv_type)type, head_dims[h]);
+            }
         }
     }
 }
@@ -543,12 +688,14 @@ int main(void)
         cmocka_unit_test(exp_is_right),
         cmocka_unit_test(simple_ops_are_right),
         cmocka_unit_test(halves_are_right),
+        cmocka_unit_test(storing_is_right),
         cmocka_unit_test(attention_is_right),
         cmocka_unit_test(elementwise),
         cmocka_unit_test(reductions),
         cmocka_unit_test(conversions),
         cmocka_unit_test(convolution),
         cmocka_unit_test(rope),
+        cmocka_unit_test(storing),
         cmocka_unit_test(attention),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -157,6 +157,8 @@ static void test_calls_and_threads(void **state)
     for (int i = 0; lft_cases[i] != NULL; i++) {
         check_model(lft_golden_folder(lft_cases[i]), LFM2_KERNELS_AUTO,
                     i % 2 == 0 ? LFM2_KV_F16 : LFM2_KV_F32, i % 3 == 1 ? 3 : 1);
+        check_model(lft_golden_folder(lft_cases[i]), LFM2_KERNELS_AUTO, LFM2_KV_Q8,
+                    i % 3 == 0 ? 3 : 1);
     }
     check_model(lft_golden_gguf("moe-plain", "f16"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 1);
     check_model(lft_golden_gguf("moe-plain", "f32"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 1);
@@ -238,6 +240,8 @@ static void test_cpus(void **state)
     check_cpus(lft_golden_gguf("moe-plain", "f32"), LFM2_KV_F16, 10);
     check_cpus(lft_golden_folder("dense-odd"), LFM2_KV_F32, 20);
     check_cpus(lft_golden_folder("moe-scaled"), LFM2_KV_F16, 10);
+    check_cpus(lft_golden_folder("dense-odd"), LFM2_KV_Q8, 20);
+    check_cpus(lft_tiny("q8_0"), LFM2_KV_Q8, 10);
     if (access(LFM2_DEMO_MODEL, R_OK) == 0) {
         check_cpus(LFM2_DEMO_MODEL, LFM2_KV_F16, 5);
     }
@@ -314,6 +318,7 @@ static void test_cancelled_passes(void **state)
     (void)state;
     check_cancels(lft_golden_folder("dense-untied"), LFM2_KV_F16); /* 4 taps, attention first */
     check_cancels(lft_golden_folder("moe-plain"), LFM2_KV_F32);    /* 3 taps, experts */
+    check_cancels(lft_golden_folder("moe-plain"), LFM2_KV_Q8);
 }
 
 /* On CANCELLED the chunks computed before stay. */
@@ -461,6 +466,7 @@ static void test_long_context(void **state)
     (void)state;
     check_long(lft_golden_gguf("dense-plain", "q8_0"), LFM2_KV_F16);
     check_long(lft_golden_gguf("dense-plain", "f32"), LFM2_KV_F32);
+    check_long(lft_golden_gguf("dense-plain", "f32"), LFM2_KV_Q8);
 }
 
 static int end(void **state)

@@ -61,7 +61,7 @@ static void test_options(void **state)
     bad.n_ctx = 8193; /* the model's context is 8192 */
     refuse(bad, LFM2_E_ARGUMENT);
     bad = o;
-    bad.kv_type = 2;
+    bad.kv_type = 3;
     refuse(bad, LFM2_E_ARGUMENT);
     bad.kv_type = -1;
     refuse(bad, LFM2_E_ARGUMENT);
@@ -351,6 +351,7 @@ static void test_memory(void **state)
     (void)state;
     check_memory(lft_golden_folder("moe-plain"), 100, 0, LFM2_KV_F16);
     check_memory(lft_golden_folder("moe-mixed"), 65, 9, LFM2_KV_F32);
+    check_memory(lft_golden_folder("moe-plain"), 129, 32, LFM2_KV_Q8);
     check_memory(lft_golden_folder("dense-odd"), 64, 64, LFM2_KV_F16);
     check_memory(lft_tiny("q4_0"), 40, 0, LFM2_KV_F16);
 }
@@ -373,6 +374,9 @@ static void test_estimate(void **state)
     assert_int_equal(small.kv, 2 * large.kv);
     /* 2 attention layers, keys and values, 1 head of 32 values, 2 bytes */
     assert_int_equal(large.kv, 2 * 2 * 32 * 2 * 2048);
+    o.kv_type = LFM2_KV_Q8;
+    LFT_OK(lfm2_estimate_memory(model, &o, &small));
+    assert_int_equal(small.kv, 2 * 2 * (32 + 4) * 2048); /* a byte each, and 4 for the scale */
     LFT_FAILS(lfm2_estimate_memory(NULL, &o, &small), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_estimate_memory(model, &o, NULL), LFM2_E_ARGUMENT);
     o.n_ctx = UINT32_MAX;
