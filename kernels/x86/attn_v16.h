@@ -13,7 +13,7 @@
 
 #include "kernels/x86/exp_v16.h"
 
-enum { ATTN_MOST = 32, ATTN_SLICE = 64 };
+enum { ATTN_MOST = 32, ATTN_SLICE = 64, ATTN_AHEAD = 1024 };
 
 /* How numbers of K and V come: an lf_kv_type as it is stored, or widened. */
 enum { ATTN_WIDE = LF_KV_COUNT };
@@ -58,11 +58,14 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
                                : ((const float *)at)[i];
 }
 
-/* Fetches what corresponds to the vectors from number i on. */
-LF_INLINE void attn_fetch(const int type, const size_t vectors, const char *next, size_t i)
+/* At the vectors from number i on: what corresponds to them in the next block goes to the second
+ * level cache, what follows in this block to the first. Either alone is slower (README). */
+LF_INLINE void attn_fetch(const int type, const size_t vectors, const attn_numbers *numbers,
+                          size_t i)
 {
     for (size_t b = 0; type != ATTN_WIDE && b < vectors * 16 * attn_size(type); b += 64) {
-        _mm_prefetch(next + i * attn_size(type) + b, _MM_HINT_T0);
+        _mm_prefetch(numbers->next + i * attn_size(type) + b, _MM_HINT_T1);
+        _mm_prefetch((const char *)numbers->at + i * attn_size(type) + b + ATTN_AHEAD, _MM_HINT_T0);
     }
 }
 
@@ -96,9 +99,9 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
         for (size_t v = 0; v < ATTN_VECS; v++) {
             kd[v] = attn_load(type, k->at, d * LF_ATTN_BLOCK + j0 + v * 16);
         }
-        attn_fetch(type, ATTN_VECS, next, d * LF_ATTN_BLOCK + j0);
+        attn_fetch(type, ATTN_VECS, k, d * LF_ATTN_BLOCK + j0);
         if (type == ATTN_WIDE) {
-            _mm_prefetch(next + d * piece, _MM_HINT_T0);
+            _mm_prefetch(next + d * piece, _MM_HINT_T1);
         }
         for (size_t i = 0; i < m; i++) {
             const v16 qd = v_set(q[i][d]);
@@ -195,9 +198,9 @@ LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_
         for (size_t c = 0; c < n; c++) {
             vj[c] = attn_load(type, v->at, j * v->stride + from + c * 16);
         }
-        attn_fetch(type, n, next, j * v->stride + from);
+        attn_fetch(type, n, v, j * v->stride + from);
         if (type == ATTN_WIDE) {
-            _mm_prefetch(next + j * piece, _MM_HINT_T0);
+            _mm_prefetch(next + j * piece, _MM_HINT_T1);
         }
         for (size_t i = 0; i < m; i++) {
             const v16 p = v_set(t->p[row + i][j]);
@@ -313,7 +316,7 @@ static void attn_wide_values(attn_rows *t, size_t d0, size_t dims, const attn_nu
     attn_all_values(ATTN_WIDE, t, d0, dims, v);
 }
 
-/* Rows of one tile, and floats: as K and V stand. */
+/* Rows of one tile: K and V as they are stored. */
 LF_INLINE void attn_direct(const lf_kv_type type, attn_rows *t, size_t head_dim, const void *k,
                            const void *v, const float *k_scales, const float *v_scales)
 {
@@ -371,7 +374,7 @@ LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const floa
                 t.valid[t.n++] = valid[i];
             }
         }
-        if (type == LF_KV_F32 || t.n <= ATTN_ROWS) {
+        if (t.n <= ATTN_ROWS) {
             attn_direct(type, &t, head_dim, keys, values, k_scales, v_scales);
         } else {
             attn_widened(type, &t, head_dim, keys, values, k_scales, v_scales);
