@@ -5,6 +5,8 @@
 #include "support/models.h"
 #include "support/reference.h"
 
+#include "model/model.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -13,6 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* ---- Against transformers ---- */
@@ -76,6 +79,7 @@ static void test_reference(void **state)
 /* ---- Against the double-precision network ---- */
 
 enum { N_TOKENS = 6 };
+#define Q8_KV_MOST 0.1
 
 /* Only the order and rounding of float sums differ; with keys and values in half precision, also
  * which of two neighbours (2^-11 apart) a value next to the middle becomes. */
@@ -100,6 +104,79 @@ static void test_float_weights(void **state)
         free(truth);
         free(ids);
     }
+}
+
+/* ---- Keys and values as int8 ---- */
+
+/* A float model without experts: no choice that a small difference could turn over. Keys lose half
+ * a step of 1/127 of a head's largest value. */
+static double q8_kv_distance(const char *path)
+{
+    int32_t *ids = lft_ids(N_TOKENS, 64, 3);
+    lft_reference_options exact = {false, false};
+    size_t n = 0;
+    float *truth = lft_reference(path, &exact, ids, N_TOKENS, &n);
+    double f32 = engine_distance(path, LFM2_KERNELS_AUTO, LFM2_KV_F32, ids, N_TOKENS, n, truth);
+    double q8 = engine_distance(path, LFM2_KERNELS_AUTO, LFM2_KV_Q8, ids, N_TOKENS, n, truth);
+    print_message("max |log p - reference|: kv f32 %.2e, q8 %.2e\n", f32, q8);
+    assert_true(f32 < 1e-4);
+    free(truth);
+    free(ids);
+    return q8;
+}
+
+/* Writes a copy of the file with the weights of attention layer's norm of keys made uneven: they
+ * are found by their bytes. Returns the copy's path. */
+static const char *uneven_keys(const char *path, const char *name)
+{
+    lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
+    const lf_hparams *h = &model->source->hparams;
+    size_t size = 0, found = 0, head = h->head_dim * sizeof(float);
+    char *file = lft_read_file(path, &size);
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        for (size_t at = 0; h->n_head_kv[l] != 0 && at + head <= size; at += 4) {
+            if (memcmp(file + at, model->layers[l].k_norm, head) == 0) {
+                float *k = (float *)(void *)(file + at);
+                k[3] *= 20;
+                k[h->head_dim / 2 + 3] *= 12;
+                k[5] /= 6;
+                found++;
+            }
+        }
+    }
+    assert_true(found > 0);
+    lfm2_model_free(model);
+    const char *copy = lft_temp(name);
+    FILE *out = fopen(copy, "wb");
+    assert_non_null(out);
+    assert_int_equal(fwrite(file, 1, size, out), size);
+    assert_int_equal(fclose(out), 0);
+    free(file);
+    return copy;
+}
+
+/* Channels of keys are levelled at load: without it the uneven model loses ten times as much. */
+static void test_q8_kv(void **state)
+{
+    (void)state;
+    const char *even = lft_golden_gguf("dense-plain", "f32");
+    assert_true(q8_kv_distance(even) < Q8_KV_MOST);
+    const char *uneven = uneven_keys(even, "uneven.gguf");
+    assert_true(q8_kv_distance(uneven) < Q8_KV_MOST);
+    lfm2_model *model = lft_open(uneven, 1, LFM2_KERNELS_AUTO, 0);
+    const lf_hparams *h = &model->source->hparams;
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        const float *k = model->layers[l].k_norm;
+        float top = 0;
+        for (size_t i = 0; h->n_head_kv[l] != 0 && i < h->head_dim; i++) {
+            top = fmaxf(top, fabsf(k[i]));
+        }
+        for (size_t i = 0; h->n_head_kv[l] != 0 && i < h->head_dim; i++) {
+            size_t other = (i + h->head_dim / 2) % h->head_dim;
+            assert_true(2 * fmaxf(fabsf(k[i]), fabsf(k[other])) > top);
+        }
+    }
+    lfm2_model_free(model);
 }
 
 /* With block-quantised weights both sides round activations to int8 by the same rule, but from
@@ -189,9 +266,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_transformers),  cmocka_unit_test(test_reference),
-        cmocka_unit_test(test_float_weights), cmocka_unit_test(test_quantised_weights),
-        cmocka_unit_test(test_demo_model),
+        cmocka_unit_test(test_transformers),      cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_float_weights),     cmocka_unit_test(test_q8_kv),
+        cmocka_unit_test(test_quantised_weights), cmocka_unit_test(test_demo_model),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }

@@ -28,8 +28,10 @@ static group open_group(void)
     group g;
     static const uint32_t chunks[N] = {16, 0, 1, 5, 32};
     for (uint32_t i = 0; i < N; i++) {
-        g.sessions[i] =
-            lft_session(model, N_CTX + i, chunks[i], i == 3 ? LFM2_KV_F32 : LFM2_KV_F16);
+        g.sessions[i] = lft_session(model, N_CTX + i, chunks[i],
+                                    i == 3   ? LFM2_KV_F32
+                                    : i == 4 ? LFM2_KV_Q8
+                                             : LFM2_KV_F16);
         int32_t *ids = lft_ids(1 + i * 6, n_vocab, i + 1);
         LFT_OK(lfm2_session_prefill(g.sessions[i], ids, 1 + i * 6));
         free(ids);
