@@ -400,6 +400,8 @@ static float *kv_row(uint64_t *seed, size_t n)
     }
     if (kind == 2) {
         x[lft_below(seed, (uint32_t)n)] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
+    } else if (kind == 3) {
+        x[lft_below(seed, (uint32_t)n)] = lf_float(0x7FC00055u); /* a NaN with a payload */
     }
     return x;
 }
