@@ -218,6 +218,11 @@ typedef struct lfm2_model_info {
     int32_t bos_id, eos_id, pad_id;  /* -1 = none */
     uint32_t n_tensors, n_meta;
     uint32_t from_cache;     /* 1: the packed weights are a mapped pack cache */
+    /* What one token costs at least (0 if loaded with LFM2_LOAD_TOKENIZER): bytes of packed weights
+     * read, with the used ones of the experts alone, and multiply-adds of all matrices; both with
+     * the head. The row of the embedding and what attention does are not counted. */
+    uint64_t token_bytes, token_macs;
+    uint64_t head_bytes, head_macs; /* of these, the head's: once for all tokens of a prompt */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
@@ -559,6 +564,22 @@ LFM2_API int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index,
 LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n,
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
                                    double *bytes);
+
+/* What nothing on this machine can beat: the limits against which its speed is to be seen. */
+typedef struct lfm2_machine {
+    size_t size;
+    double read_bytes;    /* bytes a second that all threads together load from memory */
+    double int8_ops;      /* int8 multiplications and additions a second of all threads, by the
+                             instructions that the kernels use, in registers */
+    const char *read_isa; /* widest loads, e.g. "avx512"; static storage */
+    const char *int8_isa; /* e.g. "avx512vnni"; static storage */
+    int32_t n_threads;
+} lfm2_machine;
+
+/* Measures both, the best of many short pieces within about `seconds` (0 to 60; at least one piece
+ * of each kind is run), besides some tenths of a second for 512 MiB of memory, which are given
+ * back. Other work on the machine lowers the result. Errors: ARGUMENT, MEMORY. */
+LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
 
 #ifdef __cplusplus
 }

@@ -124,6 +124,36 @@ const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, bool mi
  */
 
 #if LF_ARCH_X86
+/* Takes from `from` the halves that it has. */
+static void overlay_peak(const lf_peak *from, lf_peak *peak)
+{
+    if (from->read != NULL) {
+        peak->read_isa = from->read_isa;
+        peak->read = from->read;
+    }
+    if (from->dot != NULL) {
+        peak->dot_isa = from->dot_isa;
+        peak->dot = from->dot;
+        peak->dot_ops = from->dot_ops;
+    }
+}
+
+static void init_peak_x86(lf_kernels *table)
+{
+    static const struct {
+        uint32_t needs;
+        const lf_peak *peak;
+    } rows[] = {{LF_CPU_AVX2, &lf_peak_avx2},
+                {LF_CPU_AVXVNNI, &lf_peak_avxvnni},
+                {LF_CPU_AVX512, &lf_peak_avx512},
+                {LF_CPU_AVX512VNNI, &lf_peak_avx512vnni}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if ((rows[i].needs & ~table->cpu) == 0) {
+            overlay_peak(rows[i].peak, &table->peak);
+        }
+    }
+}
+
 static void init_x86(lf_kernels *table)
 {
     if ((table->cpu & LF_CPU_SSE41) != 0) {
@@ -147,6 +177,7 @@ static void init_x86(lf_kernels *table)
     if (table->pick != LF_PICK_OWN) {
         lf_ops_xnnpack_x86(table->cpu, &table->ops);
     }
+    init_peak_x86(table);
 }
 #endif
 
@@ -158,6 +189,7 @@ void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
     table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;
     table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_scalar;
     table->acts[LF_A_QD8] = lf_act_qd8_scalar;
+    table->peak = lf_peak_scalar;
 #if LF_ARCH_X86
     init_x86(table);
 #endif

@@ -192,6 +192,23 @@ typedef struct lf_ops {
     float (*sum_exp)(size_t n, const float *x, float shift, float *out);
 } lf_ops;
 
+/* ---- What a core can do at most -------------------------------------------------------------- */
+
+enum { LF_PEAK_X = -77, LF_PEAK_W = 90, LF_PEAK_STEP = 512 };
+
+/* Loops that do nothing but one thing. What they return depends on every step, so that none can be
+ * left out, and is the same on every ISA. */
+typedef struct lf_peak {
+    const char *read_isa, *dot_isa;
+    /* Loads `bytes` (a multiple of LF_PEAK_STEP) from p (aligned to 64) and asks for the line
+     * `ahead` bytes further on; the sum of their 64-bit words. */
+    uint64_t (*read)(const void *p, size_t bytes, size_t ahead);
+    /* `rounds` times dot_ops / 2 products LF_PEAK_X * LF_PEAK_W, by the instructions that the int8
+     * kernels use, in registers; the low bits of their sum. */
+    uint16_t (*dot)(size_t rounds);
+    size_t dot_ops; /* multiplications and additions of a round */
+} lf_peak;
+
 /* ---- The table ------------------------------------------------------------------------------- */
 
 typedef enum { LF_PICK_AUTO, LF_PICK_SCALAR, LF_PICK_OWN, LF_PICK_XNNPACK } lf_pick;
@@ -202,6 +219,7 @@ typedef struct lf_kernels {
     lf_pick pick;
     lf_ops ops;
     lf_act acts[LF_A_COUNT];
+    lf_peak peak;
 } lf_kernels;
 
 /* CPU features of this machine by cpuinfo; false if cpuinfo cannot tell (then 0 features). */

@@ -77,6 +77,22 @@ static void count_params(const lfm2_model *model, lfm2_model_info *info)
     }
 }
 
+static void count_token(const lfm2_model *model, lfm2_model_info *info)
+{
+    const lf_hparams *h = &model->source->hparams;
+    for (size_t i = 0; i < model->n_matrices; i++) {
+        const lf_packed *p = model->matrices[i];
+        uint64_t slabs = p->n_slabs > 1 ? h->n_expert_used : 1;
+        uint64_t macs = (uint64_t)p->n * p->k * (p->pair ? 2 : 1);
+        info->token_bytes += slabs * p->slab_bytes;
+        info->token_macs += slabs * macs;
+        if (p == &model->head) {
+            info->head_bytes = p->slab_bytes;
+            info->head_macs = macs;
+        }
+    }
+}
+
 int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
 {
     if (model == NULL) {
@@ -118,6 +134,7 @@ int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
         i.file_bytes += s->files[f].size;
     }
     count_params(model, &i);
+    count_token(model, &i);
     return lf_api_write(&i, sizeof i, info, "info");
 }
 

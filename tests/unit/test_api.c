@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +317,61 @@ static void test_info(void **state)
     lfm2_model_free(m);
 }
 
+/* What a token costs, counted by hand. */
+static void test_token_cost(void **state)
+{
+    (void)state;
+    /* In f32 panels of 16 columns every weight is 4 bytes. Width 256; 4 convolutions: in 3 x 256,
+     * out; 2 attentions: q, out, k and v of 128; 2 dense: 3 of 512; 4 of experts: router of 16, 4
+     * used: 3 of 96 each; head 2048. */
+    enum {
+        CONV = 256 * (3 * 256 + 256),
+        ATTN = 256 * (2 * 256 + 2 * 128),
+        DENSE = 3 * 256 * 512,
+        ROUTED = 256 * 16 + 4 * 3 * 256 * 96,
+        HEAD = 256 * 2048,
+        ALL = 4 * CONV + 2 * ATTN + 2 * DENSE + 4 * ROUTED + HEAD,
+        UNUSED = 4 * (16 - 4) * 3 * 256 * 96
+    };
+    assert_int_equal(ALL, 3948544);
+    lfm2_runtime *scalar = lft_runtime(1, LFM2_KERNELS_SCALAR, 0);
+    lfm2_model_info i = {.size = sizeof i};
+    lfm2_model *m = lft_load(scalar, lft_tiny("f32"));
+    LFT_OK(lfm2_model_get_info(m, &i));
+    assert_int_equal(i.token_macs, ALL);
+    assert_int_equal(i.head_macs, HEAD);
+    assert_int_equal(i.token_bytes, 4 * ALL);
+    assert_int_equal(i.head_bytes, 4 * HEAD);
+    assert_int_equal(i.packed_bytes, 4 * (ALL + UNUSED));
+    lfm2_model_free(m);
+
+    /* The same before anything is packed; nothing is known of a tokenizer. */
+    lfm2_model_options o;
+    lfm2_model_options_init(&o);
+    o.mode = LFM2_LOAD_INSPECT;
+    LFT_OK(lfm2_model_load(scalar, lft_tiny("f32"), &o, &m));
+    LFT_OK(lfm2_model_get_info(m, &i));
+    assert_int_equal(i.token_bytes, 4 * ALL);
+    assert_int_equal(i.packed_bytes, 0);
+    lfm2_model_free(m);
+    o.mode = LFM2_LOAD_TOKENIZER;
+    LFT_OK(lfm2_model_load(scalar, lft_tiny("f32"), &o, &m));
+    LFT_OK(lfm2_model_get_info(m, &i));
+    assert_true(i.token_bytes == 0 && i.token_macs == 0 && i.head_bytes == 0 && i.head_macs == 0);
+    lfm2_model_free(m);
+
+    /* Int4: 9 / 16 of a byte; the router stays f32; a panel of the down matrices, whose k is no
+     * multiple of 64, has 32 bytes of scales that nothing uses. */
+    m = lft_load(scalar, lft_tiny("q4_0"));
+    LFT_OK(lfm2_model_get_info(m, &i));
+    assert_int_equal(i.token_macs, ALL);
+    enum { ROUTER = 4 * 256 * 16, UNUSED_SCALES = 4 * 4 * (256 / 16) * 32 };
+    assert_int_equal(i.token_bytes - i.head_bytes,
+                     (ALL - HEAD - ROUTER) / 16 * 9 + 4 * ROUTER + UNUSED_SCALES);
+    lfm2_model_free(m);
+    lfm2_runtime_free(scalar);
+}
+
 /* ---- Text calls: sizes, buffers ---- */
 
 static void test_text(void **state)
@@ -458,6 +514,49 @@ static void test_kernels(void **state)
     LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, 0, NULL, &bytes), LFM2_E_ARGUMENT);
 }
 
+static void test_machine(void **state)
+{
+    (void)state;
+    lft_memory memory = {0};
+    lfm2_runtime_options o;
+    lfm2_runtime_options_init(&o);
+    o.n_threads = 2;
+    o.alloc = lft_memory_alloc;
+    o.free = lft_memory_free;
+    o.alloc_user = &memory;
+    lfm2_runtime *r = NULL;
+    LFT_OK(lfm2_runtime_create(&o, &r));
+    long long live = atomic_load(&memory.live_bytes);
+    lfm2_machine machine = {.size = sizeof machine};
+    for (long long fails = 1; fails <= 2; fails++) {
+        atomic_store(&memory.calls, 0);
+        atomic_store(&memory.fail_at, fails);
+        LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_MEMORY);
+        assert_true(machine.read_bytes == 0 && machine.read_isa == NULL);
+        assert_int_equal(atomic_load(&memory.live_bytes), live);
+    }
+    atomic_store(&memory.fail_at, 0);
+    LFT_OK(lfm2_machine_bench(r, 0, &machine));
+    assert_true(machine.read_bytes > 0 && machine.int8_ops > 0 && machine.n_threads == 2);
+    assert_true(strlen(machine.read_isa) > 0 && strlen(machine.int8_isa) > 0);
+    assert_int_equal(atomic_load(&memory.live_bytes), live);
+    /* An older caller's struct ends after the first figure. */
+    lfm2_machine older = {.size = offsetof(lfm2_machine, int8_ops), .n_threads = 77};
+    LFT_OK(lfm2_machine_bench(r, 0, &older));
+    assert_true(older.read_bytes > 0 && older.int8_ops == 0 && older.n_threads == 77);
+    machine.size = 0;
+    LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_ARGUMENT);
+    machine.size = sizeof machine;
+    LFT_FAILS(lfm2_machine_bench(r, -1, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, NAN, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, 61, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, 0, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(NULL, 0, &machine), LFM2_E_ARGUMENT);
+    lfm2_runtime_free(r);
+    assert_int_equal(atomic_load(&memory.live_blocks), 0);
+    assert_false(atomic_load(&memory.broken));
+}
+
 /* ---- An allocator that fails ---- */
 
 /* Everything a program does, once. Returns the first failure; frees what it has in any case. */
@@ -569,7 +668,8 @@ int main(void)
         cmocka_unit_test(test_runtime),        cmocka_unit_test(test_load),
         cmocka_unit_test(test_info),           cmocka_unit_test(test_text),
         cmocka_unit_test(test_chat),           cmocka_unit_test(test_no_text),
-        cmocka_unit_test(test_kernels),        cmocka_unit_test(test_failing_allocator),
+        cmocka_unit_test(test_kernels),        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_token_cost),     cmocka_unit_test(test_failing_allocator),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns reading memory at full speed for AVX-512. */
+#include "kernels/x86/unroll.h"
+
+static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
+{
+    enum { CHAINS = 8, STEP = CHAINS * 64 };
+    const char *at = p;
+    const char *end = at + bytes;
+    __m512i sum[CHAINS];
+    for (size_t c = 0; c < CHAINS; c++) {
+        sum[c] = _mm512_setzero_si512();
+    }
+    for (; at < end; at += STEP) {
+        for (size_t c = 0; c < CHAINS; c++) {
+            _mm_prefetch(at + ahead + 64 * c, _MM_HINT_T0);
+            sum[c] = _mm512_add_epi64(sum[c], _mm512_load_si512(at + 64 * c));
+        }
+    }
+    for (size_t c = 1; c < CHAINS; c++) {
+        sum[0] = _mm512_add_epi64(sum[0], sum[c]);
+    }
+    return (uint64_t)_mm512_reduce_add_epi64(sum[0]);
+}
+
+const lf_peak lf_peak_avx512 = {.read_isa = "avx512", .read = read_avx512};

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loops that find the machine's limits do all of their work: reading gives the sum of every
+ * word and touches nothing else, the products are counted. Each table of this machine. */
+#include "kernels/internal.h"
+#include "support/kernel_util.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static int teardown(void **state)
+{
+    (void)state;
+    lft_unguard_all();
+    return 0;
+}
+
+static void check_read(const lf_peak *peak, uint64_t *seed)
+{
+    static const size_t distances[] = {0, 1024, 4096, (size_t)1 << 40};
+    for (size_t steps = 1; steps <= 17; steps++) {
+        size_t bytes = steps * LF_PEAK_STEP;
+        uint64_t *words = lft_guard(bytes, 64);
+        uint64_t sum = 0;
+        for (size_t i = 0; i < bytes / sizeof *words; i++) {
+            words[i] = lft_next(seed);
+            sum += words[i];
+        }
+        for (size_t d = 0; d < sizeof distances / sizeof distances[0]; d++) {
+            assert_true(peak->read(words, bytes, distances[d]) == sum);
+        }
+        lft_unguard(words);
+    }
+}
+
+static void check_dot(const lf_peak *peak)
+{
+    for (size_t rounds = 1; rounds < 300; rounds++) {
+        int64_t sum = (int64_t)(rounds * peak->dot_ops / 2) * LF_PEAK_X * LF_PEAK_W;
+        assert_int_equal(peak->dot(rounds), (uint16_t)sum);
+    }
+}
+
+static void test_peaks(void **state)
+{
+    (void)state;
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    uint64_t seed = lft_seed();
+    for (size_t i = 0; i < n_masks; i++) {
+        for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
+            lf_kernels table;
+            lf_kernels_init(&table, masks[i], (lf_pick)pick);
+            print_message("%s, %s\n", table.peak.read_isa, table.peak.dot_isa);
+            check_read(&table.peak, &seed);
+            check_dot(&table.peak);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_peaks, teardown)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
