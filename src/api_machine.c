@@ -67,22 +67,23 @@ static double read_rate(const lf_sched *sched, piece *p, double seconds)
     return best;
 }
 
-/* Operations a second. The first pieces find out how many rounds take long enough to be timed. */
+/* Operations a second. A piece has to be long beside what it takes until all threads run, which is
+ * milliseconds where others use the processors, too. Each piece that turns out too short makes the
+ * next longer, so that one delay does not end the growth. */
 static double dot_rate(const lf_sched *sched, piece *p, double seconds)
 {
-    const double long_enough = 2e-3;
+    const double long_enough = 20e-3;
     const double end = lf_os_seconds() + seconds;
     double spent = 0;
     double best = 0;
-    for (p->rounds = 256; spent < long_enough; p->rounds *= 2) {
-        spent = timed(sched, sched->n_threads, dot_body, p);
-    }
+    p->rounds = 256;
     do {
         spent = timed(sched, sched->n_threads, dot_body, p);
         double ops = (double)p->rounds * (double)p->peak->dot_ops * sched->n_threads;
         double rate = spent > 0 ? ops / spent : 0;
         best = rate > best ? rate : best;
-    } while (lf_os_seconds() < end);
+        p->rounds *= spent < long_enough ? 2 : 1;
+    } while (spent < long_enough || lf_os_seconds() < end);
     return best;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two halves of lfm2 bench share: options and output formats. */
+/* What the parts of lfm2 bench share: options, one test and its result, the limit, the output. */
 #ifndef LFM2_TOOLS_BENCH_H
 #define LFM2_TOOLS_BENCH_H
 
@@ -7,19 +7,80 @@
 #include "model_opts.h"
 
 enum { BENCH_MD, BENCH_JSON, BENCH_CSV };
+enum { BENCH_MAX_REPETITIONS = 1000 };
 
 typedef struct bench_opts {
     model_opts model; /* threads is not used: the list below is */
     session_opts session;
-    opt_u32s n_prompt, n_gen, depth, threads;
+    opt_u32s n_prompt, n_gen, n_seqs, depth, threads;
     uint32_t repetitions, format;
-    bool kernels;
+    bool no_roofline, machine, kernels;
     /* micro-kernels */
     opt_u32s m;
     uint32_t n, k, pool_mib;
     double seconds;
     const char *filter;
 } bench_opts;
+
+/* One line of the table. */
+typedef struct bench_test {
+    const bench_opts *opts;
+    const lfm2_model_info *info;
+    const char *path;
+    char cpu[96]; /* instruction sets in use */
+    int32_t threads;
+    uint32_t n_prompt, n_gen, depth; /* one of n_prompt, n_gen is 0 */
+    uint32_t n_seqs;                 /* sequences that are decoded together */
+    double load_seconds;
+    double seconds[BENCH_MAX_REPETITIONS];
+    lfm2_machine machine; /* the better of what was measured before and after; n_threads 0: not */
+    double limit_seconds; /* no machine of these figures is faster; 0: not known */
+    uint64_t peak_rss;
+} bench_test;
+
+/* What opening the model at one thread count took. */
+typedef struct bench_loading {
+    int32_t threads;
+    double seconds;
+    bool from_cache;
+    uint64_t peak_rss; /* of the process, after the tests */
+} bench_loading;
+
+/* Tokens of a test, all sequences together. */
+static inline double bench_tokens(const bench_test *t)
+{
+    return t->n_prompt > 0 ? t->n_prompt : (double)t->n_gen * t->n_seqs;
+}
+
+/* ---- bench_limit.c ---- */
+
+/* The most resident memory so far, the machine's measurements left out. */
+typedef struct bench_memory {
+    uint64_t peak_rss;
+} bench_memory;
+uint64_t bench_peak_rss(bench_memory *memory);
+
+/* Measures the machine. Returns an exit code. */
+int bench_machine(lfm2_runtime *runtime, bench_memory *memory, lfm2_machine *out);
+
+/* Figure for figure the better one. */
+lfm2_machine bench_better(const lfm2_machine *a, const lfm2_machine *b);
+
+/* Fills t->limit_seconds from t->machine, for passes of at most `chunk` tokens and kv_row bytes of
+ * attention memory a token. */
+void bench_limit(bench_test *t, uint32_t chunk, double kv_row);
+
+/* lfm2 bench --machine. Returns the exit code. */
+int bench_machine_alone(const bench_opts *opts);
+
+/* ---- bench_print.c ---- */
+
+void bench_print_head(const bench_opts *opts);
+void bench_print_test(const bench_test *t, bool first);
+void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_t n,
+                     const lfm2_machine *low, const lfm2_machine *high);
+
+/* ---- bench_kernels.c ---- */
 
 /* The table of micro-kernels. Returns the exit code. */
 int bench_kernels(const bench_opts *opts);

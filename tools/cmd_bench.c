@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 bench: tokens a second, in llama-bench's terms. */
+/* lfm2 bench: tokens a second, in llama-bench's terms: options and measuring. */
 #include "bench.h"
 #include "interrupt.h"
-#include "json.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const opt_choice format_choices[] = {
     {"md", BENCH_MD}, {"json", BENCH_JSON}, {"csv", BENCH_CSV}, {NULL, 0}};
 
-enum { MAX_TOKENS = 1 << 24, MAX_REPETITIONS = 1000 };
+enum { MAX_TOKENS = 1 << 24, MAX_SEQS = 1024 };
 
 static const opt_spec specs[] = {
     {.kind = OPT_U32S,
@@ -30,6 +26,13 @@ static const opt_spec specs[] = {
      .help = "tokens to be generated one by one, comma list; 0 = no such test (default 64)",
      .offset = offsetof(bench_opts, n_gen),
      .max = MAX_TOKENS},
+    {.kind = OPT_U32S,
+     .name = "npl",
+     .arg = "LIST",
+     .help = "sequences decoded together in the tests of -n, comma list (default 1)",
+     .offset = offsetof(bench_opts, n_seqs),
+     .min = 1,
+     .max = MAX_SEQS},
     {.kind = OPT_U32S,
      .letter = 'd',
      .name = "depth",
@@ -51,7 +54,7 @@ static const opt_spec specs[] = {
      .help = "how often each test is run (default 3)",
      .offset = offsetof(bench_opts, repetitions),
      .min = 1,
-     .max = MAX_REPETITIONS},
+     .max = BENCH_MAX_REPETITIONS},
     {.kind = OPT_CHOICE,
      .letter = 'o',
      .name = "output",
@@ -71,6 +74,14 @@ static const opt_spec specs[] = {
      .help = "attention memory: f16 (default), f32 or q8",
      .offset = offsetof(bench_opts, session) + offsetof(session_opts, kv),
      .choices = kv_choices},
+    {.kind = OPT_FLAG,
+     .name = "no-roofline",
+     .help = "do not measure the machine's limits between the tests",
+     .offset = offsetof(bench_opts, no_roofline)},
+    {.kind = OPT_FLAG,
+     .name = "machine",
+     .help = "measure nothing but the machine: bandwidth of reading, peak of int8 products",
+     .offset = offsetof(bench_opts, machine)},
 };
 
 static const opt_spec model_only[] = {
@@ -87,6 +98,15 @@ static const opt_spec model_only[] = {
              "avx512vnni, avx512bf16, all",
      .offset = offsetof(bench_opts, model) + offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},
+    {.kind = OPT_TEXT,
+     .name = "cache",
+     .arg = "FILE",
+     .help = "pack cache to use (default: the model's path with .lfm2pack, if 'lfm2 pack' made it)",
+     .offset = offsetof(bench_opts, model) + offsetof(model_opts, cache)},
+    {.kind = OPT_FLAG,
+     .name = "no-cache",
+     .help = "pack the weights even if there is a pack cache",
+     .offset = offsetof(bench_opts, model) + offsetof(model_opts, no_cache)},
     {.kind = OPT_CHOICE,
      .name = "provider",
      .arg = "WHOSE",
@@ -153,152 +173,6 @@ static const opt_group groups[] = {
     {"Micro-kernels", kernel_only, COUNT(kernel_only), 0},
 };
 
-/* One line of the table. */
-typedef struct test {
-    const bench_opts *opts;
-    const lfm2_model_info *info;
-    const char *path;
-    char cpu[96]; /* instruction sets in use */
-    int32_t threads;
-    uint32_t n_prompt, n_gen, depth; /* one of n_prompt, n_gen is 0 */
-    double load_seconds;
-    double seconds[MAX_REPETITIONS];
-} test;
-
-/* What opening the model at one thread count took. */
-typedef struct loading {
-    int32_t threads;
-    double seconds;
-    uint64_t peak_rss; /* of the process, after the tests */
-} loading;
-
-/* What is measured over the repetitions. */
-typedef struct speed {
-    double mean, deviation; /* tokens a second */
-    double mean_seconds;
-} speed;
-
-/* ---- Output --------------------------------------------------------------------------------- */
-
-static speed summarise(const test *t)
-{
-    uint32_t n = t->opts->repetitions;
-    double tokens = t->n_prompt + t->n_gen;
-    speed s = {0};
-    double squares = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        double rate = t->seconds[i] > 0 ? tokens / t->seconds[i] : 0;
-        s.mean += rate / n;
-        squares += rate * rate;
-        s.mean_seconds += t->seconds[i] / n;
-    }
-    double variance = n > 1 ? (squares - n * s.mean * s.mean) / (n - 1) : 0;
-    s.deviation = variance > 0 ? sqrt(variance) : 0;
-    return s;
-}
-
-static void print_head(uint32_t format)
-{
-    if (format == BENCH_MD) {
-        out_printf("| %-30s | %10s | %10s | %-7s | %7s | %15s | %20s |\n"
-                   "| %.30s | %.9s: | %.9s: | %.7s | %.6s: | %.14s: | %.19s: |\n",
-                   "model", "size", "params", "backend", "threads", "test", "t/s",
-                   "------------------------------", "----------", "----------", "-------",
-                   "-------", "---------------", "--------------------");
-    } else if (format == BENCH_CSV) {
-        out_printf("model,type,size,params,cpu,threads,kv,n_prompt,n_gen,n_depth,seconds,"
-                   "tokens_per_second,deviation,load_seconds,peak_rss\n");
-    } else {
-        out_printf("[");
-    }
-}
-
-static void print_md(const test *t, const speed *s)
-{
-    char name[64];
-    char what[48];
-    char size[32];
-    char params[32];
-    char result[48];
-    const char *base = t->info->name[0] != 0 ? t->info->name : t->info->arch;
-    snprintf(name, sizeof name, "%.40s %s", base, t->info->file_type);
-    int n =
-        snprintf(what, sizeof what, "%s%u", t->n_prompt > 0 ? "pp" : "tg", t->n_prompt + t->n_gen);
-    if (t->depth > 0 && n > 0) {
-        snprintf(what + n, sizeof what - (size_t)n, " @ d%u", t->depth);
-    }
-    snprintf(result, sizeof result, "%.2f ± %.2f", s->mean, s->deviation);
-    out_printf("| ");
-    out_name(name);
-    /* "±" is two bytes and one column */
-    out_printf("%*s | %10s | %10s | %-7s | %7d | %15s | %21s |\n",
-               (int)(strlen(name) < 30 ? 30 - strlen(name) : 0), "",
-               format_bytes(t->info->file_bytes, size), format_count(t->info->n_params, params),
-               "CPU", (int)t->threads, what, result);
-}
-
-static void print_csv(const test *t, const speed *s)
-{
-    /* a name in CSV: quotes are doubled */
-    out_write("\"", 1);
-    for (const char *at = t->path; *at != 0; at++) {
-        out_write(*at == '"' ? "\"\"" : at, *at == '"' ? 2 : 1);
-    }
-    out_printf("\",%s,%" PRIu64 ",%" PRIu64 ",%s,%d,%s,%u,%u,%u,%.9g,%.9g,%.9g,%.9g,%" PRIu64 "\n",
-               t->info->file_type, t->info->file_bytes, t->info->n_params, t->cpu, (int)t->threads,
-               choice_name(kv_choices, t->opts->session.kv), t->n_prompt, t->n_gen, t->depth,
-               s->mean_seconds, s->mean, s->deviation, t->load_seconds, peak_rss());
-}
-
-static void print_json(const test *t, const speed *s, bool first)
-{
-    out_printf("%s\n {\"version\":\"%s\",\"model\":", first ? "" : ",", lfm2_version());
-    json_string(t->path, strlen(t->path));
-    out_printf(",\"type\":\"%s\",\"size\":%" PRIu64 ",\"params\":%" PRIu64
-               ",\"cpu\":\"%s\",\"kernels\":\"%s\",\"threads\":%d,\"kv\":\"%s\",\"n_prompt\":%u"
-               ",\"n_gen\":%u,\"n_depth\":%u,\"tokens_per_second\":",
-               t->info->file_type, t->info->file_bytes, t->info->n_params, t->cpu,
-               choice_name(kernel_choices, t->opts->model.kernels), (int)t->threads,
-               choice_name(kv_choices, t->opts->session.kv), t->n_prompt, t->n_gen, t->depth);
-    json_number(s->mean);
-    out_printf(",\"deviation\":");
-    json_number(s->deviation);
-    out_printf(",\"seconds\":[");
-    for (uint32_t i = 0; i < t->opts->repetitions; i++) {
-        out_printf("%s", i > 0 ? "," : "");
-        json_number(t->seconds[i]);
-    }
-    out_printf("],\"load_seconds\":");
-    json_number(t->load_seconds);
-    out_printf(",\"peak_rss\":%" PRIu64 "}", peak_rss());
-}
-
-static void print_test(const test *t, bool first)
-{
-    speed s = summarise(t);
-    if (t->opts->format == BENCH_MD) {
-        print_md(t, &s);
-    } else if (t->opts->format == BENCH_CSV) {
-        print_csv(t, &s);
-    } else {
-        print_json(t, &s, first);
-    }
-    out_flush();
-}
-
-static void print_end(uint32_t format, const loading *loads, uint32_t n)
-{
-    char rss[32];
-    if (format == BENCH_JSON) {
-        out_printf("\n]\n");
-    }
-    for (uint32_t i = 0; i < n && format == BENCH_MD; i++) {
-        out_printf("%s%d thread%s: loaded in %.3f s, peak resident memory %s\n", i == 0 ? "\n" : "",
-                   (int)loads[i].threads, loads[i].threads == 1 ? "" : "s", loads[i].seconds,
-                   format_bytes(loads[i].peak_rss, rss));
-    }
-}
-
 /* ---- Measuring ------------------------------------------------------------------------------ */
 
 /* Ids that look random and are the same in each run (Marsaglia's xorshift). */
@@ -314,7 +188,7 @@ static void fill_ids(int32_t *ids, size_t n, uint32_t n_vocab)
 }
 
 /* Holds `depth` tokens, then measures n_prompt at once or n_gen one by one. */
-static int32_t measure_once(lfm2_session *session, const int32_t *ids, const test *t,
+static int32_t measure_once(lfm2_session *session, const int32_t *ids, const bench_test *t,
                             double *seconds)
 {
     int32_t status = lfm2_session_reset(session);
@@ -332,16 +206,75 @@ static int32_t measure_once(lfm2_session *session, const int32_t *ids, const tes
     return status;
 }
 
-static int measure(lfm2_session *session, const int32_t *ids, test *t)
+/* The same for n_seqs sessions, one token of each a step. Each has other tokens. */
+static int32_t measure_many(lfm2_session *const *sessions, const int32_t *ids, const bench_test *t,
+                            double *seconds)
+{
+    int32_t next[MAX_SEQS];
+    size_t n_ids = (size_t)t->depth + t->n_gen;
+    int32_t status = LFM2_OK;
+    /* An interrupt is noticed by the first step: the session that it watches is part of it. */
+    for (uint32_t s = 0; s < t->n_seqs && status == LFM2_OK && !interrupt_seen(); s++) {
+        status = lfm2_session_reset(sessions[s]);
+        if (status == LFM2_OK && t->depth > 0) {
+            status = lfm2_session_prefill(sessions[s], ids + s * n_ids, t->depth);
+        }
+    }
+    double start = now_seconds();
+    for (uint32_t i = 0; i < t->n_gen && status == LFM2_OK; i++) {
+        for (uint32_t s = 0; s < t->n_seqs; s++) {
+            next[s] = ids[s * n_ids + t->depth + i];
+        }
+        status = lfm2_session_decode_many(sessions, next, t->n_seqs);
+    }
+    *seconds = now_seconds() - start;
+    return status;
+}
+
+static int measure(lfm2_session *session, const int32_t *ids, bench_test *t)
 {
     /* The first run of each kind touches memory that was never used. */
-    test warm = {.n_prompt = t->n_prompt < 64 ? t->n_prompt : 64, .n_gen = t->n_gen > 0};
+    bench_test warm = {.n_prompt = t->n_prompt < 64 ? t->n_prompt : 64, .n_gen = t->n_gen > 0};
     double unused = 0;
     int32_t status = measure_once(session, ids, &warm, &unused);
     for (uint32_t i = 0; i < t->opts->repetitions && status == LFM2_OK; i++) {
         status = measure_once(session, ids, t, &t->seconds[i]);
     }
     return status == LFM2_OK ? EXIT_OK : fail_library();
+}
+
+/* Sessions of their own, just large enough. */
+static int measure_sequences(lfm2_model *model, bench_test *t)
+{
+    enum { CHUNK = 64 };
+    lfm2_session *sessions[MAX_SEQS] = {0};
+    session_opts options = t->opts->session;
+    options.n_ctx = t->depth + t->n_gen;
+    options.n_chunk = t->n_seqs > CHUNK ? t->n_seqs : CHUNK;
+    size_t n_ids = (size_t)t->n_seqs * options.n_ctx;
+    int32_t *ids = calloc(n_ids, sizeof *ids);
+    int code = ids != NULL ? EXIT_OK : fail("cli.memory", "out of memory");
+    for (uint32_t s = 0; s < t->n_seqs && code == EXIT_OK; s++) {
+        code = session_open(&options, model, &sessions[s]);
+        options.n_chunk = CHUNK; /* the first one lends its working memory */
+    }
+    if (code == EXIT_OK) {
+        fill_ids(ids, n_ids, t->info->n_vocab);
+        interrupt_begin(sessions[0]);
+        bench_test warm = {.n_gen = 1, .n_seqs = t->n_seqs};
+        double unused = 0;
+        int32_t status = measure_many(sessions, ids, &warm, &unused);
+        for (uint32_t i = 0; i < t->opts->repetitions && status == LFM2_OK; i++) {
+            status = measure_many(sessions, ids, t, &t->seconds[i]);
+        }
+        code = status == LFM2_OK ? EXIT_OK : fail_library();
+        interrupt_end();
+    }
+    for (uint32_t s = 0; s < t->n_seqs; s++) {
+        lfm2_session_free(sessions[s]);
+    }
+    free(ids);
+    return code;
 }
 
 static uint32_t largest(const opt_u32s *list)
@@ -353,76 +286,160 @@ static uint32_t largest(const opt_u32s *list)
     return max;
 }
 
-/* All tests of one model at one thread count. */
-static int run_tests(const bench_opts *opts, lfm2_session *session, const int32_t *ids, test *t,
-                     bool *first)
+/* A model at one thread count. */
+typedef struct bench_run {
+    const bench_opts *opts;
+    open_model opened;
+    lfm2_session *session;
+    const int32_t *ids;
+    uint32_t chunk;
+    double kv_row; /* bytes of attention memory a token */
+    bench_memory memory;
+    lfm2_machine before;    /* what the machine could do before the next test */
+    lfm2_machine low, high; /* over all of them */
+    bool *first;            /* nothing was printed yet */
+} bench_run;
+
+static int watch_machine(bench_run *r, bench_test *t)
 {
-    for (uint32_t d = 0; d < opts->depth.n; d++) {
-        t->depth = opts->depth.items[d];
-        for (uint32_t i = 0; i < opts->n_prompt.n + opts->n_gen.n; i++) {
-            bool prompt = i < opts->n_prompt.n;
-            t->n_prompt = prompt ? opts->n_prompt.items[i] : 0;
-            t->n_gen = prompt ? 0 : opts->n_gen.items[i - opts->n_prompt.n];
-            if (t->n_prompt + t->n_gen == 0) {
-                continue;
-            }
-            int code = measure(session, ids, t);
-            if (code != EXIT_OK) {
-                return code;
-            }
-            print_test(t, *first);
-            *first = false;
-            if (out_failed()) {
-                return EXIT_FAILED;
-            }
-        }
+    lfm2_machine now;
+    if (r->opts->no_roofline) {
+        return EXIT_OK;
     }
+    int code = bench_machine(r->opened.runtime, &r->memory, &now);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (r->high.n_threads == 0) {
+        r->before = r->low = r->high = now;
+    }
+    if (t != NULL) {
+        t->machine = bench_better(&r->before, &now);
+        bench_limit(t, r->chunk, r->kv_row);
+    }
+    r->before = now;
+    r->high = bench_better(&r->high, &now);
+    r->low.read_bytes = fmin(r->low.read_bytes, now.read_bytes);
+    r->low.int8_ops = fmin(r->low.int8_ops, now.int8_ops);
     return EXIT_OK;
 }
 
-static int bench_threads(const bench_opts *opts, uint32_t threads, bool *first, loading *loaded)
+static int run_test(bench_run *r, bench_test *t)
 {
-    open_model opened = {0};
-    lfm2_session *session = NULL;
+    int code = EXIT_OK;
+    if (t->n_prompt + t->n_gen == 0) {
+        return EXIT_OK;
+    }
+    if (t->n_seqs == 1) {
+        interrupt_begin(r->session);
+        code = measure(r->session, r->ids, t);
+        interrupt_end();
+    } else {
+        code = measure_sequences(r->opened.model, t);
+    }
+    if (code == EXIT_OK) {
+        code = watch_machine(r, t);
+    }
+    if (code != EXIT_OK) {
+        return code;
+    }
+    t->peak_rss = bench_peak_rss(&r->memory);
+    bench_print_test(t, *r->first);
+    *r->first = false;
+    return out_failed() ? EXIT_FAILED : EXIT_OK;
+}
+
+/* All tests of one model at one thread count. */
+static int run_tests(bench_run *r, bench_test *t)
+{
+    const bench_opts *opts = r->opts;
+    int code = watch_machine(r, NULL);
+    for (uint32_t d = 0; d < opts->depth.n && code == EXIT_OK; d++) {
+        t->depth = opts->depth.items[d];
+        t->n_seqs = 1;
+        t->n_gen = 0;
+        for (uint32_t i = 0; i < opts->n_prompt.n && code == EXIT_OK; i++) {
+            t->n_prompt = opts->n_prompt.items[i];
+            code = run_test(r, t);
+        }
+        t->n_prompt = 0;
+        for (uint32_t s = 0; s < opts->n_seqs.n && code == EXIT_OK; s++) {
+            t->n_seqs = opts->n_seqs.items[s];
+            for (uint32_t i = 0; i < opts->n_gen.n && code == EXIT_OK; i++) {
+                t->n_gen = opts->n_gen.items[i];
+                code = run_test(r, t);
+            }
+        }
+    }
+    return code;
+}
+
+/* The session of the tests with one sequence, and what it says about sizes. */
+static int open_session(bench_run *r, uint32_t n_ctx)
+{
+    enum { DEFAULT_CHUNK = 512, KV_BLOCK = 64 };
+    session_opts options = r->opts->session;
+    options.n_ctx = n_ctx;
+    r->chunk = options.n_chunk != 0 ? options.n_chunk : DEFAULT_CHUNK;
+    int code = session_open(&options, r->opened.model, &r->session);
+    lfm2_session_options library;
+    session_options_fill(&options, &library);
+    lfm2_memory memory = {.size = sizeof memory};
+    if (code == EXIT_OK && lfm2_estimate_memory(r->opened.model, &library, &memory) != LFM2_OK) {
+        code = fail_library();
+    }
+    /* It is allocated in blocks. */
+    r->kv_row = (double)memory.kv / ((n_ctx + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK);
+    return code;
+}
+
+static int bench_threads(const bench_opts *opts, uint32_t threads, bool *first,
+                         bench_loading *loaded, lfm2_machine *low, lfm2_machine *high)
+{
     lfm2_model_info info = {.size = sizeof info};
     uint32_t longest = largest(&opts->n_prompt);
     longest = longest > largest(&opts->n_gen) ? longest : largest(&opts->n_gen);
     size_t n_ids = (size_t)longest + largest(&opts->depth);
     int32_t *ids = calloc(n_ids, sizeof *ids);
-    test *t = calloc(1, sizeof *t);
+    bench_test *t = calloc(1, sizeof *t);
+    bench_run *r = calloc(1, sizeof *r);
     model_opts model = opts->model;
     model.threads = threads;
-    int code = ids != NULL && t != NULL ? EXIT_OK : fail("cli.memory", "out of memory");
-    if (code == EXIT_OK) {
-        code = model_open(&model, LFM2_LOAD_FULL, &opened);
+    int code = EXIT_OK;
+    if (ids == NULL || t == NULL || r == NULL) {
+        code = fail("cli.memory", "out of memory");
+        goto done;
     }
+    *r = (bench_run){.opts = opts, .ids = ids, .low = *low, .high = *high, .first = first};
+    code = model_open(&model, LFM2_LOAD_FULL, &r->opened);
     if (code == EXIT_OK) {
-        session_opts session_options = opts->session;
-        session_options.n_ctx = (uint32_t)n_ids;
-        code = session_open(&session_options, opened.model, &session);
+        code = open_session(r, (uint32_t)n_ids);
     }
-    if (code == EXIT_OK && lfm2_model_get_info(opened.model, &info) != LFM2_OK) {
+    if (code == EXIT_OK && lfm2_model_get_info(r->opened.model, &info) != LFM2_OK) {
         code = fail_library();
     }
     if (code == EXIT_OK) {
-        *t = (test){.opts = opts,
-                    .info = &info,
-                    .path = opened.path,
-                    .threads = lfm2_runtime_threads(opened.runtime),
-                    .load_seconds = opened.load_seconds};
-        cpu_names(lfm2_runtime_cpu(opened.runtime), t->cpu, sizeof t->cpu);
+        *t = (bench_test){.opts = opts,
+                          .info = &info,
+                          .path = r->opened.path,
+                          .threads = lfm2_runtime_threads(r->opened.runtime),
+                          .load_seconds = r->opened.load_seconds};
+        cpu_names(lfm2_runtime_cpu(r->opened.runtime), t->cpu, sizeof t->cpu);
         fill_ids(ids, n_ids, info.n_vocab);
-        interrupt_begin(session);
-        code = run_tests(opts, session, ids, t, first);
-        interrupt_end();
+        code = run_tests(r, t);
     }
     if (code == EXIT_OK) {
-        loaded->threads = lfm2_runtime_threads(opened.runtime);
-        loaded->seconds = opened.load_seconds;
-        loaded->peak_rss = peak_rss();
+        *loaded = (bench_loading){.threads = t->threads,
+                                  .seconds = t->load_seconds,
+                                  .from_cache = info.from_cache != 0,
+                                  .peak_rss = bench_peak_rss(&r->memory)};
+        *low = r->low;
+        *high = r->high;
     }
-    lfm2_session_free(session);
-    model_close(&opened);
+    lfm2_session_free(r->session);
+    model_close(&r->opened);
+done:
+    free(r);
     free(t);
     free(ids);
     return code;
@@ -433,6 +450,7 @@ static int run(const command *self, int argc, char **argv)
     bench_opts opts = {
         .n_prompt = {{512}, 1},
         .n_gen = {{64}, 1},
+        .n_seqs = {{1}, 1},
         .depth = {{0}, 1},
         .threads = {{0}, 1},
         .repetitions = 3,
@@ -449,32 +467,43 @@ static int run(const command *self, int argc, char **argv)
     if (opts.kernels) {
         return bench_kernels(&opts);
     }
+    if (opts.machine) {
+        return bench_machine_alone(&opts);
+    }
     if (largest(&opts.n_prompt) + largest(&opts.n_gen) == 0) {
         return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
     }
     bool first = true;
-    loading loads[OPT_MAX_ITEMS];
+    bench_loading loads[OPT_MAX_ITEMS];
+    lfm2_machine low = {.size = sizeof low};
+    lfm2_machine high = low;
     uint32_t n_loads = 0;
     code = EXIT_OK;
-    print_head(opts.format);
+    bench_print_head(&opts);
     while (n_loads < opts.threads.n && code == EXIT_OK) {
-        code = bench_threads(&opts, opts.threads.items[n_loads], &first, &loads[n_loads]);
+        code =
+            bench_threads(&opts, opts.threads.items[n_loads], &first, &loads[n_loads], &low, &high);
         n_loads += code == EXIT_OK;
     }
-    print_end(opts.format, loads, n_loads);
+    bench_print_end(&opts, loads, n_loads, &low, &high);
     return code;
 }
 
 const command cmd_bench = {
     .name = "bench",
     .summary = "Measure tokens a second, or the micro-kernels.",
-    .synopsis = "[-m PATH] [-p LIST] [-n LIST] [-d LIST] [-t LIST] [OPTION]...",
+    .synopsis = "[-m PATH] [-p LIST] [-n LIST] [--npl LIST] [-d LIST] [-t LIST] [OPTION]...",
     .details =
         "pp512 is the computation of 512 prompt tokens at once, tg64 that of 64 tokens one by "
-        "one, @ d4096 with\n4096 tokens held before (computed anew for each repetition, not "
-        "timed). Speed is the mean over the\nrepetitions and its standard deviation. Each thread "
-        "count loads the model anew; with several, the peak\nof the resident memory is that of "
-        "the process so far.",
+        "one, tg64 x 8 that\nof 64 tokens of each of 8 sequences together, @ d4096 with 4096 "
+        "tokens held before (computed anew for\neach repetition, not timed). Speed is the mean "
+        "over the repetitions and its standard deviation; of several\nsequences, all tokens "
+        "count. Each thread count loads the model anew; with several, the peak of the\nresident "
+        "memory is that of the process so far.\n\n"
+        "The limit is what the machine could do at best: weights and attention memory at the "
+        "bandwidth of reading,\nor multiplications at the peak of int8 products, whichever takes "
+        "longer. Both are measured before and\nafter each test, in about a second, and the "
+        "better figure counts.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .run = run,

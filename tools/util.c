@@ -3,6 +3,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -357,4 +358,15 @@ uint64_t peak_rss(void)
     struct rusage usage = {0};
     getrusage(RUSAGE_SELF, &usage);
     return (uint64_t)usage.ru_maxrss * 1024;
+}
+
+void peak_rss_restart(void)
+{
+    /* proc(5): 5 resets the high-water mark */
+    int file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (file >= 0) {
+        ssize_t written = write(file, "5", 1);
+        (void)written;
+        close(file);
+    }
 }

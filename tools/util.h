@@ -93,7 +93,10 @@ const char *format_bytes(uint64_t bytes, char out[32]);
 /* "8.34 B", "354.48 M"; `out` is returned. */
 const char *format_count(uint64_t count, char out[32]);
 
-/* Most resident memory of this process so far, bytes. */
+/* Most resident memory of this process so far, or since the last restart, bytes. */
 uint64_t peak_rss(void);
+
+/* Starts peak_rss anew with what is resident now; without effect where the system refuses it. */
+void peak_rss_restart(void);
 
 #endif /* LFM2_TOOLS_UTIL_H */

@@ -2,20 +2,68 @@
 # bench, perplexity and eval.
 . "$(dirname "$0")/common.sh"
 
-exits 0 bench -m "$demo" -p 4,2 -n 1 -d 0,3 -t 1,2 -r 1
+exits 0 bench -m "$demo" -p 4,2 -n 1 -d 0,3 -t 1,2 -r 1 --no-roofline
 [ "$(grep -c '^| .* CPU ' "$work/out")" -eq 12 ]
 report 'a line for each of 12 tests' $?
 out_has 'pp4 @ d3'
 out_has 'tg1 |'
 out_has '2 threads: loaded in'
-exits 0 bench -t 1 -m "$demo" -p 4 -n 2 -r 1 -o json
+out_has '(weights packed), peak resident memory'
+out_lacks 'limit'
+exits 0 bench -t 1 -m "$demo" -p 4 -n 2 -r 2 -o json
 out_is_json
-out_has '"n_prompt":4'
+out_has '"n_prompt":4,"n_gen":0,"n_depth":0,"n_seqs":1,'
+grep -q '"limit_tokens_per_second":[1-9]' "$work/out"
+report 'the limit is a number' $?
+grep -q '"int8_ops_per_second":[1-9]' "$work/out"
+report 'the peak is a number' $?
 exits 0 bench -t 1 -m "$demo" -p 4 -n 0 -r 1 -o csv
 [ "$(wc -l <"$work/out")" -eq 2 ]
 report 'a head and one line' $?
 [ "$(awk -F, '{ print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
 report 'as many fields as names' $?
+exits 0 bench -t 1 -m "$demo" -p 0 -n 1 -r 1
+out_has '| % of limit |'
+out_has 'limit: reading memory ('
+[ "$(awk -F'|' '/^\|/ { print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
+report 'as many cells as columns' $?
+
+# sequences together: the tests of -n once for each number of them
+exits 0 bench -t 1 -m "$demo" -p 4 -n 2,3 --npl 1,5 -d 0,70 -r 2 --no-roofline
+[ "$(grep -c '^| .* CPU ' "$work/out")" -eq 10 ]
+report 'a line for each of 10 tests' $?
+out_has ' tg3 x 5 |'
+out_has ' tg2 x 5 @ d70 |'
+exits 0 bench -t 1 -m "$demo" -p 0 -n 2 --npl 70 -r 1 --no-roofline -o json
+out_is_json
+out_has '"n_gen":2,"n_depth":0,"n_seqs":70,'
+out_has '"limit_tokens_per_second":null,'
+exits 0 bench -t 1 -m "$demo" -p 0 -n 2 --npl 3 -r 1 --no-roofline -o csv
+[ "$(awk -F, '{ print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
+report 'as many fields as names without limits' $?
+exits 2 bench --npl 0
+err_has '--npl'
+exits 2 bench --npl 1025
+
+# the pack cache is used unless it is not to be
+exits 0 pack -t 1 -m "$demo" --cache "$work/pack"
+exits 0 bench -t 1 -m "$demo" --cache "$work/pack" -p 0 -n 1 -r 1 --no-roofline
+out_has '(pack cache), peak resident memory'
+exits 0 bench -t 1 -m "$demo" --cache "$work/pack" --no-cache -p 0 -n 1 -r 1 --no-roofline -o json
+out_has '"from_cache":false,'
+
+# the machine alone
+exits 0 bench --machine -t 1,2
+[ "$(grep -c '^| [12] | [1-9]' "$work/out")" -eq 2 ]
+report 'a line for each thread count' $?
+exits 0 bench --machine -t 1 -o json
+out_is_json
+out_has '"read_bytes_per_second":'
+exits 0 bench --machine -t 1 -o csv --cpu-disable all
+out_has ',scalar,'
+[ "$(awk -F, '{ print NF }' "$work/out" | uniq)" = 5 ]
+report 'five fields' $?
+
 exits 0 bench --kernels --m 1 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1
 out_has '| scalar |'
 exits 0 bench --kernels --m 1,3 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o json \
