@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+# tools/compare: wrong use, and whole tables with stand-ins for llama.cpp's programs.
+. "$(dirname "$0")/common.sh"
+compare=$(cd "$(dirname "$0")/../.." && pwd)/tools/compare
+
+# compares CODE ARGUMENT...
+compares() {
+    local wanted=$1
+    shift
+    PATH=$work/bin:$PATH "$compare" --cache "$work/cache" "$@" >"$work/out" 2>"$work/err" </dev/null
+    verdict "$wanted" $? "tools/compare $*"
+}
+mkdir "$work/bin"
+
+compares 0 --help
+out_has 'Usage: tools/compare'
+err_empty
+for wrong in --bogus nonsense --model '--rows=pp512,nope' '--seed x' '--rounds 0' '--threads 0' \
+    '--type ../x' '--rounds 1 --quick --threads'; do
+    # shellcheck disable=SC2086
+    compares 2 $wrong
+    err_has "Try 'tools/compare --help'"
+done
+compares 1 --model "$work/none.gguf"
+err_has 'no such model'
+compares 1 --chroot "$work/none"
+err_has 'no such folder'
+
+# The stand-ins say what they were asked, and answer as the real ones do.
+stand_in() { # NAME, the script's body on standard input
+    { printf '#!/bin/sh\necho "%s $*" >>"%s/asked"\n' "$1" "$work"; cat; } >"$work/bin/$1"
+    chmod +x "$work/bin/$1"
+}
+stand_in llama-bench <<'END'
+case "$*" in
+--version) echo "version: 7 (test)"; exit 0 ;;
+*-fa\ 0,1*)
+    echo '{"model_type": "x", "flash_attn": 0, "n_prompt": 1, "avg_ns": 5, "avg_ts": 64.0, "x": 1}'
+    echo '{"model_type": "x", "flash_attn": 1, "n_prompt": 1, "avg_ns": 5, "avg_ts": 128.0, "x": 1}' ;;
+*) echo '{"model_type": "x", "flash_attn": 1, "n_prompt": 1, "avg_ns": 5, "avg_ts": 0.5, "x": 1}' ;;
+esac
+END
+stand_in llama-batched-bench <<'END'
+echo '{"n_kv_max": 512, "flash_attn": -1, "speed_pp": 6.5, "t_tg": 1.7, "speed_tg": 2.5, "speed": 5.7}'
+END
+stand_in llama-completion <<'END'
+sleep 2
+END
+
+exits 0 synth --shape tiny "$work/tiny.gguf"
+compares 0 --model "$work/tiny.gguf" --lfm2 "$program" --threads 1 --out "$work/t.md" --rows \
+    pp512,pp2048
+cmp -s "$work/out" "$work/t.md"
+report 'the table is printed and kept' $?
+out_has '| prefill 512, tokens/s | 128, 128 |'
+out_has 'llama.cpp: 7 (test).'
+# alternation, and the choice of flash attention
+[ "$(cut -d, -f1-3 "$work/t.csv" | sed -n '2,5p' | tr '\n' ' ')" = \
+    'pp512,llama.cpp,1 pp512,lfm2,1 pp512,llama.cpp,2 pp512,lfm2,2 ' ]
+report 'the sides alternate' $?
+grep -q '^llama-bench -m .* -t 1 -fa 1 -o jsonl -p 2048 -n 0 -r 1$' "$work/asked"
+report 'the long row takes the flash attention that won' $?
+[ "$(wc -l <"$work/t.csv")" -eq 9 ]
+report 'every measurement is kept' $?
+
+compares 0 --model "$work/tiny.gguf" --lfm2 "$program" --threads 1 --out "$work/t.md" \
+    --rounds 1 --rows pp2048,pp32,npl8,start,start-nocache,rss
+[ "$(grep -c '^| .* |$' "$work/t.md")" -eq 8 ]
+report 'a head and six rows' $?
+[ "$(awk -F'|' '/^\|/ { print NF }' "$work/t.md" | uniq)" -eq 9 ]
+report 'as many cells as columns' $?
+! grep '^|' "$work/t.md" | grep -qE '\| *\||failed|nan|inf'
+report 'no cell is empty' $?
+out_has '| prefill 32: ms to the first token | 250 |'
+out_has '| decode, 8 sequences together, tokens/s of all | 2.50 |'
+grep -q '^npl8,lfm2,1,[1-9].*--npl 8 -r 1"$' "$work/t.csv"
+report 'commands are kept' $?
+# A ratio above 1 is ours whether more or less is better: 0.5 tokens/s and a start of 2 s are slow.
+ratio() { # ROW-TITLE
+    awk -F'|' -v title="$1" 'index($2, title) { print ($5 > 1 ? "better" : "worse") }' "$work/t.md"
+}
+[ "$(ratio 'prefill 2048')$(ratio 'process start')" = betterbetter ]
+report 'ratios point the right way' $?
+
+# What does not run is said, and the rest is measured.
+stand_in llama-batched-bench <<'END'
+echo 'out of luck' >&2
+exit 3
+END
+compares 1 --model "$demo" --lfm2 "$program" --threads 1 --rounds 1 --rows npl8,tg32 --verbose
+out_has '| failed |'
+out_has '| decode, empty context, tokens/s | 128 |'
+err_has 'out of luck'
+err_has "llama-batched-bench -m $demo -t 1"
+printf 'not a model' >"$work/broken.gguf"
+compares 1 --model "$work/broken.gguf" --lfm2 "$program" --rows tg32
+err_has 'lfm2 pack failed'
+
+# Whoever ends the script ends what it runs.
+stand_in llama-bench <<'END'
+echo $$ >"${0%/bin/*}/sleeper"
+exec sleep 100
+END
+PATH=$work/bin:$PATH "$compare" --cache "$work/cache" --model "$demo" --lfm2 "$program" --threads 1 \
+    --rows tg32 >"$work/out" 2>"$work/err" </dev/null &
+script=$!
+for _ in $(seq 300); do
+    [ ! -s "$work/sleeper" ] || break
+    sleep 0.1
+done
+kill "$script"
+wait "$script"
+report 'an ended script says so by its code' $(($? != 143))
+! kill -0 "$(cat "$work/sleeper")" 2>/dev/null
+report 'its child is gone' $?
+stand_in llama-bench <<'END'
+echo '{"flash_attn": 0, "avg_ts": 64.0, "x": 1}'
+END
+
+# The file of the other model
+if command -v python3 >/dev/null; then
+    python3 "$(dirname "$compare")/qwen3_file.py" --tiny "$work/qwen.gguf"
+    report 'a tiny Qwen3 file is written' $?
+    head -c 8 "$work/qwen.gguf" | cmp -s - <(printf 'GGUF\003\000\000\000')
+    report 'a GGUF file of version 3' $?
+    exits 1 inspect "$work/qwen.gguf"
+    err_has 'qwen3'
+    compares 0 --model "$demo" --lfm2 "$program" --threads 1 --rounds 1 --qwen "$work/qwen.gguf" \
+        --rows qwen-tg32
+    grep -q "^llama-bench -m $work/qwen.gguf " "$work/asked"
+    report 'llama.cpp runs the other model' $?
+fi
+finish
