@@ -248,15 +248,18 @@ static int measure_sequences(lfm2_model *model, bench_test *t)
 {
     enum { CHUNK = 64 };
     lfm2_session *sessions[MAX_SEQS] = {0};
+    uint32_t n_ctx = t->depth + t->n_gen;
     session_opts options = t->opts->session;
-    options.n_ctx = t->depth + t->n_gen;
+    /* The first one lends its working memory: a pass of it must take them all. */
     options.n_chunk = t->n_seqs > CHUNK ? t->n_seqs : CHUNK;
-    size_t n_ids = (size_t)t->n_seqs * options.n_ctx;
+    options.n_ctx = n_ctx > t->n_seqs ? n_ctx : t->n_seqs;
+    size_t n_ids = (size_t)t->n_seqs * n_ctx;
     int32_t *ids = calloc(n_ids, sizeof *ids);
     int code = ids != NULL ? EXIT_OK : fail("cli.memory", "out of memory");
     for (uint32_t s = 0; s < t->n_seqs && code == EXIT_OK; s++) {
         code = session_open(&options, model, &sessions[s]);
-        options.n_chunk = CHUNK; /* the first one lends its working memory */
+        options.n_chunk = CHUNK;
+        options.n_ctx = n_ctx;
     }
     if (code == EXIT_OK) {
         fill_ids(ids, n_ids, t->info->n_vocab);
