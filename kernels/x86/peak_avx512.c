@@ -20,7 +20,13 @@ static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
     for (size_t c = 1; c < CHAINS; c++) {
         sum[0] = _mm512_add_epi64(sum[0], sum[c]);
     }
-    return (uint64_t)_mm512_reduce_add_epi64(sum[0]);
+    /* Not by _mm512_reduce_add_epi64: gcc's adds signed numbers, and these overflow. */
+    uint64_t lanes[8];
+    _mm512_storeu_si512(lanes, sum[0]);
+    for (size_t i = 1; i < 8; i++) {
+        lanes[0] += lanes[i];
+    }
+    return lanes[0];
 }
 
 const lf_peak lf_peak_avx512 = {.read_isa = "avx512", .read = read_avx512};

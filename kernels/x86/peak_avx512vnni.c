@@ -20,7 +20,12 @@ static uint16_t dot_avx512vnni(size_t rounds)
     for (size_t c = 1; c < CHAINS; c++) {
         sum[0] = _mm512_add_epi32(sum[0], sum[c]);
     }
-    return (uint16_t)(uint32_t)_mm512_reduce_add_epi32(sum[0]);
+    uint32_t lanes[16];
+    _mm512_storeu_si512(lanes, sum[0]);
+    for (size_t i = 1; i < 16; i++) {
+        lanes[0] += lanes[i];
+    }
+    return (uint16_t)lanes[0];
 }
 
 const lf_peak lf_peak_avx512vnni = {
