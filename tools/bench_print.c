@@ -22,7 +22,8 @@ static speed summarise(const bench_test *t)
 {
     uint32_t n = t->opts->repetitions;
     double tokens = bench_tokens(t);
-    speed s = {.limit = NAN, .percent = NAN, .read_bytes = NAN, .int8_ops = NAN};
+    const double unknown = (double)NAN;
+    speed s = {.limit = unknown, .percent = unknown, .read_bytes = unknown, .int8_ops = unknown};
     double squares = 0;
     for (uint32_t i = 0; i < n; i++) {
         double rate = t->seconds[i] > 0 ? tokens / t->seconds[i] : 0;

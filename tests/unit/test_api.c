@@ -548,7 +548,7 @@ static void test_machine(void **state)
     LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_ARGUMENT);
     machine.size = sizeof machine;
     LFT_FAILS(lfm2_machine_bench(r, -1, &machine), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(r, NAN, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, (double)NAN, &machine), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_machine_bench(r, 61, &machine), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_machine_bench(r, 0, NULL), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_machine_bench(NULL, 0, &machine), LFM2_E_ARGUMENT);
