@@ -498,15 +498,17 @@ const command cmd_bench = {
     .synopsis = "[-m PATH] [-p LIST] [-n LIST] [--npl LIST] [-d LIST] [-t LIST] [OPTION]...",
     .details =
         "pp512 is the computation of 512 prompt tokens at once, tg64 that of 64 tokens one by "
-        "one, tg64 x 8 that\nof 64 tokens of each of 8 sequences together, @ d4096 with 4096 "
-        "tokens held before (computed anew for\neach repetition, not timed). Speed is the mean "
-        "over the repetitions and its standard deviation; of several\nsequences, all tokens "
-        "count. Each thread count loads the model anew; with several, the peak of the\nresident "
-        "memory is that of the process so far.\n\n"
-        "The limit is what the machine could do at best: weights and attention memory at the "
-        "bandwidth of reading,\nor multiplications at the peak of int8 products, whichever takes "
-        "longer. Both are measured before and\nafter each test, in about a second, and the "
-        "better figure counts.",
+        "one,\n"
+        "tg64 x 8 that of 64 tokens of each of 8 sequences together, @ d4096 with 4096 tokens "
+        "held\n"
+        "before (computed anew for each repetition, not timed). Speed is the mean over the\n"
+        "repetitions and its standard deviation; of several sequences, all tokens count. Each\n"
+        "thread count loads the model anew; with several, the peak of the resident memory is that\n"
+        "of the process so far.\n\n"
+        "The limit is what the machine could do at best: weights and attention memory at the\n"
+        "bandwidth of reading, or multiplications at the peak of int8 products, whichever takes\n"
+        "longer. Both are measured before and after each test, in about a second, and the better\n"
+        "figure counts.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .run = run,
