@@ -92,14 +92,11 @@ static uint64_t page_size(void)
     return n > 0 ? (uint64_t)n : 4096;
 }
 
-void lf_file_will_need(const lf_file *file, uint64_t begin, uint64_t bytes)
+void lf_file_huge_pages(const lf_file *file)
 {
-    if (begin >= file->size || bytes == 0) {
-        return;
+    if (file->size > 0) {
+        (void)madvise(address(file, 0), (size_t)file->size, MADV_HUGEPAGE);
     }
-    uint64_t end = bytes < file->size - begin ? begin + bytes : file->size;
-    begin -= begin % page_size();
-    (void)madvise(address(file, begin), (size_t)(end - begin), MADV_WILLNEED);
 }
 
 void lf_file_drop(const lf_file *file, uint64_t begin, uint64_t bytes)

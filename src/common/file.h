@@ -17,9 +17,11 @@ typedef struct lf_file {
 int32_t lf_file_open(const lf_alloc *alloc, const char *path, lf_file *out);
 void lf_file_close(lf_file *file);
 
-/* Advice for [begin, begin + bytes): pages will be read soon / are not needed any more (they leave
- * this process's memory; reading them again is legal). */
-void lf_file_will_need(const lf_file *file, uint64_t begin, uint64_t bytes);
+/* Asks for huge pages, where the system has them for this file. Before it is read. */
+void lf_file_huge_pages(const lf_file *file);
+
+/* [begin, begin + bytes) is not needed any more: its pages leave this process's memory; reading
+ * them again is legal. */
 void lf_file_drop(const lf_file *file, uint64_t begin, uint64_t bytes);
 
 /* Reader over foreign bytes: every read is checked, the first failure is reported with `file`,

@@ -90,31 +90,71 @@ void lf_sched_free(lf_sched *sched)
 
 /* ---- Dividing work ---- */
 
+enum { CACHE_LINE = 64, STEALING_PARTS = 256 };
+
+/* What is left of a part's range, first unit in the low half, end in the high half: taken from
+ * both sides. On a cache line of its own. */
+typedef struct share {
+    _Alignas(CACHE_LINE) atomic_uint_least64_t left;
+} share;
+
 typedef struct region {
     lf_body body;
     void *ctx;
     size_t n, grain, parts;
-    atomic_size_t next; /* first unit not yet taken */
+    share shares[STEALING_PARTS];
 } region;
+
+static uint64_t range_of(uint64_t begin, uint64_t end)
+{
+    return begin | end << 32;
+}
+
+static void split(const region *r, size_t part, size_t *begin, size_t *end)
+{
+    *begin = r->n * part / r->parts;
+    *end = r->n * (part + 1) / r->parts;
+}
+
+/* Takes up to `grain` units from the front, or from the back, of a share; false when it is empty.
+ */
+static bool take(share *from, uint64_t grain, bool back, size_t *begin, size_t *end)
+{
+    uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
+    for (;;) {
+        uint64_t first = left & UINT32_MAX;
+        uint64_t last = left >> 32;
+        if (first >= last) {
+            return false;
+        }
+        uint64_t n = last - first < grain ? last - first : grain;
+        *begin = back ? last - n : first;
+        *end = *begin + n;
+        uint64_t rest = back ? range_of(first, last - n) : range_of(first + n, last);
+        if (atomic_compare_exchange_weak_explicit(&from->left, &left, rest, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+            return true;
+        }
+    }
+}
 
 static void run_part(void *context, size_t part)
 {
     region *r = context;
+    size_t begin = 0;
+    size_t end = 0;
     if (r->grain == 0) {
-        size_t begin = r->n * part / r->parts;
-        size_t end = r->n * (part + 1) / r->parts;
+        split(r, part, &begin, &end);
         if (begin < end) {
             r->body(r->ctx, (uint32_t)part, begin, end);
         }
         return;
     }
-    for (;;) {
-        size_t begin = atomic_fetch_add_explicit(&r->next, r->grain, memory_order_relaxed);
-        if (begin >= r->n) {
-            return;
+    for (size_t i = 0; i < r->parts; i++) {
+        share *from = &r->shares[(part + i) % r->parts];
+        while (take(from, r->grain, i > 0, &begin, &end)) {
+            r->body(r->ctx, (uint32_t)part, begin, end);
         }
-        size_t end = r->n - begin < r->grain ? r->n : begin + r->grain;
-        r->body(r->ctx, (uint32_t)part, begin, end);
     }
 }
 
@@ -128,11 +168,24 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
     if (parts > steps) {
         parts = steps;
     }
+    if (grain > 0 && parts > STEALING_PARTS) {
+        parts = STEALING_PARTS;
+    }
     if (parts <= 1) {
         body(ctx, 0, 0, n);
         return;
     }
-    region r = {.body = body, .ctx = ctx, .n = n, .grain = grain, .parts = parts};
-    atomic_init(&r.next, 0);
+    region r; /* not cleared: its shares are 16 KiB */
+    r.body = body;
+    r.ctx = ctx;
+    r.n = n;
+    r.grain = grain;
+    r.parts = parts;
+    for (size_t part = 0; part < parts && grain > 0; part++) {
+        size_t begin = 0;
+        size_t end = 0;
+        split(&r, part, &begin, &end);
+        atomic_init(&r.shares[part].left, range_of(begin, end));
+    }
     pthreadpool_parallelize_1d(sched->pool, run_part, &r, parts, sched->flags);
 }

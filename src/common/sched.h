@@ -10,7 +10,7 @@
 enum { LF_MAX_THREADS = 1024 };
 
 typedef struct lf_sched {
-    void *pool;         /* pthreadpool_t; NULL for one thread */
+    void *pool; /* pthreadpool_t; NULL for one thread */
     bool owns_pool;
     uint32_t n_threads; /* the caller included */
     uint32_t flags;     /* PTHREADPOOL_FLAG_* of every region */
@@ -24,8 +24,11 @@ void lf_sched_free(lf_sched *sched);
  * part overlap in time, so a part may own scratch memory. */
 typedef void (*lf_body)(void *ctx, uint32_t part, size_t begin, size_t end);
 
-/* Covers [0, n) once. grain 0: one contiguous range a part, for equal units that are streamed.
- * Otherwise ranges of `grain` units are taken by whoever is free. Returns when all is done. */
+/* Covers [0, n), n < 2^32, once; returns when all is done. Every part has a contiguous range. grain
+ * 0: it is one call. Otherwise a part takes `grain` units at a time from the front of its range, in
+ * order, and when nothing is left there, from the back of others' ranges: memory is read in
+ * streams, and no thread waits for a slower one longer than a piece takes. With a grain at most 256
+ * threads take part. */
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);
 
 #endif /* LF_COMMON_SCHED_H */

@@ -161,6 +161,7 @@ int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const char *path
         lf_free(alloc, file, 1, sizeof *file);
         return status == LFM2_E_MEMORY ? status : LFM2_OK;
     }
+    lf_file_huge_pages(file);
     uint64_t at = PAGE + round_page(n * sizeof(uint64_t));
     for (size_t i = 0; i < n; i++) {
         matrices[i]->panels = file->data + at;

@@ -309,14 +309,12 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     size_t units = n_groups * p.n_units;
     size_t unit_ns = w->panel_bytes * p.unit / 16;
     if (gathered == 0) {
-        /* Single rows stream equal pieces of memory. */
-        lf_pass_parallel(pass, units, unit_ns, multiply_units, &p);
+        lf_pass_balance(pass, units, units * unit_ns, multiply_units, &p);
         return;
     }
     p.tile_bytes = p.act->tile_bytes(w->gemm->mr, w->k);
     size_t slots = first_tile(&p, n_groups - 1) + tiles_of(&p, &groups[n_groups - 1]);
     lf_pass_parallel(pass, slots, gathered * p.row_bytes / 8 / slots, gather_tiles, &p);
-    /* Many rows take pieces as they get free. */
     lf_pass_balance(pass, units, units * unit_ns * (1 + rows / n_groups / 4), multiply_units, &p);
 }
 
