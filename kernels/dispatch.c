@@ -166,12 +166,14 @@ static void init_x86(lf_kernels *table)
         table->ops = lf_ops_avx2;
         table->acts[LF_A_I8B32] = lf_act_i8b32_avx2;
         table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_avx2;
+        table->acts[LF_A_I8B16] = lf_act_i8b16_avx2;
         table->acts[LF_A_QD8] = lf_act_qd8_avx2;
     }
     if ((table->cpu & LF_CPU_AVX512) != 0) {
         table->ops = lf_ops_avx512;
         table->acts[LF_A_I8B32] = lf_act_i8b32_avx512;
         table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_avx512;
+        table->acts[LF_A_I8B16] = lf_act_i8b16_avx512;
         table->acts[LF_A_QD8] = lf_act_qd8_avx512;
     }
     if (table->pick != LF_PICK_OWN) {
@@ -188,6 +190,7 @@ void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
     table->acts[LF_A_F32] = lf_act_f32_scalar;
     table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;
     table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_scalar;
+    table->acts[LF_A_I8B16] = lf_act_i8b16_scalar;
     table->acts[LF_A_QD8] = lf_act_qd8_scalar;
     table->peak = lf_peak_scalar;
 #if LF_ARCH_X86

@@ -11,25 +11,32 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Layout of LF_A_I8B32 --------------------------------------------------------------------
- * A row is, per block of 32 values, 15 dwords: the seven below and 8 x 4 codes. A tile of m rows is
- * the first block of each row, then the second of each, and so on: kernels read every operand as a
- * broadcast from one stream, and the tile of one row is the row.
+/* ---- Layout of LF_A_I8B32 and LF_A_I8B16 --------------------------------------------------------
+ * A row is, per block of 32 values, 14 dwords: up to six of constants and 8 x 4 codes. A tile of m
+ * rows is the first block of each row, then the second of each, and so on: kernels read every
+ * operand as a broadcast from one stream, and the tile of one row is the row.
  *
  * An int32 sum s that starts at LF_MAGIC_BITS is the bit pattern of the float LF_MAGIC + s as long
- * as |s| < 2^22 (the largest sum here is 32 * 127 * 128 = 520192). With LF_X_BIAS = -LF_MAGIC *
+ * as |s| < 2^22 (the largest sum here is 32 * 127 * 128 = 520192). With a bias of -LF_MAGIC *
  * scale, which is exact because the scale has 22 significant bits, fma(LF_MAGIC + s, scale, bias)
  * is the correctly rounded s * scale: one instruction instead of a conversion and a product. */
 enum {
-    LF_X_INIT4,    /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
-    LF_X_INIT8,    /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
-    LF_X_INIT6_LO, /* int32: LF_MAGIC_BITS - 32 * sum of the first 16 codes */
-    LF_X_INIT6_HI, /* int32: the same of the last 16 */
-    LF_X_SUM,      /* float: sum of the codes * scale, for minimums */
-    LF_X_SCALE,    /* float, 22 significant bits */
-    LF_X_BIAS,     /* float: -LF_MAGIC * scale */
-    LF_X_CODES,    /* 8 dwords of 4 int8 codes, -127..127 */
+    LF_X_INIT4,     /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
+    LF_X_INIT8,     /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
+    LF_X_SUM,       /* float: sum of the codes * scale, for minimums */
+    LF_X_SCALE = 4, /* float, 22 significant bits; dword 3 is 0 */
+    LF_X_BIAS,      /* float: -LF_MAGIC * scale */
+    LF_X_CODES,     /* 8 dwords of 4 int8 codes, -127..127 */
     LF_X_DWORDS = LF_X_CODES + 8
+};
+/* LF_A_I8B16 has a scale for each half of 16 values. */
+enum {
+    LF_X16_INIT6_LO, /* int32: LF_MAGIC_BITS - 32 * sum of the first 16 codes */
+    LF_X16_INIT6_HI, /* int32: the same of the last 16 */
+    LF_X16_SCALE_LO, /* float, as above; each is followed by its bias */
+    LF_X16_BIAS_LO,
+    LF_X16_SCALE_HI,
+    LF_X16_BIAS_HI
 };
 /* LF_A_I8X2B32: per 32 values two such blocks. The codes of the first are those of LF_A_I8B32;
  * those of the second are what rounding left, in units of scale / LF_X2_STEPS: at most half a unit,
@@ -128,19 +135,24 @@ static inline float lf_block_scale(uint32_t amax)
     return amax >= LF_X_TINY ? lf_scale22(lf_float(amax) * (1.0f / 127.0f)) : 0.0f;
 }
 
-/* The dwords before the codes of a block of LF_A_I8B32, from its scale and the sums of the codes of
- * its halves. */
-static inline void lf_put_block(uint8_t *out, float scale, int32_t low, int32_t high)
+/* The dwords before the codes of a block of LF_A_I8B32, from its scale and the sum of its codes. */
+static inline void lf_put_block(uint8_t *out, float scale, int32_t sum)
 {
-    const uint32_t head[LF_X_CODES] = {[LF_X_INIT4] = (uint32_t)(LF_MAGIC_BITS - 8 * (low + high)),
-                                       [LF_X_INIT8] =
-                                           (uint32_t)(LF_MAGIC_BITS - 128 * (low + high)),
-                                       [LF_X_INIT6_LO] = (uint32_t)(LF_MAGIC_BITS - 32 * low),
-                                       [LF_X_INIT6_HI] = (uint32_t)(LF_MAGIC_BITS - 32 * high),
-                                       [LF_X_SUM] = lf_bits((float)(low + high) * scale),
+    const uint32_t head[LF_X_CODES] = {[LF_X_INIT4] = (uint32_t)(LF_MAGIC_BITS - 8 * sum),
+                                       [LF_X_INIT8] = (uint32_t)(LF_MAGIC_BITS - 128 * sum),
+                                       [LF_X_SUM] = lf_bits((float)sum * scale),
                                        [LF_X_SCALE] = lf_bits(scale),
                                        [LF_X_BIAS] = lf_bits(-LF_MAGIC * scale)};
     memcpy(out, head, sizeof head);
+}
+
+/* The same of a half of a block of LF_A_I8B16. */
+static inline void lf_put_half(uint8_t *out, size_t half, float scale, int32_t sum)
+{
+    const uint32_t init = (uint32_t)(LF_MAGIC_BITS - 32 * sum);
+    const uint32_t factors[2] = {lf_bits(scale), lf_bits(-LF_MAGIC * scale)};
+    memcpy(out + (LF_X16_INIT6_LO + half) * 4, &init, sizeof init);
+    memcpy(out + (LF_X16_SCALE_LO + 2 * half) * 4, factors, sizeof factors);
 }
 
 /* Exact; a signalling NaN becomes quiet, as F16C does it. */
@@ -245,7 +257,8 @@ void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel);
 
 /* scalar/act.c */
-extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar, lf_act_i8x2b32_scalar;
+extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar, lf_act_i8x2b32_scalar,
+    lf_act_i8b16_scalar;
 size_t lf_row_bytes_f32(size_t k);
 size_t lf_row_bytes_i8b32(size_t k);
 size_t lf_tile_bytes_f32(size_t m, size_t k);
@@ -282,7 +295,7 @@ void lf_ops_xnnpack_x86(uint32_t cpu, lf_ops *ops);
 
 /* x86/act_*.c */
 extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i8x2b32_avx2,
-    lf_act_i8x2b32_avx512;
+    lf_act_i8x2b32_avx512, lf_act_i8b16_avx2, lf_act_i8b16_avx512;
 
 /* scalar/peak.c: both halves; x86/peak_*.c: read, dot (with dot_ops), or both. */
 extern const lf_peak lf_peak_scalar, lf_peak_avx2, lf_peak_avxvnni, lf_peak_avx512,

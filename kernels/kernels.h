@@ -55,6 +55,7 @@ typedef enum {
     LF_A_I8B32,   /* symmetric int8, one f32 scale per 32, with the block's sum of codes */
     LF_A_I8X2B32, /* two of these: the second holds what rounding to the first left over, about 16
                      bits in all; for 8-bit weights, whose own error is no larger than int8's */
+    LF_A_I8B16,   /* symmetric int8, one f32 scale per 16: for weights with scales per 16 */
     LF_A_QD8,     /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
     LF_A_COUNT
 } lf_aformat;

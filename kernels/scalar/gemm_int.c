@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the truth of the integer matrix kernels: per block or group, in order of k,
  * acc = fma((float)isum * activation scale, weight scale, acc), with isum exact; with minimums then
- * acc = fma(-(code sum * activation scale), minimum, acc). LF_A_I8X2B32 gives each group two such
- * steps, first plane first. */
+ * acc = fma(-(code sum * activation scale), minimum, acc). LF_A_I8X2B32 gives each block of weights
+ * two steps, first plane first. */
 #include "kernels/internal.h"
 #include "kernels/scalar/gemm.h"
 
@@ -17,9 +17,8 @@ typedef struct block {
 } block;
 
 /* Adds the group from k0 on to the sums of one row; x is the row's dwords of the block. */
-static void add_group(const block *w, size_t k0, const uint32_t *x, float acc[LF_NR])
+static void add_group(const block *w, size_t k0, const uint32_t *x, float scale, float acc[LF_NR])
 {
-    float scale = lf_float(x[LF_X_SCALE]);
     const float *scales = w->scales[k0 / w->group];
     int32_t isum[LF_NR] = {0};
     for (size_t i = k0; i < k0 + w->group; i++) {
@@ -33,13 +32,18 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float acc[LF
     }
 }
 
-/* Adds one block of weights; its `planes` blocks of activations are m blocks apart. */
+/* Adds one block of weights; its `planes` blocks of activations are m blocks apart. Groups of 16
+ * meet LF_A_I8B16. */
 static void add_block(const block *w, size_t planes, const uint32_t *x, size_t m, float acc[LF_NR])
 {
-    for (size_t k0 = 0; k0 < 32; k0 += w->group) {
-        for (size_t plane = 0; plane < planes; plane++) {
-            add_group(w, k0, x + plane * LF_X_DWORDS * m, acc);
-        }
+    if (w->group == 16) {
+        add_group(w, 0, x, lf_float(x[LF_X16_SCALE_LO]), acc);
+        add_group(w, 16, x, lf_float(x[LF_X16_SCALE_HI]), acc);
+        return;
+    }
+    for (size_t plane = 0; plane < planes; plane++) {
+        const uint32_t *p = x + plane * LF_X_DWORDS * m;
+        add_group(w, 0, p, lf_float(p[LF_X_SCALE]), acc);
     }
     for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
         acc[c] = fmaf(-lf_float(x[LF_X_SUM]), w->mins[c], acc[c]);
@@ -225,7 +229,7 @@ void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const vo
 void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride)
 {
-    gemm(load_q6k, 2, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q6k, 1, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,

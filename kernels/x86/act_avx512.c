@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_A_I8B32 and LF_A_I8X2B32 for AVX-512; scalar/act.c defines it. */
+/* Owns the quantisation of LF_A_I8B32, LF_A_I8X2B32 and LF_A_I8B16 for AVX-512; scalar/act.c
+ * defines it. */
 #include "kernels/x86/unroll.h"
 
 enum { LOT = 16 }; /* blocks whose scales are computed together, one in each lane */
 
-/* Bits of the largest magnitude of a block. */
-LF_INLINE uint32_t largest(const float *x)
+LF_INLINE __m512i magnitudes(const float *x)
 {
-    const __m512i positive = _mm512_set1_epi32(0x7FFFFFFF);
-    const __m512i m = _mm512_max_epu32(_mm512_and_si512(_mm512_loadu_si512(x), positive),
-                                       _mm512_and_si512(_mm512_loadu_si512(x + 16), positive));
+    return _mm512_and_si512(_mm512_loadu_si512(x), _mm512_set1_epi32(0x7FFFFFFF));
+}
+
+LF_INLINE uint32_t largest(__m512i m)
+{
     const __m256i h = _mm256_max_epu32(_mm512_castsi512_si256(m), _mm512_extracti64x4_epi64(m, 1));
     __m128i q = _mm_max_epu32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1));
     q = _mm_max_epu32(q, _mm_shuffle_epi32(q, _MM_SHUFFLE(1, 0, 3, 2)));
@@ -17,20 +19,20 @@ LF_INLINE uint32_t largest(const float *x)
     return (uint32_t)_mm_cvtsi128_si32(q);
 }
 
-/* Sums of 4 signed bytes each: dwords 0..3 are of the first 16 codes of a block. */
+/* Sums of 4 signed bytes each. */
 LF_INLINE __m256i sum_fours(__m256i codes)
 {
     return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), codes),
                              _mm256_set1_epi16(1));
 }
 
-/* Sums of the halves of four blocks. */
-LF_INLINE void sum_halves(const __m256i *fours, int32_t *low, int32_t *high)
+/* Sums of four blocks. */
+LF_INLINE void sum_blocks(const __m256i *fours, int32_t *sums)
 {
     const __m256i s = _mm256_hadd_epi32(_mm256_hadd_epi32(fours[0], fours[1]),
                                         _mm256_hadd_epi32(fours[2], fours[3]));
-    _mm_store_si128((__m128i *)(void *)low, _mm256_castsi256_si128(s));
-    _mm_store_si128((__m128i *)(void *)high, _mm256_extracti128_si256(s, 1));
+    _mm_store_si128((__m128i *)(void *)sums,
+                    _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1)));
 }
 
 LF_INLINE __m256i to_bytes(__m512i low, __m512i high)
@@ -43,17 +45,13 @@ typedef struct heads {
     _Alignas(64) uint32_t dwords[LF_X_CODES][LOT];
 } heads;
 
-LF_INLINE void make_heads(__m512 scale, const int32_t *low, const int32_t *high, heads *out)
+LF_INLINE void make_heads(__m512 scale, const int32_t *sums, heads *out)
 {
-    const __m512i l = _mm512_load_si512(low), h = _mm512_load_si512(high);
-    const __m512i sum = _mm512_add_epi32(l, h), magic = _mm512_set1_epi32(LF_MAGIC_BITS);
+    const __m512i sum = _mm512_load_si512(sums), magic = _mm512_set1_epi32(LF_MAGIC_BITS);
     _mm512_store_si512(out->dwords[LF_X_INIT4], _mm512_sub_epi32(magic, _mm512_slli_epi32(sum, 3)));
     _mm512_store_si512(out->dwords[LF_X_INIT8], _mm512_sub_epi32(magic, _mm512_slli_epi32(sum, 7)));
-    _mm512_store_si512(out->dwords[LF_X_INIT6_LO],
-                       _mm512_sub_epi32(magic, _mm512_slli_epi32(l, 5)));
-    _mm512_store_si512(out->dwords[LF_X_INIT6_HI],
-                       _mm512_sub_epi32(magic, _mm512_slli_epi32(h, 5)));
     _mm512_store_ps((float *)out->dwords[LF_X_SUM], _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale));
+    _mm512_store_si512(out->dwords[LF_X_SUM + 1], _mm512_setzero_si512());
     _mm512_store_ps((float *)out->dwords[LF_X_SCALE], scale);
     _mm512_store_ps((float *)out->dwords[LF_X_BIAS],
                     _mm512_mul_ps(_mm512_set1_ps(-LF_MAGIC), scale));
@@ -79,9 +77,9 @@ LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t 
     const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
     _Alignas(64) uint32_t amax[LOT] = {0};
     _Alignas(64) float inverses[LOT];
-    _Alignas(64) int32_t sums[2][2][LOT] = {{{0}}}; /* [plane][half][block] */
+    _Alignas(64) int32_t sums[2][LOT] = {{0}}; /* [plane][block] */
     for (size_t b = 0; b < n; b++) {
-        amax[b] = largest(x + b * 32);
+        amax[b] = largest(_mm512_max_epu32(magnitudes(x + b * 32), magnitudes(x + b * 32 + 16)));
     }
     const __m512i bits = _mm512_load_si512(amax);
     const __mmask16 huge = _mm512_cmpge_epu32_mask(bits, _mm512_set1_epi32((int)LF_X_HUGE));
@@ -112,20 +110,20 @@ LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t 
             fours[1][b % 4] = sum_fours(rest);
         }
         if (b % 4 == 3 || b + 1 == n) {
-            sum_halves(fours[0], sums[0][0] + b / 4 * 4, sums[0][1] + b / 4 * 4);
+            sum_blocks(fours[0], sums[0] + b / 4 * 4);
             if (twice) {
-                sum_halves(fours[1], sums[1][0] + b / 4 * 4, sums[1][1] + b / 4 * 4);
+                sum_blocks(fours[1], sums[1] + b / 4 * 4);
             }
         }
     }
     heads h;
-    make_heads(scale, sums[0][0], sums[0][1], &h);
+    make_heads(scale, sums[0], &h);
     for (size_t b = 0; b < n; b++) {
         put_head(&h, b, out + b * step);
     }
     if (twice) {
         const __m512 fine = _mm512_mul_ps(scale, _mm512_set1_ps(1.0f / LF_X2_STEPS));
-        make_heads(_mm512_mask_mov_ps(scale22(fine), huge, fine), sums[1][0], sums[1][1], &h);
+        make_heads(_mm512_mask_mov_ps(scale22(fine), huge, fine), sums[1], &h);
         for (size_t b = 0; b < n; b++) {
             put_head(&h, b, out + b * step + LF_X_DWORDS * 4);
         }
@@ -166,3 +164,33 @@ const lf_act lf_act_i8x2b32_avx512 = {.name = "i8x2b32",
                                       .quantize = quantize_twice,
                                       .tile_bytes = lf_tile_bytes_i8x2b32,
                                       .tile = lf_tile_i8x2b32};
+
+/* Sum of 16 signed bytes. */
+LF_INLINE int32_t sum_codes(__m128i codes)
+{
+    const __m128i sums =
+        _mm_sad_epu8(_mm_xor_si128(codes, _mm_set1_epi8(-128)), _mm_setzero_si128());
+    return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
+}
+
+static void quantize_i8b16(size_t k, const float *x, void *row)
+{
+    for (size_t h = 0; h < k / 16; h++, x += 16) {
+        uint8_t *out = (uint8_t *)row + h / 2 * LF_X_DWORDS * 4;
+        const uint32_t amax = largest(magnitudes(x));
+        const bool usable = amax >= LF_X_TINY && amax < LF_X_HUGE; /* otherwise as above */
+        const __m512 inverse = _mm512_set1_ps(usable ? 127.0f / lf_float(amax) : 0.0f);
+        const __m128i codes =
+            _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), inverse)));
+        lf_put_half(out, h & 1, lf_block_scale(amax), sum_codes(codes));
+        _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4 + (h & 1) * 16), codes);
+    }
+}
+
+const lf_act lf_act_i8b16_avx512 = {.name = "i8b16",
+                                    .by = LF_BY_LFM2,
+                                    .needs = LF_CPU_AVX512,
+                                    .row_bytes = lf_row_bytes_i8b32,
+                                    .quantize = quantize_i8b16,
+                                    .tile_bytes = lf_tile_bytes_i8b32,
+                                    .tile = lf_tile_i8b32};

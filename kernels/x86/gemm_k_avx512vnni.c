@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4K and LF_W_Q5K x LF_A_I8B32 and LF_W_Q6K x LF_A_I8X2B32 for AVX-512 VNNI: the factors
+/* Owns LF_W_Q4K and LF_W_Q5K x LF_A_I8B32 and LF_W_Q6K x LF_A_I8B16 for AVX-512 VNNI: the factors
  * of 256 k become floats once for all rows, codes are put together in registers. */
 #include "kernels/x86/vnni512.h"
 
@@ -94,8 +94,8 @@ LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const v
                 k_dot(bits, m, x, p, 5, v);
                 k_dot(bits, m, x, p, 6, v);
                 k_dot(bits, m, x, p, 7, v);
-                lf_vnni_finish(m, x, v, _mm512_load_ps(factors[b]), acc);
-                lf_vnni_minimum(m, x, _mm512_load_ps(factors[b + 8]), acc);
+                lf_vnni_finish(m, x + LF_X_SCALE, v, _mm512_load_ps(factors[b]), acc);
+                lf_vnni_minimum(m, x + LF_X_SUM, _mm512_load_ps(factors[b + 8]), acc);
                 x += LF_X_DWORDS * m;
                 p += step;
             }
@@ -116,28 +116,18 @@ LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
     }
 }
 
-/* Group g of a block, put together once for both planes of activations. */
-LF_INLINE void q6k_dot(const size_t m, const uint32_t *x, const uint8_t *codes, const size_t g,
-                       __m512i *v0, __m512i *v1)
+/* Half a block: groups g .. g + 3. x: the rows' dwords of the block; init and xs: which of them the
+ * sums start with, and the scale. */
+LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const size_t xs,
+                        const uint8_t *codes, const size_t g, const float *scale, __m512 *acc)
 {
-    const __m512i w = k_codes(6, codes, g);
-    lf_vnni_dot(m, x + LF_X_CODES + g, w, v0);
-    lf_vnni_dot(m, x + LF_X_DWORDS * m + LF_X_CODES + g, w, v1);
-}
-
-/* Half a block: groups g .. g + 3; `init` is the dword its sums start with. */
-LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const uint8_t *codes,
-                        const size_t g, const float *scale, __m512 *acc)
-{
-    __m512i v0[8], v1[8];
-    lf_vnni_start(m, x + init, v0);
-    lf_vnni_start(m, x + LF_X_DWORDS * m + init, v1);
-    q6k_dot(m, x, codes, g, v0, v1);
-    q6k_dot(m, x, codes, g + 1, v0, v1);
-    q6k_dot(m, x, codes, g + 2, v0, v1);
-    q6k_dot(m, x, codes, g + 3, v0, v1);
-    lf_vnni_finish(m, x, v0, _mm512_load_ps(scale), acc);
-    lf_vnni_finish(m, x + LF_X_DWORDS * m, v1, _mm512_load_ps(scale), acc);
+    __m512i v[12];
+    lf_vnni_start(m, x + init, v);
+    k_dot(6, m, x, codes, g, v);
+    k_dot(6, m, x, codes, g + 1, v);
+    k_dot(6, m, x, codes, g + 2, v);
+    k_dot(6, m, x, codes, g + 3, v);
+    lf_vnni_finish(m, x + xs, v, _mm512_load_ps(scale), acc);
 }
 
 LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
@@ -148,7 +138,7 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
     for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
         const uint32_t *x = tile;
         const uint8_t *p = halves + (panel_bytes - k / 256 * LF_Q6K_SUPER);
-        __m512 acc[8];
+        __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(64) float scales[16][LF_NR];
@@ -157,9 +147,9 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
                 lf_prefetch(m, p, LF_Q6K_CODES);
-                q6k_half(m, x, LF_X_INIT6_LO, p, 0, scales[2 * b], acc);
-                q6k_half(m, x, LF_X_INIT6_HI, p, 4, scales[2 * b + 1], acc);
-                x += 2 * LF_X_DWORDS * m;
+                q6k_half(m, x, LF_X16_INIT6_LO, LF_X16_SCALE_LO, p, 0, scales[2 * b], acc);
+                q6k_half(m, x, LF_X16_INIT6_HI, LF_X16_SCALE_HI, p, 4, scales[2 * b + 1], acc);
+                x += LF_X_DWORDS * m;
                 p += LF_Q6K_CODES;
             }
         }
@@ -171,18 +161,18 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
 #define q5k_run(...) k_run(5, __VA_ARGS__)
 LF_GEMM_ROWS(12, q4k_gemm, q4k_run)
 LF_GEMM_ROWS(12, q5k_gemm, q5k_run)
-LF_GEMM_ROWS(8, q6k_gemm, q6k_run)
+LF_GEMM_ROWS(12, q6k_gemm, q6k_run)
 
-#define ROW(in, in_format, format, tag, rows)                                                      \
+#define ROW(in, in_format, format, tag)                                                            \
     {                                                                                              \
-        .name = #in "_f32_" #tag "_gemm_" #rows "x16c4__avx512vnni", .isa = "avx512vnni",          \
+        .name = #in "_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                 \
         .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = in_format,        \
-        .mr = rows, .nr = LF_NR, .k_multiple = 256, .stored = true, .exact = true,                 \
+        .mr = 12, .nr = LF_NR, .k_multiple = 256, .stored = true, .exact = true,                   \
         .panel_bytes = lf_panel_bytes_##tag, .pack = lf_pack_##tag, .fn = tag##_gemm               \
     }
 
 const lf_gemm lf_gemms_k_avx512vnni[LF_GEMMS_K] = {
-    ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k, 12),
-    ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k, 12),
-    ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q6K, q6k, 8),
+    ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k),
+    ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k),
+    ROW(i8b16, LF_A_I8B16, LF_W_Q6K, q6k),
 };

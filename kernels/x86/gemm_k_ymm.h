@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the 256-bit kernels of LF_W_Q4K and LF_W_Q5K x LF_A_I8B32 and LF_W_Q6K x LF_A_I8X2B32; see
+/* Owns the 256-bit kernels of LF_W_Q4K and LF_W_Q5K x LF_A_I8B32 and LF_W_Q6K x LF_A_I8B16; see
  * ymm.h. The including file defines ymm_dot2, which adds two groups of 4 k; integer sums are exact
  * 32-bit. */
 #ifndef LF_KERNELS_X86_GEMM_K_YMM_H
@@ -58,10 +58,11 @@ LF_INLINE void k_dot2(const int bits, const size_t m, const uint32_t *x, const u
     }
 }
 
+/* x: the scales of the rows; integer sums are whole, so where they started does not matter. */
 LF_INLINE void k_finish(const size_t m, const uint32_t *x, const __m256i *v, const float *scales,
                         float (*acc)[LF_NR])
 {
-    lf_ymm_finish(m, x, x + LF_X_INIT8, v, _mm256_load_ps(scales), _mm256_load_ps(scales + 8), acc);
+    lf_ymm_finish(m, x, x, v, _mm256_load_ps(scales), _mm256_load_ps(scales + 8), acc);
 }
 
 /* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
@@ -117,8 +118,8 @@ LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const v
                 k_dot2(bits, m, x, p, 2, v);
                 k_dot2(bits, m, x, p, 4, v);
                 k_dot2(bits, m, x, p, 6, v);
-                k_finish(m, x, v, factors[b], acc);
-                lf_ymm_minimum(m, x, _mm256_load_ps(factors[b + 8]),
+                k_finish(m, x + LF_X_SCALE, v, factors[b], acc);
+                lf_ymm_minimum(m, x + LF_X_SUM, _mm256_load_ps(factors[b + 8]),
                                _mm256_load_ps(factors[b + 8] + 8), acc);
                 x += LF_X_DWORDS * m;
                 p += step;
@@ -144,16 +145,17 @@ LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*o
     }
 }
 
-/* Half a block, groups g .. g + 3, for one plane of activations; `init` is the dword its sums start
- * with. */
-LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const uint8_t *codes,
-                        const size_t g, const float *scale, float (*acc)[LF_NR])
+/* Half a block: groups g .. g + 3. x: the rows' dwords of the block; init and xs: which of them the
+ * sums start with, and the scale. */
+LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const size_t xs,
+                        const uint8_t *codes, const size_t g, const float *scale,
+                        float (*acc)[LF_NR])
 {
     __m256i v[2 * LF_YMM_MR];
     lf_ymm_start(m, x + init, v);
     k_dot2(6, m, x, codes, g, v);
     k_dot2(6, m, x, codes, g + 2, v);
-    k_finish(m, x, v, scale, acc);
+    k_finish(m, x + xs, v, scale, acc);
 }
 
 LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
@@ -171,13 +173,10 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
             q6k_scales(p, halves + s * 32, scales);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
-                const uint32_t *rest = x + LF_X_DWORDS * m;
                 lf_prefetch(m, p, LF_Q6K_CODES);
-                q6k_half(m, x, LF_X_INIT6_LO, p, 0, scales[2 * b], acc);
-                q6k_half(m, rest, LF_X_INIT6_LO, p, 0, scales[2 * b], acc);
-                q6k_half(m, x, LF_X_INIT6_HI, p, 4, scales[2 * b + 1], acc);
-                q6k_half(m, rest, LF_X_INIT6_HI, p, 4, scales[2 * b + 1], acc);
-                x += 2 * LF_X_DWORDS * m;
+                q6k_half(m, x, LF_X16_INIT6_LO, LF_X16_SCALE_LO, p, 0, scales[2 * b], acc);
+                q6k_half(m, x, LF_X16_INIT6_HI, LF_X16_SCALE_HI, p, 4, scales[2 * b + 1], acc);
+                x += LF_X_DWORDS * m;
                 p += LF_Q6K_CODES;
             }
         }
@@ -202,7 +201,7 @@ LF_GEMM_ROWS(LF_YMM_MR, q6k_gemm, q6k_run)
     {                                                                                              \
         LF_K_YMM_ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k, arch, feature),                             \
             LF_K_YMM_ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k, arch, feature),                         \
-            LF_K_YMM_ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q6K, q6k, arch, feature),                     \
+            LF_K_YMM_ROW(i8b16, LF_A_I8B16, LF_W_Q6K, q6k, arch, feature),                         \
     }
 
 #endif /* LF_KERNELS_X86_GEMM_K_YMM_H */

@@ -15,7 +15,7 @@ LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes,
         lf_vnni_dot(m, x + LF_X_CODES + g, _mm512_and_si512(w, low), v);
         lf_vnni_dot(m, x + LF_X_CODES + 4 + g, _mm512_and_si512(_mm512_srli_epi32(w, 4), low), v);
     }
-    lf_vnni_finish(m, x, v, scale, acc);
+    lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }
 
 LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,

@@ -18,7 +18,8 @@ LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes,
         lf_ymm_dot(m, x + LF_X_CODES + 4 + g, _mm256_and_si256(_mm256_srli_epi16(w0, 4), low),
                    _mm256_and_si256(_mm256_srli_epi16(w1, 4), low), v);
     }
-    lf_ymm_finish(m, x, x + LF_X_INIT4, v, lf_load_half8(halves), lf_load_half8(halves + 16), acc);
+    lf_ymm_finish(m, x + LF_X_SCALE, x + LF_X_INIT4, v, lf_load_half8(halves),
+                  lf_load_half8(halves + 16), acc);
 }
 
 LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,

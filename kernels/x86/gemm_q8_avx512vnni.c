@@ -20,7 +20,7 @@ LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes,
     __m512i v[12];
     lf_vnni_start(m, x + LF_X_INIT8, v);
     q8_dot(m, x, codes, v);
-    lf_vnni_finish(m, x, v, scale, acc);
+    lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }
 
 /* The same block of weights times both activation blocks of LF_A_I8X2B32. */
@@ -73,7 +73,7 @@ LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, 
             lf_prefetch(m, p, head + LF_Q8_CODES);
             q8_block(m, x, p + head, _mm512_load_ps(p), acc);
             if (has_mins) {
-                lf_vnni_minimum(m, x, _mm512_load_ps(p + 64), acc);
+                lf_vnni_minimum(m, x + LF_X_SUM, _mm512_load_ps(p + 64), acc);
             }
             x += LF_X_DWORDS * m;
             p += head + LF_Q8_CODES;

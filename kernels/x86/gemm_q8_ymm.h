@@ -24,7 +24,7 @@ LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes,
     __m256i v[2 * LF_YMM_MR];
     lf_ymm_start(m, x + LF_X_INIT8, v);
     q8_dot(m, x, codes, v);
-    lf_ymm_finish(m, x, x + LF_X_INIT8, v, scale0, scale1, acc);
+    lf_ymm_finish(m, x + LF_X_SCALE, x + LF_X_INIT8, v, scale0, scale1, acc);
 }
 
 /* The same block of weights times both activation blocks of LF_A_I8X2B32. */
@@ -76,7 +76,8 @@ LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, 
             lf_prefetch(m, p, head * sizeof(float) + LF_Q8_CODES);
             q8_block(m, x, codes, _mm256_load_ps(f), _mm256_load_ps(f + 8), acc);
             if (has_mins) {
-                lf_ymm_minimum(m, x, _mm256_load_ps(f + 16), _mm256_load_ps(f + 24), acc);
+                lf_ymm_minimum(m, x + LF_X_SUM, _mm256_load_ps(f + 16), _mm256_load_ps(f + 24),
+                               acc);
             }
             x += LF_X_DWORDS * m;
             p = codes + LF_Q8_CODES;

@@ -23,12 +23,12 @@ LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, __m512i w, __m512i
 #undef F
 }
 
-/* acc[i] = fma(isum * activation scale, weight scale, acc[i]); x: the rows' dwords of the block. */
+/* acc[i] = fma(isum * activation scale, weight scale, acc[i]); x: the scales, biases follow. */
 LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *v, __m512 scale,
                               __m512 *acc)
 {
-    const float *xs = (const float *)(const void *)(x + LF_X_SCALE);
-    const float *xb = (const float *)(const void *)(x + LF_X_BIAS);
+    const float *xs = (const float *)(const void *)x;
+    const float *xb = (const float *)(const void *)(x + 1);
 #define F(i)                                                                                       \
     acc[i] = _mm512_fmadd_ps(_mm512_fmadd_ps(_mm512_castsi512_ps(v[i]),                            \
                                              _mm512_set1_ps(xs[(i)*LF_X_DWORDS]),                  \
@@ -38,10 +38,10 @@ LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *
 #undef F
 }
 
-/* acc[i] = fma(-(code sum * activation scale), minimum, acc[i]). */
+/* acc[i] = fma(-(code sum * activation scale), minimum, acc[i]); x: these sums. */
 LF_INLINE void lf_vnni_minimum(const size_t m, const uint32_t *x, __m512 minimum, __m512 *acc)
 {
-    const float *sum = (const float *)(const void *)(x + LF_X_SUM);
+    const float *sum = (const float *)(const void *)x;
 #define F(i) acc[i] = _mm512_fnmadd_ps(_mm512_set1_ps(sum[(i)*LF_X_DWORDS]), minimum, acc[i]);
     LF_EACH_ROW(m, F)
 #undef F

@@ -15,12 +15,12 @@ LF_INLINE void lf_ymm_finish1(__m256i v, float xs, float xb, __m256 scale, float
     _mm256_store_ps(acc, _mm256_fmadd_ps(t, scale, _mm256_load_ps(acc)));
 }
 
-/* x: the rows' dwords of the block; init: the dword with which the exact sums start. */
+/* x: the scales, biases follow; init: the dword with which the exact sums start. */
 LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const uint32_t *init,
                              const __m256i *v, __m256 scale0, __m256 scale1, float (*acc)[LF_NR])
 {
-    const float *xs = (const float *)(const void *)(x + LF_X_SCALE);
-    const float *xb = (const float *)(const void *)(x + LF_X_BIAS);
+    const float *xs = (const float *)(const void *)x;
+    const float *xb = (const float *)(const void *)(x + 1);
 #define F(i)                                                                                       \
     lf_ymm_finish1(ymm_sum(v[2 * (i)], init[(i)*LF_X_DWORDS]), xs[(i)*LF_X_DWORDS],                \
                    xb[(i)*LF_X_DWORDS], scale0, acc[i]);                                           \
@@ -30,11 +30,11 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const uint32_t *
 #undef F
 }
 
-/* acc = fma(-(code sum * activation scale), minimum, acc) of both halves. */
+/* acc = fma(-(code sum * activation scale), minimum, acc) of both halves; x: these sums. */
 LF_INLINE void lf_ymm_minimum(const size_t m, const uint32_t *x, __m256 minimum0, __m256 minimum1,
                               float (*acc)[LF_NR])
 {
-    const float *sum = (const float *)(const void *)(x + LF_X_SUM);
+    const float *sum = (const float *)(const void *)x;
     for (size_t i = 0; i < m; i++) {
         const __m256 s = _mm256_set1_ps(sum[i * LF_X_DWORDS]);
         _mm256_store_ps(acc[i], _mm256_fnmadd_ps(s, minimum0, _mm256_load_ps(acc[i])));

@@ -30,14 +30,12 @@ static float *random_row(uint64_t *seed, size_t k)
 }
 
 /* The dwords that a kernel's sums start with, and the value of the codes' sum. */
-static void check_sums(const uint32_t *block, int32_t low, int32_t high)
+static void check_sums(const uint32_t *block, int32_t total)
 {
     float sum = lf_float(block[LF_X_SUM]), scale = lf_float(block[LF_X_SCALE]);
-    assert_int_equal((int32_t)block[LF_X_INIT4], LF_MAGIC_BITS - 8 * (low + high));
-    assert_int_equal((int32_t)block[LF_X_INIT8], LF_MAGIC_BITS - 128 * (low + high));
-    assert_int_equal((int32_t)block[LF_X_INIT6_LO], LF_MAGIC_BITS - 32 * low);
-    assert_int_equal((int32_t)block[LF_X_INIT6_HI], LF_MAGIC_BITS - 32 * high);
-    assert_true(isnan(scale) ? isnan(sum) : sum == (float)(low + high) * scale);
+    assert_int_equal((int32_t)block[LF_X_INIT4], LF_MAGIC_BITS - 8 * total);
+    assert_int_equal((int32_t)block[LF_X_INIT8], LF_MAGIC_BITS - 128 * total);
+    assert_true(isnan(scale) ? isnan(sum) : sum == (float)total * scale);
 }
 
 /* The second block of LF_A_I8X2B32: the two together are within 1 / 508 of a step of the first
@@ -48,16 +46,16 @@ static void check_rest(const float *x, const uint32_t *first, const uint32_t *re
     const int8_t *codes[2] = {(const int8_t *)(first + LF_X_CODES),
                               (const int8_t *)(rest + LF_X_CODES)};
     double scale[2] = {(double)lf_float(first[LF_X_SCALE]), (double)lf_float(rest[LF_X_SCALE])};
-    int32_t low = 0, high = 0;
+    int32_t sum = 0;
     for (size_t i = 0; i < 32; i++) {
-        *(i < 16 ? &low : &high) += codes[1][i];
+        sum += codes[1][i];
         assert_in_range(codes[1][i] + 127, 0, 254);
         if (!isnan(scale[0]) && scale[0] > 0) {
             double value = codes[0][i] * scale[0] + codes[1][i] * scale[1];
             assert_true(fabs((double)x[i] - value) <= scale[0] * (1.0 / 508 + 1e-4));
         }
     }
-    check_sums(rest, low, high);
+    check_sums(rest, sum);
     if (isnan(scale[0])) {
         assert_true(isnan(scale[1]) && isnan(lf_float(rest[LF_X_BIAS])));
     } else {
@@ -79,19 +77,19 @@ static void check_meaning(size_t k, const float *x, const uint32_t *row)
             odd = odd || !(fabsf(x[b * 32 + i]) < 0x1p110f);
         }
         float scale = lf_float(block[LF_X_SCALE]);
-        int32_t low = 0, high = 0;
+        int32_t sum = 0;
         for (size_t i = 0; i < 32; i++) {
-            *(i < 16 ? &low : &high) += codes[i];
+            sum += codes[i];
             assert_in_range(codes[i] + 127, 0, 254);
         }
-        check_sums(block, low, high);
+        check_sums(block, sum);
         if (odd) {
             assert_true(isnan(scale) && isnan(lf_float(block[LF_X_BIAS])));
             continue;
         }
         assert_true((double)lf_float(block[LF_X_BIAS]) == -12582912.0 * (double)scale);
         if (amax < 0x1p-100f) {
-            assert_true(scale == 0.0f && low == 0 && high == 0);
+            assert_true(scale == 0.0f && sum == 0);
             continue;
         }
         assert_true(fabs((double)scale * 127 / (double)amax - 1) <= 0x1.8p-22);
@@ -153,6 +151,48 @@ static void double_rows_equal_scalar(void **state)
             lft_unguard(a);
             lft_unguard(b);
             lft_unguard(once);
+        }
+    }
+}
+
+/* LF_A_I8B16: equal on every ISA; a half means what a block of LF_A_I8B32 would whose other half is
+ * zero. */
+static void half_rows_equal_scalar(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        const lf_act *act = &table.acts[LF_A_I8B16];
+        assert_int_equal(act->needs & ~masks[i], 0);
+        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+            float *x = random_row(&seed, k);
+            uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b16_scalar, k, x);
+            assert_memory_equal(a, b, k / 32 * LF_X_DWORDS * 4);
+            for (size_t half = 0; half < k / 16; half++) {
+                const uint32_t *block = a + half / 2 * LF_X_DWORDS;
+                const int8_t *codes = (const int8_t *)(block + LF_X_CODES) + half % 2 * 16;
+                float alone[32] = {0};
+                memcpy(alone, x + half * 16, 16 * sizeof(float));
+                uint32_t *other = lft_row(&lf_act_i8b32_scalar, 32, alone);
+                const uint32_t *scale = block + LF_X16_SCALE_LO + half % 2 * 2;
+                int32_t sum = 0;
+                for (size_t j = 0; j < 16; j++) {
+                    sum += codes[j];
+                }
+                assert_memory_equal(codes, other + LF_X_CODES, 16);
+                assert_int_equal(scale[0], other[LF_X_SCALE]);
+                assert_int_equal(scale[1], other[LF_X_BIAS]);
+                assert_int_equal((int32_t)block[LF_X16_INIT6_LO + half % 2],
+                                 LF_MAGIC_BITS - 32 * sum);
+                lft_unguard(other);
+            }
+            lft_unguard(x);
+            lft_unguard(a);
+            lft_unguard(b);
         }
     }
 }
@@ -225,7 +265,8 @@ static void tiles_hold_rows(void **state)
                 lft_unguard(one);
                 for (size_t m = 1; m <= M; m++) {
                     uint32_t *tile = lft_tile(act, m, k, rows);
-                    for (size_t d = 0; format == LF_A_I8B32 && d < k / 32 * LF_X_DWORDS; d++) {
+                    bool blocks = format == LF_A_I8B32 || format == LF_A_I8B16;
+                    for (size_t d = 0; blocks && d < k / 32 * LF_X_DWORDS; d++) {
                         for (size_t r = 0; r < m; r++) {
                             size_t b = d / LF_X_DWORDS, j = d % LF_X_DWORDS;
                             assert_int_equal(tile[(b * m + r) * LF_X_DWORDS + j],
@@ -245,9 +286,8 @@ static void tiles_hold_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_equal_scalar),
-        cmocka_unit_test(double_rows_equal_scalar),
-        cmocka_unit_test(qd8_rows_mean_values),
+        cmocka_unit_test(rows_equal_scalar),      cmocka_unit_test(double_rows_equal_scalar),
+        cmocka_unit_test(half_rows_equal_scalar), cmocka_unit_test(qd8_rows_mean_values),
         cmocka_unit_test(tiles_hold_rows),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

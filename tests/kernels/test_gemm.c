@@ -175,7 +175,10 @@ static void activation_values(const product *p, size_t row, double *out)
         for (size_t plane = 0; plane < planes; plane++) {
             const uint32_t *block = x + (i / 32 * planes + plane) * LF_X_DWORDS;
             int8_t code = (int8_t)(block[LF_X_CODES + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
-            out[i] += (double)lf_float(block[LF_X_SCALE]) * code;
+            size_t scale = p->gemm->acts != LF_A_I8B16 ? LF_X_SCALE
+                           : i % 32 < 16               ? LF_X16_SCALE_LO
+                                                       : LF_X16_SCALE_HI;
+            out[i] += (double)lf_float(block[scale]) * code;
         }
     }
 }

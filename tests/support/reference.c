@@ -62,19 +62,19 @@ static double to_22_bits(float x)
     return ldexp(floor(ldexp((double)significand, 22) + 0.5), exponent - 22);
 }
 
-/* 32 values to int8 and back: the scale is the largest magnitude / 127, the code the nearest
+/* n values to int8 and back: the scale is the largest magnitude / 127, the code the nearest
  * integer to value * (127 / largest), halves to even. `fine`: what that leaves over is rounded once
  * more, in steps of scale / 254. */
-static void round_block(double *x, bool fine)
+static void round_block(double *x, size_t n, bool fine)
 {
     float most = 0;
-    for (int i = 0; i < 32; i++) {
+    for (size_t i = 0; i < n; i++) {
         most = fmaxf(most, fabsf((float)x[i]));
     }
     double scale = to_22_bits(most * (1.0f / 127.0f));
     double fine_scale = to_22_bits((float)scale * (1.0f / 254.0f));
     float inverse = most > 0 ? 127.0f / most : 0;
-    for (int i = 0; i < 32; i++) {
+    for (size_t i = 0; i < n; i++) {
         float value = (float)x[i];
         double code = nearbyint((double)(value * inverse));
         double left = (double)value * (double)inverse - code;
@@ -91,8 +91,9 @@ static void multiply(const network *net, const lf_tensor *w, uint64_t e, const d
     double *in = doubles(n * k);
     memcpy(in, x, n * k * sizeof *in);
     if (net->options->int8_activations && !is_float(w->type)) {
-        for (size_t i = 0; i < n * k; i += 32) {
-            round_block(in + i, w->type == LF_Q8_0 || w->type == LF_Q6_K);
+        size_t block = w->type == LF_Q6_K ? 16 : 32;
+        for (size_t i = 0; i < n * k; i += block) {
+            round_block(in + i, block, w->type == LF_Q8_0);
         }
     }
     double *row = doubles(k);
