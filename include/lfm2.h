@@ -310,7 +310,7 @@ enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 typedef struct lfm2_session_options {
     size_t size;
     uint32_t n_ctx;   /* most tokens the session can hold; 0 = min(4096, the model's) */
-    uint32_t n_chunk; /* most tokens in one pass of prefill; 0 = 512 */
+    uint32_t n_chunk; /* most tokens in one pass; 0 = 512; more than n_ctx counts as n_ctx */
     int32_t kv_type;  /* LFM2_KV_* */
 } lfm2_session_options;
 
@@ -354,7 +354,8 @@ LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 /* lfm2_session_decode for n >= 1 different sessions of one model at once: appends ids[i] to
  * sessions[i], all in one pass over the weights, so that many texts cost little more than one.
  * Afterwards each has its logits, the very bits that decoding it alone gives. sessions[0] lends its
- * working memory: n is at most its n_chunk (LIMIT). Contexts, lengths and KV types may differ.
+ * working memory: n is at most its n_chunk, and so its n_ctx (LIMIT); a session that only follows
+ * needs no more than an n_chunk of 1. Contexts, lengths and KV types may differ.
  * All or nothing: on LIMIT (too many, or one is full), ARGUMENT (a NULL, an id outside the
  * vocabulary, a session twice or of another model) and CANCELLED no session has changed, its
  * logits included. A request to any of the sessions cancels the call; the call consumes those of
@@ -560,12 +561,15 @@ LFM2_API int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index,
                                  lfm2_kernel_info *info);
 
 /* Runs matrix kernel `index` on m rows, k x n weights streamed from a pool of pool_bytes, on all
- * threads for about `seconds`; gives 2*m*n*k operations a second and weight bytes read a second. */
+ * threads for about `seconds`; gives 2*m*n*k operations a second and weight bytes read a second.
+ * Errors: ARGUMENT (no such kernel here; sizes; k is no multiple of 64), UNSUPPORTED (k does not
+ * fit the kernel's format: the K formats take multiples of 256), MEMORY. */
 LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n,
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
                                    double *bytes);
 
-/* What nothing on this machine can beat: the limits against which its speed is to be seen. */
+/* The limits of this machine, for this runtime's instruction sets, against which speed is to be
+ * seen. Weights that fit the caches can be read faster. */
 typedef struct lfm2_machine {
     size_t size;
     double read_bytes;    /* bytes a second that all threads together load from memory */

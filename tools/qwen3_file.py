@@ -11,6 +11,7 @@ not depend on the values; they are small so that nothing overflows. Standard lib
 import argparse
 import os
 import random
+import signal
 import struct
 import sys
 
@@ -188,14 +189,17 @@ def main():
     parser.add_argument("out")
     args = parser.parse_args()
     part = f"{args.out}.tmp-{os.getpid()}"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with open(part, "wb") as out:
             write(Tiny if args.tiny else Shape, args.seed, out)
         os.rename(part, args.out)
-    except OSError as error:
+    except BaseException as error:  # interrupts, too, leave nothing behind
         if os.path.exists(part):
             os.unlink(part)
-        sys.exit(f"qwen3_file.py: {error}")
+        if isinstance(error, (OSError, KeyboardInterrupt)):
+            sys.exit(f"qwen3_file.py: {error or 'interrupted'}")
+        raise
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ typedef struct lf_file {
 int32_t lf_file_open(const lf_alloc *alloc, const char *path, lf_file *out);
 void lf_file_close(lf_file *file);
 
-/* Asks for huge pages, where the system has them for this file. Before it is read. */
+/* Asks for huge pages, where the system has them for this file. Before most of it is read. */
 void lf_file_huge_pages(const lf_file *file);
 
 /* [begin, begin + bytes) is not needed any more: its pages leave this process's memory; reading

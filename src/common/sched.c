@@ -92,8 +92,8 @@ void lf_sched_free(lf_sched *sched)
 
 enum { CACHE_LINE = 64, STEALING_PARTS = 256 };
 
-/* What is left of a part's range, first unit in the low half, end in the high half: taken from
- * both sides. On a cache line of its own. */
+/* What is left of a part's range of pieces, the first in the low half, the end in the high half:
+ * taken from both sides. On a cache line of its own. */
 typedef struct share {
     _Alignas(CACHE_LINE) atomic_uint_least64_t left;
 } share;
@@ -101,7 +101,7 @@ typedef struct share {
 typedef struct region {
     lf_body body;
     void *ctx;
-    size_t n, grain, parts;
+    size_t n, grain, parts; /* grain 0: one call a part */
     share shares[STEALING_PARTS];
 } region;
 
@@ -110,27 +110,18 @@ static uint64_t range_of(uint64_t begin, uint64_t end)
     return begin | end << 32;
 }
 
-static void split(const region *r, size_t part, size_t *begin, size_t *end)
-{
-    *begin = r->n * part / r->parts;
-    *end = r->n * (part + 1) / r->parts;
-}
-
-/* Takes up to `grain` units from the front, or from the back, of a share; false when it is empty.
- */
-static bool take(share *from, uint64_t grain, bool back, size_t *begin, size_t *end)
+/* Takes the first, or the last, piece of a share; false when it is empty. */
+static bool take(share *from, bool last, size_t *piece)
 {
     uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
     for (;;) {
-        uint64_t first = left & UINT32_MAX;
-        uint64_t last = left >> 32;
-        if (first >= last) {
+        uint64_t begin = left & UINT32_MAX;
+        uint64_t end = left >> 32;
+        if (begin >= end) {
             return false;
         }
-        uint64_t n = last - first < grain ? last - first : grain;
-        *begin = back ? last - n : first;
-        *end = *begin + n;
-        uint64_t rest = back ? range_of(first, last - n) : range_of(first + n, last);
+        *piece = last ? end - 1 : begin;
+        uint64_t rest = last ? range_of(begin, end - 1) : range_of(begin + 1, end);
         if (atomic_compare_exchange_weak_explicit(&from->left, &left, rest, memory_order_relaxed,
                                                   memory_order_relaxed)) {
             return true;
@@ -141,10 +132,9 @@ static bool take(share *from, uint64_t grain, bool back, size_t *begin, size_t *
 static void run_part(void *context, size_t part)
 {
     region *r = context;
-    size_t begin = 0;
-    size_t end = 0;
     if (r->grain == 0) {
-        split(r, part, &begin, &end);
+        size_t begin = r->n * part / r->parts;
+        size_t end = r->n * (part + 1) / r->parts;
         if (begin < end) {
             r->body(r->ctx, (uint32_t)part, begin, end);
         }
@@ -152,7 +142,10 @@ static void run_part(void *context, size_t part)
     }
     for (size_t i = 0; i < r->parts; i++) {
         share *from = &r->shares[(part + i) % r->parts];
-        while (take(from, r->grain, i > 0, &begin, &end)) {
+        size_t piece = 0;
+        while (take(from, i > 0, &piece)) {
+            size_t begin = piece * r->grain;
+            size_t end = r->n - begin < r->grain ? r->n : begin + r->grain;
             r->body(r->ctx, (uint32_t)part, begin, end);
         }
     }
@@ -164,9 +157,9 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
         return;
     }
     size_t parts = sched->n_threads;
-    size_t steps = grain == 0 ? n : (n + grain - 1) / grain;
-    if (parts > steps) {
-        parts = steps;
+    size_t pieces = grain == 0 ? n : (n - 1) / grain + 1;
+    if (parts > pieces) {
+        parts = pieces;
     }
     if (grain > 0 && parts > STEALING_PARTS) {
         parts = STEALING_PARTS;
@@ -179,13 +172,11 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
     r.body = body;
     r.ctx = ctx;
     r.n = n;
-    r.grain = grain;
+    r.grain = pieces > UINT32_MAX ? 0 : grain;
     r.parts = parts;
-    for (size_t part = 0; part < parts && grain > 0; part++) {
-        size_t begin = 0;
-        size_t end = 0;
-        split(&r, part, &begin, &end);
-        atomic_init(&r.shares[part].left, range_of(begin, end));
+    for (size_t part = 0; part < parts && r.grain > 0; part++) {
+        atomic_init(&r.shares[part].left,
+                    range_of(pieces * part / parts, pieces * (part + 1) / parts));
     }
     pthreadpool_parallelize_1d(sched->pool, run_part, &r, parts, sched->flags);
 }

@@ -24,11 +24,12 @@ void lf_sched_free(lf_sched *sched);
  * part overlap in time, so a part may own scratch memory. */
 typedef void (*lf_body)(void *ctx, uint32_t part, size_t begin, size_t end);
 
-/* Covers [0, n), n < 2^32, once; returns when all is done. Every part has a contiguous range. grain
- * 0: it is one call. Otherwise a part takes `grain` units at a time from the front of its range, in
- * order, and when nothing is left there, from the back of others' ranges: memory is read in
- * streams, and no thread waits for a slower one longer than a piece takes. With a grain at most 256
- * threads take part. */
+/* Covers [0, n) once; returns when all is done. Every part has a contiguous range. grain 0: it is
+ * one call. Otherwise [0, n) is cut into pieces of `grain` units, the last maybe shorter; a part
+ * calls for the pieces of its range in order, one at a time, and when none is left, for others'
+ * pieces from the back: memory is read in streams, and no thread waits for a slower one longer than
+ * a piece takes. With a grain at most 256 threads take part. Regions of fewer parts than 2 are one
+ * call. */
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);
 
 #endif /* LF_COMMON_SCHED_H */

@@ -42,6 +42,10 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
                    .k = (uint32_t)first->ne[0],
                    .n_slabs = (uint32_t)first->ne[2],
                    .pair = second != NULL};
+    if (format_of(first->type) == LF_W_I8G && codes.group != 32) {
+        return lf_fail(LFM2_E_UNSUPPORTED, "pack.group", "tensor '%s': no panels for groups of %u",
+                       first->name, codes.group);
+    }
     p.gemm = lf_gemm_pick(kernels, format_of(first->type), coded && codes.has_min, p.k);
     p.n_panels = (p.n + p.gemm->nr - 1) / p.gemm->nr * (p.pair ? 2 : 1);
     p.panel_bytes = p.gemm->panel_bytes(p.k);

@@ -269,7 +269,7 @@ static uint32_t seen_by(const lf_run *run)
 }
 
 /* Fills the plans for tiles of tile_tokens; returns the units. Long contexts go first: they get
- * slots and are not left over late. */
+ * the slots. */
 static size_t plan_runs(const attn_job *j)
 {
     const lf_pass *pass = j->pass;

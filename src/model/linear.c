@@ -270,7 +270,7 @@ static uint32_t unit_panels(const lf_pass *pass, const lf_packed *w, size_t n_gr
 {
     uint32_t least = w->pair ? 2 : 1; /* divides all others */
     if (rows == n_groups) {
-        return least; /* equal shares of all panels */
+        return least; /* each thread streams its share, and ends with the others */
     }
     uint32_t unit = rows <= n_groups * STREAM_ROWS ? STREAM_PANELS : UNIT_PANELS;
     size_t panels = n_groups * w->n_panels;

@@ -385,6 +385,8 @@ static void picks_what_runs(void **state)
                     assert_int_equal(g->needs & ~masks[i], 0);
                     assert_int_equal(k % g->k_multiple, 0);
                     assert_true(g->mins == formats[f].mins);
+                    assert_in_range(g->mr, 1, LF_MAX_MR);
+                    assert_in_range(g->nr, 1, LF_MAX_NR);
                     assert_int_equal(table.acts[g->acts].needs & ~masks[i], 0);
                     assert_non_null(table.acts[g->acts].quantize);
                     assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);
