@@ -61,7 +61,7 @@ static double read_rate(const lf_sched *sched, piece *p, double seconds)
     for (size_t i = 0; i < N || lf_os_seconds() < end; i++) {
         p->ahead = distances[i % N];
         double spent = timed(sched, POOL_STEPS, read_body, p);
-        double rate = spent > 0 ? POOL_BYTES / spent : 0;
+        double rate = spent > 0 ? (double)POOL_BYTES / spent : 0;
         best = rate > best ? rate : best;
     }
     return best;

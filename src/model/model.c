@@ -95,7 +95,7 @@ static int32_t conv_kernel(lfm2_model *model, const lf_tensor *tensor, const flo
  * (LFM2_KV_Q8) lose less. */
 static int32_t head_norms(lfm2_model *model, const lf_layer_weights *w, lf_layer *layer)
 {
-    enum { MOST = 1 << 16 };
+    const float most = 65536;
     const float *stored_q = NULL;
     const float *stored_k = NULL;
     LF_TRY(small_tensor(model, w->q_norm, &stored_q));
@@ -112,7 +112,7 @@ static int32_t head_norms(lfm2_model *model, const lf_layer_weights *w, lf_layer
     for (size_t i = 0; i < n; i++) {
         float pair = fmaxf(fabsf(stored_k[i]), fabsf(stored_k[(i + n / 2) % n]));
         float factor = 1;
-        while (factor < MOST && pair > 0 && 2 * factor * pair <= top) {
+        while (factor < most && pair > 0 && 2 * factor * pair <= top) {
             factor *= 2;
         }
         q[i] = stored_q[i] / factor;
