@@ -580,9 +580,10 @@ typedef struct lfm2_machine {
     int32_t n_threads;
 } lfm2_machine;
 
-/* Measures both, the best of many short pieces within about `seconds` (0 to 60; at least one piece
- * of each kind is run), besides some tenths of a second for 512 MiB of memory, which are given
- * back. Other work on the machine lowers the result. Errors: ARGUMENT, MEMORY. */
+/* Measures both within about `seconds` (0 to 60), besides some tenths of a second for 512 MiB of
+ * memory, which are given back: reading as the mean of passes over that memory, with the prefetch
+ * distance that is best; products as the best of many short pieces. At least one pass or piece of
+ * each kind is run. Other work on the machine lowers the results. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
 
 #ifdef __cplusplus

@@ -21,12 +21,13 @@
  * scale, which is exact because the scale has 22 significant bits, fma(LF_MAGIC + s, scale, bias)
  * is the correctly rounded s * scale: one instruction instead of a conversion and a product. */
 enum {
-    LF_X_INIT4,     /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
-    LF_X_INIT8,     /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
-    LF_X_SUM,       /* float: sum of the codes * scale, for minimums */
-    LF_X_SCALE = 4, /* float, 22 significant bits; dword 3 is 0 */
-    LF_X_BIAS,      /* float: -LF_MAGIC * scale */
-    LF_X_CODES,     /* 8 dwords of 4 int8 codes, -127..127 */
+    LF_X_INIT4, /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
+    LF_X_INIT8, /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
+    LF_X_SUM,   /* float: sum of the codes * scale, for minimums */
+    LF_X_ZERO,  /* 0: keeps the codes at an even place */
+    LF_X_SCALE, /* float, 22 significant bits */
+    LF_X_BIAS,  /* float: -LF_MAGIC * scale */
+    LF_X_CODES, /* 8 dwords of 4 int8 codes, -127..127 */
     LF_X_DWORDS = LF_X_CODES + 8
 };
 /* LF_A_I8B16 has a scale for each half of 16 values. */

@@ -51,17 +51,24 @@ static double timed(const lf_sched *sched, size_t n, lf_body body, piece *p)
     return lf_os_seconds() - start;
 }
 
-/* Bytes a second: passes over the pool, with each prefetch distance in turn. */
+/* Bytes a second: passes over the pool, with each prefetch distance in turn; the mean of the best
+ * distance. Not the best pass: what is compared with it are means, too, and where others share the
+ * memory single passes are up to 10 % faster. */
 static double read_rate(const lf_sched *sched, piece *p, double seconds)
 {
     static const size_t distances[] = {0, 1024, 2048, 4096};
     enum { N = sizeof distances / sizeof distances[0] };
     double end = lf_os_seconds() + seconds;
-    double best = 0;
+    double spent[N] = {0};
+    double bytes[N] = {0};
     for (size_t i = 0; i < N || lf_os_seconds() < end; i++) {
         p->ahead = distances[i % N];
-        double spent = timed(sched, POOL_STEPS, read_body, p);
-        double rate = spent > 0 ? (double)POOL_BYTES / spent : 0;
+        spent[i % N] += timed(sched, POOL_STEPS, read_body, p);
+        bytes[i % N] += POOL_BYTES;
+    }
+    double best = 0;
+    for (size_t d = 0; d < N; d++) {
+        double rate = spent[d] > 0 ? bytes[d] / spent[d] : 0;
         best = rate > best ? rate : best;
     }
     return best;

@@ -51,7 +51,7 @@ LF_INLINE void make_heads(__m512 scale, const int32_t *sums, heads *out)
     _mm512_store_si512(out->dwords[LF_X_INIT4], _mm512_sub_epi32(magic, _mm512_slli_epi32(sum, 3)));
     _mm512_store_si512(out->dwords[LF_X_INIT8], _mm512_sub_epi32(magic, _mm512_slli_epi32(sum, 7)));
     _mm512_store_ps((float *)out->dwords[LF_X_SUM], _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale));
-    _mm512_store_si512(out->dwords[LF_X_SUM + 1], _mm512_setzero_si512());
+    _mm512_store_si512(out->dwords[LF_X_ZERO], _mm512_setzero_si512());
     _mm512_store_ps((float *)out->dwords[LF_X_SCALE], scale);
     _mm512_store_ps((float *)out->dwords[LF_X_BIAS],
                     _mm512_mul_ps(_mm512_set1_ps(-LF_MAGIC), scale));

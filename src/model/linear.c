@@ -9,26 +9,24 @@
 /* Below this many nanoseconds waking the other threads costs more than it saves. */
 enum { SERIAL_NS = 8000 };
 
+static void divide(const lf_pass *pass, size_t n, size_t total_ns, size_t grain, lf_body body,
+                   void *ctx)
+{
+    if (total_ns >= SERIAL_NS) {
+        lf_parallel(pass->sched, n, grain, body, ctx);
+    } else if (n > 0) {
+        body(ctx, 0, 0, n);
+    }
+}
+
 void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx)
 {
-    if (n * cost < SERIAL_NS) {
-        if (n > 0) {
-            body(ctx, 0, 0, n);
-        }
-        return;
-    }
-    lf_parallel(pass->sched, n, 0, body, ctx);
+    divide(pass, n, n * cost, 0, body, ctx);
 }
 
 void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx)
 {
-    if (total < SERIAL_NS) {
-        if (n > 0) {
-            body(ctx, 0, 0, n);
-        }
-        return;
-    }
-    lf_parallel(pass->sched, n, 1, body, ctx);
+    divide(pass, n, total, 1, body, ctx);
 }
 
 typedef struct norm_job {
