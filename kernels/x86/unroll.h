@@ -12,8 +12,8 @@
 
 /* Bytes that a kernel asks for ahead of where it reads the stream of panels. A few rows read as
  * fast as memory gives: lines are fetched into the second level cache far ahead and from there into
- * the first, which has too few line buffers to cover the latency of memory. The near lines go first:
- * they are the next to be read, and leave their buffers sooner. Many rows compute. */
+ * the first, which has too few line buffers to cover the latency of memory. The near lines go
+ * first: they are the next to be read, and leave their buffers sooner. Many rows compute. */
 enum { LF_AHEAD_FEW = 4, LF_AHEAD_FAR = 9216, LF_AHEAD_NEAR = 4608 };
 
 LF_INLINE void lf_prefetch(const size_t m, const uint8_t *p, size_t bytes)
