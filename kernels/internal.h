@@ -24,7 +24,7 @@ enum {
     LF_X_INIT4, /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
     LF_X_INIT8, /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
     LF_X_SUM,   /* float: sum of the codes * scale, for minimums */
-    LF_X_ZERO,  /* 0: keeps the codes at an even place */
+    LF_X_ZERO,  /* 0: LF_A_I8B16 needs six dwords here, and both have one size */
     LF_X_SCALE, /* float, 22 significant bits */
     LF_X_BIAS,  /* float: -LF_MAGIC * scale */
     LF_X_CODES, /* 8 dwords of 4 int8 codes, -127..127 */

@@ -34,7 +34,7 @@ typedef struct bench_test {
     double load_seconds;
     double seconds[BENCH_MAX_REPETITIONS];
     lfm2_machine machine; /* the better of what was measured before and after; n_threads 0: not */
-    double limit_seconds; /* no machine of these figures is faster; 0: not known */
+    double limit_seconds; /* what a machine of these figures takes at least; 0: not known */
     uint64_t peak_rss;
 } bench_test;
 

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* About this long for each measurement; the best of many pieces of some 20 ms. */
+/* About this long for each measurement: many pieces of some 20 ms. */
 #define MACHINE_SECONDS 0.5
 
 uint64_t bench_peak_rss(bench_memory *memory)

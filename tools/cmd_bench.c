@@ -65,7 +65,7 @@ static const opt_spec specs[] = {
     {.kind = OPT_U32,
      .name = "chunk",
      .arg = "N",
-     .help = "most prompt tokens computed in one pass; 0 = 512 (default)",
+     .help = "most prompt tokens computed in one pass; 0 = 512 (default), with --npl 64",
      .offset = offsetof(bench_opts, session) + offsetof(session_opts, n_chunk),
      .max = INT32_MAX},
     {.kind = OPT_CHOICE,
@@ -187,20 +187,35 @@ static void fill_ids(int32_t *ids, size_t n, uint32_t n_vocab)
     }
 }
 
+/* What a step returned, or that the program is to end: the session notices an interrupt only while
+ * layers are left to compute. */
+static int32_t step_status(int32_t status)
+{
+    return status == LFM2_OK && interrupt_seen() ? LFM2_E_CANCELLED : status;
+}
+
+static int test_code(int32_t status)
+{
+    if (status == LFM2_E_CANCELLED) {
+        return fail("cli.interrupted", "interrupted");
+    }
+    return status == LFM2_OK ? EXIT_OK : fail_library();
+}
+
 /* Holds `depth` tokens, then measures n_prompt at once or n_gen one by one. */
 static int32_t measure_once(lfm2_session *session, const int32_t *ids, const bench_test *t,
                             double *seconds)
 {
     int32_t status = lfm2_session_reset(session);
     if (status == LFM2_OK && t->depth > 0) {
-        status = lfm2_session_prefill(session, ids, t->depth);
+        status = step_status(lfm2_session_prefill(session, ids, t->depth));
     }
     double start = now_seconds();
     if (status == LFM2_OK && t->n_prompt > 0) {
-        status = lfm2_session_prefill(session, ids + t->depth, t->n_prompt);
+        status = step_status(lfm2_session_prefill(session, ids + t->depth, t->n_prompt));
     }
     for (uint32_t i = 0; i < t->n_gen && status == LFM2_OK; i++) {
-        status = lfm2_session_decode(session, ids[t->depth + i]);
+        status = step_status(lfm2_session_decode(session, ids[t->depth + i]));
     }
     *seconds = now_seconds() - start;
     return status;
@@ -213,19 +228,19 @@ static int32_t measure_many(lfm2_session *const *sessions, const int32_t *ids, c
     int32_t next[MAX_SEQS];
     size_t n_ids = (size_t)t->depth + t->n_gen;
     int32_t status = LFM2_OK;
-    /* An interrupt is noticed by the first step: the session that it watches is part of it. */
-    for (uint32_t s = 0; s < t->n_seqs && status == LFM2_OK && !interrupt_seen(); s++) {
+    for (uint32_t s = 0; s < t->n_seqs && status == LFM2_OK; s++) {
         status = lfm2_session_reset(sessions[s]);
         if (status == LFM2_OK && t->depth > 0) {
             status = lfm2_session_prefill(sessions[s], ids + s * n_ids, t->depth);
         }
+        status = step_status(status);
     }
     double start = now_seconds();
     for (uint32_t i = 0; i < t->n_gen && status == LFM2_OK; i++) {
         for (uint32_t s = 0; s < t->n_seqs; s++) {
             next[s] = ids[s * n_ids + t->depth + i];
         }
-        status = lfm2_session_decode_many(sessions, next, t->n_seqs);
+        status = step_status(lfm2_session_decode_many(sessions, next, t->n_seqs));
     }
     *seconds = now_seconds() - start;
     return status;
@@ -240,25 +255,26 @@ static int measure(lfm2_session *session, const int32_t *ids, bench_test *t)
     for (uint32_t i = 0; i < t->opts->repetitions && status == LFM2_OK; i++) {
         status = measure_once(session, ids, t, &t->seconds[i]);
     }
-    return status == LFM2_OK ? EXIT_OK : fail_library();
+    return test_code(status);
 }
 
 /* Sessions of their own, just large enough. */
 static int measure_sequences(lfm2_model *model, bench_test *t)
 {
-    enum { CHUNK = 64 };
+    enum { CHUNK = 64 }; /* unless the options say another */
     lfm2_session *sessions[MAX_SEQS] = {0};
     uint32_t n_ctx = t->depth + t->n_gen;
     session_opts options = t->opts->session;
+    uint32_t chunk = options.n_chunk != 0 ? options.n_chunk : CHUNK;
     /* The first one lends its working memory: a pass of it must take them all. */
-    options.n_chunk = t->n_seqs > CHUNK ? t->n_seqs : CHUNK;
+    options.n_chunk = t->n_seqs > chunk ? t->n_seqs : chunk;
     options.n_ctx = n_ctx > t->n_seqs ? n_ctx : t->n_seqs;
     size_t n_ids = (size_t)t->n_seqs * n_ctx;
     int32_t *ids = calloc(n_ids, sizeof *ids);
     int code = ids != NULL ? EXIT_OK : fail("cli.memory", "out of memory");
     for (uint32_t s = 0; s < t->n_seqs && code == EXIT_OK; s++) {
         code = session_open(&options, model, &sessions[s]);
-        options.n_chunk = CHUNK;
+        options.n_chunk = chunk;
         options.n_ctx = n_ctx;
     }
     if (code == EXIT_OK) {
@@ -270,7 +286,7 @@ static int measure_sequences(lfm2_model *model, bench_test *t)
         for (uint32_t i = 0; i < t->opts->repetitions && status == LFM2_OK; i++) {
             status = measure_many(sessions, ids, t, &t->seconds[i]);
         }
-        code = status == LFM2_OK ? EXIT_OK : fail_library();
+        code = test_code(status);
         interrupt_end();
     }
     for (uint32_t s = 0; s < t->n_seqs; s++) {
@@ -359,9 +375,9 @@ enum { WARM_UP = 64 };
 static int warm_up(bench_run *r)
 {
     interrupt_begin(r->session);
-    int32_t status = lfm2_session_prefill(r->session, r->ids, WARM_UP);
+    int32_t status = step_status(lfm2_session_prefill(r->session, r->ids, WARM_UP));
     interrupt_end();
-    return status == LFM2_OK ? EXIT_OK : fail_library();
+    return test_code(status);
 }
 
 /* All tests of one model at one thread count. */

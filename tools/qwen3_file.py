@@ -198,7 +198,7 @@ def main():
         if os.path.exists(part):
             os.unlink(part)
         if isinstance(error, (OSError, KeyboardInterrupt)):
-            sys.exit(f"qwen3_file.py: {error or 'interrupted'}")
+            sys.exit(f"qwen3_file.py: {str(error) or 'interrupted'}")
         raise
 
 

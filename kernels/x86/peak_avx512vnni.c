@@ -11,6 +11,7 @@ static uint16_t dot_avx512vnni(size_t rounds)
     const __m512i x = _mm512_set1_epi8(LF_PEAK_X);
     for (size_t c = 0; c < CHAINS; c++) {
         sum[c] = _mm512_setzero_si512();
+        __asm__("" : "+v"(sum[c])); /* each its own, else one chain would serve all */
     }
     for (size_t r = 0; r < rounds; r++) {
         for (size_t c = 0; c < CHAINS; c++) {

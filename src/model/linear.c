@@ -90,9 +90,9 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 
 /* ---- Products ---- */
 
-/* A unit is the piece of a slab that one thread takes at a time. Where a panel meets few rows, it
- * is large: kernels prefetch beyond its end, and what another thread multiplies is fetched in vain.
- * It is small enough that every thread gets some. Pairs of panels stay together. */
+/* A unit is the piece of a slab that one thread takes at a time. Where a panel meets a few
+ * rows, it is large: kernels prefetch beyond its end, and what another thread multiplies is fetched
+ * in vain. It is small enough that every thread gets some. Pairs of panels stay together. */
 enum {
     UNIT_PANELS = 4,
     STREAM_PANELS = 16,

@@ -28,11 +28,11 @@ static inline uint32_t lf_row_position(const lf_pass *pass, size_t row)
  * work a unit on one core. */
 void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx);
 
-/* The same for n units of different size: a thread takes those of its range one by one, then what
- * others have left. `total` is the cost of all. */
+/* The same in pieces of one unit, which may differ in size: a thread takes those of its range one
+ * by one, then what others have left. `total` is the cost of all. */
 void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
 
-/* out[i] = rmsnorm(x[i]) * w for n rows of width k, rows stride floats apart in both. */
+/* out[i] = rmsnorm(x[i]) * w for n rows of k floats. */
 void lf_norm_rows(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
                   float *out);
 
