@@ -60,15 +60,15 @@ static double read_rate(const lf_sched *sched, piece *p, double seconds)
     enum { N = sizeof distances / sizeof distances[0] };
     double end = lf_os_seconds() + seconds;
     double spent[N] = {0};
-    double bytes[N] = {0};
+    size_t passes[N] = {0};
     for (size_t i = 0; i < N || lf_os_seconds() < end; i++) {
         p->ahead = distances[i % N];
         spent[i % N] += timed(sched, POOL_STEPS, read_body, p);
-        bytes[i % N] += POOL_BYTES;
+        passes[i % N]++;
     }
     double best = 0;
     for (size_t d = 0; d < N; d++) {
-        double rate = spent[d] > 0 ? bytes[d] / spent[d] : 0;
+        double rate = spent[d] > 0 ? (double)passes[d] * (double)POOL_BYTES / spent[d] : 0;
         best = rate > best ? rate : best;
     }
     return best;
