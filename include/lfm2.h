@@ -569,22 +569,29 @@ LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32
                                    double *bytes);
 
 /* The limits of this machine, for this runtime's instruction sets, against which speed is to be
- * seen. Weights that fit the caches can be read faster. */
+ * seen. */
 typedef struct lfm2_machine {
     size_t size;
-    double read_bytes;    /* bytes a second that all threads together load from memory */
+    double read_bytes;    /* bytes a second that all threads together load from memory: new pages,
+                             far more than caches hold */
     double int8_ops;      /* int8 multiplications and additions a second of all threads, by the
                              instructions that the kernels use, in registers */
     const char *read_isa; /* widest loads, e.g. "avx512"; static storage */
     const char *int8_isa; /* e.g. "avx512vnni"; static storage */
     int32_t n_threads;
+    double weights_bytes; /* the same for the packed weights of a model, where they lie; 0: none */
 } lfm2_machine;
 
-/* Measures both within about `seconds` (0 to 60), besides some tenths of a second for 512 MiB of
- * memory, which are given back: reading as the mean of passes over that memory, with the prefetch
- * distance that is best; products as the best of many short pieces. At least one pass or piece of
- * each kind is run. Other work on the machine lowers the results. Errors: ARGUMENT, MEMORY. */
-LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
+/* Measures within about `seconds` (0 to 60), besides some tenths of a second for 512 MiB of memory,
+ * which are given back: reading as the mean of passes over that memory, with the prefetch distance
+ * that is best; products as the best of many short pieces. At least one pass or piece of each kind
+ * is run. `model` may be NULL; the weights of one of this runtime's, loaded in full, are read in
+ * the same way, up to 512 MiB a pass. Small ones are read from the caches; those of a mapped pack
+ * cache may lie in slower memory than new pages do, or be read from the disk first. Other work on
+ * the machine lowers the results. Errors: ARGUMENT, STATE (the model was not loaded in full),
+ * MEMORY. */
+LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, const lfm2_model *model, double seconds,
+                                    lfm2_machine *out);
 
 #ifdef __cplusplus
 }

@@ -201,8 +201,9 @@ enum { LF_PEAK_X = -77, LF_PEAK_W = 90, LF_PEAK_STEP = 512 };
  * left out, and is the same on every ISA. */
 typedef struct lf_peak {
     const char *read_isa, *dot_isa;
-    /* Loads `bytes` (a multiple of LF_PEAK_STEP) from p (aligned to 64) and asks for the line
-     * `ahead` bytes further on; the sum of their 64-bit words. */
+    /* Loads `bytes` (a multiple of LF_PEAK_STEP) from p (aligned to 64); the sum of their 64-bit
+     * words. Unless `ahead` is 0, asks for the lines that many bytes further on, and for those
+     * twice as far into the second level cache. */
     uint64_t (*read)(const void *p, size_t bytes, size_t ahead);
     /* `rounds` times dot_ops / 2 products LF_PEAK_X * LF_PEAK_W, by the instructions that the int8
      * kernels use, in registers; the low bits of their sum. */

@@ -6,16 +6,27 @@
 
 #include <string.h>
 
-/* Far more than caches hold; 1 and 2 GiB measured the same with a last-level cache of 260 MiB. */
-enum { POOL_BYTES = 512 << 20, POOL_STEPS = POOL_BYTES / LF_PEAK_STEP };
+/* Far more than caches hold; 1 and 2 GiB measured the same with a last-level cache of 260 MiB. Of a
+ * model's weights a pass reads about as much, in slices that a thread streams for long beside what
+ * it takes to begin. */
+enum { POOL_BYTES = 512 << 20, POOL_STEPS = POOL_BYTES / LF_PEAK_STEP, SLICE_BYTES = 8 << 20 };
+
+/* What a thread adds up, on a cache line of its own. */
+typedef struct tally {
+    _Alignas(LF_ALIGN) uint64_t sum;
+    uint64_t bytes;
+} tally;
 
 /* All threads do the same piece. */
 typedef struct piece {
     const lf_peak *peak;
-    uint8_t *pool;  /* [POOL_BYTES], one contiguous range a thread */
-    size_t ahead;   /* prefetch distance */
-    size_t rounds;  /* of dot, per thread */
-    uint64_t *sums; /* [threads][LF_ALIGN / 8] */
+    const lfm2_model *model;
+    uint8_t *pool; /* [POOL_BYTES], one contiguous range a thread */
+    size_t ahead;  /* prefetch distance */
+    size_t pass;   /* how often each distance was tried */
+    size_t rounds; /* of dot, per thread */
+    size_t parts;
+    tally *tallies; /* [parts] */
 } piece;
 
 /* The thread that reads a range also touches it first: on machines with several memories it lies
@@ -29,18 +40,50 @@ static void fill_body(void *ctx, uint32_t part, size_t begin, size_t end)
     }
 }
 
-static void read_body(void *ctx, uint32_t part, size_t begin, size_t end)
+/* The share of a part, of whole steps. */
+static void read_share(const piece *p, size_t part, const uint8_t *at, size_t bytes)
 {
+    size_t steps = bytes / LF_PEAK_STEP;
+    size_t begin = steps * part / p->parts * LF_PEAK_STEP;
+    size_t end = steps * (part + 1) / p->parts * LF_PEAK_STEP;
+    tally *t = &p->tallies[part];
+    t->sum += p->peak->read(at + begin, end - begin, p->ahead);
+    t->bytes += end - begin;
+}
+
+static void read_pool(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    for (size_t i = begin; i < end; i++) {
+        const piece *p = ctx;
+        read_share(p, i, p->pool, POOL_BYTES);
+    }
+}
+
+/* Every so many slices one, in the next pass those beside them. */
+static void read_weights(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
     const piece *p = ctx;
-    p->sums[(size_t)part * LF_ALIGN / sizeof(uint64_t)] +=
-        p->peak->read(p->pool + begin * LF_PEAK_STEP, (end - begin) * LF_PEAK_STEP, p->ahead);
+    const lfm2_model *model = p->model;
+    size_t stride = (size_t)(model->packed_bytes / POOL_BYTES) + 1;
+    size_t slice = p->pass;
+    for (size_t m = 0; m < model->n_matrices; m++) {
+        const lf_packed *matrix = model->matrices[m];
+        for (size_t at = 0; at < matrix->bytes; at += SLICE_BYTES, slice++) {
+            size_t left = matrix->bytes - at;
+            for (size_t i = begin; i < end && slice % stride == 0; i++) {
+                read_share(p, i, matrix->panels + at, left < SLICE_BYTES ? left : SLICE_BYTES);
+            }
+        }
+    }
 }
 
 static void dot_body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     const piece *p = ctx;
     for (size_t i = begin; i < end; i++) {
-        p->sums[(size_t)part * LF_ALIGN / sizeof(uint64_t)] += p->peak->dot(p->rounds);
+        p->tallies[part].sum += p->peak->dot(p->rounds);
     }
 }
 
@@ -51,24 +94,35 @@ static double timed(const lf_sched *sched, size_t n, lf_body body, piece *p)
     return lf_os_seconds() - start;
 }
 
-/* Bytes a second: passes over the pool, with each prefetch distance in turn; the mean of the best
- * distance. Not the best pass: what is compared with it are means, too, and where others share the
- * memory single passes are up to 10 % faster. */
-static double read_rate(const lf_sched *sched, piece *p, double seconds)
+static uint64_t bytes_read(const piece *p)
 {
-    static const size_t distances[] = {0, 1024, 2048, 4096};
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < p->parts; i++) {
+        bytes += p->tallies[i].bytes;
+    }
+    return bytes;
+}
+
+/* Bytes a second: passes with each prefetch distance in turn; the mean of the best distance. Not
+ * the best pass: what is compared with it are means, too, and where others share the memory single
+ * passes are up to 10 % faster. */
+static double read_rate(const lf_sched *sched, lf_body body, piece *p, double seconds)
+{
+    static const size_t distances[] = {0, 1024, 2048, 4608};
     enum { N = sizeof distances / sizeof distances[0] };
     double end = lf_os_seconds() + seconds;
     double spent[N] = {0};
-    size_t passes[N] = {0};
+    double bytes[N] = {0};
     for (size_t i = 0; i < N || lf_os_seconds() < end; i++) {
+        uint64_t before = bytes_read(p);
         p->ahead = distances[i % N];
-        spent[i % N] += timed(sched, POOL_STEPS, read_body, p);
-        passes[i % N]++;
+        p->pass = i / N;
+        spent[i % N] += timed(sched, p->parts, body, p);
+        bytes[i % N] += (double)(bytes_read(p) - before);
     }
     double best = 0;
     for (size_t d = 0; d < N; d++) {
-        double rate = spent[d] > 0 ? (double)passes[d] * (double)POOL_BYTES / spent[d] : 0;
+        double rate = spent[d] > 0 ? bytes[d] / spent[d] : 0;
         best = rate > best ? rate : best;
     }
     return best;
@@ -94,7 +148,19 @@ static double dot_rate(const lf_sched *sched, piece *p, double seconds)
     return best;
 }
 
-int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out)
+static int32_t check_model(const lfm2_runtime *runtime, const lfm2_model *model)
+{
+    if (model != NULL && model->runtime != runtime) {
+        return lf_fail(LFM2_E_ARGUMENT, "machine.model", "the model is another runtime's");
+    }
+    if (model != NULL && model->mode != LFM2_LOAD_FULL) {
+        return lf_fail(LFM2_E_STATE, "machine.model", "the model was not loaded in full");
+    }
+    return LFM2_OK;
+}
+
+int32_t lfm2_machine_bench(lfm2_runtime *runtime, const lfm2_model *model, double seconds,
+                           lfm2_machine *out)
 {
     if (runtime == NULL || out == NULL) {
         return lf_api_null(runtime == NULL ? "runtime" : "out");
@@ -103,6 +169,7 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *
         return lf_fail(LFM2_E_ARGUMENT, "machine.seconds", "seconds is %g; allowed: 0 to 60",
                        seconds);
     }
+    LF_TRY(check_model(runtime, model));
     const lf_alloc *alloc = &runtime->alloc;
     const lf_sched *sched = &runtime->sched;
     const lf_peak *peak = &runtime->kernels.peak;
@@ -111,18 +178,24 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *
                             .n_threads = (int32_t)sched->n_threads};
     /* Before memory is asked for: a struct without size fails at once. */
     LF_TRY(lf_api_write(&machine, 0, out, "out"));
+    double each = seconds / (model != NULL ? 3 : 2);
     void *pool = NULL;
-    void *sums = NULL;
+    void *tallies = NULL;
     int32_t status = LFM2_OK;
     LF_TRY_DONE(lf_new(alloc, POOL_BYTES, 1, "machine bench", &pool));
-    LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, LF_ALIGN, "machine bench", &sums));
-    piece p = {.peak = peak, .pool = pool, .sums = sums};
+    LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, sizeof(tally), "machine bench", &tallies));
+    piece p = {.peak = peak,
+               .model = model,
+               .pool = pool,
+               .parts = sched->n_threads,
+               .tallies = tallies};
     lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
-    machine.read_bytes = read_rate(sched, &p, seconds / 2);
-    machine.int8_ops = dot_rate(sched, &p, seconds / 2);
+    machine.read_bytes = read_rate(sched, read_pool, &p, each);
+    machine.weights_bytes = model != NULL ? read_rate(sched, read_weights, &p, each) : 0;
+    machine.int8_ops = dot_rate(sched, &p, each);
     status = lf_api_write(&machine, sizeof machine, out, "out");
 done:
-    lf_free(alloc, sums, sched->n_threads, LF_ALIGN);
+    lf_free(alloc, tallies, sched->n_threads, sizeof(tally));
     lf_free(alloc, pool, POOL_BYTES, 1);
     return status;
 }

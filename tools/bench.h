@@ -60,8 +60,9 @@ typedef struct bench_memory {
 } bench_memory;
 uint64_t bench_peak_rss(bench_memory *memory);
 
-/* Measures the machine. Returns an exit code. */
-int bench_machine(lfm2_runtime *runtime, bench_memory *memory, lfm2_machine *out);
+/* Measures the machine, and reading the model's weights unless it is NULL. Returns an exit code. */
+int bench_machine(lfm2_runtime *runtime, const lfm2_model *model, bench_memory *memory,
+                  lfm2_machine *out);
 
 /* Figure for figure the better one. */
 lfm2_machine bench_better(const lfm2_machine *a, const lfm2_machine *b);

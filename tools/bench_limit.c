@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /* About this long for each measurement: many pieces of some 20 ms. */
-#define MACHINE_SECONDS 0.5
+#define MACHINE_SECONDS 0.75
 
 uint64_t bench_peak_rss(bench_memory *memory)
 {
@@ -16,11 +16,12 @@ uint64_t bench_peak_rss(bench_memory *memory)
     return memory->peak_rss;
 }
 
-int bench_machine(lfm2_runtime *runtime, bench_memory *memory, lfm2_machine *out)
+int bench_machine(lfm2_runtime *runtime, const lfm2_model *model, bench_memory *memory,
+                  lfm2_machine *out)
 {
     bench_peak_rss(memory);
     *out = (lfm2_machine){.size = sizeof *out};
-    int32_t status = lfm2_machine_bench(runtime, MACHINE_SECONDS, out);
+    int32_t status = lfm2_machine_bench(runtime, model, MACHINE_SECONDS, out);
     peak_rss_restart();
     return status == LFM2_OK ? EXIT_OK : fail_library();
 }
@@ -29,6 +30,7 @@ lfm2_machine bench_better(const lfm2_machine *a, const lfm2_machine *b)
 {
     lfm2_machine best = *b;
     best.read_bytes = fmax(a->read_bytes, b->read_bytes);
+    best.weights_bytes = fmax(a->weights_bytes, b->weights_bytes);
     best.int8_ops = fmax(a->int8_ops, b->int8_ops);
     return best;
 }
@@ -47,9 +49,10 @@ static double pass_bytes(const lfm2_model_info *info, double n)
 }
 
 /* Seconds of one pass: the slower of reading and computing, which can at best go on together. */
-static double pass_seconds(const bench_test *t, double bytes, double macs)
+static double pass_seconds(const bench_test *t, double weights, double kv, double macs)
 {
-    return fmax(bytes / t->machine.read_bytes, 2 * macs / t->machine.int8_ops);
+    double reading = weights / t->machine.weights_bytes + kv / t->machine.read_bytes;
+    return fmax(reading, 2 * macs / t->machine.int8_ops);
 }
 
 void bench_limit(bench_test *t, uint32_t chunk, double kv_row)
@@ -65,13 +68,13 @@ void bench_limit(bench_test *t, uint32_t chunk, double kv_row)
         /* The head is for the last token of the prompt alone. */
         bool last = done == t->n_prompt;
         double kv = kv_row * ((double)t->depth + done);
-        t->limit_seconds += pass_seconds(t, pass_bytes(info, n) - (last ? 0 : head_bytes) + kv,
+        t->limit_seconds += pass_seconds(t, pass_bytes(info, n) - (last ? 0 : head_bytes), kv,
                                          n * (token_macs - head_macs) + (last ? head_macs : 0));
     }
     for (uint32_t i = 0; i < t->n_gen; i++) {
         double kv = kv_row * t->n_seqs * ((double)t->depth + i + 1);
         t->limit_seconds +=
-            pass_seconds(t, pass_bytes(info, t->n_seqs) + kv, token_macs * t->n_seqs);
+            pass_seconds(t, pass_bytes(info, t->n_seqs), kv, token_macs * t->n_seqs);
     }
 }
 
@@ -94,7 +97,7 @@ int bench_machine_alone(const bench_opts *opts)
         bench_memory memory = {0};
         code = runtime_open(&model, &runtime);
         if (code == EXIT_OK) {
-            code = bench_machine(runtime, &memory, &m);
+            code = bench_machine(runtime, NULL, &memory, &m);
         }
         if (code == EXIT_OK && opts->format == BENCH_MD) {
             out_printf("| %d | %.2f | %s | %.0f | %s |\n", (int)m.n_threads, m.read_bytes * 1e-9,

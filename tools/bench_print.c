@@ -15,7 +15,7 @@ typedef struct speed {
     double step_seconds; /* until the first token is known (prompts), of one step (generation) */
     double limit;        /* tokens a second; NAN: not known */
     double percent;      /* of the limit */
-    double read_bytes, int8_ops; /* a second; NAN: not measured */
+    double read_bytes, weights_bytes, int8_ops; /* a second; NAN: not measured */
 } speed;
 
 static speed summarise(const bench_test *t)
@@ -23,7 +23,11 @@ static speed summarise(const bench_test *t)
     uint32_t n = t->opts->repetitions;
     double tokens = bench_tokens(t);
     const double unknown = (double)NAN;
-    speed s = {.limit = unknown, .percent = unknown, .read_bytes = unknown, .int8_ops = unknown};
+    speed s = {.limit = unknown,
+               .percent = unknown,
+               .read_bytes = unknown,
+               .weights_bytes = unknown,
+               .int8_ops = unknown};
     double squares = 0;
     for (uint32_t i = 0; i < n; i++) {
         double rate = t->seconds[i] > 0 ? tokens / t->seconds[i] : 0;
@@ -36,6 +40,7 @@ static speed summarise(const bench_test *t)
     s.step_seconds = s.mean_seconds / (t->n_gen > 0 ? t->n_gen : 1);
     if (t->machine.n_threads > 0) {
         s.read_bytes = t->machine.read_bytes;
+        s.weights_bytes = t->machine.weights_bytes;
         s.int8_ops = t->machine.int8_ops;
     }
     if (t->limit_seconds > 0) {
@@ -60,7 +65,7 @@ void bench_print_head(const bench_opts *opts)
         out_printf("model,type,size,params,cpu,threads,kv,n_prompt,n_gen,n_depth,seconds,"
                    "tokens_per_second,deviation,load_seconds,peak_rss,n_seqs,ms,"
                    "limit_tokens_per_second,percent_of_limit,read_bytes_per_second,"
-                   "int8_ops_per_second,from_cache\n");
+                   "weights_bytes_per_second,int8_ops_per_second,from_cache\n");
     } else {
         out_printf("[");
     }
@@ -121,6 +126,7 @@ static void print_csv(const bench_test *t, const speed *s)
     csv_number(s->limit);
     csv_number(s->percent);
     csv_number(s->read_bytes);
+    csv_number(s->weights_bytes);
     csv_number(s->int8_ops);
     out_printf(",%u\n", t->info->from_cache);
 }
@@ -154,6 +160,7 @@ static void print_json(const bench_test *t, const speed *s, bool first)
     json_field("limit_tokens_per_second", s->limit);
     json_field("percent_of_limit", s->percent);
     json_field("read_bytes_per_second", s->read_bytes);
+    json_field("weights_bytes_per_second", s->weights_bytes);
     json_field("int8_ops_per_second", s->int8_ops);
     json_field("load_seconds", t->load_seconds);
     out_printf(",\"from_cache\":%s,\"peak_rss\":%" PRIu64 "}",
@@ -192,9 +199,10 @@ void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_
     }
     if (high->n_threads > 0) {
         out_printf(
-            "limit: reading memory (%s) %.1f to %.1f GB/s, int8 products (%s) %.0f to %.0f "
-            "GOP/s, measured between the tests; weights\nthat fit the caches are read faster\n",
-            high->read_isa, low->read_bytes * 1e-9, high->read_bytes * 1e-9, high->int8_isa,
-            low->int8_ops * 1e-9, high->int8_ops * 1e-9);
+            "limit, measured between the tests: reading (%s) these weights %.1f to %.1f GB/s, new "
+            "memory %.1f to %.1f GB/s,\nint8 products (%s) %.0f to %.0f GOP/s\n",
+            high->read_isa, low->weights_bytes * 1e-9, high->weights_bytes * 1e-9,
+            low->read_bytes * 1e-9, high->read_bytes * 1e-9, high->int8_isa, low->int8_ops * 1e-9,
+            high->int8_ops * 1e-9);
     }
 }

@@ -325,7 +325,7 @@ static int watch_machine(bench_run *r, bench_test *t)
     if (r->opts->no_roofline) {
         return EXIT_OK;
     }
-    int code = bench_machine(r->opened.runtime, &r->memory, &now);
+    int code = bench_machine(r->opened.runtime, r->opened.model, &r->memory, &now);
     if (code != EXIT_OK) {
         return code;
     }
@@ -339,6 +339,7 @@ static int watch_machine(bench_run *r, bench_test *t)
     r->before = now;
     r->high = bench_better(&r->high, &now);
     r->low.read_bytes = fmin(r->low.read_bytes, now.read_bytes);
+    r->low.weights_bytes = fmin(r->low.weights_bytes, now.weights_bytes);
     r->low.int8_ops = fmin(r->low.int8_ops, now.int8_ops);
     return EXIT_OK;
 }
@@ -537,10 +538,10 @@ const command cmd_bench = {
         "repetitions and its standard deviation; of several sequences, all tokens count. Each\n"
         "thread count loads the model anew; with several, the peak of the resident memory is that\n"
         "of the process so far.\n\n"
-        "The limit is what the machine could do at best: weights and attention memory at the\n"
-        "bandwidth of reading, or multiplications at the peak of int8 products, whichever takes\n"
-        "longer. Both are measured before and after each test, in about a second, and the better\n"
-        "figure counts.",
+        "The limit is what the machine could do at best: weights at the bandwidth of reading\n"
+        "them where they lie and attention memory at that of new memory, or multiplications at\n"
+        "the peak of int8 products, whichever takes longer. All are measured before and after\n"
+        "each test, in about a second, and the better figure counts.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .run = run,

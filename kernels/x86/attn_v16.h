@@ -13,7 +13,7 @@
 
 #include "kernels/x86/exp_v16.h"
 
-enum { ATTN_MOST = 32, ATTN_SLICE = 64, ATTN_AHEAD = 1024 };
+enum { ATTN_MOST = 32, ATTN_SLICE = 64, ATTN_AHEAD = 2048 };
 
 /* How numbers of K and V come: an lf_kv_type as it is stored, or widened. */
 enum { ATTN_WIDE = LF_KV_COUNT };
@@ -58,14 +58,15 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
                                : ((const float *)at)[i];
 }
 
-/* At the vectors from number i on: what corresponds to them in the next block goes to the second
- * level cache, what follows in this block to the first. Either alone is slower (README). */
+/* At the vectors from number i on: what follows in this block goes to the first level cache, then
+ * what corresponds to them in the next block to the second. Either alone, and the other order, is
+ * slower (README). */
 LF_INLINE void attn_fetch(const int type, const size_t vectors, const attn_numbers *numbers,
                           size_t i)
 {
     for (size_t b = 0; type != ATTN_WIDE && b < vectors * 16 * attn_size(type); b += 64) {
-        _mm_prefetch(numbers->next + i * attn_size(type) + b, _MM_HINT_T1);
         _mm_prefetch((const char *)numbers->at + i * attn_size(type) + b + ATTN_AHEAD, _MM_HINT_T0);
+        _mm_prefetch(numbers->next + i * attn_size(type) + b, _MM_HINT_T1);
     }
 }
 

@@ -12,10 +12,13 @@ static uint64_t read_avx2(const void *p, size_t bytes, size_t ahead)
         sum[c] = _mm256_setzero_si256();
     }
     for (; at < end; at += STEP) {
+        for (size_t line = 0; ahead != 0 && line < STEP; line += 64) {
+            _mm_prefetch(at + ahead + line, _MM_HINT_T0);
+        }
+        for (size_t line = 0; ahead != 0 && line < STEP; line += 64) {
+            _mm_prefetch(at + 2 * ahead + line, _MM_HINT_T1);
+        }
         for (size_t c = 0; c < CHAINS; c++) {
-            if (c % 2 == 0) {
-                _mm_prefetch(at + ahead + 32 * c, _MM_HINT_T0);
-            }
             const __m256i *v = (const __m256i *)(const void *)(at + 32 * c);
             sum[c] = _mm256_add_epi64(sum[c], _mm256_load_si256(v));
         }

@@ -12,8 +12,13 @@ static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
         sum[c] = _mm512_setzero_si512();
     }
     for (; at < end; at += STEP) {
-        for (size_t c = 0; c < CHAINS; c++) {
+        for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
             _mm_prefetch(at + ahead + 64 * c, _MM_HINT_T0);
+        }
+        for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
+            _mm_prefetch(at + 2 * ahead + 64 * c, _MM_HINT_T1);
+        }
+        for (size_t c = 0; c < CHAINS; c++) {
             sum[c] = _mm512_add_epi64(sum[c], _mm512_load_si512(at + 64 * c));
         }
     }

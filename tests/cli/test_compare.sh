@@ -16,7 +16,7 @@ compares 0 --help
 out_has 'Usage: tools/compare'
 err_empty
 for wrong in --bogus nonsense --model '--rows=pp512,nope' '--seed x' '--rounds 0' '--threads 0' \
-    '--type ../x' '--rounds 1 --quick --threads'; do
+    '--type ../x' '--rounds 1 --quick --threads' '--rounds 08' '--threads 1.5'; do
     # shellcheck disable=SC2086
     compares 2 $wrong
     err_has "Try 'tools/compare --help'"
@@ -25,6 +25,21 @@ compares 1 --model "$work/none.gguf"
 err_has 'no such model'
 compares 1 --chroot "$work/none"
 err_has 'no such folder'
+# Known before anything runs: where the table cannot go
+cp "$demo" "$work/mine.bin"
+compares 1 --model "$work/mine.bin" --out "$work/mine.bin"
+err_has '--out names a model'
+cmp -s "$demo" "$work/mine.bin"
+report 'the model is as it was' $?
+compares 1 --out "$work/new.gguf"
+err_has '--out names a model'
+mkdir "$work/folder.md"
+compares 1 --out "$work/folder.md"
+err_has 'cannot write'
+compares 1 --out "$work/none/t.md"
+err_has 'cannot write'
+[ ! -e "$work/asked" ]
+report 'nothing was measured' $?
 
 # The stand-ins say what they were asked, and answer as the real ones do.
 stand_in() { # NAME, the script's body on standard input
@@ -67,7 +82,7 @@ compares 0 --model "$work/tiny.gguf" --lfm2 "$program" --threads 1 --out "$work/
     --rounds 1 --rows pp2048,pp32,npl8,start,start-nocache,rss
 [ "$(grep -c '^| .* |$' "$work/t.md")" -eq 8 ]
 report 'a head and six rows' $?
-[ "$(awk -F'|' '/^\|/ { print NF }' "$work/t.md" | uniq)" -eq 9 ]
+[ "$(awk -F'|' '/^\|/ { print NF }' "$work/t.md" | uniq)" -eq 10 ]
 report 'as many cells as columns' $?
 ! grep '^|' "$work/t.md" | grep -qE '\| *\||failed|nan|inf'
 report 'no cell is empty' $?
