@@ -53,9 +53,9 @@ exits 0 bench -t 1 -m "$demo" --cache "$work/pack" --no-cache -p 0 -n 1 -r 1 --n
 out_has '"from_cache":false,'
 
 # The limit, by hand: the time that reading the weights and the attention memory of the tests of a
-# tiny model in f32 takes at least, from the two bandwidths and the limit that are printed. 3,948,544 weights work on a token, 524,288 of them in the head; of
-# 16 experts' 4 x 3 x 256 x 96 weights 4 work, 3,538,944 weights do not; 1024 bytes of attention
-# memory a token.
+# tiny model in f32 takes at least, from the two bandwidths and the limit that are printed. 3,948,544
+# weights work on a token, 524,288 of them in the head; of 16 experts' 4 x 3 x 256 x 96 weights 4 work,
+# 3,538,944 weights do not; 1024 bytes of attention memory a token.
 exits 0 synth --shape tiny --type f32 "$work/tiny.gguf"
 bytes_read() { # WEIGHTS ATTENTION ARGUMENT...
     local weights=$1 kv=$2
