@@ -96,6 +96,9 @@ enum {
     LFM2_CPU_GFNI = 32,
     LFM2_CPU_SSE41 = 64,
     LFM2_CPU_AVX = 128,
+    LFM2_CPU_NEON = 256,     /* Advanced SIMD of arm64 */
+    LFM2_CPU_DOTPROD = 512,  /* its int8 dot products */
+    LFM2_CPU_I8MM = 1024,    /* its int8 matrix products */
     LFM2_CPU_ALL = 0x7fffffff
 };
 

@@ -26,6 +26,15 @@ static uint32_t detect_x86(void)
     return lf_cpu_without(cpu, 0);
 }
 
+static uint32_t detect_arm(void)
+{
+    uint32_t cpu = 0;
+    cpu |= cpuinfo_has_arm_neon() ? LF_CPU_NEON : 0;
+    cpu |= cpuinfo_has_arm_neon_dot() ? LF_CPU_DOTPROD : 0;
+    cpu |= cpuinfo_has_arm_i8mm() ? LF_CPU_I8MM : 0;
+    return lf_cpu_without(cpu, 0);
+}
+
 bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores)
 {
     *cpu = 0;
@@ -33,7 +42,7 @@ bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores)
     if (!cpuinfo_initialize()) {
         return false;
     }
-    *cpu = detect_x86(); /* on other machines cpuinfo answers no to every question */
+    *cpu = detect_x86() | detect_arm(); /* cpuinfo answers no to what is another machine's */
     *physical_cores = cpuinfo_get_cores_count();
     return true;
 }
@@ -43,10 +52,11 @@ uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable)
     static const struct {
         uint32_t feature, base;
     } needs[] = {/* in an order in which one pass suffices */
-                 {LF_CPU_AVX, LF_CPU_SSE41},        {LF_CPU_GFNI, LF_CPU_SSE41},
-                 {LF_CPU_AVX2, LF_CPU_AVX},         {LF_CPU_AVXVNNI, LF_CPU_AVX2},
-                 {LF_CPU_AVX512, LF_CPU_AVX2},      {LF_CPU_AVX512VNNI, LF_CPU_AVX512},
-                 {LF_CPU_AVX512BF16, LF_CPU_AVX512}};
+                 {LF_CPU_AVX, LF_CPU_SSE41},         {LF_CPU_GFNI, LF_CPU_SSE41},
+                 {LF_CPU_AVX2, LF_CPU_AVX},          {LF_CPU_AVXVNNI, LF_CPU_AVX2},
+                 {LF_CPU_AVX512, LF_CPU_AVX2},       {LF_CPU_AVX512VNNI, LF_CPU_AVX512},
+                 {LF_CPU_AVX512BF16, LF_CPU_AVX512}, {LF_CPU_DOTPROD, LF_CPU_NEON},
+                 {LF_CPU_I8MM, LF_CPU_DOTPROD}};
     cpu &= ~disable;
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
         if ((cpu & needs[i].base) == 0) {
@@ -75,6 +85,10 @@ static const lf_gemm *const gemms[] = {
     &lf_gemms_f32_x86[0],       &lf_gemms_f32_x86[1],       &lf_gemms_f32_x86[2],
     &lf_gemms_f32_x86[3],       &lf_gemms_qb4w_x86[1],      &lf_gemms_qb4w_x86[0],
     &lf_gemms_qb4w_x86[2],      &lf_gemms_qb4w_x86[3],      &lf_gemms_qb4w_x86[4],
+#endif
+#if LF_ARCH_ARM64
+    &lf_gemms_qb4w_arm[0],      &lf_gemms_qb4w_arm[1],      &lf_gemms_qb4w_arm[2],
+    &lf_gemm_f32_neonfma,
 #endif
     &lf_gemms_scalar[0],        &lf_gemms_scalar[1],        &lf_gemms_scalar[2],
     &lf_gemms_scalar[3],        &lf_gemms_scalar[4],        &lf_gemms_scalar[5],
@@ -183,6 +197,18 @@ static void init_x86(lf_kernels *table)
 }
 #endif
 
+#if LF_ARCH_ARM64
+static void init_arm(lf_kernels *table)
+{
+    if ((table->cpu & LF_CPU_NEON) != 0) {
+        table->acts[LF_A_QD8] = lf_act_qd8_neon;
+    }
+    if (table->pick != LF_PICK_OWN) {
+        lf_ops_xnnpack_arm(table->cpu, &table->ops);
+    }
+}
+#endif
+
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
 {
     *table = (lf_kernels){.cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick};
@@ -195,5 +221,8 @@ void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
     table->peak = lf_peak_scalar;
 #if LF_ARCH_X86
     init_x86(table);
+#endif
+#if LF_ARCH_ARM64
+    init_arm(table);
 #endif
 }

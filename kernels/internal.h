@@ -278,7 +278,8 @@ enum {
     LF_GEMMS_K = 3,     /* LF_W_Q4K, LF_W_Q5K, LF_W_Q6K */
     LF_GEMMS_FLOAT = 3, /* LF_W_F32, LF_W_F16, LF_W_BF16 */
     LF_GEMMS_QB4W_X86 = 5,
-    LF_GEMMS_F32_X86 = 4
+    LF_GEMMS_F32_X86 = 4,
+    LF_GEMMS_QB4W_ARM = 3
 };
 extern const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR];
 extern const lf_gemm lf_gemm_q4_avx2, lf_gemm_q4_avxvnni, lf_gemm_q4_avx512vnni;
@@ -293,6 +294,11 @@ extern const lf_act lf_act_qd8_scalar, lf_act_qd8_sse41, lf_act_qd8_avx, lf_act_
     lf_act_qd8_avx512;
 extern const lf_gemm lf_gemms_qb4w_x86[LF_GEMMS_QB4W_X86], lf_gemms_f32_x86[LF_GEMMS_F32_X86];
 void lf_ops_xnnpack_x86(uint32_t cpu, lf_ops *ops);
+
+/* arm/xnnpack.c: the same. */
+extern const lf_act lf_act_qd8_neon;
+extern const lf_gemm lf_gemms_qb4w_arm[LF_GEMMS_QB4W_ARM], lf_gemm_f32_neonfma;
+void lf_ops_xnnpack_arm(uint32_t cpu, lf_ops *ops);
 
 /* x86/act_*.c */
 extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i8x2b32_avx2,

@@ -25,7 +25,10 @@ enum {
     LF_CPU_AVX512BF16 = 16,
     LF_CPU_GFNI = 32,
     LF_CPU_SSE41 = 64,
-    LF_CPU_AVX = 128
+    LF_CPU_AVX = 128,
+    LF_CPU_NEON = 256,
+    LF_CPU_DOTPROD = 512,
+    LF_CPU_I8MM = 1024
 };
 
 typedef enum { LF_BY_SCALAR, LF_BY_LFM2, LF_BY_XNNPACK } lf_provider;
@@ -103,6 +106,7 @@ typedef struct lf_gemm {
     lf_aformat acts;
     bool mins; /* LF_W_I8G: the panel has minimums */
     uint32_t mr, nr;
+    uint32_t kr; /* XNNPACK int4: consecutive k of a column in a panel; otherwise 0 */
     uint32_t k_multiple; /* k must be a multiple of this */
     bool stored; /* pack takes the format's blocks as stored; for Q4_0 and Q8_0 also codes */
     bool exact;  /* follows the arithmetic contract above bit for bit */

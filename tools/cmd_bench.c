@@ -95,7 +95,7 @@ static const opt_spec model_only[] = {
      .name = "cpu-disable",
      .arg = "LIST",
      .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
-             "avx512vnni, avx512bf16, all",
+             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all",
      .offset = offsetof(bench_opts, model) + offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},
     {.kind = OPT_TEXT,
@@ -187,35 +187,20 @@ static void fill_ids(int32_t *ids, size_t n, uint32_t n_vocab)
     }
 }
 
-/* What a step returned, or that the program is to end: the session notices an interrupt only while
- * layers are left to compute. */
-static int32_t step_status(int32_t status)
-{
-    return status == LFM2_OK && interrupt_seen() ? LFM2_E_CANCELLED : status;
-}
-
-static int test_code(int32_t status)
-{
-    if (status == LFM2_E_CANCELLED) {
-        return fail("cli.interrupted", "interrupted");
-    }
-    return status == LFM2_OK ? EXIT_OK : fail_library();
-}
-
 /* Holds `depth` tokens, then measures n_prompt at once or n_gen one by one. */
 static int32_t measure_once(lfm2_session *session, const int32_t *ids, const bench_test *t,
                             double *seconds)
 {
     int32_t status = lfm2_session_reset(session);
     if (status == LFM2_OK && t->depth > 0) {
-        status = step_status(lfm2_session_prefill(session, ids, t->depth));
+        status = interrupt_status(lfm2_session_prefill(session, ids, t->depth));
     }
     double start = now_seconds();
     if (status == LFM2_OK && t->n_prompt > 0) {
-        status = step_status(lfm2_session_prefill(session, ids + t->depth, t->n_prompt));
+        status = interrupt_status(lfm2_session_prefill(session, ids + t->depth, t->n_prompt));
     }
     for (uint32_t i = 0; i < t->n_gen && status == LFM2_OK; i++) {
-        status = step_status(lfm2_session_decode(session, ids[t->depth + i]));
+        status = interrupt_status(lfm2_session_decode(session, ids[t->depth + i]));
     }
     *seconds = now_seconds() - start;
     return status;
@@ -233,14 +218,14 @@ static int32_t measure_many(lfm2_session *const *sessions, const int32_t *ids, c
         if (status == LFM2_OK && t->depth > 0) {
             status = lfm2_session_prefill(sessions[s], ids + s * n_ids, t->depth);
         }
-        status = step_status(status);
+        status = interrupt_status(status);
     }
     double start = now_seconds();
     for (uint32_t i = 0; i < t->n_gen && status == LFM2_OK; i++) {
         for (uint32_t s = 0; s < t->n_seqs; s++) {
             next[s] = ids[s * n_ids + t->depth + i];
         }
-        status = step_status(lfm2_session_decode_many(sessions, next, t->n_seqs));
+        status = interrupt_status(lfm2_session_decode_many(sessions, next, t->n_seqs));
     }
     *seconds = now_seconds() - start;
     return status;
@@ -255,7 +240,7 @@ static int measure(lfm2_session *session, const int32_t *ids, bench_test *t)
     for (uint32_t i = 0; i < t->opts->repetitions && status == LFM2_OK; i++) {
         status = measure_once(session, ids, t, &t->seconds[i]);
     }
-    return test_code(status);
+    return interrupt_code(status);
 }
 
 /* Sessions of their own, just large enough. */
@@ -286,7 +271,7 @@ static int measure_sequences(lfm2_model *model, bench_test *t)
         for (uint32_t i = 0; i < t->opts->repetitions && status == LFM2_OK; i++) {
             status = measure_many(sessions, ids, t, &t->seconds[i]);
         }
-        code = test_code(status);
+        code = interrupt_code(status);
         interrupt_end();
     }
     for (uint32_t s = 0; s < t->n_seqs; s++) {
@@ -376,9 +361,9 @@ enum { WARM_UP = 64 };
 static int warm_up(bench_run *r)
 {
     interrupt_begin(r->session);
-    int32_t status = step_status(lfm2_session_prefill(r->session, r->ids, WARM_UP));
+    int32_t status = interrupt_status(lfm2_session_prefill(r->session, r->ids, WARM_UP));
     interrupt_end();
-    return test_code(status);
+    return interrupt_code(status);
 }
 
 /* All tests of one model at one thread count. */

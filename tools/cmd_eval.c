@@ -224,7 +224,10 @@ static int generate(eval *e, const id_list *ids)
         lfm2_generate(e->session, e->sampler, ids->data, ids->n, &options, &result) != LFM2_OK) {
         return fail_library();
     }
-    if (result.finish == LFM2_FINISH_CANCELLED || result.finish == LFM2_FINISH_CALLBACK) {
+    if (result.finish == LFM2_FINISH_CANCELLED || interrupt_seen()) {
+        return interrupt_code(LFM2_E_CANCELLED);
+    }
+    if (result.finish == LFM2_FINISH_CALLBACK) {
         return fail("cli.stopped", "stopped");
     }
     return EXIT_OK;

@@ -68,9 +68,10 @@ static int evaluate(const logits_opts *opts, lfm2_session *session, const id_lis
     int code = EXIT_OK;
     for (size_t i = 0; i < ids->n && code == EXIT_OK; i += step) {
         size_t n = ids->n - i < step ? ids->n - i : step;
-        code = lfm2_session_eval(session, ids->data + i, n, rows) == LFM2_OK
-                   ? outfile_write(file, rows, n * n_vocab * sizeof *rows)
-                   : fail_library();
+        code = interrupt_code(interrupt_status(lfm2_session_eval(session, ids->data + i, n, rows)));
+        if (code == EXIT_OK) {
+            code = outfile_write(file, rows, n * n_vocab * sizeof *rows);
+        }
         progress_update(&bar, (double)(i + n) / (double)ids->n);
     }
     progress_end(&bar);

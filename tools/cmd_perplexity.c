@@ -173,16 +173,15 @@ static int run_window(measure *m, const int32_t *ids)
 {
     uint32_t n_ctx = m->shape.n_ctx;
     uint32_t first = n_ctx / 2;
-    if (lfm2_session_reset(m->session) != LFM2_OK ||
-        lfm2_session_prefill(m->session, ids, first) != LFM2_OK) {
-        return fail_library();
+    int32_t status = lfm2_session_reset(m->session);
+    if (status == LFM2_OK) {
+        status = interrupt_status(lfm2_session_prefill(m->session, ids, first));
     }
-    int code = EXIT_OK;
+    int code = interrupt_code(status);
     for (uint32_t at = first; at + 1 < n_ctx && code == EXIT_OK;) {
         uint32_t n = n_ctx - 1 - at < EVAL_STEP ? n_ctx - 1 - at : EVAL_STEP;
-        if (lfm2_session_eval(m->session, ids + at, n, m->logits) != LFM2_OK) {
-            return fail_library();
-        }
+        code =
+            interrupt_code(interrupt_status(lfm2_session_eval(m->session, ids + at, n, m->logits)));
         for (uint32_t i = 0; i < n && code == EXIT_OK; i++) {
             code = score(m, m->logits + (size_t)i * m->shape.n_vocab, ids[at + i + 1]);
         }

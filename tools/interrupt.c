@@ -48,3 +48,16 @@ bool interrupt_seen(void)
 {
     return seen != 0;
 }
+
+int32_t interrupt_status(int32_t status)
+{
+    return status == LFM2_OK && interrupt_seen() ? LFM2_E_CANCELLED : status;
+}
+
+int interrupt_code(int32_t status)
+{
+    if (status == LFM2_E_CANCELLED) {
+        return fail("cli.interrupted", "interrupted");
+    }
+    return status == LFM2_OK ? EXIT_OK : fail_library();
+}

@@ -14,4 +14,11 @@ void interrupt_end(void);
 
 bool interrupt_seen(void);
 
+/* What a step of a session returned, or LFM2_E_CANCELLED if an interrupt was seen: the session
+ * itself notices one only while layers are left to compute. */
+int32_t interrupt_status(int32_t status);
+
+/* The exit code of such a status; what went wrong is said. */
+int interrupt_code(int32_t status);
+
 #endif /* LFM2_TOOLS_INTERRUPT_H */

@@ -26,6 +26,9 @@ const opt_choice cpu_choices[] = {
     {"avx512", LFM2_CPU_AVX512},
     {"avx512vnni", LFM2_CPU_AVX512VNNI},
     {"avx512bf16", LFM2_CPU_AVX512BF16},
+    {"neon", LFM2_CPU_NEON},
+    {"dotprod", LFM2_CPU_DOTPROD},
+    {"i8mm", LFM2_CPU_I8MM},
     {"all", LFM2_CPU_ALL},
     {NULL, 0},
 };
@@ -56,7 +59,7 @@ const opt_spec model_specs[MODEL_SPECS] = {
      .name = "cpu-disable",
      .arg = "LIST",
      .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
-             "avx512vnni, avx512bf16, all",
+             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all",
      .offset = offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},
     {.kind = OPT_CHOICE,

@@ -74,7 +74,7 @@ void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, s
 
 size_t lf_panel_bytes_qb4w(size_t nr, size_t k)
 {
-    /* sums, per block two groups of 8 bytes and a bf16 scale, biases */
+    /* sums, per block 16 bytes of codes and a bf16 scale, biases */
     return lf_ceil(nr * (sizeof(float) + k / 32 * 18 + sizeof(float)) + 16, 64);
 }
 
@@ -93,7 +93,7 @@ static float from_bf16(uint16_t h)
     return lf_float((uint32_t)h << 16);
 }
 
-void lf_pack_qb4w(size_t nr, size_t k, const lf_panel_source *source, void *panel)
+void lf_pack_qb4w(size_t nr, size_t kr, size_t k, const lf_panel_source *source, void *panel)
 {
     uint8_t *out = panel;
     memset(out, 0, lf_panel_bytes_qb4w(nr, k));
@@ -105,10 +105,10 @@ void lf_pack_qb4w(size_t nr, size_t k, const lf_panel_source *source, void *pane
             float scale = from_bf16(to_bf16(source->scales[c * (k / 32) + b]));
             int32_t sum = 0;
             for (size_t i = 0; i < 16; i++) {
-                /* Bytes 0..7 of the column: k 0..7 low, 8..15 high; the second group follows. */
-                const int8_t *w = codes + b * 32 + i / 8 * 16 + i % 8;
-                sum += w[0] + w[8];
-                block[i / 8 * nr * 8 + c * 8 + i % 8] = (uint8_t)((w[0] & 15) | (w[8] & 15) << 4);
+                const int8_t *w = codes + b * 32 + i / kr * 2 * kr + i % kr;
+                sum += w[0] + w[kr];
+                block[i / kr * nr * kr + c * kr + i % kr] =
+                    (uint8_t)((w[0] & 15) | (w[kr] & 15) << 4);
             }
             corrections -= scale * (float)sum;
             uint16_t stored = to_bf16(scale / 16.0f); /* kernels use nibbles as 16 * code */

@@ -25,9 +25,10 @@ void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, s
 /* ---- Matrices: one call of a micro-kernel a panel -----------------------------------------------
  */
 
-/* int4 with an f32 scale per 32 that is rounded to bf16, nr columns, groups of 8 k. */
+/* int4 with an f32 scale per 32 that is rounded to bf16, nr columns, groups of kr bytes a column,
+ * whose low nibbles are kr consecutive k, their high nibbles the next kr. */
 size_t lf_panel_bytes_qb4w(size_t nr, size_t k);
-void lf_pack_qb4w(size_t nr, size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_qb4w(size_t nr, size_t kr, size_t k, const lf_panel_source *source, void *panel);
 void lf_run_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
                  const void *tile, const void *panels, float *c, size_t c_stride);
 
@@ -36,5 +37,73 @@ size_t lf_panel_bytes_f32_xnnpack(size_t nr, size_t k);
 void lf_pack_f32_xnnpack(size_t nr, size_t k, const lf_panel_source *source, void *panel);
 void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
                         const void *tile, const void *panels, float *c, size_t c_stride);
+
+/* ---- Rows of the tables, from the micro-kernels for one row and for many ----------------------
+ */
+
+#define LF_QD8(isa_name, feature, minmax, convert)                                                 \
+    static void quantize_##isa_name(size_t k, const float *x, void *row)                           \
+    {                                                                                              \
+        lf_quantize_qd8(minmax, convert, k, x, row);                                               \
+    }                                                                                              \
+    const lf_act lf_act_qd8_##isa_name = {.name = "qd8",                                           \
+                                          .by = LF_BY_XNNPACK,                                     \
+                                          .needs = feature,                                        \
+                                          .row_bytes = lf_row_bytes_qd8,                           \
+                                          .quantize = quantize_##isa_name,                         \
+                                          .tile_bytes = lf_tile_bytes_qd8,                         \
+                                          .tile = lf_tile_qd8};
+
+#define LF_QB4W_PANEL(nr, kr)                                                                      \
+    static size_t qb4w_bytes_##nr##c##kr(size_t k)                                                 \
+    {                                                                                              \
+        return lf_panel_bytes_qb4w(nr, k);                                                         \
+    }                                                                                              \
+    static void qb4w_pack_##nr##c##kr(size_t k, const lf_panel_source *source, void *panel)        \
+    {                                                                                              \
+        lf_pack_qb4w(nr, kr, k, source, panel);                                                    \
+    }
+
+#define LF_QB4W_RUN(isa_name, columns, one, many)                                                  \
+    static void qb4w_##isa_name(size_t m, size_t n, size_t k, const void *tile,                    \
+                                const void *panels, float *c, size_t c_stride)                     \
+    {                                                                                              \
+        lf_run_qb4w(m == 1 ? one : many, columns, m, n, k, tile, panels, c, c_stride);             \
+    }
+
+#define LF_QB4W_ROW(isa_name, feature, rows, columns, group)                                       \
+    {                                                                                              \
+        .name = "qd8_f32_qb4w_gemm_" #rows "x" #columns "c" #group "__" #isa_name,                 \
+        .isa = #isa_name, .by = LF_BY_XNNPACK, .needs = feature, .weights = LF_W_Q4,               \
+        .acts = LF_A_QD8, .mr = rows, .nr = columns, .kr = group, .k_multiple = 32,                \
+        .exact = false, .panel_bytes = qb4w_bytes_##columns##c##group,                             \
+        .pack = qb4w_pack_##columns##c##group, .fn = qb4w_##isa_name                               \
+    }
+
+#define LF_F32_PANEL(nr)                                                                           \
+    static size_t f32_bytes_##nr(size_t k)                                                         \
+    {                                                                                              \
+        return lf_panel_bytes_f32_xnnpack(nr, k);                                                  \
+    }                                                                                              \
+    static void f32_pack_##nr(size_t k, const lf_panel_source *source, void *panel)                \
+    {                                                                                              \
+        lf_pack_f32_xnnpack(nr, k, source, panel);                                                 \
+    }
+
+#define LF_F32_RUN(isa_name, columns, one, many)                                                   \
+    static void f32_##isa_name(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
+                               float *c, size_t c_stride)                                          \
+    {                                                                                              \
+        lf_run_f32_xnnpack(m == 1 ? one : many, columns, m, n, k, tile, panels, c, c_stride);      \
+    }
+
+/* Those with a fused multiply-add follow the contract: one chain a result, k ascending. */
+#define LF_F32_ROW(isa_name, feature, rows, columns, is_exact)                                     \
+    {                                                                                              \
+        .name = "f32_f32_f32_gemm_" #rows "x" #columns "__" #isa_name, .isa = #isa_name,           \
+        .by = LF_BY_XNNPACK, .needs = feature, .weights = LF_W_F32, .acts = LF_A_F32, .mr = rows,  \
+        .nr = columns, .k_multiple = 1, .exact = is_exact, .panel_bytes = f32_bytes_##columns,     \
+        .pack = f32_pack_##columns, .fn = f32_##isa_name                                           \
+    }
 
 #endif /* LF_KERNELS_XNNPACK_BIND_H */

@@ -75,11 +75,13 @@ lf_cache_key lf_cache_key_of(const lf_source *source, lf_packed *const *matrices
     uint64_t hash = 0;
     for (size_t i = 0; i < n; i++) {
         const lf_packed *m = matrices[i];
-        /* Kernels of one provider and format share a panel layout per number of columns. */
+        /* Kernels of one provider and format share a panel layout per number of columns and, where
+         * kr says so, of consecutive k. */
         uint64_t layout[] = {m->gemm->by == LF_BY_XNNPACK,
                              m->gemm->weights,
                              m->gemm->mins,
                              m->gemm->nr,
+                             m->gemm->kr,
                              m->n,
                              m->k,
                              m->n_slabs,

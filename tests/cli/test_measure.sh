@@ -77,6 +77,24 @@ bytes_read $((4 * (3948544 + 3538944) - 1889568)) $((8 * 1024)) -p 0 -n 1 --npl 
 bytes_read $((4 * (3948544 - 524288 + 3538944) - 3538944 * 3 + 4 * 3948544)) $((5 * 1024)) \
     -p 3 -n 0 --chunk 2
 
+# Ctrl-C ends a bench wherever it comes, also after the last layer of a step: several times, because
+# each comes at another place.
+for run in 1 2 3 4; do
+    "$program" bench -t 1 -m "$demo" -p 1 -n 2000 -r 200 --no-roofline >"$work/out" 2>"$work/err" \
+        </dev/null &
+    pid=$!
+    for _ in $(seq 600); do
+        ! grep -q ' pp1 ' "$work/out" || break
+        sleep 0.05
+    done
+    sleep "0.1$run"
+    kill -INT "$pid"
+    wait "$pid"
+    verdict 1 $? "interrupted bench $run"
+    err_has 'interrupted'
+    out_lacks tg2000
+done
+
 # the machine alone
 exits 0 bench --machine -t 1,2
 [ "$(grep -c '^| [12] | [1-9]' "$work/out")" -eq 2 ]
