@@ -86,7 +86,8 @@ typedef struct lfm2_runtime lfm2_runtime;
 enum { LFM2_LOG_ERROR = 0, LFM2_LOG_WARN = 1, LFM2_LOG_INFO = 2, LFM2_LOG_DEBUG = 3 };
 
 /* Instruction sets that cpu_disable can switch off. Disabling one also disables those above it
- * that need it (AVX2 off means AVX-VNNI and all AVX-512 off). */
+ * that need it (AVX2 off means AVX-VNNI and all AVX-512 off, DOTPROD off I8MM, NEON off both; the
+ * portable C that is left on arm64 is compiled for NEON all the same). */
 enum {
     LFM2_CPU_AVX2 = 1,       /* with FMA and F16C */
     LFM2_CPU_AVXVNNI = 2,
@@ -104,7 +105,8 @@ enum {
 
 /* Who supplies the quantised matrix kernels. */
 enum {
-    LFM2_KERNELS_AUTO = 0,    /* the measured winner for each format on this CPU */
+    LFM2_KERNELS_AUTO = 0,    /* the winner for each format on this CPU: measured on x86-64,
+                                 supposed on arm64 */
     LFM2_KERNELS_SCALAR = 1,  /* portable C only */
     LFM2_KERNELS_OWN = 2,     /* this library's kernels; scalar where there is none */
     LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's where one fits the format; else as OWN */
@@ -572,29 +574,32 @@ LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32
                                    double *bytes);
 
 /* The limits of this machine, for this runtime's instruction sets, against which speed is to be
- * seen. */
+ * seen. Weights that fit the caches can be read faster. */
 typedef struct lfm2_machine {
     size_t size;
-    double read_bytes;    /* bytes a second that all threads together load from memory: new pages,
-                             far more than caches hold */
+    double read_bytes;    /* bytes a second that all threads together load from memory */
     double int8_ops;      /* int8 multiplications and additions a second of all threads, by the
                              instructions that the kernels use, in registers */
     const char *read_isa; /* widest loads, e.g. "avx512"; static storage */
     const char *int8_isa; /* e.g. "avx512vnni"; static storage */
     int32_t n_threads;
-    double weights_bytes; /* the same for the packed weights of a model, where they lie; 0: none */
 } lfm2_machine;
 
-/* Measures within about `seconds` (0 to 60), besides some tenths of a second for 512 MiB of memory,
- * which are given back: reading as the mean of passes over that memory, with the prefetch distance
- * that is best; products as the best of many short pieces. At least one pass or piece of each kind
- * is run. `model` may be NULL; the weights of one of this runtime's, loaded in full, are read in
- * the same way, up to 512 MiB a pass. Small ones are read from the caches; those of a mapped pack
- * cache may lie in slower memory than new pages do, or be read from the disk first. Other work on
- * the machine lowers the results. Errors: ARGUMENT, STATE (the model was not loaded in full),
+/* Measures both within about `seconds` (0 to 60), besides some tenths of a second for 512 MiB of
+ * memory, which are given back: reading as the mean of passes over that memory, after a pass for
+ * each of some prefetch distances has found the best; products as the best of many short pieces. At
+ * least eight passes and one piece are run. Other work on the machine lowers the results. Errors:
+ * ARGUMENT, MEMORY. */
+LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
+
+/* Bytes a second that all threads of the model's runtime together load of its packed weights, where
+ * they lie, measured in the same manner, 512 MiB a pass if the model has that many, each pass from
+ * where the one before ended; 0 if there is too little to measure. What fits the caches is read
+ * from them; the pages of a mapped pack cache may have to come from the disk first, and may lie in
+ * slower memory than new ones do. Errors: ARGUMENT, STATE (not loaded with LFM2_LOAD_FULL),
  * MEMORY. */
-LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, const lfm2_model *model, double seconds,
-                                    lfm2_machine *out);
+LFM2_API int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds,
+                                       double *bytes_per_second);
 
 #ifdef __cplusplus
 }

@@ -70,7 +70,7 @@ uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable)
  */
 
 /* For each panel format the first row that the CPU can run is the choice of LF_PICK_AUTO: the order
- * is the measured one, see README.md. */
+ * is the measured one, that of arm64 supposed, see README.md. */
 static const lf_gemm *const gemms[] = {
 #if LF_ARCH_X86
     &lf_gemm_q4_avx512vnni,     &lf_gemms_q8_avx512vnni[0], &lf_gemms_q8_avx512vnni[1],
@@ -137,7 +137,6 @@ const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, bool mi
 /* ---- Everything else ---------------------------------------------------------------------------
  */
 
-#if LF_ARCH_X86
 /* Takes from `from` the halves that it has. */
 static void overlay_peak(const lf_peak *from, lf_peak *peak)
 {
@@ -152,15 +151,25 @@ static void overlay_peak(const lf_peak *from, lf_peak *peak)
     }
 }
 
-static void init_peak_x86(lf_kernels *table)
+static void init_peak(lf_kernels *table)
 {
     static const struct {
         uint32_t needs;
         const lf_peak *peak;
-    } rows[] = {{LF_CPU_AVX2, &lf_peak_avx2},
-                {LF_CPU_AVXVNNI, &lf_peak_avxvnni},
-                {LF_CPU_AVX512, &lf_peak_avx512},
-                {LF_CPU_AVX512VNNI, &lf_peak_avx512vnni}};
+    } rows[] = {
+#if LF_ARCH_X86
+        {LF_CPU_AVX2, &lf_peak_avx2},
+        {LF_CPU_AVXVNNI, &lf_peak_avxvnni},
+        {LF_CPU_AVX512, &lf_peak_avx512},
+        {LF_CPU_AVX512VNNI, &lf_peak_avx512vnni},
+#endif
+#if LF_ARCH_ARM64
+        {LF_CPU_NEON, &lf_peak_neon},
+        {LF_CPU_DOTPROD, &lf_peak_neondot},
+        {LF_CPU_I8MM, &lf_peak_neoni8mm},
+#endif
+    };
+    table->peak = lf_peak_scalar;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if ((rows[i].needs & ~table->cpu) == 0) {
             overlay_peak(rows[i].peak, &table->peak);
@@ -168,6 +177,7 @@ static void init_peak_x86(lf_kernels *table)
     }
 }
 
+#if LF_ARCH_X86
 static void init_x86(lf_kernels *table)
 {
     if ((table->cpu & LF_CPU_SSE41) != 0) {
@@ -193,7 +203,6 @@ static void init_x86(lf_kernels *table)
     if (table->pick != LF_PICK_OWN) {
         lf_ops_xnnpack_x86(table->cpu, &table->ops);
     }
-    init_peak_x86(table);
 }
 #endif
 
@@ -218,7 +227,7 @@ void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
     table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_scalar;
     table->acts[LF_A_I8B16] = lf_act_i8b16_scalar;
     table->acts[LF_A_QD8] = lf_act_qd8_scalar;
-    table->peak = lf_peak_scalar;
+    init_peak(table);
 #if LF_ARCH_X86
     init_x86(table);
 #endif

@@ -304,9 +304,9 @@ void lf_ops_xnnpack_arm(uint32_t cpu, lf_ops *ops);
 extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i8x2b32_avx2,
     lf_act_i8x2b32_avx512, lf_act_i8b16_avx2, lf_act_i8b16_avx512;
 
-/* scalar/peak.c: both halves; x86/peak_*.c: read, dot (with dot_ops), or both. */
+/* scalar/peak.c: both halves; x86/ and arm/peak_*.c: read, dot (with dot_ops), or both. */
 extern const lf_peak lf_peak_scalar, lf_peak_avx2, lf_peak_avxvnni, lf_peak_avx512,
-    lf_peak_avx512vnni;
+    lf_peak_avx512vnni, lf_peak_neon, lf_peak_neondot, lf_peak_neoni8mm;
 
 /* scalar/ops.c, x86/ops_*.c: every slot. */
 extern const lf_ops lf_ops_scalar, lf_ops_avx2, lf_ops_avx512;

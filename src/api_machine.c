@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* Far more than caches hold; 1 and 2 GiB measured the same with a last-level cache of 260 MiB. Of a
- * model's weights a pass reads about as much, in slices that a thread streams for long beside what
- * it takes to begin. */
-enum { POOL_BYTES = 512 << 20, POOL_STEPS = POOL_BYTES / LF_PEAK_STEP, SLICE_BYTES = 8 << 20 };
+ * model's weights a pass reads as much, in pieces that a thread streams for long beside what it
+ * takes to begin. */
+enum { POOL_BYTES = 512 << 20, POOL_STEPS = POOL_BYTES / LF_PEAK_STEP, PIECE_BYTES = 4 << 20 };
 
 /* What a thread adds up, on a cache line of its own. */
 typedef struct tally {
@@ -20,11 +20,11 @@ typedef struct tally {
 /* All threads do the same piece. */
 typedef struct piece {
     const lf_peak *peak;
-    const lfm2_model *model;
     uint8_t *pool; /* [POOL_BYTES], one contiguous range a thread */
-    size_t ahead;  /* prefetch distance */
-    size_t pass;   /* how often each distance was tried */
-    size_t rounds; /* of dot, per thread */
+    const lfm2_model *model;
+    uint64_t begin, pass_bytes; /* of the model's weights: what the next pass reads */
+    size_t ahead;               /* prefetch distance */
+    size_t rounds;              /* of dot, per thread */
     size_t parts;
     tally *tallies; /* [parts] */
 } piece;
@@ -60,22 +60,24 @@ static void read_pool(void *ctx, uint32_t part, size_t begin, size_t end)
     }
 }
 
-/* Every so many slices one, in the next pass those beside them. */
+typedef struct reader {
+    const piece *p;
+    size_t part;
+} reader;
+
+static void visit(void *ctx, const uint8_t *at, size_t bytes)
+{
+    const reader *r = ctx;
+    read_share(r->p, r->part, at, bytes);
+}
+
 static void read_weights(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     (void)part;
     const piece *p = ctx;
-    const lfm2_model *model = p->model;
-    size_t stride = (size_t)(model->packed_bytes / POOL_BYTES) + 1;
-    size_t slice = p->pass;
-    for (size_t m = 0; m < model->n_matrices; m++) {
-        const lf_packed *matrix = model->matrices[m];
-        for (size_t at = 0; at < matrix->bytes; at += SLICE_BYTES, slice++) {
-            size_t left = matrix->bytes - at;
-            for (size_t i = begin; i < end && slice % stride == 0; i++) {
-                read_share(p, i, matrix->panels + at, left < SLICE_BYTES ? left : SLICE_BYTES);
-            }
-        }
+    for (size_t i = begin; i < end; i++) {
+        reader r = {p, i};
+        lf_model_walk(p->model, p->begin, p->pass_bytes, PIECE_BYTES * p->parts, visit, &r);
     }
 }
 
@@ -103,29 +105,46 @@ static uint64_t bytes_read(const piece *p)
     return bytes;
 }
 
-/* Bytes a second: passes with each prefetch distance in turn; the mean of the best distance. Not
- * the best pass: what is compared with it are means, too, and where others share the memory single
+/* Bytes a second of one pass, or 0 where the clock does not see it. */
+static double read_pass(const lf_sched *sched, lf_body body, piece *p, double *spent, double *bytes)
+{
+    uint64_t before = bytes_read(p);
+    double seconds = timed(sched, p->parts, body, p);
+    double n = (double)(bytes_read(p) - before);
+    if (p->model != NULL) {
+        p->begin = (p->begin + p->pass_bytes) % p->model->packed_bytes;
+    }
+    *spent += seconds;
+    *bytes += n;
+    return seconds > 0 ? n / seconds : 0;
+}
+
+/* Bytes a second: the mean of passes with the prefetch distance that was best in one pass. Not the
+ * best pass: what is compared with it are means, too, and where others share the memory single
  * passes are up to 10 % faster. */
 static double read_rate(const lf_sched *sched, lf_body body, piece *p, double seconds)
 {
     static const size_t distances[] = {0, 1024, 2048, 4608};
     enum { N = sizeof distances / sizeof distances[0] };
     double end = lf_os_seconds() + seconds;
-    double spent[N] = {0};
-    double bytes[N] = {0};
+    double spent = 0;
+    double bytes = 0;
+    double best = -1;
+    size_t best_ahead = 0;
+    for (size_t i = 0; i < N; i++) {
+        p->ahead = distances[i];
+        double rate = read_pass(sched, body, p, &spent, &bytes);
+        if (rate > best) {
+            best = rate;
+            best_ahead = distances[i];
+        }
+    }
+    p->ahead = best_ahead;
+    spent = bytes = 0;
     for (size_t i = 0; i < N || lf_os_seconds() < end; i++) {
-        uint64_t before = bytes_read(p);
-        p->ahead = distances[i % N];
-        p->pass = i / N;
-        spent[i % N] += timed(sched, p->parts, body, p);
-        bytes[i % N] += (double)(bytes_read(p) - before);
+        read_pass(sched, body, p, &spent, &bytes);
     }
-    double best = 0;
-    for (size_t d = 0; d < N; d++) {
-        double rate = spent[d] > 0 ? bytes[d] / spent[d] : 0;
-        best = rate > best ? rate : best;
-    }
-    return best;
+    return spent > 0 ? bytes / spent : 0;
 }
 
 /* Operations a second. A piece has to be long beside what it takes until all threads run, which is
@@ -148,28 +167,21 @@ static double dot_rate(const lf_sched *sched, piece *p, double seconds)
     return best;
 }
 
-static int32_t check_model(const lfm2_runtime *runtime, const lfm2_model *model)
+static int32_t check_seconds(double seconds)
 {
-    if (model != NULL && model->runtime != runtime) {
-        return lf_fail(LFM2_E_ARGUMENT, "machine.model", "the model is another runtime's");
-    }
-    if (model != NULL && model->mode != LFM2_LOAD_FULL) {
-        return lf_fail(LFM2_E_STATE, "machine.model", "the model was not loaded in full");
-    }
-    return LFM2_OK;
-}
-
-int32_t lfm2_machine_bench(lfm2_runtime *runtime, const lfm2_model *model, double seconds,
-                           lfm2_machine *out)
-{
-    if (runtime == NULL || out == NULL) {
-        return lf_api_null(runtime == NULL ? "runtime" : "out");
-    }
     if (!(seconds >= 0 && seconds <= 60)) {
         return lf_fail(LFM2_E_ARGUMENT, "machine.seconds", "seconds is %g; allowed: 0 to 60",
                        seconds);
     }
-    LF_TRY(check_model(runtime, model));
+    return LFM2_OK;
+}
+
+int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out)
+{
+    if (runtime == NULL || out == NULL) {
+        return lf_api_null(runtime == NULL ? "runtime" : "out");
+    }
+    LF_TRY(check_seconds(seconds));
     const lf_alloc *alloc = &runtime->alloc;
     const lf_sched *sched = &runtime->sched;
     const lf_peak *peak = &runtime->kernels.peak;
@@ -178,24 +190,42 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, const lfm2_model *model, doubl
                             .n_threads = (int32_t)sched->n_threads};
     /* Before memory is asked for: a struct without size fails at once. */
     LF_TRY(lf_api_write(&machine, 0, out, "out"));
-    double each = seconds / (model != NULL ? 3 : 2);
     void *pool = NULL;
     void *tallies = NULL;
     int32_t status = LFM2_OK;
     LF_TRY_DONE(lf_new(alloc, POOL_BYTES, 1, "machine bench", &pool));
     LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, sizeof(tally), "machine bench", &tallies));
-    piece p = {.peak = peak,
-               .model = model,
-               .pool = pool,
-               .parts = sched->n_threads,
-               .tallies = tallies};
+    piece p = {.peak = peak, .pool = pool, .parts = sched->n_threads, .tallies = tallies};
     lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
-    machine.read_bytes = read_rate(sched, read_pool, &p, each);
-    machine.weights_bytes = model != NULL ? read_rate(sched, read_weights, &p, each) : 0;
-    machine.int8_ops = dot_rate(sched, &p, each);
+    machine.read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
+    machine.int8_ops = dot_rate(sched, &p, seconds / 2);
     status = lf_api_write(&machine, sizeof machine, out, "out");
 done:
     lf_free(alloc, tallies, sched->n_threads, sizeof(tally));
     lf_free(alloc, pool, POOL_BYTES, 1);
     return status;
+}
+
+int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *bytes_per_second)
+{
+    if (model == NULL || bytes_per_second == NULL) {
+        return lf_api_null(model == NULL ? "model" : "bytes_per_second");
+    }
+    LF_TRY(check_seconds(seconds));
+    if (model->mode != LFM2_LOAD_FULL) {
+        return lf_fail(LFM2_E_STATE, "model.mode", "the model was not loaded in full");
+    }
+    const lfm2_runtime *runtime = model->runtime;
+    const lf_sched *sched = &runtime->sched;
+    void *tallies = NULL;
+    LF_TRY(lf_new_zero(&runtime->alloc, sched->n_threads, sizeof(tally), "read bench", &tallies));
+    uint64_t all = model->packed_bytes;
+    piece p = {.peak = &runtime->kernels.peak,
+               .model = model,
+               .pass_bytes = all < POOL_BYTES ? all : POOL_BYTES,
+               .parts = sched->n_threads,
+               .tallies = tallies};
+    *bytes_per_second = read_rate(sched, read_weights, &p, seconds);
+    lf_free(&runtime->alloc, tallies, sched->n_threads, sizeof(tally));
+    return LFM2_OK;
 }

@@ -22,6 +22,13 @@ typedef struct bench_opts {
     const char *filter;
 } bench_opts;
 
+/* What the machine can do, and how fast it reads the weights where they lie; machine.n_threads 0:
+ * not measured. */
+typedef struct bench_rates {
+    lfm2_machine machine;
+    double weights_bytes; /* a second */
+} bench_rates;
+
 /* One line of the table. */
 typedef struct bench_test {
     const bench_opts *opts;
@@ -33,7 +40,7 @@ typedef struct bench_test {
     uint32_t n_seqs;                 /* sequences that are decoded together */
     double load_seconds;
     double seconds[BENCH_MAX_REPETITIONS];
-    lfm2_machine machine; /* the better of what was measured before and after; n_threads 0: not */
+    bench_rates rates;    /* the better of what was measured before and after */
     double limit_seconds; /* what a machine of these figures takes at least; 0: not known */
     uint64_t peak_rss;
 } bench_test;
@@ -62,10 +69,10 @@ uint64_t bench_peak_rss(bench_memory *memory);
 
 /* Measures the machine, and reading the model's weights unless it is NULL. Returns an exit code. */
 int bench_machine(lfm2_runtime *runtime, const lfm2_model *model, bench_memory *memory,
-                  lfm2_machine *out);
+                  bench_rates *out);
 
 /* Figure for figure the better one. */
-lfm2_machine bench_better(const lfm2_machine *a, const lfm2_machine *b);
+bench_rates bench_better(const bench_rates *a, const bench_rates *b);
 
 /* Fills t->limit_seconds from t->machine, for passes of at most `chunk` tokens and kv_row bytes of
  * attention memory a token. */
@@ -79,7 +86,7 @@ int bench_machine_alone(const bench_opts *opts);
 void bench_print_head(const bench_opts *opts);
 void bench_print_test(const bench_test *t, bool first);
 void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_t n,
-                     const lfm2_machine *low, const lfm2_machine *high);
+                     const bench_rates *low, const bench_rates *high);
 
 /* ---- bench_kernels.c ---- */
 

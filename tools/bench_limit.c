@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* About this long for each measurement: many pieces of some 20 ms. */
-#define MACHINE_SECONDS 0.75
+/* About this long for the machine, and half of it for the weights. */
+#define MACHINE_SECONDS 0.5
 
 uint64_t bench_peak_rss(bench_memory *memory)
 {
@@ -17,21 +17,24 @@ uint64_t bench_peak_rss(bench_memory *memory)
 }
 
 int bench_machine(lfm2_runtime *runtime, const lfm2_model *model, bench_memory *memory,
-                  lfm2_machine *out)
+                  bench_rates *out)
 {
     bench_peak_rss(memory);
-    *out = (lfm2_machine){.size = sizeof *out};
-    int32_t status = lfm2_machine_bench(runtime, model, MACHINE_SECONDS, out);
+    *out = (bench_rates){.machine.size = sizeof out->machine};
+    int32_t status = lfm2_machine_bench(runtime, MACHINE_SECONDS, &out->machine);
     peak_rss_restart();
+    if (status == LFM2_OK && model != NULL) {
+        status = lfm2_model_read_bench(model, MACHINE_SECONDS / 2, &out->weights_bytes);
+    }
     return status == LFM2_OK ? EXIT_OK : fail_library();
 }
 
-lfm2_machine bench_better(const lfm2_machine *a, const lfm2_machine *b)
+bench_rates bench_better(const bench_rates *a, const bench_rates *b)
 {
-    lfm2_machine best = *b;
-    best.read_bytes = fmax(a->read_bytes, b->read_bytes);
+    bench_rates best = *b;
+    best.machine.read_bytes = fmax(a->machine.read_bytes, b->machine.read_bytes);
+    best.machine.int8_ops = fmax(a->machine.int8_ops, b->machine.int8_ops);
     best.weights_bytes = fmax(a->weights_bytes, b->weights_bytes);
-    best.int8_ops = fmax(a->int8_ops, b->int8_ops);
     return best;
 }
 
@@ -51,8 +54,8 @@ static double pass_bytes(const lfm2_model_info *info, double n)
 /* Seconds of one pass: the slower of reading and computing, which can at best go on together. */
 static double pass_seconds(const bench_test *t, double weights, double kv, double macs)
 {
-    double reading = weights / t->machine.weights_bytes + kv / t->machine.read_bytes;
-    return fmax(reading, 2 * macs / t->machine.int8_ops);
+    double reading = weights / t->rates.weights_bytes + kv / t->rates.machine.read_bytes;
+    return fmax(reading, 2 * macs / t->rates.machine.int8_ops);
 }
 
 void bench_limit(bench_test *t, uint32_t chunk, double kv_row)
@@ -62,6 +65,9 @@ void bench_limit(bench_test *t, uint32_t chunk, double kv_row)
     double head_macs = (double)info->head_macs;
     double token_macs = (double)info->token_macs;
     t->limit_seconds = 0;
+    if (t->rates.weights_bytes <= 0) {
+        return; /* too small to be measured */
+    }
     for (uint32_t done = 0; done < t->n_prompt;) {
         uint32_t n = t->n_prompt - done < chunk ? t->n_prompt - done : chunk;
         done += n;
@@ -93,12 +99,13 @@ int bench_machine_alone(const bench_opts *opts)
         model_opts model = opts->model;
         model.threads = opts->threads.items[i];
         lfm2_runtime *runtime = NULL;
-        lfm2_machine m;
+        bench_rates rates;
         bench_memory memory = {0};
         code = runtime_open(&model, &runtime);
         if (code == EXIT_OK) {
-            code = bench_machine(runtime, NULL, &memory, &m);
+            code = bench_machine(runtime, NULL, &memory, &rates);
         }
+        lfm2_machine m = rates.machine;
         if (code == EXIT_OK && opts->format == BENCH_MD) {
             out_printf("| %d | %.2f | %s | %.0f | %s |\n", (int)m.n_threads, m.read_bytes * 1e-9,
                        m.read_isa, m.int8_ops * 1e-9, m.int8_isa);

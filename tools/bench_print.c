@@ -38,10 +38,10 @@ static speed summarise(const bench_test *t)
     double variance = n > 1 ? (squares - n * s.mean * s.mean) / (n - 1) : 0;
     s.deviation = variance > 0 ? sqrt(variance) : 0;
     s.step_seconds = s.mean_seconds / (t->n_gen > 0 ? t->n_gen : 1);
-    if (t->machine.n_threads > 0) {
-        s.read_bytes = t->machine.read_bytes;
-        s.weights_bytes = t->machine.weights_bytes;
-        s.int8_ops = t->machine.int8_ops;
+    if (t->rates.machine.n_threads > 0) {
+        s.read_bytes = t->rates.machine.read_bytes;
+        s.weights_bytes = t->rates.weights_bytes;
+        s.int8_ops = t->rates.machine.int8_ops;
     }
     if (t->limit_seconds > 0) {
         s.limit = tokens / t->limit_seconds;
@@ -181,7 +181,7 @@ void bench_print_test(const bench_test *t, bool first)
 }
 
 void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_t n,
-                     const lfm2_machine *low, const lfm2_machine *high)
+                     const bench_rates *low, const bench_rates *high)
 {
     char rss[32];
     if (opts->format == BENCH_JSON) {
@@ -197,12 +197,12 @@ void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_
                    loads[i].from_cache ? "pack cache" : "weights packed",
                    format_bytes(loads[i].peak_rss, rss));
     }
-    if (high->n_threads > 0) {
+    if (high->machine.n_threads > 0) {
         out_printf(
             "limit, measured between the tests: reading (%s) these weights %.1f to %.1f GB/s, new "
             "memory %.1f to %.1f GB/s,\nint8 products (%s) %.0f to %.0f GOP/s\n",
-            high->read_isa, low->weights_bytes * 1e-9, high->weights_bytes * 1e-9,
-            low->read_bytes * 1e-9, high->read_bytes * 1e-9, high->int8_isa, low->int8_ops * 1e-9,
-            high->int8_ops * 1e-9);
+            high->machine.read_isa, low->weights_bytes * 1e-9, high->weights_bytes * 1e-9,
+            low->machine.read_bytes * 1e-9, high->machine.read_bytes * 1e-9, high->machine.int8_isa,
+            low->machine.int8_ops * 1e-9, high->machine.int8_ops * 1e-9);
     }
 }

@@ -299,14 +299,14 @@ typedef struct bench_run {
     uint32_t chunk;
     double kv_row; /* bytes of attention memory a token */
     bench_memory memory;
-    lfm2_machine before;    /* what the machine could do before the next test */
-    lfm2_machine low, high; /* over all of them */
-    bool *first;            /* nothing was printed yet */
+    bench_rates before;    /* what the machine could do before the next test */
+    bench_rates low, high; /* over all of them */
+    bool *first;           /* nothing was printed yet */
 } bench_run;
 
 static int watch_machine(bench_run *r, bench_test *t)
 {
-    lfm2_machine now;
+    bench_rates now;
     if (r->opts->no_roofline) {
         return EXIT_OK;
     }
@@ -314,18 +314,18 @@ static int watch_machine(bench_run *r, bench_test *t)
     if (code != EXIT_OK) {
         return code;
     }
-    if (r->high.n_threads == 0) {
+    if (r->high.machine.n_threads == 0) {
         r->before = r->low = r->high = now;
     }
     if (t != NULL) {
-        t->machine = bench_better(&r->before, &now);
+        t->rates = bench_better(&r->before, &now);
         bench_limit(t, r->chunk, r->kv_row);
     }
     r->before = now;
     r->high = bench_better(&r->high, &now);
-    r->low.read_bytes = fmin(r->low.read_bytes, now.read_bytes);
+    r->low.machine.read_bytes = fmin(r->low.machine.read_bytes, now.machine.read_bytes);
     r->low.weights_bytes = fmin(r->low.weights_bytes, now.weights_bytes);
-    r->low.int8_ops = fmin(r->low.int8_ops, now.int8_ops);
+    r->low.machine.int8_ops = fmin(r->low.machine.int8_ops, now.machine.int8_ops);
     return EXIT_OK;
 }
 
@@ -411,7 +411,7 @@ static int open_session(bench_run *r, uint32_t n_ctx)
 }
 
 static int bench_threads(const bench_opts *opts, uint32_t threads, bool *first,
-                         bench_loading *loaded, lfm2_machine *low, lfm2_machine *high)
+                         bench_loading *loaded, bench_rates *low, bench_rates *high)
 {
     lfm2_model_info info = {.size = sizeof info};
     uint32_t longest = largest(&opts->n_prompt);
@@ -496,8 +496,8 @@ static int run(const command *self, int argc, char **argv)
     }
     bool first = true;
     bench_loading loads[OPT_MAX_ITEMS];
-    lfm2_machine low = {.size = sizeof low};
-    lfm2_machine high = low;
+    bench_rates low = {.weights_bytes = 0};
+    bench_rates high = low;
     uint32_t n_loads = 0;
     code = EXIT_OK;
     bench_print_head(&opts);

@@ -59,8 +59,7 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
 }
 
 /* At the vectors from number i on: what follows in this block goes to the first level cache, then
- * what corresponds to them in the next block to the second. Either alone, and the other order, is
- * slower (README). */
+ * what corresponds to them in the next block to the second (README). */
 LF_INLINE void attn_fetch(const int type, const size_t vectors, const attn_numbers *numbers,
                           size_t i)
 {

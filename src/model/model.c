@@ -344,6 +344,30 @@ int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_
     return LFM2_OK;
 }
 
+/* ---- Reading ---- */
+
+void lf_model_walk(const lfm2_model *model, uint64_t begin, uint64_t bytes, size_t most,
+                   lf_weights_fn visit, void *ctx)
+{
+    size_t i = 0;
+    while (begin >= model->matrices[i]->bytes) {
+        begin -= model->matrices[i++]->bytes;
+    }
+    while (bytes > 0) {
+        const lf_packed *matrix = model->matrices[i];
+        uint64_t n = matrix->bytes - begin;
+        n = n < bytes ? n : bytes;
+        n = n < most ? n : most;
+        visit(ctx, matrix->panels + begin, (size_t)n);
+        begin += n;
+        bytes -= n;
+        if (begin == matrix->bytes) {
+            begin = 0;
+            i = (i + 1) % model->n_matrices;
+        }
+    }
+}
+
 /* ---- Rows ---- */
 
 void lf_model_embed(const lfm2_model *model, int32_t id, float *out)

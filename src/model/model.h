@@ -59,6 +59,13 @@ void lf_model_free(lfm2_model *model); /* gives one reference back */
 /* Contract: lfm2_model_save_cache. */
 int32_t lf_model_save_cache(const lfm2_model *model, const char *path);
 
+/* Calls `visit` for `bytes` of the packed weights in pieces of at most `most`: all matrices one
+ * after the other, from byte `begin` of them on, and again from the first after the last. begin is
+ * less than packed_bytes; a piece lies within one matrix. */
+typedef void (*lf_weights_fn)(void *ctx, const uint8_t *at, size_t bytes);
+void lf_model_walk(const lfm2_model *model, uint64_t begin, uint64_t bytes, size_t most,
+                   lf_weights_fn visit, void *ctx);
+
 void lf_runtime_release(lfm2_runtime *runtime);
 
 

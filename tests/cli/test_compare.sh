@@ -25,22 +25,6 @@ compares 1 --model "$work/none.gguf"
 err_has 'no such model'
 compares 1 --chroot "$work/none"
 err_has 'no such folder'
-# Known before anything runs: where the table cannot go
-cp "$demo" "$work/mine.bin"
-compares 1 --model "$work/mine.bin" --out "$work/mine.bin"
-err_has '--out names a model'
-cmp -s "$demo" "$work/mine.bin"
-report 'the model is as it was' $?
-compares 1 --out "$work/new.gguf"
-err_has '--out names a model'
-mkdir "$work/folder.md"
-compares 1 --out "$work/folder.md"
-err_has 'cannot write'
-compares 1 --out "$work/none/t.md"
-err_has 'cannot write'
-[ ! -e "$work/asked" ]
-report 'nothing was measured' $?
-
 # The stand-ins say what they were asked, and answer as the real ones do.
 stand_in() { # NAME, the script's body on standard input
     { printf '#!/bin/sh\necho "%s $*" >>"%s/asked"\n' "$1" "$work"; cat; } >"$work/bin/$1"
@@ -61,6 +45,22 @@ END
 stand_in llama-completion <<'END'
 sleep 2
 END
+
+# Known before anything runs: where the table cannot go
+cp "$demo" "$work/mine.bin"
+compares 1 --model "$work/mine.bin" --out "$work/mine.bin"
+err_has '--out names a model'
+cmp -s "$demo" "$work/mine.bin"
+report 'the model is as it was' $?
+compares 1 --out "$work/new.gguf"
+err_has '--out names a model'
+mkdir "$work/folder.md"
+compares 1 --out "$work/folder.md"
+err_has 'cannot write'
+compares 1 --out "$work/none/t.md"
+err_has 'cannot write'
+[ ! -e "$work/asked" ]
+report 'nothing was measured' $?
 
 exits 0 synth --shape tiny "$work/tiny.gguf"
 compares 0 --model "$work/tiny.gguf" --lfm2 "$program" --threads 1 --out "$work/t.md" --rows \

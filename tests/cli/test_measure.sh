@@ -77,8 +77,19 @@ bytes_read $((4 * (3948544 + 3538944) - 1889568)) $((8 * 1024)) -p 0 -n 1 --npl 
 bytes_read $((4 * (3948544 - 524288 + 3538944) - 3538944 * 3 + 4 * 3948544)) $((5 * 1024)) \
     -p 3 -n 0 --chunk 2
 
-# Ctrl-C ends a bench wherever it comes, also after the last layer of a step: several times, because
-# each comes at another place.
+# Ctrl-C ends the work wherever it comes. interrupted WHAT: $pid, which runs, is sent one; it has half
+# a minute.
+interrupted() {
+    kill -INT "$pid"
+    for _ in $(seq 300); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null
+    wait "$pid"
+    verdict 1 $? "$1, interrupted,"
+    err_has 'interrupted'
+}
 for run in 1 2 3 4; do
     "$program" bench -t 1 -m "$demo" -p 1 -n 2000 -r 200 --no-roofline >"$work/out" 2>"$work/err" \
         </dev/null &
@@ -88,12 +99,22 @@ for run in 1 2 3 4; do
         sleep 0.05
     done
     sleep "0.1$run"
-    kill -INT "$pid"
-    wait "$pid"
-    verdict 1 $? "interrupted bench $run"
-    err_has 'interrupted'
+    interrupted "bench $run"
     out_lacks tg2000
 done
+for _ in $(seq 400); do echo 'Seven grey cats sat on the wall and counted the passing clouds.'; done \
+    >"$work/long"
+for _ in 1 2 3 4 5; do
+    cat "$work/long" "$work/long" >"$work/longer" && mv "$work/longer" "$work/long"
+done
+"$program" perplexity -v -t 1 -m "$demo" -f "$work/long" >"$work/out" 2>"$work/err" </dev/null &
+pid=$!
+for _ in $(seq 600); do
+    ! grep -q 'window 1 of' "$work/err" || break
+    sleep 0.05
+done
+interrupted perplexity
+out_empty
 
 # the machine alone
 exits 0 bench --machine -t 1,2

@@ -340,7 +340,8 @@ size_t lft_masks(uint32_t masks[8])
         while (known < n && masks[known] != mask) {
             known++;
         }
-        masks[known] = mask; /* on one machine at most 7 differ */
+        assert_true(known < 8);
+        masks[known] = mask;
         n = known == n ? n + 1 : n;
     }
     return n;

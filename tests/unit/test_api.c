@@ -531,35 +531,44 @@ static void test_machine(void **state)
     for (long long fails = 1; fails <= 2; fails++) {
         atomic_store(&memory.calls, 0);
         atomic_store(&memory.fail_at, fails);
-        LFT_FAILS(lfm2_machine_bench(r, NULL, 0, &machine), LFM2_E_MEMORY);
+        LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_MEMORY);
         assert_true(machine.read_bytes == 0 && machine.read_isa == NULL);
         assert_int_equal(atomic_load(&memory.live_bytes), live);
     }
     atomic_store(&memory.fail_at, 0);
-    LFT_OK(lfm2_machine_bench(r, NULL, 0, &machine));
+    LFT_OK(lfm2_machine_bench(r, 0, &machine));
     assert_true(machine.read_bytes > 0 && machine.int8_ops > 0 && machine.n_threads == 2);
     assert_true(strlen(machine.read_isa) > 0 && strlen(machine.int8_isa) > 0);
     assert_int_equal(atomic_load(&memory.live_bytes), live);
     /* An older caller's struct ends after the first figure. */
     lfm2_machine older = {.size = offsetof(lfm2_machine, int8_ops), .n_threads = 77};
-    LFT_OK(lfm2_machine_bench(r, NULL, 0, &older));
+    LFT_OK(lfm2_machine_bench(r, 0, &older));
     assert_true(older.read_bytes > 0 && older.int8_ops == 0 && older.n_threads == 77);
     machine.size = 0;
-    LFT_FAILS(lfm2_machine_bench(r, NULL, 0, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_ARGUMENT);
     machine.size = sizeof machine;
-    LFT_FAILS(lfm2_machine_bench(r, NULL, -1, &machine), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(r, NULL, (double)NAN, &machine), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(r, NULL, 61, &machine), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(r, NULL, 0, NULL), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(NULL, NULL, 0, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, -1, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, (double)NAN, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, 61, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, 0, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(NULL, 0, &machine), LFM2_E_ARGUMENT);
 
-    /* The weights of a model, of this runtime and in memory. */
-    assert_true(machine.weights_bytes == 0);
+    /* The weights of a model. */
     lfm2_model *m = lft_load(r, lft_tiny("q4_0"));
-    LFT_OK(lfm2_machine_bench(r, m, 0, &machine));
-    assert_true(machine.weights_bytes > 0 && isfinite(machine.weights_bytes));
-    LFT_FAILS(lfm2_machine_bench(runtime, m, 0, &machine), LFM2_E_ARGUMENT);
-    assert_string_equal(lfm2_last_error_code(), "machine.model");
+    double rate = -1;
+    live = atomic_load(&memory.live_bytes);
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, 1);
+    LFT_FAILS(lfm2_model_read_bench(m, 0, &rate), LFM2_E_MEMORY);
+    assert_true(rate == -1);
+    atomic_store(&memory.fail_at, 0);
+    LFT_OK(lfm2_model_read_bench(m, 0, &rate));
+    assert_true(rate > 0 && isfinite(rate));
+    assert_int_equal(atomic_load(&memory.live_bytes), live);
+    LFT_FAILS(lfm2_model_read_bench(m, -1, &rate), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_read_bench(m, (double)NAN, &rate), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_read_bench(m, 0, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_read_bench(NULL, 0, &rate), LFM2_E_ARGUMENT);
     lfm2_model_free(m);
     const int32_t modes[] = {LFM2_LOAD_INSPECT, LFM2_LOAD_TOKENIZER};
     for (size_t i = 0; i < 2; i++) {
@@ -567,7 +576,7 @@ static void test_machine(void **state)
         lfm2_model_options_init(&mo);
         mo.mode = modes[i];
         LFT_OK(lfm2_model_load(r, lft_tiny("q4_0"), &mo, &m));
-        LFT_FAILS(lfm2_machine_bench(r, m, 0, &machine), LFM2_E_STATE);
+        LFT_FAILS(lfm2_model_read_bench(m, 0, &rate), LFM2_E_STATE);
         lfm2_model_free(m);
     }
     lfm2_runtime_free(r);

@@ -111,8 +111,17 @@ static void other_kernels(void **state)
     lfm2_runtime *foreign = lft_runtime(1, LFM2_KERNELS_XNNPACK, 0);
     assert_true(used(runtime, path, NULL));
     assert_true(used(scalar, path, NULL));
-    if ((lfm2_runtime_cpu(foreign) & LFM2_CPU_SSE41) != 0) {
+    const uint32_t cpu = (uint32_t)lfm2_runtime_cpu(foreign);
+    if ((cpu & (LFM2_CPU_SSE41 | LFM2_CPU_NEON)) != 0) {
         assert_false(used(foreign, path, NULL));
+    }
+    /* XNNPACK's panels for NEON all have 16 columns and differ in what kr says. */
+    static const uint32_t steps[] = {LFM2_CPU_I8MM, LFM2_CPU_DOTPROD};
+    path = packed_model(foreign, "kr.gguf");
+    for (size_t i = 0; i < 2; i++) {
+        lfm2_runtime *other = lft_runtime(1, LFM2_KERNELS_XNNPACK, steps[i]);
+        assert_int_equal(used(other, path, NULL), (cpu & steps[i]) == 0);
+        lfm2_runtime_free(other);
     }
     lfm2_runtime_free(runtime);
     lfm2_runtime_free(scalar);
