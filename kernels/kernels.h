@@ -113,6 +113,11 @@ typedef struct lf_gemm {
     size_t (*panel_bytes)(size_t k); /* multiple of 64 */
     void (*pack)(size_t k, const lf_panel_source *source, void *panel);
     lf_gemm_fn fn;
+    /* For a panel that many tiles meet: its codes and factors taken apart once for all of them, and
+     * fn on panels of that form, with the same results. NULL where taking apart costs nothing. */
+    size_t (*wide_bytes)(size_t k); /* of a panel; multiple of 64 */
+    void (*widen)(size_t k, const void *panel, void *wide);
+    lf_gemm_fn wide_fn;
 } lf_gemm;
 
 /* ---- Everything else ------------------------------------------------------------------------- */

@@ -157,22 +157,138 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
     }
 }
 
+/* ---- Widened panels ----------------------------------------------------------------------------
+ * Per 32 k two lines of 16 floats (scale and minimum; of Q6_K the scales of both halves) and 8
+ * groups of bytes = code, unsigned. */
+
+enum { K_WIDE_HEAD = 2 * 64, K_WIDE = K_WIDE_HEAD + 8 * 64 };
+
+static size_t k_wide_bytes(size_t k)
+{
+    return k / 32 * K_WIDE;
+}
+
+LF_INLINE void widen_block(const int bits, const uint8_t *codes, const float *first,
+                           const float *second, uint8_t *out)
+{
+    _mm512_store_ps(out, _mm512_load_ps(first));
+    _mm512_store_ps(out + 64, _mm512_load_ps(second));
+    out += K_WIDE_HEAD;
+    _mm512_store_si512(out, k_codes(bits, codes, 0));
+    _mm512_store_si512(out + 64, k_codes(bits, codes, 1));
+    _mm512_store_si512(out + 128, k_codes(bits, codes, 2));
+    _mm512_store_si512(out + 192, k_codes(bits, codes, 3));
+    _mm512_store_si512(out + 256, k_codes(bits, codes, 4));
+    _mm512_store_si512(out + 320, k_codes(bits, codes, 5));
+    _mm512_store_si512(out + 384, k_codes(bits, codes, 6));
+    _mm512_store_si512(out + 448, k_codes(bits, codes, 7));
+}
+
+LF_INLINE void k_widen(const int bits, size_t k, const void *panel, void *wide)
+{
+    const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
+    const uint8_t *p = panel;
+    uint8_t *out = wide;
+    for (size_t s = 0; s < k / 256; s++) {
+        _Alignas(64) float factors[16][LF_NR];
+        k_factors(p, factors);
+        p += LF_K_HEAD;
+        for (size_t b = 0; b < 8; b++) {
+            lf_prefetch(12, p, step);
+            widen_block(bits, p, factors[b], factors[b + 8], out);
+            p += step;
+            out += K_WIDE;
+        }
+    }
+}
+
+static void q4k_widen(size_t k, const void *panel, void *wide)
+{
+    k_widen(4, k, panel, wide);
+}
+
+static void q5k_widen(size_t k, const void *panel, void *wide)
+{
+    k_widen(5, k, panel, wide);
+}
+
+static void q6k_widen(size_t k, const void *panel, void *wide)
+{
+    const uint8_t *halves = panel;
+    const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
+    uint8_t *out = wide;
+    for (size_t s = 0; s < k / 256; s++) {
+        _Alignas(64) float scales[16][LF_NR];
+        q6k_scales(p, lf_load_half16(halves + s * 32), scales);
+        p += LF_K_HEAD;
+        for (size_t b = 0; b < 8; b++) {
+            lf_prefetch(12, p, LF_Q6K_CODES);
+            widen_block(6, p, scales[2 * b], scales[2 * b + 1], out);
+            p += LF_Q6K_CODES;
+            out += K_WIDE;
+        }
+    }
+}
+
+LF_INLINE void wide_dots(const size_t m, const uint32_t *x, const uint8_t *codes,
+                         const size_t first, const size_t end, __m512i *v)
+{
+    for (size_t g = first; g < end; g++) {
+        lf_vnni_dot(m, x + LF_X_CODES + g, _mm512_load_si512(codes + g * 64), v);
+    }
+}
+
+LF_INLINE void k_wide_run(const bool halves, const size_t m, size_t n, size_t k, const void *tile,
+                          const void *panels, float *c, size_t c_stride)
+{
+    const uint8_t *p = panels;
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
+        const uint32_t *x = tile;
+        __m512 acc[12];
+        lf_vnni_clear(m, acc);
+        for (size_t b = 0; b < k / 32; b++, p += K_WIDE, x += LF_X_DWORDS * m) {
+            const __m512 first = _mm512_load_ps(p), second = _mm512_load_ps(p + 64);
+            __m512i v[12];
+            if (halves) {
+                lf_vnni_start(m, x + LF_X16_INIT6_LO, v);
+                wide_dots(m, x, p + K_WIDE_HEAD, 0, 4, v);
+                lf_vnni_finish(m, x + LF_X16_SCALE_LO, v, first, acc);
+                lf_vnni_start(m, x + LF_X16_INIT6_HI, v);
+                wide_dots(m, x, p + K_WIDE_HEAD, 4, 8, v);
+                lf_vnni_finish(m, x + LF_X16_SCALE_HI, v, second, acc);
+            } else {
+                k_start(m, v);
+                wide_dots(m, x, p + K_WIDE_HEAD, 0, 8, v);
+                lf_vnni_finish(m, x + LF_X_SCALE, v, first, acc);
+                lf_vnni_minimum(m, x + LF_X_SUM, second, acc);
+            }
+        }
+        lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
+    }
+}
+
 #define q4k_run(...) k_run(4, __VA_ARGS__)
 #define q5k_run(...) k_run(5, __VA_ARGS__)
 LF_GEMM_ROWS(12, q4k_gemm, q4k_run)
 LF_GEMM_ROWS(12, q5k_gemm, q5k_run)
 LF_GEMM_ROWS(12, q6k_gemm, q6k_run)
 
-#define ROW(in, in_format, format, tag)                                                            \
+#define wide_mins_run(...)   k_wide_run(false, __VA_ARGS__)
+#define wide_halves_run(...) k_wide_run(true, __VA_ARGS__)
+LF_GEMM_ROWS(12, wide_mins, wide_mins_run)
+LF_GEMM_ROWS(12, wide_halves, wide_halves_run)
+
+#define ROW(in, in_format, format, tag, wide)                                                      \
     {                                                                                              \
         .name = #in "_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                 \
         .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = in_format,        \
         .mr = 12, .nr = LF_NR, .k_multiple = 256, .stored = true, .exact = true,                   \
-        .panel_bytes = lf_panel_bytes_##tag, .pack = lf_pack_##tag, .fn = tag##_gemm               \
+        .panel_bytes = lf_panel_bytes_##tag, .pack = lf_pack_##tag, .fn = tag##_gemm,              \
+        .wide_bytes = k_wide_bytes, .widen = tag##_widen, .wide_fn = wide                          \
     }
 
 const lf_gemm lf_gemms_k_avx512vnni[LF_GEMMS_K] = {
-    ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k),
-    ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k),
-    ROW(i8b16, LF_A_I8B16, LF_W_Q6K, q6k),
+    ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k, wide_mins),
+    ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k, wide_mins),
+    ROW(i8b16, LF_A_I8B16, LF_W_Q6K, q6k, wide_halves),
 };

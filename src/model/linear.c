@@ -193,17 +193,24 @@ static void fold_pairs(const product *p, uint32_t m, const float *strip, size_t 
     }
 }
 
-/* Panels [panel, panel + n_panels) of a slab times one tile of rows from first_row. */
-static void multiply_tile(const product *p, const uint8_t *slab, uint32_t panel, uint32_t n_panels,
+/* Panels in one of a kernel's two forms. */
+typedef struct panel_form {
+    const uint8_t *at;
+    size_t bytes; /* of a panel */
+    lf_gemm_fn fn;
+} panel_form;
+
+/* Panels [panel, panel + n_panels) of a slab, which are `from`, times one tile of rows from
+ * first_row. */
+static void multiply_tile(const product *p, panel_form from, uint32_t panel, uint32_t n_panels,
                           const void *tile, uint32_t m, uint32_t first_row)
 {
     const lf_packed *w = p->w;
     uint32_t nr = w->gemm->nr;
-    const uint8_t *panels = slab + panel * w->panel_bytes;
     if (!w->pair && (p->y_rows == NULL || m == 1)) {
         uint32_t column = panel * nr;
         uint32_t n = n_panels * nr < w->n - column ? n_panels * nr : w->n - column;
-        w->gemm->fn(m, n, w->k, tile, panels, output_row(p, first_row) + column, p->y_stride);
+        from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride);
         return;
     }
     float strip[STRIP_FLOATS];
@@ -211,7 +218,7 @@ static void multiply_tile(const product *p, const uint8_t *slab, uint32_t panel,
     for (uint32_t done = 0; done < n_panels; done += fit) {
         uint32_t now = n_panels - done < fit ? n_panels - done : fit;
         size_t stride = (size_t)now * nr;
-        w->gemm->fn(m, stride, w->k, tile, panels + done * w->panel_bytes, strip, stride);
+        from.fn(m, stride, w->k, tile, from.at + done * from.bytes, strip, stride);
         if (w->pair) {
             fold_pairs(p, m, strip, stride, (panel + done) / 2 * nr, now / 2, first_row);
             continue;
@@ -224,41 +231,58 @@ static void multiply_tile(const product *p, const uint8_t *slab, uint32_t panel,
     }
 }
 
+/* The panels in the form that is taken apart, in the part's own memory. */
+static panel_form widen(const product *p, uint32_t part, panel_form from, uint32_t n_panels)
+{
+    const lf_scratch *s = p->pass->s;
+    const lf_gemm *gemm = p->w->gemm;
+    uint8_t *to = s->wide + part * s->wide_bytes;
+    size_t bytes = gemm->wide_bytes(p->w->k);
+    for (uint32_t i = 0; i < n_panels; i++) {
+        gemm->widen(p->w->k, from.at + i * from.bytes, to + i * bytes);
+    }
+    return (panel_form){to, bytes, gemm->wide_fn};
+}
+
 /* Units [unit, unit_end) of one group. */
-static void multiply_group(const product *p, size_t g, uint32_t unit, uint32_t unit_end)
+static void multiply_group(const product *p, uint32_t part, size_t g, uint32_t unit,
+                           uint32_t unit_end)
 {
     const lf_group *group = &p->groups[g];
     const lf_packed *w = p->w;
     const uint8_t *slab = w->panels + group->slab * w->slab_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
+    panel_form from = {slab + panel * w->panel_bytes, w->panel_bytes, w->gemm->fn};
     if (group->n == 1) {
-        multiply_tile(p, slab, panel, end - panel, input_row(p, group->first), 1, group->first);
+        multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);
         return;
     }
     /* A panel stays in the first-level cache while all tiles pass it. */
     uint32_t tiles = tiles_of(p, group);
     uint32_t step = tiles == 1 ? end - panel : w->pair ? 2 : 1;
-    for (; panel < end; panel += step) {
+    bool wide = tiles >= LF_WIDE_TILES && w->gemm->widen != NULL;
+    for (; panel < end; panel += step, from.at += step * w->panel_bytes) {
+        panel_form now = wide ? widen(p, part, from, step) : from;
         for (uint32_t t = 0; t < tiles; t++) {
             uint32_t first = 0;
             uint32_t n = 0;
             tile_rows(p, group, t, &first, &n);
-            multiply_tile(p, slab, panel, step, p->tiles + (first_tile(p, g) + t) * p->tile_bytes,
-                          n, group->first + first);
+            multiply_tile(p, now, panel, step, p->tiles + (first_tile(p, g) + t) * p->tile_bytes, n,
+                          group->first + first);
         }
     }
 }
 
 static void multiply_units(void *ctx, uint32_t part, size_t begin, size_t end)
 {
-    (void)part;
     const product *p = ctx;
     while (begin < end) {
         size_t g = begin / p->n_units;
         size_t group_end = (g + 1) * p->n_units;
         size_t stop = end < group_end ? end : group_end;
-        multiply_group(p, g, (uint32_t)(begin - g * p->n_units), (uint32_t)(stop - g * p->n_units));
+        multiply_group(p, part, g, (uint32_t)(begin - g * p->n_units),
+                       (uint32_t)(stop - g * p->n_units));
         begin = stop;
     }
 }

@@ -36,6 +36,7 @@ typedef struct act_needs {
     size_t rows[LF_A_COUNT];   /* bytes: inputs of width H or of the mixer */
     size_t hidden[LF_A_COUNT]; /* bytes: inputs of down */
     size_t tiles;              /* bytes */
+    size_t wide;               /* bytes a thread */
 } act_needs;
 
 /* `matrix` reads n_rows rows; `outputs` rows in `groups` groups come out of them. */
@@ -51,6 +52,10 @@ static void need(const lfm2_model *model, const lf_packed *matrix, size_t n_rows
     size_t mr = matrix->gemm->mr;
     size_t tiles = outputs / mr + groups;
     needs->tiles = max_size(needs->tiles, tiles * act->tile_bytes(mr, matrix->k));
+    if (matrix->gemm->widen != NULL && outputs > (LF_WIDE_TILES - 1) * mr) {
+        size_t panels = matrix->pair ? 2 : 1;
+        needs->wide = max_size(needs->wide, panels * matrix->gemm->wide_bytes(matrix->k));
+    }
 }
 
 static act_needs measure_acts(const lfm2_model *model, size_t t, size_t r)
@@ -117,6 +122,8 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
         s->hidden_acts[f] = carve(c, needs.hidden[f], 1);
     }
     s->tiles = carve(c, needs.tiles, 1);
+    s->wide = carve(c, model->runtime->sched.n_threads, needs.wide);
+    s->wide_bytes = needs.wide;
     s->attn_part = carve(c, attn_floats, sizeof(float));
     s->logits = carve(c, h->n_vocab, sizeof(float));
 }

@@ -40,6 +40,9 @@ typedef struct lf_attn_plan {
     uint32_t first_slot; /* of the partial states [token][segment] */
 } lf_attn_plan;
 
+/* From so many tiles on a panel is widened for all of them (kernels.h). */
+enum { LF_WIDE_TILES = 3 };
+
 /* Working memory for passes of up to n_chunk tokens; one block, carved in state.c.
  * T = n_chunk, R = T * max(1, n_expert_used). */
 typedef struct lf_scratch {
@@ -66,6 +69,8 @@ typedef struct lf_scratch {
     uint8_t *acts[LF_A_COUNT]; /* row forms of up to T rows, or R rows of the expert width */
     uint8_t *hidden_acts[LF_A_COUNT];
     uint8_t *tiles;
+    uint8_t *wide;        /* [threads][wide_bytes]: widened panels */
+    size_t wide_bytes;
     float *attn_part;     /* partial attention states, see block_attn.c */
     float *logits;        /* [V] */
 } lf_scratch;

@@ -128,6 +128,33 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
     stop(&p);
 }
 
+/* The widened form of panels, which end at a forbidden page. */
+static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+{
+    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    size_t bytes = gemm->wide_bytes(k);
+    size_t n_panels = (n + gemm->nr - 1) / gemm->nr;
+    uint8_t *wide = lft_guard(n_panels * bytes, 64);
+    for (size_t i = 0; i < n_panels; i++) {
+        gemm->widen(k, (const uint8_t *)p.panels + i * gemm->panel_bytes(k), wide + i * bytes);
+    }
+    lf_gemm other = *gemm;
+    other.fn = gemm->wide_fn;
+    float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    for (size_t m = 1; m <= gemm->mr; m++) {
+        run(&p, gemm, p.panels, 0, m, truth);
+        run(&p, &other, wide, 0, m, out);
+        if (lft_differs(m * n, out, truth) != m * n) {
+            fail_msg("%s widened: m %zu n %zu k %zu mood %d", gemm->name, m, n, k, (int)mood);
+        }
+    }
+    lft_unguard(out);
+    lft_unguard(truth);
+    lft_unguard(wide);
+    stop(&p);
+}
+
 static bool runs_here(const lf_gemm *gemm)
 {
     return (gemm->needs & ~full_table.cpu) == 0;
@@ -154,6 +181,20 @@ static void exact_rows_equal_scalar(void **state)
         }
         for (size_t k = 1; k < 70 && gemm->k_multiple == 1; k += 7) {
             check_exact(&seed, gemm, 19, k, LFT_RANDOM);
+        }
+    }
+}
+
+static void widened_panels_give_the_same(void **state)
+{
+    (void)state;
+    uint64_t seed = lft_seed();
+    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
+        const lf_gemm *gemm = lf_gemm_at(index);
+        for (int mood = 0; mood < LFT_N_MOODS && gemm->widen != NULL && runs_here(gemm); mood++) {
+            check_wide(&seed, gemm, 1, 256, (lft_mood)mood);
+            check_wide(&seed, gemm, 16, 768, (lft_mood)mood);
+            check_wide(&seed, gemm, 37, 2048, (lft_mood)mood);
         }
     }
 }
@@ -422,7 +463,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalar_is_right),           cmocka_unit_test(exact_rows_equal_scalar),
         cmocka_unit_test(inexact_rows_within_bound), cmocka_unit_test(picks_what_runs),
-        cmocka_unit_test(masks_close_under_need),
+        cmocka_unit_test(masks_close_under_need),    cmocka_unit_test(widened_panels_give_the_same),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
