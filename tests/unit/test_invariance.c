@@ -168,6 +168,8 @@ static void test_calls_and_threads(void **state)
         check_model(lft_tiny("q4_0"), picks[i], LFM2_KV_F16, 3);
         check_model(lft_tiny("q8_0"), picks[i], LFM2_KV_F16, 3);
     }
+    /* Panels that many tiles meet are widened: Q5_K and Q6_K. */
+    check_model(lft_tiny("q5_k_m"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 3);
 }
 
 /* ---- The CPU ---- */
