@@ -106,7 +106,7 @@ typedef struct lf_gemm {
     lf_aformat acts;
     bool mins; /* LF_W_I8G: the panel has minimums */
     uint32_t mr, nr;
-    uint32_t kr; /* XNNPACK int4: consecutive k of a column in a panel; otherwise 0 */
+    uint32_t kr;         /* XNNPACK int4: consecutive k of a column in a panel; otherwise 0 */
     uint32_t k_multiple; /* k must be a multiple of this */
     bool stored; /* pack takes the format's blocks as stored; for Q4_0 and Q8_0 also codes */
     bool exact;  /* follows the arithmetic contract above bit for bit */
@@ -157,15 +157,21 @@ typedef struct lf_attn_state {
     size_t acc_stride;
 } lf_attn_state;
 
+/* A block of K and V as above, and those that are likely read next, to be fetched meanwhile; they
+ * need not be readable. */
+typedef struct lf_kv_blocks {
+    const void *k, *v;
+    const void *next_k, *next_v;
+} lf_kv_blocks;
+
 /* One KV block for m query rows of one KV head. q: [m][head_dim] (already scaled), rows q_stride
- * floats apart. k, v: blocks as above. valid[i] (0..64): row i sees the first valid[i] positions;
+ * floats apart. valid[i] (0..64): row i sees the first valid[i] positions;
  * 0 leaves its state alone. Per row, in this order: s_j = sum over d ascending, fma, of the stored
  * numbers, times the scale of K; m' = max(m, s); alpha = exp(m - m'); p_j = exp(s_j - m'); sum =
  * fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha, then fma over j ascending of p_j
- * times the scale of V and the stored number. May prefetch what lies behind the blocks. */
+ * times the scale of V and the stored number. */
 typedef void lf_attn_fn(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                        const uint32_t *valid, const void *k, const void *v,
-                        const lf_attn_state *state);
+                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state);
 
 /* Writes k and v, [head_dim] each, to place j of their blocks. LF_KV_F16 rounds to nearest even.
  * LF_KV_Q8: scale = largest magnitude / 127, code = x * (127 / largest magnitude) rounded to
@@ -186,11 +192,12 @@ typedef struct lf_ops {
     void (*scale)(size_t n, float a, const float *x, float *y); /* y = a * x; y may be x */
     void (*swiglu)(size_t n, const float *gate, const float *up, float *out); /* silu(gate) * up */
     void (*sigmoid)(size_t n, const float *x, float *out);                    /* out may be x */
-    /* Gated convolution of one token over n channels. bcx: [3][n] = B, C, X. u = B * X is written
-     * to u_now[n]; past[t] (t < taps - 1, oldest first) are the u of the tokens before; kernel is
-     * [taps][n] (tap-major, oldest first). out = C * (sum over taps, oldest first, fma). */
-    void (*conv)(size_t n, size_t taps, const float *bcx, const float *const *past,
-                 const float *kernel, float *u_now, float *out);
+    /* Gated convolution of one token, channels [first, end) of n. bcx: [3][n] = B, C, X. u = B * X
+     * is written to u_now[n]; past[t][n] (t < taps - 1, oldest first) are the u of the tokens
+     * before; kernel is [taps][n] (tap-major, oldest first). out[n] = C * (sum over taps, oldest
+     * first, fma). */
+    void (*conv)(size_t first, size_t end, size_t n, size_t taps, const float *bcx,
+                 const float *const *past, const float *kernel, float *u_now, float *out);
     /* Rotates pairs (i, i + head_dim / 2) of one head in place; cos, sin: [head_dim / 2]. */
     void (*rope)(size_t head_dim, const float *cos, const float *sin, float *x);
     void (*f32_to_f16)(size_t n, const float *x, uint16_t *y); /* round to nearest even */

@@ -125,26 +125,23 @@ static void attn(const kv_block *b, size_t m, size_t head_dim, const float *q, s
 }
 
 void lf_attn_f16_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                        const uint32_t *valid, const void *k, const void *v,
-                        const lf_attn_state *state)
+                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    const kv_block b = {load_f16, k, v, NULL, NULL};
+    const kv_block b = {load_f16, kv->k, kv->v, NULL, NULL};
     attn(&b, m, head_dim, q, q_stride, valid, state);
 }
 
 void lf_attn_f32_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                        const uint32_t *valid, const void *k, const void *v,
-                        const lf_attn_state *state)
+                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    const kv_block b = {load_f32, k, v, NULL, NULL};
+    const kv_block b = {load_f32, kv->k, kv->v, NULL, NULL};
     attn(&b, m, head_dim, q, q_stride, valid, state);
 }
 
 void lf_attn_q8_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                       const uint32_t *valid, const void *k, const void *v,
-                       const lf_attn_state *state)
+                       const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    const kv_block b = {load_i8, (const int8_t *)k + LF_KV_SCALES, (const int8_t *)v + LF_KV_SCALES,
-                        k, v};
+    const kv_block b = {load_i8, (const int8_t *)kv->k + LF_KV_SCALES,
+                        (const int8_t *)kv->v + LF_KV_SCALES, kv->k, kv->v};
     attn(&b, m, head_dim, q, q_stride, valid, state);
 }

@@ -74,10 +74,10 @@ static void sigmoid(size_t n, const float *x, float *out)
     }
 }
 
-static void conv(size_t n, size_t taps, const float *bcx, const float *const *past,
-                 const float *kernel, float *u_now, float *out)
+static void conv(size_t first, size_t end, size_t n, size_t taps, const float *bcx,
+                 const float *const *past, const float *kernel, float *u_now, float *out)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = first; i < end; i++) {
         u_now[i] = bcx[i] * bcx[2 * n + i];
         float sum = 0.0f;
         for (size_t t = 0; t + 1 < taps; t++) {

@@ -35,8 +35,8 @@ typedef struct attn_rows {
 typedef struct attn_numbers {
     const void *at;
     size_t stride;    /* V: numbers from one position to the next */
+    size_t bytes;     /* of all */
     const char *next; /* the block, or slice of one, that is likely read next */
-    size_t bytes;     /* of it; ATTN_WIDE */
 } attn_numbers;
 
 LF_INLINE size_t attn_size(const int type)
@@ -64,8 +64,11 @@ LF_INLINE void attn_fetch(const int type, const size_t vectors, const attn_numbe
                           size_t i)
 {
     for (size_t b = 0; type != ATTN_WIDE && b < vectors * 16 * attn_size(type); b += 64) {
-        _mm_prefetch((const char *)numbers->at + i * attn_size(type) + b + ATTN_AHEAD, _MM_HINT_T0);
-        _mm_prefetch(numbers->next + i * attn_size(type) + b, _MM_HINT_T1);
+        const size_t at = i * attn_size(type) + b, near = at + ATTN_AHEAD;
+        const char *from =
+            near < numbers->bytes ? (const char *)numbers->at : numbers->next - numbers->bytes;
+        _mm_prefetch(from + near, _MM_HINT_T0);
+        _mm_prefetch(numbers->next + at, _MM_HINT_T1);
     }
 }
 
@@ -317,37 +320,38 @@ static void attn_wide_values(attn_rows *t, size_t d0, size_t dims, const attn_nu
 }
 
 /* Rows of one tile: K and V as they are stored. */
-LF_INLINE void attn_direct(const lf_kv_type type, attn_rows *t, size_t head_dim, const void *k,
-                           const void *v, const float *k_scales, const float *v_scales)
+LF_INLINE void attn_direct(const lf_kv_type type, attn_rows *t, size_t head_dim,
+                           const lf_kv_blocks *kv, const float *k_scales, const float *v_scales)
 {
-    const size_t block = lf_kv_block_bytes(type, head_dim);
-    const attn_numbers keys = {.at = k, .next = (const char *)k + block};
-    const attn_numbers values = {.at = v, .stride = head_dim, .next = (const char *)v + block};
+    const size_t bytes = head_dim * LF_ATTN_BLOCK * attn_size((int)type);
+    const attn_numbers keys = {.at = kv->k, .bytes = bytes, .next = kv->next_k};
+    const attn_numbers values = {
+        .at = kv->v, .stride = head_dim, .bytes = bytes, .next = kv->next_v};
     attn_all_scores((int)type, t, 0, head_dim, &keys);
     attn_weights(t, k_scales, v_scales);
     attn_all_values((int)type, t, 0, head_dim, &values);
 }
 
 /* Many rows: a slice of K or V is widened, then all rows meet it. */
-LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim, const void *k,
-                            const void *v, const float *k_scales, const float *v_scales)
+LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim,
+                            const lf_kv_blocks *kv, const float *k_scales, const float *v_scales)
 {
     _Alignas(64) float wide[LF_ATTN_BLOCK * ATTN_SLICE];
-    attn_numbers slice = {.at = wide, .next = (const char *)k + lf_kv_block_bytes(type, head_dim)};
+    attn_numbers slice = {.at = wide, .next = kv->next_k};
     for (size_t d = 0; d < head_dim; d += ATTN_SLICE) {
         const size_t dims = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
         slice.bytes = dims * LF_ATTN_BLOCK * attn_size((int)type);
-        attn_widen((int)type, dims * LF_ATTN_BLOCK, k, d * LF_ATTN_BLOCK, wide);
+        attn_widen((int)type, dims * LF_ATTN_BLOCK, kv->k, d * LF_ATTN_BLOCK, wide);
         attn_wide_scores(t, d, dims, &slice);
         slice.next += slice.bytes;
     }
     attn_weights(t, k_scales, v_scales);
-    slice.next = (const char *)v + lf_kv_block_bytes(type, head_dim);
+    slice.next = kv->next_v;
     for (size_t d = 0; d < head_dim; d += ATTN_SLICE) {
         slice.stride = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
         slice.bytes = slice.stride * LF_ATTN_BLOCK * attn_size((int)type);
         for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
-            attn_widen((int)type, slice.stride, v, j * head_dim + d, wide + j * slice.stride);
+            attn_widen((int)type, slice.stride, kv->v, j * head_dim + d, wide + j * slice.stride);
         }
         attn_wide_values(t, d, slice.stride, &slice);
         slice.next += slice.bytes;
@@ -355,13 +359,14 @@ LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim
 }
 
 LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const float *q,
-                    size_t q_stride, const uint32_t *valid, const void *k, const void *v,
+                    size_t q_stride, const uint32_t *valid, const lf_kv_blocks *kv,
                     const lf_attn_state *state)
 {
     const bool scaled = type == LF_KV_Q8;
-    const float *k_scales = scaled ? k : NULL, *v_scales = scaled ? v : NULL;
-    const void *keys = (const uint8_t *)k + (scaled ? LF_KV_SCALES : 0);
-    const void *values = (const uint8_t *)v + (scaled ? LF_KV_SCALES : 0);
+    const size_t skip = scaled ? LF_KV_SCALES : 0;
+    const float *k_scales = scaled ? kv->k : NULL, *v_scales = scaled ? kv->v : NULL;
+    const lf_kv_blocks numbers = {(const char *)kv->k + skip, (const char *)kv->v + skip,
+                                  (const char *)kv->next_k + skip, (const char *)kv->next_v + skip};
     attn_rows t;
     memset(t.alpha, 0, sizeof t.alpha);
     for (size_t i = 0; i < m;) {
@@ -375,31 +380,29 @@ LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const floa
             }
         }
         if (t.n <= ATTN_ROWS) {
-            attn_direct(type, &t, head_dim, keys, values, k_scales, v_scales);
+            attn_direct(type, &t, head_dim, &numbers, k_scales, v_scales);
         } else {
-            attn_widened(type, &t, head_dim, keys, values, k_scales, v_scales);
+            attn_widened(type, &t, head_dim, &numbers, k_scales, v_scales);
         }
     }
 }
 
 static void attn_f16(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                     const uint32_t *valid, const void *k, const void *v,
-                     const lf_attn_state *state)
+                     const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    attn(LF_KV_F16, m, head_dim, q, q_stride, valid, k, v, state);
+    attn(LF_KV_F16, m, head_dim, q, q_stride, valid, kv, state);
 }
 
 static void attn_f32(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                     const uint32_t *valid, const void *k, const void *v,
-                     const lf_attn_state *state)
+                     const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    attn(LF_KV_F32, m, head_dim, q, q_stride, valid, k, v, state);
+    attn(LF_KV_F32, m, head_dim, q, q_stride, valid, kv, state);
 }
 
 static void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                    const uint32_t *valid, const void *k, const void *v, const lf_attn_state *state)
+                    const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    attn(LF_KV_Q8, m, head_dim, q, q_stride, valid, k, v, state);
+    attn(LF_KV_Q8, m, head_dim, q, q_stride, valid, kv, state);
 }
 
 #endif /* LF_KERNELS_X86_ATTN_V16_H */

@@ -95,15 +95,15 @@ LF_INLINE void conv16(size_t n, size_t taps, const float *bcx, const float *cons
     v_store_n(out + i, v_mul(gate, sum), count);
 }
 
-static void conv(size_t n, size_t taps, const float *bcx, const float *const *past,
-                 const float *kernel, float *u_now, float *out)
+static void conv(size_t first, size_t end, size_t n, size_t taps, const float *bcx,
+                 const float *const *past, const float *kernel, float *u_now, float *out)
 {
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
+    size_t i = first;
+    for (; i + 16 <= end; i += 16) {
         conv16(n, taps, bcx, past, kernel, u_now, out, i, 16);
     }
-    if (i < n) {
-        conv16(n, taps, bcx, past, kernel, u_now, out, i, n - i);
+    if (i < end) {
+        conv16(n, taps, bcx, past, kernel, u_now, out, i, end - i);
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the translation of errno, the clock and the count of processors. */
+/* Owns the translation of errno, the clock, the count of processors and waiting. */
 #define _GNU_SOURCE /* sched_getaffinity; strerror_r is then GNU's */
 #include "common/os.h"
 
@@ -30,4 +30,13 @@ uint32_t lf_os_processors(void)
         return 0; /* more processors than the set holds */
     }
     return (uint32_t)CPU_COUNT(&set);
+}
+
+void lf_os_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
 }

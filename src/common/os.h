@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the operating system says: failures as statuses, time, processors. */
+/* What the operating system says: failures as statuses, time, processors, waiting. */
 #ifndef LF_COMMON_OS_H
 #define LF_COMMON_OS_H
 
@@ -13,5 +13,8 @@ double lf_os_seconds(void);
 
 /* Processors this process may run on (affinity, cpusets); 0 if the system does not tell. */
 uint32_t lf_os_processors(void);
+
+/* A step of a thread that waits in a loop: leaves the core's units to others. */
+void lf_os_relax(void);
 
 #endif /* LF_COMMON_OS_H */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns thread start-up and the two ways of dividing work. */
-#include "common/sched.h"
+/* Owns thread start-up and the regions of the pool. */
+#include "common/region.h"
 
 #include "common/os.h"
 
 #include <pthread.h>
 #include <pthreadpool.h>
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 /* ---- Start-up ---- */
@@ -90,64 +89,25 @@ void lf_sched_free(lf_sched *sched)
 
 /* ---- Dividing work ---- */
 
-enum { CACHE_LINE = 64, STEALING_PARTS = 256 };
+static void run_part(void *region, size_t part)
+{
+    lf_region_run(region, (uint32_t)part);
+}
 
-/* What is left of a part's range of pieces, the first in the low half, the end in the high half:
- * taken from both sides. On a cache line of its own. */
-typedef struct share {
-    _Alignas(CACHE_LINE) atomic_uint_least64_t left;
-} share;
-
-typedef struct region {
+/* One range a part. */
+typedef struct ranges {
     lf_body body;
     void *ctx;
-    size_t n, grain, parts; /* grain 0: one call a part */
-    share shares[STEALING_PARTS];
-} region;
+    size_t n, parts;
+} ranges;
 
-static uint64_t range_of(uint64_t begin, uint64_t end)
+static void run_range(void *context, size_t part)
 {
-    return begin | end << 32;
-}
-
-/* Takes the first, or the last, piece of a share; false when it is empty. */
-static bool take(share *from, bool last, size_t *piece)
-{
-    uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
-    for (;;) {
-        uint64_t begin = left & UINT32_MAX;
-        uint64_t end = left >> 32;
-        if (begin >= end) {
-            return false;
-        }
-        *piece = last ? end - 1 : begin;
-        uint64_t rest = last ? range_of(begin, end - 1) : range_of(begin + 1, end);
-        if (atomic_compare_exchange_weak_explicit(&from->left, &left, rest, memory_order_relaxed,
-                                                  memory_order_relaxed)) {
-            return true;
-        }
-    }
-}
-
-static void run_part(void *context, size_t part)
-{
-    region *r = context;
-    if (r->grain == 0) {
-        size_t begin = r->n * part / r->parts;
-        size_t end = r->n * (part + 1) / r->parts;
-        if (begin < end) {
-            r->body(r->ctx, (uint32_t)part, begin, end);
-        }
-        return;
-    }
-    for (size_t i = 0; i < r->parts; i++) {
-        share *from = &r->shares[(part + i) % r->parts];
-        size_t piece = 0;
-        while (take(from, i > 0, &piece)) {
-            size_t begin = piece * r->grain;
-            size_t end = r->n - begin < r->grain ? r->n : begin + r->grain;
-            r->body(r->ctx, (uint32_t)part, begin, end);
-        }
+    const ranges *r = context;
+    size_t begin = r->n * part / r->parts;
+    size_t end = r->n * (part + 1) / r->parts;
+    if (begin < end) {
+        r->body(r->ctx, (uint32_t)part, begin, end);
     }
 }
 
@@ -156,27 +116,19 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
     if (n == 0) {
         return;
     }
-    size_t parts = sched->n_threads;
-    size_t pieces = grain == 0 ? n : (n - 1) / grain + 1;
-    if (parts > pieces) {
-        parts = pieces;
-    }
-    if (grain > 0 && parts > STEALING_PARTS) {
-        parts = STEALING_PARTS;
-    }
+    size_t pieces = grain == 0 ? n : lf_region_pieces(n, grain);
+    uint32_t parts = pieces < sched->n_threads ? (uint32_t)pieces : sched->n_threads;
     if (parts <= 1) {
         body(ctx, 0, 0, n);
         return;
     }
-    region r; /* not cleared: its shares are 16 KiB */
-    r.body = body;
-    r.ctx = ctx;
-    r.n = n;
-    r.grain = pieces > UINT32_MAX ? 0 : grain;
-    r.parts = parts;
-    for (size_t part = 0; part < parts && r.grain > 0; part++) {
-        atomic_init(&r.shares[part].left,
-                    range_of(pieces * part / parts, pieces * (part + 1) / parts));
+    if (grain == 0 || pieces > UINT32_MAX) {
+        ranges r = {body, ctx, n, parts};
+        pthreadpool_parallelize_1d(sched->pool, run_range, &r, parts, sched->flags);
+        return;
     }
-    pthreadpool_parallelize_1d(sched->pool, run_part, &r, parts, sched->flags);
+    lf_region r; /* not cleared as a whole: its shares are 16 KiB */
+    lf_region_clear(&r, parts < LF_REGION_PARTS ? parts : LF_REGION_PARTS);
+    lf_region_open(&r, n, grain, body, ctx);
+    pthreadpool_parallelize_1d(sched->pool, run_part, &r, r.parts, sched->flags);
 }

@@ -5,6 +5,7 @@
 
 #include "common/status.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 enum { LF_MAX_THREADS = 1024 };
@@ -14,6 +15,7 @@ typedef struct lf_sched {
     bool owns_pool;
     uint32_t n_threads; /* the caller included */
     uint32_t flags;     /* PTHREADPOOL_FLAG_* of every region */
+    atomic_uint teams;  /* callers in lf_team_run */
 } lf_sched;
 
 /* Starts n_threads - 1 threads, or takes the lent pool with all its threads. Errors: THREAD. */

@@ -102,35 +102,56 @@ static void store_kv(const attn_job *j, const lf_state *state, uint32_t head, ui
     kv->store(j->head_dim, position % LF_ATTN_BLOCK, k, v, kb, vb);
 }
 
+/* Queries of one KV head, and its key and value. */
+static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
+{
+    const lf_ops *ops = &j->pass->kernels->ops;
+    const lf_state *state = j->pass->runs[j->pass->s->row_run[token]].state;
+    float eps = j->pass->model->source->hparams.norm_eps;
+    size_t n = j->head_dim;
+    float scale = 1.0f / sqrtf((float)j->head_dim);
+    const float *cosines = j->pass->s->rope + token * n;
+    const float *sines = cosines + n / 2;
+    float *q = j->q + (token * j->n_head + (size_t)kv_head * j->group) * n;
+    for (uint32_t head = 0; head < j->group; head++, q += n) {
+        ops->rmsnorm(n, q, j->layer->q_norm, eps, q);
+        ops->rope(n, cosines, sines, q);
+        ops->scale(n, scale, q, q);
+    }
+    size_t at = (token * j->layer->n_head_kv + kv_head) * n;
+    ops->rmsnorm(n, j->k + at, j->layer->k_norm, eps, j->k + at);
+    ops->rope(n, cosines, sines, j->k + at);
+    store_kv(j, state, kv_head, lf_row_position(j->pass, token), j->k + at, j->v + at);
+}
+
+/* Unit = (token, KV head). */
 static void qkv_body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     (void)part;
     const attn_job *j = ctx;
-    const lf_ops *ops = &j->pass->kernels->ops;
-    float eps = j->pass->model->source->hparams.norm_eps;
-    size_t n = j->head_dim;
-    float scale = 1.0f / sqrtf((float)j->head_dim);
-    for (size_t t = begin; t < end; t++) {
-        const lf_state *state = j->pass->runs[j->pass->s->row_run[t]].state;
-        const float *cosines = j->pass->s->rope + t * n;
-        const float *sines = cosines + n / 2;
-        for (uint32_t head = 0; head < j->n_head; head++) {
-            float *q = j->q + (t * j->n_head + head) * n;
-            ops->rmsnorm(n, q, j->layer->q_norm, eps, q);
-            ops->rope(n, cosines, sines, q);
-            ops->scale(n, scale, q, q);
-        }
-        for (uint32_t head = 0; head < j->layer->n_head_kv; head++) {
-            float *k = j->k + (t * j->layer->n_head_kv + head) * n;
-            const float *v = j->v + (t * j->layer->n_head_kv + head) * n;
-            ops->rmsnorm(n, k, j->layer->k_norm, eps, k);
-            ops->rope(n, cosines, sines, k);
-            store_kv(j, state, head, lf_row_position(j->pass, t), k, v);
-        }
+    uint32_t heads = j->layer->n_head_kv;
+    for (size_t unit = begin; unit < end; unit++) {
+        make_qkv(j, unit / heads, (uint32_t)(unit % heads));
     }
 }
 
 /* ---- Blocked online softmax ---- */
+
+/* Block b of a tile's head. After the newest block comes, if any, the first one of the next head.
+ */
+static lf_kv_blocks kv_blocks(const attn_job *j, const attn_tile *tile, uint32_t b, bool newest)
+{
+    const lf_state *s = tile->state;
+    uint8_t *k = s->k[j->layer_index];
+    uint8_t *v = s->v[j->layer_index];
+    uint32_t head = tile->kv_head;
+    uint32_t next = newest && head + 1 < j->layer->n_head_kv ? head + 1 : head;
+    uint32_t next_b = newest ? 0 : b + 1;
+    return (lf_kv_blocks){.k = lf_state_block(s, k, head, b),
+                          .v = lf_state_block(s, v, head, b),
+                          .next_k = lf_state_block(s, k, next, next_b),
+                          .next_v = lf_state_block(s, v, next, next_b)};
+}
 
 /* State of one segment for the rows of a tile. */
 static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, const float *q,
@@ -154,9 +175,8 @@ static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, cons
             uint32_t here = seen > before ? seen - before : 0;
             valid[r] = here < LF_ATTN_BLOCK ? here : LF_ATTN_BLOCK;
         }
-        kv->attn(rows, j->head_dim, q, j->head_dim, valid,
-                 lf_state_block(s, s->k[j->layer_index], tile->kv_head, b),
-                 lf_state_block(s, s->v[j->layer_index], tile->kv_head, b), out);
+        lf_kv_blocks blocks = kv_blocks(j, tile, b, last / LF_ATTN_BLOCK == b);
+        kv->attn(rows, j->head_dim, q, j->head_dim, valid, &blocks, out);
     }
 }
 
@@ -203,8 +223,8 @@ static float *output_row(const attn_job *j, const attn_tile *tile, uint32_t row)
 static float *partial(const attn_job *j, size_t slot, size_t head)
 {
     uint32_t rows = rows_of_tile(j->group);
-    float *slots =
-        j->pass->s->attn_part + j->pass->sched->n_threads * tile_floats(rows, j->head_dim);
+    float *slots = j->pass->s->attn_part +
+                   j->pass->model->runtime->sched.n_threads * tile_floats(rows, j->head_dim);
     return slots + slot * slot_floats(j->n_head, j->head_dim) + head * ((size_t)j->head_dim + 2);
 }
 
@@ -367,7 +387,7 @@ static void merge_body(void *ctx, uint32_t part, size_t begin, size_t end)
 static void attend(attn_job *j)
 {
     const lf_pass *pass = j->pass;
-    size_t least_units = 2 * (size_t)pass->sched->n_threads;
+    size_t least_units = 2 * (size_t)lf_team_parts(pass->team);
     j->tile_tokens = rows_of_tile(j->group) / j->group;
     size_t units = plan_runs(j);
     while (units < least_units && j->tile_tokens > 1) { /* smaller tiles read KV more often */
@@ -412,12 +432,17 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
     lf_norm_rows(pass, s->x, w->mixer_norm, pass->n, width, s->normed);
     lf_acts_make(pass, s->normed, width, pass->n, width,
                  lf_format_bit(&w->in) | lf_format_bit(&w->k) | lf_format_bit(&w->v), &acts);
+    lf_expect_rows(pass, &w->k);
     lf_linear(pass, &acts, &w->in, j.q, heads);
+    lf_expect_rows(pass, &w->v);
     lf_linear(pass, &acts, &w->k, j.k, kv);
+    lf_expect_rows(pass, &w->out);
     lf_linear(pass, &acts, &w->v, j.v, kv);
-    lf_pass_parallel(pass, pass->n, (heads + 2 * kv) / 2, qkv_body, &j);
+    lf_pass_parallel(pass, (size_t)pass->n * w->n_head_kv, (j.group + 2) * (size_t)j.head_dim * 3,
+                     qkv_body, &j);
     attend(&j);
     lf_acts_make(pass, s->mixed, heads, pass->n, heads, lf_format_bit(&w->out), &acts);
+    lf_expect_rows(pass, lf_ffn_first(w));
     lf_linear(pass, &acts, &w->out, s->normed, width);
     lf_add_rows(pass, pass->n, s->normed, s->x);
 }

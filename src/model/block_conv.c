@@ -4,19 +4,23 @@
 
 #include <string.h>
 
+/* With fewer rows than this, threads share the channels, in units of CHANNELS. */
+enum { FEW_ROWS = 16, CHANNELS = 128, NS_CHANNEL = 3 };
+
 typedef struct conv_job {
     const lf_pass *pass;
     const lf_layer *layer;
     uint32_t layer_index;
 } conv_job;
 
-/* One run in this layer. */
+/* Channels of one run in this layer. */
 typedef struct conv_run {
-    uint32_t n;       /* tokens */
-    const float *bcx; /* [n][3][H] */
-    float *out;       /* [n][H] */
-    const float *now; /* [taps - 1][H] history before the pass */
-    float *next;      /* the same after it */
+    size_t first, end; /* channels */
+    uint32_t n;        /* tokens */
+    const float *bcx;  /* [n][3][H] */
+    float *out;        /* [n][H] */
+    const float *now;  /* [taps - 1][H] history before the pass */
+    float *next;       /* the same after it */
 } conv_run;
 
 static conv_run open_run(const conv_job *j, uint32_t index)
@@ -30,6 +34,17 @@ static conv_run open_run(const conv_job *j, uint32_t index)
                       .out = pass->s->mixed + first * width,
                       .now = lf_state_conv(pass->model, run->state, j->layer_index, false),
                       .next = lf_state_conv(pass->model, run->state, j->layer_index, true)};
+}
+
+/* Both [n][H], of the run's channels. */
+static void copy_channels(const lf_hparams *h, const conv_run *run, const float *from, size_t n,
+                          float *to)
+{
+    size_t bytes = (run->end - run->first) * sizeof(float);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i * h->n_embd + run->first;
+        memcpy(to + at, from + at, bytes);
+    }
 }
 
 /* u of token t of the run (negative: before the pass). */
@@ -54,8 +69,9 @@ static const float *filter_token(const conv_job *j, const conv_run *run, float *
         past[i] = history(h, run, ring, t - (taps - 1) + i);
     }
     float *u = ring + (size_t)(t % taps) * h->n_embd;
-    pass->kernels->ops.conv(h->n_embd, h->conv_kernel, run->bcx + (size_t)t * 3 * h->n_embd, past,
-                            j->layer->conv_kernel, u, out);
+    pass->kernels->ops.conv(run->first, run->end, h->n_embd, h->conv_kernel,
+                            run->bcx + (size_t)t * 3 * h->n_embd, past, j->layer->conv_kernel, u,
+                            out);
     return u;
 }
 
@@ -68,7 +84,7 @@ static void filter_run(const conv_job *j, const conv_run *run, float *ring, uint
     size_t rows = (size_t)h->conv_kernel + 2;
     uint32_t kept = h->conv_kernel - 1;
     if (begin == 0 && run->n < kept) { /* shorter than the history: part of the old one stays */
-        memcpy(run->next, run->now + run->n * width, (kept - run->n) * width * sizeof(float));
+        copy_channels(h, run, run->now + run->n * width, kept - run->n, run->next);
     }
     if (begin > 0) {
         /* The first tokens need the u of tokens that belong to another part: made again here. What
@@ -82,14 +98,15 @@ static void filter_run(const conv_job *j, const conv_run *run, float *ring, uint
     for (uint32_t t = begin; t < end; t++) {
         const float *u = filter_token(j, run, ring, t, run->out + t * width);
         if (t + kept >= run->n) {
-            memcpy(run->next + (t + kept - run->n) * width, u, width * sizeof(float));
+            copy_channels(h, run, u, 1, run->next + (t + kept - run->n) * width);
         }
     }
 }
 
-static void filter_body(void *ctx, uint32_t part, size_t begin, size_t end)
+/* Channels [first_channel, end_channel) of rows [begin, end). */
+static void filter(const conv_job *j, uint32_t part, size_t begin, size_t end, size_t first_channel,
+                   size_t end_channel)
 {
-    const conv_job *j = ctx;
     const lf_hparams *h = &j->pass->model->source->hparams;
     const lf_scratch *s = j->pass->s;
     float *ring = s->conv_ring + part * ((size_t)h->conv_kernel + 2) * h->n_embd;
@@ -97,10 +114,26 @@ static void filter_body(void *ctx, uint32_t part, size_t begin, size_t end)
         uint32_t index = s->row_run[row];
         uint32_t first = s->run_first[index];
         conv_run run = open_run(j, index);
+        run.first = first_channel;
+        run.end = end_channel;
         size_t stop = first + run.n < end ? first + run.n : end;
         filter_run(j, &run, ring, (uint32_t)row - first, (uint32_t)stop - first);
         row = stop;
     }
+}
+
+static void filter_rows(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    const conv_job *j = ctx;
+    filter(j, part, begin, end, 0, j->pass->model->source->hparams.n_embd);
+}
+
+static void filter_channels(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    const conv_job *j = ctx;
+    size_t width = j->pass->model->source->hparams.n_embd;
+    size_t stop = end * CHANNELS < width ? end * CHANNELS : width;
+    filter(j, part, 0, j->pass->n, begin * CHANNELS, stop);
 }
 
 void lf_block_conv(const lf_pass *pass, uint32_t layer)
@@ -113,12 +146,19 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
     memcpy(acts.rows, s->acts, sizeof acts.rows);
     lf_norm_rows(pass, s->x, w->mixer_norm, pass->n, width, s->normed);
     lf_acts_make(pass, s->normed, width, pass->n, width, lf_format_bit(&w->in), &acts);
+    lf_expect_rows(pass, &w->out);
     lf_linear(pass, &acts, &w->in, s->mix, 3 * width);
 
     conv_job j = {pass, w, layer};
-    lf_pass_parallel(pass, pass->n, width / 2, filter_body, &j);
+    if (pass->n < FEW_ROWS) {
+        size_t units = (width + CHANNELS - 1) / CHANNELS;
+        lf_pass_parallel(pass, units, pass->n * CHANNELS * NS_CHANNEL, filter_channels, &j);
+    } else {
+        lf_pass_parallel(pass, pass->n, width * NS_CHANNEL, filter_rows, &j);
+    }
 
     lf_acts_make(pass, s->mixed, width, pass->n, width, lf_format_bit(&w->out), &acts);
+    lf_expect_rows(pass, lf_ffn_first(w));
     lf_linear(pass, &acts, &w->out, s->normed, width);
     lf_add_rows(pass, pass->n, s->normed, s->x);
 }

@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+/* Passes of so few rows are over soon: threads stand by for them. */
+enum { STAND_BY_ROWS = 16 };
+
 typedef struct rows_job {
     const lf_pass *pass;
     const float *x;
@@ -147,36 +150,54 @@ static bool cancelled(const lf_pass *pass)
     return false;
 }
 
+/* All of the network; false if it was cancelled. */
+typedef struct network {
+    lf_pass pass;
+    bool complete;
+} network;
+
+static void run_network(lf_team *team, void *ctx)
+{
+    network *net = ctx;
+    lf_pass *pass = &net->pass;
+    const lfm2_model *model = pass->model;
+    const lf_hparams *h = &model->source->hparams;
+    pass->team = team;
+    lf_pass_parallel(pass, pass->n, (size_t)h->n_embd + (size_t)h->head_dim * 16, embed_body, pass);
+    for (size_t i = 0; i < pass->n_runs; i++) {
+        clear_new_blocks(model, &pass->runs[i]);
+    }
+    lf_attn_begin(pass);
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        if (cancelled(pass)) {
+            return;
+        }
+        if (h->n_head_kv[l] != 0) {
+            lf_block_attn(pass, l);
+        } else {
+            lf_block_conv(pass, l);
+        }
+        lf_block_ffn(pass, l);
+    }
+    head(pass);
+    net->complete = true;
+}
+
 int32_t lf_forward_runs(const lfm2_model *model, lf_state *lender, const lf_run *runs,
                         size_t n_runs)
 {
-    const lf_hparams *h = &model->source->hparams;
     uint32_t n = 0;
     LF_TRY(place_runs(lender, runs, n_runs, &n));
-    lf_pass pass = {.model = model,
-                    .runs = runs,
-                    .n_runs = n_runs,
-                    .s = &lender->scratch,
-                    .kernels = &model->runtime->kernels,
-                    .sched = &model->runtime->sched,
-                    .n = n};
-    lf_pass_parallel(&pass, n, (size_t)h->n_embd + (size_t)h->head_dim * 16, embed_body, &pass);
-    for (size_t i = 0; i < n_runs; i++) {
-        clear_new_blocks(model, &runs[i]);
+    network net = {.pass = {.model = model,
+                            .runs = runs,
+                            .n_runs = n_runs,
+                            .s = &lender->scratch,
+                            .kernels = &model->runtime->kernels,
+                            .n = n}};
+    lf_team_run(&model->runtime->sched, n <= STAND_BY_ROWS, run_network, &net);
+    if (!net.complete) {
+        return lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled by the caller");
     }
-    lf_attn_begin(&pass);
-    for (uint32_t l = 0; l < h->n_layer; l++) {
-        if (cancelled(&pass)) {
-            return lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled by the caller");
-        }
-        if (h->n_head_kv[l] != 0) {
-            lf_block_attn(&pass, l);
-        } else {
-            lf_block_conv(&pass, l);
-        }
-        lf_block_ffn(&pass, l);
-    }
-    head(&pass);
     for (size_t i = 0; i < n_runs; i++) {
         runs[i].state->length += runs[i].n;
         runs[i].state->conv_now = 1 - runs[i].state->conv_now;

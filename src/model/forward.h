@@ -18,6 +18,9 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer);
 void lf_block_attn(const lf_pass *pass, uint32_t layer);
 void lf_block_ffn(const lf_pass *pass, uint32_t layer);
 
+/* The first matrix that lf_block_ffn multiplies. */
+const lf_packed *lf_ffn_first(const lf_layer *w);
+
 /* Orders the runs of a pass for lf_block_attn. */
 void lf_attn_begin(const lf_pass *pass);
 

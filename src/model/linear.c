@@ -6,14 +6,15 @@
 
 /* ---- Row-wise work ---- */
 
-/* Below this many nanoseconds waking the other threads costs more than it saves. */
-enum { SERIAL_NS = 8000 };
+/* Below this many nanoseconds a region costs more than it saves: where threads must be woken, and
+ * where they stand by. */
+enum { WAKING_NS = 8000, STANDING_BY_NS = 1500 };
 
 static void divide(const lf_pass *pass, size_t n, size_t total_ns, size_t grain, lf_body body,
                    void *ctx)
 {
-    if (total_ns >= SERIAL_NS) {
-        lf_parallel(pass->sched, n, grain, body, ctx);
+    if (total_ns >= (lf_team_stands_by(pass->team) ? STANDING_BY_NS : WAKING_NS)) {
+        lf_team_parallel(pass->team, n, grain, body, ctx);
     } else if (n > 0) {
         body(ctx, 0, 0, n);
     }
@@ -287,6 +288,15 @@ static void multiply_units(void *ctx, uint32_t part, size_t begin, size_t end)
     }
 }
 
+static size_t rows_of(const lf_group *groups, size_t n_groups)
+{
+    size_t rows = 0;
+    for (size_t g = 0; g < n_groups; g++) {
+        rows += groups[g].n;
+    }
+    return rows;
+}
+
 /* How many panels a unit has when the groups have `rows` rows in all. */
 static uint32_t unit_panels(const lf_pass *pass, const lf_packed *w, size_t n_groups, size_t rows)
 {
@@ -296,10 +306,31 @@ static uint32_t unit_panels(const lf_pass *pass, const lf_packed *w, size_t n_gr
     }
     uint32_t unit = rows <= n_groups * STREAM_ROWS ? STREAM_PANELS : UNIT_PANELS;
     size_t panels = n_groups * w->n_panels;
-    while (unit > least && panels / unit < (size_t)LEAST_UNITS * pass->sched->n_threads) {
+    while (unit > least && panels / unit < (size_t)LEAST_UNITS * lf_team_parts(pass->team)) {
         unit /= 2;
     }
     return unit;
+}
+
+void lf_expect(const lf_pass *pass, const lf_packed *w, const lf_group *groups, size_t n_groups)
+{
+    if (!lf_team_stands_by(pass->team)) {
+        return;
+    }
+    uint32_t parts = lf_team_parts(pass->team);
+    if (w == NULL) {
+        for (uint32_t part = 0; part < parts; part++) {
+            lf_team_fetch(pass->team, part, NULL);
+        }
+        return;
+    }
+    uint32_t unit = unit_panels(pass, w, n_groups, rows_of(groups, n_groups));
+    size_t n_units = (w->n_panels + unit - 1) / unit;
+    for (uint32_t part = 0; part < parts; part++) {
+        size_t first = n_groups * n_units * part / parts;
+        const uint8_t *slab = w->panels + groups[first / n_units].slab * w->slab_bytes;
+        lf_team_fetch(pass->team, part, slab + first % n_units * unit * w->panel_bytes);
+    }
 }
 
 /* `out` says where the output goes; its other fields are filled here. */
@@ -310,10 +341,9 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
         return;
     }
     lf_aformat format = w->gemm->acts;
-    size_t rows = 0;
+    size_t rows = rows_of(groups, n_groups);
     size_t gathered = 0; /* rows of tiles */
     for (size_t g = 0; g < n_groups; g++) {
-        rows += groups[g].n;
         gathered += groups[g].n > 1 ? groups[g].n : 0;
     }
     product p = out;

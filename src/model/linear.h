@@ -4,6 +4,7 @@
 #ifndef LF_MODEL_LINEAR_H
 #define LF_MODEL_LINEAR_H
 
+#include "common/team.h"
 #include "model/state.h"
 
 /* Everything a pass of the model needs. Its rows are the tokens of all runs, run after run. */
@@ -13,7 +14,7 @@ typedef struct lf_pass {
     size_t n_runs;
     lf_scratch *s; /* lent by one of the states, or by another */
     const lf_kernels *kernels;
-    const lf_sched *sched;
+    lf_team *team;
     uint32_t n; /* rows */
 } lf_pass;
 
@@ -54,6 +55,17 @@ typedef struct lf_group {
     uint32_t slab;
     uint32_t first, n; /* rows of the output */
 } lf_group;
+
+/* Names the matrix that is multiplied after the one of the next call, and by what (NULL: not known
+ * yet). Threads that are done with that one fetch the first lines of their share. */
+void lf_expect(const lf_pass *pass, const lf_packed *w, const lf_group *groups, size_t n_groups);
+
+/* The same of all rows of the pass with slab 0. */
+static inline void lf_expect_rows(const lf_pass *pass, const lf_packed *w)
+{
+    const lf_group all = {0, 0, pass->n};
+    lf_expect(pass, w, &all, 1);
+}
 
 /* Multiplies groups: output row r of a group is input row `gather[r]` (gather NULL: r itself).
  * Pair matrices: y = silu(first) * second, n columns. Otherwise y = the product. */

@@ -197,8 +197,10 @@ static void check_conv(const lf_ops *ops, uint64_t *seed, size_t n)
         views[t] = past[t] = random_floats(seed, n);
     }
     float *u = floats(n), *u_true = floats(n), *a = floats(n), *b = floats(n);
-    ops->conv(n, taps, bcx, views, kernel, u, a);
-    truth.conv(n, taps, bcx, views, kernel, u_true, b);
+    size_t cut = lft_below(seed, (uint32_t)n + 1); /* all channels, in two calls */
+    ops->conv(cut, n, n, taps, bcx, views, kernel, u, a);
+    ops->conv(0, cut, n, taps, bcx, views, kernel, u, a);
+    truth.conv(0, n, n, taps, bcx, views, kernel, u_true, b);
     SAME(n, u, u_true);
     SAME(n, a, b);
     for (size_t t = 0; t + 1 < taps; t++) {
@@ -330,8 +332,10 @@ static void attn_run(const attn_case *c, lf_attn_fn *fn, size_t first, size_t m,
     }
     const lf_attn_state state = {max, sum, acc, c->acc_stride};
     for (size_t b = 0; b < BLOCKS; b++) {
-        fn(m, c->head_dim, c->q + first * c->q_stride, c->q_stride, c->valid[b] + first, c->k[b],
-           c->v[b], &state);
+        size_t next = b + 1 < BLOCKS ? b + 1 : 0;
+        const lf_kv_blocks kv = {c->k[b], c->v[b], c->k[next], c->v[next]};
+        fn(m, c->head_dim, c->q + first * c->q_stride, c->q_stride, c->valid[b] + first, &kv,
+           &state);
     }
     for (size_t i = 0; i < m; i++) {
         out[i * width] = max[i];
@@ -521,7 +525,7 @@ static void simple_ops_are_right(void **state)
         near((double)out[i], want, want * 8 * u, "sigmoid");
     }
     const float *past[2] = {p[0], p[1]};
-    truth.conv(N, TAPS, x, past, w, now, out);
+    truth.conv(0, N, N, TAPS, x, past, w, now, out);
     for (size_t i = 0; i < N; i++) {
         double b = (double)x[i], c = (double)x[N + i], now_u = b * (double)x[2 * N + i];
         double t0 = (double)w[i] * (double)p[0][i], t1 = (double)w[N + i] * (double)p[1][i];

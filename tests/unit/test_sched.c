@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dividing work: every unit once, in whole pieces, and no two calls of one part at a time. */
-#include "common/sched.h"
+/* Dividing work: every unit once, in whole pieces, and no two calls of one part at a time; with and
+ * without threads that stand by. */
+#include "common/team.h"
 
+#include <pthread.h>
 #include <pthreadpool.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,26 +41,34 @@ static void body(void *ctx, uint32_t part, size_t begin, size_t end)
     atomic_fetch_sub(&j.busy[part], 1);
 }
 
-static void check(const lf_sched *sched, size_t n, size_t grain)
+/* Counts what is wrong instead of failing: a team's main has to return. */
+static int mistakes;
+
+/* With a team if there is one. */
+static void check(const lf_sched *sched, lf_team *team, size_t n, size_t grain)
 {
     memset(&j, 0, sizeof j);
     j.n = n;
     j.grain = grain;
     j.parts = sched->n_threads;
-    lf_parallel(sched, n, grain, body, NULL);
-    assert_int_equal(j.wrong, 0);
+    if (team != NULL) {
+        lf_team_parallel(team, n, grain, body, NULL);
+    } else {
+        lf_parallel(sched, n, grain, body, NULL);
+    }
+    mistakes += (int)j.wrong;
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(j.seen[i], 1);
+        mistakes += j.seen[i] != 1;
     }
 }
 
-static void check_all(const lf_sched *sched)
+static void check_all(const lf_sched *sched, lf_team *team)
 {
     static const size_t sizes[] = {0, 1, 2, 3, 5, 8, 64, 255, 1000, MOST_UNITS};
     static const size_t grains[] = {0, 1, 2, 3, 7, 64, 999, 5000};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         for (size_t g = 0; g < sizeof grains / sizeof grains[0]; g++) {
-            check(sched, sizes[s], grains[g]);
+            check(sched, team, sizes[s], grains[g]);
         }
     }
 }
@@ -70,10 +80,11 @@ static void test_own_threads(void **state)
         lf_sched sched;
         assert_int_equal(lf_sched_init(&sched, n, NULL), LFM2_OK);
         for (int repeat = 0; repeat < 5; repeat++) {
-            check_all(&sched);
+            check_all(&sched, NULL);
         }
         lf_sched_free(&sched);
     }
+    assert_int_equal(mistakes, 0);
 }
 
 /* More threads than can share pieces: some take no part. */
@@ -85,19 +96,150 @@ static void test_lent_pool(void **state)
     lf_sched sched;
     assert_int_equal(lf_sched_init(&sched, 1, pool), LFM2_OK);
     assert_int_equal(sched.n_threads, 300);
-    check(&sched, MOST_UNITS, 0);
-    check(&sched, MOST_UNITS, 1);
-    check(&sched, 300, 1);
-    check(&sched, 257, 1);
+    check(&sched, NULL, MOST_UNITS, 0);
+    check(&sched, NULL, MOST_UNITS, 1);
+    check(&sched, NULL, 300, 1);
+    check(&sched, NULL, 257, 1);
     lf_sched_free(&sched);
     pthreadpool_destroy(pool);
+    assert_int_equal(mistakes, 0);
+}
+
+/* ---- Teams ---- */
+
+/* A pool of n threads that stand by although there may be fewer processors: some are late then. */
+static void start_eager(uint32_t n, lf_sched *sched)
+{
+    assert_int_equal(lf_sched_init(sched, n, NULL), LFM2_OK);
+    sched->flags = 0;
+}
+
+static void all_sizes(lf_team *team, void *ctx)
+{
+    const lf_sched *sched = ctx;
+    mistakes += lf_team_stands_by(team) != (sched->n_threads > 1);
+    mistakes += lf_team_parts(team) != sched->n_threads;
+    check_all(sched, team);
+}
+
+static void test_team(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 5; n++) {
+        lf_sched sched;
+        start_eager(n, &sched);
+        lf_team_run(&sched, true, all_sizes, &sched);
+        check_all(&sched, NULL); /* the pool is free again */
+        lf_sched_free(&sched);
+    }
+    assert_int_equal(mistakes, 0);
+}
+
+static void not_standing_by(lf_team *team, void *ctx)
+{
+    mistakes += lf_team_stands_by(team);
+    check(ctx, team, 100, 7);
+    lf_team_fetch(team, 0, NULL);
+}
+
+static void test_team_that_sleeps(void **state)
+{
+    (void)state;
+    lf_sched sched;
+    start_eager(2, &sched);
+    lf_team_run(&sched, false, not_standing_by, &sched);
+    sched.flags = PTHREADPOOL_FLAG_YIELD_WORKERS; /* more threads than processors */
+    lf_team_run(&sched, true, not_standing_by, &sched);
+    lf_sched_free(&sched);
+    pthreadpool_t pool = pthreadpool_create(2);
+    assert_non_null(pool);
+    assert_int_equal(lf_sched_init(&sched, 1, pool), LFM2_OK);
+    lf_team_run(&sched, true, not_standing_by, &sched);
+    lf_sched_free(&sched);
+    pthreadpool_destroy(pool);
+    assert_int_equal(mistakes, 0);
+}
+
+typedef struct tally {
+    lf_sched *sched;
+    int regions;
+    int mistakes;
+    atomic_size_t sum;
+    size_t written[4]; /* by the parts' bodies; read after the region */
+} tally;
+
+static void add_units(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    tally *t = ctx;
+    for (size_t i = begin; i < end; i++) {
+        t->written[i]++;
+    }
+    atomic_fetch_add(&t->sum, end - begin);
+}
+
+/* Short regions, with addresses to fetch that nobody may read. */
+static void many_regions(lf_team *team, void *ctx)
+{
+    tally *t = ctx;
+    for (int i = 0; i < t->regions; i++) {
+        for (uint32_t part = 0; part < lf_team_parts(team); part++) {
+            lf_team_fetch(team, part, (const void *)((uintptr_t)4096 * (uintptr_t)(i % 3)));
+        }
+        size_t before = atomic_load(&t->sum);
+        lf_team_parallel(team, 4, (size_t)i % 2, add_units, t);
+        t->mistakes += atomic_load(&t->sum) != before + 4;
+        for (size_t u = 0; u < 4; u++) {
+            t->mistakes += t->written[u] != (size_t)i + 1;
+        }
+    }
+}
+
+static void test_many_regions(void **state)
+{
+    (void)state;
+    for (uint32_t n = 2; n <= 3; n++) {
+        lf_sched sched;
+        tally t = {.sched = &sched, .regions = 20000};
+        start_eager(n, &sched);
+        lf_team_run(&sched, true, many_regions, &t);
+        assert_int_equal(t.mistakes, 0);
+        lf_sched_free(&sched);
+    }
+}
+
+static void *run_teams(void *ctx)
+{
+    tally *t = ctx;
+    for (int i = 0; i < 50; i++) {
+        memset(t->written, 0, sizeof t->written);
+        lf_team_run(t->sched, true, many_regions, t);
+    }
+    return NULL;
+}
+
+/* Callers of one pool at the same time: whoever comes second does not stand by. */
+static void test_two_callers(void **state)
+{
+    (void)state;
+    lf_sched sched;
+    start_eager(2, &sched);
+    tally tallies[2] = {{.sched = &sched, .regions = 40}, {.sched = &sched, .regions = 40}};
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, run_teams, &tallies[1]), 0);
+    run_teams(&tallies[0]);
+    pthread_join(other, NULL);
+    assert_int_equal(tallies[0].mistakes + tallies[1].mistakes, 0);
+    assert_int_equal(atomic_load(&sched.teams), 0);
+    lf_sched_free(&sched);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_threads),
-        cmocka_unit_test(test_lent_pool),
+        cmocka_unit_test(test_own_threads),  cmocka_unit_test(test_lent_pool),
+        cmocka_unit_test(test_team),         cmocka_unit_test(test_team_that_sleeps),
+        cmocka_unit_test(test_many_regions), cmocka_unit_test(test_two_callers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

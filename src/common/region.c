@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the taking of pieces. */
+#include "common/region.h"
+
+static uint64_t range_of(uint64_t begin, uint64_t end)
+{
+    return begin | end << 32;
+}
+
+void lf_region_clear(lf_region *region, uint32_t parts)
+{
+    region->parts = parts;
+    for (uint32_t part = 0; part < parts; part++) {
+        atomic_init(&region->shares[part].left, 0);
+    }
+}
+
+size_t lf_region_pieces(size_t n, size_t grain)
+{
+    return n == 0 ? 0 : (n - 1) / grain + 1;
+}
+
+void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, void *ctx)
+{
+    region->body = body;
+    region->ctx = ctx;
+    region->n = n;
+    region->grain = grain;
+    uint64_t pieces = lf_region_pieces(n, grain);
+    for (uint32_t part = 0; part < region->parts; part++) {
+        uint64_t left =
+            range_of(pieces * part / region->parts, pieces * (part + 1) / region->parts);
+        atomic_store_explicit(&region->shares[part].left, left, memory_order_release);
+    }
+}
+
+/* Takes the first, or the last, piece of a share; false when it is empty. */
+static bool take(lf_share *from, bool last, size_t *piece)
+{
+    uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
+    for (;;) {
+        uint64_t begin = left & UINT32_MAX;
+        uint64_t end = left >> 32;
+        if (begin >= end) {
+            return false;
+        }
+        *piece = last ? end - 1 : begin;
+        uint64_t rest = last ? range_of(begin, end - 1) : range_of(begin + 1, end);
+        if (atomic_compare_exchange_weak_explicit(&from->left, &left, rest, memory_order_acquire,
+                                                  memory_order_relaxed)) {
+            return true;
+        }
+    }
+}
+
+size_t lf_region_run(lf_region *region, uint32_t part)
+{
+    size_t done = 0;
+    for (uint32_t i = 0; i < region->parts; i++) {
+        lf_share *from = &region->shares[(part + i) % region->parts];
+        size_t piece = 0;
+        for (; take(from, i > 0, &piece); done++) {
+            size_t begin = piece * region->grain;
+            size_t end = region->n - begin < region->grain ? region->n : begin + region->grain;
+            region->body(region->ctx, part, begin, end);
+        }
+    }
+    return done;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work cut into pieces that threads take. */
+#ifndef LF_COMMON_REGION_H
+#define LF_COMMON_REGION_H
+
+#include "common/sched.h"
+
+enum { LF_CACHE_LINE = 64, LF_REGION_PARTS = 256 };
+
+/* Pieces left to a part, the first in the low half, the end in the high half: taken from both
+ * sides. On a cache line of its own. */
+typedef struct lf_share {
+    _Alignas(LF_CACHE_LINE) atomic_uint_least64_t left;
+} lf_share;
+
+typedef struct lf_region {
+    lf_body body;
+    void *ctx;
+    size_t n, grain;
+    uint32_t parts;
+    lf_share shares[LF_REGION_PARTS];
+} lf_region;
+
+/* Shares of 1..LF_REGION_PARTS parts that have nothing to take. */
+void lf_region_clear(lf_region *region, uint32_t parts);
+
+/* Pieces of `grain` units that n units are cut into. */
+size_t lf_region_pieces(size_t n, size_t grain);
+
+/* Gives each part its range of at most UINT32_MAX pieces. All pieces of the region before must be
+ * done; threads may be inside of lf_region_run. */
+void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, void *ctx);
+
+/* Runs the pieces of a part in order, then what others have left, from the back; returns how many
+ * it ran. Whoever takes a piece sees what lf_region_open wrote, so threads that come late from an
+ * earlier region of the same memory take part like any other. */
+size_t lf_region_run(lf_region *region, uint32_t part);
+
+#endif /* LF_COMMON_REGION_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many short regions in a row: threads that stand by between them, and fetch what comes next. */
+#ifndef LF_COMMON_TEAM_H
+#define LF_COMMON_TEAM_H
+
+#include "common/sched.h"
+
+typedef struct lf_team lf_team;
+
+/* What the caller of lf_team_run does meanwhile. */
+typedef void (*lf_team_main)(lf_team *team, void *ctx);
+
+/* Calls main(team, ctx) on the calling thread and returns after it. If `stand_by`, the scheduler's
+ * other threads wait for its regions without going to sleep, and are free for nothing else. They do
+ * so only where that harms nobody: not in a lent pool, not with more threads than processors, and
+ * not while another thread is in this function with the same scheduler. */
+void lf_team_run(lf_sched *sched, bool stand_by, lf_team_main main, void *ctx);
+
+/* lf_parallel; to be called by main alone. A part may get more than one call with grain 0, too. */
+void lf_team_parallel(lf_team *team, size_t n, size_t grain, lf_body body, void *ctx);
+
+/* Whether regions begin without waking threads. */
+bool lf_team_stands_by(const lf_team *team);
+
+/* Parts that a region has at most. */
+uint32_t lf_team_parts(const lf_team *team);
+
+/* What thread `part` fetches into its second level cache from the end of its work in the next
+ * region until the one after it begins: some bytes from `from` on, which need not be readable.
+ * NULL: nothing. */
+void lf_team_fetch(lf_team *team, uint32_t part, const void *from);
+
+#endif /* LF_COMMON_TEAM_H */
