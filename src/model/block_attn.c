@@ -443,6 +443,5 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
     attend(&j);
     lf_acts_make(pass, s->mixed, heads, pass->n, heads, lf_format_bit(&w->out), &acts);
     lf_expect_rows(pass, lf_ffn_first(w));
-    lf_linear(pass, &acts, &w->out, s->normed, width);
-    lf_add_rows(pass, pass->n, s->normed, s->x);
+    lf_linear_add(pass, &acts, &w->out, s->x, width);
 }

@@ -119,21 +119,17 @@ static void combine_body(void *ctx, uint32_t part, size_t begin, size_t end)
 
 /* ---- The block ---- */
 
-/* down(silu(gate(x)) * up(x)) for every row of the groups, into experts_out. */
-static void run_groups(const lf_pass *pass, const lf_layer *w, const lf_acts *acts,
-                       const uint32_t *gather, const lf_group *groups, size_t n_groups,
-                       uint32_t n_rows, const lf_packed *next)
+/* silu(gate(x)) * up(x) of every row of the groups, in the form that `down` reads. */
+static void make_hidden(const lf_pass *pass, const lf_layer *w, const lf_acts *acts,
+                        const uint32_t *gather, const lf_group *groups, size_t n_groups,
+                        uint32_t n_rows, lf_acts *hidden)
 {
     lf_scratch *s = pass->s;
     size_t inner = w->gate_up.n;
     lf_expect(pass, &w->down, groups, n_groups);
     lf_linear_groups(pass, acts, gather, groups, n_groups, &w->gate_up, s->hidden, inner);
-    lf_acts hidden;
-    memcpy(hidden.rows, s->hidden_acts, sizeof hidden.rows);
-    lf_acts_make(pass, s->hidden, inner, n_rows, inner, lf_format_bit(&w->down), &hidden);
-    lf_expect_rows(pass, next);
-    lf_linear_groups(pass, &hidden, NULL, groups, n_groups, &w->down, s->experts_out,
-                     pass->model->source->hparams.n_embd);
+    memcpy(hidden->rows, s->hidden_acts, sizeof hidden->rows);
+    lf_acts_make(pass, s->hidden, inner, n_rows, inner, lf_format_bit(&w->down), hidden);
 }
 
 const lf_packed *lf_ffn_first(const lf_layer *w)
@@ -149,14 +145,16 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
     size_t width = h->n_embd;
     const lf_packed *next = layer + 1 < h->n_layer ? &w[1].in : &pass->model->head;
     lf_acts acts;
+    lf_acts hidden;
     memcpy(acts.rows, s->acts, sizeof acts.rows);
     lf_norm_rows(pass, s->x, w->ffn_norm, pass->n, width, s->normed);
     lf_acts_make(pass, s->normed, width, pass->n, width,
                  lf_format_bit(&w->gate_up) | lf_format_bit(&w->router), &acts);
     if (w->router.gemm == NULL) {
         lf_group all = {0, 0, pass->n};
-        run_groups(pass, w, &acts, NULL, &all, 1, pass->n, next);
-        lf_add_rows(pass, pass->n, s->experts_out, s->x);
+        make_hidden(pass, w, &acts, NULL, &all, 1, pass->n, &hidden);
+        lf_expect_rows(pass, next);
+        lf_linear_add(pass, &hidden, &w->down, s->x, width);
         return;
     }
     ffn_job j = {pass, w};
@@ -165,6 +163,9 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
     lf_linear(pass, &acts, &w->router, s->router, h->n_expert);
     lf_pass_parallel(pass, pass->n, (size_t)h->n_expert * 4, route_body, &j);
     size_t n_groups = sort_routes(pass, groups);
-    run_groups(pass, w, &acts, s->row_token, groups, n_groups, pass->n * h->n_expert_used, next);
+    make_hidden(pass, w, &acts, s->row_token, groups, n_groups, pass->n * h->n_expert_used,
+                &hidden);
+    lf_expect_rows(pass, next);
+    lf_linear_groups(pass, &hidden, NULL, groups, n_groups, &w->down, s->experts_out, width);
     lf_pass_parallel(pass, pass->n, width, combine_body, &j);
 }

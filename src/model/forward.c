@@ -8,12 +8,6 @@
 /* Passes of so few rows are over soon: threads stand by for them. */
 enum { STAND_BY_ROWS = 16 };
 
-typedef struct rows_job {
-    const lf_pass *pass;
-    const float *x;
-    float *y;
-} rows_job;
-
 /* cos and sin of a position. The angle is an f32 product, as in the reference implementation: at
  * long positions its rounding shows in the logits. */
 static void rope_angles(const lf_pass *pass, uint32_t position, float *row)
@@ -38,20 +32,6 @@ static void embed_body(void *ctx, uint32_t part, size_t begin, size_t end)
         lf_model_embed(pass->model, id, s->x + row * h->n_embd);
         rope_angles(pass, lf_row_position(pass, row), s->rope + row * h->head_dim);
     }
-}
-
-static void add_body(void *ctx, uint32_t part, size_t begin, size_t end)
-{
-    (void)part;
-    const rows_job *j = ctx;
-    size_t width = j->pass->model->source->hparams.n_embd;
-    j->pass->kernels->ops.add((end - begin) * width, j->x + begin * width, j->y + begin * width);
-}
-
-void lf_add_rows(const lf_pass *pass, uint32_t n, const float *x, float *y)
-{
-    rows_job j = {pass, x, y};
-    lf_pass_parallel(pass, n, pass->model->source->hparams.n_embd / 8, add_body, &j);
 }
 
 /* Entering a KV block clears it: kernels read whole blocks, also where nothing was written yet. */

@@ -24,7 +24,4 @@ const lf_packed *lf_ffn_first(const lf_layer *w);
 /* Orders the runs of a pass for lf_block_attn. */
 void lf_attn_begin(const lf_pass *pass);
 
-/* y[i] += x[i] for n rows of n_embd floats. */
-void lf_add_rows(const lf_pass *pass, uint32_t n, const float *x, float *y);
-
 #endif /* LF_MODEL_FORWARD_H */

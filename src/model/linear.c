@@ -118,6 +118,7 @@ typedef struct product {
     float *y; /* rows y_stride apart, */
     size_t y_stride;
     float *const *y_rows; /* or each at a place of its own */
+    bool add;             /* to what is there */
 } product;
 
 static uint32_t tiles_of(const product *p, const lf_group *group)
@@ -208,7 +209,7 @@ static void multiply_tile(const product *p, panel_form from, uint32_t panel, uin
 {
     const lf_packed *w = p->w;
     uint32_t nr = w->gemm->nr;
-    if (!w->pair && (p->y_rows == NULL || m == 1)) {
+    if (!w->pair && !p->add && (p->y_rows == NULL || m == 1)) {
         uint32_t column = panel * nr;
         uint32_t n = n_panels * nr < w->n - column ? n_panels * nr : w->n - column;
         from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride);
@@ -227,7 +228,12 @@ static void multiply_tile(const product *p, panel_form from, uint32_t panel, uin
         uint32_t column = (panel + done) * nr;
         uint32_t n = now * nr < w->n - column ? now * nr : w->n - column;
         for (uint32_t r = 0; r < m; r++) {
-            memcpy(output_row(p, first_row + r) + column, strip + r * stride, n * sizeof(float));
+            float *y = output_row(p, first_row + r) + column;
+            if (p->add) {
+                p->pass->kernels->ops.add(n, strip + r * stride, y);
+            } else {
+                memcpy(y, strip + r * stride, n * sizeof(float));
+            }
         }
     }
 }
@@ -383,6 +389,14 @@ void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, flo
 {
     lf_group all = {0, 0, acts->n};
     lf_linear_groups(pass, acts, NULL, &all, 1, w, y, y_stride);
+}
+
+void lf_linear_add(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
+                   size_t y_stride)
+{
+    lf_group all = {0, 0, acts->n};
+    product out = {.y = y, .y_stride = y_stride, .add = true};
+    run_product(pass, acts, NULL, &all, 1, w, out);
 }
 
 void lf_linear_spread(const lf_pass *pass, const lf_acts *acts, const lf_packed *w,

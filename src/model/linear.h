@@ -46,7 +46,11 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
                size_t y_stride);
 
-/* The same with row i of y at rows[i]. */
+/* y[i][j] += the same. */
+void lf_linear_add(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
+                   size_t y_stride);
+
+/* The same as lf_linear with row i of y at rows[i]. */
 void lf_linear_spread(const lf_pass *pass, const lf_acts *acts, const lf_packed *w,
                       float *const *rows);
 

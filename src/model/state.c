@@ -111,7 +111,7 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
                          sizeof(float));
     s->hidden =
         carve(c, max_size(h->n_dense > 0 ? t * h->n_ff : 0, r * h->n_ff_expert), sizeof(float));
-    s->experts_out = carve(c, r * width, sizeof(float));
+    s->experts_out = carve(c, h->n_expert > 0 ? r * width : 0, sizeof(float));
     s->router = carve(c, t * h->n_expert, sizeof(float));
     s->routes = carve(c, r, sizeof(lf_route));
     s->route_row = carve(c, r, sizeof(uint32_t));
