@@ -365,6 +365,10 @@ LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const floa
     const bool scaled = type == LF_KV_Q8;
     const size_t skip = scaled ? LF_KV_SCALES : 0;
     const float *k_scales = scaled ? kv->k : NULL, *v_scales = scaled ? kv->v : NULL;
+    for (size_t b = 0; b < skip; b += 64) { /* the numbers are fetched as these ones are read */
+        _mm_prefetch((const char *)kv->next_k + b, _MM_HINT_T1);
+        _mm_prefetch((const char *)kv->next_v + b, _MM_HINT_T1);
+    }
     const lf_kv_blocks numbers = {(const char *)kv->k + skip, (const char *)kv->v + skip,
                                   (const char *)kv->next_k + skip, (const char *)kv->next_v + skip};
     attn_rows t;

@@ -46,8 +46,8 @@ static bool can_start(uint32_t n)
 int32_t lf_sched_init(lf_sched *sched, uint32_t n_threads, void *lent_pool)
 {
     *sched = (lf_sched){.n_threads = n_threads};
-    /* Between regions the pool's threads spin for about a millisecond. With more threads than
-     * processors they would spin instead of those that have work. */
+    /* After a region the pool's threads spin for some milliseconds (16 were seen). With more
+     * threads than processors they would spin instead of those that have work. */
     uint32_t processors = lf_os_processors();
     if (processors > 0 && n_threads > processors) {
         sched->flags = PTHREADPOOL_FLAG_YIELD_WORKERS;
@@ -85,6 +85,16 @@ void lf_sched_free(lf_sched *sched)
         pthreadpool_destroy(sched->pool);
     }
     sched->pool = NULL;
+}
+
+bool lf_sched_enter(lf_sched *sched)
+{
+    return atomic_fetch_add_explicit(&sched->users, 1, memory_order_relaxed) == 0;
+}
+
+void lf_sched_leave(lf_sched *sched)
+{
+    atomic_fetch_sub_explicit(&sched->users, 1, memory_order_relaxed);
 }
 
 /* ---- Dividing work ---- */

@@ -15,12 +15,17 @@ typedef struct lf_sched {
     bool owns_pool;
     uint32_t n_threads; /* the caller included */
     uint32_t flags;     /* PTHREADPOOL_FLAG_* of every region */
-    atomic_uint teams;  /* callers in lf_team_run */
+    atomic_uint users;  /* between lf_sched_enter and lf_sched_leave */
 } lf_sched;
 
 /* Starts n_threads - 1 threads, or takes the lent pool with all its threads. Errors: THREAD. */
 int32_t lf_sched_init(lf_sched *sched, uint32_t n_threads, void *lent_pool);
 void lf_sched_free(lf_sched *sched);
+
+/* Around work of many regions: says whether the caller is alone. Whoever is does not have to give
+ * way to others between regions (team.h). */
+bool lf_sched_enter(lf_sched *sched);
+void lf_sched_leave(lf_sched *sched);
 
 /* Units [begin, end) for `part`; parts are numbered 0..n_threads-1 and no two calls with the same
  * part overlap in time, so a part may own scratch memory. */

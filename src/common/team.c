@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns threads that stand by. All regions of a team use the same memory, one after another; each is
- * over when all its pieces are done. A thread that comes late, or never, holds nothing up: others
- * take its pieces, and it finds the shares empty or takes part in a later region.
+ * over when all its pieces are done. A thread that comes late to a region does not hold it up:
+ * others take its pieces, and it finds the shares empty or takes part in a later one.
  */
 #include "common/team.h"
 
@@ -17,6 +17,13 @@ enum {
     SPINS = 4096 /* then others may run */
 };
 
+/* What a part fetches while it waits. Two stores, so they may be of different calls: then something
+ * useless is fetched. */
+typedef struct fetch_hint {
+    atomic_uintptr_t from;
+    atomic_size_t bytes;
+} fetch_hint;
+
 struct lf_team {
     const lf_sched *sched;
     lf_team_main main;
@@ -26,20 +33,31 @@ struct lf_team {
     _Alignas(LF_CACHE_LINE) atomic_uint regions; /* counts those opened */
     _Alignas(LF_CACHE_LINE) atomic_size_t done;  /* pieces of the newest */
     _Alignas(LF_CACHE_LINE) atomic_bool over;
-    _Atomic(const char *) fetch[LF_REGION_PARTS];
+    fetch_hint fetch[LF_REGION_PARTS];
 };
 
 /* ---- Waiting ---- */
 
-/* A step of waiting; `steps` counts them. */
-static void wait_step(const char *from, size_t *steps)
+typedef struct waiter {
+    uintptr_t from;
+    size_t bytes, steps;
+} waiter;
+
+static waiter begin_to_wait(lf_team *t, uint32_t part)
 {
-    size_t at = (*steps)++ * FETCH_STEP;
-    if (from != NULL && at < FETCH_BYTES) {
+    const fetch_hint *hint = &t->fetch[part];
+    return (waiter){.from = atomic_load_explicit(&hint->from, memory_order_relaxed),
+                    .bytes = atomic_load_explicit(&hint->bytes, memory_order_relaxed)};
+}
+
+static void wait_step(waiter *w)
+{
+    size_t at = w->steps++ * FETCH_STEP;
+    if (at < w->bytes) {
         for (size_t line = 0; line < FETCH_STEP; line += LF_CACHE_LINE) {
-            __builtin_prefetch(from + at + line, 0, 2);
+            __builtin_prefetch((const void *)(w->from + at + line), 0, 2);
         }
-    } else if (*steps % SPINS == 0) {
+    } else if (w->steps % SPINS == 0) {
         sched_yield();
     } else {
         lf_os_relax();
@@ -52,13 +70,12 @@ static void stand_by(lf_team *t, uint32_t part)
 {
     uint32_t seen = 0;
     for (;;) {
-        const char *from = atomic_load_explicit(&t->fetch[part], memory_order_relaxed);
         uint32_t now = seen;
-        for (size_t steps = 0; now == seen;) {
+        for (waiter w = begin_to_wait(t, part); now == seen;) {
             if (atomic_load_explicit(&t->over, memory_order_relaxed)) {
                 return;
             }
-            wait_step(from, &steps);
+            wait_step(&w);
             now = atomic_load_explicit(&t->regions, memory_order_acquire);
         }
         seen = now;
@@ -88,7 +105,7 @@ void lf_team_run(lf_sched *sched, bool stand_by_wanted, lf_team_main main, void 
     t.sched = sched;
     t.main = main;
     t.main_ctx = ctx;
-    bool alone = atomic_fetch_add_explicit(&sched->teams, 1, memory_order_relaxed) == 0;
+    bool alone = lf_sched_enter(sched);
     t.stands_by = stand_by_wanted && alone && sched->owns_pool && sched->flags == 0 &&
                   sched->n_threads <= LF_REGION_PARTS;
     if (t.stands_by) {
@@ -97,13 +114,14 @@ void lf_team_run(lf_sched *sched, bool stand_by_wanted, lf_team_main main, void 
         atomic_init(&t.done, 0);
         atomic_init(&t.over, false);
         for (uint32_t part = 0; part < sched->n_threads; part++) {
-            atomic_init(&t.fetch[part], NULL);
+            atomic_init(&t.fetch[part].from, 0);
+            atomic_init(&t.fetch[part].bytes, 0);
         }
         lf_parallel(sched, sched->n_threads, 0, run_part, &t);
     } else {
         main(&t, ctx);
     }
-    atomic_fetch_sub_explicit(&sched->teams, 1, memory_order_relaxed);
+    lf_sched_leave(sched);
 }
 
 void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ctx)
@@ -126,9 +144,9 @@ void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ct
     lf_region_open(&t->region, n, grain, body, ctx);
     atomic_fetch_add_explicit(&t->regions, 1, memory_order_release);
     size_t left = pieces - lf_region_run(&t->region, 0);
-    const char *from = atomic_load_explicit(&t->fetch[0], memory_order_relaxed);
-    for (size_t steps = 0; atomic_load_explicit(&t->done, memory_order_acquire) != left;) {
-        wait_step(from, &steps);
+    for (waiter w = begin_to_wait(t, 0);
+         atomic_load_explicit(&t->done, memory_order_acquire) != left;) {
+        wait_step(&w);
     }
 }
 
@@ -144,9 +162,12 @@ uint32_t lf_team_parts(const lf_team *t)
     return t->sched->n_threads;
 }
 
-void lf_team_fetch(lf_team *t, uint32_t part, const void *from)
+void lf_team_fetch(lf_team *t, uint32_t part, const void *from, size_t bytes)
 {
     if (t->stands_by && part < t->region.parts) {
-        atomic_store_explicit(&t->fetch[part], from, memory_order_relaxed);
+        fetch_hint *hint = &t->fetch[part];
+        bytes = bytes < FETCH_BYTES ? bytes : FETCH_BYTES;
+        atomic_store_explicit(&hint->from, (uintptr_t)from, memory_order_relaxed);
+        atomic_store_explicit(&hint->bytes, bytes, memory_order_relaxed);
     }
 }

@@ -12,8 +12,8 @@ typedef void (*lf_team_main)(lf_team *team, void *ctx);
 
 /* Calls main(team, ctx) on the calling thread and returns after it. If `stand_by`, the scheduler's
  * other threads wait for its regions without going to sleep, and are free for nothing else. They do
- * so only where that harms nobody: not in a lent pool, not with more threads than processors, and
- * not while another thread is in this function with the same scheduler. */
+ * so only in a pool of our own, with no more threads than processors as far as these are known, and
+ * if nobody else has entered the scheduler (lf_sched_enter) when main begins. */
 void lf_team_run(lf_sched *sched, bool stand_by, lf_team_main main, void *ctx);
 
 /* lf_parallel; to be called by main alone. A part may get more than one call with grain 0, too. */
@@ -25,9 +25,9 @@ bool lf_team_stands_by(const lf_team *team);
 /* Parts that a region has at most. */
 uint32_t lf_team_parts(const lf_team *team);
 
-/* What thread `part` fetches into its second level cache from the end of its work in the next
- * region until the one after it begins: some bytes from `from` on, which need not be readable.
- * NULL: nothing. */
-void lf_team_fetch(lf_team *team, uint32_t part, const void *from);
+/* What thread `part` fetches into its second level cache whenever it has nothing to do in the next
+ * region and after it, until this is called again: of `bytes` from `from` on, which need not be
+ * readable, as many as there is time for. */
+void lf_team_fetch(lf_team *team, uint32_t part, const void *from, size_t bytes);
 
 #endif /* LF_COMMON_TEAM_H */

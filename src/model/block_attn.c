@@ -137,16 +137,17 @@ static void qkv_body(void *ctx, uint32_t part, size_t begin, size_t end)
 
 /* ---- Blocked online softmax ---- */
 
-/* Block b of a tile's head. After the newest block comes, if any, the first one of the next head.
- */
+/* Block b of a tile's head. After the newest block comes the first one of the next head if a run is
+ * one tile, as in decoding; the last head names a block that is there already. */
 static lf_kv_blocks kv_blocks(const attn_job *j, const attn_tile *tile, uint32_t b, bool newest)
 {
     const lf_state *s = tile->state;
     uint8_t *k = s->k[j->layer_index];
     uint8_t *v = s->v[j->layer_index];
     uint32_t head = tile->kv_head;
-    uint32_t next = newest && head + 1 < j->layer->n_head_kv ? head + 1 : head;
-    uint32_t next_b = newest ? 0 : b + 1;
+    bool last = newest && head + 1 == j->layer->n_head_kv;
+    uint32_t next = newest && !last ? head + 1 : head;
+    uint32_t next_b = last ? b : newest ? 0 : b + 1;
     return (lf_kv_blocks){.k = lf_state_block(s, k, head, b),
                           .v = lf_state_block(s, v, head, b),
                           .next_k = lf_state_block(s, k, next, next_b),

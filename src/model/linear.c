@@ -326,16 +326,21 @@ void lf_expect(const lf_pass *pass, const lf_packed *w, const lf_group *groups, 
     uint32_t parts = lf_team_parts(pass->team);
     if (w == NULL) {
         for (uint32_t part = 0; part < parts; part++) {
-            lf_team_fetch(pass->team, part, NULL);
+            lf_team_fetch(pass->team, part, NULL, 0);
         }
         return;
     }
-    uint32_t unit = unit_panels(pass, w, n_groups, rows_of(groups, n_groups));
+    size_t unit = unit_panels(pass, w, n_groups, rows_of(groups, n_groups));
     size_t n_units = (w->n_panels + unit - 1) / unit;
+    size_t all = n_groups * n_units;
     for (uint32_t part = 0; part < parts; part++) {
-        size_t first = n_groups * n_units * part / parts;
+        size_t first = all * part / parts;
+        size_t end = all * (part + 1) / parts;
+        size_t group_end = (first / n_units + 1) * n_units; /* the next slab lies elsewhere */
+        size_t share = (end < group_end ? end : group_end) - first;
         const uint8_t *slab = w->panels + groups[first / n_units].slab * w->slab_bytes;
-        lf_team_fetch(pass->team, part, slab + first % n_units * unit * w->panel_bytes);
+        lf_team_fetch(pass->team, part, slab + first % n_units * unit * w->panel_bytes,
+                      share * unit * w->panel_bytes);
     }
 }
 

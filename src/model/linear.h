@@ -25,7 +25,7 @@ static inline uint32_t lf_row_position(const lf_pass *pass, size_t row)
     return pass->runs[run].state->length + ((uint32_t)row - pass->s->run_first[run]);
 }
 
-/* Serial when the work is too small to pay for waking threads. `cost` is about one nanosecond of
+/* Serial when the work is too small to pay for a region. `cost` is about one nanosecond of
  * work a unit on one core. */
 void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx);
 
@@ -61,7 +61,8 @@ typedef struct lf_group {
 } lf_group;
 
 /* Names the matrix that is multiplied after the one of the next call, and by what (NULL: not known
- * yet). Threads that are done with that one fetch the first lines of their share. */
+ * yet). Threads that have nothing to do in that call and after it fetch the first lines of their
+ * share. */
 void lf_expect(const lf_pass *pass, const lf_packed *w, const lf_group *groups, size_t n_groups);
 
 /* The same of all rows of the pass with slab 0. */

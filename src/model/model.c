@@ -321,7 +321,10 @@ static int32_t fill_model(lfm2_model *model, const char *path, const lfm2_model_
         }
     }
     fill_progress progress = {options, 0};
-    return for_matrices(model, fill_matrix, &progress);
+    lf_sched_enter(&model->runtime->sched);
+    int32_t status = for_matrices(model, fill_matrix, &progress);
+    lf_sched_leave(&model->runtime->sched);
+    return status;
 }
 
 int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,

@@ -60,7 +60,7 @@ typedef struct lf_scratch {
     float *rope;          /* [T][2][head_dim / 2] cos, sin */
     float *conv_ring;     /* [threads][taps + 2][H] */
     float *hidden;        /* [max(T * F dense, R * F expert)] */
-    float *experts_out;   /* [R][H] */
+    float *experts_out;   /* [R][H] if there are experts */
     float *router;        /* [T][n_expert] */
     lf_route *routes;     /* [R] by token, then by expert */
     uint32_t *route_row;  /* [R] row of routes[i] in expert order */

@@ -116,7 +116,8 @@ static void test_long_passes(void **state)
 static void test_short_parts(void **state)
 {
     (void)state;
-    const char *path = lft_golden_folder("moe-nobias"); /* 4 taps, 256 wide: divided from 63 on */
+    const char *path =
+        lft_golden_folder("moe-nobias"); /* 4 taps, 256 wide; its rows are divided from 16 on */
     const char *sanitizer = getenv("LFM2_SANITIZED");
     bool many = sanitizer != NULL && strcmp(sanitizer, "thread") == 0;
     lfm2_model *models[] = {lft_open(path, 1, LFM2_KERNELS_AUTO, 0),

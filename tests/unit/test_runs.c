@@ -138,7 +138,7 @@ static void tell_together(const lfm2_model *model, story *stories, size_t n_stor
     }
 }
 
-/* Sessions with contexts, chunks and KV types of their own; 1 thread, and 3 if most_threads is. */
+/* Sessions with contexts, chunks and KV types of their own; 1 to most_threads threads. */
 static void check_model(const char *path, int32_t kernels, int32_t most_threads)
 {
     enum { N = 9 };
@@ -147,7 +147,7 @@ static void check_model(const char *path, int32_t kernels, int32_t most_threads)
         tell(&stories[i], path, kernels, i % 3 == 1 ? LFM2_KV_F32 : LFM2_KV_F16, 20 + i * 9, 0,
              i + 1);
     }
-    for (int32_t threads = 1; threads <= most_threads; threads += 2) {
+    for (int32_t threads = 1; threads <= most_threads; threads++) {
         lfm2_model *model = lft_open(path, threads, kernels, 0);
         for (size_t i = 0; i < N; i++) {
             static const uint32_t chunks[] = {512, 64, 20, 1};

@@ -139,7 +139,7 @@ static void not_standing_by(lf_team *team, void *ctx)
 {
     mistakes += lf_team_stands_by(team);
     check(ctx, team, 100, 7);
-    lf_team_fetch(team, 0, NULL);
+    lf_team_fetch(team, 0, NULL, 64);
 }
 
 static void test_team_that_sleeps(void **state)
@@ -148,6 +148,11 @@ static void test_team_that_sleeps(void **state)
     lf_sched sched;
     start_eager(2, &sched);
     lf_team_run(&sched, false, not_standing_by, &sched);
+    assert_true(lf_sched_enter(&sched)); /* somebody else */
+    assert_false(lf_sched_enter(&sched));
+    lf_sched_leave(&sched);
+    lf_team_run(&sched, true, not_standing_by, &sched);
+    lf_sched_leave(&sched);
     sched.flags = PTHREADPOOL_FLAG_YIELD_WORKERS; /* more threads than processors */
     lf_team_run(&sched, true, not_standing_by, &sched);
     lf_sched_free(&sched);
@@ -184,7 +189,7 @@ static void many_regions(lf_team *team, void *ctx)
     tally *t = ctx;
     for (int i = 0; i < t->regions; i++) {
         for (uint32_t part = 0; part < lf_team_parts(team); part++) {
-            lf_team_fetch(team, part, (const void *)((uintptr_t)4096 * (uintptr_t)(i % 3)));
+            lf_team_fetch(team, part, (const void *)((uintptr_t)4096 * (uintptr_t)(i % 3)), 4096);
         }
         size_t before = atomic_load(&t->sum);
         lf_team_parallel(team, 4, (size_t)i % 2, add_units, t);
@@ -218,7 +223,7 @@ static void *run_teams(void *ctx)
     return NULL;
 }
 
-/* Callers of one pool at the same time: whoever comes second does not stand by. */
+/* Callers of one pool at the same time. */
 static void test_two_callers(void **state)
 {
     (void)state;
@@ -230,7 +235,7 @@ static void test_two_callers(void **state)
     run_teams(&tallies[0]);
     pthread_join(other, NULL);
     assert_int_equal(tallies[0].mistakes + tallies[1].mistakes, 0);
-    assert_int_equal(atomic_load(&sched.teams), 0);
+    assert_int_equal(atomic_load(&sched.users), 0);
     lf_sched_free(&sched);
 }
 
