@@ -116,18 +116,6 @@ done
 interrupted perplexity
 out_empty
 
-awk 'BEGIN { for (i = 0; i < 2000; i++) print 100 + i * 7 % 900 }' >"$work/ids"
-"$program" logits -t 1 --cpu-disable all -m "$demo" --ids-file "$work/ids" -o "$work/rows" \
-    --step 1 >"$work/out" 2>"$work/err" </dev/null &
-pid=$!
-for _ in $(seq 600); do
-    ! [ -s "$(echo "$work"/rows.tmp-*)" ] || break
-    sleep 0.05
-done
-interrupted logits
-! ls "$work"/rows* 2>/dev/null
-report 'logits leaves no file' $?
-
 "$program" eval "${demo%/*}/heldout.jsonl" -t 1 --cpu-disable all -m "$demo" >"$work/out" \
     2>"$work/err" </dev/null &
 pid=$!
