@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns reading memory and int8 products at full speed for NEON. */
-#include "kernels/internal.h"
-
-#include <arm_neon.h>
+#include "kernels/arm/peak_dot.h"
 
 static uint64_t read_neon(const void *p, size_t bytes, size_t ahead)
 {
@@ -28,31 +26,11 @@ static uint64_t read_neon(const void *p, size_t bytes, size_t ahead)
     return vaddvq_u64(sum[0]);
 }
 
-enum { CHAINS = 16 };
-
 /* As the kernels do it, in 16 bits: one instruction for 4 products. */
-static uint16_t dot_neon(size_t rounds)
-{
-    int32x4_t sum[CHAINS];
-    const int16x4_t w = vdup_n_s16(LF_PEAK_W);
-    const int16x4_t x = vdup_n_s16(LF_PEAK_X);
-    for (size_t c = 0; c < CHAINS; c++) {
-        sum[c] = vdupq_n_s32(0);
-        __asm__("" : "+w"(sum[c])); /* each its own, else one chain would serve all */
-    }
-    for (size_t r = 0; r < rounds; r++) {
-        for (size_t c = 0; c < CHAINS; c++) {
-            sum[c] = vmlal_s16(sum[c], w, x);
-        }
-    }
-    for (size_t c = 1; c < CHAINS; c++) {
-        sum[0] = vaddq_s32(sum[0], sum[c]);
-    }
-    return (uint16_t)vaddvq_s32(sum[0]);
-}
+PEAK_DOT(dot_neon, int16x4_t, vdup_n_s16, vmlal_s16)
 
 const lf_peak lf_peak_neon = {.read_isa = "neon",
                               .read = read_neon,
                               .dot_isa = "neon",
                               .dot = dot_neon,
-                              .dot_ops = (size_t)CHAINS * 4 * 2};
+                              .dot_ops = (size_t)DOT_CHAINS * 4 * 2};

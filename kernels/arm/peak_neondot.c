@@ -1,30 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns int8 products at full speed for arm64's dot products. */
-#include "kernels/internal.h"
+#include "kernels/arm/peak_dot.h"
 
-#include <arm_neon.h>
-
-enum { CHAINS = 16 }; /* latency 4, at most four a cycle */
-
-static uint16_t dot_neondot(size_t rounds)
-{
-    int32x4_t sum[CHAINS];
-    const int8x16_t w = vdupq_n_s8(LF_PEAK_W);
-    const int8x16_t x = vdupq_n_s8(LF_PEAK_X);
-    for (size_t c = 0; c < CHAINS; c++) {
-        sum[c] = vdupq_n_s32(0);
-        __asm__("" : "+w"(sum[c])); /* each its own, else one chain would serve all */
-    }
-    for (size_t r = 0; r < rounds; r++) {
-        for (size_t c = 0; c < CHAINS; c++) {
-            sum[c] = vdotq_s32(sum[c], w, x);
-        }
-    }
-    for (size_t c = 1; c < CHAINS; c++) {
-        sum[0] = vaddq_s32(sum[0], sum[c]);
-    }
-    return (uint16_t)vaddvq_s32(sum[0]);
-}
+PEAK_DOT(dot_neondot, int8x16_t, vdupq_n_s8, vdotq_s32)
 
 const lf_peak lf_peak_neondot = {
-    .dot_isa = "neondot", .dot = dot_neondot, .dot_ops = (size_t)CHAINS * 16 * 2};
+    .dot_isa = "neondot", .dot = dot_neondot, .dot_ops = (size_t)DOT_CHAINS * 16 * 2};

@@ -23,13 +23,16 @@ typedef struct conv_run {
     float *next;       /* the same after it */
 } conv_run;
 
-static conv_run open_run(const conv_job *j, uint32_t index)
+static conv_run open_run(const conv_job *j, uint32_t index, size_t first_channel,
+                         size_t end_channel)
 {
     const lf_pass *pass = j->pass;
     const lf_run *run = &pass->runs[index];
     size_t width = pass->model->source->hparams.n_embd;
     size_t first = pass->s->run_first[index];
-    return (conv_run){.n = run->n,
+    return (conv_run){.first = first_channel,
+                      .end = end_channel,
+                      .n = run->n,
                       .bcx = pass->s->mix + first * 3 * width,
                       .out = pass->s->mixed + first * width,
                       .now = lf_state_conv(pass->model, run->state, j->layer_index, false),
@@ -113,9 +116,7 @@ static void filter(const conv_job *j, uint32_t part, size_t begin, size_t end, s
     for (size_t row = begin; row < end;) {
         uint32_t index = s->row_run[row];
         uint32_t first = s->run_first[index];
-        conv_run run = open_run(j, index);
-        run.first = first_channel;
-        run.end = end_channel;
+        conv_run run = open_run(j, index, first_channel, end_channel);
         size_t stop = first + run.n < end ? first + run.n : end;
         filter_run(j, &run, ring, (uint32_t)row - first, (uint32_t)stop - first);
         row = stop;
