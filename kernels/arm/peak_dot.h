@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the loop of int8 products in registers for arm64; each including file has its instruction. */
+/* Owns the loop of int8 products in registers for arm64; includers name the instruction. */
 #ifndef LF_KERNELS_ARM_PEAK_DOT_H
 #define LF_KERNELS_ARM_PEAK_DOT_H
 
