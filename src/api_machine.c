@@ -196,9 +196,11 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *
     LF_TRY_DONE(lf_new(alloc, POOL_BYTES, 1, "machine bench", &pool));
     LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, sizeof(tally), "machine bench", &tallies));
     piece p = {.peak = peak, .pool = pool, .parts = sched->n_threads, .tallies = tallies};
+    lf_sched_enter(&runtime->sched);
     lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
     machine.read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
     machine.int8_ops = dot_rate(sched, &p, seconds / 2);
+    lf_sched_leave(&runtime->sched);
     status = lf_api_write(&machine, sizeof machine, out, "out");
 done:
     lf_free(alloc, tallies, sched->n_threads, sizeof(tally));
@@ -215,8 +217,8 @@ int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *b
     if (model->mode != LFM2_LOAD_FULL) {
         return lf_fail(LFM2_E_STATE, "model.mode", "the model was not loaded in full");
     }
-    const lfm2_runtime *runtime = model->runtime;
-    const lf_sched *sched = &runtime->sched;
+    lfm2_runtime *runtime = model->runtime;
+    lf_sched *sched = &runtime->sched;
     void *tallies = NULL;
     LF_TRY(lf_new_zero(&runtime->alloc, sched->n_threads, sizeof(tally), "read bench", &tallies));
     uint64_t all = model->packed_bytes;
@@ -225,7 +227,9 @@ int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *b
                .pass_bytes = all < POOL_BYTES ? all : POOL_BYTES,
                .parts = sched->n_threads,
                .tallies = tallies};
+    lf_sched_enter(sched);
     *bytes_per_second = read_rate(sched, read_weights, &p, seconds);
+    lf_sched_leave(sched);
     lf_free(&runtime->alloc, tallies, sched->n_threads, sizeof(tally));
     return LFM2_OK;
 }

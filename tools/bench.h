@@ -14,6 +14,7 @@ typedef struct bench_opts {
     session_opts session;
     opt_u32s n_prompt, n_gen, n_seqs, depth, threads;
     uint32_t repetitions, format;
+    double delay; /* seconds before a test */
     bool no_roofline, machine, kernels;
     /* micro-kernels */
     opt_u32s m;

@@ -74,6 +74,13 @@ static const opt_spec specs[] = {
      .help = "attention memory: f16 (default), f32 or q8",
      .offset = offsetof(bench_opts, session) + offsetof(session_opts, kv),
      .choices = kv_choices},
+    {.kind = OPT_REAL,
+     .name = "delay",
+     .arg = "S",
+     .help = "seconds to wait before each test (default 0): a hypervisor may take back for a while "
+             "what was just freed",
+     .offset = offsetof(bench_opts, delay),
+     .max = 3600},
     {.kind = OPT_FLAG,
      .name = "no-roofline",
      .help = "do not measure the machine's limits between the tests",
@@ -335,6 +342,7 @@ static int run_test(bench_run *r, bench_test *t)
     if (t->n_prompt + t->n_gen == 0) {
         return EXIT_OK;
     }
+    wait_seconds(r->opts->delay);
     if (t->n_seqs == 1) {
         interrupt_begin(r->session);
         code = measure(r->session, r->ids, t);

@@ -86,6 +86,7 @@ bool parse_i64(const char *text, int64_t *out);
 
 /* Monotonic clock. */
 double now_seconds(void);
+void wait_seconds(double seconds);
 
 /* "1.50 GiB"; `out` is returned. */
 const char *format_bytes(uint64_t bytes, char out[32]);

@@ -35,7 +35,7 @@ typedef struct attn_rows {
 typedef struct attn_numbers {
     const void *at;
     size_t stride;    /* V: numbers from one position to the next */
-    size_t bytes;     /* of all */
+    size_t bytes;     /* of all as stored; ATTN_WIDE: of what `next` covers */
     const char *next; /* the block, or slice of one, that is likely read next */
 } attn_numbers;
 
@@ -58,8 +58,9 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
                                : ((const float *)at)[i];
 }
 
-/* At the vectors from number i on: what follows in this block goes to the first level cache, then
- * what corresponds to them in the next block to the second (README). */
+/* At the vectors from number i on: what follows, in this block or at the beginning of the next,
+ * goes to the first level cache, then what corresponds to them in the next block to the second
+ * (README). */
 LF_INLINE void attn_fetch(const int type, const size_t vectors, const attn_numbers *numbers,
                           size_t i)
 {

@@ -33,7 +33,7 @@ struct lf_team {
     _Alignas(LF_CACHE_LINE) atomic_uint regions; /* counts those opened */
     _Alignas(LF_CACHE_LINE) atomic_size_t done;  /* pieces of the newest */
     _Alignas(LF_CACHE_LINE) atomic_bool over;
-    fetch_hint fetch[LF_REGION_PARTS];
+    _Alignas(LF_CACHE_LINE) fetch_hint fetch[LF_REGION_PARTS]; /* not beside what waiters watch */
 };
 
 /* ---- Waiting ---- */
@@ -80,7 +80,9 @@ static void stand_by(lf_team *t, uint32_t part)
         }
         seen = now;
         size_t done = lf_region_run(&t->region, part);
-        atomic_fetch_add_explicit(&t->done, done, memory_order_release);
+        if (done > 0) {
+            atomic_fetch_add_explicit(&t->done, done, memory_order_release);
+        }
     }
 }
 
@@ -130,14 +132,15 @@ void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ct
         lf_parallel(t->sched, n, grain, body, ctx);
         return;
     }
+    if (n == 0) {
+        return;
+    }
     if (grain == 0) {
         grain = n / t->region.parts + (n % t->region.parts != 0);
     }
-    size_t pieces = n == 0 ? 0 : lf_region_pieces(n, grain);
-    if (pieces <= 1 || pieces > UINT32_MAX) {
-        if (n > 0) {
-            body(ctx, 0, 0, n);
-        }
+    size_t pieces = lf_region_pieces(n, grain);
+    if (pieces == 1 || pieces > UINT32_MAX) {
+        body(ctx, 0, 0, n);
         return;
     }
     atomic_store_explicit(&t->done, 0, memory_order_relaxed);

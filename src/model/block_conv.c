@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* With fewer rows than this, threads share the channels, in units of CHANNELS. */
-enum { FEW_ROWS = 16, CHANNELS = 128, NS_CHANNEL = 3 };
+/* Of few rows threads share the channels, in units of CHANNELS. */
+enum { CHANNELS = 128, NS_CHANNEL = 3 };
 
 typedef struct conv_job {
     const lf_pass *pass;
@@ -151,7 +151,7 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
     lf_linear(pass, &acts, &w->in, s->mix, 3 * width);
 
     conv_job j = {pass, w, layer};
-    if (pass->n < FEW_ROWS) {
+    if (pass->n <= LF_FEW_ROWS) {
         size_t units = (width + CHANNELS - 1) / CHANNELS;
         lf_pass_parallel(pass, units, pass->n * CHANNELS * NS_CHANNEL, filter_channels, &j);
     } else {

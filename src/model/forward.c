@@ -5,9 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Passes of so few rows are over soon: threads stand by for them. */
-enum { STAND_BY_ROWS = 16 };
-
 /* cos and sin of a position. The angle is an f32 product, as in the reference implementation: at
  * long positions its rounding shows in the logits. */
 static void rope_angles(const lf_pass *pass, uint32_t position, float *row)
@@ -175,7 +172,7 @@ int32_t lf_forward_runs(const lfm2_model *model, lf_state *lender, const lf_run 
                             .s = &lender->scratch,
                             .kernels = &model->runtime->kernels,
                             .n = n}};
-    lf_team_run(&model->runtime->sched, n <= STAND_BY_ROWS, run_network, &net);
+    lf_team_run(&model->runtime->sched, n <= LF_FEW_ROWS, run_network, &net);
     if (!net.complete) {
         return lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled by the caller");
     }

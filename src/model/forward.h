@@ -5,6 +5,10 @@
 
 #include "model/linear.h"
 
+/* Passes of at most so many rows are over soon: threads stand by for them, and share what single
+ * rows are too few for. */
+enum { LF_FEW_ROWS = 16 };
+
 /* Appends the tokens of every run to its state, in one pass over the weights. All states are of
  * `model`; `lender` gives working memory and may be one of them. What a run receives are the bits
  * it would receive alone. All or nothing: LFM2_E_ARGUMENT (no run, an empty one, more rows than

@@ -46,7 +46,7 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
                size_t y_stride);
 
-/* y[i][j] += the same. */
+/* y[i][j] += the same; not for pairs of gate and up. */
 void lf_linear_add(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
                    size_t y_stride);
 
@@ -62,7 +62,7 @@ typedef struct lf_group {
 
 /* Names the matrix that is multiplied after the one of the next call, and by what (NULL: not known
  * yet). Threads that have nothing to do in that call and after it fetch the first lines of their
- * share. */
+ * share. Of the head it is a guess, as if all rows were wanted. */
 void lf_expect(const lf_pass *pass, const lf_packed *w, const lf_group *groups, size_t n_groups);
 
 /* The same of all rows of the pass with slab 0. */

@@ -7,7 +7,7 @@ compare=$(cd "$(dirname "$0")/../.." && pwd)/tools/compare
 compares() {
     local wanted=$1
     shift
-    PATH=$work/bin:$PATH "$compare" --cache "$work/cache" "$@" >"$work/out" 2>"$work/err" </dev/null
+    PATH=$work/bin:$PATH "$compare" --cache "$work/cache" --settle 0 "$@" >"$work/out" 2>"$work/err" </dev/null
     verdict "$wanted" $? "tools/compare $*"
 }
 mkdir "$work/bin"
@@ -16,7 +16,7 @@ compares 0 --help
 out_has 'Usage: tools/compare'
 err_empty
 for wrong in --bogus nonsense --model '--rows=pp512,nope' '--seed x' '--rounds 0' '--threads 0' \
-    '--type ../x' '--rounds 1 --quick --threads' '--rounds 08' '--threads 1.5'; do
+    '--type ../x' '--rounds 1 --quick --threads' '--rounds 08' '--threads 1.5' '--settle x'; do
     # shellcheck disable=SC2086
     compares 2 $wrong
     err_has "Try 'tools/compare --help'"

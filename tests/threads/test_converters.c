@@ -3,6 +3,8 @@
  * under the thread sanitizer. */
 #include "support/models.h"
 
+#include "model/model.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,6 +38,14 @@ static void same_files(const char *a, const char *b)
     free(db);
 }
 
+/* Sessions give way to a conversion. */
+static int32_t has_entered(void *user, double done)
+{
+    (void)done;
+    lfm2_runtime *runtime = user;
+    return atomic_load(&runtime->sched.users) != 1;
+}
+
 static void test_bytes(void **state)
 {
     (void)state;
@@ -51,6 +61,8 @@ static void test_bytes(void **state)
     LFT_OK(lfm2_synthesize(one, "tiny", 3, want, &options));
     for (int32_t n = 2; n <= 5; n += 3) {
         lfm2_runtime *several = open_runtime(n);
+        options.progress = has_entered;
+        options.progress_user = several;
         LFT_OK(lfm2_synthesize(several, "tiny", 3, out, &options));
         same_files(want, out);
         LFT_OK(lfm2_quantize(several, full, out, &options));

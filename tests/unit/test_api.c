@@ -3,6 +3,8 @@
  * that fails at every single call. */
 #include "support/models.h"
 
+#include "model/model.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -222,6 +224,7 @@ typedef struct progress {
 static int32_t watch(void *user, double done)
 {
     progress *p = user;
+    assert_int_equal(atomic_load(&runtime->sched.users), 1); /* so that sessions give way */
     assert_true(done >= p->last && done <= 1.0);
     p->last = done;
     return ++p->calls == p->stop_at ? 1 : 0;

@@ -98,8 +98,8 @@ static void check_ways(const char *path, int32_t kernels, int32_t kv, int32_t mo
         int32_t threads;
         uint32_t chunk;
         int way;
-    } ways[] = {{1, 1, EVAL},   {1, 2, EVAL},   {1, 7, SPLIT}, {1, 512, DECODE},
-                {2, 512, EVAL}, {2, 64, SPLIT}, {3, 64, EVAL}};
+    } ways[] = {{1, 1, EVAL},   {1, 2, EVAL},   {1, 7, SPLIT},    {1, 512, DECODE},
+                {2, 512, EVAL}, {2, 64, SPLIT}, {2, 512, DECODE}, {3, 64, EVAL}};
     lfm2_model *model = NULL;
     float *out = rows(t);
     size_t n_ways = sizeof ways / sizeof ways[0];

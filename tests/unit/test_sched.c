@@ -87,6 +87,13 @@ static void test_own_threads(void **state)
     assert_int_equal(mistakes, 0);
 }
 
+static void not_standing_by(lf_team *team, void *ctx)
+{
+    mistakes += lf_team_stands_by(team);
+    check(ctx, team, 100, 7);
+    lf_team_fetch(team, 0, NULL, 64);
+}
+
 /* More threads than can share pieces: some take no part. */
 static void test_lent_pool(void **state)
 {
@@ -100,6 +107,10 @@ static void test_lent_pool(void **state)
     check(&sched, NULL, MOST_UNITS, 1);
     check(&sched, NULL, 300, 1);
     check(&sched, NULL, 257, 1);
+    sched.owns_pool = true; /* as if there were 300 processors: too many to stand by */
+    sched.flags = 0;
+    lf_team_run(&sched, true, not_standing_by, &sched);
+    sched.owns_pool = false;
     lf_sched_free(&sched);
     pthreadpool_destroy(pool);
     assert_int_equal(mistakes, 0);
@@ -133,13 +144,6 @@ static void test_team(void **state)
         lf_sched_free(&sched);
     }
     assert_int_equal(mistakes, 0);
-}
-
-static void not_standing_by(lf_team *team, void *ctx)
-{
-    mistakes += lf_team_stands_by(team);
-    check(ctx, team, 100, 7);
-    lf_team_fetch(team, 0, NULL, 64);
 }
 
 static void test_team_that_sleeps(void **state)
