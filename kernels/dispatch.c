@@ -193,12 +193,18 @@ static void init_x86(lf_kernels *table)
         table->acts[LF_A_I8B16] = lf_act_i8b16_avx2;
         table->acts[LF_A_QD8] = lf_act_qd8_avx2;
     }
+    if ((table->cpu & LF_CPU_AVXVNNI) != 0) {
+        table->ops.kv[LF_KV_Q8].attn = lf_attn_q8_avxvnni;
+    }
     if ((table->cpu & LF_CPU_AVX512) != 0) {
         table->ops = lf_ops_avx512;
         table->acts[LF_A_I8B32] = lf_act_i8b32_avx512;
         table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_avx512;
         table->acts[LF_A_I8B16] = lf_act_i8b16_avx512;
         table->acts[LF_A_QD8] = lf_act_qd8_avx512;
+    }
+    if ((table->cpu & LF_CPU_AVX512VNNI) != 0) {
+        table->ops.kv[LF_KV_Q8].attn = lf_attn_q8_avx512vnni;
     }
     if (table->pick != LF_PICK_OWN) {
         lf_ops_xnnpack_x86(table->cpu, &table->ops);

@@ -225,14 +225,29 @@ static inline float lf_fold_sum(const float lane[LF_LANES])
 
 /* ---- LF_KV_Q8 ---- */
 
-/* Scale of one position from the bits of its largest magnitude, and the factor that makes codes of
- * its values: 0 where all codes are 0. */
-static inline float lf_kv_scale(uint32_t amax, float *factor)
+/* Where the codes of dimension d at position j of a block stand. */
+static inline size_t lf_q8_key(size_t d, size_t j)
+{
+    return (d / 2 * LF_ATTN_BLOCK + j) * 2 + d % 2;
+}
+
+static inline size_t lf_q8_value(size_t head_dim, size_t d, size_t j)
+{
+    return (j / 2 * head_dim + d) * 2 + j % 2;
+}
+
+/* Largest code of queries and weights: the sums of LF_ATTN_MOST_DIMS products with int8 codes stay
+ * in an int32. */
+#define LF_ATTN_CODE_MOST 32767.0f
+
+/* Scale of numbers from the bits of their largest magnitude, which becomes the code `most`, and the
+ * factor that makes codes of them: 0 where all codes are 0. */
+static inline float lf_code_scale(uint32_t amax, float most, float *factor)
 {
     const bool number = amax < 0x7F800000u;
     const bool some = number && amax >= 0x0D800000u; /* 2^-100: the factor is finite */
-    *factor = some ? 127.0f / lf_float(amax) : 0.0f;
-    return some ? lf_float(amax) / 127.0f : number ? 0.0f : lf_float(0x7FC00000u);
+    *factor = some ? most / lf_float(amax) : 0.0f;
+    return some ? lf_float(amax) / most : number ? 0.0f : lf_float(0x7FC00000u);
 }
 
 /* ---- What the files define --------------------------------------------------------------------
@@ -310,8 +325,10 @@ extern const lf_peak lf_peak_scalar, lf_peak_avx2, lf_peak_avxvnni, lf_peak_avx5
 
 /* scalar/ops.c, x86/ops_*.c: every slot. */
 extern const lf_ops lf_ops_scalar, lf_ops_avx2, lf_ops_avx512;
-/* scalar/attn.c */
-lf_attn_fn lf_attn_f16_scalar, lf_attn_f32_scalar, lf_attn_q8_scalar;
+/* scalar/attn.c, x86/attn_q8_*.c */
+lf_attn_fn lf_attn_f16_scalar, lf_attn_f32_scalar, lf_attn_q8_scalar, lf_attn_q8_avx2,
+    lf_attn_q8_avxvnni, lf_attn_q8_avx512, lf_attn_q8_avx512vnni;
+lf_kv_query_fn lf_kv_query_q8_scalar;
 lf_kv_store_fn lf_kv_store_f16_scalar, lf_kv_store_f32_scalar, lf_kv_store_q8_scalar;
 
 #endif /* LF_KERNELS_INTERNAL_H */

@@ -123,8 +123,9 @@ typedef struct lf_gemm {
 /* ---- Everything else ------------------------------------------------------------------------- */
 
 enum {
-    LF_ATTN_BLOCK = 64, /* positions of a KV block */
-    LF_LANES = 16       /* lanes of a reduction */
+    LF_ATTN_BLOCK = 64,      /* positions of a KV block */
+    LF_ATTN_MOST_DIMS = 512, /* of a head, in LF_KV_Q8 */
+    LF_LANES = 16            /* lanes of a reduction */
 };
 
 /* What the KV cache holds, with the values of LFM2_KV_* in lfm2.h. */
@@ -134,8 +135,9 @@ enum { LF_KV_SCALES = LF_ATTN_BLOCK * 4 }; /* bytes of the scales of a block of 
 
 /* A KV block is LF_ATTN_BLOCK positions of the keys, or of the values, of one KV head. Keys stand
  * transposed, [head_dim][LF_ATTN_BLOCK], values as they come, [LF_ATTN_BLOCK][head_dim].
- * LF_KV_Q8: first LF_ATTN_BLOCK f32 scales, one a position, then int8 codes in that order: value =
- * code * scale. Bytes, a multiple of 64: */
+ * LF_KV_Q8: first LF_ATTN_BLOCK f32 scales, one a position, then int8 codes in pairs, keys
+ * [head_dim / 2][LF_ATTN_BLOCK][2], values [LF_ATTN_BLOCK / 2][head_dim][2]: value = code * scale.
+ * head_dim is even then, and at most LF_ATTN_MOST_DIMS. Bytes, a multiple of 64: */
 static inline size_t lf_kv_block_bytes(lf_kv_type type, size_t head_dim)
 {
     const size_t values = LF_ATTN_BLOCK * head_dim;
@@ -164,12 +166,18 @@ typedef struct lf_kv_blocks {
     const void *next_k, *next_v;
 } lf_kv_blocks;
 
-/* One KV block for m query rows of one KV head. q: [m][head_dim] (already scaled), rows q_stride
- * floats apart. valid[i] (0..64): row i sees the first valid[i] positions;
- * 0 leaves its state alone. Per row, in this order: s_j = sum over d ascending, fma, of the stored
- * numbers, times the scale of K; m' = max(m, s); alpha = exp(m - m'); p_j = exp(s_j - m'); sum =
- * fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha, then fma over j ascending of p_j
- * times the scale of V and the stored number. */
+/* Makes a query, [head_dim] floats that are already scaled, in place what attn of the same KV type
+ * wants; NULL where that is the floats. LF_KV_Q8: head_dim int16 codes, then an f32 scale: value =
+ * code * scale, made like the codes of lf_kv_store_fn with 32767 for 127. */
+typedef void lf_kv_query_fn(size_t head_dim, float *q);
+
+/* One KV block for m query rows of one KV head. q: rows q_stride floats apart. valid[i] (0..64):
+ * row i sees the first valid[i] positions; 0 leaves its state alone. Per row, in this order: s_j =
+ * sum over d ascending, fma, of the stored numbers; m' = max(m, s); alpha = exp(m - m'); p_j =
+ * exp(s_j - m'); sum = fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha, then fma over
+ * j ascending of p_j and the stored number. LF_KV_Q8: w_j = p_j * scale of V becomes codes as a
+ * query does, over the positions the row sees; with exact sums of products of codes, s_j = sum *
+ * scale of q * scale of K (that order), acc_d = fma(sum, scale of w, acc_d * alpha). */
 typedef void lf_attn_fn(size_t m, size_t head_dim, const float *q, size_t q_stride,
                         const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state);
 
@@ -181,6 +189,7 @@ typedef void lf_kv_store_fn(size_t head_dim, size_t j, const float *k, const flo
 
 typedef struct lf_kv {
     lf_kv_store_fn *store;
+    lf_kv_query_fn *query;
     lf_attn_fn *attn;
 } lf_kv;
 

@@ -27,43 +27,44 @@ void lf_kv_store_f32_scalar(size_t head_dim, size_t j, const float *k, const flo
     memcpy((float *)v_block + j * head_dim, v, head_dim * sizeof(float));
 }
 
-/* Codes of one position, `stride` apart. */
-static void store_codes(size_t head_dim, const float *x, float *scale, int8_t *codes, size_t stride)
+/* Scale of n numbers, the largest of which becomes the code `most`, and what makes codes of them.
+ */
+static float scale_of(size_t n, const float *x, float most, float *factor)
 {
     uint32_t amax = 0; /* as bits: orders magnitudes, infinity and NaN above all */
-    for (size_t d = 0; d < head_dim; d++) {
-        uint32_t magnitude = lf_bits(x[d]) & 0x7FFFFFFFu;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t magnitude = lf_bits(x[i]) & 0x7FFFFFFFu;
         amax = magnitude > amax ? magnitude : amax;
     }
-    float factor = 0.0f;
-    *scale = lf_kv_scale(amax, &factor);
-    for (size_t d = 0; d < head_dim; d++) {
-        /* Adding the magic number rounds to nearest even. */
-        uint32_t bits = factor != 0.0f ? lf_bits(x[d] * factor + LF_MAGIC) : LF_MAGIC_BITS;
-        codes[d * stride] = (int8_t)(int32_t)(bits - LF_MAGIC_BITS);
-    }
+    return lf_code_scale(amax, most, factor);
+}
+
+/* Adding the magic number rounds to nearest even. */
+static int32_t code_of(float x, float factor)
+{
+    uint32_t bits = factor != 0.0f ? lf_bits(x * factor + LF_MAGIC) : LF_MAGIC_BITS;
+    return (int32_t)(bits - LF_MAGIC_BITS);
 }
 
 void lf_kv_store_q8_scalar(size_t head_dim, size_t j, const float *k, const float *v, void *k_block,
                            void *v_block)
 {
-    store_codes(head_dim, k, (float *)k_block + j, (int8_t *)k_block + LF_KV_SCALES + j,
-                LF_ATTN_BLOCK);
-    store_codes(head_dim, v, (float *)v_block + j, (int8_t *)v_block + LF_KV_SCALES + j * head_dim,
-                1);
+    int8_t *keys = (int8_t *)k_block + LF_KV_SCALES;
+    int8_t *values = (int8_t *)v_block + LF_KV_SCALES;
+    float k_factor = 0.0f, v_factor = 0.0f;
+    ((float *)k_block)[j] = scale_of(head_dim, k, 127.0f, &k_factor);
+    ((float *)v_block)[j] = scale_of(head_dim, v, 127.0f, &v_factor);
+    for (size_t d = 0; d < head_dim; d++) {
+        keys[lf_q8_key(d, j)] = (int8_t)code_of(k[d], k_factor);
+        values[lf_q8_value(head_dim, d, j)] = (int8_t)code_of(v[d], v_factor);
+    }
 }
 
 /* ---- Attention --------------------------------------------------------------------------------
  */
 
-/* How numbers and scales are read; `values` is where the numbers of a block begin. */
+/* How numbers are read. */
 typedef float (*load_fn)(const void *values, size_t i);
-
-typedef struct kv_block {
-    load_fn load;
-    const void *k, *v;
-    const float *k_scales, *v_scales; /* NULL: 1 */
-} kv_block;
 
 static float load_f32(const void *values, size_t i)
 {
@@ -75,23 +76,12 @@ static float load_f16(const void *values, size_t i)
     return lf_half_to_float(((const uint16_t *)values)[i]);
 }
 
-static float load_i8(const void *values, size_t i)
+/* Scores of the `valid` >= 1 positions that a row sees to weights, with its maximum and sum;
+ * returns the factor of what was there before. */
+static float weigh(size_t valid, float *p, float *row_max, float *row_sum)
 {
-    return (float)((const int8_t *)values)[i];
-}
-
-/* One row that sees `valid` >= 1 positions. */
-static void attend(const kv_block *b, size_t head_dim, const float *q, size_t valid, float *row_max,
-                   float *row_sum, float *acc)
-{
-    float p[LF_ATTN_BLOCK] = {0};
     float max = *row_max;
     for (size_t j = 0; j < valid; j++) {
-        float s = 0.0f;
-        for (size_t d = 0; d < head_dim; d++) {
-            s = fmaf(q[d], b->load(b->k, d * LF_ATTN_BLOCK + j), s);
-        }
-        p[j] = b->k_scales != NULL ? s * b->k_scales[j] : s;
         max = p[j] > max ? p[j] : max;
     }
     max += 0.0f; /* never the negative zero: its place in the order of comparisons must not show */
@@ -100,26 +90,33 @@ static void attend(const kv_block *b, size_t head_dim, const float *q, size_t va
     for (size_t j = 0; j < valid; j++) {
         p[j] = lf_exp_scalar(p[j] - max);
         lane[j % LF_LANES] += p[j];
-        p[j] = b->v_scales != NULL ? p[j] * b->v_scales[j] : p[j];
     }
     *row_max = max;
     *row_sum = fmaf(*row_sum, alpha, lf_fold_sum(lane));
-    for (size_t d = 0; d < head_dim; d++) {
-        float sum = acc[d] * alpha;
-        for (size_t j = 0; j < valid; j++) {
-            sum = fmaf(p[j], b->load(b->v, j * head_dim + d), sum);
-        }
-        acc[d] = sum;
-    }
+    return alpha;
 }
 
-static void attn(const kv_block *b, size_t m, size_t head_dim, const float *q, size_t q_stride,
-                 const uint32_t *valid, const lf_attn_state *state)
+static void attn(load_fn load, size_t m, size_t head_dim, const float *q, size_t q_stride,
+                 const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
     for (size_t i = 0; i < m; i++) {
-        if (valid[i] != 0) {
-            attend(b, head_dim, q + i * q_stride, valid[i], state->max + i, state->sum + i,
-                   state->acc + i * state->acc_stride);
+        if (valid[i] == 0) {
+            continue;
+        }
+        float p[LF_ATTN_BLOCK];
+        for (size_t j = 0; j < valid[i]; j++) {
+            p[j] = 0.0f;
+            for (size_t d = 0; d < head_dim; d++) {
+                p[j] = fmaf(q[i * q_stride + d], load(kv->k, d * LF_ATTN_BLOCK + j), p[j]);
+            }
+        }
+        float alpha = weigh(valid[i], p, state->max + i, state->sum + i);
+        float *acc = state->acc + i * state->acc_stride;
+        for (size_t d = 0; d < head_dim; d++) {
+            acc[d] *= alpha;
+            for (size_t j = 0; j < valid[i]; j++) {
+                acc[d] = fmaf(p[j], load(kv->v, j * head_dim + d), acc[d]);
+            }
         }
     }
 }
@@ -127,21 +124,71 @@ static void attn(const kv_block *b, size_t m, size_t head_dim, const float *q, s
 void lf_attn_f16_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
                         const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    const kv_block b = {load_f16, kv->k, kv->v, NULL, NULL};
-    attn(&b, m, head_dim, q, q_stride, valid, state);
+    attn(load_f16, m, head_dim, q, q_stride, valid, kv, state);
 }
 
 void lf_attn_f32_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
                         const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    const kv_block b = {load_f32, kv->k, kv->v, NULL, NULL};
-    attn(&b, m, head_dim, q, q_stride, valid, state);
+    attn(load_f32, m, head_dim, q, q_stride, valid, kv, state);
+}
+
+static float codes_of(size_t n, const float *x, int16_t *codes)
+{
+    float factor = 0.0f;
+    const float scale = scale_of(n, x, LF_ATTN_CODE_MOST, &factor);
+    for (size_t i = 0; i < n; i++) {
+        codes[i] = (int16_t)code_of(x[i], factor);
+    }
+    return scale;
+}
+
+void lf_kv_query_q8_scalar(size_t head_dim, float *q)
+{
+    int16_t codes[LF_ATTN_MOST_DIMS];
+    const float scale = codes_of(head_dim, q, codes);
+    memcpy(q, codes, head_dim * sizeof codes[0]);
+    q[head_dim / 2] = scale;
+}
+
+/* One row that sees `valid` >= 1 positions of int8 keys and values. */
+static void attend_q8(size_t head_dim, const float *q, size_t valid, const lf_kv_blocks *kv,
+                      float *row_max, float *row_sum, float *acc)
+{
+    const float *k_scales = kv->k, *v_scales = kv->v;
+    const int8_t *k = (const int8_t *)kv->k + LF_KV_SCALES;
+    const int8_t *v = (const int8_t *)kv->v + LF_KV_SCALES;
+    float p[LF_ATTN_BLOCK];
+    int16_t codes[LF_ATTN_MOST_DIMS]; /* of the query, then of the weights */
+    memcpy(codes, q, head_dim * sizeof codes[0]);
+    for (size_t j = 0; j < valid; j++) {
+        int32_t sum = 0;
+        for (size_t d = 0; d < head_dim; d++) {
+            sum += codes[d] * k[lf_q8_key(d, j)];
+        }
+        p[j] = (float)sum * q[head_dim / 2] * k_scales[j];
+    }
+    const float alpha = weigh(valid, p, row_max, row_sum);
+    for (size_t j = 0; j < valid; j++) {
+        p[j] *= v_scales[j];
+    }
+    const float scale = codes_of(valid, p, codes);
+    for (size_t d = 0; d < head_dim; d++) {
+        int32_t sum = 0;
+        for (size_t j = 0; j < valid; j++) {
+            sum += codes[j] * v[lf_q8_value(head_dim, d, j)];
+        }
+        acc[d] = fmaf((float)sum, scale, acc[d] * alpha);
+    }
 }
 
 void lf_attn_q8_scalar(size_t m, size_t head_dim, const float *q, size_t q_stride,
                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    const kv_block b = {load_i8, (const int8_t *)kv->k + LF_KV_SCALES,
-                        (const int8_t *)kv->v + LF_KV_SCALES, kv->k, kv->v};
-    attn(&b, m, head_dim, q, q_stride, valid, state);
+    for (size_t i = 0; i < m; i++) {
+        if (valid[i] != 0) {
+            attend_q8(head_dim, q + i * q_stride, valid[i], kv, state->max + i, state->sum + i,
+                      state->acc + i * state->acc_stride);
+        }
+    }
 }

@@ -141,19 +141,20 @@ static float sum_exp(size_t n, const float *x, float shift, float *out)
     return lf_fold_sum(lane);
 }
 
-const lf_ops lf_ops_scalar = {.rmsnorm = rmsnorm,
-                              .add = add,
-                              .axpy = axpy,
-                              .scale = scale,
-                              .swiglu = swiglu,
-                              .sigmoid = sigmoid,
-                              .conv = conv,
-                              .rope = rope,
-                              .f32_to_f16 = f32_to_f16,
-                              .f16_to_f32 = f16_to_f32,
-                              .bf16_to_f32 = bf16_to_f32,
-                              .kv = {[LF_KV_F16] = {lf_kv_store_f16_scalar, lf_attn_f16_scalar},
-                                     [LF_KV_F32] = {lf_kv_store_f32_scalar, lf_attn_f32_scalar},
-                                     [LF_KV_Q8] = {lf_kv_store_q8_scalar, lf_attn_q8_scalar}},
-                              .max = max,
-                              .sum_exp = sum_exp};
+const lf_ops lf_ops_scalar = {
+    .rmsnorm = rmsnorm,
+    .add = add,
+    .axpy = axpy,
+    .scale = scale,
+    .swiglu = swiglu,
+    .sigmoid = sigmoid,
+    .conv = conv,
+    .rope = rope,
+    .f32_to_f16 = f32_to_f16,
+    .f16_to_f32 = f16_to_f32,
+    .bf16_to_f32 = bf16_to_f32,
+    .kv = {[LF_KV_F16] = {lf_kv_store_f16_scalar, NULL, lf_attn_f16_scalar},
+           [LF_KV_F32] = {lf_kv_store_f32_scalar, NULL, lf_attn_f32_scalar},
+           [LF_KV_Q8] = {lf_kv_store_q8_scalar, lf_kv_query_q8_scalar, lf_attn_q8_scalar}},
+    .max = max,
+    .sum_exp = sum_exp};

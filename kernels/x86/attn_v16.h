@@ -11,66 +11,27 @@
 #ifndef LF_KERNELS_X86_ATTN_V16_H
 #define LF_KERNELS_X86_ATTN_V16_H
 
-#include "kernels/x86/exp_v16.h"
+#include "kernels/x86/attn_rows_v16.h"
 
-enum { ATTN_MOST = 32, ATTN_SLICE = 64, ATTN_AHEAD = 2048 };
+enum { ATTN_SLICE = 64 };
 
 /* How numbers of K and V come: an lf_kv_type as it is stored, or widened. */
 enum { ATTN_WIDE = LF_KV_COUNT };
 
-/* Rows that pass a block together, none of them blind. */
-typedef struct attn_rows {
-    size_t n;
-    const float *q[ATTN_MOST];
-    float *acc[ATTN_MOST];
-    size_t valid[ATTN_MOST];
-    float *max[ATTN_MOST], *sum[ATTN_MOST];
-    _Alignas(64) float now[ATTN_MOST];              /* new maximum */
-    _Alignas(64) float alpha[ATTN_MOST];            /* exp of how far the maximum moved */
-    _Alignas(64) float part[ATTN_MOST];             /* sum of the block's weights */
-    _Alignas(64) float p[ATTN_MOST][LF_ATTN_BLOCK]; /* scores, then weights */
-} attn_rows;
-
-/* Numbers of K or V, and what to fetch from memory meanwhile. */
-typedef struct attn_numbers {
-    const void *at;
-    size_t stride;    /* V: numbers from one position to the next */
-    size_t bytes;     /* of all as stored; ATTN_WIDE: of what `next` covers */
-    const char *next; /* the block, or slice of one, that is likely read next */
-} attn_numbers;
-
 LF_INLINE size_t attn_size(const int type)
 {
-    return type == LF_KV_Q8 ? 1 : type == LF_KV_F16 ? sizeof(uint16_t) : sizeof(float);
+    return type == LF_KV_F16 ? sizeof(uint16_t) : sizeof(float);
 }
 
 LF_INLINE v16 attn_load(const int type, const void *at, size_t i)
 {
-    return type == LF_KV_Q8    ? v_load_i8((const int8_t *)at + i)
-           : type == LF_KV_F16 ? v_load_half((const uint16_t *)at + i)
-                               : v_load((const float *)at + i);
+    return type == LF_KV_F16 ? v_load_half((const uint16_t *)at + i)
+                             : v_load((const float *)at + i);
 }
 
 LF_INLINE float attn_load1(const int type, const void *at, size_t i)
 {
-    return type == LF_KV_Q8    ? (float)((const int8_t *)at)[i]
-           : type == LF_KV_F16 ? lf_half_to_float(((const uint16_t *)at)[i])
-                               : ((const float *)at)[i];
-}
-
-/* At the vectors from number i on: what follows, in this block or at the beginning of the next,
- * goes to the first level cache, then what corresponds to them in the next block to the second
- * (README). */
-LF_INLINE void attn_fetch(const int type, const size_t vectors, const attn_numbers *numbers,
-                          size_t i)
-{
-    for (size_t b = 0; type != ATTN_WIDE && b < vectors * 16 * attn_size(type); b += 64) {
-        const size_t at = i * attn_size(type) + b, near = at + ATTN_AHEAD;
-        const char *from =
-            near < numbers->bytes ? (const char *)numbers->at : numbers->next - numbers->bytes;
-        _mm_prefetch(from + near, _MM_HINT_T0);
-        _mm_prefetch(numbers->next + at, _MM_HINT_T1);
-    }
+    return type == LF_KV_F16 ? lf_half_to_float(((const uint16_t *)at)[i]) : ((const float *)at)[i];
 }
 
 /* With widened numbers m of n rows fetch their share of a slice, a piece of this size in each of
@@ -103,9 +64,11 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
         for (size_t v = 0; v < ATTN_VECS; v++) {
             kd[v] = attn_load(type, k->at, d * LF_ATTN_BLOCK + j0 + v * 16);
         }
-        attn_fetch(type, ATTN_VECS, k, d * LF_ATTN_BLOCK + j0);
         if (type == ATTN_WIDE) {
             _mm_prefetch(next + d * piece, _MM_HINT_T1);
+        } else {
+            attn_fetch(ATTN_VECS * 16 * attn_size(type), k,
+                       (d * LF_ATTN_BLOCK + j0) * attn_size(type));
         }
         for (size_t i = 0; i < m; i++) {
             const v16 qd = v_set(q[i][d]);
@@ -118,65 +81,6 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
         for (size_t v = 0; v < ATTN_VECS; v++) {
             v_store(t->p[row + i] + j0 + v * 16, s[i][v]);
         }
-    }
-}
-
-/* ---- Weights ---- */
-
-/* Scores of a row, -INFINITY where it is blind; returns the largest. */
-LF_INLINE float attn_top(const bool full, size_t valid, const float *scales, float *p)
-{
-    const v16 none = v_set(-INFINITY);
-    v16 top = none;
-    for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16) {
-        v16 s = v_load(p + j);
-        s = scales != NULL ? v_mul(s, v_load(scales + j)) : s;
-        s = full ? s : v_first(valid > j ? valid - j : 0, s, none);
-        if (!full || scales != NULL) {
-            v_store(p + j, s);
-        }
-        top = v_max(s, top);
-    }
-    return v_fold_max(top);
-}
-
-/* Scores to weights; returns their sum, which leaves out the scales. */
-LF_INLINE float attn_exp(const bool full, size_t valid, const float *scales, float max, float *p)
-{
-    v16 sum = v_set(0.0f);
-    for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16) {
-        v16 e = v_exp(v_sub(v_load(p + j), v_set(max)));
-        e = full ? e : v_first(valid > j ? valid - j : 0, e, v_set(0.0f));
-        v_store(p + j, scales != NULL ? v_mul(e, v_load(scales + j)) : e);
-        sum = v_add(sum, e);
-    }
-    return v_fold_sum(sum);
-}
-
-/* Each step for all rows before the next: so rows overlap instead of waiting for their own chain,
- * and what is stored lane by lane has arrived when it is loaded as a vector. */
-LF_INLINE void attn_weights(attn_rows *t, const float *k_scales, const float *v_scales)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        const float top = t->valid[i] == LF_ATTN_BLOCK
-                              ? attn_top(true, t->valid[i], k_scales, t->p[i])
-                              : attn_top(false, t->valid[i], k_scales, t->p[i]);
-        const float old = *t->max[i];
-        const float now = top > old ? top : old;
-        t->now[i] = now;
-        t->alpha[i] = old - now;
-    }
-    for (size_t i = 0; i < t->n; i++) {
-        t->part[i] = t->valid[i] == LF_ATTN_BLOCK
-                         ? attn_exp(true, t->valid[i], v_scales, t->now[i], t->p[i])
-                         : attn_exp(false, t->valid[i], v_scales, t->now[i], t->p[i]);
-    }
-    for (size_t i = 0; i < t->n; i += 16) {
-        v_store(t->alpha + i, v_exp(v_load(t->alpha + i)));
-    }
-    for (size_t i = 0; i < t->n; i++) {
-        *t->max[i] = t->now[i];
-        *t->sum[i] = fmaf(*t->sum[i], t->alpha[i], t->part[i]);
     }
 }
 
@@ -202,9 +106,10 @@ LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_
         for (size_t c = 0; c < n; c++) {
             vj[c] = attn_load(type, v->at, j * v->stride + from + c * 16);
         }
-        attn_fetch(type, n, v, j * v->stride + from);
         if (type == ATTN_WIDE) {
             _mm_prefetch(next + j * piece, _MM_HINT_T1);
+        } else {
+            attn_fetch(n * 16 * attn_size(type), v, (j * v->stride + from) * attn_size(type));
         }
         for (size_t i = 0; i < m; i++) {
             const v16 p = v_set(t->p[row + i][j]);
@@ -322,20 +227,20 @@ static void attn_wide_values(attn_rows *t, size_t d0, size_t dims, const attn_nu
 
 /* Rows of one tile: K and V as they are stored. */
 LF_INLINE void attn_direct(const lf_kv_type type, attn_rows *t, size_t head_dim,
-                           const lf_kv_blocks *kv, const float *k_scales, const float *v_scales)
+                           const lf_kv_blocks *kv)
 {
     const size_t bytes = head_dim * LF_ATTN_BLOCK * attn_size((int)type);
     const attn_numbers keys = {.at = kv->k, .bytes = bytes, .next = kv->next_k};
     const attn_numbers values = {
         .at = kv->v, .stride = head_dim, .bytes = bytes, .next = kv->next_v};
     attn_all_scores((int)type, t, 0, head_dim, &keys);
-    attn_weights(t, k_scales, v_scales);
+    attn_weights(t);
     attn_all_values((int)type, t, 0, head_dim, &values);
 }
 
 /* Many rows: a slice of K or V is widened, then all rows meet it. */
 LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim,
-                            const lf_kv_blocks *kv, const float *k_scales, const float *v_scales)
+                            const lf_kv_blocks *kv)
 {
     _Alignas(64) float wide[LF_ATTN_BLOCK * ATTN_SLICE];
     attn_numbers slice = {.at = wide, .next = kv->next_k};
@@ -346,7 +251,7 @@ LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim
         attn_wide_scores(t, d, dims, &slice);
         slice.next += slice.bytes;
     }
-    attn_weights(t, k_scales, v_scales);
+    attn_weights(t);
     slice.next = kv->next_v;
     for (size_t d = 0; d < head_dim; d += ATTN_SLICE) {
         slice.stride = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
@@ -363,31 +268,14 @@ LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const floa
                     size_t q_stride, const uint32_t *valid, const lf_kv_blocks *kv,
                     const lf_attn_state *state)
 {
-    const bool scaled = type == LF_KV_Q8;
-    const size_t skip = scaled ? LF_KV_SCALES : 0;
-    const float *k_scales = scaled ? kv->k : NULL, *v_scales = scaled ? kv->v : NULL;
-    for (size_t b = 0; b < skip; b += 64) { /* the numbers are fetched as these ones are read */
-        _mm_prefetch((const char *)kv->next_k + b, _MM_HINT_T1);
-        _mm_prefetch((const char *)kv->next_v + b, _MM_HINT_T1);
-    }
-    const lf_kv_blocks numbers = {(const char *)kv->k + skip, (const char *)kv->v + skip,
-                                  (const char *)kv->next_k + skip, (const char *)kv->next_v + skip};
     attn_rows t;
     memset(t.alpha, 0, sizeof t.alpha);
     for (size_t i = 0; i < m;) {
-        for (t.n = 0; i < m && t.n < ATTN_MOST; i++) {
-            if (valid[i] != 0) {
-                t.q[t.n] = q + i * q_stride;
-                t.acc[t.n] = state->acc + i * state->acc_stride;
-                t.max[t.n] = state->max + i;
-                t.sum[t.n] = state->sum + i;
-                t.valid[t.n++] = valid[i];
-            }
-        }
+        i = attn_gather(&t, ATTN_MOST, i, m, q, q_stride, valid, state);
         if (t.n <= ATTN_ROWS) {
-            attn_direct(type, &t, head_dim, &numbers, k_scales, v_scales);
+            attn_direct(type, &t, head_dim, kv);
         } else {
-            attn_widened(type, &t, head_dim, &numbers, k_scales, v_scales);
+            attn_widened(type, &t, head_dim, kv);
         }
     }
 }
@@ -402,12 +290,6 @@ static void attn_f32(size_t m, size_t head_dim, const float *q, size_t q_stride,
                      const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
     attn(LF_KV_F32, m, head_dim, q, q_stride, valid, kv, state);
-}
-
-static void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_stride,
-                    const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
-{
-    attn(LF_KV_Q8, m, head_dim, q, q_stride, valid, kv, state);
 }
 
 #endif /* LF_KERNELS_X86_ATTN_V16_H */

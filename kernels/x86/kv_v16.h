@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the vector form of storing a position in scalar/attn.c; the including file defines v16. */
+/* Owns the vector form of storing a position, and of queries, in scalar/attn.c; the including file
+ * defines v16. */
 #ifndef LF_KERNELS_X86_KV_V16_H
 #define LF_KERNELS_X86_KV_V16_H
 
-#include "kernels/x86/exp_v16.h"
+#include "kernels/x86/codes_v16.h"
 
 static void store_f16(size_t head_dim, size_t j, const float *k, const float *v, void *k_block,
                       void *v_block)
@@ -22,16 +23,6 @@ static void store_f16(size_t head_dim, size_t j, const float *k, const float *v,
     }
 }
 
-/* Scale of a row and the factor that makes codes of it. */
-LF_INLINE float row_scale(size_t n, const float *x, float *factor)
-{
-    v16 top = v_set(0.0f);
-    for (size_t i = 0; i < n; i += 16) {
-        top = v_max_bits(top, v_load_n(x + i, n - i < 16 ? n - i : 16));
-    }
-    return lf_kv_scale(v_fold_max_bits(top), factor);
-}
-
 /* The codes of the first `count` of 16 values; factor 0 is for values that are no numbers, too. */
 LF_INLINE void row_codes(const float *x, size_t count, float factor, int8_t codes[16])
 {
@@ -43,21 +34,31 @@ LF_INLINE void row_codes(const float *x, size_t count, float factor, int8_t code
 static void store_q8(size_t head_dim, size_t j, const float *k, const float *v, void *k_block,
                      void *v_block)
 {
-    int8_t *column = (int8_t *)k_block + LF_KV_SCALES + j;
-    int8_t *row = (int8_t *)v_block + LF_KV_SCALES + j * head_dim;
+    int8_t *keys = (int8_t *)k_block + LF_KV_SCALES;
+    int8_t *values = (int8_t *)v_block + LF_KV_SCALES;
     float k_factor = 0.0f, v_factor = 0.0f;
-    ((float *)k_block)[j] = row_scale(head_dim, k, &k_factor);
-    ((float *)v_block)[j] = row_scale(head_dim, v, &v_factor);
+    ((float *)k_block)[j] = v_code_scale(head_dim, k, 127.0f, &k_factor);
+    ((float *)v_block)[j] = v_code_scale(head_dim, v, 127.0f, &v_factor);
     for (size_t d = 0; d < head_dim; d += 16) {
         const size_t count = head_dim - d < 16 ? head_dim - d : 16;
         int8_t codes[16];
         row_codes(k + d, count, k_factor, codes);
         for (size_t i = 0; i < count; i++) {
-            column[(d + i) * LF_ATTN_BLOCK] = codes[i];
+            keys[lf_q8_key(d + i, j)] = codes[i];
         }
         row_codes(v + d, count, v_factor, codes);
-        memcpy(row + d, codes, count);
+        for (size_t i = 0; i < count; i++) {
+            values[lf_q8_value(head_dim, d + i, j)] = codes[i];
+        }
     }
+}
+
+static void query_q8(size_t head_dim, float *q)
+{
+    _Alignas(64) int16_t codes[LF_ATTN_MOST_DIMS];
+    const float scale = v_codes(head_dim, q, codes);
+    memcpy(q, codes, head_dim * sizeof codes[0]);
+    q[head_dim / 2] = scale;
 }
 
 #endif /* LF_KERNELS_X86_KV_V16_H */

@@ -186,9 +186,9 @@ static float sum_exp(size_t n, const float *x, float shift, float *out)
         .sigmoid = sigmoid, .conv = conv, .rope = rope, .f32_to_f16 = f32_to_f16,                  \
         .f16_to_f32 = f16_to_f32, .bf16_to_f32 = bf16_to_f32, .max = max, .sum_exp = sum_exp,      \
         .kv = {                                                                                    \
-            [LF_KV_F16] = {store_f16, attn_f16},                                                   \
-            [LF_KV_F32] = {lf_kv_store_f32_scalar, attn_f32},                                      \
-            [LF_KV_Q8] = {store_q8, attn_q8}                                                       \
+            [LF_KV_F16] = {store_f16, NULL, attn_f16},                                             \
+            [LF_KV_F32] = {lf_kv_store_f32_scalar, NULL, attn_f32},                                \
+            [LF_KV_Q8] = {store_q8, query_q8, ATTN_Q8}                                             \
         }                                                                                          \
     }
 

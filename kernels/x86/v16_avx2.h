@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns 16 floats as two AVX2 registers, for ops_v16.h and attn_v16.h. */
+/* Owns 16 floats, or 16 pairs of int16, as two AVX2 registers, for the files *_v16.h. */
 #ifndef LF_KERNELS_X86_V16_AVX2_H
 #define LF_KERNELS_X86_V16_AVX2_H
 
@@ -60,17 +60,6 @@ LF_INLINE void v_store_half(uint16_t *p, v16 x)
 {
     _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));
     _mm_storeu_si128((__m128i *)(void *)(p + 8), _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT));
-}
-
-LF_INLINE __m256 v_widen_i8(const int8_t *p)
-{
-    return _mm256_cvtepi32_ps(
-        _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
-}
-
-LF_INLINE v16 v_load_i8(const int8_t *p)
-{
-    return (v16){v_widen_i8(p), v_widen_i8(p + 8)};
 }
 
 /* The codes of x = code + LF_MAGIC. */
@@ -190,6 +179,63 @@ LF_INLINE v16 v_scale2(v16 p, v16 n, v16 shifted)
 {
     (void)n;
     return (v16){v_scale2_half(p.a, shifted.a), v_scale2_half(p.b, shifted.b)};
+}
+
+/* ---- 16 lanes of int32, or of pairs of int16 ---- */
+
+typedef struct w16 {
+    __m256i a, b;
+} w16;
+
+LF_INLINE w16 w_zero(void)
+{
+    return (w16){_mm256_setzero_si256(), _mm256_setzero_si256()};
+}
+
+/* The int16 codes of x = code + LF_MAGIC. */
+LF_INLINE void w_store_i16(int16_t *p, v16 x)
+{
+    const __m256i word = _mm256_set1_epi32(0xFFFF);
+    const __m256i words = _mm256_packus_epi32(_mm256_and_si256(_mm256_castps_si256(x.a), word),
+                                              _mm256_and_si256(_mm256_castps_si256(x.b), word));
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm256_permute4x64_epi64(words, 0xD8));
+}
+
+/* 16 pairs of int8. */
+LF_INLINE w16 w_load_i8(const int8_t *p)
+{
+    return (w16){_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)p)),
+                 _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p + 16)))};
+}
+
+/* One pair in all lanes. */
+LF_INLINE w16 w_pair(const int16_t *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return (w16){_mm256_set1_epi32(pair), _mm256_set1_epi32(pair)};
+}
+
+/* In assembly, because gcc copies each sum twice around its form of this instruction in a loop. */
+LF_INLINE __m256i w_dot_half(__m256i sum, __m256i a, __m256i b)
+{
+#ifdef __AVXVNNI__
+    __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+    return sum;
+#else
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#endif
+}
+
+/* sum + the products of both numbers of a pair */
+LF_INLINE w16 w_dot(w16 sum, w16 x, w16 y)
+{
+    return (w16){w_dot_half(sum.a, x.a, y.a), w_dot_half(sum.b, x.b, y.b)};
+}
+
+LF_INLINE v16 w_float(w16 x)
+{
+    return (v16){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
 }
 
 #endif /* LF_KERNELS_X86_V16_AVX2_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns 16 floats as one AVX-512 register, for ops_v16.h and attn_v16.h. */
+/* Owns 16 floats, or 16 pairs of int16, as one AVX-512 register, for the files *_v16.h. */
 #ifndef LF_KERNELS_X86_V16_AVX512_H
 #define LF_KERNELS_X86_V16_AVX512_H
 
@@ -46,12 +46,6 @@ LF_INLINE v16 v_load_half(const uint16_t *p)
 LF_INLINE void v_store_half(uint16_t *p, v16 a)
 {
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
-}
-
-LF_INLINE v16 v_load_i8(const int8_t *p)
-{
-    return _mm512_cvtepi32_ps(
-        _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
 }
 
 /* The codes of x = code + LF_MAGIC. */
@@ -144,6 +138,52 @@ LF_INLINE v16 v_scale2(v16 p, v16 n, v16 shifted)
 {
     (void)shifted;
     return _mm512_scalef_ps(p, n);
+}
+
+/* ---- 16 lanes of int32, or of pairs of int16 ---- */
+
+typedef __m512i w16;
+
+LF_INLINE w16 w_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+
+/* The int16 codes of x = code + LF_MAGIC. */
+LF_INLINE void w_store_i16(int16_t *p, v16 x)
+{
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(_mm512_castps_si512(x)));
+}
+
+/* 16 pairs of int8. */
+LF_INLINE w16 w_load_i8(const int8_t *p)
+{
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+/* One pair in all lanes. */
+LF_INLINE w16 w_pair(const int16_t *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+}
+
+/* sum + the products of both numbers of a pair. In assembly, because gcc copies each sum twice
+ * around its form of this instruction in a loop. */
+LF_INLINE w16 w_dot(w16 sum, w16 a, w16 b)
+{
+#ifdef __AVX512VNNI__
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#else
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+#endif
+}
+
+LF_INLINE v16 w_float(w16 a)
+{
+    return _mm512_cvtepi32_ps(a);
 }
 
 #endif /* LF_KERNELS_X86_V16_AVX512_H */

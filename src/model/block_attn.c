@@ -117,6 +117,9 @@ static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
         ops->rmsnorm(n, q, j->layer->q_norm, eps, q);
         ops->rope(n, cosines, sines, q);
         ops->scale(n, scale, q, q);
+        if (ops->kv[state->kv_type].query != NULL) {
+            ops->kv[state->kv_type].query(n, q);
+        }
     }
     size_t at = (token * j->layer->n_head_kv + kv_head) * n;
     ops->rmsnorm(n, j->k + at, j->layer->k_norm, eps, j->k + at);

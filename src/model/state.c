@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+_Static_assert((int)LF_MAX_HEAD_DIM <= (int)LF_ATTN_MOST_DIMS, "sums of int8 attention overflow");
+
 /* ---- Carving: the same walk measures (base NULL) and assigns ---- */
 
 typedef struct carver {

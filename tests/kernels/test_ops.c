@@ -240,7 +240,7 @@ static void rope(void **state)
 /* ---- Attention ---------------------------------------------------------------------------------
  */
 
-enum { MAX_HEAD = 128, MAX_Q = 70, BLOCKS = 3 };
+enum { MAX_HEAD = LF_ATTN_MOST_DIMS, MAX_Q = 70, BLOCKS = 3 };
 
 typedef struct attn_case {
     size_t m, head_dim, q_stride, acc_stride;
@@ -249,9 +249,17 @@ typedef struct attn_case {
     void *k[BLOCKS], *v[BLOCKS];
 } attn_case;
 
-/* Keys or values; what no row may see is NaN, or has a NaN scale. `transposed`: [dim][position]. */
-static void *kv_block(uint64_t *seed, lf_kv_type type, bool transposed, size_t head_dim,
-                      uint32_t most)
+/* Where a number of a block stands among the others. */
+static size_t kv_place(lf_kv_type type, bool key, size_t head_dim, size_t d, size_t j)
+{
+    if (type == LF_KV_Q8) {
+        return key ? d / 2 * 128 + 2 * j + d % 2 : j / 2 * 2 * head_dim + 2 * d + j % 2;
+    }
+    return key ? d * 64 + j : j * head_dim + d;
+}
+
+/* Keys or values; what no row may see is NaN, or has a NaN scale. */
+static void *kv_block(uint64_t *seed, lf_kv_type type, bool key, size_t head_dim, uint32_t most)
 {
     uint8_t *block = lft_guard(lf_kv_block_bytes(type, head_dim), sizeof(float));
     for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
@@ -260,7 +268,7 @@ static void *kv_block(uint64_t *seed, lf_kv_type type, bool transposed, size_t h
                 j < most ? 1e-5f * (float)(100 + lft_below(seed, 2000)) : NAN;
         }
         for (size_t d = 0; d < head_dim; d++) {
-            size_t at = transposed ? d * LF_ATTN_BLOCK + j : j * head_dim + d;
+            size_t at = kv_place(type, key, head_dim, d, j);
             float f = j < most ? lft_normal(seed) : NAN;
             if (type == LF_KV_F32) {
                 ((float *)(void *)block)[at] = f;
@@ -276,13 +284,15 @@ static void *kv_block(uint64_t *seed, lf_kv_type type, bool transposed, size_t h
 }
 
 /* One number of a block, scale included; both factors are exact in double. */
-static double kv_number(lf_kv_type type, const void *block, size_t position, size_t at)
+static double kv_number(lf_kv_type type, bool key, const void *block, size_t head_dim, size_t d,
+                        size_t j)
 {
+    size_t at = kv_place(type, key, head_dim, d, j);
     switch (type) {
     case LF_KV_F32:
         return (double)((const float *)block)[at];
     case LF_KV_Q8:
-        return (double)((const float *)block)[position] *
+        return (double)((const float *)block)[j] *
                (double)((const int8_t *)block + LF_KV_SCALES)[at];
     default:
         return (double)lf_half_to_float(((const uint16_t *)block)[at]);
@@ -320,7 +330,7 @@ static void attn_stop(attn_case *c)
 }
 
 /* Rows first .. first + m - 1 through all blocks; out per row: max, sum, acc[head_dim]. */
-static void attn_run(const attn_case *c, lf_attn_fn *fn, size_t first, size_t m, float *out)
+static void attn_run(const attn_case *c, const lf_kv *fn, size_t first, size_t m, float *out)
 {
     size_t width = c->head_dim + 2;
     float *max = floats(m), *sum = floats(m);
@@ -330,24 +340,29 @@ static void attn_run(const attn_case *c, lf_attn_fn *fn, size_t first, size_t m,
         sum[i] = 0.0f;
         memset(acc + i * c->acc_stride, 0, c->head_dim * sizeof(float));
     }
+    float *q = floats((m - 1) * c->q_stride + c->head_dim);
+    memcpy(q, c->q + first * c->q_stride, ((m - 1) * c->q_stride + c->head_dim) * sizeof(float));
+    for (size_t i = 0; i < m && fn->query != NULL; i++) {
+        fn->query(c->head_dim, q + i * c->q_stride);
+    }
     const lf_attn_state state = {max, sum, acc, c->acc_stride};
     for (size_t b = 0; b < BLOCKS; b++) {
         size_t next = b + 1 < BLOCKS ? b + 1 : 0;
         const lf_kv_blocks kv = {c->k[b], c->v[b], c->k[next], c->v[next]};
-        fn(m, c->head_dim, c->q + first * c->q_stride, c->q_stride, c->valid[b] + first, &kv,
-           &state);
+        fn->attn(m, c->head_dim, q, c->q_stride, c->valid[b] + first, &kv, &state);
     }
     for (size_t i = 0; i < m; i++) {
         out[i * width] = max[i];
         out[i * width + 1] = sum[i];
         memcpy(out + i * width + 2, acc + i * c->acc_stride, c->head_dim * sizeof(float));
     }
+    lft_unguard(q);
     lft_unguard(max);
     lft_unguard(sum);
     lft_unguard(acc);
 }
 
-static const size_t head_dims[] = {8, 16, 24, 32, 48, 64, 80, 128};
+static const size_t head_dims[] = {2, 8, 16, 24, 32, 48, 64, 80, 128, MAX_HEAD};
 enum { N_HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
 
 /* One tile and less, more than one, as many as pass a block together, more than that. */
@@ -361,9 +376,9 @@ static void check_attn(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size_
     size_t width = head_dim + 2;
     float *a = floats(m * width), *b = floats(m * width);
     for (size_t i = 0; i < m; i++) { /* one row at a time: the tile must not matter */
-        attn_run(&c, truth.kv[type].attn, i, 1, b + i * width);
+        attn_run(&c, &truth.kv[type], i, 1, b + i * width);
     }
-    attn_run(&c, ops->kv[type].attn, 0, m, a);
+    attn_run(&c, &ops->kv[type], 0, m, a);
     SAME(m * width, a, b);
     lft_unguard(a);
     lft_unguard(b);
@@ -387,6 +402,43 @@ static void attention(void **state)
                 }
             }
         }
+    }
+}
+
+/* The largest sums there are: all codes at their ends. */
+static void int8_sums_fit(void **state)
+{
+    (void)state;
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    size_t n = MAX_HEAD;
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        const lf_kv *kv = &table.ops.kv[LF_KV_Q8];
+        float *q = floats(n), *x = floats(n), *acc = floats(n);
+        void *block = lft_guard(lf_kv_block_bytes(LF_KV_Q8, n), sizeof(float));
+        void *values = lft_guard(lf_kv_block_bytes(LF_KV_Q8, n), sizeof(float));
+        for (size_t d = 0; d < n; d++) {
+            q[d] = 0.5f;
+            x[d] = -2.0f;
+        }
+        kv->query(n, q);
+        for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
+            kv->store(n, j, x, x, block, values);
+        }
+        memset(acc, 0, n * sizeof(float));
+        float max = -INFINITY, sum = 0.0f;
+        const uint32_t valid = LF_ATTN_BLOCK;
+        kv->attn(1, n, q, n, &valid, &(lf_kv_blocks){block, values, block, values},
+                 &(lf_attn_state){&max, &sum, acc, n});
+        assert_true(fabsf(max + (float)n) < 1e-3f * (float)n);
+        assert_true(fabsf(acc[n - 1] / sum + 2.0f) < 1e-3f);
+        lft_unguard(q);
+        lft_unguard(x);
+        lft_unguard(acc);
+        lft_unguard(block);
+        lft_unguard(values);
     }
 }
 
@@ -576,29 +628,64 @@ static void halves_are_right(void **state)
  * |score - max|, exp 4 u; so each weight is off by a factor within 1 + e + |score - max| u + 4 u (e
  * is small), sums add (64 * blocks + 8) u at most, and rescaling 6 u a block. Twice that for
  * numerator and denominator.
+ * LF_KV_Q8: a code is off by half a step and the rounding of factor, product and scale, STEP of the
+ * largest number: so e is STEP * largest |q| * sum |k| and 3 u * |score|, and each value of a block
+ * counts by another STEP of the block's largest weight times the scale of its position.
  */
+#define STEP (0.5 / 32767 + 4 * 0x1p-24)
+
+static double largest_of(size_t n, const float *x)
+{
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs((double)x[i]));
+    }
+    return largest;
+}
+
+/* Dimension d of the values of all blocks, each with the largest weight of its block. */
+static double weights_lost(const attn_case *c, double p[BLOCKS][LF_ATTN_BLOCK], size_t d)
+{
+    double lost = 0;
+    for (size_t b = 0; b < BLOCKS; b++) {
+        const float *scales = c->v[b];
+        double largest = 0, codes = 0;
+        for (size_t j = 0; j < c->valid[b][0]; j++) {
+            largest = fmax(largest, p[b][j] * (double)scales[j]);
+            codes +=
+                fabs(kv_number(LF_KV_Q8, false, c->v[b], c->head_dim, d, j)) / (double)scales[j];
+        }
+        lost += STEP * largest * codes;
+    }
+    return lost;
+}
+
 static void check_attn_truth(uint64_t *seed, lf_kv_type type, size_t head_dim)
 {
     const double u = 0x1p-24;
     attn_case c = attn_start(seed, type, 1, head_dim);
     float row[MAX_HEAD + 2];
-    attn_run(&c, truth.kv[type].attn, 0, 1, row);
+    attn_run(&c, &truth.kv[type], 0, 1, row);
     double sum = 0, worst = 0, top = -1e30;
     static double p[BLOCKS][LF_ATTN_BLOCK];
     for (int pass = 0; pass < 2; pass++) {
         for (size_t b = 0; b < BLOCKS; b++) {
             for (size_t j = 0; j < c.valid[b][0]; j++) {
-                double s = 0, magnitude = 0;
+                double s = 0, magnitude = 0, keys = 0;
                 for (size_t d = 0; d < head_dim; d++) {
-                    double k = kv_number(type, c.k[b], j, d * LF_ATTN_BLOCK + j);
+                    double k = kv_number(type, true, c.k[b], head_dim, d, j);
                     s += (double)c.q[d] * k;
                     magnitude += fabs((double)c.q[d] * k);
+                    keys += fabs(k);
                 }
+                double e = type == LF_KV_Q8
+                               ? STEP * largest_of(head_dim, c.q) * keys + 3 * u * fabs(s)
+                               : (double)(head_dim + 1) * u * magnitude;
                 top = s > top ? s : top;
                 if (pass == 1) {
                     p[b][j] = exp(s - top);
                     sum += p[b][j];
-                    worst = fmax(worst, (double)(head_dim + 1) * u * magnitude + fabs(s - top) * u);
+                    worst = fmax(worst, e + fabs(s - top) * u);
                 }
             }
         }
@@ -608,12 +695,13 @@ static void check_attn_truth(uint64_t *seed, lf_kv_type type, size_t head_dim)
         double want = 0, magnitude = 0;
         for (size_t b = 0; b < BLOCKS; b++) {
             for (size_t j = 0; j < c.valid[b][0]; j++) {
-                double v = kv_number(type, c.v[b], j, j * head_dim + d);
+                double v = kv_number(type, false, c.v[b], head_dim, d, j);
                 want += p[b][j] * v;
                 magnitude += p[b][j] * fabs(v);
             }
         }
-        near((double)row[2 + d] / (double)row[1], want / sum, magnitude / sum * factor,
+        double lost = type == LF_KV_Q8 ? 2 * weights_lost(&c, p, d) : 0;
+        near((double)row[2 + d] / (double)row[1], want / sum, (magnitude * factor + lost) / sum,
              "attention");
     }
     attn_stop(&c);
@@ -633,15 +721,6 @@ static double kv_bound(lf_kv_type type, double value, double largest)
     }
 }
 
-static double largest_of(size_t n, const float *x)
-{
-    double largest = 0;
-    for (size_t i = 0; i < n; i++) {
-        largest = fmax(largest, fabs((double)x[i]));
-    }
-    return largest;
-}
-
 static void storing_is_right(void **state)
 {
     (void)state;
@@ -659,16 +738,16 @@ static void storing_is_right(void **state)
             }
             truth.kv[type].store(n, j, k, v, kb, vb);
             for (size_t d = 0; d < n; d++) {
-                near(kv_number(type, kb, j, d * LF_ATTN_BLOCK + j), (double)k[d],
+                near(kv_number(type, true, kb, n, d, j), (double)k[d],
                      kv_bound(type, (double)k[d], largest_of(n, k)), "stored key");
-                near(kv_number(type, vb, j, j * n + d), (double)v[d],
+                near(kv_number(type, false, vb, n, d, j), (double)v[d],
                      kv_bound(type, (double)v[d], largest_of(n, v)), "stored value");
             }
             k[n / 2] = NAN; /* no number must show */
             v[n / 2] = -INFINITY;
             truth.kv[type].store(n, j, k, v, kb, vb);
-            assert_true(!isfinite(kv_number(type, kb, j, n / 2 * LF_ATTN_BLOCK + j)));
-            assert_true(!isfinite(kv_number(type, vb, j, j * n + n / 2)));
+            assert_true(!isfinite(kv_number(type, true, kb, n, n / 2, j)));
+            assert_true(!isfinite(kv_number(type, false, vb, n, n / 2, j)));
             lft_unguard(kb);
             lft_unguard(vb);
         }
@@ -703,6 +782,7 @@ int main(void)
         cmocka_unit_test(rope),
         cmocka_unit_test(storing),
         cmocka_unit_test(attention),
+        cmocka_unit_test(int8_sums_fit),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

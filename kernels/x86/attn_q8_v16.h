@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the vector form of attention over LF_KV_Q8 in scalar/attn.c, over 16 lanes; the including
+ * file defines v16, w16, ATTN_ROWS and ATTN_VECS as for attn_v16.h.
+ *
+ * Keys and values have one form, pairs whose products are summed for lanes that stand side by side
+ * (pairs of dimensions for positions, pairs of positions for dimensions), so one loop does both
+ * products. ATTN_ROWS rows pass a block before the next ones do: it stays in the first level cache.
+ */
+#ifndef LF_KERNELS_X86_ATTN_Q8_V16_H
+#define LF_KERNELS_X86_ATTN_Q8_V16_H
+
+#include "kernels/x86/attn_rows_v16.h"
+#include "kernels/x86/codes_v16.h"
+
+/* Weights times the scales of V, as codes. */
+typedef struct attn_codes {
+    float scale[ATTN_ROWS];
+    _Alignas(64) int16_t p[ATTN_ROWS][LF_ATTN_BLOCK];
+} attn_codes;
+
+/* Sums of m rows of codes over pairs, for n * 16 lanes from `lane` on. */
+LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const codes[ATTN_ROWS],
+                         size_t pairs, const attn_numbers *numbers, size_t lane,
+                         w16 sums[ATTN_ROWS][ATTN_VECS])
+{
+    for (size_t i = 0; i < m; i++) {
+        for (size_t c = 0; c < n; c++) {
+            sums[i][c] = w_zero();
+        }
+    }
+    for (size_t pair = 0; pair < pairs; pair++) {
+        const size_t at = 2 * (pair * numbers->stride + lane);
+        w16 x[ATTN_VECS];
+        for (size_t c = 0; c < n; c++) {
+            x[c] = w_load_i8((const int8_t *)numbers->at + at + c * 32);
+        }
+        attn_fetch(n * 32, numbers, at);
+        for (size_t i = 0; i < m; i++) {
+            const w16 two = w_pair(codes[i] + 2 * pair);
+            for (size_t c = 0; c < n; c++) {
+                sums[i][c] = w_dot(sums[i][c], x[c], two);
+            }
+        }
+    }
+}
+
+LF_INLINE void attn_q8_scores(const size_t m, attn_rows *t, size_t head_dim, const attn_numbers *k,
+                              const float *k_scales)
+{
+    const int16_t *codes[ATTN_ROWS];
+    for (size_t i = 0; i < m; i++) {
+        codes[i] = (const int16_t *)(const void *)t->q[i];
+    }
+    for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16 * ATTN_VECS) {
+        w16 sums[ATTN_ROWS][ATTN_VECS];
+        attn_sums(m, ATTN_VECS, codes, head_dim / 2, k, j, sums);
+        for (size_t i = 0; i < m; i++) {
+            for (size_t c = 0; c < ATTN_VECS; c++) {
+                const v16 s = v_mul(w_float(sums[i][c]), v_set(t->q[i][head_dim / 2]));
+                v_store(t->p[i] + j + c * 16, v_mul(s, v_load(k_scales + j + c * 16)));
+            }
+        }
+    }
+}
+
+/* acc = acc * alpha + weights * V for n * 16 dimensions from d on. */
+LF_INLINE void attn_q8_values(const size_t m, const size_t n, attn_rows *t, const attn_codes *codes,
+                              size_t pairs, const attn_numbers *v, size_t d)
+{
+    const int16_t *p[ATTN_ROWS];
+    for (size_t i = 0; i < m; i++) {
+        p[i] = codes->p[i];
+    }
+    w16 sums[ATTN_ROWS][ATTN_VECS];
+    attn_sums(m, n, p, pairs, v, d, sums);
+    for (size_t i = 0; i < m; i++) {
+        for (size_t c = 0; c < n; c++) {
+            float *acc = t->acc[i] + d + c * 16;
+            const v16 old = v_mul(v_load(acc), v_set(t->alpha[i]));
+            v_store(acc, v_fma(w_float(sums[i][c]), v_set(codes->scale[i]), old));
+        }
+    }
+}
+
+/* One dimension of a head that is no multiple of 16. */
+LF_INLINE void attn_q8_value1(attn_rows *t, const attn_codes *codes, size_t i, size_t pairs,
+                              const attn_numbers *v, size_t d)
+{
+    const int8_t *at = (const int8_t *)v->at + 2 * d;
+    int32_t sum = 0;
+    for (size_t pair = 0; pair < pairs; pair++, at += 2 * v->stride) {
+        sum += at[0] * codes->p[i][2 * pair] + at[1] * codes->p[i][2 * pair + 1];
+    }
+    t->acc[i][d] = fmaf((float)sum, codes->scale[i], t->acc[i][d] * t->alpha[i]);
+}
+
+/* The weights of positions a row does not see are 0, whatever their scales are. */
+LF_INLINE void attn_q8_codes(const size_t m, attn_rows *t, attn_codes *codes, const float *v_scales)
+{
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16) {
+            const size_t seen = t->valid[i] > j ? t->valid[i] - j : 0;
+            const v16 w = v_mul(v_load(t->p[i] + j), v_load(v_scales + j));
+            v_store(t->p[i] + j, v_first(seen, w, v_set(0.0f)));
+        }
+    }
+    for (size_t i = 0; i < m; i++) {
+        codes->scale[i] = v_codes(LF_ATTN_BLOCK, t->p[i], codes->p[i]);
+    }
+}
+
+LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const lf_kv_blocks *kv)
+{
+    const size_t bytes = head_dim * LF_ATTN_BLOCK;
+    const attn_numbers k = {.at = (const char *)kv->k + LF_KV_SCALES,
+                            .stride = LF_ATTN_BLOCK,
+                            .bytes = bytes,
+                            .next = (const char *)kv->next_k + LF_KV_SCALES};
+    const attn_numbers v = {.at = (const char *)kv->v + LF_KV_SCALES,
+                            .stride = head_dim,
+                            .bytes = bytes,
+                            .next = (const char *)kv->next_v + LF_KV_SCALES};
+    attn_codes codes;
+    size_t most = 0;
+    for (size_t i = 0; i < m; i++) {
+        most = t->valid[i] > most ? t->valid[i] : most;
+    }
+    attn_q8_scores(m, t, head_dim, &k, kv->k);
+    attn_weights(t);
+    attn_q8_codes(m, t, &codes, kv->v);
+    const size_t pairs = (most + 1) / 2;
+    size_t d = 0;
+    for (; d + 16 * ATTN_VECS <= head_dim; d += 16 * ATTN_VECS) {
+        attn_q8_values(m, ATTN_VECS, t, &codes, pairs, &v, d);
+    }
+    for (; d + 16 <= head_dim; d += 16) {
+        attn_q8_values(m, 1, t, &codes, pairs, &v, d);
+    }
+    for (; d < head_dim; d++) {
+        for (size_t i = 0; i < m; i++) {
+            attn_q8_value1(t, &codes, i, pairs, &v, d);
+        }
+    }
+}
+
+#define ATTN_Q8_ROWS(m)                                                                            \
+    case m:                                                                                        \
+        attn_q8_rows(m, &t, head_dim, kv);                                                         \
+        break;
+
+LF_INLINE void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_stride,
+                       const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
+{
+    for (size_t b = 0; b < LF_KV_SCALES; b += 64) { /* the codes are fetched as these are read */
+        _mm_prefetch((const char *)kv->next_k + b, _MM_HINT_T1);
+        _mm_prefetch((const char *)kv->next_v + b, _MM_HINT_T1);
+    }
+    attn_rows t;
+    memset(t.alpha, 0, sizeof t.alpha);
+    for (size_t i = 0; i < m;) {
+        i = attn_gather(&t, ATTN_ROWS, i, m, q, q_stride, valid, state);
+        switch (t.n) {
+            ATTN_Q8_ROWS(1)
+            ATTN_Q8_ROWS(2)
+            ATTN_Q8_ROWS(3)
+            ATTN_Q8_ROWS(4)
+            ATTN_Q8_ROWS(5)
+            ATTN_Q8_ROWS(6)
+        default:
+            break;
+        }
+    }
+}
+
+#endif /* LF_KERNELS_X86_ATTN_Q8_V16_H */
