@@ -239,6 +239,7 @@ static inline size_t lf_q8_value(size_t head_dim, size_t d, size_t j)
 /* Largest code of queries and weights: the sums of LF_ATTN_MOST_DIMS products with int8 codes stay
  * in an int32. */
 #define LF_ATTN_CODE_MOST 32767.0f
+_Static_assert((int64_t)LF_ATTN_MOST_DIMS * 32767 * 127 <= INT32_MAX, "the sums overflow");
 
 /* Scale of numbers from the bits of their largest magnitude, which becomes the code `most`, and the
  * factor that makes codes of them: 0 where all codes are 0. */

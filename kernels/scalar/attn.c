@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the truth of KV blocks: storing a position, and attention over one block; kernels.h gives
- * the order of operations. */
+/* Owns the truth of KV blocks: storing a position, coding a query, and attention over one block;
+ * kernels.h gives the order of operations. */
 #include "kernels/internal.h"
 
 /* ---- Storing ----------------------------------------------------------------------------------

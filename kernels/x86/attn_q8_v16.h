@@ -35,7 +35,9 @@ LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const co
         for (size_t c = 0; c < n; c++) {
             x[c] = w_load_i8((const int8_t *)numbers->at + at + c * 32);
         }
-        attn_fetch(n * 32, numbers, at);
+        if (numbers->next != NULL && (n > 1 || at % 64 == 0)) {
+            attn_fetch(n * 32, numbers, at);
+        }
         for (size_t i = 0; i < m; i++) {
             const w16 two = w_pair(codes[i] + 2 * pair);
             for (size_t c = 0; c < n; c++) {
@@ -110,17 +112,19 @@ LF_INLINE void attn_q8_codes(const size_t m, attn_rows *t, attn_codes *codes, co
     }
 }
 
-LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const lf_kv_blocks *kv)
+/* `first`: no rows have passed this block yet, so they fetch the next one. */
+LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const lf_kv_blocks *kv,
+                            bool first)
 {
     const size_t bytes = head_dim * LF_ATTN_BLOCK;
     const attn_numbers k = {.at = (const char *)kv->k + LF_KV_SCALES,
                             .stride = LF_ATTN_BLOCK,
                             .bytes = bytes,
-                            .next = (const char *)kv->next_k + LF_KV_SCALES};
+                            .next = first ? (const char *)kv->next_k + LF_KV_SCALES : NULL};
     const attn_numbers v = {.at = (const char *)kv->v + LF_KV_SCALES,
                             .stride = head_dim,
                             .bytes = bytes,
-                            .next = (const char *)kv->next_v + LF_KV_SCALES};
+                            .next = first ? (const char *)kv->next_v + LF_KV_SCALES : NULL};
     attn_codes codes;
     size_t most = 0;
     for (size_t i = 0; i < m; i++) {
@@ -146,19 +150,21 @@ LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const
 
 #define ATTN_Q8_ROWS(m)                                                                            \
     case m:                                                                                        \
-        attn_q8_rows(m, &t, head_dim, kv);                                                         \
+        attn_q8_rows(m, &t, head_dim, kv, first);                                                  \
         break;
 
 LF_INLINE void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_stride,
                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    for (size_t b = 0; b < LF_KV_SCALES; b += 64) { /* the codes are fetched as these are read */
+    /* The scales of the next block, whose codes are fetched as this block's are read. */
+    for (size_t b = 0; b < LF_KV_SCALES; b += 64) {
         _mm_prefetch((const char *)kv->next_k + b, _MM_HINT_T1);
         _mm_prefetch((const char *)kv->next_v + b, _MM_HINT_T1);
     }
     attn_rows t;
     memset(t.alpha, 0, sizeof t.alpha);
-    for (size_t i = 0; i < m;) {
+    bool first = true;
+    for (size_t i = 0; i < m; first = false) {
         i = attn_gather(&t, ATTN_ROWS, i, m, q, q_stride, valid, state);
         switch (t.n) {
             ATTN_Q8_ROWS(1)

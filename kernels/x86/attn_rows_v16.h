@@ -27,9 +27,9 @@ typedef struct attn_rows {
 /* Numbers of K or V, and what to fetch from memory meanwhile. */
 typedef struct attn_numbers {
     const void *at;
-    size_t stride;    /* V: numbers from one position to the next */
-    size_t bytes;     /* of all as stored; ATTN_WIDE: of what `next` covers */
-    const char *next; /* the block, or slice of one, that is likely read next */
+    size_t stride;    /* numbers, or pairs of them, from one to the next that is multiplied */
+    size_t bytes;     /* of all as stored, or of what `next` covers */
+    const char *next; /* the block, or slice of one, likely read next; NULL: fetch nothing */
 } attn_numbers;
 
 /* At `size` bytes from byte `at` on: what follows, in this block or at the beginning of the next,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the vector form of scalar/attn.c over 16 lanes; the including file defines v16, ATTN_ROWS,
- * the query rows (at most 6) that share the loads of K and V, and ATTN_VECS, the vectors of 16
- * positions (of dimensions in the second product) that a row has in registers.
+ * Owns the vector form of attention over f16 and f32 in scalar/attn.c, over 16 lanes; the including
+ * file defines v16, ATTN_ROWS, the query rows (at most 6) that share the loads of K and V, and
+ * ATTN_VECS, the vectors of 16 positions (of dimensions in the second product) that a row has in
+ * registers.
  *
  * A tile of ATTN_ROWS rows widens K and V to floats as it loads them. Where there are more rows, K
  * and V are widened once for all of them, into a slice of ATTN_SLICE dimensions that stays in the
@@ -15,7 +16,7 @@
 
 enum { ATTN_SLICE = 64 };
 
-/* How numbers of K and V come: an lf_kv_type as it is stored, or widened. */
+/* How numbers of K and V come: LF_KV_F16 or LF_KV_F32 as they are stored, or widened. */
 enum { ATTN_WIDE = LF_KV_COUNT };
 
 LF_INLINE size_t attn_size(const int type)

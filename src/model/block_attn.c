@@ -18,7 +18,9 @@ typedef struct attn_job {
     const lf_layer *layer;
     uint32_t layer_index;
     uint32_t head_dim, n_head, group; /* group: query heads of one KV head */
-    float *q, *k, *v;                 /* [n][heads][head_dim], [n][kv heads][head_dim] x 2 */
+    /* [n][heads][head_dim], rows as lf_kv.query of their run's KV type leaves them; [n][kv
+     * heads][head_dim] x 2 */
+    float *q, *k, *v;
     uint32_t tile_tokens;
 } attn_job;
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-_Static_assert((int)LF_MAX_HEAD_DIM <= (int)LF_ATTN_MOST_DIMS, "sums of int8 attention overflow");
+_Static_assert((int)LF_MAX_HEAD_DIM <= (int)LF_ATTN_MOST_DIMS, "int8 attention takes every head");
 
 /* ---- Carving: the same walk measures (base NULL) and assigns ---- */
 

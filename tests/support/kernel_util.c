@@ -6,6 +6,7 @@
 #include "kernels/internal.h"
 #include "quant/quant.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -43,6 +44,11 @@ void *lft_guard(size_t bytes, size_t align)
     guards[n_guards].bytes = inner + 2 * page;
     n_guards++;
     return user;
+}
+
+float *lft_floats(size_t n)
+{
+    return lft_guard(n * sizeof(float), sizeof(float));
 }
 
 void lft_unguard(void *p)
@@ -345,4 +351,11 @@ size_t lft_masks(uint32_t masks[8])
         n = known == n ? n + 1 : n;
     }
     return n;
+}
+
+void lft_near(double got, double want, double bound, const char *what)
+{
+    if (!(fabs(got - want) <= bound)) {
+        fail_msg("%s: %.9g, truth %.9g, bound %.3g", what, got, want, bound);
+    }
 }

@@ -11,6 +11,7 @@
 /* `bytes` bytes that end right before a page that must not be touched (rounded up to `align`, a
  * power of two up to a page, at the start), with another such page before. Filled with 0xA5. */
 void *lft_guard(size_t bytes, size_t align);
+float *lft_floats(size_t n);
 void lft_unguard(void *p); /* any pointer of lft_guard; NULL is nothing */
 void lft_unguard_all(void);
 
@@ -65,6 +66,19 @@ void *lft_tile(const lf_act *act, size_t m, size_t k, void *const *rows);
 
 /* Index of the first difference in bits (any two NaNs are equal), or n. */
 size_t lft_differs(size_t n, const float *a, const float *b);
+
+/* Fails unless got is within `bound` of `want`, both numbers. */
+void lft_near(double got, double want, double bound, const char *what);
+
+/* Fails unless the n floats of a have the bits of b, which come from the scalar table. */
+#define LFT_SAME(n, a, b)                                                                          \
+    do {                                                                                           \
+        size_t at_ = lft_differs((n), (a), (b));                                                   \
+        if (at_ != (n)) {                                                                          \
+            fail_msg("%s:%d: n %zu: [%zu] is %a, scalar %a", __func__, __LINE__, (size_t)(n), at_, \
+                     (double)(a)[at_], (double)(b)[at_]);                                          \
+        }                                                                                          \
+    } while (0)
 
 /* CPU masks to try on this machine: everything, then less and less. Returns how many. */
 size_t lft_masks(uint32_t masks[8]);
