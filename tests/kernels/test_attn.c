@@ -224,9 +224,15 @@ static void attention(void **state)
         for (size_t h = 0; h < N_HEAD_DIMS; h++) {
             for (size_t i_m = 0; i_m < N_ROWS; i_m++) {
                 size_t m = row_counts[i_m];
+                bool tiles = m <= 7; /* one or two of them, which is where cases differ */
+                if (head_dims[h] == MAX_HEAD && !tiles) {
+                    continue;
+                }
                 for (int type = 0; type < LF_KV_COUNT; type++) {
                     check_attn(&table.ops, &seed, (lf_kv_type)type, false, m, head_dims[h]);
-                    check_attn(&table.ops, &seed, (lf_kv_type)type, true, m, head_dims[h]);
+                    if (tiles) {
+                        check_attn(&table.ops, &seed, (lf_kv_type)type, true, m, head_dims[h]);
+                    }
                 }
             }
         }
