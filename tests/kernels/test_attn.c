@@ -225,7 +225,8 @@ static void attention(void **state)
             for (size_t i_m = 0; i_m < N_ROWS; i_m++) {
                 size_t m = row_counts[i_m];
                 bool tiles = m <= 7; /* one or two of them, which is where cases differ */
-                if (head_dims[h] == MAX_HEAD && !tiles) {
+                if (!tiles && (head_dims[h] == MAX_HEAD ||
+                               (m > 13 && head_dims[h] != 24 && head_dims[h] != 80))) {
                     continue;
                 }
                 for (int type = 0; type < LF_KV_COUNT; type++) {
