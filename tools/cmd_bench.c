@@ -238,10 +238,12 @@ static int32_t measure_many(lfm2_session *const *sessions, const int32_t *ids, c
     return status;
 }
 
-static int measure(lfm2_session *session, const int32_t *ids, bench_test *t)
+static int measure(lfm2_session *session, uint32_t chunk, const int32_t *ids, bench_test *t)
 {
-    /* The first run of each kind touches memory that was never used. */
-    bench_test warm = {.n_prompt = t->n_prompt < 64 ? t->n_prompt : 64, .n_gen = t->n_gen > 0};
+    /* The first run of each kind touches memory that was never used: of a prompt, the working
+     * memory of its largest pass (some 70 MB), which a virtual machine's host may have to find. */
+    bench_test warm = {.n_prompt = t->n_prompt < chunk ? t->n_prompt : chunk,
+                       .n_gen = t->n_gen > 0};
     double unused = 0;
     int32_t status = measure_once(session, ids, &warm, &unused);
     for (uint32_t i = 0; i < t->opts->repetitions && status == LFM2_OK; i++) {
@@ -345,7 +347,7 @@ static int run_test(bench_run *r, bench_test *t)
     wait_seconds(r->opts->delay);
     if (t->n_seqs == 1) {
         interrupt_begin(r->session);
-        code = measure(r->session, r->ids, t);
+        code = measure(r->session, r->chunk, r->ids, t);
         interrupt_end();
     } else {
         code = measure_sequences(r->opened.model, t);
