@@ -28,7 +28,8 @@ enum {
     LF_X_SCALE, /* float, 22 significant bits */
     LF_X_BIAS,  /* float: -LF_MAGIC * scale */
     LF_X_CODES, /* 8 dwords of 4 int8 codes, -127..127 */
-    LF_X_DWORDS = LF_X_CODES + 8
+    LF_X_DWORDS = LF_X_CODES + 8,
+    LF_X_BYTES = LF_X_DWORDS * 4
 };
 /* LF_A_I8B16 has a scale for each half of 16 values. */
 enum {

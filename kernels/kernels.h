@@ -70,6 +70,10 @@ typedef struct lf_act {
     const char *name;
     lf_provider by;
     uint32_t needs;                /* LF_CPU_* bits */
+    /* Bytes of a block where every 32 values become one of their own: quantize of m * 32 values
+     * makes m rows of 32, one block after another, and the tiles of a row's blocks, one after the
+     * other, are the tile of the row. 0 where that is not so. */
+    size_t block_bytes;
     size_t (*row_bytes)(size_t k); /* multiple of 64 */
     void (*quantize)(size_t k, const float *x, void *row);
     size_t (*tile_bytes)(size_t m, size_t k); /* multiple of 64, with the slack kernels over-read */
@@ -96,6 +100,7 @@ typedef struct lf_panel_source {
 } lf_panel_source;
 
 enum { LF_MAX_MR = 16, LF_MAX_NR = 64 }; /* no row of the table has larger tiles */
+enum { LF_MAX_BLOCK_BYTES = 128 };       /* and no form larger blocks */
 
 typedef struct lf_gemm {
     const char *name; /* <in>_<out>_<weights>_gemm_<mr>x<nr>[c<kr>]__<isa> */

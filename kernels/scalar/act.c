@@ -39,12 +39,12 @@ const lf_act lf_act_f32_scalar = {.name = "f32",
 
 size_t lf_row_bytes_i8b32(size_t k)
 {
-    return lf_ceil(k / 32 * LF_X_DWORDS * 4, 64);
+    return lf_ceil(k / 32 * LF_X_BYTES, 64);
 }
 
 size_t lf_tile_bytes_i8b32(size_t m, size_t k)
 {
-    return lf_ceil(m * (k / 32) * LF_X_DWORDS * 4, 64);
+    return lf_ceil(m * (k / 32) * LF_X_BYTES, 64);
 }
 
 /* Bits of the largest magnitude: they order magnitudes, infinity and NaN above all. */
@@ -105,23 +105,23 @@ static void quantize_block(const float *x, uint8_t *out, uint8_t *rest)
 static void quantize_i8b32(size_t k, const float *x, void *row)
 {
     for (size_t b = 0; b < k / 32; b++) {
-        quantize_block(x + b * 32, (uint8_t *)row + b * LF_X_DWORDS * 4, NULL);
+        quantize_block(x + b * 32, (uint8_t *)row + b * LF_X_BYTES, NULL);
     }
 }
 
 void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile)
 {
-    enum { BLOCK = LF_X_DWORDS * 4 };
     uint8_t *out = tile;
     for (size_t b = 0; b < k / 32; b++) {
-        for (size_t i = 0; i < m; i++, out += BLOCK) {
-            memcpy(out, (const uint8_t *)rows[i] + b * BLOCK, BLOCK);
+        for (size_t i = 0; i < m; i++, out += LF_X_BYTES) {
+            memcpy(out, (const uint8_t *)rows[i] + b * LF_X_BYTES, LF_X_BYTES);
         }
     }
 }
 
 const lf_act lf_act_i8b32_scalar = {.name = "i8b32",
                                     .by = LF_BY_SCALAR,
+                                    .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_i8b32,
                                     .tile_bytes = lf_tile_bytes_i8b32,
@@ -148,13 +148,14 @@ void lf_tile_i8x2b32(size_t m, size_t k, const void *const *rows, void *tile)
 static void quantize_i8x2b32(size_t k, const float *x, void *row)
 {
     for (size_t b = 0; b < k / 32; b++) {
-        uint8_t *out = (uint8_t *)row + b * 2 * LF_X_DWORDS * 4;
-        quantize_block(x + b * 32, out, out + LF_X_DWORDS * 4);
+        uint8_t *out = (uint8_t *)row + b * 2 * LF_X_BYTES;
+        quantize_block(x + b * 32, out, out + LF_X_BYTES);
     }
 }
 
 const lf_act lf_act_i8x2b32_scalar = {.name = "i8x2b32",
                                       .by = LF_BY_SCALAR,
+                                      .block_bytes = 2 * LF_X_BYTES,
                                       .row_bytes = lf_row_bytes_i8x2b32,
                                       .quantize = quantize_i8x2b32,
                                       .tile_bytes = lf_tile_bytes_i8x2b32,
@@ -166,7 +167,7 @@ const lf_act lf_act_i8x2b32_scalar = {.name = "i8x2b32",
 static void quantize_i8b16(size_t k, const float *x, void *row)
 {
     for (size_t h = 0; h < k / 16; h++) {
-        uint8_t *out = (uint8_t *)row + h / 2 * LF_X_DWORDS * 4;
+        uint8_t *out = (uint8_t *)row + h / 2 * LF_X_BYTES;
         int8_t codes[16];
         uint32_t amax = largest(x + h * 16, 16);
         int32_t sum = make_codes(x + h * 16, 16, amax, codes, NULL, NULL);
@@ -177,6 +178,7 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 
 const lf_act lf_act_i8b16_scalar = {.name = "i8b16",
                                     .by = LF_BY_SCALAR,
+                                    .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_i8b16,
                                     .tile_bytes = lf_tile_bytes_i8b32,

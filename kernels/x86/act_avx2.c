@@ -39,7 +39,7 @@ LF_INLINE void put_codes(uint8_t *out, float scale, const __m256i *codes)
 
 LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
 {
-    const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
+    const size_t step = (twice ? 2 : 1) * LF_X_BYTES;
     uint8_t *out = row;
     for (size_t b = 0; b < k / 32; b++, x += 32, out += step) {
         __m256 v[4];
@@ -65,7 +65,7 @@ LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
                 const __m256 left = _mm256_fmsub_ps(v[i], inverse, _mm256_cvtepi32_ps(codes[i]));
                 codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(left, _mm256_set1_ps(LF_X2_STEPS)));
             }
-            put_codes(out + LF_X_DWORDS * 4, lf_scale22(scale * (1.0f / LF_X2_STEPS)), codes);
+            put_codes(out + LF_X_BYTES, lf_scale22(scale * (1.0f / LF_X2_STEPS)), codes);
         }
     }
 }
@@ -83,6 +83,7 @@ static void quantize_twice(size_t k, const float *x, void *row)
 const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
                                   .by = LF_BY_LFM2,
                                   .needs = LF_CPU_AVX2,
+                                  .block_bytes = LF_X_BYTES,
                                   .row_bytes = lf_row_bytes_i8b32,
                                   .quantize = quantize_once,
                                   .tile_bytes = lf_tile_bytes_i8b32,
@@ -91,6 +92,7 @@ const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
 const lf_act lf_act_i8x2b32_avx2 = {.name = "i8x2b32",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX2,
+                                    .block_bytes = 2 * LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8x2b32,
                                     .quantize = quantize_twice,
                                     .tile_bytes = lf_tile_bytes_i8x2b32,
@@ -99,7 +101,7 @@ const lf_act lf_act_i8x2b32_avx2 = {.name = "i8x2b32",
 static void quantize_i8b16(size_t k, const float *x, void *row)
 {
     for (size_t h = 0; h < k / 16; h++, x += 16) {
-        uint8_t *out = (uint8_t *)row + h / 2 * LF_X_DWORDS * 4;
+        uint8_t *out = (uint8_t *)row + h / 2 * LF_X_BYTES;
         const __m256 v0 = _mm256_loadu_ps(x), v1 = _mm256_loadu_ps(x + 8);
         const uint32_t amax = largest(_mm256_max_epu32(magnitudes(v0), magnitudes(v1)));
         const bool usable = amax >= LF_X_TINY && amax < LF_X_HUGE;
@@ -121,6 +123,7 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 const lf_act lf_act_i8b16_avx2 = {.name = "i8b16",
                                   .by = LF_BY_LFM2,
                                   .needs = LF_CPU_AVX2,
+                                  .block_bytes = LF_X_BYTES,
                                   .row_bytes = lf_row_bytes_i8b32,
                                   .quantize = quantize_i8b16,
                                   .tile_bytes = lf_tile_bytes_i8b32,

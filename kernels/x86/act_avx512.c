@@ -74,7 +74,7 @@ LF_INLINE __m512 scale22(__m512 scale)
  * 0, those of infinities and NaN because the conversion gives 0x80000000 for them. */
 LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t *out)
 {
-    const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
+    const size_t step = (twice ? 2 : 1) * LF_X_BYTES;
     _Alignas(64) uint32_t amax[LOT] = {0};
     _Alignas(64) float inverses[LOT];
     _Alignas(64) int32_t sums[2][LOT] = {{0}}; /* [plane][block] */
@@ -106,7 +106,7 @@ LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t 
             const __m512 r1 = _mm512_fmsub_ps(v1, inverse, _mm512_cvtepi32_ps(c1));
             const __m256i rest = to_bytes(_mm512_cvtps_epi32(_mm512_mul_ps(r0, steps)),
                                           _mm512_cvtps_epi32(_mm512_mul_ps(r1, steps)));
-            _mm256_storeu_si256((__m256i *)(void *)(at + LF_X_DWORDS * 4), rest);
+            _mm256_storeu_si256((__m256i *)(void *)(at + LF_X_BYTES), rest);
             fours[1][b % 4] = sum_fours(rest);
         }
         if (b % 4 == 3 || b + 1 == n) {
@@ -125,14 +125,14 @@ LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t 
         const __m512 fine = _mm512_mul_ps(scale, _mm512_set1_ps(1.0f / LF_X2_STEPS));
         make_heads(_mm512_mask_mov_ps(scale22(fine), huge, fine), sums[1], &h);
         for (size_t b = 0; b < n; b++) {
-            put_head(&h, b, out + b * step + LF_X_DWORDS * 4);
+            put_head(&h, b, out + b * step + LF_X_BYTES);
         }
     }
 }
 
 LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
 {
-    const size_t step = (twice ? 2 : 1) * LF_X_DWORDS * 4;
+    const size_t step = (twice ? 2 : 1) * LF_X_BYTES;
     for (size_t b = 0; b < k / 32; b += LOT) {
         const size_t n = k / 32 - b < LOT ? k / 32 - b : LOT;
         quantize_lot(twice, n, x + b * 32, (uint8_t *)row + b * step);
@@ -152,6 +152,7 @@ static void quantize_twice(size_t k, const float *x, void *row)
 const lf_act lf_act_i8b32_avx512 = {.name = "i8b32",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX512,
+                                    .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_once,
                                     .tile_bytes = lf_tile_bytes_i8b32,
@@ -160,6 +161,7 @@ const lf_act lf_act_i8b32_avx512 = {.name = "i8b32",
 const lf_act lf_act_i8x2b32_avx512 = {.name = "i8x2b32",
                                       .by = LF_BY_LFM2,
                                       .needs = LF_CPU_AVX512,
+                                      .block_bytes = 2 * LF_X_BYTES,
                                       .row_bytes = lf_row_bytes_i8x2b32,
                                       .quantize = quantize_twice,
                                       .tile_bytes = lf_tile_bytes_i8x2b32,
@@ -176,7 +178,7 @@ LF_INLINE int32_t sum_codes(__m128i codes)
 static void quantize_i8b16(size_t k, const float *x, void *row)
 {
     for (size_t h = 0; h < k / 16; h++, x += 16) {
-        uint8_t *out = (uint8_t *)row + h / 2 * LF_X_DWORDS * 4;
+        uint8_t *out = (uint8_t *)row + h / 2 * LF_X_BYTES;
         const uint32_t amax = largest(magnitudes(x));
         const bool usable = amax >= LF_X_TINY && amax < LF_X_HUGE; /* otherwise as above */
         const __m512 inverse = _mm512_set1_ps(usable ? 127.0f / lf_float(amax) : 0.0f);
@@ -190,6 +192,7 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 const lf_act lf_act_i8b16_avx512 = {.name = "i8b16",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX512,
+                                    .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_i8b16,
                                     .tile_bytes = lf_tile_bytes_i8b32,

@@ -63,7 +63,9 @@ static void swiglu(size_t n, const float *gate, const float *up, float *out)
     for (; i + 16 <= n; i += 16) {
         v_store(out + i, v_swiglu(v_load(gate + i), v_load(up + i)));
     }
-    v_store_n(out + i, v_swiglu(v_load_n(gate + i, n - i), v_load_n(up + i, n - i)), n - i);
+    if (i < n) {
+        v_store_n(out + i, v_swiglu(v_load_n(gate + i, n - i), v_load_n(up + i, n - i)), n - i);
+    }
 }
 
 LF_INLINE v16 v_sigmoid(v16 x)
@@ -77,7 +79,9 @@ static void sigmoid(size_t n, const float *x, float *out)
     for (; i + 16 <= n; i += 16) {
         v_store(out + i, v_sigmoid(v_load(x + i)));
     }
-    v_store_n(out + i, v_sigmoid(v_load_n(x + i, n - i)), n - i);
+    if (i < n) {
+        v_store_n(out + i, v_sigmoid(v_load_n(x + i, n - i)), n - i);
+    }
 }
 
 /* 16 channels, or the last `count`. */

@@ -119,19 +119,6 @@ static void combine_body(void *ctx, uint32_t part, size_t begin, size_t end)
 
 /* ---- The block ---- */
 
-/* silu(gate(x)) * up(x) of every row of the groups, in the form that `down` reads. */
-static void make_hidden(const lf_pass *pass, const lf_layer *w, const lf_acts *acts,
-                        const uint32_t *gather, const lf_group *groups, size_t n_groups,
-                        uint32_t n_rows, lf_acts *hidden)
-{
-    lf_scratch *s = pass->s;
-    size_t inner = w->gate_up.n;
-    lf_expect(pass, &w->down, groups, n_groups);
-    lf_linear_groups(pass, acts, gather, groups, n_groups, &w->gate_up, s->hidden, inner);
-    memcpy(hidden->rows, s->hidden_acts, sizeof hidden->rows);
-    lf_acts_make(pass, s->hidden, inner, n_rows, inner, lf_format_bit(&w->down), hidden);
-}
-
 const lf_packed *lf_ffn_first(const lf_layer *w)
 {
     return w->router.gemm != NULL ? &w->router : &w->gate_up;
@@ -152,7 +139,8 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
                  lf_format_bit(&w->gate_up) | lf_format_bit(&w->router), &acts);
     if (w->router.gemm == NULL) {
         lf_group all = {0, 0, pass->n};
-        make_hidden(pass, w, &acts, NULL, &all, 1, pass->n, &hidden);
+        lf_expect_rows(pass, &w->down);
+        lf_linear_hidden(pass, &acts, NULL, &all, 1, &w->gate_up, &w->down, &hidden);
         lf_expect_rows(pass, next);
         lf_linear_add(pass, &hidden, &w->down, s->x, width);
         return;
@@ -163,8 +151,8 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
     lf_linear(pass, &acts, &w->router, s->router, h->n_expert);
     lf_pass_parallel(pass, pass->n, (size_t)h->n_expert * 4, route_body, &j);
     size_t n_groups = sort_routes(pass, groups);
-    make_hidden(pass, w, &acts, s->row_token, groups, n_groups, pass->n * h->n_expert_used,
-                &hidden);
+    lf_expect(pass, &w->down, groups, n_groups);
+    lf_linear_hidden(pass, &acts, s->row_token, groups, n_groups, &w->gate_up, &w->down, &hidden);
     lf_expect_rows(pass, next);
     lf_linear_groups(pass, &hidden, NULL, groups, n_groups, &w->down, s->experts_out, width);
     lf_pass_parallel(pass, pass->n, width, combine_body, &j);

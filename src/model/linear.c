@@ -82,6 +82,7 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 {
     acts->n = n;
     acts->k = k;
+    acts->tiles_of = 0;
     for (uint32_t f = 0; f < LF_A_COUNT; f++) {
         acts->row_bytes[f] = (formats >> f & 1) != 0 ? pass->kernels->acts[f].row_bytes(k) : 0;
     }
@@ -91,15 +92,14 @@ void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n
 
 /* ---- Products ---- */
 
-/* A unit is the piece of a slab that one thread takes at a time. Where a panel meets a few
- * rows, it is large: kernels prefetch beyond its end, and what another thread multiplies is fetched
- * in vain. It is small enough that every thread gets some. Pairs of panels stay together. */
+/* A unit is the piece of a slab that one thread takes at a time. It is large where a panel meets
+ * more than one row: kernels prefetch beyond its end, and what another thread multiplies is fetched
+ * in vain. It is small enough that every thread gets some. Panels that belong together stay so. */
 enum {
-    UNIT_PANELS = 4,
-    STREAM_PANELS = 16,
-    STREAM_ROWS = 8, /* a group, on average */
+    UNIT_PANELS = 16,
     LEAST_UNITS = 8, /* a thread */
-    STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 2
+    STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 4,
+    HIDDEN_BLOCK = 32 /* hidden columns of a block, see lf_act */
 };
 
 typedef struct product {
@@ -111,10 +111,12 @@ typedef struct product {
     const lf_group *groups;
     size_t n_groups;
     const lf_packed *w;
-    uint32_t unit;    /* panels of a unit */
-    uint32_t n_units; /* of one slab */
-    uint8_t *tiles;
-    size_t tile_bytes;
+    uint32_t unit;     /* panels of a unit */
+    uint32_t n_units;  /* of one slab */
+    uint8_t *tiles;    /* slots for gathered rows, or NULL: `rows` are tiles */
+    size_t tile_bytes; /* of a slot */
+    lf_acts *hidden;   /* pairs: where the output goes as tiles of the format `into`, or NULL */
+    lf_aformat into;
     float *y; /* rows y_stride apart, */
     size_t y_stride;
     float *const *y_rows; /* or each at a place of its own */
@@ -179,11 +181,43 @@ static void gather_tiles(void *ctx, uint32_t part, size_t begin, size_t end)
     }
 }
 
+/* The same as fold_pairs, by blocks of hidden columns, into the tile of the m rows. */
+static void fold_blocks(const product *p, uint32_t m, const float *strip, uint32_t first_block,
+                        uint32_t n_blocks, uint32_t first_row)
+{
+    const lf_act *act = &p->pass->kernels->acts[p->into];
+    size_t nr = p->w->gemm->nr;
+    size_t stride = (size_t)n_blocks * HIDDEN_BLOCK * 2;
+    uint8_t *out = p->hidden->rows[p->into] + first_row * p->hidden->row_bytes[p->into] +
+                   (size_t)first_block * m * act->block_bytes;
+    _Alignas(LF_ALIGN) float x[LF_MAX_MR * HIDDEN_BLOCK];
+    _Alignas(LF_ALIGN) uint8_t blocks[LF_MAX_MR * LF_MAX_BLOCK_BYTES];
+    const void *rows[LF_MAX_MR];
+    for (uint32_t r = 0; r < m; r++) {
+        rows[r] = blocks + r * act->block_bytes;
+    }
+    for (uint32_t b = 0; b < n_blocks; b++, out += m * act->block_bytes) {
+        for (uint32_t r = 0; r < m; r++) {
+            const float *gate = strip + r * stride + (size_t)b * HIDDEN_BLOCK * 2;
+            for (size_t c = 0; c < HIDDEN_BLOCK; c += nr, gate += 2 * nr) {
+                p->pass->kernels->ops.swiglu(nr, gate, gate + nr, x + r * HIDDEN_BLOCK + c);
+            }
+        }
+        act->quantize((size_t)m * HIDDEN_BLOCK, x, blocks);
+        act->tile(m, HIDDEN_BLOCK, rows, out);
+    }
+}
+
 /* Strip of gate and up panels in alternation -> hidden columns. */
 static void fold_pairs(const product *p, uint32_t m, const float *strip, size_t strip_stride,
                        uint32_t first_column, uint32_t n_pairs, uint32_t first_row)
 {
     uint32_t nr = p->w->gemm->nr;
+    if (p->hidden != NULL) {
+        fold_blocks(p, m, strip, first_column / HIDDEN_BLOCK, n_pairs * nr / HIDDEN_BLOCK,
+                    first_row);
+        return;
+    }
     for (uint32_t r = 0; r < m; r++) {
         float *y = output_row(p, first_row + r);
         for (uint32_t j = 0; j < n_pairs; j++) {
@@ -216,7 +250,8 @@ static void multiply_tile(const product *p, panel_form from, uint32_t panel, uin
         return;
     }
     float strip[STRIP_FLOATS];
-    uint32_t fit = STRIP_FLOATS / (m * nr) / 2 * 2;
+    uint32_t together = lf_panels_together(w);
+    uint32_t fit = STRIP_FLOATS / (m * nr) / together * together;
     for (uint32_t done = 0; done < n_panels; done += fit) {
         uint32_t now = n_panels - done < fit ? n_panels - done : fit;
         size_t stride = (size_t)now * nr;
@@ -265,18 +300,20 @@ static void multiply_group(const product *p, uint32_t part, size_t g, uint32_t u
         multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);
         return;
     }
-    /* A panel stays in the first-level cache while all tiles pass it. */
     uint32_t tiles = tiles_of(p, group);
-    uint32_t step = tiles == 1 ? end - panel : w->pair ? 2 : 1;
-    bool wide = tiles >= LF_WIDE_TILES && w->gemm->widen != NULL;
+    bool wide = lf_widens(w, tiles);
+    uint32_t step = tiles == 1 ? end - panel : lf_panels_a_step(w, wide);
     for (; panel < end; panel += step, from.at += step * w->panel_bytes) {
-        panel_form now = wide ? widen(p, part, from, step) : from;
+        uint32_t n_panels = end - panel < step ? end - panel : step;
+        panel_form now = wide ? widen(p, part, from, n_panels) : from;
         for (uint32_t t = 0; t < tiles; t++) {
             uint32_t first = 0;
             uint32_t n = 0;
             tile_rows(p, group, t, &first, &n);
-            multiply_tile(p, now, panel, step, p->tiles + (first_tile(p, g) + t) * p->tile_bytes, n,
-                          group->first + first);
+            first += group->first;
+            const void *tile = p->tiles != NULL ? p->tiles + (first_tile(p, g) + t) * p->tile_bytes
+                                                : input_row(p, first);
+            multiply_tile(p, now, panel, n_panels, tile, n, first);
         }
     }
 }
@@ -306,11 +343,11 @@ static size_t rows_of(const lf_group *groups, size_t n_groups)
 /* How many panels a unit has when the groups have `rows` rows in all. */
 static uint32_t unit_panels(const lf_pass *pass, const lf_packed *w, size_t n_groups, size_t rows)
 {
-    uint32_t least = w->pair ? 2 : 1; /* divides all others */
     if (rows == n_groups) {
-        return least; /* each thread streams its share, and ends with the others */
+        return w->pair ? 2 : 1; /* each thread streams its share, and ends with the others */
     }
-    uint32_t unit = rows <= n_groups * STREAM_ROWS ? STREAM_PANELS : UNIT_PANELS;
+    uint32_t least = lf_panels_together(w); /* divides all others */
+    uint32_t unit = UNIT_PANELS;
     size_t panels = n_groups * w->n_panels;
     while (unit > least && panels / unit < (size_t)LEAST_UNITS * lf_team_parts(pass->team)) {
         unit /= 2;
@@ -368,16 +405,18 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     p.w = w;
     p.unit = unit_panels(pass, w, n_groups, rows);
     p.n_units = (w->n_panels + p.unit - 1) / p.unit;
-    p.tiles = pass->s->tiles;
+    p.tiles = acts->tiles_of == 0 ? pass->s->tiles : NULL;
     size_t units = n_groups * p.n_units;
     size_t unit_ns = w->panel_bytes * p.unit / 16;
     if (gathered == 0) {
         lf_pass_balance(pass, units, units * unit_ns, multiply_units, &p);
         return;
     }
-    p.tile_bytes = p.act->tile_bytes(w->gemm->mr, w->k);
-    size_t slots = first_tile(&p, n_groups - 1) + tiles_of(&p, &groups[n_groups - 1]);
-    lf_pass_parallel(pass, slots, gathered * p.row_bytes / 8 / slots, gather_tiles, &p);
+    if (p.tiles != NULL) {
+        p.tile_bytes = p.act->tile_bytes(w->gemm->mr, w->k);
+        size_t slots = first_tile(&p, n_groups - 1) + tiles_of(&p, &groups[n_groups - 1]);
+        lf_pass_parallel(pass, slots, gathered * p.row_bytes / 8 / slots, gather_tiles, &p);
+    }
     lf_pass_balance(pass, units, units * unit_ns * (1 + rows / n_groups / 4), multiply_units, &p);
 }
 
@@ -387,6 +426,54 @@ void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *
 {
     product out = {.y = y, .y_stride = y_stride};
     run_product(pass, acts, gather, groups, n_groups, w, out);
+}
+
+/* Panels are widened if so many tiles meet them. The panels of a step stay in the second level
+ * cache while all tiles pass them; a kernel that is called for several at once takes less time for
+ * each. */
+enum { WIDE_TILES = 3, STEP_BYTES = 384 << 10 };
+
+bool lf_widens(const lf_packed *w, size_t tiles)
+{
+    return tiles >= WIDE_TILES && w->gemm->widen != NULL;
+}
+
+uint32_t lf_panels_a_step(const lf_packed *w, bool wide)
+{
+    uint32_t together = lf_panels_together(w);
+    size_t n =
+        STEP_BYTES / (wide ? w->gemm->wide_bytes(w->k) : w->panel_bytes) / together * together;
+    return n < together ? together : n > UNIT_PANELS ? UNIT_PANELS : (uint32_t)n;
+}
+
+bool lf_hidden_tiled(const lf_kernels *kernels, const lf_packed *gate_up, const lf_packed *down)
+{
+    size_t block_bytes = kernels->acts[down->gemm->acts].block_bytes;
+    uint32_t nr = gate_up->gemm->nr;
+    return block_bytes > 0 && block_bytes <= LF_MAX_BLOCK_BYTES &&
+           (nr == HIDDEN_BLOCK || nr == HIDDEN_BLOCK / 2) && gate_up->n % HIDDEN_BLOCK == 0 &&
+           gate_up->gemm->mr == down->gemm->mr;
+}
+
+void lf_linear_hidden(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+                      const lf_group *groups, size_t n_groups, const lf_packed *gate_up,
+                      const lf_packed *down, lf_acts *hidden)
+{
+    lf_scratch *s = pass->s;
+    size_t width = gate_up->n;
+    uint32_t n = (uint32_t)rows_of(groups, n_groups);
+    *hidden = (lf_acts){.n = n, .k = width};
+    memcpy(hidden->rows, s->hidden_acts, sizeof hidden->rows);
+    if (n == n_groups || !lf_hidden_tiled(pass->kernels, gate_up, down)) {
+        lf_linear_groups(pass, acts, gather, groups, n_groups, gate_up, s->hidden, width);
+        lf_acts_make(pass, s->hidden, width, n, width, lf_format_bit(down), hidden);
+        return;
+    }
+    lf_aformat into = down->gemm->acts;
+    hidden->row_bytes[into] = pass->kernels->acts[into].row_bytes(width);
+    hidden->tiles_of = down->gemm->mr;
+    product out = {.hidden = hidden, .into = into};
+    run_product(pass, acts, gather, groups, n_groups, gate_up, out);
 }
 
 void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,

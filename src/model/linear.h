@@ -78,6 +78,26 @@ void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *
                       const lf_group *groups, size_t n_groups, const lf_packed *w, float *y,
                       size_t y_stride);
 
+/* The input of `down` from groups of rows that meet the pair matrix gate_up: silu(gate) * up in the
+ * form that `down` reads, in the scratch's buffers. Only for products of `down` with these groups:
+ * where lf_hidden_tiled, blocks of columns become tiles while they are in the cache. Not where
+ * every group is a single row: those stream, and memory would wait meanwhile. */
+void lf_linear_hidden(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+                      const lf_group *groups, size_t n_groups, const lf_packed *gate_up,
+                      const lf_packed *down, lf_acts *hidden);
+bool lf_hidden_tiled(const lf_kernels *kernels, const lf_packed *gate_up, const lf_packed *down);
+
+/* Panels that a thread multiplies together: gate and up of a block of hidden columns. */
+static inline uint32_t lf_panels_together(const lf_packed *w)
+{
+    return !w->pair ? 1 : w->gemm->nr <= 16 ? 4 : 2;
+}
+
+/* Whether panels are widened for a group of so many tiles, and how many panels its tiles pass at a
+ * time. */
+bool lf_widens(const lf_packed *w, size_t tiles);
+uint32_t lf_panels_a_step(const lf_packed *w, bool wide);
+
 static inline uint32_t lf_format_bit(const lf_packed *w)
 {
     return w->gemm == NULL ? 0u : 1u << w->gemm->acts;

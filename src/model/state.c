@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the sizes, layout and life of a session's memory. */
-#include "model/state.h"
+#include "model/linear.h"
 
 #include <string.h>
 
@@ -39,6 +39,7 @@ typedef struct act_needs {
     size_t hidden[LF_A_COUNT]; /* bytes: inputs of down */
     size_t tiles;              /* bytes */
     size_t wide;               /* bytes a thread */
+    size_t hidden_floats;      /* of rows whose hidden columns do not become tiles at once */
 } act_needs;
 
 /* `matrix` reads n_rows rows; `outputs` rows in `groups` groups come out of them. */
@@ -54,9 +55,9 @@ static void need(const lfm2_model *model, const lf_packed *matrix, size_t n_rows
     size_t mr = matrix->gemm->mr;
     size_t tiles = outputs / mr + groups;
     needs->tiles = max_size(needs->tiles, tiles * act->tile_bytes(mr, matrix->k));
-    if (matrix->gemm->widen != NULL && outputs > (LF_WIDE_TILES - 1) * mr) {
-        size_t panels = matrix->pair ? 2 : 1;
-        needs->wide = max_size(needs->wide, panels * matrix->gemm->wide_bytes(matrix->k));
+    if (lf_widens(matrix, (outputs + mr - 1) / mr)) {
+        needs->wide = max_size(needs->wide, lf_panels_a_step(matrix, true) *
+                                                matrix->gemm->wide_bytes(matrix->k));
     }
 }
 
@@ -77,6 +78,9 @@ static act_needs measure_acts(const lfm2_model *model, size_t t, size_t r)
         need(model, &layer->router, t, t, 1, needs.rows, &needs);
         need(model, &layer->gate_up, t, rows, groups, needs.rows, &needs);
         need(model, &layer->down, rows, rows, groups, needs.hidden, &needs);
+        bool tiled = lf_hidden_tiled(&model->runtime->kernels, &layer->gate_up, &layer->down);
+        size_t hidden_rows = tiled && groups < rows ? groups : rows;
+        needs.hidden_floats = max_size(needs.hidden_floats, hidden_rows * layer->gate_up.n);
     }
     return needs;
 }
@@ -111,8 +115,7 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
     s->rope = carve(c, t * h->head_dim, sizeof(float));
     s->conv_ring = carve(c, (size_t)model->runtime->sched.n_threads * (h->conv_kernel + 2) * width,
                          sizeof(float));
-    s->hidden =
-        carve(c, max_size(h->n_dense > 0 ? t * h->n_ff : 0, r * h->n_ff_expert), sizeof(float));
+    s->hidden = carve(c, needs.hidden_floats, sizeof(float));
     s->experts_out = carve(c, h->n_expert > 0 ? r * width : 0, sizeof(float));
     s->router = carve(c, t * h->n_expert, sizeof(float));
     s->routes = carve(c, r, sizeof(lf_route));

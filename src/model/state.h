@@ -11,6 +11,8 @@ typedef struct lf_acts {
     size_t k;
     uint8_t *rows[LF_A_COUNT];      /* row form, row_bytes apart; only wanted formats are valid */
     size_t row_bytes[LF_A_COUNT];
+    uint32_t tiles_of; /* 0, or the rows are tiles already, of at most so many rows: m rows from
+                          row r of the groups they were made for take the place of m row forms */
 } lf_acts;
 
 typedef struct lf_route { /* one (token, expert) pair */
@@ -40,9 +42,6 @@ typedef struct lf_attn_plan {
     uint32_t first_slot; /* of the partial states [token][segment] */
 } lf_attn_plan;
 
-/* From so many tiles on a panel is widened for all of them (kernels.h). */
-enum { LF_WIDE_TILES = 3 };
-
 /* Working memory for passes of up to n_chunk tokens; one block, carved in state.c.
  * T = n_chunk, R = T * max(1, n_expert_used). */
 typedef struct lf_scratch {
@@ -59,7 +58,7 @@ typedef struct lf_scratch {
     float *mixed;         /* [T][max(H, heads * head_dim)] */
     float *rope;          /* [T][2][head_dim / 2] cos, sin */
     float *conv_ring;     /* [threads][taps + 2][H] */
-    float *hidden;        /* [max(T * F dense, R * F expert)] */
+    float *hidden;        /* [rows][F] where lf_linear_hidden does not make tiles at once */
     float *experts_out;   /* [R][H] if there are experts */
     float *router;        /* [T][n_expert] */
     lf_route *routes;     /* [R] by token, then by expert */

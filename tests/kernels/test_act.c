@@ -283,12 +283,62 @@ static void tiles_hold_rows(void **state)
     }
 }
 
+/* What lf_act says of block_bytes: rows and tiles can be made block by block. */
+static void blocks_make_tiles(void **state)
+{
+    (void)state;
+    enum { M = 13, K = 96 };
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        for (int format = 0; format < LF_A_COUNT; format++) {
+            const lf_act *act = &table.acts[format];
+            bool blockwise = format == LF_A_I8B32 || format == LF_A_I8X2B32 || format == LF_A_I8B16;
+            assert_int_equal(act->block_bytes != 0, blockwise);
+            assert_true(act->block_bytes <= LF_MAX_BLOCK_BYTES);
+            if (!blockwise) {
+                continue;
+            }
+            float *x[M];
+            void *rows[M];
+            for (size_t r = 0; r < M; r++) {
+                x[r] = random_row(&seed, K);
+                rows[r] = lft_row(act, K, x[r]);
+            }
+            for (size_t m = 1; m <= M; m++) {
+                uint8_t *tile = lft_tile(act, m, K, rows);
+                for (size_t b = 0; b < K / 32; b++) {
+                    float side[M * 32];
+                    uint8_t blocks[M * LF_MAX_BLOCK_BYTES], part[M * LF_MAX_BLOCK_BYTES];
+                    const void *each[M];
+                    for (size_t r = 0; r < m; r++) {
+                        memcpy(side + r * 32, x[r] + b * 32, 32 * sizeof(float));
+                        each[r] = blocks + r * act->block_bytes;
+                    }
+                    act->quantize(m * 32, side, blocks);
+                    act->tile(m, 32, each, part);
+                    assert_memory_equal(part, tile + b * m * act->block_bytes,
+                                        m * act->block_bytes);
+                }
+                lft_unguard(tile);
+            }
+            for (size_t r = 0; r < M; r++) {
+                lft_unguard(x[r]);
+                lft_unguard(rows[r]);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_equal_scalar),      cmocka_unit_test(double_rows_equal_scalar),
         cmocka_unit_test(half_rows_equal_scalar), cmocka_unit_test(qd8_rows_mean_values),
-        cmocka_unit_test(tiles_hold_rows),
+        cmocka_unit_test(tiles_hold_rows),        cmocka_unit_test(blocks_make_tiles),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
