@@ -74,6 +74,7 @@ typedef struct lf_act {
      * makes m rows of 32, one block after another, and the tiles of a row's blocks, one after the
      * other, are the tile of the row. 0 where that is not so. */
     size_t block_bytes;
+    bool stacked; /* rows one after another, row_bytes apart, are their tile */
     size_t (*row_bytes)(size_t k); /* multiple of 64 */
     void (*quantize)(size_t k, const float *x, void *row);
     size_t (*tile_bytes)(size_t m, size_t k); /* multiple of 64, with the slack kernels over-read */
@@ -207,6 +208,8 @@ typedef struct lf_ops {
     void (*add)(size_t n, const float *x, float *y);            /* y += x */
     void (*axpy)(size_t n, float a, const float *x, float *y);  /* y = fma(a, x, y) */
     void (*scale)(size_t n, float a, const float *x, float *y); /* y = a * x; y may be x */
+    /* y[i] += the sum over r < m of a[r] * x[r][i]: a product, then fma by r, then the addition */
+    void (*combine)(size_t n, size_t m, const float *a, const float *const *x, float *y);
     void (*swiglu)(size_t n, const float *gate, const float *up, float *out); /* silu(gate) * up */
     void (*sigmoid)(size_t n, const float *x, float *out);                    /* out may be x */
     /* Gated convolution of one token, channels [first, end) of n. bcx: [3][n] = B, C, X. u = B * X

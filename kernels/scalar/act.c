@@ -29,6 +29,7 @@ void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile)
 
 const lf_act lf_act_f32_scalar = {.name = "f32",
                                   .by = LF_BY_SCALAR,
+                                  .stacked = true,
                                   .row_bytes = lf_row_bytes_f32,
                                   .quantize = lf_quantize_f32,
                                   .tile_bytes = lf_tile_bytes_f32,

@@ -60,6 +60,17 @@ static void scale(size_t n, float a, const float *x, float *y)
     }
 }
 
+static void combine(size_t n, size_t m, const float *a, const float *const *x, float *y)
+{
+    for (size_t i = 0; i < n; i++) {
+        float sum = a[0] * x[0][i];
+        for (size_t r = 1; r < m; r++) {
+            sum = fmaf(a[r], x[r][i], sum);
+        }
+        y[i] += sum;
+    }
+}
+
 static void swiglu(size_t n, const float *gate, const float *up, float *out)
 {
     for (size_t i = 0; i < n; i++) {
@@ -146,6 +157,7 @@ const lf_ops lf_ops_scalar = {
     .add = add,
     .axpy = axpy,
     .scale = scale,
+    .combine = combine,
     .swiglu = swiglu,
     .sigmoid = sigmoid,
     .conv = conv,

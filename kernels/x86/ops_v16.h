@@ -52,6 +52,27 @@ static void scale(size_t n, float a, const float *x, float *y)
     v_store_n(y + i, v_mul(va, v_load_n(x + i, n - i)), n - i);
 }
 
+LF_INLINE void combine16(size_t m, const float *a, const float *const *x, float *y, size_t i,
+                         size_t count)
+{
+    v16 sum = v_mul(v_set(a[0]), v_load_n(x[0] + i, count));
+    for (size_t r = 1; r < m; r++) {
+        sum = v_fma(v_set(a[r]), v_load_n(x[r] + i, count), sum);
+    }
+    v_store_n(y + i, v_add(v_load_n(y + i, count), sum), count);
+}
+
+static void combine(size_t n, size_t m, const float *a, const float *const *x, float *y)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        combine16(m, a, x, y, i, 16);
+    }
+    if (i < n) {
+        combine16(m, a, x, y, i, n - i);
+    }
+}
+
 LF_INLINE v16 v_swiglu(v16 gate, v16 up)
 {
     return v_mul(v_div(gate, v_add(v_set(1.0f), v_exp(v_neg(gate)))), up);
@@ -186,10 +207,10 @@ static float sum_exp(size_t n, const float *x, float shift, float *out)
 
 #define LF_OPS_V16                                                                                 \
     {                                                                                              \
-        .rmsnorm = rmsnorm, .add = add, .axpy = axpy, .scale = scale, .swiglu = swiglu,            \
-        .sigmoid = sigmoid, .conv = conv, .rope = rope, .f32_to_f16 = f32_to_f16,                  \
-        .f16_to_f32 = f16_to_f32, .bf16_to_f32 = bf16_to_f32, .max = max, .sum_exp = sum_exp,      \
-        .kv = {                                                                                    \
+        .rmsnorm = rmsnorm, .add = add, .axpy = axpy, .scale = scale, .combine = combine,          \
+        .swiglu = swiglu, .sigmoid = sigmoid, .conv = conv, .rope = rope,                          \
+        .f32_to_f16 = f32_to_f16, .f16_to_f32 = f16_to_f32, .bf16_to_f32 = bf16_to_f32,            \
+        .max = max, .sum_exp = sum_exp, .kv = {                                                    \
             [LF_KV_F16] = {store_f16, NULL, attn_f16},                                             \
             [LF_KV_F32] = {lf_kv_store_f32_scalar, NULL, attn_f32},                                \
             [LF_KV_Q8] = {store_q8, query_q8, ATTN_Q8}                                             \

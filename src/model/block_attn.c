@@ -434,9 +434,7 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
                   .k = s->mix + pass->n * heads,
                   .v = s->mix + pass->n * (heads + kv)};
     lf_acts acts;
-    memcpy(acts.rows, s->acts, sizeof acts.rows);
-    lf_norm_rows(pass, s->x, w->mixer_norm, pass->n, width, s->normed);
-    lf_acts_make(pass, s->normed, width, pass->n, width,
+    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n, width,
                  lf_format_bit(&w->in) | lf_format_bit(&w->k) | lf_format_bit(&w->v), &acts);
     lf_expect_rows(pass, &w->k);
     lf_linear(pass, &acts, &w->in, j.q, heads);

@@ -144,9 +144,7 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
     lf_scratch *s = pass->s;
     size_t width = h->n_embd;
     lf_acts acts;
-    memcpy(acts.rows, s->acts, sizeof acts.rows);
-    lf_norm_rows(pass, s->x, w->mixer_norm, pass->n, width, s->normed);
-    lf_acts_make(pass, s->normed, width, pass->n, width, lf_format_bit(&w->in), &acts);
+    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n, width, lf_format_bit(&w->in), &acts);
     lf_expect_rows(pass, &w->out);
     lf_linear(pass, &acts, &w->in, s->mix, 3 * width);
 

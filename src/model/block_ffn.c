@@ -102,18 +102,17 @@ static void combine_body(void *ctx, uint32_t part, size_t begin, size_t end)
     (void)part;
     const ffn_job *j = ctx;
     const lf_hparams *h = &j->pass->model->source->hparams;
-    const lf_ops *ops = &j->pass->kernels->ops;
-    lf_scratch *s = j->pass->s;
+    const lf_scratch *s = j->pass->s;
     size_t width = h->n_embd;
     for (size_t t = begin; t < end; t++) {
-        const lf_route *routes = s->routes + t * h->n_expert_used;
-        const uint32_t *rows = s->route_row + t * h->n_expert_used;
-        float *sum = s->experts_out + rows[0] * width;
-        ops->scale(width, routes[0].weight, sum, sum);
-        for (uint32_t i = 1; i < h->n_expert_used; i++) {
-            ops->axpy(width, routes[i].weight, s->experts_out + rows[i] * width, sum);
+        float weights[LF_MAX_EXPERTS_USED];
+        const float *rows[LF_MAX_EXPERTS_USED];
+        for (size_t i = 0; i < h->n_expert_used; i++) {
+            size_t route = t * h->n_expert_used + i;
+            weights[i] = s->routes[route].weight;
+            rows[i] = s->experts_out + s->route_row[route] * width;
         }
-        ops->add(width, sum, s->x + t * width);
+        j->pass->kernels->ops.combine(width, h->n_expert_used, weights, rows, s->x + t * width);
     }
 }
 
@@ -133,9 +132,7 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
     const lf_packed *next = layer + 1 < h->n_layer ? &w[1].in : &pass->model->head;
     lf_acts acts;
     lf_acts hidden;
-    memcpy(acts.rows, s->acts, sizeof acts.rows);
-    lf_norm_rows(pass, s->x, w->ffn_norm, pass->n, width, s->normed);
-    lf_acts_make(pass, s->normed, width, pass->n, width,
+    lf_acts_norm(pass, s->x, w->ffn_norm, pass->n, width,
                  lf_format_bit(&w->gate_up) | lf_format_bit(&w->router), &acts);
     if (w->router.gemm == NULL) {
         lf_group all = {0, 0, pass->n};

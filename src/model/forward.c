@@ -78,10 +78,8 @@ static void head(const lf_pass *pass)
     if (n == 0) {
         return;
     }
-    lf_norm_rows(pass, s->x, model->final_norm, n, width, s->normed);
     lf_acts acts;
-    memcpy(acts.rows, s->acts, sizeof acts.rows);
-    lf_acts_make(pass, s->normed, width, n, width, lf_format_bit(&model->head), &acts);
+    lf_acts_norm(pass, s->x, model->final_norm, n, width, lf_format_bit(&model->head), &acts);
     lf_expect_rows(pass, &model->layers[0].in); /* of the next token */
     lf_linear_spread(pass, &acts, &model->head, s->head_rows);
 }

@@ -30,64 +30,72 @@ void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, 
     divide(pass, n, total, 1, body, ctx);
 }
 
-typedef struct norm_job {
-    const lf_kernels *kernels;
-    const float *x, *w;
-    float *out;
-    size_t k;
-    float eps;
-} norm_job;
-
-static void norm_body(void *ctx, uint32_t part, size_t begin, size_t end)
-{
-    (void)part;
-    const norm_job *j = ctx;
-    for (size_t i = begin; i < end; i++) {
-        j->kernels->ops.rmsnorm(j->k, j->x + i * j->k, j->w, j->eps, j->out + i * j->k);
-    }
-}
-
-void lf_norm_rows(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
-                  float *out)
-{
-    norm_job j = {pass->kernels, x, w, out, k, pass->model->source->hparams.norm_eps};
-    lf_pass_parallel(pass, n, k / 4, norm_body, &j);
-}
-
 typedef struct acts_job {
-    const lf_kernels *kernels;
+    const lf_pass *pass;
     const float *x;
     size_t stride;
-    uint32_t formats;
+    const float *norm; /* weights, or NULL: the rows as they are */
     const lf_acts *acts;
 } acts_job;
 
+/* The row that is quantised: where it is a form itself, it is made in place. */
+static const float *norm_row(const acts_job *j, uint32_t part, size_t i)
+{
+    const lf_pass *pass = j->pass;
+    const lf_acts *acts = j->acts;
+    const float *x = j->x + i * j->stride;
+    if (j->norm == NULL) {
+        return x;
+    }
+    float *row = acts->row_bytes[LF_A_F32] == 0
+                     ? pass->s->normed + part * acts->k
+                     : (float *)(void *)(acts->rows[LF_A_F32] + i * acts->row_bytes[LF_A_F32]);
+    pass->kernels->ops.rmsnorm(acts->k, x, j->norm, pass->model->source->hparams.norm_eps, row);
+    return row;
+}
+
 static void acts_body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
-    (void)part;
     const acts_job *j = ctx;
-    for (uint32_t f = 0; f < LF_A_COUNT; f++) {
-        if ((j->formats >> f & 1) == 0) {
-            continue;
-        }
-        for (size_t i = begin; i < end; i++) {
-            j->kernels->acts[f].quantize(j->acts->k, j->x + i * j->stride,
-                                         j->acts->rows[f] + i * j->acts->row_bytes[f]);
+    const lf_acts *acts = j->acts;
+    for (size_t i = begin; i < end; i++) {
+        const float *x = norm_row(j, part, i);
+        for (uint32_t f = 0; f < LF_A_COUNT; f++) {
+            uint8_t *row = acts->rows[f] + i * acts->row_bytes[f];
+            if (acts->row_bytes[f] != 0 && (const void *)row != (const void *)x) {
+                j->pass->kernels->acts[f].quantize(acts->k, x, row);
+            }
         }
     }
 }
 
-void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n, size_t k,
-                  uint32_t formats, lf_acts *acts)
+static void make_acts(acts_job *j, uint32_t n, size_t k, uint32_t formats, size_t cost,
+                      lf_acts *acts)
 {
     acts->n = n;
     acts->k = k;
     acts->tiles_of = 0;
     for (uint32_t f = 0; f < LF_A_COUNT; f++) {
-        acts->row_bytes[f] = (formats >> f & 1) != 0 ? pass->kernels->acts[f].row_bytes(k) : 0;
+        bool wanted = (formats >> f & 1) != 0;
+        acts->row_bytes[f] = wanted ? j->pass->kernels->acts[f].row_bytes(k) : 0;
     }
-    acts_job j = {pass->kernels, x, stride, formats, acts};
-    lf_pass_parallel(pass, n, k / 4, acts_body, &j);
+    j->acts = acts;
+    lf_pass_parallel(j->pass, n, cost, acts_body, j);
+}
+
+void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n, size_t k,
+                  uint32_t formats, lf_acts *acts)
+{
+    acts_job j = {.pass = pass, .x = x, .stride = stride};
+    make_acts(&j, n, k, formats, k / 4, acts);
+}
+
+void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
+                  uint32_t formats, lf_acts *acts)
+{
+    acts_job j = {.pass = pass, .x = x, .stride = k, .norm = w};
+    memcpy(acts->rows, pass->s->acts, sizeof acts->rows);
+    make_acts(&j, n, k, formats, k / 2, acts);
 }
 
 /* ---- Products ---- */
@@ -405,7 +413,8 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     p.w = w;
     p.unit = unit_panels(pass, w, n_groups, rows);
     p.n_units = (w->n_panels + p.unit - 1) / p.unit;
-    p.tiles = acts->tiles_of == 0 ? pass->s->tiles : NULL;
+    bool are_tiles = acts->tiles_of != 0 || (p.act->stacked && gather == NULL);
+    p.tiles = are_tiles ? NULL : pass->s->tiles;
     size_t units = n_groups * p.n_units;
     size_t unit_ns = w->panel_bytes * p.unit / 16;
     if (gathered == 0) {

@@ -33,13 +33,13 @@ void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, 
  * by one, then what others have left. `total` is the cost of all. */
 void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
 
-/* out[i] = rmsnorm(x[i]) * w for n rows of k floats. */
-void lf_norm_rows(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
-                  float *out);
-
 /* Makes the activation forms in `formats` (bit f = lf_aformat f) of n rows of x, `stride` floats
  * apart, in the buffers acts->rows, which the caller has set. */
 void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n, size_t k,
+                  uint32_t formats, lf_acts *acts);
+
+/* The same of rmsnorm(x[i]) * w, of n rows of k floats, in the scratch's buffers. */
+void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
                   uint32_t formats, lf_acts *acts);
 
 /* y[i][j] = sum over k of row i * weight j; rows y_stride floats apart. */

@@ -109,7 +109,7 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
     s->attn_order = carve(c, t, sizeof(uint32_t));
     s->attn_slots = lf_attn_slots(state);
     s->x = carve(c, t * width, sizeof(float));
-    s->normed = carve(c, t * width, sizeof(float));
+    s->normed = carve(c, model->runtime->sched.n_threads * width, sizeof(float));
     s->mix = carve(c, t * mix, sizeof(float));
     s->mixed = carve(c, t * max_size(width, heads), sizeof(float));
     s->rope = carve(c, t * h->head_dim, sizeof(float));

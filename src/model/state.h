@@ -53,7 +53,7 @@ typedef struct lf_scratch {
     uint32_t *attn_order; /* [T] runs, the longest context first */
     uint32_t attn_slots;  /* (token, segment) pairs that attn_part has room for */
     float *x;             /* [T][H] residual stream */
-    float *normed;        /* [T][H] */
+    float *normed;        /* [threads][H] */
     float *mix;           /* [T][max(3H, (heads + 2 kv) * head_dim)]: conv B, C, X or q, k, v */
     float *mixed;         /* [T][max(H, heads * head_dim)] */
     float *rope;          /* [T][2][head_dim / 2] cos, sin */

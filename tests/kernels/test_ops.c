@@ -108,6 +108,12 @@ static void check_elementwise(const lf_ops *ops, uint64_t *seed, size_t n)
     ops->axpy(n, -1.7f, x, c);
     truth.axpy(n, -1.7f, x, d);
     LFT_SAME(n, c, d);
+    const float *rows[] = {a, x, b};
+    for (size_t m = 1; m <= 3; m++) {
+        ops->combine(n, m, (const float[]){0.7f, -1.3f, 1e-3f}, rows, c);
+        truth.combine(n, m, (const float[]){0.7f, -1.3f, 1e-3f}, rows, d);
+        LFT_SAME(n, c, d);
+    }
     float *all[] = {x, y, a, b, c, d, in_place};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         lft_unguard(all[i]);
