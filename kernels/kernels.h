@@ -72,7 +72,7 @@ typedef struct lf_act {
     uint32_t needs;                /* LF_CPU_* bits */
     /* Bytes of a block where every 32 values become one of their own: quantize of m * 32 values
      * makes m rows of 32, one block after another, and the tiles of a row's blocks, one after the
-     * other, are the tile of the row. 0 where that is not so. */
+     * other, are the tile of the row; neither writes beyond m blocks. 0 where that is not so. */
     size_t block_bytes;
     bool stacked; /* rows one after another, row_bytes apart, are their tile */
     size_t (*row_bytes)(size_t k); /* multiple of 64 */
@@ -208,7 +208,8 @@ typedef struct lf_ops {
     void (*add)(size_t n, const float *x, float *y);            /* y += x */
     void (*axpy)(size_t n, float a, const float *x, float *y);  /* y = fma(a, x, y) */
     void (*scale)(size_t n, float a, const float *x, float *y); /* y = a * x; y may be x */
-    /* y[i] += the sum over r < m of a[r] * x[r][i]: a product, then fma by r, then the addition */
+    /* y[i] += the sum over r < m of a[r] * x[r][i], m > 0: a product, then fma by r, then the
+     * addition; y is none of x. */
     void (*combine)(size_t n, size_t m, const float *a, const float *const *x, float *y);
     void (*swiglu)(size_t n, const float *gate, const float *up, float *out); /* silu(gate) * up */
     void (*sigmoid)(size_t n, const float *x, float *out);                    /* out may be x */

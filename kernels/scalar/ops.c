@@ -62,12 +62,15 @@ static void scale(size_t n, float a, const float *x, float *y)
 
 static void combine(size_t n, size_t m, const float *a, const float *const *x, float *y)
 {
-    for (size_t i = 0; i < n; i++) {
-        float sum = a[0] * x[0][i];
+    enum { COLUMNS = 64 };
+    for (size_t first = 0; first < n; first += COLUMNS) {
+        size_t count = n - first < COLUMNS ? n - first : COLUMNS;
+        float sum[COLUMNS];
+        scale(count, a[0], x[0] + first, sum);
         for (size_t r = 1; r < m; r++) {
-            sum = fmaf(a[r], x[r][i], sum);
+            axpy(count, a[r], x[r] + first, sum);
         }
-        y[i] += sum;
+        add(count, sum, y + first);
     }
 }
 

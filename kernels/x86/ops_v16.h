@@ -52,25 +52,22 @@ static void scale(size_t n, float a, const float *x, float *y)
     v_store_n(y + i, v_mul(va, v_load_n(x + i, n - i)), n - i);
 }
 
-LF_INLINE void combine16(size_t m, const float *a, const float *const *x, float *y, size_t i,
-                         size_t count)
-{
-    v16 sum = v_mul(v_set(a[0]), v_load_n(x[0] + i, count));
-    for (size_t r = 1; r < m; r++) {
-        sum = v_fma(v_set(a[r]), v_load_n(x[r] + i, count), sum);
-    }
-    v_store_n(y + i, v_add(v_load_n(y + i, count), sum), count);
-}
-
 static void combine(size_t n, size_t m, const float *a, const float *const *x, float *y)
 {
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        combine16(m, a, x, y, i, 16);
+        v16 sum = v_mul(v_set(a[0]), v_load(x[0] + i));
+        for (size_t r = 1; r < m; r++) {
+            sum = v_fma(v_set(a[r]), v_load(x[r] + i), sum);
+        }
+        v_store(y + i, v_add(v_load(y + i), sum));
     }
-    if (i < n) {
-        combine16(m, a, x, y, i, n - i);
+    const size_t rest = n - i;
+    v16 sum = v_mul(v_set(a[0]), v_load_n(x[0] + i, rest));
+    for (size_t r = 1; r < m; r++) {
+        sum = v_fma(v_set(a[r]), v_load_n(x[r] + i, rest), sum);
     }
+    v_store_n(y + i, v_add(v_load_n(y + i, rest), sum), rest);
 }
 
 LF_INLINE v16 v_swiglu(v16 gate, v16 up)

@@ -434,7 +434,7 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
                   .k = s->mix + pass->n * heads,
                   .v = s->mix + pass->n * (heads + kv)};
     lf_acts acts;
-    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n, width,
+    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n,
                  lf_format_bit(&w->in) | lf_format_bit(&w->k) | lf_format_bit(&w->v), &acts);
     lf_expect_rows(pass, &w->k);
     lf_linear(pass, &acts, &w->in, j.q, heads);
@@ -445,7 +445,7 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
     lf_pass_parallel(pass, (size_t)pass->n * w->n_head_kv, (j.group + 2) * (size_t)j.head_dim * 3,
                      qkv_body, &j);
     attend(&j);
-    lf_acts_make(pass, s->mixed, heads, pass->n, heads, lf_format_bit(&w->out), &acts);
+    lf_acts_make(pass, s->mixed, pass->n, heads, lf_format_bit(&w->out), &acts);
     lf_expect_rows(pass, lf_ffn_first(w));
     lf_linear_add(pass, &acts, &w->out, s->x, width);
 }

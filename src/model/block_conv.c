@@ -144,7 +144,7 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
     lf_scratch *s = pass->s;
     size_t width = h->n_embd;
     lf_acts acts;
-    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n, width, lf_format_bit(&w->in), &acts);
+    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n, lf_format_bit(&w->in), &acts);
     lf_expect_rows(pass, &w->out);
     lf_linear(pass, &acts, &w->in, s->mix, 3 * width);
 
@@ -156,7 +156,7 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
         lf_pass_parallel(pass, pass->n, width * NS_CHANNEL, filter_rows, &j);
     }
 
-    lf_acts_make(pass, s->mixed, width, pass->n, width, lf_format_bit(&w->out), &acts);
+    lf_acts_make(pass, s->mixed, pass->n, width, lf_format_bit(&w->out), &acts);
     lf_expect_rows(pass, lf_ffn_first(w));
     lf_linear_add(pass, &acts, &w->out, s->x, width);
 }

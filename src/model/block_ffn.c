@@ -132,7 +132,7 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
     const lf_packed *next = layer + 1 < h->n_layer ? &w[1].in : &pass->model->head;
     lf_acts acts;
     lf_acts hidden;
-    lf_acts_norm(pass, s->x, w->ffn_norm, pass->n, width,
+    lf_acts_norm(pass, s->x, w->ffn_norm, pass->n,
                  lf_format_bit(&w->gate_up) | lf_format_bit(&w->router), &acts);
     if (w->router.gemm == NULL) {
         lf_group all = {0, 0, pass->n};

@@ -73,13 +73,12 @@ static void head(const lf_pass *pass)
 {
     const lfm2_model *model = pass->model;
     lf_scratch *s = pass->s;
-    size_t width = model->source->hparams.n_embd;
     uint32_t n = collect_wanted(pass);
     if (n == 0) {
         return;
     }
     lf_acts acts;
-    lf_acts_norm(pass, s->x, model->final_norm, n, width, lf_format_bit(&model->head), &acts);
+    lf_acts_norm(pass, s->x, model->final_norm, n, lf_format_bit(&model->head), &acts);
     lf_expect_rows(pass, &model->layers[0].in); /* of the next token */
     lf_linear_spread(pass, &acts, &model->head, s->head_rows);
 }

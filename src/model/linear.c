@@ -33,7 +33,6 @@ void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, 
 typedef struct acts_job {
     const lf_pass *pass;
     const float *x;
-    size_t stride;
     const float *norm; /* weights, or NULL: the rows as they are */
     const lf_acts *acts;
 } acts_job;
@@ -43,7 +42,7 @@ static const float *norm_row(const acts_job *j, uint32_t part, size_t i)
 {
     const lf_pass *pass = j->pass;
     const lf_acts *acts = j->acts;
-    const float *x = j->x + i * j->stride;
+    const float *x = j->x + i * acts->k;
     if (j->norm == NULL) {
         return x;
     }
@@ -74,7 +73,7 @@ static void make_acts(acts_job *j, uint32_t n, size_t k, uint32_t formats, size_
 {
     acts->n = n;
     acts->k = k;
-    acts->tiles_of = 0;
+    acts->are_tiles = false;
     for (uint32_t f = 0; f < LF_A_COUNT; f++) {
         bool wanted = (formats >> f & 1) != 0;
         acts->row_bytes[f] = wanted ? j->pass->kernels->acts[f].row_bytes(k) : 0;
@@ -83,17 +82,18 @@ static void make_acts(acts_job *j, uint32_t n, size_t k, uint32_t formats, size_
     lf_pass_parallel(j->pass, n, cost, acts_body, j);
 }
 
-void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n, size_t k,
-                  uint32_t formats, lf_acts *acts)
+void lf_acts_make(const lf_pass *pass, const float *x, uint32_t n, size_t k, uint32_t formats,
+                  lf_acts *acts)
 {
-    acts_job j = {.pass = pass, .x = x, .stride = stride};
+    acts_job j = {.pass = pass, .x = x};
     make_acts(&j, n, k, formats, k / 4, acts);
 }
 
-void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
-                  uint32_t formats, lf_acts *acts)
+void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, uint32_t formats,
+                  lf_acts *acts)
 {
-    acts_job j = {.pass = pass, .x = x, .stride = k, .norm = w};
+    size_t k = pass->model->source->hparams.n_embd;
+    acts_job j = {.pass = pass, .x = x, .norm = w};
     memcpy(acts->rows, pass->s->acts, sizeof acts->rows);
     make_acts(&j, n, k, formats, k / 2, acts);
 }
@@ -106,8 +106,7 @@ void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t 
 enum {
     UNIT_PANELS = 16,
     LEAST_UNITS = 8, /* a thread */
-    STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 4,
-    HIDDEN_BLOCK = 32 /* hidden columns of a block, see lf_act */
+    STRIP_FLOATS = LF_MAX_MR * LF_MAX_NR * 4
 };
 
 typedef struct product {
@@ -190,29 +189,29 @@ static void gather_tiles(void *ctx, uint32_t part, size_t begin, size_t end)
 }
 
 /* The same as fold_pairs, by blocks of hidden columns, into the tile of the m rows. */
-static void fold_blocks(const product *p, uint32_t m, const float *strip, uint32_t first_block,
-                        uint32_t n_blocks, uint32_t first_row)
+static void fold_blocks(const product *p, uint32_t m, const float *strip, size_t strip_stride,
+                        uint32_t first_column, uint32_t n_pairs, uint32_t first_row)
 {
+    enum { NR = LF_HIDDEN_BLOCK / 2 };
     const lf_act *act = &p->pass->kernels->acts[p->into];
-    size_t nr = p->w->gemm->nr;
-    size_t stride = (size_t)n_blocks * HIDDEN_BLOCK * 2;
+    size_t block = first_column / LF_HIDDEN_BLOCK;
     uint8_t *out = p->hidden->rows[p->into] + first_row * p->hidden->row_bytes[p->into] +
-                   (size_t)first_block * m * act->block_bytes;
-    _Alignas(LF_ALIGN) float x[LF_MAX_MR * HIDDEN_BLOCK];
+                   block * m * act->block_bytes;
+    _Alignas(LF_ALIGN) float x[LF_MAX_MR * LF_HIDDEN_BLOCK];
     _Alignas(LF_ALIGN) uint8_t blocks[LF_MAX_MR * LF_MAX_BLOCK_BYTES];
     const void *rows[LF_MAX_MR];
     for (uint32_t r = 0; r < m; r++) {
         rows[r] = blocks + r * act->block_bytes;
     }
-    for (uint32_t b = 0; b < n_blocks; b++, out += m * act->block_bytes) {
+    for (uint32_t j = 0; j < n_pairs; j += 2, out += m * act->block_bytes) {
         for (uint32_t r = 0; r < m; r++) {
-            const float *gate = strip + r * stride + (size_t)b * HIDDEN_BLOCK * 2;
-            for (size_t c = 0; c < HIDDEN_BLOCK; c += nr, gate += 2 * nr) {
-                p->pass->kernels->ops.swiglu(nr, gate, gate + nr, x + r * HIDDEN_BLOCK + c);
-            }
+            const float *pairs = strip + r * strip_stride + (size_t)j * 2 * NR;
+            float *to = x + r * LF_HIDDEN_BLOCK;
+            p->pass->kernels->ops.swiglu(NR, pairs, pairs + NR, to);
+            p->pass->kernels->ops.swiglu(NR, pairs + 2 * NR, pairs + 3 * NR, to + NR);
         }
-        act->quantize((size_t)m * HIDDEN_BLOCK, x, blocks);
-        act->tile(m, HIDDEN_BLOCK, rows, out);
+        act->quantize((size_t)m * LF_HIDDEN_BLOCK, x, blocks);
+        act->tile(m, LF_HIDDEN_BLOCK, rows, out);
     }
 }
 
@@ -222,8 +221,7 @@ static void fold_pairs(const product *p, uint32_t m, const float *strip, size_t 
 {
     uint32_t nr = p->w->gemm->nr;
     if (p->hidden != NULL) {
-        fold_blocks(p, m, strip, first_column / HIDDEN_BLOCK, n_pairs * nr / HIDDEN_BLOCK,
-                    first_row);
+        fold_blocks(p, m, strip, strip_stride, first_column, n_pairs, first_row);
         return;
     }
     for (uint32_t r = 0; r < m; r++) {
@@ -303,16 +301,18 @@ static void multiply_group(const product *p, uint32_t part, size_t g, uint32_t u
     const uint8_t *slab = w->panels + group->slab * w->slab_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
-    panel_form from = {slab + panel * w->panel_bytes, w->panel_bytes, w->gemm->fn};
+    panel_form from = {slab, w->panel_bytes, w->gemm->fn};
     if (group->n == 1) {
+        from.at += panel * w->panel_bytes;
         multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);
         return;
     }
     uint32_t tiles = tiles_of(p, group);
     bool wide = lf_widens(w, tiles);
     uint32_t step = tiles == 1 ? end - panel : lf_panels_a_step(w, wide);
-    for (; panel < end; panel += step, from.at += step * w->panel_bytes) {
+    for (; panel < end; panel += step) {
         uint32_t n_panels = end - panel < step ? end - panel : step;
+        from.at = slab + panel * w->panel_bytes;
         panel_form now = wide ? widen(p, part, from, n_panels) : from;
         for (uint32_t t = 0; t < tiles; t++) {
             uint32_t first = 0;
@@ -413,7 +413,7 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     p.w = w;
     p.unit = unit_panels(pass, w, n_groups, rows);
     p.n_units = (w->n_panels + p.unit - 1) / p.unit;
-    bool are_tiles = acts->tiles_of != 0 || (p.act->stacked && gather == NULL);
+    bool are_tiles = acts->are_tiles || (p.act->stacked && gather == NULL);
     p.tiles = are_tiles ? NULL : pass->s->tiles;
     size_t units = n_groups * p.n_units;
     size_t unit_ns = w->panel_bytes * p.unit / 16;
@@ -449,18 +449,19 @@ bool lf_widens(const lf_packed *w, size_t tiles)
 
 uint32_t lf_panels_a_step(const lf_packed *w, bool wide)
 {
-    uint32_t together = lf_panels_together(w);
-    size_t n =
-        STEP_BYTES / (wide ? w->gemm->wide_bytes(w->k) : w->panel_bytes) / together * together;
-    return n < together ? together : n > UNIT_PANELS ? UNIT_PANELS : (uint32_t)n;
+    size_t bytes = wide ? w->gemm->wide_bytes(w->k) : w->panel_bytes;
+    uint32_t n = UNIT_PANELS;
+    while (n > lf_panels_together(w) && n * bytes > STEP_BYTES) {
+        n /= 2;
+    }
+    return n;
 }
 
 bool lf_hidden_tiled(const lf_kernels *kernels, const lf_packed *gate_up, const lf_packed *down)
 {
     size_t block_bytes = kernels->acts[down->gemm->acts].block_bytes;
-    uint32_t nr = gate_up->gemm->nr;
     return block_bytes > 0 && block_bytes <= LF_MAX_BLOCK_BYTES &&
-           (nr == HIDDEN_BLOCK || nr == HIDDEN_BLOCK / 2) && gate_up->n % HIDDEN_BLOCK == 0 &&
+           gate_up->gemm->nr == LF_HIDDEN_BLOCK / 2 && gate_up->n % LF_HIDDEN_BLOCK == 0 &&
            gate_up->gemm->mr == down->gemm->mr;
 }
 
@@ -475,12 +476,12 @@ void lf_linear_hidden(const lf_pass *pass, const lf_acts *acts, const uint32_t *
     memcpy(hidden->rows, s->hidden_acts, sizeof hidden->rows);
     if (n == n_groups || !lf_hidden_tiled(pass->kernels, gate_up, down)) {
         lf_linear_groups(pass, acts, gather, groups, n_groups, gate_up, s->hidden, width);
-        lf_acts_make(pass, s->hidden, width, n, width, lf_format_bit(down), hidden);
+        lf_acts_make(pass, s->hidden, n, width, lf_format_bit(down), hidden);
         return;
     }
     lf_aformat into = down->gemm->acts;
     hidden->row_bytes[into] = pass->kernels->acts[into].row_bytes(width);
-    hidden->tiles_of = down->gemm->mr;
+    hidden->are_tiles = true;
     product out = {.hidden = hidden, .into = into};
     run_product(pass, acts, gather, groups, n_groups, gate_up, out);
 }

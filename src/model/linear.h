@@ -33,14 +33,15 @@ void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, 
  * by one, then what others have left. `total` is the cost of all. */
 void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
 
-/* Makes the activation forms in `formats` (bit f = lf_aformat f) of n rows of x, `stride` floats
- * apart, in the buffers acts->rows, which the caller has set. */
-void lf_acts_make(const lf_pass *pass, const float *x, size_t stride, uint32_t n, size_t k,
-                  uint32_t formats, lf_acts *acts);
+/* Makes the activation forms in `formats` (bit f = lf_aformat f) of n rows of rmsnorm(x[i]) * w, of
+ * the model's width, in the scratch's buffers. */
+void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, uint32_t formats,
+                  lf_acts *acts);
 
-/* The same of rmsnorm(x[i]) * w, of n rows of k floats, in the scratch's buffers. */
-void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, size_t k,
-                  uint32_t formats, lf_acts *acts);
+/* The same of n rows of k floats as they are, in the buffers acts->rows, which the caller has set
+ * or lf_acts_norm has. */
+void lf_acts_make(const lf_pass *pass, const float *x, uint32_t n, size_t k, uint32_t formats,
+                  lf_acts *acts);
 
 /* y[i][j] = sum over k of row i * weight j; rows y_stride floats apart. */
 void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
@@ -87,10 +88,13 @@ void lf_linear_hidden(const lf_pass *pass, const lf_acts *acts, const uint32_t *
                       const lf_packed *down, lf_acts *hidden);
 bool lf_hidden_tiled(const lf_kernels *kernels, const lf_packed *gate_up, const lf_packed *down);
 
-/* Panels that a thread multiplies together: gate and up of a block of hidden columns. */
+enum { LF_HIDDEN_BLOCK = 32 }; /* hidden columns of a block, see lf_act */
+
+/* Panels that one thread multiplies, since a block of hidden columns comes of them: of a pair
+ * matrix, gate and up of two panels where they are half a block wide. */
 static inline uint32_t lf_panels_together(const lf_packed *w)
 {
-    return !w->pair ? 1 : w->gemm->nr <= 16 ? 4 : 2;
+    return !w->pair ? 1 : w->gemm->nr == LF_HIDDEN_BLOCK / 2 ? 4 : 2;
 }
 
 /* Whether panels are widened for a group of so many tiles, and how many panels its tiles pass at a

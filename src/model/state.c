@@ -42,44 +42,60 @@ typedef struct act_needs {
     size_t hidden_floats;      /* of rows whose hidden columns do not become tiles at once */
 } act_needs;
 
-/* `matrix` reads n_rows rows; `outputs` rows in `groups` groups come out of them. */
-static void need(const lfm2_model *model, const lf_packed *matrix, size_t n_rows, size_t outputs,
-                 size_t groups, size_t *rows, act_needs *needs)
+/* `matrix` reads n_rows rows in groups of up to `most`. */
+static void need_rows(const lfm2_model *model, const lf_packed *matrix, size_t n_rows, size_t most,
+                      size_t *rows, act_needs *needs)
 {
     if (matrix->gemm == NULL) {
         return;
     }
-    lf_aformat f = matrix->gemm->acts;
-    const lf_act *act = &model->runtime->kernels.acts[f];
-    rows[f] = max_size(rows[f], n_rows * act->row_bytes(matrix->k));
-    size_t mr = matrix->gemm->mr;
-    size_t tiles = outputs / mr + groups;
-    needs->tiles = max_size(needs->tiles, tiles * act->tile_bytes(mr, matrix->k));
-    if (lf_widens(matrix, (outputs + mr - 1) / mr)) {
-        needs->wide = max_size(needs->wide, lf_panels_a_step(matrix, true) *
-                                                matrix->gemm->wide_bytes(matrix->k));
+    const lf_gemm *gemm = matrix->gemm;
+    const lf_act *act = &model->runtime->kernels.acts[gemm->acts];
+    rows[gemm->acts] = max_size(rows[gemm->acts], n_rows * act->row_bytes(matrix->k));
+    if (lf_widens(matrix, (most + gemm->mr - 1) / gemm->mr)) {
+        needs->wide =
+            max_size(needs->wide, lf_panels_a_step(matrix, true) * gemm->wide_bytes(matrix->k));
     }
 }
 
+/* Its rows become `outputs` rows of tiles in `groups` groups. */
+static void need_tiles(const lfm2_model *model, const lf_packed *matrix, size_t outputs,
+                       size_t groups, act_needs *needs)
+{
+    if (matrix->gemm != NULL) {
+        const lf_act *act = &model->runtime->kernels.acts[matrix->gemm->acts];
+        size_t tiles = outputs / matrix->gemm->mr + groups;
+        size_t bytes = tiles * act->tile_bytes(matrix->gemm->mr, matrix->k);
+        needs->tiles = max_size(needs->tiles, bytes);
+    }
+}
+
+/* Of the passes of up to t rows, r with those of all experts. */
 static act_needs measure_acts(const lfm2_model *model, size_t t, size_t r)
 {
     const lf_hparams *h = &model->source->hparams;
     act_needs needs = {0};
-    need(model, &model->head, t, t, 1, needs.rows, &needs);
+    need_rows(model, &model->head, t, t, needs.rows, &needs);
+    need_tiles(model, &model->head, t, 1, &needs);
     for (uint32_t l = 0; l < h->n_layer; l++) {
         const lf_layer *layer = &model->layers[l];
+        const lf_packed *plain[] = {&layer->in, &layer->k, &layer->v, &layer->out, &layer->router};
+        for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+            need_rows(model, plain[i], t, t, needs.rows, &needs);
+            need_tiles(model, plain[i], t, 1, &needs);
+        }
         bool moe = layer->router.gemm != NULL;
         size_t rows = moe ? r : t;
         size_t groups = moe ? h->n_expert : 1;
-        need(model, &layer->in, t, t, 1, needs.rows, &needs);
-        need(model, &layer->k, t, t, 1, needs.rows, &needs);
-        need(model, &layer->v, t, t, 1, needs.rows, &needs);
-        need(model, &layer->out, t, t, 1, needs.rows, &needs);
-        need(model, &layer->router, t, t, 1, needs.rows, &needs);
-        need(model, &layer->gate_up, t, rows, groups, needs.rows, &needs);
-        need(model, &layer->down, rows, rows, groups, needs.hidden, &needs);
-        bool tiled = lf_hidden_tiled(&model->runtime->kernels, &layer->gate_up, &layer->down);
-        size_t hidden_rows = tiled && groups < rows ? groups : rows;
+        need_rows(model, &layer->gate_up, t, t, needs.rows, &needs);
+        need_tiles(model, &layer->gate_up, rows, groups, &needs);
+        need_rows(model, &layer->down, rows, t, needs.hidden, &needs);
+        size_t hidden_rows = rows;
+        if (!lf_hidden_tiled(&model->runtime->kernels, &layer->gate_up, &layer->down)) {
+            need_tiles(model, &layer->down, rows, groups, &needs);
+        } else if (groups < rows) {
+            hidden_rows = groups; /* where each has a single row */
+        }
         needs.hidden_floats = max_size(needs.hidden_floats, hidden_rows * layer->gate_up.n);
     }
     return needs;

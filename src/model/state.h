@@ -11,8 +11,8 @@ typedef struct lf_acts {
     size_t k;
     uint8_t *rows[LF_A_COUNT];      /* row form, row_bytes apart; only wanted formats are valid */
     size_t row_bytes[LF_A_COUNT];
-    uint32_t tiles_of; /* 0, or the rows are tiles already, of at most so many rows: m rows from
-                          row r of the groups they were made for take the place of m row forms */
+    bool are_tiles; /* rows r .. r + m - 1 that stand in one tile are that tile, at the place of
+                       row r; only for products with the groups they were made for */
 } lf_acts;
 
 typedef struct lf_route { /* one (token, expert) pair */
@@ -65,9 +65,9 @@ typedef struct lf_scratch {
     uint32_t *route_row;  /* [R] row of routes[i] in expert order */
     uint32_t *row_token;  /* [R] token of a row in expert order */
     uint32_t *expert_first; /* [n_expert + 1] first row of each expert */
-    uint8_t *acts[LF_A_COUNT]; /* row forms of up to T rows, or R rows of the expert width */
-    uint8_t *hidden_acts[LF_A_COUNT];
-    uint8_t *tiles;
+    uint8_t *acts[LF_A_COUNT]; /* row forms of up to T rows */
+    uint8_t *hidden_acts[LF_A_COUNT]; /* row forms or tiles of what down reads: T or R rows */
+    uint8_t *tiles;       /* of gathered rows */
     uint8_t *wide;        /* [threads][wide_bytes]: widened panels */
     size_t wide_bytes;
     float *attn_part;     /* partial attention states, see block_attn.c */

@@ -265,6 +265,10 @@ static void tiles_hold_rows(void **state)
                 lft_unguard(one);
                 for (size_t m = 1; m <= M; m++) {
                     uint32_t *tile = lft_tile(act, m, k, rows);
+                    for (size_t r = 0; act->stacked && r < m; r++) {
+                        assert_memory_equal((uint8_t *)tile + r * act->row_bytes(k), rows[r],
+                                            k * sizeof(float));
+                    }
                     bool blocks = format == LF_A_I8B32 || format == LF_A_I8B16;
                     for (size_t d = 0; blocks && d < k / 32 * LF_X_DWORDS; d++) {
                         for (size_t r = 0; r < m; r++) {
@@ -299,6 +303,7 @@ static void blocks_make_tiles(void **state)
             bool blockwise = format == LF_A_I8B32 || format == LF_A_I8X2B32 || format == LF_A_I8B16;
             assert_int_equal(act->block_bytes != 0, blockwise);
             assert_true(act->block_bytes <= LF_MAX_BLOCK_BYTES);
+            assert_int_equal(act->stacked, format == LF_A_F32);
             if (!blockwise) {
                 continue;
             }
@@ -310,18 +315,26 @@ static void blocks_make_tiles(void **state)
             }
             for (size_t m = 1; m <= M; m++) {
                 uint8_t *tile = lft_tile(act, m, K, rows);
+                assert_true(act->tile_bytes(m, K) <= m * act->row_bytes(K));
                 for (size_t b = 0; b < K / 32; b++) {
+                    const size_t bytes = m * act->block_bytes;
                     float side[M * 32];
-                    uint8_t blocks[M * LF_MAX_BLOCK_BYTES], part[M * LF_MAX_BLOCK_BYTES];
+                    uint8_t blocks[(M + 1) * LF_MAX_BLOCK_BYTES];
+                    uint8_t part[(M + 1) * LF_MAX_BLOCK_BYTES];
                     const void *each[M];
+                    memset(blocks, 0xA5, sizeof blocks);
+                    memset(part, 0xA5, sizeof part);
                     for (size_t r = 0; r < m; r++) {
                         memcpy(side + r * 32, x[r] + b * 32, 32 * sizeof(float));
                         each[r] = blocks + r * act->block_bytes;
                     }
                     act->quantize(m * 32, side, blocks);
                     act->tile(m, 32, each, part);
-                    assert_memory_equal(part, tile + b * m * act->block_bytes,
-                                        m * act->block_bytes);
+                    assert_memory_equal(part, tile + b * bytes, bytes);
+                    for (size_t end = bytes; end < sizeof part; end++) { /* another thread's */
+                        assert_int_equal(blocks[end], 0xA5);
+                        assert_int_equal(part[end], 0xA5);
+                    }
                 }
                 lft_unguard(tile);
             }

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Products of groups of rows, of sizes at which panels are passed and widened in several steps,
+ * against the same kernels on one row at a time, bit for bit: how rows are grouped, tiled and
+ * shared by threads must not matter. Every buffer is as large as the session's and ends at a
+ * forbidden page.
+ */
+#include "model/linear.h"
+#include "support/kernel_util.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SLABS = 3, INPUTS = 30, MOST_ROWS = 44, THREADS = 2 };
+
+static int teardown(void **state)
+{
+    (void)state;
+    lft_unguard_all();
+    return 0;
+}
+
+/* ---- Matrices ---- */
+
+/* n columns, or n of each of a pair. */
+static lf_packed make_matrix(uint64_t *seed, const lf_kernels *kernels, lf_wformat format,
+                             bool pair, uint32_t n, uint32_t k)
+{
+    const lf_gemm *gemm = lf_gemm_pick(kernels, format, false, k);
+    uint32_t columns = pair ? 2 * n : n;
+    lf_packed w = {.gemm = gemm, .n = n, .k = k, .n_slabs = SLABS, .pair = pair};
+    assert_true(!pair || n % gemm->nr == 0);
+    w.n_panels = (columns + gemm->nr - 1) / gemm->nr;
+    w.panel_bytes = gemm->panel_bytes(k);
+    w.slab_bytes = w.n_panels * w.panel_bytes;
+    w.bytes = SLABS * w.slab_bytes;
+    w.owned = lft_guard(w.bytes, 64);
+    w.panels = w.owned;
+    for (size_t s = 0; s < SLABS; s++) {
+        lft_matrix weights = lft_weights(seed, gemm, columns, k, LFT_RANDOM);
+        uint8_t *panels = lft_pack(gemm, &weights);
+        memcpy(w.owned + s * w.slab_bytes, panels, w.slab_bytes);
+        lft_unguard(panels);
+        lft_weights_free(&weights);
+    }
+    return w;
+}
+
+/* One row times a slab. */
+static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t slab,
+                         const float *x, float *y)
+{
+    void *row = lft_row(&kernels->acts[w->gemm->acts], w->k, x);
+    w->gemm->fn(1, w->pair ? 2 * w->n : w->n, w->k, row, w->panels + slab * w->slab_bytes, y, 0);
+    lft_unguard(row);
+}
+
+/* ---- What a session has ---- */
+
+typedef struct bench {
+    lf_kernels kernels;
+    lf_scratch scratch;
+    lf_pass pass;
+    const lf_group *groups;
+    size_t n_groups;
+    uint32_t gather[MOST_ROWS];
+    uint32_t n_rows; /* of all groups */
+} bench;
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static void need(bench *b, const lf_packed *w, uint8_t **rows, size_t n_rows, size_t *tiles)
+{
+    const lf_gemm *gemm = w->gemm;
+    const lf_act *act = &b->kernels.acts[gemm->acts];
+    rows[gemm->acts] = lft_guard(n_rows * act->row_bytes(w->k), 64);
+    *tiles = larger(*tiles, (b->n_rows / gemm->mr + b->n_groups) * act->tile_bytes(gemm->mr, w->k));
+    if (lf_widens(w, (b->n_rows + gemm->mr - 1) / gemm->mr)) {
+        b->scratch.wide_bytes =
+            larger(b->scratch.wide_bytes, lf_panels_a_step(w, true) * gemm->wide_bytes(w->k));
+    }
+}
+
+/* down may be NULL. */
+static void give_scratch(bench *b, const lf_packed *w, const lf_packed *down)
+{
+    size_t tiles = 0;
+    b->scratch = (lf_scratch){0};
+    need(b, w, b->scratch.acts, INPUTS, &tiles);
+    if (down != NULL) {
+        need(b, down, b->scratch.hidden_acts, b->n_rows, &tiles);
+        bool tiled = lf_hidden_tiled(&b->kernels, w, down);
+        size_t rows = tiled ? b->n_groups : b->n_rows;
+        b->scratch.hidden = lft_guard(rows * w->n * sizeof(float), 64);
+    }
+    b->scratch.tiles = lft_guard(tiles, 64);
+    b->scratch.wide = lft_guard(THREADS * b->scratch.wide_bytes, 64);
+    b->pass = (lf_pass){.s = &b->scratch, .kernels = &b->kernels, .n = INPUTS};
+}
+
+static const lf_group several[] = {{2, 0, 1}, {0, 1, 3}, {1, 4, 40}};
+static const lf_group single[] = {{0, 0, 1}, {2, 1, 1}};
+static const lf_group all_tiles[] = {{1, 0, 13}, {2, 13, 31}};
+
+static void set_groups(bench *b, uint64_t *seed, const lf_group *groups, size_t n_groups)
+{
+    b->groups = groups;
+    b->n_groups = n_groups;
+    b->n_rows = groups[n_groups - 1].first + groups[n_groups - 1].n;
+    for (uint32_t r = 0; r < b->n_rows; r++) {
+        b->gather[r] = lft_below(seed, INPUTS);
+    }
+}
+
+static uint32_t slab_of(const bench *b, uint32_t row)
+{
+    size_t g = 0;
+    while (row >= b->groups[g].first + b->groups[g].n) {
+        g++;
+    }
+    return b->groups[g].slab;
+}
+
+/* ---- The products ---- */
+
+typedef struct job {
+    bench *b;
+    const lf_packed *w, *down;
+    const float *x;
+    float *y;
+} job;
+
+static void run_job(lf_team *team, void *ctx)
+{
+    job *j = ctx;
+    bench *b = j->b;
+    b->pass.team = team;
+    lf_acts acts;
+    memcpy(acts.rows, b->scratch.acts, sizeof acts.rows);
+    lf_acts_make(&b->pass, j->x, INPUTS, j->w->k, lf_format_bit(j->w), &acts);
+    if (j->down == NULL) {
+        lf_linear_groups(&b->pass, &acts, b->gather, b->groups, b->n_groups, j->w, j->y, j->w->n);
+        return;
+    }
+    lf_acts hidden;
+    lf_linear_hidden(&b->pass, &acts, b->gather, b->groups, b->n_groups, j->w, j->down, &hidden);
+    lf_linear_groups(&b->pass, &hidden, NULL, b->groups, b->n_groups, j->down, j->y, j->down->n);
+}
+
+static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed *down)
+{
+    const lf_packed *last = down != NULL ? down : w;
+    give_scratch(b, w, down);
+    float *x = lft_floats((size_t)INPUTS * w->k);
+    lft_activations(seed, (size_t)INPUTS * w->k, LFT_RANDOM, x);
+    float *y = lft_floats((size_t)b->n_rows * last->n);
+    lf_sched sched;
+    assert_int_equal(lf_sched_init(&sched, THREADS, NULL), LFM2_OK);
+    job j = {b, w, down, x, y};
+    lf_team_run(&sched, false, run_job, &j);
+    lf_sched_free(&sched);
+    float *first = lft_floats((size_t)2 * w->n), *want = lft_floats(last->n);
+    float *hidden = lft_floats(w->n);
+    for (uint32_t r = 0; r < b->n_rows; r++) {
+        const float *input = x + (size_t)b->gather[r] * w->k;
+        multiply_row(&b->kernels, w, slab_of(b, r), input, down != NULL ? first : want);
+        if (down != NULL) {
+            uint32_t nr = w->gemm->nr;
+            for (uint32_t c = 0; c < w->n; c += nr) {
+                b->kernels.ops.swiglu(nr, first + 2 * c, first + 2 * c + nr, hidden + c);
+            }
+            multiply_row(&b->kernels, down, slab_of(b, r), hidden, want);
+        }
+        if (lft_differs(last->n, y + (size_t)r * last->n, want) != last->n) {
+            fail_msg("%s, %s: row %u of %u", w->gemm->name, last->gemm->name, r, b->n_rows);
+        }
+    }
+    void *used[] = {
+        x, y, first, want, hidden, b->scratch.tiles, b->scratch.wide, b->scratch.hidden};
+    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) {
+        lft_unguard(used[i]);
+    }
+    for (size_t f = 0; f < LF_A_COUNT; f++) {
+        lft_unguard(b->scratch.acts[f]);
+        lft_unguard(b->scratch.hidden_acts[f]);
+    }
+}
+
+static void check_formats(const lf_kernels *kernels, uint64_t *seed, lf_wformat format,
+                          lf_wformat down_format, bool pair)
+{
+    const lf_group *sets[] = {several, single, all_tiles};
+    const size_t counts[] = {3, 2, 2};
+    uint32_t n = pair ? 256 : 16 * 18 + 5;
+    lf_packed w = make_matrix(seed, kernels, format, pair, n, 2560);
+    lf_packed down = {0};
+    if (pair) {
+        down = make_matrix(seed, kernels, down_format, false, 100, n);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        bench b = {.kernels = *kernels};
+        set_groups(&b, seed, sets[i], counts[i]);
+        check(&b, seed, &w, pair ? &down : NULL);
+    }
+    lft_unguard(w.owned);
+    lft_unguard(down.owned);
+}
+
+/* The tables of this CPU that have vectors, as a rule, and XNNPACK's. */
+static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
+{
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    size_t n_masks = lft_masks(masks);
+    for (size_t i = 0; i < n_masks && i < 4; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
+        body(&table, &seed);
+    }
+    lf_kernels table;
+    lf_kernels_init(&table, masks[0], LF_PICK_XNNPACK);
+    body(&table, &seed);
+}
+
+static void groups_of(const lf_kernels *kernels, uint64_t *seed)
+{
+    static const lf_wformat formats[] = {LF_W_Q4, LF_W_Q8, LF_W_Q5K, LF_W_Q6K, LF_W_F32};
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        check_formats(kernels, seed, formats[i], formats[i], false);
+    }
+}
+
+static void test_groups(void **state)
+{
+    (void)state;
+    with_tables(groups_of);
+}
+
+/* Formats whose kernels have tiles of one size and of two, with blocks and without. */
+static void hidden_of(const lf_kernels *kernels, uint64_t *seed)
+{
+    static const lf_wformat formats[][2] = {
+        {LF_W_Q4, LF_W_Q4},  {LF_W_Q8, LF_W_Q8},  {LF_W_Q6K, LF_W_Q6K}, {LF_W_Q4, LF_W_Q6K},
+        {LF_W_F16, LF_W_Q4}, {LF_W_Q4, LF_W_F32}, {LF_W_F32, LF_W_F32}};
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        check_formats(kernels, seed, formats[i][0], formats[i][1], true);
+    }
+}
+
+static void test_hidden(void **state)
+{
+    (void)state;
+    with_tables(hidden_of);
+}
+
+/* ---- How many panels a step has ---- */
+
+static size_t kilobytes(size_t k)
+{
+    return k << 10;
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    lf_gemm gemm = {.nr = 16, .wide_bytes = kilobytes};
+    static const struct {
+        bool pair;
+        uint32_t nr, kilobytes, step;
+    } cases[] = {{false, 16, 24, 16}, {false, 16, 25, 8},   {false, 16, 48, 8}, {false, 16, 49, 4},
+                 {false, 16, 192, 2}, {false, 16, 9999, 1}, {true, 16, 96, 4},  {true, 16, 97, 4},
+                 {true, 16, 9999, 4}, {true, 32, 97, 2},    {true, 32, 48, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        gemm.nr = cases[i].nr;
+        lf_packed w = {.gemm = &gemm, .k = cases[i].kilobytes, .pair = cases[i].pair};
+        assert_int_equal(lf_panels_a_step(&w, true), cases[i].step);
+        w.panel_bytes = kilobytes(cases[i].kilobytes);
+        assert_int_equal(lf_panels_a_step(&w, false), cases[i].step);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_steps),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
