@@ -241,7 +241,7 @@ static int32_t measure_many(lfm2_session *const *sessions, const int32_t *ids, c
 static int measure(lfm2_session *session, uint32_t chunk, const int32_t *ids, bench_test *t)
 {
     /* The first run of each kind touches memory that was never used: of a prompt, the working
-     * memory of its largest pass (some 70 MB), which a virtual machine's host may have to find. */
+     * memory of its largest pass, which a virtual machine's host may have to find. */
     bench_test warm = {.n_prompt = t->n_prompt < chunk ? t->n_prompt : chunk,
                        .n_gen = t->n_gen > 0};
     double unused = 0;
