@@ -115,7 +115,7 @@ static void rows_equal_scalar(void **state)
             for (int repeat = 0; repeat < 8; repeat++) {
                 float *x = random_row(&seed, k);
                 void *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b32_scalar, k, x);
-                assert_memory_equal(a, b, k / 32 * LF_X_DWORDS * 4);
+                assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
                 check_meaning(k, x, a);
                 lft_unguard(x);
                 lft_unguard(a);
@@ -141,10 +141,10 @@ static void double_rows_equal_scalar(void **state)
             float *x = random_row(&seed, k);
             uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8x2b32_scalar, k, x);
             uint32_t *once = lft_row(&lf_act_i8b32_scalar, k, x);
-            assert_memory_equal(a, b, k / 32 * 2 * LF_X_DWORDS * 4);
+            assert_memory_equal(a, b, k / 32 * 2 * LF_X_BYTES);
             for (size_t j = 0; j < k / 32; j++) {
                 const uint32_t *first = a + 2 * j * LF_X_DWORDS;
-                assert_memory_equal(first, once + j * LF_X_DWORDS, LF_X_DWORDS * 4);
+                assert_memory_equal(first, once + j * LF_X_DWORDS, LF_X_BYTES);
                 check_rest(x + 32 * j, first, first + LF_X_DWORDS);
             }
             lft_unguard(x);
@@ -171,7 +171,7 @@ static void half_rows_equal_scalar(void **state)
         for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
             float *x = random_row(&seed, k);
             uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b16_scalar, k, x);
-            assert_memory_equal(a, b, k / 32 * LF_X_DWORDS * 4);
+            assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
             for (size_t half = 0; half < k / 16; half++) {
                 const uint32_t *block = a + half / 2 * LF_X_DWORDS;
                 const int8_t *codes = (const int8_t *)(block + LF_X_CODES) + half % 2 * 16;
