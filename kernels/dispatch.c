@@ -75,11 +75,11 @@ static const lf_gemm *const gemms[] = {
 #if LF_ARCH_X86
     &lf_gemm_q4_avx512vnni,     &lf_gemms_q8_avx512vnni[0], &lf_gemms_q8_avx512vnni[1],
     &lf_gemms_q8_avx512vnni[2], &lf_gemms_k_avx512vnni[0],  &lf_gemms_k_avx512vnni[1],
-    &lf_gemms_k_avx512vnni[2],  &lf_gemm_q4_avxvnni,        &lf_gemms_q8_avxvnni[0],
-    &lf_gemms_q8_avxvnni[1],    &lf_gemms_q8_avxvnni[2],    &lf_gemms_k_avxvnni[0],
-    &lf_gemms_k_avxvnni[1],     &lf_gemms_k_avxvnni[2],     &lf_gemm_q4_avx2,
-    &lf_gemms_q8_avx2[0],       &lf_gemms_q8_avx2[1],       &lf_gemms_q8_avx2[2],
-    &lf_gemms_k_avx2[0],        &lf_gemms_k_avx2[1],        &lf_gemms_k_avx2[2],
+    &lf_gemms_k_avx512vnni[2],  &lf_gemm_q8_avxvnni,        &lf_gemms_int_avxvnni[0],
+    &lf_gemms_int_avxvnni[1],   &lf_gemms_int_avxvnni[2],   &lf_gemms_int_avxvnni[3],
+    &lf_gemms_int_avxvnni[4],   &lf_gemms_int_avxvnni[5],   &lf_gemm_q8_avx2,
+    &lf_gemms_int_avx2[0],      &lf_gemms_int_avx2[1],      &lf_gemms_int_avx2[2],
+    &lf_gemms_int_avx2[3],      &lf_gemms_int_avx2[4],      &lf_gemms_int_avx2[5],
     &lf_gemms_float_avx512[0],  &lf_gemms_float_avx512[1],  &lf_gemms_float_avx512[2],
     &lf_gemms_float_avx2[0],    &lf_gemms_float_avx2[1],    &lf_gemms_float_avx2[2],
     &lf_gemms_f32_x86[0],       &lf_gemms_f32_x86[1],       &lf_gemms_f32_x86[2],
@@ -189,6 +189,7 @@ static void init_x86(lf_kernels *table)
     if ((table->cpu & LF_CPU_AVX2) != 0) {
         table->ops = lf_ops_avx2;
         table->acts[LF_A_I8B32] = lf_act_i8b32_avx2;
+        table->acts[LF_A_I16B32] = lf_act_i16b32_avx2;
         table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_avx2;
         table->acts[LF_A_I8B16] = lf_act_i8b16_avx2;
         table->acts[LF_A_QD8] = lf_act_qd8_avx2;
@@ -199,7 +200,6 @@ static void init_x86(lf_kernels *table)
     if ((table->cpu & LF_CPU_AVX512) != 0) {
         table->ops = lf_ops_avx512;
         table->acts[LF_A_I8B32] = lf_act_i8b32_avx512;
-        table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_avx512;
         table->acts[LF_A_I8B16] = lf_act_i8b16_avx512;
         table->acts[LF_A_QD8] = lf_act_qd8_avx512;
     }
@@ -230,6 +230,7 @@ void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
     table->ops = lf_ops_scalar;
     table->acts[LF_A_F32] = lf_act_f32_scalar;
     table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;
+    table->acts[LF_A_I16B32] = lf_act_i16b32_scalar;
     table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_scalar;
     table->acts[LF_A_I8B16] = lf_act_i8b16_scalar;
     table->acts[LF_A_QD8] = lf_act_qd8_scalar;

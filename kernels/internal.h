@@ -40,10 +40,18 @@ enum {
     LF_X16_SCALE_HI,
     LF_X16_BIAS_HI
 };
-/* LF_A_I8X2B32: per 32 values two such blocks. The codes of the first are those of LF_A_I8B32;
- * those of the second are what rounding left, in units of scale / LF_X2_STEPS: at most half a unit,
- * so the codes reach 127 again. */
-#define LF_X2_STEPS   254.0f
+/* LF_A_I16B32 and LF_A_I8X2B32: per block of 32 two constants and 16 dwords of codes, tiles as
+ * above. LF_A_I16B32 has pairs of int16 codes, of each 4 values first the even ones, then the odd
+ * ones; LF_A_I8X2B32 the upper int8 of 32 codes, then the lower ones. LF_X2_MOST = 127 * 256, so
+ * that the upper one reaches 127. */
+enum {
+    LF_X2_INIT,  /* int32: -128 * sum of the codes */
+    LF_X2_SCALE, /* float */
+    LF_X2_CODES,
+    LF_X2_DWORDS = LF_X2_CODES + 16,
+    LF_X2_BYTES = LF_X2_DWORDS * 4
+};
+#define LF_X2_MOST    32512.0f
 #define LF_MAGIC      12582912.0f /* 1.5 * 2^23 */
 #define LF_MAGIC_BITS 0x4B400000
 
@@ -135,6 +143,15 @@ static inline float lf_block_scale(uint32_t amax)
         return lf_float(0x7FC00000u);
     }
     return amax >= LF_X_TINY ? lf_scale22(lf_float(amax) * (1.0f / 127.0f)) : 0.0f;
+}
+
+/* The same of LF_A_I16B32 and LF_A_I8X2B32. */
+static inline float lf_block_scale16(uint32_t amax)
+{
+    if (amax >= LF_X_HUGE) {
+        return lf_float(0x7FC00000u);
+    }
+    return amax >= LF_X_TINY ? lf_float(amax) * (1.0f / LF_X2_MOST) : 0.0f;
 }
 
 /* The dwords before the codes of a block of LF_A_I8B32, from its scale and the sum of its codes. */
@@ -275,15 +292,15 @@ void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel);
 
 /* scalar/act.c */
-extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar, lf_act_i8x2b32_scalar,
-    lf_act_i8b16_scalar;
+extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar, lf_act_i16b32_scalar,
+    lf_act_i8x2b32_scalar, lf_act_i8b16_scalar;
 size_t lf_row_bytes_f32(size_t k);
 size_t lf_row_bytes_i8b32(size_t k);
 size_t lf_tile_bytes_f32(size_t m, size_t k);
 size_t lf_tile_bytes_i8b32(size_t m, size_t k);
-size_t lf_row_bytes_i8x2b32(size_t k);
-size_t lf_tile_bytes_i8x2b32(size_t m, size_t k);
-void lf_tile_i8x2b32(size_t m, size_t k, const void *const *rows, void *tile);
+size_t lf_row_bytes_x2(size_t k);
+size_t lf_tile_bytes_x2(size_t m, size_t k);
+void lf_tile_x2(size_t m, size_t k, const void *const *rows, void *tile);
 void lf_quantize_f32(size_t k, const float *x, void *row);
 void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile);
 void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile);
@@ -291,6 +308,7 @@ void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile);
 /* Rows of the table of matrix kernels, by the file family that defines them. */
 enum {
     LF_GEMMS_SCALAR = 10,
+    LF_GEMMS_INT = 6,   /* LF_W_Q4, the two kinds of LF_W_I8G, LF_W_Q4K, LF_W_Q5K, LF_W_Q6K */
     LF_GEMMS_Q8 = 3,    /* LF_W_Q8 and the two kinds of LF_W_I8G */
     LF_GEMMS_K = 3,     /* LF_W_Q4K, LF_W_Q5K, LF_W_Q6K */
     LF_GEMMS_FLOAT = 3, /* LF_W_F32, LF_W_F16, LF_W_BF16 */
@@ -299,10 +317,9 @@ enum {
     LF_GEMMS_QB4W_ARM = 3
 };
 extern const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR];
-extern const lf_gemm lf_gemm_q4_avx2, lf_gemm_q4_avxvnni, lf_gemm_q4_avx512vnni;
-extern const lf_gemm lf_gemms_q8_avx2[LF_GEMMS_Q8], lf_gemms_q8_avxvnni[LF_GEMMS_Q8],
-    lf_gemms_q8_avx512vnni[LF_GEMMS_Q8];
-extern const lf_gemm lf_gemms_k_avx2[LF_GEMMS_K], lf_gemms_k_avxvnni[LF_GEMMS_K],
+extern const lf_gemm lf_gemms_int_avx2[LF_GEMMS_INT], lf_gemms_int_avxvnni[LF_GEMMS_INT];
+extern const lf_gemm lf_gemm_q8_avx2, lf_gemm_q8_avxvnni;
+extern const lf_gemm lf_gemm_q4_avx512vnni, lf_gemms_q8_avx512vnni[LF_GEMMS_Q8],
     lf_gemms_k_avx512vnni[LF_GEMMS_K];
 extern const lf_gemm lf_gemms_float_avx2[LF_GEMMS_FLOAT], lf_gemms_float_avx512[LF_GEMMS_FLOAT];
 
@@ -318,8 +335,8 @@ extern const lf_gemm lf_gemms_qb4w_arm[LF_GEMMS_QB4W_ARM], lf_gemm_f32_neonfma;
 void lf_ops_xnnpack_arm(uint32_t cpu, lf_ops *ops);
 
 /* x86/act_*.c */
-extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i8x2b32_avx2,
-    lf_act_i8x2b32_avx512, lf_act_i8b16_avx2, lf_act_i8b16_avx512;
+extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i16b32_avx2, lf_act_i8x2b32_avx2,
+    lf_act_i8b16_avx2, lf_act_i8b16_avx512;
 
 /* scalar/peak.c: both halves; x86/ and arm/peak_*.c: read, dot (with dot_ops), or both. */
 extern const lf_peak lf_peak_scalar, lf_peak_avx2, lf_peak_avxvnni, lf_peak_avx512,

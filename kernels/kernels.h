@@ -56,8 +56,9 @@ typedef enum {
 typedef enum {
     LF_A_F32,     /* as is */
     LF_A_I8B32,   /* symmetric int8, one f32 scale per 32, with the block's sum of codes */
-    LF_A_I8X2B32, /* two of these: the second holds what rounding to the first left over, about 16
-                     bits in all; for 8-bit weights, whose own error is no larger than int8's */
+    LF_A_I16B32,  /* symmetric int16, one f32 scale per 32: for 8-bit weights, whose own error is no
+                     larger than int8's */
+    LF_A_I8X2B32, /* the same numbers, each code as 256 * upper + lower int8 */
     LF_A_I8B16,   /* symmetric int8, one f32 scale per 16: for weights with scales per 16 */
     LF_A_QD8,     /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
     LF_A_COUNT
@@ -69,12 +70,12 @@ typedef enum {
 typedef struct lf_act {
     const char *name;
     lf_provider by;
-    uint32_t needs;                /* LF_CPU_* bits */
+    uint32_t needs; /* LF_CPU_* bits */
     /* Bytes of a block where every 32 values become one of their own: quantize of m * 32 values
      * makes m rows of 32, one block after another, and the tiles of a row's blocks, one after the
      * other, are the tile of the row; neither writes beyond m blocks. 0 where that is not so. */
     size_t block_bytes;
-    bool stacked; /* rows one after another, row_bytes apart, are their tile */
+    bool stacked;                  /* rows one after another, row_bytes apart, are their tile */
     size_t (*row_bytes)(size_t k); /* multiple of 64 */
     void (*quantize)(size_t k, const float *x, void *row);
     size_t (*tile_bytes)(size_t m, size_t k); /* multiple of 64, with the slack kernels over-read */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the activation formats in plain C: plain floats, and int8 with scales per 32 or 16. */
+/* Owns the activation formats in plain C: plain floats, int8 with scales per 32 or 16,
+ * int16 with scales per 32. */
 #include "kernels/internal.h"
 
 /* ---- LF_A_F32: rows of k floats, padded to 64 bytes -------------------------------------------
@@ -59,65 +60,59 @@ static uint32_t largest(const float *x, size_t n)
     return amax;
 }
 
-/* Codes of n values, and their sum; 0 where the largest magnitude cannot be used. With `rest` also
- * the codes of what rounding left. */
-static int32_t make_codes(const float *x, size_t n, uint32_t amax, int8_t *codes, int8_t *rest,
-                          int32_t *rest_sum)
+/* Codes of n values, at most `most`, and their sum; 0 where the largest magnitude cannot be used.
+ */
+static int32_t make_codes(const float *x, size_t n, uint32_t amax, float most, int32_t *codes)
 {
     int32_t sum = 0;
-    memset(codes, 0, n);
+    memset(codes, 0, n * sizeof *codes);
     if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
         return 0;
     }
-    float inverse = 127.0f / lf_float(amax);
+    float inverse = most / lf_float(amax);
     for (size_t i = 0; i < n; i++) {
         /* Adding the magic number rounds to nearest even. */
-        int32_t code = (int32_t)(lf_bits(x[i] * inverse + LF_MAGIC) - LF_MAGIC_BITS);
-        codes[i] = (int8_t)code;
-        sum += code;
-        if (rest != NULL) {
-            float left = fmaf(x[i], inverse, -(float)code) * LF_X2_STEPS;
-            code = (int32_t)(lf_bits(left + LF_MAGIC) - LF_MAGIC_BITS);
-            rest[i] = (int8_t)code;
-            *rest_sum += code;
-        }
+        codes[i] = (int32_t)(lf_bits(x[i] * inverse + LF_MAGIC) - LF_MAGIC_BITS);
+        sum += codes[i];
     }
     return sum;
 }
 
-/* One block: scale = amax / 127 rounded to 22 bits, code = round to even of x * (127 / amax). With
- * `rest`, a second block: code = round to even of what is left of x * (127 / amax), times 254. */
-static void quantize_block(const float *x, uint8_t *out, uint8_t *rest)
+static void put_codes(size_t n, const int32_t *codes, void *out)
 {
-    int8_t codes[32];
-    int8_t rest_codes[32] = {0};
-    int32_t rest_sum = 0;
-    uint32_t amax = largest(x, 32);
-    float scale = lf_block_scale(amax);
-    int32_t sum = make_codes(x, 32, amax, codes, rest != NULL ? rest_codes : NULL, &rest_sum);
-    lf_put_block(out, scale, sum);
-    memcpy(out + LF_X_CODES * 4, codes, sizeof codes);
-    if (rest != NULL) {
-        lf_put_block(rest, lf_scale22(scale * (1.0f / LF_X2_STEPS)), rest_sum);
-        memcpy(rest + LF_X_CODES * 4, rest_codes, sizeof rest_codes);
+    int8_t *bytes = out;
+    for (size_t i = 0; i < n; i++) {
+        bytes[i] = (int8_t)codes[i];
     }
 }
 
+/* scale = amax / 127 rounded to 22 bits, code = round to even of x * (127 / amax). */
 static void quantize_i8b32(size_t k, const float *x, void *row)
 {
-    for (size_t b = 0; b < k / 32; b++) {
-        quantize_block(x + b * 32, (uint8_t *)row + b * LF_X_BYTES, NULL);
+    uint8_t *out = row;
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X_BYTES) {
+        int32_t codes[32];
+        uint32_t amax = largest(x, 32);
+        int32_t sum = make_codes(x, 32, amax, 127.0f, codes);
+        lf_put_block(out, lf_block_scale(amax), sum);
+        put_codes(32, codes, out + LF_X_CODES * 4);
+    }
+}
+
+/* The rows' first blocks, then their second ones, and so on. */
+static void tile_blocks(size_t m, size_t blocks, size_t bytes, const void *const *rows, void *tile)
+{
+    uint8_t *out = tile;
+    for (size_t b = 0; b < blocks; b++) {
+        for (size_t i = 0; i < m; i++, out += bytes) {
+            memcpy(out, (const uint8_t *)rows[i] + b * bytes, bytes);
+        }
     }
 }
 
 void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile)
 {
-    uint8_t *out = tile;
-    for (size_t b = 0; b < k / 32; b++) {
-        for (size_t i = 0; i < m; i++, out += LF_X_BYTES) {
-            memcpy(out, (const uint8_t *)rows[i] + b * LF_X_BYTES, LF_X_BYTES);
-        }
-    }
+    tile_blocks(m, k / 32, LF_X_BYTES, rows, tile);
 }
 
 const lf_act lf_act_i8b32_scalar = {.name = "i8b32",
@@ -128,39 +123,80 @@ const lf_act lf_act_i8b32_scalar = {.name = "i8b32",
                                     .tile_bytes = lf_tile_bytes_i8b32,
                                     .tile = lf_tile_i8b32};
 
-/* ---- LF_A_I8X2B32: a row of LF_A_I8B32 of twice the length --------------------------------------
+/* ---- LF_A_I16B32, LF_A_I8X2B32 ----------------------------------------------------------------
  */
 
-size_t lf_row_bytes_i8x2b32(size_t k)
+size_t lf_row_bytes_x2(size_t k)
 {
-    return lf_row_bytes_i8b32(2 * k);
+    return lf_ceil(k / 32 * LF_X2_BYTES, 64);
 }
 
-size_t lf_tile_bytes_i8x2b32(size_t m, size_t k)
+size_t lf_tile_bytes_x2(size_t m, size_t k)
 {
-    return lf_tile_bytes_i8b32(m, 2 * k);
+    return lf_ceil(m * (k / 32) * LF_X2_BYTES, 64);
 }
 
-void lf_tile_i8x2b32(size_t m, size_t k, const void *const *rows, void *tile)
+void lf_tile_x2(size_t m, size_t k, const void *const *rows, void *tile)
 {
-    lf_tile_i8b32(m, 2 * k, rows, tile);
+    tile_blocks(m, k / 32, LF_X2_BYTES, rows, tile);
+}
+
+/* One block but for where its codes go: scale = amax / LF_X2_MOST, code = round to even of
+ * x * (LF_X2_MOST / amax). */
+static void make_x2(const float *x, int32_t *codes, uint8_t *out)
+{
+    uint32_t amax = largest(x, 32);
+    int32_t sum = make_codes(x, 32, amax, LF_X2_MOST, codes);
+    const uint32_t head[LF_X2_CODES] = {
+        [LF_X2_INIT] = (uint32_t)(-128 * sum), [LF_X2_SCALE] = lf_bits(lf_block_scale16(amax))};
+    memcpy(out, head, sizeof head);
+}
+
+static void quantize_i16b32(size_t k, const float *x, void *row)
+{
+    uint8_t *out = row;
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
+        int32_t codes[32];
+        int16_t words[32];
+        make_x2(x, codes, out);
+        for (size_t i = 0; i < 32; i++) {
+            words[i / 4 * 4 + i % 2 * 2 + i % 4 / 2] = (int16_t)codes[i];
+        }
+        memcpy(out + LF_X2_CODES * 4, words, sizeof words);
+    }
 }
 
 static void quantize_i8x2b32(size_t k, const float *x, void *row)
 {
-    for (size_t b = 0; b < k / 32; b++) {
-        uint8_t *out = (uint8_t *)row + b * 2 * LF_X_BYTES;
-        quantize_block(x + b * 32, out, out + LF_X_BYTES);
+    uint8_t *out = row;
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
+        int32_t codes[32];
+        int32_t upper[32];
+        make_x2(x, codes, out);
+        for (size_t i = 0; i < 32; i++) {
+            upper[i] = (codes[i] + 127 * 256 + 128) / 256 - 127; /* rounded */
+            codes[i] -= upper[i] * 256;
+        }
+        put_codes(32, upper, out + LF_X2_CODES * 4);
+        put_codes(32, codes, out + LF_X2_CODES * 4 + 32);
     }
 }
 
+const lf_act lf_act_i16b32_scalar = {.name = "i16b32",
+                                     .by = LF_BY_SCALAR,
+                                     .block_bytes = LF_X2_BYTES,
+                                     .row_bytes = lf_row_bytes_x2,
+                                     .quantize = quantize_i16b32,
+                                     .tile_bytes = lf_tile_bytes_x2,
+                                     .tile = lf_tile_x2};
+
 const lf_act lf_act_i8x2b32_scalar = {.name = "i8x2b32",
                                       .by = LF_BY_SCALAR,
-                                      .block_bytes = 2 * LF_X_BYTES,
-                                      .row_bytes = lf_row_bytes_i8x2b32,
+                                      .block_bytes = LF_X2_BYTES,
+                                      .row_bytes = lf_row_bytes_x2,
                                       .quantize = quantize_i8x2b32,
-                                      .tile_bytes = lf_tile_bytes_i8x2b32,
-                                      .tile = lf_tile_i8x2b32};
+                                      .tile_bytes = lf_tile_bytes_x2,
+                                      .tile = lf_tile_x2};
 
 /* ---- LF_A_I8B16: rows and tiles have the sizes of LF_A_I8B32 ------------------------------------
  */
@@ -169,11 +205,11 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 {
     for (size_t h = 0; h < k / 16; h++) {
         uint8_t *out = (uint8_t *)row + h / 2 * LF_X_BYTES;
-        int8_t codes[16];
+        int32_t codes[16];
         uint32_t amax = largest(x + h * 16, 16);
-        int32_t sum = make_codes(x + h * 16, 16, amax, codes, NULL, NULL);
+        int32_t sum = make_codes(x + h * 16, 16, amax, 127.0f, codes);
         lf_put_half(out, h & 1, lf_block_scale(amax), sum);
-        memcpy(out + LF_X_CODES * 4 + (h & 1) * 16, codes, sizeof codes);
+        put_codes(16, codes, out + LF_X_CODES * 4 + (h & 1) * 16);
     }
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the truth of the integer matrix kernels: per block or group, in order of k,
  * acc = fma((float)isum * activation scale, weight scale, acc), with isum exact; with minimums then
- * acc = fma(-(code sum * activation scale), minimum, acc). LF_A_I8X2B32 gives each block of weights
- * two steps, first plane first. */
+ * acc = fma(-(code sum * activation scale), minimum, acc). */
 #include "kernels/internal.h"
 #include "kernels/scalar/gemm.h"
 
@@ -32,21 +31,31 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
     }
 }
 
-/* Adds one block of weights; its `planes` blocks of activations are m blocks apart. Groups of 16
- * meet LF_A_I8B16. */
-static void add_block(const block *w, size_t planes, const uint32_t *x, size_t m, float acc[LF_NR])
+/* Adds one block of weights to a row; x is its block of LF_A_I8B32, for groups of 16 of
+ * LF_A_I8B16. */
+static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
 {
     if (w->group == 16) {
         add_group(w, 0, x, lf_float(x[LF_X16_SCALE_LO]), acc);
         add_group(w, 16, x, lf_float(x[LF_X16_SCALE_HI]), acc);
         return;
     }
-    for (size_t plane = 0; plane < planes; plane++) {
-        const uint32_t *p = x + plane * LF_X_DWORDS * m;
-        add_group(w, 0, p, lf_float(p[LF_X_SCALE]), acc);
-    }
+    add_group(w, 0, x, lf_float(x[LF_X_SCALE]), acc);
     for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
         acc[c] = fmaf(-lf_float(x[LF_X_SUM]), w->mins[c], acc[c]);
+    }
+}
+
+/* The same of LF_A_I16B32. */
+static void add_block16(const block *w, const uint32_t *x, float acc[LF_NR])
+{
+    for (size_t c = 0; c < LF_NR; c++) {
+        int32_t isum = 0;
+        for (size_t i = 0; i < 32; i++) {
+            uint32_t pair = x[LF_X2_CODES + i / 4 * 2 + i % 2];
+            isum += (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu) * w->w[i][c];
+        }
+        acc[c] = fmaf((float)isum * lf_float(x[LF_X2_SCALE]), w->scales[0][c], acc[c]);
     }
 }
 
@@ -178,8 +187,8 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
 
 typedef void (*load_fn)(const uint8_t *panel, size_t k, size_t b, block *out);
 
-/* `planes`: activation blocks that meet each block of weights. */
-static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_t panel_bytes,
+/* `dwords`: of a block of activations, which tells their form. */
+static void gemm(load_fn load, size_t dwords, size_t group, bool has_mins, size_t panel_bytes,
                  size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
                  size_t c_stride)
 {
@@ -189,9 +198,9 @@ static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_
         float acc[LF_SCALAR_MR][LF_NR] = {{0}};
         for (size_t b = 0; b < k / 32; b++) {
             load(panel, k, b, &w);
-            const uint32_t *x = (const uint32_t *)tile + b * planes * LF_X_DWORDS * m;
+            const uint32_t *x = (const uint32_t *)tile + b * dwords * m;
             for (size_t i = 0; i < m; i++) {
-                add_block(&w, planes, x + i * LF_X_DWORDS, m, acc[i]);
+                (dwords == LF_X2_DWORDS ? add_block16 : add_block)(&w, x + i * dwords, acc[i]);
             }
         }
         size_t columns = n - n0 < LF_NR ? n - n0 : LF_NR;
@@ -205,41 +214,47 @@ static void gemm(load_fn load, size_t planes, size_t group, bool has_mins, size_
 void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
                        size_t c_stride)
 {
-    gemm(load_q4, 1, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q4, LF_X_DWORDS, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
                        size_t c_stride)
 {
-    gemm(load_q8, 2, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q8, LF_X2_DWORDS, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c,
+         c_stride);
 }
 
 void lf_gemm_q4k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride)
 {
-    gemm(load_q4k, 1, 32, true, lf_panel_bytes_q4k(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q4k, LF_X_DWORDS, 32, true, lf_panel_bytes_q4k(k), m, n, k, tile, panels, c,
+         c_stride);
 }
 
 void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride)
 {
-    gemm(load_q5k, 1, 32, true, lf_panel_bytes_q5k(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q5k, LF_X_DWORDS, 32, true, lf_panel_bytes_q5k(k), m, n, k, tile, panels, c,
+         c_stride);
 }
 
 void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride)
 {
-    gemm(load_q6k, 1, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_q6k, LF_X_DWORDS, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c,
+         c_stride);
 }
 
 void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride)
 {
-    gemm(load_i8g, 1, 32, false, lf_panel_bytes_i8g(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_i8g, LF_X_DWORDS, 32, false, lf_panel_bytes_i8g(k), m, n, k, tile, panels, c,
+         c_stride);
 }
 
 void lf_gemm_i8gm_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                          float *c, size_t c_stride)
 {
-    gemm(load_i8g, 1, 32, true, lf_panel_bytes_i8gm(k), m, n, k, tile, panels, c, c_stride);
+    gemm(load_i8g, LF_X_DWORDS, 32, true, lf_panel_bytes_i8gm(k), m, n, k, tile, panels, c,
+         c_stride);
 }

@@ -13,7 +13,7 @@
 
 const lf_gemm lf_gemms_scalar[LF_GEMMS_SCALAR] = {
     ROW(i8b32, LF_A_I8B32, q4, LF_W_Q4, false, 32, true, lf_panel_bytes_q4, lf_pack_q4),
-    ROW(i8x2b32, LF_A_I8X2B32, q8, LF_W_Q8, false, 32, true, lf_panel_bytes_q8, lf_pack_q8),
+    ROW(i16b32, LF_A_I16B32, q8, LF_W_Q8, false, 32, true, lf_panel_bytes_q8, lf_pack_q8),
     ROW(i8b32, LF_A_I8B32, q4k, LF_W_Q4K, false, 256, true, lf_panel_bytes_q4k, lf_pack_q4k),
     ROW(i8b32, LF_A_I8B32, q5k, LF_W_Q5K, false, 256, true, lf_panel_bytes_q5k, lf_pack_q5k),
     ROW(i8b16, LF_A_I8B16, q6k, LF_W_Q6K, false, 256, true, lf_panel_bytes_q6k, lf_pack_q6k),

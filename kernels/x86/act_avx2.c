@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_A_I8B32, LF_A_I8X2B32 and LF_A_I8B16 for AVX2; scalar/act.c defines
- * it. */
+/* Owns the quantisation of every int form of activations of our own for AVX2; scalar/act.c defines
+ * them. */
 #include "kernels/x86/unroll.h"
 
 /* Sum of 16 signed bytes. */
@@ -24,60 +24,41 @@ LF_INLINE uint32_t largest(__m256i m)
     return (uint32_t)_mm_cvtsi128_si32(h);
 }
 
-/* codes: 4 x 8 dwords. */
-LF_INLINE void put_codes(uint8_t *out, float scale, const __m256i *codes)
+/* The values of a block, and the bits of the largest magnitude. */
+LF_INLINE uint32_t load_block(const float *x, __m256 *v)
 {
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    const __m256i low = _mm256_packs_epi32(codes[0], codes[1]);
-    const __m256i high = _mm256_packs_epi32(codes[2], codes[3]);
-    const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
-    lf_put_block(out, scale,
-                 sum_codes(_mm256_castsi256_si128(bytes)) +
-                     sum_codes(_mm256_extracti128_si256(bytes, 1)));
-    _mm256_storeu_si256((__m256i *)(void *)(out + LF_X_CODES * 4), bytes);
+    __m256i most = _mm256_setzero_si256();
+    for (size_t i = 0; i < 4; i++) {
+        v[i] = _mm256_loadu_ps(x + 8 * i);
+        most = _mm256_max_epu32(most, magnitudes(v[i]));
+    }
+    return largest(most);
 }
 
-LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
+static void quantize_i8b32(size_t k, const float *x, void *row)
 {
-    const size_t step = (twice ? 2 : 1) * LF_X_BYTES;
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     uint8_t *out = row;
-    for (size_t b = 0; b < k / 32; b++, x += 32, out += step) {
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X_BYTES) {
         __m256 v[4];
-        __m256i most[4], codes[4];
-        for (size_t i = 0; i < 4; i++) {
-            v[i] = _mm256_loadu_ps(x + 8 * i);
-            most[i] = magnitudes(v[i]);
-        }
-        const uint32_t amax = largest(_mm256_max_epu32(_mm256_max_epu32(most[0], most[1]),
-                                                       _mm256_max_epu32(most[2], most[3])));
+        const uint32_t amax = load_block(x, v);
         if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
-            (twice ? lf_act_i8x2b32_scalar : lf_act_i8b32_scalar).quantize(32, x, out);
+            lf_act_i8b32_scalar.quantize(32, x, out);
             continue;
         }
         const __m256 inverse = _mm256_set1_ps(127.0f / lf_float(amax));
-        const float scale = lf_block_scale(amax);
+        __m256i codes[4];
         for (size_t i = 0; i < 4; i++) {
             codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
         }
-        put_codes(out, scale, codes);
-        if (twice) { /* codes of what this rounding left */
-            for (size_t i = 0; i < 4; i++) {
-                const __m256 left = _mm256_fmsub_ps(v[i], inverse, _mm256_cvtepi32_ps(codes[i]));
-                codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(left, _mm256_set1_ps(LF_X2_STEPS)));
-            }
-            put_codes(out + LF_X_BYTES, lf_scale22(scale * (1.0f / LF_X2_STEPS)), codes);
-        }
+        const __m256i low = _mm256_packs_epi32(codes[0], codes[1]);
+        const __m256i high = _mm256_packs_epi32(codes[2], codes[3]);
+        const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
+        lf_put_block(out, lf_block_scale(amax),
+                     sum_codes(_mm256_castsi256_si128(bytes)) +
+                         sum_codes(_mm256_extracti128_si256(bytes, 1)));
+        _mm256_storeu_si256((__m256i *)(void *)(out + LF_X_CODES * 4), bytes);
     }
-}
-
-static void quantize_once(size_t k, const float *x, void *row)
-{
-    quantize(false, k, x, row);
-}
-
-static void quantize_twice(size_t k, const float *x, void *row)
-{
-    quantize(true, k, x, row);
 }
 
 const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
@@ -85,18 +66,100 @@ const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
                                   .needs = LF_CPU_AVX2,
                                   .block_bytes = LF_X_BYTES,
                                   .row_bytes = lf_row_bytes_i8b32,
-                                  .quantize = quantize_once,
+                                  .quantize = quantize_i8b32,
                                   .tile_bytes = lf_tile_bytes_i8b32,
                                   .tile = lf_tile_i8b32};
+
+/* ---- LF_A_I16B32, LF_A_I8X2B32 ---- */
+
+/* The codes in order, as 2 x 16 words, and the dwords before them; false: neither, for there is a
+ * magnitude that the scalar form is for. */
+LF_INLINE bool make_words(const float *x, __m256i *words, uint8_t *out)
+{
+    __m256 v[4];
+    const uint32_t amax = load_block(x, v);
+    if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
+        return false;
+    }
+    const __m256 inverse = _mm256_set1_ps(LF_X2_MOST / lf_float(amax));
+    __m256i sum = _mm256_setzero_si256();
+    for (size_t i = 0; i < 2; i++) {
+        const __m256i two =
+            _mm256_packs_epi32(_mm256_cvtps_epi32(_mm256_mul_ps(v[2 * i], inverse)),
+                               _mm256_cvtps_epi32(_mm256_mul_ps(v[2 * i + 1], inverse)));
+        words[i] = _mm256_permute4x64_epi64(two, _MM_SHUFFLE(3, 1, 2, 0));
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words[i], _mm256_set1_epi16(1)));
+    }
+    __m128i h = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    h = _mm_add_epi32(h, _mm_shuffle_epi32(h, _MM_SHUFFLE(1, 0, 3, 2)));
+    h = _mm_add_epi32(h, _mm_shuffle_epi32(h, _MM_SHUFFLE(2, 3, 0, 1)));
+    const uint32_t head[LF_X2_CODES] = {[LF_X2_INIT] = (uint32_t)(-128 * _mm_cvtsi128_si32(h)),
+                                        [LF_X2_SCALE] = lf_bits(lf_block_scale16(amax))};
+    memcpy(out, head, sizeof head);
+    return true;
+}
+
+static void quantize_i16b32(size_t k, const float *x, void *row)
+{
+    enum { EVEN_ODD = _MM_SHUFFLE(3, 1, 2, 0) };
+    uint8_t *out = row;
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
+        __m256i words[2];
+        if (!make_words(x, words, out)) {
+            lf_act_i16b32_scalar.quantize(32, x, out);
+            continue;
+        }
+        for (size_t i = 0; i < 2; i++) {
+            const __m256i low = _mm256_shufflelo_epi16(words[i], EVEN_ODD);
+            _mm256_storeu_si256((__m256i *)(void *)(out + LF_X2_CODES * 4 + 32 * i),
+                                _mm256_shufflehi_epi16(low, EVEN_ODD));
+        }
+    }
+}
+
+LF_INLINE __m256i words_to_bytes(__m256i first, __m256i second)
+{
+    return _mm256_permute4x64_epi64(_mm256_packs_epi16(first, second), _MM_SHUFFLE(3, 1, 2, 0));
+}
+
+static void quantize_i8x2b32(size_t k, const float *x, void *row)
+{
+    uint8_t *out = row;
+    for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
+        __m256i words[2], upper[2], lower[2];
+        if (!make_words(x, words, out)) {
+            lf_act_i8x2b32_scalar.quantize(32, x, out);
+            continue;
+        }
+        for (size_t i = 0; i < 2; i++) {
+            upper[i] = _mm256_srai_epi16(_mm256_add_epi16(words[i], _mm256_set1_epi16(128)), 8);
+            lower[i] = _mm256_sub_epi16(words[i], _mm256_slli_epi16(upper[i], 8));
+        }
+        uint8_t *codes = out + LF_X2_CODES * 4;
+        _mm256_storeu_si256((__m256i *)(void *)codes, words_to_bytes(upper[0], upper[1]));
+        _mm256_storeu_si256((__m256i *)(void *)(codes + 32), words_to_bytes(lower[0], lower[1]));
+    }
+}
+
+const lf_act lf_act_i16b32_avx2 = {.name = "i16b32",
+                                   .by = LF_BY_LFM2,
+                                   .needs = LF_CPU_AVX2,
+                                   .block_bytes = LF_X2_BYTES,
+                                   .row_bytes = lf_row_bytes_x2,
+                                   .quantize = quantize_i16b32,
+                                   .tile_bytes = lf_tile_bytes_x2,
+                                   .tile = lf_tile_x2};
 
 const lf_act lf_act_i8x2b32_avx2 = {.name = "i8x2b32",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX2,
-                                    .block_bytes = 2 * LF_X_BYTES,
-                                    .row_bytes = lf_row_bytes_i8x2b32,
-                                    .quantize = quantize_twice,
-                                    .tile_bytes = lf_tile_bytes_i8x2b32,
-                                    .tile = lf_tile_i8x2b32};
+                                    .block_bytes = LF_X2_BYTES,
+                                    .row_bytes = lf_row_bytes_x2,
+                                    .quantize = quantize_i8x2b32,
+                                    .tile_bytes = lf_tile_bytes_x2,
+                                    .tile = lf_tile_x2};
+
+/* ---- LF_A_I8B16 ---- */
 
 static void quantize_i8b16(size_t k, const float *x, void *row)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_A_I8B32, LF_A_I8X2B32 and LF_A_I8B16 for AVX-512; scalar/act.c
- * defines it. */
+/* Owns the quantisation of LF_A_I8B32 and LF_A_I8B16 for AVX-512; scalar/act.c defines it. */
 #include "kernels/x86/unroll.h"
 
 enum { LOT = 16 }; /* blocks whose scales are computed together, one in each lane */
@@ -72,12 +71,11 @@ LF_INLINE __m512 scale22(__m512 scale)
 
 /* n <= LOT blocks. Blocks without a usable magnitude have an inverse of 0: all their codes become
  * 0, those of infinities and NaN because the conversion gives 0x80000000 for them. */
-LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t *out)
+LF_INLINE void quantize_lot(size_t n, const float *x, uint8_t *out)
 {
-    const size_t step = (twice ? 2 : 1) * LF_X_BYTES;
     _Alignas(64) uint32_t amax[LOT] = {0};
     _Alignas(64) float inverses[LOT];
-    _Alignas(64) int32_t sums[2][LOT] = {{0}}; /* [plane][block] */
+    _Alignas(64) int32_t sums[LOT] = {0};
     for (size_t b = 0; b < n; b++) {
         amax[b] = largest(_mm512_max_epu32(magnitudes(x + b * 32), magnitudes(x + b * 32 + 16)));
     }
@@ -90,63 +88,33 @@ LF_INLINE void quantize_lot(const bool twice, size_t n, const float *x, uint8_t 
     scale = _mm512_mask_mov_ps(scale22(scale), huge,
                                _mm512_castsi512_ps(_mm512_set1_epi32(0x7FC00000)));
     _mm512_store_ps(inverses, _mm512_maskz_div_ps(usable, _mm512_set1_ps(127.0f), most));
-    __m256i fours[2][4] = {{{0}}};
+    __m256i fours[4] = {{0}};
     for (size_t b = 0; b < n; b++) {
         const __m512 v0 = _mm512_loadu_ps(x + b * 32), v1 = _mm512_loadu_ps(x + b * 32 + 16);
         const __m512 inverse = _mm512_set1_ps(inverses[b]);
         const __m512i c0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, inverse));
         const __m512i c1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, inverse));
         const __m256i codes = to_bytes(c0, c1);
-        uint8_t *at = out + b * step + LF_X_CODES * 4;
+        uint8_t *at = out + b * LF_X_BYTES + LF_X_CODES * 4;
         _mm256_storeu_si256((__m256i *)(void *)at, codes);
-        fours[0][b % 4] = sum_fours(codes);
-        if (twice) { /* codes of what this rounding left */
-            const __m512 steps = _mm512_set1_ps(LF_X2_STEPS);
-            const __m512 r0 = _mm512_fmsub_ps(v0, inverse, _mm512_cvtepi32_ps(c0));
-            const __m512 r1 = _mm512_fmsub_ps(v1, inverse, _mm512_cvtepi32_ps(c1));
-            const __m256i rest = to_bytes(_mm512_cvtps_epi32(_mm512_mul_ps(r0, steps)),
-                                          _mm512_cvtps_epi32(_mm512_mul_ps(r1, steps)));
-            _mm256_storeu_si256((__m256i *)(void *)(at + LF_X_BYTES), rest);
-            fours[1][b % 4] = sum_fours(rest);
-        }
+        fours[b % 4] = sum_fours(codes);
         if (b % 4 == 3 || b + 1 == n) {
-            sum_blocks(fours[0], sums[0] + b / 4 * 4);
-            if (twice) {
-                sum_blocks(fours[1], sums[1] + b / 4 * 4);
-            }
+            sum_blocks(fours, sums + b / 4 * 4);
         }
     }
     heads h;
-    make_heads(scale, sums[0], &h);
+    make_heads(scale, sums, &h);
     for (size_t b = 0; b < n; b++) {
-        put_head(&h, b, out + b * step);
-    }
-    if (twice) {
-        const __m512 fine = _mm512_mul_ps(scale, _mm512_set1_ps(1.0f / LF_X2_STEPS));
-        make_heads(_mm512_mask_mov_ps(scale22(fine), huge, fine), sums[1], &h);
-        for (size_t b = 0; b < n; b++) {
-            put_head(&h, b, out + b * step + LF_X_BYTES);
-        }
+        put_head(&h, b, out + b * LF_X_BYTES);
     }
 }
 
-LF_INLINE void quantize(const bool twice, size_t k, const float *x, void *row)
+static void quantize_i8b32(size_t k, const float *x, void *row)
 {
-    const size_t step = (twice ? 2 : 1) * LF_X_BYTES;
     for (size_t b = 0; b < k / 32; b += LOT) {
         const size_t n = k / 32 - b < LOT ? k / 32 - b : LOT;
-        quantize_lot(twice, n, x + b * 32, (uint8_t *)row + b * step);
+        quantize_lot(n, x + b * 32, (uint8_t *)row + b * LF_X_BYTES);
     }
-}
-
-static void quantize_once(size_t k, const float *x, void *row)
-{
-    quantize(false, k, x, row);
-}
-
-static void quantize_twice(size_t k, const float *x, void *row)
-{
-    quantize(true, k, x, row);
 }
 
 const lf_act lf_act_i8b32_avx512 = {.name = "i8b32",
@@ -154,18 +122,9 @@ const lf_act lf_act_i8b32_avx512 = {.name = "i8b32",
                                     .needs = LF_CPU_AVX512,
                                     .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
-                                    .quantize = quantize_once,
+                                    .quantize = quantize_i8b32,
                                     .tile_bytes = lf_tile_bytes_i8b32,
                                     .tile = lf_tile_i8b32};
-
-const lf_act lf_act_i8x2b32_avx512 = {.name = "i8x2b32",
-                                      .by = LF_BY_LFM2,
-                                      .needs = LF_CPU_AVX512,
-                                      .block_bytes = 2 * LF_X_BYTES,
-                                      .row_bytes = lf_row_bytes_i8x2b32,
-                                      .quantize = quantize_twice,
-                                      .tile_bytes = lf_tile_bytes_i8x2b32,
-                                      .tile = lf_tile_i8x2b32};
 
 /* Sum of 16 signed bytes. */
 LF_INLINE int32_t sum_codes(__m128i codes)

@@ -36,7 +36,7 @@ LF_INLINE __m512i k_codes(const int bits, const uint8_t *codes, const size_t g)
 LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
                      const size_t g, __m512i *v)
 {
-    lf_vnni_dot(m, x + LF_X_CODES + g, k_codes(bits, codes, g), v);
+    lf_vnni_dot(m, x + LF_X_CODES + g, LF_X_DWORDS, k_codes(bits, codes, g), v);
 }
 
 /* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ LF_INLINE void wide_dots(const size_t m, const uint32_t *x, const uint8_t *codes
                          const size_t first, const size_t end, __m512i *v)
 {
     for (size_t g = first; g < end; g++) {
-        lf_vnni_dot(m, x + LF_X_CODES + g, _mm512_load_si512(codes + g * 64), v);
+        lf_vnni_dot(m, x + LF_X_CODES + g, LF_X_DWORDS, _mm512_load_si512(codes + g * 64), v);
     }
 }
 

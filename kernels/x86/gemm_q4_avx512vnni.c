@@ -12,8 +12,9 @@ LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes,
     lf_vnni_start(m, x + LF_X_INIT4, v);
     for (size_t g = 0; g < 4; g++) {
         __m512i w = _mm512_load_si512(codes + g * 64);
-        lf_vnni_dot(m, x + LF_X_CODES + g, _mm512_and_si512(w, low), v);
-        lf_vnni_dot(m, x + LF_X_CODES + 4 + g, _mm512_and_si512(_mm512_srli_epi32(w, 4), low), v);
+        lf_vnni_dot(m, x + LF_X_CODES + g, LF_X_DWORDS, _mm512_and_si512(w, low), v);
+        lf_vnni_dot(m, x + LF_X_CODES + 4 + g, LF_X_DWORDS,
+                    _mm512_and_si512(_mm512_srli_epi32(w, 4), low), v);
     }
     lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }

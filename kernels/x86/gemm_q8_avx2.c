@@ -1,31 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q8 and LF_W_I8G x LF_A_I8B32 for AVX2: vpmaddubsw of the weights' magnitudes with the
- * activations under the weights' signs; a pair is at most 2 * 128 * 127 = 32512, so 16 bits hold it
- * and vpmaddwd widens every step. */
-#include "kernels/x86/unroll.h"
+/*
+ * Owns LF_W_Q8 x LF_A_I16B32 for AVX2. A product of two bytes fits no 16 bits beside another, so
+ * weights become words either way; then activations of 16 bits cost nothing more. Of each 4 bytes
+ * of a column the even and the odd ones are a pair of words.
+ */
+#include "kernels/x86/ymm_run.h"
 
-#define LF_YMM_MR   4
-#define LF_YMM_TILE "4x16c4"
+enum { Q8_WIDE = 2 * LF_Q8_CODES };
 
-LF_INLINE __m256i ymm_start(uint32_t init)
+LF_INLINE __m256i even_words(__m256i bytes)
 {
-    (void)init;
-    return _mm256_set1_epi32(LF_MAGIC_BITS); /* the products are signed: nothing to correct */
+    return _mm256_and_si256(bytes, _mm256_set1_epi16(0xFF));
 }
 
-LF_INLINE __m256i ymm_dot(__m256i v, __m256i bytes, __m256i a)
+LF_INLINE __m256i odd_words(__m256i bytes)
 {
-    const __m256i w = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(a, w));
-    return lf_keep(_mm256_add_epi32(v, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
+    return _mm256_srli_epi16(bytes, 8);
 }
 
-LF_INLINE __m256i ymm_sum(__m256i v, uint32_t init)
+/* The even words of both halves, then the odd ones, group after group. */
+LF_INLINE void q8_widen(const uint8_t *codes, uint8_t *wide)
 {
-    (void)init;
-    return v;
+    for (size_t g = 0; g < 8; g++) {
+        const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
+        lf_store_ymm(wide + g * 128, even_words(w0));
+        lf_store_ymm(wide + g * 128 + 32, even_words(w1));
+        lf_store_ymm(wide + g * 128 + 64, odd_words(w0));
+        lf_store_ymm(wide + g * 128 + 96, odd_words(w1));
+    }
 }
+
+LF_INLINE void step(const size_t m, const uint32_t *x, __m256i w0, __m256i w1, const bool starts,
+                    __m256i *s)
+{
+#define F(i)                                                                                       \
+    if (starts) {                                                                                  \
+        LF_YMM_FIRST("vpmaddwd", w0, w1, x[(i)*LF_X2_DWORDS], s[2 * (i)], s[2 * (i) + 1]);         \
+    } else {                                                                                       \
+        LF_YMM_NEXT("vpmaddwd", "vpaddd", w0, w1, x[(i)*LF_X2_DWORDS], s[2 * (i)], s[2 * (i) + 1]) \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const uint8_t *codes,
+                       __m256i *s)
+{
+    if (wide) {
+        LF_YMM_RUNS("vpmaddwd", "vpaddd", "72", LF_X2_DWORDS, 16, m, x + LF_X2_CODES, codes, s)
+    } else {
+        for (size_t g = 0; g < 8; g++) {
+            const uint32_t *pairs = x + LF_X2_CODES + 2 * g;
+            const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
+            step(m, pairs, even_words(w0), even_words(w1), g == 0, s);
+            step(m, pairs + 1, odd_words(w0), odd_words(w1), false, s);
+        }
+    }
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256i init = _mm256_set1_epi32((int32_t)x[(i)*LF_X2_DWORDS + LF_X2_INIT]);         \
+        s[2 * (i)] = _mm256_add_epi32(s[2 * (i)], init);                                           \
+        s[2 * (i) + 1] = _mm256_add_epi32(s[2 * (i) + 1], init);                                   \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+_Static_assert(LF_X2_BYTES == 72, "as written in q8_sums");
 
 #include "kernels/x86/gemm_q8_ymm.h"
 
-const lf_gemm lf_gemms_q8_avx2[LF_GEMMS_Q8] = LF_Q8_YMM_ROWS("avx2", LF_CPU_AVX2);
+const lf_gemm lf_gemm_q8_avx2 =
+    LF_YMM_ROW(i16b32, LF_A_I16B32, LF_W_Q8, q8, q8, false, 32, true, "avx2", LF_CPU_AVX2);

@@ -1,34 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns LF_W_Q8 x LF_A_I8X2B32 and LF_W_I8G x LF_A_I8B32 for AVX-512 VNNI: codes + 128 are the
- * unsigned operand of vpdpbusd, the sums start at -128 * sum of the activation codes. */
+ * unsigned operand of vpdpbusd, -128 * sum of the activation codes is added. */
 #include "kernels/x86/vnni512.h"
 
-/* v[i] += a block. */
-LF_INLINE void q8_dot(const size_t m, const uint32_t *x, const uint8_t *codes, __m512i *v)
+/* v[i] += a block of weights times 8 dwords of codes from x on, of each row `stride` further. */
+LF_INLINE void q8_dot(const size_t m, const uint32_t *x, const size_t stride, const uint8_t *codes,
+                      __m512i *v)
 {
     for (size_t g = 0; g < 8; g++) {
-        lf_vnni_dot(m, x + LF_X_CODES + g, _mm512_load_si512(codes + g * 64), v);
+        lf_vnni_dot(m, x + g, stride, _mm512_load_si512(codes + g * 64), v);
     }
 }
 
 /* ---- LF_W_Q8 -----------------------------------------------------------------------------------
  */
 
-LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
-                        __m512 *acc)
+/* The upper plane's sums, times 256, go on with the lower plane. */
+LF_INLINE void q8_planes(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
+                         __m512 *acc)
 {
     __m512i v[12];
-    lf_vnni_start(m, x + LF_X_INIT8, v);
-    q8_dot(m, x, codes, v);
-    lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
-}
-
-/* The same block of weights times both activation blocks of LF_A_I8X2B32. */
-LF_INLINE void q8_pair(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
-                       __m512 *acc)
-{
-    q8_block(m, x, codes, scale, acc);
-    q8_block(m, x + LF_X_DWORDS * m, codes, scale, acc);
+#define F(i) v[i] = _mm512_setzero_si512();
+    LF_EACH_ROW(m, F)
+#undef F
+    q8_dot(m, x + LF_X2_CODES, LF_X2_DWORDS, codes, v);
+#define F(i)                                                                                       \
+    v[i] = _mm512_add_epi32(_mm512_slli_epi32(v[i], 8),                                            \
+                            _mm512_set1_epi32((int32_t)x[(i)*LF_X2_DWORDS + LF_X2_INIT]));
+    LF_EACH_ROW(m, F)
+#undef F
+    q8_dot(m, x + LF_X2_CODES + 8, LF_X2_DWORDS, codes, v);
+#define F(i)                                                                                       \
+    acc[i] = _mm512_fmadd_ps(                                                                      \
+        _mm512_mul_ps(_mm512_cvtepi32_ps(v[i]),                                                    \
+                      _mm512_set1_ps(lf_load_f32(x + (i)*LF_X2_DWORDS + LF_X2_SCALE))),            \
+        scale, acc[i]);
+    LF_EACH_ROW(m, F)
+#undef F
 }
 
 LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
@@ -41,14 +49,14 @@ LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, cons
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
             lf_prefetch(m, super, LF_Q8_SUPER);
-            q8_pair(m, x, super + 64, lf_load_half16(super), acc);
-            x += 2 * LF_X_DWORDS * m;
-            q8_pair(m, x, super + 64 + LF_Q8_CODES, lf_load_half16(super + 32), acc);
-            x += 2 * LF_X_DWORDS * m;
+            q8_planes(m, x, super + 64, lf_load_half16(super), acc);
+            x += LF_X2_DWORDS * m;
+            q8_planes(m, x, super + 64 + LF_Q8_CODES, lf_load_half16(super + 32), acc);
+            x += LF_X2_DWORDS * m;
             super += LF_Q8_SUPER;
         }
         if (k % 64 != 0) {
-            q8_pair(m, x, super + 64, lf_load_half16(super), acc);
+            q8_planes(m, x, super + 64, lf_load_half16(super), acc);
             super += 64 + LF_Q8_CODES;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
@@ -59,6 +67,15 @@ LF_GEMM_ROWS(12, q8_gemm, q8_run)
 
 /* ---- LF_W_I8G ----------------------------------------------------------------------------------
  */
+
+LF_INLINE void i8g_block(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
+                         __m512 *acc)
+{
+    __m512i v[12];
+    lf_vnni_start(m, x + LF_X_INIT8, v);
+    q8_dot(m, x + LF_X_CODES, LF_X_DWORDS, codes, v);
+    lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
+}
 
 LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, const void *tile,
                        const void *panels, float *c, size_t c_stride)
@@ -71,7 +88,7 @@ LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, 
         lf_vnni_clear(m, acc);
         for (size_t b = 0; b < k / 32; b++) {
             lf_prefetch(m, p, head + LF_Q8_CODES);
-            q8_block(m, x, p + head, _mm512_load_ps(p), acc);
+            i8g_block(m, x, p + head, _mm512_load_ps(p), acc);
             if (has_mins) {
                 lf_vnni_minimum(m, x + LF_X_SUM, _mm512_load_ps(p + 64), acc);
             }

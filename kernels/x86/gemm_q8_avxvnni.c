@@ -1,26 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q8 and LF_W_I8G x LF_A_I8B32 for AVX-VNNI. */
-#include "kernels/x86/unroll.h"
+/* Owns LF_W_Q8 x LF_A_I8X2B32 for AVX-VNNI: the sums of the upper plane, times 256, go on with the
+ * lower one. */
+#include "kernels/x86/ymm.h"
 
-#define LF_YMM_MR   6
-#define LF_YMM_TILE "6x16c4"
+enum { Q8_WIDE = 0 };
 
-LF_INLINE __m256i ymm_start(uint32_t init)
+LF_INLINE void q8_widen(const uint8_t *codes, uint8_t *wide)
 {
-    return _mm256_set1_epi32((int32_t)init);
+    (void)codes;
+    (void)wide;
 }
 
-LF_INLINE __m256i ymm_dot(__m256i v, __m256i w, __m256i a)
+LF_INLINE void add_plane(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *s)
 {
-    return _mm256_dpbusd_avx_epi32(v, w, a);
+    for (size_t g = 0; g < 8; g++) {
+        const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256i a = _mm256_set1_epi32((int32_t)x[(i)*LF_X2_DWORDS + g]);                     \
+        s[2 * (i)] = _mm256_dpbusd_avx_epi32(s[2 * (i)], w0, a);                                   \
+        s[2 * (i) + 1] = _mm256_dpbusd_avx_epi32(s[2 * (i) + 1], w1, a);                           \
+    }
+        LF_EACH_ROW(m, F)
+#undef F
+    }
 }
 
-LF_INLINE __m256i ymm_sum(__m256i v, uint32_t init)
+LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const uint8_t *codes,
+                       __m256i *s)
 {
-    (void)init;
-    return v;
+    (void)wide;
+    for (size_t i = 0; i < 2 * m; i++) {
+        s[i] = _mm256_setzero_si256();
+    }
+    add_plane(m, x + LF_X2_CODES, codes, s);
+    for (size_t i = 0; i < 2 * m; i++) {
+        const __m256i init = _mm256_set1_epi32((int32_t)x[i / 2 * LF_X2_DWORDS + LF_X2_INIT]);
+        s[i] = _mm256_add_epi32(_mm256_slli_epi32(s[i], 8), init);
+    }
+    add_plane(m, x + LF_X2_CODES + 8, codes, s);
 }
 
 #include "kernels/x86/gemm_q8_ymm.h"
 
-const lf_gemm lf_gemms_q8_avxvnni[LF_GEMMS_Q8] = LF_Q8_YMM_ROWS("avxvnni", LF_CPU_AVXVNNI);
+const lf_gemm lf_gemm_q8_avxvnni =
+    LF_YMM_ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q8, q8, q8, false, 32, true, "avxvnni", LF_CPU_AVXVNNI);

@@ -1,109 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the 256-bit kernels of LF_W_Q8 x LF_A_I8X2B32 and LF_W_I8G x LF_A_I8B32; see ymm.h and
- * ymm_dot.h. */
+/*
+ * Owns the 256-bit kernels of LF_W_Q8, with pieces of tiles as in gemm_ymm.h. The including file
+ * defines before, for its instruction set, Q8_ACTS (the form of activations it takes), Q8_WIDE (the
+ * bytes of a block that is taken apart, 0 if its codes are used as they stand) and
+ *
+ * void q8_widen(codes, wide)
+ * void q8_sums(wide, m, x, codes, s): exact sums of a block, zero point included
+ */
 #ifndef LF_KERNELS_X86_GEMM_Q8_YMM_H
 #define LF_KERNELS_X86_GEMM_Q8_YMM_H
 
-#include "kernels/x86/ymm_dot.h"
-
-/* Sums over a block. */
-LF_INLINE void q8_dot(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *v)
+/* acc = fma((float)isum * activation scale, weight scale, acc) */
+LF_INLINE void q8_block(const int kind, const bool wide, const size_t m, const uint32_t *x,
+                        const uint8_t *codes, const float *scales, float (*acc)[LF_NR])
 {
-    for (size_t g = 0; g < 8; g++) {
-        lf_ymm_dot(m, x + LF_X_CODES + g, lf_load_ymm(codes + g * 64),
-                   lf_load_ymm(codes + g * 64 + 32), v);
+    (void)kind; /* there is one */
+    __m256i s[2 * YMM_ROWS];
+    q8_sums(wide, m, x, codes, s);
+    const __m256 scale0 = _mm256_load_ps(scales), scale1 = _mm256_load_ps(scales + 8);
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256 xs = _mm256_set1_ps(lf_load_f32(x + (i)*LF_X2_DWORDS + LF_X2_SCALE));         \
+        const __m256 t0 = _mm256_mul_ps(_mm256_cvtepi32_ps(s[2 * (i)]), xs);                       \
+        const __m256 t1 = _mm256_mul_ps(_mm256_cvtepi32_ps(s[2 * (i) + 1]), xs);                   \
+        const __m256 sum0 = _mm256_fmadd_ps(t0, scale0, _mm256_load_ps(acc[i]));                   \
+        const __m256 sum1 = _mm256_fmadd_ps(t1, scale1, _mm256_load_ps(acc[i] + 8));               \
+        _mm256_store_ps(acc[i], sum0);                                                             \
+        _mm256_store_ps(acc[i] + 8, sum1);                                                         \
     }
+    LF_EACH_ROW(m, F)
+#undef F
 }
 
-/* ---- LF_W_Q8 -----------------------------------------------------------------------------------
- */
-
-LF_INLINE void q8_block(const size_t m, const uint32_t *x, const uint8_t *codes, __m256 scale0,
-                        __m256 scale1, float (*acc)[LF_NR])
-{
-    __m256i v[2 * LF_YMM_MR];
-    lf_ymm_start(m, x + LF_X_INIT8, v);
-    q8_dot(m, x, codes, v);
-    lf_ymm_finish(m, x + LF_X_SCALE, x + LF_X_INIT8, v, scale0, scale1, acc);
-}
-
-/* The same block of weights times both activation blocks of LF_A_I8X2B32. */
-LF_INLINE void q8_pair(const size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void q8_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *codes,
                        const uint8_t *halves, float (*acc)[LF_NR])
 {
-    const __m256 scale0 = lf_load_half8(halves), scale1 = lf_load_half8(halves + 16);
-    q8_block(m, x, codes, scale0, scale1, acc);
-    q8_block(m, x + LF_X_DWORDS * m, codes, scale0, scale1, acc);
+    _Alignas(32) float scales[LF_NR];
+    lf_ymm_halves(halves, scales);
+    if (few != 0) {
+        q8_block(0, false, few, x, codes, scales, acc);
+        return;
+    }
+    _Alignas(32) uint8_t words[Q8_WIDE > 0 ? Q8_WIDE : 1];
+    const uint8_t *from = codes;
+    if (Q8_WIDE > 0) {
+        q8_widen(codes, words);
+        from = words;
+    }
+    LF_YMM_PIECES(m, LF_X2_DWORDS, q8_block, 0, Q8_WIDE > 0, from, scales)
 }
 
-LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                      float *c, size_t c_stride)
+LF_INLINE void q8_panel(const size_t few, size_t m, size_t k, const uint32_t *x, const uint8_t *p,
+                        float (*acc)[LF_NR])
 {
-    const uint8_t *super = panels;
-    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
-        const uint32_t *x = tile;
-        _Alignas(32) float acc[LF_YMM_MR][LF_NR] = {{0}};
-        for (size_t s = 0; s < k / 64; s++) {
-            lf_prefetch(m, super, LF_Q8_SUPER);
-            q8_pair(m, x, super + 64, super, acc);
-            x += 2 * LF_X_DWORDS * m;
-            q8_pair(m, x, super + 64 + LF_Q8_CODES, super + 32, acc);
-            x += 2 * LF_X_DWORDS * m;
-            super += LF_Q8_SUPER;
-        }
-        if (k % 64 != 0) {
-            q8_pair(m, x, super + 64, super, acc);
-            super += 64 + LF_Q8_CODES;
-        }
-        lf_ymm_store(m, acc, n - n0, c + n0, c_stride);
+    for (size_t s = 0; s < k / 64; s++) {
+        lf_prefetch(few != 0 ? few : LF_YMM_MR, p, LF_Q8_SUPER);
+        q8_rows(few, m, x, p + 64, p, acc);
+        x += LF_X2_DWORDS * m;
+        q8_rows(few, m, x, p + 64 + LF_Q8_CODES, p + 32, acc);
+        x += LF_X2_DWORDS * m;
+        p += LF_Q8_SUPER;
+    }
+    if (k % 64 != 0) {
+        q8_rows(few, m, x, p + 64, p, acc);
     }
 }
 
-/* ---- LF_W_I8G ----------------------------------------------------------------------------------
- */
-
-LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, const void *tile,
-                       const void *panels, float *c, size_t c_stride)
-{
-    const size_t head = has_mins ? 2 * LF_NR : LF_NR; /* scales and minimums of a block */
-    const uint8_t *p = panels;
-    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
-        const uint32_t *x = tile;
-        _Alignas(32) float acc[LF_YMM_MR][LF_NR] = {{0}};
-        for (size_t b = 0; b < k / 32; b++) {
-            const float *f = (const float *)(const void *)p;
-            const uint8_t *codes = p + head * sizeof(float);
-            lf_prefetch(m, p, head * sizeof(float) + LF_Q8_CODES);
-            q8_block(m, x, codes, _mm256_load_ps(f), _mm256_load_ps(f + 8), acc);
-            if (has_mins) {
-                lf_ymm_minimum(m, x + LF_X_SUM, _mm256_load_ps(f + 16), _mm256_load_ps(f + 24),
-                               acc);
-            }
-            x += LF_X_DWORDS * m;
-            p = codes + LF_Q8_CODES;
-        }
-        lf_ymm_store(m, acc, n - n0, c + n0, c_stride);
-    }
-}
-
-#define i8g_plain(...) i8g_run(false, __VA_ARGS__)
-#define i8g_mins(...)  i8g_run(true, __VA_ARGS__)
-LF_GEMM_ROWS(LF_YMM_MR, q8_gemm, q8_run)
-LF_GEMM_ROWS(LF_YMM_MR, i8g_gemm, i8g_plain)
-LF_GEMM_ROWS(LF_YMM_MR, i8gm_gemm, i8g_mins)
-
-#define LF_Q8_YMM_ROW(in, in_format, format, tag, has_mins, packer, arch, feature)                 \
-    {                                                                                              \
-        .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
-        .needs = feature, .weights = format, .acts = in_format, .mins = has_mins, .mr = LF_YMM_MR, \
-        .nr = LF_NR, .k_multiple = 32, .exact = true, .panel_bytes = lf_panel_bytes_##tag,         \
-        .pack = packer, .stored = format == LF_W_Q8, .fn = tag##_gemm                              \
-    }
-#define LF_Q8_YMM_ROWS(arch, feature)                                                              \
-    {                                                                                              \
-        LF_Q8_YMM_ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q8, q8, false, lf_pack_q8, arch, feature),       \
-            LF_Q8_YMM_ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8g, false, lf_pack_i8g, arch, feature),    \
-            LF_Q8_YMM_ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8gm, true, lf_pack_i8g, arch, feature),    \
-    }
+LF_YMM_GEMM(q8_gemm, q8_panel, lf_panel_bytes_q8)
 
 #endif /* LF_KERNELS_X86_GEMM_Q8_YMM_H */

@@ -1,78 +1,171 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the steps that the 256-bit integer kernels share: a panel's 16 columns are two halves of 8,
- * integer sums are registers (v[2 * row + half]), float sums an array in the first level cache. The
- * including file defines how a sum starts and ends (ymm_start, ymm_sum). */
+/* Owns the steps that the 256-bit integer kernels share; gemm_ymm.h says how they are built. */
 #ifndef LF_KERNELS_X86_YMM_H
 #define LF_KERNELS_X86_YMM_H
 
 #include "kernels/x86/unroll.h"
 
-/* acc = fma(isum * activation scale, weight scale, acc) of 8 columns; v: LF_MAGIC + isum. */
-LF_INLINE void lf_ymm_finish1(__m256i v, float xs, float xb, __m256 scale, float *acc)
-{
-    const __m256 t =
-        _mm256_fmadd_ps(_mm256_castsi256_ps(v), _mm256_set1_ps(xs), _mm256_set1_ps(xb));
-    _mm256_store_ps(acc, _mm256_fmadd_ps(t, scale, _mm256_load_ps(acc)));
-}
+enum { YMM_ROWS = 4, LF_YMM_MR = 16 };
+#define LF_YMM_TILE "16x16c4"
 
-/* x: the scales, biases follow; init: the dword with which the exact sums start. */
-LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const uint32_t *init,
-                             const __m256i *v, __m256 scale0, __m256 scale1, float (*acc)[LF_NR])
-{
-    const float *xs = (const float *)(const void *)x;
-    const float *xb = (const float *)(const void *)(x + 1);
-#define F(i)                                                                                       \
-    lf_ymm_finish1(ymm_sum(v[2 * (i)], init[(i)*LF_X_DWORDS]), xs[(i)*LF_X_DWORDS],                \
-                   xb[(i)*LF_X_DWORDS], scale0, acc[i]);                                           \
-    lf_ymm_finish1(ymm_sum(v[2 * (i) + 1], init[(i)*LF_X_DWORDS]), xs[(i)*LF_X_DWORDS],            \
-                   xb[(i)*LF_X_DWORDS], scale1, acc[i] + 8);
-    LF_EACH_ROW(m, F)
-#undef F
-}
-
-/* acc = fma(-(code sum * activation scale), minimum, acc) of both halves; x: these sums. */
-LF_INLINE void lf_ymm_minimum(const size_t m, const uint32_t *x, __m256 minimum0, __m256 minimum1,
-                              float (*acc)[LF_NR])
-{
-    const float *sum = (const float *)(const void *)x;
-    for (size_t i = 0; i < m; i++) {
-        const __m256 s = _mm256_set1_ps(sum[i * LF_X_DWORDS]);
-        _mm256_store_ps(acc[i], _mm256_fnmadd_ps(s, minimum0, _mm256_load_ps(acc[i])));
-        _mm256_store_ps(acc[i] + 8, _mm256_fnmadd_ps(s, minimum1, _mm256_load_ps(acc[i] + 8)));
-    }
-}
-
-LF_INLINE void lf_ymm_start(const size_t m, const uint32_t *init, __m256i *v)
-{
-#define F(i) v[2 * (i)] = v[2 * (i) + 1] = ymm_start(init[(i)*LF_X_DWORDS]);
-    LF_EACH_ROW(m, F)
-#undef F
-}
-
-LF_INLINE void lf_ymm_store(const size_t m, float (*acc)[LF_NR], size_t columns, float *c,
-                            size_t c_stride)
-{
-    if (columns >= LF_NR) {
-#define F(i)                                                                                       \
-    _mm256_storeu_ps(c + i * c_stride, _mm256_load_ps(acc[i]));                                    \
-    _mm256_storeu_ps(c + i * c_stride + 8, _mm256_load_ps(acc[i] + 8));
-        LF_EACH_ROW(m, F)
-#undef F
-    } else {
-        for (size_t i = 0; i < m; i++) {
-            memcpy(c + i * c_stride, acc[i], columns * sizeof(float));
-        }
-    }
-}
+/* F(g) for each of the 8 groups of 4 k of a block. */
+#define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 
 LF_INLINE __m256 lf_load_half8(const uint8_t *p)
 {
     return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)p));
 }
 
+/* 16 f16 -> 16 floats. */
+LF_INLINE void lf_ymm_halves(const uint8_t *p, float *out)
+{
+    _mm256_store_ps(out, lf_load_half8(p));
+    _mm256_store_ps(out + 8, lf_load_half8(p + 16));
+}
+
 LF_INLINE __m256i lf_load_ymm(const uint8_t *p)
 {
     return _mm256_load_si256((const __m256i *)(const void *)p);
 }
+
+LF_INLINE void lf_store_ymm(uint8_t *p, __m256i v)
+{
+    _mm256_store_si256((__m256i *)(void *)p, v);
+}
+
+/* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
+LF_INLINE __m256i lf_ymm_shift(__m256i v, const int n)
+{
+    return n > 0 ? _mm256_slli_epi32(v, n) : (n < 0 ? _mm256_srli_epi32(v, -n) : v);
+}
+
+/* Codes of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
+LF_INLINE __m256i lf_ymm_codes(const int bits, const uint8_t *codes, const size_t g,
+                               const size_t half)
+{
+    if (bits == 8) {
+        return lf_load_ymm(codes + g * 64 + half);
+    }
+    const __m256i nibbles = _mm256_and_si256(
+        lf_ymm_shift(lf_load_ymm(codes + g % 4 * 64 + half), g < 4 ? 0 : -4), _mm256_set1_epi8(15));
+    if (bits == 4) {
+        return nibbles;
+    }
+    const uint8_t *upper = codes + LF_Q4_CODES + half;
+    if (bits == 5) {
+        const __m256i bit = lf_ymm_shift(lf_load_ymm(upper), 4 - (int)g);
+        return _mm256_or_si256(nibbles, _mm256_and_si256(bit, _mm256_set1_epi8(16)));
+    }
+    const __m256i two = lf_ymm_shift(lf_load_ymm(upper + g / 4 * 64), 4 - 2 * (int)(g % 4));
+    return _mm256_or_si256(nibbles, _mm256_and_si256(two, _mm256_set1_epi8(48)));
+}
+
+/* acc = fma(isum * activation scale, weight scale, acc), s: LF_MAGIC + isum; with `sums` (the rows'
+ * code sums * activation scale) then acc = fma(-sum, minimum, acc). x: the rows' scales, biases
+ * follow. */
+LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s,
+                             const float *scales, const uint32_t *sums, const float *minimums,
+                             float (*acc)[LF_NR])
+{
+    const __m256 scale0 = _mm256_load_ps(scales), scale1 = _mm256_load_ps(scales + 8);
+    __m256 minimum0 = _mm256_setzero_ps(), minimum1 = minimum0;
+    if (sums != NULL) {
+        minimum0 = _mm256_load_ps(minimums);
+        minimum1 = _mm256_load_ps(minimums + 8);
+    }
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256 xs = _mm256_set1_ps(lf_load_f32(x + (i)*LF_X_DWORDS));                        \
+        const __m256 xb = _mm256_set1_ps(lf_load_f32(x + (i)*LF_X_DWORDS + 1));                    \
+        const __m256 t0 = _mm256_fmadd_ps(_mm256_castsi256_ps(s[2 * (i)]), xs, xb);                \
+        const __m256 t1 = _mm256_fmadd_ps(_mm256_castsi256_ps(s[2 * (i) + 1]), xs, xb);            \
+        __m256 sum0 = _mm256_fmadd_ps(t0, scale0, _mm256_load_ps(acc[i]));                         \
+        __m256 sum1 = _mm256_fmadd_ps(t1, scale1, _mm256_load_ps(acc[i] + 8));                     \
+        if (sums != NULL) {                                                                        \
+            const __m256 codes = _mm256_set1_ps(lf_load_f32(sums + (i)*LF_X_DWORDS));              \
+            sum0 = _mm256_fnmadd_ps(codes, minimum0, sum0);                                        \
+            sum1 = _mm256_fnmadd_ps(codes, minimum1, sum1);                                        \
+        }                                                                                          \
+        _mm256_store_ps(acc[i], sum0);                                                             \
+        _mm256_store_ps(acc[i] + 8, sum1);                                                         \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+/* block(kind, wide, rows, x, codes, factors, acc) for all m rows of a tile, more than YMM_ROWS, in
+ * pieces of 3 (which measure best) and as few of 4 as will do; blocks of x are `stride` dwords. */
+#define LF_YMM_PIECES(m, stride, block, kind, wide, codes, factors)                                \
+    {                                                                                              \
+        const size_t fours = (m) == 5 ? 0 : (m) % 3;                                               \
+        size_t row = 0;                                                                            \
+        for (; row + 4 * fours + 2 < (m); row += 3) {                                              \
+            block(kind, wide, 3, x + row * (stride), codes, factors, acc + row);                   \
+        }                                                                                          \
+        for (; row + 3 < (m); row += 4) {                                                          \
+            block(kind, wide, 4, x + row * (stride), codes, factors, acc + row);                   \
+        }                                                                                          \
+        if (row < (m)) {                                                                           \
+            block(kind, wide, 2, x + row * (stride), codes, factors, acc + row);                   \
+        }                                                                                          \
+    }
+
+LF_INLINE void lf_ymm_clear(size_t m, float (*acc)[LF_NR])
+{
+    for (size_t i = 0; i < m; i++) {
+        _mm256_store_ps(acc[i], _mm256_setzero_ps());
+        _mm256_store_ps(acc[i] + 8, _mm256_setzero_ps());
+    }
+}
+
+LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float *c,
+                            size_t c_stride)
+{
+    for (size_t i = 0; i < m; i++) {
+        if (columns >= LF_NR) {
+            _mm256_storeu_ps(c + i * c_stride, _mm256_load_ps(acc[i]));
+            _mm256_storeu_ps(c + i * c_stride + 8, _mm256_load_ps(acc[i] + 8));
+        } else {
+            memcpy(c + i * c_stride, acc[i], columns * sizeof(float));
+        }
+    }
+}
+
+/* A lf_gemm_fn `name` over panel(few, m, k, tile, panel, acc), few a constant: m, or 0 if that is
+ * above YMM_ROWS. */
+#define LF_YMM_RUN(name, few, panel, bytes)                                                        \
+    static void name##_##few(size_t m, size_t n, size_t k, const void *tile, const void *panels,   \
+                             float *c, size_t c_stride)                                            \
+    {                                                                                              \
+        const uint8_t *p = panels;                                                                 \
+        const size_t rows = (few) != 0 ? (few) : m;                                                \
+        for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
+            _Alignas(32) float acc[(few) != 0 ? (few) : LF_YMM_MR][LF_NR];                         \
+            lf_ymm_clear(rows, acc);                                                               \
+            panel(few, rows, k, tile, p, acc);                                                     \
+            lf_ymm_store(rows, acc, n - n0, c + n0, c_stride);                                     \
+        }                                                                                          \
+    }
+#define LF_YMM_GEMM(name, panel, bytes)                                                            \
+    LF_YMM_RUN(name, 0, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 1, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 2, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 3, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 4, panel, bytes)                                                              \
+    static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
+                     size_t c_stride)                                                              \
+    {                                                                                              \
+        static const lf_gemm_fn by_rows[] = {name##_0, name##_1, name##_2, name##_3, name##_4};    \
+        by_rows[m <= YMM_ROWS ? m : 0](m, n, k, tile, panels, c, c_stride);                        \
+    }
+
+#define LF_YMM_ROW(in, in_format, format, tag, packer, has_mins, multiple, as_stored, arch,        \
+                   feature)                                                                        \
+    {                                                                                              \
+        .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
+        .needs = feature, .weights = format, .acts = in_format, .mins = has_mins, .mr = LF_YMM_MR, \
+        .nr = LF_NR, .k_multiple = multiple, .exact = true, .panel_bytes = lf_panel_bytes_##tag,   \
+        .pack = lf_pack_##packer, .stored = as_stored, .fn = tag##_gemm                            \
+    }
 
 #endif /* LF_KERNELS_X86_YMM_H */

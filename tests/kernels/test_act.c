@@ -38,31 +38,6 @@ static void check_sums(const uint32_t *block, int32_t total)
     assert_true(isnan(scale) ? isnan(sum) : sum == (float)total * scale);
 }
 
-/* The second block of LF_A_I8X2B32: the two together are within 1 / 508 of a step of the first
- * (half a step of the second), and its constants are exact. 1e-4: the roundings of x * 127 / amax.
- */
-static void check_rest(const float *x, const uint32_t *first, const uint32_t *rest)
-{
-    const int8_t *codes[2] = {(const int8_t *)(first + LF_X_CODES),
-                              (const int8_t *)(rest + LF_X_CODES)};
-    double scale[2] = {(double)lf_float(first[LF_X_SCALE]), (double)lf_float(rest[LF_X_SCALE])};
-    int32_t sum = 0;
-    for (size_t i = 0; i < 32; i++) {
-        sum += codes[1][i];
-        assert_in_range(codes[1][i] + 127, 0, 254);
-        if (!isnan(scale[0]) && scale[0] > 0) {
-            double value = codes[0][i] * scale[0] + codes[1][i] * scale[1];
-            assert_true(fabs((double)x[i] - value) <= scale[0] * (1.0 / 508 + 1e-4));
-        }
-    }
-    check_sums(rest, sum);
-    if (isnan(scale[0])) {
-        assert_true(isnan(scale[1]) && isnan(lf_float(rest[LF_X_BIAS])));
-    } else {
-        assert_true((double)lf_float(rest[LF_X_BIAS]) == -12582912.0 * scale[1]);
-    }
-}
-
 /* amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), codes within half a
  * step, sums and constants exact, odd blocks marked. */
 static void check_meaning(size_t k, const float *x, const uint32_t *row)
@@ -125,8 +100,46 @@ static void rows_equal_scalar(void **state)
     }
 }
 
-/* LF_A_I8X2B32: equal on every ISA; its first blocks are LF_A_I8B32, its second hold the rest. */
-static void double_rows_equal_scalar(void **state)
+/* One block of LF_A_I16B32 (words) and LF_A_I8X2B32 (bytes): the same codes, within half a step of
+ * x * 32512 / amax (1e-2: its roundings), exact constants, odd blocks marked. Two roundings in the
+ * scale: 2^-23. */
+static void check_fine(const float *x, const uint32_t *words, const uint32_t *bytes)
+{
+    const int16_t *code = (const int16_t *)(words + LF_X2_CODES);
+    const int8_t *upper = (const int8_t *)(bytes + LF_X2_CODES);
+    float amax = 0.0f;
+    bool odd = false;
+    for (size_t i = 0; i < 32; i++) {
+        amax = fmaxf(amax, fabsf(x[i]));
+        odd = odd || !(fabsf(x[i]) < 0x1p110f);
+    }
+    float scale = lf_float(words[LF_X2_SCALE]);
+    int32_t sum = 0;
+    for (size_t i = 0; i < 32; i++) {
+        int32_t c = code[i / 4 * 4 + i % 2 * 2 + i % 4 / 2];
+        assert_int_equal(c, upper[i] * 256 + upper[32 + i]);
+        assert_in_range(upper[i] + 127, 0, 254);
+        sum += c;
+        if (odd || amax < 0x1p-100f) {
+            assert_int_equal(c, 0);
+        } else {
+            double want = (double)x[i] * 32512 / (double)amax;
+            assert_true(fabs(want - c) <= 0.5 + 1e-2);
+        }
+    }
+    assert_int_equal((int32_t)words[LF_X2_INIT], -128 * sum);
+    assert_memory_equal(words, bytes, LF_X2_CODES * 4);
+    if (odd) {
+        assert_true(isnan(scale));
+    } else if (amax < 0x1p-100f) {
+        assert_true(scale == 0.0f);
+    } else {
+        assert_true(fabs((double)scale * 32512 / (double)amax - 1) <= 0x1p-23);
+    }
+}
+
+/* LF_A_I16B32 and LF_A_I8X2B32: equal on every ISA, and to each other. */
+static void fine_rows_equal_scalar(void **state)
 {
     (void)state;
     uint64_t seed = lft_seed();
@@ -135,22 +148,23 @@ static void double_rows_equal_scalar(void **state)
     for (size_t i = 0; i < n_masks; i++) {
         lf_kernels table;
         lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        const lf_act *act = &table.acts[LF_A_I8X2B32];
-        assert_int_equal(act->needs & ~masks[i], 0);
+        const lf_act *words = &table.acts[LF_A_I16B32], *bytes = &table.acts[LF_A_I8X2B32];
+        assert_int_equal((words->needs | bytes->needs) & ~masks[i], 0);
         for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
             float *x = random_row(&seed, k);
-            uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8x2b32_scalar, k, x);
-            uint32_t *once = lft_row(&lf_act_i8b32_scalar, k, x);
-            assert_memory_equal(a, b, k / 32 * 2 * LF_X_BYTES);
+            uint32_t *w = lft_row(words, k, x), *b = lft_row(bytes, k, x);
+            uint32_t *ws = lft_row(&lf_act_i16b32_scalar, k, x);
+            uint32_t *bs = lft_row(&lf_act_i8x2b32_scalar, k, x);
+            assert_memory_equal(w, ws, k / 32 * LF_X2_BYTES);
+            assert_memory_equal(b, bs, k / 32 * LF_X2_BYTES);
             for (size_t j = 0; j < k / 32; j++) {
-                const uint32_t *first = a + 2 * j * LF_X_DWORDS;
-                assert_memory_equal(first, once + j * LF_X_DWORDS, LF_X_BYTES);
-                check_rest(x + 32 * j, first, first + LF_X_DWORDS);
+                check_fine(x + 32 * j, w + j * LF_X2_DWORDS, b + j * LF_X2_DWORDS);
             }
             lft_unguard(x);
-            lft_unguard(a);
+            lft_unguard(w);
             lft_unguard(b);
-            lft_unguard(once);
+            lft_unguard(ws);
+            lft_unguard(bs);
         }
     }
 }
@@ -300,7 +314,7 @@ static void blocks_make_tiles(void **state)
         lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
         for (int format = 0; format < LF_A_COUNT; format++) {
             const lf_act *act = &table.acts[format];
-            bool blockwise = format == LF_A_I8B32 || format == LF_A_I8X2B32 || format == LF_A_I8B16;
+            bool blockwise = format != LF_A_F32 && format != LF_A_QD8;
             assert_int_equal(act->block_bytes != 0, blockwise);
             assert_true(act->block_bytes <= LF_MAX_BLOCK_BYTES);
             assert_int_equal(act->stacked, format == LF_A_F32);
@@ -349,7 +363,7 @@ static void blocks_make_tiles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_equal_scalar),      cmocka_unit_test(double_rows_equal_scalar),
+        cmocka_unit_test(rows_equal_scalar),      cmocka_unit_test(fine_rows_equal_scalar),
         cmocka_unit_test(half_rows_equal_scalar), cmocka_unit_test(qd8_rows_mean_values),
         cmocka_unit_test(tiles_hold_rows),        cmocka_unit_test(blocks_make_tiles),
     };

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the integer kernels but for LF_W_Q8 for AVX2: vpmaddubsw and sums in 16 bits for as many
+ * groups as they hold, a pair of products with codes of 4, 5 and 6 bits being at most 15, 31 and 63
+ * times 254; vpmaddwd widens them.
+ */
+#include "kernels/x86/ymm_run.h"
+
+/* Bytes: products of the weights' magnitudes with the activations under the weights' signs; a pair
+ * is at most 2 * 128 * 127 = 32512. They are signed, so there is no zero point to correct. */
+LF_INLINE __m256i dot_bytes(__m256i s, __m256i bytes, uint32_t x)
+{
+    const __m256i w = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
+    const __m256i a = _mm256_sign_epi8(_mm256_set1_epi32((int32_t)x), w);
+    const __m256i two = _mm256_maddubs_epi16(_mm256_abs_epi8(w), a);
+    return _mm256_add_epi32(s, _mm256_madd_epi16(two, _mm256_set1_epi16(1)));
+}
+
+LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *s)
+{
+#define F(i) s[2 * (i)] = s[2 * (i) + 1] = _mm256_set1_epi32(LF_MAGIC_BITS);
+    LF_EACH_ROW(m, F)
+#undef F
+    for (size_t g = 0; g < 8; g++) {
+        for (size_t half = 0; half < 2; half++) {
+            const __m256i w = lf_load_ymm(codes + g * 64 + half * 32);
+#define F(i)                                                                                       \
+    s[2 * (i) + half] = dot_bytes(s[2 * (i) + half], w, x[(i)*LF_X_DWORDS + LF_X_CODES + g]);
+            LF_EACH_ROW(m, F)
+#undef F
+        }
+    }
+}
+
+/* Groups of a run, whose sums fit 16 bits. */
+LF_INLINE size_t run_of(const int bits)
+{
+    return bits == 4 ? 8 : (bits == 5 ? 4 : 2);
+}
+
+LF_INLINE void wide_run(const size_t n, const size_t m, const uint32_t *x, const uint8_t *w,
+                        __m256i *v)
+{
+    if (n == 2) {
+        LF_YMM_RUNS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 2, m, x, w, v)
+    } else if (n == 4) {
+        LF_YMM_RUNS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 4, m, x, w, v)
+    } else {
+        LF_YMM_RUNS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 8, m, x, w, v)
+    }
+}
+_Static_assert(LF_X_BYTES == 56, "as written in wide_run");
+
+LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
+                     const size_t g, const bool starts, __m256i *v)
+{
+    const __m256i w0 = lf_ymm_codes(bits, codes, g, 0), w1 = lf_ymm_codes(bits, codes, g, 32);
+    x += LF_X_CODES + g;
+#define F(i)                                                                                       \
+    if (starts) {                                                                                  \
+        LF_YMM_FIRST("vpmaddubsw", w0, w1, x[(i)*LF_X_DWORDS], v[2 * (i)], v[2 * (i) + 1]);        \
+    } else {                                                                                       \
+        LF_YMM_NEXT("vpmaddubsw", "vpaddw", w0, w1, x[(i)*LF_X_DWORDS], v[2 * (i)],                \
+                    v[2 * (i) + 1])                                                                \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+/* s = the sums of a run's pairs, or s += that. */
+LF_INLINE void fold(const size_t m, const bool starts, const __m256i *v, __m256i *s)
+{
+    for (size_t i = 0; i < 2 * m; i++) {
+        const __m256i sum = _mm256_madd_epi16(v[i], _mm256_set1_epi16(1));
+        s[i] = starts ? sum : _mm256_add_epi32(s[i], sum);
+    }
+}
+
+LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const uint32_t *x,
+                        const int init, const uint8_t *codes, const size_t first, const size_t end,
+                        __m256i *s)
+{
+    if (bits == 8) {
+        byte_sums(m, x, codes, s);
+        return;
+    }
+    const size_t run = run_of(bits);
+    __m256i v[2 * YMM_ROWS];
+    if (wide) {
+        for (size_t g = first; g < end; g += run) {
+            wide_run(run, m, x + LF_X_CODES + g, codes + g * 64, v);
+            fold(m, g == first, v, s);
+        }
+    } else { /* written out: shifts are constants */
+#define G(g)                                                                                       \
+    if ((g) >= first && (g) < end) {                                                               \
+        group(bits, m, x, codes, g, (g) % run == 0, v);                                            \
+        if ((g) % run == run - 1) {                                                                \
+            fold(m, (g) < first + run, v, s);                                                      \
+        }                                                                                          \
+    }
+        LF_EACH_GROUP(G)
+#undef G
+    }
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256i start = _mm256_set1_epi32(                                                   \
+            init >= 0 ? (int32_t)x[(i)*LF_X_DWORDS + (size_t)init] : LF_MAGIC_BITS);               \
+        s[2 * (i)] = _mm256_add_epi32(s[2 * (i)], start);                                          \
+        s[2 * (i) + 1] = _mm256_add_epi32(s[2 * (i) + 1], start);                                  \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+#include "kernels/x86/gemm_ymm.h"
+
+const lf_gemm lf_gemms_int_avx2[LF_GEMMS_INT] = LF_YMM_GEMMS("avx2", LF_CPU_AVX2);

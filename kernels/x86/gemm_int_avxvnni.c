@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the integer kernels but for LF_W_Q8 for AVX-VNNI. */
+#include "kernels/x86/ymm.h"
+
+LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
+                     const size_t g, __m256i *s)
+{
+    const __m256i w0 = lf_ymm_codes(bits, codes, g, 0), w1 = lf_ymm_codes(bits, codes, g, 32);
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256i a = _mm256_set1_epi32((int32_t)x[(i)*LF_X_DWORDS + LF_X_CODES + g]);         \
+        s[2 * (i)] = _mm256_dpbusd_avx_epi32(s[2 * (i)], w0, a);                                   \
+        s[2 * (i) + 1] = _mm256_dpbusd_avx_epi32(s[2 * (i) + 1], w1, a);                           \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const uint32_t *x,
+                        const int init, const uint8_t *codes, const size_t first, const size_t end,
+                        __m256i *s)
+{
+    for (size_t i = 0; i < m; i++) {
+        s[2 * i] = s[2 * i + 1] = _mm256_set1_epi32(
+            init >= 0 ? (int32_t)x[i * LF_X_DWORDS + (size_t)init] : LF_MAGIC_BITS);
+    }
+#define G(g)                                                                                       \
+    if ((g) >= first && (g) < end) {                                                               \
+        group(wide ? 8 : bits, m, x, codes, g, s);                                                 \
+    }
+    LF_EACH_GROUP(G)
+#undef G
+}
+
+#include "kernels/x86/gemm_ymm.h"
+
+const lf_gemm lf_gemms_int_avxvnni[LF_GEMMS_INT] = LF_YMM_GEMMS("avxvnni", LF_CPU_AVXVNNI);

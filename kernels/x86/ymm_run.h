@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the inner loops of the AVX2 integer kernels, in assembly: from intrinsics gcc makes sums
+ * that it reorders over more registers than there are, and fetches the codes of many groups at
+ * once.
+ *
+ * A step multiplies two registers of codes w0, w1 with a dword of activations in all lanes, `mul`,
+ * and adds the products to two sums, `add`.
+ */
+#ifndef LF_KERNELS_X86_YMM_RUN_H
+#define LF_KERNELS_X86_YMM_RUN_H
+
+#include "kernels/x86/ymm.h"
+
+/* s0, s1 = the products of w0, w1 with the dword at x. */
+#define LF_YMM_FIRST(mul, w0, w1, x, s0, s1)                                                       \
+    __asm__("vpbroadcastd %4, %1\n\t" mul " %1, %2, %0\n\t" mul " %1, %3, %1"                      \
+            : "=&x"(s0), "=&x"(s1)                                                                 \
+            : "x"(w0), "x"(w1), "m"(x))
+
+/* s0, s1 += the same. */
+#define LF_YMM_NEXT(mul, add, w0, w1, x, s0, s1)                                                   \
+    {                                                                                              \
+        __m256i t, u;                                                                              \
+        __asm__("vpbroadcastd %6, %2\n\t" mul " %2, %4, %3\n\t" mul " %2, %5, %2\n\t" add          \
+                " %3, %0, %0\n\t" add " %2, %1, %1"                                                \
+                : "+x"(s0), "+x"(s1), "=&x"(t), "=&x"(u)                                           \
+                : "x"(w0), "x"(w1), "m"(x));                                                       \
+    }
+
+/* A run of n steps, whose codes stand one after another at w, for the rows that are `stride` dwords
+ * (`bytes`) apart at x; v[2 * row], v[2 * row + 1] are %0, %1 and so on. */
+#define LF_RUN_CODES(s) "vmovdqa 64*" #s "(%[w]), %[w0]\n\tvmovdqa 64*" #s "+32(%[w]), %[w1]\n\t"
+#define LF_RUN_FIRST(mul, add, bytes, s, row, v0, v1)                                              \
+    "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), " v1 "\n\t" mul " " v1 ", %[w0], " v0         \
+    "\n\t" mul " " v1 ", %[w1], " v1 "\n\t"
+#define LF_RUN_NEXT(mul, add, bytes, s, row, v0, v1)                                               \
+    "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), %[t]\n\t" mul " %[t], %[w0], %[u]\n\t" mul    \
+    " %[t], %[w1], %[t]\n\t" add " %[u], " v0 ", " v0 "\n\t" add " %[t], " v1 ", " v1 "\n\t"
+#define LF_RUN_2(step, mul, add, bytes, s)                                                         \
+    LF_RUN_CODES(s)                                                                                \
+    step(mul, add, bytes, s, 0, "%0", "%1") step(mul, add, bytes, s, 1, "%2", "%3")
+#define LF_RUN_3(step, mul, add, bytes, s)                                                         \
+    LF_RUN_2(step, mul, add, bytes, s) step(mul, add, bytes, s, 2, "%4", "%5")
+#define LF_RUN_4(step, mul, add, bytes, s)                                                         \
+    LF_RUN_3(step, mul, add, bytes, s) step(mul, add, bytes, s, 3, "%6", "%7")
+#define LF_STEPS_2(rows, ...) rows(LF_RUN_FIRST, __VA_ARGS__, 0) rows(LF_RUN_NEXT, __VA_ARGS__, 1)
+#define LF_STEPS_4(rows, ...)                                                                      \
+    LF_STEPS_2(rows, __VA_ARGS__)                                                                  \
+    rows(LF_RUN_NEXT, __VA_ARGS__, 2) rows(LF_RUN_NEXT, __VA_ARGS__, 3)
+#define LF_STEPS_8(rows, ...)                                                                      \
+    LF_STEPS_4(rows, __VA_ARGS__)                                                                  \
+    rows(LF_RUN_NEXT, __VA_ARGS__, 4) rows(LF_RUN_NEXT, __VA_ARGS__, 5)                            \
+        rows(LF_RUN_NEXT, __VA_ARGS__, 6) rows(LF_RUN_NEXT, __VA_ARGS__, 7)
+#define LF_STEPS_16(rows, ...)                                                                     \
+    LF_STEPS_8(rows, __VA_ARGS__)                                                                  \
+    rows(LF_RUN_NEXT, __VA_ARGS__, 8) rows(LF_RUN_NEXT, __VA_ARGS__, 9)                            \
+        rows(LF_RUN_NEXT, __VA_ARGS__, 10) rows(LF_RUN_NEXT, __VA_ARGS__, 11)                      \
+            rows(LF_RUN_NEXT, __VA_ARGS__, 12) rows(LF_RUN_NEXT, __VA_ARGS__, 13)                  \
+                rows(LF_RUN_NEXT, __VA_ARGS__, 14) rows(LF_RUN_NEXT, __VA_ARGS__, 15)
+#define LF_RUN(mul, add, bytes, stride, n, rows, acts, codes, ...)                                 \
+    {                                                                                              \
+        __m256i w0, w1, t, u;                                                                      \
+        __asm__(LF_STEPS_##n(LF_RUN_##rows, mul, add, bytes)                                       \
+                : __VA_ARGS__, [w0] "=&x"(w0), [w1] "=&x"(w1), [t] "=&x"(t), [u] "=&x"(u)          \
+                : [w] "r"(codes), [x] "r"(acts),                                                   \
+                  "m"(*(const struct { uint8_t at[(n)*64]; } *)(const void *)(codes)),             \
+                  "m"(*(const struct {                                                             \
+                      uint32_t at[((rows)-1) * (stride) + (n)];                                    \
+                  } *)(const void *)(acts)));                                                      \
+    }
+#define LF_RUN_V(v, i) "=&x"((v)[i])
+#define LF_YMM_RUNS(mul, add, bytes, stride, n, m, acts, codes, v)                                 \
+    if ((m) == 2) {                                                                                \
+        LF_RUN(mul, add, bytes, stride, n, 2, acts, codes, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
+               LF_RUN_V(v, 2), LF_RUN_V(v, 3))                                                     \
+    } else if ((m) == 3) {                                                                         \
+        LF_RUN(mul, add, bytes, stride, n, 3, acts, codes, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
+               LF_RUN_V(v, 2), LF_RUN_V(v, 3), LF_RUN_V(v, 4), LF_RUN_V(v, 5))                     \
+    } else {                                                                                       \
+        LF_RUN(mul, add, bytes, stride, n, 4, acts, codes, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
+               LF_RUN_V(v, 2), LF_RUN_V(v, 3), LF_RUN_V(v, 4), LF_RUN_V(v, 5), LF_RUN_V(v, 6),     \
+               LF_RUN_V(v, 7))                                                                     \
+    }
+
+#endif /* LF_KERNELS_X86_YMM_RUN_H */
