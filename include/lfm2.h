@@ -100,6 +100,7 @@ enum {
     LFM2_CPU_NEON = 256,     /* Advanced SIMD of arm64 */
     LFM2_CPU_DOTPROD = 512,  /* its int8 dot products */
     LFM2_CPU_I8MM = 1024,    /* its int8 matrix products */
+    LFM2_CPU_ZEN = 2048,     /* AMD: memory is fetched otherwise; disabling it costs speed alone */
     LFM2_CPU_ALL = 0x7fffffff
 };
 

@@ -23,6 +23,11 @@ static uint32_t detect_x86(void)
     }
     cpu |= cpuinfo_has_x86_avx512vnni() ? LF_CPU_AVX512VNNI : 0;
     cpu |= cpuinfo_has_x86_avx512bf16() ? LF_CPU_AVX512BF16 : 0;
+    if (cpuinfo_get_processors_count() > 0) {
+        const enum cpuinfo_vendor vendor = cpuinfo_get_processor(0)->core->vendor;
+        const bool zen = vendor == cpuinfo_vendor_amd || vendor == cpuinfo_vendor_hygon;
+        cpu |= zen && (cpu & LF_CPU_AVX2) != 0 ? LF_CPU_ZEN : 0;
+    }
     return lf_cpu_without(cpu, 0);
 }
 
@@ -55,8 +60,8 @@ uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable)
                  {LF_CPU_AVX, LF_CPU_SSE41},         {LF_CPU_GFNI, LF_CPU_SSE41},
                  {LF_CPU_AVX2, LF_CPU_AVX},          {LF_CPU_AVXVNNI, LF_CPU_AVX2},
                  {LF_CPU_AVX512, LF_CPU_AVX2},       {LF_CPU_AVX512VNNI, LF_CPU_AVX512},
-                 {LF_CPU_AVX512BF16, LF_CPU_AVX512}, {LF_CPU_DOTPROD, LF_CPU_NEON},
-                 {LF_CPU_I8MM, LF_CPU_DOTPROD}};
+                 {LF_CPU_AVX512BF16, LF_CPU_AVX512}, {LF_CPU_ZEN, LF_CPU_AVX2},
+                 {LF_CPU_DOTPROD, LF_CPU_NEON},      {LF_CPU_I8MM, LF_CPU_DOTPROD}};
     cpu &= ~disable;
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
         if ((cpu & needs[i].base) == 0) {

@@ -28,7 +28,8 @@ enum {
     LF_CPU_AVX = 128,
     LF_CPU_NEON = 256,
     LF_CPU_DOTPROD = 512,
-    LF_CPU_I8MM = 1024
+    LF_CPU_I8MM = 1024,
+    LF_CPU_ZEN = 2048 /* AMD: no instructions, but a memory system of its own */
 };
 
 typedef enum { LF_BY_SCALAR, LF_BY_LFM2, LF_BY_XNNPACK } lf_provider;
@@ -120,6 +121,8 @@ typedef struct lf_gemm {
     size_t (*panel_bytes)(size_t k); /* multiple of 64 */
     void (*pack)(size_t k, const lf_panel_source *source, void *panel);
     lf_gemm_fn fn;
+    /* fn for a CPU that fetches streams well by itself (LF_CPU_ZEN); NULL: there is none. */
+    lf_gemm_fn near_fn;
     /* For a panel that many tiles meet: its codes and factors taken apart once for all of them, and
      * fn on panels of that form, with the same results. NULL where taking apart costs nothing. */
     size_t (*wide_bytes)(size_t k); /* of a panel; multiple of 64 */
@@ -261,6 +264,12 @@ typedef struct lf_kernels {
     lf_act acts[LF_A_COUNT];
     lf_peak peak;
 } lf_kernels;
+
+/* What multiplies panels in the packed form. */
+static inline lf_gemm_fn lf_gemm_run(const lf_kernels *table, const lf_gemm *gemm)
+{
+    return (table->cpu & LF_CPU_ZEN) != 0 && gemm->near_fn != NULL ? gemm->near_fn : gemm->fn;
+}
 
 /* CPU features of this machine by cpuinfo; false if cpuinfo cannot tell (then 0 features). */
 bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores);

@@ -29,6 +29,7 @@ const opt_choice cpu_choices[] = {
     {"neon", LFM2_CPU_NEON},
     {"dotprod", LFM2_CPU_DOTPROD},
     {"i8mm", LFM2_CPU_I8MM},
+    {"zen", LFM2_CPU_ZEN},
     {"all", LFM2_CPU_ALL},
     {NULL, 0},
 };
@@ -59,7 +60,7 @@ const opt_spec model_specs[MODEL_SPECS] = {
      .name = "cpu-disable",
      .arg = "LIST",
      .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
-             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all",
+             "avx512vnni, avx512bf16, neon, dotprod, i8mm, zen, all",
      .offset = offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},
     {.kind = OPT_CHOICE,

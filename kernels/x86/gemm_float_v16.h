@@ -72,9 +72,10 @@ LF_INLINE void float_run(const lf_wformat format, const size_t m, size_t n, size
     }
 }
 
-#define f32_run(...)  float_run(LF_W_F32, __VA_ARGS__)
-#define f16_run(...)  float_run(LF_W_F16, __VA_ARGS__)
-#define bf16_run(...) float_run(LF_W_BF16, __VA_ARGS__)
+/* They fetch one step ahead, whatever `fetch` says. */
+#define f32_run(fetch, ...)  float_run(LF_W_F32, __VA_ARGS__)
+#define f16_run(fetch, ...)  float_run(LF_W_F16, __VA_ARGS__)
+#define bf16_run(fetch, ...) float_run(LF_W_BF16, __VA_ARGS__)
 LF_GEMM_ROWS(FLOAT_MR, f32_gemm, f32_run)
 LF_GEMM_ROWS(FLOAT_MR, f16_gemm, f16_run)
 LF_GEMM_ROWS(FLOAT_MR, bf16_gemm, bf16_run)

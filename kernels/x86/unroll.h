@@ -10,18 +10,22 @@
 
 #define LF_INLINE static inline __attribute__((always_inline))
 
-/* Bytes that a kernel asks for ahead of where it reads the stream of panels. A few rows read as
- * fast as memory gives: lines are fetched into the second level cache far ahead and from there into
- * the first, which has too few line buffers to cover the latency of memory. The near lines go
- * first: they are the next to be read, and leave their buffers sooner. Many rows compute. */
-enum { LF_AHEAD_FEW = 4, LF_AHEAD_FAR = 9216, LF_AHEAD_NEAR = 4608 };
+/* How a kernel fetches the stream of panels: bytes ahead of where it reads. A few rows read as fast
+ * as memory gives, many compute. LF_FETCH_TWO: lines go to the second level cache far ahead and
+ * from there to the first, which has too few line buffers to cover the latency of memory; the near
+ * lines first: they are the next to be read, and leave their buffers sooner. LF_FETCH_NEAR: for
+ * CPUs that fetch a stream well by themselves, where requests far ahead are in the way. */
+enum { LF_FETCH_TWO, LF_FETCH_NEAR };
+enum { LF_AHEAD_FEW = 4, LF_AHEAD_FAR = 9216, LF_AHEAD = 4608, LF_AHEAD_NEAR = 1152 };
 
-LF_INLINE void lf_prefetch(const size_t m, const uint8_t *p, size_t bytes)
+LF_INLINE void lf_prefetch(const int fetch, const size_t m, const uint8_t *p, size_t bytes)
 {
+    const bool few = m <= LF_AHEAD_FEW;
+    const size_t near = few && fetch == LF_FETCH_NEAR ? LF_AHEAD_NEAR : LF_AHEAD;
     for (size_t line = 0; line < bytes; line += 64) {
-        _mm_prefetch((const char *)p + LF_AHEAD_NEAR + line, _MM_HINT_T0);
+        _mm_prefetch((const char *)p + near + line, _MM_HINT_T0);
     }
-    for (size_t line = 0; m <= LF_AHEAD_FEW && line < bytes; line += 64) {
+    for (size_t line = 0; few && fetch == LF_FETCH_TWO && line < bytes; line += 64) {
         _mm_prefetch((const char *)p + LF_AHEAD_FAR + line, _MM_HINT_T1);
     }
 }
@@ -53,18 +57,19 @@ LF_INLINE __m256i lf_keep(__m256i v)
     LF_ROW_IF(m, 10, F)                                                                            \
     LF_ROW_IF(m, 11, F)
 
-/* A lf_gemm_fn `name` over an inline function run(m, n, k, tile, panels, c, c_stride) that wants m
- * as a constant. */
+/* A lf_gemm_fn `name` over an inline function run(fetch, m, n, k, tile, panels, c, c_stride) that
+ * wants fetch (LF_FETCH_TWO) and m as constants. */
 #define LF_CASE(m, run)                                                                            \
     case m:                                                                                        \
         run##_##m(n, k, tile, panels, c, c_stride);                                                \
         break;
-#define LF_TILE(m, run)                                                                            \
-    static void run##_##m(size_t n, size_t k, const void *tile, const void *panels, float *c,      \
-                          size_t c_stride)                                                         \
+#define LF_TILE_(m, run, fetch, suffix)                                                            \
+    static void run##suffix##m(size_t n, size_t k, const void *tile, const void *panels, float *c, \
+                               size_t c_stride)                                                    \
     {                                                                                              \
-        run(m, n, k, tile, panels, c, c_stride);                                                   \
+        run(fetch, m, n, k, tile, panels, c, c_stride);                                            \
     }
+#define LF_TILE(m, run) LF_TILE_(m, run, LF_FETCH_TWO, _)
 #define LF_GEMM_OPEN(name)                                                                         \
     static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
                      size_t c_stride)                                                              \
@@ -87,8 +92,38 @@ LF_INLINE __m256i lf_keep(__m256i v)
     LF_TILES_8(run) LF_TILE(9, run) LF_TILE(10, run) LF_TILE(11, run) LF_TILE(12, run)
 #define LF_CASES_12(run)                                                                           \
     LF_CASES_8(run) LF_CASE(9, run) LF_CASE(10, run) LF_CASE(11, run) LF_CASE(12, run)
+#define LF_NEAR_TILE(m, run) LF_TILE_(m, run, LF_FETCH_NEAR, _near_)
+#define LF_NEAR_CASE(m, run)                                                                       \
+    case m:                                                                                        \
+        run##_near_##m(n, k, tile, panels, c, c_stride);                                           \
+        break;
 #define LF_GEMM_ROWS_(mr, name, run)                                                               \
     LF_TILES_##mr(run) LF_GEMM_OPEN(name) LF_CASES_##mr(run) LF_GEMM_CLOSE
 #define LF_GEMM_ROWS(mr, name, run) LF_GEMM_ROWS_(mr, name, run)
+
+/* NAME_near after NAME: up to LF_AHEAD_FEW rows fetch by LF_FETCH_NEAR. */
+#define LF_NEAR_TILE(m, run) LF_TILE_(m, run, LF_FETCH_NEAR, _near_)
+#define LF_NEAR_CASE(m, run)                                                                       \
+    case m:                                                                                        \
+        run##_near_##m(n, k, tile, panels, c, c_stride);                                           \
+        break;
+#define LF_GEMM_NEAR(name, run)                                                                    \
+    LF_NEAR_TILE(1, run)                                                                           \
+    LF_NEAR_TILE(2, run)                                                                           \
+    LF_NEAR_TILE(3, run)                                                                           \
+    LF_NEAR_TILE(4, run)                                                                           \
+    static void name##_near(size_t m, size_t n, size_t k, const void *tile, const void *panels,    \
+                            float *c, size_t c_stride)                                             \
+    {                                                                                              \
+        switch (m) {                                                                               \
+            LF_NEAR_CASE(1, run)                                                                   \
+            LF_NEAR_CASE(2, run)                                                                   \
+            LF_NEAR_CASE(3, run)                                                                   \
+            LF_NEAR_CASE(4, run)                                                                   \
+        default:                                                                                   \
+            name(m, n, k, tile, panels, c, c_stride);                                              \
+            break;                                                                                 \
+        }                                                                                          \
+    }
 
 #endif /* LF_KERNELS_X86_UNROLL_H */

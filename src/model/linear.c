@@ -301,7 +301,7 @@ static void multiply_group(const product *p, uint32_t part, size_t g, uint32_t u
     const uint8_t *slab = w->panels + group->slab * w->slab_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
-    panel_form from = {slab, w->panel_bytes, w->gemm->fn};
+    panel_form from = {slab, w->panel_bytes, lf_gemm_run(p->pass->kernels, w->gemm)};
     if (group->n == 1) {
         from.at += panel * w->panel_bytes;
         multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);
