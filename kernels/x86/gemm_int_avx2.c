@@ -6,6 +6,8 @@
  */
 #include "kernels/x86/ymm_run.h"
 
+#define YMM_PIECES LF_YMM_PIECES_3
+
 /* Bytes: products of the weights' magnitudes with the activations under the weights' signs; a pair
  * is at most 2 * 128 * 127 = 32512. They are signed, so there is no zero point to correct. */
 LF_INLINE __m256i dot_bytes(__m256i s, __m256i bytes, uint32_t x)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the integer kernels but for LF_W_Q8 for AVX-VNNI. */
-#include "kernels/x86/ymm.h"
+#include "kernels/x86/ymm_run.h"
+
+#define YMM_PIECES LF_YMM_PIECES_6
 
 LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
                      const size_t g, __m256i *s)
@@ -24,6 +26,16 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
         s[2 * i] = s[2 * i + 1] = _mm256_set1_epi32(
             init >= 0 ? (int32_t)x[i * LF_X_DWORDS + (size_t)init] : LF_MAGIC_BITS);
     }
+    if (wide && m > 2) {
+        const uint32_t *x0 = x + LF_X_CODES + first;
+        const uint8_t *w = codes + first * 64;
+        if (end - first == 4) {
+            LF_YMM_DOTS("56", 4, m, x0, w, s)
+        } else {
+            LF_YMM_DOTS("56", 8, m, x0, w, s)
+        }
+        return;
+    }
 #define G(g)                                                                                       \
     if ((g) >= first && (g) < end) {                                                               \
         group(wide ? 8 : bits, m, x, codes, g, s);                                                 \
@@ -31,6 +43,8 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
     LF_EACH_GROUP(G)
 #undef G
 }
+
+_Static_assert(LF_X_BYTES == 56, "as written in ymm_sums");
 
 #include "kernels/x86/gemm_ymm.h"
 

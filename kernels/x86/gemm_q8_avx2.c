@@ -6,6 +6,8 @@
  */
 #include "kernels/x86/ymm_run.h"
 
+#define YMM_PIECES LF_YMM_PIECES_3
+
 enum { Q8_WIDE = 2 * LF_Q8_CODES };
 
 LF_INLINE __m256i even_words(__m256i bytes)

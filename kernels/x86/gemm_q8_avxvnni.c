@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns LF_W_Q8 x LF_A_I8X2B32 for AVX-VNNI: the sums of the upper plane, times 256, go on with the
  * lower one. */
-#include "kernels/x86/ymm.h"
+#include "kernels/x86/ymm_run.h"
+
+#define YMM_PIECES LF_YMM_PIECES_6
 
 enum { Q8_WIDE = 0 };
 
@@ -13,6 +15,10 @@ LF_INLINE void q8_widen(const uint8_t *codes, uint8_t *wide)
 
 LF_INLINE void add_plane(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *s)
 {
+    if (m > 2) {
+        LF_YMM_DOTS("72", 8, m, x, codes, s)
+        return;
+    }
     for (size_t g = 0; g < 8; g++) {
         const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
 #define F(i)                                                                                       \
@@ -42,6 +48,8 @@ LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const
 }
 
 #include "kernels/x86/gemm_q8_ymm.h"
+
+_Static_assert(LF_X2_BYTES == 72, "as written in add_plane");
 
 const lf_gemm lf_gemm_q8_avxvnni =
     LF_YMM_ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q8, q8, q8, false, 32, true, "avxvnni", LF_CPU_AVXVNNI);

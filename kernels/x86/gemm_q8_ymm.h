@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the 256-bit kernels of LF_W_Q8, with pieces of tiles as in gemm_ymm.h. The including file
- * defines before, for its instruction set, Q8_ACTS (the form of activations it takes), Q8_WIDE (the
+ * defines before, for its instruction set, YMM_PIECES, Q8_WIDE (the
  * bytes of a block that is taken apart, 0 if its codes are used as they stand) and
  *
  * void q8_widen(codes, wide)
@@ -47,7 +47,7 @@ LF_INLINE void q8_rows(const size_t few, size_t m, const uint32_t *x, const uint
         q8_widen(codes, words);
         from = words;
     }
-    LF_YMM_PIECES(m, LF_X2_DWORDS, q8_block, 0, Q8_WIDE > 0, from, scales)
+    YMM_PIECES(m, LF_X2_DWORDS, q8_block, 0, Q8_WIDE > 0, from, scales)
 }
 
 LF_INLINE void q8_panel(const int fetch, const size_t few, size_t m, size_t k, const uint32_t *x,

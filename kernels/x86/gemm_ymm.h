@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the 256-bit integer kernels but for LF_W_Q8. The including file defines before, for its
- * instruction set,
+ * instruction set, YMM_PIECES and
  *
  * void ymm_sums(bits, wide, m, x, init, codes, first, end, s)
  *     s = for each of m rows dword `init` of its block at x, or LF_MAGIC_BITS if that is negative,
  *     plus the products of groups first .. end of the block of weights at codes with the row's.
  * Codes are `bits` wide; `wide`: they stand as bytes.
  *
- * A panel's 16 columns are two halves of 8. Up to YMM_ROWS rows have their integer sums in
- * registers (s[2 * row + half]), float sums are an array in the first level cache. A tile of so few
- * rows takes codes apart in registers as it reads them. More rows pass each block of 32 k in pieces
- * of up to YMM_ROWS: its codes are taken apart once for all of them, into the first level cache.
+ * A panel's 16 columns are two halves of 8. Integer sums are in registers (s[2 * row + half]),
+ * float sums are an array in the first level cache. A tile of up to YMM_FEW rows takes codes apart
+ * in registers as it reads them. More rows pass each block of 32 k in pieces (YMM_PIECES): its
+ * codes are taken apart once for all of them, into the first level cache.
  */
 #ifndef LF_KERNELS_X86_GEMM_YMM_H
 #define LF_KERNELS_X86_GEMM_YMM_H
@@ -61,7 +61,7 @@ LF_INLINE void ymm_widen(const int bits, const uint8_t *codes, uint8_t *wide)
 #undef G
 }
 
-/* A block of all m rows of a tile: a constant `few` of at most YMM_ROWS of them, or if that is 0
+/* A block of all m rows of a tile: a constant `few` of at most YMM_FEW of them, or if that is 0
  * any m above. */
 LF_INLINE void ymm_rows(const int kind, const size_t few, size_t m, const uint32_t *x,
                         const uint8_t *codes, const float *factors, float (*acc)[LF_NR])
@@ -77,7 +77,7 @@ LF_INLINE void ymm_rows(const int kind, const size_t few, size_t m, const uint32
         ymm_widen(bits, codes, bytes);
         wide = bytes;
     }
-    LF_YMM_PIECES(m, LF_X_DWORDS, ymm_block, kind, true, wide, factors)
+    YMM_PIECES(m, LF_X_DWORDS, ymm_block, kind, true, wide, factors)
 }
 
 /* ---- LF_W_Q4 ---- */

@@ -5,7 +5,9 @@
 
 #include "kernels/x86/unroll.h"
 
-enum { YMM_ROWS = 4, LF_YMM_MR = 16 };
+/* Up to YMM_FEW rows take codes apart as they read them; no piece of a tile has more than YMM_ROWS.
+ */
+enum { YMM_FEW = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
 #define LF_YMM_TILE "16x16c4"
 
 /* F(g) for each of the 8 groups of 4 k of a block. */
@@ -93,20 +95,41 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
 #undef F
 }
 
-/* block(kind, wide, rows, x, codes, factors, acc) for all m rows of a tile, more than YMM_ROWS, in
- * pieces of 3 (which measure best) and as few of 4 as will do; blocks of x are `stride` dwords. */
-#define LF_YMM_PIECES(m, stride, block, kind, wide, codes, factors)                                \
+/* block(kind, wide, rows, x, codes, factors, acc) for all m rows of a tile, more than YMM_FEW, in
+ * pieces; blocks of x are `stride` dwords. */
+#define LF_YMM_PIECE(n, stride, block, kind, wide, codes, factors)                                 \
+    block(kind, wide, n, x + row * (stride), codes, factors, acc + row)
+
+/* Products and sums that are two instructions: pieces of 3, which measure best, and as few of 4 as
+ * will do. */
+#define LF_YMM_PIECES_3(m, stride, ...)                                                            \
     {                                                                                              \
         const size_t fours = (m) == 5 ? 0 : (m) % 3;                                               \
         size_t row = 0;                                                                            \
         for (; row + 4 * fours + 2 < (m); row += 3) {                                              \
-            block(kind, wide, 3, x + row * (stride), codes, factors, acc + row);                   \
+            LF_YMM_PIECE(3, stride, __VA_ARGS__);                                                  \
         }                                                                                          \
         for (; row + 3 < (m); row += 4) {                                                          \
-            block(kind, wide, 4, x + row * (stride), codes, factors, acc + row);                   \
+            LF_YMM_PIECE(4, stride, __VA_ARGS__);                                                  \
         }                                                                                          \
         if (row < (m)) {                                                                           \
-            block(kind, wide, 2, x + row * (stride), codes, factors, acc + row);                   \
+            LF_YMM_PIECE(2, stride, __VA_ARGS__);                                                  \
+        }                                                                                          \
+    }
+
+/* One instruction that waits for its sum: up to 6, as equal as possible. */
+#define LF_YMM_PIECES_6(m, stride, ...)                                                            \
+    for (size_t row = 0, n; row < (m); row += n) {                                                 \
+        const size_t left = (m)-row;                                                               \
+        n = left <= 6 ? left : (left <= 12 ? (left + 1) / 2 : (left + 2) / 3);                     \
+        if (n == 6) {                                                                              \
+            LF_YMM_PIECE(6, stride, __VA_ARGS__);                                                  \
+        } else if (n == 5) {                                                                       \
+            LF_YMM_PIECE(5, stride, __VA_ARGS__);                                                  \
+        } else if (n == 4) {                                                                       \
+            LF_YMM_PIECE(4, stride, __VA_ARGS__);                                                  \
+        } else {                                                                                   \
+            LF_YMM_PIECE(3, stride, __VA_ARGS__);                                                  \
         }                                                                                          \
     }
 
@@ -132,7 +155,7 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
 }
 
 /* A lf_gemm_fn `name` over panel(fetch, few, m, k, tile, panel, acc), fetch and few constants; few
- * is m, or 0 if that is above YMM_ROWS. And NAME_near, which fetches by LF_FETCH_NEAR. */
+ * is m, or 0 if that is above YMM_FEW. And NAME_near, which fetches by LF_FETCH_NEAR. */
 #define LF_YMM_RUN(name, suffix, fetch, few, panel, bytes)                                         \
     static void name##suffix##few(size_t m, size_t n, size_t k, const void *tile,                  \
                                   const void *panels, float *c, size_t c_stride)                   \
@@ -156,7 +179,7 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
                      size_t c_stride)                                                              \
     {                                                                                              \
         static const lf_gemm_fn by_rows[] = {many, one, two, three, four};                         \
-        by_rows[m <= YMM_ROWS ? m : 0](m, n, k, tile, panels, c, c_stride);                        \
+        by_rows[m <= YMM_FEW ? m : 0](m, n, k, tile, panels, c, c_stride);                         \
     }
 #define LF_YMM_GEMM(name, panel, bytes)                                                            \
     LF_YMM_RUN(name, _, LF_FETCH_TWO, 0, panel, bytes)                                             \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the inner loops of the AVX2 integer kernels, in assembly: from intrinsics gcc makes sums
+ * Owns the inner loops of the 256-bit integer kernels, in assembly: from intrinsics gcc makes sums
  * that it reorders over more registers than there are, and fetches the codes of many groups at
  * once.
  *
@@ -81,6 +81,44 @@
         LF_RUN(mul, add, bytes, stride, n, 4, acts, codes, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
                LF_RUN_V(v, 2), LF_RUN_V(v, 3), LF_RUN_V(v, 4), LF_RUN_V(v, 5), LF_RUN_V(v, 6),     \
                LF_RUN_V(v, 7))                                                                     \
+    }
+
+/* The same of AVX-VNNI for 3 to 6 rows: v[2 * row], v[2 * row + 1] += the products. There are too
+ * many operands to name the memory. */
+#define LF_DOT_STEP(bytes, s, row, v0, v1)                                                         \
+    "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), %[t]\n\t"                                     \
+    "%{vex%} vpdpbusd %[t], %[w0], " v0 "\n\t%{vex%} vpdpbusd %[t], %[w1], " v1 "\n\t"
+#define LF_DOT_3(bytes, s)                                                                         \
+    LF_RUN_CODES(s)                                                                                \
+    LF_DOT_STEP(bytes, s, 0, "%0", "%1")                                                           \
+    LF_DOT_STEP(bytes, s, 1, "%2", "%3") LF_DOT_STEP(bytes, s, 2, "%4", "%5")
+#define LF_DOT_4(bytes, s)     LF_DOT_3(bytes, s) LF_DOT_STEP(bytes, s, 3, "%6", "%7")
+#define LF_DOT_5(bytes, s)     LF_DOT_4(bytes, s) LF_DOT_STEP(bytes, s, 4, "%8", "%9")
+#define LF_DOT_6(bytes, s)     LF_DOT_5(bytes, s) LF_DOT_STEP(bytes, s, 5, "%10", "%11")
+#define LF_DOTS_4(rows, bytes) rows(bytes, 0) rows(bytes, 1) rows(bytes, 2) rows(bytes, 3)
+#define LF_DOTS_8(rows, bytes)                                                                     \
+    LF_DOTS_4(rows, bytes) rows(bytes, 4) rows(bytes, 5) rows(bytes, 6) rows(bytes, 7)
+#define LF_DOT(bytes, n, rows, acts, codes, ...)                                                   \
+    {                                                                                              \
+        __m256i w0, w1, t;                                                                         \
+        __asm__ volatile(LF_DOTS_##n(LF_DOT_##rows, bytes)                                         \
+                         : __VA_ARGS__, [w0] "=&x"(w0), [w1] "=&x"(w1), [t] "=&x"(t)               \
+                         : [w] "r"(codes), [x] "r"(acts)                                           \
+                         : "memory");                                                              \
+    }
+#define LF_DOT_V(v, i) "+x"((v)[i]), "+x"((v)[(i) + 1])
+#define LF_YMM_DOTS(bytes, n, m, acts, codes, v)                                                   \
+    if ((m) == 3) {                                                                                \
+        LF_DOT(bytes, n, 3, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4))           \
+    } else if ((m) == 4) {                                                                         \
+        LF_DOT(bytes, n, 4, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
+               LF_DOT_V(v, 6))                                                                     \
+    } else if ((m) == 5) {                                                                         \
+        LF_DOT(bytes, n, 5, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
+               LF_DOT_V(v, 6), LF_DOT_V(v, 8))                                                     \
+    } else {                                                                                       \
+        LF_DOT(bytes, n, 6, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
+               LF_DOT_V(v, 6), LF_DOT_V(v, 8), LF_DOT_V(v, 10))                                    \
     }
 
 #endif /* LF_KERNELS_X86_YMM_RUN_H */
