@@ -57,8 +57,8 @@ typedef enum {
 typedef enum {
     LF_A_F32,     /* as is */
     LF_A_I8B32,   /* symmetric int8, one f32 scale per 32, with the block's sum of codes */
-    LF_A_I16B32,  /* symmetric int16, one f32 scale per 32: for 8-bit weights, whose own error is no
-                     larger than int8's */
+    LF_A_I16B32,  /* symmetric int16, one f32 scale per 32: for Q8_0, whose own error is no larger
+                     than  that of int8 */
     LF_A_I8X2B32, /* the same numbers, each code as 256 * upper + lower int8 */
     LF_A_I8B16,   /* symmetric int8, one f32 scale per 16: for weights with scales per 16 */
     LF_A_QD8,     /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */

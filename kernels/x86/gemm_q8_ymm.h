@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the 256-bit kernels of LF_W_Q8, with pieces of tiles as in gemm_ymm.h. The including file
- * defines before, for its instruction set, YMM_PIECES, Q8_WIDE (the
- * bytes of a block that is taken apart, 0 if its codes are used as they stand) and
+ * defines before, for its instruction set, YMM_PIECES, Q8_WIDE (the bytes of a block that is taken
+ * apart, 0 if its codes are used as they stand) and
  *
  * void q8_widen(codes, wide)
  * void q8_sums(wide, m, x, codes, s): exact sums of a block, zero point included
@@ -10,13 +10,12 @@
 #ifndef LF_KERNELS_X86_GEMM_Q8_YMM_H
 #define LF_KERNELS_X86_GEMM_Q8_YMM_H
 
-/* acc = fma((float)isum * activation scale, weight scale, acc) */
-LF_INLINE void q8_block(const int kind, const bool wide, const size_t m, const uint32_t *x,
-                        const uint8_t *codes, const float *scales, float (*acc)[LF_NR])
+#include "kernels/x86/ymm.h"
+
+/* acc = fma((float)isum * activation scale, weight scale, acc); s: the sums. */
+LF_INLINE void q8_finish(const size_t m, const uint32_t *x, const __m256i *s, const float *scales,
+                         float (*acc)[LF_NR])
 {
-    (void)kind; /* there is one */
-    __m256i s[2 * YMM_ROWS];
-    q8_sums(wide, m, x, codes, s);
     const __m256 scale0 = _mm256_load_ps(scales), scale1 = _mm256_load_ps(scales + 8);
 #define F(i)                                                                                       \
     {                                                                                              \
@@ -30,6 +29,15 @@ LF_INLINE void q8_block(const int kind, const bool wide, const size_t m, const u
     }
     LF_EACH_ROW(m, F)
 #undef F
+}
+
+LF_INLINE void q8_block(const int kind, const bool wide, const size_t m, const uint32_t *x,
+                        const uint8_t *codes, const float *scales, float (*acc)[LF_NR])
+{
+    (void)kind; /* there is one */
+    __m256i s[2 * YMM_ROWS];
+    q8_sums(wide, m, x, codes, s);
+    q8_finish(m, x, s, scales, acc);
 }
 
 LF_INLINE void q8_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *codes,

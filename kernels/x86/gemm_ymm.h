@@ -6,7 +6,8 @@
  * void ymm_sums(bits, wide, m, x, init, codes, first, end, s)
  *     s = for each of m rows dword `init` of its block at x, or LF_MAGIC_BITS if that is negative,
  *     plus the products of groups first .. end of the block of weights at codes with the row's.
- * Codes are `bits` wide; `wide`: they stand as bytes.
+ *     Codes are `bits` wide, with `wide` they stand as bytes. Of 8 bits there are whole blocks
+ * alone, whose zero point may be taken out of the codes instead of the sum.
  *
  * A panel's 16 columns are two halves of 8. Integer sums are in registers (s[2 * row + half]),
  * float sums are an array in the first level cache. A tile of up to YMM_FEW rows takes codes apart
@@ -21,8 +22,7 @@
 /* Panel formats, as constants that inline functions are made for. */
 enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM };
 
-/* Width of the codes, which tells how many products fit 16 bits; zero point included, bytes are 8
- * wide. */
+/* Width of the codes, which tells how many products fit 16 bits. */
 LF_INLINE int ymm_bits(const int kind)
 {
     return kind == YMM_Q4 || kind == YMM_Q4K ? 4

@@ -30,8 +30,8 @@ LF_INLINE void lf_prefetch(const int fetch, const size_t m, const uint8_t *p, si
     }
 }
 
-/* The value itself, as something the compiler cannot look into: integer sums that it may reorder it
- * spreads over more registers than there are. */
+/* The value itself, as something the compiler cannot look into: nothing that it is used for can be
+ * reordered or left out. */
 LF_INLINE __m256i lf_keep(__m256i v)
 {
     __asm__("" : "+x"(v));
@@ -92,11 +92,6 @@ LF_INLINE __m256i lf_keep(__m256i v)
     LF_TILES_8(run) LF_TILE(9, run) LF_TILE(10, run) LF_TILE(11, run) LF_TILE(12, run)
 #define LF_CASES_12(run)                                                                           \
     LF_CASES_8(run) LF_CASE(9, run) LF_CASE(10, run) LF_CASE(11, run) LF_CASE(12, run)
-#define LF_NEAR_TILE(m, run) LF_TILE_(m, run, LF_FETCH_NEAR, _near_)
-#define LF_NEAR_CASE(m, run)                                                                       \
-    case m:                                                                                        \
-        run##_near_##m(n, k, tile, panels, c, c_stride);                                           \
-        break;
 #define LF_GEMM_ROWS_(mr, name, run)                                                               \
     LF_TILES_##mr(run) LF_GEMM_OPEN(name) LF_CASES_##mr(run) LF_GEMM_CLOSE
 #define LF_GEMM_ROWS(mr, name, run) LF_GEMM_ROWS_(mr, name, run)
@@ -107,6 +102,7 @@ LF_INLINE __m256i lf_keep(__m256i v)
     case m:                                                                                        \
         run##_near_##m(n, k, tile, panels, c, c_stride);                                           \
         break;
+_Static_assert(LF_AHEAD_FEW == 4, "as written in LF_GEMM_NEAR");
 #define LF_GEMM_NEAR(name, run)                                                                    \
     LF_NEAR_TILE(1, run)                                                                           \
     LF_NEAR_TILE(2, run)                                                                           \

@@ -9,6 +9,7 @@
  */
 enum { YMM_FEW = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
 #define LF_YMM_TILE "16x16c4"
+_Static_assert((int)YMM_FEW == (int)LF_AHEAD_FEW, "others fetch in one way");
 
 /* F(g) for each of the 8 groups of 4 k of a block. */
 #define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)

@@ -12,6 +12,11 @@
 
 #include "kernels/x86/ymm.h"
 
+/* A run is one string of up to 9 KB, which only clang minds. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Woverlength-strings"
+#endif
+
 /* s0, s1 = the products of w0, w1 with the dword at x. */
 #define LF_YMM_FIRST(mul, w0, w1, x, s0, s1)                                                       \
     __asm__("vpbroadcastd %4, %1\n\t" mul " %1, %2, %0\n\t" mul " %1, %3, %1"                      \
@@ -83,8 +88,8 @@
                LF_RUN_V(v, 7))                                                                     \
     }
 
-/* The same of AVX-VNNI for 3 to 6 rows: v[2 * row], v[2 * row + 1] += the products. There are too
- * many operands to name the memory. */
+/* The same of AVX-VNNI for 3 to 6 rows: v[2 * row], v[2 * row + 1] += the products. Six rows
+ * have 29 operands of 30, which leaves none to name the memory with. */
 #define LF_DOT_STEP(bytes, s, row, v0, v1)                                                         \
     "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), %[t]\n\t"                                     \
     "%{vex%} vpdpbusd %[t], %[w0], " v0 "\n\t%{vex%} vpdpbusd %[t], %[w1], " v1 "\n\t"

@@ -152,6 +152,10 @@ static void fine_rows_equal_scalar(void **state)
         assert_int_equal((words->needs | bytes->needs) & ~masks[i], 0);
         for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
             float *x = random_row(&seed, k);
+            for (size_t j = 0; j < 32 && k == 64; j++) { /* all kinds of lower int8, ties, too */
+                x[j] = (float)((int)j - 16) * 384.0f + (j % 4 == 1 ? 0.5f : 0.0f);
+            }
+            x[0] = k == 64 ? 32512.0f : x[0];
             uint32_t *w = lft_row(words, k, x), *b = lft_row(bytes, k, x);
             uint32_t *ws = lft_row(&lf_act_i16b32_scalar, k, x);
             uint32_t *bs = lft_row(&lf_act_i8x2b32_scalar, k, x);
@@ -254,7 +258,7 @@ static void qd8_rows_mean_values(void **state)
 static void tiles_hold_rows(void **state)
 {
     (void)state;
-    enum { M = 14 };
+    enum { M = LF_MAX_MR };
     uint64_t seed = lft_seed();
     uint32_t masks[8];
     size_t n_masks = lft_masks(masks);
@@ -283,11 +287,11 @@ static void tiles_hold_rows(void **state)
                         assert_memory_equal((uint8_t *)tile + r * act->row_bytes(k), rows[r],
                                             k * sizeof(float));
                     }
-                    bool blocks = format == LF_A_I8B32 || format == LF_A_I8B16;
-                    for (size_t d = 0; blocks && d < k / 32 * LF_X_DWORDS; d++) {
+                    size_t dwords = act->block_bytes / 4;
+                    for (size_t d = 0; d < k / 32 * dwords; d++) {
                         for (size_t r = 0; r < m; r++) {
-                            size_t b = d / LF_X_DWORDS, j = d % LF_X_DWORDS;
-                            assert_int_equal(tile[(b * m + r) * LF_X_DWORDS + j],
+                            size_t b = d / dwords, j = d % dwords;
+                            assert_int_equal(tile[(b * m + r) * dwords + j],
                                              ((uint32_t *)rows[r])[d]);
                         }
                     }
@@ -305,7 +309,7 @@ static void tiles_hold_rows(void **state)
 static void blocks_make_tiles(void **state)
 {
     (void)state;
-    enum { M = 13, K = 96 };
+    enum { M = LF_MAX_MR, K = 96 };
     uint64_t seed = lft_seed();
     uint32_t masks[8];
     size_t n_masks = lft_masks(masks);

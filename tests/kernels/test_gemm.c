@@ -122,16 +122,18 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
     for (size_t i = 0; i < p.m; i++) {
         run(&p, scalar, panels, i, 1, truth + i * n);
     }
+    lf_gemm near = *gemm;
+    near.fn = gemm->near_fn;
     for (size_t m = 1; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        lf_gemm near = *gemm;
-        near.fn = gemm->near_fn != NULL && (m & 1) != 0 ? gemm->near_fn : gemm->fn;
-        run(&p, &near, p.panels, first, m, out);
-        size_t at = lft_differs(m * n, out, truth + first * n);
-        if (at != m * n) {
-            fail_msg("%s m %zu n %zu k %zu mood %d: row %zu column %zu: %a, scalar %a", gemm->name,
-                     m, n, k, (int)mood, at / n, at % n, (double)out[at],
-                     (double)truth[first * n + at]);
+        for (int way = 0; way < (gemm->near_fn != NULL ? 2 : 1); way++) {
+            run(&p, way == 0 ? gemm : &near, p.panels, first, m, out);
+            size_t at = lft_differs(m * n, out, truth + first * n);
+            if (at != m * n) {
+                fail_msg("%s%s m %zu n %zu k %zu mood %d: row %zu column %zu: %a, scalar %a",
+                         gemm->name, way == 0 ? "" : " near", m, n, k, (int)mood, at / n, at % n,
+                         (double)out[at], (double)truth[first * n + at]);
+            }
         }
     }
     lft_unguard(out);
@@ -376,9 +378,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     }
     for (size_t m = 2; m <= gemm->mr; m++) { /* what shares the call must not matter */
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        lf_gemm near = *gemm;
-        near.fn = gemm->near_fn != NULL && (m & 1) != 0 ? gemm->near_fn : gemm->fn;
-        run(&p, &near, p.panels, first, m, out);
+        run(&p, gemm, p.panels, first, m, out);
         size_t at = lft_differs(m * n, out, alone + first * n);
         if (at != m * n) {
             fail_msg("%s m %zu n %zu k %zu: row %zu column %zu: %a, alone %a", gemm->name, m, n, k,
@@ -448,17 +448,35 @@ static void picks_what_runs(void **state)
     assert_null(lf_gemm_at(1000));
 }
 
+/* Which of two functions multiplies is a matter of the CPU alone. */
+static void zen_fetches_near(void **state)
+{
+    (void)state;
+    lf_kernels zen = full_table, other = full_table;
+    zen.cpu |= LF_CPU_ZEN;
+    other.cpu &= ~(uint32_t)LF_CPU_ZEN;
+    size_t with_two = 0;
+    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
+        const lf_gemm *gemm = lf_gemm_at(index);
+        assert_ptr_equal(lf_gemm_run(&other, gemm), gemm->fn);
+        assert_ptr_equal(lf_gemm_run(&zen, gemm), gemm->near_fn != NULL ? gemm->near_fn : gemm->fn);
+        with_two += gemm->near_fn != NULL && gemm->near_fn != gemm->fn;
+    }
+    assert_true(with_two > 0 || !LF_ARCH_X86);
+}
+
 static void masks_close_under_need(void **state)
 {
     (void)state;
     uint32_t all = LF_CPU_AVX2 | LF_CPU_AVXVNNI | LF_CPU_AVX512 | LF_CPU_AVX512VNNI |
-                   LF_CPU_AVX512BF16 | LF_CPU_GFNI | LF_CPU_SSE41 | LF_CPU_AVX;
+                   LF_CPU_AVX512BF16 | LF_CPU_GFNI | LF_CPU_SSE41 | LF_CPU_AVX | LF_CPU_ZEN;
     assert_int_equal(lf_cpu_without(all, 0), all);
     assert_int_equal(lf_cpu_without(all, LF_CPU_SSE41), 0);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX), LF_CPU_SSE41 | LF_CPU_GFNI);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX2), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX);
-    assert_int_equal(lf_cpu_without(all, LF_CPU_AVX512),
-                     LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX | LF_CPU_AVX2 | LF_CPU_AVXVNNI);
+    assert_int_equal(lf_cpu_without(all, LF_CPU_AVX512), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX |
+                                                             LF_CPU_AVX2 | LF_CPU_AVXVNNI |
+                                                             LF_CPU_ZEN);
     assert_int_equal(lf_cpu_without(all, 0x7fffffff), 0);
     const uint32_t arm = LF_CPU_NEON | LF_CPU_DOTPROD | LF_CPU_I8MM;
     assert_int_equal(lf_cpu_without(arm, 0), arm);
@@ -470,9 +488,13 @@ static void masks_close_under_need(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalar_is_right),           cmocka_unit_test(exact_rows_equal_scalar),
-        cmocka_unit_test(inexact_rows_within_bound), cmocka_unit_test(picks_what_runs),
-        cmocka_unit_test(masks_close_under_need),    cmocka_unit_test(widened_panels_give_the_same),
+        cmocka_unit_test(scalar_is_right),
+        cmocka_unit_test(exact_rows_equal_scalar),
+        cmocka_unit_test(inexact_rows_within_bound),
+        cmocka_unit_test(picks_what_runs),
+        cmocka_unit_test(masks_close_under_need),
+        cmocka_unit_test(zen_fetches_near),
+        cmocka_unit_test(widened_panels_give_the_same),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

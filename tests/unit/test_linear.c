@@ -224,6 +224,9 @@ static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
         lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
         body(&table, &seed);
     }
+    lf_kernels other; /* the other way to fetch */
+    lf_kernels_init(&other, masks[0] ^ LF_CPU_ZEN, LF_PICK_AUTO);
+    body(&other, &seed);
     lf_kernels table;
     lf_kernels_init(&table, masks[0], LF_PICK_XNNPACK);
     body(&table, &seed);
