@@ -14,14 +14,15 @@
  * as memory gives, many compute. LF_FETCH_TWO: lines go to the second level cache far ahead and
  * from there to the first, which has too few line buffers to cover the latency of memory; the near
  * lines first: they are the next to be read, and leave their buffers sooner. LF_FETCH_NEAR: for
- * CPUs that fetch a stream well by themselves, where requests far ahead are in the way. */
+ * CPUs that fetch a stream well by themselves, where requests far ahead are in the way; one or two
+ * rows fetch close by, others as many do. */
 enum { LF_FETCH_TWO, LF_FETCH_NEAR };
 enum { LF_AHEAD_FEW = 4, LF_AHEAD_FAR = 9216, LF_AHEAD = 4608, LF_AHEAD_NEAR = 1152 };
 
 LF_INLINE void lf_prefetch(const int fetch, const size_t m, const uint8_t *p, size_t bytes)
 {
     const bool few = m <= LF_AHEAD_FEW;
-    const size_t near = few && fetch == LF_FETCH_NEAR ? LF_AHEAD_NEAR : LF_AHEAD;
+    const size_t near = m <= 2 && fetch == LF_FETCH_NEAR ? LF_AHEAD_NEAR : LF_AHEAD;
     for (size_t line = 0; line < bytes; line += 64) {
         _mm_prefetch((const char *)p + near + line, _MM_HINT_T0);
     }
