@@ -85,10 +85,10 @@ typedef struct lfm2_runtime lfm2_runtime;
 /* Log levels. */
 enum { LFM2_LOG_ERROR = 0, LFM2_LOG_WARN = 1, LFM2_LOG_INFO = 2, LFM2_LOG_DEBUG = 3 };
 
-/* Instruction sets, and one other trait of CPUs, that cpu_disable can switch off. Disabling one
+/* Instruction sets, and two other traits of CPUs, that cpu_disable can switch off. Disabling one
  * also disables those above it that need it (AVX2 off means AVX-VNNI, ZEN and all AVX-512 off,
- * DOTPROD off I8MM, NEON off both; the portable C that is left on arm64 is compiled for NEON all
- * the same). */
+ * ZEN off ZEN4, DOTPROD off I8MM, NEON off both; the portable C that is left on arm64 is compiled
+ * for NEON all the same). */
 enum {
     LFM2_CPU_AVX2 = 1,       /* with FMA and F16C */
     LFM2_CPU_AVXVNNI = 2,
@@ -102,6 +102,7 @@ enum {
     LFM2_CPU_DOTPROD = 512,  /* its int8 dot products */
     LFM2_CPU_I8MM = 1024,    /* its int8 matrix products */
     LFM2_CPU_ZEN = 2048,     /* AMD with AVX2: no instructions, memory is fetched another way */
+    LFM2_CPU_ZEN4 = 4096,    /* AMD with AVX-512: and yet another */
     LFM2_CPU_ALL = 0x7fffffff
 };
 

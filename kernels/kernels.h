@@ -29,7 +29,8 @@ enum {
     LF_CPU_NEON = 256,
     LF_CPU_DOTPROD = 512,
     LF_CPU_I8MM = 1024,
-    LF_CPU_ZEN = 2048 /* AMD: no instructions, but a memory system of its own */
+    LF_CPU_ZEN = 2048, /* AMD: no instructions, but a memory system of its own */
+    LF_CPU_ZEN4 = 4096 /* and from Zen 4 on, another */
 };
 
 typedef enum { LF_BY_SCALAR, LF_BY_LFM2, LF_BY_XNNPACK } lf_provider;
@@ -85,11 +86,19 @@ typedef struct lf_act {
 
 /* ---- Matrix kernels -------------------------------------------------------------------------- */
 
+/* How a CPU wants a stream of panels to be fetched ahead; a kernel may do otherwise. */
+typedef enum {
+    LF_FETCH_TWO,  /* in two steps: far ahead into the second level cache, from there into the
+                      first, which has too few line buffers to cover the latency of memory */
+    LF_FETCH_NEAR, /* into the first alone (LF_CPU_ZEN): requests far ahead are in the way */
+    LF_FETCH_FAR   /* few rows into the second alone, or not at all (LF_CPU_ZEN4) */
+} lf_fetch;
+
 /* c[m][n] for one panel after another: c row i starts at c + i * c_stride (in floats) and holds n
  * columns, n a multiple of nothing in particular: the last panel may be partial. `tile` is a tile
  * of m rows, 1 <= m <= mr. `panels` are ceil(n / nr) panels of panel_bytes(k) each, in order. */
 typedef void (*lf_gemm_fn)(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                           float *c, size_t c_stride);
+                           float *c, size_t c_stride, lf_fetch fetch);
 
 /* Source of one panel for packing: nr rows (fewer in the last panel: `rows` says how many are real,
  * the others are packed as zeros). A kernel that has `stored` takes the rows as GGUF stores them;
@@ -121,8 +130,6 @@ typedef struct lf_gemm {
     size_t (*panel_bytes)(size_t k); /* multiple of 64 */
     void (*pack)(size_t k, const lf_panel_source *source, void *panel);
     lf_gemm_fn fn;
-    /* fn for a CPU that fetches streams well by itself (LF_CPU_ZEN); NULL: there is none. */
-    lf_gemm_fn near_fn;
     /* For a panel that many tiles meet: its codes and factors taken apart once for all of them, and
      * fn on panels of that form, with the same results. NULL where taking apart costs nothing. */
     size_t (*wide_bytes)(size_t k); /* of a panel; multiple of 64 */
@@ -260,16 +267,11 @@ typedef enum { LF_PICK_AUTO, LF_PICK_SCALAR, LF_PICK_OWN, LF_PICK_XNNPACK } lf_p
 typedef struct lf_kernels {
     uint32_t cpu; /* LF_CPU_* in use */
     lf_pick pick;
+    lf_fetch fetch;
     lf_ops ops;
     lf_act acts[LF_A_COUNT];
     lf_peak peak;
 } lf_kernels;
-
-/* What multiplies panels in the packed form. */
-static inline lf_gemm_fn lf_gemm_run(const lf_kernels *table, const lf_gemm *gemm)
-{
-    return (table->cpu & LF_CPU_ZEN) != 0 && gemm->near_fn != NULL ? gemm->near_fn : gemm->fn;
-}
 
 /* CPU features of this machine by cpuinfo; false if cpuinfo cannot tell (then 0 features). */
 bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores);

@@ -38,7 +38,7 @@ int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel
 
 typedef struct bench {
     const lf_gemm *gemm;
-    lf_gemm_fn fn;
+    lf_fetch fetch;
     uint32_t m, n, k;
     size_t panel_bytes, n_panels, n_matrices;
     uint8_t *panels;
@@ -58,8 +58,8 @@ static void bench_body(void *ctx, uint32_t part, size_t begin, size_t end)
     for (size_t p = begin; p < end; p++) {
         for (uint32_t row = 0; row < b->m; row += mr) {
             uint32_t m = b->m - row < mr ? b->m - row : mr;
-            b->fn(m, nr, b->k, b->tiles + row / mr * b->tile_bytes, panels + p * b->panel_bytes, c,
-                  nr);
+            b->gemm->fn(m, nr, b->k, b->tiles + row / mr * b->tile_bytes,
+                        panels + p * b->panel_bytes, c, nr, b->fetch);
         }
     }
 }
@@ -170,7 +170,7 @@ int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uin
     const lf_alloc *alloc = &runtime->alloc;
     const lf_act *act = &runtime->kernels.acts[gemm->acts];
     bench b = {.gemm = gemm,
-               .fn = lf_gemm_run(&runtime->kernels, gemm),
+               .fetch = runtime->kernels.fetch,
                .m = m,
                .n = n,
                .k = k,

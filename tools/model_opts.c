@@ -30,6 +30,7 @@ const opt_choice cpu_choices[] = {
     {"dotprod", LFM2_CPU_DOTPROD},
     {"i8mm", LFM2_CPU_I8MM},
     {"zen", LFM2_CPU_ZEN},
+    {"zen4", LFM2_CPU_ZEN4},
     {"all", LFM2_CPU_ALL},
     {NULL, 0},
 };

@@ -212,49 +212,56 @@ static void gemm(load_fn load, size_t dwords, size_t group, bool has_mins, size_
 }
 
 void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride)
+                       size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch;
     gemm(load_q4, LF_X_DWORDS, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride)
+                       size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch;
     gemm(load_q8, LF_X2_DWORDS, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_q4k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride)
+                        float *c, size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch;
     gemm(load_q4k, LF_X_DWORDS, 32, true, lf_panel_bytes_q4k(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride)
+                        float *c, size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch;
     gemm(load_q5k, LF_X_DWORDS, 32, true, lf_panel_bytes_q5k(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride)
+                        float *c, size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch;
     gemm(load_q6k, LF_X_DWORDS, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride)
+                        float *c, size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch;
     gemm(load_i8g, LF_X_DWORDS, 32, false, lf_panel_bytes_i8g(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_i8gm_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                         float *c, size_t c_stride)
+                         float *c, size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch;
     gemm(load_i8g, LF_X_DWORDS, 32, true, lf_panel_bytes_i8gm(k), m, n, k, tile, panels, c,
          c_stride);
 }

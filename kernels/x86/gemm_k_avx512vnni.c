@@ -68,10 +68,11 @@ LF_INLINE void k_start(const size_t m, __m512i *v)
 #undef F
 }
 
-LF_INLINE void k_run(const int bits, const int fetch, const size_t m, size_t n, size_t k,
-                     const void *tile, const void *panels, float *c, size_t c_stride)
+LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const void *tile,
+                     const void *panels, float *c, size_t c_stride, lf_fetch fetch)
 {
     const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
+    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -79,12 +80,12 @@ LF_INLINE void k_run(const int bits, const int fetch, const size_t m, size_t n, 
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(64) float factors[16][LF_NR];
-            lf_prefetch(fetch, m, p, LF_K_HEAD);
+            lf_prefetch(ahead, p, LF_K_HEAD);
             k_factors(p, factors);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
                 __m512i v[12];
-                lf_prefetch(fetch, m, p, step);
+                lf_prefetch(ahead, p, step);
                 k_start(m, v);
                 k_dot(bits, m, x, p, 0, v);
                 k_dot(bits, m, x, p, 1, v);
@@ -130,9 +131,10 @@ LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, co
     lf_vnni_finish(m, x + xs, v, _mm512_load_ps(scale), acc);
 }
 
-LF_INLINE void q6k_run(const int fetch, const size_t m, size_t n, size_t k, const void *tile,
-                       const void *panels, float *c, size_t c_stride)
+LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                       float *c, size_t c_stride, lf_fetch fetch)
 {
+    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
     const uint8_t *halves = panels;
     const size_t panel_bytes = lf_panel_bytes_q6k(k);
     for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
@@ -142,11 +144,11 @@ LF_INLINE void q6k_run(const int fetch, const size_t m, size_t n, size_t k, cons
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(64) float scales[16][LF_NR];
-            lf_prefetch(fetch, m, p, LF_K_HEAD);
+            lf_prefetch(ahead, p, LF_K_HEAD);
             q6k_scales(p, lf_load_half16(halves + s * 32), scales);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
-                lf_prefetch(fetch, m, p, LF_Q6K_CODES);
+                lf_prefetch(ahead, p, LF_Q6K_CODES);
                 q6k_half(m, x, LF_X16_INIT6_LO, LF_X16_SCALE_LO, p, 0, scales[2 * b], acc);
                 q6k_half(m, x, LF_X16_INIT6_HI, LF_X16_SCALE_HI, p, 4, scales[2 * b + 1], acc);
                 x += LF_X_DWORDS * m;
@@ -187,6 +189,7 @@ LF_INLINE void widen_block(const int bits, const uint8_t *codes, const float *fi
 LF_INLINE void k_widen(const int bits, size_t k, const void *panel, void *wide)
 {
     const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
+    const lf_ahead ahead = {LF_AHEAD_NEAR, LF_AHEAD_FAR};
     const uint8_t *p = panel;
     uint8_t *out = wide;
     for (size_t s = 0; s < k / 256; s++) {
@@ -194,7 +197,7 @@ LF_INLINE void k_widen(const int bits, size_t k, const void *panel, void *wide)
         k_factors(p, factors);
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
-            lf_prefetch(LF_FETCH_TWO, 12, p, step);
+            lf_prefetch(ahead, p, step);
             widen_block(bits, p, factors[b], factors[b + 8], out);
             p += step;
             out += K_WIDE;
@@ -214,6 +217,7 @@ static void q5k_widen(size_t k, const void *panel, void *wide)
 
 static void q6k_widen(size_t k, const void *panel, void *wide)
 {
+    const lf_ahead ahead = {LF_AHEAD_NEAR, LF_AHEAD_FAR};
     const uint8_t *halves = panel;
     const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
     uint8_t *out = wide;
@@ -222,7 +226,7 @@ static void q6k_widen(size_t k, const void *panel, void *wide)
         q6k_scales(p, lf_load_half16(halves + s * 32), scales);
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
-            lf_prefetch(LF_FETCH_TWO, 12, p, LF_Q6K_CODES);
+            lf_prefetch(ahead, p, LF_Q6K_CODES);
             widen_block(6, p, scales[2 * b], scales[2 * b + 1], out);
             p += LF_Q6K_CODES;
             out += K_WIDE;
@@ -239,8 +243,9 @@ LF_INLINE void wide_dots(const size_t m, const uint32_t *x, const uint8_t *codes
 }
 
 LF_INLINE void k_wide_run(const bool halves, const size_t m, size_t n, size_t k, const void *tile,
-                          const void *panels, float *c, size_t c_stride)
+                          const void *panels, float *c, size_t c_stride, lf_fetch fetch)
 {
+    (void)fetch; /* widened panels are in the second level cache */
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -270,15 +275,12 @@ LF_INLINE void k_wide_run(const bool halves, const size_t m, size_t n, size_t k,
 #define q4k_run(...) k_run(4, __VA_ARGS__)
 #define q5k_run(...) k_run(5, __VA_ARGS__)
 LF_GEMM_ROWS(12, q4k_gemm, q4k_run)
-LF_GEMM_NEAR(q4k_gemm, q4k_run)
 LF_GEMM_ROWS(12, q5k_gemm, q5k_run)
-LF_GEMM_NEAR(q5k_gemm, q5k_run)
 LF_GEMM_ROWS(12, q6k_gemm, q6k_run)
-LF_GEMM_NEAR(q6k_gemm, q6k_run)
 
 /* Many rows alone meet widened panels. */
-#define wide_mins_run(fetch, ...)   k_wide_run(false, __VA_ARGS__)
-#define wide_halves_run(fetch, ...) k_wide_run(true, __VA_ARGS__)
+#define wide_mins_run(...)   k_wide_run(false, __VA_ARGS__)
+#define wide_halves_run(...) k_wide_run(true, __VA_ARGS__)
 LF_GEMM_ROWS(12, wide_mins, wide_mins_run)
 LF_GEMM_ROWS(12, wide_halves, wide_halves_run)
 
@@ -288,8 +290,7 @@ LF_GEMM_ROWS(12, wide_halves, wide_halves_run)
         .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = in_format,        \
         .mr = 12, .nr = LF_NR, .k_multiple = 256, .stored = true, .exact = true,                   \
         .panel_bytes = lf_panel_bytes_##tag, .pack = lf_pack_##tag, .fn = tag##_gemm,              \
-        .near_fn = tag##_gemm_near, .wide_bytes = k_wide_bytes, .widen = tag##_widen,              \
-        .wide_fn = wide                                                                            \
+        .wide_bytes = k_wide_bytes, .widen = tag##_widen, .wide_fn = wide                          \
     }
 
 const lf_gemm lf_gemms_k_avx512vnni[LF_GEMMS_K] = {

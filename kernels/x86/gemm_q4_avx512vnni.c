@@ -19,16 +19,17 @@ LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes,
     lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }
 
-LF_INLINE void q4_run(const int fetch, const size_t m, size_t n, size_t k, const void *tile,
-                      const void *panels, float *c, size_t c_stride)
+LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                      float *c, size_t c_stride, lf_fetch fetch)
 {
+    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
     const uint8_t *super = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
-            lf_prefetch(fetch, m, super, LF_Q4_SUPER);
+            lf_prefetch(ahead, super, LF_Q4_SUPER);
             q4_block(m, x, super + 64, lf_load_half16(super), acc);
             x += LF_X_DWORDS * m;
             q4_block(m, x, super + 64 + LF_Q4_CODES, lf_load_half16(super + 32), acc);
@@ -44,7 +45,6 @@ LF_INLINE void q4_run(const int fetch, const size_t m, size_t n, size_t k, const
 }
 
 LF_GEMM_ROWS(12, q4_gemm, q4_run)
-LF_GEMM_NEAR(q4_gemm, q4_run)
 
 const lf_gemm lf_gemm_q4_avx512vnni = {.name = "i8b32_f32_q4_gemm_12x16c4__avx512vnni",
                                        .isa = "avx512vnni",
@@ -59,5 +59,4 @@ const lf_gemm lf_gemm_q4_avx512vnni = {.name = "i8b32_f32_q4_gemm_12x16c4__avx51
                                        .panel_bytes = lf_panel_bytes_q4,
                                        .pack = lf_pack_q4,
                                        .stored = true,
-                                       .fn = q4_gemm,
-                                       .near_fn = q4_gemm_near};
+                                       .fn = q4_gemm};

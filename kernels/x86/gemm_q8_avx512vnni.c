@@ -39,16 +39,17 @@ LF_INLINE void q8_planes(const size_t m, const uint32_t *x, const uint8_t *codes
 #undef F
 }
 
-LF_INLINE void q8_run(const int fetch, const size_t m, size_t n, size_t k, const void *tile,
-                      const void *panels, float *c, size_t c_stride)
+LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                      float *c, size_t c_stride, lf_fetch fetch)
 {
+    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
     const uint8_t *super = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
-            lf_prefetch(fetch, m, super, LF_Q8_SUPER);
+            lf_prefetch(ahead, super, LF_Q8_SUPER);
             q8_planes(m, x, super + 64, lf_load_half16(super), acc);
             x += LF_X2_DWORDS * m;
             q8_planes(m, x, super + 64 + LF_Q8_CODES, lf_load_half16(super + 32), acc);
@@ -64,7 +65,6 @@ LF_INLINE void q8_run(const int fetch, const size_t m, size_t n, size_t k, const
 }
 
 LF_GEMM_ROWS(12, q8_gemm, q8_run)
-LF_GEMM_NEAR(q8_gemm, q8_run)
 
 /* ---- LF_W_I8G ----------------------------------------------------------------------------------
  */
@@ -78,17 +78,18 @@ LF_INLINE void i8g_block(const size_t m, const uint32_t *x, const uint8_t *codes
     lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }
 
-LF_INLINE void i8g_run(const bool has_mins, const int fetch, const size_t m, size_t n, size_t k,
-                       const void *tile, const void *panels, float *c, size_t c_stride)
+LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, const void *tile,
+                       const void *panels, float *c, size_t c_stride, lf_fetch fetch)
 {
     const size_t head = has_mins ? 128 : 64; /* bytes of the scales and minimums of a block */
+    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t b = 0; b < k / 32; b++) {
-            lf_prefetch(fetch, m, p, head + LF_Q8_CODES);
+            lf_prefetch(ahead, p, head + LF_Q8_CODES);
             i8g_block(m, x, p + head, _mm512_load_ps(p), acc);
             if (has_mins) {
                 lf_vnni_minimum(m, x + LF_X_SUM, _mm512_load_ps(p + 64), acc);
@@ -103,9 +104,7 @@ LF_INLINE void i8g_run(const bool has_mins, const int fetch, const size_t m, siz
 #define i8g_plain(...) i8g_run(false, __VA_ARGS__)
 #define i8g_mins(...)  i8g_run(true, __VA_ARGS__)
 LF_GEMM_ROWS(12, i8g_gemm, i8g_plain)
-LF_GEMM_NEAR(i8g_gemm, i8g_plain)
 LF_GEMM_ROWS(12, i8gm_gemm, i8g_mins)
-LF_GEMM_NEAR(i8gm_gemm, i8g_mins)
 
 /* ---- Rows of the table -------------------------------------------------------------------------
  */
@@ -116,7 +115,7 @@ LF_GEMM_NEAR(i8gm_gemm, i8g_mins)
         .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = in_format,        \
         .mins = has_mins, .mr = 12, .nr = LF_NR, .k_multiple = 32, .exact = true,                  \
         .panel_bytes = lf_panel_bytes_##tag, .pack = packer, .stored = format == LF_W_Q8,          \
-        .fn = tag##_gemm, .near_fn = tag##_gemm_near                                               \
+        .fn = tag##_gemm                                                                           \
     }
 
 const lf_gemm lf_gemms_q8_avx512vnni[LF_GEMMS_Q8] = {

@@ -58,11 +58,11 @@ LF_INLINE void q8_rows(const size_t few, size_t m, const uint32_t *x, const uint
     YMM_PIECES(m, LF_X2_DWORDS, q8_block, 0, Q8_WIDE > 0, from, scales)
 }
 
-LF_INLINE void q8_panel(const int fetch, const size_t few, size_t m, size_t k, const uint32_t *x,
+LF_INLINE void q8_panel(lf_ahead ahead, const size_t few, size_t m, size_t k, const uint32_t *x,
                         const uint8_t *p, float (*acc)[LF_NR])
 {
     for (size_t s = 0; s < k / 64; s++) {
-        lf_prefetch(fetch, few != 0 ? few : LF_YMM_MR, p, LF_Q8_SUPER);
+        lf_prefetch(ahead, p, LF_Q8_SUPER);
         q8_rows(few, m, x, p + 64, p, acc);
         x += LF_X2_DWORDS * m;
         q8_rows(few, m, x, p + 64 + LF_Q8_CODES, p + 32, acc);

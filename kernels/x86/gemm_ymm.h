@@ -90,11 +90,11 @@ LF_INLINE void q4_rows(const size_t few, size_t m, const uint32_t *x, const uint
     ymm_rows(YMM_Q4, few, m, x, codes, scales, acc);
 }
 
-LF_INLINE void q4_panel(const int fetch, const size_t few, size_t m, size_t k, const uint32_t *x,
+LF_INLINE void q4_panel(lf_ahead ahead, const size_t few, size_t m, size_t k, const uint32_t *x,
                         const uint8_t *p, float (*acc)[LF_NR])
 {
     for (size_t s = 0; s < k / 64; s++) {
-        lf_prefetch(fetch, few != 0 ? few : LF_YMM_MR, p, LF_Q4_SUPER);
+        lf_prefetch(ahead, p, LF_Q4_SUPER);
         q4_rows(few, m, x, p + 64, p, acc);
         x += LF_X_DWORDS * m;
         q4_rows(few, m, x, p + 64 + LF_Q4_CODES, p + 32, acc);
@@ -108,12 +108,12 @@ LF_INLINE void q4_panel(const int fetch, const size_t few, size_t m, size_t k, c
 
 /* ---- LF_W_I8G ---- */
 
-LF_INLINE void i8g_panel(const int kind, const int fetch, const size_t few, size_t m, size_t k,
+LF_INLINE void i8g_panel(const int kind, lf_ahead ahead, const size_t few, size_t m, size_t k,
                          const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
 {
     const size_t head = (kind == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
     for (size_t b = 0; b < k / 32; b++) {
-        lf_prefetch(fetch, few != 0 ? few : LF_YMM_MR, p, head + LF_Q8_CODES);
+        lf_prefetch(ahead, p, head + LF_Q8_CODES);
         ymm_rows(kind, few, m, x, p + head, (const float *)(const void *)p, acc);
         x += LF_X_DWORDS * m;
         p += head + LF_Q8_CODES;
@@ -158,7 +158,7 @@ LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*o
     }
 }
 
-LF_INLINE void k_panel(const int kind, const int fetch, const size_t few, size_t m, size_t k,
+LF_INLINE void k_panel(const int kind, lf_ahead ahead, const size_t few, size_t m, size_t k,
                        const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
 {
     const size_t step = kind == YMM_Q4K   ? LF_Q4_CODES
@@ -170,7 +170,7 @@ LF_INLINE void k_panel(const int kind, const int fetch, const size_t few, size_t
     }
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(32) float factors[8][2][LF_NR];
-        lf_prefetch(fetch, few != 0 ? few : LF_YMM_MR, p, LF_K_HEAD);
+        lf_prefetch(ahead, p, LF_K_HEAD);
         if (kind == YMM_Q6K) {
             q6k_scales(p, panel + s * 32, factors);
         } else {
@@ -178,7 +178,7 @@ LF_INLINE void k_panel(const int kind, const int fetch, const size_t few, size_t
         }
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
-            lf_prefetch(fetch, few != 0 ? few : LF_YMM_MR, p, step);
+            lf_prefetch(ahead, p, step);
             ymm_rows(kind, few, m, x, p, factors[b][0], acc);
             x += LF_X_DWORDS * m;
             p += step;

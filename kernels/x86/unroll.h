@@ -10,24 +10,41 @@
 
 #define LF_INLINE static inline __attribute__((always_inline))
 
-/* How a kernel fetches the stream of panels: bytes ahead of where it reads. A few rows read as fast
- * as memory gives, many compute. LF_FETCH_TWO: lines go to the second level cache far ahead and
- * from there to the first, which has too few line buffers to cover the latency of memory; the near
- * lines first: they are the next to be read, and leave their buffers sooner. LF_FETCH_NEAR: for
- * CPUs that fetch a stream well by themselves, where requests far ahead are in the way; one or two
- * rows fetch close by, others as many do. */
-enum { LF_FETCH_TWO, LF_FETCH_NEAR };
-enum { LF_AHEAD_FEW = 4, LF_AHEAD_FAR = 9216, LF_AHEAD = 4608, LF_AHEAD_NEAR = 1152 };
+/* How a kernel asks for the lines of the stream of panels: bytes ahead of where it reads into the
+ * first and into the second level cache; 0: it does not. */
+typedef struct lf_ahead {
+    size_t near, far;
+} lf_ahead;
 
-LF_INLINE void lf_prefetch(const int fetch, const size_t m, const uint8_t *p, size_t bytes)
+enum { LF_AHEAD_FAR = 9216, LF_AHEAD_NEAR = 4608, LF_AHEAD_CLOSE = 1152 };
+
+/* What that is for m rows. `swift`: so many rows cost so few instructions a line that a CPU of
+ * LF_FETCH_FAR has the next lines under way by itself, and every prefetch is in its way. */
+LF_INLINE lf_ahead lf_ahead_of(lf_fetch fetch, size_t m, size_t swift)
 {
-    const bool few = m <= LF_AHEAD_FEW;
-    const size_t near = m <= 2 && fetch == LF_FETCH_NEAR ? LF_AHEAD_NEAR : LF_AHEAD;
-    for (size_t line = 0; line < bytes; line += 64) {
-        _mm_prefetch((const char *)p + near + line, _MM_HINT_T0);
+    lf_ahead ahead = {LF_AHEAD_NEAR, LF_AHEAD_FAR};
+    if (fetch == LF_FETCH_NEAR) {
+        ahead.near = m <= 2 ? LF_AHEAD_CLOSE : LF_AHEAD_NEAR;
+        ahead.far = 0;
+    } else if (fetch == LF_FETCH_FAR && m <= 4) {
+        ahead.near = 0;
+        ahead.far = m <= swift ? 0 : LF_AHEAD_FAR;
     }
-    for (size_t line = 0; few && fetch == LF_FETCH_TWO && line < bytes; line += 64) {
-        _mm_prefetch((const char *)p + LF_AHEAD_FAR + line, _MM_HINT_T1);
+    return ahead;
+}
+
+/* The near lines first: they are the next to be read, and leave their buffers sooner. */
+LF_INLINE void lf_prefetch(lf_ahead ahead, const uint8_t *p, size_t bytes)
+{
+    if (ahead.near != 0) {
+        for (size_t line = 0; line < bytes; line += 64) {
+            _mm_prefetch((const char *)p + ahead.near + line, _MM_HINT_T0);
+        }
+    }
+    if (ahead.far != 0) {
+        for (size_t line = 0; line < bytes; line += 64) {
+            _mm_prefetch((const char *)p + ahead.far + line, _MM_HINT_T1);
+        }
     }
 }
 
@@ -58,22 +75,21 @@ LF_INLINE __m256i lf_keep(__m256i v)
     LF_ROW_IF(m, 10, F)                                                                            \
     LF_ROW_IF(m, 11, F)
 
-/* A lf_gemm_fn `name` over an inline function run(fetch, m, n, k, tile, panels, c, c_stride) that
- * wants fetch (LF_FETCH_TWO) and m as constants. */
+/* A lf_gemm_fn `name` over an inline function run(m, n, k, tile, panels, c, c_stride, fetch) that
+ * wants m as a constant. */
 #define LF_CASE(m, run)                                                                            \
     case m:                                                                                        \
-        run##_##m(n, k, tile, panels, c, c_stride);                                                \
+        run##_##m(n, k, tile, panels, c, c_stride, fetch);                                         \
         break;
-#define LF_TILE_(m, run, fetch, suffix)                                                            \
-    static void run##suffix##m(size_t n, size_t k, const void *tile, const void *panels, float *c, \
-                               size_t c_stride)                                                    \
+#define LF_TILE(m, run)                                                                            \
+    static void run##_##m(size_t n, size_t k, const void *tile, const void *panels, float *c,      \
+                          size_t c_stride, lf_fetch fetch)                                         \
     {                                                                                              \
-        run(fetch, m, n, k, tile, panels, c, c_stride);                                            \
+        run(m, n, k, tile, panels, c, c_stride, fetch);                                            \
     }
-#define LF_TILE(m, run) LF_TILE_(m, run, LF_FETCH_TWO, _)
 #define LF_GEMM_OPEN(name)                                                                         \
     static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
-                     size_t c_stride)                                                              \
+                     size_t c_stride, lf_fetch fetch)                                              \
     {                                                                                              \
         switch (m) {
 #define LF_GEMM_CLOSE                                                                              \
@@ -96,31 +112,5 @@ LF_INLINE __m256i lf_keep(__m256i v)
 #define LF_GEMM_ROWS_(mr, name, run)                                                               \
     LF_TILES_##mr(run) LF_GEMM_OPEN(name) LF_CASES_##mr(run) LF_GEMM_CLOSE
 #define LF_GEMM_ROWS(mr, name, run) LF_GEMM_ROWS_(mr, name, run)
-
-/* NAME_near after NAME: up to LF_AHEAD_FEW rows fetch by LF_FETCH_NEAR. */
-#define LF_NEAR_TILE(m, run) LF_TILE_(m, run, LF_FETCH_NEAR, _near_)
-#define LF_NEAR_CASE(m, run)                                                                       \
-    case m:                                                                                        \
-        run##_near_##m(n, k, tile, panels, c, c_stride);                                           \
-        break;
-_Static_assert(LF_AHEAD_FEW == 4, "as written in LF_GEMM_NEAR");
-#define LF_GEMM_NEAR(name, run)                                                                    \
-    LF_NEAR_TILE(1, run)                                                                           \
-    LF_NEAR_TILE(2, run)                                                                           \
-    LF_NEAR_TILE(3, run)                                                                           \
-    LF_NEAR_TILE(4, run)                                                                           \
-    static void name##_near(size_t m, size_t n, size_t k, const void *tile, const void *panels,    \
-                            float *c, size_t c_stride)                                             \
-    {                                                                                              \
-        switch (m) {                                                                               \
-            LF_NEAR_CASE(1, run)                                                                   \
-            LF_NEAR_CASE(2, run)                                                                   \
-            LF_NEAR_CASE(3, run)                                                                   \
-            LF_NEAR_CASE(4, run)                                                                   \
-        default:                                                                                   \
-            name(m, n, k, tile, panels, c, c_stride);                                              \
-            break;                                                                                 \
-        }                                                                                          \
-    }
 
 #endif /* LF_KERNELS_X86_UNROLL_H */

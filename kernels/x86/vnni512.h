@@ -5,6 +5,9 @@
 
 #include "kernels/x86/unroll.h"
 
+/* Rows that are swift (lf_ahead_of). */
+enum { LF_VNNI_SWIFT = 2 };
+
 /* Below, x points to a dword of the first row's block; the other rows' blocks follow it. */
 
 /* v[i] = the dword of row i in all lanes. */

@@ -9,7 +9,6 @@
  */
 enum { YMM_FEW = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
 #define LF_YMM_TILE "16x16c4"
-_Static_assert((int)YMM_FEW == (int)LF_AHEAD_FEW, "others fetch in one way");
 
 /* F(g) for each of the 8 groups of 4 k of a block. */
 #define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
@@ -155,39 +154,34 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
     }
 }
 
-/* A lf_gemm_fn `name` over panel(fetch, few, m, k, tile, panel, acc), fetch and few constants; few
- * is m, or 0 if that is above YMM_FEW. And NAME_near, which fetches by LF_FETCH_NEAR. */
-#define LF_YMM_RUN(name, suffix, fetch, few, panel, bytes)                                         \
-    static void name##suffix##few(size_t m, size_t n, size_t k, const void *tile,                  \
-                                  const void *panels, float *c, size_t c_stride)                   \
+/* A lf_gemm_fn `name` over panel(ahead, few, m, k, tile, panel, acc), few a constant: m, or 0 if
+ * that is above YMM_FEW. */
+#define LF_YMM_RUN(name, few, panel, bytes)                                                        \
+    static void name##_##few(size_t m, size_t n, size_t k, const void *tile, const void *panels,   \
+                             float *c, size_t c_stride, lf_fetch fetch)                            \
     {                                                                                              \
         const uint8_t *p = panels;                                                                 \
         const size_t rows = (few) != 0 ? (few) : m;                                                \
+        const lf_ahead ahead = lf_ahead_of(fetch, rows, 0);                                        \
         for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
             _Alignas(32) float acc[(few) != 0 ? (few) : LF_YMM_MR][LF_NR];                         \
             lf_ymm_clear(rows, acc);                                                               \
-            panel(fetch, few, rows, k, tile, p, acc);                                              \
+            panel(ahead, few, rows, k, tile, p, acc);                                              \
             lf_ymm_store(rows, acc, n - n0, c + n0, c_stride);                                     \
         }                                                                                          \
     }
-#define LF_YMM_FEW(name, suffix, fetch, panel, bytes)                                              \
-    LF_YMM_RUN(name, suffix, fetch, 1, panel, bytes)                                               \
-    LF_YMM_RUN(name, suffix, fetch, 2, panel, bytes)                                               \
-    LF_YMM_RUN(name, suffix, fetch, 3, panel, bytes)                                               \
-    LF_YMM_RUN(name, suffix, fetch, 4, panel, bytes)
-#define LF_YMM_PICK(name, many, one, two, three, four)                                             \
-    static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
-                     size_t c_stride)                                                              \
-    {                                                                                              \
-        static const lf_gemm_fn by_rows[] = {many, one, two, three, four};                         \
-        by_rows[m <= YMM_FEW ? m : 0](m, n, k, tile, panels, c, c_stride);                         \
-    }
 #define LF_YMM_GEMM(name, panel, bytes)                                                            \
-    LF_YMM_RUN(name, _, LF_FETCH_TWO, 0, panel, bytes)                                             \
-    LF_YMM_FEW(name, _, LF_FETCH_TWO, panel, bytes)                                                \
-    LF_YMM_FEW(name, _near_, LF_FETCH_NEAR, panel, bytes)                                          \
-    LF_YMM_PICK(name, name##_0, name##_1, name##_2, name##_3, name##_4)                            \
-    LF_YMM_PICK(name##_near, name##_0, name##_near_1, name##_near_2, name##_near_3, name##_near_4)
+    LF_YMM_RUN(name, 0, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 1, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 2, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 3, panel, bytes)                                                              \
+    LF_YMM_RUN(name, 4, panel, bytes)                                                              \
+    static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
+                     size_t c_stride, lf_fetch fetch)                                              \
+    {                                                                                              \
+        static const lf_gemm_fn by_rows[] = {name##_0, name##_1, name##_2, name##_3, name##_4};    \
+        by_rows[m <= YMM_FEW ? m : 0](m, n, k, tile, panels, c, c_stride, fetch);                  \
+    }
 
 #define LF_YMM_ROW(in, in_format, format, tag, packer, has_mins, multiple, as_stored, arch,        \
                    feature)                                                                        \
@@ -195,8 +189,7 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
         .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
         .needs = feature, .weights = format, .acts = in_format, .mins = has_mins, .mr = LF_YMM_MR, \
         .nr = LF_NR, .k_multiple = multiple, .exact = true, .panel_bytes = lf_panel_bytes_##tag,   \
-        .pack = lf_pack_##packer, .stored = as_stored, .fn = tag##_gemm,                           \
-        .near_fn = tag##_gemm_near                                                                 \
+        .pack = lf_pack_##packer, .stored = as_stored, .fn = tag##_gemm                            \
     }
 
 #endif /* LF_KERNELS_X86_YMM_H */

@@ -66,8 +66,9 @@ void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, 
 
 #define LF_QB4W_RUN(isa_name, columns, one, many)                                                  \
     static void qb4w_##isa_name(size_t m, size_t n, size_t k, const void *tile,                    \
-                                const void *panels, float *c, size_t c_stride)                     \
+                                const void *panels, float *c, size_t c_stride, lf_fetch fetch)     \
     {                                                                                              \
+        (void)fetch;                                                                               \
         lf_run_qb4w(m == 1 ? one : many, columns, m, n, k, tile, panels, c, c_stride);             \
     }
 
@@ -92,8 +93,9 @@ void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, 
 
 #define LF_F32_RUN(isa_name, columns, one, many)                                                   \
     static void f32_##isa_name(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
-                               float *c, size_t c_stride)                                          \
+                               float *c, size_t c_stride, lf_fetch fetch)                          \
     {                                                                                              \
+        (void)fetch;                                                                               \
         lf_run_f32_xnnpack(m == 1 ? one : many, columns, m, n, k, tile, panels, c, c_stride);      \
     }
 

@@ -249,10 +249,11 @@ static void multiply_tile(const product *p, panel_form from, uint32_t panel, uin
 {
     const lf_packed *w = p->w;
     uint32_t nr = w->gemm->nr;
+    lf_fetch fetch = p->pass->kernels->fetch;
     if (!w->pair && !p->add && (p->y_rows == NULL || m == 1)) {
         uint32_t column = panel * nr;
         uint32_t n = n_panels * nr < w->n - column ? n_panels * nr : w->n - column;
-        from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride);
+        from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride, fetch);
         return;
     }
     float strip[STRIP_FLOATS];
@@ -261,7 +262,7 @@ static void multiply_tile(const product *p, panel_form from, uint32_t panel, uin
     for (uint32_t done = 0; done < n_panels; done += fit) {
         uint32_t now = n_panels - done < fit ? n_panels - done : fit;
         size_t stride = (size_t)now * nr;
-        from.fn(m, stride, w->k, tile, from.at + done * from.bytes, strip, stride);
+        from.fn(m, stride, w->k, tile, from.at + done * from.bytes, strip, stride, fetch);
         if (w->pair) {
             fold_pairs(p, m, strip, stride, (panel + done) / 2 * nr, now / 2, first_row);
             continue;
@@ -301,7 +302,7 @@ static void multiply_group(const product *p, uint32_t part, size_t g, uint32_t u
     const uint8_t *slab = w->panels + group->slab * w->slab_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
-    panel_form from = {slab, w->panel_bytes, lf_gemm_run(p->pass->kernels, w->gemm)};
+    panel_form from = {slab, w->panel_bytes, w->gemm->fn};
     if (group->n == 1) {
         from.at += panel * w->panel_bytes;
         multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);

@@ -73,7 +73,7 @@ static void stop(product *p)
 /* Runs the kernel on rows first .. first + m - 1; out: [m][n]. A kernel of another form of
  * activations than the product's gets rows of its own. */
 static void run(const product *p, const lf_gemm *gemm, const void *panels, size_t first, size_t m,
-                float *out)
+                float *out, lf_fetch fetch)
 {
     enum { CANARY = 0x5AA55AA5 };
     size_t n = p->w.n, stride = n + 3;
@@ -89,7 +89,7 @@ static void run(const product *p, const lf_gemm *gemm, const void *panels, size_
     for (size_t i = 0; i < (m - 1) * stride + n; i++) {
         c[i] = lf_float(CANARY);
     }
-    gemm->fn(m, n, p->w.k, tile, panels, c, stride);
+    gemm->fn(m, n, p->w.k, tile, panels, c, stride, fetch);
     for (size_t i = 0; i < m; i++) {
         memcpy(out + i * n, c + i * stride, n * sizeof(float));
         for (size_t j = n; j < stride && i + 1 < m; j++) {
@@ -120,18 +120,16 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
     float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, scalar, panels, i, 1, truth + i * n);
+        run(&p, scalar, panels, i, 1, truth + i * n, LF_FETCH_TWO);
     }
-    lf_gemm near = *gemm;
-    near.fn = gemm->near_fn;
     for (size_t m = 1; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        for (int way = 0; way < (gemm->near_fn != NULL ? 2 : 1); way++) {
-            run(&p, way == 0 ? gemm : &near, p.panels, first, m, out);
+        for (lf_fetch fetch = LF_FETCH_TWO; fetch <= LF_FETCH_FAR; fetch++) {
+            run(&p, gemm, p.panels, first, m, out, fetch);
             size_t at = lft_differs(m * n, out, truth + first * n);
             if (at != m * n) {
-                fail_msg("%s%s m %zu n %zu k %zu mood %d: row %zu column %zu: %a, scalar %a",
-                         gemm->name, way == 0 ? "" : " near", m, n, k, (int)mood, at / n, at % n,
+                fail_msg("%s m %zu n %zu k %zu mood %d fetch %d: row %zu column %zu: %a, scalar %a",
+                         gemm->name, m, n, k, (int)mood, (int)fetch, at / n, at % n,
                          (double)out[at], (double)truth[first * n + at]);
             }
         }
@@ -157,8 +155,8 @@ static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, 
     float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t m = 1; m <= gemm->mr; m++) {
-        run(&p, gemm, p.panels, 0, m, truth);
-        run(&p, &other, wide, 0, m, out);
+        run(&p, gemm, p.panels, 0, m, truth, LF_FETCH_TWO);
+        run(&p, &other, wide, 0, m, out, LF_FETCH_TWO);
         if (lft_differs(m * n, out, truth) != m * n) {
             fail_msg("%s widened: m %zu n %zu k %zu mood %d", gemm->name, m, n, k, (int)mood);
         }
@@ -264,7 +262,7 @@ static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k
     product p = start(seed, gemm, 2, n, k, mood);
     float *out = lft_guard(2 * n * sizeof(float), sizeof(float));
     double *x = lft_guard(k * sizeof(double), sizeof(double));
-    run(&p, gemm, p.panels, 0, 2, out);
+    run(&p, gemm, p.panels, 0, 2, out, LF_FETCH_TWO);
     double steps = gemm->acts == LF_A_F32 ? (double)k : (double)k / p.w.group * (p.w.mins ? 2 : 1);
     steps += gemm->acts == LF_A_I16B32 ? 1 : 0; /* isum has up to 28 bits: one rounding more */
     for (size_t i = 0; i < 2; i++) {
@@ -364,7 +362,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     float *alone = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, gemm, p.panels, i, 1, alone + i * n);
+        run(&p, gemm, p.panels, i, 1, alone + i * n, LF_FETCH_TWO);
         for (size_t j = 0; j < n; j++) {
             double bound = 0;
             double want =
@@ -378,7 +376,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     }
     for (size_t m = 2; m <= gemm->mr; m++) { /* what shares the call must not matter */
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        run(&p, gemm, p.panels, first, m, out);
+        run(&p, gemm, p.panels, first, m, out, LF_FETCH_TWO);
         size_t at = lft_differs(m * n, out, alone + first * n);
         if (at != m * n) {
             fail_msg("%s m %zu n %zu k %zu: row %zu column %zu: %a, alone %a", gemm->name, m, n, k,
@@ -448,35 +446,41 @@ static void picks_what_runs(void **state)
     assert_null(lf_gemm_at(1000));
 }
 
-/* Which of two functions multiplies is a matter of the CPU alone. */
-static void zen_fetches_near(void **state)
+static void fetching_follows_the_cpu(void **state)
 {
     (void)state;
-    lf_kernels zen = full_table, other = full_table;
-    zen.cpu |= LF_CPU_ZEN;
-    other.cpu &= ~(uint32_t)LF_CPU_ZEN;
-    size_t with_two = 0;
-    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
-        const lf_gemm *gemm = lf_gemm_at(index);
-        assert_ptr_equal(lf_gemm_run(&other, gemm), gemm->fn);
-        assert_ptr_equal(lf_gemm_run(&zen, gemm), gemm->near_fn != NULL ? gemm->near_fn : gemm->fn);
-        with_two += gemm->near_fn != NULL && gemm->near_fn != gemm->fn;
+    const uint32_t avx2 = LF_CPU_AVX2 | LF_CPU_AVX | LF_CPU_SSE41;
+    const struct {
+        uint32_t cpu;
+        lf_fetch fetch;
+    } rows[] = {{0, LF_FETCH_TWO},
+                {avx2, LF_FETCH_TWO},
+                {avx2 | LF_CPU_ZEN, LF_FETCH_NEAR},
+                {avx2 | LF_CPU_ZEN | LF_CPU_ZEN4, LF_FETCH_FAR},
+                {avx2 | LF_CPU_ZEN4, LF_FETCH_TWO}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lf_kernels table;
+        lf_kernels_init(&table, rows[i].cpu, LF_PICK_SCALAR);
+        assert_int_equal(table.fetch, LF_FETCH_TWO);
+        lf_kernels_init(&table, lf_cpu_without(rows[i].cpu, 0), LF_PICK_OWN);
+        assert_int_equal(table.fetch, rows[i].fetch);
     }
-    assert_true(with_two > 0 || !LF_ARCH_X86);
 }
 
 static void masks_close_under_need(void **state)
 {
     (void)state;
     uint32_t all = LF_CPU_AVX2 | LF_CPU_AVXVNNI | LF_CPU_AVX512 | LF_CPU_AVX512VNNI |
-                   LF_CPU_AVX512BF16 | LF_CPU_GFNI | LF_CPU_SSE41 | LF_CPU_AVX | LF_CPU_ZEN;
+                   LF_CPU_AVX512BF16 | LF_CPU_GFNI | LF_CPU_SSE41 | LF_CPU_AVX | LF_CPU_ZEN |
+                   LF_CPU_ZEN4;
     assert_int_equal(lf_cpu_without(all, 0), all);
     assert_int_equal(lf_cpu_without(all, LF_CPU_SSE41), 0);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX), LF_CPU_SSE41 | LF_CPU_GFNI);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX2), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX512), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX |
                                                              LF_CPU_AVX2 | LF_CPU_AVXVNNI |
-                                                             LF_CPU_ZEN);
+                                                             LF_CPU_ZEN | LF_CPU_ZEN4);
+    assert_int_equal(lf_cpu_without(all, LF_CPU_ZEN), all & ~(uint32_t)(LF_CPU_ZEN | LF_CPU_ZEN4));
     assert_int_equal(lf_cpu_without(all, 0x7fffffff), 0);
     const uint32_t arm = LF_CPU_NEON | LF_CPU_DOTPROD | LF_CPU_I8MM;
     assert_int_equal(lf_cpu_without(arm, 0), arm);
@@ -493,7 +497,7 @@ int main(void)
         cmocka_unit_test(inexact_rows_within_bound),
         cmocka_unit_test(picks_what_runs),
         cmocka_unit_test(masks_close_under_need),
-        cmocka_unit_test(zen_fetches_near),
+        cmocka_unit_test(fetching_follows_the_cpu),
         cmocka_unit_test(widened_panels_give_the_same),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

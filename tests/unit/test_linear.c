@@ -55,7 +55,8 @@ static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t
                          const float *x, float *y)
 {
     void *row = lft_row(&kernels->acts[w->gemm->acts], w->k, x);
-    w->gemm->fn(1, w->pair ? 2 * w->n : w->n, w->k, row, w->panels + slab * w->slab_bytes, y, 0);
+    w->gemm->fn(1, w->pair ? 2 * w->n : w->n, w->k, row, w->panels + slab * w->slab_bytes, y, 0,
+                LF_FETCH_TWO);
     lft_unguard(row);
 }
 
