@@ -81,6 +81,7 @@ LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const v
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(64) float factors[16][LF_NR];
             lf_prefetch(ahead, p, LF_K_HEAD);
+            lf_prefetch_one(ahead, p);
             k_factors(p, factors);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
@@ -145,6 +146,7 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(64) float scales[16][LF_NR];
             lf_prefetch(ahead, p, LF_K_HEAD);
+            lf_prefetch_one(ahead, p);
             q6k_scales(p, lf_load_half16(halves + s * 32), scales);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
@@ -189,7 +191,7 @@ LF_INLINE void widen_block(const int bits, const uint8_t *codes, const float *fi
 LF_INLINE void k_widen(const int bits, size_t k, const void *panel, void *wide)
 {
     const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
-    const lf_ahead ahead = {LF_AHEAD_NEAR, LF_AHEAD_FAR};
+    const lf_ahead ahead = {.near = LF_AHEAD_NEAR, .far = LF_AHEAD_FAR};
     const uint8_t *p = panel;
     uint8_t *out = wide;
     for (size_t s = 0; s < k / 256; s++) {
@@ -217,7 +219,7 @@ static void q5k_widen(size_t k, const void *panel, void *wide)
 
 static void q6k_widen(size_t k, const void *panel, void *wide)
 {
-    const lf_ahead ahead = {LF_AHEAD_NEAR, LF_AHEAD_FAR};
+    const lf_ahead ahead = {.near = LF_AHEAD_NEAR, .far = LF_AHEAD_FAR};
     const uint8_t *halves = panel;
     const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
     uint8_t *out = wide;

@@ -30,6 +30,7 @@ LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, cons
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
             lf_prefetch(ahead, super, LF_Q4_SUPER);
+            lf_prefetch_one(ahead, super);
             q4_block(m, x, super + 64, lf_load_half16(super), acc);
             x += LF_X_DWORDS * m;
             q4_block(m, x, super + 64 + LF_Q4_CODES, lf_load_half16(super + 32), acc);

@@ -50,6 +50,7 @@ LF_INLINE void q8_run(const size_t m, size_t n, size_t k, const void *tile, cons
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
             lf_prefetch(ahead, super, LF_Q8_SUPER);
+            lf_prefetch_one(ahead, super);
             q8_planes(m, x, super + 64, lf_load_half16(super), acc);
             x += LF_X2_DWORDS * m;
             q8_planes(m, x, super + 64 + LF_Q8_CODES, lf_load_half16(super + 32), acc);
@@ -90,6 +91,7 @@ LF_INLINE void i8g_run(const bool has_mins, const size_t m, size_t n, size_t k, 
         lf_vnni_clear(m, acc);
         for (size_t b = 0; b < k / 32; b++) {
             lf_prefetch(ahead, p, head + LF_Q8_CODES);
+            lf_prefetch_one(ahead, p);
             i8g_block(m, x, p + head, _mm512_load_ps(p), acc);
             if (has_mins) {
                 lf_vnni_minimum(m, x + LF_X_SUM, _mm512_load_ps(p + 64), acc);

@@ -10,25 +10,28 @@
 
 #define LF_INLINE static inline __attribute__((always_inline))
 
-/* How a kernel asks for the lines of the stream of panels: bytes ahead of where it reads into the
- * first and into the second level cache; 0: it does not. */
+/* How a kernel asks for the lines of the stream of panels, in bytes ahead of where it reads: all of
+ * them into the first and into the second level cache, and one alone of each step of 0.5 KB or more
+ * into the second; 0: it does not. */
 typedef struct lf_ahead {
-    size_t near, far;
+    size_t near, far, one;
 } lf_ahead;
 
 enum { LF_AHEAD_FAR = 9216, LF_AHEAD_NEAR = 4608, LF_AHEAD_CLOSE = 1152 };
 
 /* What that is for m rows. `swift`: so many rows cost so few instructions a line that a CPU of
- * LF_FETCH_FAR has the next lines under way by itself, and every prefetch is in its way. */
+ * LF_FETCH_FAR has the next lines under way by itself, and prefetching them is in its way; one line
+ * now and then keeps it going where a call ends. */
 LF_INLINE lf_ahead lf_ahead_of(lf_fetch fetch, size_t m, size_t swift)
 {
-    lf_ahead ahead = {LF_AHEAD_NEAR, LF_AHEAD_FAR};
+    lf_ahead ahead = {.near = LF_AHEAD_NEAR, .far = LF_AHEAD_FAR};
     if (fetch == LF_FETCH_NEAR) {
         ahead.near = m <= 2 ? LF_AHEAD_CLOSE : LF_AHEAD_NEAR;
         ahead.far = 0;
     } else if (fetch == LF_FETCH_FAR && m <= 4) {
         ahead.near = 0;
         ahead.far = m <= swift ? 0 : LF_AHEAD_FAR;
+        ahead.one = m <= swift ? LF_AHEAD_FAR : 0;
     }
     return ahead;
 }
@@ -45,6 +48,14 @@ LF_INLINE void lf_prefetch(lf_ahead ahead, const uint8_t *p, size_t bytes)
         for (size_t line = 0; line < bytes; line += 64) {
             _mm_prefetch((const char *)p + ahead.far + line, _MM_HINT_T1);
         }
+    }
+}
+
+/* The one line of the step that begins at p. */
+LF_INLINE void lf_prefetch_one(lf_ahead ahead, const uint8_t *p)
+{
+    if (ahead.one != 0) {
+        _mm_prefetch((const char *)p + ahead.one, _MM_HINT_T1);
     }
 }
 

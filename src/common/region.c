@@ -34,22 +34,37 @@ void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, voi
     }
 }
 
-/* Takes the first, or the last, piece of a share; false when it is empty. */
-static bool take(lf_share *from, bool last, size_t *piece)
+/* Takes the first, or the last, pieces of a share, a fourth of what is left: long runs while there
+ * is much, so that a stream of memory is seldom broken off, and short ones at the end, so that all
+ * threads end together. Returns how many they are. */
+static size_t take(lf_share *from, bool last, size_t *piece)
 {
     uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
     for (;;) {
         uint64_t begin = left & UINT32_MAX;
         uint64_t end = left >> 32;
         if (begin >= end) {
-            return false;
+            return 0;
         }
-        *piece = last ? end - 1 : begin;
-        uint64_t rest = last ? range_of(begin, end - 1) : range_of(begin + 1, end);
+        uint64_t n = (end - begin + 3) / 4;
+        *piece = (size_t)(last ? end - n : begin);
+        uint64_t rest = last ? range_of(begin, end - n) : range_of(begin + n, end);
         if (atomic_compare_exchange_weak_explicit(&from->left, &left, rest, memory_order_acquire,
                                                   memory_order_relaxed)) {
-            return true;
+            return (size_t)n;
         }
+    }
+}
+
+/* Pieces [first, first + n): those of one unit in one call. */
+static void run_pieces(const lf_region *region, uint32_t part, size_t first, size_t n)
+{
+    size_t step = region->grain == 1 ? n : region->grain;
+    size_t begin = first * region->grain;
+    size_t most = n * region->grain;
+    size_t end = region->n - begin < most ? region->n : begin + most;
+    for (; begin < end; begin += step) {
+        region->body(region->ctx, part, begin, end - begin < step ? end : begin + step);
     }
 }
 
@@ -59,10 +74,8 @@ size_t lf_region_run(lf_region *region, uint32_t part)
     for (uint32_t i = 0; i < region->parts; i++) {
         lf_share *from = &region->shares[(part + i) % region->parts];
         size_t piece = 0;
-        for (; take(from, i > 0, &piece); done++) {
-            size_t begin = piece * region->grain;
-            size_t end = region->n - begin < region->grain ? region->n : begin + region->grain;
-            region->body(region->ctx, part, begin, end);
+        for (size_t n; (n = take(from, i > 0, &piece)) > 0; done += n) {
+            run_pieces(region, part, piece, n);
         }
     }
     return done;

@@ -32,8 +32,9 @@ size_t lf_region_pieces(size_t n, size_t grain);
 void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, void *ctx);
 
 /* Runs the pieces of a part in order, then what others have left, from the back; returns how many
- * it ran. Whoever takes a piece sees what lf_region_open wrote, so threads that come late from an
- * earlier region of the same memory take part like any other. */
+ * it ran. Pieces of one unit share calls of the body. Whoever takes a piece sees what
+ * lf_region_open wrote, so threads that come late from an earlier region of the same memory take
+ * part like any other. */
 size_t lf_region_run(lf_region *region, uint32_t part);
 
 #endif /* LF_COMMON_REGION_H */

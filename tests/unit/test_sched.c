@@ -29,7 +29,7 @@ static void body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     (void)ctx;
     bool fits = part < j.parts && begin < end && end <= j.n;
-    bool whole = j.grain == 0 || j.parts == 1 || (begin == 0 && end == j.n) ||
+    bool whole = j.grain <= 1 || j.parts == 1 || (begin == 0 && end == j.n) ||
                  (begin % j.grain == 0 && (end - begin == j.grain || end == j.n));
     if (!fits || !whole || atomic_fetch_add(&j.busy[part], 1) != 0) {
         atomic_fetch_add(&j.wrong, 1);
