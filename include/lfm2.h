@@ -102,7 +102,7 @@ enum {
     LFM2_CPU_DOTPROD = 512,  /* its int8 dot products */
     LFM2_CPU_I8MM = 1024,    /* its int8 matrix products */
     LFM2_CPU_ZEN = 2048,     /* AMD with AVX2: no instructions, memory is fetched another way */
-    LFM2_CPU_ZEN4 = 4096,    /* AMD with AVX-512: and yet another */
+    LFM2_CPU_ZEN4 = 4096,    /* AMD with AVX-512, disabled or not: in a third way */
     LFM2_CPU_ALL = 0x7fffffff
 };
 

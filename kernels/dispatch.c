@@ -27,6 +27,7 @@ static uint32_t detect_x86(void)
         const enum cpuinfo_vendor vendor = cpuinfo_get_processor(0)->core->vendor;
         const bool zen = vendor == cpuinfo_vendor_amd || vendor == cpuinfo_vendor_hygon;
         cpu |= zen && (cpu & LF_CPU_AVX2) != 0 ? LF_CPU_ZEN : 0;
+        /* by what Zen 4 brought: cpuinfo of 2024 has no name for later ones */
         cpu |= zen && (cpu & LF_CPU_AVX512) != 0 ? LF_CPU_ZEN4 : 0;
     }
     return lf_cpu_without(cpu, 0);
@@ -234,9 +235,9 @@ static void init_arm(lf_kernels *table)
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
 {
     *table = (lf_kernels){.cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick};
-    table->fetch = (table->cpu & LF_CPU_ZEN4) != 0  ? LF_FETCH_FAR
-                   : (table->cpu & LF_CPU_ZEN) != 0 ? LF_FETCH_NEAR
-                                                    : LF_FETCH_TWO;
+    table->fetch = (table->cpu & LF_CPU_ZEN4) != 0  ? LF_FETCH_ZEN4
+                   : (table->cpu & LF_CPU_ZEN) != 0 ? LF_FETCH_ZEN
+                                                    : LF_FETCH_DEFAULT;
     table->ops = lf_ops_scalar;
     table->acts[LF_A_F32] = lf_act_f32_scalar;
     table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;

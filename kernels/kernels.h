@@ -30,7 +30,7 @@ enum {
     LF_CPU_DOTPROD = 512,
     LF_CPU_I8MM = 1024,
     LF_CPU_ZEN = 2048, /* AMD: no instructions, but a memory system of its own */
-    LF_CPU_ZEN4 = 4096 /* and from Zen 4 on, another */
+    LF_CPU_ZEN4 = 4096 /* AMD with AVX-512, in use or not: yet another */
 };
 
 typedef enum { LF_BY_SCALAR, LF_BY_LFM2, LF_BY_XNNPACK } lf_provider;
@@ -86,17 +86,18 @@ typedef struct lf_act {
 
 /* ---- Matrix kernels -------------------------------------------------------------------------- */
 
-/* How a CPU wants a stream of panels to be fetched ahead; a kernel may do otherwise. */
+/* How a CPU wants a stream of panels to be fetched ahead (README); a kernel may do otherwise. */
 typedef enum {
-    LF_FETCH_TWO,  /* in two steps: far ahead into the second level cache, from there into the
-                      first, which has too few line buffers to cover the latency of memory */
-    LF_FETCH_NEAR, /* into the first alone (LF_CPU_ZEN): requests far ahead are in the way */
-    LF_FETCH_FAR   /* few rows into the second alone, or not at all (LF_CPU_ZEN4) */
+    LF_FETCH_DEFAULT, /* in two steps: far ahead into the second level cache, from there into the
+                         first, which has too few line buffers to cover the latency of memory */
+    LF_FETCH_ZEN,     /* into the first alone: requests far ahead are in the way */
+    LF_FETCH_ZEN4     /* for few rows far ahead alone, for the fewest next to nothing */
 } lf_fetch;
 
 /* c[m][n] for one panel after another: c row i starts at c + i * c_stride (in floats) and holds n
  * columns, n a multiple of nothing in particular: the last panel may be partial. `tile` is a tile
- * of m rows, 1 <= m <= mr. `panels` are ceil(n / nr) panels of panel_bytes(k) each, in order. */
+ * of m rows, 1 <= m <= mr. `panels` are ceil(n / nr) panels of panel_bytes(k) each, in order.
+ * No result depends on `fetch`. */
 typedef void (*lf_gemm_fn)(size_t m, size_t n, size_t k, const void *tile, const void *panels,
                            float *c, size_t c_stride, lf_fetch fetch);
 
@@ -267,7 +268,7 @@ typedef enum { LF_PICK_AUTO, LF_PICK_SCALAR, LF_PICK_OWN, LF_PICK_XNNPACK } lf_p
 typedef struct lf_kernels {
     uint32_t cpu; /* LF_CPU_* in use */
     lf_pick pick;
-    lf_fetch fetch;
+    lf_fetch fetch; /* for every lf_gemm_fn */
     lf_ops ops;
     lf_act acts[LF_A_COUNT];
     lf_peak peak;

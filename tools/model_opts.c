@@ -61,7 +61,7 @@ const opt_spec model_specs[MODEL_SPECS] = {
      .name = "cpu-disable",
      .arg = "LIST",
      .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
-             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all; zen: AMD's way to "
+             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all; zen, zen4: AMD's ways to "
              "fetch memory",
      .offset = offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},

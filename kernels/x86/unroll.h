@@ -11,24 +11,25 @@
 #define LF_INLINE static inline __attribute__((always_inline))
 
 /* How a kernel asks for the lines of the stream of panels, in bytes ahead of where it reads: all of
- * them into the first and into the second level cache, and one alone of each step of 0.5 KB or more
- * into the second; 0: it does not. */
+ * them into the first and into the second level cache, and one alone of each stretch of 0.5 KB or
+ * more into the second; 0: it does not. */
 typedef struct lf_ahead {
     size_t near, far, one;
 } lf_ahead;
 
 enum { LF_AHEAD_FAR = 9216, LF_AHEAD_NEAR = 4608, LF_AHEAD_CLOSE = 1152 };
+enum { LF_AHEAD_FEW = 4 }; /* rows that read about as fast as memory gives */
 
-/* What that is for m rows. `swift`: so many rows cost so few instructions a line that a CPU of
- * LF_FETCH_FAR has the next lines under way by itself, and prefetching them is in its way; one line
- * now and then keeps it going where a call ends. */
+/* What that is for m rows. `swift`: so many rows cost so few instructions a line that with
+ * LF_FETCH_ZEN4 the next lines are under way by themselves, and prefetching them is in their way;
+ * one line now and then keeps them coming where a call ends. */
 LF_INLINE lf_ahead lf_ahead_of(lf_fetch fetch, size_t m, size_t swift)
 {
     lf_ahead ahead = {.near = LF_AHEAD_NEAR, .far = LF_AHEAD_FAR};
-    if (fetch == LF_FETCH_NEAR) {
+    if (fetch == LF_FETCH_ZEN) {
         ahead.near = m <= 2 ? LF_AHEAD_CLOSE : LF_AHEAD_NEAR;
         ahead.far = 0;
-    } else if (fetch == LF_FETCH_FAR && m <= 4) {
+    } else if (fetch == LF_FETCH_ZEN4 && m <= LF_AHEAD_FEW) {
         ahead.near = 0;
         ahead.far = m <= swift ? 0 : LF_AHEAD_FAR;
         ahead.one = m <= swift ? LF_AHEAD_FAR : 0;
@@ -51,7 +52,7 @@ LF_INLINE void lf_prefetch(lf_ahead ahead, const uint8_t *p, size_t bytes)
     }
 }
 
-/* The one line of the step that begins at p. */
+/* The one line of the stretch that begins at p. */
 LF_INLINE void lf_prefetch_one(lf_ahead ahead, const uint8_t *p)
 {
     if (ahead.one != 0) {

@@ -2,6 +2,10 @@
 /* Owns the taking of pieces. */
 #include "common/region.h"
 
+/* A share's word: first piece, end, and whether pieces are taken in runs. Whoever takes some knows
+ * nothing else of the region before. */
+static const uint64_t RUNS = (uint64_t)1 << 63;
+
 static uint64_t range_of(uint64_t begin, uint64_t end)
 {
     return begin | end << 32;
@@ -17,7 +21,7 @@ void lf_region_clear(lf_region *region, uint32_t parts)
 
 size_t lf_region_pieces(size_t n, size_t grain)
 {
-    return n == 0 ? 0 : (n - 1) / grain + 1;
+    return n == 0 || grain == LF_IN_RUNS ? n : (n - 1) / grain + 1;
 }
 
 void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, void *ctx)
@@ -25,46 +29,35 @@ void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, voi
     region->body = body;
     region->ctx = ctx;
     region->n = n;
-    region->grain = grain;
+    region->grain = grain == LF_IN_RUNS ? 1 : grain;
     uint64_t pieces = lf_region_pieces(n, grain);
     for (uint32_t part = 0; part < region->parts; part++) {
         uint64_t left =
             range_of(pieces * part / region->parts, pieces * (part + 1) / region->parts);
+        left |= grain == LF_IN_RUNS ? RUNS : 0;
         atomic_store_explicit(&region->shares[part].left, left, memory_order_release);
     }
 }
 
-/* Takes the first, or the last, pieces of a share, a fourth of what is left: long runs while there
- * is much, so that a stream of memory is seldom broken off, and short ones at the end, so that all
- * threads end together. Returns how many they are. */
+/* Takes the first piece of a share, or the last; in runs a fourth of what is left, so that a stream
+ * of memory is seldom broken off, and yet all threads end together. Returns how many it took. */
 static size_t take(lf_share *from, bool last, size_t *piece)
 {
     uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
     for (;;) {
+        uint64_t runs = left & RUNS;
         uint64_t begin = left & UINT32_MAX;
-        uint64_t end = left >> 32;
+        uint64_t end = (left ^ runs) >> 32;
         if (begin >= end) {
             return 0;
         }
-        uint64_t n = (end - begin + 3) / 4;
+        uint64_t n = runs != 0 ? (end - begin + 3) / 4 : 1;
         *piece = (size_t)(last ? end - n : begin);
-        uint64_t rest = last ? range_of(begin, end - n) : range_of(begin + n, end);
+        uint64_t rest = runs | (last ? range_of(begin, end - n) : range_of(begin + n, end));
         if (atomic_compare_exchange_weak_explicit(&from->left, &left, rest, memory_order_acquire,
                                                   memory_order_relaxed)) {
             return (size_t)n;
         }
-    }
-}
-
-/* Pieces [first, first + n): those of one unit in one call. */
-static void run_pieces(const lf_region *region, uint32_t part, size_t first, size_t n)
-{
-    size_t step = region->grain == 1 ? n : region->grain;
-    size_t begin = first * region->grain;
-    size_t most = n * region->grain;
-    size_t end = region->n - begin < most ? region->n : begin + most;
-    for (; begin < end; begin += step) {
-        region->body(region->ctx, part, begin, end - begin < step ? end : begin + step);
     }
 }
 
@@ -75,7 +68,10 @@ size_t lf_region_run(lf_region *region, uint32_t part)
         lf_share *from = &region->shares[(part + i) % region->parts];
         size_t piece = 0;
         for (size_t n; (n = take(from, i > 0, &piece)) > 0; done += n) {
-            run_pieces(region, part, piece, n);
+            size_t begin = piece * region->grain;
+            size_t most = n * region->grain;
+            size_t end = region->n - begin < most ? region->n : begin + most;
+            region->body(region->ctx, part, begin, end);
         }
     }
     return done;

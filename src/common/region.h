@@ -5,10 +5,9 @@
 
 #include "common/sched.h"
 
-enum { LF_CACHE_LINE = 64, LF_REGION_PARTS = 256 };
+enum { LF_CACHE_LINE = 64, LF_REGION_PARTS = 256, LF_REGION_PIECES = INT32_MAX };
 
-/* Pieces left to a part, the first in the low half, the end in the high half: taken from both
- * sides. On a cache line of its own. */
+/* Pieces left to a part, taken from both sides. On a cache line of its own. */
 typedef struct lf_share {
     _Alignas(LF_CACHE_LINE) atomic_uint_least64_t left;
 } lf_share;
@@ -24,17 +23,16 @@ typedef struct lf_region {
 /* Shares of 1..LF_REGION_PARTS parts that have nothing to take. */
 void lf_region_clear(lf_region *region, uint32_t parts);
 
-/* Pieces of `grain` units that n units are cut into. */
+/* Pieces of `grain` units (LF_IN_RUNS: 1) that n units are cut into. */
 size_t lf_region_pieces(size_t n, size_t grain);
 
-/* Gives each part its range of at most UINT32_MAX pieces. All pieces of the region before must be
- * done; threads may be inside of lf_region_run. */
+/* Gives each part its range of at most LF_REGION_PIECES pieces in all. All pieces of the region
+ * before must be done; threads may be inside of lf_region_run. */
 void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, void *ctx);
 
 /* Runs the pieces of a part in order, then what others have left, from the back; returns how many
- * it ran. Pieces of one unit share calls of the body. Whoever takes a piece sees what
- * lf_region_open wrote, so threads that come late from an earlier region of the same memory take
- * part like any other. */
+ * it ran. Whoever takes a piece sees what lf_region_open wrote, so threads that come late from an
+ * earlier region of the same memory take part like any other. */
 size_t lf_region_run(lf_region *region, uint32_t part);
 
 #endif /* LF_COMMON_REGION_H */

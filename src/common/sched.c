@@ -132,7 +132,7 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
         body(ctx, 0, 0, n);
         return;
     }
-    if (grain == 0 || pieces > UINT32_MAX) {
+    if (grain == 0 || pieces > LF_REGION_PIECES) {
         ranges r = {body, ctx, n, parts};
         pthreadpool_parallelize_1d(sched->pool, run_range, &r, parts, sched->flags);
         return;

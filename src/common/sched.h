@@ -31,13 +31,17 @@ void lf_sched_leave(lf_sched *sched);
  * part overlap in time, so a part may own scratch memory. */
 typedef void (*lf_body)(void *ctx, uint32_t part, size_t begin, size_t end);
 
+/* As a grain: pieces of one unit, taken in runs. */
+#define LF_IN_RUNS SIZE_MAX
+
 /* Covers [0, n) once; returns when all is done. Every part has a contiguous range. grain 0: it is
  * one call, the caller makes that of part 0 first, and no thread makes another before its own ends
  * (team.c counts on it). Otherwise [0, n) is cut into pieces of `grain` units, the last maybe
- * shorter; a part takes those of its range in order, and when none is left, others' from the back,
- * each time a fourth of what is there: memory is read in long streams, and all threads end
- * together. A call is for one piece, with grain 1 for all that were taken. With a grain at most 256
- * threads take part. Regions of fewer parts than 2 are one call. */
+ * shorter; a part calls for the pieces of its range in order, one at a time, and when none is left,
+ * for others' pieces from the back: memory is read in streams, and no thread waits for a slower one
+ * longer than a piece takes. LF_IN_RUNS: each call is for a fourth of the units that are left where
+ * they are taken from, for units of one size whose stream should not be broken off. With a grain at
+ * most 256 threads take part. Regions of fewer parts than 2 are one call. */
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);
 
 #endif /* LF_COMMON_SCHED_H */

@@ -139,7 +139,7 @@ void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ct
         grain = n / t->region.parts + (n % t->region.parts != 0);
     }
     size_t pieces = lf_region_pieces(n, grain);
-    if (pieces == 1 || pieces > UINT32_MAX) {
+    if (pieces == 1 || pieces > LF_REGION_PIECES) {
         body(ctx, 0, 0, n);
         return;
     }

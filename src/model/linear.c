@@ -30,6 +30,11 @@ void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, 
     divide(pass, n, total, 1, body, ctx);
 }
 
+void lf_pass_stream(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx)
+{
+    divide(pass, n, total, LF_IN_RUNS, body, ctx);
+}
+
 typedef struct acts_job {
     const lf_pass *pass;
     const float *x;
@@ -100,9 +105,9 @@ void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t 
 
 /* ---- Products ---- */
 
-/* A unit is the piece of a slab that one thread takes at a time. It is large where a panel meets
- * more than one row: kernels prefetch beyond its end, and what another thread multiplies is fetched
- * in vain. It is small enough that every thread gets some. Panels that belong together stay so. */
+/* A unit is the least of a slab that a thread takes. It is large where a panel meets more than one
+ * row: kernels prefetch beyond its end, and what another thread multiplies is fetched in vain. It
+ * is small enough that every thread gets some. Panels that belong together stay so. */
 enum {
     UNIT_PANELS = 16,
     LEAST_UNITS = 8, /* a thread */
@@ -419,7 +424,7 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     size_t units = n_groups * p.n_units;
     size_t unit_ns = w->panel_bytes * p.unit / 16;
     if (gathered == 0) {
-        lf_pass_balance(pass, units, units * unit_ns, multiply_units, &p);
+        lf_pass_stream(pass, units, units * unit_ns, multiply_units, &p);
         return;
     }
     if (p.tiles != NULL) {

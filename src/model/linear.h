@@ -33,6 +33,9 @@ void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, 
  * by one, then what others have left. `total` is the cost of all. */
 void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
 
+/* The same for units of one size that are a stream of memory: they are taken in runs. */
+void lf_pass_stream(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
+
 /* Makes the activation forms in `formats` (bit f = lf_aformat f) of n rows of rmsnorm(x[i]) * w, of
  * the model's width, in the scratch's buffers. */
 void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, uint32_t formats,

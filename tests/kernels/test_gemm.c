@@ -120,18 +120,17 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
     float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, scalar, panels, i, 1, truth + i * n, LF_FETCH_TWO);
+        run(&p, scalar, panels, i, 1, truth + i * n, LF_FETCH_DEFAULT);
     }
     for (size_t m = 1; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        for (lf_fetch fetch = LF_FETCH_TWO; fetch <= LF_FETCH_FAR; fetch++) {
-            run(&p, gemm, p.panels, first, m, out, fetch);
-            size_t at = lft_differs(m * n, out, truth + first * n);
-            if (at != m * n) {
-                fail_msg("%s m %zu n %zu k %zu mood %d fetch %d: row %zu column %zu: %a, scalar %a",
-                         gemm->name, m, n, k, (int)mood, (int)fetch, at / n, at % n,
-                         (double)out[at], (double)truth[first * n + at]);
-            }
+        lf_fetch fetch = (lf_fetch)lft_below(seed, LF_FETCH_ZEN4 + 1);
+        run(&p, gemm, p.panels, first, m, out, fetch);
+        size_t at = lft_differs(m * n, out, truth + first * n);
+        if (at != m * n) {
+            fail_msg("%s m %zu n %zu k %zu mood %d fetch %d: row %zu column %zu: %a, scalar %a",
+                     gemm->name, m, n, k, (int)mood, (int)fetch, at / n, at % n, (double)out[at],
+                     (double)truth[first * n + at]);
         }
     }
     lft_unguard(out);
@@ -155,8 +154,8 @@ static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, 
     float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t m = 1; m <= gemm->mr; m++) {
-        run(&p, gemm, p.panels, 0, m, truth, LF_FETCH_TWO);
-        run(&p, &other, wide, 0, m, out, LF_FETCH_TWO);
+        run(&p, gemm, p.panels, 0, m, truth, LF_FETCH_DEFAULT);
+        run(&p, &other, wide, 0, m, out, LF_FETCH_DEFAULT);
         if (lft_differs(m * n, out, truth) != m * n) {
             fail_msg("%s widened: m %zu n %zu k %zu mood %d", gemm->name, m, n, k, (int)mood);
         }
@@ -262,7 +261,7 @@ static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k
     product p = start(seed, gemm, 2, n, k, mood);
     float *out = lft_guard(2 * n * sizeof(float), sizeof(float));
     double *x = lft_guard(k * sizeof(double), sizeof(double));
-    run(&p, gemm, p.panels, 0, 2, out, LF_FETCH_TWO);
+    run(&p, gemm, p.panels, 0, 2, out, LF_FETCH_DEFAULT);
     double steps = gemm->acts == LF_A_F32 ? (double)k : (double)k / p.w.group * (p.w.mins ? 2 : 1);
     steps += gemm->acts == LF_A_I16B32 ? 1 : 0; /* isum has up to 28 bits: one rounding more */
     for (size_t i = 0; i < 2; i++) {
@@ -362,7 +361,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     float *alone = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, gemm, p.panels, i, 1, alone + i * n, LF_FETCH_TWO);
+        run(&p, gemm, p.panels, i, 1, alone + i * n, LF_FETCH_DEFAULT);
         for (size_t j = 0; j < n; j++) {
             double bound = 0;
             double want =
@@ -376,7 +375,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     }
     for (size_t m = 2; m <= gemm->mr; m++) { /* what shares the call must not matter */
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        run(&p, gemm, p.panels, first, m, out, LF_FETCH_TWO);
+        run(&p, gemm, p.panels, first, m, out, LF_FETCH_DEFAULT);
         size_t at = lft_differs(m * n, out, alone + first * n);
         if (at != m * n) {
             fail_msg("%s m %zu n %zu k %zu: row %zu column %zu: %a, alone %a", gemm->name, m, n, k,
@@ -453,15 +452,19 @@ static void fetching_follows_the_cpu(void **state)
     const struct {
         uint32_t cpu;
         lf_fetch fetch;
-    } rows[] = {{0, LF_FETCH_TWO},
-                {avx2, LF_FETCH_TWO},
-                {avx2 | LF_CPU_ZEN, LF_FETCH_NEAR},
-                {avx2 | LF_CPU_ZEN | LF_CPU_ZEN4, LF_FETCH_FAR},
-                {avx2 | LF_CPU_ZEN4, LF_FETCH_TWO}};
+    } rows[] = {{0, LF_FETCH_DEFAULT},
+                {avx2, LF_FETCH_DEFAULT},
+                {avx2 | LF_CPU_ZEN, LF_FETCH_ZEN},
+                {avx2 | LF_CPU_ZEN | LF_CPU_ZEN4, LF_FETCH_ZEN4},
+                {avx2 | LF_CPU_ZEN4, LF_FETCH_DEFAULT}};
+    uint32_t cpu = 0, cores = 0;
+    assert_true(lf_cpu_detect(&cpu, &cores));
+    assert_int_equal((cpu & LF_CPU_ZEN4) != 0,
+                     (cpu & LF_CPU_ZEN) != 0 && (cpu & LF_CPU_AVX512) != 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         lf_kernels table;
         lf_kernels_init(&table, rows[i].cpu, LF_PICK_SCALAR);
-        assert_int_equal(table.fetch, LF_FETCH_TWO);
+        assert_int_equal(table.fetch, LF_FETCH_DEFAULT);
         lf_kernels_init(&table, lf_cpu_without(rows[i].cpu, 0), LF_PICK_OWN);
         assert_int_equal(table.fetch, rows[i].fetch);
     }

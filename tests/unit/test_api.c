@@ -201,8 +201,9 @@ static void test_runtime(void **state)
     o.cpu_disable = LFM2_CPU_AVX2;
     LFT_OK(lfm2_runtime_create(&o, &r));
     assert_int_equal(lfm2_runtime_cpu(r) & ~cpu, 0);
-    assert_int_equal(lfm2_runtime_cpu(r) & (LFM2_CPU_AVX2 | LFM2_CPU_AVXVNNI | LFM2_CPU_AVX512 |
-                                            LFM2_CPU_AVX512VNNI | LFM2_CPU_AVX512BF16),
+    assert_int_equal(lfm2_runtime_cpu(r) &
+                         (LFM2_CPU_AVX2 | LFM2_CPU_AVXVNNI | LFM2_CPU_AVX512 | LFM2_CPU_AVX512VNNI |
+                          LFM2_CPU_AVX512BF16 | LFM2_CPU_ZEN | LFM2_CPU_ZEN4),
                      0);
     lfm2_runtime_free(r);
     o.cpu_disable = LFM2_CPU_ALL;

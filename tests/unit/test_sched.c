@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dividing work: every unit once, in whole pieces, and no two calls of one part at a time; with and
  * without threads that stand by. */
+#include "common/region.h"
+#include "common/region.h"
 #include "common/team.h"
 
 #include <pthread.h>
@@ -29,7 +31,8 @@ static void body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     (void)ctx;
     bool fits = part < j.parts && begin < end && end <= j.n;
-    bool whole = j.grain <= 1 || j.parts == 1 || (begin == 0 && end == j.n) ||
+    bool whole = j.grain == 0 || j.grain == LF_IN_RUNS || j.parts == 1 ||
+                 (begin == 0 && end == j.n) ||
                  (begin % j.grain == 0 && (end - begin == j.grain || end == j.n));
     if (!fits || !whole || atomic_fetch_add(&j.busy[part], 1) != 0) {
         atomic_fetch_add(&j.wrong, 1);
@@ -65,7 +68,7 @@ static void check(const lf_sched *sched, lf_team *team, size_t n, size_t grain)
 static void check_all(const lf_sched *sched, lf_team *team)
 {
     static const size_t sizes[] = {0, 1, 2, 3, 5, 8, 64, 255, 1000, MOST_UNITS};
-    static const size_t grains[] = {0, 1, 2, 3, 7, 64, 999, 5000};
+    static const size_t grains[] = {0, 1, 2, 3, 7, 64, 999, 5000, LF_IN_RUNS};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         for (size_t g = 0; g < sizeof grains / sizeof grains[0]; g++) {
             check(sched, team, sizes[s], grains[g]);
@@ -190,13 +193,14 @@ static void add_units(void *ctx, uint32_t part, size_t begin, size_t end)
 /* Short regions, with addresses to fetch that nobody may read. */
 static void many_regions(lf_team *team, void *ctx)
 {
+    static const size_t grains[] = {0, 1, LF_IN_RUNS};
     tally *t = ctx;
     for (int i = 0; i < t->regions; i++) {
         for (uint32_t part = 0; part < lf_team_parts(team); part++) {
             lf_team_fetch(team, part, (const void *)((uintptr_t)4096 * (uintptr_t)(i % 3)), 4096);
         }
         size_t before = atomic_load(&t->sum);
-        lf_team_parallel(team, 4, (size_t)i % 2, add_units, t);
+        lf_team_parallel(team, 4, grains[i % 3], add_units, t);
         t->mistakes += atomic_load(&t->sum) != before + 4;
         for (size_t u = 0; u < 4; u++) {
             t->mistakes += t->written[u] != (size_t)i + 1;
@@ -243,12 +247,60 @@ static void test_two_callers(void **state)
     lf_sched_free(&sched);
 }
 
+/* What one thread after another takes, without threads. */
+typedef struct calls {
+    size_t n;
+    size_t begin[32], end[32];
+} calls;
+
+static void note(void *ctx, uint32_t part, size_t begin, size_t end)
+{
+    (void)part;
+    calls *c = ctx;
+    assert_true(c->n < 32);
+    c->begin[c->n] = begin;
+    c->end[c->n++] = end;
+}
+
+static void check_calls(size_t n, size_t grain, uint32_t parts, uint32_t first, size_t pieces,
+                        size_t n_calls, const size_t (*expected)[2])
+{
+    static lf_region region; /* large */
+    calls c = {0};
+    lf_region_clear(&region, parts);
+    lf_region_open(&region, n, grain, note, &c);
+    assert_int_equal(lf_region_run(&region, first), pieces);
+    for (uint32_t part = 0; part < parts; part++) {
+        assert_int_equal(lf_region_run(&region, part), 0);
+    }
+    assert_int_equal(c.n, n_calls);
+    for (size_t i = 0; i < n_calls; i++) {
+        assert_int_equal(c.begin[i], expected[i][0]);
+        assert_int_equal(c.end[i], expected[i][1]);
+    }
+}
+
+/* Of its own share a thread takes from the front, of others' from the back. */
+static void test_order(void **state)
+{
+    (void)state;
+    static const size_t runs[][2] = {{0, 4},   {4, 7},   {7, 10},  {10, 12},
+                                     {12, 13}, {13, 14}, {14, 15}, {15, 16}};
+    check_calls(16, LF_IN_RUNS, 1, 0, 16, 8, runs);
+    static const size_t stolen[][2] = {{6, 8}, {8, 9}, {9, 10}, {10, 11}, {11, 12},
+                                       {4, 6}, {3, 4}, {2, 3},  {1, 2},   {0, 1}};
+    check_calls(12, LF_IN_RUNS, 2, 1, 12, 10, stolen);
+    static const size_t single[][2] = {{10, 15}, {15, 18}, {5, 10}, {0, 5}};
+    check_calls(18, 5, 2, 1, 4, 4, single);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_threads),  cmocka_unit_test(test_lent_pool),
         cmocka_unit_test(test_team),         cmocka_unit_test(test_team_that_sleeps),
         cmocka_unit_test(test_many_regions), cmocka_unit_test(test_two_callers),
+        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
