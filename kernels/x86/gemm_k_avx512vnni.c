@@ -191,7 +191,7 @@ LF_INLINE void widen_block(const int bits, const uint8_t *codes, const float *fi
 LF_INLINE void k_widen(const int bits, size_t k, const void *panel, void *wide)
 {
     const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
-    const lf_ahead ahead = lf_ahead_of(LF_FETCH_DEFAULT, 12, 0);
+    const lf_ahead ahead = lf_ahead_of(LF_FETCH_DEFAULT, LF_VNNI_MANY, 0);
     const uint8_t *p = panel;
     uint8_t *out = wide;
     for (size_t s = 0; s < k / 256; s++) {
@@ -219,7 +219,7 @@ static void q5k_widen(size_t k, const void *panel, void *wide)
 
 static void q6k_widen(size_t k, const void *panel, void *wide)
 {
-    const lf_ahead ahead = lf_ahead_of(LF_FETCH_DEFAULT, 12, 0);
+    const lf_ahead ahead = lf_ahead_of(LF_FETCH_DEFAULT, LF_VNNI_MANY, 0);
     const uint8_t *halves = panel;
     const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
     uint8_t *out = wide;

@@ -5,8 +5,9 @@
 
 #include "kernels/x86/unroll.h"
 
-/* Rows that are swift (lf_ahead_of). */
-enum { LF_VNNI_SWIFT = 2 };
+/* Rows that are swift (lf_ahead_of), and of a full tile, for which every CPU of these kernels wants
+ * both steps: taking panels apart fetches as those do that meet them. */
+enum { LF_VNNI_SWIFT = 2, LF_VNNI_MANY = 12 };
 
 /* Below, x points to a dword of the first row's block; the other rows' blocks follow it. */
 

@@ -227,7 +227,8 @@ static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
     }
     lf_kernels table;
     lf_kernels_init(&table, masks[0], LF_PICK_AUTO);
-    table.fetch = (lf_fetch)((table.fetch + 1 + lft_below(&seed, 2)) % 3); /* another one */
+    table.fetch = (lf_fetch)((table.fetch + 1 + lft_below(&seed, LF_FETCH_ZEN4)) %
+                             (LF_FETCH_ZEN4 + 1)); /* another one */
     body(&table, &seed);
     lf_kernels_init(&table, masks[0], LF_PICK_XNNPACK);
     body(&table, &seed);

@@ -2,7 +2,6 @@
 /* Dividing work: every unit once, in whole pieces, and no two calls of one part at a time; with and
  * without threads that stand by. */
 #include "common/region.h"
-#include "common/region.h"
 #include "common/team.h"
 
 #include <pthread.h>
