@@ -2,25 +2,35 @@
 /*
  * lfm2: Liquid AI's LFM2 language models on ordinary CPUs.
  *
- * This header is the whole contract. It reads top to bottom in the order in which a program
- * uses it: status, runtime, model, text, session, sampler, generation, chat, tools of the trade.
+ * This header is what an application needs, with its contract. It reads top to bottom in the order
+ * in which a program uses it: status, runtime, model, text, session, sampler, generation, chat.
+ * lfm2_tools.h has what makes and measures model files; only this header has a stable ABI.
  *
  * Rules that hold for every function:
  *  - Fallible functions return an int32_t status: LFM2_OK (0) or one of LFM2_E_*. After a failure
  *    lfm2_last_error() and lfm2_last_error_code() of the same thread say what and where.
- *    On failure every output is left untouched unless its comment says otherwise.
+ *    A call that succeeds leaves both alone. On failure every output is left untouched unless its
+ *    comment says otherwise.
  *  - The library never aborts, exits, prints, installs signal handlers or reads the environment.
  *  - Strings are UTF-8 with an explicit length in bytes; returned strings are also 0-terminated.
- *  - Option structs start with `size`; call the matching _init function (it sets every field to
- *    its default, and `size`), change what you need, and pass the pointer. NULL means defaults.
- *    Structs only ever grow at their end: a program built against an older header keeps working.
- *    Output structs start with `size` too: set it to sizeof the struct before the call.
+ *  - Option structs start with `size`, the caller's sizeof. Call the matching _init function with
+ *    that size: it clears the struct and sets `size` and the defaults. Change what you need, then
+ *    pass the pointer; NULL means defaults. Structs only grow at their end, and zero is the default
+ *    of every field that a later version adds, so a program built against an older header keeps
+ *    working. A newer program may pass a larger struct to this library: LFM2_E_ARGUMENT if it set
+ *    a field that this version does not know.
+ *  - Output structs start with `size` too: set it to sizeof the struct before the call. Of a struct
+ *    larger than this version's, the rest is cleared.
+ *  - Bits of a `flags` argument or field that this version does not define, and `reserved` fields
+ *    that are not 0, are LFM2_E_ARGUMENT.
  *  - A pointer to a handle may be passed between threads freely. A runtime and a model may be used
  *    by several threads at once; a session, a sampler and a decoder by one thread at a time
  *    (lfm2_session_cancel is the exception).
  *  - free functions accept NULL.
  *  - Callbacks run on the thread that called the library; they must not call back into the same
- *    session. A callback that returns non-zero stops the call, which returns LFM2_E_STOPPED.
+ *    session. A callback that returns non-zero stops the call, which returns LFM2_E_STOPPED. A call
+ *    ended by lfm2_session_cancel returns LFM2_E_CANCELLED.
+ *  - Every function can be called without macros, from any language with a C FFI.
  *
  * Numerical law: the logits of a token depend on the model file, the tokens before it, the KV type
  * and the kernel family only: never on how many tokens share a call, on chunk sizes, or on the
@@ -45,8 +55,18 @@ extern "C" {
 
 /* ---- Version ------------------------------------------------------------------------------ */
 
-/* "0.1.0". Static storage. */
+/* The version of this header. */
+#define LFM2_VERSION_MAJOR 0
+#define LFM2_VERSION_MINOR 2
+#define LFM2_VERSION_PATCH 0
+#define LFM2_VERSION_STRING "0.2.0"
+
+/* major * 1000000 + minor * 1000 + patch, to compare with lfm2_version_number(). */
+#define LFM2_VERSION_NUMBER 2000
+
+/* The version of the library, "0.2.0". Static storage. */
 LFM2_API const char *lfm2_version(void);
+LFM2_API uint32_t lfm2_version_number(void);
 
 /* ---- Status ------------------------------------------------------------------------------- */
 
@@ -60,8 +80,8 @@ enum {
     LFM2_E_THREAD = 6,      /* threads could not be started */
     LFM2_E_LIMIT = 7,       /* the session's context is full, or a documented limit is exceeded */
     LFM2_E_BUFFER = 8,      /* the caller's buffer is too small; the needed size was returned */
-    LFM2_E_STOPPED = 9,     /* a callback returned non-zero */
-    LFM2_E_CANCELLED = 10,  /* lfm2_session_cancel was called */
+    LFM2_E_STOPPED = 9,     /* a callback returned non-zero; not a fault */
+    LFM2_E_CANCELLED = 10,  /* lfm2_session_cancel was called; not a fault */
     LFM2_E_TEXT = 11,       /* invalid JSON given by the caller */
     LFM2_E_STATE = 12,      /* the call does not fit the state of the handle */
     LFM2_E_INTERNAL = 13    /* a broken promise inside the library: please report it */
@@ -85,10 +105,10 @@ typedef struct lfm2_runtime lfm2_runtime;
 /* Log levels. */
 enum { LFM2_LOG_ERROR = 0, LFM2_LOG_WARN = 1, LFM2_LOG_INFO = 2, LFM2_LOG_DEBUG = 3 };
 
-/* Instruction sets, and two other traits of CPUs, that cpu_disable can switch off. Disabling one
- * also disables those above it that need it (AVX2 off means AVX-VNNI, ZEN and all AVX-512 off,
- * ZEN off ZEN4, DOTPROD off I8MM, NEON off both; the portable C that is left on arm64 is compiled
- * for NEON all the same). */
+/* Instruction sets that cpu_disable can switch off. Disabling one also disables those that build on
+ * it: AVX2 off means AVX-VNNI and all AVX-512 off, DOTPROD off means I8MM off, NEON off means both
+ * off. On arm64 the portable C code is compiled for NEON in any case. LFM2_CPU_ALL stands for every
+ * instruction set, those of later versions included. */
 enum {
     LFM2_CPU_AVX2 = 1,       /* with FMA and F16C */
     LFM2_CPU_AVXVNNI = 2,
@@ -101,8 +121,6 @@ enum {
     LFM2_CPU_NEON = 256,     /* Advanced SIMD of arm64 */
     LFM2_CPU_DOTPROD = 512,  /* its int8 dot products */
     LFM2_CPU_I8MM = 1024,    /* its int8 matrix products */
-    LFM2_CPU_ZEN = 2048,     /* AMD with AVX2: no instructions, memory is fetched another way */
-    LFM2_CPU_ZEN4 = 4096,    /* AMD with AVX-512, disabled or not: in a third way */
     LFM2_CPU_ALL = 0x7fffffff
 };
 
@@ -119,7 +137,7 @@ typedef struct lfm2_runtime_options {
     size_t size;
     int32_t n_threads;    /* threads that compute, the caller included; 0 = the physical cores that
                              this process may use */
-    uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used */
+    uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used, or LFM2_CPU_ALL */
     int32_t kernels;      /* LFM2_KERNELS_* */
     int32_t log_level;    /* messages above this level are not delivered */
     /* Allocator of everything but the thread pool's and the CPU detection's own few kilobytes: both
@@ -135,7 +153,7 @@ typedef struct lfm2_runtime_options {
     void *threadpool;
 } lfm2_runtime_options;
 
-LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options);
+LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t size);
 
 /* Detects the CPU, selects kernels, starts n_threads - 1 threads (they sleep between calls).
  * Errors: ARGUMENT, MEMORY, THREAD. The runtime is reference-counted by its models: it may be
@@ -182,13 +200,14 @@ typedef struct lfm2_model_options {
     int32_t mode;   /* LFM2_LOAD_* */
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
+    uint32_t flags; /* none is defined yet */
     const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it) */
     /* Called now and then while loading, done in 0..1; NULL = none. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
 } lfm2_model_options;
 
-LFM2_API void lfm2_model_options_init(lfm2_model_options *options);
+LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
 
 /* Loads a GGUF file (the first part of a split one), or a Hugging Face folder (config.json,
  * *.safetensors, tokenizer.json). The file is mapped into memory: it must not shrink while the
@@ -304,7 +323,7 @@ LFM2_API void lfm2_decoder_free(lfm2_decoder *decoder);
 LFM2_API int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text,
                                    size_t *len);
 
-/* Ends the text: an unfinished character comes out as U+FFFD; the decoder starts anew. */
+/* Ends the text: an unfinished character comes out as U+FFFD; the decoder starts over. */
 LFM2_API int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len);
 
 /* ---- Session: one timeline of tokens ------------------------------------------------------ */
@@ -320,9 +339,10 @@ typedef struct lfm2_session_options {
     uint32_t n_ctx;   /* most tokens the session can hold; 0 = min(4096, the model's) */
     uint32_t n_chunk; /* most tokens in one pass; 0 = 512; more than n_ctx counts as n_ctx */
     int32_t kv_type;  /* LFM2_KV_* */
+    uint32_t reserved;
 } lfm2_session_options;
 
-LFM2_API void lfm2_session_options_init(lfm2_session_options *options);
+LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t size);
 
 typedef struct lfm2_memory {
     size_t size;
@@ -393,11 +413,6 @@ LFM2_API void lfm2_session_cancel(lfm2_session *session);
 
 typedef struct lfm2_sampler lfm2_sampler;
 
-typedef struct lfm2_logit_bias {
-    int32_t id;
-    float bias; /* added to the logit; -INFINITY forbids the token */
-} lfm2_logit_bias;
-
 /* Applied in this order (Hugging Face's, which the model card's figures are meant for):
  *  1. logit bias;
  *  2. repetition penalty r over the last penalty_last_n tokens: logit / r if positive, else * r;
@@ -417,12 +432,16 @@ typedef struct lfm2_sampler_options {
     float presence_penalty;   /* 0 = off (default) */
     int32_t penalty_last_n;   /* -1 = all tokens (default) */
     uint64_t seed;            /* same seed, same model, same prompt: same text; default 0 */
-    const lfm2_logit_bias *logit_bias; /* copied */
-    size_t n_logit_bias;
+    /* Logit bias: bias_values[i] is added to the logit of token bias_ids[i]; -INFINITY forbids the
+     * token. Both arrays are copied. */
+    const int32_t *bias_ids;
+    const float *bias_values;
+    size_t n_bias;
 } lfm2_sampler_options;
 
-/* The model card's defaults. */
-LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options);
+/* The defaults for `model`: the model card's. NULL gives those of LFM2-8B-A1B. */
+LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size,
+                                        const lfm2_model *model);
 
 /* Errors: ARGUMENT (a value out of range or not finite), MEMORY. */
 LFM2_API int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
@@ -435,174 +454,115 @@ LFM2_API void lfm2_sampler_reset(lfm2_sampler *sampler);
 /* Tells the sampler of a token that is now part of the text (prompt or output). */
 LFM2_API int32_t lfm2_sampler_accept(lfm2_sampler *sampler, int32_t id);
 
-/* Chooses a token from n_vocab logits (not changed, not accepted). */
+/* Chooses a token from n_vocab logits (not changed, not accepted). A logit that is not a number
+ * counts as -INFINITY. Errors: ARGUMENT, STATE (every token is at -INFINITY: there is nothing to
+ * choose; the generator has not moved). */
 LFM2_API int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n_vocab,
                                      int32_t *id);
 
 /* ---- Generation --------------------------------------------------------------------------- */
 
-typedef struct lfm2_logprob {
-    int32_t id;
-    float logprob; /* natural logarithm of softmax over the raw logits */
-} lfm2_logprob;
-
-/* What the callback receives for each token. */
-typedef struct lfm2_piece {
-    size_t size;
-    int32_t id;        /* -1 for the text flushed at the end */
+/* What the callback receives for each token; valid during the call only. */
+typedef struct lfm2_generated_token {
+    size_t size;       /* this library's */
     const char *text;  /* whole characters that became final with this token; may be empty */
     size_t len;
-    float logprob;     /* of id */
-    const lfm2_logprob *top; /* the n_top most likely tokens, best first */
+    int32_t id;        /* -1 for the text flushed at the end */
+    float logprob;     /* of id: natural logarithm of softmax over the raw logits */
+    /* The n_top most likely tokens and their log-probabilities, best first. */
+    const int32_t *top_ids;
+    const float *top_logprobs;
     size_t n_top;
-} lfm2_piece;
+} lfm2_generated_token;
 
 enum {
     LFM2_FINISH_LENGTH = 1,      /* max_tokens */
     LFM2_FINISH_STOP_TOKEN = 2,  /* EOS or a stop token; it is not part of the text */
     LFM2_FINISH_STOP_STRING = 3, /* the text ends before the stop string */
     LFM2_FINISH_CONTEXT = 4,     /* the session is full */
-    LFM2_FINISH_CALLBACK = 5,    /* the callback returned non-zero */
-    LFM2_FINISH_CANCELLED = 6    /* lfm2_session_cancel */
+    LFM2_FINISH_CALLBACK = 5,    /* the callback returned non-zero (LFM2_E_STOPPED) */
+    LFM2_FINISH_CANCELLED = 6    /* lfm2_session_cancel (LFM2_E_CANCELLED) */
+};
+
+enum {
+    LFM2_GENERATE_IGNORE_EOS = 1, /* the model's own end tokens do not end the text */
+    LFM2_GENERATE_SPECIAL = 2     /* control tokens appear in the text by name */
 };
 
 typedef struct lfm2_generate_options {
     size_t size;
     uint32_t max_tokens;          /* 0 = until something else ends it */
+    uint32_t flags;               /* LFM2_GENERATE_* */
     const int32_t *stop_ids;      /* besides the model's own end-of-text tokens */
     size_t n_stop_ids;
     const char *const *stop_strings; /* 0-terminated, not empty */
     size_t n_stop_strings;
-    uint32_t n_top;               /* alternatives reported per token, 0..64 */
-    uint32_t ignore_eos;          /* 1: the model's own end tokens do not end the text */
-    uint32_t special;             /* 1: control tokens appear in the text by name */
-    int32_t (*callback)(void *user, const lfm2_piece *piece);
+    int32_t (*callback)(void *user, const lfm2_generated_token *token);
     void *callback_user;
+    uint32_t n_top;               /* alternatives reported per token, 0..64 */
+    uint32_t reserved;
 } lfm2_generate_options;
 
-LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options);
+LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t size);
 
 typedef struct lfm2_generate_result {
     size_t size;
     int32_t finish;         /* LFM2_FINISH_* */
     int32_t stop_id;        /* the token that ended it, or -1 */
-    uint32_t n_prompt, n_generated;
+    uint32_t n_prompt;      /* prompt tokens appended */
+    uint32_t n_generated;   /* tokens chosen, without a stop token */
+    int32_t excluded_id;    /* the last chosen token if the session had no room for it, else -1:
+                               it was reported or is stop_id, but the session does not hold it */
+    uint32_t reserved;      /* 0 */
     double prompt_seconds;  /* until the first token was reported */
     double generate_seconds;/* the rest */
 } lfm2_generate_result;
 
 /* Appends the prompt (may be empty when the session holds tokens), then samples, appends and
  * reports tokens. The prompt and each generated token are accepted by the sampler. Every token
- * chosen, the stop token included, belongs to the session afterwards (unless the context is full),
- * so that a next turn can follow. LFM2_OK for every
- * LFM2_FINISH_*; result may be NULL. */
+ * chosen, the stop token included, belongs to the session afterwards, so that a next turn can
+ * follow; result->excluded_id names the one exception. `result` may be NULL. OK: the text ended by
+ * itself (LENGTH, STOP_TOKEN, STOP_STRING, CONTEXT). STOPPED (the callback) and CANCELLED: the
+ * result is filled as well, and the session can go on from what it holds. Other errors leave the
+ * result untouched: ARGUMENT, STATE (also: the sampler has nothing left to choose), LIMIT (the
+ * prompt does not fit; nothing was appended), MEMORY. */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
 
 /* ---- Chat --------------------------------------------------------------------------------- */
 
-typedef struct lfm2_message {
-    const char *role; /* "system", "user", "assistant" or "tool"; 0-terminated */
-    const char *content;
-    size_t content_len;
-} lfm2_message;
-
 enum {
     LFM2_CHAT_GENERATION_PROMPT = 1, /* end with the assistant's opening */
     LFM2_CHAT_NO_BOS = 2             /* continue a conversation: no leading BOS text or token */
 };
 
-/* Renders messages in LFM2's chat format. `tools` is a JSON array of tool objects (or NULL); its
- * objects are written with Python's json.dumps spacing, key order kept. *len as in
- * lfm2_detokenize. Errors: ARGUMENT (unknown role), TEXT (tools: message says where), BUFFER. */
-LFM2_API int32_t lfm2_chat_render(lfm2_runtime *runtime, const lfm2_message *messages, size_t n,
-                                  const char *tools, size_t tools_len, uint32_t flags, char *text,
-                                  size_t capacity, size_t *len);
+typedef struct lfm2_chat_options {
+    size_t size;
+    const char *tools; /* JSON array of tools in OpenAI's shape; NULL or tools_len 0 = none */
+    size_t tools_len;
+    uint32_t flags;    /* LFM2_CHAT_*; default 0 */
+    uint32_t reserved;
+} lfm2_chat_options;
+
+LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
+
+/* Renders a conversation in LFM2's chat format. `messages` is a JSON array of messages in OpenAI's
+ * shape: objects with "role" ("system", "user", "assistant" or "tool") and "content" (a string).
+ * The tools are written with Python's json.dumps spacing, key order kept. *len as in
+ * lfm2_detokenize. The model may be loaded in any mode. Errors: ARGUMENT, TEXT (messages or tools
+ * are not JSON of that shape; the message names index, member and byte offset), UNSUPPORTED
+ * (another role, member or kind of content), BUFFER, MEMORY. */
+LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
+                                  size_t messages_len, const lfm2_chat_options *options,
+                                  char *text, size_t capacity, size_t *len);
 
 /* The token ids of the rendered chat, as Hugging Face gives them, except that control tokens
- * written in the content of user and tool messages stay plain text. */
-LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const lfm2_message *messages, size_t n,
-                                    const char *tools, size_t tools_len, uint32_t flags,
+ * written in the content of user and tool messages stay plain text. *n_ids as in lfm2_tokenize.
+ * Errors: those of lfm2_chat_render, and STATE (the model has no tokenizer). */
+LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const char *messages,
+                                    size_t messages_len, const lfm2_chat_options *options,
                                     int32_t *ids, size_t capacity, size_t *n_ids);
-
-/* ---- Making model files ------------------------------------------------------------------- */
-
-typedef struct lfm2_convert_options {
-    size_t size;
-    /* "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0", "f16", "bf16" or
-     * "f32" */
-    const char *type;
-    int32_t (*progress)(void *user, double done);
-    void *progress_user;
-} lfm2_convert_options;
-
-LFM2_API void lfm2_convert_options_init(lfm2_convert_options *options);
-
-/* Reads a GGUF file or Hugging Face folder, writes a GGUF file with weights of options->type (which
- * tensor gets which type as llama.cpp's plain quantisation does it). The output appears complete or
- * not at all. */
-LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *out_path,
-                               const lfm2_convert_options *options);
-
-/* Writes a valid model of the named shape ("lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2-350m",
- * "lfm2-1.2b", "tiny") with seeded random weights and a working tokenizer. */
-LFM2_API int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
-                                 const char *out_path, const lfm2_convert_options *options);
-
-/* ---- Kernels: what this machine would run, and how fast ----------------------------------- */
-
-typedef struct lfm2_kernel_info {
-    size_t size;
-    const char *name;     /* e.g. "i8b32_f32_q4_gemm_12x16c4__avx512vnni"; static storage */
-    const char *provider; /* "scalar", "lfm2", "xnnpack" */
-    const char *isa;      /* "scalar", "avx2", "avx512vnni", ... */
-    const char *weights;  /* panel format */
-    const char *activations;
-    uint32_t mr, nr;      /* most rows, and columns, of one tile */
-    uint32_t available;   /* 1: this runtime's CPU can run it */
-    uint32_t chosen;      /* 1: this runtime uses it for its panel format */
-} lfm2_kernel_info;
-
-/* Matrix kernel `index`; LFM2_E_ARGUMENT past the last one. */
-LFM2_API int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index,
-                                 lfm2_kernel_info *info);
-
-/* Runs matrix kernel `index` on m rows, k x n weights streamed from a pool of pool_bytes, on all
- * threads for about `seconds`; gives 2*m*n*k operations a second and weight bytes read a second.
- * Errors: ARGUMENT (no such kernel here; sizes; k is no multiple of 64), UNSUPPORTED (k does not
- * fit the kernel's format: the K formats take multiples of 256), MEMORY. */
-LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n,
-                                   uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
-                                   double *bytes);
-
-/* The limits of this machine, for this runtime's instruction sets, against which speed is to be
- * seen. Weights that fit the caches can be read faster. */
-typedef struct lfm2_machine {
-    size_t size;
-    double read_bytes;    /* bytes a second that all threads together load from memory */
-    double int8_ops;      /* int8 multiplications and additions a second of all threads, by the
-                             instructions that the kernels use, in registers */
-    const char *read_isa; /* widest loads, e.g. "avx512"; static storage */
-    const char *int8_isa; /* e.g. "avx512vnni"; static storage */
-    int32_t n_threads;
-} lfm2_machine;
-
-/* Measures both within about `seconds` (0 to 60), besides some tenths of a second for 512 MiB of
- * memory, which are given back: reading as the mean of passes over that memory, after a pass for
- * each of some prefetch distances has found the best; products as the best of many short pieces. At
- * least eight passes and one piece are run. Other work on the machine lowers the results. Errors:
- * ARGUMENT, MEMORY. */
-LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
-
-/* Bytes a second that all threads of the model's runtime together load of its packed weights, where
- * they lie, measured in the same manner, 512 MiB a pass if the model has that many, each pass from
- * where the one before ended; 0 if there is too little to measure. What fits the caches is read
- * from them; the pages of a mapped pack cache may have to come from the disk first, and may lie in
- * slower memory than new ones do. Errors: ARGUMENT, STATE (not loaded with LFM2_LOAD_FULL),
- * MEMORY. */
-LFM2_API int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds,
-                                       double *bytes_per_second);
 
 #ifdef __cplusplus
 }

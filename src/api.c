@@ -10,16 +10,21 @@
 
 const char *lfm2_version(void)
 {
-    return "0.1.0";
+    return LFM2_VERSION_STRING;
+}
+
+uint32_t lfm2_version_number(void)
+{
+    return LFM2_VERSION_NUMBER;
 }
 
 const char *lfm2_status_name(int32_t status)
 {
-    static const char *const names[] = {
-        "LFM2_OK",           "LFM2_E_ARGUMENT",  "LFM2_E_MEMORY",    "LFM2_E_IO",
-        "LFM2_E_FORMAT",     "LFM2_E_UNSUPPORTED", "LFM2_E_THREAD",  "LFM2_E_LIMIT",
-        "LFM2_E_BUFFER",     "LFM2_E_STOPPED",   "LFM2_E_CANCELLED", "LFM2_E_TEXT",
-        "LFM2_E_STATE",      "LFM2_E_INTERNAL"};
+    static const char *const names[] = {"LFM2_OK",        "LFM2_E_ARGUMENT",  "LFM2_E_MEMORY",
+                                        "LFM2_E_IO",      "LFM2_E_FORMAT",    "LFM2_E_UNSUPPORTED",
+                                        "LFM2_E_THREAD",  "LFM2_E_LIMIT",     "LFM2_E_BUFFER",
+                                        "LFM2_E_STOPPED", "LFM2_E_CANCELLED", "LFM2_E_TEXT",
+                                        "LFM2_E_STATE",   "LFM2_E_INTERNAL"};
     if (status < 0 || (size_t)status >= sizeof names / sizeof names[0]) {
         return "LFM2_E_?";
     }
@@ -43,6 +48,16 @@ int32_t lf_api_null(const char *what)
     return lf_fail(LFM2_E_ARGUMENT, "argument.null", "%s is NULL", what);
 }
 
+void lf_api_init(void *options, size_t size, const void *defaults, size_t defaults_size)
+{
+    if (options == NULL || size < sizeof size) {
+        return;
+    }
+    memset(options, 0, size);
+    memcpy(options, defaults, size < defaults_size ? size : defaults_size);
+    memcpy(options, &size, sizeof size);
+}
+
 int32_t lf_api_read(const void *given, size_t least, void *options, size_t size)
 {
     if (given == NULL) {
@@ -50,42 +65,84 @@ int32_t lf_api_read(const void *given, size_t least, void *options, size_t size)
     }
     size_t given_size = 0;
     memcpy(&given_size, given, sizeof given_size);
-    if (given_size < least) {
+    if (given_size < least || given_size > LF_API_MAX_STRUCT) {
         return lf_fail(LFM2_E_ARGUMENT, "argument.size",
-                       "options: size is %zu; fill the struct with its _init function",
-                       given_size);
+                       "options: size is %zu; fill the struct with its _init function", given_size);
+    }
+    for (size_t i = size; i < given_size; i++) {
+        if (((const unsigned char *)given)[i] != 0) {
+            return lf_fail(LFM2_E_ARGUMENT, "argument.unknown_field",
+                           "options: byte %zu is set; lfm2 " LFM2_VERSION_STRING
+                           " knows the first %zu bytes",
+                           i, size);
+        }
     }
     memcpy(options, given, given_size < size ? given_size : size);
     memcpy(options, &size, sizeof size);
     return LFM2_OK;
 }
 
-int32_t lf_api_write(const void *value, size_t size, void *out, const char *what)
+int32_t lf_api_check_result(const void *out, const char *what)
 {
     if (out == NULL) {
         return lf_api_null(what);
     }
+    size_t size = 0;
+    memcpy(&size, out, sizeof size);
+    if (size < sizeof size || size > LF_API_MAX_STRUCT) {
+        return lf_fail(LFM2_E_ARGUMENT, "argument.size",
+                       "%s: size is %zu; set it to the sizeof of the struct", what, size);
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_api_write(const void *value, size_t size, void *out, const char *what)
+{
+    LF_TRY(lf_api_check_result(out, what));
     size_t given_size = 0;
     memcpy(&given_size, out, sizeof given_size);
-    if (given_size < sizeof given_size) {
-        return lf_fail(LFM2_E_ARGUMENT, "argument.size", "%s: size is not set", what);
-    }
     memcpy(out, value, given_size < size ? given_size : size);
+    if (given_size > size) {
+        memset((unsigned char *)out + size, 0, given_size - size);
+    }
     memcpy(out, &given_size, sizeof given_size);
+    return LFM2_OK;
+}
+
+int32_t lf_api_flags(uint32_t flags, uint32_t known, const char *what)
+{
+    if ((flags & ~known) != 0) {
+        return lf_fail(LFM2_E_ARGUMENT, "argument.flags", "%s: unknown bits 0x%x", what,
+                       flags & ~known);
+    }
     return LFM2_OK;
 }
 
 /* ---- Runtime ---- */
 
-void lfm2_runtime_options_init(lfm2_runtime_options *options)
+/* All instruction sets of the header, which are all bits of kernels.h. */
+enum {
+    CPU_BITS = LFM2_CPU_AVX2 | LFM2_CPU_AVXVNNI | LFM2_CPU_AVX512 | LFM2_CPU_AVX512VNNI |
+               LFM2_CPU_AVX512BF16 | LFM2_CPU_GFNI | LFM2_CPU_SSE41 | LFM2_CPU_AVX | LFM2_CPU_NEON |
+               LFM2_CPU_DOTPROD | LFM2_CPU_I8MM
+};
+
+static const lfm2_runtime_options runtime_defaults = {.size = sizeof runtime_defaults,
+                                                      .log_level = LFM2_LOG_WARN};
+
+void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t size)
 {
-    if (options != NULL) {
-        *options = (lfm2_runtime_options){.size = sizeof *options, .log_level = LFM2_LOG_WARN};
-    }
+    lf_api_init(options, size, &runtime_defaults, sizeof runtime_defaults);
 }
 
 static int32_t check_runtime(const lfm2_runtime_options *o)
 {
+    if (o->cpu_disable != LFM2_CPU_ALL) {
+        LF_TRY(lf_api_flags(o->cpu_disable, CPU_BITS, "cpu_disable"));
+    }
+    if (o->log_level < LFM2_LOG_ERROR || o->log_level > LFM2_LOG_DEBUG) {
+        return lf_fail(LFM2_E_ARGUMENT, "runtime.log_level", "unknown log_level %d", o->log_level);
+    }
     if (o->n_threads < 0 || o->n_threads > LF_MAX_THREADS) {
         return lf_fail(LFM2_E_ARGUMENT, "runtime.n_threads", "n_threads is %d; allowed: 0 to %d",
                        o->n_threads, LF_MAX_THREADS);
@@ -104,8 +161,7 @@ int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **
     if (out == NULL) {
         return lf_api_null("out");
     }
-    lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options o = runtime_defaults;
     LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_runtime_options, threadpool), &o, sizeof o));
     LF_TRY(check_runtime(&o));
     lf_alloc alloc = lf_alloc_default();
@@ -150,5 +206,5 @@ int32_t lfm2_runtime_threads(const lfm2_runtime *runtime)
 
 uint32_t lfm2_runtime_cpu(const lfm2_runtime *runtime)
 {
-    return runtime == NULL ? 0 : runtime->kernels.cpu;
+    return runtime == NULL ? 0 : runtime->kernels.cpu & CPU_BITS;
 }

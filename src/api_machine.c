@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include "common/os.h"
+#include "lfm2_tools.h"
 
 #include <string.h>
 

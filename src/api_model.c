@@ -7,11 +7,11 @@
 
 #include <string.h>
 
-void lfm2_model_options_init(lfm2_model_options *options)
+static const lfm2_model_options model_defaults = {.size = sizeof model_defaults};
+
+void lfm2_model_options_init(lfm2_model_options *options, size_t size)
 {
-    if (options != NULL) {
-        *options = (lfm2_model_options){.size = sizeof *options};
-    }
+    lf_api_init(options, size, &model_defaults, sizeof model_defaults);
 }
 
 int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
@@ -20,8 +20,7 @@ int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_mode
     if (runtime == NULL || path == NULL || out == NULL) {
         return lf_api_null(runtime == NULL ? "runtime" : path == NULL ? "path" : "out");
     }
-    lfm2_model_options o;
-    lfm2_model_options_init(&o);
+    lfm2_model_options o = model_defaults;
     LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_model_options, progress_user), &o, sizeof o));
     if (o.mode < LFM2_LOAD_FULL || o.mode > LFM2_LOAD_INSPECT) {
         return lf_fail(LFM2_E_ARGUMENT, "model.mode", "unknown mode %d", o.mode);
@@ -32,6 +31,7 @@ int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_mode
     if (o.cache < LFM2_CACHE_USE || o.cache > LFM2_CACHE_VERIFY) {
         return lf_fail(LFM2_E_ARGUMENT, "model.cache", "unknown cache value %d", o.cache);
     }
+    LF_TRY(lf_api_flags(o.flags, 0, "flags"));
     return lf_model_load(runtime, path, &o, out);
 }
 
@@ -183,8 +183,7 @@ int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options
         return lf_fail(LFM2_E_STATE, "model.mode", "the model was loaded for its tokenizer only");
     }
     lfm2_session_options o;
-    lfm2_session_options_init(&o);
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_session_options, kv_type), &o, sizeof o));
+    LF_TRY(lf_api_session_options(options, &o));
     lf_state state;
     LF_TRY(lf_state_measure(model, &o, &state));
     lfm2_memory m = {.weights = model->packed_bytes,
@@ -198,16 +197,17 @@ int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options
 
 /* ---- Conversion ---- */
 
-void lfm2_convert_options_init(lfm2_convert_options *options)
+static const lfm2_convert_options convert_defaults = {.size = sizeof convert_defaults,
+                                                      .type = "q4_0"};
+
+void lfm2_convert_options_init(lfm2_convert_options *options, size_t size)
 {
-    if (options != NULL) {
-        *options = (lfm2_convert_options){.size = sizeof *options, .type = "q4_0"};
-    }
+    lf_api_init(options, size, &convert_defaults, sizeof convert_defaults);
 }
 
 static int32_t convert_options(const lfm2_convert_options *given, lfm2_convert_options *o)
 {
-    lfm2_convert_options_init(o);
+    *o = convert_defaults;
     LF_TRY(lf_api_read(given, LF_API_FIRST(lfm2_convert_options, progress_user), o, sizeof *o));
     return o->type == NULL ? lf_api_null("type") : LFM2_OK;
 }

@@ -6,11 +6,18 @@
 
 /* ---- Session ---- */
 
-void lfm2_session_options_init(lfm2_session_options *options)
+static const lfm2_session_options session_defaults = {.size = sizeof session_defaults};
+
+void lfm2_session_options_init(lfm2_session_options *options, size_t size)
 {
-    if (options != NULL) {
-        *options = (lfm2_session_options){.size = sizeof *options, .kv_type = LFM2_KV_F16};
-    }
+    lf_api_init(options, size, &session_defaults, sizeof session_defaults);
+}
+
+int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out)
+{
+    *out = session_defaults;
+    LF_TRY(lf_api_read(given, LF_API_FIRST(lfm2_session_options, reserved), out, sizeof *out));
+    return lf_api_flags(out->reserved, 0, "reserved");
 }
 
 int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
@@ -20,8 +27,7 @@ int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *optio
         return lf_api_null(model == NULL ? "model" : "out");
     }
     lfm2_session_options o;
-    lfm2_session_options_init(&o);
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_session_options, kv_type), &o, sizeof o));
+    LF_TRY(lf_api_session_options(options, &o));
     LF_TRY(lf_model_need_full(model));
     return lf_session_create(model, &o, out);
 }
@@ -122,16 +128,18 @@ void lfm2_session_cancel(lfm2_session *session)
 
 /* ---- Sampler ---- */
 
-void lfm2_sampler_options_init(lfm2_sampler_options *options)
+/* The model card's of LFM2-8B-A1B. */
+static const lfm2_sampler_options sampler_defaults = {.size = sizeof sampler_defaults,
+                                                      .temperature = 0.3f,
+                                                      .top_p = 1.0f,
+                                                      .min_p = 0.15f,
+                                                      .repetition_penalty = 1.05f,
+                                                      .penalty_last_n = -1};
+
+void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size, const lfm2_model *model)
 {
-    if (options != NULL) {
-        *options = (lfm2_sampler_options){.size = sizeof *options,
-                                          .temperature = 0.3f,
-                                          .top_p = 1.0f,
-                                          .min_p = 0.15f,
-                                          .repetition_penalty = 1.05f,
-                                          .penalty_last_n = -1};
-    }
+    (void)model; /* every model card of the family that gives figures gives these */
+    lf_api_init(options, size, &sampler_defaults, sizeof sampler_defaults);
 }
 
 int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
@@ -140,9 +148,8 @@ int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options 
     if (model == NULL || out == NULL) {
         return lf_api_null(model == NULL ? "model" : "out");
     }
-    lfm2_sampler_options o;
-    lfm2_sampler_options_init(&o);
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_sampler_options, n_logit_bias), &o, sizeof o));
+    lfm2_sampler_options o = sampler_defaults;
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_sampler_options, n_bias), &o, sizeof o));
     return lf_sampler_create(model->runtime, model->source->hparams.n_vocab, &o, out);
 }
 
@@ -180,17 +187,16 @@ int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n
         return lf_fail(LFM2_E_ARGUMENT, "sampler.n_vocab", "%zu logits; the vocabulary has %u",
                        n_vocab, sampler->n_vocab);
     }
-    *id = lf_sampler_sample(sampler, logits);
-    return LFM2_OK;
+    return lf_sampler_sample(sampler, logits, id);
 }
 
 /* ---- Generation ---- */
 
-void lfm2_generate_options_init(lfm2_generate_options *options)
+static const lfm2_generate_options generate_defaults = {.size = sizeof generate_defaults};
+
+void lfm2_generate_options_init(lfm2_generate_options *options, size_t size)
 {
-    if (options != NULL) {
-        *options = (lfm2_generate_options){.size = sizeof *options};
-    }
+    lf_api_init(options, size, &generate_defaults, sizeof generate_defaults);
 }
 
 int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
@@ -200,14 +206,18 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
     if (session == NULL || sampler == NULL || (prompt == NULL && n_prompt > 0)) {
         return lf_api_null(session == NULL ? "session" : sampler == NULL ? "sampler" : "prompt");
     }
-    lfm2_generate_options o;
-    lfm2_generate_options_init(&o);
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_generate_options, callback_user), &o, sizeof o));
+    lfm2_generate_options o = generate_defaults;
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_generate_options, reserved), &o, sizeof o));
+    LF_TRY(lf_api_flags(o.flags, LFM2_GENERATE_IGNORE_EOS | LFM2_GENERATE_SPECIAL, "flags"));
+    LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
     lfm2_generate_result r = {.size = sizeof r};
-    if (result != NULL) { /* a size that is not set is noticed before the text is made */
-        size_t size = result->size;
-        LF_TRY(lf_api_write(&size, sizeof size, result, "result"));
+    if (result != NULL) { /* before the text is made */
+        LF_TRY(lf_api_check_result(result, "result"));
     }
-    LF_TRY(end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r)));
-    return result == NULL ? LFM2_OK : lf_api_write(&r, sizeof r, result, "result");
+    int32_t status = end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r));
+    bool has_result = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
+    if (has_result && result != NULL) {
+        lf_api_write(&r, sizeof r, result, "result");
+    }
+    return status;
 }

@@ -23,6 +23,7 @@ int32_t lfm2_tokenize(const lfm2_model *model, const char *text, size_t len, uin
     if ((text == NULL && len > 0) || (ids == NULL && capacity > 0) || n_ids == NULL) {
         return lf_api_null(text == NULL && len > 0 ? "text" : n_ids == NULL ? "n_ids" : "ids");
     }
+    LF_TRY(lf_api_flags(flags, LFM2_TOKENIZE_BOS | LFM2_TOKENIZE_SPECIAL, "flags"));
     lf_span span = {text != NULL ? text : "", len, (flags & LFM2_TOKENIZE_SPECIAL) != 0};
     bool bos = (flags & LFM2_TOKENIZE_BOS) != 0 && lf_tokenizer_add_bos(model->tokenizer);
     return lf_tokenizer_encode(model->tokenizer, &span, 1, bos, ids, capacity, n_ids);
@@ -55,6 +56,7 @@ int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_id
     if ((ids == NULL && n_ids > 0) || (text == NULL && capacity > 0) || len == NULL) {
         return lf_api_null(ids == NULL && n_ids > 0 ? "ids" : len == NULL ? "len" : "text");
     }
+    LF_TRY(lf_api_flags(flags, LFM2_DETOKENIZE_SPECIAL, "flags"));
     for (size_t i = 0; i < n_ids; i++) { /* before anything is written */
         LF_TRY(lfm2_token_get(model, ids[i], NULL, NULL, NULL));
     }
@@ -98,6 +100,7 @@ int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **ou
     if (out == NULL) {
         return lf_api_null("out");
     }
+    LF_TRY(lf_api_flags(flags, LFM2_DETOKENIZE_SPECIAL, "flags"));
     const lf_alloc *alloc = &model->runtime->alloc;
     void *p = NULL;
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lfm2_decoder), "decoder", &p));
@@ -167,39 +170,44 @@ int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len
 
 /* ---- Chat ---- */
 
-static int32_t build(const lf_alloc *alloc, const lfm2_message *messages, size_t n,
-                     const char *tools, size_t tools_len, uint32_t flags, lf_chat *chat)
+static const lfm2_chat_options chat_defaults = {.size = sizeof chat_defaults};
+
+void lfm2_chat_options_init(lfm2_chat_options *options, size_t size)
 {
-    if (messages == NULL && n > 0) {
-        return lf_api_null("messages");
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (messages[i].role == NULL ||
-            (messages[i].content == NULL && messages[i].content_len > 0)) {
-            return lf_fail(LFM2_E_ARGUMENT, "argument.null", "message %zu: %s is NULL", i,
-                           messages[i].role == NULL ? "role" : "content");
-        }
-    }
-    return lf_chat_build(alloc, messages, n, tools, tools_len, flags, chat);
+    lf_api_init(options, size, &chat_defaults, sizeof chat_defaults);
 }
 
-int32_t lfm2_chat_render(lfm2_runtime *runtime, const lfm2_message *messages, size_t n,
-                         const char *tools, size_t tools_len, uint32_t flags, char *text,
-                         size_t capacity, size_t *len)
+static int32_t build(const lf_alloc *alloc, const char *messages, size_t messages_len,
+                     const lfm2_chat_options *options, lf_chat *chat)
 {
-    if (runtime == NULL || len == NULL || (text == NULL && capacity > 0)) {
-        return lf_api_null(runtime == NULL ? "runtime" : len == NULL ? "len" : "text");
+    *chat = (lf_chat){0};
+    if (messages == NULL) {
+        return lf_api_null("messages");
     }
-    lf_chat chat = {0};
-    int32_t status = build(&runtime->alloc, messages, n, tools, tools_len, flags, &chat);
+    lfm2_chat_options o = chat_defaults;
+    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_chat_options, reserved), &o, sizeof o));
+    LF_TRY(lf_api_flags(o.flags, LFM2_CHAT_GENERATION_PROMPT | LFM2_CHAT_NO_BOS, "flags"));
+    LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
+    if (o.tools == NULL && o.tools_len > 0) {
+        return lf_api_null("tools");
+    }
+    return lf_chat_build(alloc, messages, messages_len, &o, chat);
+}
+
+int32_t lfm2_chat_render(const lfm2_model *model, const char *messages, size_t messages_len,
+                         const lfm2_chat_options *options, char *text, size_t capacity, size_t *len)
+{
+    if (model == NULL || len == NULL || (text == NULL && capacity > 0)) {
+        return lf_api_null(model == NULL ? "model" : len == NULL ? "len" : "text");
+    }
+    lf_chat chat;
+    int32_t status = build(&model->runtime->alloc, messages, messages_len, options, &chat);
     if (status == LFM2_OK) {
         size_t used = 0;
         for (size_t i = 0; i < chat.n_spans && used < capacity; i++) {
-            size_t room = capacity - used;
-            size_t now = chat.spans[i].len < room ? chat.spans[i].len : room;
-            if (now > 0) {
-                memcpy(text + used, chat.spans[i].text, now);
-            }
+            size_t left = capacity - used;
+            size_t now = chat.spans[i].len < left ? chat.spans[i].len : left;
+            memcpy(text + used, chat.spans[i].text, now);
             used += now;
         }
         *len = chat.len;
@@ -212,16 +220,16 @@ int32_t lfm2_chat_render(lfm2_runtime *runtime, const lfm2_message *messages, si
     return status;
 }
 
-int32_t lfm2_chat_tokenize(const lfm2_model *model, const lfm2_message *messages, size_t n,
-                           const char *tools, size_t tools_len, uint32_t flags, int32_t *ids,
-                           size_t capacity, size_t *n_ids)
+int32_t lfm2_chat_tokenize(const lfm2_model *model, const char *messages, size_t messages_len,
+                           const lfm2_chat_options *options, int32_t *ids, size_t capacity,
+                           size_t *n_ids)
 {
     LF_TRY(text_model(model));
     if (n_ids == NULL || (ids == NULL && capacity > 0)) {
         return lf_api_null(n_ids == NULL ? "n_ids" : "ids");
     }
-    lf_chat chat = {0};
-    int32_t status = build(&model->runtime->alloc, messages, n, tools, tools_len, flags, &chat);
+    lf_chat chat;
+    int32_t status = build(&model->runtime->alloc, messages, messages_len, options, &chat);
     if (status == LFM2_OK) {
         status = lf_tokenizer_encode(model->tokenizer, chat.spans, chat.n_spans, false, ids,
                                      capacity, n_ids);

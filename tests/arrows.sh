@@ -20,8 +20,9 @@ complain() {
 # public header. These functions answer in REPLY.
 allowed_quotes() {
     case $1 in
-    include/*) REPLY='' ;;
-    src/api*) REPLY='lfm2.h */* api*.h' ;;
+    include/lfm2.h) REPLY='' ;;
+    include/lfm2_tools.h) REPLY='lfm2.h' ;;
+    src/api*) REPLY='lfm2.h lfm2_tools.h */* api*.h' ;;
     src/common/*) REPLY='common/* lfm2.h' ;;
     src/quant/*) REPLY='quant/* common/* lfm2.h' ;;
     src/load/*) REPLY='load/* quant/* common/* kernels/kernels.h lfm2.h' ;;
@@ -30,9 +31,9 @@ allowed_quotes() {
     # A model is weights and tokenizer.
     src/model/*) REPLY='model/* load/* quant/* common/* text/tokenizer.h kernels/kernels.h lfm2.h' ;;
     src/run/*) REPLY='run/* model/* text/* common/* lfm2.h' ;;
-    src/convert/*) REPLY='convert/* load/* quant/* common/* lfm2.h' ;;
+    src/convert/*) REPLY='convert/* load/* quant/* common/* lfm2.h lfm2_tools.h' ;;
     kernels/*) REPLY='kernels/*' ;;
-    tools/*) REPLY='lfm2.h' ;;
+    tools/*) REPLY='lfm2.h lfm2_tools.h' ;;
     *) REPLY='*' ;;
     esac
 }

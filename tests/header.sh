@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# lfm2.h alone, and nothing else of ours, compiles as C11, C17, C++11 and C++17 without a warning.
+# Each public header alone, and nothing else of ours, compiles as C11, C17, C++11 and C++17 without a
+# warning; its structs have no padding.
 #   header.sh [C-COMPILER]
 set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -8,31 +9,40 @@ cc=${1:-cc}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-printf '#include "lfm2.h"\n#include "lfm2.h"\nextern int x;\nint x;\n' >"$work/alone.c"
-cp "$work/alone.c" "$work/alone.cpp"
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wundef -Wconversion -Werror)
-for standard in c11 c17; do
-    "$cc" -std=$standard "${warnings[@]}" -Wstrict-prototypes -I"$repo/include" -fsyntax-only \
-        "$work/alone.c"
-done
-for cxx in g++ clang++; do
-    if command -v "$cxx" >/dev/null; then
-        for standard in c++11 c++17 c++20; do
-            "$cxx" -std=$standard "${warnings[@]}" -Wold-style-cast -I"$repo/include" \
-                -fsyntax-only "$work/alone.cpp"
-        done
-    fi
+for header in lfm2.h lfm2_tools.h; do
+    printf '#include "%s"\n#include "%s"\nextern int x;\nint x;\n' "$header" "$header" >"$work/alone.c"
+    cp "$work/alone.c" "$work/alone.cpp"
+    for standard in c11 c17; do
+        "$cc" -std=$standard "${warnings[@]}" -Wstrict-prototypes -I"$repo/include" -fsyntax-only \
+            "$work/alone.c"
+    done
+    for cxx in g++ clang++; do
+        if command -v "$cxx" >/dev/null; then
+            for standard in c++11 c++17 c++20; do
+                "$cxx" -std=$standard "${warnings[@]}" -Wold-style-cast -I"$repo/include" \
+                    -fsyntax-only "$work/alone.cpp"
+            done
+        fi
+    done
+    # A field that a later version adds must not fall into padding that callers never cleared.
+    "$cc" -std=c11 -Wpadded -Werror -I"$repo/include" -fsyntax-only "$work/alone.c"
 done
 
-# Nothing but scalars and pointers by value; every function is exported.
-flat=$(sed -e 's://.*::' "$repo/include/lfm2.h" | tr '\n' ' ' | sed -e 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/: :g')
-functions=$(grep -o 'lfm2_[a-z0-9_]* *([^;{]*) *;' <<<"$flat" | sed 's/ *(.*//' | sort -u)
-exported=$(grep -o 'LFM2_API [^;(]*lfm2_[a-z0-9_]* *(' <<<"$flat" | grep -o 'lfm2_[a-z0-9_]* *($' |
-    tr -d ' (' | sort -u)
-if [ "$functions" != "$exported" ]; then
-    echo "functions of lfm2.h without LFM2_API:"
-    comm -23 <(echo "$functions") <(echo "$exported")
-    exit 1
-fi
-[ -n "$exported" ] || { echo "no function found in lfm2.h"; exit 1; }
-echo "$(wc -l <<<"$exported") functions; the header stands alone"
+# Every function is exported.
+count=0
+for header in lfm2.h lfm2_tools.h; do
+    flat=$(sed -e 's://.*::' "$repo/include/$header" | tr '\n' ' ' |
+        sed -e 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/: :g')
+    functions=$(grep -o 'lfm2_[a-z0-9_]* *([^;{]*) *;' <<<"$flat" | sed 's/ *(.*//' | sort -u)
+    exported=$(grep -o 'LFM2_API [^;(]*lfm2_[a-z0-9_]* *(' <<<"$flat" |
+        grep -o 'lfm2_[a-z0-9_]* *($' | tr -d ' (' | sort -u)
+    if [ "$functions" != "$exported" ]; then
+        echo "functions of $header without LFM2_API:"
+        comm -23 <(echo "$functions") <(echo "$exported")
+        exit 1
+    fi
+    [ -n "$exported" ] || { echo "no function found in $header"; exit 1; }
+    count=$((count + $(wc -l <<<"$exported")))
+done
+echo "$count functions; each header stands alone"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What the built libraries show and use:
-#  - the shared library and liblfm2.a define exactly the functions of lfm2.h, nothing else;
+#  - the shared library and liblfm2.a define exactly the functions of lfm2.h and lfm2_tools.h, each
+#    header in a version node of its own, and the SONAME names the version;
 #  - our objects call nothing that ends the process, prints or reads the environment; memory comes
 #    from one place; kernels only compute;
 #  - no writable data outside threads' own storage.
@@ -19,21 +20,35 @@ complain() {
     broken=$((broken + 1))
 }
 
-declared=$(sed -e 's://.*::' "$repo/include/lfm2.h" | tr '\n' ' ' |
-    grep -o 'LFM2_API [^;(]*lfm2_[a-z0-9_]* *(' | grep -o 'lfm2_[a-z0-9_]* *($' | tr -d ' (' | sort -u)
+# declared HEADER: its functions.
+declared() {
+    sed -e 's://.*::' "$repo/include/$1" | tr '\n' ' ' |
+        grep -o 'LFM2_API [^;(]*lfm2_[a-z0-9_]* *(' | grep -o 'lfm2_[a-z0-9_]* *($' |
+        tr -d ' (' | sort -u
+}
+public=$(declared lfm2.h)
+tools=$(declared lfm2_tools.h)
+all=$(printf '%s\n%s\n' "$public" "$tools" | sort -u)
 
-# compare TITLE SYMBOLS
+# compare TITLE DECLARED SYMBOLS
 compare() {
     local extra missing
-    extra=$(comm -13 <(echo "$declared") <(echo "$2"))
-    missing=$(comm -23 <(echo "$declared") <(echo "$2"))
-    [ -z "$extra" ] || complain "$1 shows more than lfm2.h:" $extra
+    extra=$(comm -13 <(echo "$2") <(echo "$3"))
+    missing=$(comm -23 <(echo "$2") <(echo "$3"))
+    [ -z "$extra" ] || complain "$1 shows more than the headers:" $extra
     [ -z "$missing" ] || complain "$1 lacks:" $missing
 }
-compare "$(basename "$shared")" "$(nm -D --defined-only "$shared" |
-    awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort -u)"
-compare "$(basename "$archive")" "$(nm -g --defined-only "$archive" |
+version=$(sed -nE 's/^project\(lfm2 VERSION ([0-9]+\.[0-9]+)\..*/\1/p' "$repo/CMakeLists.txt")
+exported=$(nm -D --defined-only "$shared" | awk '$2 != "A" { print $3 }')
+compare "$(basename "$shared"), node LFM2_$version" "$public" \
+    "$(sed -n "s/@@LFM2_$version\$//p" <<<"$exported" | sort -u)"
+compare "$(basename "$shared"), node LFM2_TOOLS_$version" "$tools" \
+    "$(sed -n "s/@@LFM2_TOOLS_$version\$//p" <<<"$exported" | sort -u)"
+compare "$(basename "$shared")" "$all" "$(sed 's/@.*//' <<<"$exported" | sort -u)"
+compare "$(basename "$archive")" "$all" "$(nm -g --defined-only "$archive" |
     awk 'NF == 3 { print $3 }' | sort -u)"
+soname=$(readelf -d "$shared" | sed -nE 's/.*SONAME.*\[(.*)\]/\1/p')
+[ "$soname" = "liblfm2.so.$version" ] || complain "$(basename "$shared") has the SONAME $soname"
 
 # Lines "OBJECT CLASS SYMBOL SECTION" of our own objects, named from src/ or kernels/ on.
 symbols=$(nm -A -f sysv "$@" 2>/dev/null | tr -d ' \t' | awk -F'|' 'NF >= 7 {
@@ -75,5 +90,5 @@ if [ "$broken" -gt 0 ]; then
     printf '%d broken\n' "$broken"
     exit 1
 fi
-printf '%d functions, nothing else; %d symbols looked at\n' "$(wc -l <<<"$declared")" \
+printf '%d functions, nothing else; %d symbols looked at\n' "$(wc -l <<<"$all")" \
     "$(wc -l <<<"$symbols")"

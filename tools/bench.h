@@ -6,6 +6,8 @@
 #include "gen_opts.h"
 #include "model_opts.h"
 
+#include "lfm2_tools.h"
+
 enum { BENCH_MD, BENCH_JSON, BENCH_CSV };
 enum { BENCH_MAX_REPETITIONS = 1000 };
 

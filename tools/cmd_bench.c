@@ -102,8 +102,7 @@ static const opt_spec model_only[] = {
      .name = "cpu-disable",
      .arg = "LIST",
      .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
-             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all; zen, zen4: AMD's ways to "
-             "fetch memory",
+             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all",
      .offset = offsetof(bench_opts, model) + offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},
     {.kind = OPT_TEXT,

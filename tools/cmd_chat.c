@@ -75,13 +75,13 @@ static const char help_text[] = "/help   this text\n"
                                 "A line that starts with\ntwo slashes is a message that starts "
                                 "with one. Ctrl-C stops an answer.\n";
 
-static int32_t on_piece(void *user, const lfm2_piece *piece)
+static int32_t on_token(void *user, const lfm2_generated_token *token)
 {
     chat *c = user;
-    if (piece->len > 0) {
-        out_model_text(piece->text, piece->len);
+    if (token->len > 0) {
+        out_model_text(token->text, token->len);
         out_flush();
-        c->last_byte = piece->text[piece->len - 1];
+        c->last_byte = token->text[token->len - 1];
     }
     return out_failed() ? 1 : 0;
 }
@@ -90,13 +90,13 @@ static int32_t on_piece(void *user, const lfm2_piece *piece)
 static int make_turn(chat *c, const char *text, size_t len, id_list *ids)
 {
     const chat_opts *opts = c->opts;
-    lfm2_message messages[2];
+    chat_message messages[2];
     size_t n = 0;
     bool first = c->n_turns == 0;
     if (first && opts->system != NULL) {
-        messages[n++] = (lfm2_message){"system", opts->system, strlen(opts->system)};
+        messages[n++] = (chat_message){"system", opts->system, strlen(opts->system)};
     }
-    messages[n++] = (lfm2_message){"user", text, len};
+    messages[n++] = (chat_message){"user", text, len};
     uint32_t flags = LFM2_CHAT_GENERATION_PROMPT | (first ? 0U : LFM2_CHAT_NO_BOS);
     int code = ids_append(ids, c->pending.data, c->pending.n);
     if (code == EXIT_OK) {
@@ -123,10 +123,10 @@ static int leave_pending(chat *c, const id_list *ids, size_t held)
 static int generate(chat *c, const id_list *ids, size_t *held)
 {
     lfm2_generate_options options;
-    lfm2_generate_options_init(&options);
+    lfm2_generate_options_init(&options, sizeof options);
     options.max_tokens = c->opts->n_predict;
-    options.special = c->opts->special;
-    options.callback = on_piece;
+    options.flags = c->opts->special ? LFM2_GENERATE_SPECIAL : 0U;
+    options.callback = on_token;
     options.callback_user = c;
     uint32_t before = lfm2_session_length(c->session);
     size_t done = 0;
@@ -138,11 +138,11 @@ static int generate(chat *c, const id_list *ids, size_t *held)
                                &c->last);
         done = lfm2_session_length(c->session) - before;
         /* A Ctrl-C that came just after the last answer cancels this one before its start. */
-    } while (status == LFM2_OK && c->last.finish == LFM2_FINISH_CANCELLED && !interrupt_seen() &&
-             done < ids->n);
+    } while (status == LFM2_E_CANCELLED && !interrupt_seen() && done < ids->n);
     interrupt_end();
     *held = done < ids->n ? done : ids->n;
-    return status == LFM2_OK ? EXIT_OK : fail_library();
+    bool ended = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
+    return ended ? EXIT_OK : fail_library();
 }
 
 static void report_end(const chat *c)

@@ -204,33 +204,33 @@ static skill_sum *find_skill(eval *e)
     return &e->skills[e->n_skills++];
 }
 
-static int32_t on_piece(void *user, const lfm2_piece *piece)
+static int32_t on_token(void *user, const lfm2_generated_token *token)
 {
     eval *e = user;
-    return text_append(&e->answer, piece->text, piece->len) == EXIT_OK ? 0 : 1;
+    return text_append(&e->answer, token->text, token->len) == EXIT_OK ? 0 : 1;
 }
 
 static int generate(eval *e, const id_list *ids)
 {
     lfm2_generate_options options;
-    lfm2_generate_options_init(&options);
+    lfm2_generate_options_init(&options, sizeof options);
     options.max_tokens = e->opts->n_predict;
-    options.special = 1;
-    options.callback = on_piece;
+    options.flags = LFM2_GENERATE_SPECIAL;
+    options.callback = on_token;
     options.callback_user = e;
     lfm2_generate_result result = {.size = sizeof result};
     lfm2_sampler_reset(e->sampler);
-    if (lfm2_session_reset(e->session) != LFM2_OK ||
-        lfm2_generate(e->session, e->sampler, ids->data, ids->n, &options, &result) != LFM2_OK) {
-        return fail_library();
+    int32_t status = lfm2_session_reset(e->session);
+    if (status == LFM2_OK) {
+        status = lfm2_generate(e->session, e->sampler, ids->data, ids->n, &options, &result);
     }
-    if (result.finish == LFM2_FINISH_CANCELLED || interrupt_seen()) {
+    if (status == LFM2_E_CANCELLED || interrupt_seen()) {
         return interrupt_code(LFM2_E_CANCELLED);
     }
-    if (result.finish == LFM2_FINISH_CALLBACK) {
+    if (status == LFM2_E_STOPPED) {
         return fail("cli.stopped", "stopped");
     }
-    return EXIT_OK;
+    return status == LFM2_OK ? EXIT_OK : fail_library();
 }
 
 static void show_wrong(const eval *e)
@@ -251,11 +251,11 @@ static void show_wrong(const eval *e)
 static int ask(eval *e, skill_sum *skill)
 {
     const chat_row *row = &e->row;
-    lfm2_message messages[MAX_MESSAGES];
+    chat_message messages[MAX_MESSAGES];
     id_list ids = {0};
     for (uint32_t i = 0; i < row->n_messages; i++) {
         messages[i] =
-            (lfm2_message){row->roles[i].data, row->contents[i].data, row->contents[i].len};
+            (chat_message){row->roles[i].data, row->contents[i].data, row->contents[i].len};
     }
     e->answer.len = 0;
     int code = text_append(&e->answer, "", 0);

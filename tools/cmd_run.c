@@ -93,7 +93,10 @@ typedef struct run_token {
     int32_t id;
     float logprob;
     size_t n_top;
-    lfm2_logprob top[];
+    struct {
+        int32_t id;
+        float logprob;
+    } top[];
 } run_token;
 
 typedef struct run_state {
@@ -107,7 +110,7 @@ typedef struct run_state {
     int code;
 } run_state;
 
-static int keep_token(run_state *state, const lfm2_piece *piece)
+static int keep_token(run_state *state, const lfm2_generated_token *made)
 {
     if (state->n_tokens == state->capacity) {
         size_t capacity = state->capacity * 2 + 64;
@@ -118,36 +121,37 @@ static int keep_token(run_state *state, const lfm2_piece *piece)
         state->tokens = tokens;
         state->capacity = capacity;
     }
-    run_token *token = malloc(sizeof *token + piece->n_top * sizeof token->top[0]);
+    run_token *token = malloc(sizeof *token + made->n_top * sizeof token->top[0]);
     if (token == NULL) {
         return fail("cli.memory", "out of memory");
     }
-    token->id = piece->id;
-    token->logprob = piece->logprob;
-    token->n_top = piece->n_top;
-    for (size_t i = 0; i < piece->n_top; i++) {
-        token->top[i] = piece->top[i];
+    token->id = made->id;
+    token->logprob = made->logprob;
+    token->n_top = made->n_top;
+    for (size_t i = 0; i < made->n_top; i++) {
+        token->top[i].id = made->top_ids[i];
+        token->top[i].logprob = made->top_logprobs[i];
     }
     state->tokens[state->n_tokens++] = token;
     return EXIT_OK;
 }
 
-static int32_t on_piece(void *user, const lfm2_piece *piece)
+static int32_t on_token(void *user, const lfm2_generated_token *token)
 {
     run_state *state = user;
     if (!state->opts->json) {
-        if (piece->len > 0) {
-            out_model_text(piece->text, piece->len);
+        if (token->len > 0) {
+            out_model_text(token->text, token->len);
             out_flush();
-            state->last = piece->text[piece->len - 1];
+            state->last = token->text[token->len - 1];
         }
         return out_failed() ? 1 : 0;
     }
-    state->code = text_append(&state->text, piece->text, piece->len);
-    if (state->code == EXIT_OK && piece->id >= 0) {
-        state->code = ids_append(&state->ids, &piece->id, 1);
+    state->code = text_append(&state->text, token->text, token->len);
+    if (state->code == EXIT_OK && token->id >= 0) {
+        state->code = ids_append(&state->ids, &token->id, 1);
         if (state->code == EXIT_OK && state->opts->logprobs >= 0) {
-            state->code = keep_token(state, piece);
+            state->code = keep_token(state, token);
         }
     }
     return state->code == EXIT_OK ? 0 : 1;
@@ -217,12 +221,12 @@ static int make_prompt(const run_opts *opts, const lfm2_model *model, text_buffe
         if (opts->prompt == NULL) {
             text_chomp(text);
         }
-        lfm2_message messages[2];
+        chat_message messages[2];
         size_t n = 0;
         if (opts->system != NULL) {
-            messages[n++] = (lfm2_message){"system", opts->system, strlen(opts->system)};
+            messages[n++] = (chat_message){"system", opts->system, strlen(opts->system)};
         }
-        messages[n++] = (lfm2_message){"user", text->data, text->len};
+        messages[n++] = (chat_message){"user", text->data, text->len};
         code = ids_of_chat(model, messages, n, &tools, LFM2_CHAT_GENERATION_PROMPT, ids);
     }
     text_free(&tools);
@@ -235,14 +239,14 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
     lfm2_sampler *sampler = NULL;
     run_state state = {.opts = opts, .model = opened->model, .last = '\n'};
     lfm2_generate_options options;
-    lfm2_generate_options_init(&options);
+    lfm2_generate_options_init(&options, sizeof options);
     options.max_tokens = opts->n_predict;
     options.stop_strings = opts->stop.items;
     options.n_stop_strings = opts->stop.n;
     options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
-    options.ignore_eos = opts->ignore_eos;
-    options.special = opts->special;
-    options.callback = on_piece;
+    options.flags = (opts->ignore_eos ? LFM2_GENERATE_IGNORE_EOS : 0U) |
+                    (opts->special ? LFM2_GENERATE_SPECIAL : 0U);
+    options.callback = on_token;
     options.callback_user = &state;
     lfm2_generate_result result = {.size = sizeof result, .stop_id = -1};
     int code = session_open(&opts->session, opened->model, &session);
@@ -254,7 +258,9 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
         int32_t status =
             lfm2_generate(session, sampler, prompt->data, prompt->n, &options, &result);
         interrupt_end();
-        code = status != LFM2_OK ? fail_library() : state.code;
+        /* The callback stops for a reason of its own; Ctrl-C is reported below. */
+        bool ended = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
+        code = ended ? state.code : fail_library();
     }
     if (code == EXIT_OK && opts->json) {
         print_json(&state, opened->path, &result);

@@ -34,7 +34,7 @@ const opt_spec session_specs[SESSION_SPECS] = {
 
 void session_options_fill(const session_opts *opts, lfm2_session_options *out)
 {
-    lfm2_session_options_init(out);
+    lfm2_session_options_init(out, sizeof *out);
     out->n_ctx = opts->n_ctx;
     out->n_chunk = opts->n_chunk;
     out->kv_type = (int32_t)opts->kv;
@@ -110,7 +110,7 @@ const opt_spec sampler_specs[SAMPLER_SPECS] = {
 void sampler_opts_init(sampler_opts *opts)
 {
     lfm2_sampler_options defaults;
-    lfm2_sampler_options_init(&defaults);
+    lfm2_sampler_options_init(&defaults, sizeof defaults, NULL);
     *opts = (sampler_opts){
         .temperature = (double)defaults.temperature,
         .top_k = (uint32_t)defaults.top_k,
@@ -127,7 +127,7 @@ void sampler_opts_init(sampler_opts *opts)
 int sampler_open(const sampler_opts *opts, const lfm2_model *model, lfm2_sampler **out)
 {
     lfm2_sampler_options options;
-    lfm2_sampler_options_init(&options);
+    lfm2_sampler_options_init(&options, sizeof options, model);
     options.temperature = (float)opts->temperature;
     options.top_k = (int32_t)opts->top_k;
     options.top_p = (float)opts->top_p;

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Writing -------------------------------------------------------------------------------- */
@@ -34,48 +35,70 @@ size_t utf8_length(const char *text, size_t len)
     return n;
 }
 
-static void write_escaped(unsigned char byte)
+/* Where a value goes; returns an exit code. */
+typedef int (*json_sink)(void *ctx, const char *text, size_t len);
+
+static int to_stdout(void *ctx, const char *text, size_t len)
 {
+    (void)ctx;
+    out_write(text, len);
+    return EXIT_OK;
+}
+
+static int to_buffer(void *ctx, const char *text, size_t len)
+{
+    return text_append(ctx, text, len);
+}
+
+/* A byte that JSON does not take as it is. */
+static int write_escaped(json_sink sink, void *ctx, unsigned char byte)
+{
+    char code[8];
     switch (byte) {
     case '"':
-        out_write("\\\"", 2);
-        break;
+        return sink(ctx, "\\\"", 2);
     case '\\':
-        out_write("\\\\", 2);
-        break;
+        return sink(ctx, "\\\\", 2);
     case '\n':
-        out_write("\\n", 2);
-        break;
+        return sink(ctx, "\\n", 2);
     case '\r':
-        out_write("\\r", 2);
-        break;
+        return sink(ctx, "\\r", 2);
     case '\t':
-        out_write("\\t", 2);
-        break;
+        return sink(ctx, "\\t", 2);
     default:
-        out_printf("\\u%04x", (unsigned)byte);
-        break;
+        snprintf(code, sizeof code, "\\u%04x", (unsigned)byte);
+        return sink(ctx, code, 6);
     }
 }
 
-void json_string(const char *text, size_t len)
+static int write_string(json_sink sink, void *ctx, const char *text, size_t len)
 {
-    out_write("\"", 1);
-    while (len > 0) {
+    int code = sink(ctx, "\"", 1);
+    while (len > 0 && code == EXIT_OK) {
         unsigned char byte = (unsigned char)text[0];
         size_t n = utf8_length(text, len);
         if (n == 0) {
-            out_write("\\ufffd", 6);
+            code = sink(ctx, "\\ufffd", 6);
             n = 1;
         } else if (byte < 0x20 || byte == 0x7f || byte == '"' || byte == '\\') {
-            write_escaped(byte);
+            code = write_escaped(sink, ctx, byte);
         } else {
-            out_write(text, n);
+            code = sink(ctx, text, n);
         }
         text += n;
         len -= n;
     }
-    out_write("\"", 1);
+    return code == EXIT_OK ? sink(ctx, "\"", 1) : code;
+}
+
+void json_string(const char *text, size_t len)
+{
+    write_string(to_stdout, NULL, text, len);
+}
+
+int json_append_string(text_buffer *out, const char *text, size_t len)
+{
+    return write_string(to_buffer, out, text, len);
 }
 
 void json_number(double value)

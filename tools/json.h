@@ -5,10 +5,13 @@
 
 #include "util.h"
 
-/* ---- Writing: every function writes one whole value to stdout ------------------------------- */
+/* ---- Writing: every function writes one whole value, to stdout unless it says otherwise ------ */
 
 /* Bytes that are not UTF-8 appear as U+FFFD. */
 void json_string(const char *text, size_t len);
+
+/* The same, appended to `out`. Returns EXIT_OK, or EXIT_FAILED after saying why. */
+int json_append_string(text_buffer *out, const char *text, size_t len);
 
 /* null when not finite; enough digits for a float. */
 void json_number(double value);

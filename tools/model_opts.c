@@ -29,8 +29,6 @@ const opt_choice cpu_choices[] = {
     {"neon", LFM2_CPU_NEON},
     {"dotprod", LFM2_CPU_DOTPROD},
     {"i8mm", LFM2_CPU_I8MM},
-    {"zen", LFM2_CPU_ZEN},
-    {"zen4", LFM2_CPU_ZEN4},
     {"all", LFM2_CPU_ALL},
     {NULL, 0},
 };
@@ -61,8 +59,7 @@ const opt_spec model_specs[MODEL_SPECS] = {
      .name = "cpu-disable",
      .arg = "LIST",
      .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
-             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all; zen, zen4: AMD's ways to "
-             "fetch memory",
+             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all",
      .offset = offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},
     {.kind = OPT_CHOICE,
@@ -123,7 +120,7 @@ static void on_log(void *user, int32_t level, const char *text, size_t len)
 int runtime_open(const model_opts *opts, lfm2_runtime **out)
 {
     lfm2_runtime_options options;
-    lfm2_runtime_options_init(&options);
+    lfm2_runtime_options_init(&options, sizeof options);
     options.n_threads = (int32_t)opts->threads;
     options.cpu_disable = opts->cpu_disable;
     options.kernels = (int32_t)opts->kernels;
@@ -212,7 +209,7 @@ int model_open_cache(const model_opts *opts, int32_t mode, int32_t cache, open_m
         return code;
     }
     lfm2_model_options options;
-    lfm2_model_options_init(&options);
+    lfm2_model_options_init(&options, sizeof options);
     options.mode = mode;
     options.merges = (int32_t)opts->merges;
     options.cache = cache;

@@ -2,6 +2,8 @@
 /* Lists of token ids. */
 #include "tokens.h"
 
+#include "json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,11 +109,26 @@ int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t 
     }
 }
 
-int ids_of_chat(const lfm2_model *model, const lfm2_message *messages, size_t n,
-                const text_buffer *tools, uint32_t flags, id_list *ids)
+/* The messages as the library takes them. */
+static int messages_json(const chat_message *messages, size_t n, text_buffer *json)
 {
-    const char *tools_text = tools != NULL && tools->len > 0 ? tools->data : NULL;
-    size_t tools_len = tools_text != NULL ? tools->len : 0;
+    int code = text_append(json, "[", 1);
+    for (size_t i = 0; i < n && code == EXIT_OK; i++) {
+        static const char role[] = "{\"role\":", content[] = ",\"content\":";
+        const chat_message *m = &messages[i];
+        code = i > 0 ? text_append(json, ",", 1) : EXIT_OK;
+        code = code == EXIT_OK ? text_append(json, role, sizeof role - 1) : code;
+        code = code == EXIT_OK ? json_append_string(json, m->role, strlen(m->role)) : code;
+        code = code == EXIT_OK ? text_append(json, content, sizeof content - 1) : code;
+        code = code == EXIT_OK ? json_append_string(json, m->content, m->len) : code;
+        code = code == EXIT_OK ? text_append(json, "}", 1) : code;
+    }
+    return code == EXIT_OK ? text_append(json, "]", 1) : code;
+}
+
+static int ids_of_json(const lfm2_model *model, const text_buffer *json,
+                       const lfm2_chat_options *options, id_list *ids)
+{
     size_t guess = 1024;
     size_t got = 0;
     for (;;) {
@@ -119,7 +136,7 @@ int ids_of_chat(const lfm2_model *model, const lfm2_message *messages, size_t n,
         if (code != EXIT_OK) {
             return code;
         }
-        int32_t status = lfm2_chat_tokenize(model, messages, n, tools_text, tools_len, flags,
+        int32_t status = lfm2_chat_tokenize(model, json->data, json->len, options,
                                             ids->data + ids->n, guess, &got);
         if (status == LFM2_OK) {
             ids->n += got;
@@ -130,6 +147,25 @@ int ids_of_chat(const lfm2_model *model, const lfm2_message *messages, size_t n,
         }
         guess = got;
     }
+}
+
+int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
+                const text_buffer *tools, uint32_t flags, id_list *ids)
+{
+    lfm2_chat_options options;
+    lfm2_chat_options_init(&options, sizeof options);
+    options.flags = flags;
+    if (tools != NULL && tools->len > 0) {
+        options.tools = tools->data;
+        options.tools_len = tools->len;
+    }
+    text_buffer json = {0};
+    int code = messages_json(messages, n, &json);
+    if (code == EXIT_OK) {
+        code = ids_of_json(model, &json, &options, ids);
+    }
+    text_free(&json);
+    return code;
 }
 
 int32_t id_of_control(const lfm2_model *model, const char *name)

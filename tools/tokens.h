@@ -24,8 +24,15 @@ int ids_input(const char *command, const char *text, const char *path, id_list *
 int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags,
                 id_list *ids);
 
-/* Appends the ids of rendered messages: flags as in lfm2_chat_tokenize; `tools` may be NULL. */
-int ids_of_chat(const lfm2_model *model, const lfm2_message *messages, size_t n,
+typedef struct chat_message {
+    const char *role;
+    const char *content;
+    size_t len;
+} chat_message;
+
+/* Appends the ids of rendered messages: LFM2_CHAT_* flags; `tools` may be NULL. Bytes of the
+ * content that are not UTF-8 become U+FFFD. */
+int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
                 const text_buffer *tools, uint32_t flags, id_list *ids);
 
 /* The one id of a control token by its name, or -1. */

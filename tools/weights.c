@@ -25,7 +25,7 @@ const opt_choice weight_choices[] = {
 
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label)
 {
-    lfm2_convert_options_init(options);
+    lfm2_convert_options_init(options, sizeof *options);
     options->type = choice_name(weight_choices, type);
     options->progress = progress_update;
     options->progress_user = bar;

@@ -6,6 +6,8 @@
 #include "options.h"
 #include "progress.h"
 
+#include "lfm2_tools.h"
+
 enum {
     WEIGHTS_Q4_0,
     WEIGHTS_Q4_K_S,

@@ -6,13 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MAX = 1024 };
-
 /* Initial-exec would break dlopen of many such libraries; the default model is fast enough here. */
-static _Thread_local struct {
-    char text[TEXT_MAX];
-    const char *code;
-} last;
+static _Thread_local lf_failure last;
 
 int32_t lf_fail(int32_t status, const char *code, const char *format, ...)
 {
@@ -26,7 +21,7 @@ int32_t lf_fail(int32_t status, const char *code, const char *format, ...)
 
 int32_t lf_fail_prefix(int32_t status, const char *format, ...)
 {
-    char old[TEXT_MAX];
+    char old[sizeof last.text];
     memcpy(old, last.text, sizeof old);
     va_list args;
     va_start(args, format);
@@ -39,6 +34,16 @@ int32_t lf_fail_prefix(int32_t status, const char *format, ...)
         snprintf(last.text + n, sizeof last.text - (size_t)n, "%s", old);
     }
     return status;
+}
+
+void lf_fail_save(lf_failure *out)
+{
+    *out = last;
+}
+
+void lf_fail_restore(const lf_failure *saved)
+{
+    last = *saved;
 }
 
 const char *lf_fail_text(void)

@@ -20,6 +20,16 @@ int32_t lf_fail(int32_t status, const char *code, const char *format, ...) LF_PR
 /* Puts text before the recorded message ("model.gguf: " + message) and returns `status`. */
 int32_t lf_fail_prefix(int32_t status, const char *format, ...) LF_PRINTF(2, 3);
 
+/* A call that succeeds leaves lfm2_last_error alone. Whatever recovers from a failure saves what
+ * was recorded before it and restores that afterwards. */
+typedef struct lf_failure {
+    char text[1024];
+    const char *code; /* NULL: none yet */
+} lf_failure;
+
+void lf_fail_save(lf_failure *out);
+void lf_fail_restore(const lf_failure *saved);
+
 const char *lf_fail_text(void);
 const char *lf_fail_code(void);
 

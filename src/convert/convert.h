@@ -6,7 +6,9 @@
 #include "common/sched.h"
 #include "load/bind.h"
 
-/* Contracts: lfm2_quantize and lfm2_synthesize in lfm2.h. The threads do not change a byte. */
+#include "lfm2_tools.h"
+
+/* Contracts: lfm2_tools.h. The number of threads does not change a byte. */
 int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,
                     const char *in_path, const char *out_path, const lfm2_convert_options *options);
 int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,

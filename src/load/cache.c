@@ -153,6 +153,8 @@ int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const char *path
     void *p = NULL;
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_file), "pack cache", &p));
     lf_file *file = p;
+    lf_failure before;
+    lf_fail_save(&before);
     int32_t status = lf_file_open(alloc, path, file);
     const char *reason = status == LFM2_OK ? mismatch(file, key) : NULL;
     if (status != LFM2_OK || reason != NULL) {
@@ -161,7 +163,11 @@ int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const char *path
             lf_file_close(file);
         }
         lf_free(alloc, file, 1, sizeof *file);
-        return status == LFM2_E_MEMORY ? status : LFM2_OK;
+        if (status == LFM2_E_MEMORY) {
+            return status;
+        }
+        lf_fail_restore(&before);
+        return LFM2_OK;
     }
     lf_file_huge_pages(file);
     uint64_t at = PAGE + round_page(n * sizeof(uint64_t));

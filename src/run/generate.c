@@ -16,10 +16,11 @@ typedef struct run {
     lfm2_sampler *sampler;
     const lfm2_generate_options *options;
     lf_utf8_stream utf8;
-    char *text;      /* characters not reported yet, 0-terminated */
+    char *text; /* characters not reported yet, 0-terminated */
     size_t text_len, text_size;
-    lfm2_logprob top[MAX_TOP];
-    int32_t finish;  /* 0 while running */
+    int32_t top_ids[MAX_TOP];
+    float top_logprobs[MAX_TOP];
+    int32_t finish; /* 0 while running */
 } run;
 
 /* ---- Text ---- */
@@ -48,7 +49,7 @@ static int32_t add_token_text(run *r, int32_t id)
     size_t len = 0;
     int32_t kind = 0;
     LF_TRY(lf_tokenizer_token(r->session->model->tokenizer, id, &bytes, &len, &kind));
-    if (kind == LFM2_TOKEN_CONTROL && r->options->special == 0) {
+    if (kind == LFM2_TOKEN_CONTROL && (r->options->flags & LFM2_GENERATE_SPECIAL) == 0) {
         return LFM2_OK;
     }
     LF_TRY(reserve(r, lf_utf8_push_bound(len)));
@@ -98,9 +99,15 @@ static void report(run *r, int32_t id, size_t len, float logprob, size_t n_top)
         if (r->text != NULL) {
             r->text[len] = '\0';
         }
-        lfm2_piece piece = {sizeof piece, id, r->text == NULL ? "" : r->text, len, logprob,
-                            r->top, n_top};
-        stop = o->callback(o->callback_user, &piece);
+        lfm2_generated_token token = {.size = sizeof token,
+                                      .text = r->text == NULL ? "" : r->text,
+                                      .len = len,
+                                      .id = id,
+                                      .logprob = logprob,
+                                      .top_ids = r->top_ids,
+                                      .top_logprobs = r->top_logprobs,
+                                      .n_top = n_top};
+        stop = o->callback(o->callback_user, &token);
         if (r->text != NULL) {
             r->text[len] = kept;
         }
@@ -124,17 +131,19 @@ static float log_probabilities(run *r, const float *logits, int32_t id, size_t n
     float log_sum = logf(ops->sum_exp(n, logits, max, NULL));
     size_t used = 0;
     for (size_t i = 0; i < n && n_top > 0; i++) {
-        if (used == n_top && !(logits[i] > r->top[used - 1].logprob)) {
+        if (used == n_top && !(logits[i] > r->top_logprobs[used - 1])) {
             continue;
         }
         size_t at = used < n_top ? used++ : used - 1;
-        for (; at > 0 && logits[i] > r->top[at - 1].logprob; at--) {
-            r->top[at] = r->top[at - 1];
+        for (; at > 0 && logits[i] > r->top_logprobs[at - 1]; at--) {
+            r->top_ids[at] = r->top_ids[at - 1];
+            r->top_logprobs[at] = r->top_logprobs[at - 1];
         }
-        r->top[at] = (lfm2_logprob){(int32_t)i, logits[i]};
+        r->top_ids[at] = (int32_t)i;
+        r->top_logprobs[at] = logits[i];
     }
     for (size_t i = 0; i < used; i++) {
-        r->top[i].logprob = r->top[i].logprob - max - log_sum;
+        r->top_logprobs[i] = r->top_logprobs[i] - max - log_sum;
     }
     return logits[id] - max - log_sum;
 }
@@ -188,7 +197,7 @@ static bool is_stop_token(const run *r, int32_t id)
             return true;
         }
     }
-    return r->options->ignore_eos == 0 &&
+    return (r->options->flags & LFM2_GENERATE_IGNORE_EOS) == 0 &&
            lf_tokenizer_is_end(r->session->model->tokenizer, id);
 }
 
@@ -197,9 +206,12 @@ static int32_t one_token(run *r, lfm2_generate_result *result)
 {
     const float *logits = NULL;
     LF_TRY(lf_session_logits(r->session, &logits));
-    int32_t id = lf_sampler_sample(r->sampler, logits);
+    int32_t id = 0;
+    LF_TRY(lf_sampler_sample(r->sampler, logits, &id));
     lf_sampler_accept(r->sampler, id);
-    bool fits = lf_session_add_later(r->session, id);
+    if (!lf_session_add_later(r->session, id)) {
+        result->excluded_id = id;
+    }
     if (is_stop_token(r, id)) {
         r->finish = LFM2_FINISH_STOP_TOKEN;
         result->stop_id = id;
@@ -207,8 +219,8 @@ static int32_t one_token(run *r, lfm2_generate_result *result)
     }
     result->n_generated++;
     bool wants_logprobs = r->options->callback != NULL;
-    size_t n_top = r->options->n_top < r->sampler->n_vocab ? r->options->n_top
-                                                           : r->sampler->n_vocab;
+    size_t n_top =
+        r->options->n_top < r->sampler->n_vocab ? r->options->n_top : r->sampler->n_vocab;
     float logprob = wants_logprobs ? log_probabilities(r, logits, id, n_top) : 0;
     LF_TRY(add_token_text(r, id));
     size_t stop = find_stop(r);
@@ -223,7 +235,7 @@ static int32_t one_token(run *r, lfm2_generate_result *result)
         result->n_generated >= r->options->max_tokens) {
         r->finish = LFM2_FINISH_LENGTH;
     }
-    if (r->finish == 0 && !fits) {
+    if (r->finish == 0 && result->excluded_id >= 0) {
         r->finish = LFM2_FINISH_CONTEXT;
     }
     return LFM2_OK;
@@ -243,18 +255,26 @@ static int32_t flush(run *r)
     return LFM2_OK;
 }
 
+/* The prompt becomes part of the session; the sampler accepts what got there, also when the call
+ * ends after its first chunks. */
+static int32_t append_prompt(run *r, const int32_t *prompt, size_t n, lfm2_generate_result *result)
+{
+    if (n == 0) {
+        return LFM2_OK;
+    }
+    uint32_t before = lf_session_length(r->session);
+    int32_t status = lf_session_append(r->session, prompt, n, NULL);
+    result->n_prompt = lf_session_length(r->session) - before;
+    for (size_t i = 0; i < result->n_prompt; i++) {
+        lf_sampler_accept(r->sampler, prompt[i]);
+    }
+    return status;
+}
+
 static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generate_result *result)
 {
     double start = lf_os_seconds();
-    int32_t status = LFM2_OK;
-    if (n_prompt > 0) {
-        uint32_t before = lf_session_length(r->session);
-        status = lf_session_append(r->session, prompt, n_prompt, NULL);
-        /* The sampler knows what the session holds, also when only the first chunks got there. */
-        for (size_t i = 0; i < lf_session_length(r->session) - before; i++) {
-            lf_sampler_accept(r->sampler, prompt[i]);
-        }
-    }
+    int32_t status = append_prompt(r, prompt, n_prompt, result);
     double first = start;
     while (status == LFM2_OK && r->finish == 0) {
         status = one_token(r, result);
@@ -262,18 +282,24 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
             first = lf_os_seconds();
         }
         if (r->finish == 0 && lf_session_take_cancel(r->session)) {
-            r->finish = LFM2_FINISH_CANCELLED;
+            status = lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled after %u tokens",
+                             result->n_generated);
         }
     }
     if (status == LFM2_E_CANCELLED) {
         r->finish = LFM2_FINISH_CANCELLED;
-        status = LFM2_OK;
+    } else {
+        LF_TRY(status);
     }
-    LF_TRY(status);
-    result->finish = r->finish;
     result->prompt_seconds = first - start;
     result->generate_seconds = lf_os_seconds() - first;
-    return flush(r);
+    LF_TRY(flush(r));
+    result->finish = r->finish;
+    if (r->finish == LFM2_FINISH_CALLBACK) {
+        return lf_fail(LFM2_E_STOPPED, "generate.stopped",
+                       "the callback ended the text after %u tokens", result->n_generated);
+    }
+    return status;
 }
 
 int32_t lf_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
@@ -282,8 +308,7 @@ int32_t lf_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t 
 {
     LF_TRY(check(session, sampler, n_prompt, options));
     run r = {.session = session, .sampler = sampler, .options = options};
-    *result = (lfm2_generate_result){
-        .size = result->size, .stop_id = -1, .n_prompt = (uint32_t)n_prompt};
+    *result = (lfm2_generate_result){.size = result->size, .stop_id = -1, .excluded_id = -1};
     int32_t status = loop(&r, prompt, n_prompt, result);
     lf_free(&session->model->runtime->alloc, r.text, r.text_size, 1);
     return status;

@@ -25,25 +25,26 @@ static int32_t check(const lfm2_sampler_options *o, uint32_t n_vocab)
     LF_TRY(range(o->top_k >= 0, "top_k", o->top_k, "0 or more"));
     LF_TRY(range(o->top_p > 0 && o->top_p <= 1, "top_p", (double)o->top_p, "above 0, at most 1"));
     LF_TRY(range(o->min_p >= 0 && o->min_p <= 1, "min_p", (double)o->min_p, "0 to 1"));
-    LF_TRY(range(isfinite(o->repetition_penalty) && o->repetition_penalty > 0,
-                 "repetition_penalty", (double)o->repetition_penalty, "above 0"));
-    LF_TRY(range(isfinite(o->frequency_penalty), "frequency_penalty",
-                 (double)o->frequency_penalty, "a finite number"));
+    LF_TRY(range(isfinite(o->repetition_penalty) && o->repetition_penalty > 0, "repetition_penalty",
+                 (double)o->repetition_penalty, "above 0"));
+    LF_TRY(range(isfinite(o->frequency_penalty), "frequency_penalty", (double)o->frequency_penalty,
+                 "a finite number"));
     LF_TRY(range(isfinite(o->presence_penalty), "presence_penalty", (double)o->presence_penalty,
                  "a finite number"));
     LF_TRY(range(o->penalty_last_n >= -1 && o->penalty_last_n <= MAX_WINDOW, "penalty_last_n",
                  o->penalty_last_n, "-1 to 16777216"));
-    if (o->n_logit_bias > 0 && o->logit_bias == NULL) {
-        return lf_fail(LFM2_E_ARGUMENT, "sampler.option", "logit_bias is NULL");
+    if (o->n_bias > 0 && (o->bias_ids == NULL || o->bias_values == NULL)) {
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.option", "%s is NULL",
+                       o->bias_ids == NULL ? "bias_ids" : "bias_values");
     }
-    for (size_t i = 0; i < o->n_logit_bias; i++) {
-        if (o->logit_bias[i].id < 0 || (uint32_t)o->logit_bias[i].id >= n_vocab) {
+    for (size_t i = 0; i < o->n_bias; i++) {
+        if (o->bias_ids[i] < 0 || (uint32_t)o->bias_ids[i] >= n_vocab) {
             return lf_fail(LFM2_E_ARGUMENT, "sampler.option",
-                           "logit_bias %zu: id %d is outside the vocabulary of %u", i,
-                           o->logit_bias[i].id, n_vocab);
+                           "bias_ids[%zu]: id %d is outside the vocabulary of %u", i,
+                           o->bias_ids[i], n_vocab);
         }
-        float b = o->logit_bias[i].bias;
-        LF_TRY(range(!isnan(b) && b < INFINITY, "logit_bias", (double)b,
+        float b = o->bias_values[i];
+        LF_TRY(range(!isnan(b) && b < INFINITY, "logit bias", (double)b,
                      "a finite number or -infinity"));
     }
     return LFM2_OK;
@@ -53,8 +54,10 @@ static int32_t allocate(lfm2_sampler *s)
 {
     const lf_alloc *alloc = &s->runtime->alloc;
     void *p = NULL;
-    LF_TRY(lf_new(alloc, s->options.n_logit_bias, sizeof *s->bias, "logit bias", &p));
-    s->bias = p;
+    LF_TRY(lf_new(alloc, s->options.n_bias, sizeof *s->bias_ids, "logit bias", &p));
+    s->bias_ids = p;
+    LF_TRY(lf_new(alloc, s->options.n_bias, sizeof *s->bias_values, "logit bias", &p));
+    s->bias_values = p;
     LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->counts, "sampler", &p));
     s->counts = p;
     LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->candidates, "sampler", &p));
@@ -85,10 +88,12 @@ int32_t lf_sampler_create(lfm2_runtime *runtime, uint32_t n_vocab,
         lf_sampler_free(s);
         return status;
     }
-    if (options->n_logit_bias > 0) {
-        memcpy(s->bias, options->logit_bias, options->n_logit_bias * sizeof *s->bias);
+    if (options->n_bias > 0) {
+        memcpy(s->bias_ids, options->bias_ids, options->n_bias * sizeof *s->bias_ids);
+        memcpy(s->bias_values, options->bias_values, options->n_bias * sizeof *s->bias_values);
     }
-    s->options.logit_bias = s->bias;
+    s->options.bias_ids = s->bias_ids;
+    s->options.bias_values = s->bias_values;
     lf_sampler_reset(s);
     *out = s;
     return LFM2_OK;
@@ -101,7 +106,8 @@ void lf_sampler_free(lfm2_sampler *s)
     }
     lfm2_runtime *runtime = s->runtime;
     const lf_alloc *alloc = &runtime->alloc;
-    lf_free(alloc, s->bias, s->options.n_logit_bias, sizeof *s->bias);
+    lf_free(alloc, s->bias_ids, s->options.n_bias, sizeof *s->bias_ids);
+    lf_free(alloc, s->bias_values, s->options.n_bias, sizeof *s->bias_values);
     lf_free(alloc, s->counts, s->n_vocab, sizeof *s->counts);
     lf_free(alloc, s->candidates, s->n_vocab, sizeof *s->candidates);
     lf_free(alloc, s->logits, s->n_vocab, sizeof *s->logits);
@@ -150,9 +156,9 @@ static void adjust(lfm2_sampler *s, const float *logits)
     for (uint32_t i = 0; i < s->n_vocab; i++) {
         s->logits[i] = possible(logits[i]);
     }
-    for (size_t i = 0; i < o->n_logit_bias; i++) {
-        float *logit = &s->logits[s->bias[i].id];
-        *logit = possible(*logit + s->bias[i].bias);
+    for (size_t i = 0; i < o->n_bias; i++) {
+        float *logit = &s->logits[s->bias_ids[i]];
+        *logit = possible(*logit + s->bias_values[i]);
     }
     if (o->repetition_penalty == 1.0f && o->frequency_penalty == 0.0f &&
         o->presence_penalty == 0.0f) {
@@ -259,20 +265,23 @@ static size_t truncate_ordered(lfm2_sampler *s, size_t n, float best, lf_candida
     return keep;
 }
 
-int32_t lf_sampler_sample(lfm2_sampler *s, const float *logits)
+/* The largest of the adjusted logits, the lowest id on ties. */
+static int32_t best_token(const lfm2_sampler *s)
 {
-    const lfm2_sampler_options *o = &s->options;
-    adjust(s, logits);
     int32_t best = 0;
     for (uint32_t i = 1; i < s->n_vocab; i++) {
         if (s->logits[i] > s->logits[best]) {
             best = (int32_t)i;
         }
     }
+    return best;
+}
+
+/* Truncates and draws; the logit of `best` is finite. */
+static int32_t draw_token(lfm2_sampler *s, int32_t best)
+{
+    const lfm2_sampler_options *o = &s->options;
     float top = s->logits[best];
-    if (o->temperature == 0.0f || !isfinite(top)) {
-        return best;
-    }
     /* min-p relates to the largest alone, so it can go first without changing what is left... */
     double floor_logit = o->min_p > 0 ? (double)top + (double)o->temperature * log((double)o->min_p)
                                       : (double)-INFINITY;
@@ -301,4 +310,19 @@ int32_t lf_sampler_sample(lfm2_sampler *s, const float *logits)
         }
     }
     return best; /* rounding left a sliver at the end */
+}
+
+int32_t lf_sampler_sample(lfm2_sampler *s, const float *logits, int32_t *id)
+{
+    adjust(s, logits);
+    int32_t best = best_token(s);
+    float top = s->logits[best];
+    if (top == -INFINITY) {
+        return lf_fail(LFM2_E_STATE, "sampler.empty",
+                       "every token is forbidden: all %u logits are -infinity or not a number",
+                       s->n_vocab);
+    }
+    /* +infinity leaves nothing to draw. */
+    *id = s->options.temperature == 0.0f || !isfinite(top) ? best : draw_token(s, best);
+    return LFM2_OK;
 }

@@ -12,8 +12,9 @@ typedef struct lf_candidate {
 
 struct lfm2_sampler {
     lfm2_runtime *runtime;
-    lfm2_sampler_options options; /* logit_bias points at the copy below */
-    lfm2_logit_bias *bias;
+    lfm2_sampler_options options; /* the bias arrays point at the copies below */
+    int32_t *bias_ids;        /* [n_bias] */
+    float *bias_values;       /* [n_bias] */
     uint32_t n_vocab;
     uint32_t *counts;         /* [V] occurrences of a token in the penalty window */
     int32_t *window;          /* ring of the last penalty_last_n tokens; NULL when unlimited */
@@ -28,6 +29,8 @@ int32_t lf_sampler_create(lfm2_runtime *runtime, uint32_t n_vocab,
 void lf_sampler_free(lfm2_sampler *sampler);
 void lf_sampler_reset(lfm2_sampler *sampler);
 void lf_sampler_accept(lfm2_sampler *sampler, int32_t id);
-int32_t lf_sampler_sample(lfm2_sampler *sampler, const float *logits);
+
+/* Contract: lfm2_sampler_sample. */
+int32_t lf_sampler_sample(lfm2_sampler *sampler, const float *logits, int32_t *id);
 
 #endif /* LF_RUN_SAMPLER_H */

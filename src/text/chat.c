@@ -46,41 +46,115 @@ static int32_t add_marker(builder *b, const char *marker)
     return add(b, marker, strlen(marker), true);
 }
 
-/* Index of a role; the message is checked besides. */
-static int32_t check_message(const lfm2_message *messages, size_t i, int *role)
+/* ---- Messages ---- */
+
+typedef struct message {
+    int role;
+    const char *content;
+    size_t content_len;
+} message;
+
+static bool key_is(const lf_json *member, const char *name)
 {
-    const lfm2_message *m = &messages[i];
-    if (m->content == NULL && m->content_len > 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "chat.content", "message %zu: content is NULL", i);
-    }
-    for (int r = 0; m->role != NULL && r < N_ROLES; r++) {
-        if (strcmp(m->role, roles[r].role) == 0) {
+    return member->key_len == strlen(name) && memcmp(member->key, name, member->key_len) == 0;
+}
+
+static int32_t refuse_shape(size_t index, const lf_json *value, const char *what)
+{
+    return lf_fail(LFM2_E_TEXT, "chat.messages", "messages: offset %llu: message %zu: %s",
+                   (unsigned long long)value->offset, index, what);
+}
+
+static int32_t read_role(size_t index, const lf_json *value, int *role)
+{
+    for (int r = 0; r < N_ROLES; r++) {
+        if (lf_json_is_string(value, roles[r].role)) {
             *role = r;
             return LFM2_OK;
         }
     }
     lf_shown shown;
-    return lf_fail(LFM2_E_ARGUMENT, "chat.role",
-                   "message %zu: role '%s' is none of system, user, assistant, tool", i,
-                   m->role ? lf_show(&shown, m->role, strlen(m->role)) : "(NULL)");
+    return lf_fail(LFM2_E_UNSUPPORTED, "chat.role",
+                   "messages: offset %llu: message %zu: role '%s' is none of system, user, "
+                   "assistant, tool",
+                   (unsigned long long)value->offset, index,
+                   lf_show(&shown, value->text, value->len));
 }
 
-static int32_t add_message(builder *b, const lfm2_message *messages, size_t i)
+static int32_t read_message(size_t index, const lf_json *object, message *out)
 {
-    int role = 0;
-    LF_TRY(check_message(messages, i, &role));
-    LF_TRY(add_marker(b, roles[role].opening));
-    if (role == TOOL) {
+    if (object->kind != LF_JSON_OBJECT) {
+        return refuse_shape(index, object, "not a JSON object");
+    }
+    for (const lf_json *m = object->child; m != NULL; m = m->next) {
+        if (!key_is(m, "role") && !key_is(m, "content")) {
+            lf_shown shown;
+            return lf_fail(LFM2_E_UNSUPPORTED, "chat.member",
+                           "messages: offset %llu: message %zu: member '%s' is not supported; "
+                           "only 'role' and 'content' are",
+                           (unsigned long long)m->offset, index,
+                           lf_show(&shown, m->key, m->key_len));
+        }
+    }
+    const lf_json *role = lf_json_get(object, "role");
+    if (role == NULL || role->kind != LF_JSON_STRING) {
+        return refuse_shape(index, role != NULL ? role : object, "'role' is not a string");
+    }
+    LF_TRY(read_role(index, role, &out->role));
+    const lf_json *content = lf_json_get(object, "content");
+    if (content == NULL) {
+        return refuse_shape(index, object, "'content' is missing");
+    }
+    if (content->kind == LF_JSON_NULL || content->kind == LF_JSON_ARRAY) {
+        return lf_fail(LFM2_E_UNSUPPORTED, "chat.content",
+                       "messages: offset %llu: message %zu: 'content' is %s; only a string is "
+                       "supported",
+                       (unsigned long long)content->offset, index,
+                       content->kind == LF_JSON_NULL ? "null" : "an array");
+    }
+    if (content->kind != LF_JSON_STRING) {
+        return refuse_shape(index, content, "'content' is not a string");
+    }
+    out->content = content->text;
+    out->content_len = content->len;
+    return LFM2_OK;
+}
+
+static int32_t read_messages(lf_arena *arena, const char *text, size_t len, message **out,
+                             size_t *n)
+{
+    const lf_json *array = NULL;
+    LF_TRY(lf_json_parse(arena, "messages", LFM2_E_TEXT, text, len, &array));
+    if (array->kind != LF_JSON_ARRAY) {
+        return lf_fail(LFM2_E_TEXT, "chat.messages", "messages: offset %llu: not a JSON array",
+                       (unsigned long long)array->offset);
+    }
+    void *p = NULL;
+    LF_TRY(lf_arena_new(arena, array->count, sizeof(message), "messages", &p));
+    *out = p;
+    *n = 0;
+    for (const lf_json *m = array->child; m != NULL; m = m->next) {
+        LF_TRY(read_message(*n, m, &(*out)[*n]));
+        ++*n;
+    }
+    return LFM2_OK;
+}
+
+static int32_t add_message(builder *b, const message *m)
+{
+    LF_TRY(add_marker(b, roles[m->role].opening));
+    if (m->role == TOOL) {
         LF_TRY(add_marker(b, "<|tool_response_start|>"));
     }
     /* Control tokens that users or tools write must stay text. */
-    LF_TRY(
-        add(b, messages[i].content, messages[i].content_len, role == SYSTEM || role == ASSISTANT));
-    if (role == TOOL) {
+    LF_TRY(add(b, m->content, m->content_len, m->role == SYSTEM || m->role == ASSISTANT));
+    if (m->role == TOOL) {
         LF_TRY(add_marker(b, "<|tool_response_end|>"));
     }
     return add_marker(b, "<|im_end|>\n");
 }
+
+/* ---- Tools ---- */
 
 /* The tools as LFM2 lists them: array elements joined by ", ", strings as they are. */
 static void write_tools(const lf_json *array, lf_json_writer *out)
@@ -126,23 +200,16 @@ static int32_t tools_text(lf_arena *arena, const char *tools, size_t tools_len, 
     return LFM2_OK;
 }
 
-/* The system block, if there is anything to say in it. *first receives the first of the messages
- * that are left. */
-static int32_t add_system(builder *b, const lfm2_message *messages, size_t n, const char *tools,
-                          size_t tools_len, size_t *first)
+/* The system block, if it has any text. `system` may be NULL. */
+static int32_t add_system(builder *b, const message *system, const char *tools, size_t tools_len)
 {
-    int role = USER;
-    if (n > 0) {
-        LF_TRY(check_message(messages, 0, &role));
-    }
-    *first = role == SYSTEM ? 1 : 0;
-    size_t system_len = role == SYSTEM ? messages[0].content_len : 0;
+    size_t system_len = system != NULL ? system->content_len : 0;
     if (system_len == 0 && tools == NULL) {
         return LFM2_OK;
     }
     LF_TRY(add_marker(b, roles[SYSTEM].opening));
     if (system_len > 0) {
-        LF_TRY(add(b, messages[0].content, system_len, true));
+        LF_TRY(add(b, system->content, system_len, true));
     }
     if (tools != NULL) {
         LF_TRY(add_marker(b, system_len > 0 ? "\nList of tools: " : "List of tools: "));
@@ -153,17 +220,17 @@ static int32_t add_system(builder *b, const lfm2_message *messages, size_t n, co
     return add_marker(b, "<|im_end|>\n");
 }
 
-int32_t lf_chat_build(const lf_alloc *alloc, const lfm2_message *messages, size_t n,
-                      const char *tools, size_t tools_len, uint32_t flags, lf_chat *out)
+int32_t lf_chat_build(const lf_alloc *alloc, const char *messages, size_t messages_len,
+                      const lfm2_chat_options *options, lf_chat *out)
 {
     *out = (lf_chat){0};
     lf_arena_init(&out->arena, alloc);
-    if (messages == NULL && n > 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "chat.messages", "chat: messages is NULL");
-    }
-    const char *list = NULL;
-    size_t list_len = 0;
-    LF_TRY(tools_text(&out->arena, tools, tools_len, &list, &list_len));
+    message *list = NULL;
+    size_t n = 0;
+    LF_TRY(read_messages(&out->arena, messages, messages_len, &list, &n));
+    const char *tools = NULL;
+    size_t tools_len = 0;
+    LF_TRY(tools_text(&out->arena, options->tools, options->tools_len, &tools, &tools_len));
     size_t most = 0;
     if (!lf_mul_size(n, MESSAGE_SPANS, &most) || !lf_add_size(most, FRAME_SPANS, &most)) {
         return lf_fail(LFM2_E_MEMORY, "memory.overflow", "chat: %zu messages", n);
@@ -171,15 +238,15 @@ int32_t lf_chat_build(const lf_alloc *alloc, const lfm2_message *messages, size_
     void *p = NULL;
     LF_TRY(lf_arena_new(&out->arena, most, sizeof(lf_span), "chat", &p));
     builder b = {.spans = p};
-    if ((flags & LFM2_CHAT_NO_BOS) == 0) {
+    if ((options->flags & LFM2_CHAT_NO_BOS) == 0) {
         LF_TRY(add_marker(&b, "<|startoftext|>"));
     }
-    size_t first = 0;
-    LF_TRY(add_system(&b, messages, n, list, list_len, &first));
+    size_t first = n > 0 && list[0].role == SYSTEM ? 1 : 0;
+    LF_TRY(add_system(&b, first > 0 ? list : NULL, tools, tools_len));
     for (size_t i = first; i < n; i++) {
-        LF_TRY(add_message(&b, messages, i));
+        LF_TRY(add_message(&b, &list[i]));
     }
-    if ((flags & LFM2_CHAT_GENERATION_PROMPT) != 0) {
+    if ((options->flags & LFM2_CHAT_GENERATION_PROMPT) != 0) {
         LF_TRY(add_marker(&b, roles[ASSISTANT].opening));
     }
     out->spans = b.spans;

@@ -14,32 +14,34 @@ static int fail(const char *what)
     return 1;
 }
 
-static int32_t print_piece(void *user, const lfm2_piece *piece)
+static int32_t print_token(void *user, const lfm2_generated_token *token)
 {
     (void)user;
-    fwrite(piece->text, 1, piece->len, stdout);
+    fwrite(token->text, 1, token->len, stdout);
     return 0;
 }
 
-static int answer(lfm2_model *model, const char *question)
+static int answer(lfm2_model *model, const char *messages)
 {
-    lfm2_message message = {"user", question, strlen(question)};
     int32_t ids[PROMPT_TOKENS];
     size_t n_ids = 0;
     lfm2_session *session = NULL;
     lfm2_sampler *sampler = NULL;
+    lfm2_chat_options chat;
     lfm2_sampler_options sampling;
     lfm2_generate_options options;
 
-    lfm2_sampler_options_init(&sampling);
+    lfm2_chat_options_init(&chat, sizeof chat);
+    chat.flags = LFM2_CHAT_GENERATION_PROMPT;
+    lfm2_sampler_options_init(&sampling, sizeof sampling, model);
     sampling.temperature = 0.0f;
-    lfm2_generate_options_init(&options);
+    lfm2_generate_options_init(&options, sizeof options);
     options.max_tokens = 24;
-    options.callback = print_piece;
+    options.callback = print_token;
 
     int status = 0;
-    if (lfm2_chat_tokenize(model, &message, 1, NULL, 0, LFM2_CHAT_GENERATION_PROMPT, ids,
-                           PROMPT_TOKENS, &n_ids) != LFM2_OK ||
+    if (lfm2_chat_tokenize(model, messages, strlen(messages), &chat, ids, PROMPT_TOKENS, &n_ids) !=
+            LFM2_OK ||
         lfm2_session_create(model, NULL, &session) != LFM2_OK ||
         lfm2_sampler_create(model, &sampling, &sampler) != LFM2_OK ||
         lfm2_generate(session, sampler, ids, n_ids, &options, NULL) != LFM2_OK) {
@@ -59,7 +61,7 @@ int main(int argc, char **argv)
     lfm2_model *model = NULL;
 
     printf("version %s\n", lfm2_version());
-    lfm2_runtime_options_init(&options);
+    lfm2_runtime_options_init(&options, sizeof options);
     options.n_threads = 2;
     if (lfm2_runtime_create(&options, &runtime) != LFM2_OK) {
         return fail("runtime");
@@ -71,7 +73,8 @@ int main(int argc, char **argv)
     }
     if (status == 0 && argc > 1) {
         status = lfm2_model_load(runtime, argv[1], NULL, &model) == LFM2_OK
-                     ? answer(model, "What is the capital of France?")
+                     ? answer(model, "[{\"role\": \"user\", "
+                                     "\"content\": \"What is the capital of France?\"}]")
                      : fail(argv[1]);
     }
     lfm2_model_free(model);

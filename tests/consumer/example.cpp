@@ -30,29 +30,31 @@ void check(std::int32_t status)
     }
 }
 
-std::vector<std::int32_t> chat_ids(const Model &model, const std::string &question)
+std::vector<std::int32_t> chat_ids(const Model &model, const std::string &messages)
 {
-    lfm2_message message = {"user", question.data(), question.size()};
+    lfm2_chat_options options;
+    lfm2_chat_options_init(&options, sizeof options);
+    options.flags = LFM2_CHAT_GENERATION_PROMPT;
     std::size_t n = 0;
-    std::int32_t status = lfm2_chat_tokenize(model.get(), &message, 1, nullptr, 0,
-                                             LFM2_CHAT_GENERATION_PROMPT, nullptr, 0, &n);
+    std::int32_t status =
+        lfm2_chat_tokenize(model.get(), messages.data(), messages.size(), &options, nullptr, 0, &n);
     if (status != LFM2_E_BUFFER) {
         check(status);
     }
     std::vector<std::int32_t> ids(n);
-    check(lfm2_chat_tokenize(model.get(), &message, 1, nullptr, 0, LFM2_CHAT_GENERATION_PROMPT,
-                             ids.data(), ids.size(), &n));
+    check(lfm2_chat_tokenize(model.get(), messages.data(), messages.size(), &options, ids.data(),
+                             ids.size(), &n));
     return ids;
 }
 
-std::string answer(const Model &model, const std::string &question)
+std::string answer(const Model &model, const std::string &messages)
 {
     lfm2_session *raw_session = nullptr;
     check(lfm2_session_create(model.get(), nullptr, &raw_session));
     Session session(raw_session);
 
     lfm2_sampler_options sampling;
-    lfm2_sampler_options_init(&sampling);
+    lfm2_sampler_options_init(&sampling, sizeof sampling, model.get());
     sampling.temperature = 0.0f;
     lfm2_sampler *raw_sampler = nullptr;
     check(lfm2_sampler_create(model.get(), &sampling, &raw_sampler));
@@ -60,14 +62,14 @@ std::string answer(const Model &model, const std::string &question)
 
     std::string text;
     lfm2_generate_options options;
-    lfm2_generate_options_init(&options);
+    lfm2_generate_options_init(&options, sizeof options);
     options.max_tokens = 24;
-    options.callback = [](void *user, const lfm2_piece *piece) -> std::int32_t {
-        static_cast<std::string *>(user)->append(piece->text, piece->len);
+    options.callback = [](void *user, const lfm2_generated_token *token) -> std::int32_t {
+        static_cast<std::string *>(user)->append(token->text, token->len);
         return 0;
     };
     options.callback_user = &text;
-    std::vector<std::int32_t> ids = chat_ids(model, question);
+    std::vector<std::int32_t> ids = chat_ids(model, messages);
     check(lfm2_generate(session.get(), sampler.get(), ids.data(), ids.size(), &options, nullptr));
     return text;
 }
@@ -76,7 +78,7 @@ void run(const char *path)
 {
     std::printf("version %s\n", lfm2_version());
     lfm2_runtime_options options;
-    lfm2_runtime_options_init(&options);
+    lfm2_runtime_options_init(&options, sizeof options);
     options.n_threads = 2;
     lfm2_runtime *raw_runtime = nullptr;
     check(lfm2_runtime_create(&options, &raw_runtime));
@@ -89,7 +91,8 @@ void run(const char *path)
     if (path != nullptr) {
         check(lfm2_model_load(runtime.get(), path, nullptr, &raw_model));
         Model model(raw_model);
-        std::printf("%s\n", answer(model, "What is the capital of France?").c_str());
+        const char *messages = R"([{"role": "user", "content": "What is the capital of France?"}])";
+        std::printf("%s\n", answer(model, messages).c_str());
     }
 }
 

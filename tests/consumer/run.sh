@@ -86,7 +86,7 @@ for program in "$work"/pc_* "$work"/cmake/cmake_*_{shared,static}; do
     [ "$output" = "$expected" ] || fail "$name prints '$output', the first printed '$expected'"
     libraries=$(ldd "$program")
     if [[ $name == *_shared ]]; then
-        [[ $libraries == *"liblfm2.so.0 => $prefix"* ]] || fail "$name: not the installed library"
+        [[ $libraries == *"liblfm2.so.0.2 => $prefix"* ]] || fail "$name: not the installed library"
     elif [[ $libraries == *liblfm2* ]]; then
         fail "$name: linked to the shared library"
     fi

@@ -249,7 +249,7 @@ const char *lft_golden_gguf(const char *name, const char *type)
     if (access(path, F_OK) != 0) {
         lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
         lfm2_convert_options o;
-        lfm2_convert_options_init(&o);
+        lfm2_convert_options_init(&o, sizeof o);
         o.type = type;
         LFT_OK(lfm2_quantize(runtime, lft_golden_folder(name), path, &o));
         lfm2_runtime_free(runtime);
@@ -283,18 +283,29 @@ void lft_golden_free(lft_golden *golden)
 
 /* ---- Handles ---- */
 
+static _Thread_local char marked_error[1024];
+
+void lft_mark_error(void)
+{
+    snprintf(marked_error, sizeof marked_error, "%s", lfm2_last_error());
+}
+
 void lft_expect(int32_t status, int32_t expected, const char *what)
 {
     if (status != expected) {
         fail_msg("%s: %s, expected %s; last error: %s (%s)", what, lfm2_status_name(status),
                  lfm2_status_name(expected), lfm2_last_error(), lfm2_last_error_code());
     }
+    if (status == LFM2_OK && strcmp(marked_error, lfm2_last_error()) != 0) {
+        fail_msg("%s: a success that changed the last error from '%s' to '%s'", what, marked_error,
+                 lfm2_last_error());
+    }
 }
 
 lfm2_runtime *lft_runtime(int32_t n_threads, int32_t kernels, uint32_t disable)
 {
     lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     o.n_threads = n_threads;
     o.kernels = kernels;
     o.cpu_disable = disable;
@@ -311,7 +322,7 @@ const char *lft_tiny(const char *type)
     if (access(path, F_OK) != 0) {
         lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
         lfm2_convert_options o;
-        lfm2_convert_options_init(&o);
+        lfm2_convert_options_init(&o, sizeof o);
         o.type = type;
         LFT_OK(lfm2_synthesize(runtime, "tiny", 1, path, &o));
         lfm2_runtime_free(runtime);
@@ -329,7 +340,7 @@ lfm2_model *lft_load(lfm2_runtime *runtime, const char *path)
 lfm2_session *lft_session(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk, int32_t kv_type)
 {
     lfm2_session_options o;
-    lfm2_session_options_init(&o);
+    lfm2_session_options_init(&o, sizeof o);
     o.n_ctx = n_ctx;
     o.n_chunk = n_chunk;
     o.kv_type = kv_type;

@@ -5,7 +5,7 @@
 #ifndef LF_TESTS_MODELS_H
 #define LF_TESTS_MODELS_H
 
-#include "lfm2.h"
+#include "lfm2_tools.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -39,10 +39,16 @@ void lft_golden_free(lft_golden *golden);
 
 /* ---- Handles ---- */
 
-/* Fails the test, with the library's message, unless status is `expected`. */
+/* Fails the test, with the library's message, unless the call returns `expected`. A call that
+ * succeeds must leave lfm2_last_error alone, too. */
+void lft_mark_error(void);
 void lft_expect(int32_t status, int32_t expected, const char *what);
-#define LFT_OK(call)              lft_expect((call), LFM2_OK, #call)
-#define LFT_FAILS(call, expected) lft_expect((call), (expected), #call)
+#define LFT_FAILS(call, expected)                                                                  \
+    do {                                                                                           \
+        lft_mark_error();                                                                          \
+        lft_expect((call), (expected), #call);                                                     \
+    } while (0)
+#define LFT_OK(call) LFT_FAILS(call, LFM2_OK)
 
 /* kernels: LFM2_KERNELS_*; disable: LFM2_CPU_* bits. */
 lfm2_runtime *lft_runtime(int32_t n_threads, int32_t kernels, uint32_t disable);

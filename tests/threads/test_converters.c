@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#include "lfm2.h"
+#include "lfm2_tools.h"
 
 static lfm2_runtime *open_runtime(int32_t threads)
 {
     lfm2_runtime_options options;
-    lfm2_runtime_options_init(&options);
+    lfm2_runtime_options_init(&options, sizeof options);
     options.n_threads = threads;
     lfm2_runtime *runtime = NULL;
     LFT_OK(lfm2_runtime_create(&options, &runtime));
@@ -53,7 +53,7 @@ static void test_bytes(void **state)
     const char *want = lft_temp("want.gguf");
     const char *out = lft_temp("out.gguf");
     lfm2_convert_options options;
-    lfm2_convert_options_init(&options);
+    lfm2_convert_options_init(&options, sizeof options);
     lfm2_runtime *one = open_runtime(1);
     options.type = "f32";
     LFT_OK(lfm2_synthesize(one, "tiny", 3, full, &options));
@@ -91,7 +91,7 @@ static void test_refusal(void **state)
     assert_int_equal(fclose(f), 0);
     free(data);
     lfm2_convert_options options;
-    lfm2_convert_options_init(&options);
+    lfm2_convert_options_init(&options, sizeof options);
     options.type = "q4_k_m";
     for (int32_t n = 1; n <= 4; n++) {
         lfm2_runtime *runtime = open_runtime(n);

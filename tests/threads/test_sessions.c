@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lfm2.h"
+#include "lfm2_tools.h"
 
 enum { N_USERS = 4, N_PROMPT = 40, N_GENERATED = 12 };
 
@@ -44,7 +44,7 @@ static int setup(void **state)
     }
     snprintf(shared.path, sizeof shared.path, "%s/tiny.gguf", shared.folder);
     lfm2_runtime_options options;
-    lfm2_runtime_options_init(&options);
+    lfm2_runtime_options_init(&options, sizeof options);
     options.n_threads = 2; /* no more than most machines have: they stand by */
     if (lfm2_runtime_create(&options, &shared.runtime) != LFM2_OK) {
         return fail_setup("runtime");

@@ -48,7 +48,7 @@ static void *compute(void *argument)
 {
     user *u = argument;
     lfm2_session_options o;
-    lfm2_session_options_init(&o);
+    lfm2_session_options_init(&o, sizeof o);
     o.n_ctx = LONG + TAIL;
     o.n_chunk = u->n_chunk;
     lfm2_session *session = NULL;
@@ -154,7 +154,7 @@ static void test_lent_pool(void **state)
     lfm2_model_free(alone);
     for (int i = 0; i < 2; i++) {
         lfm2_runtime_options o;
-        lfm2_runtime_options_init(&o);
+        lfm2_runtime_options_init(&o, sizeof o);
         o.threadpool = pool;
         o.n_threads = 1; /* the pool's size counts */
         lfm2_runtime *runtime = NULL;
@@ -205,11 +205,12 @@ typedef struct writer {
 static void *write_text(void *argument)
 {
     writer *w = argument;
-    static const char text[] =
-        "Several threads, one tokenizer: caf\xC3\xA9 12345 \xF0\x9F\x98\x80 end.";
-    const lfm2_message message = {"user", text, sizeof text - 1};
+    static const char messages[] =
+        "[{\"role\": \"user\", \"content\": "
+        "\"Several threads, one tokenizer: caf\xC3\xA9 12345 \xF0\x9F\x98\x80 end.\"}]";
     for (int i = 0; i < 10; i++) {
-        NOTE(w, lfm2_chat_tokenize(w->model, &message, 1, NULL, 0, 0, w->ids, 256, &w->n));
+        NOTE(w, lfm2_chat_tokenize(w->model, messages, sizeof messages - 1, NULL, w->ids, 256,
+                                   &w->n));
         NOTE(w, lfm2_detokenize(w->model, w->ids, w->n, 0, w->text, sizeof w->text, &w->len));
         lfm2_decoder *d = NULL;
         NOTE(w, lfm2_decoder_create(w->model, 0, &d));
@@ -268,7 +269,7 @@ typedef struct canceller {
     int calls;
 } canceller;
 
-static int32_t count(void *argument, const lfm2_piece *piece)
+static int32_t count(void *argument, const lfm2_generated_token *piece)
 {
     canceller *c = argument;
     if (piece->id >= 0 && ++c->calls == 5) {
@@ -297,19 +298,22 @@ static void test_cancel_generation(void **state)
     pthread_t thread;
     start(&thread, cancel_once, &c);
     lfm2_generate_options o;
-    lfm2_generate_options_init(&o);
-    o.ignore_eos = 1;
+    lfm2_generate_options_init(&o, sizeof o);
+    o.flags = LFM2_GENERATE_IGNORE_EOS;
     o.callback = count;
     o.callback_user = &c;
     lfm2_generate_result result = {.size = sizeof result};
-    LFT_OK(lfm2_generate(c.session, sampler, (int32_t[]){1, 2, 3}, 3, &o, &result));
+    int32_t status = lfm2_generate(c.session, sampler, (int32_t[]){1, 2, 3}, 3, &o, &result);
     pthread_join(thread, NULL);
     /* It may have come after the last token; otherwise the text is cut. */
     if (result.finish == LFM2_FINISH_CANCELLED) {
+        assert_int_equal(status, LFM2_E_CANCELLED);
         assert_in_range(result.n_generated, 5, 3998);
         assert_int_equal(lfm2_session_length(c.session), 3 + result.n_generated);
     } else {
+        assert_int_equal(status, LFM2_OK);
         assert_int_equal(result.finish, LFM2_FINISH_CONTEXT);
+        assert_true(result.excluded_id >= 0);
     }
     assert_true(c.calls >= 5);
     sem_destroy(&c.seen);

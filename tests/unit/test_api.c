@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The border: argument checks, option structs of older and newer callers, errors, and an allocator
- * that fails at every single call. */
+/* Argument checks and errors of every call, and an allocator that fails at every single call. */
 #include "support/models.h"
 
 #include "model/model.h"
@@ -34,131 +33,14 @@ static void test_status(void **state)
     assert_string_equal(lfm2_status_name(14), "LFM2_E_?");
     assert_string_equal(lfm2_status_name(-1), "LFM2_E_?");
     assert_string_equal(lfm2_status_name(INT32_MIN), "LFM2_E_?");
-    assert_string_equal(lfm2_version(), "0.1.0");
+    assert_string_equal(lfm2_version(), "0.2.0");
+    assert_string_equal(LFM2_VERSION_STRING, "0.2.0");
+    assert_int_equal(lfm2_version_number(), LFM2_VERSION_NUMBER);
+    assert_int_equal(LFM2_VERSION_NUMBER,
+                     LFM2_VERSION_MAJOR * 1000000 + LFM2_VERSION_MINOR * 1000 + LFM2_VERSION_PATCH);
     LFT_FAILS(lfm2_model_load(NULL, "x", NULL, &model), LFM2_E_ARGUMENT);
     assert_string_equal(lfm2_last_error(), "runtime is NULL");
     assert_string_equal(lfm2_last_error_code(), "argument.null");
-}
-
-/* ---- Option structs ---- */
-
-/* Larger than any option or result struct, followed by a field that this version does not know. */
-typedef union newer {
-    size_t size;
-    lfm2_runtime_options runtime;
-    lfm2_model_options model;
-    lfm2_session_options session;
-    lfm2_sampler_options sampler;
-    lfm2_generate_options generate;
-    lfm2_convert_options convert;
-    unsigned char bytes[512];
-} newer;
-
-static void test_newer_callers(void **state)
-{
-    (void)state;
-    newer o;
-    memset(&o, 0xEE, sizeof o);
-    lfm2_runtime_options_init(&o.runtime);
-    o.size = sizeof o;
-    o.runtime.n_threads = 2;
-    lfm2_runtime *r = NULL;
-    LFT_OK(lfm2_runtime_create(&o.runtime, &r));
-    assert_int_equal(lfm2_runtime_threads(r), 2);
-    lfm2_runtime_free(r);
-
-    memset(&o, 0xEE, sizeof o);
-    lfm2_model_options_init(&o.model);
-    o.size = sizeof o;
-    o.model.mode = LFM2_LOAD_TOKENIZER;
-    lfm2_model *m = NULL;
-    LFT_OK(lfm2_model_load(runtime, lft_tiny("q4_0"), &o.model, &m));
-    lfm2_model_free(m);
-
-    memset(&o, 0xEE, sizeof o);
-    lfm2_session_options_init(&o.session);
-    o.size = sizeof o;
-    o.session.n_ctx = 33;
-    lfm2_session *s = NULL;
-    LFT_OK(lfm2_session_create(model, &o.session, &s));
-    assert_int_equal(lfm2_session_capacity(s), 33);
-
-    memset(&o, 0xEE, sizeof o);
-    lfm2_sampler_options_init(&o.sampler);
-    o.size = sizeof o;
-    lfm2_sampler *sampler = NULL;
-    LFT_OK(lfm2_sampler_create(model, &o.sampler, &sampler));
-
-    memset(&o, 0xEE, sizeof o);
-    lfm2_generate_options_init(&o.generate);
-    o.size = sizeof o;
-    o.generate.max_tokens = 2;
-    o.generate.ignore_eos = 1;
-    lfm2_generate_result result = {.size = sizeof result};
-    LFT_OK(lfm2_generate(s, sampler, (int32_t[]){1, 2}, 2, &o.generate, &result));
-    assert_int_equal(result.n_generated, 2);
-    lfm2_sampler_free(sampler);
-    lfm2_session_free(s);
-}
-
-/* A size that no version of the library ever wrote: the init function was forgotten. */
-static void test_forgotten_init(void **state)
-{
-    (void)state;
-    newer zero;
-    memset(&zero, 0, sizeof zero);
-    lfm2_runtime *r = NULL;
-    lfm2_model *m = NULL;
-    lfm2_session *s = NULL;
-    lfm2_sampler *sampler = NULL;
-    LFT_FAILS(lfm2_runtime_create(&zero.runtime, &r), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_model_load(runtime, "x", &zero.model, &m), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_session_create(model, &zero.session, &s), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_sampler_create(model, &zero.sampler, &sampler), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_synthesize(runtime, "tiny", 1, "x", &zero.convert), LFM2_E_ARGUMENT);
-    assert_string_equal(lfm2_last_error_code(), "argument.size");
-    assert_true(r == NULL && m == NULL && s == NULL && sampler == NULL);
-    lfm2_runtime_options_init(NULL);
-    lfm2_model_options_init(NULL);
-    lfm2_sampler_options_init(NULL);
-    lfm2_generate_options_init(NULL);
-    lfm2_convert_options_init(NULL);
-}
-
-/* Results are written as far as the caller's version of the struct reaches, and no further. */
-static void test_result_sizes(void **state)
-{
-    (void)state;
-    union {
-        lfm2_model_info info;
-        unsigned char bytes[sizeof(lfm2_model_info) + 64];
-    } u;
-    lfm2_model_info whole = {.size = sizeof whole};
-    LFT_OK(lfm2_model_get_info(model, &whole));
-
-    memset(&u, 0xEE, sizeof u);
-    u.info.size = offsetof(lfm2_model_info, n_vocab);
-    LFT_OK(lfm2_model_get_info(model, &u.info));
-    assert_int_equal(u.info.size, offsetof(lfm2_model_info, n_vocab));
-    assert_memory_equal(u.bytes + sizeof(size_t), (unsigned char *)&whole + sizeof(size_t),
-                        offsetof(lfm2_model_info, n_vocab) - sizeof(size_t));
-    for (size_t i = offsetof(lfm2_model_info, n_vocab); i < sizeof u; i++) {
-        assert_int_equal(u.bytes[i], 0xEE);
-    }
-
-    memset(&u, 0xEE, sizeof u);
-    u.info.size = sizeof u; /* a newer caller: what we do not know is left alone */
-    LFT_OK(lfm2_model_get_info(model, &u.info));
-    assert_int_equal(u.info.size, sizeof u);
-    assert_int_equal(u.info.n_vocab, whole.n_vocab);
-    for (size_t i = sizeof(lfm2_model_info); i < sizeof u; i++) {
-        assert_int_equal(u.bytes[i], 0xEE);
-    }
-
-    u.info.size = 0;
-    LFT_FAILS(lfm2_model_get_info(model, &u.info), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_model_get_info(model, NULL), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_model_get_info(NULL, &whole), LFM2_E_ARGUMENT);
 }
 
 /* ---- Runtime ---- */
@@ -174,7 +56,7 @@ static void test_runtime(void **state)
 {
     (void)state;
     lfm2_runtime_options o, bad;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     LFT_FAILS(lfm2_runtime_create(&o, NULL), LFM2_E_ARGUMENT);
     bad = o;
     bad.n_threads = -1;
@@ -192,6 +74,15 @@ static void test_runtime(void **state)
     refuse_runtime(&bad);
     bad.kernels = -1;
     refuse_runtime(&bad);
+    bad = o;
+    bad.log_level = LFM2_LOG_DEBUG + 1;
+    refuse_runtime(&bad);
+    bad.log_level = -1;
+    refuse_runtime(&bad);
+    bad = o;
+    bad.cpu_disable = 1u << 20;
+    refuse_runtime(&bad);
+    assert_string_equal(lfm2_last_error_code(), "argument.flags");
 
     lfm2_runtime *r = NULL;
     LFT_OK(lfm2_runtime_create(NULL, &r));
@@ -201,9 +92,8 @@ static void test_runtime(void **state)
     o.cpu_disable = LFM2_CPU_AVX2;
     LFT_OK(lfm2_runtime_create(&o, &r));
     assert_int_equal(lfm2_runtime_cpu(r) & ~cpu, 0);
-    assert_int_equal(lfm2_runtime_cpu(r) &
-                         (LFM2_CPU_AVX2 | LFM2_CPU_AVXVNNI | LFM2_CPU_AVX512 | LFM2_CPU_AVX512VNNI |
-                          LFM2_CPU_AVX512BF16 | LFM2_CPU_ZEN | LFM2_CPU_ZEN4),
+    assert_int_equal(lfm2_runtime_cpu(r) & (LFM2_CPU_AVX2 | LFM2_CPU_AVXVNNI | LFM2_CPU_AVX512 |
+                                            LFM2_CPU_AVX512VNNI | LFM2_CPU_AVX512BF16),
                      0);
     lfm2_runtime_free(r);
     o.cpu_disable = LFM2_CPU_ALL;
@@ -241,7 +131,7 @@ static void test_load(void **state)
     LFT_FAILS(lfm2_model_load(runtime, lft_temp("none.gguf"), NULL, &m), LFM2_E_IO);
     assert_non_null(strstr(lfm2_last_error(), "none.gguf"));
     lfm2_model_options o;
-    lfm2_model_options_init(&o);
+    lfm2_model_options_init(&o, sizeof o);
     o.mode = 3;
     LFT_FAILS(lfm2_model_load(runtime, path, &o, &m), LFM2_E_ARGUMENT);
     o.mode = -1;
@@ -251,7 +141,7 @@ static void test_load(void **state)
     LFT_FAILS(lfm2_model_load(runtime, path, &o, &m), LFM2_E_ARGUMENT);
     assert_null(m);
 
-    lfm2_model_options_init(&o);
+    lfm2_model_options_init(&o, sizeof o);
     progress p = {0};
     o.progress = watch;
     o.progress_user = &p;
@@ -351,7 +241,7 @@ static void test_token_cost(void **state)
 
     /* The same before anything is packed; nothing is known of a tokenizer. */
     lfm2_model_options o;
-    lfm2_model_options_init(&o);
+    lfm2_model_options_init(&o, sizeof o);
     o.mode = LFM2_LOAD_INSPECT;
     LFT_OK(lfm2_model_load(scalar, lft_tiny("f32"), &o, &m));
     LFT_OK(lfm2_model_get_info(m, &i));
@@ -437,35 +327,52 @@ static void test_text(void **state)
     lfm2_decoder_free(NULL);
 }
 
+static const char HELLO[] = "[{\"role\": \"user\", \"content\": \"Hi\"}]";
+enum { HELLO_LEN = sizeof HELLO - 1 };
+
 static void test_chat(void **state)
 {
     (void)state;
-    const lfm2_message messages[] = {{"user", "Hi", 2}};
+    lfm2_chat_options o;
+    lfm2_chat_options_init(&o, sizeof o);
+    o.flags = LFM2_CHAT_GENERATION_PROMPT;
     char text[256];
     size_t len = 0;
-    LFT_OK(lfm2_chat_render(runtime, messages, 1, NULL, 0, LFM2_CHAT_GENERATION_PROMPT, text,
-                            sizeof text, &len));
-    assert_int_equal(len, strlen("<|startoftext|><|im_start|>user\nHi<|im_end|>\n"
-                                 "<|im_start|>assistant\n"));
+    LFT_OK(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, sizeof text, &len));
+    const char *want = "<|startoftext|><|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+    assert_int_equal(len, strlen(want));
+    assert_memory_equal(text, want, len);
     size_t again = 0;
-    LFT_FAILS(lfm2_chat_render(runtime, messages, 1, NULL, 0, LFM2_CHAT_GENERATION_PROMPT, NULL, 0,
-                               &again),
-              LFM2_E_BUFFER);
+    LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, NULL, 0, &again), LFM2_E_BUFFER);
     assert_int_equal(again, len);
+    memset(text, 'x', sizeof text);
+    LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, 20, &again), LFM2_E_BUFFER);
+    assert_memory_equal(text, want, 20);
+    assert_int_equal(text[20], 'x');
     int32_t ids[64];
     size_t n = 0;
-    LFT_OK(lfm2_chat_tokenize(model, messages, 1, NULL, 0, 0, ids, 64, &n));
+    LFT_OK(lfm2_chat_tokenize(model, HELLO, HELLO_LEN, NULL, ids, 64, &n));
     assert_true(n > 4);
-    LFT_FAILS(lfm2_chat_render(runtime, NULL, 1, NULL, 0, 0, text, 256, &len), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_chat_render(NULL, messages, 1, NULL, 0, 0, text, 256, &len), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_chat_render(runtime, messages, 1, NULL, 0, 0, text, 256, NULL), LFM2_E_ARGUMENT);
-    const lfm2_message bad[] = {{NULL, "Hi", 2}, {"user", NULL, 2}, {"nobody", "Hi", 2}};
-    for (int i = 0; i < 3; i++) {
-        LFT_FAILS(lfm2_chat_render(runtime, &bad[i], 1, NULL, 0, 0, text, 256, &len),
-                  LFM2_E_ARGUMENT);
-        LFT_FAILS(lfm2_chat_tokenize(model, &bad[i], 1, NULL, 0, 0, ids, 64, &n), LFM2_E_ARGUMENT);
-    }
-    LFT_FAILS(lfm2_chat_render(runtime, messages, 1, "[{", 2, 0, text, 256, &len), LFM2_E_TEXT);
+    LFT_FAILS(lfm2_chat_render(model, NULL, 1, NULL, text, 256, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_chat_render(NULL, HELLO, HELLO_LEN, NULL, text, 256, &len), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, NULL, text, 256, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_chat_tokenize(model, HELLO, HELLO_LEN, NULL, NULL, 64, &n), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_chat_tokenize(model, HELLO, HELLO_LEN, NULL, ids, 64, NULL), LFM2_E_ARGUMENT);
+    static const char nobody[] = "[{\"role\": \"nobody\", \"content\": \"Hi\"}]";
+    LFT_FAILS(lfm2_chat_render(model, nobody, sizeof nobody - 1, NULL, text, 256, &len),
+              LFM2_E_UNSUPPORTED);
+    LFT_FAILS(lfm2_chat_tokenize(model, nobody, sizeof nobody - 1, NULL, ids, 64, &n),
+              LFM2_E_UNSUPPORTED);
+    o.tools_len = 2;
+    LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, 256, &len), LFM2_E_ARGUMENT);
+    o.tools = "[{";
+    LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, 256, &len), LFM2_E_TEXT);
+    o.tools_len = 0;
+    o.flags = 4;
+    LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, 256, &len), LFM2_E_ARGUMENT);
+    o.flags = 0;
+    o.reserved = 1;
+    LFT_FAILS(lfm2_chat_tokenize(model, HELLO, HELLO_LEN, &o, ids, 64, &n), LFM2_E_ARGUMENT);
 }
 
 /* A model without a tokenizer says so. */
@@ -477,15 +384,17 @@ static void test_no_text(void **state)
     size_t n = 0;
     char text[8];
     lfm2_decoder *d = NULL;
-    const lfm2_message message = {"user", "Hi", 2};
     LFT_FAILS(lfm2_tokenize(m, "a", 1, 0, ids, 8, &n), LFM2_E_STATE);
     LFT_FAILS(lfm2_detokenize(m, ids, 0, 0, text, 8, &n), LFM2_E_STATE);
     LFT_FAILS(lfm2_token_get(m, 1, NULL, NULL, NULL), LFM2_E_STATE);
     LFT_FAILS(lfm2_decoder_create(m, 0, &d), LFM2_E_STATE);
-    LFT_FAILS(lfm2_chat_tokenize(m, &message, 1, NULL, 0, 0, ids, 8, &n), LFM2_E_STATE);
+    LFT_FAILS(lfm2_chat_tokenize(m, HELLO, HELLO_LEN, NULL, ids, 8, &n), LFM2_E_STATE);
+    size_t len = 0;
+    char rendered[64];
+    LFT_OK(lfm2_chat_render(m, HELLO, HELLO_LEN, NULL, rendered, sizeof rendered, &len));
     lfm2_model_free(m);
     lfm2_model_options o;
-    lfm2_model_options_init(&o);
+    lfm2_model_options_init(&o, sizeof o);
     o.mode = LFM2_LOAD_TOKENIZER;
     m = NULL;
     LFT_FAILS(lfm2_model_load(runtime, lft_golden_folder("dense-plain"), &o, &m), LFM2_E_STATE);
@@ -523,7 +432,7 @@ static void test_machine(void **state)
     (void)state;
     lft_memory memory = {0};
     lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     o.n_threads = 2;
     o.alloc = lft_memory_alloc;
     o.free = lft_memory_free;
@@ -577,7 +486,7 @@ static void test_machine(void **state)
     const int32_t modes[] = {LFM2_LOAD_INSPECT, LFM2_LOAD_TOKENIZER};
     for (size_t i = 0; i < 2; i++) {
         lfm2_model_options mo;
-        lfm2_model_options_init(&mo);
+        lfm2_model_options_init(&mo, sizeof mo);
         mo.mode = modes[i];
         LFT_OK(lfm2_model_load(r, lft_tiny("q4_0"), &mo, &m));
         LFT_FAILS(lfm2_model_read_bench(m, 0, &rate), LFM2_E_STATE);
@@ -594,7 +503,7 @@ static void test_machine(void **state)
 static int32_t whole_program(lft_memory *memory, const char *path)
 {
     lfm2_runtime_options ro;
-    lfm2_runtime_options_init(&ro);
+    lfm2_runtime_options_init(&ro, sizeof ro);
     ro.n_threads = 1;
     ro.alloc = lft_memory_alloc;
     ro.free = lft_memory_free;
@@ -605,24 +514,32 @@ static int32_t whole_program(lft_memory *memory, const char *path)
     lfm2_sampler *sampler = NULL;
     lfm2_decoder *decoder = NULL;
     static const char *const stop = "\n\n\n";
-    static const lfm2_logit_bias bias = {3, 1};
-    const lfm2_message messages[] = {{"system", "Be brief.", 9}, {"user", "Say hello.", 10}};
+    static const int32_t bias_id = 3;
+    static const float bias_value = 1;
+    static const char messages[] = "[{\"role\": \"system\", \"content\": \"Be brief.\"},"
+                                   "{\"role\": \"user\", \"content\": \"Say hello.\"}]";
     static const char tools[] = "[{\"name\": \"f\", \"n\": [1, 2.5, null, true]}]";
     int32_t ids[128];
     size_t n = 0;
     lfm2_session_options so;
-    lfm2_session_options_init(&so);
+    lfm2_session_options_init(&so, sizeof so);
     so.n_ctx = 160;
     so.n_chunk = 64;
     lfm2_sampler_options po;
-    lfm2_sampler_options_init(&po);
-    po.logit_bias = &bias;
-    po.n_logit_bias = 1;
+    lfm2_sampler_options_init(&po, sizeof po, NULL);
+    po.bias_ids = &bias_id;
+    po.bias_values = &bias_value;
+    po.n_bias = 1;
     po.penalty_last_n = 64;
+    lfm2_chat_options co;
+    lfm2_chat_options_init(&co, sizeof co);
+    co.tools = tools;
+    co.tools_len = sizeof tools - 1;
+    co.flags = LFM2_CHAT_GENERATION_PROMPT;
     lfm2_generate_options go;
-    lfm2_generate_options_init(&go);
+    lfm2_generate_options_init(&go, sizeof go);
     go.max_tokens = 3;
-    go.ignore_eos = 1;
+    go.flags = LFM2_GENERATE_IGNORE_EOS;
     go.stop_strings = &stop;
     go.n_stop_strings = 1;
     int32_t status = lfm2_runtime_create(&ro, &r);
@@ -630,9 +547,9 @@ static int32_t whole_program(lft_memory *memory, const char *path)
     status = status != LFM2_OK ? status : lfm2_session_create(m, &so, &s);
     status = status != LFM2_OK ? status : lfm2_sampler_create(m, &po, &sampler);
     status = status != LFM2_OK ? status : lfm2_decoder_create(m, 0, &decoder);
-    status = status != LFM2_OK ? status
-                               : lfm2_chat_tokenize(m, messages, 2, tools, sizeof tools - 1,
-                                                    LFM2_CHAT_GENERATION_PROMPT, ids, 128, &n);
+    status = status != LFM2_OK
+                 ? status
+                 : lfm2_chat_tokenize(m, messages, sizeof messages - 1, &co, ids, 128, &n);
     status = status != LFM2_OK ? status : lfm2_generate(s, sampler, ids, n, &go, NULL);
     lfm2_runtime_free(r); /* any order will do */
     lfm2_model_free(m);
@@ -694,13 +611,17 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),         cmocka_unit_test(test_newer_callers),
-        cmocka_unit_test(test_forgotten_init), cmocka_unit_test(test_result_sizes),
-        cmocka_unit_test(test_runtime),        cmocka_unit_test(test_load),
-        cmocka_unit_test(test_info),           cmocka_unit_test(test_text),
-        cmocka_unit_test(test_chat),           cmocka_unit_test(test_no_text),
-        cmocka_unit_test(test_kernels),        cmocka_unit_test(test_machine),
-        cmocka_unit_test(test_token_cost),     cmocka_unit_test(test_failing_allocator),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_runtime),
+        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_info),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_chat),
+        cmocka_unit_test(test_no_text),
+        cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_token_cost),
+        cmocka_unit_test(test_failing_allocator),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

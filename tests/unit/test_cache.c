@@ -35,7 +35,7 @@ static void copy_file(const char *from, const char *to)
 static lfm2_model *load(lfm2_runtime *runtime, const char *path, const char *cache, int32_t mode)
 {
     lfm2_model_options options;
-    lfm2_model_options_init(&options);
+    lfm2_model_options_init(&options, sizeof options);
     options.cache = mode;
     options.cache_path = cache;
     lfm2_model *model = NULL;
@@ -153,7 +153,7 @@ static void other_weights(void **state)
     assert_int_equal(stat(path, &st), 0);
     struct timespec times[2] = {st.st_atim, st.st_mtim};
     lfm2_convert_options options;
-    lfm2_convert_options_init(&options);
+    lfm2_convert_options_init(&options, sizeof options);
     LFT_OK(lfm2_synthesize(runtime, "tiny", 99, path, &options));
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     assert_false(used(runtime, path, NULL));
@@ -220,7 +220,7 @@ static void verified(void **state)
     write_file(bad, data, size);
     free(data);
     lfm2_model_options options;
-    lfm2_model_options_init(&options);
+    lfm2_model_options_init(&options, sizeof options);
     options.cache = LFM2_CACHE_VERIFY;
     options.cache_path = bad;
     lfm2_model *model = NULL;
@@ -239,7 +239,7 @@ static void cannot_be_written(void **state)
     LFT_FAILS(lfm2_model_save_cache(NULL, NULL), LFM2_E_ARGUMENT);
     lfm2_model_free(model);
     lfm2_model_options options;
-    lfm2_model_options_init(&options);
+    lfm2_model_options_init(&options, sizeof options);
     options.mode = LFM2_LOAD_INSPECT;
     LFT_OK(lfm2_model_load(runtime, lft_tiny("q4_0"), &options, &model));
     LFT_FAILS(lfm2_model_save_cache(model, NULL), LFM2_E_STATE);

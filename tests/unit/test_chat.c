@@ -2,6 +2,7 @@
 /* The chat format against Hugging Face's rendering (golden/text/chat.jsonl), and its errors. */
 #include "common/json.h"
 #include "support/counting_alloc.h"
+#include "support/messages.h"
 #include "support/text_vocab.h"
 #include "text/chat.h"
 
@@ -34,12 +35,14 @@ static char *text_of(const lf_chat *chat)
 
 static void replay_one(const lf_tokenizer *t, const lf_json *line, size_t number)
 {
-    lfm2_message messages[MAX_MESSAGES];
+    lft_message messages[MAX_MESSAGES];
     size_t n = 0;
     for (const lf_json *m = lf_json_get(line, "m")->child; m != NULL; m = m->next) {
         assert_true(n < MAX_MESSAGES);
-        messages[n++] = (lfm2_message){m->child->text, m->child->next->text, m->child->next->len};
+        messages[n++] = (lft_message){m->child->text, m->child->next->text, m->child->next->len};
     }
+    size_t json_len = 0;
+    char *json = lft_messages_json(messages, n, &json_len);
     const lf_json *tools = lf_json_get(line, "t");
     const char *tools_text = tools->kind == LF_JSON_STRING ? tools->text : NULL;
     uint32_t flags = lf_json_get(line, "g")->kind == LF_JSON_TRUE ? LFM2_CHAT_GENERATION_PROMPT : 0;
@@ -47,8 +50,11 @@ static void replay_one(const lf_tokenizer *t, const lf_json *line, size_t number
     lf_alloc alloc = lf_alloc_default();
     for (int no_bos = 0; no_bos < 2; no_bos++) {
         lf_chat chat;
-        int32_t status = lf_chat_build(&alloc, messages, n, tools_text, tools->len,
-                                       flags | (no_bos ? LFM2_CHAT_NO_BOS : 0), &chat);
+        lfm2_chat_options o = {.size = sizeof o,
+                               .tools = tools_text,
+                               .tools_len = tools->len,
+                               .flags = flags | (no_bos ? LFM2_CHAT_NO_BOS : 0)};
+        int32_t status = lf_chat_build(&alloc, json, json_len, &o, &chat);
         if (status != LFM2_OK) {
             fail_msg("line %zu: %s", number, lf_fail_text());
         }
@@ -73,6 +79,7 @@ static void replay_one(const lf_tokenizer *t, const lf_json *line, size_t number
         }
         lf_chat_free(&chat);
     }
+    free(json);
 }
 
 static void replay(void **state)
@@ -107,18 +114,25 @@ static void replay(void **state)
 
 /* ---- By hand ---- */
 
-static lfm2_message message(const char *role, const char *content)
+static lft_message message(const char *role, const char *content)
 {
-    return (lfm2_message){role, content, strlen(content)};
+    return (lft_message){role, content, strlen(content)};
 }
 
-static void check(const lfm2_message *messages, size_t n, const char *tools, uint32_t flags,
-                  const char *want)
+static lfm2_chat_options options_of(const char *tools, uint32_t flags)
+{
+    return (lfm2_chat_options){.size = sizeof(lfm2_chat_options),
+                               .tools = tools,
+                               .tools_len = tools != NULL ? strlen(tools) : 0,
+                               .flags = flags};
+}
+
+static void check_json(const char *json, const char *tools, uint32_t flags, const char *want)
 {
     lf_alloc alloc = lf_alloc_default();
     lf_chat chat;
-    int32_t status =
-        lf_chat_build(&alloc, messages, n, tools, tools ? strlen(tools) : 0, flags, &chat);
+    lfm2_chat_options o = options_of(tools, flags);
+    int32_t status = lf_chat_build(&alloc, json, strlen(json), &o, &chat);
     if (status != LFM2_OK) {
         fail_msg("%s", lf_fail_text());
     }
@@ -129,11 +143,19 @@ static void check(const lfm2_message *messages, size_t n, const char *tools, uin
     lf_chat_free(&chat);
 }
 
+static void check(const lft_message *messages, size_t n, const char *tools, uint32_t flags,
+                  const char *want)
+{
+    char *json = lft_messages_json(messages, n, NULL);
+    check_json(json, tools, flags, want);
+    free(json);
+}
+
 static void by_hand(void **state)
 {
     (void)state;
-    lfm2_message m[] = {message("system", "S"), message("user", "U"), message("system", ""),
-                        message("tool", "T")};
+    lft_message m[] = {message("system", "S"), message("user", "U"), message("system", ""),
+                       message("tool", "T")};
     check(m, 0, NULL, 0, "<|startoftext|>");
     check(NULL, 0, NULL, LFM2_CHAT_NO_BOS, "");
     check(m, 1, NULL, 0, "<|startoftext|><|im_start|>system\nS<|im_end|>\n");
@@ -153,6 +175,11 @@ static void by_hand(void **state)
           "\xC3\xA9, [1.50e+2, \"\xC3\xA9\\u001f/\"]]<|tool_list_end|><|im_end|>\n");
     check(m, 1, "[]", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
     check(m, 1, "", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
+    /* JSON's freedom: order of members, white space, escapes, empty content. */
+    check_json(" [ { \"content\" : \"\\u0055\\n\\ud83d\\ude00\" ,\n\"role\":\"us\\u0065r\"} ] ",
+               NULL, LFM2_CHAT_NO_BOS, "<|im_start|>user\nU\n\xF0\x9F\x98\x80<|im_end|>\n");
+    check_json("[{\"role\":\"user\",\"content\":\"\"}]", NULL, LFM2_CHAT_NO_BOS,
+               "<|im_start|>user\n<|im_end|>\n");
 }
 
 static void special_spans(void **state)
@@ -161,12 +188,16 @@ static void special_spans(void **state)
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
     lf_alloc alloc = lf_alloc_default();
     for (size_t r = 0; r < 4; r++) {
-        lfm2_message m = message(roles[r], "CONTENT");
+        lft_message m = message(roles[r], "CONTENT");
+        size_t len = 0;
+        char *json = lft_messages_json(&m, 1, &len);
         lf_chat chat;
-        assert_int_equal(lf_chat_build(&alloc, &m, 1, "[{}]", 4, 0, &chat), LFM2_OK);
+        lfm2_chat_options o = options_of("[{}]", 0);
+        assert_int_equal(lf_chat_build(&alloc, json, len, &o, &chat), LFM2_OK);
+        free(json); /* the spans do not point into it */
         size_t seen = 0;
         for (size_t i = 0; i < chat.n_spans; i++) {
-            bool content = chat.spans[i].text == m.content;
+            bool content = chat.spans[i].len == 7 && memcmp(chat.spans[i].text, "CONTENT", 7) == 0;
             seen += content;
             assert_int_equal(chat.spans[i].special, !content || r == 0 || r == 2);
         }
@@ -175,14 +206,14 @@ static void special_spans(void **state)
     }
 }
 
-static void check_error(const lfm2_message *messages, size_t n, const char *tools, int32_t status,
-                        const char *code, const char *part)
+static void check_error(const char *json, const char *tools, int32_t status, const char *code,
+                        const char *part)
 {
     counting_alloc counter;
     lf_alloc alloc = counting_alloc_init(&counter);
     lf_chat chat;
-    assert_int_equal(lf_chat_build(&alloc, messages, n, tools, tools ? strlen(tools) : 0, 0, &chat),
-                     status);
+    lfm2_chat_options o = options_of(tools, 0);
+    assert_int_equal(lf_chat_build(&alloc, json, strlen(json), &o, &chat), status);
     if (code != NULL) {
         assert_string_equal(lf_fail_code(), code);
     }
@@ -193,30 +224,48 @@ static void check_error(const lfm2_message *messages, size_t n, const char *tool
     assert_int_equal(counter.live, 0);
 }
 
+#define USER(content) "{\"role\":\"user\",\"content\":" content "}"
+
 static void errors(void **state)
 {
     (void)state;
-    lfm2_message m[] = {message("user", "x"), message("User", "x"), message("", ""),
-                        {NULL, "x", 1},       {"user", NULL, 1},    {"user", NULL, 0}};
-    check_error(m, 2, NULL, LFM2_E_ARGUMENT, "chat.role", "message 1: role 'User'");
-    check_error(m + 1, 1, NULL, LFM2_E_ARGUMENT, "chat.role", "message 0: role 'User'");
-    check_error(m + 2, 1, NULL, LFM2_E_ARGUMENT, "chat.role", "message 0: role ''");
-    check_error(m + 3, 1, NULL, LFM2_E_ARGUMENT, "chat.role", "(NULL)");
-    check_error(m + 4, 1, NULL, LFM2_E_ARGUMENT, "chat.content", "message 0");
-    check_error(NULL, 1, NULL, LFM2_E_ARGUMENT, "chat.messages", "");
-    check_error(m, 1, "{}", LFM2_E_TEXT, "chat.tools", "not a JSON array");
-    check_error(m, 1, "  null", LFM2_E_TEXT, "chat.tools", "offset 2");
-    check_error(m, 1, "\"x\"", LFM2_E_TEXT, "chat.tools", "tools");
-    check_error(m, 1, "[{\"a\":1},]", LFM2_E_TEXT, NULL, "tools");
-    check_error(m, 1, "[1", LFM2_E_TEXT, NULL, "tools");
-    check(m + 5, 1, NULL, LFM2_CHAT_NO_BOS, "<|im_start|>user\n<|im_end|>\n");
+    const char *m = "[" USER("\"x\"") "]";
+    check_error("[" USER("\"x\"") ",{\"role\":\"User\",\"content\":\"x\"}]", NULL,
+                LFM2_E_UNSUPPORTED, "chat.role", "offset 39: message 1: role 'User'");
+    check_error("[{\"role\":\"\",\"content\":\"\"}]", NULL, LFM2_E_UNSUPPORTED, "chat.role",
+                "message 0: role ''");
+    check_error("[{\"role\":\"developer\",\"content\":\"\"}]", NULL, LFM2_E_UNSUPPORTED,
+                "chat.role", "role 'developer'");
+    check_error("[{\"content\":\"x\"}]", NULL, LFM2_E_TEXT, "chat.messages",
+                "message 0: 'role' is not a string");
+    check_error("[{\"role\":1,\"content\":\"x\"}]", NULL, LFM2_E_TEXT, "chat.messages", "offset 9");
+    check_error("[{\"role\":\"user\"}]", NULL, LFM2_E_TEXT, "chat.messages",
+                "'content' is missing");
+    check_error("[" USER("17") "]", NULL, LFM2_E_TEXT, "chat.messages",
+                "'content' is not a string");
+    check_error("[" USER("null") "]", NULL, LFM2_E_UNSUPPORTED, "chat.content", "is null");
+    check_error("[" USER("[]") "]", NULL, LFM2_E_UNSUPPORTED, "chat.content", "is an array");
+    check_error("[{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"1\"}]", NULL,
+                LFM2_E_UNSUPPORTED, "chat.member", "member 'tool_call_id'");
+    check_error("[7]", NULL, LFM2_E_TEXT, "chat.messages", "message 0: not a JSON object");
+    check_error("{}", NULL, LFM2_E_TEXT, "chat.messages", "not a JSON array");
+    check_error("", NULL, LFM2_E_TEXT, NULL, "messages");
+    check_error("[" USER("\"x\"") ",]", NULL, LFM2_E_TEXT, NULL, "messages");
+    check_error("[" USER("\"\xff\"") "]", NULL, LFM2_E_TEXT, NULL, "messages");
+    check_error("[{\"role\":\"user\",\"role\":\"user\",\"content\":\"x\"}]", NULL, LFM2_E_TEXT,
+                NULL, "messages");
+    check_error(m, "{}", LFM2_E_TEXT, "chat.tools", "not a JSON array");
+    check_error(m, "  null", LFM2_E_TEXT, "chat.tools", "offset 2");
+    check_error(m, "\"x\"", LFM2_E_TEXT, "chat.tools", "tools");
+    check_error(m, "[{\"a\":1},]", LFM2_E_TEXT, NULL, "tools");
+    check_error(m, "[1", LFM2_E_TEXT, NULL, "tools");
 }
 
 /* As deep as the parser lets through, and one deeper. */
 static void deep_tools(void **state)
 {
     (void)state;
-    lfm2_message m = message("user", "x");
+    const char *m = "[" USER("\"x\"") "]";
     for (size_t depth = LF_JSON_MAX_DEPTH - 2; depth <= LF_JSON_MAX_DEPTH + 2; depth++) {
         char tools[2 * LF_JSON_MAX_DEPTH + 8] = "";
         char want[2 * LF_JSON_MAX_DEPTH + 200] = "<|im_start|>system\nList of tools: "
@@ -227,7 +276,8 @@ static void deep_tools(void **state)
         strcat(want, "<|tool_list_end|><|im_end|>\n<|im_start|>user\nx<|im_end|>\n");
         lf_alloc alloc = lf_alloc_default();
         lf_chat chat;
-        int32_t status = lf_chat_build(&alloc, &m, 1, tools, 2 * depth, LFM2_CHAT_NO_BOS, &chat);
+        lfm2_chat_options o = options_of(tools, LFM2_CHAT_NO_BOS);
+        int32_t status = lf_chat_build(&alloc, m, strlen(m), &o, &chat);
         if (status == LFM2_OK) {
             assert_true(depth <= LF_JSON_MAX_DEPTH + 1);
             char *text = text_of(&chat);
@@ -249,14 +299,17 @@ static void without_memory(void **state)
     memcpy(big, "[{\"a\":[1,2,{\"b\":null}]},", 24);
     memset(big + 24, '1', 40000);
     big[sizeof big - 1] = ']';
-    lfm2_message m = message("user", "x");
+    const char *m = "[" USER("\"x\"") "]";
+    lfm2_chat_options o = options_of(NULL, 0);
+    o.tools = big;
+    o.tools_len = sizeof big;
     size_t needed = SIZE_MAX;
     for (size_t fail_at = 0; fail_at < needed; fail_at++) {
         counting_alloc counter;
         lf_alloc alloc = counting_alloc_init(&counter);
         counter.fail_at = fail_at;
         lf_chat chat;
-        int32_t status = lf_chat_build(&alloc, &m, 1, big, sizeof big, 0, &chat);
+        int32_t status = lf_chat_build(&alloc, m, strlen(m), &o, &chat);
         if (status == LFM2_OK) {
             needed = fail_at;
         } else {

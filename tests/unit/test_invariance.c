@@ -371,7 +371,7 @@ static void test_cancelled_prompt(void **state)
     trap.at = trap.calls + trap.calls / 2;
     trap.calls = 0;
     lfm2_generate_result result = {.size = sizeof result};
-    LFT_OK(lfm2_generate(trap.session, sampler, ids, N, NULL, &result));
+    LFT_FAILS(lfm2_generate(trap.session, sampler, ids, N, NULL, &result), LFM2_E_CANCELLED);
     assert_int_equal(result.finish, LFM2_FINISH_CANCELLED);
     assert_int_equal(lfm2_session_length(trap.session), CHUNK);
     uint32_t counted = 0;

@@ -22,7 +22,7 @@ static lfm2_runtime *runtime;
 static lfm2_sampler_options plain(void)
 {
     lfm2_sampler_options o;
-    lfm2_sampler_options_init(&o);
+    lfm2_sampler_options_init(&o, sizeof o, NULL);
     o.temperature = 1;
     o.min_p = 0;
     o.repetition_penalty = 1;
@@ -96,7 +96,8 @@ static int distribution(lfm2_sampler *s, const float *logits, double *p)
 
 typedef struct golden {
     lfm2_sampler_options options;
-    lfm2_logit_bias bias[MOST];
+    int32_t bias_ids[MOST];
+    float bias_values[MOST];
     int32_t seen[MOST];
     size_t n_seen;
     float logits[MOST];
@@ -136,7 +137,8 @@ static bool read_line(char *line, golden *g)
     if (strcmp(line, "options") == 0) {
         memset(g, 0, sizeof *g);
         g->options = plain();
-        g->options.logit_bias = g->bias;
+        g->options.bias_ids = g->bias_ids;
+        g->options.bias_values = g->bias_values;
         read_options(text, &g->options);
         return false;
     }
@@ -148,7 +150,8 @@ static bool read_line(char *line, golden *g)
         if (strcmp(line, "seen") == 0) {
             g->seen[g->n_seen++] = id;
         } else if (strcmp(line, "bias") == 0) {
-            g->bias[g->options.n_logit_bias++] = (lfm2_logit_bias){id, (float)number};
+            g->bias_ids[g->options.n_bias] = id;
+            g->bias_values[g->options.n_bias++] = (float)number;
         } else if (strcmp(line, "logits") == 0) {
             g->logits[g->n_vocab++] = (float)number;
         } else {
@@ -224,8 +227,8 @@ static void expected(const lfm2_sampler_options *o, const float *logits, uint32_
     candidate c[MOST];
     for (uint32_t i = 0; i < n_vocab; i++) {
         double x = (double)logits[i];
-        for (size_t b = 0; b < o->n_logit_bias; b++) {
-            x += o->logit_bias[b].id == (int32_t)i ? (double)o->logit_bias[b].bias : 0.0;
+        for (size_t b = 0; b < o->n_bias; b++) {
+            x += o->bias_ids[b] == (int32_t)i ? (double)o->bias_values[b] : 0.0;
         }
         int count = 0;
         for (size_t k = 0; k < n_last; k++) {
@@ -266,7 +269,8 @@ static void test_order(void **state)
     for (int round = 0; round < 60; round++) {
         float logits[MOST];
         int32_t text[40];
-        lfm2_logit_bias bias[4];
+        int32_t bias_ids[4];
+        float bias_values[4];
         for (int i = 0; i < MOST; i++) {
             logits[i] = (float)(8 * lft_unit(&seed) - 4);
         }
@@ -274,10 +278,10 @@ static void test_order(void **state)
             text[i] = (int32_t)(lft_random(&seed) % MOST);
         }
         for (int i = 0; i < 4; i++) {
-            bias[i] = (lfm2_logit_bias){(int32_t)(lft_random(&seed) % MOST),
-                                        (float)(4 * lft_unit(&seed) - 2)};
+            bias_ids[i] = (int32_t)(lft_random(&seed) % MOST);
+            bias_values[i] = (float)(4 * lft_unit(&seed) - 2);
         }
-        bias[3].bias = -INFINITY;
+        bias_values[3] = -INFINITY;
         lfm2_sampler_options o = plain();
         o.temperature = (float)(0.2 + 1.5 * lft_unit(&seed));
         o.top_k = round % 2 == 0 ? (int32_t)(lft_random(&seed) % (MOST + 9)) : 0;
@@ -287,8 +291,9 @@ static void test_order(void **state)
         o.frequency_penalty = (float)(lft_unit(&seed) - 0.5);
         o.presence_penalty = (float)(lft_unit(&seed) - 0.5);
         o.penalty_last_n = (int32_t)(lft_random(&seed) % 50) - 1;
-        o.logit_bias = bias;
-        o.n_logit_bias = round % 5 == 0 ? 4 : 0;
+        o.bias_ids = bias_ids;
+        o.bias_values = bias_values;
+        o.n_bias = round % 5 == 0 ? 4 : 0;
         lfm2_sampler *s = make(&o, MOST);
         for (int i = 0; i < 40; i++) {
             LFT_OK(lfm2_sampler_accept(s, text[i]));
@@ -395,6 +400,17 @@ static void test_frequencies(void **state)
 
 /* ---- Edges ---- */
 
+/* The call fails, and a later one draws as if it had not been made. */
+static void expect_nothing_left(lfm2_sampler *s, const float *logits)
+{
+    int32_t id = -7;
+    uint64_t random = s->random;
+    LFT_FAILS(lfm2_sampler_sample(s, logits, s->n_vocab, &id), LFM2_E_STATE);
+    assert_string_equal(lfm2_last_error_code(), "sampler.empty");
+    assert_int_equal(id, -7);
+    assert_true(s->random == random);
+}
+
 static void test_strange_logits(void **state)
 {
     (void)state;
@@ -409,9 +425,8 @@ static void test_strange_logits(void **state)
             assert_int_equal(choose(s, (float[]){nan, nan, -5, nan}), 2);
             assert_int_equal(choose(s, (float[]){0, inf, 3, inf}), 1);
             assert_int_equal(choose(s, (float[]){-inf, -inf, -inf, 1}), 3);
-            /* nothing is possible: some id of the vocabulary all the same */
-            assert_in_range(choose(s, (float[]){-inf, nan, -inf, -inf}), 0, 3);
-            assert_in_range(choose(s, (float[]){nan, nan, nan, nan}), 0, 3);
+            expect_nothing_left(s, (float[]){-inf, nan, -inf, -inf});
+            expect_nothing_left(s, (float[]){nan, nan, nan, nan});
             int32_t id = choose(s, (float[]){-3e38f, 3e38f, nan, -inf});
             assert_true(temperatures[i] > 1 ? id < 2 : id == 1);
         }
@@ -424,7 +439,10 @@ static void test_strange_logits(void **state)
         lfm2_sampler *wild = make(&o, 4);
         for (int32_t k = 0; k < 12; k++) {
             LFT_OK(lfm2_sampler_accept(wild, k % 4));
-            assert_in_range(choose(wild, (float[]){1, inf, nan, -inf}), 0, 3);
+            float logits[] = {1, inf, nan, -inf};
+            int32_t id = -1;
+            int32_t status = lfm2_sampler_sample(wild, logits, 4, &id);
+            assert_true(status == LFM2_OK ? id >= 0 && id <= 3 : status == LFM2_E_STATE);
         }
         lfm2_sampler_free(wild);
         lfm2_sampler_free(s);
@@ -434,10 +452,12 @@ static void test_strange_logits(void **state)
 static void test_forbidden(void **state)
 {
     (void)state;
-    lfm2_logit_bias bias[] = {{0, -INFINITY}, {2, -INFINITY}, {1, 0.5f}, {1, 0.25f}};
+    int32_t bias_ids[] = {0, 2, 1, 1};
+    float bias_values[] = {-INFINITY, -INFINITY, 0.5f, 0.25f};
     lfm2_sampler_options o = plain();
-    o.logit_bias = bias;
-    o.n_logit_bias = 4;
+    o.bias_ids = bias_ids;
+    o.bias_values = bias_values;
+    o.n_bias = 4;
     for (int i = 0; i < 2; i++) {
         o.temperature = (float)i;
         lfm2_sampler *s = make(&o, 4);
@@ -445,11 +465,13 @@ static void test_forbidden(void **state)
             int32_t id = choose(s, (float[]){INFINITY, 1, 50, 1});
             assert_true(id == 1 || id == 3);
         }
+        expect_nothing_left(s, (float[]){5, -INFINITY, 50, NAN});
         lfm2_sampler_free(s);
     }
     o.temperature = 1;
     lfm2_sampler *s = make(&o, 4);
-    memset(bias, 0, sizeof bias); /* the sampler keeps a copy */
+    memset(bias_ids, 0, sizeof bias_ids); /* the sampler keeps copies */
+    memset(bias_values, 0, sizeof bias_values);
     double p[4];
     assert_int_equal(distribution(s, (float[]){9, 1, 9, 1}, p), 2);
     assert_true(fabs(p[1] / p[3] - exp(0.75)) < 1e-6);
@@ -551,11 +573,15 @@ static void test_refused(void **state)
     o.penalty_last_n = INT32_MAX;
     refuse(&o);
     o = plain();
-    o.n_logit_bias = 1;
+    o.n_bias = 1;
     refuse(&o);
-    const lfm2_logit_bias bad[] = {{-1, 0}, {4, 0}, {1, nan}, {1, inf}};
+    const int32_t bad_ids[] = {-1, 4, 1, 1};
+    const float bad_values[] = {0, 0, nan, inf};
+    o.bias_ids = &bad_ids[3];
+    refuse(&o);
     for (int i = 0; i < 4; i++) {
-        o.logit_bias = &bad[i];
+        o.bias_ids = &bad_ids[i];
+        o.bias_values = &bad_values[i];
         refuse(&o);
     }
 }

@@ -46,8 +46,8 @@ static void test_options(void **state)
 {
     (void)state;
     lfm2_session_options o;
-    lfm2_session_options_init(&o);
-    lfm2_session_options_init(NULL);
+    lfm2_session_options_init(&o, sizeof o);
+    lfm2_session_options_init(NULL, 8);
     assert_int_equal(o.size, sizeof o);
     assert_int_equal(o.kv_type, LFM2_KV_F16);
 
@@ -94,7 +94,7 @@ static void test_modes(void **state)
     const int32_t modes[] = {LFM2_LOAD_INSPECT, LFM2_LOAD_TOKENIZER};
     for (int i = 0; i < 2; i++) {
         lfm2_model_options o;
-        lfm2_model_options_init(&o);
+        lfm2_model_options_init(&o, sizeof o);
         o.mode = modes[i];
         lfm2_model *other = NULL;
         LFT_OK(lfm2_model_load(runtime, lft_tiny("q4_0"), &o, &other));
@@ -255,7 +255,7 @@ static void test_life(void **state)
     (void)state;
     lft_memory memory = {0};
     lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     o.alloc = lft_memory_alloc;
     o.free = lft_memory_free;
     o.alloc_user = &memory;
@@ -292,7 +292,7 @@ static void check_memory(const char *path, uint32_t n_ctx, uint32_t n_chunk, int
 {
     lft_memory memory = {0};
     lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     o.alloc = lft_memory_alloc;
     o.free = lft_memory_free;
     o.alloc_user = &memory;
@@ -301,12 +301,12 @@ static void check_memory(const char *path, uint32_t n_ctx, uint32_t n_chunk, int
     LFT_OK(lfm2_runtime_create(&o, &runtime));
 
     lfm2_session_options so;
-    lfm2_session_options_init(&so);
+    lfm2_session_options_init(&so, sizeof so);
     so.n_ctx = n_ctx;
     so.n_chunk = n_chunk;
     so.kv_type = kv;
     lfm2_model_options mo;
-    lfm2_model_options_init(&mo);
+    lfm2_model_options_init(&mo, sizeof mo);
     mo.mode = LFM2_LOAD_INSPECT;
     lfm2_model *inspected = NULL;
     LFT_OK(lfm2_model_load(runtime, path, &mo, &inspected));
@@ -362,7 +362,7 @@ static void test_estimate(void **state)
     lfm2_memory small = {.size = sizeof small};
     lfm2_memory large = {.size = sizeof large};
     lfm2_session_options o;
-    lfm2_session_options_init(&o);
+    lfm2_session_options_init(&o, sizeof o);
     o.n_ctx = 1024;
     LFT_OK(lfm2_estimate_memory(model, &o, &small));
     o.n_ctx = 2048;

@@ -181,12 +181,12 @@ static void test_cancel(void **state)
 static void generate(lfm2_session *session, uint64_t seed)
 {
     lfm2_sampler_options o;
-    lfm2_sampler_options_init(&o);
+    lfm2_sampler_options_init(&o, sizeof o, NULL);
     o.seed = seed;
     lfm2_sampler *sampler = NULL;
     LFT_OK(lfm2_sampler_create(model, &o, &sampler));
     lfm2_generate_options options;
-    lfm2_generate_options_init(&options);
+    lfm2_generate_options_init(&options, sizeof options);
     options.max_tokens = 3;
     lfm2_generate_result result = {.size = sizeof result};
     LFT_OK(lfm2_generate(session, sampler, (const int32_t[]){5, 6}, 2, &options, &result));

@@ -3,7 +3,7 @@
 # installed tree can be moved.
 include(CMakePackageConfigHelpers)
 
-install(FILES include/lfm2.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(FILES include/lfm2.h include/lfm2_tools.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(TARGETS lfm2_shared LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES "${lfm2_archive}" DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES ${lfm2_private_libs} DESTINATION "${CMAKE_INSTALL_LIBDIR}/lfm2")
@@ -47,6 +47,6 @@ configure_package_config_file(tools/cmake/lfm2Config.cmake.in
   "${CMAKE_CURRENT_BINARY_DIR}/lfm2Config.cmake" INSTALL_DESTINATION "${lfm2_config_dir}"
   PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
 write_basic_package_version_file("${CMAKE_CURRENT_BINARY_DIR}/lfm2ConfigVersion.cmake"
-  COMPATIBILITY SameMajorVersion)
+  COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/lfm2Config.cmake"
   "${CMAKE_CURRENT_BINARY_DIR}/lfm2ConfigVersion.cmake" DESTINATION "${lfm2_config_dir}")

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rule by which structs grow: callers whose structs are smaller or larger than the library's,
+ * fields and bits that it does not know. */
+#include "support/models.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+static lfm2_runtime *runtime;
+static lfm2_model *model;
+
+/* A struct of a newer caller: this version's, and fields that it does not know. */
+typedef union newer {
+    size_t size;
+    lfm2_runtime_options runtime;
+    lfm2_model_options model;
+    lfm2_session_options session;
+    lfm2_sampler_options sampler;
+    lfm2_generate_options generate;
+    lfm2_chat_options chat;
+    lfm2_convert_options convert;
+    unsigned char bytes[512];
+} newer;
+
+/* ---- Every option struct, with the call that takes it ---- */
+
+static void init_sampler(void *options, size_t size)
+{
+    lfm2_sampler_options_init(options, size, NULL);
+}
+
+static int32_t use_runtime(const void *options)
+{
+    lfm2_runtime *r = NULL;
+    int32_t status = lfm2_runtime_create(options, &r);
+    lfm2_runtime_free(r);
+    return status;
+}
+
+static int32_t use_model(const void *options)
+{
+    lfm2_model *m = NULL;
+    int32_t status = lfm2_model_load(runtime, lft_tiny("q4_0"), options, &m);
+    lfm2_model_free(m);
+    return status;
+}
+
+static int32_t use_session(const void *options)
+{
+    lfm2_session *s = NULL;
+    lfm2_memory memory = {.size = sizeof memory};
+    int32_t status = lfm2_session_create(model, options, &s);
+    assert_int_equal(lfm2_estimate_memory(model, options, &memory), status);
+    lfm2_session_free(s);
+    return status;
+}
+
+static int32_t use_sampler(const void *options)
+{
+    lfm2_sampler *sampler = NULL;
+    int32_t status = lfm2_sampler_create(model, options, &sampler);
+    lfm2_sampler_free(sampler);
+    return status;
+}
+
+static int32_t use_generate(const void *options)
+{
+    lfm2_session *s = lft_session(model, 8, 0, LFM2_KV_F16);
+    lfm2_sampler *sampler = NULL;
+    LFT_OK(lfm2_sampler_create(model, NULL, &sampler));
+    int32_t status = lfm2_generate(s, sampler, (int32_t[]){1, 2}, 2, options, NULL);
+    lfm2_sampler_free(sampler);
+    lfm2_session_free(s);
+    return status;
+}
+
+static int32_t use_chat(const void *options)
+{
+    size_t n = 0;
+    char text[64];
+    int32_t ids[64];
+    int32_t status = lfm2_chat_render(model, "[]", 2, options, text, sizeof text, &n);
+    assert_int_equal(lfm2_chat_tokenize(model, "[]", 2, options, ids, 64, &n), status);
+    return status;
+}
+
+static int32_t use_convert(const void *options)
+{
+    return lfm2_synthesize(runtime, "tiny", 1, lft_temp("structs.gguf"), options);
+}
+
+/* Casts of function pointers that differ in the type of one pointer argument are undefined in C. */
+#define INIT_OF(name)                                                                              \
+    static void init_##name(void *options, size_t size)                                            \
+    {                                                                                              \
+        lfm2_##name##_options_init(options, size);                                                 \
+    }
+INIT_OF(runtime)
+INIT_OF(model)
+INIT_OF(session)
+INIT_OF(generate)
+INIT_OF(chat)
+INIT_OF(convert)
+
+static const struct {
+    const char *name;
+    void (*init)(void *options, size_t size);
+    int32_t (*use)(const void *options);
+    size_t size;
+} structs[] = {
+    {"runtime", init_runtime, use_runtime, sizeof(lfm2_runtime_options)},
+    {"model", init_model, use_model, sizeof(lfm2_model_options)},
+    {"session", init_session, use_session, sizeof(lfm2_session_options)},
+    {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options)},
+    {"generate", init_generate, use_generate, sizeof(lfm2_generate_options)},
+    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options)},
+    {"convert", init_convert, use_convert, sizeof(lfm2_convert_options)},
+};
+
+enum { N_STRUCTS = sizeof structs / sizeof structs[0] };
+
+/* Init writes the caller's size bytes and not one more; what the library knows no default for is 0.
+ */
+static void test_init(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_STRUCTS; i++) {
+        newer whole;
+        memset(&whole, 0xEE, sizeof whole);
+        structs[i].init(&whole, structs[i].size);
+        for (size_t size = 0; size <= sizeof whole; size++) {
+            newer o;
+            memset(&o, 0xEE, sizeof o);
+            structs[i].init(&o, size);
+            size_t written = size < sizeof(size_t) ? 0 : size;
+            if (written > 0) {
+                assert_int_equal(o.size, size);
+            }
+            for (size_t b = sizeof(size_t); b < sizeof o; b++) {
+                unsigned char want = b >= written ? 0xEE : b < structs[i].size ? whole.bytes[b] : 0;
+                if (o.bytes[b] != want) {
+                    fail_msg("%s: size %zu: byte %zu is %u, not %u", structs[i].name, size, b,
+                             o.bytes[b], want);
+                }
+            }
+        }
+        structs[i].init(NULL, structs[i].size);
+    }
+}
+
+/* A newer caller that sets nothing new is served; one that does is told so. */
+static void test_newer_callers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_STRUCTS; i++) {
+        newer o;
+        structs[i].init(&o, sizeof o);
+        LFT_OK(structs[i].use(&o));
+        for (size_t b = structs[i].size; b < sizeof o; b += 1 + b % 7) {
+            o.bytes[b] = 1;
+            LFT_FAILS(structs[i].use(&o), LFM2_E_ARGUMENT);
+            assert_string_equal(lfm2_last_error_code(), "argument.unknown_field");
+            o.bytes[b] = 0;
+        }
+        o.bytes[sizeof o - 1] = 1;
+        LFT_FAILS(structs[i].use(&o), LFM2_E_ARGUMENT);
+    }
+}
+
+/* Sizes that no version has: the init function was forgotten, or the struct is garbage. */
+static void test_wrong_sizes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_STRUCTS; i++) {
+        newer o;
+        structs[i].init(&o, structs[i].size);
+        const size_t wrong[] = {0, 1, sizeof(size_t), structs[i].size - 1, 4097, SIZE_MAX};
+        for (size_t w = 0; w < sizeof wrong / sizeof wrong[0]; w++) {
+            o.size = wrong[w];
+            LFT_FAILS(structs[i].use(&o), LFM2_E_ARGUMENT);
+            assert_string_equal(lfm2_last_error_code(), "argument.size");
+        }
+        o.size = structs[i].size;
+        LFT_OK(structs[i].use(&o));
+        LFT_OK(structs[i].use(NULL));
+    }
+}
+
+/* Bits and reserved fields that this version does not define. */
+static void test_unknown_bits(void **state)
+{
+    (void)state;
+    newer o;
+    for (uint32_t bit = 1; bit != 0; bit <<= 1) {
+        init_generate(&o, sizeof o.generate);
+        o.generate.flags = bit;
+        o.generate.max_tokens = 1;
+        LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        init_chat(&o, sizeof o.chat);
+        o.chat.flags = bit;
+        LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_NO_BOS ? LFM2_OK : LFM2_E_ARGUMENT);
+        int32_t ids[4];
+        char text[4];
+        size_t n = 0;
+        lfm2_decoder *d = NULL;
+        LFT_FAILS(lfm2_tokenize(model, "", 0, bit, ids, 4, &n),
+                  bit <= LFM2_TOKENIZE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(lfm2_detokenize(model, ids, 0, bit, text, 4, &n),
+                  bit <= LFM2_DETOKENIZE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(lfm2_decoder_create(model, bit, &d),
+                  bit <= LFM2_DETOKENIZE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        lfm2_decoder_free(d);
+    }
+    init_generate(&o, sizeof o.generate);
+    o.generate.reserved = 1;
+    LFT_FAILS(use_generate(&o), LFM2_E_ARGUMENT);
+    init_session(&o, sizeof o.session);
+    o.session.reserved = 1;
+    LFT_FAILS(use_session(&o), LFM2_E_ARGUMENT);
+    init_chat(&o, sizeof o.chat);
+    o.chat.reserved = 1;
+    LFT_FAILS(use_chat(&o), LFM2_E_ARGUMENT);
+}
+
+/* Results are written as far as the caller's struct reaches; what this version does not know is
+ * cleared. */
+static void test_results(void **state)
+{
+    (void)state;
+    union {
+        lfm2_model_info info;
+        unsigned char bytes[sizeof(lfm2_model_info) + 64];
+    } u;
+    lfm2_model_info whole = {.size = sizeof whole};
+    LFT_OK(lfm2_model_get_info(model, &whole));
+
+    memset(&u, 0xEE, sizeof u);
+    u.info.size = offsetof(lfm2_model_info, n_vocab);
+    LFT_OK(lfm2_model_get_info(model, &u.info));
+    assert_int_equal(u.info.size, offsetof(lfm2_model_info, n_vocab));
+    assert_memory_equal(u.bytes + sizeof(size_t), (unsigned char *)&whole + sizeof(size_t),
+                        offsetof(lfm2_model_info, n_vocab) - sizeof(size_t));
+    for (size_t i = offsetof(lfm2_model_info, n_vocab); i < sizeof u; i++) {
+        assert_int_equal(u.bytes[i], 0xEE);
+    }
+
+    memset(&u, 0xEE, sizeof u);
+    u.info.size = sizeof u - 1; /* a newer caller */
+    LFT_OK(lfm2_model_get_info(model, &u.info));
+    assert_int_equal(u.info.size, sizeof u - 1);
+    assert_int_equal(u.info.n_vocab, whole.n_vocab);
+    for (size_t i = sizeof(lfm2_model_info); i < sizeof u - 1; i++) {
+        assert_int_equal(u.bytes[i], 0);
+    }
+    assert_int_equal(u.bytes[sizeof u - 1], 0xEE);
+
+    const size_t wrong[] = {0, sizeof(size_t) - 1, 4097, SIZE_MAX};
+    for (size_t w = 0; w < sizeof wrong / sizeof wrong[0]; w++) {
+        u.info.size = wrong[w];
+        LFT_FAILS(lfm2_model_get_info(model, &u.info), LFM2_E_ARGUMENT);
+    }
+    LFT_FAILS(lfm2_model_get_info(model, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_get_info(NULL, &whole), LFM2_E_ARGUMENT);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    model = lft_load(runtime, lft_tiny("q4_0"));
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_init),        cmocka_unit_test(test_newer_callers),
+        cmocka_unit_test(test_wrong_sizes), cmocka_unit_test(test_unknown_bits),
+        cmocka_unit_test(test_results),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
