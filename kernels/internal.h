@@ -209,6 +209,29 @@ static inline uint16_t lf_float_to_half(float f)
     return (uint16_t)(sign | (lf_bits(lf_float(u) + 0.5f) - 0x3F000000u));
 }
 
+/* ---- fma ---------------------------------------------------------------------------------------
+ * x86-64 has no instruction for it in its baseline. C libraries have a routine, but musl's rounds
+ * some subnormal results twice. The product of two floats is exact in double. The sum is rounded to
+ * odd there: when it is inexact, its last bit becomes 1, so it never lies on a tie of floats, and
+ * only the conversion to float rounds (Boldo and Melquiond). */
+static inline float lf_fma(float a, float b, float c)
+{
+#if LF_ARCH_ARM64
+    return __builtin_fmaf(a, b, c);
+#else
+    double product = (double)a * (double)b;
+    double sum = product + (double)c;
+    double part = sum - product;
+    double left = (product - (sum - part)) + ((double)c - part); /* sum + left is exact */
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    uint64_t even = ~bits & 1u;
+    bits += left < 0 || left > 0 ? ((left > 0) == (sum > 0) ? even : 0 - even) : 0;
+    memcpy(&sum, &bits, sizeof sum);
+    return (float)sum;
+#endif
+}
+
 /* ---- exp, one definition for all -------------------------------------------------------------
  * n = round(x * log2 e); r = x - n * ln 2 in two fused steps; a degree 6 polynomial, fused Horner;
  * then * 2^n as two factors, of which only the second can round. Error below 1 ulp on all floats,

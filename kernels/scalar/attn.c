@@ -92,7 +92,7 @@ static float weigh(size_t valid, float *p, float *row_max, float *row_sum)
         lane[j % LF_LANES] += p[j];
     }
     *row_max = max;
-    *row_sum = fmaf(*row_sum, alpha, lf_fold_sum(lane));
+    *row_sum = lf_fma(*row_sum, alpha, lf_fold_sum(lane));
     return alpha;
 }
 
@@ -107,7 +107,7 @@ static void attn(load_fn load, size_t m, size_t head_dim, const float *q, size_t
         for (size_t j = 0; j < valid[i]; j++) {
             p[j] = 0.0f;
             for (size_t d = 0; d < head_dim; d++) {
-                p[j] = fmaf(q[i * q_stride + d], load(kv->k, d * LF_ATTN_BLOCK + j), p[j]);
+                p[j] = lf_fma(q[i * q_stride + d], load(kv->k, d * LF_ATTN_BLOCK + j), p[j]);
             }
         }
         float alpha = weigh(valid[i], p, state->max + i, state->sum + i);
@@ -115,7 +115,7 @@ static void attn(load_fn load, size_t m, size_t head_dim, const float *q, size_t
         for (size_t d = 0; d < head_dim; d++) {
             acc[d] *= alpha;
             for (size_t j = 0; j < valid[i]; j++) {
-                acc[d] = fmaf(p[j], load(kv->v, j * head_dim + d), acc[d]);
+                acc[d] = lf_fma(p[j], load(kv->v, j * head_dim + d), acc[d]);
             }
         }
     }
@@ -178,7 +178,7 @@ static void attend_q8(size_t head_dim, const float *q, size_t valid, const lf_kv
         for (size_t j = 0; j < valid; j++) {
             sum += codes[j] * v[lf_q8_value(head_dim, d, j)];
         }
-        acc[d] = fmaf((float)sum, scale, acc[d] * alpha);
+        acc[d] = lf_fma((float)sum, scale, acc[d] * alpha);
     }
 }
 

@@ -37,7 +37,7 @@ static void gemm(load_fn load, size_t panel_bytes, size_t m, size_t n, size_t k,
             for (size_t r = 0; r < m; r++) {
                 float x = lf_load_f32((const uint8_t *)tile + r * x_stride + i * sizeof(float));
                 for (size_t j = 0; j < LF_NR; j++) {
-                    acc[r][j] = fmaf(x, w[j], acc[r][j]);
+                    acc[r][j] = lf_fma(x, w[j], acc[r][j]);
                 }
             }
         }

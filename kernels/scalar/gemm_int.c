@@ -27,7 +27,7 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
         }
     }
     for (size_t c = 0; c < LF_NR; c++) {
-        acc[c] = fmaf((float)isum[c] * scale, scales[c], acc[c]);
+        acc[c] = lf_fma((float)isum[c] * scale, scales[c], acc[c]);
     }
 }
 
@@ -42,7 +42,7 @@ static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
     }
     add_group(w, 0, x, lf_float(x[LF_X_SCALE]), acc);
     for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
-        acc[c] = fmaf(-lf_float(x[LF_X_SUM]), w->mins[c], acc[c]);
+        acc[c] = lf_fma(-lf_float(x[LF_X_SUM]), w->mins[c], acc[c]);
     }
 }
 
@@ -55,7 +55,7 @@ static void add_block16(const block *w, const uint32_t *x, float acc[LF_NR])
             uint32_t pair = x[LF_X2_CODES + i / 4 * 2 + i % 2];
             isum += (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu) * w->w[i][c];
         }
-        acc[c] = fmaf((float)isum * lf_float(x[LF_X2_SCALE]), w->scales[0][c], acc[c]);
+        acc[c] = lf_fma((float)isum * lf_float(x[LF_X2_SCALE]), w->scales[0][c], acc[c]);
     }
 }
 

@@ -6,16 +6,16 @@ float lf_exp_scalar(float x)
 {
     x = LF_EXP_HIGH < x ? LF_EXP_HIGH : x; /* comparisons that keep a NaN */
     x = LF_EXP_LOW > x ? LF_EXP_LOW : x;
-    float shifted = fmaf(x, LF_EXP_LOG2E, LF_MAGIC);
+    float shifted = lf_fma(x, LF_EXP_LOG2E, LF_MAGIC);
     float n = shifted - LF_MAGIC;
-    float r = fmaf(n, -LF_EXP_LN2_HI, x);
-    r = fmaf(n, -LF_EXP_LN2_LO, r);
-    float p = fmaf(LF_EXP_C6, r, LF_EXP_C5);
-    p = fmaf(p, r, LF_EXP_C4);
-    p = fmaf(p, r, LF_EXP_C3);
-    p = fmaf(p, r, LF_EXP_C2);
-    p = fmaf(p, r, 1.0f);
-    p = fmaf(p, r, 1.0f);
+    float r = lf_fma(n, -LF_EXP_LN2_HI, x);
+    r = lf_fma(n, -LF_EXP_LN2_LO, r);
+    float p = lf_fma(LF_EXP_C6, r, LF_EXP_C5);
+    p = lf_fma(p, r, LF_EXP_C4);
+    p = lf_fma(p, r, LF_EXP_C3);
+    p = lf_fma(p, r, LF_EXP_C2);
+    p = lf_fma(p, r, 1.0f);
+    p = lf_fma(p, r, 1.0f);
     /* 2^n as two factors whose exponents stay normal; for a NaN any factors will do. */
     uint32_t e = lf_bits(shifted) - LF_MAGIC_BITS;
     uint32_t half = ((e + 1024) >> 1) - 512;
@@ -26,14 +26,14 @@ static float lane_sum_squares(size_t n, const float *x)
 {
     float lane[LF_LANES] = {0};
     for (size_t i = 0; i < n; i++) {
-        lane[i % LF_LANES] = fmaf(x[i], x[i], lane[i % LF_LANES]);
+        lane[i % LF_LANES] = lf_fma(x[i], x[i], lane[i % LF_LANES]);
     }
     return lf_fold_sum(lane);
 }
 
 static void rmsnorm(size_t n, const float *x, const float *w, float eps, float *out)
 {
-    float r = 1.0f / sqrtf(lane_sum_squares(n, x) / (float)n + eps);
+    float r = 1.0f / __builtin_sqrtf(lane_sum_squares(n, x) / (float)n + eps);
     for (size_t i = 0; i < n; i++) {
         out[i] = x[i] * r * w[i];
     }
@@ -49,7 +49,7 @@ static void add(size_t n, const float *x, float *y)
 static void axpy(size_t n, float a, const float *x, float *y)
 {
     for (size_t i = 0; i < n; i++) {
-        y[i] = fmaf(a, x[i], y[i]);
+        y[i] = lf_fma(a, x[i], y[i]);
     }
 }
 
@@ -95,9 +95,9 @@ static void conv(size_t first, size_t end, size_t n, size_t taps, const float *b
         u_now[i] = bcx[i] * bcx[2 * n + i];
         float sum = 0.0f;
         for (size_t t = 0; t + 1 < taps; t++) {
-            sum = fmaf(kernel[t * n + i], past[t][i], sum);
+            sum = lf_fma(kernel[t * n + i], past[t][i], sum);
         }
-        sum = fmaf(kernel[(taps - 1) * n + i], u_now[i], sum);
+        sum = lf_fma(kernel[(taps - 1) * n + i], u_now[i], sum);
         out[i] = bcx[n + i] * sum;
     }
 }
@@ -107,8 +107,8 @@ static void rope(size_t head_dim, const float *cos, const float *sin, float *x)
     size_t half = head_dim / 2;
     for (size_t i = 0; i < half; i++) {
         float a = x[i], b = x[half + i];
-        x[i] = fmaf(a, cos[i], -(b * sin[i]));
-        x[half + i] = fmaf(b, cos[i], a * sin[i]);
+        x[i] = lf_fma(a, cos[i], -(b * sin[i]));
+        x[half + i] = lf_fma(b, cos[i], a * sin[i]);
     }
 }
 

@@ -2,7 +2,8 @@
 /* Owns the order of the network: embedding, layers, head. */
 #include "model/forward.h"
 
-#include <math.h>
+#include "common/elementary.h"
+
 #include <string.h>
 
 /* cos and sin of a position. The angle is an f32 product, as in the reference implementation: at
@@ -12,8 +13,7 @@ static void rope_angles(const lf_pass *pass, uint32_t position, float *row)
     size_t half = pass->model->source->hparams.head_dim / 2;
     for (size_t i = 0; i < half; i++) {
         float angle = (float)position * pass->model->rope_freq[i];
-        row[i] = (float)cos((double)angle);
-        row[half + i] = (float)sin((double)angle);
+        lf_sincos_f32(angle, &row[half + i], &row[i]);
     }
 }
 

@@ -2,7 +2,8 @@
 /* Owns loading (source -> bound weights -> packed model) and the model's life. */
 #include "model/model.h"
 
-#include <math.h>
+#include "common/elementary.h"
+
 #include <string.h>
 
 /* ---- Life ---- */
@@ -88,6 +89,13 @@ static int32_t conv_kernel(lfm2_model *model, const lf_tensor *tensor, const flo
     return LFM2_OK;
 }
 
+/* The larger of a and the magnitude of b; a b that is not a number does not count. */
+static float larger(float a, float b)
+{
+    float size = b < 0 ? -b : b;
+    return size > a ? size : a;
+}
+
 /* Weights of the norms of queries and keys, with the channels of the keys levelled: where the
  * weight of a pair of channels that rotate together is below half of the largest, it is doubled as
  * often as it stays there, and the query's is halved. Powers of two: no f32 product of query and
@@ -107,10 +115,10 @@ static int32_t head_norms(lfm2_model *model, const lf_layer_weights *w, lf_layer
     float *k = q + n;
     float top = 0;
     for (size_t i = 0; i < n; i++) {
-        top = fmaxf(top, fabsf(stored_k[i]));
+        top = larger(top, stored_k[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        float pair = fmaxf(fabsf(stored_k[i]), fabsf(stored_k[(i + n / 2) % n]));
+        float pair = larger(larger(0, stored_k[i]), stored_k[(i + n / 2) % n]);
         float factor = 1;
         while (factor < most && pair > 0 && 2 * factor * pair <= top) {
             factor *= 2;
@@ -176,7 +184,7 @@ static int32_t load_small(lfm2_model *model)
     model->rope_freq = p;
     for (uint32_t i = 0; i < h->head_dim / 2; i++) {
         model->rope_freq[i] =
-            (float)pow((double)h->rope_theta, -2.0 * (double)i / (double)h->head_dim);
+            (float)lf_pow_f64((double)h->rope_theta, -2.0 * (double)i / (double)h->head_dim);
     }
     return LFM2_OK;
 }

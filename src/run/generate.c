@@ -2,11 +2,11 @@
 /* Owns the generation loop: stop conditions, text assembly, log-probabilities, callbacks. */
 #include "run/generate.h"
 
+#include "common/elementary.h"
 #include "common/os.h"
 
 #include "common/utf8.h"
 
-#include <math.h>
 #include <string.h>
 
 enum { MAX_TOP = 64, MAX_STOP_STRING = 1 << 16, MAX_STOPS = 1 << 12 };
@@ -128,7 +128,7 @@ static float log_probabilities(run *r, const float *logits, int32_t id, size_t n
     const lf_ops *ops = &r->session->model->runtime->kernels.ops;
     size_t n = r->sampler->n_vocab;
     float max = ops->max(n, logits);
-    float log_sum = logf(ops->sum_exp(n, logits, max, NULL));
+    float log_sum = (float)lf_log_f64((double)ops->sum_exp(n, logits, max, NULL));
     size_t used = 0;
     for (size_t i = 0; i < n && n_top > 0; i++) {
         if (used == n_top && !(logits[i] > r->top_logprobs[used - 1])) {

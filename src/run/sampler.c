@@ -2,6 +2,8 @@
 /* Owns penalties, truncation and the seeded draw. */
 #include "run/sampler.h"
 
+#include "common/elementary.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -223,7 +225,7 @@ static double draw(lfm2_sampler *s)
 /* Weight of a candidate relative to the best one. */
 static double weight(const lfm2_sampler *s, float logit, float best)
 {
-    return exp(((double)logit - (double)best) / (double)s->options.temperature);
+    return lf_exp_f64(((double)logit - (double)best) / (double)s->options.temperature);
 }
 
 /* Top-k and top-p by taking candidates off a heap in order: the rest is never sorted. Returns the
@@ -283,8 +285,10 @@ static int32_t draw_token(lfm2_sampler *s, int32_t best)
     const lfm2_sampler_options *o = &s->options;
     float top = s->logits[best];
     /* min-p relates to the largest alone, so it can go first without changing what is left... */
-    double floor_logit = o->min_p > 0 ? (double)top + (double)o->temperature * log((double)o->min_p)
-                                      : (double)-INFINITY;
+    double floor_logit = (double)-INFINITY;
+    if (o->min_p > 0) {
+        floor_logit = (double)top + (double)o->temperature * lf_log_f64((double)o->min_p);
+    }
     bool ordered = o->top_k > 0 || o->top_p < 1.0f;
     size_t n = 0;
     for (uint32_t i = 0; i < s->n_vocab; i++) {
