@@ -4,7 +4,7 @@
 #  - the shared library and liblfm2.a define exactly the functions of lfm2.h and lfm2_tools.h, each
 #    header in a version node of its own, and the SONAME names the version;
 #  - our objects call nothing that ends the process, prints or reads the environment; memory comes
-#    from one place; kernels only compute;
+#    from one place; kernels only compute; no number comes from the C library's mathematics;
 #  - no writable data outside threads' own storage.
 #   symbols.sh LIBLFM2.SO LIBLFM2.A OBJECT...      (objects named ...src/ROOM/x.c.o, kernels/...)
 set -euo pipefail
@@ -75,6 +75,13 @@ calls 'the library reads no environment' . 'getenv|secure_getenv|setenv|putenv'
 # json_number.c gives strtod numbers without a decimal point.
 calls 'results depend on the locale' '^(kernels|src/(api|load|quant|text|model|run|convert)|src/common/[^j])' \
     'setlocale|strtod|strtof|strtold|atof|v?f?scanf|__isoc99_v?s?scanf'
+# What IEEE 754 does not define to the last bit, under all names of C libraries: plain and complex, of
+# every type, for fast mathematics (__exp_finite) and for vectors. Implementations of fmin and fmax
+# differ in the sign of zeros and in signalling NaN, musl's fmaf in subnormal results.
+inexact='a?(sin|cos|tan)h?(pi)?|sincos(pi)?|atan2(pi)?|exp|exp2|exp10|expm1|pow|powi|pown|powr|pow10|log|log2|log10|'
+inexact+='log1p|logp1|cbrt|rootn|rsqrt|hypot|erfc?|[lt]?gamma(_r)?|j[01n]|y[01n]|fma|fmin|fmax|fdim|compoundn'
+calls 'C libraries differ in its last bit; common/elementary.h has what is needed' . \
+    "_*(c?($inexact)|c(abs|arg|sqrt))([fl]|f[0-9]+x?)?(_r)?(_finite)?|_ZGV.*"
 calls 'unbounded, or not for threads' . \
     'strcpy|strcat|v?sprintf|__v?sprintf_chk|gets|strtok|rand|srand|random|system|popen|strerror'
 calls 'memory comes from common/alloc.c' '^src/(api|load|quant|text|model|run|convert)' \

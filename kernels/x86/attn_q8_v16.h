@@ -94,7 +94,7 @@ LF_INLINE void attn_q8_value1(attn_rows *t, const attn_codes *codes, size_t i, s
     for (size_t pair = 0; pair < pairs; pair++, at += 2 * v->stride) {
         sum += at[0] * codes->p[i][2 * pair] + at[1] * codes->p[i][2 * pair + 1];
     }
-    t->acc[i][d] = fmaf((float)sum, codes->scale[i], t->acc[i][d] * t->alpha[i]);
+    t->acc[i][d] = __builtin_fmaf((float)sum, codes->scale[i], t->acc[i][d] * t->alpha[i]);
 }
 
 /* The weights of positions a row does not see are 0, whatever their scales are. */

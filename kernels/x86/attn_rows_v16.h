@@ -116,7 +116,7 @@ LF_INLINE void attn_weights(attn_rows *t)
     }
     for (size_t i = 0; i < t->n; i++) {
         *t->max[i] = t->now[i];
-        *t->sum[i] = fmaf(*t->sum[i], t->alpha[i], t->part[i]);
+        *t->sum[i] = __builtin_fmaf(*t->sum[i], t->alpha[i], t->part[i]);
     }
 }
 

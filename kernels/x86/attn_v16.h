@@ -139,7 +139,7 @@ LF_INLINE void attn_value1(const int type, attn_rows *t, size_t row, size_t to,
 {
     float acc = t->acc[row][to] * t->alpha[row];
     for (size_t j = 0; j < t->valid[row]; j++) {
-        acc = fmaf(t->p[row][j], attn_load1(type, v->at, j * v->stride + from), acc);
+        acc = __builtin_fmaf(t->p[row][j], attn_load1(type, v->at, j * v->stride + from), acc);
     }
     t->acc[row][to] = acc;
 }

@@ -16,7 +16,7 @@ static void rmsnorm(size_t n, const float *x, const float *w, float eps, float *
     const size_t rest = n - i;
     const v16 last = v_load_n(x + i, rest);
     sum = v_fma(last, last, sum);
-    const v16 r = v_set(1.0f / sqrtf(v_fold_sum(sum) / (float)n + eps));
+    const v16 r = v_set(1.0f / __builtin_sqrtf(v_fold_sum(sum) / (float)n + eps));
     for (i = 0; i + 16 <= n; i += 16) {
         v_store(out + i, v_mul(v_mul(v_load(x + i), r), v_load(w + i)));
     }

@@ -238,10 +238,12 @@ static int32_t read_head_dim(const config *c, lf_hparams *h)
 /* ---- Feed-forward ---- */
 
 /* The dense family stores a nominal width; two thirds of it, times a factor, rounded up to a
- * multiple, is the real one. Sums stay below 2^54, where doubles are exact integers. */
+ * multiple, is the real one. */
 static int32_t adjust_width(const config *c, uint32_t *width)
 {
-    double f = floor(2.0 * (double)*width / 3.0);
+    const double end = 0x1p32;
+    uint64_t whole = 2 * (uint64_t)*width / 3;
+    double f = (double)whole;
     const lf_json *factor = member(c->root, "block_ffn_dim_multiplier");
     if (factor != NULL) {
         double times = 0;
@@ -251,16 +253,18 @@ static int32_t adjust_width(const config *c, uint32_t *width)
                             "must be a number");
         }
         LF_TRY(get_u32(c, "block_multiple_of", &multiple));
-        f = floor(times * f);
-        if (multiple > 0) {
-            f = (double)multiple * ceil(f / (double)multiple);
+        f *= times;
+        if (f >= 0 && f < end) {
+            whole = (uint64_t)f;
+            whole += multiple > 0 ? (multiple - whole % multiple) % multiple : 0;
+            f = (double)whole;
         }
     }
-    if (!(f >= 0 && f <= (double)UINT32_MAX)) {
+    if (!(f >= 0 && f < end)) {
         return lf_fail(LFM2_E_FORMAT, "hparams.range",
                        "%s: the feed-forward width by the 'block_' keys is %g", c->name, f);
     }
-    *width = (uint32_t)f;
+    *width = (uint32_t)whole;
     return LFM2_OK;
 }
 

@@ -111,7 +111,7 @@ static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
     const lf_state *state = j->pass->runs[j->pass->s->row_run[token]].state;
     float eps = j->pass->model->source->hparams.norm_eps;
     size_t n = j->head_dim;
-    float scale = 1.0f / sqrtf((float)j->head_dim);
+    float scale = 1.0f / __builtin_sqrtf((float)j->head_dim);
     const float *cosines = j->pass->s->rope + token * n;
     const float *sines = cosines + n / 2;
     float *q = j->q + (token * j->n_head + (size_t)kv_head * j->group) * n;

@@ -75,7 +75,8 @@ static void gather(const float *src, lanes *v)
         squares += v->x[i] * v->x[i];
     }
     f4 mean = squares / all((float)LF_SMALL);
-    mean = (f4){sqrtf(mean[0]), sqrtf(mean[1]), sqrtf(mean[2]), sqrtf(mean[3])};
+    mean = (f4){__builtin_sqrtf(mean[0]), __builtin_sqrtf(mean[1]), __builtin_sqrtf(mean[2]),
+                __builtin_sqrtf(mean[3])};
     v->sum_w = v->sum_wx = all(0.0f);
     v->low = v->high = v->x[0];
     for (int i = 0; i < LF_SMALL; i++) {

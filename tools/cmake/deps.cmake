@@ -56,7 +56,7 @@ else()
   target_link_libraries(lfm2_external INTERFACE "${LFM2_PTHREADPOOL_LIBRARY}")
 endif()
 target_link_libraries(lfm2_external INTERFACE "${LFM2_CPUINFO_LIBRARY}" "${LFM2_UTF8PROC_LIBRARY}"
-  "${LFM2_XXHASH_LIBRARY}" Threads::Threads m)
+  "${LFM2_XXHASH_LIBRARY}" Threads::Threads)
 
 add_library(lfm2_editline INTERFACE)
 target_include_directories(lfm2_editline SYSTEM INTERFACE "${LFM2_EDITLINE_INCLUDE_DIR}")

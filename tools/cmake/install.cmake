@@ -33,7 +33,7 @@ set(lfm2_pc_private "")
 if(lfm2_private_libs)
   set(lfm2_pc_private "-L\${libdir}/lfm2 -Wl,-rpath,\${libdir}/lfm2 ")
 endif()
-string(APPEND lfm2_pc_private "-lpthreadpool -lcpuinfo -lutf8proc -lxxhash -lpthread -lm")
+string(APPEND lfm2_pc_private "-lpthreadpool -lcpuinfo -lutf8proc -lxxhash -lpthread")
 foreach(name lfm2 lfm2-static)
   configure_file(tools/cmake/${name}.pc.in "${CMAKE_CURRENT_BINARY_DIR}/${name}.pc" @ONLY)
   install(FILES "${CMAKE_CURRENT_BINARY_DIR}/${name}.pc"
