@@ -187,7 +187,8 @@ enum {
  * with it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. It is not
  * used when the model's files (sizes, times, tensor table, samples of the data) or the kernels'
  * layouts have changed, or when its size or header is wrong; damage inside the weights only VERIFY
- * finds. Like the model file it must not shrink while the model lives, and must be as trusted. */
+ * finds. Like the model file it must not shrink while the model lives (LFM2_LOAD_COPY lifts that
+ * for both), and must be as trusted. */
 enum {
     LFM2_CACHE_USE = 0,   /* if there is one that fits */
     LFM2_CACHE_OFF = 1,
@@ -195,13 +196,21 @@ enum {
                              one differs */
 };
 
+enum {
+    /* Read everything into own memory and map nothing. The model does not depend on its files (or
+     * on the caller's memory) once the load call has returned. Reading replaces mapping also for
+     * the pack cache. A file that shrinks during the call is an IO error that names the offset. */
+    LFM2_LOAD_COPY = 1
+};
+
 typedef struct lfm2_model_options {
     size_t size;
-    int32_t mode;   /* LFM2_LOAD_* */
+    int32_t mode;   /* LFM2_LOAD_FULL, LFM2_LOAD_TOKENIZER or LFM2_LOAD_INSPECT */
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
-    uint32_t flags; /* none is defined yet */
-    const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it) */
+    uint32_t flags; /* LFM2_LOAD_COPY or 0 */
+    const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it); no
+                               pack cache if the model is not loaded from a path */
     /* Called now and then while loading, done in 0..1; NULL = none. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
@@ -209,16 +218,64 @@ typedef struct lfm2_model_options {
 
 LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
 
+/*
+ * Four ways to load a model. They accept the same options and give the same model: logits do not
+ * depend on the way, bit for bit. What they cost:
+ *  - Time: packing reads every weight once. With a pack cache that fits, a start reads the header,
+ *    some 128 bytes of each tensor, and the small tensors; LFM2_LOAD_COPY also reads the whole
+ *    pack cache.
+ *  - Memory: the packed weights (none of their own if they are a mapped pack cache), plus, while
+ *    packing, a buffer of some 32 MiB. The token embedding is used where it lies in the mapping or
+ *    in the caller's memory; it is copied under LFM2_LOAD_COPY, by lfm2_model_load_reader, and when
+ *    the file does not begin at a multiple of 8 bytes. lfm2_estimate_memory counts it.
+ * The header (metadata, vocabulary, tensor table; at most 128 MiB) is read once, into own memory,
+ * before any of it is used. Whatever changes in the file later changes no check that was made.
+ * Errors of all four: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED.
+ */
+
 /* Loads a GGUF file (the first part of a split one), or a Hugging Face folder (config.json,
- * *.safetensors, tokenizer.json). The file is mapped into memory: it must not shrink while the
- * model lives. Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED. */
+ * *.safetensors, tokenizer.json). Unless LFM2_LOAD_COPY is set, the file is mapped into memory: it
+ * must not shrink while the model lives. */
 LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
                                  const lfm2_model_options *options, lfm2_model **out);
 
+/* Loads a GGUF file that fills `bytes` bytes of an open file from `offset` on: any offset; bytes 0
+ * means to the end. fd must be open for reading and refer to a regular file (IO for a pipe, a
+ * socket or a directory; ARGUMENT if the range exceeds the file). The call neither moves the file
+ * position nor closes fd, and the caller may close it afterwards; the mapping is kept as in
+ * lfm2_model_load. Messages call the file "<fd N>". One part of a split model is UNSUPPORTED. */
+LFM2_API int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t offset,
+                                    uint64_t bytes, const lfm2_model_options *options,
+                                    lfm2_model **out);
+
+/* Loads a GGUF file that lies in the caller's memory, at any alignment. Unless LFM2_LOAD_COPY is
+ * set, the memory must stay valid and unchanged while the model lives. It is never written. A pack
+ * cache is recognised by the file's size, tensor table and samples alone. Messages call the file
+ * "<memory>". One part of a split model is UNSUPPORTED. */
+LFM2_API int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t bytes,
+                                        const lfm2_model_options *options, lfm2_model **out);
+
+typedef struct lfm2_reader {
+    size_t size;    /* sizeof(lfm2_reader) */
+    uint64_t bytes; /* of the whole GGUF file */
+    /* Copies exactly n bytes (1 to 4 MiB) from `offset` on to `buffer` and returns 0. It is asked
+     * for nothing beyond `bytes`, and for every byte of the header once; weights are asked for in
+     * no particular order, samples of them twice. Any other result ends the load with STOPPED. */
+    int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
+    void *user;
+} lfm2_reader;
+
+/* Loads a GGUF file through a callback. It is called on the calling thread and during this call
+ * only; `reader` need not outlive the call. A pack cache is recognised as for
+ * lfm2_model_load_memory. Messages call the file "<reader>". One part of a split model is
+ * UNSUPPORTED. */
+LFM2_API int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_reader *reader,
+                                        const lfm2_model_options *options, lfm2_model **out);
+
 /* Writes the pack cache of a model loaded in full to `path` (NULL: where lfm2_model_load looks for
- * it). It appears complete or not at all; two processes may do it at once. Its size is about
- * lfm2_model_info.packed_bytes. Errors: ARGUMENT (also when `path` is one of the
- * model's files), STATE, MEMORY, IO. */
+ * it; ARGUMENT if the model was not loaded from a path). It appears complete or not at all; two
+ * processes may do it at once. Its size is about lfm2_model_info.packed_bytes. Errors: ARGUMENT
+ * (also when `path` is one of the model's files), STATE, MEMORY, IO. */
 LFM2_API int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path);
 
 /* Takes one more reference. Returns its argument. */
@@ -244,7 +301,7 @@ typedef struct lfm2_model_info {
     float rope_theta, norm_eps;
     int32_t bos_id, eos_id, pad_id;  /* -1 = none */
     uint32_t n_tensors, n_meta;
-    uint32_t from_cache;     /* 1: the packed weights are a mapped pack cache */
+    uint32_t from_cache;     /* 1: the packed weights come from a pack cache */
     /* What one token costs at least (0 if loaded with LFM2_LOAD_TOKENIZER): bytes of packed weights
      * read, with the used ones of the experts alone, and multiply-adds of all matrices; both with
      * the head. The row of the embedding and what attention does are not counted. */
@@ -346,8 +403,8 @@ LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t si
 
 typedef struct lfm2_memory {
     size_t size;
-    uint64_t weights; /* packed weights, shared by all sessions of the model */
-    uint64_t mapped;  /* file bytes that stay mapped and are read while running */
+    uint64_t weights; /* packed weights and a copied embedding, shared by the model's sessions */
+    uint64_t mapped;  /* file bytes that are read where they lie while running: the embedding */
     uint64_t kv;      /* KV cache of one session */
     uint64_t conv;    /* convolution state of one session */
     uint64_t scratch; /* working memory of one session */

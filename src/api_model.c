@@ -14,11 +14,12 @@ void lfm2_model_options_init(lfm2_model_options *options, size_t size)
     lf_api_init(options, size, &model_defaults, sizeof model_defaults);
 }
 
-int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
-                        lfm2_model **out)
+/* What the ways to load have in common. */
+static int32_t load(lfm2_runtime *runtime, lf_origin *origin, const lfm2_model_options *options,
+                    lfm2_model **out)
 {
-    if (runtime == NULL || path == NULL || out == NULL) {
-        return lf_api_null(runtime == NULL ? "runtime" : path == NULL ? "path" : "out");
+    if (runtime == NULL || out == NULL) {
+        return lf_api_null(runtime == NULL ? "runtime" : "out");
     }
     lfm2_model_options o = model_defaults;
     LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_model_options, progress_user), &o, sizeof o));
@@ -31,8 +32,56 @@ int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_mode
     if (o.cache < LFM2_CACHE_USE || o.cache > LFM2_CACHE_VERIFY) {
         return lf_fail(LFM2_E_ARGUMENT, "model.cache", "unknown cache value %d", o.cache);
     }
-    LF_TRY(lf_api_flags(o.flags, 0, "flags"));
-    return lf_model_load(runtime, path, &o, out);
+    LF_TRY(lf_api_flags(o.flags, LFM2_LOAD_COPY, "flags"));
+    origin->copy = (o.flags & LFM2_LOAD_COPY) != 0;
+    return lf_model_load(runtime, origin, &o, out);
+}
+
+int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
+                        lfm2_model **out)
+{
+    if (path == NULL) {
+        return lf_api_null("path");
+    }
+    return load(runtime, &(lf_origin){.kind = LF_FROM_PATH, .path = path}, options, out);
+}
+
+int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t offset, uint64_t bytes,
+                           const lfm2_model_options *options, lfm2_model **out)
+{
+    if (fd < 0) {
+        return lf_fail(LFM2_E_ARGUMENT, "model.fd", "fd is %d", fd);
+    }
+    lf_origin origin = {.kind = LF_FROM_FD, .fd = fd, .offset = offset, .bytes = bytes};
+    return load(runtime, &origin, options, out);
+}
+
+int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t bytes,
+                               const lfm2_model_options *options, lfm2_model **out)
+{
+    if (data == NULL) {
+        return lf_api_null("data");
+    }
+    if (bytes > UINTPTR_MAX - (uintptr_t)data) {
+        return lf_fail(LFM2_E_ARGUMENT, "model.bytes", "%llu bytes exceed the address space",
+                       (unsigned long long)bytes);
+    }
+    lf_origin origin = {.kind = LF_FROM_MEMORY, .memory = data, .bytes = bytes};
+    return load(runtime, &origin, options, out);
+}
+
+int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_reader *reader,
+                               const lfm2_model_options *options, lfm2_model **out)
+{
+    if (reader == NULL) {
+        return lf_api_null("reader");
+    }
+    lfm2_reader r = {.size = sizeof r};
+    LF_TRY(lf_api_read(reader, LF_API_FIRST(lfm2_reader, user), &r, sizeof r));
+    if (r.read == NULL) {
+        return lf_api_null("reader->read");
+    }
+    return load(runtime, &(lf_origin){.kind = LF_FROM_READER, .reader = &r}, options, out);
 }
 
 int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path)
@@ -186,8 +235,9 @@ int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options
     LF_TRY(lf_api_session_options(options, &o));
     lf_state state;
     LF_TRY(lf_state_measure(model, &o, &state));
-    lfm2_memory m = {.weights = model->packed_bytes,
-                     .mapped = model->weights.embed->bytes,
+    uint64_t owned = lf_model_embed_owned(model);
+    lfm2_memory m = {.weights = model->packed_bytes + owned,
+                     .mapped = model->weights.embed->bytes - owned,
                      .kv = state.kv_bytes,
                      .conv = state.conv_bytes,
                      .scratch = state.scratch_bytes};

@@ -79,6 +79,10 @@ const opt_spec model_specs[MODEL_SPECS] = {
      .help = "pack the weights even if there is a pack cache",
      .offset = offsetof(model_opts, no_cache)},
     {.kind = OPT_FLAG,
+     .name = "no-mmap",
+     .help = "read the files into memory instead of mapping them: they may change afterwards",
+     .offset = offsetof(model_opts, no_mmap)},
+    {.kind = OPT_FLAG,
      .letter = 'v',
      .name = "verbose",
      .help = "messages and timing on standard error",
@@ -214,6 +218,7 @@ int model_open_cache(const model_opts *opts, int32_t mode, int32_t cache, open_m
     options.merges = (int32_t)opts->merges;
     options.cache = cache;
     options.cache_path = opts->cache;
+    options.flags = opts->no_mmap ? LFM2_LOAD_COPY : 0;
     progress bar;
     progress_begin(&bar, "loading");
     options.progress = progress_update;

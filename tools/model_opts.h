@@ -12,6 +12,7 @@ typedef struct model_opts {
     uint32_t kernels; /* LFM2_KERNELS_* */
     uint32_t merges;  /* LFM2_MERGES_* */
     bool no_cache;    /* pack even if there is a pack cache */
+    bool no_mmap;     /* LFM2_LOAD_COPY */
     const char *cache; /* pack cache; NULL: the usual place */
     bool verbose;
 } model_opts;
@@ -22,7 +23,7 @@ extern const opt_choice cpu_choices[];
 
 /* The group of options that fills a model_opts. */
 extern const opt_spec model_specs[];
-enum { MODEL_SPECS = 8 };
+enum { MODEL_SPECS = 9 };
 #define MODEL_GROUP(type, member)                                                                  \
     {                                                                                              \
         "Model", model_specs, MODEL_SPECS, offsetof(type, member)                                  \

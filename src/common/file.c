@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns read-only file maps and the bounded reader. The writer is in writer.c. */
+/* Owns opening files from their origins, reading and mapping them. The bounded reader is in
+ * reader.c, the writer in writer.c. */
 #define _DEFAULT_SOURCE /* madvise: glibc's posix_madvise ignores DONTNEED */
 #include "common/file.h"
 
@@ -7,14 +8,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- Maps ---- */
+static uint64_t page_size(void)
+{
+    long n = sysconf(_SC_PAGESIZE);
+    return n > 0 ? (uint64_t)n : 4096;
+}
 
-static int32_t map(int fd, lf_file *file)
+/* ---- Opening ---- */
+
+/* Identity, time and size of the open file; the size of the file itself goes to *whole. */
+static int32_t examine(int fd, lf_file *file, uint64_t *whole)
 {
     struct stat st;
     if (fstat(fd, &st) != 0) {
@@ -26,41 +35,119 @@ static int32_t map(int fd, lf_file *file)
     if (!S_ISREG(st.st_mode)) {
         return lf_fail(LFM2_E_IO, "io.not_regular", "%s: is not a regular file", file->path);
     }
-    if ((uint64_t)st.st_size > SIZE_MAX) {
-        return lf_fail(LFM2_E_IO, "io.address_space", "%s: too large to be mapped here",
-                       file->path);
-    }
-    file->size = (uint64_t)st.st_size;
+    *whole = (uint64_t)st.st_size;
     file->mtime_ns =
         (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)(uint32_t)st.st_mtim.tv_nsec;
-    if (file->size == 0) {
-        return LFM2_OK;
-    }
-    void *p = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED) {
-        return lf_fail_errno(errno, "io.map", file->path, "cannot be mapped");
-    }
-    file->data = p;
+    file->device = (uint64_t)st.st_dev;
+    file->inode = (uint64_t)st.st_ino;
     return LFM2_OK;
 }
 
-int32_t lf_file_open(const lf_alloc *alloc, const char *path, lf_file *out)
+/* The bytes at `p` are in memory: usable in place if they are aligned and may be. */
+static void set_bytes(const uint8_t *p, bool copy, lf_file *file)
 {
-    lf_file file = {.alloc = alloc};
-    size_t n = strlen(path) + 1;
+    file->bytes = p;
+    file->data = copy || (uintptr_t)p % LF_FILE_ALIGN != 0 ? NULL : p;
+}
+
+static int32_t map(int fd, lf_file *file)
+{
+    uint64_t lead = file->fd_begin % page_size(); /* maps begin at a page */
+    uint64_t bytes = 0;
+    if (!lf_add_u64(file->size, lead, &bytes) || bytes > SIZE_MAX) {
+        return lf_fail(LFM2_E_IO, "io.address_space", "%s: too large to be mapped here",
+                       file->path);
+    }
+    void *p = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, (off_t)(file->fd_begin - lead));
+    if (p == MAP_FAILED) {
+        return lf_fail_errno(errno, "io.map", file->path, "cannot be mapped");
+    }
+    file->map = p;
+    file->map_bytes = (size_t)bytes;
+    set_bytes((const uint8_t *)p + lead, false, file);
+    return LFM2_OK;
+}
+
+static int32_t open_fd(const lf_origin *origin, int fd, lf_file *file)
+{
+    uint64_t whole = 0;
+    LF_TRY(examine(fd, file, &whole));
+    if (origin->offset > whole || origin->bytes > whole - origin->offset) {
+        return lf_fail(LFM2_E_ARGUMENT, "io.range",
+                       "%s: %llu bytes from offset 0x%llx exceed the file, which has %llu bytes",
+                       file->path, (unsigned long long)origin->bytes,
+                       (unsigned long long)origin->offset, (unsigned long long)whole);
+    }
+    file->size = origin->bytes > 0 ? origin->bytes : whole - origin->offset;
+    file->fd = fd;
+    file->fd_begin = origin->offset;
+    return file->size == 0 || origin->copy ? LFM2_OK : map(fd, file);
+}
+
+static int32_t open_path(const lf_origin *origin, lf_file *file)
+{
+    /* O_NONBLOCK: opening a FIFO or a device that waits for a partner must not hang */
+    int fd = open(origin->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        return lf_fail_errno(errno, "io.open", origin->path, "cannot be opened");
+    }
+    int32_t status = open_fd(origin, fd, file);
+    if (status == LFM2_OK && origin->copy) {
+        file->owns_fd = true;
+    } else {
+        close(fd);
+        file->fd = -1;
+    }
+    return status;
+}
+
+static int32_t open_origin(const lf_origin *origin, lf_file *file)
+{
+    switch (origin->kind) {
+    case LF_FROM_PATH:
+        return open_path(origin, file);
+    case LF_FROM_FD:
+        return open_fd(origin, origin->fd, file);
+    case LF_FROM_MEMORY:
+        file->size = origin->bytes;
+        set_bytes(origin->memory, origin->copy, file);
+        return LFM2_OK;
+    case LF_FROM_READER:
+        file->size = origin->reader->bytes;
+        file->read = origin->reader->read;
+        file->read_user = origin->reader->user;
+        return LFM2_OK;
+    }
+    return lf_fail(LFM2_E_INTERNAL, "io.origin", "unknown origin of a file");
+}
+
+const char *lf_origin_name(const lf_origin *origin, char room[LF_FILE_NAME])
+{
+    switch (origin->kind) {
+    case LF_FROM_PATH:
+        return origin->path;
+    case LF_FROM_FD:
+        snprintf(room, LF_FILE_NAME, "<fd %d>", origin->fd);
+        return room;
+    case LF_FROM_MEMORY:
+        return "<memory>";
+    case LF_FROM_READER:
+        return "<reader>";
+    }
+    return "?";
+}
+
+int32_t lf_file_open_from(const lf_alloc *alloc, const lf_origin *origin, lf_file *out)
+{
+    lf_file file = {.alloc = alloc, .fd = -1};
+    char room[LF_FILE_NAME];
+    const char *name = lf_origin_name(origin, room);
+    size_t n = strlen(name) + 1;
     void *copy = NULL;
     LF_TRY(lf_new(alloc, n, 1, "path", &copy));
-    memcpy(copy, path, n);
+    memcpy(copy, name, n);
     file.path = copy;
-    /* O_NONBLOCK: opening a FIFO or a device that waits for a partner must not hang */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    int32_t status = LFM2_OK;
-    if (fd < 0) {
-        status = lf_fail_errno(errno, "io.open", path, "cannot be opened");
-    } else {
-        status = map(fd, &file);
-        close(fd);
-    }
+    int32_t status = open_origin(origin, &file);
     if (status != LFM2_OK) {
         lf_free(alloc, copy, n, 1);
         return status;
@@ -69,105 +156,127 @@ int32_t lf_file_open(const lf_alloc *alloc, const char *path, lf_file *out)
     return LFM2_OK;
 }
 
-/* The mapped bytes, for calls that want them writable in type only. */
-static void *address(const lf_file *file, uint64_t offset)
+int32_t lf_file_open(const lf_alloc *alloc, const char *path, lf_file *out)
 {
-    return (void *)((uintptr_t)file->data + (uintptr_t)offset);
+    return lf_file_open_from(alloc, &(lf_origin){.kind = LF_FROM_PATH, .path = path}, out);
+}
+
+/* ---- Reading ---- */
+
+enum { MOST_PREAD = 1 << 30 }; /* Linux reads at most 2 GiB at once */
+
+static int32_t read_callback(const lf_file *file, uint64_t offset, uint8_t *buffer, size_t n)
+{
+    while (n > 0) {
+        size_t most = n < LF_FILE_MOST_READ ? n : LF_FILE_MOST_READ;
+        int32_t answer = file->read(file->read_user, offset, buffer, most);
+        if (answer != 0) {
+            return lf_fail(LFM2_E_STOPPED, "io.stopped",
+                           "%s: offset 0x%llx: the callback returned %d for %zu bytes", file->path,
+                           (unsigned long long)offset, answer, most);
+        }
+        offset += most;
+        buffer += most;
+        n -= most;
+    }
+    return LFM2_OK;
+}
+
+static int32_t read_fd(const lf_file *file, uint64_t offset, uint8_t *buffer, size_t n)
+{
+    while (n > 0) {
+        size_t most = n < MOST_PREAD ? n : MOST_PREAD;
+        ssize_t got = pread(file->fd, buffer, most, (off_t)(file->fd_begin + offset));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            char what[96];
+            snprintf(what, sizeof what, "offset 0x%llx: cannot be read",
+                     (unsigned long long)offset);
+            return got < 0 ? lf_fail_errno(errno, "io.read", file->path, what)
+                           : lf_fail(LFM2_E_IO, "io.short",
+                                     "%s: offset 0x%llx: the file ends here, it has shrunk",
+                                     file->path, (unsigned long long)offset);
+        }
+        offset += (uint64_t)got;
+        buffer += got;
+        n -= (size_t)got;
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_file_read(const lf_file *file, uint64_t offset, void *buffer, size_t n)
+{
+    if (offset > file->size || n > file->size - offset) {
+        return lf_fail(LFM2_E_INTERNAL, "io.bounds", "%s: offset 0x%llx: a read beyond the end",
+                       file->path, (unsigned long long)offset);
+    }
+    const uint8_t *bytes = file->bytes != NULL ? file->bytes : file->data;
+    if (bytes != NULL && n > 0) {
+        memcpy(buffer, bytes + offset, n);
+        return LFM2_OK;
+    }
+    return file->read != NULL ? read_callback(file, offset, buffer, n)
+                              : read_fd(file, offset, buffer, n);
+}
+
+/* ---- Closing ---- */
+
+static void unmap(lf_file *file)
+{
+    if (file->map != NULL) {
+        munmap(file->map, file->map_bytes);
+        file->map = NULL;
+    }
+}
+
+void lf_file_release(lf_file *file)
+{
+    if (file->data == NULL) {
+        unmap(file);
+    }
+    if (file->owns_fd) {
+        close(file->fd);
+    }
+    file->owns_fd = false;
+    file->fd = -1;
+    file->bytes = NULL;
+    file->read = NULL;
 }
 
 void lf_file_close(lf_file *file)
 {
-    if (file->data != NULL) {
-        munmap(address(file, 0), (size_t)file->size);
-    }
+    lf_file_release(file);
+    unmap(file);
     if (file->path != NULL) {
         lf_free(file->alloc, file->path, strlen(file->path) + 1, 1);
     }
-    *file = (lf_file){.data = NULL};
+    *file = (lf_file){.fd = -1};
 }
 
-static uint64_t page_size(void)
-{
-    long n = sysconf(_SC_PAGESIZE);
-    return n > 0 ? (uint64_t)n : 4096;
-}
+/* ---- Advice ---- */
 
 void lf_file_huge_pages(const lf_file *file)
 {
-    if (file->size > 0) {
-        (void)madvise(address(file, 0), (size_t)file->size, MADV_HUGEPAGE);
+    if (file->map != NULL) {
+        (void)madvise(file->map, file->map_bytes, MADV_HUGEPAGE);
     }
 }
 
 void lf_file_drop(const lf_file *file, uint64_t begin, uint64_t bytes)
 {
-    if (begin >= file->size || bytes == 0) {
+    if (file->map == NULL || begin >= file->size || bytes == 0) {
         return;
     }
     uint64_t page = page_size();
-    uint64_t end = file->size; /* the last page has no other owner */
+    uint64_t lead = file->map_bytes - file->size; /* the map begins at a page */
+    uint64_t end = file->map_bytes;               /* the last page has no other user */
     if (bytes < file->size - begin) {
-        end = (begin + bytes) / page * page;
+        end = (lead + begin + bytes) / page * page;
     }
-    begin = (begin + page - 1) / page * page;
+    begin = (lead + begin + page - 1) / page * page;
     if (begin < end) {
-        (void)madvise(address(file, begin), (size_t)(end - begin), MADV_DONTNEED);
+        (void)madvise((uint8_t *)file->map + begin, (size_t)(end - begin), MADV_DONTNEED);
     }
-}
-
-/* ---- Reader ---- */
-
-int32_t lf_read_bytes(lf_reader *r, const char *what, uint64_t n, const uint8_t **out)
-{
-    uint64_t rest = r->size - r->pos;
-    if (n > rest) {
-        return lf_fail(LFM2_E_FORMAT, r->code,
-                       "%s: %s: offset 0x%llx: needs %llu bytes, the file has %llu more", r->file,
-                       what, (unsigned long long)r->pos, (unsigned long long)n,
-                       (unsigned long long)rest);
-    }
-    *out = n > 0 ? r->data + r->pos : r->data;
-    r->pos += n;
-    return LFM2_OK;
-}
-
-static int32_t read_little_endian(lf_reader *r, const char *what, uint32_t bytes, uint64_t *out)
-{
-    const uint8_t *p = NULL;
-    LF_TRY(lf_read_bytes(r, what, bytes, &p));
-    uint64_t v = 0;
-    for (uint32_t i = 0; i < bytes; i++) {
-        v |= (uint64_t)p[i] << (8 * i);
-    }
-    *out = v;
-    return LFM2_OK;
-}
-
-int32_t lf_read_u8(lf_reader *r, const char *what, uint8_t *out)
-{
-    uint64_t v = 0;
-    LF_TRY(read_little_endian(r, what, 1, &v));
-    *out = (uint8_t)v;
-    return LFM2_OK;
-}
-
-int32_t lf_read_u16(lf_reader *r, const char *what, uint16_t *out)
-{
-    uint64_t v = 0;
-    LF_TRY(read_little_endian(r, what, 2, &v));
-    *out = (uint16_t)v;
-    return LFM2_OK;
-}
-
-int32_t lf_read_u32(lf_reader *r, const char *what, uint32_t *out)
-{
-    uint64_t v = 0;
-    LF_TRY(read_little_endian(r, what, 4, &v));
-    *out = (uint32_t)v;
-    return LFM2_OK;
-}
-
-int32_t lf_read_u64(lf_reader *r, const char *what, uint64_t *out)
-{
-    return read_little_endian(r, what, 8, out);
 }

@@ -179,13 +179,11 @@ static bool describes_file(const lf_gguf_value *value)
     return false;
 }
 
-int32_t lf_meta_copy(lf_gguf_writer *g, lf_arena *arena, const lf_file *file)
+int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old)
 {
-    lf_gguf old;
-    LF_TRY(lf_gguf_parse(arena, file, 0, &old));
-    for (uint32_t i = 0; i < old.n_values; i++) {
-        if (!describes_file(&old.values[i])) {
-            LF_TRY(lf_gguf_copy(g, &old.values[i]));
+    for (uint32_t i = 0; i < old->n_values; i++) {
+        if (!describes_file(&old->values[i])) {
+            LF_TRY(lf_gguf_copy(g, &old->values[i]));
         }
     }
     return LFM2_OK;

@@ -69,20 +69,6 @@ static int32_t plan(job *j, const lf_file_kind *kind)
 
 /* ---- Data ---- */
 
-/* The pages of [data, data + bytes) have been used. */
-static void drop(const lf_source *source, const uint8_t *data, uint64_t bytes)
-{
-    for (uint32_t i = 0; i < source->n_files; i++) {
-        const lf_file *f = &source->files[i];
-        uintptr_t begin = (uintptr_t)f->data;
-        uintptr_t at = (uintptr_t)data;
-        if (f->data != NULL && at >= begin && at - begin < f->size) {
-            lf_file_drop(f, at - begin, bytes);
-            return;
-        }
-    }
-}
-
 /* Infinities and NaNs have an exponent of all ones. */
 static bool all_finite(const float *values, size_t n)
 {
@@ -170,8 +156,10 @@ static int32_t advance(job *j, uint64_t bytes)
     return LFM2_OK;
 }
 
-static int32_t write_slab(job *j, const lf_out_tensor *t, const uint8_t *src)
+static int32_t write_slab(job *j, const lf_out_tensor *t, uint64_t e)
 {
+    const uint8_t *src = lf_tensor_slab(j->source, t->source, e);
+    lf_place place = lf_tensor_place(t->source, e);
     size_t row = (size_t)t->ne[0];
     uint64_t rows = t->ne[1];
     size_t in_row = lf_row_bytes(t->source->type, row);
@@ -185,9 +173,10 @@ static int32_t write_slab(job *j, const lf_out_tensor *t, const uint8_t *src)
             LF_TRY(encode_block(j, t, src, n));
             LF_TRY(lf_gguf_data(j->out, j->encoded, n * out_row));
         }
-        drop(j->source, src, n * in_row);
+        lf_file_drop(&j->source->files[place.part], place.offset, n * in_row);
         LF_TRY(advance(j, n * out_row));
         src += n * in_row;
+        place.offset += n * in_row;
         rows -= n;
     }
     return LFM2_OK;
@@ -200,7 +189,7 @@ static int32_t write_tensors(job *j)
         const lf_out_tensor *t = &j->tensors[i];
         uint64_t slabs = t->ne[2] * t->ne[3];
         for (uint64_t e = 0; e < slabs; e++) {
-            LF_TRY(write_slab(j, t, lf_tensor_slab(t->source, e)));
+            LF_TRY(write_slab(j, t, e));
         }
     }
     return LFM2_OK;
@@ -214,7 +203,7 @@ static int32_t write_file(job *j, const char *out_path, const lf_file_kind *kind
         LF_TRY(lf_meta_model(j->out, &source->hparams, source->name));
         LF_TRY(lf_meta_vocab(j->out, &source->vocab));
     } else {
-        LF_TRY(lf_meta_copy(j->out, &source->arena, &source->files[0]));
+        LF_TRY(lf_meta_copy(j->out, source->gguf));
     }
     LF_TRY(lf_meta_file(j->out, kind));
     LF_TRY(lf_rule_declare(j->out, j->tensors, source->n_tensors));

@@ -61,8 +61,8 @@ int32_t lf_meta_model(lf_gguf_writer *g, const lf_hparams *h, const char *name);
 /* tokenizer.*; nothing for an empty vocabulary. */
 int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *vocab);
 /* All pairs of a GGUF file as they are, except those that lf_meta_file writes and those that belong
- * to the old container. `arena` takes the parsed header. */
-int32_t lf_meta_copy(lf_gguf_writer *g, lf_arena *arena, const lf_file *file);
+ * to the old container. */
+int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old);
 /* The keys that depend on the type asked for. */
 int32_t lf_meta_file(lf_gguf_writer *g, const lf_file_kind *kind);
 

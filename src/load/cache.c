@@ -4,8 +4,8 @@
  *   page 0: lf_cache_header
  *   then one XXH3 checksum (u64) per matrix, padded to a page
  *   then the panels of each matrix in the order of the model, each padded to a page.
- * A start checks the header, its checksum and the file's size; the matrices' checksums are for
- * lf_cache_verify, which reads everything.
+ * A start reads the header and the checksums once, into own memory, and checks them and the file's
+ * size; only verifying reads everything and compares it with the matrices' checksums.
  */
 #include "load/cache.h"
 
@@ -39,16 +39,20 @@ static uint64_t add(uint64_t hash, const void *data, size_t bytes)
 
 /* The first and last bytes of a tensor's data tell models apart that share shapes and file times
  * (copies that keep times, reproducible images); two pages a tensor are read at once. */
-static uint64_t add_samples(uint64_t hash, const lf_tensor *t)
+static int32_t add_samples(const lf_source *source, const lf_tensor *t, uint64_t *hash)
 {
     enum { SAMPLE = 64 };
+    uint8_t sample[SAMPLE];
     uint64_t slab_bytes = t->bytes / t->ne[2];
-    uint64_t n = slab_bytes < SAMPLE ? slab_bytes : SAMPLE;
-    hash = add(hash, lf_tensor_slab(t, 0), n);
-    return add(hash, lf_tensor_slab(t, t->ne[2] - 1) + slab_bytes - n, n);
+    size_t n = slab_bytes < SAMPLE ? (size_t)slab_bytes : SAMPLE;
+    LF_TRY(lf_tensor_read(source, t, 0, 0, sample, n));
+    *hash = add(*hash, sample, n);
+    LF_TRY(lf_tensor_read(source, t, t->ne[2] - 1, slab_bytes - n, sample, n));
+    *hash = add(*hash, sample, n);
+    return LFM2_OK;
 }
 
-static uint64_t hash_source(const lf_source *source)
+static int32_t hash_source(const lf_source *source, uint64_t *out)
 {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < source->n_files; i++) {
@@ -61,14 +65,17 @@ static uint64_t hash_source(const lf_source *source)
         hash = add(hash, t->name, strlen(t->name) + 1);
         hash = add(hash, place, sizeof place);
         hash = add(hash, t->ne, sizeof t->ne);
-        hash = add_samples(hash, t);
+        LF_TRY(add_samples(source, t, &hash));
     }
-    return hash;
+    *out = hash;
+    return LFM2_OK;
 }
 
-lf_cache_key lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, size_t n)
+int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, size_t n,
+                        lf_cache_key *out)
 {
-    lf_cache_key key = {.source_hash = hash_source(source), .n_matrices = n};
+    lf_cache_key key = {.n_matrices = n};
+    LF_TRY(hash_source(source, &key.source_hash));
     for (uint32_t i = 0; i < source->n_files; i++) {
         key.source_bytes += source->files[i].size;
     }
@@ -91,7 +98,8 @@ lf_cache_key lf_cache_key_of(const lf_source *source, lf_packed *const *matrices
         key.data_bytes += round_page(m->bytes);
     }
     key.layout_hash = hash;
-    return key;
+    *out = key;
+    return LFM2_OK;
 }
 
 static void fill_header(const lf_cache_key *key, uint64_t sums_hash, lf_cache_header *h)
@@ -121,59 +129,108 @@ int32_t lf_cache_path(const lf_source *source, char **path, size_t *bytes)
 
 /* ---- Reading ---- */
 
-/* Why the file does not serve, or NULL. */
-static const char *mismatch(const lf_file *file, const lf_cache_key *key)
+/* Why the file does not serve, or NULL. `sums` takes the checksums of all matrices. */
+static int32_t examine(const lf_file *file, const lf_cache_key *key, uint64_t *sums,
+                       const char **reason)
 {
-    uint64_t head = PAGE + round_page(key->n_matrices * sizeof(uint64_t));
-    if (file->size != head + key->data_bytes) {
-        return "has another size";
-    }
+    uint64_t sums_bytes = key->n_matrices * sizeof *sums;
     lf_cache_header have;
     lf_cache_header want;
-    memcpy(&have, file->data, sizeof have);
+    *reason = "has another size";
+    if (file->size != PAGE + round_page(sums_bytes) + key->data_bytes) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_file_read(file, 0, &have, sizeof have));
+    LF_TRY(lf_file_read(file, PAGE, sums, (size_t)sums_bytes));
     fill_header(key, have.sums_hash, &want);
     if (memcmp(have.magic, want.magic, sizeof have.magic) != 0) {
-        return "is no pack cache";
+        *reason = "is no pack cache";
+    } else if (have.version != want.version || have.byte_order != want.byte_order) {
+        *reason = "is of another version or machine";
+    } else if (memcmp(&have, &want, sizeof have) != 0) {
+        *reason = "belongs to other weights or kernels, or is damaged";
+    } else if (XXH3_64bits(sums, sums_bytes) != have.sums_hash) {
+        *reason = "is damaged";
+    } else {
+        *reason = NULL;
     }
-    if (have.version != want.version || have.byte_order != want.byte_order) {
-        return "is of another version or machine";
-    }
-    if (memcmp(&have, &want, sizeof have) != 0) {
-        return "belongs to other weights or kernels, or is damaged";
-    }
-    if (XXH3_64bits(file->data + PAGE, key->n_matrices * sizeof(uint64_t)) != have.sums_hash) {
-        return "is damaged";
-    }
-    return NULL;
+    return LFM2_OK;
 }
 
-int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const char *path,
+/* Panels of one matrix, which lie at `at`. */
+static int32_t take_matrix(const lf_alloc *alloc, const lf_file *file, uint64_t at,
+                           lf_packed *matrix)
+{
+    if (file->data != NULL) {
+        matrix->panels = file->data + at;
+        return LFM2_OK;
+    }
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, matrix->bytes, 1, "packed weights", &p));
+    matrix->owned = p;
+    matrix->panels = p;
+    return lf_file_read(file, at, p, matrix->bytes);
+}
+
+static int32_t take_matrices(const lf_alloc *alloc, const lf_file *file, bool verify,
+                             const uint64_t *sums, lf_packed *const *matrices, size_t n)
+{
+    uint64_t at = PAGE + round_page(n * sizeof *sums);
+    for (size_t i = 0; i < n; i++) {
+        lf_packed *m = matrices[i];
+        LF_TRY(take_matrix(alloc, file, at, m));
+        at += round_page(m->bytes);
+        if (verify && XXH3_64bits(m->panels, m->bytes) != sums[i]) {
+            return lf_fail(LFM2_E_FORMAT, "cache.checksum",
+                           "%s: matrix %zu of %zu does not match its checksum", file->path, i, n);
+        }
+    }
+    return LFM2_OK;
+}
+
+/* The same with an open file and room for the checksums; *used stays false if it does not serve. */
+static int32_t use_file(const lf_alloc *alloc, const lf_log *log, const lf_cache_use *use,
+                        const lf_cache_key *key, lf_packed *const *matrices, size_t n,
+                        lf_file *file, bool *used)
+{
+    void *sums = NULL;
+    const char *reason = NULL;
+    LF_TRY(lf_new(alloc, n, sizeof(uint64_t), "pack cache", &sums));
+    int32_t status = examine(file, key, sums, &reason);
+    if (status == LFM2_OK && reason != NULL) {
+        lf_log_write(log, LFM2_LOG_INFO, "%s %s: not used", use->path, reason);
+    } else if (status == LFM2_OK) {
+        lf_file_huge_pages(file);
+        status = take_matrices(alloc, file, use->verify, sums, matrices, n);
+        *used = status == LFM2_OK;
+    }
+    lf_free(alloc, sums, n, sizeof(uint64_t));
+    return status;
+}
+
+int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const lf_cache_use *use,
                       const lf_cache_key *key, lf_packed *const *matrices, size_t n, lf_file **out)
 {
+    const lf_origin origin = {.kind = LF_FROM_PATH, .path = use->path, .copy = use->copy};
     void *p = NULL;
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_file), "pack cache", &p));
     lf_file *file = p;
+    bool used = false;
     lf_failure before;
     lf_fail_save(&before);
-    int32_t status = lf_file_open(alloc, path, file);
-    const char *reason = status == LFM2_OK ? mismatch(file, key) : NULL;
-    if (status != LFM2_OK || reason != NULL) {
-        if (reason != NULL) {
-            lf_log_write(log, LFM2_LOG_INFO, "%s %s: not used", path, reason);
-            lf_file_close(file);
-        }
+    int32_t status = lf_file_open_from(alloc, &origin, file);
+    if (status == LFM2_E_IO) { /* no such file */
         lf_free(alloc, file, 1, sizeof *file);
-        if (status == LFM2_E_MEMORY) {
-            return status;
-        }
         lf_fail_restore(&before);
         return LFM2_OK;
     }
-    lf_file_huge_pages(file);
-    uint64_t at = PAGE + round_page(n * sizeof(uint64_t));
-    for (size_t i = 0; i < n; i++) {
-        matrices[i]->panels = file->data + at;
-        at += round_page(matrices[i]->bytes);
+    if (status == LFM2_OK) {
+        status = use_file(alloc, log, use, key, matrices, n, file, &used);
+        lf_file_release(file);
+    }
+    if (!used) {
+        lf_cache_close(alloc, file);
+        return status;
     }
     *out = file;
     return LFM2_OK;
@@ -185,19 +242,6 @@ void lf_cache_close(const lf_alloc *alloc, lf_file *cache)
         lf_file_close(cache);
         lf_free(alloc, cache, 1, sizeof *cache);
     }
-}
-
-int32_t lf_cache_verify(const lf_file *cache, lf_packed *const *matrices, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t want = 0;
-        memcpy(&want, cache->data + PAGE + i * sizeof want, sizeof want);
-        if (XXH3_64bits(matrices[i]->panels, matrices[i]->bytes) != want) {
-            return lf_fail(LFM2_E_FORMAT, "cache.checksum",
-                           "%s: matrix %zu of %zu does not match its checksum", cache->path, i, n);
-        }
-    }
-    return LFM2_OK;
 }
 
 /* ---- Writing ---- */

@@ -16,24 +16,32 @@ typedef struct lf_cache_key {
     uint64_t data_bytes; /* of all matrices, each rounded up to a page */
 } lf_cache_key;
 
-lf_cache_key lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, size_t n);
+/* Reads samples of every tensor. Errors: IO, STOPPED. */
+int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, size_t n,
+                        lf_cache_key *out);
 
 /* "PATH.lfm2pack" for a file, "PATH/model.lfm2pack" for a folder. Free with lf_free(path, bytes,
  * 1). */
 int32_t lf_cache_path(const lf_source *source, char **path, size_t *bytes);
 
-/* Maps the cache at `path` and points every matrix into it. *out stays NULL, with LFM2_OK, when
- * there is no such file or it is another model's, another layout's or damaged: a reason to pack,
- * not to fail; `log` says which. */
-int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const char *path,
+/* How a cache is to be opened. */
+typedef struct lf_cache_use {
+    const char *path;
+    bool copy;   /* read the matrices into own memory, keep no map */
+    bool verify; /* compare every matrix with its checksum */
+} lf_cache_use;
+
+/* Maps the cache and points every matrix into it, or fills every matrix. *out stays NULL, with
+ * LFM2_OK, when there is no such file or it is another model's, another layout's or damaged: a
+ * reason to pack, not to fail; `log` says which. Errors: MEMORY, IO (a file that shrinks while it
+ * is read), FORMAT (`verify`: names the matrix). After an error lf_pack_free frees what the
+ * matrices own. */
+int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const lf_cache_use *use,
                       const lf_cache_key *key, lf_packed *const *matrices, size_t n, lf_file **out);
 void lf_cache_close(const lf_alloc *alloc, lf_file *cache);
 
 /* Writes the cache: it appears complete or not at all. Errors: IO, MEMORY. */
 int32_t lf_cache_write(const lf_alloc *alloc, const char *path, const lf_cache_key *key,
                        lf_packed *const *matrices, size_t n);
-
-/* Compares every matrix with the checksum in its cache file. FORMAT names the matrix. */
-int32_t lf_cache_verify(const lf_file *cache, lf_packed *const *matrices, size_t n);
 
 #endif /* LF_LOAD_CACHE_H */

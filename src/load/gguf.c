@@ -52,10 +52,12 @@ static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, ui
                            uint64_t *n_values)
 {
     const uint8_t *magic = NULL;
-    if (r->size < 4 || memcmp(r->data, "GGUF", 4) != 0) {
+    if (r->size >= 4) {
+        LF_TRY(lf_read_bytes(r, "header", 4, &magic));
+    }
+    if (magic == NULL || memcmp(magic, "GGUF", 4) != 0) {
         return lf_fail(LFM2_E_FORMAT, "gguf.magic", "%s: not a GGUF file", g->file->path);
     }
-    LF_TRY(lf_read_bytes(r, "header", 4, &magic));
     LF_TRY(lf_read_u32(r, "version", version));
     if (*version != 0 && (*version & 0xFFFFFF) == 0) {
         return lf_fail(LFM2_E_UNSUPPORTED, "gguf.big_endian",
@@ -102,17 +104,16 @@ static int32_t read_array(const lf_gguf *g, lf_reader *r, const char *what, lf_g
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.truncated",
                                 "the array is longer than the file");
     }
+    const uint8_t *text = NULL;
     if (!strings) {
-        return lf_read_bytes(r, what, v->count * item, &v->data);
+        return lf_read_bytes(r, what, v->count * item, &text);
     }
     if (v->count > LF_GGUF_MAX_STRINGS) {
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.count",
                                 "an array of more than 2^23 strings");
     }
-    v->data = r->data + r->pos;
     for (uint64_t i = 0; i < v->count; i++) {
         uint64_t len = 0;
-        const uint8_t *text = NULL;
         LF_TRY(lf_read_u64(r, what, &len));
         LF_TRY(lf_read_bytes(r, what, len, &text));
     }
@@ -139,6 +140,7 @@ static int32_t read_key(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_gguf
 static int32_t read_value(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_gguf_value *v)
 {
     LF_TRY(read_key(g, arena, r, v));
+    const uint8_t *data = NULL;
     lf_shown shown;
     const char *what = lf_show(&shown, v->key, v->key_len);
     LF_TRY(lf_read_u32(r, what, &v->type));
@@ -153,12 +155,20 @@ static int32_t read_value(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_gg
     } else if (v->type == LF_GGUF_STRING) {
         LF_TRY(lf_read_u64(r, what, &v->count));
         v->offset = r->pos;
-        LF_TRY(lf_read_bytes(r, what, v->count, &v->data));
+        LF_TRY(lf_read_bytes(r, what, v->count, &data));
     } else {
-        LF_TRY(lf_read_bytes(r, what, lf_gguf_type_bytes(v->type), &v->data));
+        LF_TRY(lf_read_bytes(r, what, lf_gguf_type_bytes(v->type), &data));
     }
     v->bytes = r->pos - v->offset;
     return LFM2_OK;
+}
+
+/* Values point into the copy of the header, which moves while it grows. */
+static void place_values(lf_gguf *g, const lf_reader *r)
+{
+    for (uint32_t i = 0; i < g->n_values; i++) {
+        g->values[i].data = r->data + g->values[i].offset;
+    }
 }
 
 static int32_t read_values(lf_gguf *g, lf_arena *arena, lf_reader *r, uint32_t n)
@@ -174,6 +184,7 @@ static int32_t read_values(lf_gguf *g, lf_arena *arena, lf_reader *r, uint32_t n
         g->keys.entries[i] = (lf_index_entry){.text = v->key, .len = v->key_len, .id = i};
     }
     g->n_values = n;
+    place_values(g, r);
     const lf_index_entry *duplicate = NULL;
     LF_TRY(lf_index_build(arena->alloc, &g->keys, &duplicate));
     if (duplicate != NULL) {
@@ -299,7 +310,6 @@ static int32_t place_tensors(lf_gguf *g)
                      (unsigned long long)end, (unsigned long long)file->size);
             return fail_tensor(g, t, t->offset, LFM2_E_FORMAT, "gguf.tensor.bounds", text);
         }
-        t->data = file->data + t->offset;
     }
     return LFM2_OK;
 }
@@ -349,14 +359,24 @@ static int32_t read_tensors(lf_gguf *g, lf_arena *arena, lf_reader *r, uint32_t 
 int32_t lf_gguf_parse(lf_arena *arena, const lf_file *file, uint32_t part, lf_gguf *out)
 {
     lf_gguf g = {.file = file};
-    lf_reader r = {
-        .data = file->data, .size = file->size, .file = file->path, .code = "gguf.truncated"};
+    lf_reader r = lf_reader_begin(file, LF_GGUF_MAX_HEADER, "gguf.truncated");
     uint64_t n_tensors = 0;
     uint64_t n_values = 0;
-    LF_TRY(read_header(&g, &r, &g.version, &n_tensors, &n_values));
-    LF_TRY(read_values(&g, arena, &r, (uint32_t)n_values));
-    LF_TRY(read_alignment(&g));
-    LF_TRY(read_tensors(&g, arena, &r, part, (uint32_t)n_tensors));
+    int32_t status = LFM2_OK;
+    LF_TRY_DONE(read_header(&g, &r, &g.version, &n_tensors, &n_values));
+    LF_TRY_DONE(read_values(&g, arena, &r, (uint32_t)n_values));
+    LF_TRY_DONE(read_alignment(&g));
+    LF_TRY_DONE(read_tensors(&g, arena, &r, part, (uint32_t)n_tensors));
+    place_values(&g, &r);
+    g.header = r;
     *out = g;
     return LFM2_OK;
+done:
+    lf_reader_end(&r);
+    return status;
+}
+
+void lf_gguf_close(lf_gguf *g)
+{
+    lf_reader_end(&g->header);
 }

@@ -29,12 +29,13 @@ enum {
     LF_GGUF_MAX_TENSORS = 65536,
     LF_GGUF_MAX_KEY_BYTES = 65535,
     LF_GGUF_MAX_STRINGS = 1 << 23, /* of one array */
+    LF_GGUF_MAX_HEADER = 128 << 20, /* bytes before the data section: real files have some MB */
     LF_GGUF_MAX_NAME = 63,         /* bytes of a tensor name */
     LF_GGUF_MAX_ALIGNMENT = 1 << 20,
     LF_GGUF_MIN_ALIGNMENT = 8
 };
 
-/* One metadata entry; points into the file. The whole value is known to lie inside it. */
+/* One metadata entry; points into the header's copy. The whole value is known to lie inside it. */
 typedef struct lf_gguf_value {
     const char *key; /* 0-terminated copy */
     uint32_t key_len;
@@ -48,6 +49,7 @@ typedef struct lf_gguf_value {
 
 typedef struct lf_gguf {
     const lf_file *file;
+    lf_reader header; /* owns the copy of the header */
     uint32_t version;
     uint32_t n_values;
     lf_gguf_value *values; /* in file order */
@@ -58,9 +60,12 @@ typedef struct lf_gguf {
     lf_tensor *tensors; /* in file order */
 } lf_gguf;
 
-/* Reads header, metadata and tensor descriptions of one file and checks everything but the meaning
- * of keys and names. Duplicate tensor names are found by lf_source_index. */
+/* Reads header, metadata and tensor descriptions of one file, each byte once, and checks everything
+ * but the meaning of keys and names. Duplicate tensor names are found by lf_source_index. On
+ * success lf_gguf_close frees the copy of the header, into which values and arrays point; tensors
+ * and keys are in the arena. `file` outlives both. */
 int32_t lf_gguf_parse(lf_arena *arena, const lf_file *file, uint32_t part, lf_gguf *out);
+void lf_gguf_close(lf_gguf *g);
 
 /* "u32", "str", ... or "?". */
 const char *lf_gguf_type_name(uint32_t type);
@@ -75,7 +80,7 @@ const lf_gguf_value *lf_gguf_find(const lf_gguf *g, const char *key);
 int32_t lf_gguf_get_u32(const lf_gguf *g, const char *key, uint32_t *out, bool *found);
 int32_t lf_gguf_get_f32(const lf_gguf *g, const char *key, float *out, bool *found);
 int32_t lf_gguf_get_bool(const lf_gguf *g, const char *key, bool *out, bool *found);
-/* The bytes inside the file, not 0-terminated. */
+/* The bytes inside the header, not 0-terminated. */
 int32_t lf_gguf_get_string(const lf_gguf *g, const char *key, const char **out, size_t *len,
                            bool *found);
 /* An array with integer elements, or with strings; *out is NULL when absent and `found` given. */

@@ -74,6 +74,12 @@ static int32_t check_first(const lf_source *source, uint32_t number, uint32_t co
     const char *path = source->files[0].path;
     uint32_t named = 0;
     uint32_t named_count = 0;
+    if (source->origin.kind != LF_FROM_PATH) {
+        return lf_fail(
+            LFM2_E_UNSUPPORTED, "gguf.split.origin",
+            "%s: is part %u of %u; a split model is loaded by the path of its first part", path,
+            number + 1, count);
+    }
     if (count > LF_MAX_PARTS) {
         return lf_fail(LFM2_E_UNSUPPORTED, "gguf.split",
                        "%s: key 'split.count': %u parts, at most %d are read", path, count,
@@ -106,7 +112,9 @@ static int32_t open_part(lf_source *source, uint32_t i, uint32_t count, lf_gguf 
 {
     char *path = NULL;
     LF_TRY(part_path(source, i + 1, &path));
-    int32_t status = lf_file_open(&source->alloc, path, &source->files[i]);
+    lf_origin origin = source->origin;
+    origin.path = path;
+    int32_t status = lf_file_open_from(&source->alloc, &origin, &source->files[i]);
     lf_free(&source->alloc, path, strlen(path) + 1, 1);
     if (status != LFM2_OK) {
         return lf_fail_prefix(status, "part %u of %u: ", i + 1, count);
@@ -168,6 +176,9 @@ static int32_t join_parts(lf_source *source, const lf_gguf *g, uint32_t count)
         tensors += parts[i].n_tensors;
     }
 done:
+    for (uint32_t i = 1; i < count; i++) {
+        lf_gguf_close(&parts[i]);
+    }
     lf_free(&source->alloc, room, count, sizeof(lf_gguf));
     return status;
 }
@@ -242,25 +253,28 @@ static int32_t read_from_tensors(lf_source *source, const lf_gguf *g)
 
 int32_t lf_gguf_load(lf_source *source)
 {
-    lf_gguf g;
+    void *room = NULL;
     uint32_t number = 0;
     uint32_t count = 0;
-    LF_TRY(lf_gguf_parse(&source->arena, &source->files[0], 0, &g));
-    LF_TRY(read_split(&g, &number, &count));
+    LF_TRY(lf_arena_new(&source->arena, 1, sizeof(lf_gguf), "GGUF header", &room));
+    lf_gguf *g = room;
+    LF_TRY(lf_gguf_parse(&source->arena, &source->files[0], 0, g));
+    source->gguf = g;
+    LF_TRY(read_split(g, &number, &count));
     if (count > 1) {
         LF_TRY(check_first(source, number, count));
         LF_TRY(make_room(source, count));
-        g.file = &source->files[0];
-        LF_TRY(join_parts(source, &g, count));
+        g->file = &source->files[0];
+        LF_TRY(join_parts(source, g, count));
     } else {
-        source->tensors = g.tensors;
-        source->n_tensors = g.n_tensors;
+        source->tensors = g->tensors;
+        source->n_tensors = g->n_tensors;
     }
-    LF_TRY(lf_config_from_gguf(&g, &source->hparams));
+    LF_TRY(lf_config_from_gguf(g, &source->hparams));
     LF_TRY(lf_source_index(source));
-    LF_TRY(read_from_tensors(source, &g));
+    LF_TRY(read_from_tensors(source, g));
     LF_TRY(lf_hparams_check(&source->hparams, source->path));
-    LF_TRY(read_meta(source, &g));
-    LF_TRY(read_name(source, &g));
-    return lf_gguf_vocab(source, &g);
+    LF_TRY(read_meta(source, g));
+    LF_TRY(read_name(source, g));
+    return lf_gguf_vocab(source, g);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the meaning of GGUF's tokenizer keys. Texts stay in the mapped file. */
+/* Owns the meaning of GGUF's tokenizer keys. Texts stay in the copy of the header. */
 #include "load/gguf.h"
 
 #include <stdio.h>

@@ -50,16 +50,30 @@ static bool exists(const char *path)
     return stat(path, &st) == 0;
 }
 
-/* Opens a file of at most `limit` bytes. */
-static int32_t open_small(loader *l, const char *path, uint64_t limit, lf_file *out)
+/* A copy of a file of at most `limit` bytes; lf_free(text, *len, 1) frees it. */
+static int32_t read_small(loader *l, const char *path, uint64_t limit, char **text, size_t *len)
 {
-    LF_TRY(lf_file_open(&l->source->alloc, path, out));
-    if (out->size > limit) {
-        lf_file_close(out);
-        return lf_fail(LFM2_E_FORMAT, "hf.file_size", "%s: is larger than %llu bytes", path,
-                       (unsigned long long)limit);
+    const lf_origin origin = {.kind = LF_FROM_PATH, .path = path, .copy = true};
+    const lf_alloc *alloc = &l->source->alloc;
+    lf_file file;
+    void *room = NULL;
+    LF_TRY(lf_file_open_from(alloc, &origin, &file));
+    size_t n = (size_t)file.size;
+    int32_t status = LFM2_OK;
+    if (file.size > limit) {
+        status = lf_fail(LFM2_E_FORMAT, "hf.file_size", "%s: is larger than %llu bytes", path,
+                         (unsigned long long)limit);
+        goto done;
     }
-    return LFM2_OK;
+    LF_TRY_DONE(lf_new(alloc, n, 1, "file", &room));
+    LF_TRY_DONE(lf_file_read(&file, 0, room, n));
+    *text = room;
+    *len = n;
+    room = NULL;
+done:
+    lf_free(alloc, room, n, 1);
+    lf_file_close(&file);
+    return status;
 }
 
 /* *out is NULL when the file is not there. */
@@ -69,11 +83,11 @@ static int32_t read_json(loader *l, const char *path, uint64_t limit, const lf_j
     if (!exists(path)) {
         return LFM2_OK;
     }
-    lf_file file;
-    LF_TRY(open_small(l, path, limit, &file));
-    int32_t status = lf_json_parse(&l->scratch, path, LFM2_E_FORMAT, (const char *)file.data,
-                                   (size_t)file.size, out);
-    lf_file_close(&file);
+    char *text = NULL;
+    size_t len = 0;
+    LF_TRY(read_small(l, path, limit, &text, &len));
+    int32_t status = lf_json_parse(&l->scratch, path, LFM2_E_FORMAT, text, len, out);
+    lf_free(&l->source->alloc, text, len, 1);
     return status;
 }
 
@@ -175,7 +189,7 @@ typedef struct shard_tensors {
     uint32_t count;
 } shard_tensors;
 
-/* Maps every shard and reads its header into one list. */
+/* Opens every shard and reads its header into one list. */
 static int32_t open_shards(loader *l)
 {
     lf_source *s = l->source;
@@ -188,7 +202,9 @@ static int32_t open_shards(loader *l)
     for (uint32_t i = 0; i < l->n_shards; i++) {
         const char *path = NULL;
         LF_TRY(join(l, l->shards[i], &path));
-        int32_t status = lf_file_open(&s->alloc, path, &s->files[i]);
+        lf_origin origin = s->origin;
+        origin.path = path;
+        int32_t status = lf_file_open_from(&s->alloc, &origin, &s->files[i]);
         if (status != LFM2_OK) {
             return lf_fail_prefix(status, "part %u of %u: ", i + 1, l->n_shards);
         }
@@ -310,12 +326,11 @@ static int32_t read_template_file(loader *l)
     if (!exists(path)) {
         return LFM2_OK;
     }
-    lf_file file;
-    LF_TRY(open_small(l, path, LF_MAX_TEMPLATE, &file));
-    int32_t status =
-        lf_arena_string(&l->source->arena, file.data != NULL ? (const char *)file.data : "",
-                        (size_t)file.size, &l->source->vocab.chat_template);
-    lf_file_close(&file);
+    char *text = NULL;
+    size_t len = 0;
+    LF_TRY(read_small(l, path, LF_MAX_TEMPLATE, &text, &len));
+    int32_t status = lf_arena_string(&l->source->arena, text, len, &l->source->vocab.chat_template);
+    lf_free(&l->source->alloc, text, len, 1);
     return status;
 }
 

@@ -12,9 +12,8 @@ typedef struct lf_st_tensor {
     uint32_t n_dims;
     uint64_t shape[LF_MAX_DIMS]; /* outermost first; unused ones are 1 */
     uint64_t bytes;
-    const uint8_t *data;
     uint32_t part;
-    uint64_t offset; /* of data in the file */
+    uint64_t offset; /* of the data in the file, behind its header */
 } lf_st_tensor;
 
 /* A larger header is refused, as by the format's own reader. */

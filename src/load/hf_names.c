@@ -55,7 +55,7 @@ static const char experts_prefix[] = "feed_forward.experts.";
 
 /* A stack of experts that is being collected. */
 typedef struct stack {
-    const uint8_t **slabs; /* [n_expert], NULL where not seen yet */
+    lf_place *places; /* [n_expert], offset 0 where not seen yet */
     uint32_t count;
     lf_tensor tensor;
 } stack;
@@ -153,7 +153,6 @@ static lf_tensor make_tensor(const lf_st_tensor *raw, uint32_t first, uint32_t n
                      .n_dims = n,
                      .ne = {1, 1, 1, 1},
                      .bytes = raw->bytes,
-                     .data = raw->data,
                      .part = raw->part,
                      .offset = raw->offset};
     for (uint32_t d = 0; d < n; d++) {
@@ -191,21 +190,21 @@ static int32_t add_slab(translator *t, const lf_st_tensor *raw, uint32_t layer, 
 {
     stack *s = &t->stacks[layer][role];
     uint32_t n_expert = t->source->hparams.n_expert;
-    if (s->slabs == NULL) {
+    if (s->places == NULL) {
         void *room = NULL;
-        LF_TRY(lf_arena_new(&t->source->arena, n_expert, sizeof *s->slabs, "experts", &room));
-        memset(room, 0, n_expert * sizeof *s->slabs);
-        s->slabs = room;
+        LF_TRY(lf_arena_new(&t->source->arena, n_expert, sizeof *s->places, "experts", &room));
+        memset(room, 0, n_expert * sizeof *s->places);
+        s->places = room;
         s->tensor = *slab;
     }
     if (slab->ne[0] != s->tensor.ne[0] || slab->ne[1] != s->tensor.ne[1] || slab->ne[2] != 1 ||
         slab->type != s->tensor.type) {
         return fail_tensor(t, raw, "bind.shape", "type or shape differ from another expert's");
     }
-    if (s->slabs[e] != NULL) {
+    if (s->places[e].offset != 0) {
         return fail_tensor(t, raw, "source.duplicate", "the expert appears twice");
     }
-    s->slabs[e] = slab->data;
+    s->places[e] = (lf_place){slab->part, slab->offset};
     s->count++;
     if (e == 0) {
         s->tensor.part = slab->part;
@@ -228,7 +227,6 @@ static int32_t add_gate_up(translator *t, const lf_st_tensor *raw, uint32_t laye
     for (uint32_t e = 0; e < h->n_expert; e++) {
         for (int role = GATE; role <= UP; role++) {
             uint64_t at = (2 * (uint64_t)e + (role == UP ? 1 : 0)) * slab.bytes;
-            slab.data = raw->data + at;
             slab.offset = raw->offset + at;
             LF_TRY(add_slab(t, raw, layer, role, e, &slab));
         }
@@ -313,7 +311,7 @@ static int32_t close_stacks(translator *t)
                 continue; /* a missing tensor is found when names are bound */
             }
             for (uint32_t e = 0; e < h->n_expert; e++) {
-                if (s->slabs[e] == NULL) {
+                if (s->places[e].offset == 0) {
                     return lf_fail(LFM2_E_FORMAT, "bind.missing",
                                    "%s: tensor 'model.layers.%u.%s%u.%s' is missing",
                                    t->source->path, layer, experts_prefix, e,
@@ -324,8 +322,7 @@ static int32_t close_stacks(translator *t)
             tensor.n_dims = 3;
             tensor.ne[2] = h->n_expert;
             tensor.bytes *= h->n_expert;
-            tensor.data = NULL;
-            tensor.slabs = s->slabs;
+            tensor.places = s->places;
             LF_TRY(name_tensor(t, &tensor, layer, expert_names[role].gguf));
             t->out[t->n_out++] = tensor;
         }

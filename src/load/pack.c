@@ -60,26 +60,61 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
 
 /* ---- Filling ---- */
 
+/* What is filled at once: `n_slabs` whole slabs from `slab` on, or `n_panels` panels of one slab.
+ */
+typedef struct step {
+    uint32_t slab, n_slabs;
+    uint32_t panel, n_panels; /* of each slab */
+} step;
+
 typedef struct fill {
+    const lf_source *source;
     const lf_packed *packed;
     const lf_tensor *tensors[2];
+    uint32_t n_tensors;
     size_t row_bytes;
     bool coded;
     lf_codes codes;
-    uint32_t first_slab; /* of the current step */
-    uint8_t *scratch;    /* of all parts */
+    step now;
+    uint8_t *scratch; /* of all parts */
     size_t part_bytes;
     size_t codes_bytes, scales_bytes; /* of nr rows */
+    /* Rows of `now`, slab by slab and tensor by tensor, if the source has none in place. */
+    uint8_t *rows;
+    size_t rows_bytes, stride; /* in all; of one tensor's rows of a slab */
 } fill;
+
+/* The first row of a step in each of its slabs and tensors, and the rows there are. */
+static uint32_t step_rows(const fill *f, const step *s, uint32_t *first)
+{
+    const lf_packed *p = f->packed;
+    uint32_t nr = p->gemm->nr;
+    *first = s->panel / f->n_tensors * nr;
+    uint32_t rows = s->n_panels / f->n_tensors * nr;
+    return rows < p->n - *first ? rows : p->n - *first;
+}
+
+/* Row `row` of a tensor's slab, which is in the current step. */
+static const uint8_t *row_at(const fill *f, uint32_t slab, uint32_t tensor, uint32_t row)
+{
+    if (f->rows == NULL) {
+        return lf_tensor_slab(f->source, f->tensors[tensor], slab) + row * f->row_bytes;
+    }
+    uint32_t first = 0;
+    step_rows(f, &f->now, &first);
+    return f->rows + ((slab - f->now.slab) * f->n_tensors + tensor) * f->stride +
+           (row - first) * f->row_bytes;
+}
 
 static void fill_panel(const fill *f, uint32_t slab, uint32_t panel, uint8_t *scratch)
 {
     const lf_packed *p = f->packed;
     uint32_t nr = p->gemm->nr;
-    const lf_tensor *tensor = f->tensors[p->pair ? panel & 1 : 0];
-    uint32_t first_row = (p->pair ? panel / 2 : panel) * nr;
+    uint32_t t = panel % f->n_tensors;
+    const lf_tensor *tensor = f->tensors[t];
+    uint32_t first_row = panel / f->n_tensors * nr;
     uint32_t rows = p->n - first_row < nr ? p->n - first_row : nr;
-    const uint8_t *src = lf_tensor_slab(tensor, slab) + first_row * f->row_bytes;
+    const uint8_t *src = row_at(f, slab, t, first_row);
     uint8_t *dst = p->owned + slab * p->slab_bytes + panel * p->panel_bytes;
     lf_panel_source source = {.rows = rows, .values = src};
     if (f->coded) {
@@ -101,21 +136,9 @@ static void fill_panels(void *ctx, uint32_t part, size_t begin, size_t end)
 {
     const fill *f = ctx;
     for (size_t i = begin; i < end; i++) {
-        uint32_t slab = f->first_slab + (uint32_t)(i / f->packed->n_panels);
-        fill_panel(f, slab, (uint32_t)(i % f->packed->n_panels), f->scratch + part * f->part_bytes);
-    }
-}
-
-static void drop_slab(const lf_source *source, const lf_tensor *tensor, uint32_t slab)
-{
-    if (tensor == NULL || tensor->part >= source->n_files) {
-        return;
-    }
-    const lf_file *file = &source->files[tensor->part];
-    const uint8_t *data = lf_tensor_slab(tensor, slab);
-    uint64_t bytes = tensor->bytes / tensor->ne[2];
-    if (data >= file->data && data < file->data + file->size) {
-        lf_file_drop(file, (uint64_t)(data - file->data), bytes);
+        uint32_t slab = f->now.slab + (uint32_t)(i / f->now.n_panels);
+        uint32_t panel = f->now.panel + (uint32_t)(i % f->now.n_panels);
+        fill_panel(f, slab, panel, f->scratch + part * f->part_bytes);
     }
 }
 
@@ -124,11 +147,104 @@ static size_t round_up(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
-int32_t lf_pack_fill(const lf_alloc *alloc, const lf_sched *sched, const lf_source *source,
+/* The largest step, which is the first. */
+static step first_step(const fill *f)
+{
+    enum { STEP_BYTES = 32 << 20 };
+    const lf_packed *p = f->packed;
+    step s = {.n_slabs = 1, .n_panels = p->n_panels};
+    if (p->slab_bytes <= STEP_BYTES) {
+        size_t slabs = STEP_BYTES / p->slab_bytes;
+        s.n_slabs = slabs < p->n_slabs ? (uint32_t)slabs : p->n_slabs;
+    } else { /* both panels of a pair are in one step */
+        size_t panels = STEP_BYTES / p->panel_bytes / f->n_tensors * f->n_tensors;
+        s.n_panels = panels > f->n_tensors ? (uint32_t)panels : f->n_tensors;
+    }
+    return s;
+}
+
+/* Moves on by one step of the size of `largest`; false at the end. */
+static bool next_step(const lf_packed *p, const step *largest, step *s)
+{
+    s->panel += s->n_panels;
+    if (s->panel >= p->n_panels) {
+        s->panel = 0;
+        s->slab += s->n_slabs;
+    }
+    if (s->slab >= p->n_slabs) {
+        return false;
+    }
+    uint32_t panels = p->n_panels - s->panel;
+    uint32_t slabs = p->n_slabs - s->slab;
+    s->n_panels = panels < largest->n_panels ? panels : largest->n_panels;
+    s->n_slabs = slabs < largest->n_slabs ? slabs : largest->n_slabs;
+    return true;
+}
+
+static int32_t read_rows(const fill *f)
+{
+    uint32_t first = 0;
+    size_t rows = step_rows(f, &f->now, &first);
+    uint8_t *to = f->rows;
+    for (uint32_t i = 0; i < f->now.n_slabs; i++) {
+        for (uint32_t t = 0; t < f->n_tensors; t++, to += f->stride) {
+            LF_TRY(lf_tensor_read(f->source, f->tensors[t], f->now.slab + i, first * f->row_bytes,
+                                  to, rows * f->row_bytes));
+        }
+    }
+    return LFM2_OK;
+}
+
+static void drop_rows(const fill *f)
+{
+    uint32_t first = 0;
+    size_t rows = step_rows(f, &f->now, &first);
+    for (uint32_t i = 0; i < f->now.n_slabs; i++) {
+        for (uint32_t t = 0; t < f->n_tensors; t++) {
+            lf_place place = lf_tensor_place(f->tensors[t], f->now.slab + i);
+            lf_file_drop(&f->source->files[place.part], place.offset + first * f->row_bytes,
+                         rows * f->row_bytes);
+        }
+    }
+}
+
+/* A few slabs, or panels of a large one, at a time, so that source and panels are not in memory
+ * together as a whole. */
+static int32_t fill_all(lf_sched *sched, fill *f)
+{
+    const step largest = first_step(f);
+    f->now = largest;
+    do {
+        if (f->rows != NULL) {
+            LF_TRY(read_rows(f));
+        }
+        lf_sched_enter(sched);
+        lf_parallel(sched, (size_t)f->now.n_slabs * f->now.n_panels, 8, fill_panels, f);
+        lf_sched_leave(sched);
+        drop_rows(f);
+    } while (next_step(f->packed, &largest, &f->now));
+    return LFM2_OK;
+}
+
+static int32_t new_rows(const lf_alloc *alloc, fill *f)
+{
+    const step largest = first_step(f);
+    uint32_t first = 0;
+    f->stride = round_up(step_rows(f, &largest, &first) * f->row_bytes, LF_ALIGN);
+    f->rows_bytes = f->stride * f->n_tensors * largest.n_slabs;
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, f->rows_bytes, 1, "reading buffer", &p));
+    f->rows = p;
+    return LFM2_OK;
+}
+
+int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *source,
                      const lf_tensor *first, const lf_tensor *second, lf_packed *packed)
 {
-    fill f = {.packed = packed,
+    fill f = {.source = source,
+              .packed = packed,
               .tensors = {first, second},
+              .n_tensors = second != NULL ? 2 : 1,
               .row_bytes = lf_row_bytes(first->type, packed->k)};
     f.coded = lf_codes_of(first->type, &f.codes) && !packed->gemm->stored;
     if (f.coded) {
@@ -139,29 +255,23 @@ int32_t lf_pack_fill(const lf_alloc *alloc, const lf_sched *sched, const lf_sour
     }
     void *panels = NULL;
     LF_TRY(lf_new(alloc, packed->bytes, 1, "packed weights", &panels));
-    void *scratch = NULL;
-    int32_t status = lf_new(alloc, sched->n_threads, f.part_bytes, "packing buffer", &scratch);
-    if (status != LFM2_OK) {
-        lf_free(alloc, panels, packed->bytes, 1);
-        return status;
-    }
     packed->owned = panels;
     packed->panels = panels;
+    void *scratch = NULL;
+    int32_t status = lf_new(alloc, sched->n_threads, f.part_bytes, "packing buffer", &scratch);
     f.scratch = scratch;
-    /* A few slabs at a time, so that source and panels are not in memory together as a whole. */
-    enum { STEP_BYTES = 32 << 20 };
-    size_t step = packed->slab_bytes < STEP_BYTES ? STEP_BYTES / packed->slab_bytes : 1;
-    for (size_t s = 0; s < packed->n_slabs; s += step) {
-        size_t n = packed->n_slabs - s < step ? packed->n_slabs - s : step;
-        f.first_slab = (uint32_t)s;
-        lf_parallel(sched, n * packed->n_panels, 8, fill_panels, &f);
-        for (size_t i = s; i < s + n; i++) {
-            drop_slab(source, first, (uint32_t)i);
-            drop_slab(source, second, (uint32_t)i);
-        }
+    if (status == LFM2_OK && lf_tensor_slab(source, first, 0) == NULL) {
+        status = new_rows(alloc, &f);
     }
+    if (status == LFM2_OK) {
+        status = fill_all(sched, &f);
+    }
+    lf_free(alloc, f.rows, f.rows_bytes, 1);
     lf_free(alloc, scratch, sched->n_threads, f.part_bytes);
-    return LFM2_OK;
+    if (status != LFM2_OK) {
+        lf_pack_free(alloc, packed);
+    }
+    return status;
 }
 
 void lf_pack_free(const lf_alloc *alloc, lf_packed *packed)

@@ -95,9 +95,8 @@ static int32_t read_place(const container *c, const lf_json *entry, lf_st_tensor
     t->offset = c->data_begin + begin;
     if (t->offset % lf_type_get((uint32_t)t->type)->block_bytes != 0) {
         return fail_tensor(c, entry, LFM2_E_UNSUPPORTED, "safetensors.alignment",
-                           "its data is not aligned; save the file anew");
+                           "its data is not aligned; save the file again");
     }
-    t->data = c->file->data + t->offset;
     return LFM2_OK;
 }
 
@@ -163,36 +162,43 @@ static int32_t read_entries(const container *c, lf_arena *arena, uint32_t part, 
     return check_overlap(c, arena->alloc, tensors, n);
 }
 
+/* The header's text, of `len` bytes. */
+static int32_t read_header(lf_reader *r, const char **text, uint64_t *len)
+{
+    LF_TRY(lf_read_u64(r, "header length", len));
+    if (*len > LF_ST_MAX_HEADER || *len > r->size - r->pos) {
+        return lf_fail(LFM2_E_FORMAT, "safetensors.header",
+                       "%s: offset 0x0: a header of %llu bytes: more than the file or 100 MB",
+                       r->file, (unsigned long long)*len);
+    }
+    const uint8_t *bytes = NULL;
+    LF_TRY(lf_read_bytes(r, "header", *len > 0 ? 1 : 0, &bytes));
+    if (*len == 0 || bytes[0] != '{') {
+        return lf_fail(LFM2_E_FORMAT, "safetensors.header",
+                       "%s: offset 0x8: not a safetensors file: the header is no JSON object",
+                       r->file);
+    }
+    LF_TRY(lf_read_bytes(r, "header", *len - 1, &bytes));
+    *text = (const char *)r->data + 8;
+    return LFM2_OK;
+}
+
 int32_t lf_safetensors_parse(lf_arena *arena, const lf_file *file, uint32_t part,
                              lf_st_tensor **out, uint32_t *count)
 {
-    lf_reader r = {.data = file->data,
-                   .size = file->size,
-                   .file = file->path,
-                   .code = "safetensors.truncated"};
-    uint64_t header = 0;
-    LF_TRY(lf_read_u64(&r, "header length", &header));
-    if (header > LF_ST_MAX_HEADER || header > r.size - r.pos) {
-        return lf_fail(LFM2_E_FORMAT, "safetensors.header",
-                       "%s: offset 0x0: a header of %llu bytes: more than the file or 100 MB",
-                       file->path, (unsigned long long)header);
-    }
-    const uint8_t *text = NULL;
-    LF_TRY(lf_read_bytes(&r, "header", header, &text));
-    if (header == 0 || text[0] != '{') {
-        return lf_fail(LFM2_E_FORMAT, "safetensors.header",
-                       "%s: offset 0x8: not a safetensors file: the header is no JSON object",
-                       file->path);
-    }
-    container c = {file, 8 + header};
+    lf_reader r = lf_reader_begin(file, 8 + (uint64_t)LF_ST_MAX_HEADER, "safetensors.truncated");
     lf_arena scratch;
     lf_arena_init(&scratch, arena->alloc);
+    const char *text = NULL;
+    uint64_t header = 0;
     const lf_json *root = NULL;
-    int32_t status = lf_json_parse(&scratch, file->path, LFM2_E_FORMAT, (const char *)text,
-                                   (size_t)header, &root);
-    if (status == LFM2_OK) {
-        status = read_entries(&c, arena, part, root, out, count);
-    }
+    int32_t status = LFM2_OK;
+    LF_TRY_DONE(read_header(&r, &text, &header));
+    container c = {file, 8 + header};
+    LF_TRY_DONE(lf_json_parse(&scratch, file->path, LFM2_E_FORMAT, text, (size_t)header, &root));
+    status = read_entries(&c, arena, part, root, out, count);
+done:
     lf_arena_free(&scratch);
+    lf_reader_end(&r);
     return status;
 }

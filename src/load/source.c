@@ -12,13 +12,29 @@
 
 /* ---- Tensors ---- */
 
-const uint8_t *lf_tensor_slab(const lf_tensor *tensor, uint64_t e)
+lf_place lf_tensor_place(const lf_tensor *tensor, uint64_t e)
 {
-    if (tensor->slabs != NULL) {
-        return tensor->slabs[e];
+    if (tensor->places != NULL) {
+        return tensor->places[e];
     }
     /* slabs of a contiguous tensor follow one another without gaps */
-    return tensor->data + e * (tensor->bytes / (tensor->ne[2] * tensor->ne[3]));
+    uint64_t slab_bytes = tensor->bytes / (tensor->ne[2] * tensor->ne[3]);
+    return (lf_place){tensor->part, tensor->offset + e * slab_bytes};
+}
+
+const uint8_t *lf_tensor_slab(const lf_source *source, const lf_tensor *tensor, uint64_t e)
+{
+    lf_place place = lf_tensor_place(tensor, e);
+    const uint8_t *data = source->files[place.part].data;
+    return data != NULL ? data + place.offset : NULL;
+}
+
+int32_t lf_tensor_read(const lf_source *source, const lf_tensor *tensor, uint64_t e, uint64_t begin,
+                       void *buffer, size_t n)
+{
+    lf_place place = lf_tensor_place(tensor, e);
+    int32_t status = lf_file_read(&source->files[place.part], place.offset + begin, buffer, n);
+    return status == LFM2_OK ? status : lf_fail_prefix(status, "tensor '%s': ", tensor->name);
 }
 
 bool lf_tensor_bytes(const lf_tensor *tensor, uint64_t *out)
@@ -127,7 +143,7 @@ static int32_t open_gguf(lf_source *source)
 {
     void *room = NULL;
     LF_TRY(lf_arena_new(&source->arena, 1, sizeof(lf_file), "files", &room));
-    LF_TRY(lf_file_open(&source->alloc, source->path, room));
+    LF_TRY(lf_file_open_from(&source->alloc, &source->origin, room));
     source->files = room;
     source->n_files = 1;
     return lf_gguf_load(source);
@@ -139,15 +155,20 @@ int32_t lf_source_finish(lf_source *source)
     return check_names_and_shapes(source);
 }
 
-static int32_t open_path(lf_source *source, const lf_log *log, const char *path)
+static int32_t open_origin(lf_source *source, const lf_log *log)
 {
+    char name[LF_FILE_NAME];
+    const char *path = lf_origin_name(&source->origin, name);
     LF_TRY(lf_arena_string(&source->arena, path, strlen(path), &source->path));
-    source->vocab = (lf_vocab_data){.bos_id = -1, .eos_id = -1, .pad_id = -1, .name = source->path};
-    struct stat st;
-    if (stat(path, &st) != 0) {
-        return lf_fail_errno(errno, "io.open", path, "cannot be opened");
+    path = source->path;
+    source->vocab = (lf_vocab_data){.bos_id = -1, .eos_id = -1, .pad_id = -1, .name = path};
+    if (source->origin.kind == LF_FROM_PATH) {
+        struct stat st;
+        if (stat(path, &st) != 0) {
+            return lf_fail_errno(errno, "io.open", path, "cannot be opened");
+        }
+        source->hugging_face = S_ISDIR(st.st_mode);
     }
-    source->hugging_face = S_ISDIR(st.st_mode);
     LF_TRY(source->hugging_face ? lf_hf_load(source) : open_gguf(source));
     LF_TRY(lf_source_finish(source));
     lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file(s), mostly %s, %u tokens", path,
@@ -157,12 +178,19 @@ static int32_t open_path(lf_source *source, const lf_log *log, const char *path)
 
 int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out)
 {
+    return lf_source_open_from(alloc, log, &(lf_origin){.kind = LF_FROM_PATH, .path = path}, out);
+}
+
+int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_origin *origin,
+                            lf_source **out)
+{
     void *room = NULL;
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_source), "model source", &room));
     lf_source *source = room;
     source->alloc = *alloc;
+    source->origin = *origin;
     lf_arena_init(&source->arena, &source->alloc);
-    int32_t status = open_path(source, log, path);
+    int32_t status = open_origin(source, log);
     if (status != LFM2_OK) {
         lf_source_close(source);
         return status;
@@ -171,11 +199,30 @@ int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *pat
     return LFM2_OK;
 }
 
+static void drop_header(lf_source *source)
+{
+    if (source->gguf != NULL) {
+        lf_gguf_close(source->gguf);
+        source->gguf = NULL;
+        source->vocab.tokens = NULL;
+        source->vocab.merges = NULL;
+    }
+}
+
+void lf_source_release(lf_source *source)
+{
+    drop_header(source);
+    for (uint32_t i = 0; i < source->n_files; i++) {
+        lf_file_release(&source->files[i]);
+    }
+}
+
 void lf_source_close(lf_source *source)
 {
     if (source == NULL) {
         return;
     }
+    drop_header(source);
     for (uint32_t i = 0; i < source->n_files; i++) {
         lf_file_close(&source->files[i]);
     }
@@ -191,9 +238,12 @@ int32_t lf_source_refuse_overwrite(const lf_source *source, const char *path)
         return LFM2_OK; /* a new file; other reasons show up when it is created */
     }
     for (uint32_t i = 0; i < source->n_files; i++) {
+        const lf_file *file = &source->files[i];
         struct stat in;
-        if (stat(source->files[i].path, &in) == 0 && in.st_dev == out.st_dev &&
-            in.st_ino == out.st_ino) {
+        bool opened = file->inode == (uint64_t)out.st_ino && file->device == (uint64_t)out.st_dev;
+        bool named = source->origin.kind == LF_FROM_PATH && stat(file->path, &in) == 0 &&
+                     in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+        if (opened || named) { /* the file may have been replaced since it was opened */
             return lf_fail(LFM2_E_ARGUMENT, "source.same_file",
                            "'%s' is the input: write to another file", path);
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every container (GGUF, split GGUF, Hugging Face folder) is turned into: checked
  * hyper-parameters, tokenizer data, and tensors under GGUF's names. Everything lives in the
- * source's arena or in its mapped files and dies with it. */
+ * source's arena, its copy of the header or its files, and dies with it. */
 #ifndef LF_LOAD_SOURCE_H
 #define LF_LOAD_SOURCE_H
 
@@ -43,6 +43,12 @@ typedef struct lf_hparams {
 /* Checks ranges and relations (see config.c for the list); `name` is the file for messages. */
 int32_t lf_hparams_check(const lf_hparams *h, const char *name);
 
+/* A place in one of the source's files. */
+typedef struct lf_place {
+    uint32_t part;
+    uint64_t offset;
+} lf_place;
+
 typedef struct lf_tensor {
     const char *name; /* GGUF name */
     lf_type type;
@@ -50,16 +56,12 @@ typedef struct lf_tensor {
     uint64_t ne[LF_MAX_DIMS]; /* ne[0] contiguous; unused ones are 1 */
     uint64_t bytes;
     /* Data is aligned to its elements: 4 bytes for F32, 2 for F16 and BF16; in GGUF files to 8.
-     * Contiguous tensor: data, inside file `part` at `offset`. A stack of experts from separate
-     * tensors: data is NULL and slabs[e] (e < ne[2]) points at ne[0] x ne[1] values each. */
-    const uint8_t *data;
-    const uint8_t *const *slabs;
+     * Contiguous tensor: `bytes` bytes of file `part` at `offset`. A stack of experts from separate
+     * tensors: places[e] (e < ne[2]) has ne[0] x ne[1] values; part and offset are places[0]. */
+    const lf_place *places;
     uint32_t part;
     uint64_t offset;
 } lf_tensor;
-
-/* Slab e (0 for a matrix) of a tensor. */
-const uint8_t *lf_tensor_slab(const lf_tensor *tensor, uint64_t e);
 
 typedef struct lf_vocab_token {
     const char *text; /* as stored: byte-mapped for normal tokens, literal for the others */
@@ -91,10 +93,12 @@ typedef struct lf_meta {
 typedef struct lf_source {
     lf_alloc alloc;
     lf_arena arena;
-    lf_file *files; /* GGUF parts or safetensors files; part index of tensors */
+    lf_origin origin;     /* how files are opened; only valid while the source is being opened */
+    lf_file *files;       /* GGUF parts or safetensors files; part index of tensors */
     uint32_t n_files;
+    struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
     bool hugging_face;
-    const char *path;
+    const char *path; /* as given, or a name such as "<memory>" */
     const char *name;      /* general.name or folder name */
     const char *file_type; /* most frequent type by bytes among matrices, e.g. "Q4_0" */
     lf_hparams hparams;
@@ -112,7 +116,25 @@ typedef struct lf_source {
  * folder without tokenizer.json and a GGUF file without tokens have an empty vocab (n_tokens 0),
  * which is fine for lf_source_open and refused when text is needed. */
 int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out);
+
+/* The same from any origin; all but paths are single GGUF files (a part of a split model is
+ * UNSUPPORTED). What `origin` points at is used until lf_source_release. */
+int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_origin *origin,
+                            lf_source **out);
+
+/* Gives up what only loading needs: the copy of the header (vocab.tokens, vocab.merges and gguf are
+ * then NULL) and the ability to read files that have no data in place. */
+void lf_source_release(lf_source *source);
 void lf_source_close(lf_source *source);
+
+lf_place lf_tensor_place(const lf_tensor *tensor, uint64_t e);
+
+/* Slab e (0 for a matrix) of a tensor where it lies; NULL if its file can only be read. */
+const uint8_t *lf_tensor_slab(const lf_source *source, const lf_tensor *tensor, uint64_t e);
+
+/* Copies n bytes of slab e from byte `begin` on. Errors: IO, STOPPED. */
+int32_t lf_tensor_read(const lf_source *source, const lf_tensor *tensor, uint64_t e, uint64_t begin,
+                       void *buffer, size_t n);
 
 /* ARGUMENT if writing to `path` would write over one of the weight files. */
 int32_t lf_source_refuse_overwrite(const lf_source *source, const char *path);

@@ -28,6 +28,9 @@ void lf_model_free(lfm2_model *model)
     for (size_t i = 0; i < model->n_matrices; i++) {
         lf_pack_free(alloc, model->matrices[i]);
     }
+    if (model->embed_owned != NULL) {
+        lf_free(alloc, model->embed_owned, (size_t)model->weights.embed->bytes, 1);
+    }
     lf_cache_close(alloc, model->cache);
     lf_tokenizer_free(model->tokenizer);
     lf_arena_free(&model->arena);
@@ -55,6 +58,30 @@ int32_t lf_model_need_text(const lfm2_model *model)
 
 /* ---- Loading ---- */
 
+/* The bytes of a contiguous tensor: where they lie, or else a copy that lf_free(*owned,
+ * tensor->bytes, 1) frees. */
+static int32_t stored_bytes(const lfm2_model *model, const lf_tensor *tensor, const uint8_t **data,
+                            uint8_t **owned)
+{
+    *owned = NULL;
+    *data = lf_tensor_slab(model->source, tensor, 0);
+    if (*data != NULL) {
+        return LFM2_OK;
+    }
+    const lf_alloc *alloc = &model->runtime->alloc;
+    size_t bytes = (size_t)tensor->bytes;
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, bytes, 1, tensor->name, &p));
+    int32_t status = lf_tensor_read(model->source, tensor, 0, 0, p, bytes);
+    if (status != LFM2_OK) {
+        lf_free(alloc, p, bytes, 1);
+        return status;
+    }
+    *owned = p;
+    *data = p;
+    return LFM2_OK;
+}
+
 /* A small tensor as f32 in the model's arena. */
 static int32_t small_tensor(lfm2_model *model, const lf_tensor *tensor, const float **out)
 {
@@ -62,10 +89,14 @@ static int32_t small_tensor(lfm2_model *model, const lf_tensor *tensor, const fl
     size_t rows = tensor->ne[1] * tensor->ne[2] * tensor->ne[3];
     void *p = NULL;
     LF_TRY(lf_arena_new_aligned(&model->arena, row * rows, sizeof(float), tensor->name, &p));
+    const uint8_t *data = NULL;
+    uint8_t *owned = NULL;
+    LF_TRY(stored_bytes(model, tensor, &data, &owned));
     size_t row_bytes = lf_row_bytes(tensor->type, row);
     for (size_t r = 0; r < rows; r++) {
-        lf_decode_row(tensor->type, tensor->data + r * row_bytes, (float *)p + r * row, row);
+        lf_decode_row(tensor->type, data + r * row_bytes, (float *)p + r * row, row);
     }
+    lf_free(&model->runtime->alloc, owned, (size_t)tensor->bytes, 1);
     *out = p;
     return LFM2_OK;
 }
@@ -271,16 +302,13 @@ static int32_t cache_path(const lfm2_model *model, const char *given, const char
 static int32_t open_cache(lfm2_model *model, const lfm2_model_options *options)
 {
     lfm2_runtime *rt = model->runtime;
-    const char *path = NULL;
+    lf_cache_use use = {.copy = model->source->origin.copy,
+                        .verify = options->cache == LFM2_CACHE_VERIFY};
     char *owned = NULL;
     size_t bytes = 0;
-    LF_TRY(cache_path(model, options->cache_path, &path, &owned, &bytes));
-    lf_cache_key key = lf_cache_key_of(model->source, model->matrices, model->n_matrices);
-    int32_t status = lf_cache_open(&rt->alloc, &rt->log, path, &key, model->matrices,
+    LF_TRY(cache_path(model, options->cache_path, &use.path, &owned, &bytes));
+    int32_t status = lf_cache_open(&rt->alloc, &rt->log, &use, &model->cache_key, model->matrices,
                                    model->n_matrices, &model->cache);
-    if (status == LFM2_OK && model->cache != NULL && options->cache == LFM2_CACHE_VERIFY) {
-        status = lf_cache_verify(model->cache, model->matrices, model->n_matrices);
-    }
     lf_free(&model->source->alloc, owned, bytes, 1);
     return status;
 }
@@ -290,21 +318,45 @@ int32_t lf_model_save_cache(const lfm2_model *model, const char *path)
     const char *target = NULL;
     char *owned = NULL;
     size_t bytes = 0;
+    if (path == NULL && model->source->origin.kind != LF_FROM_PATH) {
+        return lf_fail(LFM2_E_ARGUMENT, "cache.path",
+                       "%s: only a model that was loaded by its path has a usual place for its "
+                       "pack cache; give a path",
+                       model->source->path);
+    }
     LF_TRY(cache_path(model, path, &target, &owned, &bytes));
     int32_t status = lf_source_refuse_overwrite(model->source, target);
     if (status == LFM2_OK) {
-        lf_cache_key key = lf_cache_key_of(model->source, model->matrices, model->n_matrices);
-        status = lf_cache_write(&model->runtime->alloc, target, &key, model->matrices,
+        status = lf_cache_write(&model->runtime->alloc, target, &model->cache_key, model->matrices,
                                 model->n_matrices);
     }
     lf_free(&model->source->alloc, owned, bytes, 1);
     return status;
 }
 
-static int32_t fill_model(lfm2_model *model, const char *path, const lfm2_model_options *options)
+/* Small tensors, the embedding, and the matrices: from the pack cache, or packed. */
+static int32_t load_weights(lfm2_model *model, const lfm2_model_options *options)
+{
+    const lf_tensor *embed = model->weights.embed;
+    bool placed = model->source->origin.kind == LF_FROM_PATH || options->cache_path != NULL;
+    LF_TRY(load_small(model));
+    LF_TRY(stored_bytes(model, embed, &model->embed, &model->embed_owned));
+    LF_TRY(lf_cache_key_of(model->source, model->matrices, model->n_matrices, &model->cache_key));
+    if (options->cache != LFM2_CACHE_OFF && placed) {
+        LF_TRY(open_cache(model, options));
+        if (model->cache != NULL) {
+            return report(options, 1.0);
+        }
+    }
+    fill_progress progress = {options, 0};
+    return for_matrices(model, fill_matrix, &progress);
+}
+
+static int32_t fill_model(lfm2_model *model, const lf_origin *origin,
+                          const lfm2_model_options *options)
 {
     lfm2_runtime *rt = model->runtime;
-    LF_TRY(lf_source_open(&rt->alloc, &rt->log, path, &model->source));
+    LF_TRY(lf_source_open_from(&rt->alloc, &rt->log, origin, &model->source));
     const lf_vocab_data *vocab = &model->source->vocab;
     if (vocab->n_tokens > 0) {
         bool ignore = options->merges == LFM2_MERGES_IGNORE ||
@@ -318,25 +370,11 @@ static int32_t fill_model(lfm2_model *model, const char *path, const lfm2_model_
         return LFM2_OK;
     }
     LF_TRY(plan(model));
-    if (model->mode == LFM2_LOAD_INSPECT) {
-        return LFM2_OK;
-    }
-    LF_TRY(load_small(model));
-    if (options->cache != LFM2_CACHE_OFF) {
-        LF_TRY(open_cache(model, options));
-        if (model->cache != NULL) {
-            return report(options, 1.0);
-        }
-    }
-    fill_progress progress = {options, 0};
-    lf_sched_enter(&model->runtime->sched);
-    int32_t status = for_matrices(model, fill_matrix, &progress);
-    lf_sched_leave(&model->runtime->sched);
-    return status;
+    return model->mode == LFM2_LOAD_INSPECT ? LFM2_OK : load_weights(model, options);
 }
 
-int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
-                      lfm2_model **out)
+int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
+                      const lfm2_model_options *options, lfm2_model **out)
 {
     void *p = NULL;
     LF_TRY(lf_new_zero(&runtime->alloc, 1, sizeof(lfm2_model), "model", &p));
@@ -346,11 +384,12 @@ int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_
     model->runtime = runtime;
     model->mode = options->mode;
     lf_arena_init(&model->arena, &runtime->alloc);
-    int32_t status = fill_model(model, path, options);
+    int32_t status = fill_model(model, origin, options);
     if (status != LFM2_OK) {
         lf_model_free(model);
         return status;
     }
+    lf_source_release(model->source);
     *out = model;
     return LFM2_OK;
 }
@@ -381,9 +420,15 @@ void lf_model_walk(const lfm2_model *model, uint64_t begin, uint64_t bytes, size
 
 /* ---- Rows ---- */
 
+uint64_t lf_model_embed_owned(const lfm2_model *model)
+{
+    const lf_tensor *embed = model->weights.embed;
+    return lf_tensor_slab(model->source, embed, 0) == NULL ? embed->bytes : 0;
+}
+
 void lf_model_embed(const lfm2_model *model, int32_t id, float *out)
 {
     const lf_tensor *embed = model->weights.embed;
     size_t row_bytes = lf_row_bytes(embed->type, embed->ne[0]);
-    lf_decode_row(embed->type, embed->data + (size_t)id * row_bytes, out, embed->ne[0]);
+    lf_decode_row(embed->type, model->embed + (size_t)id * row_bytes, out, embed->ne[0]);
 }

@@ -39,6 +39,8 @@ typedef struct lfm2_model {
     lfm2_runtime *runtime;
     lf_source *source;
     lf_weights weights;        /* views into source */
+    const uint8_t *embed;      /* rows of weights.embed as stored; NULL unless loaded in full */
+    uint8_t *embed_owned;      /* a copy of them, or NULL: they are used where the file lies */
     lf_tokenizer *tokenizer;   /* NULL for a folder without one */
     int32_t mode;              /* LFM2_LOAD_* */
     lf_arena arena;            /* small tensors */
@@ -47,14 +49,20 @@ typedef struct lfm2_model {
     lf_packed head;            /* [V, H] */
     lf_packed **matrices;      /* every matrix in the order in which a token meets them */
     size_t n_matrices;
-    lf_file *cache;            /* the mapped pack cache, or NULL */
+    lf_file *cache;            /* the pack cache that the matrices come from, or NULL */
+    lf_cache_key cache_key;    /* of what was loaded in full */
     uint64_t packed_bytes;     /* of all matrices, planned or filled */
     float *rope_freq;          /* [head_dim / 2] theta^(-2i / head_dim) as double-rounded f32 */
 } lfm2_model;
 
-int32_t lf_model_load(lfm2_runtime *runtime, const char *path, const lfm2_model_options *options,
-                      lfm2_model **out);
+/* `origin` and what it points at are used during the call, memory without `copy` for as long as the
+ * model lives. */
+int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
+                      const lfm2_model_options *options, lfm2_model **out);
 void lf_model_free(lfm2_model *model); /* gives one reference back */
+
+/* Bytes of the embedding that are memory of the model's own once it is loaded in full. */
+uint64_t lf_model_embed_owned(const lfm2_model *model);
 
 /* Contract: lfm2_model_save_cache. */
 int32_t lf_model_save_cache(const lfm2_model *model, const char *path);

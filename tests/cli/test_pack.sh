@@ -22,6 +22,10 @@ same 'the same text with the cache' "$work/plain" "$work/out"
 exits 0 $run --no-cache
 ! grep -q 'from the pack cache' "$work/err"
 report '--no-cache packs anew' $?
+# shellcheck disable=SC2086
+exits 0 $run --no-mmap
+err_has 'from the pack cache'
+same 'the same text from a copy' "$work/plain" "$work/out"
 exits 0 pack -m "$work/m.gguf" --verify
 out_has 'verified'
 

@@ -36,7 +36,8 @@ static void weight_row(const network *net, const lf_tensor *t, uint64_t e, uint6
 {
     size_t k = (size_t)t->ne[0];
     assert_true(k <= net->most_k);
-    lf_decode_row(t->type, lf_tensor_slab(t, e) + r * lf_row_bytes(t->type, k), net->row, k);
+    const uint8_t *rows = lf_tensor_slab(net->source, t, e);
+    lf_decode_row(t->type, rows + r * lf_row_bytes(t->type, k), net->row, k);
     for (size_t i = 0; i < k; i++) {
         out[i] = (double)net->row[i];
     }

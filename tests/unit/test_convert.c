@@ -285,9 +285,9 @@ static void check_tensors(const char *in_path, const char *out_path, const char 
         uint8_t *bytes = malloc(n * sizeof *values);
         assert_true(values != NULL && bytes != NULL);
         for (uint64_t e = 0; e < o->ne[2]; e++) {
-            lf_decode_row(s->type, lf_tensor_slab(s, e), values, n);
+            lf_decode_row(s->type, lf_tensor_slab(in, s, e), values, n);
             assert_true(lf_encode_row(o->type, values, bytes, n));
-            assert_memory_equal(lf_tensor_slab(o, e), bytes, lf_row_bytes(o->type, n));
+            assert_memory_equal(lf_tensor_slab(out, o, e), bytes, lf_row_bytes(o->type, n));
         }
         free(values);
         free(bytes);
@@ -460,6 +460,8 @@ static void test_metadata(void **state)
     assert_int_equal(number, 7);
     LFT_OK(lf_gguf_get_u32(&gb, "general.quantization_version", &number, NULL));
     assert_int_equal(number, 2);
+    lf_gguf_close(&ga);
+    lf_gguf_close(&gb);
     lf_file_close(&fa);
     lf_file_close(&fb);
     lf_arena_free(&arena);

@@ -33,6 +33,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    lf_gguf_close(&g);
     lf_arena_free(&arena);
     gb_free(&b);
     free((void *)(uintptr_t)file.data);
@@ -49,6 +50,7 @@ static int32_t parse_bytes(const uint8_t *data, size_t n)
     assert_non_null(copy);
     memcpy(copy, data, n);
     file = (lf_file){.data = copy, .size = n, .path = path, .alloc = &heap};
+    lf_gguf_close(&g);
     memset(&g, 0, sizeof g);
     return lf_gguf_parse(&arena, &file, 0, &g);
 }
@@ -100,7 +102,6 @@ static void test_tiny(void **state)
     assert_int_equal(g.tensors[0].ne[2], 1);
     assert_int_equal(g.tensors[0].bytes, 32 * TINY_VOCAB * 4);
     assert_int_equal(g.tensors[0].offset, g.data_begin);
-    assert_ptr_equal(g.tensors[0].data, file.data + g.data_begin);
     /* the same as version 2, and version 2 alone */
     b.file.data[4] = 2;
     LFT_OK(parse_bytes(b.file.data, b.file.size));
@@ -407,6 +408,9 @@ static void test_memory(void **state)
         int32_t status = lf_gguf_parse(&a, &file, 0, &out);
         done = status == LFM2_OK;
         assert_true(done || status == LFM2_E_MEMORY);
+        if (done) {
+            lf_gguf_close(&out);
+        }
         lf_arena_free(&a);
         assert_int_equal(memory.live_blocks, 0);
         assert_false(memory.broken);

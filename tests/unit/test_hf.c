@@ -295,9 +295,9 @@ static void test_fused(void **state)
     const lf_tensor *down = lf_source_find(source, "blk.2.ffn_down_exps.weight");
     const uint8_t *data = source->files[0].data + source->files[0].size - folder.n_data + first;
     for (uint32_t e = 0; e < 4; e++) {
-        assert_ptr_equal(lf_tensor_slab(gate, e), data + (2 * e) * SLAB);
-        assert_ptr_equal(lf_tensor_slab(up, e), data + (2 * e + 1) * SLAB);
-        assert_ptr_equal(lf_tensor_slab(down, e), data + (8 + e) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(source, gate, e), data + (2 * e) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(source, up, e), data + (2 * e + 1) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(source, down, e), data + (8 + e) * SLAB);
     }
     assert_int_equal(gate->bytes, 4 * SLAB);
     free(folder.header);

@@ -184,7 +184,7 @@ static void check_moments(const lf_source *s, const char *name, double mean, dou
     size_t n = (size_t)(t->ne[0] * t->ne[1] * t->ne[2]);
     float *v = malloc(n * sizeof *v);
     assert_non_null(v);
-    lf_decode_row(t->type, t->data, v, n);
+    lf_decode_row(t->type, lf_tensor_slab(s, t, 0), v, n);
     double sum = 0;
     double squares = 0;
     for (size_t i = 0; i < n; i++) {
