@@ -76,8 +76,13 @@ int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_reader *reader,
     if (reader == NULL) {
         return lf_api_null("reader");
     }
+    const size_t least = LF_API_FIRST(lfm2_reader, user);
+    if (reader->size < least) {
+        return lf_fail(LFM2_E_ARGUMENT, "argument.size",
+                       "reader: size is %zu; set it to sizeof(lfm2_reader)", reader->size);
+    }
     lfm2_reader r = {.size = sizeof r};
-    LF_TRY(lf_api_read(reader, LF_API_FIRST(lfm2_reader, user), &r, sizeof r));
+    LF_TRY(lf_api_read(reader, least, &r, sizeof r));
     if (r.read == NULL) {
         return lf_api_null("reader->read");
     }
