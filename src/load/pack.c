@@ -268,9 +268,6 @@ int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *so
     }
     lf_free(alloc, f.rows, f.rows_bytes, 1);
     lf_free(alloc, scratch, sched->n_threads, f.part_bytes);
-    if (status != LFM2_OK) {
-        lf_pack_free(alloc, packed);
-    }
     return status;
 }
 

@@ -26,7 +26,8 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
 
 /* Allocates and fills the panels; source pages leave memory as they are consumed. What cannot be
  * read in place is read into a buffer of some 32 MiB, on the calling thread, which does not hold
- * the pool then. `source` owns the files. Errors: MEMORY, IO, STOPPED; nothing stays allocated. */
+ * the pool then. `source` owns the files. Errors: MEMORY, IO, STOPPED; lf_pack_free
+ * also frees what an error leaves. */
 int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *source,
                      const lf_tensor *first, const lf_tensor *second, lf_packed *packed);
 void lf_pack_free(const lf_alloc *alloc, lf_packed *packed);

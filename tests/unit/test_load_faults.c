@@ -331,6 +331,34 @@ static void test_shrinking(void **state)
     lfm2_runtime_free(runtime);
 }
 
+/* ---- Places ---- */
+
+/* Slabs in two files. */
+static void test_places(void **state)
+{
+    (void)state;
+    static const uint64_t parts[2][2] = {{1, 2}, {3, 4}};
+    static const lf_place places[] = {{1, 8}, {0, 8}, {1, 0}};
+    static const uint64_t want[] = {4, 2, 3};
+    lf_file files[2] = {{.data = (const uint8_t *)parts[0], .size = sizeof parts[0]},
+                        {.data = (const uint8_t *)parts[1], .size = sizeof parts[1]}};
+    lf_source s = {.files = files, .n_files = 2};
+    lf_tensor t = {.name = "t",
+                   .type = LF_F32,
+                   .n_dims = 3,
+                   .ne = {2, 1, 3, 1},
+                   .bytes = 24,
+                   .places = places,
+                   .part = 1,
+                   .offset = 8};
+    for (uint64_t e = 0; e < 3; e++) {
+        uint64_t have = 0;
+        LFT_OK(lf_tensor_read(&s, &t, e, 0, &have, sizeof have));
+        assert_int_equal(have, want[e]);
+        assert_memory_equal(lf_tensor_slab(&s, &t, e), &want[e], sizeof want[e]);
+    }
+}
+
 /* ---- Large matrices ---- */
 
 enum { ROWS = 1 << 15, COLUMNS = 1024, QUARTER = ROWS / 4 };
@@ -404,35 +432,38 @@ static void test_pieces(void **state)
     free(data);
 }
 
-/* Values before, in and behind a long one: the copy of the header moves while it grows. */
-static void make_file(void)
+/* A string of `len` bytes. */
+static void add_long(const char *key, uint64_t len)
 {
-    enum { LONG = 5 << 20 };
-    static const char *const strings[] = {"behind", "", "the long one"};
-    uint8_t *text = malloc(8 + LONG);
-    uint64_t len = LONG;
+    uint8_t *text = malloc(8 + len);
     assert_non_null(text);
     memcpy(text, &len, sizeof len);
-    for (size_t i = 0; i < LONG; i++) {
+    for (size_t i = 0; i < len; i++) {
         text[8 + i] = (uint8_t)('a' + i % 23);
     }
-    tiny_gguf(&file, true, NULL);
-    gb_raw(&file, "extra.long", 8, text, 8 + LONG);
-    gb_strings(&file, "extra.strings", strings, 3);
-    header = gb_finish(&file);
+    gb_raw(&file, key, 8, text, 8 + (size_t)len);
     free(text);
+}
+
+/* The copy of the header grows in the first long string, behind it, in the second one, and behind
+ * that in the tensor table. */
+static void make_file(void)
+{
+    static const char *const strings[] = {"between", "", "long ones"};
+    tiny_gguf(&file, true, NULL);
+    add_long("extra.long", 3 << 19);
+    gb_strings(&file, "extra.strings", strings, 3);
+    add_long("extra.longer", 5 << 20);
+    header = gb_finish(&file);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header_limit),
-        cmocka_unit_test(test_header_once),
-        cmocka_unit_test(test_header_changes),
-        cmocka_unit_test(test_failing_reads),
-        cmocka_unit_test(test_failing_allocator),
-        cmocka_unit_test(test_shrinking),
-        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_header_limit),      cmocka_unit_test(test_header_once),
+        cmocka_unit_test(test_header_changes),    cmocka_unit_test(test_failing_reads),
+        cmocka_unit_test(test_failing_allocator), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_shrinking),         cmocka_unit_test(test_pieces),
     };
     make_file();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -398,6 +398,20 @@ static void test_cache_place(void **state)
     LFT_FAILS(lfm2_model_save_cache(model, path), LFM2_E_ARGUMENT);
     assert_string_equal(lfm2_last_error_code(), "source.same_file");
     lfm2_model_free(model);
+    /* not even a file that is called like the messages' name for the memory */
+    LFT_OK(lfm2_model_load_memory(runtime, b.data, b.size, NULL, &model));
+    LFT_OK(lfm2_model_save_cache(model, lft_temp("<memory>.lfm2pack")));
+    lfm2_model_free(model);
+    int here = open(".", O_RDONLY | O_DIRECTORY);
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = 0;
+    assert_int_equal(chdir(folder), 0);
+    LFT_OK(lfm2_model_load_memory(runtime, b.data, b.size, NULL, &model));
+    assert_int_equal(fchdir(here), 0);
+    close(here);
+    assert_false(from_cache(model));
+    lfm2_model_free(model);
     free(b.data);
 }
 
