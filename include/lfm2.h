@@ -222,14 +222,14 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  * Four ways to load a model. They accept the same options and give the same model: logits do not
  * depend on the way, bit for bit. What they cost:
  *  - Time: packing reads every weight once. With a pack cache that fits, a start reads the header,
- *    some 128 bytes of each tensor, and the small tensors; LFM2_LOAD_COPY also reads the whole
- *    pack cache.
+ *    at most 128 bytes of each tensor, and the small tensors; LFM2_LOAD_COPY also reads the
+ *    embedding and the whole pack cache.
  *  - Memory: the packed weights (none of their own if they are a mapped pack cache), plus, while
  *    packing, a buffer of some 32 MiB. The token embedding is used where it lies in the mapping or
  *    in the caller's memory; it is copied under LFM2_LOAD_COPY, by lfm2_model_load_reader, and when
  *    the file does not begin at a multiple of 8 bytes. lfm2_estimate_memory counts it.
  * The header (metadata, vocabulary, tensor table; at most 128 MiB) is read once, into own memory,
- * before any of it is used. Whatever changes in the file later changes no check that was made.
+ * before any of it is used: a check that was made holds whatever becomes of the file.
  * Errors of all four: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED.
  */
 
@@ -258,9 +258,10 @@ LFM2_API int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data,
 typedef struct lfm2_reader {
     size_t size;    /* sizeof(lfm2_reader) */
     uint64_t bytes; /* of the whole GGUF file */
-    /* Copies exactly n bytes (1 to 4 MiB) from `offset` on to `buffer` and returns 0. It is asked
-     * for nothing beyond `bytes`, and for every byte of the header once; weights are asked for in
-     * no particular order, samples of them twice. Any other result ends the load with STOPPED. */
+    /* Copies n bytes from `offset` on to `buffer` and returns 0; any other result ends the load
+     * with STOPPED. Requests are for 1 byte to 4 MiB, never beyond `bytes`. Every byte of the header
+     * is requested once, weights in any order, some of them several times. There are two requests
+     * of at most 64 bytes for each tensor: a callback that is costly should buffer them. */
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
     void *user;
 } lfm2_reader;

@@ -93,7 +93,7 @@ typedef struct lf_meta {
 typedef struct lf_source {
     lf_alloc alloc;
     lf_arena arena;
-    lf_origin origin;     /* how files are opened; only valid while the source is being opened */
+    lf_origin origin;     /* what it points at is valid until lf_source_release */
     lf_file *files;       /* GGUF parts or safetensors files; part index of tensors */
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
