@@ -80,6 +80,12 @@ void lft_end(void)
     n_paths = 0;
 }
 
+bool lft_sampled(void)
+{
+    const char *value = getenv("LFM2_TEST_SAMPLE");
+    return value != NULL && value[0] != '\0';
+}
+
 char *lft_read_file(const char *path, size_t *size)
 {
     FILE *f = fopen(path, "rb");

@@ -20,6 +20,10 @@ void lft_end(void);
 /* A whole file with a 0 added, to be freed. */
 char *lft_read_file(const char *path, size_t *size);
 
+/* Whether the test shall try only some of its cases: the environment says so (tests/CMakeLists.txt)
+ * where the processor is emulated. */
+bool lft_sampled(void);
+
 /* ---- Golden checkpoints: see tests/golden/make_forward.py ---- */
 
 extern const char *const lft_cases[]; /* names, NULL at the end */

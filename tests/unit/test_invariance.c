@@ -154,6 +154,12 @@ static void check_model(const char *path, int32_t kernels, int32_t kv, int32_t m
 static void test_calls_and_threads(void **state)
 {
     (void)state;
+    if (lft_sampled()) {
+        check_model(lft_golden_folder("dense-odd"), LFM2_KERNELS_AUTO, LFM2_KV_Q8, 1);
+        check_model(lft_golden_gguf("moe-plain", "f16"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 1);
+        check_model(lft_tiny("q4_0"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 3);
+        return;
+    }
     for (int i = 0; lft_cases[i] != NULL; i++) {
         check_model(lft_golden_folder(lft_cases[i]), LFM2_KERNELS_AUTO,
                     i % 2 == 0 ? LFM2_KV_F16 : LFM2_KV_F32, i % 3 == 1 ? 3 : 1);
@@ -236,6 +242,11 @@ static void check_cpus(const char *path, int32_t kv, size_t n)
 static void test_cpus(void **state)
 {
     (void)state;
+    if (lft_sampled()) {
+        check_cpus(lft_golden_folder("dense-odd"), LFM2_KV_F32, 10);
+        check_cpus(lft_golden_folder("moe-scaled"), LFM2_KV_Q8, 5);
+        return;
+    }
     check_cpus(lft_tiny("q4_0"), LFM2_KV_F16, 20);
     check_cpus(lft_tiny("q8_0"), LFM2_KV_F32, 10);
     check_cpus(lft_golden_gguf("moe-plain", "f16"), LFM2_KV_F16, 10);
@@ -319,8 +330,10 @@ static void test_cancelled_passes(void **state)
 {
     (void)state;
     check_cancels(lft_golden_folder("dense-untied"), LFM2_KV_F16); /* 4 taps, attention first */
-    check_cancels(lft_golden_folder("moe-plain"), LFM2_KV_F32);    /* 3 taps, experts */
-    check_cancels(lft_golden_folder("moe-plain"), LFM2_KV_Q8);
+    if (!lft_sampled()) {
+        check_cancels(lft_golden_folder("moe-plain"), LFM2_KV_F32); /* 3 taps, experts */
+        check_cancels(lft_golden_folder("moe-plain"), LFM2_KV_Q8);
+    }
 }
 
 /* On CANCELLED the chunks computed before stay. */
@@ -466,6 +479,9 @@ static void check_long(const char *path, int32_t kv)
 static void test_long_context(void **state)
 {
     (void)state;
+    if (lft_sampled()) {
+        skip();
+    }
     check_long(lft_golden_gguf("dense-plain", "q8_0"), LFM2_KV_F16);
     check_long(lft_golden_gguf("dense-plain", "f32"), LFM2_KV_F32);
     check_long(lft_golden_gguf("dense-plain", "f32"), LFM2_KV_Q8);

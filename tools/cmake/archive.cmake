@@ -18,6 +18,9 @@ add_custom_command(
 add_custom_target(lfm2_archive ALL DEPENDS "${lfm2_archive}")
 
 add_library(lfm2_static STATIC IMPORTED GLOBAL)
-set_target_properties(lfm2_static PROPERTIES IMPORTED_LOCATION "${lfm2_archive}")
+add_library(lfm2::static ALIAS lfm2_static)
+set_target_properties(lfm2_static PROPERTIES
+  IMPORTED_LOCATION "${lfm2_archive}" IMPORTED_LINK_INTERFACE_LANGUAGES C)
+target_include_directories(lfm2_static INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/include")
 target_link_libraries(lfm2_static INTERFACE lfm2_external)
 add_dependencies(lfm2_static lfm2_archive)

@@ -20,14 +20,17 @@ find_library(LFM2_UTF8PROC_LIBRARY NAMES utf8proc)
 find_path(LFM2_UTF8PROC_INCLUDE_DIR NAMES utf8proc.h)
 find_library(LFM2_XXHASH_LIBRARY NAMES xxhash)
 find_path(LFM2_XXHASH_INCLUDE_DIR NAMES xxhash.h)
-find_library(LFM2_EDITLINE_LIBRARY NAMES edit)
-find_path(LFM2_EDITLINE_INCLUDE_DIR NAMES editline/readline.h)
 find_program(LFM2_OBJCOPY NAMES objcopy)
+set(lfm2_parts MICROKERNELS_LIBRARY PTHREADPOOL_LIBRARY CPUINFO_LIBRARY PTHREADPOOL_INCLUDE_DIR
+  CPUINFO_INCLUDE_DIR UTF8PROC_LIBRARY UTF8PROC_INCLUDE_DIR XXHASH_LIBRARY XXHASH_INCLUDE_DIR OBJCOPY)
+if(LFM2_BUILD_PROGRAM)
+  find_library(LFM2_EDITLINE_LIBRARY NAMES edit)
+  find_path(LFM2_EDITLINE_INCLUDE_DIR NAMES editline/readline.h)
+  list(APPEND lfm2_parts EDITLINE_LIBRARY EDITLINE_INCLUDE_DIR)
+endif()
 
 set(lfm2_missing "")
-foreach(part MICROKERNELS_LIBRARY PTHREADPOOL_LIBRARY CPUINFO_LIBRARY PTHREADPOOL_INCLUDE_DIR
-    CPUINFO_INCLUDE_DIR UTF8PROC_LIBRARY UTF8PROC_INCLUDE_DIR XXHASH_LIBRARY XXHASH_INCLUDE_DIR
-    EDITLINE_LIBRARY EDITLINE_INCLUDE_DIR OBJCOPY)
+foreach(part IN LISTS lfm2_parts)
   if(NOT LFM2_${part})
     list(APPEND lfm2_missing ${part})
   endif()
@@ -58,9 +61,11 @@ endif()
 target_link_libraries(lfm2_external INTERFACE "${LFM2_CPUINFO_LIBRARY}" "${LFM2_UTF8PROC_LIBRARY}"
   "${LFM2_XXHASH_LIBRARY}" Threads::Threads)
 
-add_library(lfm2_editline INTERFACE)
-target_include_directories(lfm2_editline SYSTEM INTERFACE "${LFM2_EDITLINE_INCLUDE_DIR}")
-target_link_libraries(lfm2_editline INTERFACE "${LFM2_EDITLINE_LIBRARY}")
+if(LFM2_BUILD_PROGRAM)
+  add_library(lfm2_editline INTERFACE)
+  target_include_directories(lfm2_editline SYSTEM INTERFACE "${LFM2_EDITLINE_INCLUDE_DIR}")
+  target_link_libraries(lfm2_editline INTERFACE "${LFM2_EDITLINE_LIBRARY}")
+endif()
 
 # pthreadpool and cpuinfo stay shared libraries, even for liblfm2.a: Debian packages no static ones,
 # and a host that lends its thread pool must use the same pthreadpool as we do. Where they are not

@@ -8,13 +8,24 @@ target_compile_options(lfm2_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
   -Wmissing-prototypes -Wundef -Wcast-qual -Wwrite-strings -Wvla -Wdouble-promotion -Wformat=2
   # A product and a sum are one rounding only where the source says fma.
-  -ffp-contract=off
+  # Fast math is undone first: that switch changes the two others.
+  -fno-fast-math -ffp-contract=off
   # The builtin of a square root is one instruction, without a call that would set errno.
   -fno-math-errno
-  -fstack-protector-strong)
+  -fstack-protector-strong
+  # archive.cmake merges object files, which must hold machine code.
+  -fno-lto)
 target_compile_definitions(lfm2_flags INTERFACE _POSIX_C_SOURCE=200809L)
 
-if(LFM2_WERROR)
+if(NOT CMAKE_BUILD_TYPE)
+  # A surrounding project that leaves the build type empty does not ask for slow code.
+  target_compile_options(lfm2_flags INTERFACE -O2 -DNDEBUG)
+endif()
+
+# Only our own option makes warnings errors, not that of a surrounding project.
+if(NOT LFM2_WERROR)
+  target_compile_options(lfm2_flags INTERFACE -Wno-error)
+else()
   target_compile_options(lfm2_flags INTERFACE -Werror)
   if(CMAKE_C_COMPILER_ID STREQUAL GNU)
     # Guesses of the optimiser, which come and go with its version: still shown, no error.

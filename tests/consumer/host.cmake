@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# For projects that take lfm2 in as a part: what such a project sets, and whether it is still so after
+# the library was added. Included twice: before and after.
+if(NOT DEFINED host_watched)
+  set(host_watched CMAKE_BUILD_TYPE CMAKE_C_FLAGS CMAKE_CXX_FLAGS CMAKE_CXX_FLAGS_RELEASE
+    CMAKE_C_STANDARD CMAKE_CXX_STANDARD CMAKE_C_EXTENSIONS BUILD_SHARED_LIBS BUILD_TESTING
+    CMAKE_POSITION_INDEPENDENT_CODE CMAKE_C_VISIBILITY_PRESET CMAKE_EXPORT_COMPILE_COMMANDS
+    CMAKE_MODULE_PATH CMAKE_UNITY_BUILD CMAKE_INTERPROCEDURAL_OPTIMIZATION CMAKE_INSTALL_RPATH)
+  if(CMAKE_C_COMPILER_LOADED) # else lfm2 is what brings C, and CMake's defaults for it
+    list(APPEND host_watched CMAKE_C_FLAGS_RELEASE)
+  endif()
+  set(host_properties COMPILE_OPTIONS COMPILE_DEFINITIONS INCLUDE_DIRECTORIES LINK_OPTIONS
+    LINK_DIRECTORIES)
+endif()
+
+set(host_now "")
+foreach(name IN LISTS host_watched)
+  string(APPEND host_now "${name}=${${name}} cache=$CACHE{${name}}\n")
+endforeach()
+foreach(name IN LISTS host_properties)
+  get_directory_property(value ${name})
+  string(APPEND host_now "${name}=${value}\n")
+endforeach()
+get_cmake_property(host_cache CACHE_VARIABLES)
+
+if(NOT DEFINED host_before)
+  set(host_before "${host_now}")
+  set(host_cache_before ${host_cache})
+else()
+  if(NOT host_now STREQUAL host_before)
+    message(FATAL_ERROR "lfm2 changed the project around it. Before:\n${host_before}\nNow:\n${host_now}")
+  endif()
+  # What enabling C and GNUInstallDirs bring; everything else has our prefix.
+  list(REMOVE_ITEM host_cache ${host_cache_before})
+  list(FILTER host_cache EXCLUDE REGEX "^(LFM2_|lfm2_|CMAKE_|FETCHCONTENT_|FIND_PACKAGE_|_GNUInstallDirs)")
+  if(host_cache)
+    message(FATAL_ERROR "lfm2 left these in the cache: ${host_cache}")
+  endif()
+endif()
