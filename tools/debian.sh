@@ -39,7 +39,6 @@ debian_mirrors() {
             return "-"
         }
         function read_line(  options, i) {
-            sub(/#.*/, "")
             options = ""
             if ($2 ~ /^\[/ && match($0, /\[[^]]*\]/)) {
                 options = substr($0, RSTART + 1, RLENGTH - 2)
