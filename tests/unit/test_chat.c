@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The chat format against Hugging Face's rendering (golden/text/chat.jsonl), and its errors. */
+/* The chat format against Hugging Face's rendering (golden/text/chat.jsonl), and its errors.
+ * ctest-labels: golden */
 #include "common/json.h"
 #include "support/counting_alloc.h"
 #include "support/messages.h"

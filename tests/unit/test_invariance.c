@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The numerical law: a token's logits depend on the model, the tokens before it, the KV type and
- * the kernel family, never on threads, chunks, calls, cancelled passes or the CPU. Bit for bit. */
+ * the kernel family, never on threads, chunks, calls, cancelled passes or the CPU. Bit for bit.
+ * ctest-labels: sampled */
 #include "support/models.h"
 
 #include "model/model.h"

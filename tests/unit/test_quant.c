@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Block formats: values against gguf-py's, encoders against llama-quantize's bytes
- * (golden/make_quant.py), 16-bit floats against their definition. */
+ * (golden/make_quant.py), 16-bit floats against their definition.
+ * ctest-labels: golden */
 #include "quant/quant.h"
 
 #include <float.h>

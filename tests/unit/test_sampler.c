@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sampler against the processors of Hugging Face transformers (tests/golden/sampler.txt),
- * against the order written in lfm2.h computed here, and at its edges. */
+ * against the order written in lfm2.h computed here, and at its edges.
+ * ctest-labels: golden */
 #include "support/models.h"
 
 #include "run/sampler.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Character classes of every code point against the reference (golden/text/classes.txt). */
+/* Character classes of every code point against the reference (golden/text/classes.txt).
+ * ctest-labels: golden */
 #include "support/text_vocab.h"
 #include "text/unicode.h"
 
