@@ -16,7 +16,7 @@ case $(basename "$cc") in
 *clang*) cxx=clang++ ;;
 *) cxx=g++ ;;
 esac
-work=$(mktemp -d)
+work=$(cd "$(mktemp -d)" && pwd -P)
 trap 'rm -rf "$work"' EXIT
 model=${LFM2_DEMO_MODEL:-}
 [ -f "$model" ] || model=
