@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds a stranger's project that takes lfm2's sources in as a part of itself, and runs its two
+# Builds another project that holds lfm2's sources as a part of itself, and runs its two
 # programs, one over the shared library, one over the archive.
 #   inside.sh CMAKE PROJECT GENERATOR C-COMPILER BUILD-TYPE DEPS
 set -euo pipefail
