@@ -259,9 +259,9 @@ typedef struct lfm2_reader {
     size_t size;    /* sizeof(lfm2_reader) */
     uint64_t bytes; /* of the whole GGUF file */
     /* Copies n bytes from `offset` on to `buffer` and returns 0; any other result ends the load
-     * with STOPPED. Requests are for 1 byte to 4 MiB, never beyond `bytes`. Every byte of the header
-     * is requested once, weights in any order, some of them several times. There are two requests
-     * of at most 64 bytes for each tensor: a callback that is costly should buffer them. */
+     * with STOPPED. Requests are for 1 byte to 4 MiB, never beyond `bytes`. Every header byte is
+     * requested once, weights in any order, some of them several times. Each tensor takes two
+     * requests of at most 64 bytes: a callback that is costly should buffer them. */
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
     void *user;
 } lfm2_reader;
