@@ -192,8 +192,10 @@ enum {
 enum {
     LFM2_CACHE_USE = 0,   /* if there is one that fits */
     LFM2_CACHE_OFF = 1,
-    LFM2_CACHE_VERIFY = 2 /* as USE, and every checksum is compared: reads the whole file; FORMAT if
-                             one differs */
+    LFM2_CACHE_VERIFY = 2, /* as USE, and every checksum is compared: reads the whole file; FORMAT
+                              if one differs */
+    LFM2_CACHE_REQUIRE = 3 /* an error if it cannot be used: IO if it cannot be read, FORMAT if it
+                              does not fit */
 };
 
 enum {

@@ -29,7 +29,7 @@ static int32_t load(lfm2_runtime *runtime, lf_origin *origin, const lfm2_model_o
     if (o.merges < LFM2_MERGES_FILE || o.merges > LFM2_MERGES_IGNORE) {
         return lf_fail(LFM2_E_ARGUMENT, "model.merges", "unknown merges value %d", o.merges);
     }
-    if (o.cache < LFM2_CACHE_USE || o.cache > LFM2_CACHE_VERIFY) {
+    if (o.cache < LFM2_CACHE_USE || o.cache > LFM2_CACHE_REQUIRE) {
         return lf_fail(LFM2_E_ARGUMENT, "model.cache", "unknown cache value %d", o.cache);
     }
     LF_TRY(lf_api_flags(o.flags, LFM2_LOAD_COPY, "flags"));

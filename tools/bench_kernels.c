@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 bench --kernels: every micro-kernel that this machine can run, and how fast it is. */
+/* lfm2 bench --micro-kernels: every micro-kernel that this machine can run, and how fast it is. */
 #include "bench.h"
 #include "json.h"
 

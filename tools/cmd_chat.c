@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 chat: a conversation. Each turn is appended to the session; nothing is computed twice. */
+#include "compat_opts.h"
 #include "gen_opts.h"
 #include "interrupt.h"
 #include "line.h"
 #include "model_opts.h"
 #include "tokens.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define END_OF_TURN "<|im_end|>"
@@ -22,8 +24,15 @@ typedef struct chat_opts {
 static const opt_spec specs[] = {
     {.kind = OPT_TEXT,
      .name = "system",
+     .aliases = "-sys --system-prompt",
      .arg = "TEXT",
      .help = "system message",
+     .offset = offsetof(chat_opts, system)},
+    {.kind = OPT_CONTENT,
+     .name = "system-file",
+     .aliases = "-sysf --system-prompt-file",
+     .arg = "FILE",
+     .help = "read the system message from FILE",
      .offset = offsetof(chat_opts, system)},
     {.kind = OPT_TEXT,
      .name = "tools",
@@ -33,21 +42,40 @@ static const opt_spec specs[] = {
     {.kind = OPT_U32,
      .letter = 'n',
      .name = "predict",
+     .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of one answer; 0 = until it ends (default)",
+     .help = "most tokens of one answer",
+     .default_text = "8192",
      .offset = offsetof(chat_opts, n_predict),
-     .max = INT32_MAX},
+     .min = 1,
+     .max = INT32_MAX,
+     .specials = no_limit},
     {.kind = OPT_FLAG,
      .name = "special",
+     .aliases = "-sp",
      .help = "show control tokens of the answers by name",
      .offset = offsetof(chat_opts, special)},
 };
 
+/* What llama.cpp's program for both prompts and conversations has. */
+static const opt_spec not_run[] = {
+    {.kind = OPT_IGNORED,
+     .aliases = "-cnv --conversation -i --interactive -if --interactive-first"},
+    {.kind = OPT_REFUSED,
+     .aliases = "-p --prompt -f --file -st --single-turn -no-cnv --no-conversation",
+     .help = "lfm2 run answers one prompt; chat reads messages from its input, and --system sets "
+             "the system message"},
+};
+
 static const opt_group groups[] = {
-    {"Conversation", specs, COUNT(specs), 0},
+    {"Conversation", specs, COUNT(specs), 0, NULL},
     SAMPLER_GROUP(chat_opts, sampler),
-    SESSION_GROUP(chat_opts, session),
-    MODEL_GROUP(chat_opts, model),
+    SESSION_GROUPS(chat_opts, session),
+    MODEL_GROUPS(chat_opts, model),
+    MODEL_MERGES_GROUP(chat_opts, model),
+    {NULL, not_run, COUNT(not_run), 0, NULL},
+    COMPAT_TEXT_GROUP,
+    COMPAT_GROUP,
 };
 
 typedef struct chat {
@@ -154,7 +182,7 @@ static void report_end(const chat *c)
         notice("stopped");
     }
     if (c->opts->model.verbose) {
-        notice_timing(&c->last);
+        notice_timing(&c->last, c->opts->sampler.seed);
     }
 }
 
@@ -199,8 +227,9 @@ static int reset(chat *c)
 static void print_stats(const chat *c)
 {
     const lfm2_generate_result *r = &c->last;
-    out_printf("%u turns, %u of %u tokens\n", c->n_turns, lfm2_session_length(c->session),
-               lfm2_session_capacity(c->session));
+    out_printf("%u turns, %u of %u tokens, seed %" PRIu64 "\n", c->n_turns,
+               lfm2_session_length(c->session), lfm2_session_capacity(c->session),
+               c->opts->sampler.seed);
     if (r->finish != 0) {
         out_printf("last answer: prompt %u tokens in %.3f s, %u tokens in %.3f s, ended by %s\n",
                    r->n_prompt, r->prompt_seconds, r->n_generated, r->generate_seconds,
@@ -292,9 +321,13 @@ static int start(chat *c)
 
 static int run(const command *self, int argc, char **argv)
 {
-    chat_opts opts = {0};
+    chat_opts opts = {.n_predict = DEFAULT_PREDICT};
+    opt_args args = {.n = 0};
     sampler_opts_init(&opts.sampler);
-    int code = options_parse(self, argc, argv, &opts, NULL);
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code == PARSED) {
+        code = model_argument(self, &args, &opts.model);
+    }
     if (code != PARSED) {
         return code;
     }
@@ -318,11 +351,12 @@ static int run(const command *self, int argc, char **argv)
 const command cmd_chat = {
     .name = "chat",
     .summary = "Hold a conversation.",
-    .synopsis = "[-m PATH] [OPTION]...",
+    .synopsis = "[MODEL | -m PATH] [OPTION]...",
     .details = "One line is one message; /help lists the commands. Input that is not a terminal is "
                "read line by\nline, each answer ends with a newline, and the exit code is 1 if a "
                "message did not fit into the\ncontext.",
     .groups = groups,
     .n_groups = COUNT(groups),
+    .max_args = 1,
     .run = run,
 };

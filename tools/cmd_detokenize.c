@@ -19,7 +19,8 @@ static const opt_spec specs[] = {
     {.kind = OPT_TEXT,
      .name = "ids-file",
      .arg = "FILE",
-     .help = "read the ids from FILE ('-': standard input, the default unless it is a terminal)",
+     .help = "read the ids from FILE; - is standard input",
+     .default_text = "standard input unless it is a terminal",
      .offset = offsetof(detokenize_opts, ids_file)},
     {.kind = OPT_FLAG,
      .name = "special",
@@ -32,8 +33,8 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Ids", specs, COUNT(specs), 0},
-    MODEL_GROUP(detokenize_opts, model),
+    {"Ids", specs, COUNT(specs), 0, NULL},
+    MODEL_FILE_GROUP(detokenize_opts, model),
 };
 
 static int run(const command *self, int argc, char **argv)

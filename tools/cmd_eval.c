@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 eval: exact-match accuracy on a file of chats with expected answers. */
+#include "compat_opts.h"
 #include "gen_opts.h"
 #include "interrupt.h"
 #include "json.h"
@@ -28,17 +29,21 @@ static const opt_spec specs[] = {
     {.kind = OPT_U32,
      .name = "limit",
      .arg = "N",
-     .help = "at most N chats of each skill; 0 = all (default)",
+     .help = "at most N chats of each skill; 0 = all",
+     .default_text = "0",
      .offset = offsetof(eval_opts, limit),
      .max = INT32_MAX},
     {.kind = OPT_U32,
      .letter = 'n',
      .name = "predict",
+     .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of an answer (default 256)",
+     .help = "most tokens of an answer",
+     .default_text = "256",
      .offset = offsetof(eval_opts, n_predict),
      .min = 1,
-     .max = INT32_MAX},
+     .max = INT32_MAX,
+     .specials = no_limit},
     {.kind = OPT_FLAG,
      .name = "show",
      .help = "print every wrong answer",
@@ -50,9 +55,11 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Evaluation", specs, COUNT(specs), 0},
-    SESSION_GROUP(eval_opts, session),
-    MODEL_GROUP(eval_opts, model),
+    {"Evaluation", specs, COUNT(specs), 0, NULL},
+    SESSION_GROUPS(eval_opts, session),
+    MODEL_GROUPS(eval_opts, model),
+    MODEL_MERGES_GROUP(eval_opts, model),
+    COMPAT_GROUP,
 };
 
 enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };

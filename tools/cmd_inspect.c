@@ -30,9 +30,11 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Output", specs, COUNT(specs), 0},
-    SESSION_GROUP(inspect_opts, session),
-    MODEL_GROUP(inspect_opts, model),
+    {"Output", specs, COUNT(specs), 0, NULL},
+    SESSION_GROUPS(inspect_opts, session),
+    MODEL_FILE_GROUP(inspect_opts, model),
+    MODEL_THREAD_GROUP(inspect_opts, model),
+    MODEL_KERNEL_GROUP(inspect_opts, model),
 };
 
 enum { MAX_TYPES = 32 };
@@ -101,7 +103,7 @@ static int collect(report *r)
     r->info.size = sizeof r->info;
     r->memory.size = sizeof r->memory;
     lfm2_session_options options;
-    session_options_fill(&r->opts->session, &options);
+    session_options_fill(&r->opts->session, r->model, &options);
     if (lfm2_model_get_info(r->model, &r->info) != LFM2_OK ||
         lfm2_estimate_memory(r->model, &options, &r->memory) != LFM2_OK) {
         return fail_library();
@@ -315,14 +317,11 @@ static int run(const command *self, int argc, char **argv)
     inspect_opts opts = {0};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
+    if (code == PARSED) {
+        code = model_argument(self, &args, &opts.model);
+    }
     if (code != PARSED) {
         return code;
-    }
-    if (args.n > 0 && opts.model.path != NULL) {
-        return fail_usage(self->name, "give the model as an argument or with -m, not both");
-    }
-    if (args.n > 0) {
-        opts.model.path = args.items[0];
     }
     open_model opened = {0};
     code = model_open(&opts.model, LFM2_LOAD_INSPECT, &opened);
@@ -340,7 +339,7 @@ static int run(const command *self, int argc, char **argv)
 const command cmd_inspect = {
     .name = "inspect",
     .summary = "Show what a model file holds and the memory it needs.",
-    .synopsis = "[PATH] [OPTION]...",
+    .synopsis = "[MODEL | -m PATH] [OPTION]...",
     .details = "The whole file is checked, nothing big is allocated. The memory is that of one "
                "session with the\ngiven -c, --chunk and --kv.",
     .groups = groups,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 logits: the logits of every token of a list of ids, for comparisons. */
+#include "compat_opts.h"
 #include "gen_opts.h"
 #include "interrupt.h"
 #include "json.h"
@@ -28,7 +29,8 @@ static const opt_spec specs[] = {
     {.kind = OPT_TEXT,
      .name = "ids-file",
      .arg = "FILE",
-     .help = "read the ids from FILE ('-': standard input, the default unless it is a terminal)",
+     .help = "read the ids from FILE; - is standard input",
+     .default_text = "standard input unless it is a terminal",
      .offset = offsetof(logits_opts, ids_file)},
     {.kind = OPT_TEXT,
      .letter = 'o',
@@ -39,10 +41,37 @@ static const opt_spec specs[] = {
     {.kind = OPT_U32,
      .name = "step",
      .arg = "K",
-     .help = "feed K tokens in one call (default 64)",
+     .help = "feed K tokens in one call",
+     .default_text = "64",
      .offset = offsetof(logits_opts, step),
      .min = 1,
      .max = 1 << 20},
+    {.kind = OPT_U32,
+     .letter = 'c',
+     .name = "ctx",
+     .aliases = "--ctx-size",
+     .arg = "N",
+     .help = "most tokens the session can hold",
+     .default_text = "as many as there are ids",
+     .offset = offsetof(logits_opts, session) + offsetof(session_opts, n_ctx),
+     .min = 1,
+     .max = INT32_MAX,
+     .specials = ctx_specials},
+    {.kind = OPT_U32,
+     .name = "chunk",
+     .aliases = "-ub --ubatch-size",
+     .arg = "N",
+     .help = "most tokens computed in one pass; 0 = the default",
+     .default_text = "512",
+     .offset = offsetof(logits_opts, session) + offsetof(session_opts, n_chunk),
+     .max = INT32_MAX},
+    {.kind = OPT_CHOICE,
+     .name = "kv",
+     .arg = "TYPE",
+     .help = "type that keys and values are kept in",
+     .default_text = "f32",
+     .offset = offsetof(logits_opts, session) + offsetof(session_opts, kv),
+     .choices = kv_choices},
     {.kind = OPT_FLAG,
      .name = "json",
      .help = "print a summary as one JSON object",
@@ -50,9 +79,9 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Input and output", specs, COUNT(specs), 0},
-    SESSION_GROUP(logits_opts, session),
-    MODEL_GROUP(logits_opts, model),
+    {"Input and output", specs, COUNT(specs), 0, NULL},
+    MODEL_GROUPS(logits_opts, model),
+    COMPAT_GROUP,
 };
 
 static int evaluate(const logits_opts *opts, lfm2_session *session, const id_list *ids,

@@ -12,6 +12,12 @@ typedef struct pack_opts {
 } pack_opts;
 
 static const opt_spec specs[] = {
+    {.kind = OPT_TEXT,
+     .name = "cache",
+     .arg = "FILE",
+     .help = "where the cache is written, or with --verify read",
+     .default_text = "the model's path with .lfm2pack; of a folder, model.lfm2pack in it",
+     .offset = offsetof(pack_opts, model) + offsetof(model_opts, cache)},
     {.kind = OPT_FLAG,
      .name = "verify",
      .help = "write nothing: compare every checksum of the cache that is there",
@@ -23,8 +29,10 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Cache", specs, COUNT(specs), 0},
-    MODEL_GROUP(pack_opts, model),
+    {"Cache", specs, COUNT(specs), 0, NULL},
+    MODEL_FILE_GROUP(pack_opts, model),
+    MODEL_THREAD_GROUP(pack_opts, model),
+    MODEL_KERNEL_GROUP(pack_opts, model),
 };
 
 static int summarize(const open_model *opened, const pack_opts *opts, const char *what,
@@ -55,6 +63,9 @@ static int run(const command *self, int argc, char **argv)
     pack_opts opts = {.verify = false};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
+    if (code == PARSED) {
+        code = model_argument(self, &args, &opts.model);
+    }
     if (code != PARSED) {
         return code;
     }
@@ -86,13 +97,12 @@ static int run(const command *self, int argc, char **argv)
 const command cmd_pack = {
     .name = "pack",
     .summary = "Write the pack cache of a model, so that it starts in milliseconds.",
-    .synopsis = "[-m PATH] [--cache FILE] [--verify] [--json]",
+    .synopsis = "[MODEL | -m PATH] [--cache FILE] [--verify] [--json]",
     .details = "The cache is the weights as the kernels read them, about as large as the model.\n"
                "Later starts with the same model, kernels and file times use it unasked; several\n"
                "processes share its memory. It appears complete or not at all.",
     .groups = groups,
     .n_groups = COUNT(groups),
-    .min_args = 0,
-    .max_args = 0,
+    .max_args = 1,
     .run = run,
 };

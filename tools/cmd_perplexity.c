@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 perplexity: how well a model predicts a text, and how far it is from a reference. */
+#include "compat_opts.h"
 #include "gen_opts.h"
 #include "interrupt.h"
 #include "json.h"
@@ -22,39 +23,36 @@ typedef struct perplexity_opts {
 
 static const opt_choice save_choices[] = {{"f32", KL_F32}, {"f16", KL_F16}, {NULL, 0}};
 
+static const opt_special all_windows[] = {{-1, 0, "all"}, {0, 0, "all"}, {0, 0, NULL}};
+
 static const opt_spec specs[] = {
     {.kind = OPT_TEXT,
      .letter = 'f',
      .name = "file",
      .arg = "FILE",
-     .help = "the text ('-': standard input, the default unless it is a terminal)",
+     .help = "the text; - is standard input",
+     .default_text = "standard input unless it is a terminal",
      .offset = offsetof(perplexity_opts, file)},
     {.kind = OPT_U32,
      .letter = 'c',
      .name = "ctx",
+     .aliases = "--ctx-size",
      .arg = "N",
-     .help = "tokens of a window (default 512)",
+     .help = "tokens of a window",
+     .default_text = "512",
      .offset = offsetof(perplexity_opts, session) + offsetof(session_opts, n_ctx),
      .min = 4,
      .max = 1 << 20},
     {.kind = OPT_U32,
      .name = "windows",
+     .aliases = "--chunks",
      .arg = "N",
-     .help = "use the first N windows only; 0 = all (default)",
+     .help = "use the first N windows only",
+     .default_text = "-1",
      .offset = offsetof(perplexity_opts, windows),
-     .max = 1 << 20},
-    {.kind = OPT_U32,
-     .name = "chunk",
-     .arg = "N",
-     .help = "most prompt tokens computed in one pass; 0 = 512 (default)",
-     .offset = offsetof(perplexity_opts, session) + offsetof(session_opts, n_chunk),
-     .max = INT32_MAX},
-    {.kind = OPT_CHOICE,
-     .name = "kv",
-     .arg = "TYPE",
-     .help = "attention memory: f16 (default), f32 or q8",
-     .offset = offsetof(perplexity_opts, session) + offsetof(session_opts, kv),
-     .choices = kv_choices},
+     .min = 1,
+     .max = 1 << 20,
+     .specials = all_windows},
     {.kind = OPT_TEXT,
      .name = "save-logits",
      .arg = "FILE",
@@ -63,7 +61,8 @@ static const opt_spec specs[] = {
     {.kind = OPT_CHOICE,
      .name = "save-type",
      .arg = "TYPE",
-     .help = "type of the saved values: f32 (default) or f16",
+     .help = "type of the saved values",
+     .default_text = "f32",
      .offset = offsetof(perplexity_opts, save_type),
      .choices = save_choices},
     {.kind = OPT_TEXT,
@@ -81,9 +80,21 @@ static const opt_spec specs[] = {
      .offset = offsetof(perplexity_opts, json)},
 };
 
+static const opt_spec other_files[] = {
+    {.kind = OPT_REFUSED,
+     .aliases = "--kl-divergence --kl-divergence-base --save-all-logits",
+     .help =
+         "lfm2 has a file format of its own: --save-logits FILE writes it, --kl-base FILE reads "
+         "it"},
+};
+
 static const opt_group groups[] = {
-    {"Text and output", specs, COUNT(specs), 0},
-    MODEL_GROUP(perplexity_opts, model),
+    {"Text and output", specs, COUNT(specs), 0, NULL},
+    SESSION_MEMORY_GROUPS(perplexity_opts, session),
+    MODEL_GROUPS(perplexity_opts, model),
+    MODEL_MERGES_GROUP(perplexity_opts, model),
+    {NULL, other_files, COUNT(other_files), 0, NULL},
+    COMPAT_GROUP,
 };
 
 /* Everything of one measurement. */

@@ -18,16 +18,10 @@ static const opt_spec specs[] = {
     {.kind = OPT_CHOICE,
      .name = "type",
      .arg = "TYPE",
-     .help = WEIGHTS_HELP,
+     .help = "type of the weights",
+     .default_text = "q4_0",
      .offset = offsetof(quantize_opts, type),
      .choices = weight_choices},
-    {.kind = OPT_U32,
-     .letter = 't',
-     .name = "threads",
-     .arg = "N",
-     .help = "threads that encode; 0 = one for each physical core (default)",
-     .offset = offsetof(quantize_opts, model.threads),
-     .max = 1024},
     {.kind = OPT_FLAG,
      .name = "json",
      .help = "print a summary as one JSON object",
@@ -35,7 +29,8 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Output", specs, COUNT(specs), 0},
+    {"Output", specs, COUNT(specs), 0, NULL},
+    {"Output", model_thread_specs, MODEL_THREAD_SPECS, offsetof(quantize_opts, model), NULL},
 };
 
 static int run(const command *self, int argc, char **argv)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 run: one prompt, one answer. */
+#include "compat_opts.h"
 #include "gen_opts.h"
 #include "interrupt.h"
 #include "json.h"
 #include "model_opts.h"
 #include "tokens.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,18 +28,26 @@ static const opt_spec specs[] = {
      .letter = 'p',
      .name = "prompt",
      .arg = "TEXT",
-     .help = "the prompt",
+     .help = "the prompt, which may also be an argument",
      .offset = offsetof(run_opts, prompt)},
     {.kind = OPT_TEXT,
      .letter = 'f',
      .name = "file",
      .arg = "FILE",
-     .help = "read the prompt from FILE ('-': standard input, the default unless it is a terminal)",
+     .help = "read the prompt from FILE; - is standard input",
+     .default_text = "standard input unless it is a terminal",
      .offset = offsetof(run_opts, file)},
     {.kind = OPT_TEXT,
      .name = "system",
+     .aliases = "-sys --system-prompt",
      .arg = "TEXT",
      .help = "system message",
+     .offset = offsetof(run_opts, system)},
+    {.kind = OPT_CONTENT,
+     .name = "system-file",
+     .aliases = "-sysf --system-prompt-file",
+     .arg = "FILE",
+     .help = "read the system message from FILE",
      .offset = offsetof(run_opts, system)},
     {.kind = OPT_TEXT,
      .name = "tools",
@@ -46,17 +56,23 @@ static const opt_spec specs[] = {
      .offset = offsetof(run_opts, tools)},
     {.kind = OPT_FLAG,
      .name = "raw",
+     .aliases = "-no-cnv --no-conversation",
      .help = "continue the prompt as it is, without the chat format",
      .offset = offsetof(run_opts, raw)},
     {.kind = OPT_U32,
      .letter = 'n',
      .name = "predict",
+     .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of the answer; 0 = until it ends (default)",
+     .help = "most tokens of the answer",
+     .default_text = "8192",
      .offset = offsetof(run_opts, n_predict),
-     .max = INT32_MAX},
+     .min = 1,
+     .max = INT32_MAX,
+     .specials = no_limit},
     {.kind = OPT_TEXTS,
      .name = "stop",
+     .aliases = "-r --reverse-prompt",
      .arg = "TEXT",
      .help = "end the answer before this text; may be given several times",
      .offset = offsetof(run_opts, stop)},
@@ -66,6 +82,7 @@ static const opt_spec specs[] = {
      .offset = offsetof(run_opts, ignore_eos)},
     {.kind = OPT_FLAG,
      .name = "special",
+     .aliases = "-sp",
      .help = "show control tokens of the answer by name, and recognise them in a --raw prompt",
      .offset = offsetof(run_opts, special)},
     {.kind = OPT_FLAG,
@@ -81,11 +98,23 @@ static const opt_spec specs[] = {
      .max = 64},
 };
 
+/* What llama.cpp's program for both prompts and conversations has. */
+static const opt_spec not_chat[] = {
+    {.kind = OPT_IGNORED, .aliases = "-st --single-turn"},
+    {.kind = OPT_REFUSED,
+     .aliases = "-cnv --conversation -i --interactive -if --interactive-first",
+     .help = "lfm2 chat holds conversations"},
+};
+
 static const opt_group groups[] = {
-    {"Prompt and answer", specs, COUNT(specs), 0},
+    {"Prompt and answer", specs, COUNT(specs), 0, NULL},
     SAMPLER_GROUP(run_opts, sampler),
-    SESSION_GROUP(run_opts, session),
-    MODEL_GROUP(run_opts, model),
+    SESSION_GROUPS(run_opts, session),
+    MODEL_GROUPS(run_opts, model),
+    MODEL_MERGES_GROUP(run_opts, model),
+    {NULL, not_chat, COUNT(not_chat), 0, NULL},
+    COMPAT_TEXT_GROUP,
+    COMPAT_GROUP,
 };
 
 /* One token of the answer, kept for --json --logprobs. */
@@ -187,6 +216,7 @@ static void print_json(const run_state *state, const char *path, const lfm2_gene
     json_number(r->prompt_seconds);
     out_printf(",\"generate_seconds\":");
     json_number(r->generate_seconds);
+    out_printf(",\"seed\":%" PRIu64, state->opts->sampler.seed);
     if (state->opts->logprobs >= 0) {
         out_printf(",\"tokens\":[");
         for (size_t i = 0; i < state->n_tokens; i++) {
@@ -206,13 +236,30 @@ static void print_json(const run_state *state, const char *path, const lfm2_gene
     out_printf("}\n");
 }
 
+/* Control tokens written in the prompt are text unless --special is given; users of llama.cpp may
+ * expect tokens. */
+static int make_raw_prompt(const run_opts *opts, const lfm2_model *model, const text_buffer *text,
+                           id_list *ids)
+{
+    uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
+    id_list special = {0};
+    int code = ids_of_text(model, text->data, text->len, flags, ids);
+    if (code == EXIT_OK && !opts->special) {
+        code = ids_of_text(model, text->data, text->len, flags | LFM2_TOKENIZE_SPECIAL, &special);
+    }
+    if (code == EXIT_OK && special.n > 0 && special.n != ids->n) {
+        notice("control tokens in the prompt are taken as text: --special makes them tokens");
+    }
+    ids_free(&special);
+    return code;
+}
+
 /* The prompt's ids. */
 static int make_prompt(const run_opts *opts, const lfm2_model *model, text_buffer *text,
                        id_list *ids)
 {
     if (opts->raw) {
-        uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
-        return ids_of_text(model, text->data, text->len, flags, ids);
+        return make_raw_prompt(opts, model, text, ids);
     }
     text_buffer tools = {0};
     int code = opts->tools != NULL ? text_read(opts->tools, &tools) : EXIT_OK;
@@ -268,7 +315,7 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
         out_write("\n", 1);
     }
     if (code == EXIT_OK && opts->model.verbose) {
-        notice_timing(&result);
+        notice_timing(&result, opts->sampler.seed);
     }
     if (code == EXIT_OK && interrupt_seen()) {
         code = EXIT_FAILED;
@@ -286,9 +333,13 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
 
 static int run(const command *self, int argc, char **argv)
 {
-    run_opts opts = {.logprobs = -1};
+    run_opts opts = {.logprobs = -1, .n_predict = DEFAULT_PREDICT};
+    opt_args args = {.n = 0};
     sampler_opts_init(&opts.sampler);
-    int code = options_parse(self, argc, argv, &opts, NULL);
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code == PARSED) {
+        code = prompt_arguments(self, &args, &opts.model, &opts.prompt);
+    }
     if (code != PARSED) {
         return code;
     }
@@ -302,6 +353,9 @@ static int run(const command *self, int argc, char **argv)
     id_list prompt = {0};
     open_model opened = {0};
     code = text_input(self->name, opts.prompt, opts.file, &text);
+    if (code == EXIT_OK) {
+        code = text_refuse_empty(self->name, &text);
+    }
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
     }
@@ -320,12 +374,20 @@ static int run(const command *self, int argc, char **argv)
 const command cmd_run = {
     .name = "run",
     .summary = "Answer one prompt.",
-    .synopsis = "[-m PATH] [-p TEXT | -f FILE] [OPTION]...",
-    .details = "The answer is written as it comes. The prompt becomes a user message in the chat "
-               "format unless --raw\nis given; one newline at the end of a prompt that was read "
-               "from a file or a pipe is dropped\n(not with --raw). Ctrl-C ends the answer; the "
-               "exit code is then 1.\n\nExample: lfm2 run -p 'What is 127 + 48?'",
+    .synopsis = "[MODEL | -m PATH] [PROMPT | -p TEXT | -f FILE] [OPTION]...",
+    .args_hint = "a prompt of several words needs quotes",
+    .details =
+        "Of two arguments the first is the model. One alone is the prompt, unless there is no "
+        "-m and it ends in\n.gguf or is a folder with a config.json. '--' ends the "
+        "options.\n\n"
+        "The answer is written as it comes. The prompt becomes a user message in the chat "
+        "format unless --raw\nis given; one newline at the end of a prompt that was read "
+        "from a file or a pipe is dropped\n(not with --raw). Ctrl-C ends the answer; the "
+        "exit code is then 1.\n\n"
+        "Examples: lfm2 run 'What is 127 + 48?'\n"
+        "          lfm2 run LFM2-8B-A1B-Q4_0.gguf 'Why is the sky blue?'",
     .groups = groups,
     .n_groups = COUNT(groups),
+    .max_args = 2,
     .run = run,
 };

@@ -20,26 +20,22 @@ static const opt_spec specs[] = {
     {.kind = OPT_TEXT,
      .name = "shape",
      .arg = "NAME",
-     .help = "tiny (default), lfm2-350m, lfm2-1.2b, lfm2-8b-a1b or lfm2-24b-a2b",
+     .help = "tiny, lfm2-350m, lfm2-1.2b, lfm2-8b-a1b or lfm2-24b-a2b",
+     .default_text = "tiny",
      .offset = offsetof(synth_opts, shape)},
     {.kind = OPT_CHOICE,
      .name = "type",
      .arg = "TYPE",
-     .help = WEIGHTS_HELP,
+     .help = "type of the weights",
+     .default_text = "q4_0",
      .offset = offsetof(synth_opts, type),
      .choices = weight_choices},
     {.kind = OPT_U64,
      .name = "seed",
      .arg = "S",
-     .help = "same seed, same file (default 0)",
+     .help = "the same seed gives the same file",
+     .default_text = "0",
      .offset = offsetof(synth_opts, seed)},
-    {.kind = OPT_U32,
-     .letter = 't',
-     .name = "threads",
-     .arg = "N",
-     .help = "threads that encode; 0 = one for each physical core (default)",
-     .offset = offsetof(synth_opts, model.threads),
-     .max = 1024},
     {.kind = OPT_FLAG,
      .name = "json",
      .help = "print a summary as one JSON object",
@@ -47,7 +43,8 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Output", specs, COUNT(specs), 0},
+    {"Output", specs, COUNT(specs), 0, NULL},
+    {"Output", model_thread_specs, MODEL_THREAD_SPECS, offsetof(synth_opts, model), NULL},
 };
 
 static int run(const command *self, int argc, char **argv)

@@ -21,7 +21,8 @@ static const opt_spec specs[] = {
      .letter = 'f',
      .name = "file",
      .arg = "FILE",
-     .help = "read the text from FILE ('-': standard input, the default unless it is a terminal)",
+     .help = "read the text from FILE; - is standard input",
+     .default_text = "standard input unless it is a terminal",
      .offset = offsetof(tokenize_opts, file)},
     {.kind = OPT_FLAG,
      .name = "special",
@@ -46,8 +47,9 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Text", specs, COUNT(specs), 0},
-    MODEL_GROUP(tokenize_opts, model),
+    {"Text", specs, COUNT(specs), 0, NULL},
+    MODEL_FILE_GROUP(tokenize_opts, model),
+    MODEL_MERGES_GROUP(tokenize_opts, model),
 };
 
 static int print_tokens(const tokenize_opts *opts, const lfm2_model *model, const id_list *ids)

@@ -3,8 +3,10 @@
 #include "model_opts.h"
 #include "progress.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define DEMO_FILE "lfm2-demo-q4_0.gguf"
@@ -40,39 +42,78 @@ static const opt_choice merge_choices[] = {
     {NULL, 0},
 };
 
-const opt_spec model_specs[MODEL_SPECS] = {
+const opt_spec model_file_specs[] = {
     {.kind = OPT_TEXT,
      .letter = 'm',
      .name = "model",
      .arg = "PATH",
-     .help = "GGUF file (the first part of a split one) or Hugging Face folder (default: the "
-             "built-in demo model)",
+     .help = "GGUF file (the first part of a split one) or Hugging Face folder",
+     .default_text = "the built-in demo model",
      .offset = offsetof(model_opts, path)},
+    {.kind = OPT_FLAG,
+     .letter = 'v',
+     .name = "verbose",
+     .aliases = "--log-verbose",
+     .help = "messages and timing on standard error",
+     .offset = offsetof(model_opts, verbose)},
+};
+_Static_assert(COUNT(model_file_specs) == MODEL_FILE_SPECS, "rows");
+
+const opt_spec model_merges_specs[] = {
+    {.kind = OPT_CHOICE,
+     .name = "merges",
+     .arg = "RULE",
+     .help = "whether a piece of text that is a token itself is still merged step by step: as the "
+             "model file says, always (Hugging Face) or never (llama.cpp)",
+     .default_text = "file",
+     .offset = offsetof(model_opts, merges),
+     .choices = merge_choices},
+};
+_Static_assert(COUNT(model_merges_specs) == MODEL_MERGES_SPECS, "rows");
+
+const opt_special default_threads[] = {
+    {0, 0, "one for each physical core"},
+    {-1, 0, "one for each physical core"},
+    {0, 0, NULL},
+};
+
+const opt_spec model_thread_specs[] = {
     {.kind = OPT_U32,
      .letter = 't',
      .name = "threads",
      .arg = "N",
-     .help = "threads that compute; 0 = one for each physical core (default)",
+     .help = "threads that compute",
+     .default_text = "0",
      .offset = offsetof(model_opts, threads),
-     .max = 1024},
+     .min = 1,
+     .max = MAX_THREADS,
+     .specials = default_threads},
+};
+_Static_assert(COUNT(model_thread_specs) == MODEL_THREAD_SPECS, "rows");
+
+const opt_spec model_kernel_specs[] = {
+    {.kind = OPT_CHOICE,
+     .name = "kernels",
+     .arg = "WHOSE",
+     .help = "whose matrix kernels compute; auto takes the fastest for this CPU",
+     .default_text = "auto",
+     .offset = offsetof(model_opts, kernels),
+     .choices = kernel_choices},
     {.kind = OPT_CHOICES,
      .name = "cpu-disable",
      .arg = "LIST",
-     .help = "instruction sets not to be used: sse41, avx, avx2, avxvnni, gfni, avx512, "
-             "avx512vnni, avx512bf16, neon, dotprod, i8mm, all",
+     .help = "instruction sets not to be used",
      .offset = offsetof(model_opts, cpu_disable),
      .choices = cpu_choices},
-    {.kind = OPT_CHOICE,
-     .name = "merges",
-     .arg = "RULE",
-     .help = "BPE rule for a piece that is a token itself: file (as the model says, default), "
-             "apply (Hugging Face) or ignore (llama.cpp)",
-     .offset = offsetof(model_opts, merges),
-     .choices = merge_choices},
+};
+_Static_assert(COUNT(model_kernel_specs) == MODEL_KERNEL_SPECS, "rows");
+
+const opt_spec model_cache_specs[] = {
     {.kind = OPT_TEXT,
      .name = "cache",
      .arg = "FILE",
-     .help = "pack cache to use (default: the model's path with .lfm2pack, if 'lfm2 pack' made it)",
+     .help = "pack cache to use; an error if it does not fit the model",
+     .default_text = "the model's path with .lfm2pack, if 'lfm2 pack' made it and it fits",
      .offset = offsetof(model_opts, cache)},
     {.kind = OPT_FLAG,
      .name = "no-cache",
@@ -82,18 +123,8 @@ const opt_spec model_specs[MODEL_SPECS] = {
      .name = "no-mmap",
      .help = "read the files into memory instead of mapping them: they may change afterwards",
      .offset = offsetof(model_opts, no_mmap)},
-    {.kind = OPT_FLAG,
-     .letter = 'v',
-     .name = "verbose",
-     .help = "messages and timing on standard error",
-     .offset = offsetof(model_opts, verbose)},
-    {.kind = OPT_CHOICE,
-     .name = "kernels",
-     .arg = "WHOSE",
-     .help = "matrix kernels: auto (the fastest for this CPU, default), scalar, own or xnnpack",
-     .offset = offsetof(model_opts, kernels),
-     .choices = kernel_choices},
 };
+_Static_assert(COUNT(model_cache_specs) == MODEL_CACHE_SPECS, "rows");
 
 const char *cpu_names(uint32_t bits, char *out, size_t size)
 {
@@ -188,7 +219,8 @@ int model_path(const model_opts *opts, char *path, size_t size)
         return EXIT_OK;
     }
     if (!find_demo(path, size)) {
-        return fail("cli.model", "the built-in model %s is not there: give a model with -m",
+        return fail("cli.model",
+                    "the built-in model %s is not there: give the path of a model with -m",
                     DEMO_FILE);
     }
     if (opts->verbose) {
@@ -197,15 +229,77 @@ int model_path(const model_opts *opts, char *path, size_t size)
     return EXIT_OK;
 }
 
+int model_argument(const command *self, const opt_args *args, model_opts *opts)
+{
+    if (args->n > 0 && opts->path != NULL) {
+        return fail_usage(self->name, "give the model as an argument or with -m, not both");
+    }
+    if (args->n > 0) {
+        opts->path = args->items[0];
+    }
+    return PARSED;
+}
+
+/* Whether an argument can only be meant as a model. */
+static bool names_model(const char *text)
+{
+    char config[4096];
+    size_t len = strlen(text);
+    if (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) {
+        return true;
+    }
+    int n = snprintf(config, sizeof config, "%s/config.json", text);
+    return n > 0 && (size_t)n < sizeof config && readable(config);
+}
+
+int prompt_arguments(const command *self, const opt_args *args, model_opts *opts,
+                     const char **prompt)
+{
+    uint32_t at = 0;
+    if (args->n == 2 && opts->path != NULL) {
+        return fail_usage(self->name, "unexpected argument '%s': one prompt, in quotes, besides -m",
+                          args->items[1]);
+    }
+    if (opts->path == NULL && (args->n == 2 || (args->n == 1 && names_model(args->items[0])))) {
+        opts->path = args->items[at++];
+    }
+    if (at < args->n && *prompt != NULL) {
+        return fail_usage(self->name, "give the prompt as an argument or with -p, not both");
+    }
+    if (at < args->n) {
+        *prompt = args->items[at];
+    }
+    return PARSED;
+}
+
+/* A model that is not there is the first thing that goes wrong for a new user. */
+static int check_path(const char *path)
+{
+    if (access(path, F_OK) == 0 || errno != ENOENT) {
+        return EXIT_OK;
+    }
+    fail("cli.model.missing", "%s: there is no such model file", path);
+    fputs("Models are GGUF files such as LFM2-8B-A1B-Q4_0.gguf, to be had from\n"
+          "https://huggingface.co/LiquidAI/LFM2-8B-A1B-GGUF, or Hugging Face folders.\n",
+          stderr);
+    return EXIT_FAILED;
+}
+
 int model_open(const model_opts *opts, int32_t mode, open_model *out)
 {
-    return model_open_cache(opts, mode, opts->no_cache ? LFM2_CACHE_OFF : LFM2_CACHE_USE, out);
+    int32_t cache = opts->no_cache        ? LFM2_CACHE_OFF
+                    : opts->cache != NULL ? LFM2_CACHE_REQUIRE
+                                          : LFM2_CACHE_USE;
+    return model_open_cache(opts, mode, cache, out);
 }
 
 int model_open_cache(const model_opts *opts, int32_t mode, int32_t cache, open_model *out)
 {
     *out = (open_model){0};
     int code = model_path(opts, out->path, sizeof out->path);
+    if (code == EXIT_OK) {
+        code = check_path(out->path);
+    }
     if (code == EXIT_OK) {
         code = runtime_open(opts, &out->runtime);
     }

@@ -21,13 +21,47 @@ typedef struct model_opts {
 extern const opt_choice kernel_choices[];
 extern const opt_choice cpu_choices[];
 
-/* The group of options that fills a model_opts. */
-extern const opt_spec model_specs[];
-enum { MODEL_SPECS = 9 };
-#define MODEL_GROUP(type, member)                                                                  \
+/* -t: 0 and -1 are the default. */
+extern const opt_special default_threads[];
+enum { MAX_THREADS = 1024 };
+
+/* Groups of options that fill a model_opts: the file, the rule of its tokenizer, how to compute,
+ * the pack cache. A command has those that do something in it. */
+extern const opt_spec model_file_specs[], model_merges_specs[], model_thread_specs[],
+    model_kernel_specs[], model_cache_specs[];
+enum {
+    MODEL_FILE_SPECS = 2,
+    MODEL_MERGES_SPECS = 1,
+    MODEL_THREAD_SPECS = 1,
+    MODEL_KERNEL_SPECS = 2,
+    MODEL_CACHE_SPECS = 3
+};
+#define MODEL_GROUP(specs, count, type, member)                                                    \
     {                                                                                              \
-        "Model", model_specs, MODEL_SPECS, offsetof(type, member)                                  \
+        "Model", specs, count, offsetof(type, member), NULL                                        \
     }
+#define MODEL_FILE_GROUP(type, member) MODEL_GROUP(model_file_specs, MODEL_FILE_SPECS, type, member)
+#define MODEL_MERGES_GROUP(type, member)                                                           \
+    MODEL_GROUP(model_merges_specs, MODEL_MERGES_SPECS, type, member)
+#define MODEL_THREAD_GROUP(type, member)                                                           \
+    MODEL_GROUP(model_thread_specs, MODEL_THREAD_SPECS, type, member)
+#define MODEL_KERNEL_GROUP(type, member)                                                           \
+    MODEL_GROUP(model_kernel_specs, MODEL_KERNEL_SPECS, type, member)
+#define MODEL_CACHE_GROUP(type, member)                                                            \
+    MODEL_GROUP(model_cache_specs, MODEL_CACHE_SPECS, type, member)
+
+/* All but the tokenizer's. */
+#define MODEL_GROUPS(type, member)                                                                 \
+    MODEL_FILE_GROUP(type, member), MODEL_THREAD_GROUP(type, member),                              \
+        MODEL_KERNEL_GROUP(type, member), MODEL_CACHE_GROUP(type, member)
+
+/* For commands that take the model as an argument, too. PARSED, or an exit code after a message. */
+int model_argument(const command *self, const opt_args *args, model_opts *opts);
+
+/* For run: of the arguments the first is the model if there are two, or if it is a GGUF file's name
+ * or a folder with a config.json and there is no -m; the other one is the prompt. */
+int prompt_arguments(const command *self, const opt_args *args, model_opts *opts,
+                     const char **prompt);
 
 typedef struct open_model {
     lfm2_runtime *runtime;

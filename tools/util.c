@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -175,6 +176,11 @@ void notice(const char *format, ...)
     va_end(args);
 }
 
+void print_version(void)
+{
+    out_printf("lfm2 %s\n", lfm2_version());
+}
+
 /* ---- Input ---------------------------------------------------------------------------------- */
 
 void text_free(text_buffer *text)
@@ -274,9 +280,19 @@ int text_input(const char *command, const char *text, const char *path, text_buf
         return text_append(out, text, strlen(text));
     }
     if (path == NULL && isatty(STDIN_FILENO)) {
-        return fail_usage(command, "no input: give a text, a file or a pipe");
+        return fail_usage(command, "there is no input: give a text, a file (-f FILE) or a pipe");
     }
     return text_read(path != NULL ? path : "-", out);
+}
+
+int text_refuse_empty(const char *command, const text_buffer *text)
+{
+    for (size_t i = 0; i < text->len; i++) {
+        if (strchr(" \t\r\n\v\f", text->data[i]) == NULL || text->data[i] == 0) {
+            return EXIT_OK;
+        }
+    }
+    return fail_usage(command, "the prompt is empty");
 }
 
 /* ---- Numbers -------------------------------------------------------------------------------- */
@@ -318,6 +334,19 @@ bool parse_i64(const char *text, int64_t *out)
     }
     *out = negative ? -(int64_t)value : (int64_t)value;
     return true;
+}
+
+uint64_t random_seed(void)
+{
+    uint32_t seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed) {
+        /* Early in a system's start or in a sandbox: what differs from run to run. */
+        struct timespec now = {0};
+        clock_gettime(CLOCK_REALTIME, &now);
+        uint64_t mixed = (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)getpid();
+        seed = (uint32_t)((mixed * 0x9e3779b97f4a7c15U) >> 32);
+    }
+    return seed;
 }
 
 double now_seconds(void)

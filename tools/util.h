@@ -52,6 +52,9 @@ int fail_usage(const char *command, const char *format, ...) FORMAT(2, 3);
 /* "lfm2: message" without a code. */
 void notice(const char *format, ...) FORMAT(1, 2);
 
+/* "lfm2 0.2.0", to stdout. */
+void print_version(void);
+
 /* ---- Input ---------------------------------------------------------------------------------- */
 
 typedef struct text_buffer {
@@ -77,12 +80,18 @@ void text_chomp(text_buffer *text);
  * standard input unless it is a terminal. Returns an exit code; messages are printed. */
 int text_input(const char *command, const char *text, const char *path, text_buffer *out);
 
+/* EXIT_OK, or after a message EXIT_USAGE if the text holds nothing but white space. */
+int text_refuse_empty(const char *command, const text_buffer *text);
+
 /* ---- Numbers -------------------------------------------------------------------------------- */
 
 /* Decimal notation only, the whole text, finite, no white space. */
 bool parse_real(const char *text, double *out);
 bool parse_u64(const char *text, uint64_t *out);
 bool parse_i64(const char *text, int64_t *out);
+
+/* 32 random bits of the system: short enough to be typed again. */
+uint64_t random_seed(void);
 
 /* Monotonic clock. */
 double now_seconds(void);

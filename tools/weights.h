@@ -21,9 +21,6 @@ enum {
     WEIGHTS_F32
 };
 extern const opt_choice weight_choices[];
-#define WEIGHTS_HELP                                                                               \
-    "type of the weights: q4_0 (default), q4_k_m, q4_k_s, q5_k_m, q5_k_s, q6_k, q8_0, f16, bf16 "  \
-    "or f32"
 
 /* Prepares the library's options; Ctrl-C stops the work from here on. */
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label);

@@ -199,6 +199,10 @@ static int32_t use_file(const lf_alloc *alloc, const lf_log *log, const lf_cache
     int32_t status = examine(file, key, sums, &reason);
     if (status == LFM2_OK && reason != NULL) {
         lf_log_write(log, LFM2_LOG_INFO, "%s %s: not used", use->path, reason);
+        if (use->required) {
+            status = lf_fail(LFM2_E_FORMAT, "cache.mismatch",
+                             "%s %s: the model cannot be loaded from it", use->path, reason);
+        }
     } else if (status == LFM2_OK) {
         lf_file_huge_pages(file);
         status = take_matrices(alloc, file, use->verify, sums, matrices, n);
@@ -221,6 +225,9 @@ int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const lf_cache_u
     int32_t status = lf_file_open_from(alloc, &origin, file);
     if (status == LFM2_E_IO) { /* no such file */
         lf_free(alloc, file, 1, sizeof *file);
+        if (use->required) {
+            return status;
+        }
         lf_fail_restore(&before);
         return LFM2_OK;
     }

@@ -27,14 +27,16 @@ int32_t lf_cache_path(const lf_source *source, char **path, size_t *bytes);
 /* How a cache is to be opened. */
 typedef struct lf_cache_use {
     const char *path;
-    bool copy;   /* read the matrices into own memory, keep no map */
-    bool verify; /* compare every matrix with its checksum */
+    bool copy;     /* read the matrices into own memory, keep no map */
+    bool verify;   /* compare every matrix with its checksum */
+    bool required; /* one that is missing or does not fit is an error */
 } lf_cache_use;
 
 /* Maps the cache and points every matrix into it, or fills every matrix. *out stays NULL, with
  * LFM2_OK, when there is no such file or it is another model's, another layout's or damaged: a
  * reason to pack, not to fail; `log` says which. Errors: MEMORY, IO (a file that shrinks while it
- * is read), FORMAT (`verify`: names the matrix). After an error lf_pack_free frees what the
+ * is read; `required`: that cannot be opened), FORMAT (`verify`: names the matrix; `required`: does
+ * not fit). After an error lf_pack_free frees what the
  * matrices own. */
 int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const lf_cache_use *use,
                       const lf_cache_key *key, lf_packed *const *matrices, size_t n, lf_file **out);

@@ -303,7 +303,8 @@ static int32_t open_cache(lfm2_model *model, const lfm2_model_options *options)
 {
     lfm2_runtime *rt = model->runtime;
     lf_cache_use use = {.copy = model->source->origin.copy,
-                        .verify = options->cache == LFM2_CACHE_VERIFY};
+                        .verify = options->cache == LFM2_CACHE_VERIFY,
+                        .required = options->cache == LFM2_CACHE_REQUIRE};
     char *owned = NULL;
     size_t bytes = 0;
     LF_TRY(cache_path(model, options->cache_path, &use.path, &owned, &bytes));

@@ -52,10 +52,10 @@ bad "option --temp: '0x1' is not a number" run -p x --temp 0x1
 bad "option --temp: '1e999' is not a number" run -p x --temp 1e999
 bad "option --temp: '-1' is out of range: 0 to 1000" run -p x --temp -1
 bad "option --top-p: '1.1' is out of range: 0 to 1" run -p x --top-p=1.1
-bad "option -n: '-3' is not a whole number" run -p x -n -3
+bad "option -n: '-3' is out of range: 1 to 2147483647; -1 or -2 = until it ends" run -p x -n -3
 bad "option -n: '3x' is not a whole number" run -p x -n3x
 bad "option --predict: '4294967296' is out of range" run -p x --predict 4294967296
-bad "option --seed: '18446744073709551616' is not a whole number below 2^64" \
+bad "option --seed: '18446744073709551616' is not a whole number from 0 to 18446744073709551615, or -1" \
     run -p x --seed 18446744073709551616
 bad "option --repeat-last-n: '-2' is out of range: -1 to" run -p x --repeat-last-n -2
 bad "option --kv: 'f8' is not one of f16, f32, q8" run -p x --kv f8
@@ -65,8 +65,8 @@ bad "option --stop: the value is empty" run -p x --stop ''
 bad "option --raw takes no value" run -p x --raw=yes
 bad "option -m needs a value" run -p x -m
 bad "unknown option '-x'" run -x
-bad "unknown option '--tem'" run --tem=1
-bad "unexpected argument 'stray'" run -p x stray
+bad "unknown option '--tem': did you mean --temp?" run --tem=1
+bad "unexpected argument 'stray'" tokenize -p x stray
 bad "option -p: '1;2' is not a whole number" bench -p '1;2'
 bad "option -p: '' is not a whole number" bench -p 1,,2
 bad "option -r: '0' is out of range: 1 to" bench -r 0
@@ -97,6 +97,10 @@ err_has '--meta'
 exits 1 run -m "$work/missing.gguf" -p x
 out_empty
 grep -qE '^lfm2: .*missing\.gguf.* \([a-z0-9.]+\)$' "$work/err"
+report 'a missing model has its code' $?
+printf 'GGUF' >"$work/stub.gguf"
+exits 1 run -m "$work/stub.gguf" -p x
+grep -qE '^lfm2: .*stub\.gguf.* \([a-z0-9.]+\)$' "$work/err"
 report 'a failure of the library has its code' $?
 [ "$(wc -l <"$work/err")" -eq 1 ]
 report 'one line of message' $?

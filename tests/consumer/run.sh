@@ -98,6 +98,10 @@ done
 if [ -x "$prefix/bin/lfm2" ]; then
     "$prefix/bin/lfm2" --version >/dev/null || fail "the installed program does not run"
     stands_alone 'the installed program' "$(ldd "$prefix/bin/lfm2")"
+    for file in man/man1/lfm2.1 bash-completion/completions/lfm2 zsh/site-functions/_lfm2 \
+        fish/vendor_completions.d/lfm2.fish; do
+        [ -s "$prefix/share/$file" ] || fail "share/$file was not installed"
+    done
 fi
 echo "8 programs printed:"
 printf '%s\n' "$expected" | sed 's/^/  /'

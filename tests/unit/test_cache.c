@@ -230,6 +230,36 @@ static void verified(void **state)
     lfm2_runtime_free(runtime);
 }
 
+/* Who must have the cache is told why there is none; everyone else gets a model without it. */
+static void required(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    const char *path = packed_model(runtime, "required.gguf");
+    lfm2_model *model = load(runtime, path, NULL, LFM2_CACHE_REQUIRE);
+    assert_true(from_cache(model));
+    lfm2_model_free(model);
+    const char *other = lft_temp("required-other.lfm2pack");
+    write_file(other, "no pack cache", 13);
+    assert_false(used(runtime, path, other));
+    lfm2_model_options options;
+    lfm2_model_options_init(&options, sizeof options);
+    options.cache = LFM2_CACHE_REQUIRE;
+    options.cache_path = other;
+    model = NULL;
+    LFT_FAILS(lfm2_model_load(runtime, path, &options, &model), LFM2_E_FORMAT);
+    assert_string_equal(lfm2_last_error_code(), "cache.mismatch");
+    assert_non_null(strstr(lfm2_last_error(), other));
+    assert_null(model);
+    options.cache_path = lft_temp("required-missing.lfm2pack");
+    LFT_FAILS(lfm2_model_load(runtime, path, &options, &model), LFM2_E_IO);
+    assert_non_null(strstr(lfm2_last_error(), "required-missing.lfm2pack"));
+    options.mode = LFM2_LOAD_TOKENIZER; /* no weights, no cache */
+    LFT_OK(lfm2_model_load(runtime, path, &options, &model));
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+}
+
 static void cannot_be_written(void **state)
 {
     (void)state;
@@ -244,7 +274,7 @@ static void cannot_be_written(void **state)
     LFT_OK(lfm2_model_load(runtime, lft_tiny("q4_0"), &options, &model));
     LFT_FAILS(lfm2_model_save_cache(model, NULL), LFM2_E_STATE);
     lfm2_model_free(model);
-    options.cache = 3;
+    options.cache = LFM2_CACHE_REQUIRE + 1;
     LFT_FAILS(lfm2_model_load(runtime, lft_tiny("q4_0"), &options, &model), LFM2_E_ARGUMENT);
     lfm2_runtime_free(runtime);
 }
@@ -259,6 +289,7 @@ int main(void)
         cmocka_unit_test(never_over_the_model),
         cmocka_unit_test(damaged),
         cmocka_unit_test(verified),
+        cmocka_unit_test(required),
         cmocka_unit_test(cannot_be_written),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

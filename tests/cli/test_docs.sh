@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# The manual page and the shells' completion: what the repository has is what the option tables give,
+# and the programs that read it have nothing to complain about.
+. "$(dirname "$0")/common.sh"
+tools=${LFM2_REPO:?names the repository}/tools
+completion=$tools/completion
+
+# fresh OPTION FILE: the file is up to date.
+fresh() {
+    exits 0 help "$1"
+    err_empty
+    cmp -s "$work/out" "$2" || {
+        echo "$2 is old: cmake --build ... --target lfm2_docs writes it"
+        diff "$2" "$work/out" | head -n 6
+        false
+    }
+    report "$2 is what the option tables give" $?
+}
+fresh --man "$tools/man/lfm2.1"
+fresh --bash "$completion/lfm2.bash"
+fresh --zsh "$completion/_lfm2"
+fresh --fish "$completion/lfm2.fish"
+
+# Every option of the help is in all four.
+for command in run bench perplexity quantize; do
+    exits 0 help "$command"
+    sed -nE 's/^  (-[a-z], |    )(--[a-z-]+).*/\2/p' "$work/out" >"$work/options"
+    [ -s "$work/options" ]
+    report "$command has options" $?
+    while IFS= read -r option; do
+        sed 's/\\-/-/g' "$tools/man/lfm2.1" | grep -qF -- "$option" &&
+            grep -qF -- "$option" "$completion/lfm2.bash" &&
+            grep -qF -- "$option" "$completion/_lfm2" &&
+            grep -qE -- "from $command'.* -l ${option#--} " "$completion/lfm2.fish"
+        report "$option of $command is in the manual page and the completions" $?
+    done <"$work/options"
+done
+
+if command -v man >/dev/null && command -v groff >/dev/null; then
+    complaints=$(LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l -P cat "$tools/man/lfm2.1" \
+        2>&1 >"$work/page")
+    [ -z "$complaints" ] || { echo "$complaints" | head -n 3; false; }
+    report 'man has no warning' $?
+    grep -q 'OPTIONS OF OTHER PROGRAMS' "$work/page"
+    report 'the page is whole' $?
+    # options are written with dashes that can be copied
+    grep -qE '^ +-n, --predict N' "$work/page"
+    report 'options have plain dashes' $?
+else
+    echo 'skipped: no man and groff here'
+fi
+
+# ---- bash -----------------------------------------------------------------------------------------
+
+bash -n "$completion/lfm2.bash"
+report 'bash reads its completion' $?
+# completes WANTED WORD...: what bash offers for the last word, all in one line.
+completes() {
+    local wanted=$1 got
+    shift
+    got=$(
+        # shellcheck disable=SC1091
+        . "$completion/lfm2.bash"
+        COMP_WORDS=("$@")
+        COMP_CWORD=$(($# - 1))
+        _lfm2
+        echo "${COMPREPLY[*]-}"
+    )
+    [ "$got" = "$wanted" ] || { echo "offered: $got"; false; }
+    report "bash offers '$wanted' for '$*'" $?
+}
+completes 'run' lfm2 r
+completes 'quantize' lfm2 help q
+completes '--kv --kernels' lfm2 run --k
+completes 'q8_0 q8' lfm2 run --kv q
+completes 'f16 f32 q8_0 q8' lfm2 run --kv =
+completes 'q8_0 q8' lfm2 run --kv = q
+completes '' lfm2 run -n ''
+completes '--tensors --threads' lfm2 inspect --t
+: >"$work/model.gguf"
+completes "$work/model.gguf" lfm2 run -m "$work/mod"
+completes "$work/model.gguf" lfm2 inspect "$work/mod"
+(
+    # shellcheck disable=SC1091
+    . "$completion/lfm2.bash"
+    complete -p lfm2
+) >"$work/out" 2>&1
+out_has '-F _lfm2 lfm2'
+
+# ---- zsh, fish: where they are installed ----------------------------------------------------------
+
+if command -v zsh >/dev/null; then
+    zsh -n "$completion/_lfm2"
+    report 'zsh reads its completion' $?
+else
+    echo 'skipped: no zsh here'
+fi
+if command -v fish >/dev/null; then
+    fish -n "$completion/lfm2.fish"
+    report 'fish reads its completion' $?
+    export HOME=$work
+    fish -c "source '$completion/lfm2.fish'; complete -C'lfm2 run --kv q'" >"$work/out" 2>&1
+    out_has q8_0
+    out_lacks f16
+else
+    echo 'skipped: no fish here'
+fi
+finish
