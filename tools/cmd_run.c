@@ -353,8 +353,8 @@ static int run(const command *self, int argc, char **argv)
     id_list prompt = {0};
     open_model opened = {0};
     code = text_input(self->name, opts.prompt, opts.file, &text);
-    if (code == EXIT_OK) {
-        code = text_refuse_empty(self->name, &text);
+    if (code == EXIT_OK && (opts.raw ? text.len == 0 : text_is_blank(&text))) {
+        code = fail_usage(self->name, "the prompt is empty");
     }
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);

@@ -271,6 +271,16 @@ void text_chomp(text_buffer *text)
     }
 }
 
+bool text_is_blank(const text_buffer *text)
+{
+    for (size_t i = 0; i < text->len; i++) {
+        if (memchr(" \t\r\n", text->data[i], 4) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int text_input(const char *command, const char *text, const char *path, text_buffer *out)
 {
     if (text != NULL && path != NULL) {
@@ -283,16 +293,6 @@ int text_input(const char *command, const char *text, const char *path, text_buf
         return fail_usage(command, "there is no input: give a text, a file (-f FILE) or a pipe");
     }
     return text_read(path != NULL ? path : "-", out);
-}
-
-int text_refuse_empty(const char *command, const text_buffer *text)
-{
-    for (size_t i = 0; i < text->len; i++) {
-        if (strchr(" \t\r\n\v\f", text->data[i]) == NULL || text->data[i] == 0) {
-            return EXIT_OK;
-        }
-    }
-    return fail_usage(command, "the prompt is empty");
 }
 
 /* ---- Numbers -------------------------------------------------------------------------------- */

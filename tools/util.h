@@ -76,12 +76,12 @@ int text_read(const char *path, text_buffer *out);
 /* Takes one newline (or CR LF) off the end. */
 void text_chomp(text_buffer *text);
 
+/* Nothing but blanks and newlines, or nothing at all. */
+bool text_is_blank(const text_buffer *text);
+
 /* The text that a command works on: `text` if not NULL, else the file `path` if not NULL, else
  * standard input unless it is a terminal. Returns an exit code; messages are printed. */
 int text_input(const char *command, const char *text, const char *path, text_buffer *out);
-
-/* EXIT_OK, or after a message EXIT_USAGE if the text holds nothing but white space. */
-int text_refuse_empty(const char *command, const text_buffer *text);
 
 /* ---- Numbers -------------------------------------------------------------------------------- */
 

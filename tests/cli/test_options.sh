@@ -3,6 +3,10 @@
 # or refused, arguments without an option, seeds, and what a misspelt word gets for an answer.
 . "$(dirname "$0")/common.sh"
 
+err_lacks() {
+    ! grep -qF -- "$1" "$work/err"
+    report "standard error lacks: $1" $?
+}
 bad() { # MESSAGE ARGUMENT...
     local message=$1
     shift
@@ -58,7 +62,7 @@ equal() {
     exits 0 run "${fast[@]}" --temp 0 -n 12 "${first[@]}"
     cp "$work/out" "$work/left"
     exits 0 run "${fast[@]}" --temp 0 -n 12 "$@"
-    err_empty
+    err_lacks 'ignored'
     same "run ${first[*]} is run $*" "$work/left" "$work/out"
 }
 printf 'You are a pirate.\n' >"$work/system"
@@ -224,9 +228,9 @@ exits 0 tokenize -m "$demo" -p '' --ids
 exits 0 run "${fast[@]}" --raw '<|im_start|>user' -n 1
 err_has 'control tokens in the prompt are taken as text: --special makes them tokens'
 exits 0 run "${fast[@]}" --raw --special '<|im_start|>user' -n 1
-err_empty
+err_lacks 'control tokens'
 exits 0 run "${fast[@]}" --raw 'a <| b' -n 1
-err_empty
+err_lacks 'control tokens'
 
 # ---- Seeds ----------------------------------------------------------------------------------------
 
@@ -275,10 +279,30 @@ out_is "$answer\n"
 
 # ---- The end of an answer that does not end ---------------------------------------------------------
 
-exits 0 help run
-out_has 'default: 8192'
+# Of a model with a long context (sanitizers would take a while).
+if [ -z "${LFM2_SANITIZED:-}" ]; then
+    endless=("$work/tiny.gguf" hi -t 1 --ignore-eos --temp 0 --repeat-penalty 1 --json)
+    exits 0 run "${endless[@]}" -c 9000
+    out_has '"finish":"length","stop_id":null'
+    out_has '"n_generated":8192'
+    for n in -1 -2; do
+        exits 0 run "${endless[@]}" -c 8300 -n "$n"
+        out_has '"finish":"context"'
+    done
+fi
 exits 0 help chat
 out_has 'default: 8192'
+
+# -c 0 and -1 are the context that the model was trained for, unlike the default
+kv() { # ARGUMENT...
+    "$program" inspect "$work/tiny.gguf" --json "$@" | grep -oE '"kv":[0-9]+'
+}
+trained=$("$program" inspect "$work/tiny.gguf" --json | grep -oE '"n_ctx_train":[0-9]+' | cut -d : -f 2)
+[ "$trained" -gt 4096 ] && [ "$(kv -c 0)" = "$(kv -c "$trained")" ] &&
+    [ "$(kv -c -1)" = "$(kv -c "$trained")" ]
+report "-c 0 and -c -1 are -c $trained" $?
+[ "$(kv)" = "$(kv -c 4096)" ]
+report 'the default is 4096' $?
 
 # ---- Help lists what does something ---------------------------------------------------------------
 
