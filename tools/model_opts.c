@@ -212,6 +212,9 @@ static bool find_demo(char *path, size_t size)
 int model_path(const model_opts *opts, char *path, size_t size)
 {
     if (opts->path != NULL) {
+        if (opts->path[0] == 0) {
+            return fail("cli.model", "the path of the model is empty");
+        }
         if (strlen(opts->path) >= size) {
             return fail("cli.model", "the path of the model is too long");
         }
@@ -266,7 +269,7 @@ int prompt_arguments(const command *self, const opt_args *args, model_opts *opts
     if (at < args->n && *prompt != NULL) {
         return fail_usage(self->name, "give the prompt as an argument or with -p, not both");
     }
-    if (at < args->n) {
+    if (at < args->n && strcmp(args->items[at], "-") != 0) {
         *prompt = args->items[at];
     }
     return PARSED;

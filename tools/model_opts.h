@@ -59,7 +59,8 @@ enum {
 int model_argument(const command *self, const opt_args *args, model_opts *opts);
 
 /* For run: of the arguments the first is the model if there are two, or if it is a GGUF file's name
- * or a folder with a config.json and there is no -m; the other one is the prompt. */
+ * or a folder with a config.json and there is no -m; the other one is the prompt, where "-" is
+ * standard input. */
 int prompt_arguments(const command *self, const opt_args *args, model_opts *opts,
                      const char **prompt);
 

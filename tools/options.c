@@ -180,6 +180,9 @@ static int set_choice(const match *m, const char *value, size_t len, uint32_t *o
     for (const opt_choice *choice = m->spec->choices; choice->name != NULL; choice++) {
         used = text_add(names, sizeof names, used, "%s%s", used > 0 ? ", " : "", choice->name);
     }
+    if (value[0] == '-') {
+        return fail_usage(m->self->name, "option %s needs a value, one of %s", m->shown, names);
+    }
     return fail_usage(m->self->name, "option %s: '%.*s' is not one of %s", m->shown, (int)len,
                       value, names);
 }

@@ -192,6 +192,11 @@ asks "$demo" -f "$work/prompt"
 pipes 0 "$ask" run "$demo" -t 1 --temp 0
 out_is "$answer\n"
 exits 0 run -t 1 -n 1 -- '--temp'
+pipes 0 "$ask" run "$demo" - -t 1 --temp 0
+out_is "$answer\n"
+exits 1 run -m '' x
+err_has 'the path of the model is empty'
+bad 'option --kernels needs a value, one of auto, scalar, own, xnnpack' bench --kernels --filter x
 bad 'give the prompt as an argument or with -p, not both' run -p x y
 bad 'give the prompt as an argument or with -p, not both' run "$demo" y -p x
 bad 'give a text or a file, not both' run x -f "$work/prompt"
