@@ -48,7 +48,7 @@ if command -v groff >/dev/null; then
     grep -qE '^ +-n, --predict N' "$work/page"
     report 'options have plain dashes' $?
 else
-    echo 'skipped: no groff here'
+    echo '[  SKIPPED ] groff is not here'
 fi
 
 # ---- bash -----------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ if command -v zsh >/dev/null; then
     zsh -n "$completion/_lfm2"
     report 'zsh reads its completion' $?
 else
-    echo 'skipped: no zsh here'
+    echo '[  SKIPPED ] zsh is not here'
 fi
 if command -v fish >/dev/null; then
     fish -n "$completion/lfm2.fish"
@@ -104,6 +104,6 @@ if command -v fish >/dev/null; then
     out_has q8_0
     out_lacks f16
 else
-    echo 'skipped: no fish here'
+    echo '[  SKIPPED ] fish is not here'
 fi
 finish

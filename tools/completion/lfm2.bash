@@ -20,7 +20,7 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --system --system-file --tools --raw -n --predict --stop --ignore-eos --special --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --merges --help'
+        options='-p --prompt -f --file --system --system-file --tools --raw -n --predict --stop --ignore-eos --special --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
@@ -51,7 +51,7 @@ _lfm2()
         esac
         ;;
     chat)
-        options='--system --system-file --tools -n --predict --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --merges --help'
+        options='--system --system-file --tools -n --predict --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
@@ -107,7 +107,7 @@ _lfm2()
         esac
         ;;
     logits)
-        options='--ids --ids-file -o --output --step -c --ctx --chunk --kv --json -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --help'
+        options='--ids --ids-file -o --output --step -c --ctx --chunk --kv --json -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --help'
         case $before in
         --ids) values=/any ;;
         --ids-file) values=/file ;;
@@ -124,7 +124,7 @@ _lfm2()
         esac
         ;;
     perplexity)
-        options='-f --file -c --ctx --windows --save-logits --save-type --kl-base --special --json --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --merges --help'
+        options='-f --file -c --ctx --windows --save-logits --save-type --kl-base --special --json --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         -f | --file) values=/file ;;
         -c | --ctx | --ctx-size) values=/any ;;
@@ -143,7 +143,7 @@ _lfm2()
         esac
         ;;
     eval)
-        options='--min --limit -n --predict --show --json -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --merges --help'
+        options='--min --limit -n --predict --show --json -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         --min) values=/any ;;
         --limit) values=/any ;;
@@ -160,7 +160,7 @@ _lfm2()
         esac
         ;;
     bench)
-        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --cache --no-cache --micro-kernels --m --n --k --pool --seconds --filter --help'
+        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
         case $before in
         -p | --n-prompt) values=/any ;;
         -n | --n-gen) values=/any ;;
