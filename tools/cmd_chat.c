@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 chat: a conversation. Each turn is appended to the session; nothing is computed twice. */
+#include "answer.h"
 #include "compat_opts.h"
 #include "gen_opts.h"
 #include "interrupt.h"
@@ -7,8 +8,10 @@
 #include "model_opts.h"
 #include "tokens.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #define END_OF_TURN "<|im_end|>"
 
@@ -95,13 +98,20 @@ typedef struct chat {
     bool dropped;              /* a turn was lost: the exit code is not 0 */
 } chat;
 
-static const char help_text[] = "/help   this text\n"
-                                "/reset  forget the conversation\n"
-                                "/stats  tokens held, speed of the last answer\n"
-                                "/quit   leave (so does the end of input, Ctrl-D)\n"
-                                "A backslash at the end of a line continues it on the next one. "
-                                "A line that starts with\ntwo slashes is a message that starts "
-                                "with one. Ctrl-C stops an answer.\n";
+#define RESET_HELPS ", /reset forgets the conversation"
+
+static const char help_text[] =
+    "/help   this text (also /?)\n"
+    "/reset  forget the conversation (also /clear)\n"
+    "/stats  tokens held, speed of the last answer\n"
+    "/quit   leave (also /exit, /bye, and the end of input, Ctrl-D)\n"
+    "\n"
+    "Enter sends the line. These make a message of several lines:\n"
+    "  a paste, in terminals that mark pastes (nearly all)\n"
+    "  \"\"\" at the start of a line, to the next line that ends with \"\"\"\n"
+    "  a backslash at the end of a line; Alt-Enter\n"
+    "A message that would be a command is written with two slashes: //help.\n"
+    "Ctrl-C stops an answer; a second time it ends the program.\n";
 
 static int32_t on_token(void *user, const lfm2_generated_token *token)
 {
@@ -159,7 +169,6 @@ static int generate(chat *c, const id_list *ids, size_t *held)
     uint32_t before = lfm2_session_length(c->session);
     size_t done = 0;
     int32_t status = LFM2_OK;
-    interrupt_begin(c->session);
     do {
         c->last = (lfm2_generate_result){.size = sizeof c->last, .stop_id = -1};
         status = lfm2_generate(c->session, c->sampler, ids->data + done, ids->n - done, &options,
@@ -167,7 +176,6 @@ static int generate(chat *c, const id_list *ids, size_t *held)
         done = lfm2_session_length(c->session) - before;
         /* A Ctrl-C that came just after the last answer cancels this one before its start. */
     } while (status == LFM2_E_CANCELLED && !interrupt_seen() && done < ids->n);
-    interrupt_end();
     *held = done < ids->n ? done : ids->n;
     bool ended = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
     return ended ? EXIT_OK : fail_library();
@@ -175,12 +183,7 @@ static int generate(chat *c, const id_list *ids, size_t *held)
 
 static void report_end(const chat *c)
 {
-    if (c->last.finish == LFM2_FINISH_CONTEXT) {
-        notice("the context of %u tokens is full: /reset starts anew, -c N makes it larger",
-               lfm2_session_capacity(c->session));
-    } else if (c->last.finish == LFM2_FINISH_CANCELLED) {
-        notice("stopped");
-    }
+    notice_finish(&c->last, c->session, RESET_HELPS);
     if (c->opts->model.verbose) {
         notice_timing(&c->last, c->opts->sampler.seed);
     }
@@ -192,10 +195,11 @@ static int answer(chat *c, const char *text, size_t len)
     size_t held = 0;
     uint32_t length = lfm2_session_length(c->session);
     uint32_t capacity = lfm2_session_capacity(c->session);
+    interrupt_begin(c->session);
     int code = make_turn(c, text, len, &ids);
     if (code == EXIT_OK && ids.n >= capacity - length) {
-        notice("the message needs %zu tokens and the context has room for %u: /reset starts anew, "
-               "-c N makes it larger",
+        notice("the message needs %zu tokens and the context has %u left: -c N makes it "
+               "larger" RESET_HELPS,
                ids.n + 1, capacity - length);
         c->dropped = true;
     } else if (code == EXIT_OK) {
@@ -210,6 +214,12 @@ static int answer(chat *c, const char *text, size_t len)
             report_end(c);
             code = leave_pending(c, &ids, held);
         }
+    }
+    interrupt_end();
+    /* Ctrl-C ends the answer; with nobody at the terminal who could go on, the program too. */
+    if (code == EXIT_OK && interrupt_seen() &&
+        (interrupt_ends_program() || !line_is_terminal(c->input))) {
+        code = EXIT_FAILED;
     }
     ids_free(&ids);
     return code;
@@ -237,33 +247,98 @@ static void print_stats(const chat *c)
     }
 }
 
-/* Handles one line; *quit is set by /quit. */
-static int take_line(chat *c, const text_buffer *line, bool *quit)
+typedef enum chat_command {
+    CHAT_HELP,
+    CHAT_RESET,
+    CHAT_STATS,
+    CHAT_QUIT,
+    CHAT_UNKNOWN
+} chat_command;
+
+static const struct {
+    const char *name;
+    chat_command command;
+} command_names[] = {
+    {"help", CHAT_HELP},   {"?", CHAT_HELP},    {"reset", CHAT_RESET}, {"clear", CHAT_RESET},
+    {"stats", CHAT_STATS}, {"quit", CHAT_QUIT}, {"exit", CHAT_QUIT},   {"bye", CHAT_QUIT},
+};
+
+/* The length of a text that is a slash and one word, without the blanks at its end; 0 for any other
+ * text: "/etc/passwd", "/usr is full" and "/x.c" are messages. */
+static size_t command_length(const char *text, size_t len)
 {
-    const char *text = line->data;
-    if (line->len == 0) {
-        return EXIT_OK;
+    while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t')) {
+        len--;
     }
-    if (text[0] != '/') {
-        return answer(c, text, line->len);
+    if (len == 0 || text[0] != '/') {
+        return 0;
     }
-    if (line->len > 1 && text[1] == '/') {
-        return answer(c, text + 1, line->len - 1);
+    for (size_t i = 1; i < len; i++) {
+        bool word =
+            isalnum((unsigned char)text[i]) || text[i] == '?' || text[i] == '-' || text[i] == '_';
+        if (!word) {
+            return 0;
+        }
     }
+    return len;
+}
+
+static chat_command find_command(const char *word, size_t len)
+{
+    for (uint32_t i = 0; i < COUNT(command_names); i++) {
+        const char *name = command_names[i].name;
+        if (strlen(name) == len && strncasecmp(name, word, len) == 0) {
+            return command_names[i].command;
+        }
+    }
+    return CHAT_UNKNOWN;
+}
+
+/* Does what `text` says, a slash and a word; *quit is set by /quit. */
+static int obey(chat *c, const char *text, size_t len, bool *quit)
+{
     int code = EXIT_OK;
-    if (strcmp(text, "/help") == 0) {
+    switch (find_command(text + 1, len - 1)) {
+    case CHAT_HELP:
         out_printf("%s", help_text);
-    } else if (strcmp(text, "/reset") == 0) {
+        break;
+    case CHAT_RESET:
         code = reset(c);
-    } else if (strcmp(text, "/stats") == 0) {
+        break;
+    case CHAT_STATS:
         print_stats(c);
-    } else if (strcmp(text, "/quit") == 0) {
+        break;
+    case CHAT_QUIT:
         *quit = true;
-    } else {
-        notice("unknown command %s: /help lists them", text);
+        break;
+    default:
+        notice("unknown command %.*s: /help lists them", (int)(len < 64 ? len : 64), text);
+        break;
     }
     out_flush();
     return code;
+}
+
+/* Handles one message or command. */
+static int take_line(chat *c, const text_buffer *line, bool *quit)
+{
+    size_t len = command_length(line->data, line->len);
+    if (len > 0) {
+        return obey(c, line->data, len, quit);
+    }
+    bool escaped =
+        line->len > 1 && command_length(line->data + 1, line->len - 1) > 0 && line->data[0] == '/';
+    return answer(c, line->data + escaped, line->len - escaped);
+}
+
+static bool is_blank(const text_buffer *text)
+{
+    for (size_t i = 0; i < text->len; i++) {
+        if (strchr(" \t\r\n", text->data[i]) == NULL || text->data[i] == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static int converse(chat *c)
@@ -271,22 +346,26 @@ static int converse(chat *c)
     text_buffer line = {0};
     int code = EXIT_OK;
     bool quit = false;
+    bool asked = false; /* Ctrl-C was the last input */
     if (line_is_terminal(c->input)) {
         notice("%s: /help lists the commands, Ctrl-D leaves", c->opened.path);
     }
     while (code == EXIT_OK && !quit && !out_failed()) {
         line_result got = line_read(c->input, &line);
+        if (got == LINE_END && line_is_terminal(c->input)) {
+            out_write("\n", 1);
+        }
         if (got == LINE_END) {
-            if (line_is_terminal(c->input)) {
-                out_write("\n", 1);
-            }
             break;
         }
-        if (got == LINE_ERROR) {
+        if (got == LINE_ERROR || (got == LINE_INTERRUPT && asked)) {
             code = EXIT_FAILED;
-        } else if (got == LINE_TEXT) {
-            code = take_line(c, &line, &quit);
+        } else if (got == LINE_INTERRUPT) {
+            notice("Ctrl-C once more, Ctrl-D or /quit leaves");
+        } else if (got != LINE_DROPPED && !is_blank(&line)) {
+            code = got == LINE_BLOCK ? answer(c, line.data, line.len) : take_line(c, &line, &quit);
         }
+        asked = got == LINE_INTERRUPT;
     }
     text_free(&line);
     return code;
@@ -352,9 +431,10 @@ const command cmd_chat = {
     .name = "chat",
     .summary = "Hold a conversation.",
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
-    .details = "One line is one message; /help lists the commands. Input that is not a terminal is "
-               "read line by\nline, each answer ends with a newline, and the exit code is 1 if a "
-               "message did not fit into the\ncontext.",
+    .details = "One line is one message, a paste too; lines between \"\"\" and \"\"\" are one "
+               "message. /help lists the\ncommands. Input that is not a terminal is read line by "
+               "line, each answer ends with a newline, and\nthe exit code is 1 if a message did "
+               "not fit into the context.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

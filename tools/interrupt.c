@@ -9,16 +9,15 @@
 static const int signals[] = {SIGINT, SIGTERM};
 
 static _Atomic(lfm2_session *) watched;
-static volatile sig_atomic_t seen;
+static volatile sig_atomic_t seen; /* the signal, 0 = none */
 static struct sigaction before[COUNT(signals)];
 
 static void on_signal(int number)
 {
-    (void)number;
     if (seen != 0) {
         _exit(EXIT_FAILED);
     }
-    seen = 1;
+    seen = number;
     lfm2_session *session = atomic_load(&watched);
     if (session != NULL) {
         lfm2_session_cancel(session);
@@ -47,6 +46,11 @@ void interrupt_end(void)
 bool interrupt_seen(void)
 {
     return seen != 0;
+}
+
+bool interrupt_ends_program(void)
+{
+    return seen == SIGTERM;
 }
 
 int32_t interrupt_status(int32_t status)

@@ -14,6 +14,9 @@ void interrupt_end(void);
 
 bool interrupt_seen(void);
 
+/* It was SIGTERM: a program that goes on after Ctrl-C does not. */
+bool interrupt_ends_program(void);
+
 /* What a step of a session returned, or LFM2_E_CANCELLED if an interrupt was seen: the session
  * itself notices one only while layers are left to compute. */
 int32_t interrupt_status(int32_t status);

@@ -1,72 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines typed by a person (with editing and history) or read from a pipe. */
+/* Messages typed by a person (with editing and history) or read from a pipe: which lines belong
+ * together. */
 #include "line.h"
+#include "terminal.h"
 
 #include <errno.h>
-#include <histedit.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define QUOTES "\"\"\""
+enum { QUOTES_LEN = 3 };
+
 struct line_input {
-    EditLine *edit; /* NULL: a pipe, or a terminal that libedit does not know */
-    History *history;
-    bool terminal;
-    bool continued; /* the line read next continues the one before */
-    const char *prompt;
-    char *plain; /* getline's buffer */
-    size_t plain_size;
+    bool is_terminal;
+    terminal *terminal; /* NULL: a pipe or a file */
+    text_buffer line;   /* read last */
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static char *prompt_text(EditLine *edit)
-{
-    void *data = NULL;
-    static char text[64];
-    el_get(edit, EL_CLIENTDATA, &data);
-    const line_input *input = data;
-    snprintf(text, sizeof text, "%s", input->continued ? ". " : input->prompt);
-    return text;
-}
-
-/* libedit reads multi-byte characters by the locale: any UTF-8 one will do. */
-static void set_utf8(void)
-{
-    setlocale(LC_CTYPE, "");
-    if (MB_CUR_MAX < 4) {
-        setlocale(LC_CTYPE, "C.UTF-8");
-    }
-}
-
-static bool open_editor(line_input *input)
-{
-    enum { HISTORY_LINES = 500 };
-    set_utf8();
-    input->edit = el_init("lfm2", stdin, stdout, stderr);
-    input->history = history_init();
-    if (input->edit == NULL || input->history == NULL) {
-        return false;
-    }
-    HistEvent event;
-    history(input->history, &event, H_SETSIZE, HISTORY_LINES);
-    history(input->history, &event, H_SETUNIQUE, 1);
-    el_set(input->edit, EL_CLIENTDATA, input);
-    el_set(input->edit, EL_PROMPT, prompt_text);
-    el_set(input->edit, EL_EDITOR, "emacs");
-    el_set(input->edit, EL_HIST, history, input->history);
-    el_set(input->edit, EL_SIGNAL, 0);
-    return true;
-}
 
 line_input *line_open(const char *prompt)
 {
@@ -75,111 +26,182 @@ line_input *line_open(const char *prompt)
         fail("cli.memory", "out of memory");
         return NULL;
     }
-    input->prompt = prompt;
-    input->terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    if (input->terminal && !open_editor(input)) {
-        fail("cli.terminal", "the terminal cannot be used for line editing");
-        line_close(input);
-        return NULL;
+    input->is_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    if (input->is_terminal) {
+        input->terminal = terminal_open(prompt);
+        if (input->terminal == NULL) {
+            line_close(input);
+            return NULL;
+        }
     }
     return input;
 }
 
 void line_close(line_input *input)
 {
-    if (input == NULL) {
-        return;
+    if (input != NULL) {
+        terminal_close(input->terminal);
+        text_free(&input->line);
+        free(input);
     }
-    if (input->edit != NULL) {
-        el_end(input->edit);
-    }
-    if (input->history != NULL) {
-        history_end(input->history);
-    }
-    free(input->plain);
-    free(input);
 }
 
 bool line_is_terminal(const line_input *input)
 {
-    return input->terminal;
+    return input->is_terminal;
 }
 
-static line_result read_edited(line_input *input, const char **line, size_t *len)
+/* A message has a limit whatever it is made of. */
+static bool append(text_buffer *out, const char *text, size_t len)
 {
-    struct sigaction action = {.sa_handler = on_interrupt};
-    struct sigaction before;
-    int count = 0;
-    interrupted = 0;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, &before);
-    *line = el_gets(input->edit, &count);
-    sigaction(SIGINT, &before, NULL);
-    if (interrupted != 0) {
-        el_set(input->edit, EL_UNBUFFERED, 0);
-        el_reset(input->edit);
-        fputc('\n', stderr);
-        return LINE_INTERRUPT;
+    if (out->len + len > INPUT_LIMIT) {
+        fail("cli.input.size", "standard input: a message of more than %d MiB", INPUT_LIMIT >> 20);
+        return false;
     }
-    if (*line == NULL || count <= 0) {
-        return LINE_END;
-    }
-    *len = (size_t)count;
-    return LINE_TEXT;
+    return text_append(out, text, len) == EXIT_OK;
 }
 
-static line_result read_plain(line_input *input, const char **line, size_t *len)
+static line_result read_plain(text_buffer *out)
 {
-    errno = 0;
-    ssize_t count = getline(&input->plain, &input->plain_size, stdin);
-    if (count < 0) {
-        if (ferror(stdin) != 0) {
+    char part[4096];
+    size_t n = 0;
+    int c = 0;
+    while (c != '\n') {
+        errno = 0;
+        c = getc_unlocked(stdin);
+        if (c == EOF && ferror(stdin) != 0) {
             fail("cli.input", "standard input: %s", strerror(errno));
             return LINE_ERROR;
         }
-        return LINE_END;
+        if (c != EOF) {
+            part[n++] = (char)c;
+        }
+        if (n == sizeof part || c == '\n' || c == EOF) {
+            if (!append(out, part, n)) {
+                return LINE_ERROR;
+            }
+            n = 0;
+        }
+        if (c == EOF) {
+            break;
+        }
     }
-    *line = input->plain;
-    *len = (size_t)count;
-    return LINE_TEXT;
+    bool end = c == EOF && out->len == 0;
+    text_chomp(out);
+    return end ? LINE_END : LINE_TEXT;
 }
 
-static void remember(line_input *input, const char *line, size_t len)
+/* The next line, into input->line. */
+static line_result read_line(line_input *input, bool continued)
 {
-    HistEvent event;
-    if (input->history != NULL && len > 1) {
-        history(input->history, &event, H_ENTER, line);
+    input->line.len = 0;
+    return input->terminal != NULL ? terminal_read(input->terminal, continued, &input->line)
+                                   : read_plain(&input->line);
+}
+
+static bool starts_block(const text_buffer *line)
+{
+    return line->len >= QUOTES_LEN && memcmp(line->data, QUOTES, QUOTES_LEN) == 0;
+}
+
+/* Bytes of the line before a """ that only blanks follow; line->len + 1 if there is none. */
+static size_t end_of_block(const text_buffer *line, size_t from)
+{
+    size_t n = line->len;
+    while (n > from && (line->data[n - 1] == ' ' || line->data[n - 1] == '\t')) {
+        n--;
     }
+    bool ends =
+        n >= from + QUOTES_LEN && memcmp(line->data + n - QUOTES_LEN, QUOTES, QUOTES_LEN) == 0;
+    return ends ? n - QUOTES_LEN : line->len + 1;
+}
+
+/* Is there a """ behind the first one? */
+static bool has_more_quotes(const text_buffer *line)
+{
+    for (size_t i = QUOTES_LEN; i + QUOTES_LEN <= line->len; i++) {
+        if (memcmp(line->data + i, QUOTES, QUOTES_LEN) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The rest of a block whose first line is in input->line. */
+static line_result read_block(line_input *input, text_buffer *out)
+{
+    size_t from = QUOTES_LEN;
+    line_result result = LINE_TEXT;
+    for (bool open = true; open && result == LINE_TEXT;) {
+        text_buffer *line = &input->line;
+        size_t end = end_of_block(line, from);
+        open = end > line->len;
+        size_t len = (open ? line->len : end) - from;
+        /* The lines that hold nothing but the quotes are no part of the text. */
+        bool skip = from > 0 && len == 0;
+        if (!append(out, line->data + from, len) || (open && !skip && !append(out, "\n", 1))) {
+            return LINE_ERROR;
+        }
+        from = 0;
+        if (open) {
+            result = read_line(input, true);
+        }
+    }
+    if (result == LINE_TEXT || result == LINE_END) {
+        text_chomp(out);
+        result = LINE_BLOCK;
+    }
+    return result;
+}
+
+/* Joins the lines that a backslash continues; the first one is in input->line. */
+static line_result read_joined(line_input *input, text_buffer *out)
+{
+    line_result result = LINE_TEXT;
+    for (;;) {
+        if (!append(out, input->line.data, input->line.len)) {
+            return LINE_ERROR;
+        }
+        if (out->len == 0 || out->data[out->len - 1] != '\\') {
+            return LINE_TEXT;
+        }
+        out->data[out->len - 1] = '\n';
+        result = read_line(input, true);
+        if (result != LINE_TEXT) {
+            return result == LINE_END ? LINE_TEXT : result;
+        }
+    }
+}
+
+/* What brings the same message back when it is sent again from the history. */
+static void remember(line_input *input, const text_buffer *message, bool block)
+{
+    text_buffer text = {0};
+    const char *quotes = block ? QUOTES : "";
+    if (input->terminal != NULL && text_append(&text, quotes, strlen(quotes)) == EXIT_OK &&
+        text_append(&text, message->data, message->len) == EXIT_OK &&
+        text_append(&text, quotes, strlen(quotes)) == EXIT_OK) {
+        terminal_remember(input->terminal, &text);
+    }
+    text_free(&text);
 }
 
 line_result line_read(line_input *input, text_buffer *out)
 {
     out->len = 0;
-    line_result result = LINE_TEXT;
-    for (bool more = true; more;) {
-        const char *line = NULL;
-        size_t len = 0;
-        result =
-            input->edit != NULL ? read_edited(input, &line, &len) : read_plain(input, &line, &len);
-        if (result == LINE_END && input->continued) {
-            result = LINE_TEXT;
-            break;
-        }
-        if (result != LINE_TEXT) {
-            break;
-        }
-        remember(input, line, len);
-        if (text_append(out, line, len) != EXIT_OK) {
-            result = LINE_ERROR;
-            break;
-        }
-        text_chomp(out);
-        more = out->len > 0 && out->data[out->len - 1] == '\\';
-        if (more) {
-            out->data[out->len - 1] = '\n';
-        }
-        input->continued = more;
+    line_result result = read_line(input, false);
+    if (result != LINE_TEXT) {
+        return result;
     }
-    input->continued = false;
+    const text_buffer *line = &input->line;
+    bool block = starts_block(line) &&
+                 (!has_more_quotes(line) || end_of_block(line, QUOTES_LEN) <= line->len);
+    if (text_append(out, "", 0) != EXIT_OK) {
+        return LINE_ERROR;
+    }
+    result = block ? read_block(input, out) : read_joined(input, out);
+    if (out->len > 0 && (result == LINE_TEXT || result == LINE_BLOCK)) {
+        remember(input, out, block);
+    }
     return result;
 }

@@ -46,6 +46,58 @@ pipes 0 '/help\n/nonsense\n/quit\nWhat is 1 plus 1?\n' chat -t 1 -m "$demo"
 out_has '/reset'
 err_has 'unknown command /nonsense'
 out_lacks ' = '
+for quit in /quit /exit /bye '/QUIT' '/Bye ' '/exit \t' '/quit\r'; do
+    pipes 0 "$quit\n/help\n" chat -t 1 -m "$demo"
+    out_empty
+    err_empty
+done
+pipes 0 'Hello!\n/CLEAR \n/Stats\n' chat -t 1 -m "$demo" --temp 0
+out_has '0 turns, '
+pipes 0 '/?\n' chat -t 1 -m "$demo"
+out_has '/reset'
+
+# what only looks like a command is a message
+for message in '/etc/passwd what is this' '/etc/passwd' '/home/me/x.c' '/usr is full' '/x.c' \
+    '/help me with this' '// a comment' '//stats'; do
+    pipes 0 "$message\n/stats\n" chat -t 1 -m "$demo" --temp 0 -n 1
+    out_has '1 turns, '
+done
+held() { # the tokens held after MESSAGE (printf format) and no answer
+    pipes 0 "$1\n/stats\n" chat -t 1 -m "$demo" --temp 0 -n 1
+    held=$(sed -n 's/^1 turns, \([0-9]*\) of .*/\1/p' "$work/out")
+}
+held '/stats what'
+plain=$held
+held '//stats'
+[ "$plain" -gt "$held" ]
+report 'one of two slashes is taken off' $?
+
+# a block is one message
+held 'a\\\nb c'
+joined=$held
+for block in '"""a\nb c"""' '"""\na\nb c\n"""' '"""a\r\nb c\r\n""" ' '"""a\nb c' '"""\na\nb c\n'; do
+    pipes 0 "$block" chat -t 1 -m "$demo" --temp 0 -n 1 -v
+    grep -qF "prompt $((joined - 1)) tokens" "$work/err"
+    report "one message of $((joined - 1)) tokens: $block" $?
+done
+pipes 0 '"""\n/quit\n"""\n/stats\n' chat -t 1 -m "$demo" --temp 0
+out_has '1 turns, '
+pipes 0 '"""/quit"""\n/stats\n' chat -t 1 -m "$demo" --temp 0
+out_has '1 turns, '
+pipes 0 '"""A docstring.""" What is this?\n/stats\n' chat -t 1 -m "$demo" --temp 0
+out_has '1 turns, '
+pipes 0 '""""""\n"""\n\n"""\n/stats\n' chat -t 1 -m "$demo" --temp 0
+out_has '0 turns, '
+
+# any bytes, any length
+pipes 0 'a\000b \377\376 c\000\n/stats\n' chat -t 1 -m "$demo" --temp 0
+out_has '1 turns, '
+head -c 1000000 /dev/zero | tr '\0' x >"$work/long"
+printf '\n/stats\n' >>"$work/long"
+"$program" chat -t 1 -m "$demo" <"$work/long" >"$work/out" 2>"$work/err"
+verdict 1 $? 'chat with a line of 1 MB'
+err_has 'the message needs '
+out_has '0 turns, '
 pipes 0 '' chat -t 1 -m "$demo"
 out_empty
 pipes 0 '\n\n' chat -t 1 -m "$demo"
@@ -63,11 +115,19 @@ out_has '1 turns, '
 
 # no room: said once per message, the conversation goes on, the exit code is 1
 pipes 1 'What is 21 plus 13?\nWhat is 22 plus 14?\n/stats\n' chat -t 1 -m "$demo" --temp 0 -c 48
-err_has 'the context has room for'
-err_has '/reset starts anew'
+err_has ' tokens and the context has '
+err_has '/reset forgets the conversation'
 out_has '1 turns, '
 pipes 1 'What is 21 plus 13?\n' chat -t 1 -m "$demo" -c 10
 out_empty
+
+# why an answer ended, unless the model ended it
+pipes 0 'My name is Tom.\n' chat -t 1 -m "$demo" --temp 0 -n 1
+err_has 'lfm2: stopped after 1 new token (-n)'
+pipes 0 'My name is Tom.\n' chat -t 1 -m "$demo" --temp 20 --min-p 0 -c 64
+err_has 'lfm2: stopped: the context of 64 tokens is full; -c N makes it larger, /reset forgets'
+[ "$(wc -l <"$work/err")" -eq 1 ]
+report 'said once' $?
 
 printf '[' >"$work/tools.json"
 pipes 1 'Hello!\n' chat -t 1 -m "$demo" --tools "$work/tools.json"
@@ -75,5 +135,26 @@ pipes 1 'Hello!\n' chat -t 1 -m "$work/missing.gguf"
 if [ -c /dev/full ]; then
     printf 'Hello!\nHello!\n' | "$program" chat -t 1 -m "$demo" >/dev/full 2>"$work/err"
     report 'a full disk is noticed' "$((${PIPESTATUS[1]} != 1))"
+    err_has 'standard output: No space left on device (cli.output)'
 fi
+yes 'My name is Tom.' | head -n 100 | "$program" chat -t 1 -m "$demo" 2>"$work/err" | head -n 1 >"$work/out"
+[ "${PIPESTATUS[2]}" -eq 1 ]
+report 'a reader that goes away ends the conversation with 1' $?
+err_empty
+
+# Ctrl-C without a person at the terminal ends the program
+mkfifo "$work/pipe"
+"$program" chat -t 1 -m "$demo" --temp 20 --min-p 0 >"$work/pipe" 2>"$work/err" < <(
+    printf 'Hello!\nHello!\n'
+    exec sleep 60
+) &
+pid=$!
+exec 3<"$work/pipe"
+IFS= read -r -n 1 -u 3 _
+kill -INT "$pid"
+cat <&3 >/dev/null
+exec 3<&-
+wait "$pid"
+verdict 1 $? 'chat after Ctrl-C'
+err_has 'lfm2: stopped'
 finish

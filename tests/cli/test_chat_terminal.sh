@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+# chat on a pseudo-terminal: pastes, blocks, Ctrl-C, and the state that the terminal is left in.
+. "$(dirname "$0")/common.sh"
+pty=${LFM2_PTY:?names the pseudo-terminal helper}
+
+on='\e[?2004h'
+off='\e[?2004l'
+
+# types CODE SCRIPT OPTION...: chat on a terminal; what the steps are, pty.c says.
+types() {
+    local wanted=$1 script=$2
+    shift 2
+    printf '%s' "$script" | TERM=xterm "$pty" "$program" chat -t 1 -m "$demo" "$@" \
+        >"$work/out" 2>"$work/err"
+    verdict "$wanted" $? "chat on a terminal: ${script//$'\n'/; }"
+    # the last thing that the terminal was told about pastes is not to mark them
+    [ "$(grep -aoE '\[\?2004[hl]' "$work/out" | tail -n 1)" = '[?2004l' ]
+    report 'pastes are marked no longer' $?
+}
+
+# the tokens of the first turn's prompt, from -v
+prompt_tokens() {
+    tokens=$(sed -n 's/.*prompt \([0-9]*\) tokens in.*/\1/p' "$1" | head -n 1)
+}
+
+# a paste of several lines is one message, the very one that a block makes
+pipes 0 '"""What is\n\n1 plus 1?\nend"""\n' chat -t 1 -m "$demo" --temp 0 -v
+prompt_tokens "$work/err"
+wanted=$tokens
+for paste in 'What is\r\r1 plus 1?\rend' 'What is\r\n\r\n1 plus 1?\r\nend\r\n' \
+    'What is\n\n1 plus 1?\nend\n' 'What\x00 is\r\r1 plus 1?\rend\r'; do
+    types 0 "expect $on
+send \e[200~$paste\e[201~
+expect end
+send \r
+expect $on
+send /stats\r
+expect 1 turns
+send /quit\r
+" --temp 0 -v
+    prompt_tokens "$work/out"
+    [ "$tokens" = "$wanted" ]
+    report "a paste is one message ($tokens tokens): $paste" $?
+done
+
+# before and behind a paste there may be typed text; two pastes make one message too
+pipes 0 '"""What is\n1 plus 1? Go!"""\n' chat -t 1 -m "$demo" --temp 0 -v
+prompt_tokens "$work/err"
+wanted=$tokens
+types 0 "expect $on
+send What \e[200~is\r1 plus\e[201~\e[200~ 1?\e[201~ Go!\r
+expect $on
+send /EXIT \r
+" --temp 0 -v
+prompt_tokens "$work/out"
+[ "$tokens" = "$wanted" ]
+report 'typed and pasted text together' $?
+
+# a sequence that only starts like the end of a paste; bytes that are not UTF-8; CR at the end
+types 0 "expect $on
+send \e[200~a \e[201x \e\e[20 \xff\xc3( \xe4\xbd\xa0\xc3\xa9\r\e[201~
+expect \xe4\xbd\xa0
+send \r
+expect $on
+send /stats\r
+expect 1 turns
+send /bye\r
+" --temp 0
+
+# Alt-Enter, the history (a message of two lines comes back as one), a command in a paste
+types 0 "expect $on
+send one\e\rtwo\r
+expect $on
+send \e[A\r
+expect $on
+send \e[200~/stats\e[201~\r
+expect 2 turns
+send /quit\r
+" --temp 0
+
+# blocks: over several lines, ended by Ctrl-D, dropped by Ctrl-C
+types 0 "expect $on
+send \"\"\"one\r
+expect . 
+send /quit\r
+expect . 
+send two\"\"\"\r
+expect $on
+send /stats\r
+expect 1 turns
+send \"\"\"three\r
+expect . 
+send \x04
+expect $on
+send /stats\r
+expect 2 turns
+send \"\"\"four\r
+expect . 
+send five
+expect five
+send \x03
+expect > 
+send /stats\r
+expect 2 turns
+send \x04
+" --temp 0
+
+# a paste of 1 MB
+types 0 "expect $on
+send \e[200~
+fill 1000000 sixty-three characters of text and a carriage return behind it\r
+send \e[201~\r
+expect the message needs 
+expect $on
+send /stats\r
+expect 0 turns
+send /quit\r
+" --temp 0
+
+# Ctrl-C stops an answer, the conversation goes on; at an empty prompt twice it leaves
+types 0 "expect $on
+send Hello!\r
+expect $off
+more 20
+send \x03
+expect stopped
+expect $on
+send /stats\r
+expect ended by cancelled
+expect $on
+send some words
+expect some words
+send \x03
+expect > 
+send \x03
+expect Ctrl-C once more
+expect $on
+send /stats\r
+expect 1 turns
+expect $on
+send \x03
+expect Ctrl-C once more
+expect $on
+send /quit\r
+" --temp 20 --min-p 0 --seed 1
+types 1 "expect $on
+send \x03
+expect Ctrl-C once more
+expect $on
+send \x03
+"
+
+# signals at the prompt and in an answer; `pty` compares the terminal's settings at the end
+for signal in 1 3 15; do
+    types $((128 + signal)) "expect $on
+send half a line
+expect half a line
+signal $signal
+"
+done
+types 1 "expect $on
+send Hello!\r
+expect $off
+more 20
+signal 15
+" --temp 20 --min-p 0 --seed 1
+
+# a terminal that knows no sequences gets none
+printf '%s' 'expect > 
+send Hello!\r
+expect > 
+send /quit\r
+' | TERM=dumb "$pty" "$program" chat -t 1 -m "$demo" --temp 0 >"$work/out" 2>"$work/err"
+verdict 0 $? 'chat on a dumb terminal'
+out_lacks '2004'
+finish
