@@ -8,7 +8,7 @@
 
 #include "lfm2_tools.h"
 
-enum { BENCH_MD, BENCH_JSON, BENCH_CSV };
+enum { BENCH_MD, BENCH_JSON, BENCH_JSONL, BENCH_CSV };
 enum { BENCH_MAX_REPETITIONS = 1000 };
 
 typedef struct bench_opts {
@@ -41,6 +41,7 @@ typedef struct bench_test {
     int32_t threads;
     uint32_t n_prompt, n_gen, depth; /* one of n_prompt, n_gen is 0 */
     uint32_t n_seqs;                 /* sequences that are decoded together */
+    uint32_t chunk;                  /* most prompt tokens of a pass */
     double load_seconds;
     double seconds[BENCH_MAX_REPETITIONS];
     bench_rates rates;    /* the better of what was measured before and after */
@@ -55,6 +56,16 @@ typedef struct bench_loading {
     bool from_cache;
     uint64_t peak_rss; /* of the process, after the tests */
 } bench_loading;
+
+/* What goes before and after an object of the output: JSON is one array, JSONL lines of objects. */
+static inline const char *bench_before_object(const bench_opts *opts, bool first)
+{
+    return opts->format == BENCH_JSONL ? "" : first ? "\n " : ",\n ";
+}
+static inline const char *bench_after_object(const bench_opts *opts)
+{
+    return opts->format == BENCH_JSONL ? "\n" : "";
+}
 
 /* Tokens of a test, all sequences together. */
 static inline double bench_tokens(const bench_test *t)
@@ -86,10 +97,27 @@ int bench_machine_alone(const bench_opts *opts);
 
 /* ---- bench_print.c ---- */
 
+/* What is measured over the repetitions. */
+typedef struct bench_speed {
+    double mean, deviation; /* tokens a second */
+    double mean_seconds;
+    double step_seconds; /* until the first token is known (prompts), of one step (generation) */
+    double limit;        /* tokens a second; NAN: not known */
+    double percent;      /* of the limit */
+    double read_bytes, weights_bytes, int8_ops; /* a second; NAN: not measured */
+} bench_speed;
+
+bench_speed bench_summarise(const bench_test *t);
+
 void bench_print_head(const bench_opts *opts);
 void bench_print_test(const bench_test *t, bool first);
 void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_t n,
                      const bench_rates *low, const bench_rates *high);
+
+/* ---- bench_rows.c ---- */
+
+/* One test as JSON, JSONL or CSV; the names of the columns go before the first one. */
+void bench_print_row(const bench_test *t, const bench_speed *s, bool first);
 
 /* ---- bench_kernels.c ---- */
 

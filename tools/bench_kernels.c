@@ -13,7 +13,7 @@ static void print_head(uint32_t format)
     } else if (format == BENCH_CSV) {
         out_printf("kernel,provider,isa,weights,activations,mr,nr,threads,m,n,k,ops,bytes,"
                    "chosen\n");
-    } else {
+    } else if (format == BENCH_JSON) {
         out_printf("[");
     }
 }
@@ -30,15 +30,16 @@ static void print_row(const bench_opts *opts, const lfm2_kernel_info *i, int32_t
                    i->weights, i->activations, i->mr, i->nr, (int)threads, m, opts->n, opts->k, ops,
                    bytes, i->chosen);
     } else {
-        out_printf("%s\n {\"kernel\":\"%s\",\"provider\":\"%s\",\"isa\":\"%s\",\"weights\":\"%s\","
+        out_printf("%s{\"kernel\":\"%s\",\"provider\":\"%s\",\"isa\":\"%s\",\"weights\":\"%s\","
                    "\"activations\":\"%s\",\"mr\":%u,\"nr\":%u,\"threads\":%d,\"m\":%u,\"n\":%u,"
                    "\"k\":%u,\"ops\":",
-                   first ? "" : ",", i->name, i->provider, i->isa, i->weights, i->activations,
-                   i->mr, i->nr, (int)threads, m, opts->n, opts->k);
+                   bench_before_object(opts, first), i->name, i->provider, i->isa, i->weights,
+                   i->activations, i->mr, i->nr, (int)threads, m, opts->n, opts->k);
         json_number(ops);
         out_printf(",\"bytes\":");
         json_number(bytes);
-        out_printf(",\"chosen\":%s}", i->chosen != 0 ? "true" : "false");
+        out_printf(",\"chosen\":%s}%s", i->chosen != 0 ? "true" : "false",
+                   bench_after_object(opts));
     }
     out_flush();
 }

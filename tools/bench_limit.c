@@ -91,7 +91,7 @@ int bench_machine_alone(const bench_opts *opts)
                    "| ---: | ---: | --- | ---: | --- |\n");
     } else if (opts->format == BENCH_CSV) {
         out_printf("threads,read_bytes_per_second,read_isa,int8_ops_per_second,int8_isa\n");
-    } else {
+    } else if (opts->format == BENCH_JSON) {
         out_printf("[");
     }
     int code = EXIT_OK;
@@ -113,12 +113,12 @@ int bench_machine_alone(const bench_opts *opts)
             out_printf("%d,%.9g,%s,%.9g,%s\n", (int)m.n_threads, m.read_bytes, m.read_isa,
                        m.int8_ops, m.int8_isa);
         } else if (code == EXIT_OK) {
-            out_printf("%s\n {\"threads\":%d,\"read_bytes_per_second\":", i > 0 ? "," : "",
-                       (int)m.n_threads);
+            out_printf("%s{\"threads\":%d,\"read_bytes_per_second\":",
+                       bench_before_object(opts, i == 0), (int)m.n_threads);
             json_number(m.read_bytes);
             out_printf(",\"read_isa\":\"%s\",\"int8_ops_per_second\":", m.read_isa);
             json_number(m.int8_ops);
-            out_printf(",\"int8_isa\":\"%s\"}", m.int8_isa);
+            out_printf(",\"int8_isa\":\"%s\"}%s", m.int8_isa, bench_after_object(opts));
         }
         out_flush();
         lfm2_runtime_free(runtime);

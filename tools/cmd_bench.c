@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 static const opt_choice format_choices[] = {
-    {"md", BENCH_MD}, {"json", BENCH_JSON}, {"csv", BENCH_CSV}, {NULL, 0}};
+    {"md", BENCH_MD}, {"json", BENCH_JSON}, {"jsonl", BENCH_JSONL}, {"csv", BENCH_CSV}, {NULL, 0}};
 
 enum { MAX_TOKENS = 1 << 24, MAX_SEQS = 1024 };
 
@@ -233,6 +233,7 @@ static int measure_sequences(lfm2_model *model, bench_test *t)
     uint32_t n_ctx = t->depth + t->n_gen;
     session_opts options = t->opts->session;
     uint32_t chunk = options.n_chunk != 0 ? options.n_chunk : CHUNK;
+    t->chunk = chunk;
     /* The first one lends its working memory: a pass of it must take them all. */
     options.n_chunk = t->n_seqs > chunk ? t->n_seqs : chunk;
     options.n_ctx = n_ctx > t->n_seqs ? n_ctx : t->n_seqs;
@@ -319,6 +320,7 @@ static int run_test(bench_run *r, bench_test *t)
     }
     wait_seconds(r->opts->delay);
     if (t->n_seqs == 1) {
+        t->chunk = r->chunk;
         interrupt_begin(r->session);
         code = measure(r->session, r->chunk, r->ids, t);
         interrupt_end();

@@ -10,18 +10,94 @@ out_has 'tg1 |'
 out_has '2 threads: loaded in'
 out_has '(weights packed), peak resident memory'
 out_lacks 'limit'
+
+# llama-bench's keys, in its order, and ours; the values have llama-bench's types
+llama_keys='build_commit:S build_number:I cpu_info:S gpu_info:S backends:S model_filename:S model_type:S
+    model_size:I model_n_params:I n_batch:I n_ubatch:I n_threads:I cpu_mask:S cpu_strict:B poll:I
+    type_k:S type_v:S n_gpu_layers:I n_cpu_moe:I split_mode:S main_gpu:I no_kv_offload:B flash_attn:I
+    devices:S tensor_split:S tensor_buft_overrides:S use_mmap:B load_mode:S embeddings:B
+    no_op_offload:I no_host:B fit_target:I fit_min_ctx:I n_prompt:I n_gen:I n_depth:I test_time:S
+    avg_ns:I stddev_ns:I avg_ts:R stddev_ts:R samples_ns:A samples_ts:A'
+# No limits here: a value of ours that is not known is null.
+our_keys='version:S model:S type:S size:I params:I cpu:S kernels:S threads:I kv:S n_seqs:I
+    tokens_per_second:R deviation:R seconds:A ms:R limit_tokens_per_second:N percent_of_limit:N
+    read_bytes_per_second:N weights_bytes_per_second:N int8_ops_per_second:N load_seconds:R
+    from_cache:B peak_rss:I'
+# The keys and types of the object in the first line that has one. An integral real is an I.
+json_keys() {
+    grep -m 1 '{' "$work/out" | sed -E '
+        s/^[^{]*\{//; s/\}[^}]*$//
+        s/"([a-z0-9_]+)":"([^"\\]|\\.)*"/\1:S/g
+        s/"([a-z0-9_]+)":\[[-+0-9.e,]*\]/\1:A/g
+        s/"([a-z0-9_]+)":(true|false)/\1:B/g
+        s/"([a-z0-9_]+)":null/\1:N/g
+        s/"([a-z0-9_]+)":-?[0-9]+(,|$)/\1:I\2/g
+        s/"([a-z0-9_]+)":-?[-+0-9.e]+/\1:R/g' | tr ',' '\n' |
+        sed -E 's/^((avg|stddev)_ts|tokens_per_second|deviation|ms|load_seconds):I$/\1:R/'
+}
+for format in json jsonl; do
+    exits 0 bench -t 1 -m "$demo" -p 4 -n 2 -r 2 --chunk 32 --kv q8 --no-roofline -o "$format"
+    for key in $llama_keys $our_keys; do
+        echo "$key"
+    done >"$work/wanted"
+    json_keys >"$work/keys"
+    diff "$work/wanted" "$work/keys"
+    report "keys and types of $format" $?
+    [ "$(grep -c '^ \?{.*},\?$' "$work/out")" -eq 2 ]
+    report "a line for each object of $format" $?
+    out_has '"n_prompt":4,"n_gen":0,"n_depth":0,'
+    out_has '"n_batch":32,"n_ubatch":32,"n_threads":1,'
+    out_has '"type_k":"q8_0","type_v":"q8_0",'
+    grep -qE '"test_time":"20[0-9]{2}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z"' "$work/out"
+    report 'the time of the test' $?
+    # samples are consistent: mean and deviation of both, in ns and tokens a second
+    awk -F'"samples_ns":|"samples_ts":|,"version"' '/samples_ns/ {
+        split($1, own, /"avg_ns":|,"stddev_ns":|,"avg_ts":|,"stddev_ts":/)
+        match($1, /"n_prompt":[0-9]+,"n_gen":[0-9]+/)
+        split(substr($1, RSTART, RLENGTH), n, /[:,]/)
+        split(substr($2, 2), ns, /[],]/); split(substr($3, 2), ts, /[],]/)
+        tokens = n[2] + n[4]
+        bad = off(own[2], (ns[1] + ns[2]) / 2) || off(own[4], (ts[1] + ts[2]) / 2) ||
+            off(ts[1], tokens * 1e9 / ns[1]) || off(ts[2], tokens * 1e9 / ns[2]) ||
+            off(own[3] ^ 2 * 2, (ns[1] - ns[2]) ^ 2) || off(own[5] ^ 2 * 2, (ts[1] - ts[2]) ^ 2)
+        if (bad) { print; exit 1 }
+        lines++
+    }
+    function off(a, b) { return (a - b) ^ 2 > (1e-4 * (a + b) + 2) ^ 2 }
+    END { exit lines != 2 }' "$work/out"
+    report "samples and means of $format" $?
+done
 exits 0 bench -t 1 -m "$demo" -p 4 -n 2 -r 2 -o json
 out_is_json
-out_has '"n_prompt":4,"n_gen":0,"n_depth":0,"n_seqs":1,'
 grep -q '"limit_tokens_per_second":[1-9]' "$work/out"
 report 'the limit is a number' $?
 grep -q '"int8_ops_per_second":[1-9]' "$work/out"
 report 'the peak is a number' $?
-exits 0 bench -t 1 -m "$demo" -p 4 -n 0 -r 1 -o csv
-[ "$(wc -l <"$work/out")" -eq 2 ]
-report 'a head and one line' $?
-[ "$(awk -F, '{ print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
-report 'as many fields as names' $?
+
+# csv NAME...: these columns of the first line below the names; every value stands in quotes
+csv() {
+    awk -v names="$*" 'NR == 1 { split($0, head, ",") }
+        NR == 2 {
+            n = split(substr($0, 2, length($0) - 2), cells, "\",\"")
+            for (i = 1; i <= n; i++) { value[head[i]] = cells[i] }
+            for (i = 1; i <= split(names, name, " "); i++) { print value[name[i]] }
+        }' "$work/out"
+}
+ln -s "$demo" "$work/a \"quoted\", name.gguf"
+exits 0 bench -t 1 -m "$work/a \"quoted\", name.gguf" -p 4 -n 2 -r 1 --no-roofline -o csv
+[ "$(wc -l <"$work/out")" -eq 3 ]
+report 'the names and two lines' $?
+for key in $llama_keys $our_keys; do
+    [ "${key%%:*}" = samples_ns ] || [ "${key%%:*}" = samples_ts ] || printf '%s\n' "${key%%:*}"
+done >"$work/wanted"
+head -n 1 "$work/out" | tr ',' '\n' | cmp "$work/wanted"
+report 'the names of llama-bench and ours' $?
+out_has "a \"\"quoted\"\", name.gguf\""
+awk -v names="$(wc -l <"$work/wanted")" 'NR > 1 {
+    if ($0 !~ /^"([^"]|"")*"(,"([^"]|"")*")*$/) { exit 1 }
+    gsub(/""/, ""); gsub(/"[^"]*"/, "x"); if (gsub(/,/, "") != names - 1) { exit 1 }
+}' "$work/out"
+report 'as many quoted values as names' $?
 exits 0 bench -t 1 -m "$demo" -p 0 -n 1 -r 1
 out_has '| % of limit |'
 out_has 'limit, measured between the tests: reading ('
@@ -36,11 +112,13 @@ out_has ' tg3 x 5 |'
 out_has ' tg2 x 5 @ d70 |'
 exits 0 bench -t 1 -m "$demo" -p 0 -n 2 --npl 70 -r 1 --no-roofline -o json
 out_is_json
-out_has '"n_gen":2,"n_depth":0,"n_seqs":70,'
+out_has '"n_gen":2,"n_depth":0,'
+out_has '"n_seqs":70,'
+out_has '"n_batch":64,'
 out_has '"limit_tokens_per_second":null,'
 exits 0 bench -t 1 -m "$demo" -p 0 -n 2 --npl 3 -r 1 --no-roofline -o csv
-[ "$(awk -F, '{ print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
-report 'as many fields as names without limits' $?
+[ "$(csv n_seqs n_gen limit_tokens_per_second | tr '\n' ,)" = 3,2,, ]
+report 'three sequences, no limit' $?
 exits 2 bench --npl 0
 err_has '--npl'
 exits 2 bench --npl 1025
@@ -61,12 +139,11 @@ bytes_read() { # WEIGHTS ATTENTION ARGUMENT...
     local weights=$1 kv=$2
     shift 2
     exits 0 bench -t 1 -m "$work/tiny.gguf" -r 1 -o csv "$@"
-    # fields from the end: limit, percent, three rates, cache; tokens from those before
-    awk -F, -v weights="$weights" -v kv="$kv" 'NR == 2 {
-        tokens = $(NF - 15) + $(NF - 14) * $(NF - 7)
-        share = $(NF - 5) * (weights / $(NF - 2) + kv / $(NF - 3)) / tokens
+    csv n_prompt n_gen n_seqs limit_tokens_per_second read_bytes_per_second \
+        weights_bytes_per_second | tr '\n' ' ' | awk -v weights="$weights" -v kv="$kv" '{
+        share = $4 * (weights / $6 + kv / $5) / ($1 + $2 * $3)
         if (!(share < 1.00001 && share > 0.99999)) { print share; exit 1 }
-    }' "$work/out"
+    }'
     report "bytes read at least: $weights, $kv" $?
 }
 bytes_read $((4 * 3948544)) 1024 -p 0 -n 1
@@ -130,6 +207,9 @@ report 'a line for each thread count' $?
 exits 0 bench --machine -t 1 -o json
 out_is_json
 out_has '"read_bytes_per_second":'
+exits 0 bench --machine -t 1,2 -o jsonl
+[ "$(grep -c '^{"threads":[12],.*}$' "$work/out")" -eq 2 ] && [ "$(wc -l <"$work/out")" -eq 2 ]
+report 'two lines of JSON' $?
 exits 0 bench --machine -t 1 -o csv --cpu-disable all
 out_has ',scalar,'
 [ "$(awk -F, '{ print NF }' "$work/out" | uniq)" = 5 ]
@@ -143,6 +223,9 @@ out_has '| scalar |'
 exits 0 bench --micro-kernels --m 1,3 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o json \
     --filter scalar
 out_is_json
+exits 0 bench --kernels --m 1 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o jsonl --filter scalar
+[ "$(grep -c '^{"kernel":.*}$' "$work/out")" -eq "$(wc -l <"$work/out")" ] && [ -s "$work/out" ]
+report 'lines of JSON' $?
 
 # perplexity
 ask() { # TURNS
