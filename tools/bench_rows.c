@@ -113,7 +113,7 @@ static void put_setup(row *r, const bench_test *t)
     snprintf(type, sizeof type, "%.40s %s %.40s", info->arch, format_count(info->n_params, params),
              info->file_type);
     put_text(r, "build_commit", lfm2_version());
-    put_integer(r, "build_number", 0);
+    put_integer(r, "build_number", LFM2_VERSION_NUMBER);
     put_text(r, "cpu_info", cpu);
     put_text(r, "gpu_info", "");
     put_text(r, "backends", "CPU");

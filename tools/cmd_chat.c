@@ -331,16 +331,6 @@ static int take_line(chat *c, const text_buffer *line, bool *quit)
     return answer(c, line->data + escaped, line->len - escaped);
 }
 
-static bool is_blank(const text_buffer *text)
-{
-    for (size_t i = 0; i < text->len; i++) {
-        if (strchr(" \t\r\n", text->data[i]) == NULL || text->data[i] == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static int converse(chat *c)
 {
     text_buffer line = {0};
@@ -362,7 +352,7 @@ static int converse(chat *c)
             code = EXIT_FAILED;
         } else if (got == LINE_INTERRUPT) {
             notice("Ctrl-C once more, Ctrl-D or /quit leaves");
-        } else if (got != LINE_DROPPED && !is_blank(&line)) {
+        } else if (got != LINE_DROPPED && !text_is_blank(&line)) {
             code = got == LINE_BLOCK ? answer(c, line.data, line.len) : take_line(c, &line, &quit);
         }
         asked = got == LINE_INTERRUPT;

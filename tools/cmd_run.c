@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 run: one prompt, one answer. */
+#include "answer.h"
 #include "compat_opts.h"
 #include "gen_opts.h"
 #include "interrupt.h"
@@ -8,9 +9,11 @@
 #include "tokens.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct run_opts {
     model_opts model;
@@ -236,6 +239,55 @@ static void print_json(const run_state *state, const char *path, const lfm2_gene
     out_printf("}\n");
 }
 
+/* Standard input is a pipe or a file: something that ends. Not a socket: programs that start others
+ * often leave one open. */
+static bool has_piped_input(void)
+{
+    struct stat info;
+    return fstat(STDIN_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode));
+}
+
+/* Appends standard input to the prompt given, as in `cat file | lfm2 run 'Summarise:'`. */
+static int add_piped_input(bool raw, text_buffer *text)
+{
+    enum { PATIENCE_MS = 2000 };
+    text_buffer piped = {0};
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    if (poll(&input, 1, PATIENCE_MS) == 0) {
+        notice("waiting for the end of standard input, which the prompt is given with; "
+               "</dev/null leaves it out");
+    }
+    int code = text_read("-", &piped);
+    if (!raw) {
+        text_chomp(&piped);
+    }
+    if (code == EXIT_OK && piped.len > 0 && !raw) {
+        code = text_append(text, "\n\n", 2);
+    }
+    if (code == EXIT_OK) {
+        code = text_append(text, piped.data, piped.len);
+    }
+    text_free(&piped);
+    return code;
+}
+
+/* The prompt's text. */
+static int read_prompt(const command *self, const run_opts *opts, text_buffer *text)
+{
+    int code = text_input(self->name, opts->prompt, opts->file, text);
+    if (code == EXIT_OK && opts->prompt != NULL && has_piped_input()) {
+        code = add_piped_input(opts->raw, text);
+    }
+    /* A shell's "echo" ends with a newline that nobody meant. */
+    if (code == EXIT_OK && opts->prompt == NULL && !opts->raw) {
+        text_chomp(text);
+    }
+    if (code == EXIT_OK && (opts->raw ? text->len == 0 : text_is_blank(text))) {
+        code = fail_usage(self->name, "the prompt is empty");
+    }
+    return code;
+}
+
 /* Control tokens written in the prompt are text unless --special is given; users of llama.cpp may
  * expect tokens. */
 static int make_raw_prompt(const run_opts *opts, const lfm2_model *model, const text_buffer *text,
@@ -255,7 +307,7 @@ static int make_raw_prompt(const run_opts *opts, const lfm2_model *model, const 
 }
 
 /* The prompt's ids. */
-static int make_prompt(const run_opts *opts, const lfm2_model *model, text_buffer *text,
+static int make_prompt(const run_opts *opts, const lfm2_model *model, const text_buffer *text,
                        id_list *ids)
 {
     if (opts->raw) {
@@ -264,10 +316,6 @@ static int make_prompt(const run_opts *opts, const lfm2_model *model, text_buffe
     text_buffer tools = {0};
     int code = opts->tools != NULL ? text_read(opts->tools, &tools) : EXIT_OK;
     if (code == EXIT_OK) {
-        /* A shell's "echo" ends with a newline that nobody meant. */
-        if (opts->prompt == NULL) {
-            text_chomp(text);
-        }
         chat_message messages[2];
         size_t n = 0;
         if (opts->system != NULL) {
@@ -297,6 +345,11 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
     options.callback_user = &state;
     lfm2_generate_result result = {.size = sizeof result, .stop_id = -1};
     int code = session_open(&opts->session, opened->model, &session);
+    if (code == EXIT_OK && prompt->n > lfm2_session_capacity(session)) {
+        code =
+            fail("cli.context", "the prompt has %zu tokens, the context %u: -c N makes it larger",
+                 prompt->n, lfm2_session_capacity(session));
+    }
     if (code == EXIT_OK) {
         code = sampler_open(&opts->sampler, opened->model, &sampler);
     }
@@ -313,6 +366,10 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
         print_json(&state, opened->path, &result);
     } else if (!opts->json && state.last != '\n') {
         out_write("\n", 1);
+    }
+    out_flush();
+    if (code == EXIT_OK && !opts->json) {
+        notice_finish(&result, session, "");
     }
     if (code == EXIT_OK && opts->model.verbose) {
         notice_timing(&result, opts->sampler.seed);
@@ -352,10 +409,7 @@ static int run(const command *self, int argc, char **argv)
     text_buffer text = {0};
     id_list prompt = {0};
     open_model opened = {0};
-    code = text_input(self->name, opts.prompt, opts.file, &text);
-    if (code == EXIT_OK && (opts.raw ? text.len == 0 : text_is_blank(&text))) {
-        code = fail_usage(self->name, "the prompt is empty");
-    }
+    code = read_prompt(self, &opts, &text);
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
     }
@@ -382,10 +436,12 @@ const command cmd_run = {
         "options.\n\n"
         "The answer is written as it comes. The prompt becomes a user message in the chat "
         "format unless --raw\nis given; one newline at the end of a prompt that was read "
-        "from a file or a pipe is dropped\n(not with --raw). Ctrl-C ends the answer; the "
-        "exit code is then 1.\n\n"
+        "from a file or a pipe is dropped\n(not with --raw). If the prompt is given and "
+        "standard input is a pipe or a file, its text follows\nthe prompt. Ctrl-C ends the "
+        "answer; the exit code is then 1.\n\n"
         "Examples: lfm2 run 'What is 127 + 48?'\n"
-        "          lfm2 run LFM2-8B-A1B-Q4_0.gguf 'Why is the sky blue?'",
+        "          lfm2 run LFM2-8B-A1B-Q4_0.gguf 'Why is the sky blue?'\n"
+        "          cat letter.txt | lfm2 run 'Summarise this letter:'",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 2,

@@ -55,10 +55,28 @@ exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --json --logprobs 3 -n 2
 out_is_json
 out_has '"finish":"length","stop_id":null'
 out_has '"n_generated":2'
+err_empty
 [ "$(grep -oF '"logprob":' "$work/out" | wc -l)" -eq 8 ]
 report 'two tokens with three alternatives each' $?
 
-# ends
+# any bytes give JSON; a token that is no UTF-8 has its bytes, too
+pipes 0 'a\377\000b\001"\\' run -t 1 -m "$demo" --temp 20 --min-p 0 --seed 1 --json -n 60 --raw --logprobs 9
+out_is_json
+out_has '"bytes":['
+iconv -f UTF-8 -t UTF-16 <"$work/out" >"$work/utf16"
+report 'the JSON is UTF-8' $?
+pipes 0 'a\377\000b' run -t 1 -m "$demo" --temp 0 --json
+out_is_json
+
+# ends, and what is said about those that the model did not choose
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 -n 2
+err_has 'lfm2: stopped after 2 new tokens (-n)'
+[ "$(wc -l <"$work/err")" -eq 1 ]
+report 'said once' $?
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64
+err_has 'lfm2: stopped: the context of 64 tokens is full; -c N makes it larger'
+[ "$(wc -l <"$work/err")" -eq 1 ]
+report 'said once' $?
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --stop '='
 out_lacks '='
 out_lacks '34'
@@ -67,7 +85,7 @@ out_has '<|im_end|>'
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64 --json
 out_has '"finish":"context"'
 exits 1 run -t 1 -m "$demo" -p "$ask" -c 4
-err_has 'lfm2: '
+err_has 'tokens, the context 4: -c N makes it larger (cli.context)'
 out_empty
 
 # tools and system text
@@ -93,10 +111,18 @@ exits 1 run -m "$work/folder" -p x
 out_empty
 
 if [ -c /dev/full ]; then
-    "$program" run -t 1 -m "$demo" -p "$ask" >/dev/full 2>"$work/err"
-    report 'a full disk is noticed' "$(($? != 1))"
-    err_has '(cli.output)'
+    for json in '' --json; do
+        # shellcheck disable=SC2086
+        "$program" run -t 1 -m "$demo" -p "$ask" $json >/dev/full 2>"$work/err" </dev/null
+        report "a full disk is noticed $json" "$(($? != 1))"
+        err_has 'standard output: No space left on device (cli.output)'
+        [ "$(wc -l <"$work/err")" -eq 1 ]
+        report 'said once' $?
+    done
 fi
+"$program" run -t 1 -m "$demo" -p "$ask" --ignore-eos 2>"$work/err" </dev/null | head -c 1 >/dev/null
+report 'a reader that goes away ends the answer with 1' "$((${PIPESTATUS[0]} != 1))"
+err_empty
 
 # Ctrl-C: the pipe holds the program back until the signal was sent
 mkfifo "$work/pipe"
@@ -109,5 +135,7 @@ cat <&3 >/dev/null
 exec 3<&-
 wait "$pid"
 report 'Ctrl-C ends the answer with exit code 1' "$(($? != 1))"
-err_empty
+err_has 'lfm2: stopped'
+[ "$(wc -l <"$work/err")" -eq 1 ]
+report 'said once' $?
 finish
