@@ -18,6 +18,8 @@ extern "C" {
 
 /* ---- Making model files ------------------------------------------------------------------- */
 
+enum { LFM2_CONVERT_REQUANTIZE = 1 /* change the type of weights that are quantised already */ };
+
 typedef struct lfm2_convert_options {
     size_t size;
     /* "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0", "f16", "bf16" or
@@ -25,13 +27,17 @@ typedef struct lfm2_convert_options {
     const char *type;
     int32_t (*progress)(void *user, double done);
     void *progress_user;
+    uint32_t flags; /* LFM2_CONVERT_*; default 0 */
+    uint32_t reserved;
 } lfm2_convert_options;
 
 LFM2_API void lfm2_convert_options_init(lfm2_convert_options *options, size_t size);
 
 /* Reads a GGUF file or Hugging Face folder, writes a GGUF file with weights of options->type (which
  * tensor gets which type as llama.cpp's plain quantisation does it). The output appears complete or
- * not at all. */
+ * not at all. Weights that are F32, F16 or BF16 take any type. Quantised ones stay as they are or
+ * become F32; another type would round them a second time and is UNSUPPORTED, with the code
+ * "convert.requantize", unless options->flags has LFM2_CONVERT_REQUANTIZE. */
 LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *out_path,
                                const lfm2_convert_options *options);
 

@@ -263,7 +263,9 @@ void lfm2_convert_options_init(lfm2_convert_options *options, size_t size)
 static int32_t convert_options(const lfm2_convert_options *given, lfm2_convert_options *o)
 {
     *o = convert_defaults;
-    LF_TRY(lf_api_read(given, LF_API_FIRST(lfm2_convert_options, progress_user), o, sizeof *o));
+    LF_TRY(lf_api_read(given, LF_API_FIRST(lfm2_convert_options, reserved), o, sizeof *o));
+    LF_TRY(lf_api_flags(o->flags, LFM2_CONVERT_REQUANTIZE, "flags"));
+    LF_TRY(lf_api_flags(o->reserved, 0, "reserved"));
     return o->type == NULL ? lf_api_null("type") : LFM2_OK;
 }
 

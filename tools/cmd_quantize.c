@@ -11,7 +11,7 @@
 typedef struct quantize_opts {
     model_opts model;
     uint32_t type;
-    bool json;
+    bool allow_requantize, json;
 } quantize_opts;
 
 static const opt_spec specs[] = {
@@ -22,6 +22,10 @@ static const opt_spec specs[] = {
      .default_text = "q4_0",
      .offset = offsetof(quantize_opts, type),
      .choices = weight_choices},
+    {.kind = OPT_FLAG,
+     .name = "allow-requantize",
+     .help = "change the type of weights that are quantised already, which rounds them twice",
+     .offset = offsetof(quantize_opts, allow_requantize)},
     {.kind = OPT_FLAG,
      .name = "json",
      .help = "print a summary as one JSON object",
@@ -50,6 +54,7 @@ static int run(const command *self, int argc, char **argv)
         lfm2_convert_options options;
         progress bar;
         weights_begin(&options, opts.type, &bar, "quantizing");
+        options.flags = opts.allow_requantize ? LFM2_CONVERT_REQUANTIZE : 0U;
         int32_t status = lfm2_quantize(runtime, args.items[0], args.items[1], &options);
         code = weights_end(&bar, status, args.items[1], opts.type, opts.json);
     }
@@ -62,7 +67,8 @@ const command cmd_quantize = {
     .summary = "Write a model with other weight types.",
     .synopsis = "IN OUT [--type TYPE] [-t N] [--json]",
     .details = "IN is a GGUF file or a Hugging Face folder, OUT a GGUF file; it appears complete "
-               "or not at all.",
+               "or not at all.\nWeights that are F32, F16 or BF16 in IN take any type; quantised "
+               "ones stay as they are or become\nf32, unless --allow-requantize is given.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 2,

@@ -38,6 +38,10 @@ int weights_end(progress *bar, int32_t status, const char *path, uint32_t type, 
     double seconds = now_seconds() - bar->start;
     interrupt_end();
     progress_end(bar);
+    if (status != LFM2_OK && strcmp(lfm2_last_error_code(), "convert.requantize") == 0) {
+        return fail(lfm2_last_error_code(), "%s, or allow it with --allow-requantize",
+                    lfm2_last_error());
+    }
     if (status != LFM2_OK) {
         return fail_library();
     }

@@ -26,19 +26,20 @@ typedef struct job {
 
 /* ---- Checks before any work ---- */
 
-/* Values that were rounded once must not be rounded to another grid unnoticed: quantised tensors
- * may be kept, or decoded to F32 without loss. */
-static int32_t check_requantize(const lf_source *source, const lf_out_tensor *t)
+/* Values that were rounded once must not be rounded to another grid unless the caller asks for it:
+ * quantised tensors may be kept, or decoded to F32 without loss. */
+static int32_t check_requantize(const job *j, const lf_out_tensor *t)
 {
     lf_codes form;
     lf_type from = t->source->type;
-    if (from == t->type || t->type == LF_F32 || !lf_codes_of(from, &form)) {
+    if ((j->options->flags & LFM2_CONVERT_REQUANTIZE) != 0 || from == t->type ||
+        t->type == LF_F32 || !lf_codes_of(from, &form)) {
         return LFM2_OK;
     }
     return lf_fail(LFM2_E_UNSUPPORTED, "convert.requantize",
                    "%s: tensor '%s' is already quantised (%s) and would lose quality as %s: start "
                    "from an F32, F16 or BF16 file",
-                   source->path, t->name, lf_type_get((uint32_t)from)->name,
+                   j->source->path, t->name, lf_type_get((uint32_t)from)->name,
                    lf_type_get((uint32_t)t->type)->name);
 }
 
@@ -57,7 +58,7 @@ static int32_t plan(job *j, const lf_file_kind *kind)
         for (uint32_t d = 0; d < LF_MAX_DIMS; d++) {
             t->ne[d] = from->ne[d];
         }
-        LF_TRY(check_requantize(source, t));
+        LF_TRY(check_requantize(j, t));
         if (from->ne[0] > longest) {
             longest = (size_t)from->ne[0];
         }

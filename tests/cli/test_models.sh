@@ -47,6 +47,19 @@ same 'threads do not change the bytes' "$work/q4_k_m.gguf" "$work/again.gguf"
 # what cannot be done, without a trace
 exits 1 synth "$work/no.gguf" --shape enormous
 err_has enormous
+
+# quantised weights keep their type or become f32, unless another one is allowed
+exits 1 quantize "$work/q4_0.gguf" "$work/no.gguf" --type q8_0
+err_has ", or allow it with --allow-requantize (convert.requantize)"
+out_empty
+[ ! -e "$work/no.gguf" ]
+report 'no file is left' $?
+exits 0 quantize "$work/q4_0.gguf" "$work/twice.gguf" --type q8_0 --allow-requantize
+exits 0 quantize "$work/q4_0.gguf" "$work/full.gguf" --type f32
+exits 0 quantize "$work/full.gguf" "$work/again.gguf" --type q8_0
+same 'as in two steps by way of f32' "$work/twice.gguf" "$work/again.gguf"
+exits 0 quantize "$work/f16.gguf" "$work/again.gguf" --type bf16
+
 exits 1 quantize "$work/missing.gguf" "$work/no.gguf"
 exits 1 quantize "$work/tiny.gguf" "$work/no/such/folder.gguf"
 mkfifo "$work/fifo" # stands for a device: no test may name a real one as an output

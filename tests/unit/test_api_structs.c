@@ -203,6 +203,9 @@ static void test_unknown_bits(void **state)
         init_chat(&o, sizeof o.chat);
         o.chat.flags = bit;
         LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_NO_BOS ? LFM2_OK : LFM2_E_ARGUMENT);
+        init_convert(&o, sizeof o.convert);
+        o.convert.flags = bit;
+        LFT_FAILS(use_convert(&o), bit <= LFM2_CONVERT_REQUANTIZE ? LFM2_OK : LFM2_E_ARGUMENT);
         int32_t ids[4];
         char text[4];
         size_t n = 0;
@@ -224,6 +227,9 @@ static void test_unknown_bits(void **state)
     init_chat(&o, sizeof o.chat);
     o.chat.reserved = 1;
     LFT_FAILS(use_chat(&o), LFM2_E_ARGUMENT);
+    init_convert(&o, sizeof o.convert);
+    o.convert.reserved = 1;
+    LFT_FAILS(use_convert(&o), LFM2_E_ARGUMENT);
 }
 
 /* Results are written as far as the caller's struct reaches; what this version does not know is

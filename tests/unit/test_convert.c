@@ -392,6 +392,23 @@ static void test_requantize(void **state)
         assert_non_null(strstr(lf_fail_text(), ".weight"));
         assert_false(exists(out));
     }
+    /* With the flag the values go through F32: the same file as in two steps. */
+    const char *full = lft_temp("full.gguf");
+    const char *twice = lft_temp("twice.gguf");
+    LFT_OK(quantize("f32", first, full));
+    for (int i = 0; i < 5; i++) {
+        lf_alloc alloc = lf_alloc_default();
+        lfm2_convert_options options = {
+            .size = sizeof options, .type = refused[i], .flags = LFM2_CONVERT_REQUANTIZE};
+        LFT_OK(lf_quantize(&alloc, &silent, &alone, first, out, &options));
+        LFT_OK(quantize(refused[i], full, twice));
+        a = lft_read_file(out, &n_first);
+        b = lft_read_file(twice, &n_out);
+        assert_int_equal(n_first, n_out);
+        assert_memory_equal(a, b, n_first);
+        free(a);
+        free(b);
+    }
 }
 
 /* ---- Metadata ---- */
