@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 /* Nothing waits longer: a program that hangs fails the test. */
-enum { PATIENCE_SECONDS = 120, STEP_MS = 50 };
+enum { PATIENCE_SECONDS = 60, STEP_MS = 50 };
 
 static int master = -1;
 static pid_t child = -1;
