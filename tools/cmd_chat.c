@@ -294,6 +294,39 @@ static chat_command find_command(const char *word, size_t len)
     return CHAT_UNKNOWN;
 }
 
+/* The command that an unknown word was probably meant to be, or NULL. */
+static const char *near_command(const char *word, size_t len)
+{
+    enum { MOST_TYPED = 16 };
+    const char *found = NULL;
+    uint32_t least = len < 4 ? 2 : 3; /* fewer mistakes than that */
+    char lower[MOST_TYPED];
+    for (size_t i = 0; i < len && len <= MOST_TYPED; i++) {
+        lower[i] = (char)tolower((unsigned char)word[i]);
+    }
+    for (uint32_t i = 0; i < COUNT(command_names) && len <= MOST_TYPED; i++) {
+        const char *name = command_names[i].name;
+        uint32_t distance = edit_distance(lower, len, name, strlen(name));
+        if (distance < least && distance < strlen(name)) {
+            least = distance;
+            found = name;
+        }
+    }
+    return found;
+}
+
+static void refuse_command(const char *text, size_t len)
+{
+    const char *near = near_command(text + 1, len - 1);
+    int shown = (int)(len < 64 ? len : 64);
+    if (near != NULL) {
+        notice("unknown command %.*s: did you mean /%s?", shown, text, near);
+    } else {
+        notice("unknown command %.*s: /help lists them, /%.*s is a message", shown, text, shown,
+               text);
+    }
+}
+
 /* Does what `text` says, a slash and a word; *quit is set by /quit. */
 static int obey(chat *c, const char *text, size_t len, bool *quit)
 {
@@ -312,7 +345,7 @@ static int obey(chat *c, const char *text, size_t len, bool *quit)
         *quit = true;
         break;
     default:
-        notice("unknown command %.*s: /help lists them", (int)(len < 64 ? len : 64), text);
+        refuse_command(text, len);
         break;
     }
     out_flush();

@@ -46,7 +46,10 @@ static int run(const command *self, int argc, char **argv)
         return code;
     }
     lfm2_runtime *runtime = NULL;
-    code = outfile_check(args.items[1]);
+    code = args.n > 2 ? weights_parse(self, args.items[2], &opts.type) : EXIT_OK;
+    if (code == EXIT_OK) {
+        code = outfile_check(args.items[1]);
+    }
     if (code == EXIT_OK) {
         code = runtime_open(&opts.model, &runtime);
     }
@@ -65,13 +68,13 @@ static int run(const command *self, int argc, char **argv)
 const command cmd_quantize = {
     .name = "quantize",
     .summary = "Write a model with other weight types.",
-    .synopsis = "IN OUT [--type TYPE] [-t N] [--json]",
+    .synopsis = "IN OUT [TYPE | --type TYPE] [-t N] [--json]",
     .details = "IN is a GGUF file or a Hugging Face folder, OUT a GGUF file; it appears complete "
                "or not at all.\nWeights that are F32, F16 or BF16 in IN take any type; quantised "
                "ones stay as they are or become\nf32, unless --allow-requantize is given.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 2,
-    .max_args = 2,
+    .max_args = 3,
     .run = run,
 };

@@ -25,7 +25,7 @@ typedef enum opt_kind {
     OPT_REFUSED  /* an error; `help` says what to do instead */
 } opt_kind;
 
-enum { OPT_MAX_ITEMS = 64, OPT_MAX_ARGS = 2 };
+enum { OPT_MAX_ITEMS = 64, OPT_MAX_ARGS = 3 };
 
 typedef struct opt_texts {
     const char *items[OPT_MAX_ITEMS];

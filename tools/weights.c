@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 const opt_choice weight_choices[] = {
@@ -22,6 +23,17 @@ const opt_choice weight_choices[] = {
     {"f32", WEIGHTS_F32},
     {NULL, 0},
 };
+
+int weights_parse(const command *self, const char *name, uint32_t *type)
+{
+    for (const opt_choice *choice = weight_choices; choice->name != NULL; choice++) {
+        if (strcasecmp(choice->name, name) == 0) {
+            *type = choice->value;
+            return EXIT_OK;
+        }
+    }
+    return fail_usage(self->name, "'%s' is no type of weights that can be written", name);
+}
 
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label)
 {

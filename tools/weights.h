@@ -22,6 +22,9 @@ enum {
 };
 extern const opt_choice weight_choices[];
 
+/* The WEIGHTS_* of a name in upper or lower case; EXIT_OK, or EXIT_USAGE after a message. */
+int weights_parse(const command *self, const char *name, uint32_t *type);
+
 /* Prepares the library's options; Ctrl-C stops the work from here on. */
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label);
 

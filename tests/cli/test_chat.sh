@@ -46,6 +46,15 @@ pipes 0 '/help\n/nonsense\n/quit\nWhat is 1 plus 1?\n' chat -t 1 -m "$demo"
 out_has '/reset'
 err_has 'unknown command /nonsense'
 out_lacks ' = '
+for near in '/resett reset' '/HELPP help' '/sats stats' '/qiut quit' '/exti exit' '/by bye'; do
+    pipes 0 "${near% *}\n/stats\n" chat -t 1 -m "$demo"
+    err_has "unknown command ${near% *}: did you mean /${near#* }?"
+    out_has '0 turns, '
+done
+pipes 0 '/etc\n/\n/stats\n' chat -t 1 -m "$demo"
+err_has 'unknown command /etc: /help lists them, //etc is a message'
+err_has 'unknown command /: /help lists them'
+out_has '0 turns, '
 for quit in /quit /exit /bye '/QUIT' '/Bye ' '/exit \t' '/quit\r'; do
     pipes 0 "$quit\n/help\n" chat -t 1 -m "$demo"
     out_empty

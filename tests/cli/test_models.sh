@@ -48,6 +48,12 @@ same 'threads do not change the bytes' "$work/q4_k_m.gguf" "$work/again.gguf"
 exits 1 synth "$work/no.gguf" --shape enormous
 err_has enormous
 
+# the type in any case, and behind the files as llama-quantize has it
+exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" --type Q4_K_M
+same 'upper case' "$work/q4_k_m.gguf" "$work/again.gguf"
+exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" Q8_0
+same 'behind the files' "$work/q8_0.gguf" "$work/again.gguf"
+
 # quantised weights keep their type or become f32, unless another one is allowed
 exits 1 quantize "$work/q4_0.gguf" "$work/no.gguf" --type q8_0
 err_has ", or allow it with --allow-requantize (convert.requantize)"

@@ -168,7 +168,7 @@ _lfm2()
         -d | --depth | --n-depth) values=/any ;;
         -t | --threads) values=/any ;;
         -r | --repetitions) values=/any ;;
-        -o | --output) values='md json csv' ;;
+        -o | --output) values='md json jsonl csv' ;;
         --delay) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
@@ -185,7 +185,7 @@ _lfm2()
         esac
         ;;
     quantize)
-        options='--type --json -t --threads --help'
+        options='--type --allow-requantize --json -t --threads --help'
         case $before in
         --type) values='q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 f16 bf16 f32' ;;
         -t | --threads) values=/any ;;
