@@ -32,6 +32,51 @@ report 'one newline at the end of a pipe is dropped' $?
 pipes 0 "$ask\n\n" run -t 1 -m "$demo" -n 1 --json
 [ "$(n_prompt)" != "$count" ]
 report 'a second one is not' $?
+# text from a pipe or a file follows a prompt that was given; a device is left alone
+exits 0 run -t 1 -m "$demo" -p "What is
+
+21 plus 13?" --json -n 1
+whole=$(n_prompt)
+exits 0 run -t 1 -m "$demo" -p 'What is' --json -n 1
+alone=$(n_prompt)
+for piped in '21 plus 13?' '21 plus 13?\n' '21 plus 13?\r\n'; do
+    pipes 0 "$piped" run -t 1 -m "$demo" -p 'What is' --json -n 1
+    [ "$(n_prompt)" = "$whole" ]
+    report "the pipe follows the prompt: $piped" $?
+done
+printf '21 plus 13?\n' >"$work/rest"
+"$program" run -t 1 -m "$demo" 'What is' --json -n 1 <"$work/rest" >"$work/out" 2>"$work/err"
+verdict 0 $? 'run with a prompt and a file on standard input'
+[ "$(n_prompt)" = "$whole" ]
+report 'a file follows the prompt' $?
+pipes 0 '' run -t 1 -m "$demo" -p 'What is' --json -n 1
+[ "$(n_prompt)" = "$alone" ]
+report 'an empty pipe adds nothing' $?
+"$program" run -t 1 -m "$demo" -p 'What is' --json -n 1 <&- >"$work/out" 2>"$work/err"
+verdict 0 $? 'run -p without standard input'
+[ "$(n_prompt)" = "$alone" ]
+report 'no standard input adds nothing' $?
+exits 0 run -t 1 -m "$demo" -f "$work/rest" --json -n 1
+alone=$(n_prompt)
+pipes 0 'one' run -t 1 -m "$demo" -f "$work/rest" --json -n 1
+[ "$(n_prompt)" = "$alone" ]
+report 'a pipe is not read when a file is given' $?
+exits 0 run -t 1 -m "$demo" --raw -p 'Hello there' --json -n 1
+whole=$(n_prompt)
+pipes 0 ' there' run -t 1 -m "$demo" --raw -p 'Hello' --json -n 1
+[ "$(n_prompt)" = "$whole" ]
+report 'raw text is joined as it is' $?
+
+# a prompt that is empty
+for text in '' ' ' '\n' '\n \t\r\n'; do
+    pipes 2 "$text" run -t 1 -m "$demo"
+    err_has 'lfm2: run: the prompt is empty (cli.usage)'
+    out_empty
+done
+exits 2 run -t 1 -m "$demo" -f /dev/null
+err_has 'the prompt is empty'
+pipes 0 'x' run -t 1 -m "$demo" -p ' ' -n 1
+
 exits 0 run -t 1 -m "$demo" --temp 0 --raw --special \
     -p "<|im_start|>user
 $ask<|im_end|>
