@@ -98,7 +98,7 @@ send \"\"\"four\r
 expect . 
 send five
 expect five
-send \x03
+signal 2
 expect > 
 send /stats\r
 expect 2 turns
@@ -118,11 +118,12 @@ send /quit\r
 " --temp 0
 
 # Ctrl-C stops an answer, the conversation goes on; at an empty prompt twice it leaves
+# (Sent as signals: the key also makes the system drop what was written and not read yet.)
 types 0 "expect $on
 send Hello!\r
 expect $off
 more 20
-send \x03
+signal 2
 expect stopped
 expect $on
 send /stats\r
@@ -130,24 +131,24 @@ expect ended by cancelled
 expect $on
 send some words
 expect some words
-send \x03
+signal 2
 expect > 
-send \x03
+signal 2
 expect Ctrl-C once more
 expect $on
 send /stats\r
 expect 1 turns
 expect $on
-send \x03
+signal 2
 expect Ctrl-C once more
 expect $on
 send /quit\r
 " --temp 20 --min-p 0 --seed 1
 types 1 "expect $on
-send \x03
+signal 2
 expect Ctrl-C once more
 expect $on
-send \x03
+signal 2
 "
 
 # signals at the prompt and in an answer; `pty` compares the terminal's settings at the end
