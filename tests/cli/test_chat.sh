@@ -133,7 +133,7 @@ out_empty
 # why an answer ended, unless the model ended it
 pipes 0 'My name is Tom.\n' chat -t 1 -m "$demo" --temp 0 -n 1
 err_has 'lfm2: stopped after 1 new token (-n)'
-pipes 0 'My name is Tom.\n' chat -t 1 -m "$demo" --temp 20 --min-p 0 -c 64
+pipes 0 'My name is Tom.\n' chat -t 1 -m "$demo" --temp 20 --min-p 0 --seed 1 -c 64
 err_has 'lfm2: stopped: the context of 64 tokens is full; -c N makes it larger, /reset forgets'
 [ "$(wc -l <"$work/err")" -eq 1 ]
 report 'said once' $?
@@ -153,7 +153,7 @@ err_empty
 
 # Ctrl-C without a person at the terminal ends the program
 mkfifo "$work/pipe"
-"$program" chat -t 1 -m "$demo" --temp 20 --min-p 0 >"$work/pipe" 2>"$work/err" < <(
+"$program" chat -t 1 -m "$demo" --temp 20 --min-p 0 --seed 1 >"$work/pipe" 2>"$work/err" < <(
     printf 'Hello!\nHello!\n'
     exec sleep 60
 ) &
