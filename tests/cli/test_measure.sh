@@ -223,7 +223,7 @@ out_has '| scalar |'
 exits 0 bench --micro-kernels --m 1,3 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o json \
     --filter scalar
 out_is_json
-exits 0 bench --kernels --m 1 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o jsonl --filter scalar
+exits 0 bench --micro-kernels --m 1 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o jsonl --filter scalar
 [ "$(grep -c '^{"kernel":.*}$' "$work/out")" -eq "$(wc -l <"$work/out")" ] && [ -s "$work/out" ]
 report 'lines of JSON' $?
 
