@@ -1,58 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the choice: CPU detection, the table of matrix kernels, and which of them are used. */
+/* Owns the choice: which features need which, the table of matrix kernels, and which of them are
+ * used. */
 #include "kernels/internal.h"
-
-#include <cpuinfo.h>
 
 /* ---- CPU ---------------------------------------------------------------------------------------
  */
-
-static uint32_t detect_x86(void)
-{
-    uint32_t cpu = 0;
-    cpu |= cpuinfo_has_x86_sse4_1() ? LF_CPU_SSE41 : 0;
-    cpu |= cpuinfo_has_x86_avx() ? LF_CPU_AVX : 0;
-    cpu |= cpuinfo_has_x86_gfni() ? LF_CPU_GFNI : 0;
-    if (cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3() && cpuinfo_has_x86_f16c()) {
-        cpu |= LF_CPU_AVX2;
-    }
-    cpu |= cpuinfo_has_x86_avxvnni() ? LF_CPU_AVXVNNI : 0;
-    if (cpuinfo_has_x86_avx512f() && cpuinfo_has_x86_avx512bw() && cpuinfo_has_x86_avx512dq() &&
-        cpuinfo_has_x86_avx512vl() && cpuinfo_has_x86_avx512cd()) {
-        cpu |= LF_CPU_AVX512;
-    }
-    cpu |= cpuinfo_has_x86_avx512vnni() ? LF_CPU_AVX512VNNI : 0;
-    cpu |= cpuinfo_has_x86_avx512bf16() ? LF_CPU_AVX512BF16 : 0;
-    if (cpuinfo_get_processors_count() > 0) {
-        const enum cpuinfo_vendor vendor = cpuinfo_get_processor(0)->core->vendor;
-        const bool zen = vendor == cpuinfo_vendor_amd || vendor == cpuinfo_vendor_hygon;
-        cpu |= zen && (cpu & LF_CPU_AVX2) != 0 ? LF_CPU_ZEN : 0;
-        /* by what Zen 4 brought: cpuinfo of 2024 has no name for later ones */
-        cpu |= zen && (cpu & LF_CPU_AVX512) != 0 ? LF_CPU_ZEN4 : 0;
-    }
-    return lf_cpu_without(cpu, 0);
-}
-
-static uint32_t detect_arm(void)
-{
-    uint32_t cpu = 0;
-    cpu |= cpuinfo_has_arm_neon() ? LF_CPU_NEON : 0;
-    cpu |= cpuinfo_has_arm_neon_dot() ? LF_CPU_DOTPROD : 0;
-    cpu |= cpuinfo_has_arm_i8mm() ? LF_CPU_I8MM : 0;
-    return lf_cpu_without(cpu, 0);
-}
-
-bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores)
-{
-    *cpu = 0;
-    *physical_cores = 0;
-    if (!cpuinfo_initialize()) {
-        return false;
-    }
-    *cpu = detect_x86() | detect_arm(); /* cpuinfo answers no to what is another machine's */
-    *physical_cores = cpuinfo_get_cores_count();
-    return true;
-}
 
 uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable)
 {
@@ -62,8 +14,7 @@ uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable)
                  {LF_CPU_AVX, LF_CPU_SSE41},         {LF_CPU_GFNI, LF_CPU_SSE41},
                  {LF_CPU_AVX2, LF_CPU_AVX},          {LF_CPU_AVXVNNI, LF_CPU_AVX2},
                  {LF_CPU_AVX512, LF_CPU_AVX2},       {LF_CPU_AVX512VNNI, LF_CPU_AVX512},
-                 {LF_CPU_AVX512BF16, LF_CPU_AVX512}, {LF_CPU_ZEN, LF_CPU_AVX2},
-                 {LF_CPU_ZEN4, LF_CPU_ZEN},          {LF_CPU_DOTPROD, LF_CPU_NEON},
+                 {LF_CPU_AVX512BF16, LF_CPU_AVX512}, {LF_CPU_DOTPROD, LF_CPU_NEON},
                  {LF_CPU_I8MM, LF_CPU_DOTPROD}};
     cpu &= ~disable;
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
@@ -234,10 +185,8 @@ static void init_arm(lf_kernels *table)
 
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
 {
-    *table = (lf_kernels){.cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick};
-    table->fetch = (table->cpu & LF_CPU_ZEN4) != 0  ? LF_FETCH_ZEN4
-                   : (table->cpu & LF_CPU_ZEN) != 0 ? LF_FETCH_ZEN
-                                                    : LF_FETCH_DEFAULT;
+    *table = (lf_kernels){
+        .cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick, .fetch = LF_FETCH_DEFAULT};
     table->ops = lf_ops_scalar;
     table->acts[LF_A_F32] = lf_act_f32_scalar;
     table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;

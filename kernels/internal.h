@@ -11,6 +11,22 @@
 #include <math.h>
 #include <string.h>
 
+/* ---- CPU ------------------------------------------------------------------------------------- */
+
+#if LF_ARCH_X86
+/* The words of CPUID that matter here; 0 for leaves that the CPU lacks. */
+typedef struct lf_cpuid {
+    char vendor[12];
+    uint32_t ecx1;         /* leaf 1 */
+    uint32_t ebx7, ecx7;   /* leaf 7, subleaf 0 */
+    uint32_t eax7_1;       /* leaf 7, subleaf 1 */
+    uint32_t xcr0;         /* by XGETBV: register states that the operating system saves */
+    uint32_t core_threads; /* leaf 0xb: logical processors of a core; 0 = not told */
+} lf_cpuid;
+
+lf_cpu lf_cpu_from_cpuid(const lf_cpuid *id);
+#endif
+
 /* ---- Layout of LF_A_I8B32 and LF_A_I8B16 --------------------------------------------------------
  * A row is, per block of 32 values, 14 dwords: up to six of constants and 8 x 4 codes. A tile of m
  * rows is the first block of each row, then the second of each, and so on: kernels read every

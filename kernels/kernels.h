@@ -28,9 +28,7 @@ enum {
     LF_CPU_AVX = 128,
     LF_CPU_NEON = 256,
     LF_CPU_DOTPROD = 512,
-    LF_CPU_I8MM = 1024,
-    LF_CPU_ZEN = 2048, /* AMD: no instructions, but a memory system of its own */
-    LF_CPU_ZEN4 = 4096 /* AMD with AVX-512, in use or not: yet another */
+    LF_CPU_I8MM = 1024
 };
 
 typedef enum { LF_BY_SCALAR, LF_BY_LFM2, LF_BY_XNNPACK } lf_provider;
@@ -274,12 +272,20 @@ typedef struct lf_kernels {
     lf_peak peak;
 } lf_kernels;
 
-/* CPU features of this machine by cpuinfo; false if cpuinfo cannot tell (then 0 features). */
-bool lf_cpu_detect(uint32_t *cpu, uint32_t *physical_cores);
+/* What the CPU says about itself. */
+typedef struct lf_cpu {
+    uint32_t features;         /* LF_CPU_* that CPU and operating system offer together */
+    lf_fetch fetch;            /* what the kernels want there, by vendor and generation */
+    uint32_t threads_per_core; /* 1 where the CPU does not tell */
+} lf_cpu;
+
+/* Asks the CPU, and on arm64 the process's auxiliary vector; reads no file. */
+lf_cpu lf_cpu_detect(void);
 
 /* Removes `disable` and what needs it from `cpu`. */
 uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable);
 
+/* `fetch` becomes LF_FETCH_DEFAULT: what the CPU wants is set afterwards. */
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick);
 
 /* All matrix kernels of the build, in a fixed order; NULL past the end. */

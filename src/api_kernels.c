@@ -199,9 +199,9 @@ int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uin
     fill_tiles(act, &b, row, tiles);
     b.tiles = tiles;
     LF_TRY_DONE(fill_panels(runtime, &b));
-    lf_sched_enter(&runtime->sched);
+    LF_TRY_DONE(lf_sched_begin(&runtime->sched, NULL, NULL));
     measure(runtime, &b, seconds, ops, bytes);
-    lf_sched_leave(&runtime->sched);
+    lf_sched_end(&runtime->sched);
 done:
     lf_free(alloc, panels, b.n_matrices, matrix_bytes);
     lf_free(alloc, tiles, n_tiles, b.tile_bytes);

@@ -197,11 +197,11 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *
     LF_TRY_DONE(lf_new(alloc, POOL_BYTES, 1, "machine bench", &pool));
     LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, sizeof(tally), "machine bench", &tallies));
     piece p = {.peak = peak, .pool = pool, .parts = sched->n_threads, .tallies = tallies};
-    lf_sched_enter(&runtime->sched);
+    LF_TRY_DONE(lf_sched_begin(&runtime->sched, NULL, NULL));
     lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
     machine.read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
     machine.int8_ops = dot_rate(sched, &p, seconds / 2);
-    lf_sched_leave(&runtime->sched);
+    lf_sched_end(&runtime->sched);
     status = lf_api_write(&machine, sizeof machine, out, "out");
 done:
     lf_free(alloc, tallies, sched->n_threads, sizeof(tally));
@@ -228,9 +228,11 @@ int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *b
                .pass_bytes = all < POOL_BYTES ? all : POOL_BYTES,
                .parts = sched->n_threads,
                .tallies = tallies};
-    lf_sched_enter(sched);
-    *bytes_per_second = read_rate(sched, read_weights, &p, seconds);
-    lf_sched_leave(sched);
+    int32_t status = lf_sched_begin(sched, NULL, NULL);
+    if (status == LFM2_OK) {
+        *bytes_per_second = read_rate(sched, read_weights, &p, seconds);
+        lf_sched_end(sched);
+    }
     lf_free(&runtime->alloc, tallies, sched->n_threads, sizeof(tally));
-    return LFM2_OK;
+    return status;
 }

@@ -277,11 +277,7 @@ int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *ou
     }
     lfm2_convert_options o;
     LF_TRY(convert_options(options, &o));
-    lf_sched_enter(&runtime->sched);
-    int32_t status =
-        lf_quantize(&runtime->alloc, &runtime->log, &runtime->sched, in_path, out_path, &o);
-    lf_sched_leave(&runtime->sched);
-    return status;
+    return lf_quantize(&runtime->alloc, &runtime->log, &runtime->sched, in_path, out_path, &o);
 }
 
 int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
@@ -292,9 +288,6 @@ int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
     }
     lfm2_convert_options o;
     LF_TRY(convert_options(options, &o));
-    lf_sched_enter(&runtime->sched);
-    int32_t status =
-        lf_synthesize(&runtime->alloc, &runtime->log, &runtime->sched, shape, seed, out_path, &o);
-    lf_sched_leave(&runtime->sched);
-    return status;
+    return lf_synthesize(&runtime->alloc, &runtime->log, &runtime->sched, shape, seed, out_path,
+                         &o);
 }

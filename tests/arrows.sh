@@ -42,7 +42,7 @@ allowed_quotes() {
 allowed_angles() {
     case $1 in
     include/*) REPLY='stddef.h stdint.h' ;;
-    kernels/dispatch.c) REPLY='cpuinfo.h pthread.h stddef.h stdint.h stdbool.h string.h' ;;
+    kernels/*/cpu.c) REPLY='cpuid.h sys/auxv.h' ;;
     kernels/*)
         REPLY='stddef.h stdint.h stdbool.h string.h math.h float.h limits.h *intrin.h arm_neon.h' ;;
     *) REPLY='*' ;;
@@ -53,7 +53,6 @@ allowed_angles() {
 library_home() {
     case $1 in
     pthreadpool.h) REPLY='src/common/sched.c tests/*' ;;
-    cpuinfo.h) REPLY='kernels/dispatch.c src/common/cpu.c tests/*' ;;
     utf8proc.h) REPLY='src/text/* tests/*' ;;
     xxhash.h) REPLY='src/load/* src/common/* src/model/* tests/*' ;;
     editline/*) REPLY='tools/*' ;;

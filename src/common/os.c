@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the translation of errno, the clock, the count of processors and waiting. */
-#define _GNU_SOURCE /* sched_getaffinity; strerror_r is then GNU's */
+/* Owns the translation of errno, clocks, the count of processors, marks of processes, futexes. */
+#define _GNU_SOURCE /* sched_getaffinity, RUSAGE_THREAD, madvise; strerror_r is then GNU's */
 #include "common/os.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what)
 {
@@ -16,6 +21,8 @@ int32_t lf_fail_errno(int error, const char *code, const char *path, const char 
                    text);
 }
 
+/* ---- Time ---- */
+
 double lf_os_seconds(void)
 {
     struct timespec t;
@@ -23,14 +30,90 @@ double lf_os_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+uint64_t lf_os_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t ns_of(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_usec * 1000;
+}
+
+bool lf_os_usage(uint64_t *cpu_ns, uint64_t *sleeps)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) != 0) {
+        return false;
+    }
+    *cpu_ns = ns_of(usage.ru_utime) + ns_of(usage.ru_stime);
+    *sleeps = (uint64_t)usage.ru_nvcsw;
+    return true;
+}
+
+/* ---- Processors ---- */
+
+bool lf_os_affinity(lf_cpu_mask *mask)
+{
+    cpu_set_t set[LF_MAX_CPUS / CPU_SETSIZE];
+    memset(set, 0, sizeof set);
+    if (sched_getaffinity(0, sizeof set, set) != 0) {
+        return false;
+    }
+    memset(mask, 0, sizeof *mask);
+    for (size_t cpu = 0; cpu < LF_MAX_CPUS; cpu++) {
+        if (CPU_ISSET_S(cpu, sizeof set, set)) {
+            mask->bits[cpu / 8] |= (uint8_t)(1u << cpu % 8);
+        }
+    }
+    return true;
+}
+
 uint32_t lf_os_processors(void)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) {
-        return 0; /* more processors than the set holds */
+    cpu_set_t set[LF_MAX_CPUS / CPU_SETSIZE];
+    memset(set, 0, sizeof set);
+    if (sched_getaffinity(0, sizeof set, set) != 0) {
+        return 0;
     }
-    return (uint32_t)CPU_COUNT(&set);
+    return (uint32_t)CPU_COUNT_S(sizeof set, set);
 }
+
+/* ---- Processes ---- */
+
+enum { MARK_BYTES = 4096 };
+
+int32_t lf_os_mark_create(void **mark)
+{
+    void *page = mmap(NULL, MARK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return lf_fail(LFM2_E_MEMORY, "memory", "a page of memory could not be mapped");
+    }
+    /* Kernels that refuse this leave the comparison of process ids. */
+    madvise(page, MARK_BYTES, MADV_WIPEONFORK);
+    pid_t pid = getpid();
+    memcpy(page, &pid, sizeof pid);
+    *mark = page;
+    return LFM2_OK;
+}
+
+void lf_os_mark_free(void *mark)
+{
+    if (mark != NULL) {
+        munmap(mark, MARK_BYTES);
+    }
+}
+
+bool lf_os_mark_is_ours(const void *mark)
+{
+    pid_t pid = 0;
+    memcpy(&pid, mark, sizeof pid);
+    return pid == getpid();
+}
+
+/* ---- Waiting ---- */
 
 void lf_os_relax(void)
 {
@@ -39,4 +122,16 @@ void lf_os_relax(void)
 #elif defined(__aarch64__)
     __asm__ volatile("yield");
 #endif
+}
+
+_Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "the kernel compares 32 bits");
+
+void lf_os_wait(atomic_uint *word, unsigned value)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void lf_os_wake(atomic_uint *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }

@@ -5,6 +5,8 @@
 
 #include "common/sched.h"
 
+#include <stdatomic.h>
+
 enum { LF_CACHE_LINE = 64, LF_REGION_PARTS = 256, LF_REGION_PIECES = INT32_MAX };
 
 /* Pieces left to a part, taken from both sides. On a cache line of its own. */
@@ -12,7 +14,7 @@ typedef struct lf_share {
     _Alignas(LF_CACHE_LINE) atomic_uint_least64_t left;
 } lf_share;
 
-typedef struct lf_region {
+typedef struct lf_region { /* 16 KiB: too large for a frame */
     lf_body body;
     void *ctx;
     size_t n, grain;

@@ -1,124 +1,145 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns thread start-up and the regions of the pool. */
-#include "common/region.h"
-
+/* Owns whose turn it is to use the threads, and how work is divided over them. */
 #include "common/os.h"
+#include "common/region.h"
+#include "common/team.h"
 
-#include <pthread.h>
 #include <pthreadpool.h>
-#include <semaphore.h>
-#include <stdlib.h>
 
-/* ---- Start-up ---- */
+/* ---- Life ---- */
 
-static void *wait_for_post(void *gate)
+/* A pool with more threads than processors must not wait in loops: its threads would keep those
+ * from running that have work. */
+static int32_t use_threads(lf_sched *sched, void *lent)
 {
-    while (sem_wait(gate) != 0) {
-    }
-    return NULL;
-}
-
-/* pthreadpool does not check pthread_create: where the system refuses threads it would wait for
- * ever for those that never started. So the same number is started and ended here first. */
-static bool can_start(uint32_t n)
-{
-    pthread_t *threads = calloc(n, sizeof *threads);
-    sem_t gate;
-    if (threads == NULL || sem_init(&gate, 0, 0) != 0) {
-        free(threads);
-        return false;
-    }
-    uint32_t started = 0;
-    while (started < n && pthread_create(&threads[started], NULL, wait_for_post, &gate) == 0) {
-        started++;
-    }
-    for (uint32_t i = 0; i < started; i++) {
-        sem_post(&gate);
-    }
-    for (uint32_t i = 0; i < started; i++) {
-        pthread_join(threads[i], NULL);
-    }
-    sem_destroy(&gate);
-    free(threads);
-    return started == n;
-}
-
-int32_t lf_sched_init(lf_sched *sched, uint32_t n_threads, void *lent_pool)
-{
-    *sched = (lf_sched){.n_threads = n_threads};
-    /* After a region the pool's threads spin for some milliseconds (16 were seen). With more
-     * threads than processors they would spin instead of those that have work. */
     uint32_t processors = lf_os_processors();
-    if (processors > 0 && n_threads > processors) {
-        sched->flags = PTHREADPOOL_FLAG_YIELD_WORKERS;
+    bool spins = processors == 0 || sched->n_threads <= processors;
+    if (lent != NULL) {
+        sched->lent = lent;
+        sched->lent_flags = spins ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS;
+        return LFM2_OK;
     }
-    if (lent_pool != NULL) {
-        size_t n = pthreadpool_get_threads_count(lent_pool);
+    sched->may_stand_by = spins && sched->n_threads <= LF_REGION_PARTS;
+    return lf_pool_create(sched->alloc, sched->n_threads, spins, &sched->pool);
+}
+
+static int32_t init_shared(lf_sched *sched)
+{
+    void *p = NULL;
+    LF_TRY(lf_new(sched->alloc, 1, sizeof(lf_region), "threads", &p));
+    sched->region = p;
+    LF_TRY(lf_crew_create(sched->alloc, sched->region, &sched->crew));
+    return lf_os_mark_create(&sched->mark);
+}
+
+int32_t lf_sched_init(lf_sched *sched, const lf_alloc *alloc, uint32_t n_threads, void *lent)
+{
+    *sched = (lf_sched){.alloc = alloc, .n_threads = n_threads > 0 ? n_threads : 1};
+    if (lent != NULL) {
+        size_t n = pthreadpool_get_threads_count(lent);
         if (n < 1 || n > LF_MAX_THREADS) {
             return lf_fail(LFM2_E_ARGUMENT, "runtime.threadpool",
                            "lent thread pool has %zu threads (1..%d allowed)", n, LF_MAX_THREADS);
         }
-        sched->pool = lent_pool;
         sched->n_threads = (uint32_t)n;
+    }
+    if (sched->n_threads == 1) {
         return LFM2_OK;
     }
-    if (n_threads <= 1) {
-        sched->n_threads = 1;
-        return LFM2_OK;
+    if (!lf_turns_init(&sched->turns)) {
+        return lf_fail(LFM2_E_MEMORY, "memory", "the system refused a mutex");
     }
-    if (!can_start(n_threads - 1)) {
-        return lf_fail(LFM2_E_THREAD, "runtime.threads", "the system refused to start %u threads",
-                       n_threads - 1);
+    int32_t status = init_shared(sched);
+    if (status == LFM2_OK) {
+        status = use_threads(sched, lent);
     }
-    sched->pool = pthreadpool_create(n_threads);
-    if (sched->pool == NULL) {
-        return lf_fail(LFM2_E_THREAD, "runtime.threads", "thread pool of %u threads not created",
-                       n_threads);
+    if (status != LFM2_OK) {
+        lf_sched_free(sched);
     }
-    sched->owns_pool = true;
-    return LFM2_OK;
+    return status;
 }
 
 void lf_sched_free(lf_sched *sched)
 {
-    if (sched->owns_pool) {
-        pthreadpool_destroy(sched->pool);
+    if (sched->n_threads == 1) {
+        return;
     }
-    sched->pool = NULL;
+    lf_pool_free(sched->pool, sched->mark != NULL && !lf_os_mark_is_ours(sched->mark));
+    lf_os_mark_free(sched->mark);
+    lf_crew_free(sched->alloc, sched->crew);
+    lf_free(sched->alloc, sched->region, 1, sizeof(lf_region));
+    lf_turns_free(&sched->turns);
 }
 
-bool lf_sched_enter(lf_sched *sched)
+/* ---- Turns ---- */
+
+int32_t lf_sched_begin(lf_sched *sched, lf_turns_gave_up gave_up, const void *ctx)
 {
-    return atomic_fetch_add_explicit(&sched->users, 1, memory_order_relaxed) == 0;
+    if (sched->n_threads == 1) {
+        return LFM2_OK;
+    }
+    if (!lf_os_mark_is_ours(sched->mark)) {
+        return lf_fail(LFM2_E_STATE, "runtime.forked",
+                       "the runtime was created before fork() and its threads exist in the parent "
+                       "only: create a runtime in this process");
+    }
+    if (!lf_turns_take(&sched->turns, gave_up, ctx)) {
+        return lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled by the caller");
+    }
+    return LFM2_OK;
 }
 
-void lf_sched_leave(lf_sched *sched)
+void lf_sched_end(lf_sched *sched)
 {
-    atomic_fetch_sub_explicit(&sched->users, 1, memory_order_relaxed);
+    if (sched->n_threads > 1) {
+        lf_turns_give(&sched->turns);
+    }
 }
 
 /* ---- Dividing work ---- */
 
-static void run_part(void *region, size_t part)
-{
-    lf_region_run(region, (uint32_t)part);
-}
-
-/* One range a part. */
 typedef struct ranges {
     lf_body body;
     void *ctx;
     size_t n, parts;
 } ranges;
 
-static void run_range(void *context, size_t part)
+/* One range a part. */
+static void run_range(void *context, uint32_t part)
 {
     const ranges *r = context;
     size_t begin = r->n * part / r->parts;
     size_t end = r->n * (part + 1) / r->parts;
     if (begin < end) {
-        r->body(r->ctx, (uint32_t)part, begin, end);
+        r->body(r->ctx, part, begin, end);
     }
+}
+
+static void run_pieces(void *region, uint32_t part)
+{
+    lf_region_run(region, part);
+}
+
+/* pthreadpool's tasks have another type. */
+typedef struct lent_task {
+    lf_pool_task task;
+    void *ctx;
+} lent_task;
+
+static void run_lent(void *context, size_t part)
+{
+    const lent_task *t = context;
+    t->task(t->ctx, (uint32_t)part);
+}
+
+static void run_parts(const lf_sched *sched, uint32_t parts, lf_pool_task task, void *ctx)
+{
+    if (sched->pool != NULL) {
+        lf_pool_run(sched->pool, parts, task, ctx);
+        return;
+    }
+    lent_task t = {task, ctx};
+    pthreadpool_parallelize_1d(sched->lent, run_lent, &t, parts, sched->lent_flags);
 }
 
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx)
@@ -127,18 +148,27 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
         return;
     }
     size_t pieces = grain == 0 ? n : lf_region_pieces(n, grain);
-    uint32_t parts = pieces < sched->n_threads ? (uint32_t)pieces : sched->n_threads;
+    uint32_t threads = sched->pool != NULL ? lf_pool_parts(sched->pool) : sched->n_threads;
+    uint32_t parts = pieces < threads ? (uint32_t)pieces : threads;
     if (parts <= 1) {
         body(ctx, 0, 0, n);
         return;
     }
     if (grain == 0 || pieces > LF_REGION_PIECES) {
         ranges r = {body, ctx, n, parts};
-        pthreadpool_parallelize_1d(sched->pool, run_range, &r, parts, sched->flags);
+        run_parts(sched, parts, run_range, &r);
         return;
     }
-    lf_region r; /* not cleared as a whole: its shares are 16 KiB */
-    lf_region_clear(&r, parts < LF_REGION_PARTS ? parts : LF_REGION_PARTS);
-    lf_region_open(&r, n, grain, body, ctx);
-    pthreadpool_parallelize_1d(sched->pool, run_part, &r, r.parts, sched->flags);
+    lf_region *r = sched->region;
+    lf_region_clear(r, parts < LF_REGION_PARTS ? parts : LF_REGION_PARTS);
+    lf_region_open(r, n, grain, body, ctx);
+    run_parts(sched, r->parts, run_pieces, r);
+}
+
+int32_t lf_parallel_turn(lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx)
+{
+    LF_TRY(lf_sched_begin(sched, NULL, NULL));
+    lf_parallel(sched, n, grain, body, ctx);
+    lf_sched_end(sched);
+    return LFM2_OK;
 }

@@ -10,6 +10,7 @@
 #include "common/region.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 
 enum {
     FETCH_BYTES = 128 * 1024, /* of a second level cache, at most */
@@ -24,16 +25,22 @@ typedef struct fetch_hint {
     atomic_size_t bytes;
 } fetch_hint;
 
-struct lf_team {
-    const lf_sched *sched;
-    lf_team_main main;
-    void *main_ctx;
-    bool stands_by;
-    lf_region region;
+/* Lives as long as the scheduler; whose turn it is uses it. */
+typedef struct lf_crew {
+    lf_region *region;
     _Alignas(LF_CACHE_LINE) atomic_uint regions; /* counts those opened */
     _Alignas(LF_CACHE_LINE) atomic_size_t done;  /* pieces of the newest */
     _Alignas(LF_CACHE_LINE) atomic_bool over;
     _Alignas(LF_CACHE_LINE) fetch_hint fetch[LF_REGION_PARTS]; /* not beside what waiters watch */
+} lf_crew;
+
+struct lf_team {
+    const lf_sched *sched;
+    lf_team_main main;
+    void *main_ctx;
+    uint32_t parts;
+    bool stands_by;
+    lf_crew *crew;
 };
 
 /* ---- Waiting ---- */
@@ -43,9 +50,9 @@ typedef struct waiter {
     size_t bytes, steps;
 } waiter;
 
-static waiter begin_to_wait(lf_team *t, uint32_t part)
+static waiter begin_to_wait(lf_crew *c, uint32_t part)
 {
-    const fetch_hint *hint = &t->fetch[part];
+    const fetch_hint *hint = &c->fetch[part];
     return (waiter){.from = atomic_load_explicit(&hint->from, memory_order_relaxed),
                     .bytes = atomic_load_explicit(&hint->bytes, memory_order_relaxed)};
 }
@@ -66,89 +73,98 @@ static void wait_step(waiter *w)
 
 /* ---- Regions ---- */
 
-static void stand_by(lf_team *t, uint32_t part)
+static void stand_by(lf_crew *c, uint32_t part)
 {
     uint32_t seen = 0;
     for (;;) {
         uint32_t now = seen;
-        for (waiter w = begin_to_wait(t, part); now == seen;) {
-            if (atomic_load_explicit(&t->over, memory_order_relaxed)) {
+        for (waiter w = begin_to_wait(c, part); now == seen;) {
+            if (atomic_load_explicit(&c->over, memory_order_relaxed)) {
                 return;
             }
             wait_step(&w);
-            now = atomic_load_explicit(&t->regions, memory_order_acquire);
+            now = atomic_load_explicit(&c->regions, memory_order_acquire);
         }
         seen = now;
-        size_t done = lf_region_run(&t->region, part);
+        size_t done = lf_region_run(c->region, part);
         if (done > 0) {
-            atomic_fetch_add_explicit(&t->done, done, memory_order_release);
+            atomic_fetch_add_explicit(&c->done, done, memory_order_release);
         }
     }
 }
 
-/* The one region of the scheduler that holds all of the team's: a part for each thread, the first
- * for the caller. */
-static void run_part(void *ctx, uint32_t part, size_t begin, size_t end)
+/* All of the team's regions are one call of the pool: a part for each thread, the first for the
+ * caller. */
+static void run_part(void *ctx, uint32_t part)
 {
-    (void)begin;
-    (void)end;
     lf_team *t = ctx;
     if (part > 0) {
-        stand_by(t, part);
+        stand_by(t->crew, part);
         return;
     }
     t->main(t, t->main_ctx);
-    atomic_store_explicit(&t->over, true, memory_order_relaxed);
+    atomic_store_explicit(&t->crew->over, true, memory_order_relaxed);
 }
 
-void lf_team_run(lf_sched *sched, bool stand_by_wanted, lf_team_main main, void *ctx)
+static void clear(lf_crew *c, uint32_t parts)
 {
-    lf_team t; /* not cleared as a whole: its shares are 16 KiB */
-    t.sched = sched;
-    t.main = main;
-    t.main_ctx = ctx;
-    bool alone = lf_sched_enter(sched);
-    t.stands_by = stand_by_wanted && alone && sched->owns_pool && sched->flags == 0 &&
-                  sched->n_threads <= LF_REGION_PARTS;
-    if (t.stands_by) {
-        lf_region_clear(&t.region, sched->n_threads);
-        atomic_init(&t.regions, 0);
-        atomic_init(&t.done, 0);
-        atomic_init(&t.over, false);
-        for (uint32_t part = 0; part < sched->n_threads; part++) {
-            atomic_init(&t.fetch[part].from, 0);
-            atomic_init(&t.fetch[part].bytes, 0);
-        }
-        lf_parallel(sched, sched->n_threads, 0, run_part, &t);
-    } else {
-        main(&t, ctx);
+    lf_region_clear(c->region, parts);
+    atomic_store_explicit(&c->regions, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&c->over, false, memory_order_relaxed);
+    for (uint32_t part = 0; part < parts; part++) {
+        atomic_store_explicit(&c->fetch[part].from, 0, memory_order_relaxed);
+        atomic_store_explicit(&c->fetch[part].bytes, 0, memory_order_relaxed);
     }
-    lf_sched_leave(sched);
+}
+
+void lf_team_run(const lf_sched *sched, bool stand_by_wanted, lf_team_main main, void *ctx)
+{
+    lf_team t = {.sched = sched,
+                 .main = main,
+                 .main_ctx = ctx,
+                 .parts = sched->n_threads,
+                 .crew = sched->crew};
+    if (stand_by_wanted && sched->may_stand_by) {
+        t.parts = lf_pool_parts(sched->pool);
+        t.stands_by = t.parts > 1;
+    }
+    if (!t.stands_by) {
+        main(&t, ctx);
+        return;
+    }
+    clear(t.crew, t.parts);
+    lf_pool_run(sched->pool, t.parts, run_part, &t);
 }
 
 void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ctx)
 {
+    if (n == 0) {
+        return;
+    }
+    if (t->parts == 1) {
+        body(ctx, 0, 0, n);
+        return;
+    }
     if (!t->stands_by) {
         lf_parallel(t->sched, n, grain, body, ctx);
         return;
     }
-    if (n == 0) {
-        return;
-    }
+    lf_crew *c = t->crew;
     if (grain == 0) {
-        grain = n / t->region.parts + (n % t->region.parts != 0);
+        grain = n / t->parts + (n % t->parts != 0);
     }
     size_t pieces = lf_region_pieces(n, grain);
     if (pieces == 1 || pieces > LF_REGION_PIECES) {
         body(ctx, 0, 0, n);
         return;
     }
-    atomic_store_explicit(&t->done, 0, memory_order_relaxed);
-    lf_region_open(&t->region, n, grain, body, ctx);
-    atomic_fetch_add_explicit(&t->regions, 1, memory_order_release);
-    size_t left = pieces - lf_region_run(&t->region, 0);
-    for (waiter w = begin_to_wait(t, 0);
-         atomic_load_explicit(&t->done, memory_order_acquire) != left;) {
+    atomic_store_explicit(&c->done, 0, memory_order_relaxed);
+    lf_region_open(c->region, n, grain, body, ctx);
+    atomic_fetch_add_explicit(&c->regions, 1, memory_order_release);
+    size_t left = pieces - lf_region_run(c->region, 0);
+    for (waiter w = begin_to_wait(c, 0);
+         atomic_load_explicit(&c->done, memory_order_acquire) != left;) {
         wait_step(&w);
     }
 }
@@ -162,15 +178,31 @@ bool lf_team_stands_by(const lf_team *t)
 
 uint32_t lf_team_parts(const lf_team *t)
 {
-    return t->sched->n_threads;
+    return t->parts;
 }
 
 void lf_team_fetch(lf_team *t, uint32_t part, const void *from, size_t bytes)
 {
-    if (t->stands_by && part < t->region.parts) {
-        fetch_hint *hint = &t->fetch[part];
+    if (t->stands_by && part < t->parts) {
+        fetch_hint *hint = &t->crew->fetch[part];
         bytes = bytes < FETCH_BYTES ? bytes : FETCH_BYTES;
         atomic_store_explicit(&hint->from, (uintptr_t)from, memory_order_relaxed);
         atomic_store_explicit(&hint->bytes, bytes, memory_order_relaxed);
     }
+}
+
+/* ---- For the scheduler ---- */
+
+int32_t lf_crew_create(const lf_alloc *alloc, struct lf_region *region, struct lf_crew **out)
+{
+    void *p = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_crew), "threads", &p));
+    *out = p;
+    (*out)->region = region;
+    return LFM2_OK;
+}
+
+void lf_crew_free(const lf_alloc *alloc, struct lf_crew *crew)
+{
+    lf_free(alloc, crew, 1, sizeof(lf_crew));
 }

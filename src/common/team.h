@@ -10,11 +10,12 @@ typedef struct lf_team lf_team;
 /* What the caller of lf_team_run does meanwhile. */
 typedef void (*lf_team_main)(lf_team *team, void *ctx);
 
-/* Calls main(team, ctx) on the calling thread and returns after it. If `stand_by`, the scheduler's
- * other threads wait for its regions without going to sleep, and are free for nothing else. They do
- * so only in a pool of our own, with no more threads than processors as far as these are known, and
- * if nobody else has entered the scheduler (lf_sched_enter) when main begins. */
-void lf_team_run(lf_sched *sched, bool stand_by, lf_team_main main, void *ctx);
+/* To be called in a turn (lf_sched_begin). Calls main(team, ctx) on the calling thread and returns
+ * after it. If `stand_by`, the scheduler's other threads wait for its regions without going to
+ * sleep. They do so only in a pool of our own with no more threads than processors, as far as these
+ * are known. While other programs use the processors fewer threads take part, or the caller alone.
+ */
+void lf_team_run(const lf_sched *sched, bool stand_by, lf_team_main main, void *ctx);
 
 /* lf_parallel; to be called by main alone. A part may get more than one call with grain 0, too. */
 void lf_team_parallel(lf_team *team, size_t n, size_t grain, lf_body body, void *ctx);
@@ -29,5 +30,11 @@ uint32_t lf_team_parts(const lf_team *team);
  * region and after it, until this is called again: of `bytes` from `from` on, which need not be
  * readable, as many as there is time for. */
 void lf_team_fetch(lf_team *team, uint32_t part, const void *from, size_t bytes);
+
+/* ---- For the scheduler ---- */
+
+/* What the threads of a team share, a few kilobytes; `region` is used with it. Errors: MEMORY. */
+int32_t lf_crew_create(const lf_alloc *alloc, struct lf_region *region, struct lf_crew **out);
+void lf_crew_free(const lf_alloc *alloc, struct lf_crew *crew);
 
 #endif /* LF_COMMON_TEAM_H */

@@ -12,7 +12,7 @@ enum {
 
 typedef struct job {
     const lf_alloc *alloc;
-    const lf_sched *sched;
+    lf_sched *sched;
     const lfm2_convert_options *options;
     lf_source *source;
     lf_gguf_writer *out;
@@ -136,7 +136,7 @@ static int32_t encode_block(job *j, const lf_out_tensor *t, const uint8_t *src, 
         return lf_fail(LFM2_E_INTERNAL, "convert.encode", "tensor '%s': no encoder", t->name);
     }
     atomic_init(&r.problems, 0);
-    lf_parallel(j->sched, n, lf_rule_grain((size_t)t->ne[0]), encode_rows, &r);
+    LF_TRY(lf_parallel_turn(j->sched, n, lf_rule_grain((size_t)t->ne[0]), encode_rows, &r));
     unsigned problems = atomic_load(&r.problems);
     if ((problems & NOT_FINITE) != 0) {
         return broken(j, t, "a value is infinite or not a number");
@@ -228,7 +228,7 @@ static int32_t run(job *j, const char *out_path, const lf_file_kind *kind)
     return write_file(j, out_path, kind);
 }
 
-int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,
+int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
                     const char *in_path, const char *out_path, const lfm2_convert_options *options)
 {
     const lf_file_kind *kind = NULL;

@@ -12,7 +12,7 @@ enum {
 
 typedef struct job {
     const lf_alloc *alloc;
-    const lf_sched *sched;
+    lf_sched *sched;
     const lfm2_convert_options *options;
     lf_synth_model model;
     uint64_t seed;
@@ -114,7 +114,7 @@ static int32_t write_tensor(job *j, const lf_out_tensor *t)
     for (uint64_t first = 0; first < rows;) {
         size_t n = rows - first < most ? (size_t)(rows - first) : most;
         r.first = first;
-        lf_parallel(j->sched, n, lf_rule_grain(row), make_rows, &r);
+        LF_TRY(lf_parallel_turn(j->sched, n, lf_rule_grain(row), make_rows, &r));
         size_t bytes = n * lf_row_bytes(t->type, row);
         LF_TRY(lf_gguf_data(j->out, j->encoded, bytes));
         LF_TRY(advance(j, bytes));
@@ -159,7 +159,7 @@ static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_pa
     return write_file(j, arena, out_path, kind);
 }
 
-int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, const lf_sched *sched,
+int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
                       const char *shape, uint64_t seed, const char *out_path,
                       const lfm2_convert_options *options)
 {

@@ -25,8 +25,8 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
                      lf_packed *out);
 
 /* Allocates and fills the panels; source pages leave memory as they are consumed. What cannot be
- * read in place is read into a buffer of some 32 MiB, on the calling thread, which does not hold
- * the pool then. `source` owns the files. Errors: MEMORY, IO, STOPPED; lf_pack_free
+ * read in place is read into a buffer of some 32 MiB, on the calling thread, which has no turn
+ * then. `source` owns the files. Errors: MEMORY, IO, STATE (lf_sched_begin), STOPPED; lf_pack_free
  * also frees what an error leaves. */
 int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *source,
                      const lf_tensor *first, const lf_tensor *second, lf_packed *packed);

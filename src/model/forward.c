@@ -114,8 +114,9 @@ static int32_t place_runs(const lf_state *lender, const lf_run *runs, size_t n_r
     return LFM2_OK;
 }
 
-static bool cancelled(const lf_pass *pass)
+static bool cancelled(const void *ctx)
 {
+    const lf_pass *pass = ctx;
     for (size_t i = 0; i < pass->n_runs; i++) {
         const atomic_int *flag = pass->runs[i].cancel;
         if (flag != NULL && atomic_load_explicit(flag, memory_order_relaxed) != 0) {
@@ -169,7 +170,10 @@ int32_t lf_forward_runs(const lfm2_model *model, lf_state *lender, const lf_run 
                             .s = &lender->scratch,
                             .kernels = &model->runtime->kernels,
                             .n = n}};
-    lf_team_run(&model->runtime->sched, n <= LF_FEW_ROWS, run_network, &net);
+    lf_sched *sched = &model->runtime->sched;
+    LF_TRY(lf_sched_begin(sched, cancelled, &net.pass));
+    lf_team_run(sched, n <= LF_FEW_ROWS, run_network, &net);
+    lf_sched_end(sched);
     if (!net.complete) {
         return lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled by the caller");
     }

@@ -32,8 +32,7 @@ static lf_kernels scalar_table, full_table;
 static int setup(void **state)
 {
     (void)state;
-    uint32_t cpu = 0, cores = 0;
-    assert_true(lf_cpu_detect(&cpu, &cores));
+    uint32_t cpu = lf_cpu_detect().features;
     lf_kernels_init(&scalar_table, 0, LF_PICK_SCALAR);
     lf_kernels_init(&full_table, cpu, LF_PICK_AUTO);
     return 0;
@@ -445,45 +444,17 @@ static void picks_what_runs(void **state)
     assert_null(lf_gemm_at(1000));
 }
 
-static void fetching_follows_the_cpu(void **state)
-{
-    (void)state;
-    const uint32_t avx2 = LF_CPU_AVX2 | LF_CPU_AVX | LF_CPU_SSE41;
-    const struct {
-        uint32_t cpu;
-        lf_fetch fetch;
-    } rows[] = {{0, LF_FETCH_DEFAULT},
-                {avx2, LF_FETCH_DEFAULT},
-                {avx2 | LF_CPU_ZEN, LF_FETCH_ZEN},
-                {avx2 | LF_CPU_ZEN | LF_CPU_ZEN4, LF_FETCH_ZEN4},
-                {avx2 | LF_CPU_ZEN4, LF_FETCH_DEFAULT}};
-    uint32_t cpu = 0, cores = 0;
-    assert_true(lf_cpu_detect(&cpu, &cores));
-    assert_int_equal((cpu & LF_CPU_ZEN4) != 0,
-                     (cpu & LF_CPU_ZEN) != 0 && (cpu & LF_CPU_AVX512) != 0);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, rows[i].cpu, LF_PICK_SCALAR);
-        assert_int_equal(table.fetch, LF_FETCH_DEFAULT);
-        lf_kernels_init(&table, lf_cpu_without(rows[i].cpu, 0), LF_PICK_OWN);
-        assert_int_equal(table.fetch, rows[i].fetch);
-    }
-}
-
 static void masks_close_under_need(void **state)
 {
     (void)state;
     uint32_t all = LF_CPU_AVX2 | LF_CPU_AVXVNNI | LF_CPU_AVX512 | LF_CPU_AVX512VNNI |
-                   LF_CPU_AVX512BF16 | LF_CPU_GFNI | LF_CPU_SSE41 | LF_CPU_AVX | LF_CPU_ZEN |
-                   LF_CPU_ZEN4;
+                   LF_CPU_AVX512BF16 | LF_CPU_GFNI | LF_CPU_SSE41 | LF_CPU_AVX;
     assert_int_equal(lf_cpu_without(all, 0), all);
     assert_int_equal(lf_cpu_without(all, LF_CPU_SSE41), 0);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX), LF_CPU_SSE41 | LF_CPU_GFNI);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX2), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX512), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX |
-                                                             LF_CPU_AVX2 | LF_CPU_AVXVNNI |
-                                                             LF_CPU_ZEN | LF_CPU_ZEN4);
-    assert_int_equal(lf_cpu_without(all, LF_CPU_ZEN), all & ~(uint32_t)(LF_CPU_ZEN | LF_CPU_ZEN4));
+                                                             LF_CPU_AVX2 | LF_CPU_AVXVNNI);
     assert_int_equal(lf_cpu_without(all, 0x7fffffff), 0);
     const uint32_t arm = LF_CPU_NEON | LF_CPU_DOTPROD | LF_CPU_I8MM;
     assert_int_equal(lf_cpu_without(arm, 0), arm);
@@ -500,7 +471,6 @@ int main(void)
         cmocka_unit_test(inexact_rows_within_bound),
         cmocka_unit_test(picks_what_runs),
         cmocka_unit_test(masks_close_under_need),
-        cmocka_unit_test(fetching_follows_the_cpu),
         cmocka_unit_test(widened_panels_give_the_same),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -337,8 +337,7 @@ size_t lft_masks(uint32_t masks[8])
         LF_CPU_DOTPROD,
         LF_CPU_NEON,
     };
-    uint32_t cpu = 0, cores = 0;
-    assert_true(lf_cpu_detect(&cpu, &cores));
+    uint32_t cpu = lf_cpu_detect().features;
     size_t n = 0;
     for (size_t i = 0; i < sizeof without / sizeof without[0]; i++) {
         uint32_t mask = lf_cpu_without(cpu, without[i]);

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 static const lf_log silent;
-static const lf_sched alone = {.n_threads = 1};
+static lf_sched alone = {.n_threads = 1};
 
 static int32_t quantize(const char *type, const char *in, const char *out)
 {

@@ -163,7 +163,8 @@ static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed 
     lft_activations(seed, (size_t)INPUTS * w->k, LFT_RANDOM, x);
     float *y = lft_floats((size_t)b->n_rows * last->n);
     lf_sched sched;
-    assert_int_equal(lf_sched_init(&sched, THREADS, NULL), LFM2_OK);
+    const lf_alloc alloc = lf_alloc_default();
+    assert_int_equal(lf_sched_init(&sched, &alloc, THREADS, NULL), LFM2_OK);
     job j = {b, w, down, x, y};
     lf_team_run(&sched, false, run_job, &j);
     lf_sched_free(&sched);

@@ -152,7 +152,7 @@ static void check_model(const char *path, int32_t kernels, int32_t most_threads,
     for (int32_t threads = 1; threads <= most_threads; threads++) {
         lfm2_model *model = lft_open(path, threads, kernels, 0);
         if (eager) {
-            model->runtime->sched.flags = 0;
+            model->runtime->sched.may_stand_by = threads > 1;
         }
         for (size_t i = 0; i < N; i++) {
             static const uint32_t chunks[] = {512, 64, 20, 1};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Dividing work: every unit once, in whole pieces, and no two calls of one part at a time; with and
  * without threads that stand by. */
+#include "common/os.h"
 #include "common/region.h"
 #include "common/team.h"
 
@@ -25,6 +26,15 @@ typedef struct job {
 } job;
 
 static job j; /* large */
+
+static lf_alloc alloc;
+
+static int setup(void **state)
+{
+    (void)state;
+    alloc = lf_alloc_default();
+    return 0;
+}
 
 static void body(void *ctx, uint32_t part, size_t begin, size_t end)
 {
@@ -80,7 +90,7 @@ static void test_own_threads(void **state)
     (void)state;
     for (uint32_t n = 1; n <= 5; n++) {
         lf_sched sched;
-        assert_int_equal(lf_sched_init(&sched, n, NULL), LFM2_OK);
+        assert_int_equal(lf_sched_init(&sched, &alloc, n, NULL), LFM2_OK);
         for (int repeat = 0; repeat < 5; repeat++) {
             check_all(&sched, NULL);
         }
@@ -103,16 +113,13 @@ static void test_lent_pool(void **state)
     pthreadpool_t pool = pthreadpool_create(300);
     assert_non_null(pool);
     lf_sched sched;
-    assert_int_equal(lf_sched_init(&sched, 1, pool), LFM2_OK);
+    assert_int_equal(lf_sched_init(&sched, &alloc, 1, pool), LFM2_OK);
     assert_int_equal(sched.n_threads, 300);
     check(&sched, NULL, MOST_UNITS, 0);
     check(&sched, NULL, MOST_UNITS, 1);
     check(&sched, NULL, 300, 1);
     check(&sched, NULL, 257, 1);
-    sched.owns_pool = true; /* as if there were 300 processors: too many to stand by */
-    sched.flags = 0;
     lf_team_run(&sched, true, not_standing_by, &sched);
-    sched.owns_pool = false;
     lf_sched_free(&sched);
     pthreadpool_destroy(pool);
     assert_int_equal(mistakes, 0);
@@ -123,8 +130,12 @@ static void test_lent_pool(void **state)
 /* A pool of n threads that stand by although there may be fewer processors: some are late then. */
 static void start_eager(uint32_t n, lf_sched *sched)
 {
-    assert_int_equal(lf_sched_init(sched, n, NULL), LFM2_OK);
-    sched->flags = 0;
+    assert_int_equal(lf_sched_init(sched, &alloc, n, NULL), LFM2_OK);
+    sched->may_stand_by = n > 1;
+    if (n > 1) { /* whatever the machine does besides, all of them take part */
+        lf_pool_free(sched->pool, false);
+        assert_int_equal(lf_pool_create(&alloc, n, false, &sched->pool), LFM2_OK);
+    }
 }
 
 static void all_sizes(lf_team *team, void *ctx)
@@ -154,21 +165,41 @@ static void test_team_that_sleeps(void **state)
     lf_sched sched;
     start_eager(2, &sched);
     lf_team_run(&sched, false, not_standing_by, &sched);
-    assert_true(lf_sched_enter(&sched)); /* somebody else */
-    assert_false(lf_sched_enter(&sched));
-    lf_sched_leave(&sched);
-    lf_team_run(&sched, true, not_standing_by, &sched);
-    lf_sched_leave(&sched);
-    sched.flags = PTHREADPOOL_FLAG_YIELD_WORKERS; /* more threads than processors */
+    lf_sched_free(&sched);
+    uint32_t many = lf_os_processors() + 1;
+    assert_int_equal(lf_sched_init(&sched, &alloc, many, NULL), LFM2_OK);
     lf_team_run(&sched, true, not_standing_by, &sched);
     lf_sched_free(&sched);
     pthreadpool_t pool = pthreadpool_create(2);
     assert_non_null(pool);
-    assert_int_equal(lf_sched_init(&sched, 1, pool), LFM2_OK);
+    assert_int_equal(lf_sched_init(&sched, &alloc, 1, pool), LFM2_OK);
     lf_team_run(&sched, true, not_standing_by, &sched);
     lf_sched_free(&sched);
     pthreadpool_destroy(pool);
     assert_int_equal(mistakes, 0);
+}
+
+/* A lent pool decides by its own size whether its threads may spin, not by the number given. */
+static void test_lent_flags(void **state)
+{
+    (void)state;
+    uint32_t processors = lf_os_processors();
+    static const uint32_t asked[] = {1, 1000};
+    for (size_t i = 0; i < 2; i++) {
+        pthreadpool_t pool = pthreadpool_create(processors + 1);
+        assert_non_null(pool);
+        lf_sched sched;
+        assert_int_equal(lf_sched_init(&sched, &alloc, asked[i], pool), LFM2_OK);
+        assert_int_equal(sched.lent_flags, PTHREADPOOL_FLAG_YIELD_WORKERS);
+        lf_sched_free(&sched);
+        pthreadpool_destroy(pool);
+        pool = pthreadpool_create(processors);
+        assert_non_null(pool);
+        assert_int_equal(lf_sched_init(&sched, &alloc, asked[i], pool), LFM2_OK);
+        assert_int_equal(sched.lent_flags, 0);
+        lf_sched_free(&sched);
+        pthreadpool_destroy(pool);
+    }
 }
 
 typedef struct tally {
@@ -225,7 +256,9 @@ static void *run_teams(void *ctx)
     tally *t = ctx;
     for (int i = 0; i < 50; i++) {
         memset(t->written, 0, sizeof t->written);
+        t->mistakes += lf_sched_begin(t->sched, NULL, NULL) != LFM2_OK;
         lf_team_run(t->sched, true, many_regions, t);
+        lf_sched_end(t->sched);
     }
     return NULL;
 }
@@ -242,7 +275,6 @@ static void test_two_callers(void **state)
     run_teams(&tallies[0]);
     pthread_join(other, NULL);
     assert_int_equal(tallies[0].mistakes + tallies[1].mistakes, 0);
-    assert_int_equal(atomic_load(&sched.users), 0);
     lf_sched_free(&sched);
 }
 
@@ -299,7 +331,7 @@ int main(void)
         cmocka_unit_test(test_own_threads),  cmocka_unit_test(test_lent_pool),
         cmocka_unit_test(test_team),         cmocka_unit_test(test_team_that_sleeps),
         cmocka_unit_test(test_many_regions), cmocka_unit_test(test_two_callers),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_lent_flags),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

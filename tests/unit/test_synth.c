@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 static const lf_log silent;
-static const lf_sched alone = {.n_threads = 1};
+static lf_sched alone = {.n_threads = 1};
 
 static const char *synthesize(const char *shape, const char *type, uint64_t seed, const char *name)
 {

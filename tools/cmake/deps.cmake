@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The libraries that lfm2 stands on. XNNPACK's micro-kernels, pthreadpool and cpuinfo are taken from
-# LFM2_DEPS if they are there (Debian 12), otherwise from the system (Debian 13).
+# The libraries that lfm2 stands on. XNNPACK's micro-kernels, pthreadpool are taken from LFM2_DEPS if
+# they are there (Debian 12), otherwise from the system (Debian 13).
 #
 # lfm2_microkernels   XNNPACK's archive of micro-kernels; ends up inside our libraries
 # lfm2_external       everything that stays a shared library beside ours
@@ -11,18 +11,15 @@ set(lfm2_hints HINTS "${LFM2_DEPS}/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}" "${LFM
   "${LFM2_DEPS}/lib")
 find_library(LFM2_MICROKERNELS_LIBRARY NAMES libmicrokernels-prod.a ${lfm2_hints})
 find_library(LFM2_PTHREADPOOL_LIBRARY NAMES pthreadpool ${lfm2_hints})
-find_library(LFM2_CPUINFO_LIBRARY NAMES cpuinfo ${lfm2_hints})
 find_path(LFM2_PTHREADPOOL_INCLUDE_DIR NAMES pthreadpool.h
-  HINTS "${LFM2_DEPS}/usr/include" "${LFM2_DEPS}/include")
-find_path(LFM2_CPUINFO_INCLUDE_DIR NAMES cpuinfo.h
   HINTS "${LFM2_DEPS}/usr/include" "${LFM2_DEPS}/include")
 find_library(LFM2_UTF8PROC_LIBRARY NAMES utf8proc)
 find_path(LFM2_UTF8PROC_INCLUDE_DIR NAMES utf8proc.h)
 find_library(LFM2_XXHASH_LIBRARY NAMES xxhash)
 find_path(LFM2_XXHASH_INCLUDE_DIR NAMES xxhash.h)
 find_program(LFM2_OBJCOPY NAMES objcopy)
-set(lfm2_parts MICROKERNELS_LIBRARY PTHREADPOOL_LIBRARY CPUINFO_LIBRARY PTHREADPOOL_INCLUDE_DIR
-  CPUINFO_INCLUDE_DIR UTF8PROC_LIBRARY UTF8PROC_INCLUDE_DIR XXHASH_LIBRARY XXHASH_INCLUDE_DIR OBJCOPY)
+set(lfm2_parts MICROKERNELS_LIBRARY PTHREADPOOL_LIBRARY PTHREADPOOL_INCLUDE_DIR
+  UTF8PROC_LIBRARY UTF8PROC_INCLUDE_DIR XXHASH_LIBRARY XXHASH_INCLUDE_DIR OBJCOPY)
 if(LFM2_BUILD_PROGRAM)
   find_library(LFM2_EDITLINE_LIBRARY NAMES edit)
   find_path(LFM2_EDITLINE_INCLUDE_DIR NAMES editline/readline.h)
@@ -45,8 +42,7 @@ target_link_libraries(lfm2_microkernels INTERFACE "${LFM2_MICROKERNELS_LIBRARY}"
 
 add_library(lfm2_external INTERFACE)
 target_include_directories(lfm2_external SYSTEM INTERFACE
-  "${LFM2_PTHREADPOOL_INCLUDE_DIR}" "${LFM2_CPUINFO_INCLUDE_DIR}"
-  "${LFM2_UTF8PROC_INCLUDE_DIR}" "${LFM2_XXHASH_INCLUDE_DIR}")
+  "${LFM2_PTHREADPOOL_INCLUDE_DIR}" "${LFM2_UTF8PROC_INCLUDE_DIR}" "${LFM2_XXHASH_INCLUDE_DIR}")
 if(LFM2_SANITIZE)
   # The packaged pthreadpool synchronises with instructions that the thread sanitizer cannot see, and
   # its threads spin while they wait, which sanitized code makes long. A small stand-in takes its
@@ -58,8 +54,7 @@ if(LFM2_SANITIZE)
 else()
   target_link_libraries(lfm2_external INTERFACE "${LFM2_PTHREADPOOL_LIBRARY}")
 endif()
-target_link_libraries(lfm2_external INTERFACE "${LFM2_CPUINFO_LIBRARY}" "${LFM2_UTF8PROC_LIBRARY}"
-  "${LFM2_XXHASH_LIBRARY}" Threads::Threads)
+target_link_libraries(lfm2_external INTERFACE "${LFM2_UTF8PROC_LIBRARY}" "${LFM2_XXHASH_LIBRARY}" Threads::Threads)
 
 if(LFM2_BUILD_PROGRAM)
   add_library(lfm2_editline INTERFACE)
@@ -67,22 +62,16 @@ if(LFM2_BUILD_PROGRAM)
   target_link_libraries(lfm2_editline INTERFACE "${LFM2_EDITLINE_LIBRARY}")
 endif()
 
-# pthreadpool and cpuinfo stay shared libraries, even for liblfm2.a: Debian packages no static ones,
-# and a host that lends its thread pool must use the same pthreadpool as we do. Where they are not
-# the system's own they are installed into <libdir>/lfm2 and found there through the run path.
+# pthreadpool stays a shared library, even for liblfm2.a: Debian packages no static one, and a host
+# that lends its thread pool must use the same pthreadpool as we do. Where it is not the system's own
+# it is installed into <libdir>/lfm2 and found there through the run path.
 set(lfm2_private_libs "")
 set(lfm2_private_rpath "")
 set(lfm2_private_rpath_program "")
-foreach(library "${LFM2_PTHREADPOOL_LIBRARY}" "${LFM2_CPUINFO_LIBRARY}")
-  cmake_path(IS_PREFIX LFM2_DEPS "${library}" NORMALIZE is_private)
-  if(is_private)
-    file(REAL_PATH "${library}" real)
-    cmake_path(GET library PARENT_PATH folder)
-    cmake_path(GET library STEM LAST_ONLY stem)
-    list(APPEND lfm2_private_libs "${folder}/${stem}.so" "${folder}/${stem}.so.0")
-  endif()
-endforeach()
-if(lfm2_private_libs)
+cmake_path(IS_PREFIX LFM2_DEPS "${LFM2_PTHREADPOOL_LIBRARY}" NORMALIZE lfm2_pool_is_private)
+if(lfm2_pool_is_private)
+  cmake_path(GET LFM2_PTHREADPOOL_LIBRARY PARENT_PATH folder)
+  list(APPEND lfm2_private_libs "${folder}/libpthreadpool.so" "${folder}/libpthreadpool.so.0")
   set(lfm2_private_rpath "$ORIGIN/lfm2")
   file(RELATIVE_PATH lfm2_bin_to_lib "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
   set(lfm2_private_rpath_program "$ORIGIN/${lfm2_bin_to_lib}/lfm2")

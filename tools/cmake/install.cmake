@@ -22,7 +22,7 @@ if(TARGET lfm2_program)
 endif()
 
 # Notices of the libraries whose code is inside ours or installed beside it.
-foreach(package libxnnpack-dev libpthreadpool0 libcpuinfo0)
+foreach(package libxnnpack-dev libpthreadpool0)
   foreach(root "${LFM2_DEPS}" "")
     set(notice "${root}/usr/share/doc/${package}/copyright")
     if(EXISTS "${notice}")
@@ -41,7 +41,7 @@ set(lfm2_pc_private "")
 if(lfm2_private_libs)
   set(lfm2_pc_private "-L\${libdir}/lfm2 -Wl,-rpath,\${libdir}/lfm2 ")
 endif()
-string(APPEND lfm2_pc_private "-lpthreadpool -lcpuinfo -lutf8proc -lxxhash -lpthread")
+string(APPEND lfm2_pc_private "-lpthreadpool -lutf8proc -lxxhash -lpthread")
 foreach(name lfm2 lfm2-static)
   configure_file(tools/cmake/${name}.pc.in "${CMAKE_CURRENT_BINARY_DIR}/${name}.pc" @ONLY)
   install(FILES "${CMAKE_CURRENT_BINARY_DIR}/${name}.pc"

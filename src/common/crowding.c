@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the decision: fewer threads when processors are lost, one more after a while. A thread that
+ * shares its processor makes all others wait at the end of every region: without it they are
+ * faster. */
+#include "common/crowding.h"
+
+/* A thread beside another program on one processor loses a third of its time or more; some percent
+ * are taken from any thread now and then. */
+static const double LITTLE = 0.15, MUCH = 0.3;
+
+static const uint64_t DECIDE_NS = 20000000;
+static const uint64_t LEAST_WAIT_NS = 40000000, MOST_WAIT_NS = 2000000000;
+
+void lf_crowding_init(lf_crowding *crowding, uint32_t n_threads)
+{
+    *crowding = (lf_crowding){.n_threads = n_threads, .active = n_threads, .wait = LEAST_WAIT_NS};
+}
+
+bool lf_crowding_due(const lf_crowding *crowding, uint64_t now)
+{
+    return now >= crowding->decide_at;
+}
+
+double lf_crowding_counts(double share)
+{
+    return share > LITTLE ? share : 0;
+}
+
+void lf_crowding_decide(lf_crowding *c, double lost, uint64_t now)
+{
+    c->decide_at = now + DECIDE_NS;
+    if (lost >= MUCH) {
+        uint32_t drop = lost < 1 ? 1 : (uint32_t)(lost + 0.5);
+        if (c->raised) { /* the try failed: the next one has to wait longer */
+            c->wait = 2 * c->wait < MOST_WAIT_NS ? 2 * c->wait : MOST_WAIT_NS;
+        }
+        c->active = c->active > drop ? c->active - drop : 1;
+        c->raised = false;
+        c->retry_at = now + c->wait;
+    } else if (c->active == c->n_threads) {
+        c->raised = false;
+        c->wait = c->wait / 2 > LEAST_WAIT_NS ? c->wait / 2 : LEAST_WAIT_NS;
+    } else if (now >= c->retry_at) {
+        c->active++;
+        c->raised = true;
+    }
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the threads: starting and ending them, handing them work, and how many of them work while
+ * other programs use the processors. */
+#include "common/pool.h"
+
+#include "common/crowding.h"
+#include "common/meter.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+enum { CACHE_LINE = 64 };
+
+/* What a worker's word says. The caller of the pool writes MAIL_WORK and MAIL_END; whoever of the
+ * two takes that out writes MAIL_NONE; MAIL_ASLEEP is the worker's. */
+enum { MAIL_NONE, MAIL_ASLEEP, MAIL_WORK, MAIL_END };
+
+/* How long a worker waits in a loop for the next work before it sleeps, and the caller for the last
+ * worker; before that, for workers that have not begun. Waking takes tens of microseconds. */
+static const uint64_t WORKER_SPIN_NS = 10000000;
+static const uint64_t CALLER_SPIN_NS = 2000000;
+static const uint64_t SHORT_SPIN_NS = 20000;
+
+typedef struct worker {
+    _Alignas(CACHE_LINE) atomic_uint mail;
+    _Alignas(CACHE_LINE) lf_pool *pool;
+    uint32_t part;
+    pthread_t thread;
+    lf_meter meter;
+} worker;
+
+struct lf_pool {
+    const lf_alloc *alloc;
+    uint32_t n_threads; /* the caller included */
+    bool spins;
+    lf_pool_task task;
+    void *ctx;
+    lf_crowding crowding;
+    pthread_t caller; /* whom `meter` watches */
+    lf_meter meter;
+    _Alignas(CACHE_LINE) atomic_uint left; /* workers that have not returned; CALLER_ASLEEP */
+    worker workers[];                      /* of parts 1 and up */
+};
+
+static const unsigned CALLER_ASLEEP = 1u << 31;
+
+/* ---- Waiting ---- */
+
+/* Waits in a loop until `word` is `value`, or is not if `until` is false; false if that took too
+ * long. */
+static bool spin(const atomic_uint *word, unsigned value, bool until, uint64_t ns)
+{
+    enum { STEPS = 256 }; /* between looks at the clock */
+    uint64_t end = 0;
+    for (;;) {
+        for (int i = 0; i < STEPS; i++) {
+            if ((atomic_load_explicit(word, memory_order_acquire) == value) == until) {
+                return true;
+            }
+            lf_os_relax();
+        }
+        uint64_t now = lf_os_ns();
+        end = end == 0 ? now + ns : end;
+        if (now >= end) {
+            return false;
+        }
+    }
+}
+
+/* Takes what was sent. A worker that was woken in vain, because the caller took the work back, goes
+ * to sleep at once. */
+static unsigned wait_for_mail(worker *w, bool may_spin)
+{
+    for (;;) {
+        unsigned mail = atomic_load_explicit(&w->mail, memory_order_relaxed);
+        if (mail != MAIL_NONE) {
+            if (atomic_compare_exchange_strong_explicit(
+                    &w->mail, &mail, MAIL_NONE, memory_order_acquire, memory_order_relaxed)) {
+                return mail;
+            }
+            continue;
+        }
+        if (may_spin && spin(&w->mail, MAIL_NONE, false, WORKER_SPIN_NS)) {
+            continue;
+        }
+        may_spin = false;
+        if (atomic_compare_exchange_strong_explicit(&w->mail, &mail, MAIL_ASLEEP,
+                                                    memory_order_relaxed, memory_order_relaxed)) {
+            while (atomic_load_explicit(&w->mail, memory_order_relaxed) == MAIL_ASLEEP) {
+                lf_os_wait(&w->mail, MAIL_ASLEEP);
+            }
+        }
+    }
+}
+
+static void send(worker *w, unsigned mail)
+{
+    if (atomic_exchange_explicit(&w->mail, mail, memory_order_acq_rel) == MAIL_ASLEEP) {
+        lf_os_wake(&w->mail);
+    }
+}
+
+/* Does itself what was sent to workers that have not begun: they may wait for a processor longer
+ * than all of the work takes. */
+static void take_back(lf_pool *pool, uint32_t parts)
+{
+    for (uint32_t i = 0; i + 1 < parts; i++) {
+        worker *w = &pool->workers[i];
+        unsigned mail = MAIL_WORK;
+        if (atomic_load_explicit(&w->mail, memory_order_relaxed) == MAIL_WORK &&
+            atomic_compare_exchange_strong_explicit(&w->mail, &mail, MAIL_NONE,
+                                                    memory_order_acquire, memory_order_relaxed)) {
+            pool->task(pool->ctx, w->part);
+            atomic_fetch_sub_explicit(&pool->left, 1, memory_order_relaxed);
+        }
+    }
+}
+
+static void wait_for_workers(lf_pool *pool, uint32_t parts)
+{
+    if (spin(&pool->left, 0, true, SHORT_SPIN_NS)) {
+        return;
+    }
+    take_back(pool, parts);
+    if (pool->spins && spin(&pool->left, 0, true, CALLER_SPIN_NS)) {
+        return;
+    }
+    for (;;) {
+        unsigned left = atomic_load_explicit(&pool->left, memory_order_acquire);
+        if ((left & ~CALLER_ASLEEP) == 0) {
+            return;
+        }
+        unsigned asleep = left | CALLER_ASLEEP;
+        if (left == asleep ||
+            atomic_compare_exchange_strong_explicit(&pool->left, &left, asleep,
+                                                    memory_order_relaxed, memory_order_relaxed)) {
+            lf_os_wait(&pool->left, asleep);
+        }
+    }
+}
+
+/* ---- Work ---- */
+
+static void *work(void *argument)
+{
+    worker *w = argument;
+    lf_pool *pool = w->pool;
+    for (bool may_spin = false; wait_for_mail(w, may_spin) == MAIL_WORK;) {
+        lf_meter_step(&w->meter);
+        pool->task(pool->ctx, w->part);
+        lf_meter_step(&w->meter);
+        if (atomic_fetch_sub_explicit(&pool->left, 1, memory_order_acq_rel) ==
+            (CALLER_ASLEEP | 1)) {
+            lf_os_wake(&pool->left);
+        }
+        may_spin = pool->spins;
+    }
+    return NULL;
+}
+
+void lf_pool_run(lf_pool *pool, uint32_t parts, lf_pool_task task, void *ctx)
+{
+    if (!pthread_equal(pool->caller, pthread_self())) {
+        pool->caller = pthread_self();
+        lf_meter_reset(&pool->meter);
+    }
+    lf_meter_step(&pool->meter);
+    pool->task = task;
+    pool->ctx = ctx;
+    atomic_store_explicit(&pool->left, parts - 1, memory_order_relaxed);
+    for (uint32_t i = 0; i + 1 < parts; i++) {
+        send(&pool->workers[i], MAIL_WORK);
+    }
+    task(ctx, 0);
+    wait_for_workers(pool, parts);
+    lf_meter_step(&pool->meter);
+}
+
+uint32_t lf_pool_parts(lf_pool *pool)
+{
+    lf_crowding *c = &pool->crowding;
+    if (!pool->spins) {
+        return pool->n_threads; /* more threads than processors: some always wait */
+    }
+    uint64_t now = lf_os_ns();
+    if (lf_crowding_due(c, now)) {
+        double lost = lf_crowding_counts(lf_meter_take(&pool->meter));
+        for (uint32_t i = 0; i + 1 < pool->n_threads; i++) {
+            lost += lf_crowding_counts(lf_meter_take(&pool->workers[i].meter));
+        }
+        lf_crowding_decide(c, lost, now);
+    }
+    return c->active;
+}
+
+/* ---- Life ---- */
+
+static size_t bytes_of(uint32_t n_threads)
+{
+    return sizeof(lf_pool) + (n_threads - 1) * sizeof(worker);
+}
+
+static void end_workers(lf_pool *pool, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        send(&pool->workers[i], MAIL_END);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        pthread_join(pool->workers[i].thread, NULL);
+    }
+}
+
+/* Signals that are sent to the process belong to the host's threads. Those that a thread causes
+ * itself stay: blocked, they would end the process past the host's handlers. */
+static void block_signals(sigset_t *before)
+{
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        sigdelset(&set, own[i]);
+    }
+    pthread_sigmask(SIG_SETMASK, &set, before);
+}
+
+int32_t lf_pool_create(const lf_alloc *alloc, uint32_t n_threads, bool spins, lf_pool **out)
+{
+    void *p = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, bytes_of(n_threads), "thread pool", &p));
+    lf_pool *pool = p;
+    pool->alloc = alloc;
+    pool->n_threads = n_threads;
+    pool->spins = spins;
+    lf_crowding_init(&pool->crowding, n_threads);
+    sigset_t before;
+    block_signals(&before);
+    uint32_t started = 0;
+    while (started < n_threads - 1) {
+        worker *w = &pool->workers[started];
+        w->pool = pool;
+        w->part = started + 1;
+        if (pthread_create(&w->thread, NULL, work, w) != 0) {
+            break;
+        }
+        started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (started < n_threads - 1) {
+        end_workers(pool, started);
+        lf_free(alloc, pool, 1, bytes_of(n_threads));
+        return lf_fail(LFM2_E_THREAD, "runtime.threads",
+                       "the system refused to start thread %u of %u", started + 1, n_threads - 1);
+    }
+    *out = pool;
+    return LFM2_OK;
+}
+
+void lf_pool_free(lf_pool *pool, bool forked)
+{
+    if (pool == NULL) {
+        return;
+    }
+    if (!forked) {
+        end_workers(pool, pool->n_threads - 1);
+    }
+    lf_free(pool->alloc, pool, 1, bytes_of(pool->n_threads));
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How many threads work beside other programs: simulated machines, and the meter on this one. */
+#include "common/crowding.h"
+#include "common/meter.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static const uint64_t MS = 1000000;
+
+/* Processors lost to `hogs` busy programs where `active` threads run on `cpus` processors. */
+static double lost(uint32_t active, uint32_t hogs, uint32_t cpus)
+{
+    uint32_t crowded = active + hogs > cpus ? active + hogs - cpus : 0;
+    return crowded < active ? crowded * 0.5 : active * 0.5;
+}
+
+typedef struct machine {
+    lf_crowding c;
+    uint32_t cpus, hogs;
+    uint64_t now;
+    double active_ms; /* sum over threads since the last look */
+} machine;
+
+static void run_for(machine *m, uint64_t ms)
+{
+    m->active_ms = 0;
+    for (uint64_t end = m->now + ms * MS; m->now < end; m->now += MS) {
+        if (lf_crowding_due(&m->c, m->now)) {
+            lf_crowding_decide(&m->c, lost(m->c.active, m->hogs, m->cpus), m->now);
+        }
+        m->active_ms += m->c.active;
+        assert_in_range(m->c.active, 1, m->c.n_threads);
+    }
+}
+
+static void check_machine(uint32_t cpus, uint32_t hogs, uint32_t settled)
+{
+    machine m = {.cpus = cpus, .hogs = 0};
+    lf_crowding_init(&m.c, cpus);
+    run_for(&m, 1000);
+    assert_int_equal(m.active_ms, 1000 * cpus); /* nobody else: all of them, always */
+    m.hogs = hogs;
+    run_for(&m, 1000);
+    run_for(&m, 20000);
+    assert_true(m.active_ms >= 20000.0 * settled);
+    assert_true(m.active_ms <= 20000.0 * settled * 1.02); /* tries are rare */
+    m.hogs = 0;
+    run_for(&m, 2000 + 25 * cpus);
+    run_for(&m, 1000);
+    assert_int_equal(m.active_ms, 1000 * cpus);
+}
+
+static void test_machines(void **state)
+{
+    (void)state;
+    check_machine(2, 2, 1);
+    check_machine(2, 1, 1);
+    check_machine(4, 1, 3);
+    check_machine(16, 2, 14);
+    check_machine(16, 40, 1);
+}
+
+/* Some percent lost by each of many threads is no neighbour. */
+static void test_little(void **state)
+{
+    (void)state;
+    assert_true(lf_crowding_counts(0.1) == 0);
+    assert_true(lf_crowding_counts(0.5) == 0.5);
+    lf_crowding c;
+    lf_crowding_init(&c, 8);
+    lf_crowding_decide(&c, 0.2, MS);
+    assert_int_equal(c.active, 8);
+    assert_false(lf_crowding_due(&c, 2 * MS));
+    assert_true(lf_crowding_due(&c, 100 * MS));
+}
+
+/* A thread that sleeps loses nothing: it did not want to run. */
+static void test_meter(void **state)
+{
+    (void)state;
+    lf_meter m = {0};
+    lf_meter_step(&m);
+    for (int i = 0; i < 3; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 30 * 1000 * 1000}, NULL);
+        lf_meter_step(&m);
+        assert_int_equal(atomic_load(&m.watched), 0);
+    }
+    assert_true(lf_meter_take(&m) == 0);
+    for (uint64_t end = lf_os_ns() + 100 * MS; lf_os_ns() < end;) {
+        lf_meter_step(&m);
+    }
+    assert_true(atomic_load(&m.watched) > 0);
+    assert_true(atomic_load(&m.lost) <= atomic_load(&m.watched));
+    atomic_store(&m.watched, 100);
+    atomic_store(&m.lost, 25);
+    assert_true(lf_meter_take(&m) == 0.25);
+    assert_true(lf_meter_take(&m) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_machines),
+        cmocka_unit_test(test_little),
+        cmocka_unit_test(test_meter),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
