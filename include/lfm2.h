@@ -12,6 +12,10 @@
  *    A call that succeeds leaves both alone. On failure every output is left untouched unless its
  *    comment says otherwise.
  *  - The library never aborts, exits, prints, installs signal handlers or reads the environment.
+ *    Its threads block every signal but those that a thread raises by its own fault (SIGSEGV,
+ *    SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
+ *  - A thread that calls the library needs 64 KiB of stack for it, besides what callbacks and
+ *    signal handlers use.
  *  - Strings are UTF-8 with an explicit length in bytes; returned strings are also 0-terminated.
  *  - Option structs start with `size`, the caller's sizeof. Call the matching _init function with
  *    that size: it clears the struct and sets `size` and the defaults. Change what you need, then
@@ -26,6 +30,15 @@
  *  - A pointer to a handle may be passed between threads freely. A runtime and a model may be used
  *    by several threads at once; a session, a sampler and a decoder by one thread at a time
  *    (lfm2_session_cancel is the exception).
+ *  - Passes that use a runtime's threads take turns: one chunk of a prompt or one step of decoding
+ *    at a time, in the order of the calls. Callers sleep until it is their turn. A runtime of one
+ *    thread has nothing to share: calls from several threads run at the same time, so that two
+ *    sessions on two free cores give nearly twice the tokens of one.
+ *  - fork: the threads of a runtime exist in the parent only. In the child every handle may be
+ *    freed, what needs no threads works, and what computes returns LFM2_E_STATE with the code
+ *    "runtime.forked" at once. That holds for a lent thread pool, too. A runtime of one thread goes
+ *    on computing in the child, with the sessions that no other thread used during the fork. A
+ *    child may create runtimes of its own.
  *  - free functions accept NULL.
  *  - Callbacks run on the thread that called the library; they must not call back into the same
  *    session. A callback that returns non-zero stops the call, which returns LFM2_E_STOPPED. A call
@@ -77,7 +90,7 @@ enum {
     LFM2_E_IO = 3,          /* the operating system could not open, read, map or write a file */
     LFM2_E_FORMAT = 4,      /* a file is broken: the message names file, key or tensor, offset */
     LFM2_E_UNSUPPORTED = 5, /* a valid file or request that this library does not handle */
-    LFM2_E_THREAD = 6,      /* threads could not be started */
+    LFM2_E_THREAD = 6,      /* the system refused to start a thread */
     LFM2_E_LIMIT = 7,       /* the session's context is full, or a documented limit is exceeded */
     LFM2_E_BUFFER = 8,      /* the caller's buffer is too small; the needed size was returned */
     LFM2_E_STOPPED = 9,     /* a callback returned non-zero; not a fault */
@@ -136,26 +149,31 @@ enum {
 typedef struct lfm2_runtime_options {
     size_t size;
     int32_t n_threads;    /* threads that compute, the caller included; 0 = the physical cores that
-                             this process may use */
+                             this process may use, but no more than its cgroups' CPU quota is
+                             enough for */
     uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used, or LFM2_CPU_ALL */
     int32_t kernels;      /* LFM2_KERNELS_* */
     int32_t log_level;    /* messages above this level are not delivered */
-    /* Allocator of everything but the thread pool's and the CPU detection's own few kilobytes: both
-     * or neither. alloc returns memory of `bytes` bytes aligned to `align` (a power
-     * of two, at most 4096) or NULL. They must be callable from any thread. */
+    /* Allocator of everything but the threads' stacks and one page that notices forks: both or
+     * neither. alloc returns memory of `bytes` bytes aligned to `align` (a power of two, at most
+     * 4096) or NULL. They must be callable from any thread. */
     void *(*alloc)(void *user, size_t bytes, size_t align);
     void (*free)(void *user, void *ptr, size_t bytes, size_t align);
     void *alloc_user;
     /* Log sink; NULL = silent. May be called from the thread that calls the library only. */
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
-    /* A pthreadpool_t lent by the host (n_threads is its size); it must outlive the runtime. */
+    /* A pthreadpool_t lent by the host; its size counts, not n_threads. It must outlive the
+     * runtime. */
     void *threadpool;
 } lfm2_runtime_options;
 
 LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t size);
 
-/* Detects the CPU, selects kernels, starts n_threads - 1 threads (they sleep between calls).
+/* Detects the CPU, selects kernels, starts n_threads - 1 threads. They wait in a loop for some
+ * milliseconds after each pass before they sleep, and sleep at once if there are more of them than
+ * processors. While other programs keep processors busy, fewer of them work. What cannot be
+ * determined for lack of /proc or /sys is logged at LFM2_LOG_WARN.
  * Errors: ARGUMENT, MEMORY, THREAD. The runtime is reference-counted by its models: it may be
  * freed first, and goes away with the last of them. */
 LFM2_API int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);

@@ -72,6 +72,17 @@ LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
                                    double *bytes);
 
+/* How kernels fetch weights ahead. No result depends on it. */
+enum {
+    LFM2_PREFETCH_CPU = 0,      /* what the CPU's vendor and generation want: a runtime's default */
+    LFM2_PREFETCH_TWO_STEP = 1, /* far ahead into the second level cache, then into the first */
+    LFM2_PREFETCH_NEAR = 2,     /* into the first level cache alone: AMD with AVX2 */
+    LFM2_PREFETCH_FAR = 3       /* with few rows far ahead alone: AMD with AVX-512 */
+};
+
+/* Chooses, for measurements. To be called while nothing else uses the runtime. Errors: ARGUMENT. */
+LFM2_API int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch);
+
 /* The limits of this machine, for this runtime's instruction sets, against which speed is to be
  * seen. Weights that fit the caches can be read faster. */
 typedef struct lfm2_machine {

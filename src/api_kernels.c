@@ -35,6 +35,29 @@ int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel
     return lf_api_write(&i, sizeof i, info, "info");
 }
 
+int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch)
+{
+    if (runtime == NULL) {
+        return lf_api_null("runtime");
+    }
+    switch (prefetch) {
+    case LFM2_PREFETCH_CPU:
+        runtime->kernels.fetch = lf_cpu_detect().fetch;
+        return LFM2_OK;
+    case LFM2_PREFETCH_TWO_STEP:
+        runtime->kernels.fetch = LF_FETCH_DEFAULT;
+        return LFM2_OK;
+    case LFM2_PREFETCH_NEAR:
+        runtime->kernels.fetch = LF_FETCH_ZEN;
+        return LFM2_OK;
+    case LFM2_PREFETCH_FAR:
+        runtime->kernels.fetch = LF_FETCH_ZEN4;
+        return LFM2_OK;
+    default:
+        return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch", "unknown prefetch value %d", prefetch);
+    }
+}
+
 /* ---- Timing ---- */
 
 typedef struct bench {

@@ -9,7 +9,7 @@
 #include "lfm2_tools.h"
 
 enum { BENCH_MD, BENCH_JSON, BENCH_JSONL, BENCH_CSV };
-enum { BENCH_MAX_REPETITIONS = 1000 };
+enum { BENCH_MAX_REPETITIONS = 1000, BENCH_MAX_SESSIONS = 256 };
 
 typedef struct bench_opts {
     model_opts model; /* threads is not used: the list below is */
@@ -18,6 +18,8 @@ typedef struct bench_opts {
     uint32_t repetitions, format;
     double delay; /* seconds before a test */
     bool no_roofline, machine, kernels;
+    uint32_t prefetch;           /* LFM2_PREFETCH_* */
+    uint32_t n_sessions, n_busy; /* 0 sessions: another table */
     /* micro-kernels */
     opt_u32s m;
     uint32_t n, k, pool_mib;
@@ -118,6 +120,11 @@ void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_
 
 /* One test as JSON, JSONL or CSV; the names of the columns go before the first one. */
 void bench_print_row(const bench_test *t, const bench_speed *s, bool first);
+
+/* ---- bench_sessions.c ---- */
+
+/* The table of sessions in threads of their own. Returns the exit code. */
+int bench_sessions(const bench_opts *opts);
 
 /* ---- bench_kernels.c ---- */
 

@@ -77,6 +77,7 @@ int bench_kernels(const bench_opts *opts)
     if (code != EXIT_OK) {
         return code;
     }
+    lfm2_runtime_set_prefetch(runtime, (int32_t)opts->prefetch);
     uint32_t n_rows = 0;
     print_head(opts->format);
     for (uint32_t index = 0; code == EXIT_OK && !out_failed(); index++) {

@@ -10,6 +10,12 @@
 static const opt_choice format_choices[] = {
     {"md", BENCH_MD}, {"json", BENCH_JSON}, {"jsonl", BENCH_JSONL}, {"csv", BENCH_CSV}, {NULL, 0}};
 
+static const opt_choice prefetch_choices[] = {{"cpu", LFM2_PREFETCH_CPU},
+                                              {"two-step", LFM2_PREFETCH_TWO_STEP},
+                                              {"near", LFM2_PREFETCH_NEAR},
+                                              {"far", LFM2_PREFETCH_FAR},
+                                              {NULL, 0}};
+
 enum { MAX_TOKENS = 1 << 24, MAX_SEQS = 1024 };
 
 static const opt_spec specs[] = {
@@ -85,6 +91,29 @@ static const opt_spec specs[] = {
      .name = "no-roofline",
      .help = "do not measure the machine's limits between the tests",
      .offset = offsetof(bench_opts, no_roofline)},
+    {.kind = OPT_CHOICE,
+     .name = "prefetch",
+     .arg = "HOW",
+     .help = "how kernels prefetch weights; cpu: the policy for this CPU",
+     .default_text = "cpu",
+     .offset = offsetof(bench_opts, prefetch),
+     .choices = prefetch_choices},
+    {.kind = OPT_U32,
+     .name = "sessions",
+     .arg = "N",
+     .help = "measure nothing but N sessions, each in a thread of its own, against one: on a "
+             "runtime of one thread, where they run side by side, and on one of -t threads, where "
+             "they take turns; -n tokens each",
+     .offset = offsetof(bench_opts, n_sessions),
+     .min = 1,
+     .max = BENCH_MAX_SESSIONS},
+    {.kind = OPT_U32,
+     .name = "busy",
+     .arg = "N",
+     .help = "with --sessions: threads that keep processors busy meanwhile",
+     .default_text = "0",
+     .offset = offsetof(bench_opts, n_busy),
+     .max = BENCH_MAX_SESSIONS},
     {.kind = OPT_FLAG,
      .name = "machine",
      .help = "measure nothing but the machine: bandwidth of reading, peak of int8 products",
@@ -416,6 +445,7 @@ static int bench_threads(const bench_opts *opts, uint32_t threads, bool *first,
     *r = (bench_run){.opts = opts, .ids = ids, .low = *low, .high = *high, .first = first};
     code = model_open(&model, LFM2_LOAD_FULL, &r->opened);
     if (code == EXIT_OK) {
+        lfm2_runtime_set_prefetch(r->opened.runtime, (int32_t)opts->prefetch);
         code = open_session(r, (uint32_t)n_ids);
     }
     if (code == EXIT_OK && lfm2_model_get_info(r->opened.model, &info) != LFM2_OK) {
@@ -478,6 +508,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (largest(&opts.n_prompt) + largest(&opts.n_gen) == 0) {
         return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
+    }
+    if (opts.n_sessions > 0) {
+        return bench_sessions(&opts);
     }
     bool first = true;
     bench_loading loads[OPT_MAX_ITEMS];
