@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 bench --sessions: sessions in threads of their own on one runtime, which take turns on its
- * threads or, if it has one thread, run side by side; and with other programs beside them. */
+ * threads or, if it has one thread, run at the same time; and the same on a busy machine. */
 #include "bench.h"
 #include "interrupt.h"
 
@@ -21,7 +21,7 @@ typedef struct bench_user {
     char why[256];
 } bench_user;
 
-/* One line of the table: so many sessions on one of the runtimes. */
+/* One line of the table: n_sessions on one of the runtimes. */
 typedef struct bench_share {
     uint32_t runtime, n_sessions;
     double sum; /* of the repetitions' tokens a second */
@@ -155,7 +155,7 @@ static void print_lines(const bench_sharing *s)
     out_printf(json ? "]\n" : "");
 }
 
-/* All lines in alternation, so that what changes on the machine meanwhile meets all of them. */
+/* All lines in alternation, so that changes of the machine affect all of them. */
 static int run_lines(bench_sharing *s)
 {
     int code = EXIT_OK;
@@ -167,7 +167,7 @@ static int run_lines(bench_sharing *s)
     return code;
 }
 
-static int run_beside_busy(bench_sharing *s)
+static int run_while_busy(bench_sharing *s)
 {
     pthread_t threads[BENCH_MAX_SESSIONS];
     uint32_t started = 0;
@@ -214,7 +214,7 @@ int bench_sessions(const bench_opts *opts)
     }
     if (code == EXIT_OK) {
         interrupt_begin(NULL);
-        code = run_beside_busy(s);
+        code = run_while_busy(s);
         interrupt_end();
     }
     if (code == EXIT_OK) {

@@ -4,8 +4,8 @@
  * faster. */
 #include "common/crowding.h"
 
-/* A thread beside another program on one processor loses a third of its time or more; some percent
- * are taken from any thread now and then. */
+/* A thread that shares a processor with a busy program loses a third of its time or more; some
+ * percent are taken from any thread now and then. */
 static const double LITTLE = 0.15, MUCH = 0.3;
 
 static const uint64_t DECIDE_NS = 20000000;

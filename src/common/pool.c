@@ -12,8 +12,9 @@
 
 enum { CACHE_LINE = 64 };
 
-/* What a worker's word says. The caller of the pool writes MAIL_WORK and MAIL_END; whoever of the
- * two takes that out writes MAIL_NONE; MAIL_ASLEEP is the worker's. */
+/* What a worker's word says. The caller of the pool writes MAIL_WORK and MAIL_END, the worker
+ * MAIL_ASLEEP; MAIL_NONE is written by the one that takes the work: the worker, or the caller that
+ * takes it back. */
 enum { MAIL_NONE, MAIL_ASLEEP, MAIL_WORK, MAIL_END };
 
 /* How long a worker waits in a loop for the next work before it sleeps, and the caller for the last
@@ -68,7 +69,7 @@ static bool spin(const atomic_uint *word, unsigned value, bool until, uint64_t n
     }
 }
 
-/* Takes what was sent. A worker that was woken in vain, because the caller took the work back, goes
+/* Takes what was sent. A worker that was woken but finds that the caller took the work back goes
  * to sleep at once. */
 static unsigned wait_for_mail(worker *w, bool may_spin)
 {

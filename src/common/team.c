@@ -31,7 +31,7 @@ typedef struct lf_crew {
     _Alignas(LF_CACHE_LINE) atomic_uint regions; /* counts those opened */
     _Alignas(LF_CACHE_LINE) atomic_size_t done;  /* pieces of the newest */
     _Alignas(LF_CACHE_LINE) atomic_bool over;
-    _Alignas(LF_CACHE_LINE) fetch_hint fetch[LF_REGION_PARTS]; /* not beside what waiters watch */
+    _Alignas(LF_CACHE_LINE) fetch_hint fetch[LF_REGION_PARTS]; /* lines of their own */
 } lf_crew;
 
 struct lf_team {

@@ -200,6 +200,17 @@ sleep 3 # it takes much longer, and says nothing before the end
 interrupted eval
 out_empty
 
+# sessions in threads of their own
+exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch near
+for line in '| 1 | 1 | 1 |' '| 1 | 2 | 1 |' '| 2 | 1 | 1 |' '| 2 | 2 | 1 |'; do
+    out_has "$line"
+done
+exits 0 bench --sessions 3 -t 1 -n 4 -r 1 -o json
+out_has '"threads":1,"n_sessions":3,"n_busy":0,"n_gen":4'
+out_lacks '"threads":2'
+exits 2 bench --sessions 0
+exits 2 bench --prefetch sideways
+
 # the machine alone
 exits 0 bench --machine -t 1,2
 [ "$(grep -c '^| [12] | [1-9]' "$work/out")" -eq 2 ]

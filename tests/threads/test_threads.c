@@ -209,8 +209,8 @@ static void *write_text(void *argument)
         "[{\"role\": \"user\", \"content\": "
         "\"Several threads, one tokenizer: caf\xC3\xA9 12345 \xF0\x9F\x98\x80 end.\"}]";
     for (int i = 0; i < 10; i++) {
-        NOTE(w, lfm2_chat_tokenize(w->model, messages, sizeof messages - 1, NULL, w->ids, 256,
-                                   &w->n));
+        NOTE(w,
+             lfm2_chat_tokenize(w->model, messages, sizeof messages - 1, NULL, w->ids, 256, &w->n));
         NOTE(w, lfm2_detokenize(w->model, w->ids, w->n, 0, w->text, sizeof w->text, &w->len));
         lfm2_decoder *d = NULL;
         NOTE(w, lfm2_decoder_create(w->model, 0, &d));
@@ -257,6 +257,62 @@ static void test_beside(void **state)
     assert_memory_equal(writers[0].text, writers[1].text, writers[0].len);
     free(logits);
     free(ids);
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+}
+
+/* ---- Callbacks that use the runtime ---- */
+
+typedef struct meddler {
+    lfm2_session *other;
+    int calls;
+} meddler;
+
+static int32_t decode_another(void *argument, const lfm2_generated_token *token)
+{
+    meddler *m = argument;
+    m->calls++;
+    return lfm2_session_decode(m->other, token->id);
+}
+
+static int32_t decode_while_loading(void *argument, double done)
+{
+    (void)done;
+    meddler *m = argument;
+    m->calls++;
+    return lfm2_session_decode(m->other, 1);
+}
+
+/* A callback has no turn, so it may wait for one: with another session of the same runtime. */
+static void test_callbacks(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(2, LFM2_KERNELS_AUTO, 0);
+    lfm2_model *model = lft_load(runtime, lft_tiny("q4_0"));
+    lfm2_session *session = lft_session(model, 64, 0, LFM2_KV_F16);
+    meddler m = {.other = lft_session(model, 1000, 0, LFM2_KV_F16)};
+    lfm2_sampler *sampler = NULL;
+    LFT_OK(lfm2_sampler_create(model, NULL, &sampler));
+    lfm2_generate_options o;
+    lfm2_generate_options_init(&o, sizeof o);
+    o.max_tokens = 5;
+    o.flags = LFM2_GENERATE_IGNORE_EOS;
+    o.callback = decode_another;
+    o.callback_user = &m;
+    LFT_OK(lfm2_generate(session, sampler, (int32_t[]){1, 2, 3}, 3, &o, NULL));
+    assert_true(m.calls >= 5);
+    lfm2_model_options mo;
+    lfm2_model_options_init(&mo, sizeof mo);
+    mo.progress = decode_while_loading;
+    mo.progress_user = &m;
+    m.calls = 0;
+    lfm2_model *again = NULL;
+    LFT_OK(lfm2_model_load(runtime, lft_tiny("q4_0"), &mo, &again));
+    assert_true(m.calls > 0);
+    lfm2_sampler_free(sampler);
+    lfm2_session_free(session);
+    lfm2_session_free(m.other);
+    lfm2_model_free(again);
     lfm2_model_free(model);
     lfm2_runtime_free(runtime);
 }
@@ -334,7 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_long_passes),       cmocka_unit_test(test_short_parts),
         cmocka_unit_test(test_lent_pool),         cmocka_unit_test(test_beside),
-        cmocka_unit_test(test_cancel_generation),
+        cmocka_unit_test(test_cancel_generation), cmocka_unit_test(test_callbacks),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }

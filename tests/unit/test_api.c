@@ -417,6 +417,24 @@ static void test_kernels(void **state)
     assert_true(n >= 9 && chosen >= 6); /* scalar alone has that many */
     LFT_FAILS(lfm2_kernel_get(runtime, n, &k), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_kernel_get(NULL, 0, &k), LFM2_E_ARGUMENT);
+    static const struct {
+        int32_t prefetch;
+        lf_fetch fetch;
+    } fetches[] = {{LFM2_PREFETCH_TWO_STEP, LF_FETCH_DEFAULT},
+                   {LFM2_PREFETCH_NEAR, LF_FETCH_ZEN},
+                   {LFM2_PREFETCH_FAR, LF_FETCH_ZEN4}};
+    const lf_fetch usual = lf_cpu_detect().fetch;
+    assert_int_equal(runtime->kernels.fetch, usual);
+    for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
+        LFT_OK(lfm2_runtime_set_prefetch(runtime, fetches[i].prefetch));
+        assert_int_equal(runtime->kernels.fetch, fetches[i].fetch);
+        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, 4), LFM2_E_ARGUMENT);
+        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, -1), LFM2_E_ARGUMENT);
+        assert_int_equal(runtime->kernels.fetch, fetches[i].fetch);
+    }
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, LFM2_PREFETCH_CPU));
+    assert_int_equal(runtime->kernels.fetch, usual);
+    LFT_FAILS(lfm2_runtime_set_prefetch(NULL, LFM2_PREFETCH_CPU), LFM2_E_ARGUMENT);
     double ops = 0;
     double bytes = 0;
     LFT_OK(lfm2_kernel_bench(runtime, n - 1, 3, 40, 256, 1, 0, &ops, &bytes));

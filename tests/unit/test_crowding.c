@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many threads work beside other programs: simulated machines, and the meter on this one. */
+/* How many threads work while other programs do: simulated machines, and the meter on this one. */
 #include "common/crowding.h"
 #include "common/meter.h"
 

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Without /proc and /sys: the same instruction sets, the same answer, and on standard error nothing
+# but the program's own warnings. Needs the right to make a mount namespace.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+# bare COMMAND...: runs it where both folders are empty.
+bare() {
+    # shellcheck disable=SC2016
+    unshare -m sh -c 'mount -t tmpfs none /sys && mount -t tmpfs none /proc && exec "$@"' sh "$@"
+}
+
+if [ -n "${LFM2_SANITIZED:-}" ] || ! bare true 2>/dev/null; then
+    echo "skipped: no mount namespace can be made here, or a sanitizer needs /proc"
+    exit 77
+fi
+
+# sets COMMAND...: the instruction sets that the program reports.
+sets() {
+    "$@" "$program" run -v --temp 0 -n 5 -p Hello >"$work/out" 2>"$work/err"
+    report "run${1:+ under $1} exits with 0" $?
+    sed -n 's/.*instruction sets: *//p' "$work/err"
+}
+
+with=$(sets env)
+mv "$work/out" "$work/with"
+without=$(sets bare)
+[ -n "$with" ]
+report "instruction sets are reported" $?
+[ "$with" = "$without" ]
+report "the same instruction sets without /proc: '$without', not '$with'" $?
+cmp -s "$work/with" "$work/out"
+report "the same answer without /proc" $?
+err_has "warning: the system does not tell which processors share a core"
+err_has "warning: the system does not tell this process's control group"
+! grep -v '^lfm2: ' "$work/err"
+report "nobody else writes to standard error" $?
+
+finish
