@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { N_IDS = 40, SECONDS = 120 };
+enum { N_IDS = 40, SECONDS = 60 };
 
 static int32_t ids[N_IDS];
 
