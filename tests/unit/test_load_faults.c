@@ -373,7 +373,7 @@ static uint8_t *pack(const lf_origin *origin, uint64_t slabs, lf_packed *out, si
     lf_kernels kernels;
     lf_file opened;
     LFT_OK(lf_file_open_from(&heap, origin, &opened));
-    LFT_OK(lf_sched_init(&sched, 2, NULL));
+    LFT_OK(lf_sched_init(&sched, &heap, 2, NULL));
     lf_kernels_init(&kernels, 0, LF_PICK_SCALAR);
     lf_source model = {.alloc = heap, .files = &opened, .n_files = 1};
     uint64_t bytes = opened.size / 2;
