@@ -188,11 +188,11 @@ typedef struct lf_kv_blocks {
 typedef void lf_kv_query_fn(size_t head_dim, float *q);
 
 /* One KV block for m query rows of one KV head. q: m rows of head_dim floats, as `query` leaves
- * them, q_stride floats apart. valid[i] (0..64): row i sees the first valid[i] positions; 0 leaves
- * its state alone. Per row, in this order: s_j = sum over d ascending, fma, of q_d and the stored
- * number; m' = max(m, s); alpha = exp(m - m'); p_j = exp(s_j - m'); sum = fma(sum, alpha,
- * lane-folded sum of p); acc_d = acc_d * alpha, then fma over j ascending of p_j and the stored
- * number.
+ * them, q_stride floats apart. valid[i] (0..64): row i sees the first valid[i] positions; what the
+ * others hold, NaNs included, changes no bit; 0 leaves its state alone. Per row, in this order:
+ * s_j = sum over d ascending, fma, of q_d and the stored number; m' = max(m, s); alpha = exp(m -
+ * m'); p_j = exp(s_j - m'); sum = fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha,
+ * then fma over j ascending of p_j and the stored number.
  *
  * LF_KV_Q8: w_j = p_j * scale of V becomes codes as a query does, over the positions the row sees;
  * with exact sums of products of codes, s_j = sum * scale of q * scale of K (that order), acc_d =

@@ -31,23 +31,6 @@ static void embed_body(void *ctx, uint32_t part, size_t begin, size_t end)
     }
 }
 
-/* Entering a KV block clears it: kernels read whole blocks, also where nothing was written yet. */
-static void clear_new_blocks(const lfm2_model *model, const lf_run *run)
-{
-    const lf_hparams *h = &model->source->hparams;
-    const lf_state *state = run->state;
-    uint32_t first = (state->length + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
-    uint32_t end = (state->length + run->n + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
-    for (uint32_t l = 0; l < h->n_layer; l++) {
-        for (uint32_t head = 0; head < h->n_head_kv[l]; head++) {
-            for (uint32_t b = first; b < end; b++) {
-                memset(lf_state_block(state, state->k[l], head, b), 0, state->block_bytes);
-                memset(lf_state_block(state, state->v[l], head, b), 0, state->block_bytes);
-            }
-        }
-    }
-}
-
 /* Moves the wanted rows to the front of x and notes where their logits go; returns how many. */
 static uint32_t collect_wanted(const lf_pass *pass)
 {
@@ -140,9 +123,6 @@ static void run_network(lf_team *team, void *ctx)
     const lf_hparams *h = &model->source->hparams;
     pass->team = team;
     lf_pass_parallel(pass, pass->n, (size_t)h->n_embd + (size_t)h->head_dim * 16, embed_body, pass);
-    for (size_t i = 0; i < pass->n_runs; i++) {
-        clear_new_blocks(model, &pass->runs[i]);
-    }
     lf_attn_begin(pass);
     for (uint32_t l = 0; l < h->n_layer; l++) {
         if (cancelled(pass)) {

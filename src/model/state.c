@@ -227,7 +227,8 @@ int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *opt
     void *kv = NULL;
     void *scratch = NULL;
     int32_t status = lf_new_zero(alloc, state->conv_bytes, 1, "convolution state", &conv);
-    /* KV blocks are cleared when the first token enters them: pages not reached stay untouched. */
+    /* Not cleared: no kernel uses what it holds before a token is written, and pages that no token
+     * reaches stay untouched. */
     if (status == LFM2_OK) {
         status = lf_new(alloc, state->kv_bytes, 1, "KV cache", &kv);
     }
