@@ -3,11 +3,7 @@
  * their rows, nothing is written beyond the stated sizes. */
 #include "kernels/internal.h"
 #include "support/kernel_util.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include "support/levels.h"
 
 static int teardown(void **state)
 {
@@ -77,25 +73,19 @@ static void check_meaning(size_t k, const float *x, const uint32_t *row)
 
 static void rows_equal_scalar(void **state)
 {
-    (void)state;
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        const lf_act *act = &table.acts[LF_A_I8B32];
-        assert_int_equal(act->needs & ~masks[i], 0);
-        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
-            for (int repeat = 0; repeat < 8; repeat++) {
-                float *x = random_row(&seed, k);
-                void *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b32_scalar, k, x);
-                assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
-                check_meaning(k, x, a);
-                lft_unguard(x);
-                lft_unguard(a);
-                lft_unguard(b);
-            }
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    const lf_act *act = &table.acts[LF_A_I8B32];
+    assert_int_equal(act->needs & ~table.cpu, 0);
+    for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+        for (int repeat = 0; repeat < 8; repeat++) {
+            float *x = random_row(&seed, k);
+            void *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b32_scalar, k, x);
+            assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
+            check_meaning(k, x, a);
+            lft_unguard(x);
+            lft_unguard(a);
+            lft_unguard(b);
         }
     }
 }
@@ -141,35 +131,29 @@ static void check_fine(const float *x, const uint32_t *words, const uint32_t *by
 /* LF_A_I16B32 and LF_A_I8X2B32: equal on every ISA, and to each other. */
 static void fine_rows_equal_scalar(void **state)
 {
-    (void)state;
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        const lf_act *words = &table.acts[LF_A_I16B32], *bytes = &table.acts[LF_A_I8X2B32];
-        assert_int_equal((words->needs | bytes->needs) & ~masks[i], 0);
-        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
-            float *x = random_row(&seed, k);
-            for (size_t j = 0; j < 32 && k == 64; j++) { /* all kinds of lower int8, ties, too */
-                x[j] = (float)((int)j - 16) * 384.0f + (j % 4 == 1 ? 0.5f : 0.0f);
-            }
-            x[0] = k == 64 ? 32512.0f : x[0];
-            uint32_t *w = lft_row(words, k, x), *b = lft_row(bytes, k, x);
-            uint32_t *ws = lft_row(&lf_act_i16b32_scalar, k, x);
-            uint32_t *bs = lft_row(&lf_act_i8x2b32_scalar, k, x);
-            assert_memory_equal(w, ws, k / 32 * LF_X2_BYTES);
-            assert_memory_equal(b, bs, k / 32 * LF_X2_BYTES);
-            for (size_t j = 0; j < k / 32; j++) {
-                check_fine(x + 32 * j, w + j * LF_X2_DWORDS, b + j * LF_X2_DWORDS);
-            }
-            lft_unguard(x);
-            lft_unguard(w);
-            lft_unguard(b);
-            lft_unguard(ws);
-            lft_unguard(bs);
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    const lf_act *words = &table.acts[LF_A_I16B32], *bytes = &table.acts[LF_A_I8X2B32];
+    assert_int_equal((words->needs | bytes->needs) & ~table.cpu, 0);
+    for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+        float *x = random_row(&seed, k);
+        for (size_t j = 0; j < 32 && k == 64; j++) { /* all kinds of lower int8, ties, too */
+            x[j] = (float)((int)j - 16) * 384.0f + (j % 4 == 1 ? 0.5f : 0.0f);
         }
+        x[0] = k == 64 ? 32512.0f : x[0];
+        uint32_t *w = lft_row(words, k, x), *b = lft_row(bytes, k, x);
+        uint32_t *ws = lft_row(&lf_act_i16b32_scalar, k, x);
+        uint32_t *bs = lft_row(&lf_act_i8x2b32_scalar, k, x);
+        assert_memory_equal(w, ws, k / 32 * LF_X2_BYTES);
+        assert_memory_equal(b, bs, k / 32 * LF_X2_BYTES);
+        for (size_t j = 0; j < k / 32; j++) {
+            check_fine(x + 32 * j, w + j * LF_X2_DWORDS, b + j * LF_X2_DWORDS);
+        }
+        lft_unguard(x);
+        lft_unguard(w);
+        lft_unguard(b);
+        lft_unguard(ws);
+        lft_unguard(bs);
     }
 }
 
@@ -177,41 +161,34 @@ static void fine_rows_equal_scalar(void **state)
  * zero. */
 static void half_rows_equal_scalar(void **state)
 {
-    (void)state;
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        const lf_act *act = &table.acts[LF_A_I8B16];
-        assert_int_equal(act->needs & ~masks[i], 0);
-        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
-            float *x = random_row(&seed, k);
-            uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b16_scalar, k, x);
-            assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
-            for (size_t half = 0; half < k / 16; half++) {
-                const uint32_t *block = a + half / 2 * LF_X_DWORDS;
-                const int8_t *codes = (const int8_t *)(block + LF_X_CODES) + half % 2 * 16;
-                float alone[32] = {0};
-                memcpy(alone, x + half * 16, 16 * sizeof(float));
-                uint32_t *other = lft_row(&lf_act_i8b32_scalar, 32, alone);
-                const uint32_t *scale = block + LF_X16_SCALE_LO + half % 2 * 2;
-                int32_t sum = 0;
-                for (size_t j = 0; j < 16; j++) {
-                    sum += codes[j];
-                }
-                assert_memory_equal(codes, other + LF_X_CODES, 16);
-                assert_int_equal(scale[0], other[LF_X_SCALE]);
-                assert_int_equal(scale[1], other[LF_X_BIAS]);
-                assert_int_equal((int32_t)block[LF_X16_INIT6_LO + half % 2],
-                                 LF_MAGIC_BITS - 32 * sum);
-                lft_unguard(other);
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    const lf_act *act = &table.acts[LF_A_I8B16];
+    assert_int_equal(act->needs & ~table.cpu, 0);
+    for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+        float *x = random_row(&seed, k);
+        uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b16_scalar, k, x);
+        assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
+        for (size_t half = 0; half < k / 16; half++) {
+            const uint32_t *block = a + half / 2 * LF_X_DWORDS;
+            const int8_t *codes = (const int8_t *)(block + LF_X_CODES) + half % 2 * 16;
+            float alone[32] = {0};
+            memcpy(alone, x + half * 16, 16 * sizeof(float));
+            uint32_t *other = lft_row(&lf_act_i8b32_scalar, 32, alone);
+            const uint32_t *scale = block + LF_X16_SCALE_LO + half % 2 * 2;
+            int32_t sum = 0;
+            for (size_t j = 0; j < 16; j++) {
+                sum += codes[j];
             }
-            lft_unguard(x);
-            lft_unguard(a);
-            lft_unguard(b);
+            assert_memory_equal(codes, other + LF_X_CODES, 16);
+            assert_int_equal(scale[0], other[LF_X_SCALE]);
+            assert_int_equal(scale[1], other[LF_X_BIAS]);
+            assert_int_equal((int32_t)block[LF_X16_INIT6_LO + half % 2], LF_MAGIC_BITS - 32 * sum);
+            lft_unguard(other);
         }
+        lft_unguard(x);
+        lft_unguard(a);
+        lft_unguard(b);
     }
 }
 
@@ -219,87 +196,74 @@ static void half_rows_equal_scalar(void **state)
  * both rounded), and exactly 0 for 0. */
 static void qd8_rows_mean_values(void **state)
 {
-    (void)state;
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        const lf_act *act = &table.acts[LF_A_QD8];
-        assert_int_equal(act->needs & ~masks[i], 0);
-        for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
-            float *x = lft_guard(k * sizeof(float), sizeof(float));
-            lft_activations(&seed, k, (lft_mood)lft_below(&seed, 2), x);
-            x[lft_below(&seed, (uint32_t)k)] = 0.0f;
-            uint8_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_qd8_scalar, k, x);
-            assert_memory_equal(a, b, act->row_bytes(k));
-            int32_t zero_point = (int32_t)lf_load_u32(a);
-            float scale = lf_load_f32(a + 4);
-            for (size_t j = 0; j < k; j++) {
-                double value = (double)scale * (((int8_t *)a)[128 + j] - zero_point);
-                assert_true(fabs(value - (double)x[j]) <= (x[j] == 0.0f ? 0 : (double)scale));
-            }
-            lft_unguard(a);
-            lft_unguard(b);
-            x[k / 2] = NAN;
-            a = lft_row(act, k, x);
-            assert_true(isnan(lf_load_f32(a + 4)));
-            memset(x, 0, k * sizeof(float));
-            act->quantize(k, x, a);
-            assert_true(lf_load_f32(a + 4) == 1.0f);
-            lft_unguard(a);
-            lft_unguard(x);
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    const lf_act *act = &table.acts[LF_A_QD8];
+    assert_int_equal(act->needs & ~table.cpu, 0);
+    for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
+        float *x = lft_guard(k * sizeof(float), sizeof(float));
+        lft_activations(&seed, k, (lft_mood)lft_below(&seed, 2), x);
+        x[lft_below(&seed, (uint32_t)k)] = 0.0f;
+        uint8_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_qd8_scalar, k, x);
+        assert_memory_equal(a, b, act->row_bytes(k));
+        int32_t zero_point = (int32_t)lf_load_u32(a);
+        float scale = lf_load_f32(a + 4);
+        for (size_t j = 0; j < k; j++) {
+            double value = (double)scale * (((int8_t *)a)[128 + j] - zero_point);
+            assert_true(fabs(value - (double)x[j]) <= (x[j] == 0.0f ? 0 : (double)scale));
         }
+        lft_unguard(a);
+        lft_unguard(b);
+        x[k / 2] = NAN;
+        a = lft_row(act, k, x);
+        assert_true(isnan(lf_load_f32(a + 4)));
+        memset(x, 0, k * sizeof(float));
+        act->quantize(k, x, a);
+        assert_true(lf_load_f32(a + 4) == 1.0f);
+        lft_unguard(a);
+        lft_unguard(x);
     }
 }
 
 /* Every format of every table: for one row the tile is the row, as far as kernels read it. */
 static void tiles_hold_rows(void **state)
 {
-    (void)state;
     enum { M = LF_MAX_MR };
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        for (size_t k = 32; k <= 1792; k = k < 96 ? k + 32 : k * 14 / 3 / 32 * 32) {
-            void *rows[M];
-            for (int format = 0; format < LF_A_COUNT; format++) {
-                const lf_act *act = &table.acts[format];
-                if (act->quantize == NULL) {
-                    continue;
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    for (size_t k = 32; k <= 1792; k = k < 96 ? k + 32 : k * 14 / 3 / 32 * 32) {
+        void *rows[M];
+        for (int format = 0; format < LF_A_COUNT; format++) {
+            const lf_act *act = &table.acts[format];
+            if (act->quantize == NULL) {
+                continue;
+            }
+            for (size_t r = 0; r < M; r++) {
+                float *x = random_row(&seed, k);
+                rows[r] = lft_row(act, k, x);
+                lft_unguard(x);
+            }
+            void *one = lft_tile(act, 1, k, rows);
+            assert_true(act->tile_bytes(1, k) <= act->row_bytes(k));
+            assert_memory_equal(one, rows[0], k);
+            lft_unguard(one);
+            for (size_t m = 1; m <= M; m++) {
+                uint32_t *tile = lft_tile(act, m, k, rows);
+                for (size_t r = 0; act->stacked && r < m; r++) {
+                    assert_memory_equal((uint8_t *)tile + r * act->row_bytes(k), rows[r],
+                                        k * sizeof(float));
                 }
-                for (size_t r = 0; r < M; r++) {
-                    float *x = random_row(&seed, k);
-                    rows[r] = lft_row(act, k, x);
-                    lft_unguard(x);
-                }
-                void *one = lft_tile(act, 1, k, rows);
-                assert_true(act->tile_bytes(1, k) <= act->row_bytes(k));
-                assert_memory_equal(one, rows[0], k);
-                lft_unguard(one);
-                for (size_t m = 1; m <= M; m++) {
-                    uint32_t *tile = lft_tile(act, m, k, rows);
-                    for (size_t r = 0; act->stacked && r < m; r++) {
-                        assert_memory_equal((uint8_t *)tile + r * act->row_bytes(k), rows[r],
-                                            k * sizeof(float));
+                size_t dwords = act->block_bytes / 4;
+                for (size_t d = 0; d < k / 32 * dwords; d++) {
+                    for (size_t r = 0; r < m; r++) {
+                        size_t b = d / dwords, j = d % dwords;
+                        assert_int_equal(tile[(b * m + r) * dwords + j], ((uint32_t *)rows[r])[d]);
                     }
-                    size_t dwords = act->block_bytes / 4;
-                    for (size_t d = 0; d < k / 32 * dwords; d++) {
-                        for (size_t r = 0; r < m; r++) {
-                            size_t b = d / dwords, j = d % dwords;
-                            assert_int_equal(tile[(b * m + r) * dwords + j],
-                                             ((uint32_t *)rows[r])[d]);
-                        }
-                    }
-                    lft_unguard(tile);
                 }
-                for (size_t r = 0; r < M; r++) {
-                    lft_unguard(rows[r]);
-                }
+                lft_unguard(tile);
+            }
+            for (size_t r = 0; r < M; r++) {
+                lft_unguard(rows[r]);
             }
         }
     }
@@ -308,68 +272,64 @@ static void tiles_hold_rows(void **state)
 /* What lf_act says of block_bytes: rows and tiles can be made block by block. */
 static void blocks_make_tiles(void **state)
 {
-    (void)state;
     enum { M = LF_MAX_MR, K = 96 };
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        for (int format = 0; format < LF_A_COUNT; format++) {
-            const lf_act *act = &table.acts[format];
-            bool blockwise = format != LF_A_F32 && format != LF_A_QD8;
-            assert_int_equal(act->block_bytes != 0, blockwise);
-            assert_true(act->block_bytes <= LF_MAX_BLOCK_BYTES);
-            assert_int_equal(act->stacked, format == LF_A_F32);
-            if (!blockwise) {
-                continue;
-            }
-            float *x[M];
-            void *rows[M];
-            for (size_t r = 0; r < M; r++) {
-                x[r] = random_row(&seed, K);
-                rows[r] = lft_row(act, K, x[r]);
-            }
-            for (size_t m = 1; m <= M; m++) {
-                uint8_t *tile = lft_tile(act, m, K, rows);
-                assert_true(act->tile_bytes(m, K) <= m * act->row_bytes(K));
-                for (size_t b = 0; b < K / 32; b++) {
-                    const size_t bytes = m * act->block_bytes;
-                    float side[M * 32];
-                    uint8_t blocks[(M + 1) * LF_MAX_BLOCK_BYTES];
-                    uint8_t part[(M + 1) * LF_MAX_BLOCK_BYTES];
-                    const void *each[M];
-                    memset(blocks, 0xA5, sizeof blocks);
-                    memset(part, 0xA5, sizeof part);
-                    for (size_t r = 0; r < m; r++) {
-                        memcpy(side + r * 32, x[r] + b * 32, 32 * sizeof(float));
-                        each[r] = blocks + r * act->block_bytes;
-                    }
-                    act->quantize(m * 32, side, blocks);
-                    act->tile(m, 32, each, part);
-                    assert_memory_equal(part, tile + b * bytes, bytes);
-                    for (size_t end = bytes; end < sizeof part; end++) { /* another thread's */
-                        assert_int_equal(blocks[end], 0xA5);
-                        assert_int_equal(part[end], 0xA5);
-                    }
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    for (int format = 0; format < LF_A_COUNT; format++) {
+        const lf_act *act = &table.acts[format];
+        bool blockwise = format != LF_A_F32 && format != LF_A_QD8;
+        assert_int_equal(act->block_bytes != 0, blockwise);
+        assert_true(act->block_bytes <= LF_MAX_BLOCK_BYTES);
+        assert_int_equal(act->stacked, format == LF_A_F32);
+        if (!blockwise) {
+            continue;
+        }
+        float *x[M];
+        void *rows[M];
+        for (size_t r = 0; r < M; r++) {
+            x[r] = random_row(&seed, K);
+            rows[r] = lft_row(act, K, x[r]);
+        }
+        for (size_t m = 1; m <= M; m++) {
+            uint8_t *tile = lft_tile(act, m, K, rows);
+            assert_true(act->tile_bytes(m, K) <= m * act->row_bytes(K));
+            for (size_t b = 0; b < K / 32; b++) {
+                const size_t bytes = m * act->block_bytes;
+                float side[M * 32];
+                uint8_t blocks[(M + 1) * LF_MAX_BLOCK_BYTES];
+                uint8_t part[(M + 1) * LF_MAX_BLOCK_BYTES];
+                const void *each[M];
+                memset(blocks, 0xA5, sizeof blocks);
+                memset(part, 0xA5, sizeof part);
+                for (size_t r = 0; r < m; r++) {
+                    memcpy(side + r * 32, x[r] + b * 32, 32 * sizeof(float));
+                    each[r] = blocks + r * act->block_bytes;
                 }
-                lft_unguard(tile);
+                act->quantize(m * 32, side, blocks);
+                act->tile(m, 32, each, part);
+                assert_memory_equal(part, tile + b * bytes, bytes);
+                for (size_t end = bytes; end < sizeof part; end++) { /* another thread's */
+                    assert_int_equal(blocks[end], 0xA5);
+                    assert_int_equal(part[end], 0xA5);
+                }
             }
-            for (size_t r = 0; r < M; r++) {
-                lft_unguard(x[r]);
-                lft_unguard(rows[r]);
-            }
+            lft_unguard(tile);
+        }
+        for (size_t r = 0; r < M; r++) {
+            lft_unguard(x[r]);
+            lft_unguard(rows[r]);
         }
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_equal_scalar),      cmocka_unit_test(fine_rows_equal_scalar),
-        cmocka_unit_test(half_rows_equal_scalar), cmocka_unit_test(qd8_rows_mean_values),
-        cmocka_unit_test(tiles_hold_rows),        cmocka_unit_test(blocks_make_tiles),
-    };
-    return cmocka_run_group_tests(tests, NULL, teardown);
+    static lft_tests tests;
+    lft_add_levels(&tests, "rows equal scalar", rows_equal_scalar);
+    lft_add_levels(&tests, "fine rows equal scalar", fine_rows_equal_scalar);
+    lft_add_levels(&tests, "half rows equal scalar", half_rows_equal_scalar);
+    lft_add_levels(&tests, "qd8 rows mean values", qd8_rows_mean_values);
+    lft_add_levels(&tests, "tiles hold rows", tiles_hold_rows);
+    lft_add_levels(&tests, "blocks make tiles", blocks_make_tiles);
+    return cmocka_run_group_tests(tests.list, NULL, teardown);
 }

@@ -6,12 +6,9 @@
  */
 #include "kernels/internal.h"
 #include "support/kernel_util.h"
+#include "support/levels.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 static lf_ops truth;
 
@@ -214,26 +211,20 @@ static void check_attn(const lf_ops *ops, uint64_t *seed, lf_kv_type type, bool 
 
 static void attention(void **state)
 {
-    (void)state;
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        for (size_t h = 0; h < N_HEAD_DIMS; h++) {
-            for (size_t i_m = 0; i_m < N_ROWS; i_m++) {
-                size_t m = row_counts[i_m];
-                bool tiles = m <= 7; /* one or two of them, which is where cases differ */
-                if (!tiles && (head_dims[h] == MAX_HEAD ||
-                               (m > 13 && head_dims[h] != 24 && head_dims[h] != 80))) {
-                    continue;
-                }
-                for (int type = 0; type < LF_KV_COUNT; type++) {
-                    check_attn(&table.ops, &seed, (lf_kv_type)type, false, m, head_dims[h]);
-                    if (tiles) {
-                        check_attn(&table.ops, &seed, (lf_kv_type)type, true, m, head_dims[h]);
-                    }
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    for (size_t h = 0; h < N_HEAD_DIMS; h++) {
+        for (size_t i_m = 0; i_m < N_ROWS; i_m++) {
+            size_t m = row_counts[i_m];
+            bool tiles = m <= 7; /* one or two of them, which is where cases differ */
+            if (!tiles && (head_dims[h] == MAX_HEAD ||
+                           (m > 13 && head_dims[h] != 24 && head_dims[h] != 80))) {
+                continue;
+            }
+            for (int type = 0; type < LF_KV_COUNT; type++) {
+                check_attn(&table.ops, &seed, (lf_kv_type)type, false, m, head_dims[h]);
+                if (tiles) {
+                    check_attn(&table.ops, &seed, (lf_kv_type)type, true, m, head_dims[h]);
                 }
             }
         }
@@ -243,38 +234,32 @@ static void attention(void **state)
 /* The largest sums there are: all codes at their ends. */
 static void int8_sums_fit(void **state)
 {
-    (void)state;
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
     size_t n = MAX_HEAD;
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        const lf_kv *kv = &table.ops.kv[LF_KV_Q8];
-        float *q = lft_floats(n), *x = lft_floats(n), *acc = lft_floats(n);
-        void *block = lft_guard(lf_kv_block_bytes(LF_KV_Q8, n), sizeof(float));
-        void *values = lft_guard(lf_kv_block_bytes(LF_KV_Q8, n), sizeof(float));
-        for (size_t d = 0; d < n; d++) {
-            q[d] = 0.5f;
-            x[d] = -2.0f;
-        }
-        kv->query(n, q);
-        for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
-            kv->store(n, j, x, x, block, values);
-        }
-        memset(acc, 0, n * sizeof(float));
-        float max = -INFINITY, sum = 0.0f;
-        const uint32_t valid = LF_ATTN_BLOCK;
-        kv->attn(1, n, q, n, &valid, &(lf_kv_blocks){block, values, block, values},
-                 &(lf_attn_state){&max, &sum, acc, n});
-        assert_true(fabsf(max + (float)n) < 1e-3f * (float)n);
-        assert_true(fabsf(acc[n - 1] / sum + 2.0f) < 1e-3f);
-        lft_unguard(q);
-        lft_unguard(x);
-        lft_unguard(acc);
-        lft_unguard(block);
-        lft_unguard(values);
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    const lf_kv *kv = &table.ops.kv[LF_KV_Q8];
+    float *q = lft_floats(n), *x = lft_floats(n), *acc = lft_floats(n);
+    void *block = lft_guard(lf_kv_block_bytes(LF_KV_Q8, n), sizeof(float));
+    void *values = lft_guard(lf_kv_block_bytes(LF_KV_Q8, n), sizeof(float));
+    for (size_t d = 0; d < n; d++) {
+        q[d] = 0.5f;
+        x[d] = -2.0f;
     }
+    kv->query(n, q);
+    for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
+        kv->store(n, j, x, x, block, values);
+    }
+    memset(acc, 0, n * sizeof(float));
+    float max = -INFINITY, sum = 0.0f;
+    const uint32_t valid = LF_ATTN_BLOCK;
+    kv->attn(1, n, q, n, &valid, &(lf_kv_blocks){block, values, block, values},
+             &(lf_attn_state){&max, &sum, acc, n});
+    assert_true(fabsf(max + (float)n) < 1e-3f * (float)n);
+    assert_true(fabsf(acc[n - 1] / sum + 2.0f) < 1e-3f);
+    lft_unguard(q);
+    lft_unguard(x);
+    lft_unguard(acc);
+    lft_unguard(block);
+    lft_unguard(values);
 }
 
 /* ---- Storing a position -------------------------------------------------------------------------
@@ -321,19 +306,13 @@ static void check_query(const lf_ops *ops, uint64_t *seed, size_t head_dim)
 
 static void storing(void **state)
 {
-    (void)state;
     uint64_t seed = lft_seed();
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        lf_kernels table;
-        lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
-        for (size_t h = 0; h < N_HEAD_DIMS; h++) {
-            for (int type = 0; type < LF_KV_COUNT; type++) {
-                check_store(&table.ops, &seed, (lf_kv_type)type, head_dims[h]);
-            }
-            check_query(&table.ops, &seed, head_dims[h]);
+    lf_kernels table = lft_table(state, LF_PICK_AUTO);
+    for (size_t h = 0; h < N_HEAD_DIMS; h++) {
+        for (int type = 0; type < LF_KV_COUNT; type++) {
+            check_store(&table.ops, &seed, (lf_kv_type)type, head_dims[h]);
         }
+        check_query(&table.ops, &seed, head_dims[h]);
     }
 }
 
@@ -486,10 +465,11 @@ static void attention_is_right(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(storing_is_right), cmocka_unit_test(attention_is_right),
-        cmocka_unit_test(storing),          cmocka_unit_test(attention),
-        cmocka_unit_test(int8_sums_fit),
-    };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    static lft_tests tests;
+    lft_add(&tests, "storing is right", NULL, storing_is_right, NULL);
+    lft_add(&tests, "attention is right", NULL, attention_is_right, NULL);
+    lft_add_levels(&tests, "storing", storing);
+    lft_add_levels(&tests, "attention", attention);
+    lft_add_levels(&tests, "int8 sums fit", int8_sums_fit);
+    return cmocka_run_group_tests(tests.list, setup, teardown);
 }

@@ -7,12 +7,9 @@
  */
 #include "kernels/internal.h"
 #include "support/kernel_util.h"
+#include "support/levels.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 enum { MAX_M = 16 };
 
@@ -165,47 +162,43 @@ static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, 
     stop(&p);
 }
 
-static bool runs_here(const lf_gemm *gemm)
+/* The row of the table that a test is for; skips the test if this CPU cannot run it. */
+static const lf_gemm *gemm_of(void **state)
 {
-    return (gemm->needs & ~full_table.cpu) == 0;
+    const lf_gemm *gemm = *state;
+    if ((gemm->needs & ~full_table.cpu) != 0) {
+        skip();
+    }
+    return gemm;
 }
 
-static void exact_rows_equal_scalar(void **state)
+static void exact_row_equals_scalar(void **state)
 {
-    (void)state;
+    const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
     static const size_t shapes[][2] = {{1, 32},   {7, 64},    {16, 96},   {17, 256}, {40, 32},
                                        {100, 96}, {17, 1792}, {33, 2048}, {64, 160}, {21, 512}};
-    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
-        const lf_gemm *gemm = lf_gemm_at(index);
-        if (!gemm->exact || !runs_here(gemm)) {
-            continue;
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        for (int mood = 0; mood < LFT_N_MOODS && shapes[s][1] % gemm->k_multiple == 0; mood++) {
+            check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_mood)mood);
         }
-        for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
-            for (int mood = 0; mood < LFT_N_MOODS && shapes[s][1] % gemm->k_multiple == 0; mood++) {
-                check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_mood)mood);
-            }
-        }
-        for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) { /* every remainder of the last panel */
-            check_exact(&seed, gemm, n, gemm->k_multiple == 256 ? 256 : 32, LFT_RANDOM);
-        }
-        for (size_t k = 1; k < 70 && gemm->k_multiple == 1; k += 7) {
-            check_exact(&seed, gemm, 19, k, LFT_RANDOM);
-        }
+    }
+    for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) { /* every remainder of the last panel */
+        check_exact(&seed, gemm, n, gemm->k_multiple == 256 ? 256 : 32, LFT_RANDOM);
+    }
+    for (size_t k = 1; k < 70 && gemm->k_multiple == 1; k += 7) {
+        check_exact(&seed, gemm, 19, k, LFT_RANDOM);
     }
 }
 
 static void widened_panels_give_the_same(void **state)
 {
-    (void)state;
+    const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
-    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
-        const lf_gemm *gemm = lf_gemm_at(index);
-        for (int mood = 0; mood < LFT_N_MOODS && gemm->widen != NULL && runs_here(gemm); mood++) {
-            check_wide(&seed, gemm, 1, 256, (lft_mood)mood);
-            check_wide(&seed, gemm, 16, 768, (lft_mood)mood);
-            check_wide(&seed, gemm, 37, 2048, (lft_mood)mood);
-        }
+    for (int mood = 0; mood < LFT_N_MOODS; mood++) {
+        check_wide(&seed, gemm, 1, 256, (lft_mood)mood);
+        check_wide(&seed, gemm, 16, 768, (lft_mood)mood);
+        check_wide(&seed, gemm, 37, 2048, (lft_mood)mood);
     }
 }
 
@@ -386,20 +379,17 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     stop(&p);
 }
 
-static void inexact_rows_within_bound(void **state)
+static void inexact_row_within_bound(void **state)
 {
-    (void)state;
+    const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
-    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
-        const lf_gemm *gemm = lf_gemm_at(index);
-        for (int mood = 0; mood < LFT_N_MOODS && !gemm->exact && runs_here(gemm); mood++) {
-            for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) {
-                check_inexact(&seed, gemm, n, 32, (lft_mood)mood);
-            }
-            check_inexact(&seed, gemm, 7, 64, (lft_mood)mood);
-            check_inexact(&seed, gemm, 37, 288, (lft_mood)mood);
-            check_inexact(&seed, gemm, 17, 2048, (lft_mood)mood);
+    for (int mood = 0; mood < LFT_N_MOODS; mood++) {
+        for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) {
+            check_inexact(&seed, gemm, n, 32, (lft_mood)mood);
         }
+        check_inexact(&seed, gemm, 7, 64, (lft_mood)mood);
+        check_inexact(&seed, gemm, 37, 288, (lft_mood)mood);
+        check_inexact(&seed, gemm, 17, 2048, (lft_mood)mood);
     }
 }
 
@@ -408,7 +398,6 @@ static void inexact_rows_within_bound(void **state)
 
 static void picks_what_runs(void **state)
 {
-    (void)state;
     static const struct {
         lf_wformat weights;
         uint32_t multiple;
@@ -417,27 +406,22 @@ static void picks_what_runs(void **state)
                    {LF_W_Q4, 32, false},  {LF_W_Q8, 32, false},   {LF_W_I8G, 32, false},
                    {LF_W_I8G, 32, true},  {LF_W_Q4K, 256, false}, {LF_W_Q5K, 256, false},
                    {LF_W_Q6K, 256, false}};
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks; i++) {
-        for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
-            lf_kernels table;
-            lf_kernels_init(&table, masks[i], (lf_pick)pick);
-            for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
-                size_t step = formats[f].multiple > 32 ? formats[f].multiple : 32;
-                for (size_t k = step; k <= 3 * step; k += step) {
-                    const lf_gemm *g = lf_gemm_pick(&table, formats[f].weights, formats[f].mins, k);
-                    assert_int_equal(g->weights, formats[f].weights);
-                    assert_int_equal(g->needs & ~masks[i], 0);
-                    assert_int_equal(k % g->k_multiple, 0);
-                    assert_true(g->mins == formats[f].mins);
-                    assert_in_range(g->mr, 1, LF_MAX_MR);
-                    assert_in_range(g->nr, 1, LF_MAX_NR);
-                    assert_int_equal(table.acts[g->acts].needs & ~masks[i], 0);
-                    assert_non_null(table.acts[g->acts].quantize);
-                    assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);
-                    assert_true(pick != LF_PICK_OWN || g->by != LF_BY_XNNPACK);
-                }
+    for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
+        lf_kernels table = lft_table(state, (lf_pick)pick);
+        for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+            size_t step = formats[f].multiple > 32 ? formats[f].multiple : 32;
+            for (size_t k = step; k <= 3 * step; k += step) {
+                const lf_gemm *g = lf_gemm_pick(&table, formats[f].weights, formats[f].mins, k);
+                assert_int_equal(g->weights, formats[f].weights);
+                assert_int_equal(g->needs & ~table.cpu, 0);
+                assert_int_equal(k % g->k_multiple, 0);
+                assert_true(g->mins == formats[f].mins);
+                assert_in_range(g->mr, 1, LF_MAX_MR);
+                assert_in_range(g->nr, 1, LF_MAX_NR);
+                assert_int_equal(table.acts[g->acts].needs & ~table.cpu, 0);
+                assert_non_null(table.acts[g->acts].quantize);
+                assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);
+                assert_true(pick != LF_PICK_OWN || g->by != LF_BY_XNNPACK);
             }
         }
     }
@@ -465,13 +449,20 @@ static void masks_close_under_need(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalar_is_right),
-        cmocka_unit_test(exact_rows_equal_scalar),
-        cmocka_unit_test(inexact_rows_within_bound),
-        cmocka_unit_test(picks_what_runs),
-        cmocka_unit_test(masks_close_under_need),
-        cmocka_unit_test(widened_panels_give_the_same),
-    };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    static lft_tests tests;
+    lft_add(&tests, "scalar is right", NULL, scalar_is_right, NULL);
+    for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
+        const lf_gemm *gemm = lf_gemm_at(index);
+        if (gemm->exact) {
+            lft_add(&tests, "equals scalar", gemm->name, exact_row_equals_scalar, gemm);
+        } else {
+            lft_add(&tests, "within bound", gemm->name, inexact_row_within_bound, gemm);
+        }
+        if (gemm->widen != NULL) {
+            lft_add(&tests, "widened", gemm->name, widened_panels_give_the_same, gemm);
+        }
+    }
+    lft_add_levels(&tests, "picks what runs", picks_what_runs);
+    lft_add(&tests, "masks close under need", NULL, masks_close_under_need, NULL);
+    return cmocka_run_group_tests(tests.list, setup, teardown);
 }

@@ -7,12 +7,9 @@
  */
 #include "kernels/internal.h"
 #include "support/kernel_util.h"
+#include "support/levels.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 static lf_ops truth;
 
@@ -34,23 +31,18 @@ static int teardown(void **state)
 
 typedef void (*check_fn)(const lf_ops *ops, uint64_t *seed, size_t n);
 
-/* Runs a check with every table and lengths of every kind. */
-static void with_all(check_fn check)
+/* Runs a check with the tables of a level and lengths of every kind. */
+static void with_all(void **state, check_fn check)
 {
     static const size_t more[] = {100, 127, 128, 129, 255, 1000, 1792, 2048, 2051};
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
     uint64_t seed = lft_seed();
-    for (size_t i = 0; i < n_masks; i++) {
-        for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
-            lf_kernels table;
-            lf_kernels_init(&table, masks[i], (lf_pick)pick);
-            for (size_t n = 1; n <= 70; n++) {
-                check(&table.ops, &seed, n);
-            }
-            for (size_t n = 0; n < sizeof more / sizeof more[0]; n++) {
-                check(&table.ops, &seed, more[n]);
-            }
+    for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
+        lf_kernels table = lft_table(state, (lf_pick)pick);
+        for (size_t n = 1; n <= 70; n++) {
+            check(&table.ops, &seed, n);
+        }
+        for (size_t n = 0; n < sizeof more / sizeof more[0]; n++) {
+            check(&table.ops, &seed, more[n]);
         }
     }
 }
@@ -122,8 +114,7 @@ static void check_elementwise(const lf_ops *ops, uint64_t *seed, size_t n)
 
 static void elementwise(void **state)
 {
-    (void)state;
-    with_all(check_elementwise);
+    with_all(state, check_elementwise);
 }
 
 static void check_reductions(const lf_ops *ops, uint64_t *seed, size_t n)
@@ -149,8 +140,7 @@ static void check_reductions(const lf_ops *ops, uint64_t *seed, size_t n)
 
 static void reductions(void **state)
 {
-    (void)state;
-    with_all(check_reductions);
+    with_all(state, check_reductions);
 }
 
 static void check_conversions(const lf_ops *ops, uint64_t *seed, size_t n)
@@ -175,8 +165,7 @@ static void check_conversions(const lf_ops *ops, uint64_t *seed, size_t n)
 
 static void conversions(void **state)
 {
-    (void)state;
-    with_all(check_conversions);
+    with_all(state, check_conversions);
 }
 
 static void check_conv(const lf_ops *ops, uint64_t *seed, size_t n)
@@ -207,8 +196,7 @@ static void check_conv(const lf_ops *ops, uint64_t *seed, size_t n)
 
 static void convolution(void **state)
 {
-    (void)state;
-    with_all(check_conv);
+    with_all(state, check_conv);
 }
 
 static void check_rope(const lf_ops *ops, uint64_t *seed, size_t half)
@@ -226,8 +214,7 @@ static void check_rope(const lf_ops *ops, uint64_t *seed, size_t half)
 
 static void rope(void **state)
 {
-    (void)state;
-    with_all(check_rope);
+    with_all(state, check_rope);
 }
 
 /* ---- Scalar against double precision -----------------------------------------------------------
@@ -346,11 +333,14 @@ static void halves_are_right(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exp_is_right),     cmocka_unit_test(simple_ops_are_right),
-        cmocka_unit_test(halves_are_right), cmocka_unit_test(elementwise),
-        cmocka_unit_test(reductions),       cmocka_unit_test(conversions),
-        cmocka_unit_test(convolution),      cmocka_unit_test(rope),
-    };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    static lft_tests tests;
+    lft_add(&tests, "exp is right", NULL, exp_is_right, NULL);
+    lft_add(&tests, "simple ops are right", NULL, simple_ops_are_right, NULL);
+    lft_add(&tests, "halves are right", NULL, halves_are_right, NULL);
+    lft_add_levels(&tests, "elementwise", elementwise);
+    lft_add_levels(&tests, "reductions", reductions);
+    lft_add_levels(&tests, "conversions", conversions);
+    lft_add_levels(&tests, "convolution", convolution);
+    lft_add_levels(&tests, "rope", rope);
+    return cmocka_run_group_tests(tests.list, setup, teardown);
 }

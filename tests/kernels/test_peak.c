@@ -3,12 +3,9 @@
  * word and touches nothing else, the products are counted. Each table of this machine. */
 #include "kernels/internal.h"
 #include "support/kernel_util.h"
+#include "support/levels.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 static int teardown(void **state)
 {
@@ -45,23 +42,18 @@ static void check_dot(const lf_peak *peak)
 
 static void test_peaks(void **state)
 {
-    (void)state;
-    uint32_t masks[8];
-    size_t n_masks = lft_masks(masks);
     uint64_t seed = lft_seed();
-    for (size_t i = 0; i < n_masks; i++) {
-        for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
-            lf_kernels table;
-            lf_kernels_init(&table, masks[i], (lf_pick)pick);
-            print_message("%s, %s\n", table.peak.read_isa, table.peak.dot_isa);
-            check_read(&table.peak, &seed);
-            check_dot(&table.peak);
-        }
+    for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
+        lf_kernels table = lft_table(state, (lf_pick)pick);
+        print_message("%s, %s\n", table.peak.read_isa, table.peak.dot_isa);
+        check_read(&table.peak, &seed);
+        check_dot(&table.peak);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(test_peaks, teardown)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static lft_tests tests;
+    lft_add_levels(&tests, "peaks", test_peaks);
+    return cmocka_run_group_tests(tests.list, NULL, teardown);
 }

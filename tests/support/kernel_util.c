@@ -323,35 +323,6 @@ size_t lft_differs(size_t n, const float *a, const float *b)
     return n;
 }
 
-size_t lft_masks(uint32_t masks[8])
-{
-    static const uint32_t without[] = {
-        0,
-        LF_CPU_AVX512VNNI,
-        LF_CPU_AVX512,
-        LF_CPU_AVX512 | LF_CPU_AVXVNNI,
-        LF_CPU_AVX2,
-        LF_CPU_AVX,
-        LF_CPU_SSE41,
-        LF_CPU_I8MM,
-        LF_CPU_DOTPROD,
-        LF_CPU_NEON,
-    };
-    uint32_t cpu = lf_cpu_detect().features;
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++) {
-        uint32_t mask = lf_cpu_without(cpu, without[i]);
-        size_t known = 0;
-        while (known < n && masks[known] != mask) {
-            known++;
-        }
-        assert_true(known < 8);
-        masks[known] = mask;
-        n = known == n ? n + 1 : n;
-    }
-    return n;
-}
-
 void lft_near(double got, double want, double bound, const char *what)
 {
     if (!(fabs(got - want) <= bound)) {

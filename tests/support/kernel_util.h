@@ -80,7 +80,4 @@ void lft_near(double got, double want, double bound, const char *what);
         }                                                                                          \
     } while (0)
 
-/* CPU masks to try on this machine: everything, then less and less. Returns how many. */
-size_t lft_masks(uint32_t masks[8]);
-
 #endif /* LFT_KERNEL_UTIL_H */

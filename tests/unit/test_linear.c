@@ -7,13 +7,10 @@
  */
 #include "model/linear.h"
 #include "support/kernel_util.h"
+#include "support/levels.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { SLABS = 3, INPUTS = 30, MOST_ROWS = 44, THREADS = 2 };
 
