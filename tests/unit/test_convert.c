@@ -314,6 +314,38 @@ static void test_gguf(void **state)
     }
 }
 
+/* A row that is longer than the blocks in which rows are decoded. */
+static void test_long_row(void **state)
+{
+    (void)state;
+    static const char name[] = "rope_freqs.weight"; /* the one tensor whose length is free */
+    enum { LONG = 300000 };
+    gguf_builder b;
+    tiny_gguf(&b, false, NULL);
+    gb_tensor(&b, name, LF_F16, 1, (const uint64_t[]){LONG}, 2 * LONG);
+    uint8_t *data = gb_last_data(&b, 2 * LONG);
+    for (uint32_t i = 0; i < LONG; i++) {
+        uint16_t half = (uint16_t)(i % 0x7C00);
+        memcpy(data + 2 * i, &half, 2);
+    }
+    size_t begin = (gb_finish(&b) + 31) / 32 * 32;
+    tame(b.file.data + begin, b.file.size - begin - 2 * LONG);
+    gb_write(lft_temp("in.gguf"), b.file.data, b.file.size);
+    gb_free(&b);
+    LFT_OK(quantize("q8_0", lft_temp("in.gguf"), lft_temp("out.gguf")));
+    lf_source *out = open_source(lft_temp("out.gguf"));
+    const lf_tensor *t = lf_source_find(out, name);
+    assert_non_null(t);
+    assert_int_equal(t->type, LF_F32);
+    assert_int_equal(t->ne[0], LONG);
+    for (uint32_t i = 0; i < LONG; i++) {
+        float value = 0;
+        memcpy(&value, t->data + 4 * (size_t)i, 4);
+        assert_true(value == lf_f16_to_f32((uint16_t)(i % 0x7C00)));
+    }
+    lf_source_close(out);
+}
+
 static void same_vocab(const lf_vocab_data *a, const lf_vocab_data *b)
 {
     assert_int_equal(a->n_tokens, b->n_tokens);
@@ -641,13 +673,14 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rule),          cmocka_unit_test(test_layers),
-        cmocka_unit_test(test_kinds),         cmocka_unit_test(test_order),
-        cmocka_unit_test(test_gguf),          cmocka_unit_test(test_hugging_face),
-        cmocka_unit_test(test_requantize),    cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_arguments),     cmocka_unit_test(test_same_file),
-        cmocka_unit_test(test_values),        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_writer),
+        cmocka_unit_test(test_rule),         cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_kinds),        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_long_row),     cmocka_unit_test(test_gguf),
+        cmocka_unit_test(test_hugging_face), cmocka_unit_test(test_requantize),
+        cmocka_unit_test(test_metadata),     cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_same_file),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_progress),     cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_writer),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }

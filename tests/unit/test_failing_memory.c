@@ -58,7 +58,7 @@ static void check(call_fn *call, const char *output)
 static int32_t load(const char *path, int32_t mode, int32_t cache)
 {
     lfm2_model_options o;
-    lfm2_model_options_init(&o);
+    lfm2_model_options_init(&o, sizeof o);
     o.mode = mode;
     o.cache = cache;
     o.cache_path = cache_path;
@@ -170,7 +170,7 @@ static int32_t save_cache(void)
 static int32_t quantize(void)
 {
     lfm2_convert_options o;
-    lfm2_convert_options_init(&o);
+    lfm2_convert_options_init(&o, sizeof o);
     o.type = "q6_k";
     return lfm2_quantize(runtime, lft_tiny("f32"), lft_temp("quantized.gguf"), &o);
 }
@@ -178,7 +178,7 @@ static int32_t quantize(void)
 static int32_t synthesize(void)
 {
     lfm2_convert_options o;
-    lfm2_convert_options_init(&o);
+    lfm2_convert_options_init(&o, sizeof o);
     o.type = "q8_0";
     return lfm2_synthesize(runtime, "tiny", 2, lft_temp("synthetic.gguf"), &o);
 }
@@ -209,7 +209,7 @@ static int begin(void **state)
 {
     (void)state;
     lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     o.n_threads = 1;
     o.alloc = lft_memory_alloc;
     o.free = lft_memory_free;

@@ -37,7 +37,7 @@ static void fill_free(void *byte, void *ptr, size_t bytes, size_t align)
 static lfm2_model *open_filled(const char *path, uint32_t disable, unsigned char *byte)
 {
     lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     o.n_threads = 1;
     o.cpu_disable = disable;
     o.alloc = fill_alloc;

@@ -71,7 +71,7 @@ static void test_long_messages(void **state)
 static lfm2_runtime *runtime_with(heard *h, int32_t level)
 {
     lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o);
+    lfm2_runtime_options_init(&o, sizeof o);
     assert_int_equal(o.log_level, LFM2_LOG_WARN);
     o.n_threads = 1;
     o.log = sink;
@@ -97,7 +97,7 @@ static void test_runtime(void **state)
             assert_non_null(strstr(h.text, model_path));
         }
         lfm2_convert_options o;
-        lfm2_convert_options_init(&o);
+        lfm2_convert_options_init(&o, sizeof o);
         o.type = "f32";
         LFT_OK(lfm2_quantize(runtime, folder, lft_temp("log.gguf"), &o));
         assert_int_equal(h.n[LFM2_LOG_WARN], level >= LFM2_LOG_WARN);
