@@ -134,6 +134,14 @@ static void test_config_dense(void **state)
                "config.key.missing");
     config_bad("[\"conv\", \"full_attention\", \"conv\"]", "null, \"full_attn_idxs\": [3]",
                LFM2_E_FORMAT, "config.layers");
+    config_bad("[\"conv\", \"full_attention\", \"conv\"]", "null, \"full_attn_idxs\": 1",
+               LFM2_E_FORMAT, "config.layers");
+    config_bad("\"num_attention_heads\": ", "\"num_attention_heads\": 3, \"x\": ", LFM2_E_FORMAT,
+               "hparams.head_dim");
+    config_bad("\"num_attention_heads\": ", "\"num_attention_heads\": 0, \"x\": ", LFM2_E_FORMAT,
+               "hparams.head_dim");
+    config_bad("\"block_ffn_dim_multiplier\": 1.0", "\"block_ffn_dim_multiplier\": \"1\"",
+               LFM2_E_FORMAT, "config.key.type");
     config_bad("\"block_ffn_dim_multiplier\": 1.0", "\"block_ffn_dim_multiplier\": 1e300",
                LFM2_E_FORMAT, "hparams.range");
     config_bad("\"block_ffn_dim_multiplier\": 1.0", "\"block_ffn_dim_multiplier\": -1",
@@ -347,6 +355,13 @@ static void test_shards(void **state)
     refused(
         open_shards("{\"weight_map\": {" NORM "\"a.safetensors\", " EMBED "\"b.safetensors\"}}"),
         LFM2_E_FORMAT, "hf.index", "tensor 'model.embedding_norm.weight' is not in 'a.");
+    LFT_OK(
+        open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", " EMBED "\"a.safetensors\"}}"));
+    char b[1024];
+    snprintf(b, sizeof b, "%s/b.safetensors", lft_temp("hf"));
+    tiny_safetensors(b, folder.header, folder.data, folder.n_data); /* all tensors, a's too */
+    refused(open_path(lft_temp("hf")), LFM2_E_FORMAT, "source.duplicate",
+            "tensor 'model.embed_tokens.weight' appears in another file");
     refused(open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", \"x\": \"a.safetensors\"}}"),
             LFM2_E_FORMAT, "hf.index", "tensor 'x' is not in 'a.safetensors'");
     refused(open_shards("{\"weight_map\": {" NORM "\"c.safetensors\"}}"), LFM2_E_IO, "io.open",
@@ -418,6 +433,34 @@ static void test_tokenizer_accepted(void **state)
     LFT_OK(open_folder());
     assert_int_equal(source->vocab.n_tokens, 0);
     assert_int_equal(source->vocab.eos_id, 7);
+}
+
+/* A post-processor of several steps, as newer files have it. */
+static void test_post_processors(void **state)
+{
+    (void)state;
+#define STEPS "\"post_processor\": {\"type\": \"Sequence\", \"processors\": ["
+    static const char one[] = "\"post_processor\": {";
+    static const char one_end[] = "\"tokens\": [\"<|startoftext|>\"]}}}";
+    static const char steps_end[] = "\"tokens\": [\"<|startoftext|>\"]}}}]}";
+    tiny_replace(&folder.settings, "\"add_bos_token\": true", "\"add_bos_token\": false");
+    tiny_replace(&folder.tokenizer, one, STEPS "{\"type\": \"ByteLevel\"}, {");
+    tiny_replace(&folder.tokenizer, one_end, steps_end);
+    LFT_OK(open_folder());
+    assert_true(source->vocab.add_bos); /* by the template, whatever the settings say */
+    assert_int_equal(source->vocab.bos_id, 1);
+    static const char *const others[] = {
+        STEPS "{\"type\": \"Bert\"}, {",
+        STEPS "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {}}]}, {"};
+    for (size_t i = 0; i < 2; i++) {
+        tiny_replace(&folder.tokenizer, one, others[i]);
+        tiny_replace(&folder.tokenizer, one_end, steps_end);
+        refused(open_folder(), LFM2_E_UNSUPPORTED, "tokenizer.pipeline", "the post-processor");
+    }
+    tiny_replace(&folder.tokenizer, "TemplateProcessing", "Sequence"); /* without steps */
+    LFT_OK(open_folder());
+    assert_true(source->vocab.add_bos); /* by the settings */
+#undef STEPS
 }
 
 static void test_template_file(void **state)
@@ -496,6 +539,36 @@ static void test_tokenizer_refused(void **state)
     refused(open_folder(), LFM2_E_FORMAT, "tokenizer.vocab.id", "token id 300");
     tiny_replace(&folder.settings, "\"<|startoftext|>\"", "\"<|nothing|>\"");
     refused(open_folder(), LFM2_E_FORMAT, "tokenizer.named", "no token '<|nothing|>'");
+    tiny_replace(&folder.settings, "\"pad_token\"", "\"x\"");
+    tiny_replace(&folder.config, "\"pad_token_id\": 0", "\"pad_token_id\": 300");
+    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.named", "'pad_token' is 300");
+    tokenizer_bad("\"added_tokens\": [", "\"added_tokens\": 1, \"x\": [", LFM2_E_FORMAT,
+                  "tokenizer.added");
+}
+
+/* ---- Files that are something else ---- */
+
+static void replace_all(char **text, const char *with)
+{
+    free(*text);
+    *text = malloc(strlen(with) + 1);
+    assert_non_null(*text);
+    strcpy(*text, with);
+}
+
+static void test_wrong_files(void **state)
+{
+    (void)state;
+    replace_all(&folder.config, "[]");
+    refused(open_folder(), LFM2_E_FORMAT, "config.object", "hf/config.json: ");
+    replace_all(&folder.tokenizer, "[]");
+    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.object", "hf/tokenizer.json: ");
+    /* A configuration has a few kilobytes; nobody reads a gigabyte of it. */
+    char path[1024];
+    LFT_OK(open_folder());
+    snprintf(path, sizeof path, "%s/config.json", lft_temp("hf"));
+    assert_int_equal(truncate(path, 1 << 30), 0);
+    refused(open_path(lft_temp("hf")), LFM2_E_FORMAT, "hf.file_size", "config.json");
 }
 
 /* ---- Memory ---- */
@@ -542,9 +615,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tokenizer_accepted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_post_processors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_template_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tokenizer_pipeline, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tokenizer_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
