@@ -126,10 +126,44 @@ static int32_t decode_text(void)
     return status;
 }
 
+static const char messages[] = "[{\"role\": \"user\", \"content\": \"Hi \\u0041\"}]";
+static const char tools[] = "[{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]";
+
+static lfm2_chat_options chat_options(void)
+{
+    lfm2_chat_options o;
+    lfm2_chat_options_init(&o, sizeof o);
+    o.tools = tools;
+    o.tools_len = sizeof tools - 1;
+    return o;
+}
+
+static int32_t render(void)
+{
+    char text[600];
+    size_t n = 0;
+    lfm2_chat_options o = chat_options();
+    int32_t status = lfm2_chat_render(model, messages, sizeof messages - 1, &o, text, 600, &n);
+    assert_true((n > 0) == (status == LFM2_OK));
+    return status;
+}
+
+static int32_t chat_tokens(void)
+{
+    int32_t ids[600];
+    size_t n = 0;
+    lfm2_chat_options o = chat_options();
+    int32_t status = lfm2_chat_tokenize(model, messages, sizeof messages - 1, &o, ids, 600, &n);
+    assert_true((n > 0) == (status == LFM2_OK));
+    return status;
+}
+
 static void test_text(void **state)
 {
     (void)state;
     check(tokenize, NULL);
+    check(render, NULL);
+    check(chat_tokens, NULL);
     check(decode_text, NULL);
 }
 

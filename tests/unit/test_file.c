@@ -296,6 +296,23 @@ static void test_write_refused(void **state)
     assert_null(w);
 }
 
+/* The target becomes a folder while the file is written: nothing is put in place. */
+static void test_write_displaced(void **state)
+{
+    (void)state;
+    const char *path = lft_temp("out");
+    lf_writer *w = NULL;
+    LFT_OK(lf_writer_create(&heap, path, &w));
+    LFT_OK(lf_writer_write(w, "new", 3));
+    assert_int_equal(mkdir(path, 0700), 0);
+    LFT_FAILS(lf_writer_commit(w), LFM2_E_IO);
+    assert_string_equal(lf_fail_code(), "io.rename");
+    assert_non_null(strstr(lf_fail_text(), path));
+    LFT_FAILS(lf_writer_commit(w), LFM2_E_IO);
+    lf_writer_free(w);
+    assert_int_equal(count_files(), 1); /* the folder: the temporary file is gone */
+}
+
 /* A full disk is imitated by a limit on file sizes: write fails in the same way. */
 static void test_write_full(void **state)
 {
@@ -428,6 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_write_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_write_displaced, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_printable, setup, teardown),

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NULL in every place of every call, and models that are valid files but that no kernel takes:
+ * refused with a message, and nothing is written. */
+#include "support/models.h"
+#include "support/tiny_files.h"
+
+#include "quant/quant.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static lfm2_model *model;
+static lfm2_runtime *runtime;
+
+/* ---- NULL ---- */
+
+/* The call names the argument `what`. */
+static void null_is(int32_t status, const char *what)
+{
+    lft_expect(status, LFM2_E_ARGUMENT, what);
+    assert_string_equal(lfm2_last_error_code(), "argument.null");
+    char want[64];
+    snprintf(want, sizeof want, "%s is NULL", what);
+    assert_string_equal(lfm2_last_error(), want);
+}
+
+static void test_null_text(void **state)
+{
+    (void)state;
+    int32_t id = 1;
+    size_t n = 77;
+    char text[8] = "before";
+    const char *out = NULL;
+    null_is(lfm2_tokenize(NULL, "a", 1, 0, &id, 1, &n), "model");
+    null_is(lfm2_tokenize(model, NULL, 1, 0, &id, 1, &n), "text");
+    null_is(lfm2_tokenize(model, "a", 1, 0, NULL, 1, &n), "ids");
+    null_is(lfm2_tokenize(model, "a", 1, 0, &id, 1, NULL), "n_ids");
+    null_is(lfm2_detokenize(NULL, &id, 1, 0, text, 8, &n), "model");
+    null_is(lfm2_detokenize(model, NULL, 1, 0, text, 8, &n), "ids");
+    null_is(lfm2_detokenize(model, &id, 1, 0, NULL, 8, &n), "text");
+    null_is(lfm2_detokenize(model, &id, 1, 0, text, 8, NULL), "len");
+    lfm2_decoder *decoder = NULL;
+    null_is(lfm2_decoder_create(NULL, 0, &decoder), "model");
+    null_is(lfm2_decoder_create(model, 0, NULL), "out");
+    LFT_OK(lfm2_decoder_create(model, 0, &decoder));
+    null_is(lfm2_decoder_push(NULL, 1, &out, &n), "decoder");
+    null_is(lfm2_decoder_push(decoder, 1, NULL, &n), "text");
+    null_is(lfm2_decoder_push(decoder, 1, &out, NULL), "len");
+    null_is(lfm2_decoder_flush(NULL, &out, &n), "decoder");
+    null_is(lfm2_decoder_flush(decoder, NULL, &n), "text");
+    null_is(lfm2_decoder_flush(decoder, &out, NULL), "len");
+    lfm2_decoder_free(decoder);
+    assert_true(id == 1 && n == 77 && out == NULL);
+    assert_string_equal(text, "before");
+}
+
+static void test_null_chat(void **state)
+{
+    (void)state;
+    static const char messages[] = "[{\"role\": \"user\", \"content\": \"Hi\"}]";
+    const size_t len = sizeof messages - 1;
+    int32_t id = 1;
+    size_t n = 77;
+    char text[8] = "before";
+    null_is(lfm2_chat_render(NULL, messages, len, NULL, text, 8, &n), "model");
+    null_is(lfm2_chat_render(model, NULL, len, NULL, text, 8, &n), "messages");
+    null_is(lfm2_chat_render(model, messages, len, NULL, NULL, 8, &n), "text");
+    null_is(lfm2_chat_render(model, messages, len, NULL, text, 8, NULL), "len");
+    null_is(lfm2_chat_tokenize(NULL, messages, len, NULL, &id, 1, &n), "model");
+    null_is(lfm2_chat_tokenize(model, NULL, len, NULL, &id, 1, &n), "messages");
+    null_is(lfm2_chat_tokenize(model, messages, len, NULL, NULL, 1, &n), "ids");
+    null_is(lfm2_chat_tokenize(model, messages, len, NULL, &id, 1, NULL), "n_ids");
+    assert_true(id == 1 && n == 77);
+    assert_string_equal(text, "before");
+}
+
+static void test_null_handles(void **state)
+{
+    (void)state;
+    lfm2_model *m = NULL;
+    lfm2_session *s = NULL;
+    lfm2_sampler *sampler = NULL;
+    null_is(lfm2_model_load(NULL, "x", NULL, &m), "runtime");
+    null_is(lfm2_model_load(runtime, "x", NULL, NULL), "out");
+    null_is(lfm2_session_create(NULL, NULL, &s), "model");
+    null_is(lfm2_session_create(model, NULL, NULL), "out");
+    null_is(lfm2_sampler_create(NULL, NULL, &sampler), "model");
+    null_is(lfm2_sampler_create(model, NULL, NULL), "out");
+    null_is(lfm2_quantize(NULL, "x", "y", NULL), "runtime");
+    null_is(lfm2_quantize(runtime, NULL, "y", NULL), "in_path");
+    null_is(lfm2_quantize(runtime, "x", NULL, NULL), "out_path");
+    null_is(lfm2_synthesize(NULL, "tiny", 1, "y", NULL), "runtime");
+    null_is(lfm2_synthesize(runtime, NULL, 1, "y", NULL), "shape");
+    null_is(lfm2_synthesize(runtime, "tiny", 1, NULL, NULL), "out_path");
+    assert_true(m == NULL && s == NULL && sampler == NULL);
+}
+
+/* ---- Kernels ---- */
+
+/* A kernel for blocks of 256 values is not measured at a depth of 32. */
+static void test_bench_depth(void **state)
+{
+    (void)state;
+    lfm2_kernel_info k = {.size = sizeof k};
+    uint32_t refused = 0;
+    for (uint32_t i = 0; lfm2_kernel_get(runtime, i, &k) == LFM2_OK; i++) {
+        double ops = -1, bytes = -1;
+        if (k.available != 0 && lfm2_kernel_bench(runtime, i, 1, 16, 32, 1, 0, &ops, &bytes) != 0) {
+            assert_string_equal(lfm2_last_error_code(), "kernel.k");
+            assert_true(ops == -1 && bytes == -1);
+            refused++;
+        }
+    }
+    assert_true(refused > 0);
+}
+
+/* ---- Models ---- */
+
+/* Gate and up are packed into one matrix: they must have one type. */
+static void test_unlike_pair(void **state)
+{
+    (void)state;
+    gguf_builder b;
+    tiny_gguf(&b, false, &(const tiny_change){.tensor = "blk.0.ffn_up.weight", .type = LF_F16});
+    gb_finish(&b);
+    gb_write(lft_temp("pair.gguf"), b.file.data, b.file.size);
+    gb_free(&b);
+    lfm2_model *m = NULL;
+    LFT_FAILS(lfm2_model_load(runtime, lft_temp("pair.gguf"), NULL, &m), LFM2_E_UNSUPPORTED);
+    assert_string_equal(lfm2_last_error_code(), "pack.pair");
+    assert_non_null(strstr(lfm2_last_error(), "blk.0.ffn_gate.weight"));
+    assert_non_null(strstr(lfm2_last_error(), "blk.0.ffn_up.weight"));
+    assert_null(m);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    model = lft_load(runtime, lft_tiny("q4_0"));
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_null_text),    cmocka_unit_test(test_null_chat),
+        cmocka_unit_test(test_null_handles), cmocka_unit_test(test_bench_depth),
+        cmocka_unit_test(test_unlike_pair),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
