@@ -201,6 +201,12 @@ static int32_t save_cache(void)
     return lfm2_model_save_cache(model, lft_temp("saved.lfm2pack"));
 }
 
+/* Beside the model, as without a path. */
+static int32_t save_cache_there(void)
+{
+    return lfm2_model_save_cache(model, NULL);
+}
+
 static int32_t quantize(void)
 {
     lfm2_convert_options o;
@@ -221,6 +227,7 @@ static void test_files(void **state)
 {
     (void)state;
     check(save_cache, lft_temp("saved.lfm2pack"));
+    check(save_cache_there, lft_temp("tiny-q4_0.gguf.lfm2pack"));
     check(quantize, lft_temp("quantized.gguf"));
     check(synthesize, lft_temp("synthetic.gguf"));
 }

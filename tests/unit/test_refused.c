@@ -103,7 +103,7 @@ static void test_null_handles(void **state)
 
 /* ---- Kernels ---- */
 
-/* A kernel for blocks of 256 values is not measured at a depth of 32. */
+/* A kernel for blocks of 256 values is not measured at a depth of 64. */
 static void test_bench_depth(void **state)
 {
     (void)state;
@@ -111,7 +111,7 @@ static void test_bench_depth(void **state)
     uint32_t refused = 0;
     for (uint32_t i = 0; lfm2_kernel_get(runtime, i, &k) == LFM2_OK; i++) {
         double ops = -1, bytes = -1;
-        if (k.available != 0 && lfm2_kernel_bench(runtime, i, 1, 16, 32, 1, 0, &ops, &bytes) != 0) {
+        if (k.available != 0 && lfm2_kernel_bench(runtime, i, 1, 16, 64, 1, 0, &ops, &bytes) != 0) {
             assert_string_equal(lfm2_last_error_code(), "kernel.k");
             assert_true(ops == -1 && bytes == -1);
             refused++;
