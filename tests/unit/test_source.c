@@ -244,6 +244,9 @@ static void test_split(void **state)
     write_split(&s);
     refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
             "part 3 of 3, but it stands in for part 2");
+    s.swapped = 2;
+    write_split(&s);
+    refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split", "part 4 of 3 does not exist");
     s = (split){4, total + 1, -1, "rope_freqs.weight"};
     write_split(&s);
     refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split.name", "part 1 of 4");

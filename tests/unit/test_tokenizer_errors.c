@@ -130,6 +130,12 @@ static void unmapped_merge(text_vocab *v)
     v->merges[5].right_len = 2;
 }
 
+static void unmapped_left_merge(text_vocab *v)
+{
+    v->merges[5].left = " a";
+    v->merges[5].left_len = 2;
+}
+
 static void merge_twice(text_vocab *v)
 {
     v->merges[9] = v->merges[2];
@@ -164,6 +170,7 @@ static void refused(void **state)
         {unknown_result, "vocab.merge.unknown", "merge 0 'o' 'e': the result"},
         {control_side, "vocab.merge.unknown", "left"},
         {unmapped_merge, "vocab.merge.text", "right"},
+        {unmapped_left_merge, "vocab.merge.text", "left"},
         {merge_twice, "vocab.merge.duplicate", "merge 9"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
