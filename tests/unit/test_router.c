@@ -124,19 +124,25 @@ static void check_model(const char *path, int32_t n_threads, int32_t kernels, ui
 static void test_ties(void **state)
 {
     (void)state;
-    static const int32_t kernels[] = {LFM2_KERNELS_SCALAR, LFM2_KERNELS_AUTO, LFM2_KERNELS_OWN,
-                                      LFM2_KERNELS_XNNPACK};
-    static const uint32_t disable[] = {0,
-                                       LFM2_CPU_AVX512VNNI,
-                                       LFM2_CPU_AVX512,
-                                       LFM2_CPU_AVX512 | LFM2_CPU_AVXVNNI,
-                                       LFM2_CPU_AVX2,
-                                       LFM2_CPU_AVX,
-                                       LFM2_CPU_SSE41,
-                                       LFM2_CPU_I8MM,
-                                       LFM2_CPU_DOTPROD,
-                                       LFM2_CPU_NEON};
+    static const int32_t kernels[] = {LFM2_KERNELS_AUTO, LFM2_KERNELS_OWN, LFM2_KERNELS_XNNPACK};
+    static const uint32_t disable[] = {
+#if LF_ARCH_X86
+        0,
+        LFM2_CPU_AVX512VNNI,
+        LFM2_CPU_AVX512,
+        LFM2_CPU_AVX512 | LFM2_CPU_AVXVNNI,
+        LFM2_CPU_AVX2,
+        LFM2_CPU_AVX,
+        LFM2_CPU_SSE41,
+#else
+        0,
+        LFM2_CPU_I8MM,
+        LFM2_CPU_DOTPROD,
+        LFM2_CPU_NEON,
+#endif
+    };
     const char *path = tied_model();
+    check_model(path, 1, LFM2_KERNELS_SCALAR, 0);
     for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) {
         for (size_t d = 0; d < sizeof disable / sizeof disable[0]; d++) {
             check_model(path, 1, kernels[k], disable[d]);
