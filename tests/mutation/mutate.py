@@ -6,7 +6,7 @@
     tests/mutation/mutate.py --seed 2 --count 10    others
     tests/mutation/mutate.py --only src/text        of these files alone (a regular expression)
     tests/mutation/mutate.py --list                 what would be broken; builds nothing
-    tests/mutation/mutate.py --mutant 'src/run/sampler.c:120:'   those of a line, as --list names them
+    tests/mutation/mutate.py --mutant src/run/sampler.c:120:   those of a line
 
 Works on a copy of the tree (--folder, by default build-mutation), so the tree is never changed. A
 developer's tool: no test needs it, and it needs Python's standard library alone.
@@ -28,13 +28,13 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # ---- Which tests can see a file ------------------------------------------------------------------
 # The first pattern that matches decides. Stages run one after the other until a test fails, the
-# most telling first; after them comes the last stage, for every file: no tests of many threads, which
-# take long where other programs run.
+# most telling first; after them comes the last stage, for every file: without the tests of many
+# threads, which take long where other programs run.
 LAST = r"(unit\.(?!sched|invariance|runs|linear)|kernels|golden)|cli\.(run|text|models)$"
 SEEN_BY = [
-    (r"^kernels/(x86|scalar|xnnpack)/.*act_?|^kernels/scalar/act", [r"kernels\.act", r"kernels\.gemm"]),
-    (r"^kernels/.*(attn|kv_)", [r"kernels\.attn"]),
-    (r"^kernels/.*(gemm|pack|codes|vnni512|ymm|xnnpack|rows|unroll)", [r"kernels\.gemm", r"kernels\.act"]),
+    (r"^kernels/.*/act", [r"kernels\.(act|gemm)"]),
+    (r"^kernels/.*(attn|kv_)", [r"kernels\.attn", r"unit\.fresh_memory"]),
+    (r"^kernels/.*(gemm|pack|codes|vnni512|ymm|xnnpack|rows|unroll)", [r"kernels\.(gemm|act)"]),
     (r"^kernels/.*peak", [r"kernels\.peak"]),
     (r"^kernels/", [r"kernels\."]),
     (r"^src/common/(json|utf8)", [r"unit\.(json|utf8_decode|unicode|chat)$"]),
@@ -42,26 +42,32 @@ SEEN_BY = [
     (r"^src/common/(file|writer|os)", [r"unit\.(file|gguf|api)$"]),
     (r"^src/common/", [r"unit\.(file|bind|api|gguf|log)$"]),
     (r"^src/load/(gguf|source|config_gguf)", [r"unit\.(gguf|source|load_hostile|bind)$"]),
-    (r"^src/load/(hf|safetensors|tokenizer|config)", [r"unit\.(hf|safetensors|source|load_hostile)$"]),
+    (r"^src/load/(hf|safetensors|tokenizer|config)",
+     [r"unit\.(hf|safetensors|source|load_hostile)$"]),
     (r"^src/load/", [r"unit\.(cache|bind|source|convert)$", r"unit\.(linear|forward)$"]),
     (r"^src/quant/", [r"unit\.quant", r"unit\.convert"]),
-    (r"^src/text/(chat|json_dump)", [r"unit\.chat", r"unit\.(generate|api)$|cli\.chat"]),
+    (r"^src/text/(chat|json_dump)", [r"unit\.chat", r"unit\.(generate|api)|cli\.chat"]),
     (r"^src/text/", [r"unit\.(token|added|pretok|unicode|utf8)", r"unit\.generate"]),
-    (r"^src/model/", [r"unit\.(forward|linear)$", r"unit\.(runs|invariance|session|router)"]),
+    (r"^src/model/", [r"unit\.(forward|linear)$", r"unit\.(session|router|fresh|failing)",
+                      r"unit\.(runs|invariance)"]),
     (r"^src/run/sampler", [r"unit\.sampler", r"unit\.generate"]),
-    (r"^src/run/", [r"unit\.(session|generate)", r"threads\."]),
-    (r"^src/convert/", [r"unit\.(convert|synth)$", r"cli\.(models|accuracy)"]),
-    (r"^src/api", [r"unit\.api", r"unit\.(generate|session|sampler)$", r"cli\.(run|measure|logits)"]),
+    (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
+    (r"^src/convert/", [r"unit\.(convert|synth)", r"cli\.(models|accuracy)"]),
+    (r"^src/api", [r"unit\.(api|refused|failing)", r"unit\.(generate|session|sampler)",
+                   r"cli\.(run|measure|logits)"]),
 ]
 
 # ---- What is left alone --------------------------------------------------------------------------
 # Calls whose arguments are texts, or hints and costs that decide time alone.
 QUIET_CALLS = re.compile(
     r"\b(lf_fail\w*|lf_log_write|snprintf|_mm_prefetch|__builtin_\w+|_Static_assert|lf_expect\w*|"
-    r"attn_fetch|\w*prefetch\w*|\w*_fetch\w*|lf_pause|lf_relax)\s*\(")
-QUIET_LINES = re.compile(
-    r"LF_FETCH|_ns\b|\bahead\b|AHEAD|\bnear\b|prefetch|->next\b|\.next\b|\bnext_[kv]\b|\bspin|"
-    r"LF_FEW_ROWS|least_units|_Static_assert|\bpiece\b")
+    r"\w*prefetch\w*|\w*_fetch\w*|lf_pass_(parallel|balance))\s*\(")
+QUIET_LINES = re.compile(r"LF_FETCH|_ns\b|\bahead\b|AHEAD|prefetch|LF_FEW_ROWS|least_units|"
+                         r"_Static_assert")
+# Of kernels alone: what is fetched next.
+QUIET_KERNELS = re.compile(r"\bnear\b|\bnext\b|\bnext_[kv]\b|\bpiece\b")
+# The order of two of these calls' arguments does not matter: they are multiplied or compared.
+COMMUTES = re.compile(r"(lf_new\w*|lf_free|lf_arena_new\w*|lf_mul_size|lf_add_size|\w*max\w*)\s*\(")
 FILES = re.compile(r"^src/.*\.c$|^kernels/.*\.c$|^kernels/(x86|scalar|xnnpack)/.*\.h$")
 # A file's suffix says which instructions it is compiled for; without them no test can run it.
 NEEDS = {"avx2": "avx2", "avxvnni": "avx_vnni", "avx512": "avx512bw", "avx512vnni": "avx512_vnni"}
@@ -91,8 +97,8 @@ def blank(match):
 def code_of(text):
     """The same text, as long, without comments, preprocessor lines and what strings hold."""
     pattern = re.compile(
-        r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*",
-        re.S | re.M)
+        r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|"
+        r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.S | re.M)
     return pattern.sub(lambda m: m.group(0)[0] + blank(m)[1:-1] + m.group(0)[-1]
                        if m.group(0)[0] in "\"'" and len(m.group(0)) > 1 else blank(m), text)
 
@@ -122,26 +128,29 @@ def arguments(code, start, end):
     return out
 
 
-# ---- Mutations: (start, end, replacement, kind) ---------------------------------------------------
+# ---- Mutations: (start, end, replacement, kind) -------------------------------------------------
 
 SWAPPED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+": "-", "-": "+",
            "*": "/", "/": "*", "%": "/", "&": "|", "|": "&", "<<": ">>", ">>": "<<", "&&": "||",
            "||": "&&", "+=": "-=", "-=": "+=", "|=": "&=", "&=": "|=", "*=": "/="}
-OPERATOR = re.compile(r"(?<=\s)(<=|>=|==|!=|<<|>>|&&|\|\||\+=|-=|\|=|&=|\*=|<|>|\+|-|\*|/|%|&|\|)(?=\s)")
+OPERATOR = re.compile(r"(?<=\s)(<=|>=|==|!=|<<|>>|&&|\|\||\+=|-=|\|=|&=|\*=|"
+                      r"<|>|\+|-|\*|/|%|&|\|)(?=\s)")
 NUMBER = re.compile(r"(?<![\w.])(0x[0-9A-Fa-f]+|\d+\.\d*(?:e[-+]?\d+)?f?|\d+)[uUlL]*(?![\w.])")
 STATEMENT = re.compile(r"(?<=[;{}:)])(\s+)([A-Za-z_][\w\s>.,\[\]*&()+/|~!?:<=\"'-]*?;)")
-EFFECT = re.compile(r"^(?:[A-Za-z_][\w]*(?:->|\.|\[[^;]*?\]|\w)*\s*(?:[-+*/|&^]|<<|>>)?=[^=]|[A-Za-z_]\w*\s*\(|"
+EFFECT = re.compile(r"^(?:[A-Za-z_][\w]*(?:->|\.|\[[^;]*?\]|\w)*\s*(?:[-+*/|&^]|<<|>>)?=[^=]|"
+                    r"[A-Za-z_]\w*\s*\(|"
                     r"[A-Za-z_][\w>.\-\[\]]*(?:\+\+|--);|break;|continue;)")
 CONDITION = re.compile(r"\b(if|while)\s*\(")
-CALL = re.compile(r"\b(?!if\b|while\b|for\b|switch\b|return\b|sizeof\b|_Alignas\b)[A-Za-z_]\w*\s*\(")
+CALL = re.compile(r"\b(?!if\b|while\b|for\b|switch\b|return\b|sizeof\b|_Alignas\b)"
+                  r"[A-Za-z_]\w*\s*\(")
 TRUTH = re.compile(r"\breturn (true|false);")
 
 
-def quiet_spans(code):
+def quiet_spans(path, code):
     spans = [(m.start(), end_of_brackets(code, m.end() - 1)) for m in QUIET_CALLS.finditer(code)]
     at = 0
     for line in code.splitlines(keepends=True):
-        if QUIET_LINES.search(line):
+        if QUIET_LINES.search(line) or (path.startswith("kernels/") and QUIET_KERNELS.search(line)):
             spans.append((at, at + len(line)))
         at += len(line)
     return spans
@@ -170,6 +179,8 @@ def all_mutations(code):
         end = end_of_brackets(code, m.end() - 1)
         yield m.end() - 1, end, None, "negated"
     for m in CALL.finditer(code):
+        if COMMUTES.match(m.group(0)):
+            continue
         spans = arguments(code, m.end() - 1, end_of_brackets(code, m.end() - 1))
         for (a, b), (c, d) in zip(spans, spans[1:]):
             if b - a < 40 and d - c < 40 and "\n" not in code[a:d] and code[a:b] != code[c:d]:
@@ -190,7 +201,9 @@ class Site:
         return self.text[:self.start] + self.new + self.text[self.end:]
 
     def name(self):
-        shorten = lambda s: re.sub(r"\s+", " ", s) if len(s) < 70 else re.sub(r"\s+", " ", s)[:67] + "..."
+        def shorten(text):
+            text = re.sub(r"\s+", " ", text)
+            return text if len(text) < 70 else text[:67] + "..."
         return "%s:%d: %s: %s => %s" % (self.path, self.line, self.kind, shorten(self.old),
                                         shorten(self.new))
 
@@ -199,7 +212,7 @@ def sites_of(path):
     with open(os.path.join(REPO, path), encoding="utf-8") as f:
         text = f.read()
     code = code_of(text)
-    quiet, bodies = quiet_spans(code), in_function(code)
+    quiet, bodies = quiet_spans(path, code), in_function(code)
     for start, end, new, kind in all_mutations(code):
         if any(a < end and start < b for a, b in quiet):
             continue
@@ -404,7 +417,7 @@ def main():
     parser.add_argument("--mutant", default="", metavar="PREFIX")
     parser.add_argument("--folder", default=os.path.join(REPO, "build-mutation"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--slowest", type=float, default=20, metavar="SECONDS",
+    parser.add_argument("--slowest", type=float, default=5, metavar="SECONDS",
                         help="tests of the last stage that take longer are left out")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
