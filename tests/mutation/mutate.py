@@ -412,7 +412,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--skip", type=int, default=0, help="the first so many were judged before")
+    parser.add_argument("--skip", type=int, default=0, help="leave out this many mutants at the start")
     parser.add_argument("--only", default="", metavar="PATTERN")
     parser.add_argument("--mutant", default="", metavar="PREFIX")
     parser.add_argument("--folder", default=os.path.join(REPO, "build-mutation"))

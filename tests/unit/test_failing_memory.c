@@ -201,7 +201,7 @@ static int32_t save_cache(void)
     return lfm2_model_save_cache(model, lft_temp("saved.lfm2pack"));
 }
 
-/* Beside the model, as without a path. */
+/* Without a path: next to the model. */
 static int32_t save_cache_there(void)
 {
     return lfm2_model_save_cache(model, NULL);

@@ -563,7 +563,7 @@ static void test_wrong_files(void **state)
     refused(open_folder(), LFM2_E_FORMAT, "config.object", "hf/config.json: ");
     replace_all(&folder.tokenizer, "[]");
     refused(open_folder(), LFM2_E_FORMAT, "tokenizer.object", "hf/tokenizer.json: ");
-    /* A configuration has a few kilobytes; nobody reads a gigabyte of it. */
+    /* A configuration has a few kilobytes: a gigabyte is refused unread. */
     char path[1024];
     LFT_OK(open_folder());
     snprintf(path, sizeof path, "%s/config.json", lft_temp("hf"));
