@@ -48,7 +48,7 @@ SEEN_BY = [
     (r"^src/quant/", [r"unit\.quant", r"unit\.convert"]),
     (r"^src/text/(chat|json_dump)", [r"unit\.chat", r"unit\.(generate|api)|cli\.chat"]),
     (r"^src/text/", [r"unit\.(token|added|pretok|unicode|utf8)", r"unit\.generate"]),
-    (r"^src/model/", [r"unit\.(forward|linear)$", r"unit\.(session|router|fresh|failing)",
+    (r"^src/model/", [r"unit\.(forward|linear)$", r"unit\.(session|router|fresh|failing|walk)",
                       r"unit\.(runs|invariance)"]),
     (r"^src/run/sampler", [r"unit\.sampler", r"unit\.generate"]),
     (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
