@@ -26,6 +26,8 @@ static const char *const cases[][10] = {
     {"don\xE2\x80\x99t", "don", "\xE2\x80\x99t"}, /* typographic: no contraction */
     {"'l", "'l"},
     {"'", "'"},
+    {"' ", "'", " "}, /* a last character that is no letter */
+    {"'1", "'", "1"},
     {"!abc", "!abc"},
     {"\tabc", "\tabc"},
     {"\nabc", "\n", "abc"},
