@@ -91,6 +91,30 @@ static void test_decode(void **state)
     close_group(&many);
 }
 
+/* As many sessions as the first one's chunk has tokens: every array of its working memory that has
+ * an entry for a run is full. A multiple of 16, so that no array ends before its last line does. */
+static void test_full_batch(void **state)
+{
+    (void)state;
+    enum { FULL = 16 };
+    lfm2_session *many[FULL], *alone[FULL];
+    int32_t *ids = lft_ids(2 * FULL, n_vocab, 70);
+    for (uint32_t i = 0; i < FULL; i++) {
+        many[i] = lft_session(model, FULL, FULL, LFM2_KV_F16);
+        alone[i] = lft_session(model, FULL, FULL, LFM2_KV_F16);
+        LFT_OK(lfm2_session_prefill(many[i], ids + i, 1));
+        LFT_OK(lfm2_session_prefill(alone[i], ids + i, 1));
+        LFT_OK(lfm2_session_decode(alone[i], ids[FULL + i]));
+    }
+    LFT_OK(lfm2_session_decode_many(many, ids + FULL, FULL));
+    for (uint32_t i = 0; i < FULL; i++) {
+        assert_memory_equal(logits_of(many[i]), logits_of(alone[i]), n_vocab * sizeof(float));
+        lfm2_session_free(many[i]);
+        lfm2_session_free(alone[i]);
+    }
+    free(ids);
+}
+
 /* ---- All or nothing ---- */
 
 static const int32_t five[N] = {1, 2, 3, 4, 5};
@@ -257,9 +281,8 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_decode),    cmocka_unit_test(test_full_batch),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_postponed),
     };
     return cmocka_run_group_tests(tests, begin, end);
