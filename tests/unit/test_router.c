@@ -23,10 +23,10 @@ enum { N_TOKENS = 24, GROUP = 3 };
 static void level(char *file, const lf_tensor *tensor, size_t experts)
 {
     size_t bytes = tensor->bytes / experts;
+    char *data = file + tensor->offset;
     assert_int_equal(tensor->type, LF_F32);
-    assert_memory_equal(file + tensor->offset, tensor->data, tensor->bytes);
     for (size_t e = 0; e < experts; e++) {
-        memcpy(file + tensor->offset + e * bytes, tensor->data + e / GROUP * GROUP * bytes, bytes);
+        memmove(data + e * bytes, data + e / GROUP * GROUP * bytes, bytes);
     }
 }
 
