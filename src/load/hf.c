@@ -354,6 +354,23 @@ static int32_t read_vocab(loader *l, const lf_config_json *config)
     return lf_tokenizer_from_json(l->source, root, vocab->name, settings, settings_path, config);
 }
 
+/* The rows of the embedding bound what a vocabulary may take: config.json can say anything. */
+static int32_t check_rows(const lf_source *source, const char *config_path)
+{
+    const lf_tensor *embed = lf_source_find(source, "token_embd.weight");
+    uint32_t said = source->hparams.n_vocab;
+    if (embed == NULL) {
+        return lf_fail(LFM2_E_FORMAT, "bind.missing",
+                       "%s: tensor 'model.embed_tokens.weight' is missing", source->path);
+    }
+    if (embed->ne[1] != said) {
+        return lf_fail(LFM2_E_FORMAT, "hf.vocab.count",
+                       "%s: 'vocab_size' is %u, but the embedding has %llu rows", config_path, said,
+                       (unsigned long long)embed->ne[1]);
+    }
+    return LFM2_OK;
+}
+
 static int32_t load(loader *l)
 {
     lf_source *s = l->source;
@@ -375,6 +392,7 @@ static int32_t load(loader *l)
     LF_TRY(check_shards(l));
     LF_TRY(lf_hf_translate(s, l->raw, l->n_raw));
     LF_TRY(lf_source_index(s));
+    LF_TRY(check_rows(s, config_path));
     return read_vocab(l, &config);
 }
 

@@ -189,6 +189,7 @@ static void test_config_refused(void **state)
                    i < 2 || i == 3 ? "config.architecture" : "config.variant");
     }
     config_bad("\"hidden_size\": 32", "\"hidden_size\": \"32\"", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"vocab_size\": 300", "\"vocab_size\": 301", LFM2_E_FORMAT, "hf.vocab.count");
     config_bad("\"hidden_size\": 32", "\"hidden_size\": 32.5", LFM2_E_FORMAT, "config.key.type");
     config_bad("\"hidden_size\": 32", "\"hidden_size\": 4294967296", LFM2_E_FORMAT,
                "config.key.type");
