@@ -1,31 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GGUF files from memory: header, keys, tensors, hyper-parameters, vocabulary, names and shapes;
  * every slab of a file that is accepted must lie inside it. */
-#include "load/source.h"
+#include "fuzz/mutate.h"
+#include "fuzz/target.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(const lf_source *s)
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
-    for (uint32_t i = 0; i < s->n_tensors; i++) {
-        const lf_tensor *t = &s->tensors[i];
-        uint64_t last = t->ne[2] * t->ne[3] - 1;
-        uint64_t bytes = t->bytes / (last + 1);
-        uint64_t at = lf_tensor_place(t, last).offset;
-        if (at > s->files[0].size || bytes > s->files[0].size - at) {
-            __builtin_trap();
-        }
-    }
+    uint64_t random = fuzz_random_of(seed);
+    return fuzz_mutate_gguf(&random, data, size, max_size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    lf_alloc alloc = lf_alloc_default();
+    lf_alloc alloc = fuzz_memory();
     lf_origin origin = {.kind = LF_FROM_MEMORY, .memory = data, .bytes = size};
     lf_source *s = NULL;
-    if (lf_source_open_from(&alloc, NULL, &origin, &s) == LFM2_OK) {
-        check(s);
+    fuzz_memory_begin(size);
+    int32_t status = lf_source_open_from(&alloc, NULL, &origin, &s);
+    fuzz_count(status, fuzz_gguf_syntax);
+    if (status == LFM2_OK) {
+        fuzz_check_source(s);
         lf_source_close(s);
     }
+    fuzz_memory_end();
     return 0;
 }

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON texts: whatever parses can be walked and its numbers asked for. */
 #include "common/json.h"
+#include "fuzz/mutate.h"
+#include "fuzz/target.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    uint64_t random = fuzz_random_of(seed);
+    return fuzz_mutate_json(&random, data, size, max_size);
+}
 
 static void walk(const lf_json *v, int depth)
 {
@@ -28,13 +34,18 @@ static void walk(const lf_json *v, int depth)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    lf_alloc alloc = lf_alloc_default();
+    static const char *const syntax[] = {"", NULL};
+    lf_alloc alloc = fuzz_memory();
     lf_arena arena;
     const lf_json *root = NULL;
+    fuzz_memory_begin(size);
     lf_arena_init(&arena, &alloc);
-    if (lf_json_parse(&arena, "fuzz", LFM2_E_TEXT, (const char *)data, size, &root) == LFM2_OK) {
+    int32_t status = lf_json_parse(&arena, "fuzz", LFM2_E_TEXT, (const char *)data, size, &root);
+    fuzz_count(status, syntax);
+    if (status == LFM2_OK) {
         walk(root, 0);
     }
     lf_arena_free(&arena);
+    fuzz_memory_end();
     return 0;
 }

@@ -2,20 +2,12 @@
 /* Any bytes as tokens and merges on top of the 256 bytes: refused cleanly, or a tokenizer that
  * gives its texts back. The input is a list of records: kind byte, length byte, text; kinds beyond
  * those of tokens make merges, cut in two at (kind - 8). */
+#include "fuzz/target.h"
 #include "support/text_vocab.h"
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 enum { MAX_MERGES = 256 };
 
@@ -41,20 +33,20 @@ static void read_vocab(text_vocab *v, lf_vocab_merge *merges, const uint8_t *dat
 static void use(const lf_tokenizer *t, const uint8_t *data, size_t size)
 {
     int32_t *ids = malloc((size + 1) * sizeof *ids);
-    must(ids != NULL);
+    fuzz_must(ids != NULL);
     for (int special = 0; special < 2; special++) {
         size_t n = 0;
         lf_span span = {(const char *)data, size, special == 1};
-        must(lf_tokenizer_encode(t, &span, 1, false, ids, size, &n) == LFM2_OK);
+        fuzz_must(lf_tokenizer_encode(t, &span, 1, false, ids, size, &n) == LFM2_OK);
         size_t at = 0;
         for (size_t i = 0; i < n; i++) {
             const char *bytes = NULL;
             size_t len = 0;
-            must(lf_tokenizer_token(t, ids[i], &bytes, &len, NULL) == LFM2_OK);
-            must(len <= size - at && memcmp(bytes, data + at, len) == 0);
+            fuzz_must(lf_tokenizer_token(t, ids[i], &bytes, &len, NULL) == LFM2_OK);
+            fuzz_must(len <= size - at && memcmp(bytes, data + at, len) == 0);
             at += len;
         }
-        must(at == size);
+        fuzz_must(at == size);
     }
     free(ids);
 }
@@ -74,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         use(t, data, size);
         lf_tokenizer_free(t);
     } else {
-        must(status == LFM2_E_FORMAT && t == NULL);
+        fuzz_must(status == LFM2_E_FORMAT && t == NULL);
     }
     return 0;
 }

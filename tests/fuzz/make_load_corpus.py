@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the starting inputs of fuzz_gguf, fuzz_safetensors and fuzz_json into corpus/: the smallest
-valid files of each kind. No packages needed. usage: make_load_corpus.py (anywhere)"""
+"""Writes the starting inputs of fuzz_gguf, fuzz_model, fuzz_parts, fuzz_folder, fuzz_cache,
+fuzz_safetensors and fuzz_json into corpus/: the smallest valid files of each kind. Those of
+fuzz_model, fuzz_parts and fuzz_folder are whole models that can run. No packages needed.
+usage: make_load_corpus.py (anywhere)"""
 import json
 import os
+import random
 import struct
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
@@ -27,7 +30,7 @@ def value(kind, v):
 
 
 def gguf(keys, tensors, version=3, alignment=8):
-    """tensors: (name, type code, dims, bytes)"""
+    """tensors: (name, type code, dims, data or its size)"""
     keys = keys + [("general.alignment", U32, alignment)]
     out = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys))
     for name, kind, v in keys:
@@ -37,7 +40,7 @@ def gguf(keys, tensors, version=3, alignment=8):
         data += bytes(-len(data) % alignment)
         out += string(name) + struct.pack("<I", len(dims))
         out += b"".join(struct.pack("<Q", d) for d in dims) + struct.pack("<IQ", code, len(data))
-        data += bytes(range(n % 256)) + bytes(n - n % 256)
+        data += n if isinstance(n, bytes) else bytes(range(n % 256)) + bytes(n - n % 256)
     return out + bytes(-len(out) % alignment) + data
 
 
@@ -88,10 +91,196 @@ def model(moe, f16=False):
                 version=2 if f16 else 3)
 
 
-def safetensors(entries, n_data):
+def safetensors(entries, data):
     head = json.dumps(entries, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
-    return struct.pack("<Q", len(head)) + head + bytes(n_data)
+    return struct.pack("<Q", len(head)) + head + data
+
+
+# ---- Whole models: a vocabulary of all bytes, three layers, weights near 0 -----------------------
+
+TYPES = {"F32": (0, 1, 4), "F16": (1, 1, 2), "Q4_0": (2, 32, 18), "Q8_0": (8, 32, 34),
+         "Q4_K": (12, 256, 144), "Q5_K": (13, 256, 176), "Q6_K": (14, 256, 210),
+         "BF16": (30, 1, 2)}
+
+
+def byte_texts():
+    """The printable stand-ins of the bytes in byte-level BPE."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    spare = iter(range(0x100, 0x200))
+    return [chr(b) if b in plain else chr(next(spare)) for b in range(256)]
+
+
+TOKENS = byte_texts() + ["ab", "<|startoftext|>", "<|im_end|>", "python"]
+KINDS = [1] * 257 + [3, 3, 4]
+BOS, EOS = 257, 258
+
+
+def weights(name, kind, n):
+    """n values of a type; the scales of blocks are small, everything else is arbitrary."""
+    rng = random.Random(name)
+    _, block, size = TYPES[kind]
+    small = struct.pack("<e", 0.01)
+    out = b""
+    for _ in range(n // block):
+        value = 1.0 if "norm" in name else rng.uniform(-0.1, 0.1)
+        if kind == "F32":
+            out += struct.pack("<f", value)
+        elif kind == "F16":
+            out += struct.pack("<e", value)
+        elif kind == "BF16":
+            out += struct.pack("<f", value)[2:]
+        elif kind in ("Q4_K", "Q5_K"):
+            out += small * 2 + rng.randbytes(size - 4)
+        elif kind == "Q6_K":
+            out += rng.randbytes(size - 2) + small
+        else:
+            out += small + rng.randbytes(size - 2)
+    return out
+
+
+# (GGUF name, Hugging Face name, dims with the contiguous one first)
+def tensors(width, head, ff, moe, expert_ff):
+    both = [("token_embd.weight", "model.embed_tokens.weight", [width, len(TOKENS)]),
+            ("token_embd_norm.weight", "model.embedding_norm.weight", [width])]
+    for i in range(3):
+        layer = [("attn_norm.weight", "operator_norm.weight", [width]),
+                 ("ffn_norm.weight", "ffn_norm.weight", [width])]
+        if i == 1:
+            layer += [(f"attn_{n}.weight", f"self_attn.{h}_proj.weight", [width, rows])
+                      for n, h, rows in (("q", "q", width), ("k", "k", head), ("v", "v", head),
+                                         ("output", "out", width))]
+            layer += [(f"attn_{n}_norm.weight", f"self_attn.{n}_layernorm.weight", [head])
+                      for n in "qk"]
+        else:
+            layer += [("shortconv.in_proj.weight", "conv.in_proj.weight", [width, 3 * width]),
+                      ("shortconv.conv.weight", "conv.conv.weight", [3, width]),
+                      ("shortconv.out_proj.weight", "conv.out_proj.weight", [width, width])]
+        sizes = [("gate", "w1", width, ff), ("up", "w3", width, ff), ("down", "w2", ff, width)]
+        if moe and i > 0:
+            layer += [("ffn_gate_inp.weight", "feed_forward.gate.weight", [width, 2]),
+                      ("exp_probs_b.bias", "feed_forward.expert_bias", [2])]
+            sizes = [("gate", "w1", width, expert_ff), ("up", "w3", width, expert_ff),
+                     ("down", "w2", expert_ff, width)]
+            layer += [(f"ffn_{n}_exps.weight", f"feed_forward.experts.%d.{h}.weight", [a, b, 2])
+                      for n, h, a, b in sizes]
+        else:
+            layer += [(f"ffn_{n}.weight", f"feed_forward.{h}.weight", [a, b])
+                      for n, h, a, b in sizes]
+        both += [(f"blk.{i}.{n}", f"model.layers.{i}.{h}", d) for n, h, d in layer]
+    return both
+
+
+def size_of(dims):
+    n = 1
+    for d in dims:
+        n *= d
+    return n
+
+
+def whole_gguf(moe, width, ff, kind, down=("Q4_0", "Q4_0", "Q4_0"), parts=1):
+    a = "lfm2moe" if moe else "lfm2"
+    head = width // 2
+    keys = [("general.architecture", STR, a), ("general.name", STR, "tiny"),
+            (a + ".block_count", U32, 3), (a + ".context_length", U32, 64),
+            (a + ".embedding_length", U32, width), (a + ".feed_forward_length", U32, ff),
+            (a + ".attention.head_count", U32, 2),
+            (a + ".attention.head_count_kv", ARR, (I32, [0, 1, 0])),
+            (a + ".attention.layer_norm_rms_epsilon", F32, 1e-5),
+            (a + ".rope.freq_base", F32, 1e6), (a + ".shortconv.l_cache", U32, 3),
+            (a + ".vocab_size", U32, len(TOKENS)),
+            ("tokenizer.ggml.model", STR, "gpt2"), ("tokenizer.ggml.pre", STR, "lfm2"),
+            ("tokenizer.ggml.tokens", ARR, (STR, TOKENS)),
+            ("tokenizer.ggml.token_type", ARR, (I32, KINDS)),
+            ("tokenizer.ggml.merges", ARR, (STR, ["a b"])),
+            ("tokenizer.ggml.bos_token_id", U32, BOS), ("tokenizer.ggml.eos_token_id", U32, EOS),
+            ("tokenizer.ggml.add_bos_token", BOOL, 1),
+            ("tokenizer.chat_template", STR, "{{ bos_token }}")]
+    if moe:
+        keys += [(a + ".expert_count", U32, 2), (a + ".expert_used_count", U32, 1),
+                 (a + ".expert_feed_forward_length", U32, 32),
+                 (a + ".leading_dense_block_count", U32, 1), (a + ".expert_gating_func", U32, 2)]
+    listed = []
+    for name, _, dims in tensors(width, head, ff, moe, 32):
+        this = kind
+        if len(dims) == 1 or "conv.weight" in name or "gate_inp" in name:
+            this = "F16" if kind == "F16" else "F32"
+        elif "ffn_down.weight" in name:
+            this = down[int(name.split(".")[1])]
+        listed.append((name, TYPES[this][0], dims, weights(name, this, size_of(dims))))
+    if parts == 1:
+        return gguf(keys, listed, alignment=32)
+    half = len(listed) // 2
+    split = [[("split.no", U16, i), ("split.count", U16, 2),
+              ("split.tensors.count", I32, len(listed))] for i in range(2)]
+    first = gguf(keys + split[0], listed[:half], alignment=32)
+    return struct.pack("<I", len(first)) + first + gguf(split[1], listed[half:], alignment=32)
+
+
+PATTERN = ("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+           "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")
+
+
+def whole_folder(moe, shard=False):
+    width, ff = 8, 8
+    config = {"architectures": ["Lfm2MoeForCausalLM" if moe else "Lfm2ForCausalLM"],
+              "model_type": "lfm2_moe" if moe else "lfm2", "hidden_size": width,
+              "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1,
+              "layer_types": ["conv", "full_attention", "conv"], "conv_L_cache": 3,
+              "conv_bias": False, "norm_eps": 1e-05, "rope_theta": 1e6,
+              "max_position_embeddings": 64, "vocab_size": len(TOKENS), "bos_token_id": BOS,
+              "eos_token_id": [EOS], "pad_token_id": None, "tie_word_embeddings": True,
+              "intermediate_size": ff}
+    if moe:
+        config.update(moe_intermediate_size=4, num_dense_layers=1, num_experts=2,
+                      num_experts_per_tok=1, norm_topk_prob=True, use_expert_bias=True,
+                      routed_scaling_factor=1.0)
+    else:
+        config["block_auto_adjust_ff_dim"] = False
+    added = [{"id": i, "content": TOKENS[i], "single_word": False, "lstrip": False,
+              "rstrip": False, "normalized": False, "special": KINDS[i] == 3}
+             for i in range(257, len(TOKENS))]
+    tokenizer = {
+        "version": "1.0", "added_tokens": added, "normalizer": None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Isolated",
+             "invert": False},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
+             "use_regex": False}]},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": TOKENS[BOS], "type_id": 0}},
+                       {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [], "special_tokens": {TOKENS[BOS]: {
+                "id": TOKENS[BOS], "ids": [BOS], "tokens": [TOKENS[BOS]]}}},
+        "decoder": {"type": "ByteLevel"},
+        "model": {"type": "BPE", "dropout": None, "unk_token": None, "byte_fallback": False,
+                  "ignore_merges": False, "vocab": {t: i for i, t in enumerate(TOKENS[:257])},
+                  "merges": ["a b"]}}
+    settings = {"bos_token": TOKENS[BOS], "eos_token": {"content": TOKENS[EOS]},
+                "chat_template": "{{ bos_token }}"}
+    entries, data = {}, b""
+    for _, name, dims in tensors(width, width // 2, ff, moe, 4):
+        shape = dims[1::-1] if "conv.conv" not in name else [dims[1], 1, dims[0]]
+        for e in range(dims[2] if len(dims) == 3 else 1):
+            full = name % e if len(dims) == 3 else name
+            one = weights(full, "BF16", size_of(shape))
+            entries[full] = {"dtype": "BF16", "shape": shape,
+                             "data_offsets": [len(data), len(data) + len(one)]}
+            data += one
+    index = {"metadata": {}, "weight_map": {n: "a.safetensors" for n in entries}}
+    out = b""
+    for text in (config, tokenizer, settings, index if shard else None):
+        part = b"" if text is None else json.dumps(text, separators=(",", ":"),
+                                                   ensure_ascii=False).encode()
+        out += struct.pack("<I", len(part)) + part
+    return out + safetensors(entries, data)
+
+
+def cache(flags, *records):
+    """Changes to a pack cache: see fuzz_cache.c."""
+    return bytes([flags]) + b"".join(
+        struct.pack("<BHB", region, offset, len(data)) + data for region, offset, data in records)
 
 
 FILES = {
@@ -105,8 +294,24 @@ FILES = {
         {"__metadata__": {"format": "pt"},
          "a": {"dtype": "BF16", "shape": [2, 1, 3], "data_offsets": [0, 12]},
          "b": {"dtype": "F32", "shape": [1], "data_offsets": [12, 16]},
-         "c": {"dtype": "F16", "shape": [], "data_offsets": [16, 18]}}, 24),
-    "safetensors/empty": safetensors({}, 0),
+         "c": {"dtype": "F16", "shape": [], "data_offsets": [16, 18]}}, bytes(24)),
+    "safetensors/empty": safetensors({}, b""),
+    "model/lfm2": whole_gguf(False, 8, 8, "F16", ("F16", "F16", "F16")),
+    "model/lfm2-k": whole_gguf(False, 32, 256, "Q4_0", ("Q4_K", "Q5_K", "Q6_K")),
+    "model/lfm2moe": whole_gguf(True, 32, 32, "Q4_0", ("Q8_0", "Q4_0", "Q4_0")),
+    "parts/lfm2": whole_gguf(False, 8, 8, "F16", ("F16", "F16", "F16"), 2),
+    "folder/lfm2": whole_folder(False),
+    "folder/lfm2moe-shard": whole_folder(True, True),
+    "cache/as-it-is": cache(0),
+    "cache/verified": cache(1),
+    "cache/header": cache(2, (0, 16, b"\1"), (0, 40, b"\xff" * 8)),
+    "cache/version": cache(2, (0, 8, struct.pack("<I", 3))),
+    "cache/table": cache(6, (2, 8, bytes(8))),
+    "cache/table-verified": cache(7, (2, 8, bytes(8))),
+    "cache/weights": cache(0, (3, 100, b"\xff\x7f" * 60), (3, 9000, b"\0\x7e" * 60)),
+    "cache/weights-verified": cache(1, (3, 100, b"\xff")),
+    "cache/cut": cache(8, (3, 5, b"abc")),
+    "cache/extended": cache(16),
     "json/values": b' {"a": [0, -1.5e+3, 1E-2, true, false, null, ""], "b": {"c": {}}, "": []}\n',
     "json/strings": '["\\"\\\\\\/\\b\\f\\n\\r\\t", "\\u00e9\\ud83d\\ude00\\u0000", "é€😀"]'.encode(),
     "json/numbers": b"[18446744073709551615, -9223372036854775808, 4.9e-324, 1e400, 100e-2, 0.10]",

@@ -2,9 +2,15 @@
 /* Runs a fuzz target without a fuzzing engine: over every file of its corpus, and over mutations of
  * them drawn from a fixed seed, so that any compiler and any test run gets some of the benefit.
  *
- *   fuzz_NAME [--mutate N] [--seed S] FILE-OR-FOLDER...
+ *   fuzz_NAME [--mutate N] [--seed S] [--past-syntax P] [--codes] FILE-OR-FOLDER...
  *
- * An input that kills the program is left in the current folder as crash-fuzz_NAME. */
+ * N mutations in all (a few more: no file goes without), made by the target's own mutator where it
+ * has one. At least P percent of them must get past the container's syntax. --codes lists the
+ * errors. An input that kills the program, or takes a minute, is left in the current folder as
+ * crash-fuzz_NAME. */
+#include "fuzz/mutate.h"
+#include "fuzz/target.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,20 +23,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+    __attribute__((weak));
 /* Present in programs built with a sanitizer. */
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
-enum { MAX_INPUT = 1 << 22, MAX_FILES = 4096, PATH_BYTES = 4096 };
+enum { MAX_INPUT = 1 << 22, MAX_FILES = 4096, PATH_BYTES = 4096, MOST_SECONDS = 60 };
+
+typedef struct input_file {
+    char *path;
+    uint8_t *data;
+    size_t size;
+    uint64_t weight; /* share of the mutations */
+} input_file;
 
 static struct {
     const uint8_t *data;
     size_t size;
-    uint64_t runs, random;
-    unsigned long mutations;
+    uint64_t runs, empty, random;
     char crash_file[256];
-    char *files[MAX_FILES];
+    input_file files[MAX_FILES];
     size_t n_files;
+    fuzz_counts corpus; /* before the first mutation */
 } replay;
 
 /* ---- An input that kills the program ---- */
@@ -85,73 +99,73 @@ static void run_input(const uint8_t *data, size_t size)
     }
     replay.data = copy;
     replay.size = size;
+    alarm(MOST_SECONDS);
     LLVMFuzzerTestOneInput(copy, size);
+    alarm(0);
     replay.runs++;
+    replay.empty += size == 0;
     replay.data = NULL;
     replay.size = 0;
     free(copy);
 }
 
-/* One change to buffer[0..size), which has room for MAX_INPUT bytes; returns the new size. */
-static size_t mutate(uint8_t *buffer, size_t size)
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 {
-    static const uint64_t interesting[] = {
-        0,          1,          0x7f,       0x80,      0xff,       0x7fff,     0x8000, 0xffff,
-        0x7fffffff, 0x80000000, 0xffffffff, INT64_MAX, UINT64_MAX, 1ull << 62, 32};
-    size_t at = below(size), run = 1 + below(16);
+    size_t at = below(size);
+    size_t run = 1 + below(16);
+    if (size == 0) {
+        if (max_size > 0) {
+            data[0] = (uint8_t)next_random();
+        }
+        return max_size > 0 ? 1 : 0;
+    }
     switch (below(7)) {
     case 0: /* one bit */
-        if (size > 0) {
-            buffer[at] = (uint8_t)(buffer[at] ^ (1u << below(8)));
-        }
+        data[at] = (uint8_t)(data[at] ^ (1u << below(8)));
         return size;
     case 1: /* one byte */
-        if (size > 0) {
-            buffer[at] = (uint8_t)next_random();
-        }
+        data[at] = (uint8_t)next_random();
         return size;
     case 2: { /* a telling number, little-endian, 1 to 8 bytes */
-        uint64_t value = interesting[below(sizeof interesting / sizeof interesting[0])];
+        uint64_t value = fuzz_integer(&replay.random, 0);
         size_t bytes = (size_t)1 << below(4);
-        for (size_t i = 0; i < bytes && at + i < size; i++) {
-            buffer[at + i] = (uint8_t)(value >> (8 * i));
-        }
+        fuzz_put(data + at, value, bytes < size - at ? bytes : size - at);
         return size;
     }
     case 3: /* cut off */
-        return at;
+        return at > 0 ? at : size;
     case 4: /* remove a run */
         if (size - at > run) {
-            memmove(buffer + at, buffer + at + run, size - at - run);
+            memmove(data + at, data + at + run, size - at - run);
             return size - run;
         }
         return size;
     case 5: /* repeat a run */
-        if (size > 0 && size + run <= MAX_INPUT && at + run <= size) {
-            memmove(buffer + at + run, buffer + at, size - at);
+        if (run <= max_size - size && run <= size - at) {
+            memmove(data + at + run, data + at, size - at);
             return size + run;
         }
         return size;
     default: /* copy a run elsewhere */
         if (size > run) {
-            memmove(buffer + below(size - run), buffer + below(size - run), run);
+            memmove(data + below(size - run), data + below(size - run), run);
         }
         return size;
     }
 }
 
-static void run_mutations(const uint8_t *data, size_t size, uint8_t *buffer)
+/* Changes buffer[0..size) a few times, or once by a mutator that makes several changes itself. */
+static size_t mutate(uint8_t *buffer, size_t size)
 {
-    for (unsigned long i = 0; i < replay.mutations; i++) {
-        if (size > 0) {
-            memcpy(buffer, data, size);
-        }
-        size_t new_size = size;
-        for (size_t changes = 1 + below(4); changes > 0; changes--) {
-            new_size = mutate(buffer, new_size);
-        }
-        run_input(buffer, new_size);
+    if (LLVMFuzzerCustomMutator != NULL) {
+        /* growth by a long string and a long name must fit */
+        size_t most = size + (1 << 18) < MAX_INPUT ? size + (1 << 18) : MAX_INPUT;
+        return LLVMFuzzerCustomMutator(buffer, size, most, (unsigned)next_random());
     }
+    for (size_t changes = 1 + below(4); changes > 0; changes--) {
+        size = LLVMFuzzerMutate(buffer, size, MAX_INPUT);
+    }
+    return size;
 }
 
 /* ---- Corpus ---- */
@@ -167,7 +181,7 @@ static int add_file(const char *path)
         return -1;
     }
     memcpy(copy, path, strlen(path) + 1);
-    replay.files[replay.n_files++] = copy;
+    replay.files[replay.n_files++].path = copy;
     return 0;
 }
 
@@ -200,44 +214,100 @@ static int add_path(const char *path)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(((const input_file *)a)->path, ((const input_file *)b)->path);
 }
 
-static int run_file(const char *path, uint8_t *input, uint8_t *buffer)
+static int read_file(input_file *f)
 {
-    FILE *file = fopen(path, "rb");
+    FILE *file = fopen(f->path, "rb");
     if (file == NULL) {
-        fprintf(stderr, "replay: %s: %s\n", path, strerror(errno));
-        return -1;
+        fprintf(stderr, "replay: %s: %s\n", f->path, strerror(errno));
+        return 2;
     }
-    size_t size = fread(input, 1, MAX_INPUT, file);
-    bool whole = ferror(file) == 0 && fgetc(file) == EOF;
+    f->data = malloc(MAX_INPUT);
+    f->size = f->data != NULL ? fread(f->data, 1, MAX_INPUT, file) : 0;
+    bool whole = f->data != NULL && ferror(file) == 0 && fgetc(file) == EOF;
     fclose(file);
     if (!whole) {
-        fprintf(stderr, "replay: %s: unreadable, or larger than %d bytes\n", path, MAX_INPUT);
-        return -1;
+        fprintf(stderr, "replay: %s: unreadable, or larger than %d bytes\n", f->path, MAX_INPUT);
+        return 2;
     }
-    run_input(input, size);
-    run_mutations(input, size, buffer);
+    uint8_t *fitted = realloc(f->data, f->size > 0 ? f->size : 1);
+    f->data = fitted != NULL ? fitted : f->data;
     return 0;
 }
 
-int main(int argc, char **argv)
+/* Runs a file as it is. What is refused by its syntax gets few mutations: they would be as well. */
+static void run_file(input_file *f)
 {
-    const char *slash = strrchr(argv[0], '/');
-    snprintf(replay.crash_file, sizeof replay.crash_file, "crash-%s",
-             slash != NULL ? slash + 1 : argv[0]);
-    uint64_t seed = 1;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--mutate") == 0 && i + 1 < argc) {
-            replay.mutations = strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            seed = strtoull(argv[++i], NULL, 10);
-        } else if (add_path(argv[i]) != 0) {
-            return 2;
+    enum { FEW = 1, MANY = 16 };
+    uint64_t before = fuzz_counted()->syntax;
+    run_input(f->data, f->size);
+    f->weight = fuzz_counted()->syntax > before ? FEW : MANY;
+}
+
+static void run_mutations(const input_file *f, unsigned long n)
+{
+    static uint8_t buffer[MAX_INPUT];
+    for (unsigned long i = 0; i < n; i++) {
+        memcpy(buffer, f->data, f->size);
+        run_input(buffer, mutate(buffer, f->size));
+    }
+}
+
+static int run_files(unsigned long mutations)
+{
+    int status = 0;
+    uint64_t weights = 0;
+    qsort(replay.files, replay.n_files, sizeof replay.files[0], by_name);
+    run_input((const uint8_t *)"", 0);
+    for (size_t i = 0; i < replay.n_files && status == 0; i++) {
+        status = read_file(&replay.files[i]);
+        if (status == 0) {
+            run_file(&replay.files[i]);
+            weights += replay.files[i].weight;
         }
     }
-    replay.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    replay.corpus = *fuzz_counted();
+    for (size_t i = 0; i < replay.n_files && status == 0; i++) {
+        const input_file *f = &replay.files[i];
+        run_mutations(f, (unsigned long)((mutations * f->weight + weights - 1) / weights));
+    }
+    for (size_t i = 0; i < replay.n_files; i++) {
+        free(replay.files[i].path);
+        free(replay.files[i].data);
+    }
+    return status;
+}
+
+/* ---- How far they got ---- */
+
+static int report(unsigned long past_syntax, bool codes)
+{
+    const fuzz_counts *c = fuzz_counted();
+    uint64_t accepted = c->accepted - replay.corpus.accepted;
+    uint64_t syntax = c->syntax - replay.corpus.syntax;
+    uint64_t all = accepted + c->refused - replay.corpus.refused;
+    uint64_t past = all - syntax;
+    if (all > 0) {
+        printf("replay: of the mutations %llu accepted, %llu refused by their meaning, %llu by "
+               "their syntax: %llu %% past the syntax\n",
+               (unsigned long long)accepted, (unsigned long long)(past - accepted),
+               (unsigned long long)syntax, (unsigned long long)(past * 100 / all));
+    }
+    for (size_t i = 0; codes && i < c->n_codes; i++) {
+        printf("%8llu %s\n", (unsigned long long)c->codes[i].n, c->codes[i].code);
+    }
+    if (past * 100 < past_syntax * all || (past_syntax > 0 && accepted == 0)) {
+        fprintf(stderr, "replay: at least %lu %% must get past the syntax, some be accepted\n",
+                past_syntax);
+        return 1;
+    }
+    return 0;
+}
+
+static void catch_deaths(void)
+{
     if (__sanitizer_set_death_callback != NULL) {
         __sanitizer_set_death_callback(save_input);
     } else {
@@ -246,23 +316,37 @@ int main(int argc, char **argv)
         signal(SIGFPE, on_signal);
     }
     signal(SIGABRT, on_signal);
+    signal(SIGALRM, on_signal);
+}
 
-    uint8_t *input = malloc(MAX_INPUT), *buffer = malloc(MAX_INPUT);
-    int status = input != NULL && buffer != NULL ? 0 : 2;
-    if (status == 0) {
-        qsort(replay.files, replay.n_files, sizeof replay.files[0], by_name);
-        run_input(input, 0);
-        run_mutations(input, 0, buffer);
-    }
-    for (size_t i = 0; i < replay.n_files; i++) {
-        if (status == 0 && run_file(replay.files[i], input, buffer) != 0) {
-            status = 2;
+int main(int argc, char **argv)
+{
+    const char *slash = strrchr(argv[0], '/');
+    snprintf(replay.crash_file, sizeof replay.crash_file, "crash-%s",
+             slash != NULL ? slash + 1 : argv[0]);
+    uint64_t seed = 1;
+    unsigned long mutations = 0;
+    unsigned long past_syntax = 0;
+    bool codes = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--mutate") == 0 && i + 1 < argc) {
+            mutations = strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            seed = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--past-syntax") == 0 && i + 1 < argc) {
+            past_syntax = strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--codes") == 0) {
+            codes = true;
+        } else if (add_path(argv[i]) != 0) {
+            return 2;
         }
-        free(replay.files[i]);
     }
-    free(input);
-    free(buffer);
-    printf("replay: %zu files, %lu mutations each, seed %llu: %llu inputs\n", replay.n_files,
-           replay.mutations, (unsigned long long)seed, (unsigned long long)replay.runs);
-    return status;
+    replay.random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    catch_deaths();
+    int status = run_files(mutations);
+    printf("replay: %zu files, %lu mutations, seed %llu: %llu inputs, %llu of them empty\n",
+           replay.n_files, mutations, (unsigned long long)seed, (unsigned long long)replay.runs,
+           (unsigned long long)replay.empty);
+    int far = report(past_syntax, codes);
+    return status != 0 ? status : far;
 }

@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs libFuzzer targets, one after the other, each from its committed corpus and what earlier runs
+# found, for a number of seconds. An input that kills a target, takes ten seconds or 2 GB stays in
+# BUILD/tests/fuzz-found; the run then fails and says where.
+#
+#   tests/fuzz/run.sh [--build BUILD] [--seconds N] [--jobs J] [--fresh] [--minimise] [TARGET...]
+#
+#   --build     build folder with -DLFM2_FUZZ=ON (default: build-fuzz)
+#   --seconds   for each target (default: 60)
+#   --jobs      processes for each target (default: 1), which share what they find
+#   --fresh     forget what earlier runs found
+#   --minimise  no fuzzing: of what earlier runs found, few and small inputs that take every branch
+#               that any takes and the committed ones do not, in BUILD/tests/fuzz-minimal/TARGET
+# Without TARGET: all. For hours: --seconds 36000 --jobs 8, then --minimise; what that leaves may be
+# committed, if it is small.
+set -uo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=$(cd "$here/../.." && pwd)/build-fuzz
+seconds=60
+jobs=1
+fresh=0
+minimise=0
+targets=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) build=$2 && shift ;;
+    --seconds) seconds=$2 && shift ;;
+    --jobs) jobs=$2 && shift ;;
+    --fresh) fresh=1 ;;
+    --minimise) minimise=1 ;;
+    -*)
+        sed -n 's/^#  *\(tests\/fuzz\/run.sh\)/usage: \1/p' "${BASH_SOURCE[0]}" >&2
+        exit 2
+        ;;
+    *) targets+=("$1") ;;
+    esac
+    shift
+done
+if [ ${#targets[@]} -eq 0 ]; then
+    for file in "$here"/fuzz_*.c; do
+        name=$(basename "$file" .c)
+        targets+=("${name#fuzz_}")
+    done
+fi
+export ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1
+export UBSAN_OPTIONS=print_stacktrace=1
+
+# The folders of a target's committed inputs, in $seeds.
+seeds_of() {
+    seeds=("$here/corpus/$1")
+    if [ "$1" = gguf ]; then
+        seeds+=("$here/corpus/model")
+    fi
+}
+
+# The merge keeps inputs for how often they take a branch, too: of these the ones that take a new one
+# are left. Its control file has the names, those of the first folder first, each lot by size, and a
+# line COV with the branches of each that it had not seen before.
+minimise() {
+    local all=$build/tests/fuzz-minimal/$1.all control=$build/tests/fuzz-minimal/$1.control name
+    rm -rf "$minimal" "$all" "$control" && mkdir -p "$minimal" "$all" &&
+        find "${seeds[@]}" -type f -exec cp -t "$all" {} + &&
+        "$program" -merge=1 -merge_control_file="$control" "$all" "$corpus" >"$minimal.log" 2>&1 ||
+        return 1
+    awk 'NR == 1 { n = $1 } NR == 2 { old = $1 } NR > 2 && NR <= n + 2 { name[NR - 3] = $0 }
+         $1 == "COV" { fresh = 0
+                       for (i = 3; i <= NF; i++) fresh += !seen[$i]++
+                       if (fresh > 0 && $2 >= old) print name[$2] }' "$control" |
+        while read -r name; do cp "$name" "$minimal"; done
+    printf '%s: %d inputs, %d bytes, in %s\n' "$1" "$(find "$minimal" -type f | wc -l)" \
+        "$(cat "$minimal"/* /dev/null 2>/dev/null | wc -c)" "$minimal"
+}
+
+failed=()
+for name in "${targets[@]}"; do
+    program=$build/tests/libfuzz_$name
+    corpus=$build/tests/fuzz-corpus/$name
+    found=$build/tests/fuzz-found
+    minimal=$build/tests/fuzz-minimal/$name
+    if [ $fresh -eq 1 ]; then
+        rm -rf "$corpus"
+    fi
+    mkdir -p "$corpus" "$found" || exit 2
+    seeds_of "$name"
+    if [ $minimise -eq 1 ]; then
+        minimise "$name" || failed+=("$name")
+        continue
+    fi
+    options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=262144
+        -artifact_prefix="$found/$name-" -print_final_stats=1 -verbosity=1)
+    if [ "$jobs" -gt 1 ]; then
+        options+=(-fork="$jobs")
+    fi
+    printf '== %s: %d s\n' "$name" "$seconds"
+    if ! "$program" "${options[@]}" "$corpus" "${seeds[@]}" >"$found/$name.log" 2>&1; then
+        failed+=("$name")
+        grep -vE '^#[0-9]+' "$found/$name.log" | tail -n 60
+        printf '%s failed; its input is among: %s\n' "$name" "$found/$name-*"
+    fi
+    tail -n 12 "$found/$name.log" | grep -E '^stat::(number_of_executed|average_exec|peak_rss)|DONE|^#'
+done
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[*]}"
+    exit 1
+fi
