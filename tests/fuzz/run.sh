@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs libFuzzer targets, one after the other, each from its committed corpus and what earlier runs
-# found, for a number of seconds. An input that kills a target, takes ten seconds or 2 GB stays in
+# found, for a number of seconds. An input that kills a target, takes a minute or 2 GB stays in
 # BUILD/tests/fuzz-found; the run then fails and says where.
 #
 #   tests/fuzz/run.sh [--build BUILD] [--seconds N] [--jobs J] [--fresh] [--minimise] [TARGET...]
@@ -87,7 +87,7 @@ for name in "${targets[@]}"; do
         minimise "$name" || failed+=("$name")
         continue
     fi
-    options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=262144
+    options=(-max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=262144
         -artifact_prefix="$found/$name-" -print_final_stats=1 -verbosity=1)
     if [ "$jobs" -gt 1 ]; then
         options+=(-fork="$jobs")
