@@ -218,6 +218,25 @@ static void write_split(const split *s)
     }
 }
 
+/* The same parts read instead of mapped: nothing in place, the same bytes. */
+static void check_copy(const char *path)
+{
+    lf_source *copy = NULL;
+    lf_origin origin = {.kind = LF_FROM_PATH, .path = path, .copy = true};
+    LFT_OK(lf_source_open_from(&heap, NULL, &origin, &copy));
+    assert_int_equal(copy->n_tensors, source->n_tensors);
+    for (uint32_t i = 0; i < copy->n_tensors; i++) {
+        const lf_tensor *t = &copy->tensors[i];
+        uint8_t *bytes = malloc((size_t)t->bytes);
+        assert_non_null(bytes);
+        assert_null(lf_tensor_slab(copy, t, 0));
+        LFT_OK(lf_tensor_read(copy, t, 0, 0, bytes, (size_t)t->bytes));
+        assert_memory_equal(bytes, lf_tensor_slab(source, &source->tensors[i], 0), t->bytes);
+        free(bytes);
+    }
+    lf_source_close(copy);
+}
+
 static void test_split(void **state)
 {
     (void)state;
@@ -233,6 +252,7 @@ static void test_split(void **state)
     const lf_tensor *t = lf_source_find(source, "token_embd_norm.weight");
     assert_int_equal(t->part, 1);
     assert_ptr_equal(lf_tensor_slab(source, t, 0), source->files[1].data + t->offset);
+    check_copy(part_name(0, 3));
     refused(open_path(part_name(1, 3)), LFM2_E_ARGUMENT, "gguf.split.first", part_name(0, 3));
     s.twice = "blk.1.attn_q.weight";
     write_split(&s);
