@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds another project that holds lfm2's sources as a part of itself, and runs its two
 # programs, one over the shared library, one over the archive.
-#   inside.sh CMAKE PROJECT GENERATOR C-COMPILER BUILD-TYPE DEPS
+#   inside.sh CMAKE PROJECT GENERATOR C-COMPILER BUILD-TYPE|none DEPS
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
@@ -11,6 +11,7 @@ project=$2
 generator=$3
 cc=$4
 type=$5
+[ "$type" != none ] || type=
 deps=$6
 case $(basename "$cc") in
 *clang*) cxx=clang++ ;;

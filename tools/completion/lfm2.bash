@@ -160,7 +160,7 @@ _lfm2()
         esac
         ;;
     bench)
-        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
+        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --prefetch --sessions --busy --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
         case $before in
         -p | --n-prompt) values=/any ;;
         -n | --n-gen) values=/any ;;
@@ -170,6 +170,9 @@ _lfm2()
         -r | --repetitions) values=/any ;;
         -o | --output) values='md json jsonl csv' ;;
         --delay) values=/any ;;
+        --prefetch) values='cpu two-step near far' ;;
+        --sessions) values=/any ;;
+        --busy) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
         -m | --model) values=/file ;;
