@@ -14,9 +14,12 @@
  *  - The library never aborts, exits, prints, installs signal handlers or reads the environment.
  *    Its threads block every signal but those that a thread raises by its own fault (SIGSEGV,
  *    SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
- *  - A thread that calls the library needs 64 KiB of stack for it, besides what callbacks and
- *    signal handlers use.
- *  - Strings are UTF-8 with an explicit length in bytes; returned strings are also 0-terminated.
+ *  - A thread that calls the library needs 64 KiB of stack for it, plus what callbacks and signal
+ *    handlers use.
+ *  - Text is UTF-8 with an explicit length in bytes. Paths, names and stop strings are
+ *    0-terminated, and so is every text that the library returns.
+ *  - Later versions may add statuses, finish reasons, token kinds and log levels. Treat a status
+ *    that you do not know as a failure, and a finish reason that you do not know as an end.
  *  - Option structs start with `size`, the caller's sizeof. Call the matching _init function with
  *    that size: it clears the struct and sets `size` and the defaults. Change what you need, then
  *    pass the pointer; NULL means defaults. Structs only grow at their end, and zero is the default
@@ -33,7 +36,8 @@
  *  - Passes that use a runtime's threads take turns: one chunk of a prompt or one step of decoding
  *    at a time, in the order of the calls. Callers sleep until it is their turn. A runtime of one
  *    thread has nothing to share: calls from several threads run at the same time, so that two
- *    sessions on two free cores give nearly twice the tokens of one.
+ *    sessions on two free cores give up to twice the tokens of one, as far as the memory's
+ *    bandwidth goes.
  *  - fork: the threads of a runtime exist in the parent only. In the child every handle may be
  *    freed, what needs no threads works, and what computes returns LFM2_E_STATE with the code
  *    "runtime.forked" at once. That holds for a lent thread pool, too. A runtime of one thread goes
@@ -148,9 +152,9 @@ enum {
 
 typedef struct lfm2_runtime_options {
     size_t size;
-    int32_t n_threads;    /* threads that compute, the caller included; 0 = the physical cores that
-                             this process may use, but no more than its cgroups' CPU quota is
-                             enough for */
+    int32_t n_threads;    /* threads that compute, the caller included, at most 1024; 0 = the
+                             physical cores that this process may use, but no more than its
+                             cgroups' CPU quota is enough for */
     uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used, or LFM2_CPU_ALL */
     int32_t kernels;      /* LFM2_KERNELS_* */
     int32_t log_level;    /* messages above this level are not delivered */
@@ -172,10 +176,10 @@ LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t si
 
 /* Detects the CPU, selects kernels, starts n_threads - 1 threads. They wait in a loop for some
  * milliseconds after each pass before they sleep, and sleep at once if there are more of them than
- * processors. While other programs keep processors busy, fewer of them work. What cannot be
- * determined for lack of /proc or /sys is logged at LFM2_LOG_WARN.
- * Errors: ARGUMENT, MEMORY, THREAD. The runtime is reference-counted by its models: it may be
- * freed first, and goes away with the last of them. */
+ * processors. While other programs keep processors busy, fewer of them work, unless the pool is
+ * lent or has more threads than processors. What cannot be determined for lack of /proc or /sys is
+ * logged at LFM2_LOG_WARN. Errors: ARGUMENT, MEMORY, THREAD. Models and samplers hold a reference
+ * to their runtime: it may be freed before them, and goes away with the last of them. */
 LFM2_API int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
 LFM2_API void lfm2_runtime_free(lfm2_runtime *runtime);
 
@@ -205,7 +209,7 @@ enum {
  * with it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. It is not
  * used when the model's files (sizes, times, tensor table, samples of the data) or the kernels'
  * layouts have changed, or when its size or header is wrong; damage inside the weights only VERIFY
- * finds. Like the model file it must not shrink while the model lives (LFM2_LOAD_COPY lifts that
+ * finds. Like the model file it must not shrink while the model lives (LFM2_MODEL_COPY lifts that
  * for both), and must be as trusted. */
 enum {
     LFM2_CACHE_USE = 0,   /* if there is one that fits */
@@ -213,14 +217,15 @@ enum {
     LFM2_CACHE_VERIFY = 2, /* as USE, and every checksum is compared: reads the whole file; FORMAT
                               if one differs */
     LFM2_CACHE_REQUIRE = 3 /* an error if it cannot be used: IO if it cannot be read, FORMAT if it
-                              does not fit */
+                              does not fit, ARGUMENT if the model is not loaded from a path and
+                              cache_path is NULL */
 };
 
 enum {
     /* Read everything into own memory and map nothing. The model does not depend on its files (or
      * on the caller's memory) once the load call has returned. Reading replaces mapping also for
      * the pack cache. A file that shrinks during the call is an IO error that names the offset. */
-    LFM2_LOAD_COPY = 1
+    LFM2_MODEL_COPY = 1
 };
 
 typedef struct lfm2_model_options {
@@ -228,7 +233,7 @@ typedef struct lfm2_model_options {
     int32_t mode;   /* LFM2_LOAD_FULL, LFM2_LOAD_TOKENIZER or LFM2_LOAD_INSPECT */
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
-    uint32_t flags; /* LFM2_LOAD_COPY or 0 */
+    uint32_t flags; /* LFM2_MODEL_COPY or 0 */
     const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it); no
                                pack cache if the model is not loaded from a path */
     /* Called now and then while loading, done in 0..1; NULL = none. */
@@ -242,19 +247,20 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  * Four ways to load a model. They accept the same options and give the same model: logits do not
  * depend on the way, bit for bit. What they cost:
  *  - Time: packing reads every weight once. With a pack cache that fits, a start reads the header,
- *    at most 128 bytes of each tensor, and the small tensors; LFM2_LOAD_COPY also reads the
+ *    at most 128 bytes of each tensor, and the small tensors; LFM2_MODEL_COPY also reads the
  *    embedding and the whole pack cache.
  *  - Memory: the packed weights (none of their own if they are a mapped pack cache), plus, while
  *    packing, a buffer of some 32 MiB. The token embedding is used where it lies in the mapping or
- *    in the caller's memory; it is copied under LFM2_LOAD_COPY, by lfm2_model_load_reader, and when
- *    the file does not begin at a multiple of 8 bytes. lfm2_estimate_memory counts it.
+ *    in the caller's memory; it is copied under LFM2_MODEL_COPY, by lfm2_model_load_reader, and
+ *    when the file does not begin at a multiple of 8 bytes. lfm2_estimate_memory counts it.
  * The header (metadata, vocabulary, tensor table; at most 128 MiB) is read once, into own memory,
  * before any of it is used: a check that was made holds whatever becomes of the file.
- * Errors of all four: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED.
+ * Errors of all four: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of
+ * a fork).
  */
 
 /* Loads a GGUF file (the first part of a split one), or a Hugging Face folder (config.json,
- * *.safetensors, tokenizer.json). Unless LFM2_LOAD_COPY is set, the file is mapped into memory: it
+ * *.safetensors, tokenizer.json). Unless LFM2_MODEL_COPY is set, the file is mapped into memory: it
  * must not shrink while the model lives. */
 LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
                                  const lfm2_model_options *options, lfm2_model **out);
@@ -268,15 +274,15 @@ LFM2_API int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t 
                                     uint64_t bytes, const lfm2_model_options *options,
                                     lfm2_model **out);
 
-/* Loads a GGUF file that lies in the caller's memory, at any alignment. Unless LFM2_LOAD_COPY is
+/* Loads a GGUF file that lies in the caller's memory, at any alignment. Unless LFM2_MODEL_COPY is
  * set, the memory must stay valid and unchanged while the model lives. It is never written. A pack
  * cache is recognised by the file's size, tensor table and samples alone. Messages call the file
  * "<memory>". One part of a split model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t bytes,
                                         const lfm2_model_options *options, lfm2_model **out);
 
-typedef struct lfm2_reader {
-    size_t size;    /* sizeof(lfm2_reader) */
+typedef struct lfm2_model_reader {
+    size_t size;    /* sizeof(lfm2_model_reader) */
     uint64_t bytes; /* of the whole GGUF file */
     /* Copies n bytes from `offset` on to `buffer` and returns 0; any other result ends the load
      * with STOPPED. Requests are for 1 byte to 4 MiB, never beyond `bytes`. Every header byte is
@@ -284,13 +290,13 @@ typedef struct lfm2_reader {
      * requests of at most 64 bytes: a callback that is costly should buffer them. */
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
     void *user;
-} lfm2_reader;
+} lfm2_model_reader;
 
 /* Loads a GGUF file through a callback. It is called on the calling thread and during this call
  * only; `reader` need not outlive the call. A pack cache is recognised as for
  * lfm2_model_load_memory. Messages call the file "<reader>". One part of a split model is
  * UNSUPPORTED. */
-LFM2_API int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_reader *reader,
+LFM2_API int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_model_reader *reader,
                                         const lfm2_model_options *options, lfm2_model **out);
 
 /* Writes the pack cache of a model loaded in full to `path` (NULL: where lfm2_model_load looks for
@@ -393,6 +399,7 @@ LFM2_API int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, si
 /* Streaming decoder: takes ids one at a time, hands out whole UTF-8 characters. */
 typedef struct lfm2_decoder lfm2_decoder;
 
+/* flags: LFM2_DETOKENIZE_SPECIAL or 0. Errors: ARGUMENT, STATE (no tokenizer), MEMORY. */
 LFM2_API int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **out);
 LFM2_API void lfm2_decoder_free(lfm2_decoder *decoder);
 
@@ -429,7 +436,7 @@ typedef struct lfm2_memory {
     uint64_t kv;      /* KV cache of one session */
     uint64_t conv;    /* convolution state of one session */
     uint64_t scratch; /* working memory of one session */
-    uint64_t total;   /* sum of the above */
+    uint64_t total;   /* of all */
 } lfm2_memory;
 
 /* Bytes that loading `model`'s file and one session would take. Works on a model loaded with
@@ -459,9 +466,9 @@ LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
 /* lfm2_session_decode for n >= 1 different sessions of one model at once: appends ids[i] to
  * sessions[i], all in one pass over the weights, so that many texts cost little more than one.
- * Afterwards each has its logits, the very bits that decoding it alone gives. sessions[0] lends its
- * working memory: n is at most its n_chunk, and so its n_ctx (LIMIT); a session that only follows
- * needs no more than an n_chunk of 1. Contexts, lengths and KV types may differ.
+ * Afterwards each has its logits, the very bits that decoding it alone gives. The pass uses the
+ * working memory of sessions[0]: n is at most its n_chunk, and so its n_ctx (LIMIT); the other
+ * sessions need no more than an n_chunk of 1. Contexts, lengths and KV types may differ.
  * All or nothing: on LIMIT (too many, or one is full), ARGUMENT (a NULL, an id outside the
  * vocabulary, a session twice or of another model) and CANCELLED no session has changed, its
  * logits included. A request to any of the sessions cancels the call; the call consumes those of
@@ -481,10 +488,11 @@ LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, si
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
 
-/* Makes the session's running call return LFM2_E_CANCELLED soon. Any thread, signal handlers
- * included: one atomic store. It acts on the call in progress, or else on the next one; that call
- * consumes it, also when it ends for another reason, and so does lfm2_session_reset. The session
- * stays usable. */
+/* Makes the session's running call return LFM2_E_CANCELLED: before the next layer while it
+ * computes, at the end of another call's turn while it waits for its own. Any thread, signal
+ * handlers included: one atomic store. It acts on the call in progress, or else on the next one;
+ * that call consumes it, also when it ends for another reason, and so does lfm2_session_reset. The
+ * session stays usable. */
 LFM2_API void lfm2_session_cancel(lfm2_session *session);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
@@ -521,7 +529,8 @@ typedef struct lfm2_sampler_options {
 LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size,
                                         const lfm2_model *model);
 
-/* Errors: ARGUMENT (a value out of range or not finite), MEMORY. */
+/* Holds a reference to the model's runtime; the model may be freed. Errors: ARGUMENT (a value out
+ * of range or not finite), MEMORY. */
 LFM2_API int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
                                      lfm2_sampler **out);
 LFM2_API void lfm2_sampler_free(lfm2_sampler *sampler);

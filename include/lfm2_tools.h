@@ -37,16 +37,22 @@ LFM2_API void lfm2_convert_options_init(lfm2_convert_options *options, size_t si
  * tensor gets which type as llama.cpp's plain quantisation does it). The output appears complete or
  * not at all. Weights that are F32, F16 or BF16 take any type. Quantised ones stay as they are or
  * become F32; another type would round them a second time and is UNSUPPORTED, with the code
- * "convert.requantize", unless options->flags has LFM2_CONVERT_REQUANTIZE. */
+ * "convert.requantize", unless options->flags has LFM2_CONVERT_REQUANTIZE. Errors: ARGUMENT (also
+ * when the output is one of the inputs), MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the
+ * child of a fork). */
 LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *out_path,
                                const lfm2_convert_options *options);
 
 /* Writes a valid model of the named shape ("lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2-350m",
- * "lfm2-1.2b", "tiny") with seeded random weights and a working tokenizer. */
+ * "lfm2-1.2b", "tiny") with seeded random weights and a working tokenizer. Errors: ARGUMENT,
+ * MEMORY, IO, STOPPED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
                                  const char *out_path, const lfm2_convert_options *options);
 
 /* ---- Kernels: what this machine would run, and how fast ----------------------------------- */
+
+/* The three measurements below keep their turn of the runtime's threads from beginning to end, so
+ * other calls wait that long. */
 
 typedef struct lfm2_kernel_info {
     size_t size;
@@ -65,8 +71,9 @@ LFM2_API int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index,
                                  lfm2_kernel_info *info);
 
 /* Runs matrix kernel `index` on m rows, k x n weights streamed from a pool of pool_bytes, on all
- * threads for about `seconds`; gives 2*m*n*k operations a second and weight bytes read a second.
- * Errors: ARGUMENT (no such kernel here; sizes; k is no multiple of 64), UNSUPPORTED (k does not
+ * threads for about `seconds` (0 to 3600); gives 2*m*n*k operations a second and weight bytes read
+ * a second.
+ * Errors: ARGUMENT (no such kernel here; sizes; k not a multiple of 64), UNSUPPORTED (k does not
  * fit the kernel's format: the K formats take multiples of 256), MEMORY. */
 LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n,
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
@@ -74,13 +81,13 @@ LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32
 
 /* How kernels fetch weights ahead. No result depends on it. */
 enum {
-    LFM2_PREFETCH_CPU = 0,      /* what the CPU's vendor and generation want: a runtime's default */
+    LFM2_PREFETCH_CPU = 0,      /* chosen by the CPU's vendor and generation: the default */
     LFM2_PREFETCH_TWO_STEP = 1, /* far ahead into the second level cache, then into the first */
     LFM2_PREFETCH_NEAR = 2,     /* into the first level cache alone: AMD with AVX2 */
     LFM2_PREFETCH_FAR = 3       /* with few rows far ahead alone: AMD with AVX-512 */
 };
 
-/* Chooses, for measurements. To be called while nothing else uses the runtime. Errors: ARGUMENT. */
+/* Sets it for measurements. Call it while nothing else uses the runtime. Errors: ARGUMENT. */
 LFM2_API int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch);
 
 /* The limits of this machine, for this runtime's instruction sets, against which speed is to be
@@ -96,11 +103,11 @@ typedef struct lfm2_machine {
     uint32_t reserved;    /* 0 */
 } lfm2_machine;
 
-/* Measures both within about `seconds` (0 to 60), besides some tenths of a second for 512 MiB of
- * memory, which are given back: reading as the mean of passes over that memory, after a pass for
- * each of some prefetch distances has found the best; products as the best of many short pieces. At
- * least eight passes and one piece are run. Other work on the machine lowers the results. Errors:
- * ARGUMENT, MEMORY. */
+/* Measures both within about `seconds` (0 to 60), plus some tenths of a second for 512 MiB of
+ * memory, which are freed afterwards: reading as the mean of passes over that memory, after a pass
+ * for each of some prefetch distances has found the best; products as the best of many short
+ * pieces. At least eight passes and one piece are run. Other work on the machine lowers the
+ * results. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
 
 /* Bytes a second that all threads of the model's runtime together load of its packed weights, where

@@ -58,7 +58,7 @@ void lf_api_init(void *options, size_t size, const void *defaults, size_t defaul
     memcpy(options, &size, sizeof size);
 }
 
-int32_t lf_api_read(const void *given, size_t least, void *options, size_t size)
+int32_t lf_api_read(const char *what, const void *given, size_t least, void *options, size_t size)
 {
     if (given == NULL) {
         return LFM2_OK;
@@ -72,9 +72,9 @@ int32_t lf_api_read(const void *given, size_t least, void *options, size_t size)
     for (size_t i = size; i < given_size; i++) {
         if (((const unsigned char *)given)[i] != 0) {
             return lf_fail(LFM2_E_ARGUMENT, "argument.unknown_field",
-                           "options: byte %zu is set; lfm2 " LFM2_VERSION_STRING
+                           "%s: byte %zu is set; lfm2 " LFM2_VERSION_STRING
                            " knows the first %zu bytes",
-                           i, size);
+                           what, i, size);
         }
     }
     memcpy(options, given, given_size < size ? given_size : size);
@@ -184,7 +184,8 @@ int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **
         return lf_api_null("out");
     }
     lfm2_runtime_options o = runtime_defaults;
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_runtime_options, threadpool), &o, sizeof o));
+    LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_runtime_options, threadpool), &o,
+                       sizeof o));
     LF_TRY(check_runtime(&o));
     lf_alloc alloc = lf_alloc_default();
     if (o.alloc != NULL) {

@@ -17,8 +17,9 @@ void lf_api_init(void *options, size_t size, const void *defaults, size_t defaul
 
 /* Copies the caller's option struct (NULL: nothing) over the defaults in `options` as far as the
  * caller's version of the struct reaches; `least` is the size of its first version. ARGUMENT for a
- * size that no version has, and for a field set that this version does not know. */
-int32_t lf_api_read(const void *given, size_t least, void *options, size_t size);
+ * size that no version has, and for a field set that this version does not know; `what` names the
+ * struct in messages. */
+int32_t lf_api_read(const char *what, const void *given, size_t least, void *options, size_t size);
 
 /* ARGUMENT if `flags` has bits outside `known`, or a reserved field is not 0. */
 int32_t lf_api_flags(uint32_t flags, uint32_t known, const char *what);

@@ -190,7 +190,7 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *
                             .int8_isa = peak->dot_isa,
                             .n_threads = (int32_t)sched->n_threads};
     /* Before memory is asked for: a struct without size fails at once. */
-    LF_TRY(lf_api_write(&machine, 0, out, "out"));
+    LF_TRY(lf_api_check_result(out, "out"));
     void *pool = NULL;
     void *tallies = NULL;
     int32_t status = LFM2_OK;

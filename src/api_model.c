@@ -22,7 +22,8 @@ static int32_t load(lfm2_runtime *runtime, lf_origin *origin, const lfm2_model_o
         return lf_api_null(runtime == NULL ? "runtime" : "out");
     }
     lfm2_model_options o = model_defaults;
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_model_options, progress_user), &o, sizeof o));
+    LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_model_options, progress_user), &o,
+                       sizeof o));
     if (o.mode < LFM2_LOAD_FULL || o.mode > LFM2_LOAD_INSPECT) {
         return lf_fail(LFM2_E_ARGUMENT, "model.mode", "unknown mode %d", o.mode);
     }
@@ -32,8 +33,8 @@ static int32_t load(lfm2_runtime *runtime, lf_origin *origin, const lfm2_model_o
     if (o.cache < LFM2_CACHE_USE || o.cache > LFM2_CACHE_REQUIRE) {
         return lf_fail(LFM2_E_ARGUMENT, "model.cache", "unknown cache value %d", o.cache);
     }
-    LF_TRY(lf_api_flags(o.flags, LFM2_LOAD_COPY, "flags"));
-    origin->copy = (o.flags & LFM2_LOAD_COPY) != 0;
+    LF_TRY(lf_api_flags(o.flags, LFM2_MODEL_COPY, "flags"));
+    origin->copy = (o.flags & LFM2_MODEL_COPY) != 0;
     return lf_model_load(runtime, origin, &o, out);
 }
 
@@ -70,19 +71,14 @@ int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t
     return load(runtime, &origin, options, out);
 }
 
-int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_reader *reader,
+int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_model_reader *reader,
                                const lfm2_model_options *options, lfm2_model **out)
 {
     if (reader == NULL) {
         return lf_api_null("reader");
     }
-    const size_t least = LF_API_FIRST(lfm2_reader, user);
-    if (reader->size < least) {
-        return lf_fail(LFM2_E_ARGUMENT, "argument.size",
-                       "reader: size is %zu; set it to sizeof(lfm2_reader)", reader->size);
-    }
-    lfm2_reader r = {.size = sizeof r};
-    LF_TRY(lf_api_read(reader, least, &r, sizeof r));
+    lfm2_model_reader r = {.size = sizeof r};
+    LF_TRY(lf_api_read("reader", reader, LF_API_FIRST(lfm2_model_reader, user), &r, sizeof r));
     if (r.read == NULL) {
         return lf_api_null("reader->read");
     }
@@ -263,7 +259,8 @@ void lfm2_convert_options_init(lfm2_convert_options *options, size_t size)
 static int32_t convert_options(const lfm2_convert_options *given, lfm2_convert_options *o)
 {
     *o = convert_defaults;
-    LF_TRY(lf_api_read(given, LF_API_FIRST(lfm2_convert_options, reserved), o, sizeof *o));
+    LF_TRY(
+        lf_api_read("options", given, LF_API_FIRST(lfm2_convert_options, reserved), o, sizeof *o));
     LF_TRY(lf_api_flags(o->flags, LFM2_CONVERT_REQUANTIZE, "flags"));
     LF_TRY(lf_api_flags(o->reserved, 0, "reserved"));
     return o->type == NULL ? lf_api_null("type") : LFM2_OK;

@@ -16,7 +16,8 @@ void lfm2_session_options_init(lfm2_session_options *options, size_t size)
 int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out)
 {
     *out = session_defaults;
-    LF_TRY(lf_api_read(given, LF_API_FIRST(lfm2_session_options, reserved), out, sizeof *out));
+    LF_TRY(lf_api_read("options", given, LF_API_FIRST(lfm2_session_options, reserved), out,
+                       sizeof *out));
     return lf_api_flags(out->reserved, 0, "reserved");
 }
 
@@ -149,7 +150,8 @@ int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options 
         return lf_api_null(model == NULL ? "model" : "out");
     }
     lfm2_sampler_options o = sampler_defaults;
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_sampler_options, n_bias), &o, sizeof o));
+    LF_TRY(
+        lf_api_read("options", options, LF_API_FIRST(lfm2_sampler_options, n_bias), &o, sizeof o));
     return lf_sampler_create(model->runtime, model->source->hparams.n_vocab, &o, out);
 }
 
@@ -207,7 +209,8 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
         return lf_api_null(session == NULL ? "session" : sampler == NULL ? "sampler" : "prompt");
     }
     lfm2_generate_options o = generate_defaults;
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_generate_options, reserved), &o, sizeof o));
+    LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_generate_options, reserved), &o,
+                       sizeof o));
     LF_TRY(lf_api_flags(o.flags, LFM2_GENERATE_IGNORE_EOS | LFM2_GENERATE_SPECIAL, "flags"));
     LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
     lfm2_generate_result r = {.size = sizeof r};

@@ -185,7 +185,8 @@ static int32_t build(const lf_alloc *alloc, const char *messages, size_t message
         return lf_api_null("messages");
     }
     lfm2_chat_options o = chat_defaults;
-    LF_TRY(lf_api_read(options, LF_API_FIRST(lfm2_chat_options, reserved), &o, sizeof o));
+    LF_TRY(
+        lf_api_read("options", options, LF_API_FIRST(lfm2_chat_options, reserved), &o, sizeof o));
     LF_TRY(lf_api_flags(o.flags, LFM2_CHAT_GENERATION_PROMPT | LFM2_CHAT_NO_BOS, "flags"));
     LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
     if (o.tools == NULL && o.tools_len > 0) {

@@ -315,7 +315,7 @@ int model_open_cache(const model_opts *opts, int32_t mode, int32_t cache, open_m
     options.merges = (int32_t)opts->merges;
     options.cache = cache;
     options.cache_path = opts->cache;
-    options.flags = opts->no_mmap ? LFM2_LOAD_COPY : 0;
+    options.flags = opts->no_mmap ? LFM2_MODEL_COPY : 0;
     progress bar;
     progress_begin(&bar, "loading");
     options.progress = progress_update;

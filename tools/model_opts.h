@@ -12,7 +12,7 @@ typedef struct model_opts {
     uint32_t kernels; /* LFM2_KERNELS_* */
     uint32_t merges;  /* LFM2_MERGES_* */
     bool no_cache;    /* pack even if there is a pack cache */
-    bool no_mmap;     /* LFM2_LOAD_COPY */
+    bool no_mmap;     /* LFM2_MODEL_COPY */
     const char *cache; /* pack cache; NULL: the usual place */
     bool verbose;
 } model_opts;

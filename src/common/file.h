@@ -16,7 +16,7 @@ typedef struct lf_origin {
     int fd;           /* FD: `bytes` bytes from `offset` on, 0: to the end */
     uint64_t offset, bytes;
     const void *memory;        /* MEMORY: `bytes` bytes */
-    const lfm2_reader *reader; /* READER */
+    const lfm2_model_reader *reader; /* READER */
 } lf_origin;
 
 enum {

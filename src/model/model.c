@@ -340,6 +340,10 @@ static int32_t load_weights(lfm2_model *model, const lfm2_model_options *options
 {
     const lf_tensor *embed = model->weights.embed;
     bool placed = model->source->origin.kind == LF_FROM_PATH || options->cache_path != NULL;
+    if (options->cache == LFM2_CACHE_REQUIRE && !placed) {
+        return lf_fail(LFM2_E_ARGUMENT, "cache.path",
+                       "%s: a pack cache is required, and cache_path is NULL", model->source->path);
+    }
     LF_TRY(load_small(model));
     LF_TRY(stored_bytes(model, embed, &model->embed, &model->embed_owned));
     LF_TRY(lf_cache_key_of(model->source, model->matrices, model->n_matrices, &model->cache_key));

@@ -142,6 +142,35 @@ static void answer(lfm2_model *model)
     lfm2_session_free(session);
 }
 
+static int32_t read_file(void *user, uint64_t offset, void *buffer, size_t n)
+{
+    FILE *file = user;
+    return fseek(file, (long)offset, SEEK_SET) != 0 || fread(buffer, 1, n, file) != n;
+}
+
+static void load_by_reader(lfm2_runtime *runtime, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0);
+    GUARDED(lfm2_model_reader) reader;
+    memset(&reader, FILL, sizeof reader);
+    reader.value = (lfm2_model_reader){.size = sizeof reader.value,
+                                       .bytes = (uint64_t)ftell(file),
+                                       .read = read_file,
+                                       .user = file};
+    GUARDED(lfm2_model_options) mo;
+    memset(&mo, FILL, sizeof mo);
+    lfm2_model_options_init(&mo.value, sizeof mo.value);
+    mo.value.mode = LFM2_LOAD_INSPECT;
+    lfm2_model *model = NULL;
+    CHECK(lfm2_model_load_reader(runtime, &reader.value, &mo.value, &model) == LFM2_OK);
+    CHECK_GUARDS(reader);
+    CHECK_GUARDS(mo);
+    look_at(model);
+    lfm2_model_free(model);
+    fclose(file);
+}
+
 int main(int argc, char **argv)
 {
     CHECK(argc == 2);
@@ -164,6 +193,7 @@ int main(int argc, char **argv)
     look_at(model);
     answer(model);
     lfm2_model_free(model);
+    load_by_reader(runtime, argv[1]);
     lfm2_runtime_free(runtime);
     printf("ok\n");
     return 0;

@@ -28,7 +28,7 @@ static int32_t load(int32_t mode, bool copy, lfm2_model **model)
     lfm2_model_options options;
     lfm2_model_options_init(&options, sizeof options);
     options.cache = mode;
-    options.flags = copy ? LFM2_LOAD_COPY : 0;
+    options.flags = copy ? LFM2_MODEL_COPY : 0;
     options.cache_path = fixed.cache;
     return lfm2_model_load(fixed.runtime, fixed.model, &options, model);
 }

@@ -54,14 +54,14 @@ static int32_t load(lfm2_runtime *runtime, const char *path, input data, uint32_
     lfm2_model_options_init(&options, sizeof options);
     options.cache = LFM2_CACHE_OFF;
     options.merges = (int32_t)(choice % 3);
-    options.flags = choice / 3 % 2 == 0 ? 0 : LFM2_LOAD_COPY;
+    options.flags = choice / 3 % 2 == 0 ? 0 : LFM2_MODEL_COPY;
     switch (choice / 6 % 3) {
     case 0:
         return lfm2_model_load(runtime, path, &options, model);
     case 1:
         return lfm2_model_load_memory(runtime, data.data, data.size, &options, model);
     default: {
-        lfm2_reader reader = {
+        lfm2_model_reader reader = {
             .size = sizeof reader, .bytes = data.size, .read = read_input, .user = &data};
         return lfm2_model_load_reader(runtime, &reader, &options, model);
     }

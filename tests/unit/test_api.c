@@ -458,12 +458,15 @@ static void test_machine(void **state)
     lfm2_runtime *r = NULL;
     LFT_OK(lfm2_runtime_create(&o, &r));
     long long live = atomic_load(&memory.live_bytes);
-    lfm2_machine machine = {.size = sizeof machine};
+    lfm2_machine machine, before;
+    memset(&before, 0xEE, sizeof before);
+    before.size = sizeof before;
+    machine = before;
     for (long long fails = 1; fails <= 2; fails++) {
         atomic_store(&memory.calls, 0);
         atomic_store(&memory.fail_at, fails);
         LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_MEMORY);
-        assert_true(machine.read_bytes == 0 && machine.read_isa == NULL);
+        assert_memory_equal(&machine, &before, sizeof machine);
         assert_int_equal(atomic_load(&memory.live_bytes), live);
     }
     atomic_store(&memory.fail_at, 0);

@@ -254,6 +254,13 @@ static void required(void **state)
     options.cache_path = lft_temp("required-missing.lfm2pack");
     LFT_FAILS(lfm2_model_load(runtime, path, &options, &model), LFM2_E_IO);
     assert_non_null(strstr(lfm2_last_error(), "required-missing.lfm2pack"));
+    size_t size = 0;
+    char *bytes = lft_read_file(path, &size);
+    options.cache_path = NULL; /* memory has no default place for one */
+    LFT_FAILS(lfm2_model_load_memory(runtime, bytes, size, &options, &model), LFM2_E_ARGUMENT);
+    assert_string_equal(lfm2_last_error_code(), "cache.path");
+    assert_null(model);
+    free(bytes);
     options.mode = LFM2_LOAD_TOKENIZER; /* no weights, no cache */
     LFT_OK(lfm2_model_load(runtime, path, &options, &model));
     lfm2_model_free(model);

@@ -55,7 +55,7 @@ static int32_t read_source(void *user, uint64_t offset, void *buffer, size_t n)
 
 static int32_t load(lfm2_runtime *runtime, source *s, lfm2_model **out)
 {
-    lfm2_reader reader = {sizeof reader, s->size, read_source, s};
+    lfm2_model_reader reader = {sizeof reader, s->size, read_source, s};
     *out = NULL;
     return lfm2_model_load_reader(runtime, &reader, NULL, out);
 }
@@ -151,7 +151,7 @@ static void test_header_limit(void **state)
         gb_init(&b);
         gb_raw(&b, "tokenizer.ggml.tokens", cases[i].type, value, n);
         gb_finish(&b);
-        lfm2_reader reader = {sizeof reader, UINT64_C(1) << 40, read_zeros, &b.file};
+        lfm2_model_reader reader = {sizeof reader, UINT64_C(1) << 40, read_zeros, &b.file};
         lf_origin origin = {.kind = LF_FROM_READER, .reader = &reader};
         lf_source *s = NULL;
         LFT_FAILS(lf_source_open_from(&alloc, NULL, &origin, &s), LFM2_E_FORMAT);
@@ -224,7 +224,7 @@ static int32_t load_way(lfm2_runtime *runtime, int way, lfm2_model **out)
 {
     lfm2_model_options o;
     lfm2_model_options_init(&o, sizeof o);
-    o.flags = LFM2_LOAD_COPY;
+    o.flags = LFM2_MODEL_COPY;
     o.cache = way == WITH_CACHE ? LFM2_CACHE_VERIFY : LFM2_CACHE_OFF;
     *out = NULL;
     if (way == BY_READER) {
@@ -311,7 +311,7 @@ static void test_shrinking(void **state)
     char *path = strdup(lft_temp("shrinks.gguf"));
     lfm2_model_options o;
     lfm2_model_options_init(&o, sizeof o);
-    o.flags = LFM2_LOAD_COPY;
+    o.flags = LFM2_MODEL_COPY;
     o.progress = shrink;
     o.progress_user = path;
     for (int by_fd = 0; by_fd < 2; by_fd++) {

@@ -90,7 +90,7 @@ static lfm2_model *load_reader(const bytes *b, uint32_t flags, const char *cache
 {
     lfm2_model_options o = options(flags, cache);
     bytes copy = *b;
-    lfm2_reader reader = {sizeof reader, b->size, read_bytes, &copy};
+    lfm2_model_reader reader = {sizeof reader, b->size, read_bytes, &copy};
     lfm2_model *model = NULL;
     LFT_OK(lfm2_model_load_reader(runtime, &reader, &o, &model));
     memset(&reader, 0, sizeof reader);
@@ -180,7 +180,7 @@ static void expect_same(lfm2_model *truth, const float *want, lfm2_model *model,
 
 static void same_from_memory(const bytes *b, lfm2_model *truth, const float *want, size_t lead)
 {
-    for (uint32_t flags = 0; flags <= LFM2_LOAD_COPY; flags++) {
+    for (uint32_t flags = 0; flags <= LFM2_MODEL_COPY; flags++) {
         lfm2_model_options o = options(flags, NULL);
         lfm2_model *model = NULL;
         /* pages of our own: what the library does to a map would show in them */
@@ -210,16 +210,16 @@ static void test_same_logits(void **state)
         bytes b = read_all(lft_tiny(types[t]));
         lfm2_model *truth = load_path(lft_tiny(types[t]), 0);
         float *want = logits(truth);
-        expect_same(truth, want, load_path(lft_tiny(types[t]), LFM2_LOAD_COPY), true);
+        expect_same(truth, want, load_path(lft_tiny(types[t]), LFM2_MODEL_COPY), true);
         expect_same(truth, want, load_reader(&b, 0, NULL), true);
-        expect_same(truth, want, load_reader(&b, LFM2_LOAD_COPY, NULL), true);
+        expect_same(truth, want, load_reader(&b, LFM2_MODEL_COPY, NULL), true);
         /* all places for one type, some for the others */
         size_t n_offsets = t == 0 ? sizeof offsets / sizeof offsets[0] : 2;
         for (size_t i = 0; i < n_offsets; i++) {
             size_t at = offsets[i];
             expect_same(truth, want, load_fd(&b, at, 0, 0), at % 8 != 0);
             expect_same(truth, want, load_fd(&b, at, 100, 0), at % 8 != 0);
-            expect_same(truth, want, load_fd(&b, at, at, LFM2_LOAD_COPY), true);
+            expect_same(truth, want, load_fd(&b, at, at, LFM2_MODEL_COPY), true);
         }
         for (size_t lead = 0; lead <= (t == 0 ? 8 : 1); lead++) {
             same_from_memory(&b, truth, want, lead);
@@ -237,7 +237,7 @@ static void test_folders(void **state)
     for (size_t i = 0; lft_cases[i] != NULL; i++) {
         const char *path = lft_golden_folder(lft_cases[i]);
         lfm2_model *truth = load_path(path, 0);
-        lfm2_model *copy = load_path(path, LFM2_LOAD_COPY);
+        lfm2_model *copy = load_path(path, LFM2_MODEL_COPY);
         float *want = logits(truth);
         float *have = logits(copy);
         assert_memory_equal(have, want, N_IDS * lft_vocab(truth) * sizeof *want);
@@ -258,7 +258,7 @@ static void test_modes(void **state)
     lfm2_memory want = {.size = sizeof want};
     LFT_OK(lfm2_estimate_memory(truth, NULL, &want));
     for (int32_t mode = LFM2_LOAD_TOKENIZER; mode <= LFM2_LOAD_INSPECT; mode++) {
-        lfm2_reader reader = {sizeof reader, b.size, read_bytes, &b};
+        lfm2_model_reader reader = {sizeof reader, b.size, read_bytes, &b};
         lfm2_model_options o = options(0, NULL);
         lfm2_model *model = NULL;
         o.mode = mode;
@@ -310,11 +310,11 @@ static void test_destroyed_files(void **state)
     float *want = logits(truth);
     for (int cached = 0; cached < 2; cached++) {
         gb_write(path, b.data, b.size);
-        lfm2_model *model = load_path(path, LFM2_LOAD_COPY);
+        lfm2_model *model = load_path(path, LFM2_MODEL_COPY);
         if (cached != 0) {
             LFT_OK(lfm2_model_save_cache(model, cache));
             lfm2_model_free(model);
-            lfm2_model_options o = options(LFM2_LOAD_COPY, cache);
+            lfm2_model_options o = options(LFM2_MODEL_COPY, cache);
             o.cache = LFM2_CACHE_VERIFY;
             LFT_OK(lfm2_model_load(runtime, path, &o, &model));
             assert_true(from_cache(model));
@@ -420,7 +420,7 @@ static void test_cache_place(void **state)
 static void refuse_fd(int fd, uint64_t offset, uint64_t n, int32_t expected, const char *code)
 {
     lfm2_model *model = NULL;
-    for (uint32_t flags = 0; flags <= LFM2_LOAD_COPY; flags++) {
+    for (uint32_t flags = 0; flags <= LFM2_MODEL_COPY; flags++) {
         lfm2_model_options o = options(flags, NULL);
         LFT_FAILS(lfm2_model_load_fd(runtime, fd, offset, n, &o, &model), expected);
         assert_string_equal(lfm2_last_error_code(), code);
@@ -468,7 +468,7 @@ static void test_arguments(void **state)
 {
     (void)state;
     bytes b = read_all(lft_tiny("q4_0"));
-    lfm2_reader reader = {sizeof reader, b.size, read_bytes, &b};
+    lfm2_model_reader reader = {sizeof reader, b.size, read_bytes, &b};
     lfm2_model_options o = options(2, NULL);
     lfm2_model *m = NULL;
     LFT_FAILS(lfm2_model_load(runtime, lft_tiny("q4_0"), &o, &m), LFM2_E_ARGUMENT);
@@ -484,12 +484,12 @@ static void test_arguments(void **state)
     LFT_FAILS(lfm2_model_load_reader(NULL, &reader, NULL, &m), LFM2_E_ARGUMENT);
     reader.size = 8;
     LFT_FAILS(lfm2_model_load_reader(runtime, &reader, NULL, &m), LFM2_E_ARGUMENT);
-    reader = (lfm2_reader){.size = sizeof reader, .bytes = b.size};
+    reader = (lfm2_model_reader){.size = sizeof reader, .bytes = b.size};
     LFT_FAILS(lfm2_model_load_reader(runtime, &reader, NULL, &m), LFM2_E_ARGUMENT);
     assert_string_equal(lfm2_last_error(), "reader->read is NULL");
     static const uint64_t sizes[] = {0, 3, 4, 23, 24, 100, 4096};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        reader = (lfm2_reader){sizeof reader, sizes[i], read_bytes, &b};
+        reader = (lfm2_model_reader){sizeof reader, sizes[i], read_bytes, &b};
         LFT_FAILS(lfm2_model_load_reader(runtime, &reader, NULL, &m), LFM2_E_FORMAT);
     }
     reader.bytes = b.size - 1;

@@ -12,7 +12,14 @@
  *    A call that succeeds leaves both alone. On failure every output is left untouched unless its
  *    comment says otherwise.
  *  - The library never aborts, exits, prints, installs signal handlers or reads the environment.
- *  - Strings are UTF-8 with an explicit length in bytes; returned strings are also 0-terminated.
+ *    Its threads block every signal but those that a thread raises by its own fault (SIGSEGV,
+ *    SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
+ *  - A thread that calls the library needs 64 KiB of stack for it, plus what callbacks and signal
+ *    handlers use.
+ *  - Text is UTF-8 with an explicit length in bytes. Paths, names and stop strings are
+ *    0-terminated, and so is every text that the library returns.
+ *  - Later versions may add statuses, finish reasons, token kinds and log levels. Treat a status
+ *    that you do not know as a failure, and a finish reason that you do not know as an end.
  *  - Option structs start with `size`, the caller's sizeof. Call the matching _init function with
  *    that size: it clears the struct and sets `size` and the defaults. Change what you need, then
  *    pass the pointer; NULL means defaults. Structs only grow at their end, and zero is the default
@@ -26,6 +33,16 @@
  *  - A pointer to a handle may be passed between threads freely. A runtime and a model may be used
  *    by several threads at once; a session, a sampler and a decoder by one thread at a time
  *    (lfm2_session_cancel is the exception).
+ *  - Passes that use a runtime's threads take turns: one chunk of a prompt or one step of decoding
+ *    at a time, in the order of the calls. Callers sleep until it is their turn. A runtime of one
+ *    thread has nothing to share: calls from several threads run at the same time, so that two
+ *    sessions on two free cores give up to twice the tokens of one, as far as the memory's
+ *    bandwidth goes.
+ *  - fork: the threads of a runtime exist in the parent only. In the child every handle may be
+ *    freed, what needs no threads works, and what computes returns LFM2_E_STATE with the code
+ *    "runtime.forked" at once. That holds for a lent thread pool, too. A runtime of one thread goes
+ *    on computing in the child, with the sessions that no other thread used during the fork. A
+ *    child may create runtimes of its own.
  *  - free functions accept NULL.
  *  - Callbacks run on the thread that called the library; they must not call back into the same
  *    session. A callback that returns non-zero stops the call, which returns LFM2_E_STOPPED. A call
@@ -77,7 +94,7 @@ enum {
     LFM2_E_IO = 3,          /* the operating system could not open, read, map or write a file */
     LFM2_E_FORMAT = 4,      /* a file is broken: the message names file, key or tensor, offset */
     LFM2_E_UNSUPPORTED = 5, /* a valid file or request that this library does not handle */
-    LFM2_E_THREAD = 6,      /* threads could not be started */
+    LFM2_E_THREAD = 6,      /* the system refused to start a thread */
     LFM2_E_LIMIT = 7,       /* the session's context is full, or a documented limit is exceeded */
     LFM2_E_BUFFER = 8,      /* the caller's buffer is too small; the needed size was returned */
     LFM2_E_STOPPED = 9,     /* a callback returned non-zero; not a fault */
@@ -135,29 +152,34 @@ enum {
 
 typedef struct lfm2_runtime_options {
     size_t size;
-    int32_t n_threads;    /* threads that compute, the caller included; 0 = the physical cores that
-                             this process may use */
+    int32_t n_threads;    /* threads that compute, the caller included, at most 1024; 0 = the
+                             physical cores that this process may use, but no more than its
+                             cgroups' CPU quota is enough for */
     uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used, or LFM2_CPU_ALL */
     int32_t kernels;      /* LFM2_KERNELS_* */
     int32_t log_level;    /* messages above this level are not delivered */
-    /* Allocator of everything but the thread pool's and the CPU detection's own few kilobytes: both
-     * or neither. alloc returns memory of `bytes` bytes aligned to `align` (a power
-     * of two, at most 4096) or NULL. They must be callable from any thread. */
+    /* Allocator of everything but the threads' stacks and one page that notices forks: both or
+     * neither. alloc returns memory of `bytes` bytes aligned to `align` (a power of two, at most
+     * 4096) or NULL. They must be callable from any thread. */
     void *(*alloc)(void *user, size_t bytes, size_t align);
     void (*free)(void *user, void *ptr, size_t bytes, size_t align);
     void *alloc_user;
     /* Log sink; NULL = silent. May be called from the thread that calls the library only. */
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
-    /* A pthreadpool_t lent by the host (n_threads is its size); it must outlive the runtime. */
+    /* A pthreadpool_t lent by the host; its size counts, not n_threads. It must outlive the
+     * runtime. */
     void *threadpool;
 } lfm2_runtime_options;
 
 LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t size);
 
-/* Detects the CPU, selects kernels, starts n_threads - 1 threads (they sleep between calls).
- * Errors: ARGUMENT, MEMORY, THREAD. The runtime is reference-counted by its models: it may be
- * freed first, and goes away with the last of them. */
+/* Detects the CPU, selects kernels, starts n_threads - 1 threads. They wait in a loop for some
+ * milliseconds after each pass before they sleep, and sleep at once if there are more of them than
+ * processors. While other programs keep processors busy, fewer of them work, unless the pool is
+ * lent or has more threads than processors. What cannot be determined for lack of /proc or /sys is
+ * logged at LFM2_LOG_WARN. Errors: ARGUMENT, MEMORY, THREAD. Models and samplers hold a reference
+ * to their runtime: it may be freed before them, and goes away with the last of them. */
 LFM2_API int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
 LFM2_API void lfm2_runtime_free(lfm2_runtime *runtime);
 
@@ -187,21 +209,33 @@ enum {
  * with it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. It is not
  * used when the model's files (sizes, times, tensor table, samples of the data) or the kernels'
  * layouts have changed, or when its size or header is wrong; damage inside the weights only VERIFY
- * finds. Like the model file it must not shrink while the model lives, and must be as trusted. */
+ * finds. Like the model file it must not shrink while the model lives (LFM2_MODEL_COPY lifts that
+ * for both), and must be as trusted. */
 enum {
     LFM2_CACHE_USE = 0,   /* if there is one that fits */
     LFM2_CACHE_OFF = 1,
-    LFM2_CACHE_VERIFY = 2 /* as USE, and every checksum is compared: reads the whole file; FORMAT if
-                             one differs */
+    LFM2_CACHE_VERIFY = 2, /* as USE, and every checksum is compared: reads the whole file; FORMAT
+                              if one differs */
+    LFM2_CACHE_REQUIRE = 3 /* an error if it cannot be used: IO if it cannot be read, FORMAT if it
+                              does not fit, ARGUMENT if the model is not loaded from a path and
+                              cache_path is NULL */
+};
+
+enum {
+    /* Read everything into own memory and map nothing. The model does not depend on its files (or
+     * on the caller's memory) once the load call has returned. Reading replaces mapping also for
+     * the pack cache. A file that shrinks during the call is an IO error that names the offset. */
+    LFM2_MODEL_COPY = 1
 };
 
 typedef struct lfm2_model_options {
     size_t size;
-    int32_t mode;   /* LFM2_LOAD_* */
+    int32_t mode;   /* LFM2_LOAD_FULL, LFM2_LOAD_TOKENIZER or LFM2_LOAD_INSPECT */
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
-    uint32_t flags; /* none is defined yet */
-    const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it) */
+    uint32_t flags; /* LFM2_MODEL_COPY or 0 */
+    const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it); no
+                               pack cache if the model is not loaded from a path */
     /* Called now and then while loading, done in 0..1; NULL = none. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
@@ -209,16 +243,66 @@ typedef struct lfm2_model_options {
 
 LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
 
+/*
+ * Four ways to load a model. They accept the same options and give the same model: logits do not
+ * depend on the way, bit for bit. What they cost:
+ *  - Time: packing reads every weight once. With a pack cache that fits, a start reads the header,
+ *    at most 128 bytes of each tensor, and the small tensors; LFM2_MODEL_COPY also reads the
+ *    embedding and the whole pack cache.
+ *  - Memory: the packed weights (none of their own if they are a mapped pack cache), plus, while
+ *    packing, a buffer of some 32 MiB. The token embedding is used where it lies in the mapping or
+ *    in the caller's memory; it is copied under LFM2_MODEL_COPY, by lfm2_model_load_reader, and
+ *    when the file does not begin at a multiple of 8 bytes. lfm2_estimate_memory counts it.
+ * The header (metadata, vocabulary, tensor table; at most 128 MiB) is read once, into own memory,
+ * before any of it is used: a check that was made holds whatever becomes of the file.
+ * Errors of all four: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of
+ * a fork).
+ */
+
 /* Loads a GGUF file (the first part of a split one), or a Hugging Face folder (config.json,
- * *.safetensors, tokenizer.json). The file is mapped into memory: it must not shrink while the
- * model lives. Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED. */
+ * *.safetensors, tokenizer.json). Unless LFM2_MODEL_COPY is set, the file is mapped into memory: it
+ * must not shrink while the model lives. */
 LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
                                  const lfm2_model_options *options, lfm2_model **out);
 
+/* Loads a GGUF file that fills `bytes` bytes of an open file from `offset` on: any offset; bytes 0
+ * means to the end. fd must be open for reading and refer to a regular file (IO for a pipe, a
+ * socket or a directory; ARGUMENT if the range exceeds the file). The call neither moves the file
+ * position nor closes fd, and the caller may close it afterwards; the mapping is kept as in
+ * lfm2_model_load. Messages call the file "<fd N>". One part of a split model is UNSUPPORTED. */
+LFM2_API int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t offset,
+                                    uint64_t bytes, const lfm2_model_options *options,
+                                    lfm2_model **out);
+
+/* Loads a GGUF file that lies in the caller's memory, at any alignment. Unless LFM2_MODEL_COPY is
+ * set, the memory must stay valid and unchanged while the model lives. It is never written. A pack
+ * cache is recognised by the file's size, tensor table and samples alone. Messages call the file
+ * "<memory>". One part of a split model is UNSUPPORTED. */
+LFM2_API int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t bytes,
+                                        const lfm2_model_options *options, lfm2_model **out);
+
+typedef struct lfm2_model_reader {
+    size_t size;    /* sizeof(lfm2_model_reader) */
+    uint64_t bytes; /* of the whole GGUF file */
+    /* Copies n bytes from `offset` on to `buffer` and returns 0; any other result ends the load
+     * with STOPPED. Requests are for 1 byte to 4 MiB, never beyond `bytes`. Every header byte is
+     * requested once, weights in any order, some of them several times. Each tensor takes two
+     * requests of at most 64 bytes: a callback that is costly should buffer them. */
+    int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
+    void *user;
+} lfm2_model_reader;
+
+/* Loads a GGUF file through a callback. It is called on the calling thread and during this call
+ * only; `reader` need not outlive the call. A pack cache is recognised as for
+ * lfm2_model_load_memory. Messages call the file "<reader>". One part of a split model is
+ * UNSUPPORTED. */
+LFM2_API int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_model_reader *reader,
+                                        const lfm2_model_options *options, lfm2_model **out);
+
 /* Writes the pack cache of a model loaded in full to `path` (NULL: where lfm2_model_load looks for
- * it). It appears complete or not at all; two processes may do it at once. Its size is about
- * lfm2_model_info.packed_bytes. Errors: ARGUMENT (also when `path` is one of the
- * model's files), STATE, MEMORY, IO. */
+ * it; ARGUMENT if the model was not loaded from a path). It appears complete or not at all; two
+ * processes may do it at once. Its size is about lfm2_model_info.packed_bytes. Errors: ARGUMENT
+ * (also when `path` is one of the model's files), STATE, MEMORY, IO. */
 LFM2_API int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path);
 
 /* Takes one more reference. Returns its argument. */
@@ -244,7 +328,7 @@ typedef struct lfm2_model_info {
     float rope_theta, norm_eps;
     int32_t bos_id, eos_id, pad_id;  /* -1 = none */
     uint32_t n_tensors, n_meta;
-    uint32_t from_cache;     /* 1: the packed weights are a mapped pack cache */
+    uint32_t from_cache;     /* 1: the packed weights come from a pack cache */
     /* What one token costs at least (0 if loaded with LFM2_LOAD_TOKENIZER): bytes of packed weights
      * read, with the used ones of the experts alone, and multiply-adds of all matrices; both with
      * the head. The row of the embedding and what attention does are not counted. */
@@ -315,6 +399,7 @@ LFM2_API int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, si
 /* Streaming decoder: takes ids one at a time, hands out whole UTF-8 characters. */
 typedef struct lfm2_decoder lfm2_decoder;
 
+/* flags: LFM2_DETOKENIZE_SPECIAL or 0. Errors: ARGUMENT, STATE (no tokenizer), MEMORY. */
 LFM2_API int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **out);
 LFM2_API void lfm2_decoder_free(lfm2_decoder *decoder);
 
@@ -346,12 +431,12 @@ LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t si
 
 typedef struct lfm2_memory {
     size_t size;
-    uint64_t weights; /* packed weights, shared by all sessions of the model */
-    uint64_t mapped;  /* file bytes that stay mapped and are read while running */
+    uint64_t weights; /* packed weights and a copied embedding, shared by the model's sessions */
+    uint64_t mapped;  /* file bytes that are read where they lie while running: the embedding */
     uint64_t kv;      /* KV cache of one session */
     uint64_t conv;    /* convolution state of one session */
     uint64_t scratch; /* working memory of one session */
-    uint64_t total;   /* sum of the above */
+    uint64_t total;   /* of all */
 } lfm2_memory;
 
 /* Bytes that loading `model`'s file and one session would take. Works on a model loaded with
@@ -381,9 +466,9 @@ LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
 /* lfm2_session_decode for n >= 1 different sessions of one model at once: appends ids[i] to
  * sessions[i], all in one pass over the weights, so that many texts cost little more than one.
- * Afterwards each has its logits, the very bits that decoding it alone gives. sessions[0] lends its
- * working memory: n is at most its n_chunk, and so its n_ctx (LIMIT); a session that only follows
- * needs no more than an n_chunk of 1. Contexts, lengths and KV types may differ.
+ * Afterwards each has its logits, the very bits that decoding it alone gives. The pass uses the
+ * working memory of sessions[0]: n is at most its n_chunk, and so its n_ctx (LIMIT); the other
+ * sessions need no more than an n_chunk of 1. Contexts, lengths and KV types may differ.
  * All or nothing: on LIMIT (too many, or one is full), ARGUMENT (a NULL, an id outside the
  * vocabulary, a session twice or of another model) and CANCELLED no session has changed, its
  * logits included. A request to any of the sessions cancels the call; the call consumes those of
@@ -403,10 +488,11 @@ LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, si
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
 
-/* Makes the session's running call return LFM2_E_CANCELLED soon. Any thread, signal handlers
- * included: one atomic store. It acts on the call in progress, or else on the next one; that call
- * consumes it, also when it ends for another reason, and so does lfm2_session_reset. The session
- * stays usable. */
+/* Makes the session's running call return LFM2_E_CANCELLED: before the next layer while it
+ * computes, at the end of another call's turn while it waits for its own. Any thread, signal
+ * handlers included: one atomic store. It acts on the call in progress, or else on the next one;
+ * that call consumes it, also when it ends for another reason, and so does lfm2_session_reset. The
+ * session stays usable. */
 LFM2_API void lfm2_session_cancel(lfm2_session *session);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
@@ -443,7 +529,8 @@ typedef struct lfm2_sampler_options {
 LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size,
                                         const lfm2_model *model);
 
-/* Errors: ARGUMENT (a value out of range or not finite), MEMORY. */
+/* Holds a reference to the model's runtime; the model may be freed. Errors: ARGUMENT (a value out
+ * of range or not finite), MEMORY. */
 LFM2_API int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
                                      lfm2_sampler **out);
 LFM2_API void lfm2_sampler_free(lfm2_sampler *sampler);
