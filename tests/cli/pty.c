@@ -38,6 +38,8 @@ static char *output;
 static size_t n_output, expected; /* bytes; behind what was expected last */
 static struct termios at_start;
 
+static void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 static void fail(const char *format, ...)
 {
     va_list args;
