@@ -126,14 +126,16 @@ static void put_setup(row *r, const bench_test *t)
     put_integer(r, "n_threads", (uint64_t)t->threads);
 }
 
-/* Settings of llama.cpp that have no counterpart here: what stands for "not used". */
-static void put_unused(row *r, uint32_t kv)
+/* Settings of llama.cpp. One without a counterpart here gets the value for "not used". */
+static void put_settings(row *r, const bench_test *t)
 {
+    const char *kv = ggml_type(t->opts->session.kv);
+    bool no_mmap = t->opts->model.no_mmap;
     put_text(r, "cpu_mask", "0x0");
     put_bool(r, "cpu_strict", false);
     put_integer(r, "poll", 0);
-    put_text(r, "type_k", ggml_type(kv));
-    put_text(r, "type_v", ggml_type(kv));
+    put_text(r, "type_k", kv);
+    put_text(r, "type_v", kv);
     put_integer(r, "n_gpu_layers", 0);
     put_integer(r, "n_cpu_moe", 0);
     put_text(r, "split_mode", "none");
@@ -143,8 +145,8 @@ static void put_unused(row *r, uint32_t kv)
     put_text(r, "devices", "none");
     put_text(r, "tensor_split", "0.00");
     put_text(r, "tensor_buft_overrides", "none");
-    put_bool(r, "use_mmap", true); /* llama-bench's key before load_mode */
-    put_text(r, "load_mode", "mmap");
+    put_bool(r, "use_mmap", !no_mmap); /* llama-bench's key before load_mode */
+    put_text(r, "load_mode", no_mmap ? "none" : "mmap");
     put_bool(r, "embeddings", false);
     put_integer(r, "no_op_offload", 0);
     put_bool(r, "no_host", false);
@@ -250,7 +252,7 @@ static void put_all(row_mode mode, const bench_test *t, const bench_speed *s)
 {
     row r = {.mode = mode};
     put_setup(&r, t);
-    put_unused(&r, t->opts->session.kv);
+    put_settings(&r, t);
     put_result(&r, t, s);
     put_samples(&r, t);
     put_own(&r, t, s);

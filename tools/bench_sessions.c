@@ -11,11 +11,19 @@
 
 enum { RUNTIMES = 2 };
 
+/* Where the threads of one line wait until all of them are ready, or one did not start. */
+typedef struct bench_gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint32_t n_ready;
+    enum { GATE_CLOSED, GATE_OPEN, GATE_ABORTED } state;
+} bench_gate;
+
 /* One session and its thread. */
 typedef struct bench_user {
     lfm2_session *session;
     uint32_t n_gen;
-    pthread_barrier_t *start;
+    bench_gate *gate;
     double end;
     int32_t status;
     char why[256];
@@ -36,6 +44,42 @@ typedef struct bench_sharing {
     uint32_t n_lines;
 } bench_sharing;
 
+/* A thread says that it is ready and waits; false if there is nothing to measure. */
+static bool gate_wait(bench_gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->n_ready++;
+    pthread_cond_broadcast(&g->changed);
+    while (g->state == GATE_CLOSED) {
+        pthread_cond_wait(&g->changed, &g->lock);
+    }
+    bool open = g->state == GATE_OPEN;
+    pthread_mutex_unlock(&g->lock);
+    return open;
+}
+
+/* Lets n threads go when all of them are ready; returns the time of that. */
+static double gate_open(bench_gate *g, uint32_t n)
+{
+    pthread_mutex_lock(&g->lock);
+    while (g->n_ready < n) {
+        pthread_cond_wait(&g->changed, &g->lock);
+    }
+    g->state = GATE_OPEN;
+    double begin = now_seconds();
+    pthread_cond_broadcast(&g->changed);
+    pthread_mutex_unlock(&g->lock);
+    return begin;
+}
+
+static void gate_abort(bench_gate *g)
+{
+    pthread_mutex_lock(&g->lock);
+    g->state = GATE_ABORTED;
+    pthread_cond_broadcast(&g->changed);
+    pthread_mutex_unlock(&g->lock);
+}
+
 static void *decode_all(void *argument)
 {
     bench_user *u = argument;
@@ -43,7 +87,9 @@ static void *decode_all(void *argument)
     if (u->status == LFM2_OK) {
         u->status = lfm2_session_decode(u->session, 1);
     }
-    pthread_barrier_wait(u->start);
+    if (!gate_wait(u->gate)) {
+        return NULL;
+    }
     for (uint32_t i = 0; i < u->n_gen && u->status == LFM2_OK; i++) {
         u->status = interrupt_status(lfm2_session_decode(u->session, (int32_t)(i % 64)));
     }
@@ -57,21 +103,23 @@ static void *decode_all(void *argument)
 static int run_users(bench_user *users, uint32_t n, double *rate)
 {
     pthread_t threads[BENCH_MAX_SESSIONS];
-    pthread_barrier_t start;
+    bench_gate gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     uint32_t started = 0;
-    if (pthread_barrier_init(&start, NULL, n + 1) != 0) {
-        return fail("cli.threads", "the system refused a barrier");
-    }
     while (started < n) {
-        users[started].start = &start;
+        users[started].gate = &gate;
         if (pthread_create(&threads[started], NULL, decode_all, &users[started]) != 0) {
-            /* Those that wait for the others cannot go on: the process ends with the program. */
-            return fail("cli.threads", "the system refused to start %u threads", n);
+            break;
         }
         started++;
     }
-    pthread_barrier_wait(&start);
-    double begin = now_seconds();
+    if (started < n) {
+        gate_abort(&gate);
+        for (uint32_t i = 0; i < started; i++) {
+            pthread_join(threads[i], NULL);
+        }
+        return fail("cli.threads", "the system refused to start %u threads", n);
+    }
+    double begin = gate_open(&gate, n);
     double end = begin;
     int code = EXIT_OK;
     for (uint32_t i = 0; i < n; i++) {
@@ -85,7 +133,6 @@ static int run_users(bench_user *users, uint32_t n, double *rate)
             code = fail("cli.session", "%s", users[i].why);
         }
     }
-    pthread_barrier_destroy(&start);
     *rate = end > begin ? (double)n * users[0].n_gen / (end - begin) : 0;
     return code;
 }

@@ -48,6 +48,7 @@ for format in json jsonl; do
     out_has '"n_prompt":4,"n_gen":0,"n_depth":0,'
     out_has '"n_batch":32,"n_ubatch":32,"n_threads":1,'
     out_has '"type_k":"q8_0","type_v":"q8_0",'
+    out_has '"use_mmap":true,"load_mode":"mmap",'
     grep -qE '"test_time":"20[0-9]{2}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z"' "$work/out"
     report 'the time of the test' $?
     # samples are consistent: mean and deviation of both, in ns and tokens a second
@@ -98,6 +99,17 @@ awk -v names="$(wc -l <"$work/wanted")" 'NR > 1 {
     gsub(/""/, ""); gsub(/"[^"]*"/, "x"); if (gsub(/,/, "") != names - 1) { exit 1 }
 }' "$work/out"
 report 'as many quoted values as names' $?
+# the file is read instead of mapped
+for format in json jsonl; do
+    exits 0 bench -t 1 -m "$demo" --no-mmap -p 0 -n 1 -r 1 --no-roofline -o "$format"
+    out_has '"use_mmap":false,"load_mode":"none",'
+done
+for mode in '0 none --no-mmap' '1 mmap'; do
+    read -r mapped name option <<<"$mode"
+    exits 0 bench -t 1 -m "$demo" $option -p 0 -n 1 -r 1 --no-roofline -o csv
+    [ "$(csv use_mmap load_mode | tr '\n' ' ')" = "$mapped $name " ]
+    report "CSV: use_mmap $mapped, load_mode $name" $?
+done
 exits 0 bench -t 1 -m "$demo" -p 0 -n 1 -r 1
 out_has '| % of limit |'
 out_has 'limit, measured between the tests: reading ('
@@ -208,6 +220,20 @@ done
 exits 0 bench --sessions 3 -t 1 -n 4 -r 1 -o json
 out_has '"threads":1,"n_sessions":3,"n_busy":0,"n_gen":4'
 out_lacks '"threads":2'
+# Stacks of 1 GB, and address space for two of them at most: threads that started end with the rest.
+if [ -z "${LFM2_SANITIZED:-}" ]; then
+    for _ in 1 2 3; do
+        (
+            ulimit -s 1048576 -v 2500000 || exit 77
+            exec "$program" bench -m "$demo" --sessions 3 -t 1 -n 4 -r 1
+        ) >"$work/out" 2>"$work/err" </dev/null
+        code=$?
+        [ "$code" -ne 77 ] || break # the limits here are lower
+        verdict 1 "$code" 'bench without address space for its threads'
+        err_has 'the system refused to start 3 threads (cli.threads)'
+        out_empty
+    done
+fi
 exits 2 bench --sessions 0
 exits 2 bench --prefetch sideways
 
