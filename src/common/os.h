@@ -41,7 +41,7 @@ uint32_t lf_os_processors(void);
 /* ---- Processes ---- */
 
 /* A mark of the process that made it, in a page of its own: the kernel clears it in the child of a
- * fork. Errors: MEMORY. */
+ * fork, or, where it does not support that, process ids are compared. Errors: MEMORY. */
 int32_t lf_os_mark_create(void **mark);
 void lf_os_mark_free(void *mark); /* NULL is allowed */
 

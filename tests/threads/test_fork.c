@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The child of a fork: calls that would need the threads of the parent's runtime fail at once,
  * everything can be given back, a runtime of one thread goes on computing, and a new one can be
- * made. A child that hangs is ended by its alarm and fails the test. */
+ * made. A child that hangs is ended by its alarm and fails the test.
+ * link-wrap: madvise getpid */
+#define _GNU_SOURCE /* MADV_WIPEONFORK */
 #include "support/models.h"
 
 #include <pthreadpool.h>
@@ -9,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +20,33 @@
 enum { N_IDS = 40, SECONDS = 60 };
 
 static int32_t ids[N_IDS];
+
+/* ---- Kernels without MADV_WIPEONFORK ---- */
+
+static enum { WIPES, REFUSES, IGNORES } kernel;
+static bool wiped;     /* the kernel of this machine took the advice */
+static size_t n_asked; /* calls of getpid */
+
+int __real_madvise(void *memory, size_t size, int advice);
+int __wrap_madvise(void *memory, size_t size, int advice);
+pid_t __real_getpid(void);
+pid_t __wrap_getpid(void);
+
+int __wrap_madvise(void *memory, size_t size, int advice)
+{
+    if (kernel != WIPES && (advice == MADV_WIPEONFORK || advice == -1)) {
+        return kernel == IGNORES ? 0 : -1;
+    }
+    int result = __real_madvise(memory, size, advice);
+    wiped = advice == MADV_WIPEONFORK ? result == 0 : wiped;
+    return result;
+}
+
+pid_t __wrap_getpid(void)
+{
+    n_asked++;
+    return __real_getpid();
+}
 
 static int setup(void **state)
 {
@@ -184,18 +214,42 @@ static void test_threads(void **state)
     close_handles(&h);
 }
 
-static void test_lent_pool(void **state)
+/* The page that the kernel clears is only read; otherwise process ids are compared. */
+static void test_kernels(void **state)
 {
     (void)state;
-    pthreadpool_t pool = pthreadpool_create(2);
+    for (kernel = WIPES; kernel <= IGNORES; kernel++) {
+        handles h;
+        wiped = false;
+        open_handles(lft_runtime(2, LFM2_KERNELS_AUTO, 0), &h);
+        n_asked = 0;
+        LFT_OK(lfm2_session_decode(h.empty, 1));
+        assert_int_equal(n_asked == 0, wiped);
+        assert_true(kernel == WIPES || !wiped);
+        in_child(use_threads, &h);
+        close_handles(&h);
+    }
+    kernel = WIPES;
+}
+
+/* A runtime on a thread pool of the host, which the caller destroys after it. */
+static lfm2_runtime *lent_runtime(pthreadpool_t pool)
+{
     assert_non_null(pool);
     lfm2_runtime_options o;
     lfm2_runtime_options_init(&o, sizeof o);
     o.threadpool = pool;
     lfm2_runtime *runtime = NULL;
     LFT_OK(lfm2_runtime_create(&o, &runtime));
+    return runtime;
+}
+
+static void test_lent_pool(void **state)
+{
+    (void)state;
+    pthreadpool_t pool = pthreadpool_create(2);
     handles h;
-    open_handles(runtime, &h);
+    open_handles(lent_runtime(pool), &h);
     in_child(use_threads, &h);
     close_handles(&h);
     pthreadpool_destroy(pool);
@@ -234,13 +288,7 @@ static void test_one_thread(void **state)
     close_handles(&h);
     /* A lent pool without threads of its own is the same. */
     pthreadpool_t pool = pthreadpool_create(1);
-    assert_non_null(pool);
-    lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o, sizeof o);
-    o.threadpool = pool;
-    lfm2_runtime *runtime = NULL;
-    LFT_OK(lfm2_runtime_create(&o, &runtime));
-    open_handles(runtime, &h);
+    open_handles(lent_runtime(pool), &h);
     in_child(use_one, &h);
     close_handles(&h);
     pthreadpool_destroy(pool);
@@ -286,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_kernels),
         cmocka_unit_test(test_lent_pool),
         cmocka_unit_test(test_one_thread),
         cmocka_unit_test(test_new_runtime),
