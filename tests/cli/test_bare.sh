@@ -16,16 +16,18 @@ if [ -n "${LFM2_SANITIZED:-}" ] || ! bare true 2>/dev/null; then
     exit 77
 fi
 
-# sets COMMAND...: the instruction sets that the program reports.
+# sets COMMAND...: the instruction sets that the program reports, in $REPLY.
 sets() {
     "$@" "$program" run -v --temp 0 -n 5 -p Hello >"$work/out" 2>"$work/err"
-    report "run${1:+ under $1} exits with 0" $?
-    sed -n 's/.*instruction sets: *//p' "$work/err"
+    report "run under $1 exits with 0" $?
+    REPLY=$(sed -n 's/.*instruction sets: *//p' "$work/err")
 }
 
-with=$(sets env)
+sets env
+with=$REPLY
 mv "$work/out" "$work/with"
-without=$(sets bare)
+sets bare
+without=$REPLY
 [ -n "$with" ]
 report "instruction sets are reported" $?
 [ "$with" = "$without" ]

@@ -319,7 +319,8 @@ static void change_data(gguf_tree *t, uint64_t *random, gt_tensor *one)
         }
     }
     if (fuzz_one_in(random, 4)) {
-        memset(p, fuzz_one_in(random, 2) ? 0 : 0xFF, random_u64(random) % copy.size + 1);
+        int byte = fuzz_one_in(random, 2) ? 0 : 0xFF;
+        memset(p, byte, random_u64(random) % copy.size + 1);
     }
     one->data = copy;
 }

@@ -164,9 +164,8 @@ static void put_nested(change *c, const char *open, const char *close, uint32_t 
     }
 }
 
-static void put_value(change *c, uint64_t *random)
-{
-    static const char *const values[] = {"null",
+/* Values that readers may not expect. */
+static const char *const odd_values[] = {"null",
                                          "true",
                                          "false",
                                          "0",
@@ -221,6 +220,10 @@ static void put_value(change *c, uint64_t *random)
                                          "[0,0,0,0,0,0,0,0,0]",
                                          "\"%s\"",
                                          "\"../x.safetensors\""};
+
+static void put_value(change *c, uint64_t *random)
+{
+    const char *open = NULL;
     char text[32];
     switch (random_below(random, 8)) {
     case 0:
@@ -229,7 +232,8 @@ static void put_value(change *c, uint64_t *random)
         put_string(c, text);
         return;
     case 1:
-        put_nested(c, fuzz_one_in(random, 2) ? "[" : "[1,", "]", random_below(random, 600));
+        open = fuzz_one_in(random, 2) ? "[" : "[1,";
+        put_nested(c, open, "]", random_below(random, 600));
         return;
     case 2:
         put_nested(c, "{\"a\":", "}", random_below(random, 600));
@@ -242,7 +246,7 @@ static void put_value(change *c, uint64_t *random)
         put_string(c, "\"");
         return;
     default:
-        put_string(c, values[random_below(random, sizeof values / sizeof values[0])]);
+        put_string(c, odd_values[random_below(random, sizeof odd_values / sizeof odd_values[0])]);
     }
 }
 

@@ -147,8 +147,10 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
         }
         return size;
     default: /* copy a run elsewhere */
-        if (size > run) {
-            memmove(data + below(size - run), data + below(size - run), run);
+        if (size > run) { /* in this order: compilers choose that of arguments */
+            size_t to = below(size - run);
+            size_t from = below(size - run);
+            memmove(data + to, data + from, run);
         }
         return size;
     }

@@ -4,10 +4,12 @@
 # found, for a number of seconds. An input that kills a target, takes a minute or 2 GB stays in
 # BUILD/tests/fuzz-found; the run then fails and says where.
 #
-#   tests/fuzz/run.sh [--build BUILD] [--seconds N] [--jobs J] [--fresh] [--minimise] [TARGET...]
+#   tests/fuzz/run.sh [--build BUILD] [--seconds N] [--seed S] [--jobs J] [--fresh] [--minimise]
+#                     [TARGET...]
 #
 #   --build     build folder with -DLFM2_FUZZ=ON (default: build-fuzz)
 #   --seconds   for each target (default: 60)
+#   --seed      of libFuzzer's random numbers (default: 0, another one each time)
 #   --jobs      processes for each target (default: 1), which share what they find
 #   --fresh     forget what earlier runs found
 #   --minimise  no fuzzing: of what earlier runs found, few and small inputs that take every branch
@@ -18,6 +20,7 @@ set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(cd "$here/../.." && pwd)/build-fuzz
 seconds=60
+seed=0
 jobs=1
 fresh=0
 minimise=0
@@ -26,6 +29,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$2 && shift ;;
     --seconds) seconds=$2 && shift ;;
+    --seed) seed=$2 && shift ;;
     --jobs) jobs=$2 && shift ;;
     --fresh) fresh=1 ;;
     --minimise) minimise=1 ;;
@@ -87,7 +91,7 @@ for name in "${targets[@]}"; do
         minimise "$name" || failed+=("$name")
         continue
     fi
-    options=(-max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=262144
+    options=(-seed="$seed" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=262144
         -artifact_prefix="$found/$name-" -print_final_stats=1 -verbosity=1)
     if [ "$jobs" -gt 1 ]; then
         options+=(-fork="$jobs")
@@ -97,6 +101,8 @@ for name in "${targets[@]}"; do
         failed+=("$name")
         grep -vE '^#[0-9]+' "$found/$name.log" | tail -n 60
         printf '%s failed; its input is among: %s\n' "$name" "$found/$name-*"
+        # For a log that outlives the machine.
+        find "$found" -name "$name-*" -size -64k -newer "$corpus" -print -exec base64 {} \;
     fi
     tail -n 12 "$found/$name.log" | grep -E '^stat::(number_of_executed|average_exec|peak_rss)|DONE|^#'
 done

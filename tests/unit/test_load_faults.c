@@ -45,7 +45,8 @@ static int32_t read_source(void *user, uint64_t offset, void *buffer, size_t n)
     memcpy(buffer, s->data + offset, n);
     for (size_t i = 0; s->seen != NULL && i < n; i++) {
         uint8_t *seen = &s->seen[offset + i];
-        if (offset + i<header && * seen> 0) {
+        bool again = *seen > 0;
+        if (again && offset + i < header) {
             ((uint8_t *)buffer)[i] = 0xFF;
         }
         *seen = (uint8_t)(*seen + 1);
