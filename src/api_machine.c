@@ -148,9 +148,9 @@ static double read_rate(const lf_sched *sched, lf_body body, piece *p, double se
     return spent > 0 ? bytes / spent : 0;
 }
 
-/* Operations a second. A piece has to be long beside what it takes until all threads run, which is
- * milliseconds where others use the processors, too. Each piece that turns out too short makes the
- * next longer, so that one delay does not end the growth. */
+/* Operations a second. A piece has to be long compared with the time until all threads run, which
+ * is milliseconds where others use the processors, too. Each piece that turns out too short makes
+ * the next longer, so that one delay does not end the growth. */
 static double dot_rate(const lf_sched *sched, piece *p, double seconds)
 {
     const double long_enough = 20e-3;

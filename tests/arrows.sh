@@ -55,7 +55,7 @@ library_home() {
     pthreadpool.h) REPLY='src/common/sched.c tests/*' ;;
     utf8proc.h) REPLY='src/text/* tests/*' ;;
     xxhash.h) REPLY='src/load/* src/common/* src/model/* tests/*' ;;
-    editline/*) REPLY='tools/*' ;;
+    histedit.h) REPLY='tools/terminal.c' ;;
     xnnpack.h) REPLY='' ;;
     cmocka.h) REPLY='tests/*' ;;
     *) REPLY='*' ;;

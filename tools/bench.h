@@ -90,7 +90,7 @@ int bench_machine(lfm2_runtime *runtime, const lfm2_model *model, bench_memory *
 /* Figure for figure the better one. */
 bench_rates bench_better(const bench_rates *a, const bench_rates *b);
 
-/* Fills t->limit_seconds from t->machine, for passes of at most `chunk` tokens and kv_row bytes of
+/* Fills t->limit_seconds from t->rates, for passes of at most `chunk` tokens and kv_row bytes of
  * attention memory a token. */
 void bench_limit(bench_test *t, uint32_t chunk, double kv_row);
 

@@ -33,8 +33,8 @@ static void roff_text(const char *text)
     roff(text, strlen(text));
 }
 
-/* Paragraphs are separated by empty lines. Lines that begin with a blank, and their first one,
- * which "Example" begins, are kept as they are. */
+/* Paragraphs are separated by empty lines. A line that begins with "Example", and lines that begin
+ * with a blank, are not filled. */
 static void print_paragraphs(const char *text)
 {
     while (*text != 0) {

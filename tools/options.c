@@ -259,7 +259,7 @@ static int set_content(const match *m, const char *path, const char **out)
     }
     text_chomp(text);
     if (strlen(text->data) != text->len) {
-        return fail("cli.input", "%s: holds a zero byte: it is no text", path);
+        return fail("cli.input", "%s: holds a zero byte: it is not a text file", path);
     }
     *out = text->data;
     return PARSED;

@@ -32,7 +32,7 @@ int weights_parse(const command *self, const char *name, uint32_t *type)
             return EXIT_OK;
         }
     }
-    return fail_usage(self->name, "'%s' is no type of weights that can be written", name);
+    return fail_usage(self->name, "'%s' is not a type of weights that can be written", name);
 }
 
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label)

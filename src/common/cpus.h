@@ -13,8 +13,8 @@ typedef struct lf_cpus {
     bool no_groups;   /* /proc does not tell the control group: only a limit of the root was seen */
 } lf_cpus;
 
-/* What the system says under the folder `root` ("" in earnest) of the processors in `mask` (NULL:
- * unknown). `threads_per_core` serves where the topology is not told. */
+/* What the system says under the folder `root` (tests give another than "") of the processors in
+ * `mask` (NULL: unknown). `threads_per_core` serves where the topology is not told. */
 void lf_cpus_read(const char *root, const lf_cpu_mask *mask, uint32_t threads_per_core,
                   lf_cpus *out);
 

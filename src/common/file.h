@@ -96,7 +96,7 @@ int32_t lf_read_u64(lf_reader *r, const char *what, uint64_t *out);
 /* A view of n bytes; valid until the next read if the reader's copy grows. */
 int32_t lf_read_bytes(lf_reader *r, const char *what, uint64_t n, const uint8_t **out);
 
-/* Writer: a temporary file beside the target; commit renames it into place, free without commit
+/* Writer: a temporary file next to the target; commit renames it into place, free without commit
  * removes it. Buffered. Errors: IO, MEMORY. */
 typedef struct lf_writer lf_writer;
 

@@ -144,7 +144,7 @@ static int32_t examine(const lf_file *file, const lf_cache_key *key, uint64_t *s
     LF_TRY(lf_file_read(file, PAGE, sums, (size_t)sums_bytes));
     fill_header(key, have.sums_hash, &want);
     if (memcmp(have.magic, want.magic, sizeof have.magic) != 0) {
-        *reason = "is no pack cache";
+        *reason = "is not a pack cache";
     } else if (have.version != want.version || have.byte_order != want.byte_order) {
         *reason = "is of another version or machine";
     } else if (memcmp(&have, &want, sizeof have) != 0) {

@@ -74,7 +74,7 @@ bad "nothing to measure" bench -p 0 -n 0
 bad "option --type: 'q3_k' is not one of" quantize a b --type q3_k
 bad "too few arguments" quantize a
 bad "too few arguments" synth
-bad "'c' is no type of weights that can be written" quantize a b c
+bad "'c' is not a type of weights that can be written" quantize a b c
 bad "unexpected argument 'd'" quantize a b q4_0 d
 bad "no output file" logits --ids 1
 bad "give --ids or --ids-file, not both" logits --ids 1 --ids-file x -o y

@@ -18,7 +18,7 @@ typedef struct user {
     atomic_int *place; /* counts those that had their turn */
     atomic_bool gave_up;
     bool got_turn;
-    int came; /* the how manieth */
+    int came; /* its place in the order of turns */
 } user;
 
 static bool has_given_up(const void *ctx)

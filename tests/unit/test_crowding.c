@@ -65,7 +65,7 @@ static void test_machines(void **state)
     check_machine(16, 40, 1);
 }
 
-/* Some percent lost by each of many threads is no neighbour. */
+/* A few percent lost by each of many threads do not mean that another program runs. */
 static void test_little(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The libraries that lfm2 stands on. XNNPACK's micro-kernels, pthreadpool are taken from LFM2_DEPS if
+# The libraries that lfm2 needs. XNNPACK's micro-kernels and pthreadpool are taken from LFM2_DEPS if
 # they are there (Debian 12), otherwise from the system (Debian 13).
 #
 # lfm2_microkernels   XNNPACK's archive of micro-kernels; ends up inside our libraries
@@ -22,7 +22,7 @@ set(lfm2_parts MICROKERNELS_LIBRARY PTHREADPOOL_LIBRARY PTHREADPOOL_INCLUDE_DIR
   UTF8PROC_LIBRARY UTF8PROC_INCLUDE_DIR XXHASH_LIBRARY XXHASH_INCLUDE_DIR OBJCOPY)
 if(LFM2_BUILD_PROGRAM)
   find_library(LFM2_EDITLINE_LIBRARY NAMES edit)
-  find_path(LFM2_EDITLINE_INCLUDE_DIR NAMES editline/readline.h)
+  find_path(LFM2_EDITLINE_INCLUDE_DIR NAMES histedit.h)
   list(APPEND lfm2_parts EDITLINE_LIBRARY EDITLINE_INCLUDE_DIR)
 endif()
 
