@@ -23,6 +23,7 @@ uint64_t fuzz_integer(uint64_t *random, uint64_t old)
         1u << 24, INT32_MAX, 1ull << 31, UINT32_MAX, 1ull << 32, 1ull << 62, INT64_MAX, UINT64_MAX,
     };
     uint64_t small = 1 + random_below(random, 4);
+    uint64_t any = random_u64(random);
     switch (random_below(random, 8)) {
     case 0:
         return old + small;
@@ -33,7 +34,7 @@ uint64_t fuzz_integer(uint64_t *random, uint64_t old)
     case 3:
         return old / 2;
     case 4:
-        return random_u64(random) >> random_below(random, 64);
+        return any >> random_below(random, 64);
     default:
         return limits[random_below(random, sizeof limits / sizeof limits[0])];
     }

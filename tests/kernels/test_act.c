@@ -19,8 +19,10 @@ static float *random_row(uint64_t *seed, size_t k)
                                 0.5f,      1.5f,     2.5f,     127.0f};
     float *x = lft_guard(k * sizeof(float), sizeof(float));
     lft_activations(seed, k, (lft_mood)lft_below(seed, LFT_N_MOODS), x);
-    for (uint32_t i = lft_below(seed, 2) * lft_below(seed, 5); i > 0; i--) {
-        x[lft_below(seed, (uint32_t)k)] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
+    uint32_t some = lft_below(seed, 2);
+    for (uint32_t i = some * lft_below(seed, 5); i > 0; i--) {
+        uint32_t at = lft_below(seed, (uint32_t)k);
+        x[at] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
     }
     return x;
 }

@@ -110,7 +110,8 @@ static float *kv_row(uint64_t *seed, size_t n)
         x[i] = kind == 0 ? 0.0f : lft_normal(seed) * (kind == 1 ? 1e-31f : 2.0f);
     }
     if (kind == 2) {
-        x[lft_below(seed, (uint32_t)n)] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
+        uint32_t at = lft_below(seed, (uint32_t)n);
+        x[at] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
     } else if (kind == 3) {
         x[lft_below(seed, (uint32_t)n)] = lf_float(0x7FC00055u); /* a NaN with a payload */
     }

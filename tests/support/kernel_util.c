@@ -218,7 +218,8 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
     for (size_t i = 0; i < groups; i++) {
         w.scales[i] = random_scale(state, w.format != LF_W_I8G, mood);
         if (w.mins) {
-            w.min[i] = random_scale(state, false, mood) * lft_normal(state);
+            float scale = random_scale(state, false, mood);
+            w.min[i] = scale * lft_normal(state);
         }
     }
     return w;
