@@ -34,7 +34,7 @@ static bool split_name(const char *path, uint32_t *number, uint32_t *count)
            five_digits(tail + COUNT_AT, count) && memcmp(tail + COUNT_AT + DIGITS, ".gguf", 5) == 0;
 }
 
-/* The path of part `number` beside the given one; freed by the caller with strlen + 1. */
+/* The path of part `number` in the folder of the given one; freed by the caller with strlen + 1. */
 static int32_t part_path(const lf_source *source, uint32_t number, char **out)
 {
     const char *first = source->files[0].path;
@@ -107,8 +107,37 @@ static int32_t check_first(const lf_source *source, uint32_t number, uint32_t co
     return status;
 }
 
-/* Opens part i (from 0) into source->files[i] and parses it. */
-static int32_t open_part(lf_source *source, uint32_t i, uint32_t count, lf_gguf *out)
+/* What joining needs of a part, once its header is given back. */
+typedef struct part {
+    const lf_tensor *tensors; /* in the arena */
+    uint32_t n_tensors;
+    bool has_total;
+    uint32_t total; /* split.tensors.count */
+} part;
+
+static int32_t read_part(const lf_gguf *g, part *out)
+{
+    *out = (part){.tensors = g->tensors, .n_tensors = g->n_tensors};
+    return lf_gguf_get_u32(g, "split.tensors.count", &out->total, &out->has_total);
+}
+
+/* That a parsed file is part i (from 0) of count. */
+static int32_t check_part(const lf_gguf *g, uint32_t i, uint32_t count)
+{
+    uint32_t number = 0;
+    uint32_t said = 0;
+    LF_TRY(read_split(g, &number, &said));
+    if (number != i || said != count) {
+        return lf_fail(LFM2_E_FORMAT, "gguf.split",
+                       "%s: says it is part %u of %u, but it stands in for part %u of %u",
+                       g->file->path, number + 1, said, i + 1, count);
+    }
+    return LFM2_OK;
+}
+
+/* Opens part i into source->files[i] and reads it. Its header is not kept: those of all parts
+ * together may be large. */
+static int32_t open_part(lf_source *source, uint32_t i, uint32_t count, part *out)
 {
     char *path = NULL;
     LF_TRY(part_path(source, i + 1, &path));
@@ -120,27 +149,22 @@ static int32_t open_part(lf_source *source, uint32_t i, uint32_t count, lf_gguf 
         return lf_fail_prefix(status, "part %u of %u: ", i + 1, count);
     }
     source->n_files = i + 1;
-    LF_TRY(lf_gguf_parse(&source->arena, &source->files[i], i, out));
-    uint32_t number = 0;
-    uint32_t said = 0;
-    LF_TRY(read_split(out, &number, &said));
-    if (number != i || said != count) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.split",
-                       "%s: says it is part %u of %u, but it stands in for part %u of %u",
-                       out->file->path, number + 1, said, i + 1, count);
+    lf_gguf g;
+    LF_TRY(lf_gguf_parse(&source->arena, &source->files[i], i, &g));
+    status = check_part(&g, i, count);
+    if (status == LFM2_OK) {
+        status = read_part(&g, out);
     }
-    return LFM2_OK;
+    lf_gguf_close(&g);
+    return status;
 }
 
-static int32_t check_total(const lf_gguf *g, uint64_t total)
+static int32_t check_total(const lf_source *source, const part *parts, uint32_t i, uint64_t total)
 {
-    uint32_t said = 0;
-    bool found = false;
-    LF_TRY(lf_gguf_get_u32(g, "split.tensors.count", &said, &found));
-    if (found && said != total) {
+    if (parts[i].has_total && parts[i].total != total) {
         return lf_fail(LFM2_E_FORMAT, "gguf.split",
-                       "%s: key 'split.tensors.count' is %u, all parts have %llu", g->file->path,
-                       said, (unsigned long long)total);
+                       "%s: key 'split.tensors.count' is %u, all parts have %llu",
+                       source->files[i].path, parts[i].total, (unsigned long long)total);
     }
     return LFM2_OK;
 }
@@ -149,22 +173,22 @@ static int32_t check_total(const lf_gguf *g, uint64_t total)
 static int32_t join_parts(lf_source *source, const lf_gguf *g, uint32_t count)
 {
     void *room = NULL;
-    LF_TRY(lf_new_zero(&source->alloc, count, sizeof(lf_gguf), "parts", &room));
-    lf_gguf *parts = room;
-    parts[0] = *g;
+    LF_TRY(lf_new_zero(&source->alloc, count, sizeof(part), "parts", &room));
+    part *parts = room;
     uint64_t total = g->n_tensors;
     int32_t status = LFM2_OK;
+    LF_TRY_DONE(read_part(g, &parts[0]));
     for (uint32_t i = 1; i < count; i++) {
         LF_TRY_DONE(open_part(source, i, count, &parts[i]));
         total += parts[i].n_tensors;
         if (total > LF_GGUF_MAX_TENSORS) {
             status = lf_fail(LFM2_E_FORMAT, "gguf.tensor.count", "%s: too many tensors",
-                             parts[i].file->path);
+                             source->files[i].path);
             goto done;
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        LF_TRY_DONE(check_total(&parts[i], total));
+        LF_TRY_DONE(check_total(source, parts, i, total));
     }
     void *p = NULL;
     LF_TRY_DONE(lf_arena_new(&source->arena, (size_t)total, sizeof(lf_tensor), "tensors", &p));
@@ -176,10 +200,7 @@ static int32_t join_parts(lf_source *source, const lf_gguf *g, uint32_t count)
         tensors += parts[i].n_tensors;
     }
 done:
-    for (uint32_t i = 1; i < count; i++) {
-        lf_gguf_close(&parts[i]);
-    }
-    lf_free(&source->alloc, room, count, sizeof(lf_gguf));
+    lf_free(&source->alloc, room, count, sizeof(part));
     return status;
 }
 

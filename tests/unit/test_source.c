@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole models: both containers say the same, split files, Hugging Face folders of every
  * generation, failing memory. */
+#include "support/counting_alloc.h"
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -174,10 +175,13 @@ static void test_meta(void **state)
 
 /* ---- Split GGUF files ---- */
 
+enum { LARGE = 4 << 20 };
+
 typedef struct split {
     uint32_t count, total; /* what the parts say */
     int swapped;           /* part that says another number, -1: none */
     const char *twice;     /* tensor that is in the last part as well */
+    uint32_t large;        /* number of parts, from the last one, with a header of some MB */
 } split;
 
 static const char *part_name(uint32_t i, uint32_t n)
@@ -212,6 +216,11 @@ static void write_split(const split *s)
                       i == 1 ? norm : q, i == 1 ? 128 : 4096);
         }
         split_keys(&b, s, i);
+        if (i + s->large >= 3) {
+            static char text[LARGE];
+            memset(text, 'x', sizeof text - 1);
+            gb_string(&b, "large", text);
+        }
         gb_finish(&b);
         gb_write(part_name(i, 3), b.file.data, b.file.size);
         gb_free(&b);
@@ -244,7 +253,7 @@ static void test_split(void **state)
     tiny_gguf(&b, true, NULL);
     uint32_t total = (uint32_t)b.n_tensors;
     gb_free(&b);
-    split s = {3, total + 1, -1, "rope_freqs.weight"};
+    split s = {3, total + 1, -1, "rope_freqs.weight", 0};
     write_split(&s);
     LFT_OK(open_path(part_name(0, 3)));
     assert_int_equal(source->n_files, 3);
@@ -257,17 +266,17 @@ static void test_split(void **state)
     s.twice = "blk.1.attn_q.weight";
     write_split(&s);
     refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "source.duplicate", part_name(2, 3));
-    s = (split){3, total, -1, "rope_freqs.weight"};
+    s = (split){3, total, -1, "rope_freqs.weight", 0};
     write_split(&s);
     refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split", "split.tensors.count");
-    s = (split){3, total + 1, 1, "rope_freqs.weight"};
+    s = (split){3, total + 1, 1, "rope_freqs.weight", 0};
     write_split(&s);
     refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
             "part 3 of 3, but it stands in for part 2");
     s.swapped = 2;
     write_split(&s);
     refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split", "part 4 of 3 does not exist");
-    s = (split){4, total + 1, -1, "rope_freqs.weight"};
+    s = (split){4, total + 1, -1, "rope_freqs.weight", 0};
     write_split(&s);
     refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split.name", "part 1 of 4");
     s.count = 2000;
@@ -284,12 +293,39 @@ static void test_split(void **state)
     refused(open_path(part_name(2, 3)), LFM2_E_ARGUMENT, "gguf.split.first", "part 3 of 3");
 }
 
-/* A part of one is no part. */
+/* The most bytes that opening the parts holds. */
+static size_t peak_of_split(uint32_t large)
+{
+    gguf_builder b;
+    tiny_gguf(&b, true, NULL);
+    split s = {3, (uint32_t)b.n_tensors + 1, -1, "rope_freqs.weight", large};
+    gb_free(&b);
+    write_split(&s);
+    counting_alloc counter;
+    lf_alloc counting = counting_alloc_init(&counter);
+    lf_source *opened = NULL;
+    lf_origin origin = {.kind = LF_FROM_PATH, .path = part_name(0, 3)};
+    LFT_OK(lf_source_open_from(&counting, NULL, &origin, &opened));
+    lf_source_close(opened);
+    assert_int_equal(counter.live, 0);
+    return counter.peak;
+}
+
+/* The headers of the parts are held one after the other, not together. */
+static void test_split_headers(void **state)
+{
+    (void)state;
+    size_t one = peak_of_split(1);
+    assert_true(one > LARGE);
+    assert_in_range(peak_of_split(2), one, one + LARGE / 2);
+}
+
+/* A part that is the only one makes no split model. */
 static void test_split_one(void **state)
 {
     (void)state;
     gguf_builder b;
-    split s = {1, 1000, -1, NULL};
+    split s = {1, 1000, -1, NULL, 0};
     tiny_gguf(&b, true, NULL);
     split_keys(&b, &s, 0);
     gb_finish(&b);
@@ -331,7 +367,7 @@ static void test_memory(void **state)
     gb_write(lft_temp("m.gguf"), b.file.data, b.file.size);
     gb_free(&b);
     fail_each(lft_temp("m.gguf"));
-    split s = {3, total + 1, -1, "rope_freqs.weight"};
+    split s = {3, total + 1, -1, "rope_freqs.weight", 0};
     write_split(&s);
     fail_each(part_name(0, 3));
 }
@@ -343,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_meta, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_split_headers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
