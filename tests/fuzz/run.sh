@@ -76,6 +76,15 @@ minimise() {
         "$(cat "$minimal"/* /dev/null 2>/dev/null | wc -c)" "$minimal"
 }
 
+# For a log that outlives the machine: base64 -d | gunzip makes the input again.
+show_inputs() { # LIBFUZZER-LOG
+    local input
+    sed -n 's/.*Test unit written to //p' "$1" | while read -r input; do
+        printf '%s, gzip and base64:\n' "$input"
+        gzip -9nc "$input" | base64
+    done
+}
+
 failed=()
 for name in "${targets[@]}"; do
     program=$build/tests/libfuzz_$name
@@ -101,8 +110,7 @@ for name in "${targets[@]}"; do
         failed+=("$name")
         grep -vE '^#[0-9]+' "$found/$name.log" | tail -n 60
         printf '%s failed; its input is among: %s\n' "$name" "$found/$name-*"
-        # For a log that outlives the machine.
-        find "$found" -name "$name-*" -size -64k -newer "$corpus" -print -exec base64 {} \;
+        show_inputs "$found/$name.log"
     fi
     tail -n 12 "$found/$name.log" | grep -E '^stat::(number_of_executed|average_exec|peak_rss)|DONE|^#'
 done
