@@ -21,8 +21,8 @@ double lf_exp_f64(double x);
  * negative numbers and NaN. */
 double lf_log_f64(double x);
 
-/* x^y for finite x > 0 and finite y, within 0.58 + 0.034 |y|, and
- * within 1 + 0.034 |y| where the result is subnormal; NaN otherwise. */
+/* x^y for finite x > 0 and finite y, within 0.58 + 0.034 |y|, and within 1 + 0.034 |y| where the
+ * result is subnormal; NaN otherwise. */
 double lf_pow_f64(double x, double y);
 
 /* Sine and cosine of an f32 angle in radians. Both are the f32 nearest to the exact value for every

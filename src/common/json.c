@@ -443,14 +443,18 @@ int32_t lf_json_parse(lf_arena *arena, const char *name, int32_t status, const c
 
 /* ---- Access ---- */
 
+bool lf_json_key_is(const lf_json *member, const char *key)
+{
+    return member->key_len == strlen(key) && memcmp(member->key, key, member->key_len) == 0;
+}
+
 const lf_json *lf_json_get(const lf_json *object, const char *key)
 {
     if (object == NULL || object->kind != LF_JSON_OBJECT) {
         return NULL;
     }
-    size_t len = strlen(key);
     for (const lf_json *c = object->child; c != NULL; c = c->next) {
-        if (c->key_len == len && memcmp(c->key, key, len) == 0) {
+        if (lf_json_key_is(c, key)) {
             return c;
         }
     }

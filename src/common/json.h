@@ -47,6 +47,9 @@ int32_t lf_json_parse(lf_arena *arena, const char *name, int32_t status, const c
 /* Member by key; NULL when absent or `object` is NULL or no object. */
 const lf_json *lf_json_get(const lf_json *object, const char *key);
 
+/* Whether a member of an object has this key. */
+bool lf_json_key_is(const lf_json *member, const char *key);
+
 bool lf_json_is_string(const lf_json *value, const char *text);
 
 /* Numbers: false when value is NULL, not a number, not integral (1.0 and 1e3 are), or out of range;

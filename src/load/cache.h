@@ -36,8 +36,7 @@ typedef struct lf_cache_use {
  * LFM2_OK, when there is no such file or it is another model's, another layout's or damaged: a
  * reason to pack, not to fail; `log` says which. Errors: MEMORY, IO (a file that shrinks while it
  * is read; `required`: that cannot be opened), FORMAT (`verify`: names the matrix; `required`: does
- * not fit). After an error lf_pack_free frees what the
- * matrices own. */
+ * not fit). After an error lf_pack_free frees what the matrices own. */
 int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const lf_cache_use *use,
                       const lf_cache_key *key, lf_packed *const *matrices, size_t n, lf_file **out);
 void lf_cache_close(const lf_alloc *alloc, lf_file *cache);

@@ -143,14 +143,12 @@ static int32_t check_overlap(const container *c, const lf_alloc *alloc, const lf
 static int32_t read_entries(const container *c, lf_arena *arena, uint32_t part, const lf_json *root,
                             lf_st_tensor **out, uint32_t *count)
 {
-    static const char metadata[] = "__metadata__";
     uint32_t n = 0;
     void *room = NULL;
     LF_TRY(lf_arena_new(arena, root->count, sizeof(lf_st_tensor), "tensors", &room));
     lf_st_tensor *tensors = room;
     for (const lf_json *entry = root->child; entry != NULL; entry = entry->next) {
-        if (entry->key_len == sizeof metadata - 1 &&
-            memcmp(entry->key, metadata, entry->key_len) == 0) {
+        if (lf_json_key_is(entry, "__metadata__")) {
             continue;
         }
         tensors[n] = (lf_st_tensor){.part = part};

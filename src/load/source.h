@@ -93,12 +93,12 @@ typedef struct lf_meta {
 typedef struct lf_source {
     lf_alloc alloc;
     lf_arena arena;
-    lf_origin origin;     /* what it points at is valid until lf_source_release */
-    lf_file *files;       /* GGUF parts or safetensors files; part index of tensors */
+    lf_origin origin; /* what it points at is valid until lf_source_release */
+    lf_file *files;   /* GGUF parts or safetensors files; part index of tensors */
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
     bool hugging_face;
-    const char *path; /* as given, or a name such as "<memory>" */
+    const char *path;      /* as given, or a name such as "<memory>" */
     const char *name;      /* general.name or folder name */
     const char *file_type; /* most frequent type by bytes among matrices, e.g. "Q4_0" */
     lf_hparams hparams;

@@ -47,7 +47,7 @@ typedef struct lfm2_model {
     lf_layer *layers;          /* [n_layer] */
     const float *final_norm;   /* [H] */
     lf_packed head;            /* [V, H] */
-    lf_packed **matrices;      /* every matrix in the order in which a token meets them */
+    lf_packed **matrices;      /* every matrix in the order in which a token needs them */
     size_t n_matrices;
     lf_file *cache;            /* the pack cache that the matrices come from, or NULL */
     lf_cache_key cache_key;    /* of what was loaded in full */

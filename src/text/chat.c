@@ -54,11 +54,6 @@ typedef struct message {
     size_t content_len;
 } message;
 
-static bool key_is(const lf_json *member, const char *name)
-{
-    return member->key_len == strlen(name) && memcmp(member->key, name, member->key_len) == 0;
-}
-
 static int32_t refuse_shape(size_t index, const lf_json *value, const char *what)
 {
     return lf_fail(LFM2_E_TEXT, "chat.messages", "messages: offset %llu: message %zu: %s",
@@ -87,7 +82,7 @@ static int32_t read_message(size_t index, const lf_json *object, message *out)
         return refuse_shape(index, object, "not a JSON object");
     }
     for (const lf_json *m = object->child; m != NULL; m = m->next) {
-        if (!key_is(m, "role") && !key_is(m, "content")) {
+        if (!lf_json_key_is(m, "role") && !lf_json_key_is(m, "content")) {
             lf_shown shown;
             return lf_fail(LFM2_E_UNSUPPORTED, "chat.member",
                            "messages: offset %llu: message %zu: member '%s' is not supported; "
