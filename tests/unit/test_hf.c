@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hugging Face folders of every generation: config.json, tensors, shards, tokenizer.json; failing
  * memory. */
-#include "support/models.h"
-#include "support/tiny_files.h"
+#include "support/sources.h"
 
 #include "load/bind.h"
 
@@ -17,71 +16,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static lf_alloc heap;
-static lf_source *source;
-static tiny_folder folder;
-
-static int setup(void **state)
-{
-    (void)state;
-    heap = lf_alloc_default();
-    tiny_folder_init(&folder, true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    lf_source_close(source);
-    source = NULL;
-    tiny_folder_free(&folder);
-    lft_end();
-    return 0;
-}
-
-static int32_t open_path(const char *path)
-{
-    lf_source_close(source);
-    source = NULL;
-    return lf_source_open(&heap, NULL, path, &source);
-}
-
-/* Writes the folder as it stands, opens it, and makes a right one again. */
-static int32_t open_folder(void)
-{
-    tiny_folder_write(&folder, lft_temp("hf"));
-    bool moe = strstr(folder.config, "lfm2_moe") != NULL;
-    tiny_folder_free(&folder);
-    tiny_folder_init(&folder, moe);
-    return open_path(lft_temp("hf"));
-}
-
-static void refused(int32_t status, int32_t expected, const char *code, const char *part)
-{
-    if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
-        strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
-                 lf_fail_code(), lf_fail_text());
-    }
-    assert_null(source);
-}
-
 static void config_bad(const char *from, const char *to, int32_t status, const char *code)
 {
-    tiny_replace(&folder.config, from, to);
-    refused(open_folder(), status, code, "hf/config.json: ");
+    tiny_replace(&lft_folder.config, from, to);
+    lft_open_refused(lft_open_folder(), status, code, "hf/config.json: ");
 }
 
 static void config_good(const char *from, const char *to)
 {
-    tiny_replace(&folder.config, from, to);
-    LFT_OK(open_folder());
+    tiny_replace(&lft_folder.config, from, to);
+    LFT_OK(lft_open_folder());
 }
 
 static void tokenizer_bad(const char *from, const char *to, int32_t status, const char *code)
 {
-    tiny_replace(&folder.tokenizer, from, to);
-    refused(open_folder(), status, code, "hf/tokenizer.json: offset ");
+    tiny_replace(&lft_folder.tokenizer, from, to);
+    lft_open_refused(lft_open_folder(), status, code, "hf/tokenizer.json: offset ");
 }
 
 /* ---- config.json ---- */
@@ -91,21 +41,21 @@ static void test_config_accepted(void **state)
     (void)state;
     config_good("\"rope_theta\": 1000000.0",
                 "\"rope_parameters\": {\"rope_theta\": 5e6, \"rope_type\": \"default\"}");
-    assert_true(source->hparams.rope_theta == 5e6F);
+    assert_true(lft_source->hparams.rope_theta == 5e6F);
     config_good("\"rope_theta\": 1000000.0",
                 "\"rope_theta\": 1, \"rope_parameters\": {\"rope_theta\": 5e6}");
-    assert_true(source->hparams.rope_theta == 5e6F);
+    assert_true(lft_source->hparams.rope_theta == 5e6F);
     config_good("\"eos_token_id\": 7", "\"eos_token_id\": [7, 2]");
     config_good("\"tie_word_embeddings\": true, ", "");
-    assert_true(source->hparams.tied);
+    assert_true(lft_source->hparams.tied);
     config_good("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": null");
     config_good("\"tie_word_embeddings\": true",
                 "\"tie_word_embeddings\": false, \"tie_embedding\": true");
     config_good("\"conv_bias\": false, ", "");
     config_good("\"norm_topk_prob\": true", "\"norm_topk_prob\": false");
-    assert_false(source->hparams.norm_topk);
+    assert_false(lft_source->hparams.norm_topk);
     config_good("\"routed_scaling_factor\": 1.0", "\"routed_scaling_factor\": 2.5");
-    assert_true(source->hparams.expert_scale == 2.5F);
+    assert_true(lft_source->hparams.expert_scale == 2.5F);
     config_good("\"architectures\": [\"Lfm2MoeForCausalLM\"], ", "");
     config_good("\"norm_eps\"", "\"head_dim\": 8, \"rope_scaling\": null, \"norm_eps\"");
     config_good("\"hidden_size\": 32", "\"hidden_size\": 32.0");
@@ -114,11 +64,11 @@ static void test_config_accepted(void **state)
 static void test_config_dense(void **state)
 {
     (void)state;
-    tiny_folder_free(&folder);
-    tiny_folder_init(&folder, false);
+    tiny_folder_free(&lft_folder);
+    tiny_folder_init(&lft_folder, false);
     config_good("[\"conv\", \"full_attention\", \"conv\"]", "null, \"full_attn_idxs\": [1]");
-    assert_int_equal(source->hparams.n_head_kv[1], 2);
-    assert_int_equal(source->hparams.n_head_kv[2], 0);
+    assert_int_equal(lft_source->hparams.n_head_kv[1], 2);
+    assert_int_equal(lft_source->hparams.n_head_kv[2], 0);
     config_good("\"intermediate_size\": 90", "\"intermediate_size\": 1, \"block_ff_dim\": 90");
     config_good("\"intermediate_size\": 90, \"block_auto_adjust_ff_dim\": true",
                 "\"intermediate_size\": 64, \"block_auto_adjust_ff_dim\": false");
@@ -127,8 +77,9 @@ static void test_config_dense(void **state)
                 "\"intermediate_size\": 97, \"block_auto_adjust_ff_dim\": true, "
                 "\"block_ffn_dim_multiplier\": null"); /* floor(194 / 3), not rounded up */
     config_good("\"block_ffn_dim_multiplier\": 1.0", "\"block_ffn_dim_multiplier\": 0.6");
-    tiny_replace(&folder.config, "\"intermediate_size\": 90", "\"intermediate_size\": 100");
-    refused(open_folder(), LFM2_E_FORMAT, "bind.shape", "model.layers.0.feed_forward.w1.weight");
+    tiny_replace(&lft_folder.config, "\"intermediate_size\": 90", "\"intermediate_size\": 100");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.shape",
+                     "model.layers.0.feed_forward.w1.weight");
     config_bad("\"block_auto_adjust_ff_dim\": true, ", "", LFM2_E_FORMAT, "config.key.missing");
     config_bad("[\"conv\", \"full_attention\", \"conv\"]", "null", LFM2_E_FORMAT,
                "config.key.missing");
@@ -208,18 +159,18 @@ static void test_config_refused(void **state)
     config_bad("\"num_experts\": 4", "\"num_experts\": 1", LFM2_E_FORMAT, "hparams.range");
     config_bad("\"num_experts\": 4", "\"num_experts\": 4, \"num_experts\": 4", LFM2_E_FORMAT,
                "json.duplicate");
-    free(folder.config);
-    folder.config = NULL;
-    tiny_folder_write(&folder, lft_temp("hf"));
-    refused(open_path(lft_temp("hf")), LFM2_E_IO, "io.open", "hf/config.json");
+    free(lft_folder.config);
+    lft_folder.config = NULL;
+    tiny_folder_write(&lft_folder, lft_temp("hf"));
+    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_IO, "io.open", "hf/config.json");
 }
 
 /* ---- Tensors of a folder ---- */
 
 static void header_bad(const char *from, const char *to, const char *code, const char *part)
 {
-    tiny_replace(&folder.header, from, to);
-    refused(open_folder(), LFM2_E_FORMAT, code, part);
+    tiny_replace(&lft_folder.header, from, to);
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, code, part);
 }
 
 static void test_folder_tensors(void **state)
@@ -244,7 +195,7 @@ static void test_folder_tensors(void **state)
                "experts.3.w2.weight\": {\"dtype\": \"F32\", \"shape\": [16, 64]", "bind.shape",
                "differ");
     /* an expert that is smaller than the others, with data to match */
-    const char *entry = strstr(folder.header, "layers.1.feed_forward.experts.3.w2");
+    const char *entry = strstr(lft_folder.header, "layers.1.feed_forward.experts.3.w2");
     unsigned begin = 0;
     char from[128];
     char to[128];
@@ -258,18 +209,19 @@ static void test_folder_tensors(void **state)
     header_bad("[32, 1, 3]", "[32, 3, 1]", "bind.shape", "conv.conv.weight");
     header_bad("[32, 1, 3]", "[32, 3]", "bind.shape", "conv.conv.weight");
     /* a tied head that is stored all the same is not read */
-    tiny_replace(&folder.header, "{\"model.embed",
+    tiny_replace(&lft_folder.header, "{\"model.embed",
                  "{\"lm_head.weight\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": "
                  "[1000000, 1000004]}, \"model.embed");
-    folder.data = realloc(folder.data, 1000004);
-    assert_non_null(folder.data);
-    memset(folder.data + folder.n_data, 0, 1000004 - folder.n_data);
-    folder.n_data = 1000004;
-    LFT_OK(open_folder());
-    tiny_replace(&folder.config, "\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false");
-    refused(open_folder(), LFM2_E_FORMAT, "bind.missing", "'lm_head.weight'");
-    tiny_replace(&folder.config, "\"use_expert_bias\": true", "\"use_expert_bias\": false");
-    refused(open_folder(), LFM2_E_FORMAT, "bind.unknown", "exp_probs_b");
+    lft_folder.data = realloc(lft_folder.data, 1000004);
+    assert_non_null(lft_folder.data);
+    memset(lft_folder.data + lft_folder.n_data, 0, 1000004 - lft_folder.n_data);
+    lft_folder.n_data = 1000004;
+    LFT_OK(lft_open_folder());
+    tiny_replace(&lft_folder.config, "\"tie_word_embeddings\": true",
+                 "\"tie_word_embeddings\": false");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.missing", "'lm_head.weight'");
+    tiny_replace(&lft_folder.config, "\"use_expert_bias\": true", "\"use_expert_bias\": false");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.unknown", "exp_probs_b");
 }
 
 /* Replaces the per-expert entries of layer 2 by fused ones over the same bytes, which lie in the
@@ -277,8 +229,8 @@ static void test_folder_tensors(void **state)
 static void test_fused(void **state)
 {
     (void)state;
-    char *begin = strstr(folder.header, "\"model.layers.2.feed_forward.experts.0.w1");
-    char *end = strstr(folder.header, "\"model.embedding_norm");
+    char *begin = strstr(lft_folder.header, "\"model.layers.2.feed_forward.experts.0.w1");
+    char *end = strstr(lft_folder.header, "\"model.embedding_norm");
     assert_true(begin != NULL && end != NULL);
     unsigned first = 0;
     assert_int_equal(sscanf(strstr(begin, "data_offsets"), "data_offsets\": [%u", &first), 1);
@@ -291,26 +243,27 @@ static void test_fused(void **state)
         "\"model.layers.2.feed_forward.experts.down_proj\": {\"dtype\": \"F32\", \"shape\": "
         "[4, 32, 32], \"data_offsets\": [%u, %u]}, ",
         first, first + 8 * SLAB, first + 8 * SLAB, first + 12 * SLAB);
-    char *header = malloc(strlen(folder.header) + sizeof fused);
+    char *header = malloc(strlen(lft_folder.header) + sizeof fused);
     assert_non_null(header);
-    sprintf(header, "%.*s%s%s", (int)(begin - folder.header), folder.header, fused, end);
-    free(folder.header);
-    folder.header = header;
+    sprintf(header, "%.*s%s%s", (int)(begin - lft_folder.header), lft_folder.header, fused, end);
+    free(lft_folder.header);
+    lft_folder.header = header;
     char *wrong = strdup(header);
     assert_non_null(wrong);
-    LFT_OK(open_folder());
-    const lf_tensor *gate = lf_source_find(source, "blk.2.ffn_gate_exps.weight");
-    const lf_tensor *up = lf_source_find(source, "blk.2.ffn_up_exps.weight");
-    const lf_tensor *down = lf_source_find(source, "blk.2.ffn_down_exps.weight");
-    const uint8_t *data = source->files[0].data + source->files[0].size - folder.n_data + first;
+    LFT_OK(lft_open_folder());
+    const lf_tensor *gate = lf_source_find(lft_source, "blk.2.ffn_gate_exps.weight");
+    const lf_tensor *up = lf_source_find(lft_source, "blk.2.ffn_up_exps.weight");
+    const lf_tensor *down = lf_source_find(lft_source, "blk.2.ffn_down_exps.weight");
+    const uint8_t *data =
+        lft_source->files[0].data + lft_source->files[0].size - lft_folder.n_data + first;
     for (uint32_t e = 0; e < 4; e++) {
-        assert_ptr_equal(lf_tensor_slab(source, gate, e), data + (2 * e) * SLAB);
-        assert_ptr_equal(lf_tensor_slab(source, up, e), data + (2 * e + 1) * SLAB);
-        assert_ptr_equal(lf_tensor_slab(source, down, e), data + (8 + e) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(lft_source, gate, e), data + (2 * e) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(lft_source, up, e), data + (2 * e + 1) * SLAB);
+        assert_ptr_equal(lf_tensor_slab(lft_source, down, e), data + (8 + e) * SLAB);
     }
     assert_int_equal(gate->bytes, 4 * SLAB);
-    free(folder.header);
-    folder.header = wrong;
+    free(lft_folder.header);
+    lft_folder.header = wrong;
     header_bad("[4, 64, 32]", "[4, 32, 64]", "bind.shape", "gate_up_proj");
 }
 
@@ -321,26 +274,26 @@ static int32_t open_shards(const char *map)
 {
     const char *dir = lft_temp("hf");
     char path[1024];
-    char *comma = strstr(folder.header, ", \"model.layers.0.");
+    char *comma = strstr(lft_folder.header, ", \"model.layers.0.");
     assert_non_null(comma);
-    char *one = strdup(folder.header);
-    char *rest = malloc(strlen(folder.header));
+    char *one = strdup(lft_folder.header);
+    char *rest = malloc(strlen(lft_folder.header));
     assert_true(one != NULL && rest != NULL);
-    sprintf(one + (comma - folder.header), "}");
+    sprintf(one + (comma - lft_folder.header), "}");
     sprintf(rest, "{%s", comma + 2);
-    char *saved = folder.header;
-    folder.header = NULL;
-    tiny_folder_write(&folder, dir);
-    folder.header = saved;
+    char *saved = lft_folder.header;
+    lft_folder.header = NULL;
+    tiny_folder_write(&lft_folder, dir);
+    lft_folder.header = saved;
     snprintf(path, sizeof path, "%s/a.safetensors", dir);
-    tiny_safetensors(path, one, folder.data, folder.n_data);
+    tiny_safetensors(path, one, lft_folder.data, lft_folder.n_data);
     snprintf(path, sizeof path, "%s/b.safetensors", dir);
-    tiny_safetensors(path, rest, folder.data, folder.n_data);
+    tiny_safetensors(path, rest, lft_folder.data, lft_folder.n_data);
     snprintf(path, sizeof path, "%s/model.safetensors.index.json", dir);
     gb_write(path, map, strlen(map));
     free(one);
     free(rest);
-    return open_path(dir);
+    return lft_open_path(dir);
 }
 
 static void test_shards(void **state)
@@ -350,28 +303,30 @@ static void test_shards(void **state)
 #define NORM  "\"model.embedding_norm.weight\": "
     LFT_OK(
         open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", " EMBED "\"a.safetensors\"}}"));
-    assert_int_equal(source->n_files, 2);
-    assert_int_equal(lf_source_find(source, "token_embd.weight")->part, 0);
-    assert_int_equal(lf_source_find(source, "token_embd_norm.weight")->part, 1);
-    refused(
+    assert_int_equal(lft_source->n_files, 2);
+    assert_int_equal(lf_source_find(lft_source, "token_embd.weight")->part, 0);
+    assert_int_equal(lf_source_find(lft_source, "token_embd_norm.weight")->part, 1);
+    lft_open_refused(
         open_shards("{\"weight_map\": {" NORM "\"a.safetensors\", " EMBED "\"b.safetensors\"}}"),
         LFM2_E_FORMAT, "hf.index", "tensor 'model.embedding_norm.weight' is not in 'a.");
     LFT_OK(
         open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", " EMBED "\"a.safetensors\"}}"));
     char b[1024];
     snprintf(b, sizeof b, "%s/b.safetensors", lft_temp("hf"));
-    tiny_safetensors(b, folder.header, folder.data, folder.n_data); /* all tensors, a's too */
-    refused(open_path(lft_temp("hf")), LFM2_E_FORMAT, "source.duplicate",
-            "tensor 'model.embed_tokens.weight' appears in another file");
-    refused(open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", \"x\": \"a.safetensors\"}}"),
-            LFM2_E_FORMAT, "hf.index", "tensor 'x' is not in 'a.safetensors'");
-    refused(open_shards("{\"weight_map\": {" NORM "\"c.safetensors\"}}"), LFM2_E_IO, "io.open",
-            "part 1 of 1: ");
-    refused(open_shards("{\"weight_map\": {" NORM "\"b.safetensors\"}}"), LFM2_E_FORMAT,
-            "bind.missing", "model.embed_tokens.weight");
-    refused(open_shards("{\"weight_map\": []}"), LFM2_E_FORMAT, "hf.index", "weight_map");
-    refused(open_shards("{\"weight_map\": {}}"), LFM2_E_FORMAT, "bind.missing", "");
-    refused(open_shards("{"), LFM2_E_FORMAT, "json.truncated", "index.json");
+    tiny_safetensors(b, lft_folder.header, lft_folder.data,
+                     lft_folder.n_data); /* all tensors, a's too */
+    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "source.duplicate",
+                     "tensor 'model.embed_tokens.weight' appears in another file");
+    lft_open_refused(
+        open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", \"x\": \"a.safetensors\"}}"),
+        LFM2_E_FORMAT, "hf.index", "tensor 'x' is not in 'a.safetensors'");
+    lft_open_refused(open_shards("{\"weight_map\": {" NORM "\"c.safetensors\"}}"), LFM2_E_IO,
+                     "io.open", "part 1 of 1: ");
+    lft_open_refused(open_shards("{\"weight_map\": {" NORM "\"b.safetensors\"}}"), LFM2_E_FORMAT,
+                     "bind.missing", "model.embed_tokens.weight");
+    lft_open_refused(open_shards("{\"weight_map\": []}"), LFM2_E_FORMAT, "hf.index", "weight_map");
+    lft_open_refused(open_shards("{\"weight_map\": {}}"), LFM2_E_FORMAT, "bind.missing", "");
+    lft_open_refused(open_shards("{"), LFM2_E_FORMAT, "json.truncated", "index.json");
     static const char *const names[] = {"\"../a.safetensors\"",
                                         "\"/a.safetensors\"",
                                         "\"x/a.safetensors\"",
@@ -386,12 +341,12 @@ static void test_shards(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char map[128];
         snprintf(map, sizeof map, "{\"weight_map\": {" NORM "%s}}", names[i]);
-        refused(open_shards(map), LFM2_E_FORMAT, "hf.index", "no plain name");
+        lft_open_refused(open_shards(map), LFM2_E_FORMAT, "hf.index", "no plain name");
     }
     char path[1024];
     snprintf(path, sizeof path, "%s/model.safetensors.index.json", lft_temp("hf"));
     unlink(path);
-    refused(open_path(lft_temp("hf")), LFM2_E_FORMAT, "hf.weights", "neither");
+    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "hf.weights", "neither");
 }
 
 /* ---- tokenizer.json ---- */
@@ -399,41 +354,41 @@ static void test_shards(void **state)
 static void test_tokenizer_accepted(void **state)
 {
     (void)state;
-    tiny_replace(&folder.tokenizer, "\"a b\"", "[\"a\", \"b\"]");
-    LFT_OK(open_folder());
-    assert_int_equal(source->vocab.n_merges, TINY_MERGES);
-    assert_memory_equal(source->vocab.merges[0].right, "b", 2);
-    tiny_replace(&folder.tokenizer, "\"ignore_merges\": false", "\"ignore_merges\": true");
-    LFT_OK(open_folder());
-    assert_true(source->vocab.ignore_merges);
-    tiny_replace(&folder.tokenizer, "\"Isolated\", \"invert\": false",
+    tiny_replace(&lft_folder.tokenizer, "\"a b\"", "[\"a\", \"b\"]");
+    LFT_OK(lft_open_folder());
+    assert_int_equal(lft_source->vocab.n_merges, TINY_MERGES);
+    assert_memory_equal(lft_source->vocab.merges[0].right, "b", 2);
+    tiny_replace(&lft_folder.tokenizer, "\"ignore_merges\": false", "\"ignore_merges\": true");
+    LFT_OK(lft_open_folder());
+    assert_true(lft_source->vocab.ignore_merges);
+    tiny_replace(&lft_folder.tokenizer, "\"Isolated\", \"invert\": false",
                  "\"Removed\", \"invert\": true");
-    LFT_OK(open_folder());
+    LFT_OK(lft_open_folder());
     /* the template decides on BOS, then the settings */
-    tiny_replace(&folder.tokenizer,
+    tiny_replace(&lft_folder.tokenizer,
                  "[{\"SpecialToken\": {\"id\": \"<|startoftext|>\", \"type_id\": 0}}, ", "[");
-    LFT_OK(open_folder());
-    assert_false(source->vocab.add_bos);
-    assert_int_equal(source->vocab.bos_id, 1);
-    tiny_replace(&folder.tokenizer, "TemplateProcessing", "ByteLevel");
-    LFT_OK(open_folder());
-    assert_true(source->vocab.add_bos);
-    tiny_replace(&folder.tokenizer, "TemplateProcessing", "ByteLevel");
-    tiny_replace(&folder.settings, "\"add_bos_token\": true", "\"add_bos_token\": false");
-    LFT_OK(open_folder());
-    assert_false(source->vocab.add_bos);
+    LFT_OK(lft_open_folder());
+    assert_false(lft_source->vocab.add_bos);
+    assert_int_equal(lft_source->vocab.bos_id, 1);
+    tiny_replace(&lft_folder.tokenizer, "TemplateProcessing", "ByteLevel");
+    LFT_OK(lft_open_folder());
+    assert_true(lft_source->vocab.add_bos);
+    tiny_replace(&lft_folder.tokenizer, "TemplateProcessing", "ByteLevel");
+    tiny_replace(&lft_folder.settings, "\"add_bos_token\": true", "\"add_bos_token\": false");
+    LFT_OK(lft_open_folder());
+    assert_false(lft_source->vocab.add_bos);
     /* no settings: ids of config.json */
-    free(folder.settings);
-    folder.settings = NULL;
-    LFT_OK(open_folder());
-    assert_int_equal(source->vocab.eos_id, 7);
-    assert_int_equal(source->vocab.pad_id, 0);
-    assert_null(source->vocab.chat_template);
-    free(folder.tokenizer);
-    folder.tokenizer = NULL;
-    LFT_OK(open_folder());
-    assert_int_equal(source->vocab.n_tokens, 0);
-    assert_int_equal(source->vocab.eos_id, 7);
+    free(lft_folder.settings);
+    lft_folder.settings = NULL;
+    LFT_OK(lft_open_folder());
+    assert_int_equal(lft_source->vocab.eos_id, 7);
+    assert_int_equal(lft_source->vocab.pad_id, 0);
+    assert_null(lft_source->vocab.chat_template);
+    free(lft_folder.tokenizer);
+    lft_folder.tokenizer = NULL;
+    LFT_OK(lft_open_folder());
+    assert_int_equal(lft_source->vocab.n_tokens, 0);
+    assert_int_equal(lft_source->vocab.eos_id, 7);
 }
 
 /* A post-processor of several steps, as newer files have it. */
@@ -444,23 +399,24 @@ static void test_post_processors(void **state)
     static const char one[] = "\"post_processor\": {";
     static const char one_end[] = "\"tokens\": [\"<|startoftext|>\"]}}}";
     static const char steps_end[] = "\"tokens\": [\"<|startoftext|>\"]}}}]}";
-    tiny_replace(&folder.settings, "\"add_bos_token\": true", "\"add_bos_token\": false");
-    tiny_replace(&folder.tokenizer, one, STEPS "{\"type\": \"ByteLevel\"}, {");
-    tiny_replace(&folder.tokenizer, one_end, steps_end);
-    LFT_OK(open_folder());
-    assert_true(source->vocab.add_bos); /* by the template, whatever the settings say */
-    assert_int_equal(source->vocab.bos_id, 1);
+    tiny_replace(&lft_folder.settings, "\"add_bos_token\": true", "\"add_bos_token\": false");
+    tiny_replace(&lft_folder.tokenizer, one, STEPS "{\"type\": \"ByteLevel\"}, {");
+    tiny_replace(&lft_folder.tokenizer, one_end, steps_end);
+    LFT_OK(lft_open_folder());
+    assert_true(lft_source->vocab.add_bos); /* by the template, whatever the settings say */
+    assert_int_equal(lft_source->vocab.bos_id, 1);
     static const char *const others[] = {
         STEPS "{\"type\": \"Bert\"}, {",
         STEPS "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {}}]}, {"};
     for (size_t i = 0; i < 2; i++) {
-        tiny_replace(&folder.tokenizer, one, others[i]);
-        tiny_replace(&folder.tokenizer, one_end, steps_end);
-        refused(open_folder(), LFM2_E_UNSUPPORTED, "tokenizer.pipeline", "the post-processor");
+        tiny_replace(&lft_folder.tokenizer, one, others[i]);
+        tiny_replace(&lft_folder.tokenizer, one_end, steps_end);
+        lft_open_refused(lft_open_folder(), LFM2_E_UNSUPPORTED, "tokenizer.pipeline",
+                         "the post-processor");
     }
-    tiny_replace(&folder.tokenizer, "TemplateProcessing", "Sequence"); /* without steps */
-    LFT_OK(open_folder());
-    assert_true(source->vocab.add_bos); /* by the settings */
+    tiny_replace(&lft_folder.tokenizer, "TemplateProcessing", "Sequence"); /* without steps */
+    LFT_OK(lft_open_folder());
+    assert_true(lft_source->vocab.add_bos); /* by the settings */
 #undef STEPS
 }
 
@@ -471,14 +427,14 @@ static void test_template_file(void **state)
     assert_int_equal(mkdir(lft_temp("hf"), 0700), 0);
     snprintf(path, sizeof path, "%s/chat_template.jinja", lft_temp("hf"));
     gb_write(path, "{{ 1 }}", 7);
-    LFT_OK(open_folder());
-    assert_string_equal(source->vocab.chat_template, "{{ 1 }}");
+    LFT_OK(lft_open_folder());
+    assert_string_equal(lft_source->vocab.chat_template, "{{ 1 }}");
     unlink(path);
-    tiny_replace(&folder.settings, "\"{{ bos_token }}\"",
+    tiny_replace(&lft_folder.settings, "\"{{ bos_token }}\"",
                  "[{\"name\": \"tool\", \"template\": \"t\"}, "
                  "{\"name\": \"default\", \"template\": \"d\"}]");
-    LFT_OK(open_folder());
-    assert_string_equal(source->vocab.chat_template, "d");
+    LFT_OK(lft_open_folder());
+    assert_string_equal(lft_source->vocab.chat_template, "d");
 }
 
 static void test_tokenizer_pipeline(void **state)
@@ -536,13 +492,13 @@ static void test_tokenizer_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         tokenizer_bad(cases[i][0], cases[i][1], LFM2_E_FORMAT, cases[i][2]);
     }
-    tiny_replace(&folder.tokenizer, "\"abcd\": 266", "\"abcd\": 300");
-    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.vocab.id", "token id 300");
-    tiny_replace(&folder.settings, "\"<|startoftext|>\"", "\"<|nothing|>\"");
-    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.named", "no token '<|nothing|>'");
-    tiny_replace(&folder.settings, "\"pad_token\"", "\"x\"");
-    tiny_replace(&folder.config, "\"pad_token_id\": 0", "\"pad_token_id\": 300");
-    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.named", "'pad_token' is 300");
+    tiny_replace(&lft_folder.tokenizer, "\"abcd\": 266", "\"abcd\": 300");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.vocab.id", "token id 300");
+    tiny_replace(&lft_folder.settings, "\"<|startoftext|>\"", "\"<|nothing|>\"");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named", "no token '<|nothing|>'");
+    tiny_replace(&lft_folder.settings, "\"pad_token\"", "\"x\"");
+    tiny_replace(&lft_folder.config, "\"pad_token_id\": 0", "\"pad_token_id\": 300");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named", "'pad_token' is 300");
     tokenizer_bad("\"added_tokens\": [", "\"added_tokens\": 1, \"x\": [", LFM2_E_FORMAT,
                   "tokenizer.added");
 }
@@ -560,68 +516,47 @@ static void replace_all(char **text, const char *with)
 static void test_wrong_files(void **state)
 {
     (void)state;
-    replace_all(&folder.config, "[]");
-    refused(open_folder(), LFM2_E_FORMAT, "config.object", "hf/config.json: ");
-    replace_all(&folder.tokenizer, "[]");
-    refused(open_folder(), LFM2_E_FORMAT, "tokenizer.object", "hf/tokenizer.json: ");
+    replace_all(&lft_folder.config, "[]");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "config.object", "hf/config.json: ");
+    replace_all(&lft_folder.tokenizer, "[]");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.object", "hf/tokenizer.json: ");
     /* A configuration has a few kilobytes: a gigabyte is refused unread. */
     char path[1024];
-    LFT_OK(open_folder());
+    LFT_OK(lft_open_folder());
     snprintf(path, sizeof path, "%s/config.json", lft_temp("hf"));
     assert_int_equal(truncate(path, 1 << 30), 0);
-    refused(open_path(lft_temp("hf")), LFM2_E_FORMAT, "hf.file_size", "config.json");
+    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "hf.file_size", "config.json");
 }
 
 /* ---- Memory ---- */
 
-/* Every allocation fails once: the open fails cleanly, and nothing is left. */
-static void fail_each(const char *path)
-{
-    bool done = false;
-    for (long long i = 1; !done; i++) {
-        lft_memory memory = {.fail_at = i};
-        lf_alloc alloc = {lft_memory_alloc, lft_memory_free, &memory};
-        lf_source *s = NULL;
-        int32_t status = lf_source_open(&alloc, NULL, path, &s);
-        done = status == LFM2_OK;
-        if (!done && (status != LFM2_E_MEMORY || s != NULL)) {
-            fail_msg("allocation %lld: status %d: %s", i, status, lf_fail_text());
-        }
-        lf_source_close(s);
-        assert_int_equal(memory.live_blocks, 0);
-        assert_int_equal(memory.live_bytes, 0);
-        assert_false(memory.broken);
-        assert_in_range(i, 1, 500);
-    }
-}
-
 static void test_memory(void **state)
 {
     (void)state;
-    LFT_OK(open_folder());
-    fail_each(lft_temp("hf"));
+    LFT_OK(lft_open_folder());
+    lft_open_without_memory(lft_temp("hf"));
     unlink(lft_temp("hf/model.safetensors"));
     LFT_OK(
         open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", " EMBED "\"a.safetensors\"}}"));
-    fail_each(lft_temp("hf"));
+    lft_open_without_memory(lft_temp("hf"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_config_accepted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_config_dense, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_config_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_folder_tensors, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_shards, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tokenizer_accepted, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_post_processors, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_template_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tokenizer_pipeline, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_tokenizer_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_wrong_files, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_config_accepted, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_config_dense, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_config_refused, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_folder_tensors, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_fused, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_shards, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_tokenizer_accepted, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_post_processors, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_template_file, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_tokenizer_pipeline, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_tokenizer_refused, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_wrong_files, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_memory, lft_source_begin, lft_source_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -532,81 +532,6 @@ static void test_window(void **state)
     lfm2_sampler_free(s);
 }
 
-/* ---- What is refused ---- */
-
-static void refuse(const lfm2_sampler_options *o)
-{
-    lfm2_sampler *s = NULL;
-    LFT_FAILS(lf_sampler_create(runtime, 4, o, &s), LFM2_E_ARGUMENT);
-    assert_null(s);
-    assert_true(strlen(lfm2_last_error()) > 0);
-}
-
-static void test_refused(void **state)
-{
-    (void)state;
-    const float nan = NAN, inf = INFINITY;
-    const struct {
-        size_t field;
-        float values[5];
-        int n;
-    } floats[] = {
-        {offsetof(lfm2_sampler_options, temperature), {-0.1f, nan, inf, -inf}, 4},
-        {offsetof(lfm2_sampler_options, top_p), {0, -1, 1.01f, nan, inf}, 5},
-        {offsetof(lfm2_sampler_options, min_p), {-0.01f, 1.01f, nan, inf}, 4},
-        {offsetof(lfm2_sampler_options, repetition_penalty), {0, -1, nan, inf}, 4},
-        {offsetof(lfm2_sampler_options, frequency_penalty), {nan, inf, -inf}, 3},
-        {offsetof(lfm2_sampler_options, presence_penalty), {nan, inf, -inf}, 3},
-    };
-    for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++) {
-        for (int v = 0; v < floats[i].n; v++) {
-            lfm2_sampler_options o = plain();
-            memcpy((char *)&o + floats[i].field, &floats[i].values[v], sizeof(float));
-            refuse(&o);
-        }
-    }
-    lfm2_sampler_options o = plain();
-    o.top_k = -1;
-    refuse(&o);
-    o = plain();
-    o.penalty_last_n = -2;
-    refuse(&o);
-    o.penalty_last_n = INT32_MAX;
-    refuse(&o);
-    o = plain();
-    o.n_bias = 1;
-    refuse(&o);
-    const int32_t bad_ids[] = {-1, 4, 1, 1};
-    const float bad_values[] = {0, 0, nan, inf};
-    o.bias_ids = &bad_ids[3];
-    refuse(&o);
-    for (int i = 0; i < 4; i++) {
-        o.bias_ids = &bad_ids[i];
-        o.bias_values = &bad_values[i];
-        refuse(&o);
-    }
-}
-
-static void test_calls(void **state)
-{
-    (void)state;
-    lfm2_sampler_options o = plain();
-    lfm2_sampler *s = make(&o, 4);
-    const float logits[4] = {0};
-    int32_t id = -7;
-    LFT_FAILS(lfm2_sampler_sample(NULL, logits, 4, &id), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_sampler_sample(s, NULL, 4, &id), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_sampler_sample(s, logits, 4, NULL), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_sampler_sample(s, logits, 3, &id), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_sampler_accept(NULL, 0), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_sampler_accept(s, -1), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_sampler_accept(s, 4), LFM2_E_ARGUMENT);
-    assert_int_equal(id, -7);
-    lfm2_sampler_reset(NULL);
-    lfm2_sampler_free(NULL);
-    lfm2_sampler_free(s);
-}
-
 static int begin(void **state)
 {
     (void)state;
@@ -628,8 +553,7 @@ int main(void)
         cmocka_unit_test(test_greedy),       cmocka_unit_test(test_seed),
         cmocka_unit_test(test_frequencies),  cmocka_unit_test(test_strange_logits),
         cmocka_unit_test(test_forbidden),    cmocka_unit_test(test_borders),
-        cmocka_unit_test(test_window),       cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_window),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -2,8 +2,7 @@
 /* Whole models: both containers say the same, split files, Hugging Face folders of every
  * generation, failing memory. */
 #include "support/counting_alloc.h"
-#include "support/models.h"
-#include "support/tiny_files.h"
+#include "support/sources.h"
 
 #include "load/bind.h"
 
@@ -17,55 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static lf_alloc heap;
-static lf_source *source;
-static tiny_folder folder;
-
-static int setup(void **state)
-{
-    (void)state;
-    heap = lf_alloc_default();
-    tiny_folder_init(&folder, true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    lf_source_close(source);
-    source = NULL;
-    tiny_folder_free(&folder);
-    lft_end();
-    return 0;
-}
-
-static int32_t open_path(const char *path)
-{
-    lf_source_close(source);
-    source = NULL;
-    return lf_source_open(&heap, NULL, path, &source);
-}
-
-/* Writes the folder as it stands, opens it, and makes a right one again. */
-static int32_t open_folder(void)
-{
-    tiny_folder_write(&folder, lft_temp("hf"));
-    bool moe = strstr(folder.config, "lfm2_moe") != NULL;
-    tiny_folder_free(&folder);
-    tiny_folder_init(&folder, moe);
-    return open_path(lft_temp("hf"));
-}
-
-static void refused(int32_t status, int32_t expected, const char *code, const char *part)
-{
-    if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
-        strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
-                 lf_fail_code(), lf_fail_text());
-    }
-    assert_null(source);
-}
 
 /* ---- The same model twice ---- */
 
@@ -112,6 +62,7 @@ static void expect_same(const lf_source *a, const lf_source *b)
 static void test_containers(void **state)
 {
     (void)state;
+    lf_alloc heap = lf_alloc_default();
     for (int moe = 0; moe < 2; moe++) {
         gguf_builder b;
         lf_source *g = NULL;
@@ -120,12 +71,12 @@ static void test_containers(void **state)
         gb_write(lft_temp("m.gguf"), b.file.data, b.file.size);
         gb_free(&b);
         LFT_OK(lf_source_open(&heap, NULL, lft_temp("m.gguf"), &g));
-        tiny_folder_free(&folder);
-        tiny_folder_init(&folder, moe != 0);
-        LFT_OK(open_folder());
-        expect_same(source, g);
-        assert_true(source->hugging_face && !g->hugging_face);
-        assert_string_equal(source->name, "hf");
+        tiny_folder_free(&lft_folder);
+        tiny_folder_init(&lft_folder, moe != 0);
+        LFT_OK(lft_open_folder());
+        expect_same(lft_source, g);
+        assert_true(lft_source->hugging_face && !g->hugging_face);
+        assert_string_equal(lft_source->name, "hf");
         lf_source_close(g);
     }
 }
@@ -133,21 +84,21 @@ static void test_containers(void **state)
 static void test_open_refused(void **state)
 {
     (void)state;
-    refused(open_path(lft_temp("missing")), LFM2_E_IO, "io.open", "missing");
-    refused(open_path("/dev/null"), LFM2_E_IO, "io.not_regular", "/dev/null");
+    lft_open_refused(lft_open_path(lft_temp("missing")), LFM2_E_IO, "io.open", "missing");
+    lft_open_refused(lft_open_path("/dev/null"), LFM2_E_IO, "io.not_regular", "/dev/null");
     gb_write(lft_temp("empty"), "", 0);
-    refused(open_path(lft_temp("empty")), LFM2_E_FORMAT, "gguf.magic", "empty");
+    lft_open_refused(lft_open_path(lft_temp("empty")), LFM2_E_FORMAT, "gguf.magic", "empty");
     assert_int_equal(mkdir(lft_temp("dir"), 0700), 0);
-    refused(open_path(lft_temp("dir")), LFM2_E_IO, "io.open", "dir/config.json");
+    lft_open_refused(lft_open_path(lft_temp("dir")), LFM2_E_IO, "io.open", "dir/config.json");
 }
 
 static void test_meta(void **state)
 {
     (void)state;
-    LFT_OK(open_folder());
+    LFT_OK(lft_open_folder());
     bool seen = false;
-    for (uint32_t i = 0; i < source->n_meta; i++) {
-        const lf_meta *m = &source->meta[i];
+    for (uint32_t i = 0; i < lft_source->n_meta; i++) {
+        const lf_meta *m = &lft_source->meta[i];
         if (strcmp(m->key, "layer_types") == 0) {
             assert_string_equal(m->value, "[3 values]");
         } else if (strcmp(m->key, "norm_eps") == 0) {
@@ -161,10 +112,10 @@ static void test_meta(void **state)
     gb_finish(&b);
     gb_write(lft_temp("m.gguf"), b.file.data, b.file.size);
     gb_free(&b);
-    LFT_OK(open_path(lft_temp("m.gguf")));
+    LFT_OK(lft_open_path(lft_temp("m.gguf")));
     seen = false;
-    for (uint32_t i = 0; i < source->n_meta; i++) {
-        const lf_meta *m = &source->meta[i];
+    for (uint32_t i = 0; i < lft_source->n_meta; i++) {
+        const lf_meta *m = &lft_source->meta[i];
         if (strcmp(m->key, "tokenizer.ggml.tokens") == 0) {
             assert_string_equal(m->value, "[str x 300]");
             seen = true;
@@ -230,17 +181,19 @@ static void write_split(const split *s)
 /* The same parts read instead of mapped: nothing in place, the same bytes. */
 static void check_copy(const char *path)
 {
+    lf_alloc heap = lf_alloc_default();
     lf_source *copy = NULL;
     lf_origin origin = {.kind = LF_FROM_PATH, .path = path, .copy = true};
     LFT_OK(lf_source_open_from(&heap, NULL, &origin, &copy));
-    assert_int_equal(copy->n_tensors, source->n_tensors);
+    assert_int_equal(copy->n_tensors, lft_source->n_tensors);
     for (uint32_t i = 0; i < copy->n_tensors; i++) {
         const lf_tensor *t = &copy->tensors[i];
         uint8_t *bytes = malloc((size_t)t->bytes);
         assert_non_null(bytes);
         assert_null(lf_tensor_slab(copy, t, 0));
         LFT_OK(lf_tensor_read(copy, t, 0, 0, bytes, (size_t)t->bytes));
-        assert_memory_equal(bytes, lf_tensor_slab(source, &source->tensors[i], 0), t->bytes);
+        assert_memory_equal(bytes, lf_tensor_slab(lft_source, &lft_source->tensors[i], 0),
+                            t->bytes);
         free(bytes);
     }
     lf_source_close(copy);
@@ -255,42 +208,49 @@ static void test_split(void **state)
     gb_free(&b);
     split s = {3, total + 1, -1, "rope_freqs.weight", 0};
     write_split(&s);
-    LFT_OK(open_path(part_name(0, 3)));
-    assert_int_equal(source->n_files, 3);
-    assert_int_equal(source->n_tensors, total + 1);
-    const lf_tensor *t = lf_source_find(source, "token_embd_norm.weight");
+    LFT_OK(lft_open_path(part_name(0, 3)));
+    assert_int_equal(lft_source->n_files, 3);
+    assert_int_equal(lft_source->n_tensors, total + 1);
+    const lf_tensor *t = lf_source_find(lft_source, "token_embd_norm.weight");
     assert_int_equal(t->part, 1);
-    assert_ptr_equal(lf_tensor_slab(source, t, 0), source->files[1].data + t->offset);
+    assert_ptr_equal(lf_tensor_slab(lft_source, t, 0), lft_source->files[1].data + t->offset);
     check_copy(part_name(0, 3));
-    refused(open_path(part_name(1, 3)), LFM2_E_ARGUMENT, "gguf.split.first", part_name(0, 3));
+    lft_open_refused(lft_open_path(part_name(1, 3)), LFM2_E_ARGUMENT, "gguf.split.first",
+                     part_name(0, 3));
     s.twice = "blk.1.attn_q.weight";
     write_split(&s);
-    refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "source.duplicate", part_name(2, 3));
+    lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "source.duplicate",
+                     part_name(2, 3));
     s = (split){3, total, -1, "rope_freqs.weight", 0};
     write_split(&s);
-    refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split", "split.tensors.count");
+    lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
+                     "split.tensors.count");
     s = (split){3, total + 1, 1, "rope_freqs.weight", 0};
     write_split(&s);
-    refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
-            "part 3 of 3, but it stands in for part 2");
+    lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
+                     "part 3 of 3, but it stands in for part 2");
     s.swapped = 2;
     write_split(&s);
-    refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split", "part 4 of 3 does not exist");
+    lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
+                     "part 4 of 3 does not exist");
     s = (split){4, total + 1, -1, "rope_freqs.weight", 0};
     write_split(&s);
-    refused(open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split.name", "part 1 of 4");
+    lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split.name",
+                     "part 1 of 4");
     s.count = 2000;
     write_split(&s);
-    refused(open_path(part_name(0, 3)), LFM2_E_UNSUPPORTED, "gguf.split", "2000 parts");
+    lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_UNSUPPORTED, "gguf.split",
+                     "2000 parts");
     s.count = 3;
     write_split(&s);
     assert_int_equal(rename(part_name(0, 3), lft_temp("renamed.gguf")), 0);
-    refused(open_path(lft_temp("renamed.gguf")), LFM2_E_UNSUPPORTED, "gguf.split.name",
-            "-00001-of-00003.gguf");
+    lft_open_refused(lft_open_path(lft_temp("renamed.gguf")), LFM2_E_UNSUPPORTED, "gguf.split.name",
+                     "-00001-of-00003.gguf");
     assert_int_equal(rename(lft_temp("renamed.gguf"), part_name(0, 3)), 0);
     assert_int_equal(unlink(part_name(1, 3)), 0);
-    refused(open_path(part_name(0, 3)), LFM2_E_IO, "io.open", part_name(1, 3));
-    refused(open_path(part_name(2, 3)), LFM2_E_ARGUMENT, "gguf.split.first", "part 3 of 3");
+    lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_IO, "io.open", part_name(1, 3));
+    lft_open_refused(lft_open_path(part_name(2, 3)), LFM2_E_ARGUMENT, "gguf.split.first",
+                     "part 3 of 3");
 }
 
 /* The most bytes that opening the parts holds. */
@@ -331,31 +291,10 @@ static void test_split_one(void **state)
     gb_finish(&b);
     gb_write(lft_temp("one.gguf"), b.file.data, b.file.size);
     gb_free(&b);
-    LFT_OK(open_path(lft_temp("one.gguf")));
+    LFT_OK(lft_open_path(lft_temp("one.gguf")));
 }
 
 /* ---- Memory ---- */
-
-/* Every allocation fails once: the open fails cleanly, and nothing is left. */
-static void fail_each(const char *path)
-{
-    bool done = false;
-    for (long long i = 1; !done; i++) {
-        lft_memory memory = {.fail_at = i};
-        lf_alloc alloc = {lft_memory_alloc, lft_memory_free, &memory};
-        lf_source *s = NULL;
-        int32_t status = lf_source_open(&alloc, NULL, path, &s);
-        done = status == LFM2_OK;
-        if (!done && (status != LFM2_E_MEMORY || s != NULL)) {
-            fail_msg("allocation %lld: status %d: %s", i, status, lf_fail_text());
-        }
-        lf_source_close(s);
-        assert_int_equal(memory.live_blocks, 0);
-        assert_int_equal(memory.live_bytes, 0);
-        assert_false(memory.broken);
-        assert_in_range(i, 1, 500);
-    }
-}
 
 static void test_memory(void **state)
 {
@@ -366,22 +305,22 @@ static void test_memory(void **state)
     gb_finish(&b);
     gb_write(lft_temp("m.gguf"), b.file.data, b.file.size);
     gb_free(&b);
-    fail_each(lft_temp("m.gguf"));
+    lft_open_without_memory(lft_temp("m.gguf"));
     split s = {3, total + 1, -1, "rope_freqs.weight", 0};
     write_split(&s);
-    fail_each(part_name(0, 3));
+    lft_open_without_memory(part_name(0, 3));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_containers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_meta, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_split, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_split_headers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_split_one, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_containers, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_open_refused, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_meta, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_split, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_split_headers, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_split_one, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_memory, lft_source_begin, lft_source_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
