@@ -87,17 +87,32 @@ int ids_input(const char *command, const char *text, const char *path, id_list *
     return code;
 }
 
-int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags, id_list *ids)
+/* Where ids come from: a text, or messages with the options of their chat. */
+typedef struct id_input {
+    const lfm2_model *model;
+    const char *text;
+    size_t len;
+    uint32_t flags;                /* of a text */
+    const lfm2_chat_options *chat; /* NULL: a text */
+} id_input;
+
+static int32_t tokenize(const id_input *in, int32_t *ids, size_t capacity, size_t *n)
 {
-    /* A token stands for at least one byte, except the BOS; long texts take two passes. */
-    size_t guess = (len < 4096 ? len : len / 3) + 8;
+    return in->chat != NULL
+               ? lfm2_chat_tokenize(in->model, in->text, in->len, in->chat, ids, capacity, n)
+               : lfm2_tokenize(in->model, in->text, in->len, in->flags, ids, capacity, n);
+}
+
+/* Appends the ids, of which `guess` are expected; more take a second pass. */
+static int append_ids(const id_input *in, size_t guess, id_list *ids)
+{
     size_t n = 0;
     for (;;) {
         int code = reserve(ids, guess);
         if (code != EXIT_OK) {
             return code;
         }
-        int32_t status = lfm2_tokenize(model, text, len, flags, ids->data + ids->n, guess, &n);
+        int32_t status = tokenize(in, ids->data + ids->n, guess, &n);
         if (status == LFM2_OK) {
             ids->n += n;
             return EXIT_OK;
@@ -107,6 +122,13 @@ int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t 
         }
         guess = n;
     }
+}
+
+int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags, id_list *ids)
+{
+    id_input in = {.model = model, .text = text, .len = len, .flags = flags};
+    /* A token stands for at least one byte, except the BOS; long texts take two passes. */
+    return append_ids(&in, (len < 4096 ? len : len / 3) + 8, ids);
 }
 
 /* The messages as the library takes them. */
@@ -126,29 +148,6 @@ static int messages_json(const chat_message *messages, size_t n, text_buffer *js
     return code == EXIT_OK ? text_append(json, "]", 1) : code;
 }
 
-static int ids_of_json(const lfm2_model *model, const text_buffer *json,
-                       const lfm2_chat_options *options, id_list *ids)
-{
-    size_t guess = 1024;
-    size_t got = 0;
-    for (;;) {
-        int code = reserve(ids, guess);
-        if (code != EXIT_OK) {
-            return code;
-        }
-        int32_t status = lfm2_chat_tokenize(model, json->data, json->len, options,
-                                            ids->data + ids->n, guess, &got);
-        if (status == LFM2_OK) {
-            ids->n += got;
-            return EXIT_OK;
-        }
-        if (status != LFM2_E_BUFFER || got <= guess) {
-            return fail_library();
-        }
-        guess = got;
-    }
-}
-
 int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
                 const text_buffer *tools, uint32_t flags, id_list *ids)
 {
@@ -162,7 +161,8 @@ int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
     text_buffer json = {0};
     int code = messages_json(messages, n, &json);
     if (code == EXIT_OK) {
-        code = ids_of_json(model, &json, &options, ids);
+        id_input in = {.model = model, .text = json.data, .len = json.len, .chat = &options};
+        code = append_ids(&in, 1024, ids);
     }
     text_free(&json);
     return code;
