@@ -83,7 +83,7 @@ while IFS=: read -r file line text; do
     *\"*)
         name=${text#*\"}
         name=${name%%\"*}
-        # A bare name is a file beside the one that includes it.
+        # A bare name is a file next to the one that includes it.
         if [[ $name != */* && -e ${file%/*}/$name ]]; then
             continue
         fi

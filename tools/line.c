@@ -137,7 +137,7 @@ static line_result read_block(line_input *input, text_buffer *out)
         size_t end = end_of_block(line, from);
         open = end > line->len;
         size_t len = (open ? line->len : end) - from;
-        /* The lines that hold nothing but the quotes are no part of the text. */
+        /* The lines that hold nothing but the quotes are not part of the text. */
         bool skip = from > 0 && len == 0;
         if (!append(out, line->data + from, len) || (open && !skip && !append(out, "\n", 1))) {
             return LINE_ERROR;

@@ -177,7 +177,7 @@ static bool readable(const char *path)
     return path[0] != 0 && access(path, R_OK) == 0;
 }
 
-/* The demo model beside an installed program (which may have been moved as a whole), in the source
+/* The demo model of an installed program (which may have been moved as a whole), in the source
  * tree of a program that was only built, or where it was installed to. */
 static bool find_demo(char *path, size_t size)
 {

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* Written beside the target and renamed into place at the end. A target that is there and is no
+/* Written next to the target and renamed into place at the end. A target that is there and is no
  * regular file (a device, a pipe, a link) is written directly: it must not be replaced. */
 typedef struct outfile {
     FILE *stream;
@@ -24,7 +24,7 @@ int outfile_commit(outfile *file);
 /* Gives up what was not committed. Harmless after commit. */
 void outfile_discard(outfile *file);
 
-/* For targets that the library writes: refuses one that is there and is no regular file. */
+/* For targets that the library writes: refuses one that is there and is not a regular file. */
 int outfile_check(const char *path);
 
 #endif /* LFM2_TOOLS_OUTFILE_H */

@@ -106,7 +106,7 @@ const char *format_count(uint64_t count, char out[32]);
 /* Most resident memory of this process so far, or since the last restart, bytes. */
 uint64_t peak_rss(void);
 
-/* Starts peak_rss anew with what is resident now; without effect where the system refuses it. */
+/* Starts peak_rss again with what is resident now; without effect where the system refuses it. */
 void peak_rss_restart(void);
 
 #endif /* LFM2_TOOLS_UTIL_H */

@@ -85,7 +85,7 @@ LF_INLINE void attn_q8_values(const size_t m, const size_t n, attn_rows *t, cons
     }
 }
 
-/* One dimension of a head that is no multiple of 16. */
+/* One dimension of a head that is not a multiple of 16. */
 LF_INLINE void attn_q8_value1(attn_rows *t, const attn_codes *codes, size_t i, size_t pairs,
                               const attn_numbers *v, size_t d)
 {

@@ -133,7 +133,7 @@ LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_
     }
 }
 
-/* One dimension of a head that is no multiple of 16. */
+/* One dimension of a head that is not a multiple of 16. */
 LF_INLINE void attn_value1(const int type, attn_rows *t, size_t row, size_t to,
                            const attn_numbers *v, size_t from)
 {

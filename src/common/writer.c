@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns writing files that appear whole or not at all: a temporary file beside the target, synced
+/* Owns writing files that appear whole or not at all: a temporary file next to the target, synced
  * and renamed at the end. */
 #include "common/file.h"
 

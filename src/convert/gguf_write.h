@@ -8,7 +8,7 @@
 
 typedef struct lf_gguf_writer lf_gguf_writer;
 
-/* Opens the temporary file beside `path`. `alloc` must outlive the writer. */
+/* Opens the temporary file next to `path`. `alloc` must outlive the writer. */
 int32_t lf_gguf_create(const lf_alloc *alloc, const char *path, lf_gguf_writer **out);
 /* Without a commit before, nothing appears at `path`. */
 void lf_gguf_free(lf_gguf_writer *g);

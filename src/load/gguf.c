@@ -202,7 +202,7 @@ static int32_t read_alignment(lf_gguf *g)
     if (alignment < LF_GGUF_MIN_ALIGNMENT || alignment > LF_GGUF_MAX_ALIGNMENT ||
         (alignment & (alignment - 1)) != 0) {
         return lf_fail(LFM2_E_FORMAT, "gguf.alignment",
-                       "%s: key 'general.alignment': %u is no power of two from %d to %d",
+                       "%s: key 'general.alignment': %u is not a power of two from %d to %d",
                        g->file->path, alignment, LF_GGUF_MIN_ALIGNMENT, LF_GGUF_MAX_ALIGNMENT);
     }
     g->alignment = alignment;

@@ -84,7 +84,7 @@ static int32_t read_merges(lf_source *source, const lf_gguf *g)
         /* a space inside a piece is U+0120: the one plain space is the separator */
         const char *space = len > 0 ? memchr(text, ' ', (size_t)len) : NULL;
         if (space == NULL || len > LF_MAX_TOKEN_BYTES) {
-            return fail_item(g, texts, i, "is no pair 'left right'");
+            return fail_item(g, texts, i, "is not a pair 'left right'");
         }
         merges[i] = (lf_vocab_merge){.left = text,
                                      .right = space + 1,
@@ -92,7 +92,7 @@ static int32_t read_merges(lf_source *source, const lf_gguf *g)
                                      .right_len = (uint32_t)(len - 1) - (uint32_t)(space - text)};
         if (merges[i].left_len == 0 || merges[i].right_len == 0 ||
             memchr(merges[i].right, ' ', merges[i].right_len) != NULL) {
-            return fail_item(g, texts, i, "is no pair 'left right'");
+            return fail_item(g, texts, i, "is not a pair 'left right'");
         }
     }
     source->vocab.merges = merges;

@@ -131,7 +131,7 @@ static int32_t list_shards(loader *l)
     uint32_t n = 0;
     for (const lf_json *v = l->weight_map->child; v != NULL; v = v->next) {
         if (!shard_name_ok(v)) {
-            return fail_index(l, v, "its file is no plain name of a .safetensors file");
+            return fail_index(l, v, "its file is not a plain name of a .safetensors file");
         }
         names.entries[n] = (lf_index_entry){.text = v->text, .len = (uint32_t)v->len, .id = n};
         n++;

@@ -96,7 +96,7 @@ static bool take_prefix(const char **text, const char *prefix)
     return true;
 }
 
-/* Buffers kept by some models beside their weights. */
+/* Buffers that some models keep with their weights. */
 static bool harmless(const char *name)
 {
     static const char buffer[] = "rotary_emb.inv_freq";

@@ -150,7 +150,8 @@ static int32_t read_merge(const lf_tj *t, const lf_json *v, lf_vocab_merge *out)
     }
     if (left_len == 0 || right_len == 0 || left_len > LF_MAX_TOKEN_BYTES ||
         right_len > LF_MAX_TOKEN_BYTES) {
-        return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.merges", "a merge is no pair of pieces");
+        return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.merges",
+                          "a merge is not a pair of pieces");
     }
     out->left_len = (uint32_t)left_len;
     out->right_len = (uint32_t)right_len;

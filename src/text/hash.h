@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* A table is at most half full, where honest keys stay far below LF_HASH_PROBES probes. Keys that
- * do not are hashed anew with another seed; keys made to collide under all of them are refused. */
+ * do not are hashed again with another seed; keys made to collide under all of them are refused. */
 enum { LF_HASH_PROBES = 128, LF_HASH_SEEDS = 4 };
 
 /* A bijection in which every input bit reaches every output bit (the constants are the golden ratio

@@ -48,7 +48,7 @@ err_has 'limited'
 [ -z "$(find "$work" -name 'limited*')" ]
 report 'nothing of it is left' $?
 
-# What is no regular file is written, not replaced. Stand-ins inside the test's own folder: a test
+# What is not a regular file is written, not replaced. Stand-ins inside the test's own folder: a test
 # that failed must not cost the machine a device.
 mkfifo "$work/fifo"
 timeout 60 cat "$work/fifo" >"$work/through" &

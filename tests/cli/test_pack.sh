@@ -13,7 +13,7 @@ exits 0 pack -m "$work/m.gguf" --json
 out_is_json
 out_has '"action":"written"'
 [ -s "$work/m.gguf.lfm2pack" ]
-report 'the cache lies beside the model' $?
+report 'the cache lies next to the model' $?
 # shellcheck disable=SC2086
 exits 0 $run
 err_has 'from the pack cache'
@@ -21,7 +21,7 @@ same 'the same text with the cache' "$work/plain" "$work/out"
 # shellcheck disable=SC2086
 exits 0 $run --no-cache
 ! grep -q 'from the pack cache' "$work/err"
-report '--no-cache packs anew' $?
+report '--no-cache packs again' $?
 # shellcheck disable=SC2086
 exits 0 $run --no-mmap
 err_has 'from the pack cache'

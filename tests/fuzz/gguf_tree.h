@@ -50,7 +50,7 @@ typedef struct gguf_tree {
     uint8_t pool[GT_POOL];
 } gguf_tree;
 
-/* False when the bytes are no GGUF file or have too many parts; then *t is undefined. */
+/* False when the bytes are not a GGUF file or have too many parts; then *t is undefined. */
 bool gt_read(gguf_tree *t, const uint8_t *data, size_t size);
 
 /* Writes the file; 0 if it takes more than max_size bytes. Tensors whose type is known get the

@@ -426,7 +426,7 @@ static void expect_merges(const char *const *merges, size_t n, bool ok)
     if (ok) {
         LFT_OK(open_builder(&b));
     } else {
-        refused(open_builder(&b), LFM2_E_FORMAT, "gguf.vocab", "element 1: is no pair");
+        refused(open_builder(&b), LFM2_E_FORMAT, "gguf.vocab", "element 1: is not a pair");
     }
 }
 

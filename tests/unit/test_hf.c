@@ -341,7 +341,7 @@ static void test_shards(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char map[128];
         snprintf(map, sizeof map, "{\"weight_map\": {" NORM "%s}}", names[i]);
-        lft_open_refused(open_shards(map), LFM2_E_FORMAT, "hf.index", "no plain name");
+        lft_open_refused(open_shards(map), LFM2_E_FORMAT, "hf.index", "not a plain name");
     }
     char path[1024];
     snprintf(path, sizeof path, "%s/model.safetensors.index.json", lft_temp("hf"));

@@ -26,7 +26,7 @@ static const char *const cases[][10] = {
     {"don\xE2\x80\x99t", "don", "\xE2\x80\x99t"}, /* typographic: no contraction */
     {"'l", "'l"},
     {"'", "'"},
-    {"' ", "'", " "}, /* a last character that is no letter */
+    {"' ", "'", " "}, /* a last character that is not a letter */
     {"'1", "'", "1"},
     {"!abc", "!abc"},
     {"\tabc", "\tabc"},
@@ -43,7 +43,7 @@ static const char *const cases[][10] = {
     {"\xE3\x80\x80\xE3\x80\x80"
      "1",
      "\xE3\x80\x80", "\xE3\x80\x80", "1"},
-    {"e\xCC\x81t\xC3\xA9", "e", "\xCC\x81t\xC3\xA9"}, /* a combining mark is no letter */
+    {"e\xCC\x81t\xC3\xA9", "e", "\xCC\x81t\xC3\xA9"}, /* a combining mark is not a letter */
     {"\xE6\x97\xA5\xE6\x9C\xAC 1\xC2\xB2", "\xE6\x97\xA5\xE6\x9C\xAC", " ", "1\xC2\xB2"},
     {"a\xFF\xFE!", "a", "\xFF\xFE!"}, /* broken bytes are symbols */
     {"\xE2\x82 b", "\xE2\x82", " b"},

@@ -19,7 +19,7 @@ enum { MOST_UNITS = 3000, MOST_PARTS = 512 };
 
 typedef struct job {
     size_t n, grain;
-    uint32_t parts; /* more than this is no part */
+    uint32_t parts; /* more than this is not a part */
     atomic_uint seen[MOST_UNITS];
     atomic_uint busy[MOST_PARTS];
     atomic_uint wrong;

@@ -3,8 +3,8 @@
 # they are there (Debian 12), otherwise from the system (Debian 13).
 #
 # lfm2_microkernels   XNNPACK's archive of micro-kernels; ends up inside our libraries
-# lfm2_external       everything that stays a shared library beside ours
-# lfm2_private_libs   files to install beside our library, because the system has none that fit
+# lfm2_external       everything that stays a shared library next to ours
+# lfm2_private_libs   files to install next to our library, because the system has none that fit
 find_package(Threads REQUIRED)
 
 set(lfm2_hints HINTS "${LFM2_DEPS}/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}" "${LFM2_DEPS}/usr/lib"

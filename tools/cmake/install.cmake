@@ -21,7 +21,7 @@ if(TARGET lfm2_program)
     DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
 endif()
 
-# Notices of the libraries whose code is inside ours or installed beside it.
+# Notices of the libraries whose code is inside ours or installed next to it.
 foreach(package libxnnpack-dev libpthreadpool0)
   foreach(root "${LFM2_DEPS}" "")
     set(notice "${root}/usr/share/doc/${package}/copyright")
