@@ -316,8 +316,11 @@ static int make_windows(measure *m, const lfm2_model *model, id_list *ids)
         windows = opts->windows;
     }
     if (code == EXIT_OK && (windows == 0 || windows > 1 << 20)) {
-        code = fail("cli.text", "the text has %zu tokens: 1 to %d windows of %u are possible",
-                    ids->n, 1 << 20, m->shape.n_ctx);
+        code = windows == 0
+                   ? fail("cli.text", "the text has %zu tokens, fewer than a window of %u (-c)",
+                          ids->n, m->shape.n_ctx)
+                   : fail("cli.text", "the text has %zu windows; at most %d can be measured",
+                          windows, 1 << 20);
     }
     for (size_t w = 0; w < windows && bos.n == 1 && code == EXIT_OK; w++) {
         ids->data[w * m->shape.n_ctx] = bos.data[0];

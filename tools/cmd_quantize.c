@@ -46,7 +46,15 @@ static int run(const command *self, int argc, char **argv)
         return code;
     }
     lfm2_runtime *runtime = NULL;
+    uint32_t unused = 0;
+    if (args.n == 2 && weights_find(args.items[1], &unused)) {
+        return fail_usage(self->name, "'%s' is a type, and the output file is missing: IN OUT TYPE",
+                          args.items[1]);
+    }
     code = args.n > 2 ? weights_parse(self, args.items[2], &opts.type) : EXIT_OK;
+    if (code == EXIT_OK) {
+        code = model_check_path(args.items[0]);
+    }
     if (code == EXIT_OK) {
         code = outfile_check(args.items[1]);
     }

@@ -15,6 +15,9 @@ static const char download[] =
     "AI publishes them on https://huggingface.co/LiquidAI)";
 static const char grammar[] = "the form of an answer cannot be constrained";
 static const char adapter[] = "adapters are not supported: merge them into the model first";
+static const char drafts[] = "draft models are not supported";
+static const char text_only[] = "lfm2 runs the text part of a model";
+static const char pairs[] = "give the lengths with -p and -n, which are measured one by one";
 static const char format_of_model[] = "the model's own chat format is always used; run --raw "
                                       "does without";
 
@@ -65,6 +68,13 @@ const opt_spec compat_specs[] = {
     REFUSED("--lora --lora-scaled --control-vector --control-vector-scaled", adapter),
     REFUSED("--chat-template --chat-template-file", format_of_model),
     IGNORED_SWITCH("--jinja --no-jinja -co --color", NULL),
+    IGNORED_SWITCH("-mmp", memory),
+    IGNORED("-oe --output-err", "FORMAT", NULL),
+    IGNORED("-np --parallel", "N", no_server),
+    IGNORED("-cb --cont-batching -nocb --no-cont-batching", NULL, no_server),
+    REFUSED("-md --model-draft", drafts),
+    REFUSED("-mm --mmproj", text_only),
+    REFUSED("-pg", pairs),
 };
 
 _Static_assert(COUNT(compat_specs) == COMPAT_SPECS, "rows");

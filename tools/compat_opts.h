@@ -8,7 +8,7 @@
 
 /* Of every command that runs a model. */
 extern const opt_spec compat_specs[];
-enum { COMPAT_SPECS = 27 };
+enum { COMPAT_SPECS = 34 };
 #define COMPAT_GROUP                                                                               \
     {                                                                                              \
         NULL, compat_specs, COMPAT_SPECS, 0, NULL                                                  \

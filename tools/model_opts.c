@@ -275,8 +275,7 @@ int prompt_arguments(const command *self, const opt_args *args, model_opts *opts
     return PARSED;
 }
 
-/* A model that is not there is the first thing that goes wrong for a new user. */
-static int check_path(const char *path)
+int model_check_path(const char *path)
 {
     if (access(path, F_OK) == 0 || errno != ENOENT) {
         return EXIT_OK;
@@ -301,7 +300,7 @@ int model_open_cache(const model_opts *opts, int32_t mode, int32_t cache, open_m
     *out = (open_model){0};
     int code = model_path(opts, out->path, sizeof out->path);
     if (code == EXIT_OK) {
-        code = check_path(out->path);
+        code = model_check_path(out->path);
     }
     if (code == EXIT_OK) {
         code = runtime_open(opts, &out->runtime);

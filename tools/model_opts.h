@@ -77,6 +77,10 @@ int runtime_open(const model_opts *opts, lfm2_runtime **out);
 /* The file that `opts` means. */
 int model_path(const model_opts *opts, char *path, size_t size);
 
+/* EXIT_OK unless there is no file of that name; then says where to get one. A model that is not
+ * there is the first thing that goes wrong for a new user. */
+int model_check_path(const char *path);
+
 /* Runtime and model (`mode`: LFM2_LOAD_*). After a failure nothing is held. */
 int model_open(const model_opts *opts, int32_t mode, open_model *out);
 

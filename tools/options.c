@@ -329,6 +329,15 @@ static int unknown_option(const command *self, const char *text, size_t len)
     return fail_usage(self->name, "unknown option '%.*s'", (int)len, text);
 }
 
+/* Whether `text` may be a value that is attached to a letter. Only numbers are: in llama.cpp's
+ * spellings one dash and several letters are one option, and "-cb" is not -c with the value "b". */
+static bool is_attached_value(const char *text)
+{
+    text += *text == '-' || *text == '+';
+    text += *text == '.';
+    return *text >= '0' && *text <= '9';
+}
+
 /* Splits argv[i] into an option and the value attached to it (NULL: none). */
 static int find_option(const command *self, const char *text, void *target, match *m,
                        const char **value)
@@ -348,8 +357,8 @@ static int find_option(const command *self, const char *text, void *target, matc
             find(self, target, two, (size_t)n, &other)) {
             return unknown_option(self, text, strcspn(text, "="));
         }
-        if (find(self, target, text, 2, m)) {
-            *value = text[2] != 0 ? text + 2 : NULL;
+        if (is_attached_value(text + 2) && find(self, target, text, 2, m)) {
+            *value = text + 2;
             return PARSED;
         }
     }
@@ -360,7 +369,14 @@ static int find_option(const command *self, const char *text, void *target, matc
 static bool is_optional_value(const opt_spec *spec, const char *text)
 {
     uint32_t unused = 0;
-    return text != NULL && find_choice(spec->choices, text, strlen(text), &unused);
+    while (text != NULL) { /* a list, as llama-bench takes it */
+        size_t len = strcspn(text, ",");
+        if (!find_choice(spec->choices, text, len, &unused)) {
+            return false;
+        }
+        text = text[len] == ',' ? text + len + 1 : NULL;
+    }
+    return true;
 }
 
 /* Handles the option at argv[*i] and moves *i past its value if that is an argument of its own. */
@@ -386,7 +402,7 @@ static int parse_one(const command *self, int argc, char **argv, int *i, void *t
         return set(&m, value);
     }
     if (m.spec->kind == OPT_IGNORED && m.spec->choices != NULL) {
-        *i += value == NULL && is_optional_value(m.spec, next);
+        *i += value == NULL && next != NULL && is_optional_value(m.spec, next);
         return set(&m, value);
     }
     if (!option_takes_value(m.spec)) {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -24,15 +25,31 @@ const opt_choice weight_choices[] = {
     {NULL, 0},
 };
 
-int weights_parse(const command *self, const char *name, uint32_t *type)
+bool weights_find(const char *name, uint32_t *type)
 {
     for (const opt_choice *choice = weight_choices; choice->name != NULL; choice++) {
         if (strcasecmp(choice->name, name) == 0) {
             *type = choice->value;
-            return EXIT_OK;
+            return true;
         }
     }
-    return fail_usage(self->name, "'%s' is not a type of weights that can be written", name);
+    return false;
+}
+
+int weights_parse(const command *self, const char *name, uint32_t *type)
+{
+    if (weights_find(name, type)) {
+        return EXIT_OK;
+    }
+    char list[256] = "";
+    size_t used = 0;
+    for (const opt_choice *choice = weight_choices; choice->name != NULL; choice++) {
+        int n = snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "",
+                         choice->name);
+        used += n > 0 && (size_t)n < sizeof list - used ? (size_t)n : 0;
+    }
+    return fail_usage(self->name, "'%s' is not a type of weights that can be written: %s", name,
+                      list);
 }
 
 void weights_begin(lfm2_convert_options *options, uint32_t type, progress *bar, const char *label)

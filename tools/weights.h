@@ -22,6 +22,9 @@ enum {
 };
 extern const opt_choice weight_choices[];
 
+/* Whether `name` is a type, in any case; *type is then set. */
+bool weights_find(const char *name, uint32_t *type);
+
 /* The WEIGHTS_* of a name in upper or lower case; EXIT_OK, or EXIT_USAGE after a message. */
 int weights_parse(const command *self, const char *name, uint32_t *type);
 

@@ -74,9 +74,10 @@ void lf_session_reset(lfm2_session *session)
 static int32_t forward(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
                        float *out)
 {
-    session->has_logits = false;
     lf_run run = {&session->state, ids, n, wanted, out, &session->cancel};
-    return lf_forward_runs(session->model, &session->state, &run, 1);
+    LF_TRY(lf_forward_runs(session->model, &session->state, &run, 1));
+    session->has_logits = false; /* those there were belong to an earlier token now */
+    return LFM2_OK;
 }
 
 /* Computes the postponed token. */
@@ -117,7 +118,8 @@ int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, f
         return lf_fail(LFM2_E_ARGUMENT, "session.empty", "no tokens given");
     }
     LF_TRY(check_tokens(session, ids, n));
-    LF_TRY(settle(session, LF_LOGITS_NONE));
+    /* With logits: the tokens that follow may yet be cancelled. */
+    LF_TRY(settle(session, LF_LOGITS_LAST));
     lf_state *state = &session->state;
     size_t n_vocab = session->model->source->hparams.n_vocab;
     for (size_t done = 0; done < n;) {

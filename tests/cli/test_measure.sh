@@ -60,10 +60,11 @@ for format in json jsonl; do
         tokens = n[2] + n[4]
         bad = off(own[2], (ns[1] + ns[2]) / 2) || off(own[4], (ts[1] + ts[2]) / 2) ||
             off(ts[1], tokens * 1e9 / ns[1]) || off(ts[2], tokens * 1e9 / ns[2]) ||
-            off(own[3] ^ 2 * 2, (ns[1] - ns[2]) ^ 2) || off(own[5] ^ 2 * 2, (ts[1] - ts[2]) ^ 2)
+            off(own[3] * sqrt(2), size(ns[1] - ns[2])) || off(own[5] * sqrt(2), size(ts[1] - ts[2]))
         if (bad) { print; exit 1 }
         lines++
     }
+    function size(a) { return a < 0 ? -a : a }
     function off(a, b) { return (a - b) ^ 2 > (1e-4 * (a + b) + 2) ^ 2 }
     END { exit lines != 2 }' "$work/out"
     report "samples and means of $format" $?

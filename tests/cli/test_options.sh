@@ -43,7 +43,7 @@ spelled 'sizes, once more' "${fast[@]}" -p "$ask" --temp 0 --context-size 512 --
     --max-tokens 100 --predict 100
 spelled 'penalties' "${fast[@]}" -p "$ask" --temp 0 --repetition-penalty 1.05 --penalty-last-n -1 \
     --presence-penalty 0 --frequency-penalty 0
-spelled 'letters with values' "${fast[@]}" "-p$ask" --temp 0 -n100 -c512 -s7 -ub 7
+spelled 'letters with numbers' "${fast[@]}" -p "$ask" --temp 0 -n100 -c512 -s7 -ub 7
 printf '%s' "$ask" >"$work/prompt"
 spelled 'a prompt from a file' "${fast[@]}" --file "$work/prompt" --temp 0
 spelled 'what does nothing' "${fast[@]}" -p "$ask" --temp 0 --simple-io --no-display-prompt \

@@ -85,10 +85,26 @@ bad "do not go together" tokenize -p x --ids --json
 bad "not both" inspect a -m b
 
 # one letter with its value attached, "--", an option given twice
-exits 0 tokenize -m "$demo" -phello --ids
-cp "$work/out" "$work/attached"
+exits 0 tokenize -m "$demo" -p hello --ids
+cp "$work/out" "$work/once"
 exits 0 tokenize "--model=$demo" --prompt=goodbye --prompt hello --ids
-same 'the last of two values counts' "$work/out" "$work/attached"
+same 'the last of two values counts' "$work/out" "$work/once"
+exits 0 run -m "$demo" -p hello -n5 --temp 0 --json
+grep -q '"n_generated":[1-5],' "$work/out"
+report "a number may be attached to its letter" $?
+# Only a number: these are options of their own elsewhere.
+bad "unknown option '-phello'" tokenize -m "$demo" -phello
+bad "unknown option '-rea'" run -m "$demo" -rea off -p x
+bad "draft models are not supported" run -md "$demo" -p x
+bad "which are measured one by one" bench -pg 8,8
+exits 0 bench -m "$demo" -fa 0,1 -mmp 0 -p 8 -n 0 -r 1 --no-roofline
+bad "'Q8_0' is a type, and the output file is missing" quantize "$demo" Q8_0
+bad "q4_0, q4_k_s, q4_k_m" quantize a b Q2_K
+exits 1 quantize "$work/none.gguf" "$work/out.gguf"
+err_has "there is no such model file"
+echo x >"$work/short"
+exits 1 perplexity -m "$demo" -f "$work/short"
+err_has "fewer than a window of"
 exits 2 inspect -- --meta extra
 err_has "unexpected argument 'extra'"
 exits 1 inspect -- --meta

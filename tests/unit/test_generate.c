@@ -548,6 +548,35 @@ static void test_continuation(void **state)
     check_continuation(LFM2_FINISH_CANCELLED);
 }
 
+/* A call that is cancelled before it appended a token leaves the logits as they were. */
+static void test_cancel_keeps_logits(void **state)
+{
+    (void)state;
+    lfm2_session *whole = lft_session(model, N_CTX, 0, LFM2_KV_F16);
+    lfm2_session *session = lft_session(model, N_CTX, 0, LFM2_KV_F16);
+    LFT_OK(lfm2_session_prefill(whole, PROMPT, N_PROMPT));
+    LFT_OK(lfm2_session_prefill(session, PROMPT, N_PROMPT));
+    lfm2_session_cancel(session);
+    LFT_FAILS(lfm2_session_decode(session, 9), LFM2_E_CANCELLED);
+    expect_same_logits(session, whole);
+    lfm2_session_cancel(session);
+    LFT_FAILS(lfm2_session_prefill(session, PROMPT, N_PROMPT), LFM2_E_CANCELLED);
+    expect_same_logits(session, whole);
+    LFT_FAILS(lfm2_session_decode(session, -1), LFM2_E_ARGUMENT);
+    expect_same_logits(session, whole);
+    lfm2_session_free(session);
+
+    int32_t ids[4]; /* the last token of a text is postponed */
+    dictation d = begin_with(ids, spell("abc", ids));
+    LFT_OK(run(&d, PROMPT, N_PROMPT));
+    LFT_OK(lfm2_session_prefill(whole, ids, 3));
+    lfm2_session_cancel(d.session);
+    LFT_FAILS(lfm2_session_prefill(d.session, PROMPT, N_PROMPT), LFM2_E_CANCELLED);
+    expect_same_logits(d.session, whole);
+    lfm2_session_free(whole);
+    end_with(&d);
+}
+
 /* A cancelled computation of the postponed token leaves it to be computed. */
 static void test_cancel_of_postponed(void **state)
 {
@@ -687,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_callback_stops),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_continuation),
+        cmocka_unit_test(test_cancel_keeps_logits),
         cmocka_unit_test(test_cancel_of_postponed),
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),

@@ -278,7 +278,8 @@ static void cancelling_norm(size_t n, const float *x, const float *w, float eps,
     }
 }
 
-/* Appends tokens; the pass is cancelled again and again, each time later, until it goes through. */
+/* Appends tokens; the pass is cancelled again and again, each time later, until it goes through.
+ * Until then the logits stay those of the token before, whose row stands before `out`. */
 static int append_with_cancels(const int32_t *ids, size_t n, float *out)
 {
     uint32_t before = lfm2_session_length(trap.session);
@@ -296,7 +297,12 @@ static int append_with_cancels(const int32_t *ids, size_t n, float *out)
         lft_expect(status, LFM2_E_CANCELLED, "eval");
         assert_int_equal(lfm2_session_length(trap.session), before);
         const float *logits = NULL;
-        assert_int_equal(lfm2_session_logits(trap.session, &logits, NULL), LFM2_E_STATE);
+        size_t n_vocab = 0;
+        status = lfm2_session_logits(trap.session, &logits, &n_vocab);
+        assert_int_equal(status, before == 0 ? LFM2_E_STATE : LFM2_OK);
+        if (before > 0) {
+            assert_memory_equal(logits, out - n_vocab, n_vocab * sizeof *logits);
+        }
     }
 }
 

@@ -168,7 +168,8 @@ typedef struct lfm2_runtime_options {
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
     /* A pthreadpool_t lent by the host; its size counts, not n_threads. It must outlive the
-     * runtime. */
+     * runtime. Its threads and its caller spin while they wait, so busy neighbours slow it down far
+     * more than a pool of the runtime's own. */
     void *threadpool;
 } lfm2_runtime_options;
 
@@ -422,7 +423,8 @@ enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 typedef struct lfm2_session_options {
     size_t size;
     uint32_t n_ctx;   /* most tokens the session can hold; 0 = min(4096, the model's) */
-    uint32_t n_chunk; /* most tokens in one pass; 0 = 512; more than n_ctx counts as n_ctx */
+    uint32_t n_chunk; /* most tokens in one pass, at most 8192; 0 = 512; more than n_ctx counts as
+                         n_ctx */
     int32_t kv_type;  /* LFM2_KV_* */
     uint32_t reserved;
 } lfm2_session_options;
@@ -481,8 +483,9 @@ LFM2_API int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const i
  * CANCELLED the rows of the chunks computed so far are written. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
 
-/* Logits after the last token: n_vocab floats, valid until the session's next call. STATE before
- * the first token and after a call that failed half-way. May compute (and then fail like
+/* Logits after the last token: n_vocab floats, valid until the session's next call. A call that
+ * fails or is cancelled before it appended a token leaves them as they were. STATE before the first
+ * token and after a call that failed half-way. May compute (and then fail like
  * lfm2_session_decode) after lfm2_generate, which leaves its last token to be computed when it is
  * needed. */
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
