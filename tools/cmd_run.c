@@ -24,6 +24,7 @@ typedef struct run_opts {
     opt_texts stop;
     int32_t logprobs; /* -1 = not wanted */
     bool raw, special, ignore_eos, json;
+    bool is_argument; /* the prompt is an argument, not the value of -p */
 } run_opts;
 
 static const opt_spec specs[] = {
@@ -275,7 +276,9 @@ static int add_piped_input(bool raw, text_buffer *text)
 static int read_prompt(const command *self, const run_opts *opts, text_buffer *text)
 {
     int code = text_input(self->name, opts->prompt, opts->file, text);
-    if (code == EXIT_OK && opts->prompt != NULL && has_piped_input()) {
+    /* As in ollama, where an argument is the prompt. llama.cpp's -p reads nothing, and scripts
+     * that use it leave pipes open. */
+    if (code == EXIT_OK && opts->is_argument && has_piped_input()) {
         code = add_piped_input(opts->raw, text);
     }
     /* A shell's "echo" ends with a newline that nobody meant. */
@@ -395,7 +398,9 @@ static int run(const command *self, int argc, char **argv)
     sampler_opts_init(&opts.sampler);
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
+        opts.is_argument = opts.prompt == NULL;
         code = prompt_arguments(self, &args, &opts.model, &opts.prompt);
+        opts.is_argument = opts.is_argument && opts.prompt != NULL;
     }
     if (code != PARSED) {
         return code;
@@ -436,9 +441,9 @@ const command cmd_run = {
         "options.\n\n"
         "The answer is written as it comes. The prompt becomes a user message in the chat "
         "format unless --raw\nis given; one newline at the end of a prompt that was read "
-        "from a file or a pipe is dropped\n(not with --raw). If the prompt is given and "
-        "standard input is a pipe or a file, its text follows\nthe prompt. Ctrl-C ends the "
-        "answer; the exit code is then 1.\n\n"
+        "from a file or a pipe is dropped\n(not with --raw). If the prompt is an argument "
+        "and standard input is a pipe or a file, its\ntext follows the prompt; with -p it is not "
+        "read. Ctrl-C ends the answer; the exit code is\nthen 1.\n\n"
         "Examples: lfm2 run 'What is 127 + 48?'\n"
         "          lfm2 run LFM2-8B-A1B-Q4_0.gguf 'Why is the sky blue?'\n"
         "          cat letter.txt | lfm2 run 'Summarise this letter:'",

@@ -40,7 +40,7 @@ whole=$(n_prompt)
 exits 0 run -t 1 -m "$demo" -p 'What is' --json -n 1
 alone=$(n_prompt)
 for piped in '21 plus 13?' '21 plus 13?\n' '21 plus 13?\r\n'; do
-    pipes 0 "$piped" run -t 1 -m "$demo" -p 'What is' --json -n 1
+    pipes 0 "$piped" run -t 1 -m "$demo" 'What is' --json -n 1
     [ "$(n_prompt)" = "$whole" ]
     report "the pipe follows the prompt: $piped" $?
 done
@@ -49,7 +49,10 @@ printf '21 plus 13?\n' >"$work/rest"
 verdict 0 $? 'run with a prompt and a file on standard input'
 [ "$(n_prompt)" = "$whole" ]
 report 'a file follows the prompt' $?
-pipes 0 '' run -t 1 -m "$demo" -p 'What is' --json -n 1
+pipes 0 '21 plus 13?' run -t 1 -m "$demo" -p 'What is' --json -n 1
+[ "$(n_prompt)" = "$alone" ]
+report 'with -p standard input is not read' $?
+pipes 0 '' run -t 1 -m "$demo" 'What is' --json -n 1
 [ "$(n_prompt)" = "$alone" ]
 report 'an empty pipe adds nothing' $?
 "$program" run -t 1 -m "$demo" -p 'What is' --json -n 1 <&- >"$work/out" 2>"$work/err"
@@ -63,7 +66,7 @@ pipes 0 'one' run -t 1 -m "$demo" -f "$work/rest" --json -n 1
 report 'a pipe is not read when a file is given' $?
 exits 0 run -t 1 -m "$demo" --raw -p 'Hello there' --json -n 1
 whole=$(n_prompt)
-pipes 0 ' there' run -t 1 -m "$demo" --raw -p 'Hello' --json -n 1
+pipes 0 ' there' run -t 1 -m "$demo" --raw 'Hello' --json -n 1
 [ "$(n_prompt)" = "$whole" ]
 report 'raw text is joined as it is' $?
 
@@ -75,7 +78,7 @@ for text in '' ' ' '\n' '\n \t\r\n'; do
 done
 exits 2 run -t 1 -m "$demo" -f /dev/null
 err_has 'the prompt is empty'
-pipes 0 'x' run -t 1 -m "$demo" -p ' ' -n 1
+pipes 0 'x' run -t 1 -m "$demo" -n 1 ' '
 
 exits 0 run -t 1 -m "$demo" --temp 0 --raw --special \
     -p "<|im_start|>user
