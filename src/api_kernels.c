@@ -177,7 +177,7 @@ static int32_t check_bench(const lfm2_runtime *runtime, const lf_gemm *gemm, uin
                        n, k, MOST);
     }
     if (k % gemm->k_multiple != 0) {
-        return lf_fail(LFM2_E_UNSUPPORTED, "kernel.k", "k %u is no multiple of %u", k,
+        return lf_fail(LFM2_E_UNSUPPORTED, "kernel.k", "k %u is not a multiple of %u", k,
                        gemm->k_multiple);
     }
     return LFM2_OK;
