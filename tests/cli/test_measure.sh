@@ -255,7 +255,7 @@ report 'five fields' $?
 
 exits 0 bench --micro-kernels --m 1 --n 64 --k 320 --pool 1 --seconds 0.001 -t 1
 out_has '| scalar |'
-err_has "k 320 is no multiple of 256"
+err_has "k 320 is not a multiple of 256"
 exits 0 bench --micro-kernels --m 1 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1
 out_has '| scalar |'
 exits 0 bench --micro-kernels --m 1,3 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o json \
