@@ -102,6 +102,7 @@ signal 2
 expect > 
 send /stats\r
 expect 2 turns
+expect $on
 send \x04
 " --temp 0
 
