@@ -78,28 +78,32 @@ expect 2 turns
 send /quit\r
 " --temp 0
 
-# blocks: over several lines, ended by Ctrl-D, dropped by Ctrl-C
+# blocks: over several lines, ended by Ctrl-D, dropped by Ctrl-C. Every step waits for the prompt:
+# what is typed before it passes through the driver's line mode, which swallows Ctrl-D.
 types 0 "expect $on
 send \"\"\"one\r
-expect . 
+expect $on
 send /quit\r
-expect . 
+expect $on
 send two\"\"\"\r
 expect $on
 send /stats\r
 expect 1 turns
+expect $on
 send \"\"\"three\r
-expect . 
+expect $on
 send \x04
 expect $on
 send /stats\r
 expect 2 turns
+expect $on
 send \"\"\"four\r
-expect . 
+expect $on
 send five
 expect five
 signal 2
 expect > 
+expect $on
 send /stats\r
 expect 2 turns
 expect $on
