@@ -33,7 +33,7 @@ allowed_quotes() {
     src/run/*) REPLY='run/* model/* text/* common/* lfm2.h' ;;
     src/convert/*) REPLY='convert/* load/* quant/* common/* lfm2.h lfm2_tools.h' ;;
     kernels/*) REPLY='kernels/*' ;;
-    tools/*) REPLY='lfm2.h lfm2_tools.h' ;;
+    tools/*) REPLY='lfm2.h lfm2_tools.h cli/*' ;;
     *) REPLY='*' ;;
     esac
 }
@@ -55,7 +55,7 @@ library_home() {
     pthreadpool.h) REPLY='src/common/sched.c tests/*' ;;
     utf8proc.h) REPLY='src/text/* tests/*' ;;
     xxhash.h) REPLY='src/load/* src/common/* src/model/* tests/*' ;;
-    histedit.h) REPLY='tools/terminal.c' ;;
+    histedit.h) REPLY='tools/cli/support/terminal.c' ;;
     xnnpack.h) REPLY='' ;;
     cmocka.h) REPLY='tests/*' ;;
     *) REPLY='*' ;;

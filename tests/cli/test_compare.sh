@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-# tools/compare: wrong use, and whole tables with stand-ins for llama.cpp's programs.
+# tools/bench/compare: wrong use, and whole tables with stand-ins for llama.cpp's programs.
 . "$(dirname "$0")/common.sh"
-compare=$(cd "$(dirname "$0")/../.." && pwd)/tools/compare
+compare=$(cd "$(dirname "$0")/../.." && pwd)/tools/bench/compare
 
 # compares CODE ARGUMENT...
 compares() {
     local wanted=$1
     shift
     PATH=$work/bin:$PATH "$compare" --cache "$work/cache" --settle 0 "$@" >"$work/out" 2>"$work/err" </dev/null
-    verdict "$wanted" $? "tools/compare $*"
+    verdict "$wanted" $? "tools/bench/compare $*"
 }
 mkdir "$work/bin"
 
 compares 0 --help
-out_has 'Usage: tools/compare'
+out_has 'Usage: tools/bench/compare'
 err_empty
 for wrong in --bogus nonsense --model '--rows=pp512,nope' '--seed x' '--rounds 0' '--threads 0' \
     '--type ../x' '--rounds 1 --quick --threads' '--rounds 08' '--threads 1.5' '--settle x'; do
     # shellcheck disable=SC2086
     compares 2 $wrong
-    err_has "Try 'tools/compare --help'"
+    err_has "Try 'tools/bench/compare --help'"
 done
 compares 1 --model "$work/none.gguf"
 err_has 'no such model'

@@ -3,7 +3,7 @@
 # and the programs that read it have nothing to complain about.
 . "$(dirname "$0")/common.sh"
 tools=${LFM2_REPO:?names the repository}/tools
-completion=$tools/completion
+completion=$tools/cli/completion
 
 # fresh OPTION FILE: the file is up to date.
 fresh() {
@@ -16,7 +16,7 @@ fresh() {
     }
     report "$2 is what the option tables give" $?
 }
-fresh --man "$tools/man/lfm2.1"
+fresh --man "$tools/cli/man/lfm2.1"
 fresh --bash "$completion/lfm2.bash"
 fresh --zsh "$completion/_lfm2"
 fresh --fish "$completion/lfm2.fish"
@@ -28,7 +28,7 @@ for command in run bench perplexity quantize; do
     [ -s "$work/options" ]
     report "$command has options" $?
     while IFS= read -r option; do
-        sed 's/\\-/-/g' "$tools/man/lfm2.1" | grep -qF -- "$option" &&
+        sed 's/\\-/-/g' "$tools/cli/man/lfm2.1" | grep -qF -- "$option" &&
             grep -qF -- "$option" "$completion/lfm2.bash" &&
             grep -qF -- "$option" "$completion/_lfm2" &&
             grep -qE -- "from $command'.* -l ${option#--} " "$completion/lfm2.fish"
@@ -39,7 +39,7 @@ done
 # ---- groff, which man calls -------------------------------------------------------------------------
 
 if command -v groff >/dev/null; then
-    groff -ww -man -Tutf8 -P-c -P-b -P-u -rLL=80n "$tools/man/lfm2.1" >"$work/page" 2>"$work/err"
+    groff -ww -man -Tutf8 -P-c -P-b -P-u -rLL=80n "$tools/cli/man/lfm2.1" >"$work/page" 2>"$work/err"
     report 'groff reads the manual page' $?
     err_empty
     grep -q 'OPTIONS OF OTHER PROGRAMS' "$work/page"

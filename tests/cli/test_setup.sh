@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# tools/setup and tools/compare: which mirrors they read from apt's sources, what they say when none
+# tools/setup and tools/bench/compare: which mirrors they read from apt's sources, what they say when none
 # of them helps. Stand-ins take the place of apt and debootstrap: nothing is fetched.
 . "$(dirname "$0")/common.sh"
 tools=$(cd "$(dirname "$0")/../.." && pwd)/tools
@@ -72,7 +72,7 @@ http://sixth.invalid/debian -
 err_empty
 mirrors_of "$work/none"
 out_empty
-! grep -nE 'https?://' "$tools/setup" "$tools/debian.sh" && ! grep -n 'http.*debian' "$tools/compare"
+! grep -nE 'https?://' "$tools/setup" "$tools/debian.sh" && ! grep -n 'http.*debian' "$tools/bench/compare"
 report 'no mirror is built in' $?
 
 # ---- The first mirror that helps is taken -------------------------------------------------------
@@ -181,12 +181,12 @@ exit 1
 EOF
 path=$work/bin:/usr/bin:/bin:/usr/sbin:/sbin
 if ! PATH=$path command -v llama-bench >/dev/null; then
-    PATH=$path "$tools/compare" --cache "$work/cache" --mirror http://none.invalid/debian \
+    PATH=$path "$tools/bench/compare" --cache "$work/cache" --mirror http://none.invalid/debian \
         >"$work/out" 2>"$work/err" </dev/null
     verdict 1 $? 'compare --mirror'
     err_has 'Tried: http://none.invalid/debian'
     err_has "suite 'sid' can be named"
-    err_has 'tools/compare --mirror URL'
+    err_has 'tools/bench/compare --mirror URL'
     err_has 'E: Failed getting release file'
     grep -q 'sid .*/cache/lfm2-compare-sid http://none.invalid/debian$' "$work/asked"
     report 'debootstrap was asked for sid' $?

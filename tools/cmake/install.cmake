@@ -10,14 +10,14 @@ install(FILES ${lfm2_private_libs} DESTINATION "${CMAKE_INSTALL_LIBDIR}/lfm2")
 if(TARGET lfm2_program)
   install(TARGETS lfm2_program RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
-install(FILES tools/model/lfm2-demo-q4_0.gguf DESTINATION "${CMAKE_INSTALL_DATADIR}/lfm2" OPTIONAL)
+install(FILES tools/demo-model/lfm2-demo-q4_0.gguf DESTINATION "${CMAKE_INSTALL_DATADIR}/lfm2" OPTIONAL)
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")
 if(TARGET lfm2_program)
-  install(FILES tools/man/lfm2.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
-  install(FILES tools/completion/lfm2.bash
+  install(FILES tools/cli/man/lfm2.1 DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+  install(FILES tools/cli/completion/lfm2.bash
     DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions" RENAME lfm2)
-  install(FILES tools/completion/_lfm2 DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
-  install(FILES tools/completion/lfm2.fish
+  install(FILES tools/cli/completion/_lfm2 DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
+  install(FILES tools/cli/completion/lfm2.fish
     DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
 endif()
 

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lfm2 eval: exact-match accuracy on a file of chats with expected answers. */
+#include "cli/options/compat_opts.h"
+#include "cli/options/gen_opts.h"
+#include "cli/support/interrupt.h"
+#include "cli/support/json.h"
+#include "cli/options/model_opts.h"
+#include "cli/support/progress.h"
+#include "cli/support/tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct eval_opts {
+    model_opts model;
+    session_opts session;
+    uint32_t n_predict, limit;
+    double min;
+    bool show, json;
+} eval_opts;
+
+static const opt_spec specs[] = {
+    {.kind = OPT_REAL,
+     .name = "min",
+     .arg = "PCT",
+     .help = "exit code 1 if the total accuracy is below PCT per cent",
+     .offset = offsetof(eval_opts, min),
+     .max = 100},
+    {.kind = OPT_U32,
+     .name = "limit",
+     .arg = "N",
+     .help = "at most N chats of each skill; 0 = all",
+     .default_text = "0",
+     .offset = offsetof(eval_opts, limit),
+     .max = INT32_MAX},
+    {.kind = OPT_U32,
+     .letter = 'n',
+     .name = "predict",
+     .aliases = "--n-predict --max-tokens",
+     .arg = "N",
+     .help = "most tokens of an answer",
+     .default_text = "256",
+     .offset = offsetof(eval_opts, n_predict),
+     .min = 1,
+     .max = INT32_MAX,
+     .specials = no_limit},
+    {.kind = OPT_FLAG,
+     .name = "show",
+     .help = "print every wrong answer",
+     .offset = offsetof(eval_opts, show)},
+    {.kind = OPT_FLAG,
+     .name = "json",
+     .help = "print one JSON object",
+     .offset = offsetof(eval_opts, json)},
+};
+
+static const opt_group groups[] = {
+    {"Evaluation", specs, COUNT(specs), 0, NULL},
+    SESSION_GROUPS(eval_opts, session),
+    MODEL_GROUPS(eval_opts, model),
+    MODEL_MERGES_GROUP(eval_opts, model),
+    COMPAT_GROUP,
+};
+
+enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
+
+/* One line of the file. */
+typedef struct chat_row {
+    text_buffer skill, expected;
+    text_buffer tools; /* JSON text; empty = none */
+    text_buffer roles[MAX_MESSAGES], contents[MAX_MESSAGES];
+    uint32_t n_messages;
+} chat_row;
+
+typedef struct skill_sum {
+    char name[48];
+    uint32_t n, right;
+} skill_sum;
+
+typedef struct eval {
+    const eval_opts *opts;
+    const char *path;
+    const lfm2_model *model;
+    lfm2_session *session;
+    lfm2_sampler *sampler;
+    chat_row row;
+    text_buffer key, answer;
+    skill_sum skills[MAX_SKILLS];
+    uint32_t n_skills;
+    uint32_t n_shown;
+} eval;
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+static bool key_is(const text_buffer *key, const char *name)
+{
+    return key->len == strlen(name) && memcmp(key->data, name, key->len) == 0;
+}
+
+/* Members that are not known are skipped. */
+static bool skip(json_cursor *c)
+{
+    size_t begin = 0;
+    size_t end = 0;
+    return json_skip(c, &begin, &end);
+}
+
+static bool read_message(eval *e, json_cursor *c)
+{
+    chat_row *row = &e->row;
+    if (row->n_messages == MAX_MESSAGES) {
+        c->error = "too many messages";
+        return false;
+    }
+    text_buffer *role = &row->roles[row->n_messages];
+    text_buffer *content = &row->contents[row->n_messages];
+    row->n_messages++;
+    role->len = 0;
+    content->len = 0;
+    bool first = true;
+    if (!json_enter(c, '{')) {
+        return false;
+    }
+    while (json_next_key(c, &first, &e->key)) {
+        if (key_is(&e->key, "role")) {
+            json_read_string(c, role);
+        } else if (key_is(&e->key, "content")) {
+            json_read_string(c, content);
+        } else {
+            skip(c);
+        }
+    }
+    if (c->error == NULL && (role->len == 0 || content->data == NULL)) {
+        c->error = "a message needs a role and a content";
+    }
+    return c->error == NULL;
+}
+
+static bool read_member(eval *e, json_cursor *c)
+{
+    chat_row *row = &e->row;
+    bool first = true;
+    if (key_is(&e->key, "skill")) {
+        return json_read_string(c, &row->skill);
+    }
+    if (key_is(&e->key, "expected")) {
+        return json_read_string(c, &row->expected);
+    }
+    if (key_is(&e->key, "tools")) {
+        size_t begin = 0;
+        size_t end = 0;
+        row->tools.len = 0;
+        return json_skip(c, &begin, &end) &&
+               text_append(&row->tools, c->text + begin, end - begin) == EXIT_OK;
+    }
+    if (!key_is(&e->key, "messages")) {
+        return skip(c);
+    }
+    row->n_messages = 0;
+    json_enter(c, '[');
+    while (json_next(c, &first)) {
+        read_message(e, c);
+    }
+    return c->error == NULL;
+}
+
+/* Fills e->row from one line. */
+static int read_row(eval *e, const char *line, size_t len, size_t number)
+{
+    json_cursor c = {.text = line, .len = len};
+    bool first = true;
+    e->row.n_messages = 0;
+    e->row.skill.len = 0;
+    e->row.tools.len = 0;
+    e->row.expected.len = 0;
+    json_enter(&c, '{');
+    while (json_next_key(&c, &first, &e->key)) {
+        if (!read_member(e, &c)) {
+            break;
+        }
+    }
+    if (json_end(&c) && (e->row.n_messages == 0 || e->row.expected.len == 0)) {
+        c.error = "messages or expected answer missing";
+    }
+    if (c.error != NULL) {
+        return fail("cli.eval.format", "%s: line %zu, column %zu: %s", e->path, number, c.at + 1,
+                    c.error);
+    }
+    return EXIT_OK;
+}
+
+/* ---- Measuring ------------------------------------------------------------------------------ */
+
+static skill_sum *find_skill(eval *e)
+{
+    char name[sizeof e->skills[0].name];
+    size_t len = e->row.skill.len < sizeof name ? e->row.skill.len : sizeof name - 1;
+    memset(name, 0, sizeof name);
+    if (len > 0) {
+        memcpy(name, e->row.skill.data, len);
+    }
+    for (uint32_t i = 0; i < e->n_skills; i++) {
+        if (strcmp(e->skills[i].name, name) == 0) {
+            return &e->skills[i];
+        }
+    }
+    if (e->n_skills == MAX_SKILLS) {
+        return NULL;
+    }
+    memcpy(e->skills[e->n_skills].name, name, sizeof name);
+    return &e->skills[e->n_skills++];
+}
+
+static int32_t on_token(void *user, const lfm2_generated_token *token)
+{
+    eval *e = user;
+    return text_append(&e->answer, token->text, token->len) == EXIT_OK ? 0 : 1;
+}
+
+static int generate(eval *e, const id_list *ids)
+{
+    lfm2_generate_options options;
+    lfm2_generate_options_init(&options, sizeof options);
+    options.max_tokens = e->opts->n_predict;
+    options.flags = LFM2_GENERATE_SPECIAL;
+    options.callback = on_token;
+    options.callback_user = e;
+    lfm2_generate_result result = {.size = sizeof result};
+    lfm2_sampler_reset(e->sampler);
+    int32_t status = lfm2_session_reset(e->session);
+    if (status == LFM2_OK) {
+        status = lfm2_generate(e->session, e->sampler, ids->data, ids->n, &options, &result);
+    }
+    if (status == LFM2_E_CANCELLED || interrupt_seen()) {
+        return interrupt_code(LFM2_E_CANCELLED);
+    }
+    if (status == LFM2_E_STOPPED) {
+        return fail("cli.stopped", "stopped");
+    }
+    return status == LFM2_OK ? EXIT_OK : fail_library();
+}
+
+static void show_wrong(const eval *e)
+{
+    const chat_row *row = &e->row;
+    const text_buffer *asked = &row->contents[row->n_messages - 1];
+    out_name(row->skill.data != NULL ? row->skill.data : "");
+    out_printf(": ");
+    json_string(asked->data, asked->len);
+    out_printf("\n  expected ");
+    json_string(row->expected.data, row->expected.len);
+    out_printf("\n  answer   ");
+    json_string(e->answer.data, e->answer.len);
+    out_printf("\n");
+}
+
+/* Asks the model about e->row. */
+static int ask(eval *e, skill_sum *skill)
+{
+    const chat_row *row = &e->row;
+    chat_message messages[MAX_MESSAGES];
+    id_list ids = {0};
+    for (uint32_t i = 0; i < row->n_messages; i++) {
+        messages[i] =
+            (chat_message){row->roles[i].data, row->contents[i].data, row->contents[i].len};
+    }
+    e->answer.len = 0;
+    int code = text_append(&e->answer, "", 0);
+    if (code == EXIT_OK) {
+        code = ids_of_chat(e->model, messages, row->n_messages, &row->tools,
+                           LFM2_CHAT_GENERATION_PROMPT, &ids);
+    }
+    if (code == EXIT_OK) {
+        code = generate(e, &ids);
+    }
+    if (code == EXIT_OK) {
+        bool right = e->answer.len == row->expected.len &&
+                     memcmp(e->answer.data, row->expected.data, row->expected.len) == 0;
+        skill->n++;
+        skill->right += right;
+        if (!right && e->opts->show) {
+            show_wrong(e);
+        }
+    }
+    ids_free(&ids);
+    return code;
+}
+
+static int measure(eval *e, const text_buffer *file)
+{
+    progress bar;
+    progress_begin(&bar, "evaluating");
+    int code = EXIT_OK;
+    size_t number = 0;
+    for (size_t at = 0; at < file->len && code == EXIT_OK;) {
+        const char *line = file->data + at;
+        const char *newline = memchr(line, '\n', file->len - at);
+        size_t len = newline != NULL ? (size_t)(newline - line) : file->len - at;
+        at += len + (newline != NULL);
+        number++;
+        if (len == 0) {
+            continue;
+        }
+        code = read_row(e, line, len, number);
+        skill_sum *skill = code == EXIT_OK ? find_skill(e) : NULL;
+        if (code == EXIT_OK && skill == NULL) {
+            code = fail("cli.eval.format", "%s: more than %d skills", e->path, MAX_SKILLS);
+        }
+        if (code == EXIT_OK && (e->opts->limit == 0 || skill->n < e->opts->limit)) {
+            code = ask(e, skill);
+        }
+        progress_update(&bar, (double)at / (double)file->len);
+    }
+    progress_end(&bar);
+    return code;
+}
+
+/* ---- Result --------------------------------------------------------------------------------- */
+
+static double percent(uint32_t right, uint32_t n)
+{
+    return n > 0 ? 100.0 * right / n : 0;
+}
+
+static int print(const eval *e)
+{
+    uint32_t n = 0;
+    uint32_t right = 0;
+    bool json = e->opts->json;
+    out_printf("%s", json ? "{\"skills\":{" : "");
+    for (uint32_t i = 0; i < e->n_skills; i++) {
+        const skill_sum *s = &e->skills[i];
+        n += s->n;
+        right += s->right;
+        if (json) {
+            out_printf("%s", i > 0 ? "," : "");
+            json_string(s->name, strlen(s->name));
+            out_printf(":{\"n\":%u,\"right\":%u}", s->n, s->right);
+        } else {
+            out_printf("%-20s %5u of %5u  %6.2f %%\n", s->name, s->right, s->n,
+                       percent(s->right, s->n));
+        }
+    }
+    if (json) {
+        out_printf("},\"n\":%u,\"right\":%u,\"percent\":", n, right);
+        json_number(percent(right, n));
+        out_printf("}\n");
+    } else {
+        out_printf("%-20s %5u of %5u  %6.2f %%\n", "total", right, n, percent(right, n));
+    }
+    if (n == 0) {
+        return fail("cli.eval.empty", "%s: no chats", e->path);
+    }
+    return percent(right, n) < e->opts->min
+               ? fail("cli.eval.min", "accuracy %.2f %% is below %g %%", percent(right, n),
+                      e->opts->min)
+               : EXIT_OK;
+}
+
+static void free_eval(eval *e)
+{
+    for (uint32_t i = 0; i < MAX_MESSAGES; i++) {
+        text_free(&e->row.roles[i]);
+        text_free(&e->row.contents[i]);
+    }
+    text_free(&e->row.skill);
+    text_free(&e->row.expected);
+    text_free(&e->row.tools);
+    text_free(&e->key);
+    text_free(&e->answer);
+    lfm2_sampler_free(e->sampler);
+    lfm2_session_free(e->session);
+    free(e);
+}
+
+static int evaluate(const eval_opts *opts, const open_model *opened, const char *path,
+                    const text_buffer *file)
+{
+    /* Greedy and without penalties: the answers are the model's own. */
+    const sampler_opts greedy = {.top_p = 1, .repeat_penalty = 1, .repeat_last_n = -1};
+    eval *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        return fail("cli.memory", "out of memory");
+    }
+    e->opts = opts;
+    e->path = path;
+    e->model = opened->model;
+    int code = session_open(&opts->session, opened->model, &e->session);
+    if (code == EXIT_OK) {
+        code = sampler_open(&greedy, opened->model, &e->sampler);
+    }
+    if (code == EXIT_OK) {
+        interrupt_begin(e->session);
+        code = measure(e, file);
+        interrupt_end();
+    }
+    if (code == EXIT_OK) {
+        code = print(e);
+    }
+    free_eval(e);
+    return code;
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    eval_opts opts = {.n_predict = 256};
+    opt_args args = {.n = 0};
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code != PARSED) {
+        return code;
+    }
+    if (opts.show && opts.json) {
+        return fail_usage(self->name, "--show and --json do not go together");
+    }
+    text_buffer file = {0};
+    open_model opened = {0};
+    code = text_read(args.items[0], &file);
+    if (code == EXIT_OK) {
+        code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
+    }
+    if (code == EXIT_OK) {
+        code = evaluate(&opts, &opened, args.items[0], &file);
+    }
+    text_free(&file);
+    model_close(&opened);
+    return code;
+}
+
+const command cmd_eval = {
+    .name = "eval",
+    .summary = "Measure the accuracy of answers on a file of chats.",
+    .synopsis = "FILE [-m PATH] [OPTION]...",
+    .details = "Each line of FILE is a JSON object: \"skill\" (a name to count by), \"messages\" "
+               "(objects with \"role\"\nand \"content\"), optionally \"tools\" (an array), and "
+               "\"expected\". The likeliest token is always taken,\nwithout penalties; an answer "
+               "is right if it equals the expected one byte for byte, control tokens\nwritten by "
+               "name.",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lfm2 perplexity: how well a model predicts a text, and how far it is from a reference. */
+#include "cli/options/compat_opts.h"
+#include "cli/options/gen_opts.h"
+#include "cli/support/interrupt.h"
+#include "cli/support/json.h"
+#include "cli/support/klfile.h"
+#include "cli/options/model_opts.h"
+#include "cli/support/progress.h"
+#include "cli/support/tokens.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct perplexity_opts {
+    model_opts model;
+    session_opts session; /* n_ctx is the window */
+    const char *text, *file, *save, *base;
+    uint32_t save_type, windows;
+    bool special, json;
+} perplexity_opts;
+
+static const opt_choice save_choices[] = {{"f32", KL_F32}, {"f16", KL_F16}, {NULL, 0}};
+
+static const opt_special all_windows[] = {{-1, 0, "all"}, {0, 0, "all"}, {0, 0, NULL}};
+
+static const opt_spec specs[] = {
+    {.kind = OPT_TEXT,
+     .letter = 'f',
+     .name = "file",
+     .arg = "FILE",
+     .help = "the text; - is standard input",
+     .default_text = "standard input unless it is a terminal",
+     .offset = offsetof(perplexity_opts, file)},
+    {.kind = OPT_U32,
+     .letter = 'c',
+     .name = "ctx",
+     .aliases = "--ctx-size",
+     .arg = "N",
+     .help = "tokens of a window",
+     .default_text = "512",
+     .offset = offsetof(perplexity_opts, session) + offsetof(session_opts, n_ctx),
+     .min = 4,
+     .max = 1 << 20},
+    {.kind = OPT_U32,
+     .name = "windows",
+     .aliases = "--chunks",
+     .arg = "N",
+     .help = "use the first N windows only",
+     .default_text = "-1",
+     .offset = offsetof(perplexity_opts, windows),
+     .min = 1,
+     .max = 1 << 20,
+     .specials = all_windows},
+    {.kind = OPT_TEXT,
+     .name = "save-logits",
+     .arg = "FILE",
+     .help = "keep the log-probabilities as a reference for --kl-base",
+     .offset = offsetof(perplexity_opts, save)},
+    {.kind = OPT_CHOICE,
+     .name = "save-type",
+     .arg = "TYPE",
+     .help = "type of the saved values",
+     .default_text = "f32",
+     .offset = offsetof(perplexity_opts, save_type),
+     .choices = save_choices},
+    {.kind = OPT_TEXT,
+     .name = "kl-base",
+     .arg = "FILE",
+     .help = "compare with this reference, on its text and windows",
+     .offset = offsetof(perplexity_opts, base)},
+    {.kind = OPT_FLAG,
+     .name = "special",
+     .help = "control tokens written out in the text become tokens",
+     .offset = offsetof(perplexity_opts, special)},
+    {.kind = OPT_FLAG,
+     .name = "json",
+     .help = "print one JSON object",
+     .offset = offsetof(perplexity_opts, json)},
+};
+
+static const opt_spec other_files[] = {
+    {.kind = OPT_REFUSED,
+     .aliases = "--kl-divergence --kl-divergence-base --save-all-logits",
+     .help =
+         "lfm2 has a file format of its own: --save-logits FILE writes it, --kl-base FILE reads "
+         "it"},
+};
+
+static const opt_group groups[] = {
+    {"Text and output", specs, COUNT(specs), 0, NULL},
+    SESSION_MEMORY_GROUPS(perplexity_opts, session),
+    MODEL_GROUPS(perplexity_opts, model),
+    MODEL_MERGES_GROUP(perplexity_opts, model),
+    {NULL, other_files, COUNT(other_files), 0, NULL},
+    COMPAT_GROUP,
+};
+
+/* Everything of one measurement. */
+typedef struct measure {
+    const perplexity_opts *opts;
+    lfm2_session *session;
+    kl_header shape; /* of the windows; type: of the saved values */
+    const int32_t *ids;
+    outfile save;
+    bool saving;
+    kl_reader base;
+    bool comparing;
+    float *logits;    /* [step][n_vocab] */
+    float *logprobs;  /* [n_vocab] */
+    float *base_row;  /* [n_vocab] */
+    double nll, nll2; /* sums over the scored tokens */
+    double base_nll;
+    uint64_t n;      /* scored tokens */
+    double *kl;      /* [windows * rows], one a scored token */
+    uint64_t n_same; /* scored places where both hold the same token likeliest */
+} measure;
+
+enum { EVAL_STEP = 64 };
+
+/* Logits to natural log-probabilities. */
+static void log_softmax(const float *logits, float *out, uint32_t n)
+{
+    float max = logits[0];
+    for (uint32_t i = 1; i < n; i++) {
+        max = logits[i] > max ? logits[i] : max;
+    }
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += exp((double)(logits[i] - max));
+    }
+    double shift = (double)max + log(sum);
+    for (uint32_t i = 0; i < n; i++) {
+        out[i] = (float)((double)logits[i] - shift);
+    }
+}
+
+static uint32_t largest(const float *row, uint32_t n)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        best = row[i] > row[best] ? i : best;
+    }
+    return best;
+}
+
+/* Sum of p * (log p - log q). */
+static double divergence(const float *base, const float *row, uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        double logp = (double)base[i];
+        sum += exp(logp) * (logp - (double)row[i]);
+    }
+    return sum;
+}
+
+/* One row of logits, and the token that really followed. */
+static int score(measure *m, const float *logits, int32_t next)
+{
+    uint32_t n_vocab = m->shape.n_vocab;
+    int code = EXIT_OK;
+    log_softmax(logits, m->logprobs, n_vocab);
+    double nll = -(double)m->logprobs[next];
+    m->nll += nll;
+    m->nll2 += nll * nll;
+    if (m->saving) {
+        code = kl_write_row(&m->save, &m->shape, m->logprobs);
+    }
+    if (m->comparing && code == EXIT_OK) {
+        code = kl_read_row(&m->base, m->base_row);
+        if (code == EXIT_OK) {
+            m->base_nll -= (double)m->base_row[next];
+            m->kl[m->n] = divergence(m->base_row, m->logprobs, n_vocab);
+            m->n_same += largest(m->base_row, n_vocab) == largest(m->logprobs, n_vocab);
+        }
+    }
+    m->n++;
+    return code;
+}
+
+static int run_window(measure *m, const int32_t *ids)
+{
+    uint32_t n_ctx = m->shape.n_ctx;
+    uint32_t first = n_ctx / 2;
+    int32_t status = lfm2_session_reset(m->session);
+    if (status == LFM2_OK) {
+        status = interrupt_status(lfm2_session_prefill(m->session, ids, first));
+    }
+    int code = interrupt_code(status);
+    for (uint32_t at = first; at + 1 < n_ctx && code == EXIT_OK;) {
+        uint32_t n = n_ctx - 1 - at < EVAL_STEP ? n_ctx - 1 - at : EVAL_STEP;
+        code =
+            interrupt_code(interrupt_status(lfm2_session_eval(m->session, ids + at, n, m->logits)));
+        for (uint32_t i = 0; i < n && code == EXIT_OK; i++) {
+            code = score(m, m->logits + (size_t)i * m->shape.n_vocab, ids[at + i + 1]);
+        }
+        at += n;
+    }
+    return code;
+}
+
+static int run_windows(measure *m)
+{
+    progress bar;
+    progress_begin(&bar, "measuring");
+    int code = EXIT_OK;
+    for (uint32_t w = 0; w < m->shape.n_windows && code == EXIT_OK; w++) {
+        code = run_window(m, m->ids + (size_t)w * m->shape.n_ctx);
+        progress_update(&bar, (w + 1.0) / m->shape.n_windows);
+        if (code == EXIT_OK && m->opts->model.verbose) {
+            notice("window %u of %u: perplexity so far %.4f", w + 1, m->shape.n_windows,
+                   exp(m->nll / (double)m->n));
+        }
+    }
+    progress_end(&bar);
+    return code;
+}
+
+/* ---- Result --------------------------------------------------------------------------------- */
+
+static int compare_double(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+typedef struct kl_result {
+    double mean, error, median, p99, max, same;
+} kl_result;
+
+static kl_result kl_summary(measure *m)
+{
+    kl_result r = {0};
+    double n = (double)m->n;
+    double sum2 = 0;
+    for (uint64_t i = 0; i < m->n; i++) {
+        r.mean += m->kl[i] / n;
+        sum2 += m->kl[i] * m->kl[i];
+    }
+    double variance = sum2 / n - r.mean * r.mean;
+    r.error = m->n > 1 && variance > 0 ? sqrt(variance / (n - 1)) : 0;
+    qsort(m->kl, m->n, sizeof *m->kl, compare_double);
+    r.median = m->kl[m->n / 2];
+    r.p99 = m->kl[(uint64_t)(0.99 * (n - 1))];
+    r.max = m->kl[m->n - 1];
+    r.same = (double)m->n_same / n;
+    return r;
+}
+
+static void print_member(const char *key, double value)
+{
+    out_printf(",\"%s\":", key);
+    json_number(value);
+}
+
+static void print(measure *m)
+{
+    double n = (double)m->n;
+    double mean = m->nll / n;
+    double variance = m->nll2 / n - mean * mean;
+    double error = m->n > 1 && variance > 0 ? sqrt(variance / (n - 1)) : 0;
+    bool json = m->opts->json;
+    if (json) {
+        out_printf("{\"windows\":%u,\"n_ctx\":%u,\"n_scored\":%llu", m->shape.n_windows,
+                   m->shape.n_ctx, (unsigned long long)m->n);
+        print_member("perplexity", exp(mean));
+        print_member("perplexity_error", exp(mean) * error);
+    } else {
+        out_printf("perplexity %.4f +- %.4f (%llu tokens scored in %u windows of %u)\n", exp(mean),
+                   exp(mean) * error, (unsigned long long)m->n, m->shape.n_windows, m->shape.n_ctx);
+    }
+    if (m->comparing) {
+        kl_result kl = kl_summary(m);
+        double base = exp(m->base_nll / n);
+        if (json) {
+            print_member("base_perplexity", base);
+            print_member("kl_mean", kl.mean);
+            print_member("kl_error", kl.error);
+            print_member("kl_median", kl.median);
+            print_member("kl_p99", kl.p99);
+            print_member("kl_max", kl.max);
+            print_member("same_top", kl.same);
+        } else {
+            out_printf("reference perplexity %.4f\n"
+                       "KL divergence mean %.6g +- %.2g, median %.6g, 99 %% %.6g, max %.6g\n"
+                       "same likeliest token %.3f %%\n",
+                       base, kl.mean, kl.error, kl.median, kl.p99, kl.max, 100 * kl.same);
+        }
+    }
+    if (json) {
+        out_printf("}\n");
+    }
+}
+
+/* ---- Set-up --------------------------------------------------------------------------------- */
+
+/* Cuts the text into windows, each beginning with the BOS if the model has one. */
+static int make_windows(measure *m, const lfm2_model *model, id_list *ids)
+{
+    const perplexity_opts *opts = m->opts;
+    text_buffer text = {0};
+    id_list bos = {0};
+    int code = text_input("perplexity", NULL, opts->file, &text);
+    if (code == EXIT_OK) {
+        uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
+        code = ids_of_text(model, text.data, text.len, flags, ids);
+    }
+    if (code == EXIT_OK) {
+        code = ids_of_text(model, "", 0, LFM2_TOKENIZE_BOS, &bos);
+    }
+    size_t windows = ids->n / m->shape.n_ctx;
+    if (opts->windows > 0 && windows > opts->windows) {
+        windows = opts->windows;
+    }
+    if (code == EXIT_OK && (windows == 0 || windows > 1 << 20)) {
+        code = windows == 0
+                   ? fail("cli.text", "the text has %zu tokens, fewer than a window of %u (-c)",
+                          ids->n, m->shape.n_ctx)
+                   : fail("cli.text", "the text has %zu windows; at most %d can be measured",
+                          windows, 1 << 20);
+    }
+    for (size_t w = 0; w < windows && bos.n == 1 && code == EXIT_OK; w++) {
+        ids->data[w * m->shape.n_ctx] = bos.data[0];
+    }
+    m->shape.n_windows = (uint32_t)windows;
+    m->ids = ids->data;
+    ids_free(&bos);
+    text_free(&text);
+    return code;
+}
+
+/* The reference decides on the windows. */
+static int use_base(measure *m)
+{
+    uint32_t n_vocab = m->shape.n_vocab;
+    int code = kl_open(m->opts->base, &m->base);
+    if (code != EXIT_OK) {
+        return code;
+    }
+    m->shape = m->base.header;
+    m->ids = m->base.ids;
+    if (m->opts->windows > 0 && m->shape.n_windows > m->opts->windows) {
+        m->shape.n_windows = m->opts->windows;
+    }
+    if (m->shape.n_vocab != n_vocab) {
+        return fail("cli.kl.vocab", "%s: made with %u tokens in the vocabulary, the model has %u",
+                    m->opts->base, m->shape.n_vocab, n_vocab);
+    }
+    return EXIT_OK;
+}
+
+static int allocate(measure *m)
+{
+    size_t row = m->shape.n_vocab * sizeof(float);
+    size_t rows = (size_t)m->shape.n_windows * kl_rows(m->shape.n_ctx);
+    m->logits = calloc(EVAL_STEP, row);
+    m->logprobs = malloc(row);
+    m->base_row = malloc(row);
+    m->kl = m->comparing ? calloc(rows, sizeof *m->kl) : NULL;
+    if (m->logits == NULL || m->logprobs == NULL || m->base_row == NULL ||
+        (m->comparing && m->kl == NULL)) {
+        return fail("cli.memory", "out of memory");
+    }
+    return EXIT_OK;
+}
+
+static int start_saving(measure *m)
+{
+    if (m->opts->save == NULL) {
+        return EXIT_OK;
+    }
+    m->shape.type = m->opts->save_type;
+    m->saving = true;
+    int code = outfile_open(m->opts->save, &m->save);
+    return code == EXIT_OK ? kl_write_header(&m->save, &m->shape, m->ids) : code;
+}
+
+static int perform(measure *m, open_model *opened, id_list *ids)
+{
+    lfm2_model_info info = {.size = sizeof info};
+    int code = lfm2_model_get_info(opened->model, &info) == LFM2_OK ? EXIT_OK : fail_library();
+    if (code == EXIT_OK) {
+        m->shape = (kl_header){.n_vocab = info.n_vocab, .n_ctx = m->opts->session.n_ctx};
+        code = m->comparing ? use_base(m) : make_windows(m, opened->model, ids);
+    }
+    if (code == EXIT_OK) {
+        session_opts session = m->opts->session;
+        session.n_ctx = m->shape.n_ctx;
+        code = session_open(&session, opened->model, &m->session);
+    }
+    if (code == EXIT_OK) {
+        code = allocate(m);
+    }
+    if (code == EXIT_OK) {
+        interrupt_begin(m->session);
+        code = start_saving(m);
+        if (code == EXIT_OK) {
+            code = run_windows(m);
+        }
+        if (code == EXIT_OK && m->saving) {
+            code = outfile_commit(&m->save);
+        }
+        outfile_discard(&m->save);
+        interrupt_end();
+    }
+    if (code == EXIT_OK) {
+        print(m);
+    }
+    return code;
+}
+
+static int run(const command *self, int argc, char **argv)
+{
+    perplexity_opts opts = {.session.n_ctx = 512};
+    int code = options_parse(self, argc, argv, &opts, NULL);
+    if (code != PARSED) {
+        return code;
+    }
+    if (opts.base != NULL && opts.file != NULL) {
+        return fail_usage(self->name, "--kl-base brings its own text: -f does not go with it");
+    }
+    measure m = {.opts = &opts, .comparing = opts.base != NULL};
+    open_model opened = {0};
+    id_list ids = {0};
+    code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
+    if (code == EXIT_OK) {
+        code = perform(&m, &opened, &ids);
+    }
+    free(m.logits);
+    free(m.logprobs);
+    free(m.base_row);
+    free(m.kl);
+    kl_close(&m.base);
+    lfm2_session_free(m.session);
+    ids_free(&ids);
+    model_close(&opened);
+    return code;
+}
+
+const command cmd_perplexity = {
+    .name = "perplexity",
+    .summary = "Measure how well a model predicts a text.",
+    .synopsis = "[-m PATH] -f FILE [OPTION]...",
+    .details =
+        "The text is cut into windows of -c tokens, each beginning with the BOS in place of its "
+        "first token;\na rest shorter than a window is left out. Only the second half of a window "
+        "is scored, so that every\nscored token has at least half a window before it "
+        "(llama-perplexity does the same).\n\n--save-logits in one run and --kl-base in another "
+        "give the Kullback-Leibler divergence of the second\nfrom the first: mean, median, 99th "
+        "percentile and largest over the scored places, and how often both\nhold the same token "
+        "likeliest.",
+    .groups = groups,
+    .n_groups = COUNT(groups),
+    .run = run,
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lfm2 program: finds the command and runs it. */
+#include "cli/options/options.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+const command *const commands[] = {
+    &cmd_run,        &cmd_chat, &cmd_tokenize, &cmd_detokenize, &cmd_inspect, &cmd_logits,
+    &cmd_perplexity, &cmd_eval, &cmd_bench,    &cmd_quantize,   &cmd_synth,   &cmd_pack,
+};
+const uint32_t n_commands = COUNT(commands);
+
+static const char exit_codes[] = "Results go to standard output, messages to standard error.\n"
+                                 "Exit codes: 0 success, 1 failure, 2 wrong use.";
+
+static const command *find_command(const char *name)
+{
+    for (uint32_t i = 0; i < n_commands; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            return commands[i];
+        }
+    }
+    return NULL;
+}
+
+static bool ends_in_gguf(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 5 && strcmp(text + len - 5, ".gguf") == 0;
+}
+
+static int unknown_command(const char *name)
+{
+    static const char *const downloads[] = {"pull", "list", "ls", "serve", "ps", "push", "create"};
+    if (ends_in_gguf(name)) {
+        return fail_usage("", "unknown command '%s': did you mean 'lfm2 run %s' or 'lfm2 chat %s'?",
+                          name, name, name);
+    }
+    for (uint32_t i = 0; i < COUNT(downloads); i++) {
+        if (strcmp(name, downloads[i]) == 0) {
+            return fail_usage("",
+                              "unknown command '%s': lfm2 keeps no list of models and has no "
+                              "server; commands take the path of a model file, and "
+                              "https://huggingface.co/LiquidAI has some",
+                              name);
+        }
+    }
+    const command *near = command_near(name);
+    if (near != NULL) {
+        return fail_usage("", "unknown command '%s': did you mean '%s'?", name, near->name);
+    }
+    return fail_usage("", "unknown command '%s'", name);
+}
+
+static void print_overview(void)
+{
+    out_printf("Usage: lfm2 COMMAND [OPTION]...\nRuns LFM2 language models on the CPU.\n\n");
+    for (uint32_t i = 0; i < n_commands; i++) {
+        out_printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    out_printf("\n'lfm2 help COMMAND' describes one of them; 'lfm2 --version' tells the version.\n"
+               "%s\n",
+               exit_codes);
+}
+
+static int help(int argc, char **argv)
+{
+    /* Makes the manual page and the shells' completion (tools/man, tools/completion). */
+    static const struct {
+        const char *name;
+        void (*print)(void);
+    } docs[] = {
+        {"--man", docs_man}, {"--bash", docs_bash}, {"--zsh", docs_zsh}, {"--fish", docs_fish}};
+    if (argc < 2) {
+        print_overview();
+        return EXIT_OK;
+    }
+    for (uint32_t i = 0; i < COUNT(docs); i++) {
+        if (strcmp(argv[1], docs[i].name) == 0) {
+            docs[i].print();
+            return EXIT_OK;
+        }
+    }
+    const command *found = find_command(argv[1]);
+    if (found == NULL) {
+        return unknown_command(argv[1]);
+    }
+    options_help(found);
+    return EXIT_OK;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        return fail_usage("", "no command");
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0 || strcmp(name, "version") == 0) {
+        print_version();
+        return EXIT_OK;
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        return help(argc - 1, argv + 1);
+    }
+    if (name[0] == '-') {
+        return fail_usage("", "'%s' is not a command: one comes first, as in 'lfm2 run %s ...'",
+                          name, name);
+    }
+    const command *found = find_command(name);
+    if (found == NULL) {
+        return unknown_command(name);
+    }
+    return found->run(found, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    /* A closed pipe is an error of the write, and a file over its size limit too. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    int code = dispatch(argc, argv);
+    options_free();
+    return out_finish(code);
+}

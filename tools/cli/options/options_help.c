@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands and their options: the help text, made from the same table as the parser. */
+#include "cli/options/options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HELP_INDENT = 28, HELP_WIDTH = 88 };
+
+size_t text_add(char *out, size_t size, size_t used, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(out + used, size - used, format, args);
+    va_end(args);
+    if (n < 0) {
+        return used;
+    }
+    return (size_t)n < size - used ? used + (size_t)n : size - 1;
+}
+
+bool option_takes_value(const opt_spec *spec)
+{
+    if (spec->kind == OPT_IGNORED || spec->kind == OPT_REFUSED) {
+        return spec->arg != NULL;
+    }
+    return spec->kind != OPT_FLAG;
+}
+
+bool option_is_shown(const opt_group *group, const opt_spec *spec)
+{
+    return group->title != NULL && spec->kind != OPT_IGNORED && spec->kind != OPT_REFUSED;
+}
+
+static size_t add_choices(const opt_spec *spec, char *out, size_t size, size_t used)
+{
+    const char *before = ": ";
+    for (const opt_choice *choice = spec->choices; choice->name != NULL; choice++) {
+        used = text_add(out, size, used, "%s%s", before, choice->name);
+        before = ", ";
+    }
+    return used;
+}
+
+size_t option_add_specials(const opt_spec *spec, const char *before, char *out, size_t size,
+                           size_t used)
+{
+    const opt_special *s = spec->specials;
+    while (s != NULL && s->meaning != NULL) {
+        used = text_add(out, size, used, "%s%lld", before, (long long)s->number);
+        while (s[1].meaning != NULL && s[1].value == s->value) {
+            s++;
+            used = text_add(out, size, used, " or %lld", (long long)s->number);
+        }
+        used = text_add(out, size, used, " = %s", s->meaning);
+        before = ", ";
+        s++;
+    }
+    return used;
+}
+
+void option_describe(const opt_spec *spec, char *out, size_t size)
+{
+    size_t used = text_add(out, size, 0, "%s", spec->help);
+    if (spec->choices != NULL) {
+        used = add_choices(spec, out, size, used);
+    }
+    used = option_add_specials(spec, "; ", out, size, used);
+    const char *before = " (";
+    if (spec->default_text != NULL) {
+        used = text_add(out, size, used, "%sdefault: %s", before, spec->default_text);
+        before = "; ";
+    }
+    const char *alias = spec->aliases;
+    for (const char *also = "also "; alias != NULL && *alias != 0; also = "") {
+        size_t len = strcspn(alias, " ");
+        used = text_add(out, size, used, "%s%s%.*s", before, also, (int)len, alias);
+        before = ", ";
+        alias += len + strspn(alias + len, " ");
+    }
+    if (before[0] != ' ') {
+        text_add(out, size, used, ")");
+    }
+}
+
+/* Words of `text` from column `column` on, continued under HELP_INDENT. */
+static void print_wrapped(const char *text, int column)
+{
+    bool first = true;
+    while (*text != 0) {
+        int len = (int)strcspn(text, " ");
+        if (!first && column + 1 + len > HELP_WIDTH) {
+            out_printf("\n%*s", HELP_INDENT, "");
+            column = HELP_INDENT;
+        } else if (!first) {
+            out_write(" ", 1);
+            column++;
+        }
+        out_write(text, (size_t)len);
+        column += len;
+        text += len;
+        text += strspn(text, " ");
+        first = false;
+    }
+    out_write("\n", 1);
+}
+
+static void print_option(const opt_spec *spec)
+{
+    char left[80];
+    char letter[8] = "    ";
+    char text[1024];
+    bool value = option_takes_value(spec);
+    if (spec->letter != 0) {
+        snprintf(letter, sizeof letter, "-%c, ", spec->letter);
+    }
+    int len = snprintf(left, sizeof left, "  %s--%s%s%s", letter, spec->name, value ? " " : "",
+                       value ? spec->arg : "");
+    out_printf("%s", left);
+    if (len + 2 > HELP_INDENT) {
+        out_printf("\n%*s", HELP_INDENT, "");
+    } else {
+        out_printf("%*s", HELP_INDENT - len, "");
+    }
+    option_describe(spec, text, sizeof text);
+    print_wrapped(text, HELP_INDENT);
+}
+
+void options_help(const command *self)
+{
+    const char *title = NULL;
+    out_printf("Usage: lfm2 %s %s\n%s\n", self->name, self->synopsis, self->summary);
+    for (uint32_t g = 0; g < self->n_groups; g++) {
+        const opt_group *group = &self->groups[g];
+        if (group->title == NULL) {
+            continue;
+        }
+        if (title == NULL || strcmp(title, group->title) != 0) {
+            out_printf("\n%s:\n", group->title);
+            title = group->title;
+        }
+        for (uint32_t i = 0; i < group->n; i++) {
+            if (option_is_shown(group, &group->specs[i])) {
+                print_option(&group->specs[i]);
+            }
+        }
+    }
+    if (self->details != NULL) {
+        out_printf("\n%s\n", self->details);
+    }
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists of token ids. */
+#include "cli/support/tokens.h"
+
+#include "cli/support/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ids_free(id_list *ids)
+{
+    free(ids->data);
+    *ids = (id_list){0};
+}
+
+static int reserve(id_list *ids, size_t more)
+{
+    if (more <= ids->capacity - ids->n) {
+        return EXIT_OK;
+    }
+    if (more > SIZE_MAX / 16 || ids->n > SIZE_MAX / 16) {
+        return fail("cli.memory", "out of memory");
+    }
+    size_t capacity = (ids->n + more) * 2;
+    int32_t *data = realloc(ids->data, capacity * sizeof *data);
+    if (data == NULL) {
+        return fail("cli.memory", "out of memory for %zu token ids", capacity);
+    }
+    ids->data = data;
+    ids->capacity = capacity;
+    return EXIT_OK;
+}
+
+int ids_append(id_list *ids, const int32_t *more, size_t n)
+{
+    int code = reserve(ids, n);
+    if (code == EXIT_OK && n > 0) {
+        memcpy(ids->data + ids->n, more, n * sizeof *more);
+        ids->n += n;
+    }
+    return code;
+}
+
+int ids_parse(id_list *ids, const char *text, size_t len, const char *what)
+{
+    static const char separators[] = ", \t\r\n";
+    for (size_t i = 0; i < len;) {
+        if (text[i] != 0 && strchr(separators, text[i]) != NULL) {
+            i++;
+            continue;
+        }
+        size_t start = i;
+        while (i < len && (text[i] == 0 || strchr(separators, text[i]) == NULL)) {
+            i++;
+        }
+        char item[16];
+        size_t n = i - start;
+        snprintf(item, sizeof item, "%.*s", (int)(n < 15 ? n : 15), text + start);
+        uint64_t value = 0;
+        if (!parse_u64(item, &value) || value > INT32_MAX) {
+            return fail("cli.ids", "%s: offset %zu: '%s' is not a token id", what, start, item);
+        }
+        int32_t id = (int32_t)value;
+        int code = ids_append(ids, &id, 1);
+        if (code != EXIT_OK) {
+            return code;
+        }
+    }
+    return EXIT_OK;
+}
+
+int ids_input(const char *command, const char *text, const char *path, id_list *out)
+{
+    if (text != NULL && path != NULL) {
+        return fail_usage(command, "give --ids or --ids-file, not both");
+    }
+    if (text != NULL) {
+        return ids_parse(out, text, strlen(text), "--ids");
+    }
+    text_buffer input = {0};
+    int code = text_input(command, NULL, path, &input);
+    if (code == EXIT_OK) {
+        code = ids_parse(out, input.data, input.len, path != NULL ? path : "standard input");
+    }
+    text_free(&input);
+    return code;
+}
+
+/* Where ids come from: a text, or messages with the options of their chat. */
+typedef struct id_input {
+    const lfm2_model *model;
+    const char *text;
+    size_t len;
+    uint32_t flags;                /* of a text */
+    const lfm2_chat_options *chat; /* NULL: a text */
+} id_input;
+
+static int32_t tokenize(const id_input *in, int32_t *ids, size_t capacity, size_t *n)
+{
+    return in->chat != NULL
+               ? lfm2_chat_tokenize(in->model, in->text, in->len, in->chat, ids, capacity, n)
+               : lfm2_tokenize(in->model, in->text, in->len, in->flags, ids, capacity, n);
+}
+
+/* Appends the ids, of which `guess` are expected; more take a second pass. */
+static int append_ids(const id_input *in, size_t guess, id_list *ids)
+{
+    size_t n = 0;
+    for (;;) {
+        int code = reserve(ids, guess);
+        if (code != EXIT_OK) {
+            return code;
+        }
+        int32_t status = tokenize(in, ids->data + ids->n, guess, &n);
+        if (status == LFM2_OK) {
+            ids->n += n;
+            return EXIT_OK;
+        }
+        if (status != LFM2_E_BUFFER || n <= guess) {
+            return fail_library();
+        }
+        guess = n;
+    }
+}
+
+int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags, id_list *ids)
+{
+    id_input in = {.model = model, .text = text, .len = len, .flags = flags};
+    /* A token stands for at least one byte, except the BOS; long texts take two passes. */
+    return append_ids(&in, (len < 4096 ? len : len / 3) + 8, ids);
+}
+
+/* The messages as the library takes them. */
+static int messages_json(const chat_message *messages, size_t n, text_buffer *json)
+{
+    int code = text_append(json, "[", 1);
+    for (size_t i = 0; i < n && code == EXIT_OK; i++) {
+        static const char role[] = "{\"role\":", content[] = ",\"content\":";
+        const chat_message *m = &messages[i];
+        code = i > 0 ? text_append(json, ",", 1) : EXIT_OK;
+        code = code == EXIT_OK ? text_append(json, role, sizeof role - 1) : code;
+        code = code == EXIT_OK ? json_append_string(json, m->role, strlen(m->role)) : code;
+        code = code == EXIT_OK ? text_append(json, content, sizeof content - 1) : code;
+        code = code == EXIT_OK ? json_append_string(json, m->content, m->len) : code;
+        code = code == EXIT_OK ? text_append(json, "}", 1) : code;
+    }
+    return code == EXIT_OK ? text_append(json, "]", 1) : code;
+}
+
+int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
+                const text_buffer *tools, uint32_t flags, id_list *ids)
+{
+    lfm2_chat_options options;
+    lfm2_chat_options_init(&options, sizeof options);
+    options.flags = flags;
+    if (tools != NULL && tools->len > 0) {
+        options.tools = tools->data;
+        options.tools_len = tools->len;
+    }
+    text_buffer json = {0};
+    int code = messages_json(messages, n, &json);
+    if (code == EXIT_OK) {
+        id_input in = {.model = model, .text = json.data, .len = json.len, .chat = &options};
+        code = append_ids(&in, 1024, ids);
+    }
+    text_free(&json);
+    return code;
+}
+
+int32_t id_of_control(const lfm2_model *model, const char *name)
+{
+    int32_t ids[4];
+    size_t n = 0;
+    int32_t kind = 0;
+    if (lfm2_tokenize(model, name, strlen(name), LFM2_TOKENIZE_SPECIAL, ids, COUNT(ids), &n) !=
+            LFM2_OK ||
+        n != 1 || lfm2_token_get(model, ids[0], NULL, NULL, &kind) != LFM2_OK) {
+        return -1;
+    }
+    return kind == LFM2_TOKEN_CONTROL ? ids[0] : -1;
+}
+
+int text_of_ids(const lfm2_model *model, const int32_t *ids, size_t n, uint32_t flags,
+                text_buffer *out)
+{
+    size_t len = 0;
+    int32_t status = lfm2_detokenize(model, ids, n, flags, NULL, 0, &len);
+    if (status != LFM2_OK && status != LFM2_E_BUFFER) {
+        return fail_library();
+    }
+    char *text = malloc(len + 1);
+    if (text == NULL) {
+        return fail("cli.memory", "out of memory for %zu bytes", len);
+    }
+    int code = lfm2_detokenize(model, ids, n, flags, text, len, &len) == LFM2_OK
+                   ? text_append(out, text, len)
+                   : fail_library();
+    free(text);
+    return code;
+}
