@@ -2,8 +2,6 @@
 /* Owns the border: argument checks, option structs of older callers, runtime life. */
 #include "api.h"
 
-#include "common/cpus.h"
-
 #include <string.h>
 
 /* ---- Status ---- */
@@ -156,28 +154,6 @@ static int32_t check_runtime(const lfm2_runtime_options *o)
     return LFM2_OK;
 }
 
-static uint32_t default_threads(const lf_log *log, const lf_cpu *cpu)
-{
-    lf_cpu_mask mask;
-    lf_cpus cpus;
-    lf_cpus_read("", lf_os_affinity(&mask) ? &mask : NULL, cpu->threads_per_core, &cpus);
-    uint32_t threads = lf_cpus_threads(&cpus);
-    threads = threads < LF_MAX_THREADS ? threads : LF_MAX_THREADS;
-    if (cpus.no_topology) {
-        lf_log_write(log, LFM2_LOG_WARN,
-                     "the system does not tell which processors share a core (/sys): of %u usable "
-                     "processors %u threads are used",
-                     cpus.allowed, threads);
-    }
-    if (cpus.no_groups) {
-        lf_log_write(log, LFM2_LOG_WARN,
-                     "the system does not tell this process's control group (/proc): a CPU quota "
-                     "may have been missed; %u threads are used",
-                     threads);
-    }
-    return threads;
-}
-
 int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out)
 {
     if (out == NULL) {
@@ -187,31 +163,7 @@ int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **
     LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_runtime_options, threadpool), &o,
                        sizeof o));
     LF_TRY(check_runtime(&o));
-    lf_alloc alloc = lf_alloc_default();
-    if (o.alloc != NULL) {
-        alloc = (lf_alloc){o.alloc, o.free, o.alloc_user};
-    }
-    void *p = NULL;
-    LF_TRY(lf_new_zero(&alloc, 1, sizeof(lfm2_runtime), "runtime", &p));
-    lfm2_runtime *runtime = p;
-    atomic_init(&runtime->refs, 1);
-    runtime->alloc = alloc;
-    runtime->log = (lf_log){o.log, o.log_user, o.log_level};
-    const lf_cpu cpu = lf_cpu_detect();
-    uint32_t threads = (uint32_t)o.n_threads;
-    if (threads == 0 && o.threadpool == NULL) {
-        threads = default_threads(&runtime->log, &cpu);
-    }
-    int32_t status = lf_sched_init(&runtime->sched, &runtime->alloc, threads, o.threadpool);
-    if (status != LFM2_OK) {
-        lf_free(&alloc, runtime, 1, sizeof *runtime);
-        return status;
-    }
-    lf_kernels_init(&runtime->kernels, lf_cpu_without(cpu.features, o.cpu_disable),
-                    (lf_pick)o.kernels);
-    runtime->kernels.fetch = cpu.fetch;
-    *out = runtime;
-    return LFM2_OK;
+    return lf_runtime_create(&o, out);
 }
 
 void lfm2_runtime_free(lfm2_runtime *runtime)

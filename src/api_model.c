@@ -96,10 +96,7 @@ int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path)
 
 lfm2_model *lfm2_model_retain(lfm2_model *model)
 {
-    if (model != NULL) {
-        atomic_fetch_add(&model->refs, 1);
-    }
-    return model;
+    return model == NULL ? NULL : lf_model_retain(model);
 }
 
 void lfm2_model_free(lfm2_model *model)
@@ -108,40 +105,6 @@ void lfm2_model_free(lfm2_model *model)
 }
 
 /* ---- Information ---- */
-
-static uint64_t values_of(const lf_tensor *t)
-{
-    return t->ne[0] * t->ne[1] * t->ne[2] * t->ne[3];
-}
-
-static void count_params(const lfm2_model *model, lfm2_model_info *info)
-{
-    const lf_hparams *h = &model->source->hparams;
-    for (uint32_t i = 0; i < model->source->n_tensors; i++) {
-        const lf_tensor *t = &model->source->tensors[i];
-        uint64_t n = values_of(t);
-        info->n_params += n;
-        info->weight_bytes += t->bytes;
-        bool experts = t->n_dims == 3 && h->n_expert > 0 && t->ne[2] == h->n_expert;
-        info->n_params_active += experts ? n / h->n_expert * h->n_expert_used : n;
-    }
-}
-
-static void count_token(const lfm2_model *model, lfm2_model_info *info)
-{
-    const lf_hparams *h = &model->source->hparams;
-    for (size_t i = 0; i < model->n_matrices; i++) {
-        const lf_packed *p = model->matrices[i];
-        uint64_t slabs = p->n_slabs > 1 ? h->n_expert_used : 1;
-        uint64_t macs = (uint64_t)p->n * p->k * (p->pair ? 2 : 1);
-        info->token_bytes += slabs * p->slab_bytes;
-        info->token_macs += slabs * macs;
-        if (p == &model->head) {
-            info->head_bytes = p->slab_bytes;
-            info->head_macs = macs;
-        }
-    }
-}
 
 int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
 {
@@ -174,17 +137,7 @@ int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
                          .n_tensors = s->n_tensors,
                          .n_meta = s->n_meta,
                          .from_cache = model->cache != NULL};
-    for (uint32_t l = 0; l < h->n_layer; l++) {
-        if (h->n_head_kv[l] != 0) {
-            i.n_layer_attn++;
-            i.n_head_kv = h->n_head_kv[l];
-        }
-    }
-    for (uint32_t f = 0; f < s->n_files; f++) {
-        i.file_bytes += s->files[f].size;
-    }
-    count_params(model, &i);
-    count_token(model, &i);
+    lf_model_count(model, &i);
     return lf_api_write(&i, sizeof i, info, "info");
 }
 
@@ -234,15 +187,8 @@ int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options
     }
     lfm2_session_options o;
     LF_TRY(lf_api_session_options(options, &o));
-    lf_state state;
-    LF_TRY(lf_state_measure(model, &o, &state));
-    uint64_t owned = lf_model_embed_owned(model);
-    lfm2_memory m = {.weights = model->packed_bytes + owned,
-                     .mapped = model->weights.embed->bytes - owned,
-                     .kv = state.kv_bytes,
-                     .conv = state.conv_bytes,
-                     .scratch = state.scratch_bytes};
-    m.total = m.weights + m.mapped + m.kv + m.conv + m.scratch;
+    lfm2_memory m = {0};
+    LF_TRY(lf_state_memory(model, &o, &m));
     return lf_api_write(&m, sizeof m, memory, "memory");
 }
 

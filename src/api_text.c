@@ -2,6 +2,7 @@
 /* Owns the border of text: tokenizer, decoder, chat. */
 #include "api.h"
 
+#include "run/decoder.h"
 #include "text/chat.h"
 
 #include <string.h>
@@ -86,14 +87,6 @@ int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_id
 
 /* ---- Streaming decoder ---- */
 
-struct lfm2_decoder {
-    lfm2_model *model;
-    uint32_t flags;
-    lf_utf8_stream stream;
-    char *text;
-    size_t size;
-};
-
 int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **out)
 {
     LF_TRY(text_model(model));
@@ -101,32 +94,12 @@ int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **ou
         return lf_api_null("out");
     }
     LF_TRY(lf_api_flags(flags, LFM2_DETOKENIZE_SPECIAL, "flags"));
-    const lf_alloc *alloc = &model->runtime->alloc;
-    void *p = NULL;
-    LF_TRY(lf_new_zero(alloc, 1, sizeof(lfm2_decoder), "decoder", &p));
-    lfm2_decoder *decoder = p;
-    decoder->size = 64;
-    int32_t status = lf_new(alloc, decoder->size, 1, "decoder", &p);
-    if (status != LFM2_OK) {
-        lf_free(alloc, decoder, 1, sizeof *decoder);
-        return status;
-    }
-    decoder->text = p;
-    decoder->flags = flags;
-    decoder->model = lfm2_model_retain(model);
-    *out = decoder;
-    return LFM2_OK;
+    return lf_decoder_create(model, (flags & LFM2_DETOKENIZE_SPECIAL) != 0, out);
 }
 
 void lfm2_decoder_free(lfm2_decoder *decoder)
 {
-    if (decoder == NULL) {
-        return;
-    }
-    lfm2_model *model = decoder->model;
-    lf_free(&model->runtime->alloc, decoder->text, decoder->size, 1);
-    lf_free(&model->runtime->alloc, decoder, 1, sizeof *decoder);
-    lfm2_model_free(model);
+    lf_decoder_free(decoder);
 }
 
 int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text, size_t *len)
@@ -134,27 +107,7 @@ int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text, 
     if (decoder == NULL || text == NULL || len == NULL) {
         return lf_api_null(decoder == NULL ? "decoder" : text == NULL ? "text" : "len");
     }
-    const char *bytes = NULL;
-    size_t n = 0;
-    int32_t kind = 0;
-    LF_TRY(lf_tokenizer_token(decoder->model->tokenizer, id, &bytes, &n, &kind));
-    if (kind == LFM2_TOKEN_CONTROL && (decoder->flags & LFM2_DETOKENIZE_SPECIAL) == 0) {
-        n = 0;
-    }
-    size_t need = lf_utf8_push_bound(n) + 1;
-    if (need > decoder->size) {
-        const lf_alloc *alloc = &decoder->model->runtime->alloc;
-        void *p = NULL;
-        LF_TRY(lf_new(alloc, need, 1, "decoder", &p));
-        lf_free(alloc, decoder->text, decoder->size, 1);
-        decoder->text = p;
-        decoder->size = need;
-    }
-    size_t used = n > 0 ? lf_utf8_push(&decoder->stream, bytes, n, decoder->text) : 0;
-    decoder->text[used] = '\0';
-    *text = decoder->text;
-    *len = used;
-    return LFM2_OK;
+    return lf_decoder_push(decoder, id, text, len);
 }
 
 int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len)
@@ -162,9 +115,7 @@ int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len
     if (decoder == NULL || text == NULL || len == NULL) {
         return lf_api_null(decoder == NULL ? "decoder" : text == NULL ? "text" : "len");
     }
-    *len = lf_utf8_flush(&decoder->stream, decoder->text);
-    decoder->text[*len] = '\0';
-    *text = decoder->text;
+    lf_decoder_flush(decoder, text, len);
     return LFM2_OK;
 }
 

@@ -24,14 +24,17 @@ allowed_quotes() {
     include/lfm2_tools.h) REPLY='lfm2.h' ;;
     src/api*) REPLY='lfm2.h lfm2_tools.h */* api*.h' ;;
     src/common/*) REPLY='common/* lfm2.h' ;;
+    src/runtime/*) REPLY='runtime/* common/* kernels/kernels.h lfm2.h' ;;
     src/quant/*) REPLY='quant/* common/* lfm2.h' ;;
-    src/load/*) REPLY='load/* quant/* common/* kernels/kernels.h lfm2.h' ;;
+    src/load/*) REPLY='load/* quant/* runtime/* common/* kernels/kernels.h lfm2.h' ;;
     # The tokenizer is built from the loader's neutral description of a vocabulary.
     src/text/*) REPLY='text/* common/* load/source.h lfm2.h' ;;
     # A model is weights and tokenizer.
-    src/model/*) REPLY='model/* load/* quant/* common/* text/tokenizer.h kernels/kernels.h lfm2.h' ;;
-    src/run/*) REPLY='run/* model/* text/* common/* lfm2.h' ;;
-    src/convert/*) REPLY='convert/* load/* quant/* common/* lfm2.h lfm2_tools.h' ;;
+    src/model/*)
+        REPLY='model/* load/* quant/* runtime/* common/* text/tokenizer.h kernels/kernels.h lfm2.h' ;;
+    src/run/*) REPLY='run/* model/* text/* runtime/* common/* lfm2.h' ;;
+    src/convert/*) REPLY='convert/* load/* quant/* runtime/* common/* lfm2.h lfm2_tools.h' ;;
+    src/bench/*) REPLY='bench/* model/* runtime/* common/* kernels/kernels.h lfm2.h lfm2_tools.h' ;;
     kernels/*) REPLY='kernels/*' ;;
     tools/*) REPLY='lfm2.h lfm2_tools.h cli/*' ;;
     *) REPLY='*' ;;
@@ -52,7 +55,7 @@ allowed_angles() {
 # Libraries known in one place only.
 library_home() {
     case $1 in
-    pthreadpool.h) REPLY='src/common/sched.c tests/*' ;;
+    pthreadpool.h) REPLY='src/runtime/sched.c tests/*' ;;
     utf8proc.h) REPLY='src/text/* tests/*' ;;
     xxhash.h) REPLY='src/load/* src/common/* src/model/* tests/*' ;;
     histedit.h) REPLY='tools/cli/support/terminal.c' ;;

@@ -15,7 +15,7 @@ typedef struct lf_origin {
     const char *path; /* PATH */
     int fd;           /* FD: `bytes` bytes from `offset` on, 0: to the end */
     uint64_t offset, bytes;
-    const void *memory;        /* MEMORY: `bytes` bytes */
+    const void *memory;              /* MEMORY: `bytes` bytes */
     const lfm2_model_reader *reader; /* READER */
 } lf_origin;
 

@@ -29,10 +29,10 @@ enum {
  * \u0000) and 0-terminated besides; numbers keep their source text. */
 typedef struct lf_json {
     lf_json_kind kind;
-    uint32_t count;              /* children of an array or object */
-    const char *key;             /* of an object member */
+    uint32_t count;  /* children of an array or object */
+    const char *key; /* of an object member */
     size_t key_len;
-    const char *text;            /* STRING: its bytes; NUMBER: source text */
+    const char *text; /* STRING: its bytes; NUMBER: source text */
     size_t len;
     uint64_t offset;             /* of the value in the source */
     const struct lf_json *child; /* first */

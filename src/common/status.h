@@ -8,7 +8,7 @@
 
 #if defined(__GNUC__)
 #define LF_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#define LF_UNUSED __attribute__((unused))
+#define LF_UNUSED            __attribute__((unused))
 #else
 #define LF_PRINTF(fmt, args)
 #define LF_UNUSED

@@ -3,16 +3,15 @@
 #ifndef LF_CONVERT_CONVERT_H
 #define LF_CONVERT_CONVERT_H
 
-#include "common/sched.h"
+#include "runtime/sched.h"
 #include "load/bind.h"
 
 #include "lfm2_tools.h"
 
 /* Contracts: lfm2_tools.h. The number of threads does not change a byte. */
-int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
-                    const char *in_path, const char *out_path, const lfm2_convert_options *options);
-int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
-                      const char *shape, uint64_t seed, const char *out_path,
-                      const lfm2_convert_options *options);
+int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *in_path,
+                    const char *out_path, const lfm2_convert_options *options);
+int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *shape,
+                      uint64_t seed, const char *out_path, const lfm2_convert_options *options);
 
 #endif /* LF_CONVERT_CONVERT_H */

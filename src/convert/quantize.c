@@ -228,8 +228,8 @@ static int32_t run(job *j, const char *out_path, const lf_file_kind *kind)
     return write_file(j, out_path, kind);
 }
 
-int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
-                    const char *in_path, const char *out_path, const lfm2_convert_options *options)
+int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *in_path,
+                    const char *out_path, const lfm2_convert_options *options)
 {
     const lf_file_kind *kind = NULL;
     LF_TRY(lf_rule_parse(options, &kind));

@@ -159,9 +159,8 @@ static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_pa
     return write_file(j, arena, out_path, kind);
 }
 
-int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
-                      const char *shape, uint64_t seed, const char *out_path,
-                      const lfm2_convert_options *options)
+int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *shape,
+                      uint64_t seed, const char *out_path, const lfm2_convert_options *options)
 {
     const lf_file_kind *kind = NULL;
     LF_TRY(lf_rule_parse(options, &kind));

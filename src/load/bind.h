@@ -10,13 +10,13 @@ typedef struct lf_layer_weights {
     const lf_tensor *mixer_norm; /* [H] F32 (attn_norm) */
     const lf_tensor *ffn_norm;   /* [H] F32 */
     /* convolution layers */
-    const lf_tensor *conv_in;    /* [3H, H] */
-    const lf_tensor *conv_kernel;/* [H, taps] F32 or F16 or BF16 */
-    const lf_tensor *conv_out;   /* [H, H] */
+    const lf_tensor *conv_in;     /* [3H, H] */
+    const lf_tensor *conv_kernel; /* [H, taps] F32 or F16 or BF16 */
+    const lf_tensor *conv_out;    /* [H, H] */
     /* attention layers */
-    const lf_tensor *q, *k, *v;  /* [heads * head_dim, H], [kv heads * head_dim, H] x 2 */
+    const lf_tensor *q, *k, *v;       /* [heads * head_dim, H], [kv heads * head_dim, H] x 2 */
     const lf_tensor *q_norm, *k_norm; /* [head_dim] */
-    const lf_tensor *o;          /* [H, heads * head_dim] */
+    const lf_tensor *o;               /* [H, heads * head_dim] */
     /* dense feed-forward: gate, up [F, H], down [H, F]; experts: a third dimension n_expert */
     const lf_tensor *gate, *up, *down;
     const lf_tensor *router;      /* [n_expert, H]; NULL in dense layers */

@@ -28,9 +28,9 @@ enum {
     LF_GGUF_MAX_KEYS = 65536,
     LF_GGUF_MAX_TENSORS = 65536,
     LF_GGUF_MAX_KEY_BYTES = 65535,
-    LF_GGUF_MAX_STRINGS = 1 << 23, /* of one array */
+    LF_GGUF_MAX_STRINGS = 1 << 23,  /* of one array */
     LF_GGUF_MAX_HEADER = 128 << 20, /* bytes before the data section: real files have some MB */
-    LF_GGUF_MAX_NAME = 63,         /* bytes of a tensor name */
+    LF_GGUF_MAX_NAME = 63,          /* bytes of a tensor name */
     LF_GGUF_MAX_ALIGNMENT = 1 << 20,
     LF_GGUF_MIN_ALIGNMENT = 8
 };

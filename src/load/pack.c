@@ -218,8 +218,8 @@ static int32_t fill_all(lf_sched *sched, fill *f)
         if (f->rows != NULL) {
             LF_TRY(read_rows(f));
         }
-        LF_TRY(lf_parallel_turn(sched, (size_t)f->now.n_slabs * f->now.n_panels, 8, fill_panels,
-                                f));
+        LF_TRY(
+            lf_parallel_turn(sched, (size_t)f->now.n_slabs * f->now.n_panels, 8, fill_panels, f));
         drop_rows(f);
     } while (next_step(f->packed, &largest, &f->now));
     return LFM2_OK;

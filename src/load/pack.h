@@ -3,20 +3,20 @@
 #ifndef LF_LOAD_PACK_H
 #define LF_LOAD_PACK_H
 
-#include "common/sched.h"
+#include "runtime/sched.h"
 #include "kernels/kernels.h"
 #include "load/source.h"
 
 /* A packed matrix, or a stack of n_slabs of them (experts). Immutable once made. */
 typedef struct lf_packed {
     const lf_gemm *gemm;
-    uint32_t n, k;        /* outputs, inputs; a pair holds n columns of each of its two matrices */
+    uint32_t n, k; /* outputs, inputs; a pair holds n columns of each of its two matrices */
     uint32_t n_slabs;
-    bool pair;            /* panels alternate: first matrix, second matrix */
-    uint32_t n_panels;    /* of a slab */
+    bool pair;         /* panels alternate: first matrix, second matrix */
+    uint32_t n_panels; /* of a slab */
     size_t panel_bytes, slab_bytes, bytes;
     const uint8_t *panels;
-    uint8_t *owned;       /* panels in memory of our own; NULL when they are in a mapped cache */
+    uint8_t *owned; /* panels in memory of our own; NULL when they are in a mapped cache */
 } lf_packed;
 
 /* Chooses the kernel and computes sizes for `first` (and `second`, packed in alternation with it;

@@ -4,7 +4,7 @@
 #ifndef LF_MODEL_LINEAR_H
 #define LF_MODEL_LINEAR_H
 
-#include "common/team.h"
+#include "runtime/team.h"
 #include "model/state.h"
 
 /* Everything a pass of the model needs. Its rows are the tokens of all runs, run after run. */

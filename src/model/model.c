@@ -8,14 +8,10 @@
 
 /* ---- Life ---- */
 
-void lf_runtime_release(lfm2_runtime *runtime)
+lfm2_model *lf_model_retain(lfm2_model *model)
 {
-    if (runtime == NULL || atomic_fetch_sub(&runtime->refs, 1) != 1) {
-        return;
-    }
-    lf_sched_free(&runtime->sched);
-    lf_alloc alloc = runtime->alloc;
-    lf_free(&alloc, runtime, 1, sizeof *runtime);
+    atomic_fetch_add(&model->refs, 1);
+    return model;
 }
 
 void lf_model_free(lfm2_model *model)
@@ -385,8 +381,7 @@ int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
     LF_TRY(lf_new_zero(&runtime->alloc, 1, sizeof(lfm2_model), "model", &p));
     lfm2_model *model = p;
     atomic_init(&model->refs, 1);
-    atomic_fetch_add(&runtime->refs, 1);
-    model->runtime = runtime;
+    model->runtime = lf_runtime_retain(runtime);
     model->mode = options->mode;
     lf_arena_init(&model->arena, &runtime->alloc);
     int32_t status = fill_model(model, origin, options);

@@ -218,6 +218,21 @@ int32_t lf_state_measure(const lfm2_model *model, const lfm2_session_options *op
     return LFM2_OK;
 }
 
+int32_t lf_state_memory(const lfm2_model *model, const lfm2_session_options *options,
+                        lfm2_memory *memory)
+{
+    lf_state state;
+    LF_TRY(lf_state_measure(model, options, &state));
+    uint64_t owned = lf_model_embed_owned(model);
+    *memory = (lfm2_memory){.weights = model->packed_bytes + owned,
+                            .mapped = model->weights.embed->bytes - owned,
+                            .kv = state.kv_bytes,
+                            .conv = state.conv_bytes,
+                            .scratch = state.scratch_bytes};
+    memory->total = memory->weights + memory->mapped + memory->kv + memory->conv + memory->scratch;
+    return LFM2_OK;
+}
+
 int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *options,
                         lf_state *state)
 {

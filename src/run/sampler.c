@@ -81,8 +81,7 @@ int32_t lf_sampler_create(lfm2_runtime *runtime, uint32_t n_vocab,
     void *p = NULL;
     LF_TRY(lf_new_zero(&runtime->alloc, 1, sizeof(lfm2_sampler), "sampler", &p));
     lfm2_sampler *s = p;
-    atomic_fetch_add(&runtime->refs, 1);
-    s->runtime = runtime;
+    s->runtime = lf_runtime_retain(runtime);
     s->options = *options;
     s->n_vocab = n_vocab;
     int32_t status = allocate(s);

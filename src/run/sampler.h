@@ -13,11 +13,11 @@ typedef struct lf_candidate {
 struct lfm2_sampler {
     lfm2_runtime *runtime;
     lfm2_sampler_options options; /* the bias arrays point at the copies below */
-    int32_t *bias_ids;        /* [n_bias] */
-    float *bias_values;       /* [n_bias] */
+    int32_t *bias_ids;            /* [n_bias] */
+    float *bias_values;           /* [n_bias] */
     uint32_t n_vocab;
-    uint32_t *counts;         /* [V] occurrences of a token in the penalty window */
-    int32_t *window;          /* ring of the last penalty_last_n tokens; NULL when unlimited */
+    uint32_t *counts; /* [V] occurrences of a token in the penalty window */
+    int32_t *window;  /* ring of the last penalty_last_n tokens; NULL when unlimited */
     size_t window_size, window_used, window_next;
     lf_candidate *candidates; /* [V] */
     float *logits;            /* [V] after bias and penalties */

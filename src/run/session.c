@@ -17,8 +17,7 @@ int32_t lf_session_create(lfm2_model *model, const lfm2_session_options *options
         return status;
     }
     atomic_init(&session->cancel, 0);
-    atomic_fetch_add(&model->refs, 1);
-    session->model = model;
+    session->model = lf_model_retain(model);
     session->later = -1;
     *out = session;
     return LFM2_OK;

@@ -146,7 +146,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
             return size + run;
         }
         return size;
-    default: /* copy a run elsewhere */
+    default:              /* copy a run elsewhere */
         if (size > run) { /* in this order: compilers choose that of arguments */
             size_t to = below(size - run);
             size_t from = below(size - run);

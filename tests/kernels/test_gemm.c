@@ -437,8 +437,8 @@ static void masks_close_under_need(void **state)
     assert_int_equal(lf_cpu_without(all, LF_CPU_SSE41), 0);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX), LF_CPU_SSE41 | LF_CPU_GFNI);
     assert_int_equal(lf_cpu_without(all, LF_CPU_AVX2), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX);
-    assert_int_equal(lf_cpu_without(all, LF_CPU_AVX512), LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX |
-                                                             LF_CPU_AVX2 | LF_CPU_AVXVNNI);
+    assert_int_equal(lf_cpu_without(all, LF_CPU_AVX512),
+                     LF_CPU_SSE41 | LF_CPU_GFNI | LF_CPU_AVX | LF_CPU_AVX2 | LF_CPU_AVXVNNI);
     assert_int_equal(lf_cpu_without(all, 0x7fffffff), 0);
     const uint32_t arm = LF_CPU_NEON | LF_CPU_DOTPROD | LF_CPU_I8MM;
     assert_int_equal(lf_cpu_without(arm, 0), arm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stand-in for the packaged pthreadpool in builds with a sanitizer: its locks are visible to the
- * thread sanitizer, and its threads sleep while they wait. Only the calls that src/common/sched.c
+ * thread sanitizer, and its threads sleep while they wait. Only the calls that src/runtime/sched.c
  * makes. */
 #include <pthread.h>
 #include <pthreadpool.h>

@@ -333,10 +333,8 @@ static void test_new_runtime(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_lent_pool),
-        cmocka_unit_test(test_one_thread),
+        cmocka_unit_test(test_threads),     cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_lent_pool),   cmocka_unit_test(test_one_thread),
         cmocka_unit_test(test_new_runtime),
     };
     return cmocka_run_group_tests(tests, setup, end);

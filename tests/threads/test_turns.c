@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Turns: in the order in which they were asked for, one at a time, and none for who gave up. */
-#include "common/turns.h"
+#include "runtime/turns.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

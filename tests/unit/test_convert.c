@@ -480,16 +480,11 @@ static int finish(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_row),
-        cmocka_unit_test(test_gguf),
-        cmocka_unit_test(test_hugging_face),
-        cmocka_unit_test(test_requantize),
-        cmocka_unit_test(test_metadata),
-        cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_same_file),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_progress),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_long_row),     cmocka_unit_test(test_gguf),
+        cmocka_unit_test(test_hugging_face), cmocka_unit_test(test_requantize),
+        cmocka_unit_test(test_metadata),     cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_same_file),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_progress),     cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_writer),
     };
     return cmocka_run_group_tests(tests, NULL, finish);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cores and quotas as /sys and /proc tell them, in folders that imitate systems; what CPUID says
  * and what of it may be used. */
-#include "common/cpus.h"
+#include "runtime/cpus.h"
 #include "kernels/internal.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How many threads work while other programs do: simulated machines, and the meter on this one. */
-#include "common/crowding.h"
-#include "common/meter.h"
+#include "runtime/crowding.h"
+#include "runtime/meter.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 /* Dividing work: every unit once, in whole pieces, and no two calls of one part at a time; with and
  * without threads that stand by. */
 #include "common/os.h"
-#include "common/region.h"
-#include "common/team.h"
+#include "runtime/region.h"
+#include "runtime/team.h"
 
 #include <pthread.h>
 #include <pthreadpool.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the measurement of the machine's limits: reading memory, int8 products. */
-#include "api.h"
+#include "bench/bench.h"
 
 #include "common/os.h"
-#include "lfm2_tools.h"
 
 #include <string.h>
 
@@ -168,29 +167,14 @@ static double dot_rate(const lf_sched *sched, piece *p, double seconds)
     return best;
 }
 
-static int32_t check_seconds(double seconds)
+int32_t lf_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out)
 {
-    if (!(seconds >= 0 && seconds <= 60)) {
-        return lf_fail(LFM2_E_ARGUMENT, "machine.seconds", "seconds is %g; allowed: 0 to 60",
-                       seconds);
-    }
-    return LFM2_OK;
-}
-
-int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out)
-{
-    if (runtime == NULL || out == NULL) {
-        return lf_api_null(runtime == NULL ? "runtime" : "out");
-    }
-    LF_TRY(check_seconds(seconds));
     const lf_alloc *alloc = &runtime->alloc;
     const lf_sched *sched = &runtime->sched;
     const lf_peak *peak = &runtime->kernels.peak;
-    lfm2_machine machine = {.read_isa = peak->read_isa,
-                            .int8_isa = peak->dot_isa,
-                            .n_threads = (int32_t)sched->n_threads};
-    /* Before memory is asked for: a struct without size fails at once. */
-    LF_TRY(lf_api_check_result(out, "out"));
+    *out = (lfm2_machine){.read_isa = peak->read_isa,
+                          .int8_isa = peak->dot_isa,
+                          .n_threads = (int32_t)sched->n_threads};
     void *pool = NULL;
     void *tallies = NULL;
     int32_t status = LFM2_OK;
@@ -199,25 +183,17 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *
     piece p = {.peak = peak, .pool = pool, .parts = sched->n_threads, .tallies = tallies};
     LF_TRY_DONE(lf_sched_begin(&runtime->sched, NULL, NULL));
     lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
-    machine.read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
-    machine.int8_ops = dot_rate(sched, &p, seconds / 2);
+    out->read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
+    out->int8_ops = dot_rate(sched, &p, seconds / 2);
     lf_sched_end(&runtime->sched);
-    status = lf_api_write(&machine, sizeof machine, out, "out");
 done:
     lf_free(alloc, tallies, sched->n_threads, sizeof(tally));
     lf_free(alloc, pool, POOL_BYTES, 1);
     return status;
 }
 
-int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *bytes_per_second)
+int32_t lf_read_bench(const lfm2_model *model, double seconds, double *bytes_per_second)
 {
-    if (model == NULL || bytes_per_second == NULL) {
-        return lf_api_null(model == NULL ? "model" : "bytes_per_second");
-    }
-    LF_TRY(check_seconds(seconds));
-    if (model->mode != LFM2_LOAD_FULL) {
-        return lf_fail(LFM2_E_STATE, "model.mode", "the model was not loaded in full");
-    }
     lfm2_runtime *runtime = model->runtime;
     lf_sched *sched = &runtime->sched;
     void *tallies = NULL;

@@ -2,7 +2,7 @@
 /* Owns the decision: fewer threads when processors are lost, one more after a while. A thread that
  * shares its processor makes all others wait at the end of every region: without it they are
  * faster. */
-#include "common/crowding.h"
+#include "runtime/crowding.h"
 
 /* A thread that shares a processor with a busy program loses a third of its time or more; some
  * percent are taken from any thread now and then. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns measuring what other programs take: wall-clock time minus processor time, over windows in
  * which a thread did not give up its processor by itself. */
-#include "common/meter.h"
+#include "runtime/meter.h"
 
 static const uint64_t WINDOW_NS = 10000000;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the taking of pieces. */
-#include "common/region.h"
+#include "runtime/region.h"
 
 /* A share's word: first piece, end, and whether pieces are taken in runs. Whoever takes some knows
  * nothing else of the region before. */

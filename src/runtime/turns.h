@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Callers of one thing that take turns, in the order in which they came. */
-#ifndef LF_COMMON_TURNS_H
-#define LF_COMMON_TURNS_H
+#ifndef LF_RUNTIME_TURNS_H
+#define LF_RUNTIME_TURNS_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -26,4 +26,4 @@ bool lf_turns_take(lf_turns *turns, lf_turns_gave_up gave_up, const void *ctx);
 /* Ends the caller's turn. */
 void lf_turns_give(lf_turns *turns);
 
-#endif /* LF_COMMON_TURNS_H */
+#endif /* LF_RUNTIME_TURNS_H */

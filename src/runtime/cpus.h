@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How many processors this process may use, and for how much of the time. */
-#ifndef LF_COMMON_CPUS_H
-#define LF_COMMON_CPUS_H
+#ifndef LF_RUNTIME_CPUS_H
+#define LF_RUNTIME_CPUS_H
 
 #include "common/os.h"
 
@@ -21,4 +21,4 @@ void lf_cpus_read(const char *root, const lf_cpu_mask *mask, uint32_t threads_pe
 /* Threads worth starting: one for each core, as far as the quota goes. */
 uint32_t lf_cpus_threads(const lf_cpus *cpus);
 
-#endif /* LF_COMMON_CPUS_H */
+#endif /* LF_RUNTIME_CPUS_H */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Work cut into pieces that threads take. */
-#ifndef LF_COMMON_REGION_H
-#define LF_COMMON_REGION_H
+#ifndef LF_RUNTIME_REGION_H
+#define LF_RUNTIME_REGION_H
 
-#include "common/sched.h"
+#include "runtime/sched.h"
 
 #include <stdatomic.h>
 
@@ -37,4 +37,4 @@ void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, voi
  * earlier region of the same memory take part like any other. */
 size_t lf_region_run(lf_region *region, uint32_t part);
 
-#endif /* LF_COMMON_REGION_H */
+#endif /* LF_RUNTIME_REGION_H */

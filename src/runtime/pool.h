@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The threads of a runtime. */
-#ifndef LF_COMMON_POOL_H
-#define LF_COMMON_POOL_H
+#ifndef LF_RUNTIME_POOL_H
+#define LF_RUNTIME_POOL_H
 
 #include "common/alloc.h"
 
@@ -28,4 +28,4 @@ uint32_t lf_pool_parts(lf_pool *pool);
  * a thread of its own. 1 <= parts <= n_threads. One caller at a time. */
 void lf_pool_run(lf_pool *pool, uint32_t parts, lf_pool_task task, void *ctx);
 
-#endif /* LF_COMMON_POOL_H */
+#endif /* LF_RUNTIME_POOL_H */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the threads: starting and ending them, handing them work, and how many of them work while
  * other programs use the processors. */
-#include "common/pool.h"
+#include "runtime/pool.h"
 
-#include "common/crowding.h"
-#include "common/meter.h"
+#include "runtime/crowding.h"
+#include "runtime/meter.h"
 
 #include <pthread.h>
 #include <signal.h>

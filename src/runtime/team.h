@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Many short regions in a row: threads that stand by between them, and fetch what comes next. */
-#ifndef LF_COMMON_TEAM_H
-#define LF_COMMON_TEAM_H
+#ifndef LF_RUNTIME_TEAM_H
+#define LF_RUNTIME_TEAM_H
 
-#include "common/sched.h"
+#include "runtime/sched.h"
 
 typedef struct lf_team lf_team;
 
@@ -37,4 +37,4 @@ void lf_team_fetch(lf_team *team, uint32_t part, const void *from, size_t bytes)
 int32_t lf_crew_create(const lf_alloc *alloc, struct lf_region *region, struct lf_crew **out);
 void lf_crew_free(const lf_alloc *alloc, struct lf_crew *crew);
 
-#endif /* LF_COMMON_TEAM_H */
+#endif /* LF_RUNTIME_TEAM_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns reading the processors' topology from /sys and the CPU quota of the control groups. */
-#include "common/cpus.h"
+#include "runtime/cpus.h"
 
 #include <errno.h>
 #include <fcntl.h>

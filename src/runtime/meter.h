@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much of the time that a thread wants to run it does run. */
-#ifndef LF_COMMON_METER_H
-#define LF_COMMON_METER_H
+#ifndef LF_RUNTIME_METER_H
+#define LF_RUNTIME_METER_H
 
 #include "common/os.h"
 
@@ -26,4 +26,4 @@ void lf_meter_reset(lf_meter *meter);
  * called by another thread than the one that is watched. */
 double lf_meter_take(lf_meter *meter);
 
-#endif /* LF_COMMON_METER_H */
+#endif /* LF_RUNTIME_METER_H */

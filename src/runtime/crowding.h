@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How many threads of a pool work while other programs use the processors. */
-#ifndef LF_COMMON_CROWDING_H
-#define LF_COMMON_CROWDING_H
+#ifndef LF_RUNTIME_CROWDING_H
+#define LF_RUNTIME_CROWDING_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,4 +26,4 @@ double lf_crowding_counts(double share);
 /* Decides. `lost`: how many processors others took from the threads since the last decision. */
 void lf_crowding_decide(lf_crowding *crowding, double lost, uint64_t now);
 
-#endif /* LF_COMMON_CROWDING_H */
+#endif /* LF_RUNTIME_CROWDING_H */

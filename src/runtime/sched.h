@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Work over threads: the one place that knows pthreadpool. */
-#ifndef LF_COMMON_SCHED_H
-#define LF_COMMON_SCHED_H
+#ifndef LF_RUNTIME_SCHED_H
+#define LF_RUNTIME_SCHED_H
 
-#include "common/pool.h"
-#include "common/turns.h"
+#include "runtime/pool.h"
+#include "runtime/turns.h"
 
 enum { LF_MAX_THREADS = 1024 };
 
@@ -54,4 +54,4 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
 /* The same as a turn of its own. Errors: STATE as lf_sched_begin. */
 int32_t lf_parallel_turn(lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);
 
-#endif /* LF_COMMON_SCHED_H */
+#endif /* LF_RUNTIME_SCHED_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the queue. Who ends a turn hands it to the first that waits, so that nobody who comes later
  * can take it. */
-#include "common/turns.h"
+#include "runtime/turns.h"
 
 #include <semaphore.h>
 #include <stddef.h>

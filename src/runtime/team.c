@@ -4,10 +4,10 @@
  * over when all its pieces are done. A thread that comes late to a region does not hold it up:
  * others take its pieces, and it finds the shares empty or takes part in a later one.
  */
-#include "common/team.h"
+#include "runtime/team.h"
 
 #include "common/os.h"
-#include "common/region.h"
+#include "runtime/region.h"
 
 #include <sched.h>
 #include <stdatomic.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns whose turn it is to use the threads, and how work is divided over them. */
 #include "common/os.h"
-#include "common/region.h"
-#include "common/team.h"
+#include "runtime/region.h"
+#include "runtime/team.h"
 
 #include <pthreadpool.h>
 

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the API of lfm2_tools.h that measures: the kernel table, prefetching, benchmarks. */
+#include "api.h"
+
+#include "bench/bench.h"
+
+static const char *const providers[] = {"scalar", "lfm2", "xnnpack"};
+static const char *const weight_names[LF_W_COUNT] = {"f32", "f16", "bf16", "q4", "q8",
+                                                     "q4k", "q5k", "q6k",  "i8g"};
+
+int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel_info *info)
+{
+    if (runtime == NULL) {
+        return lf_api_null("runtime");
+    }
+    const lf_gemm *g = lf_gemm_at(index);
+    if (g == NULL) {
+        return lf_fail(LFM2_E_ARGUMENT, "kernel.index", "there is no kernel %u", index);
+    }
+    const lf_kernels *kernels = &runtime->kernels;
+    enum { USUAL_K = 2048 };
+    bool chosen = lf_gemm_pick(kernels, g->weights, g->mins, USUAL_K) == g;
+    lfm2_kernel_info i = {.name = g->name,
+                          .provider = providers[g->by],
+                          .isa = g->isa,
+                          .weights = weight_names[g->weights],
+                          .activations = kernels->acts[g->acts].name,
+                          .mr = g->mr,
+                          .nr = g->nr,
+                          .available = (g->needs & ~kernels->cpu) == 0,
+                          .chosen = chosen};
+    return lf_api_write(&i, sizeof i, info, "info");
+}
+
+int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch)
+{
+    if (runtime == NULL) {
+        return lf_api_null("runtime");
+    }
+    switch (prefetch) {
+    case LFM2_PREFETCH_CPU:
+        runtime->kernels.fetch = lf_cpu_detect().fetch;
+        return LFM2_OK;
+    case LFM2_PREFETCH_TWO_STEP:
+        runtime->kernels.fetch = LF_FETCH_DEFAULT;
+        return LFM2_OK;
+    case LFM2_PREFETCH_NEAR:
+        runtime->kernels.fetch = LF_FETCH_ZEN;
+        return LFM2_OK;
+    case LFM2_PREFETCH_FAR:
+        runtime->kernels.fetch = LF_FETCH_ZEN4;
+        return LFM2_OK;
+    default:
+        return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch", "unknown prefetch value %d", prefetch);
+    }
+}
+
+/* ---- Benchmarks ---- */
+
+static int32_t check_seconds(double seconds, double most)
+{
+    if (!(seconds >= 0 && seconds <= most)) {
+        return lf_fail(LFM2_E_ARGUMENT, "bench.seconds", "seconds is %g; allowed: 0 to %g", seconds,
+                       most);
+    }
+    return LFM2_OK;
+}
+
+int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n, uint32_t k,
+                          uint64_t pool_bytes, double seconds, double *ops, double *bytes)
+{
+    if (runtime == NULL || ops == NULL || bytes == NULL) {
+        return lf_api_null(runtime == NULL ? "runtime" : ops == NULL ? "ops" : "bytes");
+    }
+    LF_TRY(check_seconds(seconds, 3600));
+    return lf_kernel_bench(runtime, index, m, n, k, pool_bytes, seconds, ops, bytes);
+}
+
+int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out)
+{
+    if (runtime == NULL || out == NULL) {
+        return lf_api_null(runtime == NULL ? "runtime" : "out");
+    }
+    LF_TRY(check_seconds(seconds, 60));
+    /* Before memory is asked for: a struct without size fails at once. */
+    LF_TRY(lf_api_check_result(out, "out"));
+    lfm2_machine machine;
+    LF_TRY(lf_machine_bench(runtime, seconds, &machine));
+    return lf_api_write(&machine, sizeof machine, out, "out");
+}
+
+int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *bytes_per_second)
+{
+    if (model == NULL || bytes_per_second == NULL) {
+        return lf_api_null(model == NULL ? "model" : "bytes_per_second");
+    }
+    LF_TRY(check_seconds(seconds, 60));
+    LF_TRY(lf_model_need_full(model));
+    return lf_read_bench(model, seconds, bytes_per_second);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The object that models share: threads, allocator, log and kernels. */
+#ifndef LF_RUNTIME_RUNTIME_H
+#define LF_RUNTIME_RUNTIME_H
+
+#include "common/log.h"
+#include "kernels/kernels.h"
+#include "runtime/sched.h"
+
+#include <stdatomic.h>
+
+typedef struct lfm2_runtime {
+    atomic_uint_fast32_t refs; /* of the host and of every object that uses it */
+    lf_alloc alloc;
+    lf_log log;
+    lf_sched sched;
+    lf_kernels kernels;
+} lfm2_runtime;
+
+/* `options` are checked. Errors: MEMORY, THREAD, ARGUMENT (the size of the host's thread pool). */
+int32_t lf_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
+
+/* Takes another reference. */
+lfm2_runtime *lf_runtime_retain(lfm2_runtime *runtime);
+
+/* Gives one reference back; with the last one the runtime ends. NULL is allowed. */
+void lf_runtime_release(lfm2_runtime *runtime);
+
+#endif /* LF_RUNTIME_RUNTIME_H */
