@@ -40,9 +40,9 @@
  *    bandwidth goes.
  *  - fork: the threads of a runtime exist in the parent only. In the child every handle may be
  *    freed, what needs no threads works, and what computes returns LFM2_E_STATE with the code
- *    "runtime.forked" at once. That holds for a lent thread pool, too. A runtime of one thread goes
- *    on computing in the child, with the sessions that no other thread used during the fork. A
- *    child may create runtimes of its own.
+ *    "runtime.forked" at once. The same holds for a thread pool of the host. A runtime of one
+ *    thread continues to work in the child, with the sessions that no other thread used during the
+ *    fork. A child may create its own runtimes.
  *  - free functions accept NULL.
  *  - Callbacks run on the thread that called the library; they must not call back into the same
  *    session. A callback that returns non-zero stops the call, which returns LFM2_E_STOPPED. A call
@@ -167,7 +167,7 @@ typedef struct lfm2_runtime_options {
     /* Log sink; NULL = silent. May be called from the thread that calls the library only. */
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
-    /* A pthreadpool_t lent by the host; its size counts, not n_threads. It must outlive the
+    /* A pthreadpool_t of the host; its size counts, not n_threads. It must outlive the
      * runtime. Its threads and its caller spin while they wait, so busy neighbours slow it down far
      * more than a pool of the runtime's own. */
     void *threadpool;
@@ -176,11 +176,12 @@ typedef struct lfm2_runtime_options {
 LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t size);
 
 /* Detects the CPU, selects kernels, starts n_threads - 1 threads. They wait in a loop for some
- * milliseconds after each pass before they sleep, and sleep at once if there are more of them than
- * processors. While other programs keep processors busy, fewer of them work, unless the pool is
- * lent or has more threads than processors. What cannot be determined for lack of /proc or /sys is
- * logged at LFM2_LOG_WARN. Errors: ARGUMENT, MEMORY, THREAD. Models and samplers hold a reference
- * to their runtime: it may be freed before them, and goes away with the last of them. */
+ * milliseconds after each pass before they sleep, and sleep at once if there are more of them
+ * than processors. While other programs keep processors busy, fewer of them work, unless the
+ * pool is the host's or has more threads than processors. What cannot be determined for lack of
+ * /proc or /sys is logged at LFM2_LOG_WARN. Errors: ARGUMENT, MEMORY, THREAD. Models and
+ * samplers hold a reference to their runtime: it may be freed before them, and goes away with
+ * the last of them. */
 LFM2_API int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
 LFM2_API void lfm2_runtime_free(lfm2_runtime *runtime);
 

@@ -79,12 +79,12 @@ LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
                                    double *bytes);
 
-/* How kernels fetch weights ahead. No result depends on it. */
+/* How kernels prefetch weights. No result depends on it. */
 enum {
-    LFM2_PREFETCH_CPU = 0,      /* chosen by the CPU's vendor and generation: the default */
-    LFM2_PREFETCH_TWO_STEP = 1, /* far ahead into the second level cache, then into the first */
-    LFM2_PREFETCH_NEAR = 2,     /* into the first level cache alone: AMD with AVX2 */
-    LFM2_PREFETCH_FAR = 3       /* with few rows far ahead alone: AMD with AVX-512 */
+    LFM2_PREFETCH_CPU = 0,   /* chosen by the CPU's vendor and generation: the default */
+    LFM2_PREFETCH_L2_L1 = 1, /* into the second level cache first, from there into the first */
+    LFM2_PREFETCH_L1 = 2,    /* into the first level cache only: AMD with AVX2 */
+    LFM2_PREFETCH_L2 = 3     /* with few rows into the second level only: AMD with AVX-512 */
 };
 
 /* Sets it for measurements. Call it while nothing else uses the runtime. Errors: ARGUMENT. */

@@ -140,27 +140,27 @@ static void init_peak(lf_kernels *table)
 static void init_x86(lf_kernels *table)
 {
     if ((table->cpu & LF_CPU_SSE41) != 0) {
-        table->acts[LF_A_QD8] = lf_act_qd8_sse41;
+        table->lhs[LF_LHS_QD8] = lf_lhs_qd8_sse41;
     }
     if ((table->cpu & LF_CPU_AVX) != 0) {
-        table->acts[LF_A_QD8] = lf_act_qd8_avx;
+        table->lhs[LF_LHS_QD8] = lf_lhs_qd8_avx;
     }
     if ((table->cpu & LF_CPU_AVX2) != 0) {
         table->ops = lf_ops_avx2;
-        table->acts[LF_A_I8B32] = lf_act_i8b32_avx2;
-        table->acts[LF_A_I16B32] = lf_act_i16b32_avx2;
-        table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_avx2;
-        table->acts[LF_A_I8B16] = lf_act_i8b16_avx2;
-        table->acts[LF_A_QD8] = lf_act_qd8_avx2;
+        table->lhs[LF_LHS_I8B32] = lf_lhs_i8b32_avx2;
+        table->lhs[LF_LHS_I16B32] = lf_lhs_i16b32_avx2;
+        table->lhs[LF_LHS_I8X2B32] = lf_lhs_i8x2b32_avx2;
+        table->lhs[LF_LHS_I8B16] = lf_lhs_i8b16_avx2;
+        table->lhs[LF_LHS_QD8] = lf_lhs_qd8_avx2;
     }
     if ((table->cpu & LF_CPU_AVXVNNI) != 0) {
         table->ops.kv[LF_KV_Q8].attn = lf_attn_q8_avxvnni;
     }
     if ((table->cpu & LF_CPU_AVX512) != 0) {
         table->ops = lf_ops_avx512;
-        table->acts[LF_A_I8B32] = lf_act_i8b32_avx512;
-        table->acts[LF_A_I8B16] = lf_act_i8b16_avx512;
-        table->acts[LF_A_QD8] = lf_act_qd8_avx512;
+        table->lhs[LF_LHS_I8B32] = lf_lhs_i8b32_avx512;
+        table->lhs[LF_LHS_I8B16] = lf_lhs_i8b16_avx512;
+        table->lhs[LF_LHS_QD8] = lf_lhs_qd8_avx512;
     }
     if ((table->cpu & LF_CPU_AVX512VNNI) != 0) {
         table->ops.kv[LF_KV_Q8].attn = lf_attn_q8_avx512vnni;
@@ -175,7 +175,7 @@ static void init_x86(lf_kernels *table)
 static void init_arm(lf_kernels *table)
 {
     if ((table->cpu & LF_CPU_NEON) != 0) {
-        table->acts[LF_A_QD8] = lf_act_qd8_neon;
+        table->lhs[LF_LHS_QD8] = lf_lhs_qd8_neon;
     }
     if (table->pick != LF_PICK_OWN) {
         lf_ops_xnnpack_arm(table->cpu, &table->ops);
@@ -186,14 +186,14 @@ static void init_arm(lf_kernels *table)
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
 {
     *table = (lf_kernels){
-        .cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick, .fetch = LF_FETCH_DEFAULT};
+        .cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick, .prefetch = LF_PREFETCH_L2_L1};
     table->ops = lf_ops_scalar;
-    table->acts[LF_A_F32] = lf_act_f32_scalar;
-    table->acts[LF_A_I8B32] = lf_act_i8b32_scalar;
-    table->acts[LF_A_I16B32] = lf_act_i16b32_scalar;
-    table->acts[LF_A_I8X2B32] = lf_act_i8x2b32_scalar;
-    table->acts[LF_A_I8B16] = lf_act_i8b16_scalar;
-    table->acts[LF_A_QD8] = lf_act_qd8_scalar;
+    table->lhs[LF_LHS_F32] = lf_lhs_f32_scalar;
+    table->lhs[LF_LHS_I8B32] = lf_lhs_i8b32_scalar;
+    table->lhs[LF_LHS_I16B32] = lf_lhs_i16b32_scalar;
+    table->lhs[LF_LHS_I8X2B32] = lf_lhs_i8x2b32_scalar;
+    table->lhs[LF_LHS_I8B16] = lf_lhs_i8b16_scalar;
+    table->lhs[LF_LHS_QD8] = lf_lhs_qd8_scalar;
     init_peak(table);
 #if LF_ARCH_X86
     init_x86(table);

@@ -27,44 +27,45 @@ typedef struct lf_cpuid {
 lf_cpu lf_cpu_from_cpuid(const lf_cpuid *id);
 #endif
 
-/* ---- Layout of LF_A_I8B32 and LF_A_I8B16 --------------------------------------------------------
- * A row is, per block of 32 values, 14 dwords: up to six of constants and 8 x 4 codes. A tile of m
- * rows is the first block of each row, then the second of each, and so on: kernels read every
- * operand as a broadcast from one stream, and the tile of one row is the row.
+/* ---- Layout of LF_LHS_I8B32 and LF_LHS_I8B16
+ * -------------------------------------------------------- A row is, per block of 32 values, 14
+ * dwords: up to six of constants and 8 x 4 quants. A tile of m rows is the first block of each row,
+ * then the second of each, and so on: kernels read every operand as a broadcast from one stream,
+ * and the tile of one row is the row.
  *
  * An int32 sum s that starts at LF_MAGIC_BITS is the bit pattern of the float LF_MAGIC + s as long
  * as |s| < 2^22 (the largest sum here is 32 * 127 * 128 = 520192). With a bias of -LF_MAGIC *
  * scale, which is exact because the scale has 22 significant bits, fma(LF_MAGIC + s, scale, bias)
  * is the correctly rounded s * scale: one instruction instead of a conversion and a product. */
 enum {
-    LF_X_INIT4, /* int32: LF_MAGIC_BITS - 8 * sum of the codes */
-    LF_X_INIT8, /* int32: LF_MAGIC_BITS - 128 * sum of the codes */
-    LF_X_SUM,   /* float: sum of the codes * scale, for minimums */
-    LF_X_ZERO,  /* 0: LF_A_I8B16 needs six dwords here, and both have one size */
-    LF_X_SCALE, /* float, 22 significant bits */
-    LF_X_BIAS,  /* float: -LF_MAGIC * scale */
-    LF_X_CODES, /* 8 dwords of 4 int8 codes, -127..127 */
-    LF_X_DWORDS = LF_X_CODES + 8,
+    LF_X_INIT4,  /* int32: LF_MAGIC_BITS - 8 * sum of the quants */
+    LF_X_INIT8,  /* int32: LF_MAGIC_BITS - 128 * sum of the quants */
+    LF_X_SUM,    /* float: sum of the quants * scale, for minimums */
+    LF_X_ZERO,   /* 0: LF_LHS_I8B16 needs six dwords here, and both have one size */
+    LF_X_SCALE,  /* float, 22 significant bits */
+    LF_X_BIAS,   /* float: -LF_MAGIC * scale */
+    LF_X_QUANTS, /* 8 dwords of 4 int8 quants, -127..127 */
+    LF_X_DWORDS = LF_X_QUANTS + 8,
     LF_X_BYTES = LF_X_DWORDS * 4
 };
-/* LF_A_I8B16 has a scale for each half of 16 values. */
+/* LF_LHS_I8B16 has a scale for each half of 16 values. */
 enum {
-    LF_X16_INIT6_LO, /* int32: LF_MAGIC_BITS - 32 * sum of the first 16 codes */
+    LF_X16_INIT6_LO, /* int32: LF_MAGIC_BITS - 32 * sum of the first 16 quants */
     LF_X16_INIT6_HI, /* int32: the same of the last 16 */
     LF_X16_SCALE_LO, /* float, as above; each is followed by its bias */
     LF_X16_BIAS_LO,
     LF_X16_SCALE_HI,
     LF_X16_BIAS_HI
 };
-/* LF_A_I16B32 and LF_A_I8X2B32: per block of 32 two constants and 16 dwords of codes, tiles as
- * above. LF_A_I16B32 has pairs of int16 codes, of each 4 values first the even ones, then the odd
- * ones; LF_A_I8X2B32 the upper int8 of 32 codes, then the lower ones. LF_X2_MOST = 127 * 256, so
- * that the upper one reaches 127. */
+/* LF_LHS_I16B32 and LF_LHS_I8X2B32: per block of 32 two constants and 16 dwords of quants, tiles as
+ * above. LF_LHS_I16B32 has pairs of int16 quants, of each 4 values first the even ones, then the
+ * odd ones; LF_LHS_I8X2B32 the upper int8 of 32 quants, then the lower ones. LF_X2_MOST = 127 *
+ * 256, so that the upper one reaches 127. */
 enum {
-    LF_X2_INIT,  /* int32: -128 * sum of the codes */
+    LF_X2_INIT,  /* int32: -128 * sum of the quants */
     LF_X2_SCALE, /* float */
-    LF_X2_CODES,
-    LF_X2_DWORDS = LF_X2_CODES + 16,
+    LF_X2_QUANTS,
+    LF_X2_DWORDS = LF_X2_QUANTS + 16,
     LF_X2_BYTES = LF_X2_DWORDS * 4
 };
 #define LF_X2_MOST    32512.0f
@@ -83,7 +84,7 @@ enum {
  * LF_W_Q4, per 64 k: 16 f16 scales of the first block of 32, 16 of the second, then per block 4
  * groups whose low nibbles are k 0..15 of the block and high nibbles k 16..31, nibble = code + 8.
  * LF_W_Q8, per 64 k: the same scales, then per block 8 groups of bytes = code + 128.
- * A last half superblock (k an odd multiple of 32) has scales for two and codes for one block.
+ * A last half superblock (k an odd multiple of 32) has scales for two and quants for one block.
  * LF_W_Q4K, per 256 k: 16 f16 d; 16 f16 dmin; three lines of 16 dwords that hold the column's 16
  * 6-bit factors, factor i (0..7: scale of block i, 8..15: minimum of block i - 8) at bit 6 * (i %
  * 5) of line i / 5 for i < 15, factor 15 in the top 2 bits of the three lines, lowest first; then
@@ -96,16 +97,16 @@ enum {
  * rounded up to 64 bytes. */
 enum {
     LF_NR = 16,
-    LF_Q4_CODES = 4 * 64, /* bytes of codes of a block of 32 */
-    LF_Q8_CODES = 8 * 64,
-    LF_Q4_SUPER = 64 + 2 * LF_Q4_CODES, /* bytes of 64 k */
-    LF_Q8_SUPER = 64 + 2 * LF_Q8_CODES,
-    LF_K_HEAD = 256, /* bytes before the codes of 256 k of a K format */
-    LF_Q5K_CODES = LF_Q4_CODES + 64,
-    LF_Q6K_CODES = LF_Q4_CODES + 128,
-    LF_Q4K_SUPER = LF_K_HEAD + 8 * LF_Q4_CODES, /* bytes of 256 k */
-    LF_Q5K_SUPER = LF_K_HEAD + 8 * LF_Q5K_CODES,
-    LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_CODES
+    LF_Q4_QUANTS = 4 * 64, /* bytes of quants of a block of 32 */
+    LF_Q8_QUANTS = 8 * 64,
+    LF_Q4_SUPER = 64 + 2 * LF_Q4_QUANTS, /* bytes of 64 k */
+    LF_Q8_SUPER = 64 + 2 * LF_Q8_QUANTS,
+    LF_K_HEAD = 256, /* bytes before the quants of 256 k of a K format */
+    LF_Q5K_QUANTS = LF_Q4_QUANTS + 64,
+    LF_Q6K_QUANTS = LF_Q4_QUANTS + 128,
+    LF_Q4K_SUPER = LF_K_HEAD + 8 * LF_Q4_QUANTS, /* bytes of 256 k */
+    LF_Q5K_SUPER = LF_K_HEAD + 8 * LF_Q5K_QUANTS,
+    LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_QUANTS
 };
 
 static inline size_t lf_ceil(size_t n, size_t to)
@@ -161,7 +162,7 @@ static inline float lf_block_scale(uint32_t amax)
     return amax >= LF_X_TINY ? lf_scale22(lf_float(amax) * (1.0f / 127.0f)) : 0.0f;
 }
 
-/* The same of LF_A_I16B32 and LF_A_I8X2B32. */
+/* The same of LF_LHS_I16B32 and LF_LHS_I8X2B32. */
 static inline float lf_block_scale16(uint32_t amax)
 {
     if (amax >= LF_X_HUGE) {
@@ -170,18 +171,19 @@ static inline float lf_block_scale16(uint32_t amax)
     return amax >= LF_X_TINY ? lf_float(amax) * (1.0f / LF_X2_MOST) : 0.0f;
 }
 
-/* The dwords before the codes of a block of LF_A_I8B32, from its scale and the sum of its codes. */
+/* The dwords before the quants of a block of LF_LHS_I8B32, from its scale and the sum of its
+ * quants. */
 static inline void lf_put_block(uint8_t *out, float scale, int32_t sum)
 {
-    const uint32_t head[LF_X_CODES] = {[LF_X_INIT4] = (uint32_t)(LF_MAGIC_BITS - 8 * sum),
-                                       [LF_X_INIT8] = (uint32_t)(LF_MAGIC_BITS - 128 * sum),
-                                       [LF_X_SUM] = lf_bits((float)sum * scale),
-                                       [LF_X_SCALE] = lf_bits(scale),
-                                       [LF_X_BIAS] = lf_bits(-LF_MAGIC * scale)};
+    const uint32_t head[LF_X_QUANTS] = {[LF_X_INIT4] = (uint32_t)(LF_MAGIC_BITS - 8 * sum),
+                                        [LF_X_INIT8] = (uint32_t)(LF_MAGIC_BITS - 128 * sum),
+                                        [LF_X_SUM] = lf_bits((float)sum * scale),
+                                        [LF_X_SCALE] = lf_bits(scale),
+                                        [LF_X_BIAS] = lf_bits(-LF_MAGIC * scale)};
     memcpy(out, head, sizeof head);
 }
 
-/* The same of a half of a block of LF_A_I8B16. */
+/* The same of a half of a block of LF_LHS_I8B16. */
 static inline void lf_put_half(uint8_t *out, size_t half, float scale, int32_t sum)
 {
     const uint32_t init = (uint32_t)(LF_MAGIC_BITS - 32 * sum);
@@ -282,7 +284,7 @@ static inline float lf_fold_sum(const float lane[LF_LANES])
 
 /* ---- LF_KV_Q8 ---- */
 
-/* Where the codes of dimension d at position j of a block stand. */
+/* Where the quants of dimension d at position j of a block stand. */
 static inline size_t lf_q8_key(size_t d, size_t j)
 {
     return (d / 2 * LF_ATTN_BLOCK + j) * 2 + d % 2;
@@ -293,13 +295,13 @@ static inline size_t lf_q8_value(size_t head_dim, size_t d, size_t j)
     return (j / 2 * head_dim + d) * 2 + j % 2;
 }
 
-/* Largest code of queries and weights: the sums of LF_ATTN_MOST_DIMS products with int8 codes stay
+/* Largest code of queries and weights: the sums of LF_ATTN_MOST_DIMS products with int8 quants stay
  * in an int32. */
 #define LF_ATTN_CODE_MOST 32767.0f
 _Static_assert((int64_t)LF_ATTN_MOST_DIMS * 32767 * 127 <= INT32_MAX, "the sums overflow");
 
 /* Scale of numbers from the bits of their largest magnitude, which becomes the code `most`, and the
- * factor that makes codes of them: 0 where all codes are 0. */
+ * factor that makes quants of them: 0 where all quants are 0. */
 static inline float lf_code_scale(uint32_t amax, float most, float *factor)
 {
     const bool number = amax < 0x7F800000u;
@@ -331,8 +333,8 @@ void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel);
 
 /* scalar/act.c */
-extern const lf_act lf_act_f32_scalar, lf_act_i8b32_scalar, lf_act_i16b32_scalar,
-    lf_act_i8x2b32_scalar, lf_act_i8b16_scalar;
+extern const lf_lhs lf_lhs_f32_scalar, lf_lhs_i8b32_scalar, lf_lhs_i16b32_scalar,
+    lf_lhs_i8x2b32_scalar, lf_lhs_i8b16_scalar;
 size_t lf_row_bytes_f32(size_t k);
 size_t lf_row_bytes_i8b32(size_t k);
 size_t lf_tile_bytes_f32(size_t m, size_t k);
@@ -363,19 +365,19 @@ extern const lf_gemm lf_gemm_q4_avx512vnni, lf_gemms_q8_avx512vnni[LF_GEMMS_Q8],
 extern const lf_gemm lf_gemms_float_avx2[LF_GEMMS_FLOAT], lf_gemms_float_avx512[LF_GEMMS_FLOAT];
 
 /* xnnpack/scalar.c, x86/xnnpack.c; the ops are those that are bit-equal to scalar. */
-extern const lf_act lf_act_qd8_scalar, lf_act_qd8_sse41, lf_act_qd8_avx, lf_act_qd8_avx2,
-    lf_act_qd8_avx512;
+extern const lf_lhs lf_lhs_qd8_scalar, lf_lhs_qd8_sse41, lf_lhs_qd8_avx, lf_lhs_qd8_avx2,
+    lf_lhs_qd8_avx512;
 extern const lf_gemm lf_gemms_qb4w_x86[LF_GEMMS_QB4W_X86], lf_gemms_f32_x86[LF_GEMMS_F32_X86];
 void lf_ops_xnnpack_x86(uint32_t cpu, lf_ops *ops);
 
 /* arm/xnnpack.c: the same. */
-extern const lf_act lf_act_qd8_neon;
+extern const lf_lhs lf_lhs_qd8_neon;
 extern const lf_gemm lf_gemms_qb4w_arm[LF_GEMMS_QB4W_ARM], lf_gemm_f32_neonfma;
 void lf_ops_xnnpack_arm(uint32_t cpu, lf_ops *ops);
 
 /* x86/act_*.c */
-extern const lf_act lf_act_i8b32_avx2, lf_act_i8b32_avx512, lf_act_i16b32_avx2, lf_act_i8x2b32_avx2,
-    lf_act_i8b16_avx2, lf_act_i8b16_avx512;
+extern const lf_lhs lf_lhs_i8b32_avx2, lf_lhs_i8b32_avx512, lf_lhs_i16b32_avx2, lf_lhs_i8x2b32_avx2,
+    lf_lhs_i8b16_avx2, lf_lhs_i8b16_avx512;
 
 /* scalar/peak.c: both halves; x86/ and arm/peak_*.c: read, dot (with dot_ops), or both. */
 extern const lf_peak lf_peak_scalar, lf_peak_avx2, lf_peak_avxvnni, lf_peak_avx512,

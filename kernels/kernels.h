@@ -40,13 +40,13 @@ typedef enum {
     LF_W_F32,
     LF_W_F16,
     LF_W_BF16,
-    LF_W_Q4,  /* unsigned 4-bit codes with zero point 8, an f16 scale per 32 (Q4_0) */
-    LF_W_Q8,  /* int8 codes, an f16 scale per 32 (Q8_0) */
-    LF_W_Q4K, /* Q4_K: unsigned 4-bit codes; per 256 f16 d and dmin, per 32 a 6-bit scale (of d) and
-                 minimum (of dmin) */
-    LF_W_Q5K, /* Q5_K: the same with 5-bit codes */
-    LF_W_Q6K, /* Q6_K: 6-bit codes with zero point 32; per 256 an f16 d, per 16 an int8 scale */
-    LF_W_I8G, /* int8 codes, per 32 an f32 scale, and optionally an f32 minimum: any other block
+    LF_W_Q4,  /* unsigned 4-bit quants with zero point 8, an f16 scale per 32 (Q4_0) */
+    LF_W_Q8,  /* int8 quants, an f16 scale per 32 (Q8_0) */
+    LF_W_Q4K, /* Q4_K: unsigned 4-bit quants; per 256 f16 d and dmin, per 32 a 6-bit scale (of d)
+                 and minimum (of dmin) */
+    LF_W_Q5K, /* Q5_K: the same with 5-bit quants */
+    LF_W_Q6K, /* Q6_K: 6-bit quants with zero point 32; per 256 an f16 d, per 16 an int8 scale */
+    LF_W_I8G, /* int8 quants, per 32 an f32 scale, and optionally an f32 minimum: any other block
                  format, exactly */
     LF_W_COUNT
 } lf_wformat;
@@ -54,20 +54,20 @@ typedef enum {
 /* ---- Activation formats: what one row of f32 becomes before the multiplication -------------- */
 
 typedef enum {
-    LF_A_F32,     /* as is */
-    LF_A_I8B32,   /* symmetric int8, one f32 scale per 32, with the block's sum of codes */
-    LF_A_I16B32,  /* symmetric int16, one f32 scale per 32: for Q8_0, whose own error is no larger
+    LF_LHS_F32,     /* as is */
+    LF_LHS_I8B32,   /* symmetric int8, one f32 scale per 32, with the block's sum of quants */
+    LF_LHS_I16B32,  /* symmetric int16, one f32 scale per 32: for Q8_0, whose own error is no larger
                      than  that of int8 */
-    LF_A_I8X2B32, /* the same numbers, each code as 256 * upper + lower int8 */
-    LF_A_I8B16,   /* symmetric int8, one f32 scale per 16: for weights with scales per 16 */
-    LF_A_QD8,     /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
-    LF_A_COUNT
-} lf_aformat;
+    LF_LHS_I8X2B32, /* the same numbers, each code as 256 * upper + lower int8 */
+    LF_LHS_I8B16,   /* symmetric int8, one f32 scale per 16: for weights with scales per 16 */
+    LF_LHS_QD8,     /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
+    LF_LHS_COUNT
+} lf_lhs_format;
 
 /* Each activation format has a row form (made once per row, kept for as many matrices as read it)
  * and a tile form (up to mr rows, any of them, gathered for the micro-kernel). For one row the tile
  * form is the row form. */
-typedef struct lf_act {
+typedef struct lf_lhs {
     const char *name;
     lf_provider by;
     uint32_t needs; /* LF_CPU_* bits */
@@ -80,34 +80,34 @@ typedef struct lf_act {
     void (*quantize)(size_t k, const float *x, void *row);
     size_t (*tile_bytes)(size_t m, size_t k); /* multiple of 64, with the slack kernels over-read */
     void (*tile)(size_t m, size_t k, const void *const *rows, void *tile);
-} lf_act;
+} lf_lhs;
 
 /* ---- Matrix kernels -------------------------------------------------------------------------- */
 
 /* How a CPU wants a stream of panels to be fetched ahead (README); a kernel may do otherwise. */
 typedef enum {
-    LF_FETCH_DEFAULT, /* in two steps: far ahead into the second level cache, from there into the
+    LF_PREFETCH_L2_L1, /* in two steps: far ahead into the second level cache, from there into the
                          first, which has too few line buffers to cover the latency of memory */
-    LF_FETCH_ZEN,     /* into the first alone: requests far ahead are in the way */
-    LF_FETCH_ZEN4     /* for few rows far ahead alone, for the fewest next to nothing */
-} lf_fetch;
+    LF_PREFETCH_L1,    /* into the first alone: requests far ahead are in the way */
+    LF_PREFETCH_L2     /* for few rows far ahead alone, for the fewest next to nothing */
+} lf_prefetch_policy;
 
 /* c[m][n] for one panel after another: c row i starts at c + i * c_stride (in floats) and holds n
  * columns, n a multiple of nothing in particular: the last panel may be partial. `tile` is a tile
  * of m rows, 1 <= m <= mr. `panels` are ceil(n / nr) panels of panel_bytes(k) each, in order.
  * No result depends on `fetch`. */
 typedef void (*lf_gemm_fn)(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                           float *c, size_t c_stride, lf_fetch fetch);
+                           float *c, size_t c_stride, lf_prefetch_policy policy);
 
 /* Source of one panel for packing: nr rows (fewer in the last panel: `rows` says how many are real,
  * the others are packed as zeros). A kernel that has `stored` takes the rows as GGUF stores them;
- * the others take floats as stored, block formats as codes, scales and mins. */
+ * the others take floats as stored, block formats as quants, scales and mins. */
 typedef struct lf_panel_source {
     uint32_t rows;
-    const int8_t *codes; /* [rows][k] */
-    const float *scales; /* [rows][k / 32] */
-    const float *mins;   /* [rows][k / 32] or NULL: value = scale * code - min */
-    const void *values;  /* rows as stored, one after another; then codes is NULL */
+    const int8_t *quants; /* [rows][k] */
+    const float *scales;  /* [rows][k / 32] */
+    const float *mins;    /* [rows][k / 32] or NULL: value = scale * code - min */
+    const void *values;   /* rows as stored, one after another; then quants is NULL */
 } lf_panel_source;
 
 enum { LF_MAX_MR = 16, LF_MAX_NR = 64 }; /* no row of the table has larger tiles */
@@ -119,21 +119,22 @@ typedef struct lf_gemm {
     lf_provider by;
     uint32_t needs; /* LF_CPU_* bits */
     lf_wformat weights;
-    lf_aformat acts;
+    lf_lhs_format lhs;
     bool mins; /* LF_W_I8G: the panel has minimums */
     uint32_t mr, nr;
     uint32_t kr;         /* XNNPACK int4: consecutive k of a column in a panel; otherwise 0 */
     uint32_t k_multiple; /* k must be a multiple of this */
-    bool stored; /* pack takes the format's blocks as stored; for Q4_0 and Q8_0 also codes */
-    bool exact;  /* follows the arithmetic contract above bit for bit */
+    bool raw_blocks; /* pack takes the format's blocks as stored; for Q4_0 and Q8_0 also quants */
+    bool exact;      /* follows the arithmetic contract above bit for bit */
     size_t (*panel_bytes)(size_t k); /* multiple of 64 */
     void (*pack)(size_t k, const lf_panel_source *source, void *panel);
     lf_gemm_fn fn;
-    /* For a panel that many tiles meet: its codes and factors taken apart once for all of them, and
-     * fn on panels of that form, with the same results. NULL where taking apart costs nothing. */
-    size_t (*wide_bytes)(size_t k); /* of a panel; multiple of 64 */
-    void (*widen)(size_t k, const void *panel, void *wide);
-    lf_gemm_fn wide_fn;
+    /* For a panel that many tiles meet: its quants and factors taken apart once for all of them,
+     * and fn on panels of that form, with the same results. NULL where taking apart costs nothing.
+     */
+    size_t (*unpacked_bytes)(size_t k); /* of a panel; multiple of 64 */
+    void (*unpack)(size_t k, const void *panel, void *wide);
+    lf_gemm_fn unpacked_fn;
 } lf_gemm;
 
 /* ---- Everything else ------------------------------------------------------------------------- */
@@ -151,7 +152,7 @@ enum { LF_KV_SCALES = LF_ATTN_BLOCK * 4 }; /* bytes of the scales of a block of 
 
 /* A KV block is LF_ATTN_BLOCK positions of the keys, or of the values, of one KV head. Keys stand
  * transposed, [head_dim][LF_ATTN_BLOCK], values as they come, [LF_ATTN_BLOCK][head_dim].
- * LF_KV_Q8: first LF_ATTN_BLOCK f32 scales, one a position, then int8 codes in pairs, keys
+ * LF_KV_Q8: first LF_ATTN_BLOCK f32 scales, one a position, then int8 quants in pairs, keys
  * [head_dim / 2][LF_ATTN_BLOCK][2], values [LF_ATTN_BLOCK / 2][head_dim][2]: value = code * scale.
  * head_dim is even then, and at most LF_ATTN_MOST_DIMS. Bytes, a multiple of 64: */
 static inline size_t lf_kv_block_bytes(lf_kv_type type, size_t head_dim)
@@ -183,8 +184,8 @@ typedef struct lf_kv_blocks {
 } lf_kv_blocks;
 
 /* Makes a query, [head_dim] floats that are already scaled, in place what attn of the same KV type
- * wants; NULL where that is the floats. LF_KV_Q8: head_dim int16 codes, then an f32 scale: value =
- * code * scale, made like the codes of lf_kv_store_fn with 32767 for 127. */
+ * wants; NULL where that is the floats. LF_KV_Q8: head_dim int16 quants, then an f32 scale: value =
+ * code * scale, made like the quants of lf_kv_store_fn with 32767 for 127. */
 typedef void lf_kv_query_fn(size_t head_dim, float *q);
 
 /* One KV block for m query rows of one KV head. q: m rows of head_dim floats, as `query` leaves
@@ -194,8 +195,8 @@ typedef void lf_kv_query_fn(size_t head_dim, float *q);
  * m'); p_j = exp(s_j - m'); sum = fma(sum, alpha, lane-folded sum of p); acc_d = acc_d * alpha,
  * then fma over j ascending of p_j and the stored number.
  *
- * LF_KV_Q8: w_j = p_j * scale of V becomes codes as a query does, over the positions the row sees;
- * with exact sums of products of codes, s_j = sum * scale of q * scale of K (that order), acc_d =
+ * LF_KV_Q8: w_j = p_j * scale of V becomes quants as a query does, over the positions the row sees;
+ * with exact sums of products of quants, s_j = sum * scale of q * scale of K (that order), acc_d =
  * fma(sum, scale of w, acc_d * alpha). */
 typedef void lf_attn_fn(size_t m, size_t head_dim, const float *q, size_t q_stride,
                         const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state);
@@ -266,17 +267,17 @@ typedef enum { LF_PICK_AUTO, LF_PICK_SCALAR, LF_PICK_OWN, LF_PICK_XNNPACK } lf_p
 typedef struct lf_kernels {
     uint32_t cpu; /* LF_CPU_* in use */
     lf_pick pick;
-    lf_fetch fetch; /* for every lf_gemm_fn */
+    lf_prefetch_policy prefetch; /* for every lf_gemm_fn */
     lf_ops ops;
-    lf_act acts[LF_A_COUNT];
+    lf_lhs lhs[LF_LHS_COUNT];
     lf_peak peak;
 } lf_kernels;
 
 /* What the CPU says about itself. */
 typedef struct lf_cpu {
-    uint32_t features;         /* LF_CPU_* that CPU and operating system offer together */
-    lf_fetch fetch;            /* what the kernels want there, by vendor and generation */
-    uint32_t threads_per_core; /* 1 where the CPU does not tell */
+    uint32_t features;           /* LF_CPU_* that CPU and operating system offer together */
+    lf_prefetch_policy prefetch; /* what the kernels want there, by vendor and generation */
+    uint32_t threads_per_core;   /* 1 where the CPU does not tell */
 } lf_cpu;
 
 /* Asks the CPU, and on arm64 the process's auxiliary vector; reads no file. */
@@ -285,7 +286,7 @@ lf_cpu lf_cpu_detect(void);
 /* Removes `disable` and what needs it from `cpu`. */
 uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable);
 
-/* `fetch` becomes LF_FETCH_DEFAULT: what the CPU wants is set afterwards. */
+/* `fetch` becomes LF_PREFETCH_L2_L1: what the CPU wants is set afterwards. */
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick);
 
 /* All matrix kernels of the build, in a fixed order; NULL past the end. */

@@ -24,7 +24,7 @@ int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel
                           .provider = providers[g->by],
                           .isa = g->isa,
                           .weights = weight_names[g->weights],
-                          .activations = kernels->acts[g->acts].name,
+                          .activations = kernels->lhs[g->lhs].name,
                           .mr = g->mr,
                           .nr = g->nr,
                           .available = (g->needs & ~kernels->cpu) == 0,
@@ -39,16 +39,16 @@ int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch)
     }
     switch (prefetch) {
     case LFM2_PREFETCH_CPU:
-        runtime->kernels.fetch = lf_cpu_detect().fetch;
+        runtime->kernels.prefetch = lf_cpu_detect().prefetch;
         return LFM2_OK;
-    case LFM2_PREFETCH_TWO_STEP:
-        runtime->kernels.fetch = LF_FETCH_DEFAULT;
+    case LFM2_PREFETCH_L2_L1:
+        runtime->kernels.prefetch = LF_PREFETCH_L2_L1;
         return LFM2_OK;
-    case LFM2_PREFETCH_NEAR:
-        runtime->kernels.fetch = LF_FETCH_ZEN;
+    case LFM2_PREFETCH_L1:
+        runtime->kernels.prefetch = LF_PREFETCH_L1;
         return LFM2_OK;
-    case LFM2_PREFETCH_FAR:
-        runtime->kernels.fetch = LF_FETCH_ZEN4;
+    case LFM2_PREFETCH_L2:
+        runtime->kernels.prefetch = LF_PREFETCH_L2;
         return LFM2_OK;
     default:
         return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch", "unknown prefetch value %d", prefetch);

@@ -3,7 +3,8 @@
  * This file itself is compiled for the baseline; the micro-kernels bring their instruction sets. */
 #include "kernels/xnnpack/bind.h"
 
-/* ---- LF_A_QD8 ----------------------------------------------------------------------------------
+/* ---- LF_LHS_QD8
+ * ----------------------------------------------------------------------------------
  */
 
 LF_QD8(neon, LF_CPU_NEON, xnn_f32_rminmax_ukernel__neon_u16_acc4,

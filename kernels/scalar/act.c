@@ -3,7 +3,7 @@
  * int16 with scales per 32. */
 #include "kernels/internal.h"
 
-/* ---- LF_A_F32: rows of k floats, padded to 64 bytes -------------------------------------------
+/* ---- LF_LHS_F32: rows of k floats, padded to 64 bytes -------------------------------------------
  */
 
 size_t lf_row_bytes_f32(size_t k)
@@ -28,7 +28,7 @@ void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile)
     }
 }
 
-const lf_act lf_act_f32_scalar = {.name = "f32",
+const lf_lhs lf_lhs_f32_scalar = {.name = "f32",
                                   .by = LF_BY_SCALAR,
                                   .stacked = true,
                                   .row_bytes = lf_row_bytes_f32,
@@ -36,7 +36,8 @@ const lf_act lf_act_f32_scalar = {.name = "f32",
                                   .tile_bytes = lf_tile_bytes_f32,
                                   .tile = lf_tile_f32};
 
-/* ---- LF_A_I8B32 --------------------------------------------------------------------------------
+/* ---- LF_LHS_I8B32
+ * --------------------------------------------------------------------------------
  */
 
 size_t lf_row_bytes_i8b32(size_t k)
@@ -62,27 +63,27 @@ static uint32_t largest(const float *x, size_t n)
 
 /* Codes of n values, at most `most`, and their sum; 0 where the largest magnitude cannot be used.
  */
-static int32_t make_codes(const float *x, size_t n, uint32_t amax, float most, int32_t *codes)
+static int32_t make_quants(const float *x, size_t n, uint32_t amax, float most, int32_t *quants)
 {
     int32_t sum = 0;
-    memset(codes, 0, n * sizeof *codes);
+    memset(quants, 0, n * sizeof *quants);
     if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
         return 0;
     }
     float inverse = most / lf_float(amax);
     for (size_t i = 0; i < n; i++) {
         /* Adding the magic number rounds to nearest even. */
-        codes[i] = (int32_t)(lf_bits(x[i] * inverse + LF_MAGIC) - LF_MAGIC_BITS);
-        sum += codes[i];
+        quants[i] = (int32_t)(lf_bits(x[i] * inverse + LF_MAGIC) - LF_MAGIC_BITS);
+        sum += quants[i];
     }
     return sum;
 }
 
-static void put_codes(size_t n, const int32_t *codes, void *out)
+static void put_quants(size_t n, const int32_t *quants, void *out)
 {
     int8_t *bytes = out;
     for (size_t i = 0; i < n; i++) {
-        bytes[i] = (int8_t)codes[i];
+        bytes[i] = (int8_t)quants[i];
     }
 }
 
@@ -91,11 +92,11 @@ static void quantize_i8b32(size_t k, const float *x, void *row)
 {
     uint8_t *out = row;
     for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X_BYTES) {
-        int32_t codes[32];
+        int32_t quants[32];
         uint32_t amax = largest(x, 32);
-        int32_t sum = make_codes(x, 32, amax, 127.0f, codes);
+        int32_t sum = make_quants(x, 32, amax, 127.0f, quants);
         lf_put_block(out, lf_block_scale(amax), sum);
-        put_codes(32, codes, out + LF_X_CODES * 4);
+        put_quants(32, quants, out + LF_X_QUANTS * 4);
     }
 }
 
@@ -115,7 +116,7 @@ void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile)
     tile_blocks(m, k / 32, LF_X_BYTES, rows, tile);
 }
 
-const lf_act lf_act_i8b32_scalar = {.name = "i8b32",
+const lf_lhs lf_lhs_i8b32_scalar = {.name = "i8b32",
                                     .by = LF_BY_SCALAR,
                                     .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
@@ -123,7 +124,8 @@ const lf_act lf_act_i8b32_scalar = {.name = "i8b32",
                                     .tile_bytes = lf_tile_bytes_i8b32,
                                     .tile = lf_tile_i8b32};
 
-/* ---- LF_A_I16B32, LF_A_I8X2B32 ----------------------------------------------------------------
+/* ---- LF_LHS_I16B32, LF_LHS_I8X2B32
+ * ----------------------------------------------------------------
  */
 
 size_t lf_row_bytes_x2(size_t k)
@@ -141,13 +143,13 @@ void lf_tile_x2(size_t m, size_t k, const void *const *rows, void *tile)
     tile_blocks(m, k / 32, LF_X2_BYTES, rows, tile);
 }
 
-/* One block but for where its codes go: scale = amax / LF_X2_MOST, code = round to even of
+/* One block but for where its quants go: scale = amax / LF_X2_MOST, code = round to even of
  * x * (LF_X2_MOST / amax). */
-static void make_x2(const float *x, int32_t *codes, uint8_t *out)
+static void make_x2(const float *x, int32_t *quants, uint8_t *out)
 {
     uint32_t amax = largest(x, 32);
-    int32_t sum = make_codes(x, 32, amax, LF_X2_MOST, codes);
-    const uint32_t head[LF_X2_CODES] = {
+    int32_t sum = make_quants(x, 32, amax, LF_X2_MOST, quants);
+    const uint32_t head[LF_X2_QUANTS] = {
         [LF_X2_INIT] = (uint32_t)(-128 * sum), [LF_X2_SCALE] = lf_bits(lf_block_scale16(amax))};
     memcpy(out, head, sizeof head);
 }
@@ -156,13 +158,13 @@ static void quantize_i16b32(size_t k, const float *x, void *row)
 {
     uint8_t *out = row;
     for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
-        int32_t codes[32];
+        int32_t quants[32];
         int16_t words[32];
-        make_x2(x, codes, out);
+        make_x2(x, quants, out);
         for (size_t i = 0; i < 32; i++) {
-            words[i / 4 * 4 + i % 2 * 2 + i % 4 / 2] = (int16_t)codes[i];
+            words[i / 4 * 4 + i % 2 * 2 + i % 4 / 2] = (int16_t)quants[i];
         }
-        memcpy(out + LF_X2_CODES * 4, words, sizeof words);
+        memcpy(out + LF_X2_QUANTS * 4, words, sizeof words);
     }
 }
 
@@ -170,19 +172,19 @@ static void quantize_i8x2b32(size_t k, const float *x, void *row)
 {
     uint8_t *out = row;
     for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
-        int32_t codes[32];
+        int32_t quants[32];
         int32_t upper[32];
-        make_x2(x, codes, out);
+        make_x2(x, quants, out);
         for (size_t i = 0; i < 32; i++) {
-            upper[i] = (codes[i] + 127 * 256 + 128) / 256 - 127; /* rounded */
-            codes[i] -= upper[i] * 256;
+            upper[i] = (quants[i] + 127 * 256 + 128) / 256 - 127; /* rounded */
+            quants[i] -= upper[i] * 256;
         }
-        put_codes(32, upper, out + LF_X2_CODES * 4);
-        put_codes(32, codes, out + LF_X2_CODES * 4 + 32);
+        put_quants(32, upper, out + LF_X2_QUANTS * 4);
+        put_quants(32, quants, out + LF_X2_QUANTS * 4 + 32);
     }
 }
 
-const lf_act lf_act_i16b32_scalar = {.name = "i16b32",
+const lf_lhs lf_lhs_i16b32_scalar = {.name = "i16b32",
                                      .by = LF_BY_SCALAR,
                                      .block_bytes = LF_X2_BYTES,
                                      .row_bytes = lf_row_bytes_x2,
@@ -190,7 +192,7 @@ const lf_act lf_act_i16b32_scalar = {.name = "i16b32",
                                      .tile_bytes = lf_tile_bytes_x2,
                                      .tile = lf_tile_x2};
 
-const lf_act lf_act_i8x2b32_scalar = {.name = "i8x2b32",
+const lf_lhs lf_lhs_i8x2b32_scalar = {.name = "i8x2b32",
                                       .by = LF_BY_SCALAR,
                                       .block_bytes = LF_X2_BYTES,
                                       .row_bytes = lf_row_bytes_x2,
@@ -198,22 +200,23 @@ const lf_act lf_act_i8x2b32_scalar = {.name = "i8x2b32",
                                       .tile_bytes = lf_tile_bytes_x2,
                                       .tile = lf_tile_x2};
 
-/* ---- LF_A_I8B16: rows and tiles have the sizes of LF_A_I8B32 ------------------------------------
+/* ---- LF_LHS_I8B16: rows and tiles have the sizes of LF_LHS_I8B32
+ * ------------------------------------
  */
 
 static void quantize_i8b16(size_t k, const float *x, void *row)
 {
     for (size_t h = 0; h < k / 16; h++) {
         uint8_t *out = (uint8_t *)row + h / 2 * LF_X_BYTES;
-        int32_t codes[16];
+        int32_t quants[16];
         uint32_t amax = largest(x + h * 16, 16);
-        int32_t sum = make_codes(x + h * 16, 16, amax, 127.0f, codes);
+        int32_t sum = make_quants(x + h * 16, 16, amax, 127.0f, quants);
         lf_put_half(out, h & 1, lf_block_scale(amax), sum);
-        put_codes(16, codes, out + LF_X_CODES * 4 + (h & 1) * 16);
+        put_quants(16, quants, out + LF_X_QUANTS * 4 + (h & 1) * 16);
     }
 }
 
-const lf_act lf_act_i8b16_scalar = {.name = "i8b16",
+const lf_lhs lf_lhs_i8b16_scalar = {.name = "i8b16",
                                     .by = LF_BY_SCALAR,
                                     .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,

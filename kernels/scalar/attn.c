@@ -27,7 +27,7 @@ void lf_kv_store_f32_scalar(size_t head_dim, size_t j, const float *k, const flo
     memcpy((float *)v_block + j * head_dim, v, head_dim * sizeof(float));
 }
 
-/* Scale of n numbers, the largest of which becomes the code `most`, and what makes codes of them.
+/* Scale of n numbers, the largest of which becomes the code `most`, and what makes quants of them.
  */
 static float scale_of(size_t n, const float *x, float most, float *factor)
 {
@@ -133,21 +133,21 @@ void lf_attn_f32_scalar(size_t m, size_t head_dim, const float *q, size_t q_stri
     attn(load_f32, m, head_dim, q, q_stride, valid, kv, state);
 }
 
-static float codes_of(size_t n, const float *x, int16_t *codes)
+static float quants_of(size_t n, const float *x, int16_t *quants)
 {
     float factor = 0.0f;
     const float scale = scale_of(n, x, LF_ATTN_CODE_MOST, &factor);
     for (size_t i = 0; i < n; i++) {
-        codes[i] = (int16_t)code_of(x[i], factor);
+        quants[i] = (int16_t)code_of(x[i], factor);
     }
     return scale;
 }
 
 void lf_kv_query_q8_scalar(size_t head_dim, float *q)
 {
-    int16_t codes[LF_ATTN_MOST_DIMS];
-    const float scale = codes_of(head_dim, q, codes);
-    memcpy(q, codes, head_dim * sizeof codes[0]);
+    int16_t quants[LF_ATTN_MOST_DIMS];
+    const float scale = quants_of(head_dim, q, quants);
+    memcpy(q, quants, head_dim * sizeof quants[0]);
     q[head_dim / 2] = scale;
 }
 
@@ -159,12 +159,12 @@ static void attend_q8(size_t head_dim, const float *q, size_t valid, const lf_kv
     const int8_t *k = (const int8_t *)kv->k + LF_KV_SCALES;
     const int8_t *v = (const int8_t *)kv->v + LF_KV_SCALES;
     float p[LF_ATTN_BLOCK];
-    int16_t codes[LF_ATTN_MOST_DIMS]; /* of the query, then of the weights */
-    memcpy(codes, q, head_dim * sizeof codes[0]);
+    int16_t quants[LF_ATTN_MOST_DIMS]; /* of the query, then of the weights */
+    memcpy(quants, q, head_dim * sizeof quants[0]);
     for (size_t j = 0; j < valid; j++) {
         int32_t sum = 0;
         for (size_t d = 0; d < head_dim; d++) {
-            sum += codes[d] * k[lf_q8_key(d, j)];
+            sum += quants[d] * k[lf_q8_key(d, j)];
         }
         p[j] = (float)sum * q[head_dim / 2] * k_scales[j];
     }
@@ -172,11 +172,11 @@ static void attend_q8(size_t head_dim, const float *q, size_t valid, const lf_kv
     for (size_t j = 0; j < valid; j++) {
         p[j] *= v_scales[j];
     }
-    const float scale = codes_of(valid, p, codes);
+    const float scale = quants_of(valid, p, quants);
     for (size_t d = 0; d < head_dim; d++) {
         int32_t sum = 0;
         for (size_t j = 0; j < valid; j++) {
-            sum += codes[j] * v[lf_q8_value(head_dim, d, j)];
+            sum += quants[j] * v[lf_q8_value(head_dim, d, j)];
         }
         acc[d] = lf_fma((float)sum, scale, acc[d] * alpha);
     }

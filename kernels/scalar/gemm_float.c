@@ -50,22 +50,22 @@ static void gemm(load_fn load, size_t panel_bytes, size_t m, size_t n, size_t k,
 }
 
 void lf_gemm_f32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_fetch fetch)
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_f32, lf_panel_bytes_f32(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_f16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_fetch fetch)
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_f16, lf_panel_bytes_f16(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_bf16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                         float *c, size_t c_stride, lf_fetch fetch)
+                         float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_bf16, lf_panel_bytes_f16(k), m, n, k, tile, panels, c, c_stride);
 }

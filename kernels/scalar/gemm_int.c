@@ -21,7 +21,7 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
     const float *scales = w->scales[k0 / w->group];
     int32_t isum[LF_NR] = {0};
     for (size_t i = k0; i < k0 + w->group; i++) {
-        int32_t a = (int8_t)(x[LF_X_CODES + i / 4] >> i % 4 * 8 & 0xFFu);
+        int32_t a = (int8_t)(x[LF_X_QUANTS + i / 4] >> i % 4 * 8 & 0xFFu);
         for (size_t c = 0; c < LF_NR; c++) {
             isum[c] += a * w->w[i][c];
         }
@@ -31,8 +31,8 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
     }
 }
 
-/* Adds one block of weights to a row; x is its block of LF_A_I8B32, for groups of 16 of
- * LF_A_I8B16. */
+/* Adds one block of weights to a row; x is its block of LF_LHS_I8B32, for groups of 16 of
+ * LF_LHS_I8B16. */
 static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
 {
     if (w->group == 16) {
@@ -46,24 +46,24 @@ static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
     }
 }
 
-/* The same of LF_A_I16B32. */
+/* The same of LF_LHS_I16B32. */
 static void add_block16(const block *w, const uint32_t *x, float acc[LF_NR])
 {
     for (size_t c = 0; c < LF_NR; c++) {
         int32_t isum = 0;
         for (size_t i = 0; i < 32; i++) {
-            uint32_t pair = x[LF_X2_CODES + i / 4 * 2 + i % 2];
+            uint32_t pair = x[LF_X2_QUANTS + i / 4 * 2 + i % 2];
             isum += (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu) * w->w[i][c];
         }
         acc[c] = lf_fma((float)isum * lf_float(x[LF_X2_SCALE]), w->scales[0][c], acc[c]);
     }
 }
 
-static void load_bytes(const uint8_t *codes, block *out)
+static void load_bytes(const uint8_t *quants, block *out)
 {
     for (size_t i = 0; i < 32; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            out->w[i][c] = (int16_t)(codes[i / 4 * 64 + c * 4 + i % 4] - 128);
+            out->w[i][c] = (int16_t)(quants[i / 4 * 64 + c * 4 + i % 4] - 128);
         }
     }
 }
@@ -76,11 +76,11 @@ static void load_halves(const uint8_t *halves, float *out)
 }
 
 /* Nibbles: 16 k in the low ones, 16 in the high ones. */
-static void load_nibbles(const uint8_t *codes, int zero, block *out)
+static void load_nibbles(const uint8_t *quants, int zero, block *out)
 {
     for (size_t i = 0; i < 16; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            uint8_t code = codes[i / 4 * 64 + c * 4 + i % 4];
+            uint8_t code = quants[i / 4 * 64 + c * 4 + i % 4];
             out->w[i][c] = (int16_t)((code & 15) - zero);
             out->w[i + 16][c] = (int16_t)((code >> 4) - zero);
         }
@@ -92,7 +92,7 @@ static void load_q4(const uint8_t *panel, size_t k, size_t b, block *out)
     (void)k;
     const uint8_t *super = panel + b / 2 * LF_Q4_SUPER;
     load_halves(super + (b & 1) * 32, out->scales[0]);
-    load_nibbles(super + 64 + (b & 1) * LF_Q4_CODES, 8, out);
+    load_nibbles(super + 64 + (b & 1) * LF_Q4_QUANTS, 8, out);
 }
 
 static void load_q8(const uint8_t *panel, size_t k, size_t b, block *out)
@@ -100,14 +100,14 @@ static void load_q8(const uint8_t *panel, size_t k, size_t b, block *out)
     (void)k;
     const uint8_t *super = panel + b / 2 * LF_Q8_SUPER;
     load_halves(super + (b & 1) * 32, out->scales[0]);
-    load_bytes(super + 64 + (b & 1) * LF_Q8_CODES, out);
+    load_bytes(super + 64 + (b & 1) * LF_Q8_QUANTS, out);
 }
 
 static void load_i8g(const uint8_t *panel, size_t k, size_t b, block *out)
 {
     (void)k;
     size_t floats = LF_NR * sizeof(float);
-    const uint8_t *src = panel + b * (floats * (out->has_mins ? 2 : 1) + LF_Q8_CODES);
+    const uint8_t *src = panel + b * (floats * (out->has_mins ? 2 : 1) + LF_Q8_QUANTS);
     memcpy(out->scales, src, floats);
     src += floats;
     if (out->has_mins) {
@@ -145,19 +145,19 @@ static void load_q4k(const uint8_t *panel, size_t k, size_t b, block *out)
     (void)k;
     const uint8_t *super = panel + b / 8 * LF_Q4K_SUPER;
     load_k_factors(super, b % 8, out);
-    load_nibbles(super + LF_K_HEAD + b % 8 * LF_Q4_CODES, 0, out);
+    load_nibbles(super + LF_K_HEAD + b % 8 * LF_Q4_QUANTS, 0, out);
 }
 
 static void load_q5k(const uint8_t *panel, size_t k, size_t b, block *out)
 {
     (void)k;
     const uint8_t *super = panel + b / 8 * LF_Q5K_SUPER;
-    const uint8_t *codes = super + LF_K_HEAD + b % 8 * LF_Q5K_CODES;
+    const uint8_t *quants = super + LF_K_HEAD + b % 8 * LF_Q5K_QUANTS;
     load_k_factors(super, b % 8, out);
-    load_nibbles(codes, 0, out);
+    load_nibbles(quants, 0, out);
     for (size_t i = 0; i < 32; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            int high = codes[LF_Q4_CODES + c * 4 + i % 4] >> i / 4 & 1;
+            int high = quants[LF_Q4_QUANTS + c * 4 + i % 4] >> i / 4 & 1;
             out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
         }
     }
@@ -167,7 +167,7 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
 {
     const uint8_t *super =
         panel + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER) + b / 8 * LF_Q6K_SUPER;
-    const uint8_t *codes = super + LF_K_HEAD + b % 8 * LF_Q6K_CODES;
+    const uint8_t *quants = super + LF_K_HEAD + b % 8 * LF_Q6K_QUANTS;
     float d[LF_NR];
     load_halves(panel + b / 8 * 32, d);
     for (size_t g = 0; g < 2; g++) {
@@ -175,10 +175,10 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
             out->scales[g][c] = d[c] * (float)(int8_t)super[(b % 8 * 2 + g) * LF_NR + c];
         }
     }
-    load_nibbles(codes, 32, out);
+    load_nibbles(quants, 32, out);
     for (size_t i = 0; i < 32; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            const uint8_t *upper = codes + LF_Q4_CODES + i / 16 * 64;
+            const uint8_t *upper = quants + LF_Q4_QUANTS + i / 16 * 64;
             int high = upper[c * 4 + i % 4] >> i % 16 / 4 * 2 & 3;
             out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
         }
@@ -212,56 +212,56 @@ static void gemm(load_fn load, size_t dwords, size_t group, bool has_mins, size_
 }
 
 void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride, lf_fetch fetch)
+                       size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_q4, LF_X_DWORDS, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
 }
 
 void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride, lf_fetch fetch)
+                       size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_q8, LF_X2_DWORDS, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_q4k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_fetch fetch)
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_q4k, LF_X_DWORDS, 32, true, lf_panel_bytes_q4k(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_fetch fetch)
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_q5k, LF_X_DWORDS, 32, true, lf_panel_bytes_q5k(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_fetch fetch)
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_q6k, LF_X_DWORDS, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_fetch fetch)
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_i8g, LF_X_DWORDS, 32, false, lf_panel_bytes_i8g(k), m, n, k, tile, panels, c,
          c_stride);
 }
 
 void lf_gemm_i8gm_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                         float *c, size_t c_stride, lf_fetch fetch)
+                         float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch;
+    (void)policy;
     gemm(load_i8g, LF_X_DWORDS, 32, true, lf_panel_bytes_i8gm(k), m, n, k, tile, panels, c,
          c_stride);
 }

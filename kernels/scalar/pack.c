@@ -4,22 +4,22 @@
 
 size_t lf_panel_bytes_q4(size_t k)
 {
-    return k / 64 * LF_Q4_SUPER + (k % 64 != 0 ? 64 + LF_Q4_CODES : 0);
+    return k / 64 * LF_Q4_SUPER + (k % 64 != 0 ? 64 + LF_Q4_QUANTS : 0);
 }
 
 size_t lf_panel_bytes_q8(size_t k)
 {
-    return k / 64 * LF_Q8_SUPER + (k % 64 != 0 ? 64 + LF_Q8_CODES : 0);
+    return k / 64 * LF_Q8_SUPER + (k % 64 != 0 ? 64 + LF_Q8_QUANTS : 0);
 }
 
 size_t lf_panel_bytes_i8g(size_t k)
 {
-    return k / 32 * (LF_NR * sizeof(float) + LF_Q8_CODES);
+    return k / 32 * (LF_NR * sizeof(float) + LF_Q8_QUANTS);
 }
 
 size_t lf_panel_bytes_i8gm(size_t k)
 {
-    return k / 32 * (2 * LF_NR * sizeof(float) + LF_Q8_CODES);
+    return k / 32 * (2 * LF_NR * sizeof(float) + LF_Q8_QUANTS);
 }
 
 size_t lf_panel_bytes_f32(size_t k)
@@ -38,9 +38,9 @@ static void put_half(uint8_t *dst, float f)
     memcpy(dst, &h, sizeof h);
 }
 
-/* Stored Q4_0 and Q8_0 blocks hold their codes in the panels' order already: a block of a column is
- * an f16 scale and dwords of codes that only change place. `flip` turns int8 codes into code + 128;
- * `none` is the dword of a column that is not there. */
+/* Stored Q4_0 and Q8_0 blocks hold their quants in the panels' order already: a block of a column
+ * is an f16 scale and dwords of quants that only change place. `flip` turns int8 quants into code +
+ * 128; `none` is the dword of a column that is not there. */
 static void pack_stored(size_t k, const lf_panel_source *source, size_t code_bytes, uint32_t flip,
                         uint32_t none, uint8_t *panel)
 {
@@ -49,19 +49,19 @@ static void pack_stored(size_t k, const lf_panel_source *source, size_t code_byt
     uint8_t *super = panel;
     for (size_t b = 0; b < k / 32; b++) {
         uint8_t *scales = super + (b & 1) * 32;
-        uint8_t *codes = super + 64 + (b & 1) * code_bytes;
+        uint8_t *quants = super + 64 + (b & 1) * code_bytes;
         const uint8_t *block = (const uint8_t *)source->values + b * block_bytes;
         for (size_t c = 0; c < source->rows; c++, block += row_bytes) {
             memcpy(scales + c * 2, block, 2);
             for (size_t d = 0; d < code_bytes / 64; d++) {
                 uint32_t dword = lf_load_u32(block + 2 + d * 4) ^ flip;
-                memcpy(codes + d * 64 + c * 4, &dword, 4);
+                memcpy(quants + d * 64 + c * 4, &dword, 4);
             }
         }
         for (size_t c = source->rows; c < LF_NR; c++) {
             memset(scales + c * 2, 0, 2);
             for (size_t d = 0; d < code_bytes / 64; d++) {
-                memcpy(codes + d * 64 + c * 4, &none, 4);
+                memcpy(quants + d * 64 + c * 4, &none, 4);
             }
         }
         super += (b & 1) != 0 ? 64 + 2 * code_bytes : 0;
@@ -74,21 +74,21 @@ static void pack_stored(size_t k, const lf_panel_source *source, size_t code_byt
 void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel)
 {
     uint8_t *super = panel;
-    if (source->codes == NULL) {
-        pack_stored(k, source, LF_Q4_CODES, 0, 0x88888888u, panel);
+    if (source->quants == NULL) {
+        pack_stored(k, source, LF_Q4_QUANTS, 0, 0x88888888u, panel);
         return;
     }
     memset(panel, 0, lf_panel_bytes_q4(k));
     for (size_t b = 0; b < k / 32; b++) {
-        uint8_t *codes = super + 64 + (b & 1) * LF_Q4_CODES;
+        uint8_t *quants = super + 64 + (b & 1) * LF_Q4_QUANTS;
         for (size_t c = 0; c < LF_NR; c++) {
             bool real = c < source->rows;
-            const int8_t *w = real ? source->codes + c * k + b * 32 : NULL;
+            const int8_t *w = real ? source->quants + c * k + b * 32 : NULL;
             put_half(super + (b & 1) * 32 + c * 2, real ? source->scales[c * (k / 32) + b] : 0.0f);
             for (size_t i = 0; i < 16; i++) {
                 unsigned low = real ? (unsigned)(w[i] + 8) & 15u : 8u;
                 unsigned high = real ? (unsigned)(w[i + 16] + 8) & 15u : 8u;
-                codes[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(low | high << 4);
+                quants[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(low | high << 4);
             }
         }
         super += (b & 1) != 0 ? LF_Q4_SUPER : 0;
@@ -100,7 +100,7 @@ static void put_bytes(size_t k, size_t k0, const lf_panel_source *source, uint8_
 {
     for (size_t c = 0; c < LF_NR; c++) {
         for (size_t i = 0; i < 32; i++) {
-            int code = c < source->rows ? source->codes[c * k + k0 + i] : 0;
+            int code = c < source->rows ? source->quants[c * k + k0 + i] : 0;
             dst[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(code + 128);
         }
     }
@@ -109,8 +109,8 @@ static void put_bytes(size_t k, size_t k0, const lf_panel_source *source, uint8_
 void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel)
 {
     uint8_t *super = panel;
-    if (source->codes == NULL) {
-        pack_stored(k, source, LF_Q8_CODES, 0x80808080u, 0x80808080u, panel);
+    if (source->quants == NULL) {
+        pack_stored(k, source, LF_Q8_QUANTS, 0x80808080u, 0x80808080u, panel);
         return;
     }
     memset(panel, 0, lf_panel_bytes_q8(k));
@@ -118,7 +118,7 @@ void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel)
         for (size_t c = 0; c < source->rows; c++) {
             put_half(super + (b & 1) * 32 + c * 2, source->scales[c * (k / 32) + b]);
         }
-        put_bytes(k, b * 32, source, super + 64 + (b & 1) * LF_Q8_CODES);
+        put_bytes(k, b * 32, source, super + 64 + (b & 1) * LF_Q8_QUANTS);
         super += (b & 1) != 0 ? LF_Q8_SUPER : 0;
     }
 }
@@ -141,7 +141,7 @@ void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel)
             dst = put_floats(dst, source->rows, k / 32, source->mins + b);
         }
         put_bytes(k, b * 32, source, dst);
-        dst += LF_Q8_CODES;
+        dst += LF_Q8_QUANTS;
     }
 }
 

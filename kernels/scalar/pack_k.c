@@ -98,27 +98,27 @@ static void put_fifth_bits(const uint8_t *high, size_t bit, size_t c, uint8_t *o
 static void pack_k(size_t k, const lf_panel_source *source, bool five, uint8_t *super)
 {
     size_t block_bytes = five ? Q5K_BLOCK : Q4K_BLOCK;
-    size_t codes_bytes = five ? LF_Q5K_CODES : LF_Q4_CODES;
+    size_t quants_bytes = five ? LF_Q5K_QUANTS : LF_Q4_QUANTS;
     size_t row_bytes = k / 256 * block_bytes;
     for (size_t s = 0; s < k / 256; s++) {
         if (source->rows < LF_NR) {
-            memset(super, 0, LF_K_HEAD + 8 * codes_bytes);
+            memset(super, 0, LF_K_HEAD + 8 * quants_bytes);
         }
         for (size_t c = 0; c < source->rows; c++) {
             const uint8_t *block =
                 (const uint8_t *)source->values + c * row_bytes + s * block_bytes;
             const uint8_t *q = block + HEAD + (five ? FIFTH_BITS : 0);
-            uint8_t *codes = super + LF_K_HEAD;
+            uint8_t *quants = super + LF_K_HEAD;
             put_head(block, c, super);
-            for (size_t b = 0; b < 8; b += 2, codes += 2 * codes_bytes) {
-                put_nibbles(q + b * 16, c, codes, codes + codes_bytes);
+            for (size_t b = 0; b < 8; b += 2, quants += 2 * quants_bytes) {
+                put_nibbles(q + b * 16, c, quants, quants + quants_bytes);
                 if (five) {
-                    put_fifth_bits(block + HEAD, b, c, codes + LF_Q4_CODES);
-                    put_fifth_bits(block + HEAD, b + 1, c, codes + codes_bytes + LF_Q4_CODES);
+                    put_fifth_bits(block + HEAD, b, c, quants + LF_Q4_QUANTS);
+                    put_fifth_bits(block + HEAD, b + 1, c, quants + quants_bytes + LF_Q4_QUANTS);
                 }
             }
         }
-        super += LF_K_HEAD + 8 * codes_bytes;
+        super += LF_K_HEAD + 8 * quants_bytes;
     }
 }
 
@@ -135,18 +135,18 @@ void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel)
 /* One block of 32: 32 bytes with its nibbles at bit `low_bit`, 32 with its upper bits at
  * `high_bit`. */
 static void put_six_bits(const uint8_t *low, size_t low_bit, const uint8_t *high, size_t high_bit,
-                         size_t c, uint8_t *codes)
+                         size_t c, uint8_t *quants)
 {
     uint32_t upper[2] = {0};
     for (size_t g = 0; g < 4; g++) {
         uint32_t first = lf_load_u32(low + g * 4) >> low_bit & NIBBLES;
         uint32_t second = lf_load_u32(low + 16 + g * 4) >> low_bit & NIBBLES;
-        put_u32(codes + g * 64 + c * 4, first | second << 4);
+        put_u32(quants + g * 64 + c * 4, first | second << 4);
         upper[0] |= (lf_load_u32(high + g * 4) >> high_bit & 0x03030303u) << 2 * g;
         upper[1] |= (lf_load_u32(high + 16 + g * 4) >> high_bit & 0x03030303u) << 2 * g;
     }
-    put_u32(codes + LF_Q4_CODES + c * 4, upper[0]);
-    put_u32(codes + LF_Q4_CODES + 64 + c * 4, upper[1]);
+    put_u32(quants + LF_Q4_QUANTS + c * 4, upper[0]);
+    put_u32(quants + LF_Q4_QUANTS + 64 + c * 4, upper[1]);
 }
 
 void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel)
@@ -168,7 +168,7 @@ void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel)
             for (size_t b = 0; b < 8; b++) {
                 put_six_bits(block + b / 4 * 64 + b % 2 * 32, b % 4 / 2 * 4,
                              block + Q6K_HIGH + b / 4 * 32, b % 4 * 2, c,
-                             super + LF_K_HEAD + b * LF_Q6K_CODES);
+                             super + LF_K_HEAD + b * LF_Q6K_QUANTS);
             }
         }
     }

@@ -4,10 +4,10 @@
 #include "kernels/x86/unroll.h"
 
 /* Sum of 16 signed bytes. */
-LF_INLINE int32_t sum_codes(__m128i codes)
+LF_INLINE int32_t sum_quants(__m128i quants)
 {
     const __m128i sums =
-        _mm_sad_epu8(_mm_xor_si128(codes, _mm_set1_epi8(-128)), _mm_setzero_si128());
+        _mm_sad_epu8(_mm_xor_si128(quants, _mm_set1_epi8(-128)), _mm_setzero_si128());
     return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
 }
 
@@ -43,25 +43,25 @@ static void quantize_i8b32(size_t k, const float *x, void *row)
         __m256 v[4];
         const uint32_t amax = load_block(x, v);
         if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
-            lf_act_i8b32_scalar.quantize(32, x, out);
+            lf_lhs_i8b32_scalar.quantize(32, x, out);
             continue;
         }
         const __m256 inverse = _mm256_set1_ps(127.0f / lf_float(amax));
-        __m256i codes[4];
+        __m256i quants[4];
         for (size_t i = 0; i < 4; i++) {
-            codes[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
+            quants[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse));
         }
-        const __m256i low = _mm256_packs_epi32(codes[0], codes[1]);
-        const __m256i high = _mm256_packs_epi32(codes[2], codes[3]);
+        const __m256i low = _mm256_packs_epi32(quants[0], quants[1]);
+        const __m256i high = _mm256_packs_epi32(quants[2], quants[3]);
         const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order);
         lf_put_block(out, lf_block_scale(amax),
-                     sum_codes(_mm256_castsi256_si128(bytes)) +
-                         sum_codes(_mm256_extracti128_si256(bytes, 1)));
-        _mm256_storeu_si256((__m256i *)(void *)(out + LF_X_CODES * 4), bytes);
+                     sum_quants(_mm256_castsi256_si128(bytes)) +
+                         sum_quants(_mm256_extracti128_si256(bytes, 1)));
+        _mm256_storeu_si256((__m256i *)(void *)(out + LF_X_QUANTS * 4), bytes);
     }
 }
 
-const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
+const lf_lhs lf_lhs_i8b32_avx2 = {.name = "i8b32",
                                   .by = LF_BY_LFM2,
                                   .needs = LF_CPU_AVX2,
                                   .block_bytes = LF_X_BYTES,
@@ -70,9 +70,9 @@ const lf_act lf_act_i8b32_avx2 = {.name = "i8b32",
                                   .tile_bytes = lf_tile_bytes_i8b32,
                                   .tile = lf_tile_i8b32};
 
-/* ---- LF_A_I16B32, LF_A_I8X2B32 ---- */
+/* ---- LF_LHS_I16B32, LF_LHS_I8X2B32 ---- */
 
-/* The codes in order, as 2 x 16 words, and the dwords before them; false: neither, for there is a
+/* The quants in order, as 2 x 16 words, and the dwords before them; false: neither, for there is a
  * magnitude that the scalar form is for. */
 LF_INLINE bool make_words(const float *x, __m256i *words, uint8_t *out)
 {
@@ -93,8 +93,8 @@ LF_INLINE bool make_words(const float *x, __m256i *words, uint8_t *out)
     __m128i h = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     h = _mm_add_epi32(h, _mm_shuffle_epi32(h, _MM_SHUFFLE(1, 0, 3, 2)));
     h = _mm_add_epi32(h, _mm_shuffle_epi32(h, _MM_SHUFFLE(2, 3, 0, 1)));
-    const uint32_t head[LF_X2_CODES] = {[LF_X2_INIT] = (uint32_t)(-128 * _mm_cvtsi128_si32(h)),
-                                        [LF_X2_SCALE] = lf_bits(lf_block_scale16(amax))};
+    const uint32_t head[LF_X2_QUANTS] = {[LF_X2_INIT] = (uint32_t)(-128 * _mm_cvtsi128_si32(h)),
+                                         [LF_X2_SCALE] = lf_bits(lf_block_scale16(amax))};
     memcpy(out, head, sizeof head);
     return true;
 }
@@ -106,12 +106,12 @@ static void quantize_i16b32(size_t k, const float *x, void *row)
     for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
         __m256i words[2];
         if (!make_words(x, words, out)) {
-            lf_act_i16b32_scalar.quantize(32, x, out);
+            lf_lhs_i16b32_scalar.quantize(32, x, out);
             continue;
         }
         for (size_t i = 0; i < 2; i++) {
             const __m256i low = _mm256_shufflelo_epi16(words[i], EVEN_ODD);
-            _mm256_storeu_si256((__m256i *)(void *)(out + LF_X2_CODES * 4 + 32 * i),
+            _mm256_storeu_si256((__m256i *)(void *)(out + LF_X2_QUANTS * 4 + 32 * i),
                                 _mm256_shufflehi_epi16(low, EVEN_ODD));
         }
     }
@@ -128,20 +128,20 @@ static void quantize_i8x2b32(size_t k, const float *x, void *row)
     for (size_t b = 0; b < k / 32; b++, x += 32, out += LF_X2_BYTES) {
         __m256i words[2], upper[2], lower[2];
         if (!make_words(x, words, out)) {
-            lf_act_i8x2b32_scalar.quantize(32, x, out);
+            lf_lhs_i8x2b32_scalar.quantize(32, x, out);
             continue;
         }
         for (size_t i = 0; i < 2; i++) {
             upper[i] = _mm256_srai_epi16(_mm256_add_epi16(words[i], _mm256_set1_epi16(128)), 8);
             lower[i] = _mm256_sub_epi16(words[i], _mm256_slli_epi16(upper[i], 8));
         }
-        uint8_t *codes = out + LF_X2_CODES * 4;
-        _mm256_storeu_si256((__m256i *)(void *)codes, words_to_bytes(upper[0], upper[1]));
-        _mm256_storeu_si256((__m256i *)(void *)(codes + 32), words_to_bytes(lower[0], lower[1]));
+        uint8_t *quants = out + LF_X2_QUANTS * 4;
+        _mm256_storeu_si256((__m256i *)(void *)quants, words_to_bytes(upper[0], upper[1]));
+        _mm256_storeu_si256((__m256i *)(void *)(quants + 32), words_to_bytes(lower[0], lower[1]));
     }
 }
 
-const lf_act lf_act_i16b32_avx2 = {.name = "i16b32",
+const lf_lhs lf_lhs_i16b32_avx2 = {.name = "i16b32",
                                    .by = LF_BY_LFM2,
                                    .needs = LF_CPU_AVX2,
                                    .block_bytes = LF_X2_BYTES,
@@ -150,7 +150,7 @@ const lf_act lf_act_i16b32_avx2 = {.name = "i16b32",
                                    .tile_bytes = lf_tile_bytes_x2,
                                    .tile = lf_tile_x2};
 
-const lf_act lf_act_i8x2b32_avx2 = {.name = "i8x2b32",
+const lf_lhs lf_lhs_i8x2b32_avx2 = {.name = "i8x2b32",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX2,
                                     .block_bytes = LF_X2_BYTES,
@@ -159,7 +159,7 @@ const lf_act lf_act_i8x2b32_avx2 = {.name = "i8x2b32",
                                     .tile_bytes = lf_tile_bytes_x2,
                                     .tile = lf_tile_x2};
 
-/* ---- LF_A_I8B16 ---- */
+/* ---- LF_LHS_I8B16 ---- */
 
 static void quantize_i8b16(size_t k, const float *x, void *row)
 {
@@ -173,17 +173,17 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
         const __m256i c1 = _mm256_cvtps_epi32(_mm256_mul_ps(v1, inverse));
         const __m256i words =
             _mm256_permute4x64_epi64(_mm256_packs_epi32(c0, c1), _MM_SHUFFLE(3, 1, 2, 0));
-        __m128i codes =
+        __m128i quants =
             _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
         if (!usable) { /* infinity and NaN times 0 are no code */
-            codes = _mm_setzero_si128();
+            quants = _mm_setzero_si128();
         }
-        lf_put_half(out, h & 1, lf_block_scale(amax), sum_codes(codes));
-        _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4 + (h & 1) * 16), codes);
+        lf_put_half(out, h & 1, lf_block_scale(amax), sum_quants(quants));
+        _mm_storeu_si128((__m128i *)(void *)(out + LF_X_QUANTS * 4 + (h & 1) * 16), quants);
     }
 }
 
-const lf_act lf_act_i8b16_avx2 = {.name = "i8b16",
+const lf_lhs lf_lhs_i8b16_avx2 = {.name = "i8b16",
                                   .by = LF_BY_LFM2,
                                   .needs = LF_CPU_AVX2,
                                   .block_bytes = LF_X_BYTES,

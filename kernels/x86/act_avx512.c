@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_A_I8B32 and LF_A_I8B16 for AVX-512; scalar/act.c defines it. */
+/* Owns the quantisation of LF_LHS_I8B32 and LF_LHS_I8B16 for AVX-512; scalar/act.c defines it. */
 #include "kernels/x86/unroll.h"
 
 enum { LOT = 16 }; /* blocks whose scales are computed together, one in each lane */
@@ -19,9 +19,9 @@ LF_INLINE uint32_t largest(__m512i m)
 }
 
 /* Sums of 4 signed bytes each. */
-LF_INLINE __m256i sum_fours(__m256i codes)
+LF_INLINE __m256i sum_fours(__m256i quants)
 {
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), codes),
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), quants),
                              _mm256_set1_epi16(1));
 }
 
@@ -39,9 +39,9 @@ LF_INLINE __m256i to_bytes(__m512i low, __m512i high)
     return _mm256_set_m128i(_mm512_cvtepi32_epi8(high), _mm512_cvtepi32_epi8(low));
 }
 
-/* The dwords before the codes, as lf_put_block makes them. */
+/* The dwords before the quants, as lf_put_block makes them. */
 typedef struct heads {
-    _Alignas(64) uint32_t dwords[LF_X_CODES][LOT];
+    _Alignas(64) uint32_t dwords[LF_X_QUANTS][LOT];
 } heads;
 
 LF_INLINE void make_heads(__m512 scale, const int32_t *sums, heads *out)
@@ -58,7 +58,7 @@ LF_INLINE void make_heads(__m512 scale, const int32_t *sums, heads *out)
 
 LF_INLINE void put_head(const heads *from, size_t block, uint8_t *out)
 {
-    for (size_t d = 0; d < LF_X_CODES; d++) {
+    for (size_t d = 0; d < LF_X_QUANTS; d++) {
         memcpy(out + d * 4, &from->dwords[d][block], 4);
     }
 }
@@ -69,7 +69,7 @@ LF_INLINE __m512 scale22(__m512 scale)
     return _mm512_castsi512_ps(_mm512_andnot_si512(_mm512_set1_epi32(3), up));
 }
 
-/* n <= LOT blocks. Blocks without a usable magnitude have an inverse of 0: all their codes become
+/* n <= LOT blocks. Blocks without a usable magnitude have an inverse of 0: all their quants become
  * 0, those of infinities and NaN because the conversion gives 0x80000000 for them. */
 LF_INLINE void quantize_lot(size_t n, const float *x, uint8_t *out)
 {
@@ -94,10 +94,10 @@ LF_INLINE void quantize_lot(size_t n, const float *x, uint8_t *out)
         const __m512 inverse = _mm512_set1_ps(inverses[b]);
         const __m512i c0 = _mm512_cvtps_epi32(_mm512_mul_ps(v0, inverse));
         const __m512i c1 = _mm512_cvtps_epi32(_mm512_mul_ps(v1, inverse));
-        const __m256i codes = to_bytes(c0, c1);
-        uint8_t *at = out + b * LF_X_BYTES + LF_X_CODES * 4;
-        _mm256_storeu_si256((__m256i *)(void *)at, codes);
-        fours[b % 4] = sum_fours(codes);
+        const __m256i quants = to_bytes(c0, c1);
+        uint8_t *at = out + b * LF_X_BYTES + LF_X_QUANTS * 4;
+        _mm256_storeu_si256((__m256i *)(void *)at, quants);
+        fours[b % 4] = sum_fours(quants);
         if (b % 4 == 3 || b + 1 == n) {
             sum_blocks(fours, sums + b / 4 * 4);
         }
@@ -117,7 +117,7 @@ static void quantize_i8b32(size_t k, const float *x, void *row)
     }
 }
 
-const lf_act lf_act_i8b32_avx512 = {.name = "i8b32",
+const lf_lhs lf_lhs_i8b32_avx512 = {.name = "i8b32",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX512,
                                     .block_bytes = LF_X_BYTES,
@@ -127,10 +127,10 @@ const lf_act lf_act_i8b32_avx512 = {.name = "i8b32",
                                     .tile = lf_tile_i8b32};
 
 /* Sum of 16 signed bytes. */
-LF_INLINE int32_t sum_codes(__m128i codes)
+LF_INLINE int32_t sum_quants(__m128i quants)
 {
     const __m128i sums =
-        _mm_sad_epu8(_mm_xor_si128(codes, _mm_set1_epi8(-128)), _mm_setzero_si128());
+        _mm_sad_epu8(_mm_xor_si128(quants, _mm_set1_epi8(-128)), _mm_setzero_si128());
     return _mm_cvtsi128_si32(_mm_add_epi32(sums, _mm_unpackhi_epi64(sums, sums))) - 16 * 128;
 }
 
@@ -141,14 +141,14 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
         const uint32_t amax = largest(magnitudes(x));
         const bool usable = amax >= LF_X_TINY && amax < LF_X_HUGE; /* otherwise as above */
         const __m512 inverse = _mm512_set1_ps(usable ? 127.0f / lf_float(amax) : 0.0f);
-        const __m128i codes =
+        const __m128i quants =
             _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), inverse)));
-        lf_put_half(out, h & 1, lf_block_scale(amax), sum_codes(codes));
-        _mm_storeu_si128((__m128i *)(void *)(out + LF_X_CODES * 4 + (h & 1) * 16), codes);
+        lf_put_half(out, h & 1, lf_block_scale(amax), sum_quants(quants));
+        _mm_storeu_si128((__m128i *)(void *)(out + LF_X_QUANTS * 4 + (h & 1) * 16), quants);
     }
 }
 
-const lf_act lf_act_i8b16_avx512 = {.name = "i8b16",
+const lf_lhs lf_lhs_i8b16_avx512 = {.name = "i8b16",
                                     .by = LF_BY_LFM2,
                                     .needs = LF_CPU_AVX512,
                                     .block_bytes = LF_X_BYTES,

@@ -11,16 +11,16 @@
 #define LF_KERNELS_X86_ATTN_Q8_V16_H
 
 #include "kernels/x86/attn_rows_v16.h"
-#include "kernels/x86/codes_v16.h"
+#include "kernels/x86/quants_v16.h"
 
-/* Weights times the scales of V, as codes. */
-typedef struct attn_codes {
+/* Weights times the scales of V, as quants. */
+typedef struct attn_quants {
     float scale[ATTN_ROWS];
     _Alignas(64) int16_t p[ATTN_ROWS][LF_ATTN_BLOCK];
-} attn_codes;
+} attn_quants;
 
-/* Sums of m rows of codes over pairs, for n * 16 lanes from `lane` on. */
-LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const codes[ATTN_ROWS],
+/* Sums of m rows of quants over pairs, for n * 16 lanes from `lane` on. */
+LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const quants[ATTN_ROWS],
                          size_t pairs, const attn_numbers *numbers, size_t lane,
                          w16 sums[ATTN_ROWS][ATTN_VECS])
 {
@@ -39,7 +39,7 @@ LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const co
             attn_fetch(n * 32, numbers, at);
         }
         for (size_t i = 0; i < m; i++) {
-            const w16 two = w_pair(codes[i] + 2 * pair);
+            const w16 two = w_pair(quants[i] + 2 * pair);
             for (size_t c = 0; c < n; c++) {
                 sums[i][c] = w_dot(sums[i][c], x[c], two);
             }
@@ -50,13 +50,13 @@ LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const co
 LF_INLINE void attn_q8_scores(const size_t m, attn_rows *t, size_t head_dim, const attn_numbers *k,
                               const float *k_scales)
 {
-    const int16_t *codes[ATTN_ROWS];
+    const int16_t *quants[ATTN_ROWS];
     for (size_t i = 0; i < m; i++) {
-        codes[i] = (const int16_t *)(const void *)t->q[i];
+        quants[i] = (const int16_t *)(const void *)t->q[i];
     }
     for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16 * ATTN_VECS) {
         w16 sums[ATTN_ROWS][ATTN_VECS];
-        attn_sums(m, ATTN_VECS, codes, head_dim / 2, k, j, sums);
+        attn_sums(m, ATTN_VECS, quants, head_dim / 2, k, j, sums);
         for (size_t i = 0; i < m; i++) {
             for (size_t c = 0; c < ATTN_VECS; c++) {
                 const v16 s = v_mul(w_float(sums[i][c]), v_set(t->q[i][head_dim / 2]));
@@ -67,12 +67,13 @@ LF_INLINE void attn_q8_scores(const size_t m, attn_rows *t, size_t head_dim, con
 }
 
 /* acc = acc * alpha + weights * V for n * 16 dimensions from d on. */
-LF_INLINE void attn_q8_values(const size_t m, const size_t n, attn_rows *t, const attn_codes *codes,
-                              size_t pairs, const attn_numbers *v, size_t d)
+LF_INLINE void attn_q8_values(const size_t m, const size_t n, attn_rows *t,
+                              const attn_quants *quants, size_t pairs, const attn_numbers *v,
+                              size_t d)
 {
     const int16_t *p[ATTN_ROWS];
     for (size_t i = 0; i < m; i++) {
-        p[i] = codes->p[i];
+        p[i] = quants->p[i];
     }
     w16 sums[ATTN_ROWS][ATTN_VECS];
     attn_sums(m, n, p, pairs, v, d, sums);
@@ -80,25 +81,26 @@ LF_INLINE void attn_q8_values(const size_t m, const size_t n, attn_rows *t, cons
         for (size_t c = 0; c < n; c++) {
             float *acc = t->acc[i] + d + c * 16;
             const v16 old = v_mul(v_load(acc), v_set(t->alpha[i]));
-            v_store(acc, v_fma(w_float(sums[i][c]), v_set(codes->scale[i]), old));
+            v_store(acc, v_fma(w_float(sums[i][c]), v_set(quants->scale[i]), old));
         }
     }
 }
 
 /* One dimension of a head that is not a multiple of 16. */
-LF_INLINE void attn_q8_value1(attn_rows *t, const attn_codes *codes, size_t i, size_t pairs,
+LF_INLINE void attn_q8_value1(attn_rows *t, const attn_quants *quants, size_t i, size_t pairs,
                               const attn_numbers *v, size_t d)
 {
     const int8_t *at = (const int8_t *)v->at + 2 * d;
     int32_t sum = 0;
     for (size_t pair = 0; pair < pairs; pair++, at += 2 * v->stride) {
-        sum += at[0] * codes->p[i][2 * pair] + at[1] * codes->p[i][2 * pair + 1];
+        sum += at[0] * quants->p[i][2 * pair] + at[1] * quants->p[i][2 * pair + 1];
     }
-    t->acc[i][d] = __builtin_fmaf((float)sum, codes->scale[i], t->acc[i][d] * t->alpha[i]);
+    t->acc[i][d] = __builtin_fmaf((float)sum, quants->scale[i], t->acc[i][d] * t->alpha[i]);
 }
 
 /* The weights of positions a row does not see are 0, whatever their scales are. */
-LF_INLINE void attn_q8_codes(const size_t m, attn_rows *t, attn_codes *codes, const float *v_scales)
+LF_INLINE void attn_q8_quants(const size_t m, attn_rows *t, attn_quants *quants,
+                              const float *v_scales)
 {
     for (size_t i = 0; i < m; i++) {
         for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16) {
@@ -108,7 +110,7 @@ LF_INLINE void attn_q8_codes(const size_t m, attn_rows *t, attn_codes *codes, co
         }
     }
     for (size_t i = 0; i < m; i++) {
-        codes->scale[i] = v_codes(LF_ATTN_BLOCK, t->p[i], codes->p[i]);
+        quants->scale[i] = v_quants(LF_ATTN_BLOCK, t->p[i], quants->p[i]);
     }
 }
 
@@ -125,25 +127,25 @@ LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const
                             .stride = head_dim,
                             .bytes = bytes,
                             .next = first ? (const char *)kv->next_v + LF_KV_SCALES : NULL};
-    attn_codes codes;
+    attn_quants quants;
     size_t most = 0;
     for (size_t i = 0; i < m; i++) {
         most = t->valid[i] > most ? t->valid[i] : most;
     }
     attn_q8_scores(m, t, head_dim, &k, kv->k);
     attn_weights(t);
-    attn_q8_codes(m, t, &codes, kv->v);
+    attn_q8_quants(m, t, &quants, kv->v);
     const size_t pairs = (most + 1) / 2;
     size_t d = 0;
     for (; d + 16 * ATTN_VECS <= head_dim; d += 16 * ATTN_VECS) {
-        attn_q8_values(m, ATTN_VECS, t, &codes, pairs, &v, d);
+        attn_q8_values(m, ATTN_VECS, t, &quants, pairs, &v, d);
     }
     for (; d + 16 <= head_dim; d += 16) {
-        attn_q8_values(m, 1, t, &codes, pairs, &v, d);
+        attn_q8_values(m, 1, t, &quants, pairs, &v, d);
     }
     for (; d < head_dim; d++) {
         for (size_t i = 0; i < m; i++) {
-            attn_q8_value1(t, &codes, i, pairs, &v, d);
+            attn_q8_value1(t, &quants, i, pairs, &v, d);
         }
     }
 }
@@ -156,7 +158,7 @@ LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const
 LF_INLINE void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_stride,
                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    /* The scales of the next block, whose codes are fetched as this block's are read. */
+    /* The scales of the next block, whose quants are fetched as this block's are read. */
     for (size_t b = 0; b < LF_KV_SCALES; b += 64) {
         _mm_prefetch((const char *)kv->next_k + b, _MM_HINT_T1);
         _mm_prefetch((const char *)kv->next_v + b, _MM_HINT_T1);

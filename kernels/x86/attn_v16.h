@@ -5,7 +5,7 @@
  * ATTN_VECS, the vectors of 16 positions (of dimensions in the second product) that a row has in
  * registers.
  *
- * A tile of ATTN_ROWS rows widens K and V to floats as it loads them. Where there are more rows, K
+ * A tile of ATTN_ROWS rows unpacks K and V to floats as it loads them. Where there are more rows, K
  * and V are widened once for all of them, into a slice of ATTN_SLICE dimensions that stays in the
  * first level cache.
  */

@@ -39,7 +39,7 @@ lf_cpu lf_cpu_from_cpuid(const lf_cpuid *id)
     lf_cpu result = {.features = lf_cpu_without(cpu, 0), .threads_per_core = 1};
     if (is_amd(id) && (result.features & LF_CPU_AVX2) != 0) {
         /* by what Zen 4 brought, so that later ones are included */
-        result.fetch = (result.features & LF_CPU_AVX512) != 0 ? LF_FETCH_ZEN4 : LF_FETCH_ZEN;
+        result.prefetch = (result.features & LF_CPU_AVX512) != 0 ? LF_PREFETCH_L2 : LF_PREFETCH_L1;
     }
     if (id->core_threads > 1) {
         result.threads_per_core = id->core_threads;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns LF_W_F32, LF_W_F16 and LF_W_BF16 x LF_A_F32 over 16 lanes: acc = fma(x, w, acc) over k
+ * Owns LF_W_F32, LF_W_F16 and LF_W_BF16 x LF_LHS_F32 over 16 lanes: acc = fma(x, w, acc) over k
  * ascending, one chain a result. The including file defines v16, FLOAT_MR, the most rows of a tile
  * (with FLOAT_TILE, its name), and FLOAT_PANELS, the panels that are in flight together.
  */
@@ -58,9 +58,9 @@ LF_INLINE void float_panels(const lf_wformat format, const size_t m, const size_
 
 LF_INLINE void float_run(const lf_wformat format, const size_t m, size_t n, size_t k,
                          const void *tile, const void *panels, float *c, size_t c_stride,
-                         lf_fetch fetch)
+                         lf_prefetch_policy policy)
 {
-    (void)fetch; /* one step ahead on every CPU */
+    (void)policy; /* one step ahead on every CPU */
     const size_t bytes = format == LF_W_F32 ? lf_panel_bytes_f32(k) : lf_panel_bytes_f16(k);
     const uint8_t *p = panels;
     size_t n0 = 0;
@@ -84,7 +84,7 @@ LF_GEMM_ROWS(FLOAT_MR, bf16_gemm, bf16_run)
 #define LF_FLOAT_ROW(format, tag, size, arch, feature)                                             \
     {                                                                                              \
         .name = "f32_f32_" #tag "_gemm_" FLOAT_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,      \
-        .needs = feature, .weights = format, .acts = LF_A_F32, .mr = FLOAT_MR, .nr = LF_NR,        \
+        .needs = feature, .weights = format, .lhs = LF_LHS_F32, .mr = FLOAT_MR, .nr = LF_NR,       \
         .k_multiple = 1, .exact = true, .panel_bytes = lf_panel_bytes_##size,                      \
         .pack = lf_pack_##size, .fn = tag##_gemm                                                   \
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the integer kernels but for LF_W_Q8 for AVX2: vpmaddubsw and sums in 16 bits for as many
- * groups as they hold, a pair of products with codes of 4, 5 and 6 bits being at most 15, 31 and 63
- * times 254; vpmaddwd widens them.
+ * groups as they hold, a pair of products with quants of 4, 5 and 6 bits being at most 15, 31 and
+ * 63 times 254; vpmaddwd unpacks them.
  */
 #include "kernels/x86/ymm_run.h"
 
@@ -18,16 +18,16 @@ LF_INLINE __m256i dot_bytes(__m256i s, __m256i bytes, uint32_t x)
     return _mm256_add_epi32(s, _mm256_madd_epi16(two, _mm256_set1_epi16(1)));
 }
 
-LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *s)
+LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quants, __m256i *s)
 {
 #define F(i) s[2 * (i)] = s[2 * (i) + 1] = _mm256_set1_epi32(LF_MAGIC_BITS);
     LF_EACH_ROW(m, F)
 #undef F
     for (size_t g = 0; g < 8; g++) {
         for (size_t half = 0; half < 2; half++) {
-            const __m256i w = lf_load_ymm(codes + g * 64 + half * 32);
+            const __m256i w = lf_load_ymm(quants + g * 64 + half * 32);
 #define F(i)                                                                                       \
-    s[2 * (i) + half] = dot_bytes(s[2 * (i) + half], w, x[(i)*LF_X_DWORDS + LF_X_CODES + g]);
+    s[2 * (i) + half] = dot_bytes(s[2 * (i) + half], w, x[(i)*LF_X_DWORDS + LF_X_QUANTS + g]);
             LF_EACH_ROW(m, F)
 #undef F
         }
@@ -53,11 +53,11 @@ LF_INLINE void wide_run(const size_t n, const size_t m, const uint32_t *x, const
 }
 _Static_assert(LF_X_BYTES == 56, "as written in wide_run");
 
-LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      const size_t g, const bool starts, __m256i *v)
 {
-    const __m256i w0 = lf_ymm_codes(bits, codes, g, 0), w1 = lf_ymm_codes(bits, codes, g, 32);
-    x += LF_X_CODES + g;
+    const __m256i w0 = lf_ymm_quants(bits, quants, g, 0), w1 = lf_ymm_quants(bits, quants, g, 32);
+    x += LF_X_QUANTS + g;
 #define F(i)                                                                                       \
     if (starts) {                                                                                  \
         LF_YMM_FIRST("vpmaddubsw", w0, w1, x[(i)*LF_X_DWORDS], v[2 * (i)], v[2 * (i) + 1]);        \
@@ -79,24 +79,24 @@ LF_INLINE void fold(const size_t m, const bool starts, const __m256i *v, __m256i
 }
 
 LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const uint32_t *x,
-                        const int init, const uint8_t *codes, const size_t first, const size_t end,
+                        const int init, const uint8_t *quants, const size_t first, const size_t end,
                         __m256i *s)
 {
     if (bits == 8) {
-        byte_sums(m, x, codes, s);
+        byte_sums(m, x, quants, s);
         return;
     }
     const size_t run = run_of(bits);
     __m256i v[2 * YMM_ROWS];
     if (wide) {
         for (size_t g = first; g < end; g += run) {
-            wide_run(run, m, x + LF_X_CODES + g, codes + g * 64, v);
+            wide_run(run, m, x + LF_X_QUANTS + g, quants + g * 64, v);
             fold(m, g == first, v, s);
         }
     } else { /* written out: shifts are constants */
 #define G(g)                                                                                       \
     if ((g) >= first && (g) < end) {                                                               \
-        group(bits, m, x, codes, g, (g) % run == 0, v);                                            \
+        group(bits, m, x, quants, g, (g) % run == 0, v);                                           \
         if ((g) % run == run - 1) {                                                                \
             fold(m, (g) < first + run, v, s);                                                      \
         }                                                                                          \

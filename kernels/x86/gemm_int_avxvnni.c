@@ -4,13 +4,13 @@
 
 #define YMM_PIECES LF_YMM_PIECES_6
 
-LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      const size_t g, __m256i *s)
 {
-    const __m256i w0 = lf_ymm_codes(bits, codes, g, 0), w1 = lf_ymm_codes(bits, codes, g, 32);
+    const __m256i w0 = lf_ymm_quants(bits, quants, g, 0), w1 = lf_ymm_quants(bits, quants, g, 32);
 #define F(i)                                                                                       \
     {                                                                                              \
-        const __m256i a = _mm256_set1_epi32((int32_t)x[(i)*LF_X_DWORDS + LF_X_CODES + g]);         \
+        const __m256i a = _mm256_set1_epi32((int32_t)x[(i)*LF_X_DWORDS + LF_X_QUANTS + g]);        \
         s[2 * (i)] = _mm256_dpbusd_avx_epi32(s[2 * (i)], w0, a);                                   \
         s[2 * (i) + 1] = _mm256_dpbusd_avx_epi32(s[2 * (i) + 1], w1, a);                           \
     }
@@ -19,7 +19,7 @@ LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const ui
 }
 
 LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const uint32_t *x,
-                        const int init, const uint8_t *codes, const size_t first, const size_t end,
+                        const int init, const uint8_t *quants, const size_t first, const size_t end,
                         __m256i *s)
 {
     for (size_t i = 0; i < m; i++) {
@@ -27,8 +27,8 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
             init >= 0 ? (int32_t)x[i * LF_X_DWORDS + (size_t)init] : LF_MAGIC_BITS);
     }
     if (wide && m > 2) {
-        const uint32_t *x0 = x + LF_X_CODES + first;
-        const uint8_t *w = codes + first * 64;
+        const uint32_t *x0 = x + LF_X_QUANTS + first;
+        const uint8_t *w = quants + first * 64;
         if (end - first == 4) {
             LF_YMM_DOTS("56", 4, m, x0, w, s)
         } else {
@@ -38,7 +38,7 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
     }
 #define G(g)                                                                                       \
     if ((g) >= first && (g) < end) {                                                               \
-        group(wide ? 8 : bits, m, x, codes, g, s);                                                 \
+        group(wide ? 8 : bits, m, x, quants, g, s);                                                \
     }
     LF_EACH_GROUP(G)
 #undef G

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4K and LF_W_Q5K x LF_A_I8B32 and LF_W_Q6K x LF_A_I8B16 for AVX-512 VNNI: the factors
- * of 256 k become floats once for all rows, codes are put together in registers. */
+/* Owns LF_W_Q4K and LF_W_Q5K x LF_LHS_I8B32 and LF_W_Q6K x LF_LHS_I8B16 for AVX-512 VNNI: the
+ * factors of 256 k become floats once for all rows, quants are put together in registers. */
 #include "kernels/x86/vnni512.h"
 
 /* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
@@ -18,25 +18,25 @@ LF_INLINE __m512i join(__m512i nibbles, __m512i upper, char mask)
 }
 
 /* Codes of group g of a block, `bits` wide, unsigned. */
-LF_INLINE __m512i k_codes(const int bits, const uint8_t *codes, const size_t g)
+LF_INLINE __m512i k_quants(const int bits, const uint8_t *quants, const size_t g)
 {
-    const __m512i nibbles = shift(_mm512_load_si512(codes + g % 4 * 64), g < 4 ? 0 : -4);
+    const __m512i nibbles = shift(_mm512_load_si512(quants + g % 4 * 64), g < 4 ? 0 : -4);
     if (bits == 4) {
         return _mm512_and_si512(nibbles, _mm512_set1_epi8(15));
     }
     if (bits == 5) {
-        return join(nibbles, shift(_mm512_load_si512(codes + LF_Q4_CODES), 4 - (int)g), 16);
+        return join(nibbles, shift(_mm512_load_si512(quants + LF_Q4_QUANTS), 4 - (int)g), 16);
     }
     return join(nibbles,
-                shift(_mm512_load_si512(codes + LF_Q4_CODES + g / 4 * 64), 4 - 2 * (int)(g % 4)),
+                shift(_mm512_load_si512(quants + LF_Q4_QUANTS + g / 4 * 64), 4 - 2 * (int)(g % 4)),
                 48);
 }
 
 /* Group g of a block; x: the rows' dwords of it. Calls are written out: shifts are constants. */
-LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      const size_t g, __m512i *v)
 {
-    lf_vnni_dot(m, x + LF_X_CODES + g, LF_X_DWORDS, k_codes(bits, codes, g), v);
+    lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, k_quants(bits, quants, g), v);
 }
 
 /* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
@@ -69,10 +69,10 @@ LF_INLINE void k_start(const size_t m, __m512i *v)
 }
 
 LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const void *tile,
-                     const void *panels, float *c, size_t c_stride, lf_fetch fetch)
+                     const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
-    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
+    const size_t step = bits == 4 ? LF_Q4_QUANTS : LF_Q5K_QUANTS;
+    const lf_ahead ahead = lf_ahead_of(policy, m, LF_VNNI_SWIFT);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -121,21 +121,21 @@ LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
 /* Half a block: groups g .. g + 3. x: the rows' dwords of the block; init and xs: which of them the
  * sums start with, and the scale. */
 LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const size_t xs,
-                        const uint8_t *codes, const size_t g, const float *scale, __m512 *acc)
+                        const uint8_t *quants, const size_t g, const float *scale, __m512 *acc)
 {
     __m512i v[12];
     lf_vnni_start(m, x + init, v);
-    k_dot(6, m, x, codes, g, v);
-    k_dot(6, m, x, codes, g + 1, v);
-    k_dot(6, m, x, codes, g + 2, v);
-    k_dot(6, m, x, codes, g + 3, v);
+    k_dot(6, m, x, quants, g, v);
+    k_dot(6, m, x, quants, g + 1, v);
+    k_dot(6, m, x, quants, g + 2, v);
+    k_dot(6, m, x, quants, g + 3, v);
     lf_vnni_finish(m, x + xs, v, _mm512_load_ps(scale), acc);
 }
 
 LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                       float *c, size_t c_stride, lf_fetch fetch)
+                       float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
+    const lf_ahead ahead = lf_ahead_of(policy, m, LF_VNNI_SWIFT);
     const uint8_t *halves = panels;
     const size_t panel_bytes = lf_panel_bytes_q6k(k);
     for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
@@ -150,11 +150,11 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
             q6k_scales(p, lf_load_half16(halves + s * 32), scales);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
-                lf_prefetch(ahead, p, LF_Q6K_CODES);
+                lf_prefetch(ahead, p, LF_Q6K_QUANTS);
                 q6k_half(m, x, LF_X16_INIT6_LO, LF_X16_SCALE_LO, p, 0, scales[2 * b], acc);
                 q6k_half(m, x, LF_X16_INIT6_HI, LF_X16_SCALE_HI, p, 4, scales[2 * b + 1], acc);
                 x += LF_X_DWORDS * m;
-                p += LF_Q6K_CODES;
+                p += LF_Q6K_QUANTS;
             }
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
@@ -172,26 +172,26 @@ static size_t k_wide_bytes(size_t k)
     return k / 32 * K_WIDE;
 }
 
-LF_INLINE void widen_block(const int bits, const uint8_t *codes, const float *first,
+LF_INLINE void widen_block(const int bits, const uint8_t *quants, const float *first,
                            const float *second, uint8_t *out)
 {
     _mm512_store_ps(out, _mm512_load_ps(first));
     _mm512_store_ps(out + 64, _mm512_load_ps(second));
     out += K_WIDE_HEAD;
-    _mm512_store_si512(out, k_codes(bits, codes, 0));
-    _mm512_store_si512(out + 64, k_codes(bits, codes, 1));
-    _mm512_store_si512(out + 128, k_codes(bits, codes, 2));
-    _mm512_store_si512(out + 192, k_codes(bits, codes, 3));
-    _mm512_store_si512(out + 256, k_codes(bits, codes, 4));
-    _mm512_store_si512(out + 320, k_codes(bits, codes, 5));
-    _mm512_store_si512(out + 384, k_codes(bits, codes, 6));
-    _mm512_store_si512(out + 448, k_codes(bits, codes, 7));
+    _mm512_store_si512(out, k_quants(bits, quants, 0));
+    _mm512_store_si512(out + 64, k_quants(bits, quants, 1));
+    _mm512_store_si512(out + 128, k_quants(bits, quants, 2));
+    _mm512_store_si512(out + 192, k_quants(bits, quants, 3));
+    _mm512_store_si512(out + 256, k_quants(bits, quants, 4));
+    _mm512_store_si512(out + 320, k_quants(bits, quants, 5));
+    _mm512_store_si512(out + 384, k_quants(bits, quants, 6));
+    _mm512_store_si512(out + 448, k_quants(bits, quants, 7));
 }
 
 LF_INLINE void k_widen(const int bits, size_t k, const void *panel, void *wide)
 {
-    const size_t step = bits == 4 ? LF_Q4_CODES : LF_Q5K_CODES;
-    const lf_ahead ahead = lf_ahead_of(LF_FETCH_DEFAULT, LF_VNNI_MANY, 0);
+    const size_t step = bits == 4 ? LF_Q4_QUANTS : LF_Q5K_QUANTS;
+    const lf_ahead ahead = lf_ahead_of(LF_PREFETCH_L2_L1, LF_VNNI_MANY, 0);
     const uint8_t *p = panel;
     uint8_t *out = wide;
     for (size_t s = 0; s < k / 256; s++) {
@@ -219,7 +219,7 @@ static void q5k_widen(size_t k, const void *panel, void *wide)
 
 static void q6k_widen(size_t k, const void *panel, void *wide)
 {
-    const lf_ahead ahead = lf_ahead_of(LF_FETCH_DEFAULT, LF_VNNI_MANY, 0);
+    const lf_ahead ahead = lf_ahead_of(LF_PREFETCH_L2_L1, LF_VNNI_MANY, 0);
     const uint8_t *halves = panel;
     const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
     uint8_t *out = wide;
@@ -228,26 +228,26 @@ static void q6k_widen(size_t k, const void *panel, void *wide)
         q6k_scales(p, lf_load_half16(halves + s * 32), scales);
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
-            lf_prefetch(ahead, p, LF_Q6K_CODES);
+            lf_prefetch(ahead, p, LF_Q6K_QUANTS);
             widen_block(6, p, scales[2 * b], scales[2 * b + 1], out);
-            p += LF_Q6K_CODES;
+            p += LF_Q6K_QUANTS;
             out += K_WIDE;
         }
     }
 }
 
-LF_INLINE void wide_dots(const size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void wide_dots(const size_t m, const uint32_t *x, const uint8_t *quants,
                          const size_t first, const size_t end, __m512i *v)
 {
     for (size_t g = first; g < end; g++) {
-        lf_vnni_dot(m, x + LF_X_CODES + g, LF_X_DWORDS, _mm512_load_si512(codes + g * 64), v);
+        lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, _mm512_load_si512(quants + g * 64), v);
     }
 }
 
 LF_INLINE void k_wide_run(const bool halves, const size_t m, size_t n, size_t k, const void *tile,
-                          const void *panels, float *c, size_t c_stride, lf_fetch fetch)
+                          const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    (void)fetch; /* widened panels are in the second level cache */
+    (void)policy; /* widened panels are in the second level cache */
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -289,14 +289,14 @@ LF_GEMM_ROWS(12, wide_halves, wide_halves_run)
 #define ROW(in, in_format, format, tag, wide)                                                      \
     {                                                                                              \
         .name = #in "_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                 \
-        .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .acts = in_format,        \
-        .mr = 12, .nr = LF_NR, .k_multiple = 256, .stored = true, .exact = true,                   \
+        .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .lhs = in_format,         \
+        .mr = 12, .nr = LF_NR, .k_multiple = 256, .raw_blocks = true, .exact = true,               \
         .panel_bytes = lf_panel_bytes_##tag, .pack = lf_pack_##tag, .fn = tag##_gemm,              \
-        .wide_bytes = k_wide_bytes, .widen = tag##_widen, .wide_fn = wide                          \
+        .unpacked_bytes = k_wide_bytes, .unpack = tag##_widen, .unpacked_fn = wide                 \
     }
 
 const lf_gemm lf_gemms_k_avx512vnni[LF_GEMMS_K] = {
-    ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k, wide_mins),
-    ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k, wide_mins),
-    ROW(i8b16, LF_A_I8B16, LF_W_Q6K, q6k, wide_halves),
+    ROW(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, wide_mins),
+    ROW(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, wide_mins),
+    ROW(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, wide_halves),
 };

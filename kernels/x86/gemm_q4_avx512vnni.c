@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4 x LF_A_I8B32 for AVX-512 VNNI: weights are the unsigned operand of vpdpbusd, one
+/* Owns LF_W_Q4 x LF_LHS_I8B32 for AVX-512 VNNI: weights are the unsigned operand of vpdpbusd, one
  * int32 lane a column, activations broadcast from memory. */
 #include "kernels/x86/vnni512.h"
 
 /* One block of 32 k. */
-LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *codes, __m512 scale,
+LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *quants, __m512 scale,
                         __m512 *acc)
 {
     const __m512i low = _mm512_set1_epi8(15);
     __m512i v[12];
     lf_vnni_start(m, x + LF_X_INIT4, v);
     for (size_t g = 0; g < 4; g++) {
-        __m512i w = _mm512_load_si512(codes + g * 64);
-        lf_vnni_dot(m, x + LF_X_CODES + g, LF_X_DWORDS, _mm512_and_si512(w, low), v);
-        lf_vnni_dot(m, x + LF_X_CODES + 4 + g, LF_X_DWORDS,
+        __m512i w = _mm512_load_si512(quants + g * 64);
+        lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, _mm512_and_si512(w, low), v);
+        lf_vnni_dot(m, x + LF_X_QUANTS + 4 + g, LF_X_DWORDS,
                     _mm512_and_si512(_mm512_srli_epi32(w, 4), low), v);
     }
     lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }
 
 LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                      float *c, size_t c_stride, lf_fetch fetch)
+                      float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_ahead ahead = lf_ahead_of(fetch, m, LF_VNNI_SWIFT);
+    const lf_ahead ahead = lf_ahead_of(policy, m, LF_VNNI_SWIFT);
     const uint8_t *super = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -33,13 +33,13 @@ LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, cons
             lf_prefetch_one(ahead, super);
             q4_block(m, x, super + 64, lf_load_half16(super), acc);
             x += LF_X_DWORDS * m;
-            q4_block(m, x, super + 64 + LF_Q4_CODES, lf_load_half16(super + 32), acc);
+            q4_block(m, x, super + 64 + LF_Q4_QUANTS, lf_load_half16(super + 32), acc);
             x += LF_X_DWORDS * m;
             super += LF_Q4_SUPER;
         }
         if (k % 64 != 0) {
             q4_block(m, x, super + 64, lf_load_half16(super), acc);
-            super += 64 + LF_Q4_CODES;
+            super += 64 + LF_Q4_QUANTS;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
     }
@@ -52,12 +52,12 @@ const lf_gemm lf_gemm_q4_avx512vnni = {.name = "i8b32_f32_q4_gemm_12x16c4__avx51
                                        .by = LF_BY_LFM2,
                                        .needs = LF_CPU_AVX512VNNI,
                                        .weights = LF_W_Q4,
-                                       .acts = LF_A_I8B32,
+                                       .lhs = LF_LHS_I8B32,
                                        .mr = 12,
                                        .nr = LF_NR,
                                        .k_multiple = 32,
                                        .exact = true,
                                        .panel_bytes = lf_panel_bytes_q4,
                                        .pack = lf_pack_q4,
-                                       .stored = true,
+                                       .raw_blocks = true,
                                        .fn = q4_gemm};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns LF_W_Q8 x LF_A_I16B32 for AVX2. A product of two bytes fits no 16 bits beside another, so
+ * Owns LF_W_Q8 x LF_LHS_I16B32 for AVX2. A product of two bytes fits no 16 bits beside another, so
  * weights become words either way; then activations of 16 bits cost nothing more. Of each 4 bytes
  * of a column the even and the odd ones are a pair of words.
  */
@@ -8,7 +8,7 @@
 
 #define YMM_PIECES LF_YMM_PIECES_3
 
-enum { Q8_WIDE = 2 * LF_Q8_CODES };
+enum { Q8_WIDE = 2 * LF_Q8_QUANTS };
 
 LF_INLINE __m256i even_words(__m256i bytes)
 {
@@ -21,10 +21,10 @@ LF_INLINE __m256i odd_words(__m256i bytes)
 }
 
 /* The even words of both halves, then the odd ones, group after group. */
-LF_INLINE void q8_widen(const uint8_t *codes, uint8_t *wide)
+LF_INLINE void q8_widen(const uint8_t *quants, uint8_t *wide)
 {
     for (size_t g = 0; g < 8; g++) {
-        const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
+        const __m256i w0 = lf_load_ymm(quants + g * 64), w1 = lf_load_ymm(quants + g * 64 + 32);
         lf_store_ymm(wide + g * 128, even_words(w0));
         lf_store_ymm(wide + g * 128 + 32, even_words(w1));
         lf_store_ymm(wide + g * 128 + 64, odd_words(w0));
@@ -45,15 +45,15 @@ LF_INLINE void step(const size_t m, const uint32_t *x, __m256i w0, __m256i w1, c
 #undef F
 }
 
-LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const uint8_t *quants,
                        __m256i *s)
 {
     if (wide) {
-        LF_YMM_RUNS("vpmaddwd", "vpaddd", "72", LF_X2_DWORDS, 16, m, x + LF_X2_CODES, codes, s)
+        LF_YMM_RUNS("vpmaddwd", "vpaddd", "72", LF_X2_DWORDS, 16, m, x + LF_X2_QUANTS, quants, s)
     } else {
         for (size_t g = 0; g < 8; g++) {
-            const uint32_t *pairs = x + LF_X2_CODES + 2 * g;
-            const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
+            const uint32_t *pairs = x + LF_X2_QUANTS + 2 * g;
+            const __m256i w0 = lf_load_ymm(quants + g * 64), w1 = lf_load_ymm(quants + g * 64 + 32);
             step(m, pairs, even_words(w0), even_words(w1), g == 0, s);
             step(m, pairs + 1, odd_words(w0), odd_words(w1), false, s);
         }
@@ -72,4 +72,4 @@ _Static_assert(LF_X2_BYTES == 72, "as written in q8_sums");
 #include "kernels/x86/gemm_q8_ymm.h"
 
 const lf_gemm lf_gemm_q8_avx2 =
-    LF_YMM_ROW(i16b32, LF_A_I16B32, LF_W_Q8, q8, q8, false, 32, true, "avx2", LF_CPU_AVX2);
+    LF_YMM_ROW(i16b32, LF_LHS_I16B32, LF_W_Q8, q8, q8, false, 32, true, "avx2", LF_CPU_AVX2);

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q8 x LF_A_I8X2B32 for AVX-VNNI: the sums of the upper plane, times 256, go on with the
- * lower one. */
+/* Owns LF_W_Q8 x LF_LHS_I8X2B32 for AVX-VNNI: the sums of the upper plane, times 256, go on with
+ * the lower one. */
 #include "kernels/x86/ymm_run.h"
 
 #define YMM_PIECES LF_YMM_PIECES_6
 
 enum { Q8_WIDE = 0 };
 
-LF_INLINE void q8_widen(const uint8_t *codes, uint8_t *wide)
+LF_INLINE void q8_widen(const uint8_t *quants, uint8_t *wide)
 {
-    (void)codes;
+    (void)quants;
     (void)wide;
 }
 
-LF_INLINE void add_plane(const size_t m, const uint32_t *x, const uint8_t *codes, __m256i *s)
+LF_INLINE void add_plane(const size_t m, const uint32_t *x, const uint8_t *quants, __m256i *s)
 {
     if (m > 2) {
-        LF_YMM_DOTS("72", 8, m, x, codes, s)
+        LF_YMM_DOTS("72", 8, m, x, quants, s)
         return;
     }
     for (size_t g = 0; g < 8; g++) {
-        const __m256i w0 = lf_load_ymm(codes + g * 64), w1 = lf_load_ymm(codes + g * 64 + 32);
+        const __m256i w0 = lf_load_ymm(quants + g * 64), w1 = lf_load_ymm(quants + g * 64 + 32);
 #define F(i)                                                                                       \
     {                                                                                              \
         const __m256i a = _mm256_set1_epi32((int32_t)x[(i)*LF_X2_DWORDS + g]);                     \
@@ -32,24 +32,24 @@ LF_INLINE void add_plane(const size_t m, const uint32_t *x, const uint8_t *codes
     }
 }
 
-LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const uint8_t *quants,
                        __m256i *s)
 {
     (void)wide;
     for (size_t i = 0; i < 2 * m; i++) {
         s[i] = _mm256_setzero_si256();
     }
-    add_plane(m, x + LF_X2_CODES, codes, s);
+    add_plane(m, x + LF_X2_QUANTS, quants, s);
     for (size_t i = 0; i < 2 * m; i++) {
         const __m256i init = _mm256_set1_epi32((int32_t)x[i / 2 * LF_X2_DWORDS + LF_X2_INIT]);
         s[i] = _mm256_add_epi32(_mm256_slli_epi32(s[i], 8), init);
     }
-    add_plane(m, x + LF_X2_CODES + 8, codes, s);
+    add_plane(m, x + LF_X2_QUANTS + 8, quants, s);
 }
 
 #include "kernels/x86/gemm_q8_ymm.h"
 
 _Static_assert(LF_X2_BYTES == 72, "as written in add_plane");
 
-const lf_gemm lf_gemm_q8_avxvnni =
-    LF_YMM_ROW(i8x2b32, LF_A_I8X2B32, LF_W_Q8, q8, q8, false, 32, true, "avxvnni", LF_CPU_AVXVNNI);
+const lf_gemm lf_gemm_q8_avxvnni = LF_YMM_ROW(i8x2b32, LF_LHS_I8X2B32, LF_W_Q8, q8, q8, false, 32,
+                                              true, "avxvnni", LF_CPU_AVXVNNI);

@@ -2,10 +2,10 @@
 /*
  * Owns the 256-bit kernels of LF_W_Q8, with pieces of tiles as in gemm_ymm.h. The including file
  * defines before, for its instruction set, YMM_PIECES, Q8_WIDE (the bytes of a block that is taken
- * apart, 0 if its codes are used as they stand) and
+ * apart, 0 if its quants are used as they stand) and
  *
- * void q8_widen(codes, wide)
- * void q8_sums(wide, m, x, codes, s): exact sums of a block, zero point included
+ * void q8_widen(quants, wide)
+ * void q8_sums(wide, m, x, quants, s): exact sums of a block, zero point included
  */
 #ifndef LF_KERNELS_X86_GEMM_Q8_YMM_H
 #define LF_KERNELS_X86_GEMM_Q8_YMM_H
@@ -32,27 +32,27 @@ LF_INLINE void q8_finish(const size_t m, const uint32_t *x, const __m256i *s, co
 }
 
 LF_INLINE void q8_block(const int kind, const bool wide, const size_t m, const uint32_t *x,
-                        const uint8_t *codes, const float *scales, float (*acc)[LF_NR])
+                        const uint8_t *quants, const float *scales, float (*acc)[LF_NR])
 {
     (void)kind; /* there is one */
     __m256i s[2 * YMM_ROWS];
-    q8_sums(wide, m, x, codes, s);
+    q8_sums(wide, m, x, quants, s);
     q8_finish(m, x, s, scales, acc);
 }
 
-LF_INLINE void q8_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void q8_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *quants,
                        const uint8_t *halves, float (*acc)[LF_NR])
 {
     _Alignas(32) float scales[LF_NR];
     lf_ymm_halves(halves, scales);
     if (few != 0) {
-        q8_block(0, false, few, x, codes, scales, acc);
+        q8_block(0, false, few, x, quants, scales, acc);
         return;
     }
     _Alignas(32) uint8_t words[Q8_WIDE > 0 ? Q8_WIDE : 1];
-    const uint8_t *from = codes;
+    const uint8_t *from = quants;
     if (Q8_WIDE > 0) {
-        q8_widen(codes, words);
+        q8_widen(quants, words);
         from = words;
     }
     YMM_PIECES(m, LF_X2_DWORDS, q8_block, 0, Q8_WIDE > 0, from, scales)
@@ -65,7 +65,7 @@ LF_INLINE void q8_panel(lf_ahead ahead, const size_t few, size_t m, size_t k, co
         lf_prefetch(ahead, p, LF_Q8_SUPER);
         q8_rows(few, m, x, p + 64, p, acc);
         x += LF_X2_DWORDS * m;
-        q8_rows(few, m, x, p + 64 + LF_Q8_CODES, p + 32, acc);
+        q8_rows(few, m, x, p + 64 + LF_Q8_QUANTS, p + 32, acc);
         x += LF_X2_DWORDS * m;
         p += LF_Q8_SUPER;
     }

@@ -3,16 +3,16 @@
  * Owns the 256-bit integer kernels but for LF_W_Q8. The including file defines before, for its
  * instruction set, YMM_PIECES and
  *
- * void ymm_sums(bits, wide, m, x, init, codes, first, end, s)
+ * void ymm_sums(bits, wide, m, x, init, quants, first, end, s)
  *     s = for each of m rows dword `init` of its block at x, or LF_MAGIC_BITS if that is negative,
- *     plus the products of groups first .. end of the block of weights at codes with the row's.
+ *     plus the products of groups first .. end of the block of weights at quants with the row's.
  *     Codes are `bits` wide, with `wide` they stand as bytes. Of 8 bits there are whole blocks
- * alone, whose zero point may be taken out of the codes instead of the sum.
+ * alone, whose zero point may be taken out of the quants instead of the sum.
  *
  * A panel's 16 columns are two halves of 8. Integer sums are in registers (s[2 * row + half]),
- * float sums are an array in the first level cache. A tile of up to YMM_FEW rows takes codes apart
+ * float sums are an array in the first level cache. A tile of up to YMM_FEW rows takes quants apart
  * in registers as it reads them. More rows pass each block of 32 k in pieces (YMM_PIECES): its
- * codes are taken apart once for all of them, into the first level cache.
+ * quants are taken apart once for all of them, into the first level cache.
  */
 #ifndef LF_KERNELS_X86_GEMM_YMM_H
 #define LF_KERNELS_X86_GEMM_YMM_H
@@ -22,7 +22,7 @@
 /* Panel formats, as constants that inline functions are made for. */
 enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM };
 
-/* Width of the codes, which tells how many products fit 16 bits. */
+/* Width of the quants, which tells how many products fit 16 bits. */
 LF_INLINE int ymm_bits(const int kind)
 {
     return kind == YMM_Q4 || kind == YMM_Q4K ? 4
@@ -35,28 +35,28 @@ LF_INLINE int ymm_bits(const int kind)
 /* The two lines of 16 floats of a block: weight scales, then minimums; of Q6_K the scales of both
  * halves. */
 LF_INLINE void ymm_block(const int kind, const bool wide, const size_t m, const uint32_t *x,
-                         const uint8_t *codes, const float *factors, float (*acc)[LF_NR])
+                         const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
     __m256i s[2 * YMM_ROWS];
     const int bits = ymm_bits(kind);
     if (kind == YMM_Q6K) {
-        ymm_sums(bits, wide, m, x, LF_X16_INIT6_LO, codes, 0, 4, s);
+        ymm_sums(bits, wide, m, x, LF_X16_INIT6_LO, quants, 0, 4, s);
         lf_ymm_finish(m, x + LF_X16_SCALE_LO, s, factors, NULL, NULL, acc);
-        ymm_sums(bits, wide, m, x, LF_X16_INIT6_HI, codes, 4, 8, s);
+        ymm_sums(bits, wide, m, x, LF_X16_INIT6_HI, quants, 4, 8, s);
         lf_ymm_finish(m, x + LF_X16_SCALE_HI, s, factors + LF_NR, NULL, NULL, acc);
         return;
     }
     const bool mins = kind == YMM_Q4K || kind == YMM_Q5K || kind == YMM_I8GM;
     const int init = kind == YMM_Q4 ? LF_X_INIT4 : (bits == 8 ? LF_X_INIT8 : -1);
-    ymm_sums(bits, wide, m, x, init, codes, 0, 8, s);
+    ymm_sums(bits, wide, m, x, init, quants, 0, 8, s);
     lf_ymm_finish(m, x + LF_X_SCALE, s, factors, mins ? x + LF_X_SUM : NULL, factors + LF_NR, acc);
 }
 
-LF_INLINE void ymm_widen(const int bits, const uint8_t *codes, uint8_t *wide)
+LF_INLINE void ymm_widen(const int bits, const uint8_t *quants, uint8_t *wide)
 {
 #define G(g)                                                                                       \
-    lf_store_ymm(wide + (g)*64, lf_ymm_codes(bits, codes, g, 0));                                  \
-    lf_store_ymm(wide + (g)*64 + 32, lf_ymm_codes(bits, codes, g, 32));
+    lf_store_ymm(wide + (g)*64, lf_ymm_quants(bits, quants, g, 0));                                \
+    lf_store_ymm(wide + (g)*64 + 32, lf_ymm_quants(bits, quants, g, 32));
     LF_EACH_GROUP(G)
 #undef G
 }
@@ -64,17 +64,17 @@ LF_INLINE void ymm_widen(const int bits, const uint8_t *codes, uint8_t *wide)
 /* A block of all m rows of a tile: a constant `few` of at most YMM_FEW of them, or if that is 0
  * any m above. */
 LF_INLINE void ymm_rows(const int kind, const size_t few, size_t m, const uint32_t *x,
-                        const uint8_t *codes, const float *factors, float (*acc)[LF_NR])
+                        const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
     const int bits = ymm_bits(kind);
     if (few != 0) {
-        ymm_block(kind, bits == 8, few, x, codes, factors, acc);
+        ymm_block(kind, bits == 8, few, x, quants, factors, acc);
         return;
     }
     _Alignas(32) uint8_t bytes[8 * 64];
-    const uint8_t *wide = codes;
+    const uint8_t *wide = quants;
     if (bits != 8) {
-        ymm_widen(bits, codes, bytes);
+        ymm_widen(bits, quants, bytes);
         wide = bytes;
     }
     YMM_PIECES(m, LF_X_DWORDS, ymm_block, kind, true, wide, factors)
@@ -82,12 +82,12 @@ LF_INLINE void ymm_rows(const int kind, const size_t few, size_t m, const uint32
 
 /* ---- LF_W_Q4 ---- */
 
-LF_INLINE void q4_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *codes,
+LF_INLINE void q4_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *quants,
                        const uint8_t *halves, float (*acc)[LF_NR])
 {
     _Alignas(32) float scales[LF_NR];
     lf_ymm_halves(halves, scales);
-    ymm_rows(YMM_Q4, few, m, x, codes, scales, acc);
+    ymm_rows(YMM_Q4, few, m, x, quants, scales, acc);
 }
 
 LF_INLINE void q4_panel(lf_ahead ahead, const size_t few, size_t m, size_t k, const uint32_t *x,
@@ -97,7 +97,7 @@ LF_INLINE void q4_panel(lf_ahead ahead, const size_t few, size_t m, size_t k, co
         lf_prefetch(ahead, p, LF_Q4_SUPER);
         q4_rows(few, m, x, p + 64, p, acc);
         x += LF_X_DWORDS * m;
-        q4_rows(few, m, x, p + 64 + LF_Q4_CODES, p + 32, acc);
+        q4_rows(few, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
         x += LF_X_DWORDS * m;
         p += LF_Q4_SUPER;
     }
@@ -113,10 +113,10 @@ LF_INLINE void i8g_panel(const int kind, lf_ahead ahead, const size_t few, size_
 {
     const size_t head = (kind == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
     for (size_t b = 0; b < k / 32; b++) {
-        lf_prefetch(ahead, p, head + LF_Q8_CODES);
+        lf_prefetch(ahead, p, head + LF_Q8_QUANTS);
         ymm_rows(kind, few, m, x, p + head, (const float *)(const void *)p, acc);
         x += LF_X_DWORDS * m;
-        p += head + LF_Q8_CODES;
+        p += head + LF_Q8_QUANTS;
     }
 }
 
@@ -161,9 +161,9 @@ LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*o
 LF_INLINE void k_panel(const int kind, lf_ahead ahead, const size_t few, size_t m, size_t k,
                        const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
 {
-    const size_t step = kind == YMM_Q4K   ? LF_Q4_CODES
-                        : kind == YMM_Q5K ? LF_Q5K_CODES
-                                          : LF_Q6K_CODES;
+    const size_t step = kind == YMM_Q4K   ? LF_Q4_QUANTS
+                        : kind == YMM_Q5K ? LF_Q5K_QUANTS
+                                          : LF_Q6K_QUANTS;
     const uint8_t *p = panel;
     if (kind == YMM_Q6K) {
         p += lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER;
@@ -201,12 +201,12 @@ LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
 /* Rows of the table; LF_W_Q8 has its own. */
 #define LF_YMM_GEMMS(arch, feature)                                                                \
     {                                                                                              \
-        LF_YMM_ROW(i8b32, LF_A_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature),            \
-            LF_YMM_ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature),    \
-            LF_YMM_ROW(i8b32, LF_A_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature),    \
-            LF_YMM_ROW(i8b32, LF_A_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature),    \
-            LF_YMM_ROW(i8b32, LF_A_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature),    \
-            LF_YMM_ROW(i8b16, LF_A_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature),    \
+        LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature),          \
+            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature),  \
+            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature),  \
+            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature),  \
+            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature),  \
+            LF_YMM_ROW(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature),  \
     }
 
 #endif /* LF_KERNELS_X86_GEMM_YMM_H */

@@ -4,7 +4,7 @@
 #ifndef LF_KERNELS_X86_KV_V16_H
 #define LF_KERNELS_X86_KV_V16_H
 
-#include "kernels/x86/codes_v16.h"
+#include "kernels/x86/quants_v16.h"
 
 static void store_f16(size_t head_dim, size_t j, const float *k, const float *v, void *k_block,
                       void *v_block)
@@ -23,12 +23,12 @@ static void store_f16(size_t head_dim, size_t j, const float *k, const float *v,
     }
 }
 
-/* The codes of the first `count` of 16 values; factor 0 is for values that are no numbers, too. */
-LF_INLINE void row_codes(const float *x, size_t count, float factor, int8_t codes[16])
+/* The quants of the first `count` of 16 values; factor 0 is for values that are no numbers, too. */
+LF_INLINE void row_quants(const float *x, size_t count, float factor, int8_t quants[16])
 {
     const v16 magic = v_set(LF_MAGIC);
     const v16 scaled = v_add(v_mul(v_load_n(x, count), v_set(factor)), magic);
-    v_store_i8(codes, factor != 0.0f ? scaled : magic);
+    v_store_i8(quants, factor != 0.0f ? scaled : magic);
 }
 
 static void store_q8(size_t head_dim, size_t j, const float *k, const float *v, void *k_block,
@@ -41,23 +41,23 @@ static void store_q8(size_t head_dim, size_t j, const float *k, const float *v, 
     ((float *)v_block)[j] = v_code_scale(head_dim, v, 127.0f, &v_factor);
     for (size_t d = 0; d < head_dim; d += 16) {
         const size_t count = head_dim - d < 16 ? head_dim - d : 16;
-        int8_t codes[16];
-        row_codes(k + d, count, k_factor, codes);
+        int8_t quants[16];
+        row_quants(k + d, count, k_factor, quants);
         for (size_t i = 0; i < count; i++) {
-            keys[lf_q8_key(d + i, j)] = codes[i];
+            keys[lf_q8_key(d + i, j)] = quants[i];
         }
-        row_codes(v + d, count, v_factor, codes);
+        row_quants(v + d, count, v_factor, quants);
         for (size_t i = 0; i < count; i++) {
-            values[lf_q8_value(head_dim, d + i, j)] = codes[i];
+            values[lf_q8_value(head_dim, d + i, j)] = quants[i];
         }
     }
 }
 
 static void query_q8(size_t head_dim, float *q)
 {
-    _Alignas(64) int16_t codes[LF_ATTN_MOST_DIMS];
-    const float scale = v_codes(head_dim, q, codes);
-    memcpy(q, codes, head_dim * sizeof codes[0]);
+    _Alignas(64) int16_t quants[LF_ATTN_MOST_DIMS];
+    const float scale = v_quants(head_dim, q, quants);
+    memcpy(q, quants, head_dim * sizeof quants[0]);
     q[head_dim / 2] = scale;
 }
 

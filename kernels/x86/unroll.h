@@ -21,15 +21,15 @@ enum { LF_AHEAD_FAR = 9216, LF_AHEAD_NEAR = 4608, LF_AHEAD_CLOSE = 1152 };
 enum { LF_AHEAD_FEW = 4 }; /* rows that read about as fast as memory gives */
 
 /* What that is for m rows. `swift`: so many rows cost so few instructions a line that with
- * LF_FETCH_ZEN4 the next lines are under way by themselves, and prefetching them is in their way;
+ * LF_PREFETCH_L2 the next lines are under way by themselves, and prefetching them is in their way;
  * one line now and then keeps them coming where a call ends. */
-LF_INLINE lf_ahead lf_ahead_of(lf_fetch fetch, size_t m, size_t swift)
+LF_INLINE lf_ahead lf_ahead_of(lf_prefetch_policy policy, size_t m, size_t swift)
 {
     lf_ahead ahead = {.near = LF_AHEAD_NEAR, .far = LF_AHEAD_FAR};
-    if (fetch == LF_FETCH_ZEN) {
+    if (policy == LF_PREFETCH_L1) {
         ahead.near = m <= 2 ? LF_AHEAD_CLOSE : LF_AHEAD_NEAR;
         ahead.far = 0;
-    } else if (fetch == LF_FETCH_ZEN4 && m <= LF_AHEAD_FEW) {
+    } else if (policy == LF_PREFETCH_L2 && m <= LF_AHEAD_FEW) {
         ahead.near = 0;
         ahead.far = m <= swift ? 0 : LF_AHEAD_FAR;
         ahead.one = m <= swift ? LF_AHEAD_FAR : 0;
@@ -87,21 +87,21 @@ LF_INLINE __m256i lf_keep(__m256i v)
     LF_ROW_IF(m, 10, F)                                                                            \
     LF_ROW_IF(m, 11, F)
 
-/* A lf_gemm_fn `name` over an inline function run(m, n, k, tile, panels, c, c_stride, fetch) that
+/* A lf_gemm_fn `name` over an inline function run(m, n, k, tile, panels, c, c_stride, policy) that
  * wants m as a constant. */
 #define LF_CASE(m, run)                                                                            \
     case m:                                                                                        \
-        run##_##m(n, k, tile, panels, c, c_stride, fetch);                                         \
+        run##_##m(n, k, tile, panels, c, c_stride, policy);                                        \
         break;
 #define LF_TILE(m, run)                                                                            \
     static void run##_##m(size_t n, size_t k, const void *tile, const void *panels, float *c,      \
-                          size_t c_stride, lf_fetch fetch)                                         \
+                          size_t c_stride, lf_prefetch_policy policy)                              \
     {                                                                                              \
-        run(m, n, k, tile, panels, c, c_stride, fetch);                                            \
+        run(m, n, k, tile, panels, c, c_stride, policy);                                           \
     }
 #define LF_GEMM_OPEN(name)                                                                         \
     static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
-                     size_t c_stride, lf_fetch fetch)                                              \
+                     size_t c_stride, lf_prefetch_policy policy)                                   \
     {                                                                                              \
         switch (m) {
 #define LF_GEMM_CLOSE                                                                              \

@@ -62,7 +62,7 @@ LF_INLINE void v_store_half(uint16_t *p, v16 x)
     _mm_storeu_si128((__m128i *)(void *)(p + 8), _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT));
 }
 
-/* The codes of x = code + LF_MAGIC. */
+/* The quants of x = code + LF_MAGIC. */
 LF_INLINE void v_store_i8(int8_t *p, v16 x)
 {
     const __m256i byte = _mm256_set1_epi32(0xFF);
@@ -192,7 +192,7 @@ LF_INLINE w16 w_zero(void)
     return (w16){_mm256_setzero_si256(), _mm256_setzero_si256()};
 }
 
-/* The int16 codes of x = code + LF_MAGIC. */
+/* The int16 quants of x = code + LF_MAGIC. */
 LF_INLINE void w_store_i16(int16_t *p, v16 x)
 {
     const __m256i word = _mm256_set1_epi32(0xFFFF);

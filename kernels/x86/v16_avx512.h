@@ -48,7 +48,7 @@ LF_INLINE void v_store_half(uint16_t *p, v16 a)
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
 
-/* The codes of x = code + LF_MAGIC. */
+/* The quants of x = code + LF_MAGIC. */
 LF_INLINE void v_store_i8(int8_t *p, v16 x)
 {
     _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_castps_si512(x)));
@@ -149,7 +149,7 @@ LF_INLINE w16 w_zero(void)
     return _mm512_setzero_si512();
 }
 
-/* The int16 codes of x = code + LF_MAGIC. */
+/* The int16 quants of x = code + LF_MAGIC. */
 LF_INLINE void w_store_i16(int16_t *p, v16 x)
 {
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(_mm512_castps_si512(x)));

@@ -19,7 +19,7 @@ LF_INLINE void lf_vnni_start(const size_t m, const uint32_t *x, __m512i *v)
 #undef F
 }
 
-/* v[i] += 4 k of 16 columns: w unsigned bytes, x the rows' 4 signed codes, `stride` dwords apart.
+/* v[i] += 4 k of 16 columns: w unsigned bytes, x the rows' 4 signed quants, `stride` dwords apart.
  * In assembly, because gcc has no form of this instruction that broadcasts its operand from memory:
  * it would load each into a register first, up to a tenth slower. */
 LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, const size_t stride, __m512i w,

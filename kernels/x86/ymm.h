@@ -5,7 +5,8 @@
 
 #include "kernels/x86/unroll.h"
 
-/* Up to YMM_FEW rows take codes apart as they read them; no piece of a tile has more than YMM_ROWS.
+/* Up to YMM_FEW rows take quants apart as they read them; no piece of a tile has more than
+ * YMM_ROWS.
  */
 enum { YMM_FEW = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
 #define LF_YMM_TILE "16x16c4"
@@ -42,18 +43,19 @@ LF_INLINE __m256i lf_ymm_shift(__m256i v, const int n)
 }
 
 /* Codes of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
-LF_INLINE __m256i lf_ymm_codes(const int bits, const uint8_t *codes, const size_t g,
-                               const size_t half)
+LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const size_t g,
+                                const size_t half)
 {
     if (bits == 8) {
-        return lf_load_ymm(codes + g * 64 + half);
+        return lf_load_ymm(quants + g * 64 + half);
     }
-    const __m256i nibbles = _mm256_and_si256(
-        lf_ymm_shift(lf_load_ymm(codes + g % 4 * 64 + half), g < 4 ? 0 : -4), _mm256_set1_epi8(15));
+    const __m256i nibbles =
+        _mm256_and_si256(lf_ymm_shift(lf_load_ymm(quants + g % 4 * 64 + half), g < 4 ? 0 : -4),
+                         _mm256_set1_epi8(15));
     if (bits == 4) {
         return nibbles;
     }
-    const uint8_t *upper = codes + LF_Q4_CODES + half;
+    const uint8_t *upper = quants + LF_Q4_QUANTS + half;
     if (bits == 5) {
         const __m256i bit = lf_ymm_shift(lf_load_ymm(upper), 4 - (int)g);
         return _mm256_or_si256(nibbles, _mm256_and_si256(bit, _mm256_set1_epi8(16)));
@@ -84,9 +86,9 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
         __m256 sum0 = _mm256_fmadd_ps(t0, scale0, _mm256_load_ps(acc[i]));                         \
         __m256 sum1 = _mm256_fmadd_ps(t1, scale1, _mm256_load_ps(acc[i] + 8));                     \
         if (sums != NULL) {                                                                        \
-            const __m256 codes = _mm256_set1_ps(lf_load_f32(sums + (i)*LF_X_DWORDS));              \
-            sum0 = _mm256_fnmadd_ps(codes, minimum0, sum0);                                        \
-            sum1 = _mm256_fnmadd_ps(codes, minimum1, sum1);                                        \
+            const __m256 quants = _mm256_set1_ps(lf_load_f32(sums + (i)*LF_X_DWORDS));             \
+            sum0 = _mm256_fnmadd_ps(quants, minimum0, sum0);                                       \
+            sum1 = _mm256_fnmadd_ps(quants, minimum1, sum1);                                       \
         }                                                                                          \
         _mm256_store_ps(acc[i], sum0);                                                             \
         _mm256_store_ps(acc[i] + 8, sum1);                                                         \
@@ -95,10 +97,10 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
 #undef F
 }
 
-/* block(kind, wide, rows, x, codes, factors, acc) for all m rows of a tile, more than YMM_FEW, in
+/* block(kind, wide, rows, x, quants, factors, acc) for all m rows of a tile, more than YMM_FEW, in
  * pieces; blocks of x are `stride` dwords. */
-#define LF_YMM_PIECE(n, stride, block, kind, wide, codes, factors)                                 \
-    block(kind, wide, n, x + row * (stride), codes, factors, acc + row)
+#define LF_YMM_PIECE(n, stride, block, kind, wide, quants, factors)                                \
+    block(kind, wide, n, x + row * (stride), quants, factors, acc + row)
 
 /* Products and sums that are two instructions: pieces of 3, which measure best, and as few of 4 as
  * will do. */
@@ -158,11 +160,11 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
  * that is above YMM_FEW. */
 #define LF_YMM_RUN(name, few, panel, bytes)                                                        \
     static void name##_##few(size_t m, size_t n, size_t k, const void *tile, const void *panels,   \
-                             float *c, size_t c_stride, lf_fetch fetch)                            \
+                             float *c, size_t c_stride, lf_prefetch_policy policy)                 \
     {                                                                                              \
         const uint8_t *p = panels;                                                                 \
         const size_t rows = (few) != 0 ? (few) : m;                                                \
-        const lf_ahead ahead = lf_ahead_of(fetch, rows, 0);                                        \
+        const lf_ahead ahead = lf_ahead_of(policy, rows, 0);                                       \
         for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
             _Alignas(32) float acc[(few) != 0 ? (few) : LF_YMM_MR][LF_NR];                         \
             lf_ymm_clear(rows, acc);                                                               \
@@ -177,19 +179,19 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
     LF_YMM_RUN(name, 3, panel, bytes)                                                              \
     LF_YMM_RUN(name, 4, panel, bytes)                                                              \
     static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
-                     size_t c_stride, lf_fetch fetch)                                              \
+                     size_t c_stride, lf_prefetch_policy policy)                                   \
     {                                                                                              \
         static const lf_gemm_fn by_rows[] = {name##_0, name##_1, name##_2, name##_3, name##_4};    \
-        by_rows[m <= YMM_FEW ? m : 0](m, n, k, tile, panels, c, c_stride, fetch);                  \
+        by_rows[m <= YMM_FEW ? m : 0](m, n, k, tile, panels, c, c_stride, policy);                 \
     }
 
 #define LF_YMM_ROW(in, in_format, format, tag, packer, has_mins, multiple, as_stored, arch,        \
                    feature)                                                                        \
     {                                                                                              \
         .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
-        .needs = feature, .weights = format, .acts = in_format, .mins = has_mins, .mr = LF_YMM_MR, \
+        .needs = feature, .weights = format, .lhs = in_format, .mins = has_mins, .mr = LF_YMM_MR,  \
         .nr = LF_NR, .k_multiple = multiple, .exact = true, .panel_bytes = lf_panel_bytes_##tag,   \
-        .pack = lf_pack_##packer, .stored = as_stored, .fn = tag##_gemm                            \
+        .pack = lf_pack_##packer, .raw_blocks = as_stored, .fn = tag##_gemm                        \
     }
 
 #endif /* LF_KERNELS_X86_YMM_H */

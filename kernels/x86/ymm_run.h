@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the inner loops of the 256-bit integer kernels, in assembly: from intrinsics gcc makes sums
- * that it reorders over more registers than there are, and fetches the codes of many groups at
+ * that it reorders over more registers than there are, and fetches the quants of many groups at
  * once.
  *
- * A step multiplies two registers of codes w0, w1 with a dword of activations in all lanes, `mul`,
+ * A step multiplies two registers of quants w0, w1 with a dword of activations in all lanes, `mul`,
  * and adds the products to two sums, `add`.
  */
 #ifndef LF_KERNELS_X86_YMM_RUN_H
@@ -33,9 +33,10 @@
                 : "x"(w0), "x"(w1), "m"(x));                                                       \
     }
 
-/* A run of n steps, whose codes stand one after another at w, for the rows that are `stride` dwords
+/* A run of n steps, whose quants stand one after another at w, for the rows that are `stride`
+ * dwords
  * (`bytes`) apart at x; v[2 * row], v[2 * row + 1] are %0, %1 and so on. */
-#define LF_RUN_CODES(s) "vmovdqa 64*" #s "(%[w]), %[w0]\n\tvmovdqa 64*" #s "+32(%[w]), %[w1]\n\t"
+#define LF_RUN_QUANTS(s) "vmovdqa 64*" #s "(%[w]), %[w0]\n\tvmovdqa 64*" #s "+32(%[w]), %[w1]\n\t"
 #define LF_RUN_FIRST(mul, add, bytes, s, row, v0, v1)                                              \
     "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), " v1 "\n\t" mul " " v1 ", %[w0], " v0         \
     "\n\t" mul " " v1 ", %[w1], " v1 "\n\t"
@@ -43,7 +44,7 @@
     "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), %[t]\n\t" mul " %[t], %[w0], %[u]\n\t" mul    \
     " %[t], %[w1], %[t]\n\t" add " %[u], " v0 ", " v0 "\n\t" add " %[t], " v1 ", " v1 "\n\t"
 #define LF_RUN_2(step, mul, add, bytes, s)                                                         \
-    LF_RUN_CODES(s)                                                                                \
+    LF_RUN_QUANTS(s)                                                                               \
     step(mul, add, bytes, s, 0, "%0", "%1") step(mul, add, bytes, s, 1, "%2", "%3")
 #define LF_RUN_3(step, mul, add, bytes, s)                                                         \
     LF_RUN_2(step, mul, add, bytes, s) step(mul, add, bytes, s, 2, "%4", "%5")
@@ -63,27 +64,27 @@
         rows(LF_RUN_NEXT, __VA_ARGS__, 10) rows(LF_RUN_NEXT, __VA_ARGS__, 11)                      \
             rows(LF_RUN_NEXT, __VA_ARGS__, 12) rows(LF_RUN_NEXT, __VA_ARGS__, 13)                  \
                 rows(LF_RUN_NEXT, __VA_ARGS__, 14) rows(LF_RUN_NEXT, __VA_ARGS__, 15)
-#define LF_RUN(mul, add, bytes, stride, n, rows, acts, codes, ...)                                 \
+#define LF_RUN(mul, add, bytes, stride, n, rows, lhs, quants, ...)                                 \
     {                                                                                              \
         __m256i w0, w1, t, u;                                                                      \
         __asm__(LF_STEPS_##n(LF_RUN_##rows, mul, add, bytes)                                       \
                 : __VA_ARGS__, [w0] "=&x"(w0), [w1] "=&x"(w1), [t] "=&x"(t), [u] "=&x"(u)          \
-                : [w] "r"(codes), [x] "r"(acts),                                                   \
-                  "m"(*(const struct { uint8_t at[(n)*64]; } *)(const void *)(codes)),             \
+                : [w] "r"(quants), [x] "r"(lhs),                                                   \
+                  "m"(*(const struct { uint8_t at[(n)*64]; } *)(const void *)(quants)),            \
                   "m"(*(const struct {                                                             \
                       uint32_t at[((rows)-1) * (stride) + (n)];                                    \
-                  } *)(const void *)(acts)));                                                      \
+                  } *)(const void *)(lhs)));                                                       \
     }
 #define LF_RUN_V(v, i) "=&x"((v)[i])
-#define LF_YMM_RUNS(mul, add, bytes, stride, n, m, acts, codes, v)                                 \
+#define LF_YMM_RUNS(mul, add, bytes, stride, n, m, lhs, quants, v)                                 \
     if ((m) == 2) {                                                                                \
-        LF_RUN(mul, add, bytes, stride, n, 2, acts, codes, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
+        LF_RUN(mul, add, bytes, stride, n, 2, lhs, quants, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
                LF_RUN_V(v, 2), LF_RUN_V(v, 3))                                                     \
     } else if ((m) == 3) {                                                                         \
-        LF_RUN(mul, add, bytes, stride, n, 3, acts, codes, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
+        LF_RUN(mul, add, bytes, stride, n, 3, lhs, quants, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
                LF_RUN_V(v, 2), LF_RUN_V(v, 3), LF_RUN_V(v, 4), LF_RUN_V(v, 5))                     \
     } else {                                                                                       \
-        LF_RUN(mul, add, bytes, stride, n, 4, acts, codes, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
+        LF_RUN(mul, add, bytes, stride, n, 4, lhs, quants, LF_RUN_V(v, 0), LF_RUN_V(v, 1),         \
                LF_RUN_V(v, 2), LF_RUN_V(v, 3), LF_RUN_V(v, 4), LF_RUN_V(v, 5), LF_RUN_V(v, 6),     \
                LF_RUN_V(v, 7))                                                                     \
     }
@@ -94,7 +95,7 @@
     "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), %[t]\n\t"                                     \
     "%{vex%} vpdpbusd %[t], %[w0], " v0 "\n\t%{vex%} vpdpbusd %[t], %[w1], " v1 "\n\t"
 #define LF_DOT_3(bytes, s)                                                                         \
-    LF_RUN_CODES(s)                                                                                \
+    LF_RUN_QUANTS(s)                                                                               \
     LF_DOT_STEP(bytes, s, 0, "%0", "%1")                                                           \
     LF_DOT_STEP(bytes, s, 1, "%2", "%3") LF_DOT_STEP(bytes, s, 2, "%4", "%5")
 #define LF_DOT_4(bytes, s)     LF_DOT_3(bytes, s) LF_DOT_STEP(bytes, s, 3, "%6", "%7")
@@ -103,26 +104,26 @@
 #define LF_DOTS_4(rows, bytes) rows(bytes, 0) rows(bytes, 1) rows(bytes, 2) rows(bytes, 3)
 #define LF_DOTS_8(rows, bytes)                                                                     \
     LF_DOTS_4(rows, bytes) rows(bytes, 4) rows(bytes, 5) rows(bytes, 6) rows(bytes, 7)
-#define LF_DOT(bytes, n, rows, acts, codes, ...)                                                   \
+#define LF_DOT(bytes, n, rows, lhs, quants, ...)                                                   \
     {                                                                                              \
         __m256i w0, w1, t;                                                                         \
         __asm__ volatile(LF_DOTS_##n(LF_DOT_##rows, bytes)                                         \
                          : __VA_ARGS__, [w0] "=&x"(w0), [w1] "=&x"(w1), [t] "=&x"(t)               \
-                         : [w] "r"(codes), [x] "r"(acts)                                           \
+                         : [w] "r"(quants), [x] "r"(lhs)                                           \
                          : "memory");                                                              \
     }
 #define LF_DOT_V(v, i) "+x"((v)[i]), "+x"((v)[(i) + 1])
-#define LF_YMM_DOTS(bytes, n, m, acts, codes, v)                                                   \
+#define LF_YMM_DOTS(bytes, n, m, lhs, quants, v)                                                   \
     if ((m) == 3) {                                                                                \
-        LF_DOT(bytes, n, 3, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4))           \
+        LF_DOT(bytes, n, 3, lhs, quants, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4))           \
     } else if ((m) == 4) {                                                                         \
-        LF_DOT(bytes, n, 4, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
+        LF_DOT(bytes, n, 4, lhs, quants, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
                LF_DOT_V(v, 6))                                                                     \
     } else if ((m) == 5) {                                                                         \
-        LF_DOT(bytes, n, 5, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
+        LF_DOT(bytes, n, 5, lhs, quants, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
                LF_DOT_V(v, 6), LF_DOT_V(v, 8))                                                     \
     } else {                                                                                       \
-        LF_DOT(bytes, n, 6, acts, codes, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
+        LF_DOT(bytes, n, 6, lhs, quants, LF_DOT_V(v, 0), LF_DOT_V(v, 2), LF_DOT_V(v, 4),           \
                LF_DOT_V(v, 6), LF_DOT_V(v, 8), LF_DOT_V(v, 10))                                    \
     }
 

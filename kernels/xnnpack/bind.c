@@ -2,7 +2,8 @@
 /* Owns what XNNPACK's operators do around their micro-kernels: quantising rows, packing panels. */
 #include "kernels/xnnpack/bind.h"
 
-/* ---- LF_A_QD8 ----------------------------------------------------------------------------------
+/* ---- LF_LHS_QD8
+ * ----------------------------------------------------------------------------------
  */
 
 size_t lf_tile_bytes_qd8(size_t m, size_t k)
@@ -74,7 +75,7 @@ void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, s
 
 size_t lf_panel_bytes_qb4w(size_t nr, size_t k)
 {
-    /* sums, per block 16 bytes of codes and a bf16 scale, biases */
+    /* sums, per block 16 bytes of quants and a bf16 scale, biases */
     return lf_ceil(nr * (sizeof(float) + k / 32 * 18 + sizeof(float)) + 16, 64);
 }
 
@@ -98,14 +99,14 @@ void lf_pack_qb4w(size_t nr, size_t kr, size_t k, const lf_panel_source *source,
     uint8_t *out = panel;
     memset(out, 0, lf_panel_bytes_qb4w(nr, k));
     for (size_t c = 0; c < source->rows; c++) {
-        const int8_t *codes = source->codes + c * k;
+        const int8_t *quants = source->quants + c * k;
         float corrections = 0.0f;
         for (size_t b = 0; b < k / 32; b++) {
             uint8_t *block = out + nr * sizeof(float) + b * nr * 18;
             float scale = from_bf16(to_bf16(source->scales[c * (k / 32) + b]));
             int32_t sum = 0;
             for (size_t i = 0; i < 16; i++) {
-                const int8_t *w = codes + b * 32 + i / kr * 2 * kr + i % kr;
+                const int8_t *w = quants + b * 32 + i / kr * 2 * kr + i % kr;
                 sum += w[0] + w[kr];
                 block[i / kr * nr * kr + c * kr + i % kr] =
                     (uint8_t)((w[0] & 15) | (w[kr] & 15) << 4);
@@ -122,10 +123,10 @@ void lf_run_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t
                  const void *tile, const void *panels, float *c, size_t c_stride)
 {
     const xnn_qb4w_params params = {-INFINITY, INFINITY, 32};
-    const int8_t *codes = (const int8_t *)tile + LF_QD8_HEAD;
+    const int8_t *quants = (const int8_t *)tile + LF_QD8_HEAD;
     const uint8_t *panel = panels;
     for (size_t n0 = 0; n0 < n; n0 += nr) {
-        kernel(m, n - n0 < nr ? n - n0 : nr, k, codes, lf_qd8_stride(k), panel, c + n0,
+        kernel(m, n - n0 < nr ? n - n0 : nr, k, quants, lf_qd8_stride(k), panel, c + n0,
                c_stride * sizeof(float), nr * sizeof(float), &params, tile);
         panel += lf_panel_bytes_qb4w(nr, k);
     }

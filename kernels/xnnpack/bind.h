@@ -6,9 +6,10 @@
 #include "kernels/internal.h"
 #include "kernels/xnnpack/ukernels.h"
 
-/* ---- LF_A_QD8 ----------------------------------------------------------------------------------
- * A row, and a tile of m rows: 16 xnn_qd8_params (those after row m are copies of its), then rows
- * of codes, LF_QD8_STRIDE(k) apart, then 64 bytes that may be read. */
+/* ---- LF_LHS_QD8
+ * ---------------------------------------------------------------------------------- A row, and a
+ * tile of m rows: 16 xnn_qd8_params (those after row m are copies of its), then rows of quants,
+ * LF_QD8_STRIDE(k) apart, then 64 bytes that may be read. */
 enum { LF_QD8_HEAD = 16 * sizeof(xnn_qd8_params), LF_QD8_SLACK = 64 };
 
 static inline size_t lf_qd8_stride(size_t k)
@@ -46,7 +47,7 @@ void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, 
     {                                                                                              \
         lf_quantize_qd8(minmax, convert, k, x, row);                                               \
     }                                                                                              \
-    const lf_act lf_act_qd8_##isa_name = {.name = "qd8",                                           \
+    const lf_lhs lf_lhs_qd8_##isa_name = {.name = "qd8",                                           \
                                           .by = LF_BY_XNNPACK,                                     \
                                           .needs = feature,                                        \
                                           .row_bytes = lf_row_bytes_qd8,                           \
@@ -66,9 +67,10 @@ void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, 
 
 #define LF_QB4W_RUN(isa_name, columns, one, many)                                                  \
     static void qb4w_##isa_name(size_t m, size_t n, size_t k, const void *tile,                    \
-                                const void *panels, float *c, size_t c_stride, lf_fetch fetch)     \
+                                const void *panels, float *c, size_t c_stride,                     \
+                                lf_prefetch_policy policy)                                         \
     {                                                                                              \
-        (void)fetch;                                                                               \
+        (void)policy;                                                                              \
         lf_run_qb4w(m == 1 ? one : many, columns, m, n, k, tile, panels, c, c_stride);             \
     }
 
@@ -76,7 +78,7 @@ void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, 
     {                                                                                              \
         .name = "qd8_f32_qb4w_gemm_" #rows "x" #columns "c" #group "__" #isa_name,                 \
         .isa = #isa_name, .by = LF_BY_XNNPACK, .needs = feature, .weights = LF_W_Q4,               \
-        .acts = LF_A_QD8, .mr = rows, .nr = columns, .kr = group, .k_multiple = 32,                \
+        .lhs = LF_LHS_QD8, .mr = rows, .nr = columns, .kr = group, .k_multiple = 32,               \
         .exact = false, .panel_bytes = qb4w_bytes_##columns##c##group,                             \
         .pack = qb4w_pack_##columns##c##group, .fn = qb4w_##isa_name                               \
     }
@@ -93,9 +95,9 @@ void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, 
 
 #define LF_F32_RUN(isa_name, columns, one, many)                                                   \
     static void f32_##isa_name(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
-                               float *c, size_t c_stride, lf_fetch fetch)                          \
+                               float *c, size_t c_stride, lf_prefetch_policy policy)               \
     {                                                                                              \
-        (void)fetch;                                                                               \
+        (void)policy;                                                                              \
         lf_run_f32_xnnpack(m == 1 ? one : many, columns, m, n, k, tile, panels, c, c_stride);      \
     }
 
@@ -103,7 +105,7 @@ void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, 
 #define LF_F32_ROW(isa_name, feature, rows, columns, is_exact)                                     \
     {                                                                                              \
         .name = "f32_f32_f32_gemm_" #rows "x" #columns "__" #isa_name, .isa = #isa_name,           \
-        .by = LF_BY_XNNPACK, .needs = feature, .weights = LF_W_F32, .acts = LF_A_F32, .mr = rows,  \
+        .by = LF_BY_XNNPACK, .needs = feature, .weights = LF_W_F32, .lhs = LF_LHS_F32, .mr = rows, \
         .nr = columns, .k_multiple = 1, .exact = is_exact, .panel_bytes = f32_bytes_##columns,     \
         .pack = f32_pack_##columns, .fn = f32_##isa_name                                           \
     }

@@ -29,7 +29,7 @@ typedef struct xnn_qd8_params {
 } xnn_qd8_params;
 
 typedef struct xnn_qs8_cvt_params {
-    float scale; /* codes a unit */
+    float scale; /* quants a unit */
     int16_t zero_point;
 } xnn_qs8_cvt_params;
 

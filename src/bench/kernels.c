@@ -8,7 +8,7 @@
 
 typedef struct bench {
     const lf_gemm *gemm;
-    lf_fetch fetch;
+    lf_prefetch_policy prefetch;
     uint32_t m, n, k;
     size_t panel_bytes, n_panels, n_matrices;
     uint8_t *panels;
@@ -18,18 +18,18 @@ typedef struct bench {
     size_t matrix; /* which of the pool is multiplied next */
 } bench;
 
-static void bench_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void bench_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const bench *b = ctx;
     uint32_t mr = b->gemm->mr;
     uint32_t nr = b->gemm->nr;
-    float *c = b->c + (size_t)part * mr * nr;
+    float *c = b->c + (size_t)thread * mr * nr;
     const uint8_t *panels = b->panels + b->matrix * b->n_panels * b->panel_bytes;
     for (size_t p = begin; p < end; p++) {
         for (uint32_t row = 0; row < b->m; row += mr) {
             uint32_t m = b->m - row < mr ? b->m - row : mr;
             b->gemm->fn(m, nr, b->k, b->tiles + row / mr * b->tile_bytes,
-                        panels + p * b->panel_bytes, c, nr, b->fetch);
+                        panels + p * b->panel_bytes, c, nr, b->prefetch);
         }
     }
 }
@@ -53,7 +53,7 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
     size_t values = (size_t)nr * b->k;
     void *p = NULL;
     LF_TRY(lf_new_zero(alloc, values, 3 * sizeof(float), "kernel bench", &p));
-    int8_t *codes = p;
+    int8_t *quants = p;
     uint16_t *halves = p;
     float *scales = (float *)p + values;
     for (uint32_t i = 0; i < values; i++) {
@@ -62,11 +62,11 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
         if (b->gemm->weights <= LF_W_BF16 || is_k(b->gemm->weights)) {
             halves[i] = (uint16_t)(0x3000 + i % 1024); /* small numbers in all these formats */
         } else {
-            codes[i] = code_at(b->gemm, i);
+            quants[i] = code_at(b->gemm, i);
         }
     }
     lf_panel_source source = {.rows = nr,
-                              .codes = is_k(b->gemm->weights) ? NULL : codes,
+                              .quants = is_k(b->gemm->weights) ? NULL : quants,
                               .scales = scales,
                               .mins = b->gemm->mins ? scales + values : NULL,
                               .values = p};
@@ -79,7 +79,7 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
 }
 
 /* `rows` holds one activation row; every tile repeats it. */
-static void fill_tiles(const lf_act *act, const bench *b, const void *row, uint8_t *tiles)
+static void fill_tiles(const lf_lhs *act, const bench *b, const void *row, uint8_t *tiles)
 {
     const void *rows[LF_MAX_MR];
     for (uint32_t i = 0; i < LF_MAX_MR; i++) {
@@ -134,9 +134,9 @@ int32_t lf_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint3
     const lf_gemm *gemm = lf_gemm_at(index);
     LF_TRY(check_shape(runtime, gemm, m, n, k));
     const lf_alloc *alloc = &runtime->alloc;
-    const lf_act *act = &runtime->kernels.acts[gemm->acts];
+    const lf_lhs *act = &runtime->kernels.lhs[gemm->lhs];
     bench b = {.gemm = gemm,
-               .fetch = runtime->kernels.fetch,
+               .prefetch = runtime->kernels.prefetch,
                .m = m,
                .n = n,
                .k = k,

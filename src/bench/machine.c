@@ -25,35 +25,35 @@ typedef struct piece {
     uint64_t begin, pass_bytes; /* of the model's weights: what the next pass reads */
     size_t ahead;               /* prefetch distance */
     size_t rounds;              /* of dot, per thread */
-    size_t parts;
-    tally *tallies; /* [parts] */
+    size_t threads;
+    tally *tallies; /* [threads] */
 } piece;
 
 /* The thread that reads a range also touches it first: on machines with several memories it lies
  * in the nearest. Neither zeros nor one value everywhere: memory might be compressed. */
-static void fill_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void fill_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const piece *p = ctx;
-    (void)part;
+    (void)thread;
     for (size_t i = begin; i < end; i++) {
         memset(p->pool + i * LF_PEAK_STEP, (int)(i % 251 + 1), LF_PEAK_STEP);
     }
 }
 
-/* The share of a part, of whole steps. */
-static void read_share(const piece *p, size_t part, const uint8_t *at, size_t bytes)
+/* The share of a thread, of whole steps. */
+static void read_share(const piece *p, size_t thread, const uint8_t *at, size_t bytes)
 {
     size_t steps = bytes / LF_PEAK_STEP;
-    size_t begin = steps * part / p->parts * LF_PEAK_STEP;
-    size_t end = steps * (part + 1) / p->parts * LF_PEAK_STEP;
-    tally *t = &p->tallies[part];
+    size_t begin = steps * thread / p->threads * LF_PEAK_STEP;
+    size_t end = steps * (thread + 1) / p->threads * LF_PEAK_STEP;
+    tally *t = &p->tallies[thread];
     t->sum += p->peak->read(at + begin, end - begin, p->ahead);
     t->bytes += end - begin;
 }
 
-static void read_pool(void *ctx, uint32_t part, size_t begin, size_t end)
+static void read_pool(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     for (size_t i = begin; i < end; i++) {
         const piece *p = ctx;
         read_share(p, i, p->pool, POOL_BYTES);
@@ -62,30 +62,30 @@ static void read_pool(void *ctx, uint32_t part, size_t begin, size_t end)
 
 typedef struct reader {
     const piece *p;
-    size_t part;
+    size_t thread;
 } reader;
 
 static void visit(void *ctx, const uint8_t *at, size_t bytes)
 {
     const reader *r = ctx;
-    read_share(r->p, r->part, at, bytes);
+    read_share(r->p, r->thread, at, bytes);
 }
 
-static void read_weights(void *ctx, uint32_t part, size_t begin, size_t end)
+static void read_weights(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const piece *p = ctx;
     for (size_t i = begin; i < end; i++) {
         reader r = {p, i};
-        lf_model_walk(p->model, p->begin, p->pass_bytes, PIECE_BYTES * p->parts, visit, &r);
+        lf_model_walk(p->model, p->begin, p->pass_bytes, PIECE_BYTES * p->threads, visit, &r);
     }
 }
 
-static void dot_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void dot_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const piece *p = ctx;
     for (size_t i = begin; i < end; i++) {
-        p->tallies[part].sum += p->peak->dot(p->rounds);
+        p->tallies[thread].sum += p->peak->dot(p->rounds);
     }
 }
 
@@ -99,7 +99,7 @@ static double timed(const lf_sched *sched, size_t n, lf_body body, piece *p)
 static uint64_t bytes_read(const piece *p)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < p->parts; i++) {
+    for (size_t i = 0; i < p->threads; i++) {
         bytes += p->tallies[i].bytes;
     }
     return bytes;
@@ -109,7 +109,7 @@ static uint64_t bytes_read(const piece *p)
 static double read_pass(const lf_sched *sched, lf_body body, piece *p, double *spent, double *bytes)
 {
     uint64_t before = bytes_read(p);
-    double seconds = timed(sched, p->parts, body, p);
+    double seconds = timed(sched, p->threads, body, p);
     double n = (double)(bytes_read(p) - before);
     if (p->model != NULL) {
         p->begin = (p->begin + p->pass_bytes) % p->model->packed_bytes;
@@ -180,7 +180,7 @@ int32_t lf_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *ou
     int32_t status = LFM2_OK;
     LF_TRY_DONE(lf_new(alloc, POOL_BYTES, 1, "machine bench", &pool));
     LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, sizeof(tally), "machine bench", &tallies));
-    piece p = {.peak = peak, .pool = pool, .parts = sched->n_threads, .tallies = tallies};
+    piece p = {.peak = peak, .pool = pool, .threads = sched->n_threads, .tallies = tallies};
     LF_TRY_DONE(lf_sched_begin(&runtime->sched, NULL, NULL));
     lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
     out->read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
@@ -202,7 +202,7 @@ int32_t lf_read_bench(const lfm2_model *model, double seconds, double *bytes_per
     piece p = {.peak = &runtime->kernels.peak,
                .model = model,
                .pass_bytes = all < POOL_BYTES ? all : POOL_BYTES,
-               .parts = sched->n_threads,
+               .threads = sched->n_threads,
                .tallies = tallies};
     int32_t status = lf_sched_begin(sched, NULL, NULL);
     if (status == LFM2_OK) {

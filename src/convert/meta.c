@@ -189,7 +189,7 @@ int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old)
     return LFM2_OK;
 }
 
-int32_t lf_meta_file(lf_gguf_writer *g, const lf_file_kind *kind)
+int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *kind)
 {
     LF_TRY(lf_gguf_u32(g, "general.quantization_version", QUANTIZATION_VERSION));
     return lf_gguf_u32(g, "general.file_type", kind->file_type);

@@ -30,10 +30,10 @@ typedef struct job {
  * quantised tensors may be kept, or decoded to F32 without loss. */
 static int32_t check_requantize(const job *j, const lf_out_tensor *t)
 {
-    lf_codes form;
+    lf_quant_info form;
     lf_type from = t->source->type;
     if ((j->options->flags & LFM2_CONVERT_REQUANTIZE) != 0 || from == t->type ||
-        t->type == LF_F32 || !lf_codes_of(from, &form)) {
+        t->type == LF_F32 || !lf_quant_info_of(from, &form)) {
         return LFM2_OK;
     }
     return lf_fail(LFM2_E_UNSUPPORTED, "convert.requantize",
@@ -43,7 +43,7 @@ static int32_t check_requantize(const job *j, const lf_out_tensor *t)
                    lf_type_get((uint32_t)t->type)->name);
 }
 
-static int32_t plan(job *j, const lf_file_kind *kind)
+static int32_t plan(job *j, const lf_preset *kind)
 {
     const lf_source *source = j->source;
     lf_rule rule = {kind, &source->hparams, lf_source_find(source, "output.weight") == NULL};
@@ -106,9 +106,9 @@ typedef struct row_block {
     atomic_uint problems; /* of any row */
 } row_block;
 
-static void encode_rows(void *ctx, uint32_t part, size_t begin, size_t end)
+static void encode_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     row_block *r = ctx;
     lf_type from = r->t->source->type;
     lf_type type = r->t->type;
@@ -157,9 +157,9 @@ static int32_t advance(job *j, uint64_t bytes)
     return LFM2_OK;
 }
 
-static int32_t write_slab(job *j, const lf_out_tensor *t, uint64_t e)
+static int32_t write_expert(job *j, const lf_out_tensor *t, uint64_t e)
 {
-    const uint8_t *src = lf_tensor_slab(j->source, t->source, e);
+    const uint8_t *src = lf_tensor_expert(j->source, t->source, e);
     lf_place place = lf_tensor_place(t->source, e);
     size_t row = (size_t)t->ne[0];
     uint64_t rows = t->ne[1];
@@ -188,15 +188,15 @@ static int32_t write_tensors(job *j)
     LF_TRY(lf_gguf_begin_data(j->out));
     for (uint32_t i = 0; i < j->source->n_tensors; i++) {
         const lf_out_tensor *t = &j->tensors[i];
-        uint64_t slabs = t->ne[2] * t->ne[3];
-        for (uint64_t e = 0; e < slabs; e++) {
-            LF_TRY(write_slab(j, t, e));
+        uint64_t experts = t->ne[2] * t->ne[3];
+        for (uint64_t e = 0; e < experts; e++) {
+            LF_TRY(write_expert(j, t, e));
         }
     }
     return LFM2_OK;
 }
 
-static int32_t write_file(job *j, const char *out_path, const lf_file_kind *kind)
+static int32_t write_file(job *j, const char *out_path, const lf_preset *kind)
 {
     lf_source *source = j->source;
     LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
@@ -213,7 +213,7 @@ static int32_t write_file(job *j, const char *out_path, const lf_file_kind *kind
     return lf_gguf_commit(j->out);
 }
 
-static int32_t run(job *j, const char *out_path, const lf_file_kind *kind)
+static int32_t run(job *j, const char *out_path, const lf_preset *kind)
 {
     const lf_alloc *alloc = j->alloc;
     void *p = NULL;
@@ -231,7 +231,7 @@ static int32_t run(job *j, const char *out_path, const lf_file_kind *kind)
 int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *in_path,
                     const char *out_path, const lfm2_convert_options *options)
 {
-    const lf_file_kind *kind = NULL;
+    const lf_preset *kind = NULL;
     LF_TRY(lf_rule_parse(options, &kind));
     lf_source *source = NULL;
     LF_TRY(lf_source_open(alloc, log, in_path, &source));

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const lf_file_kind kinds[] = {
-    {"f32", LF_F32, LF_MIX_NONE, 0},       {"f16", LF_F16, LF_MIX_NONE, 1},
-    {"q4_0", LF_Q4_0, LF_MIX_NONE, 2},     {"q8_0", LF_Q8_0, LF_MIX_NONE, 7},
-    {"q4_k_s", LF_Q4_K, LF_MIX_SMALL, 14}, {"q4_k_m", LF_Q4_K, LF_MIX_MEDIUM, 15},
-    {"q5_k_s", LF_Q5_K, LF_MIX_SMALL, 16}, {"q5_k_m", LF_Q5_K, LF_MIX_MEDIUM, 17},
-    {"q6_k", LF_Q6_K, LF_MIX_NONE, 18},    {"bf16", LF_BF16, LF_MIX_NONE, 32},
+static const lf_preset kinds[] = {
+    {"f32", LF_F32, LF_PRESET_PLAIN, 0},      {"f16", LF_F16, LF_PRESET_PLAIN, 1},
+    {"q4_0", LF_Q4_0, LF_PRESET_PLAIN, 2},    {"q8_0", LF_Q8_0, LF_PRESET_PLAIN, 7},
+    {"q4_k_s", LF_Q4_K, LF_PRESET_SMALL, 14}, {"q4_k_m", LF_Q4_K, LF_PRESET_MEDIUM, 15},
+    {"q5_k_s", LF_Q5_K, LF_PRESET_SMALL, 16}, {"q5_k_m", LF_Q5_K, LF_PRESET_MEDIUM, 17},
+    {"q6_k", LF_Q6_K, LF_PRESET_PLAIN, 18},   {"bf16", LF_BF16, LF_PRESET_PLAIN, 32},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -20,7 +20,7 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-const lf_file_kind *lf_file_kind_find(const char *name)
+const lf_preset *lf_preset_find(const char *name)
 {
     for (size_t i = 0; i < N_KINDS; i++) {
         size_t n = 0;
@@ -34,10 +34,10 @@ const lf_file_kind *lf_file_kind_find(const char *name)
     return NULL;
 }
 
-int32_t lf_rule_parse(const lfm2_convert_options *options, const lf_file_kind **out)
+int32_t lf_rule_parse(const lfm2_convert_options *options, const lf_preset **out)
 {
     const char *name = options->type != NULL ? options->type : "(none)";
-    *out = lf_file_kind_find(name);
+    *out = lf_preset_find(name);
     return *out != NULL
                ? LFM2_OK
                : lf_fail(LFM2_E_ARGUMENT, "convert.type",
@@ -92,7 +92,7 @@ static bool wants_more_bits(long i, long n)
 /* The matrices of a layer on which quality depends most, in the files that make a difference. */
 static lf_type mixed_type(const lf_rule *rule, const char *name)
 {
-    const lf_file_kind *kind = rule->kind;
+    const lf_preset *kind = rule->kind;
     const lf_hparams *h = rule->hparams;
     bool value = ends_with(name, "attn_v.weight");
     bool down = ends_with(name, "ffn_down.weight") || ends_with(name, "ffn_down_exps.weight");
@@ -102,10 +102,10 @@ static lf_type mixed_type(const lf_rule *rule, const char *name)
         layer = attention_before(h, layer);
         n = attention_before(h, n);
     }
-    if ((value || down) && kind->mix == LF_MIX_MEDIUM) {
+    if ((value || down) && kind->mix == LF_PRESET_MEDIUM) {
         return wants_more_bits(layer, n) ? LF_Q6_K : kind->type;
     }
-    if ((value || down) && kind->mix == LF_MIX_SMALL && kind->type == LF_Q4_K) {
+    if ((value || down) && kind->mix == LF_PRESET_SMALL && kind->type == LF_Q4_K) {
         return layer < (value ? 4 : n / 8) ? LF_Q5_K : kind->type;
     }
     /* llama.cpp's special case for models with exactly 8 experts, as the one in lf_rule_type. */
@@ -138,11 +138,11 @@ static lf_type small_blocks(lf_type type)
 lf_type lf_rule_type(const lf_rule *rule, const char *name, uint32_t n_dims, uint64_t row)
 {
     lf_type type = rule->kind->type;
-    lf_codes form;
+    lf_quant_info form;
     if (always_f32(name, n_dims)) {
         return LF_F32;
     }
-    if (lf_codes_of(type, &form) && type != LF_Q8_0) {
+    if (lf_quant_info_of(type, &form) && type != LF_Q8_0) {
         bool kv = ends_with(name, "attn_k.weight") || ends_with(name, "attn_v.weight");
         if (is_head(rule, name)) {
             type = LF_Q6_K;

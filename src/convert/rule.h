@@ -18,24 +18,24 @@ typedef struct lf_out_tensor {
 } lf_out_tensor;
 
 /* Which of a K format's files: some matrices have more bits than the rest. */
-typedef enum { LF_MIX_NONE, LF_MIX_SMALL, LF_MIX_MEDIUM } lf_mix;
+typedef enum { LF_PRESET_PLAIN, LF_PRESET_SMALL, LF_PRESET_MEDIUM } lf_preset_size;
 
 /* A kind of file. */
-typedef struct lf_file_kind {
+typedef struct lf_preset {
     const char *name;   /* "q4_k_m" */
     lf_type type;       /* of most matrices */
-    lf_mix mix;         /* how the others deviate */
+    lf_preset_size mix; /* how the others deviate */
     uint32_t file_type; /* general.file_type */
-} lf_file_kind;
+} lf_preset;
 
 /* The kind of a name in any case; NULL if it cannot be written. Static storage. */
-const lf_file_kind *lf_file_kind_find(const char *name);
+const lf_preset *lf_preset_find(const char *name);
 
 /* The kind asked for. ARGUMENT if it cannot be written. */
-int32_t lf_rule_parse(const lfm2_convert_options *options, const lf_file_kind **out);
+int32_t lf_rule_parse(const lfm2_convert_options *options, const lf_preset **out);
 
 typedef struct lf_rule {
-    const lf_file_kind *kind;
+    const lf_preset *kind;
     const lf_hparams *hparams; /* of the model */
     bool tied;                 /* no output.weight: the embedding is the head */
 } lf_rule;
@@ -64,7 +64,7 @@ int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *vocab);
  * to the old container. */
 int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old);
 /* The keys that depend on the type asked for. */
-int32_t lf_meta_file(lf_gguf_writer *g, const lf_file_kind *kind);
+int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *kind);
 
 /* ---- synth_vocab.c ---- */
 
@@ -88,7 +88,7 @@ typedef struct lf_synth_model {
 } lf_synth_model;
 
 /* The model of a shape's name, written as `kind`; lives in `arena`. ARGUMENT for unknown names. */
-int32_t lf_synth_model_of(lf_arena *arena, const char *shape, const lf_file_kind *kind,
+int32_t lf_synth_model_of(lf_arena *arena, const char *shape, const lf_preset *kind,
                           lf_synth_model *out);
 
 #endif /* LF_CONVERT_RULE_H */

@@ -91,9 +91,9 @@ typedef struct row_block {
 } row_block;
 
 /* Rows [begin, end) after the first, an even number of elements after it. */
-static void make_rows(void *ctx, uint32_t part, size_t begin, size_t end)
+static void make_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const row_block *r = ctx;
     size_t row = (size_t)r->t->ne[0];
     float *values = r->j->values + begin * row;
@@ -123,7 +123,7 @@ static int32_t write_tensor(job *j, const lf_out_tensor *t)
     return LFM2_OK;
 }
 
-static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const lf_file_kind *kind)
+static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const lf_preset *kind)
 {
     const lf_synth_model *m = &j->model;
     lf_vocab_data vocab;
@@ -142,7 +142,7 @@ static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const l
 }
 
 static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_path,
-                   const lf_file_kind *kind)
+                   const lf_preset *kind)
 {
     LF_TRY(lf_synth_model_of(arena, name, kind, &j->model));
     size_t capacity = BLOCK_VALUES;
@@ -162,7 +162,7 @@ static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_pa
 int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *shape,
                       uint64_t seed, const char *out_path, const lfm2_convert_options *options)
 {
-    const lf_file_kind *kind = NULL;
+    const lf_preset *kind = NULL;
     LF_TRY(lf_rule_parse(options, &kind));
     lf_arena arena;
     lf_arena_init(&arena, alloc);

@@ -179,7 +179,7 @@ static int32_t feed_forward(list *l, const lf_hparams *h)
     return matrix(l, "ffn_down_exps.weight", wide, h->n_embd, n, expert_gain * l->residual);
 }
 
-int32_t lf_synth_model_of(lf_arena *arena, const char *name, const lf_file_kind *kind,
+int32_t lf_synth_model_of(lf_arena *arena, const char *name, const lf_preset *kind,
                           lf_synth_model *out)
 {
     const shape *s = NULL;

@@ -43,11 +43,11 @@ static int32_t add_samples(const lf_source *source, const lf_tensor *t, uint64_t
 {
     enum { SAMPLE = 64 };
     uint8_t sample[SAMPLE];
-    uint64_t slab_bytes = t->bytes / t->ne[2];
-    size_t n = slab_bytes < SAMPLE ? (size_t)slab_bytes : SAMPLE;
+    uint64_t expert_bytes = t->bytes / t->ne[2];
+    size_t n = expert_bytes < SAMPLE ? (size_t)expert_bytes : SAMPLE;
     LF_TRY(lf_tensor_read(source, t, 0, 0, sample, n));
     *hash = add(*hash, sample, n);
-    LF_TRY(lf_tensor_read(source, t, t->ne[2] - 1, slab_bytes - n, sample, n));
+    LF_TRY(lf_tensor_read(source, t, t->ne[2] - 1, expert_bytes - n, sample, n));
     *hash = add(*hash, sample, n);
     return LFM2_OK;
 }
@@ -91,7 +91,7 @@ int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, siz
                              m->gemm->kr,
                              m->n,
                              m->k,
-                             m->n_slabs,
+                             m->n_experts,
                              m->pair,
                              m->panel_bytes};
         hash = add(hash, layout, sizeof layout);

@@ -184,9 +184,9 @@ static int32_t add_layer_tensor(translator *t, const lf_st_tensor *raw, uint32_t
     return LFM2_OK;
 }
 
-/* Slab `e` of the stack; its tensor's ne[0], ne[1] and type are those of `slab`. */
-static int32_t add_slab(translator *t, const lf_st_tensor *raw, uint32_t layer, int role,
-                        uint32_t e, const lf_tensor *slab)
+/* Slab `e` of the stack; its tensor's ne[0], ne[1] and type are those of `expert`. */
+static int32_t add_expert_matrix(translator *t, const lf_st_tensor *raw, uint32_t layer, int role,
+                                 uint32_t e, const lf_tensor *expert)
 {
     stack *s = &t->stacks[layer][role];
     uint32_t n_expert = t->source->hparams.n_expert;
@@ -195,20 +195,20 @@ static int32_t add_slab(translator *t, const lf_st_tensor *raw, uint32_t layer, 
         LF_TRY(lf_arena_new(&t->source->arena, n_expert, sizeof *s->places, "experts", &room));
         memset(room, 0, n_expert * sizeof *s->places);
         s->places = room;
-        s->tensor = *slab;
+        s->tensor = *expert;
     }
-    if (slab->ne[0] != s->tensor.ne[0] || slab->ne[1] != s->tensor.ne[1] || slab->ne[2] != 1 ||
-        slab->type != s->tensor.type) {
+    if (expert->ne[0] != s->tensor.ne[0] || expert->ne[1] != s->tensor.ne[1] ||
+        expert->ne[2] != 1 || expert->type != s->tensor.type) {
         return fail_tensor(t, raw, "bind.shape", "type or shape differ from another expert's");
     }
     if (s->places[e].offset != 0) {
         return fail_tensor(t, raw, "source.duplicate", "the expert appears twice");
     }
-    s->places[e] = (lf_place){slab->part, slab->offset};
+    s->places[e] = (lf_place){expert->part, expert->offset};
     s->count++;
     if (e == 0) {
-        s->tensor.part = slab->part;
-        s->tensor.offset = slab->offset;
+        s->tensor.part = expert->part;
+        s->tensor.offset = expert->offset;
     }
     return LFM2_OK;
 }
@@ -221,14 +221,14 @@ static int32_t add_gate_up(translator *t, const lf_st_tensor *raw, uint32_t laye
         raw->shape[1] != (uint64_t)h->n_ff_expert * 2) {
         return fail_tensor(t, raw, "bind.shape", "the shape is not [experts, 2 x width, inputs]");
     }
-    lf_tensor slab = make_tensor(raw, 1, 2);
-    slab.ne[1] /= 2;
-    slab.bytes = raw->bytes / h->n_expert / 2;
+    lf_tensor expert = make_tensor(raw, 1, 2);
+    expert.ne[1] /= 2;
+    expert.bytes = raw->bytes / h->n_expert / 2;
     for (uint32_t e = 0; e < h->n_expert; e++) {
         for (int role = GATE; role <= UP; role++) {
-            uint64_t at = (2 * (uint64_t)e + (role == UP ? 1 : 0)) * slab.bytes;
-            slab.offset = raw->offset + at;
-            LF_TRY(add_slab(t, raw, layer, role, e, &slab));
+            uint64_t at = (2 * (uint64_t)e + (role == UP ? 1 : 0)) * expert.bytes;
+            expert.offset = raw->offset + at;
+            LF_TRY(add_expert_matrix(t, raw, layer, role, e, &expert));
         }
     }
     return LFM2_OK;
@@ -262,8 +262,8 @@ static int32_t add_expert(translator *t, const lf_st_tensor *raw, uint32_t layer
     }
     for (int role = 0; role < ROLES; role++) {
         if (strcmp(rest, expert_names[role].hf) == 0) {
-            lf_tensor slab = make_tensor(raw, 0, raw->n_dims);
-            return add_slab(t, raw, layer, role, e, &slab);
+            lf_tensor expert = make_tensor(raw, 0, raw->n_dims);
+            return add_expert_matrix(t, raw, layer, role, e, &expert);
         }
     }
     return fail_unknown(t, raw);

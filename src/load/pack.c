@@ -36,21 +36,21 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
         return lf_fail(LFM2_E_UNSUPPORTED, "pack.pair",
                        "tensors '%s' and '%s' differ in type or shape", first->name, second->name);
     }
-    lf_codes codes = {0};
-    bool coded = lf_codes_of(first->type, &codes);
+    lf_quant_info quants = {0};
+    bool coded = lf_quant_info_of(first->type, &quants);
     lf_packed p = {.n = (uint32_t)first->ne[1],
                    .k = (uint32_t)first->ne[0],
-                   .n_slabs = (uint32_t)first->ne[2],
+                   .n_experts = (uint32_t)first->ne[2],
                    .pair = second != NULL};
-    if (format_of(first->type) == LF_W_I8G && codes.group != 32) {
+    if (format_of(first->type) == LF_W_I8G && quants.group != 32) {
         return lf_fail(LFM2_E_UNSUPPORTED, "pack.group", "tensor '%s': no panels for groups of %u",
-                       first->name, codes.group);
+                       first->name, quants.group);
     }
-    p.gemm = lf_gemm_pick(kernels, format_of(first->type), coded && codes.has_min, p.k);
+    p.gemm = lf_gemm_pick(kernels, format_of(first->type), coded && quants.has_min, p.k);
     p.n_panels = (p.n + p.gemm->nr - 1) / p.gemm->nr * (p.pair ? 2 : 1);
     p.panel_bytes = p.gemm->panel_bytes(p.k);
-    if (!lf_mul_size(p.panel_bytes, p.n_panels, &p.slab_bytes) ||
-        !lf_mul_size(p.slab_bytes, p.n_slabs, &p.bytes)) {
+    if (!lf_mul_size(p.panel_bytes, p.n_panels, &p.expert_bytes) ||
+        !lf_mul_size(p.expert_bytes, p.n_experts, &p.bytes)) {
         return lf_fail(LFM2_E_MEMORY, "memory.overflow", "tensor '%s': packed size overflows",
                        first->name);
     }
@@ -60,11 +60,12 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
 
 /* ---- Filling ---- */
 
-/* What is filled at once: `n_slabs` whole slabs from `slab` on, or `n_panels` panels of one slab.
+/* What is filled at once: `n_experts` whole experts from `expert` on, or `n_panels` panels of one
+ * expert.
  */
 typedef struct step {
-    uint32_t slab, n_slabs;
-    uint32_t panel, n_panels; /* of each slab */
+    uint32_t expert, n_experts;
+    uint32_t panel, n_panels; /* of each expert */
 } step;
 
 typedef struct fill {
@@ -74,17 +75,17 @@ typedef struct fill {
     uint32_t n_tensors;
     size_t row_bytes;
     bool coded;
-    lf_codes codes;
+    lf_quant_info quants;
     step now;
     uint8_t *scratch; /* of all parts */
-    size_t part_bytes;
-    size_t codes_bytes, scales_bytes; /* of nr rows */
-    /* Rows of `now`, slab by slab and tensor by tensor, if the source has none in place. */
+    size_t thread_bytes;
+    size_t quants_bytes, scales_bytes; /* of nr rows */
+    /* Rows of `now`, expert by expert and tensor by tensor, if the source has none in place. */
     uint8_t *rows;
-    size_t rows_bytes, stride; /* in all; of one tensor's rows of a slab */
+    size_t rows_bytes, stride; /* in all; of one tensor's rows of a expert */
 } fill;
 
-/* The first row of a step in each of its slabs and tensors, and the rows there are. */
+/* The first row of a step in each of its experts and tensors, and the rows there are. */
 static uint32_t step_rows(const fill *f, const step *s, uint32_t *first)
 {
     const lf_packed *p = f->packed;
@@ -94,19 +95,19 @@ static uint32_t step_rows(const fill *f, const step *s, uint32_t *first)
     return rows < p->n - *first ? rows : p->n - *first;
 }
 
-/* Row `row` of a tensor's slab, which is in the current step. */
-static const uint8_t *row_at(const fill *f, uint32_t slab, uint32_t tensor, uint32_t row)
+/* Row `row` of a tensor's expert, which is in the current step. */
+static const uint8_t *row_at(const fill *f, uint32_t expert, uint32_t tensor, uint32_t row)
 {
     if (f->rows == NULL) {
-        return lf_tensor_slab(f->source, f->tensors[tensor], slab) + row * f->row_bytes;
+        return lf_tensor_expert(f->source, f->tensors[tensor], expert) + row * f->row_bytes;
     }
     uint32_t first = 0;
     step_rows(f, &f->now, &first);
-    return f->rows + ((slab - f->now.slab) * f->n_tensors + tensor) * f->stride +
+    return f->rows + ((expert - f->now.expert) * f->n_tensors + tensor) * f->stride +
            (row - first) * f->row_bytes;
 }
 
-static void fill_panel(const fill *f, uint32_t slab, uint32_t panel, uint8_t *scratch)
+static void fill_panel(const fill *f, uint32_t expert, uint32_t panel, uint8_t *scratch)
 {
     const lf_packed *p = f->packed;
     uint32_t nr = p->gemm->nr;
@@ -114,31 +115,33 @@ static void fill_panel(const fill *f, uint32_t slab, uint32_t panel, uint8_t *sc
     const lf_tensor *tensor = f->tensors[t];
     uint32_t first_row = panel / f->n_tensors * nr;
     uint32_t rows = p->n - first_row < nr ? p->n - first_row : nr;
-    const uint8_t *src = row_at(f, slab, t, first_row);
-    uint8_t *dst = p->owned + slab * p->slab_bytes + panel * p->panel_bytes;
+    const uint8_t *src = row_at(f, expert, t, first_row);
+    uint8_t *dst = p->owned + expert * p->expert_bytes + panel * p->panel_bytes;
     lf_panel_source source = {.rows = rows, .values = src};
     if (f->coded) {
-        int8_t *codes = (int8_t *)scratch;
-        float *scales = (float *)(void *)(scratch + f->codes_bytes);
-        float *mins = (float *)(void *)(scratch + f->codes_bytes + f->scales_bytes);
-        size_t groups = p->k / f->codes.group;
+        int8_t *quants = (int8_t *)scratch;
+        float *scales = (float *)(void *)(scratch + f->quants_bytes);
+        float *mins = (float *)(void *)(scratch + f->quants_bytes + f->scales_bytes);
+        size_t groups = p->k / f->quants.group;
         for (uint32_t r = 0; r < rows; r++) {
-            lf_codes_row(tensor->type, src + r * f->row_bytes, p->k, codes + (size_t)r * p->k,
-                         scales + r * groups, mins + r * groups);
+            lf_quants_row(tensor->type, src + r * f->row_bytes, p->k, quants + (size_t)r * p->k,
+                          scales + r * groups, mins + r * groups);
         }
-        source = (lf_panel_source){
-            .rows = rows, .codes = codes, .scales = scales, .mins = f->codes.has_min ? mins : NULL};
+        source = (lf_panel_source){.rows = rows,
+                                   .quants = quants,
+                                   .scales = scales,
+                                   .mins = f->quants.has_min ? mins : NULL};
     }
     p->gemm->pack(p->k, &source, dst);
 }
 
-static void fill_panels(void *ctx, uint32_t part, size_t begin, size_t end)
+static void fill_panels(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const fill *f = ctx;
     for (size_t i = begin; i < end; i++) {
-        uint32_t slab = f->now.slab + (uint32_t)(i / f->now.n_panels);
+        uint32_t expert = f->now.expert + (uint32_t)(i / f->now.n_panels);
         uint32_t panel = f->now.panel + (uint32_t)(i % f->now.n_panels);
-        fill_panel(f, slab, panel, f->scratch + part * f->part_bytes);
+        fill_panel(f, expert, panel, f->scratch + thread * f->thread_bytes);
     }
 }
 
@@ -152,10 +155,10 @@ static step first_step(const fill *f)
 {
     enum { STEP_BYTES = 32 << 20 };
     const lf_packed *p = f->packed;
-    step s = {.n_slabs = 1, .n_panels = p->n_panels};
-    if (p->slab_bytes <= STEP_BYTES) {
-        size_t slabs = STEP_BYTES / p->slab_bytes;
-        s.n_slabs = slabs < p->n_slabs ? (uint32_t)slabs : p->n_slabs;
+    step s = {.n_experts = 1, .n_panels = p->n_panels};
+    if (p->expert_bytes <= STEP_BYTES) {
+        size_t experts = STEP_BYTES / p->expert_bytes;
+        s.n_experts = experts < p->n_experts ? (uint32_t)experts : p->n_experts;
     } else { /* both panels of a pair are in one step */
         size_t panels = STEP_BYTES / p->panel_bytes / f->n_tensors * f->n_tensors;
         s.n_panels = panels > f->n_tensors ? (uint32_t)panels : f->n_tensors;
@@ -169,15 +172,15 @@ static bool next_step(const lf_packed *p, const step *largest, step *s)
     s->panel += s->n_panels;
     if (s->panel >= p->n_panels) {
         s->panel = 0;
-        s->slab += s->n_slabs;
+        s->expert += s->n_experts;
     }
-    if (s->slab >= p->n_slabs) {
+    if (s->expert >= p->n_experts) {
         return false;
     }
     uint32_t panels = p->n_panels - s->panel;
-    uint32_t slabs = p->n_slabs - s->slab;
+    uint32_t experts = p->n_experts - s->expert;
     s->n_panels = panels < largest->n_panels ? panels : largest->n_panels;
-    s->n_slabs = slabs < largest->n_slabs ? slabs : largest->n_slabs;
+    s->n_experts = experts < largest->n_experts ? experts : largest->n_experts;
     return true;
 }
 
@@ -186,9 +189,9 @@ static int32_t read_rows(const fill *f)
     uint32_t first = 0;
     size_t rows = step_rows(f, &f->now, &first);
     uint8_t *to = f->rows;
-    for (uint32_t i = 0; i < f->now.n_slabs; i++) {
+    for (uint32_t i = 0; i < f->now.n_experts; i++) {
         for (uint32_t t = 0; t < f->n_tensors; t++, to += f->stride) {
-            LF_TRY(lf_tensor_read(f->source, f->tensors[t], f->now.slab + i, first * f->row_bytes,
+            LF_TRY(lf_tensor_read(f->source, f->tensors[t], f->now.expert + i, first * f->row_bytes,
                                   to, rows * f->row_bytes));
         }
     }
@@ -199,16 +202,16 @@ static void drop_rows(const fill *f)
 {
     uint32_t first = 0;
     size_t rows = step_rows(f, &f->now, &first);
-    for (uint32_t i = 0; i < f->now.n_slabs; i++) {
+    for (uint32_t i = 0; i < f->now.n_experts; i++) {
         for (uint32_t t = 0; t < f->n_tensors; t++) {
-            lf_place place = lf_tensor_place(f->tensors[t], f->now.slab + i);
+            lf_place place = lf_tensor_place(f->tensors[t], f->now.expert + i);
             lf_file_drop(&f->source->files[place.part], place.offset + first * f->row_bytes,
                          rows * f->row_bytes);
         }
     }
 }
 
-/* A few slabs, or panels of a large one, at a time, so that source and panels are not in memory
+/* A few experts, or panels of a large one, at a time, so that source and panels are not in memory
  * together as a whole. */
 static int32_t fill_all(lf_sched *sched, fill *f)
 {
@@ -219,7 +222,7 @@ static int32_t fill_all(lf_sched *sched, fill *f)
             LF_TRY(read_rows(f));
         }
         LF_TRY(
-            lf_parallel_turn(sched, (size_t)f->now.n_slabs * f->now.n_panels, 8, fill_panels, f));
+            lf_parallel_turn(sched, (size_t)f->now.n_experts * f->now.n_panels, 8, fill_panels, f));
         drop_rows(f);
     } while (next_step(f->packed, &largest, &f->now));
     return LFM2_OK;
@@ -230,7 +233,7 @@ static int32_t new_rows(const lf_alloc *alloc, fill *f)
     const step largest = first_step(f);
     uint32_t first = 0;
     f->stride = round_up(step_rows(f, &largest, &first) * f->row_bytes, LF_ALIGN);
-    f->rows_bytes = f->stride * f->n_tensors * largest.n_slabs;
+    f->rows_bytes = f->stride * f->n_tensors * largest.n_experts;
     void *p = NULL;
     LF_TRY(lf_new(alloc, f->rows_bytes, 1, "reading buffer", &p));
     f->rows = p;
@@ -245,28 +248,28 @@ int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *so
               .tensors = {first, second},
               .n_tensors = second != NULL ? 2 : 1,
               .row_bytes = lf_row_bytes(first->type, packed->k)};
-    f.coded = lf_codes_of(first->type, &f.codes) && !packed->gemm->stored;
+    f.coded = lf_quant_info_of(first->type, &f.quants) && !packed->gemm->raw_blocks;
     if (f.coded) {
         uint32_t nr = packed->gemm->nr;
-        f.codes_bytes = round_up((size_t)nr * packed->k, LF_ALIGN);
-        f.scales_bytes = round_up(nr * (packed->k / f.codes.group) * sizeof(float), LF_ALIGN);
-        f.part_bytes = f.codes_bytes + 2 * f.scales_bytes;
+        f.quants_bytes = round_up((size_t)nr * packed->k, LF_ALIGN);
+        f.scales_bytes = round_up(nr * (packed->k / f.quants.group) * sizeof(float), LF_ALIGN);
+        f.thread_bytes = f.quants_bytes + 2 * f.scales_bytes;
     }
     void *panels = NULL;
     LF_TRY(lf_new(alloc, packed->bytes, 1, "packed weights", &panels));
     packed->owned = panels;
     packed->panels = panels;
     void *scratch = NULL;
-    int32_t status = lf_new(alloc, sched->n_threads, f.part_bytes, "packing buffer", &scratch);
+    int32_t status = lf_new(alloc, sched->n_threads, f.thread_bytes, "packing buffer", &scratch);
     f.scratch = scratch;
-    if (status == LFM2_OK && lf_tensor_slab(source, first, 0) == NULL) {
+    if (status == LFM2_OK && lf_tensor_expert(source, first, 0) == NULL) {
         status = new_rows(alloc, &f);
     }
     if (status == LFM2_OK) {
         status = fill_all(sched, &f);
     }
     lf_free(alloc, f.rows, f.rows_bytes, 1);
-    lf_free(alloc, scratch, sched->n_threads, f.part_bytes);
+    lf_free(alloc, scratch, sched->n_threads, f.thread_bytes);
     return status;
 }
 

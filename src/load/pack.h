@@ -7,14 +7,14 @@
 #include "kernels/kernels.h"
 #include "load/source.h"
 
-/* A packed matrix, or a stack of n_slabs of them (experts). Immutable once made. */
+/* A packed matrix, or a stack of n_experts of them (experts). Immutable once made. */
 typedef struct lf_packed {
     const lf_gemm *gemm;
     uint32_t n, k; /* outputs, inputs; a pair holds n columns of each of its two matrices */
-    uint32_t n_slabs;
+    uint32_t n_experts;
     bool pair;         /* panels alternate: first matrix, second matrix */
-    uint32_t n_panels; /* of a slab */
-    size_t panel_bytes, slab_bytes, bytes;
+    uint32_t n_panels; /* of a expert */
+    size_t panel_bytes, expert_bytes, bytes;
     const uint8_t *panels;
     uint8_t *owned; /* panels in memory of our own; NULL when they are in a mapped cache */
 } lf_packed;

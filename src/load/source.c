@@ -17,12 +17,12 @@ lf_place lf_tensor_place(const lf_tensor *tensor, uint64_t e)
     if (tensor->places != NULL) {
         return tensor->places[e];
     }
-    /* slabs of a contiguous tensor follow one another without gaps */
-    uint64_t slab_bytes = tensor->bytes / (tensor->ne[2] * tensor->ne[3]);
-    return (lf_place){tensor->part, tensor->offset + e * slab_bytes};
+    /* experts of a contiguous tensor follow one another without gaps */
+    uint64_t expert_bytes = tensor->bytes / (tensor->ne[2] * tensor->ne[3]);
+    return (lf_place){tensor->part, tensor->offset + e * expert_bytes};
 }
 
-const uint8_t *lf_tensor_slab(const lf_source *source, const lf_tensor *tensor, uint64_t e)
+const uint8_t *lf_tensor_expert(const lf_source *source, const lf_tensor *tensor, uint64_t e)
 {
     lf_place place = lf_tensor_place(tensor, e);
     const uint8_t *data = source->files[place.part].data;

@@ -130,9 +130,9 @@ void lf_source_close(lf_source *source);
 lf_place lf_tensor_place(const lf_tensor *tensor, uint64_t e);
 
 /* Slab e (0 for a matrix) of a tensor where it lies; NULL if its file can only be read. */
-const uint8_t *lf_tensor_slab(const lf_source *source, const lf_tensor *tensor, uint64_t e);
+const uint8_t *lf_tensor_expert(const lf_source *source, const lf_tensor *tensor, uint64_t e);
 
-/* Copies n bytes of slab e from byte `begin` on. Errors: IO, STOPPED. */
+/* Copies n bytes of expert e from byte `begin` on. Errors: IO, STOPPED. */
 int32_t lf_tensor_read(const lf_source *source, const lf_tensor *tensor, uint64_t e, uint64_t begin,
                        void *buffer, size_t n);
 

@@ -35,8 +35,8 @@ typedef struct attn_tile {
 
 /* Working memory of one tile: queries, running state, state of one segment. */
 typedef struct tile_memory {
-    float *q, *acc, *part_acc;              /* [rows][head_dim] */
-    float *max, *sum, *part_max, *part_sum; /* [rows] */
+    float *q, *acc, *partial_acc;                 /* [rows][head_dim] */
+    float *max, *sum, *partial_max, *partial_sum; /* [rows] */
 } tile_memory;
 
 static uint32_t rows_of_tile(uint32_t group)
@@ -77,19 +77,19 @@ size_t lf_attn_scratch(const lfm2_model *model, const lf_state *state, uint32_t 
     return tiles + lf_attn_slots(state) * slot_floats(h->n_head, h->head_dim);
 }
 
-static tile_memory tile_of_part(const attn_job *j, uint32_t part)
+static tile_memory tile_of_thread(const attn_job *j, uint32_t thread)
 {
     uint32_t rows = rows_of_tile(j->group);
     size_t values = (size_t)rows * j->head_dim;
-    float *p = j->pass->s->attn_part + part * tile_floats(rows, j->head_dim);
+    float *p = j->pass->s->attn_partial + thread * tile_floats(rows, j->head_dim);
     float *scalars = p + 3 * values;
     return (tile_memory){.q = p,
                          .acc = p + values,
-                         .part_acc = p + 2 * values,
+                         .partial_acc = p + 2 * values,
                          .max = scalars,
                          .sum = scalars + rows,
-                         .part_max = scalars + 2 * (size_t)rows,
-                         .part_sum = scalars + 3 * (size_t)rows};
+                         .partial_max = scalars + 2 * (size_t)rows,
+                         .partial_sum = scalars + 3 * (size_t)rows};
 }
 
 /* ---- Queries, keys and values of the new tokens ---- */
@@ -108,7 +108,7 @@ static void store_kv(const attn_job *j, const lf_state *state, uint32_t head, ui
 static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
 {
     const lf_ops *ops = &j->pass->kernels->ops;
-    const lf_state *state = j->pass->runs[j->pass->s->row_run[token]].state;
+    const lf_state *state = j->pass->runs[j->pass->s->row_item[token]].state;
     float eps = j->pass->model->source->hparams.norm_eps;
     size_t n = j->head_dim;
     float scale = 1.0f / __builtin_sqrtf((float)j->head_dim);
@@ -130,9 +130,9 @@ static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
 }
 
 /* Unit = (token, KV head). */
-static void qkv_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void qkv_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const attn_job *j = ctx;
     uint32_t heads = j->layer->n_head_kv;
     for (size_t unit = begin; unit < end; unit++) {
@@ -187,27 +187,27 @@ static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, cons
 }
 
 /* Adds a later segment's state of one row to the running one. */
-static void merge_row(const lf_ops *ops, size_t n, float part_max, float part_sum,
-                      const float *part_acc, float *max, float *sum, float *acc)
+static void merge_row(const lf_ops *ops, size_t n, float partial_max, float partial_sum,
+                      const float *partial_acc, float *max, float *sum, float *acc)
 {
-    if (part_sum == 0.0f) {
+    if (partial_sum == 0.0f) {
         return;
     }
     if (*sum == 0.0f) {
-        *max = part_max;
-        *sum = part_sum;
-        memcpy(acc, part_acc, n * sizeof(float));
+        *max = partial_max;
+        *sum = partial_sum;
+        memcpy(acc, partial_acc, n * sizeof(float));
         return;
     }
-    float top = *max > part_max ? *max : part_max;
+    float top = *max > partial_max ? *max : partial_max;
     float old_weight = 0;
     float new_weight = 0;
     ops->sum_exp(1, max, top, &old_weight);
-    ops->sum_exp(1, &part_max, top, &new_weight);
+    ops->sum_exp(1, &partial_max, top, &new_weight);
     *max = top;
-    *sum = *sum * old_weight + part_sum * new_weight;
+    *sum = *sum * old_weight + partial_sum * new_weight;
     ops->scale(n, old_weight, acc, acc);
-    ops->axpy(n, new_weight, part_acc, acc);
+    ops->axpy(n, new_weight, partial_acc, acc);
 }
 
 static void gather_queries(const attn_job *j, const attn_tile *tile, float *q)
@@ -229,7 +229,7 @@ static float *output_row(const attn_job *j, const attn_tile *tile, uint32_t row)
 static float *partial(const attn_job *j, size_t slot, size_t head)
 {
     uint32_t rows = rows_of_tile(j->group);
-    float *slots = j->pass->s->attn_part +
+    float *slots = j->pass->s->attn_partial +
                    j->pass->model->runtime->sched.n_threads * tile_floats(rows, j->head_dim);
     return slots + slot * slot_floats(j->n_head, j->head_dim) + head * ((size_t)j->head_dim + 2);
 }
@@ -241,12 +241,12 @@ static void walk_tile(const attn_job *j, const attn_tile *tile, const tile_memor
     size_t n = j->head_dim;
     uint32_t rows = tile->tokens * j->group;
     memset(m->sum, 0, rows * sizeof(float));
-    lf_attn_state state = {m->part_max, m->part_sum, m->part_acc, n};
+    lf_attn_state state = {m->partial_max, m->partial_sum, m->partial_acc, n};
     for (uint32_t seg = 0; seg < segments_for(tile->position + tile->tokens); seg++) {
         segment(j, tile, seg, m->q, &state);
         for (uint32_t r = 0; r < rows; r++) {
-            merge_row(ops, n, m->part_max[r], m->part_sum[r], m->part_acc + r * n, &m->max[r],
-                      &m->sum[r], m->acc + r * n);
+            merge_row(ops, n, m->partial_max[r], m->partial_sum[r], m->partial_acc + r * n,
+                      &m->max[r], &m->sum[r], m->acc + r * n);
         }
     }
     for (uint32_t r = 0; r < rows; r++) {
@@ -259,15 +259,15 @@ static void split_tile(const attn_job *j, const attn_tile *tile, const tile_memo
                        uint32_t n_segments, uint32_t seg)
 {
     size_t n = j->head_dim;
-    lf_attn_state state = {m->part_max, m->part_sum, m->part_acc, n};
+    lf_attn_state state = {m->partial_max, m->partial_sum, m->partial_acc, n};
     segment(j, tile, seg, m->q, &state);
     for (uint32_t r = 0; r < tile->tokens * j->group; r++) {
         uint32_t token = r / j->group;
         float *to = partial(j, slot + (size_t)token * n_segments + seg,
                             (size_t)tile->kv_head * j->group + r % j->group);
-        to[0] = m->part_max[r];
-        to[1] = m->part_sum[r];
-        memcpy(to + 2, m->part_acc + r * n, n * sizeof(float));
+        to[0] = m->partial_max[r];
+        to[1] = m->partial_sum[r];
+        memcpy(to + 2, m->partial_acc + r * n, n * sizeof(float));
     }
 }
 
@@ -276,10 +276,10 @@ static void split_tile(const attn_job *j, const attn_tile *tile, const tile_memo
 void lf_attn_begin(const lf_pass *pass)
 {
     uint32_t *order = pass->s->attn_order;
-    for (uint32_t i = 0; i < pass->n_runs; i++) {
+    for (uint32_t i = 0; i < pass->n_items; i++) {
         uint32_t at = i;
         for (; at > 0; at--) {
-            const lf_run *before = &pass->runs[order[at - 1]];
+            const lf_item *before = &pass->runs[order[at - 1]];
             if (before->state->length >= pass->runs[i].state->length) {
                 break;
             }
@@ -289,21 +289,21 @@ void lf_attn_begin(const lf_pass *pass)
     }
 }
 
-static uint32_t seen_by(const lf_run *run)
+static uint32_t seen_by(const lf_item *run)
 {
     return run->state->length + run->n;
 }
 
 /* Fills the plans for tiles of tile_tokens; returns the units. Long contexts go first: they get
  * the slots. */
-static size_t plan_runs(const attn_job *j)
+static size_t plan_items(const attn_job *j)
 {
     const lf_pass *pass = j->pass;
     uint32_t slots = 0;
     size_t units = 0;
-    for (size_t i = 0; i < pass->n_runs; i++) {
+    for (size_t i = 0; i < pass->n_items; i++) {
         uint32_t index = pass->s->attn_order[i];
-        const lf_run *run = &pass->runs[index];
+        const lf_item *run = &pass->runs[index];
         lf_attn_plan *plan = &pass->s->attn_plan[index];
         uint32_t segments = segments_for(seen_by(run));
         bool split = run->n <= SPLIT_TOKENS && segments > 1 &&
@@ -322,7 +322,7 @@ static size_t plan_runs(const attn_job *j)
 static uint32_t run_of_unit(const lf_pass *pass, size_t unit)
 {
     size_t low = 0; /* first_unit of order[low] <= unit < that of order[high] */
-    size_t high = pass->n_runs;
+    size_t high = pass->n_items;
     while (high - low > 1) {
         size_t mid = (low + high) / 2;
         if (pass->s->attn_plan[pass->s->attn_order[mid]].first_unit <= unit) {
@@ -335,21 +335,21 @@ static uint32_t run_of_unit(const lf_pass *pass, size_t unit)
 }
 
 /* Unit = (run, KV head, tile of tokens), of split runs also one segment. */
-static void attend_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void attend_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const attn_job *j = ctx;
     const lf_pass *pass = j->pass;
-    tile_memory m = tile_of_part(j, part);
+    tile_memory m = tile_of_thread(j, thread);
     for (size_t unit = begin; unit < end; unit++) {
         uint32_t index = run_of_unit(pass, unit);
-        const lf_run *run = &pass->runs[index];
+        const lf_item *run = &pass->runs[index];
         const lf_attn_plan *plan = &pass->s->attn_plan[index];
         size_t rest = unit - plan->first_unit;
         /* The last tiles see the most positions: they go first. */
         uint32_t first = (plan->n_tiles - 1 - (uint32_t)(rest % plan->n_tiles)) * j->tile_tokens;
         uint32_t left = run->n - first;
         attn_tile tile = {.state = run->state,
-                          .row = pass->s->run_first[index] + first,
+                          .row = pass->s->item_first[index] + first,
                           .position = run->state->length + first,
                           .tokens = left < j->tile_tokens ? left : j->tile_tokens};
         rest /= plan->n_tiles;
@@ -366,21 +366,21 @@ static void attend_body(void *ctx, uint32_t part, size_t begin, size_t end)
 }
 
 /* Unit = (row, head); those of split runs have partial states. */
-static void merge_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void merge_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const attn_job *j = ctx;
     const lf_scratch *s = j->pass->s;
     const lf_ops *ops = &j->pass->kernels->ops;
     size_t n = j->head_dim;
     for (size_t unit = begin; unit < end; unit++) {
         size_t row = unit / j->n_head;
-        uint32_t run = s->row_run[row];
+        uint32_t run = s->row_item[row];
         const lf_attn_plan *plan = &s->attn_plan[run];
         if (plan->n_segments == 0) {
             continue;
         }
-        size_t slot = plan->first_slot + (row - s->run_first[run]) * plan->n_segments;
+        size_t slot = plan->first_slot + (row - s->item_first[run]) * plan->n_segments;
         float *sum = partial(j, slot, unit % j->n_head);
         for (uint32_t seg = 1; seg < plan->n_segments; seg++) {
             const float *next = partial(j, slot + seg, unit % j->n_head);
@@ -393,17 +393,17 @@ static void merge_body(void *ctx, uint32_t part, size_t begin, size_t end)
 static void attend(attn_job *j)
 {
     const lf_pass *pass = j->pass;
-    size_t least_units = 2 * (size_t)lf_team_parts(pass->team);
+    size_t least_units = 2 * (size_t)lf_team_threads(pass->team);
     j->tile_tokens = rows_of_tile(j->group) / j->group;
-    size_t units = plan_runs(j);
+    size_t units = plan_items(j);
     while (units < least_units && j->tile_tokens > 1) { /* smaller tiles read KV more often */
         j->tile_tokens = (j->tile_tokens + 1) / 2;
-        units = plan_runs(j);
+        units = plan_items(j);
     }
     size_t blocks = 0; /* that tokens meet */
     size_t merges = 0;
-    for (size_t i = 0; i < pass->n_runs; i++) {
-        const lf_run *run = &pass->runs[i];
+    for (size_t i = 0; i < pass->n_items; i++) {
+        const lf_item *run = &pass->runs[i];
         blocks += run->n * ((size_t)seen_by(run) / LF_ATTN_BLOCK + 1);
         merges += run->n * (size_t)pass->s->attn_plan[i].n_segments;
     }
@@ -433,19 +433,19 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
                   .q = s->mix,
                   .k = s->mix + pass->n * heads,
                   .v = s->mix + pass->n * (heads + kv)};
-    lf_acts acts;
-    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n,
-                 lf_format_bit(&w->in) | lf_format_bit(&w->k) | lf_format_bit(&w->v), &acts);
-    lf_expect_rows(pass, &w->k);
-    lf_linear(pass, &acts, &w->in, j.q, heads);
-    lf_expect_rows(pass, &w->v);
-    lf_linear(pass, &acts, &w->k, j.k, kv);
-    lf_expect_rows(pass, &w->out);
-    lf_linear(pass, &acts, &w->v, j.v, kv);
+    lf_lhs_rows lhs;
+    lf_lhs_norm_quantize(pass, s->x, w->mixer_norm, pass->n,
+                         lf_format_bit(&w->in) | lf_format_bit(&w->k) | lf_format_bit(&w->v), &lhs);
+    lf_prefetch_hint_rows(pass, &w->k);
+    lf_linear(pass, &lhs, &w->in, j.q, heads);
+    lf_prefetch_hint_rows(pass, &w->v);
+    lf_linear(pass, &lhs, &w->k, j.k, kv);
+    lf_prefetch_hint_rows(pass, &w->out);
+    lf_linear(pass, &lhs, &w->v, j.v, kv);
     lf_pass_parallel(pass, (size_t)pass->n * w->n_head_kv, (j.group + 2) * (size_t)j.head_dim * 3,
                      qkv_body, &j);
     attend(&j);
-    lf_acts_make(pass, s->mixed, pass->n, heads, lf_format_bit(&w->out), &acts);
-    lf_expect_rows(pass, lf_ffn_first(w));
-    lf_linear_add(pass, &acts, &w->out, s->x, width);
+    lf_lhs_quantize(pass, s->mixed, pass->n, heads, lf_format_bit(&w->out), &lhs);
+    lf_prefetch_hint_rows(pass, lf_ffn_first(w));
+    lf_linear_add(pass, &lhs, &w->out, s->x, width);
 }

@@ -27,9 +27,9 @@ static conv_run open_run(const conv_job *j, uint32_t index, size_t first_channel
                          size_t end_channel)
 {
     const lf_pass *pass = j->pass;
-    const lf_run *run = &pass->runs[index];
+    const lf_item *run = &pass->runs[index];
     size_t width = pass->model->source->hparams.n_embd;
-    size_t first = pass->s->run_first[index];
+    size_t first = pass->s->item_first[index];
     return (conv_run){.first = first_channel,
                       .end = end_channel,
                       .n = run->n,
@@ -90,8 +90,8 @@ static void filter_run(const conv_job *j, const conv_run *run, float *ring, uint
         copy_channels(h, run, run->now + run->n * width, kept - run->n, run->next);
     }
     if (begin > 0) {
-        /* The first tokens need the u of tokens that belong to another part: made again here. What
-         * they in turn see as their past does not matter for u. */
+        /* The first tokens need the u of tokens that belong to another thread: made again here.
+         * What they in turn see as their past does not matter for u. */
         float *unused = ring + (rows - 1) * width;
         memset(ring, 0, rows * width * sizeof(float));
         for (uint32_t t = begin > kept ? begin - kept : 0; t < begin; t++) {
@@ -107,15 +107,15 @@ static void filter_run(const conv_job *j, const conv_run *run, float *ring, uint
 }
 
 /* Channels [first_channel, end_channel) of rows [begin, end). */
-static void filter(const conv_job *j, uint32_t part, size_t begin, size_t end, size_t first_channel,
-                   size_t end_channel)
+static void filter(const conv_job *j, uint32_t thread, size_t begin, size_t end,
+                   size_t first_channel, size_t end_channel)
 {
     const lf_hparams *h = &j->pass->model->source->hparams;
     const lf_scratch *s = j->pass->s;
-    float *ring = s->conv_ring + part * ((size_t)h->conv_kernel + 2) * h->n_embd;
+    float *ring = s->conv_ring + thread * ((size_t)h->conv_kernel + 2) * h->n_embd;
     for (size_t row = begin; row < end;) {
-        uint32_t index = s->row_run[row];
-        uint32_t first = s->run_first[index];
+        uint32_t index = s->row_item[row];
+        uint32_t first = s->item_first[index];
         conv_run run = open_run(j, index, first_channel, end_channel);
         size_t stop = first + run.n < end ? first + run.n : end;
         filter_run(j, &run, ring, (uint32_t)row - first, (uint32_t)stop - first);
@@ -123,18 +123,18 @@ static void filter(const conv_job *j, uint32_t part, size_t begin, size_t end, s
     }
 }
 
-static void filter_rows(void *ctx, uint32_t part, size_t begin, size_t end)
+static void filter_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const conv_job *j = ctx;
-    filter(j, part, begin, end, 0, j->pass->model->source->hparams.n_embd);
+    filter(j, thread, begin, end, 0, j->pass->model->source->hparams.n_embd);
 }
 
-static void filter_channels(void *ctx, uint32_t part, size_t begin, size_t end)
+static void filter_channels(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const conv_job *j = ctx;
     size_t width = j->pass->model->source->hparams.n_embd;
     size_t stop = end * CHANNELS < width ? end * CHANNELS : width;
-    filter(j, part, 0, j->pass->n, begin * CHANNELS, stop);
+    filter(j, thread, 0, j->pass->n, begin * CHANNELS, stop);
 }
 
 void lf_block_conv(const lf_pass *pass, uint32_t layer)
@@ -143,10 +143,10 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
     const lf_layer *w = &pass->model->layers[layer];
     lf_scratch *s = pass->s;
     size_t width = h->n_embd;
-    lf_acts acts;
-    lf_acts_norm(pass, s->x, w->mixer_norm, pass->n, lf_format_bit(&w->in), &acts);
-    lf_expect_rows(pass, &w->out);
-    lf_linear(pass, &acts, &w->in, s->mix, 3 * width);
+    lf_lhs_rows lhs;
+    lf_lhs_norm_quantize(pass, s->x, w->mixer_norm, pass->n, lf_format_bit(&w->in), &lhs);
+    lf_prefetch_hint_rows(pass, &w->out);
+    lf_linear(pass, &lhs, &w->in, s->mix, 3 * width);
 
     conv_job j = {pass, w, layer};
     if (pass->n <= LF_FEW_ROWS) {
@@ -156,7 +156,7 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
         lf_pass_parallel(pass, pass->n, width * NS_CHANNEL, filter_rows, &j);
     }
 
-    lf_acts_make(pass, s->mixed, pass->n, width, lf_format_bit(&w->out), &acts);
-    lf_expect_rows(pass, lf_ffn_first(w));
-    lf_linear_add(pass, &acts, &w->out, s->x, width);
+    lf_lhs_quantize(pass, s->mixed, pass->n, width, lf_format_bit(&w->out), &lhs);
+    lf_prefetch_hint_rows(pass, lf_ffn_first(w));
+    lf_linear_add(pass, &lhs, &w->out, s->x, width);
 }

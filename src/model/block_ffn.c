@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the feed-forward half of a layer, dense or mixture of experts: both are groups of rows that
- * meet a slab of the stacked matrices. */
+ * meet a expert of the stacked matrices. */
 #include "model/forward.h"
 
 #include <string.h>
@@ -48,9 +48,9 @@ static void choose(const float *score, const float *bias, uint32_t n, uint32_t n
     }
 }
 
-static void route_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void route_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const ffn_job *j = ctx;
     const lf_hparams *h = &j->pass->model->source->hparams;
     for (size_t t = begin; t < end; t++) {
@@ -97,9 +97,9 @@ static size_t sort_routes(const lf_pass *pass, lf_group *groups)
 }
 
 /* x += sum over the token's experts, in increasing index, of weight * output. */
-static void combine_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void combine_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const ffn_job *j = ctx;
     const lf_hparams *h = &j->pass->model->source->hparams;
     const lf_scratch *s = j->pass->s;
@@ -130,27 +130,27 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
     lf_scratch *s = pass->s;
     size_t width = h->n_embd;
     const lf_packed *next = layer + 1 < h->n_layer ? &w[1].in : &pass->model->head;
-    lf_acts acts;
-    lf_acts hidden;
-    lf_acts_norm(pass, s->x, w->ffn_norm, pass->n,
-                 lf_format_bit(&w->gate_up) | lf_format_bit(&w->router), &acts);
+    lf_lhs_rows lhs;
+    lf_lhs_rows hidden;
+    lf_lhs_norm_quantize(pass, s->x, w->ffn_norm, pass->n,
+                         lf_format_bit(&w->gate_up) | lf_format_bit(&w->router), &lhs);
     if (w->router.gemm == NULL) {
         lf_group all = {0, 0, pass->n};
-        lf_expect_rows(pass, &w->down);
-        lf_linear_hidden(pass, &acts, NULL, &all, 1, &w->gate_up, &w->down, &hidden);
-        lf_expect_rows(pass, next);
+        lf_prefetch_hint_rows(pass, &w->down);
+        lf_linear_hidden(pass, &lhs, NULL, &all, 1, &w->gate_up, &w->down, &hidden);
+        lf_prefetch_hint_rows(pass, next);
         lf_linear_add(pass, &hidden, &w->down, s->x, width);
         return;
     }
     ffn_job j = {pass, w};
     lf_group groups[LF_MAX_EXPERTS];
-    lf_expect_rows(pass, NULL);
-    lf_linear(pass, &acts, &w->router, s->router, h->n_expert);
+    lf_prefetch_hint_rows(pass, NULL);
+    lf_linear(pass, &lhs, &w->router, s->router, h->n_expert);
     lf_pass_parallel(pass, pass->n, (size_t)h->n_expert * 4, route_body, &j);
     size_t n_groups = sort_routes(pass, groups);
-    lf_expect(pass, &w->down, groups, n_groups);
-    lf_linear_hidden(pass, &acts, s->row_token, groups, n_groups, &w->gate_up, &w->down, &hidden);
-    lf_expect_rows(pass, next);
+    lf_prefetch_hint(pass, &w->down, groups, n_groups);
+    lf_linear_hidden(pass, &lhs, s->row_token, groups, n_groups, &w->gate_up, &w->down, &hidden);
+    lf_prefetch_hint_rows(pass, next);
     lf_linear_groups(pass, &hidden, NULL, groups, n_groups, &w->down, s->experts_out, width);
     lf_pass_parallel(pass, pass->n, width, combine_body, &j);
 }

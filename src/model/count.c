@@ -25,12 +25,12 @@ static void count_token(const lfm2_model *model, lfm2_model_info *info)
     const lf_hparams *h = &model->source->hparams;
     for (size_t i = 0; i < model->n_matrices; i++) {
         const lf_packed *p = model->matrices[i];
-        uint64_t slabs = p->n_slabs > 1 ? h->n_expert_used : 1;
+        uint64_t experts = p->n_experts > 1 ? h->n_expert_used : 1;
         uint64_t macs = (uint64_t)p->n * p->k * (p->pair ? 2 : 1);
-        info->token_bytes += slabs * p->slab_bytes;
-        info->token_macs += slabs * macs;
+        info->token_bytes += experts * p->expert_bytes;
+        info->token_macs += experts * macs;
         if (p == &model->head) {
-            info->head_bytes = p->slab_bytes;
+            info->head_bytes = p->expert_bytes;
             info->head_macs = macs;
         }
     }

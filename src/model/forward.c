@@ -17,15 +17,15 @@ static void rope_angles(const lf_pass *pass, uint32_t position, float *row)
     }
 }
 
-static void embed_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void embed_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const lf_pass *pass = ctx;
     const lf_hparams *h = &pass->model->source->hparams;
     const lf_scratch *s = pass->s;
     for (size_t row = begin; row < end; row++) {
-        uint32_t run = s->row_run[row];
-        int32_t id = pass->runs[run].ids[row - s->run_first[run]];
+        uint32_t run = s->row_item[row];
+        int32_t id = pass->runs[run].ids[row - s->item_first[run]];
         lf_model_embed(pass->model, id, s->x + row * h->n_embd);
         rope_angles(pass, lf_row_position(pass, row), s->rope + row * h->head_dim);
     }
@@ -38,11 +38,11 @@ static uint32_t collect_wanted(const lf_pass *pass)
     lf_scratch *s = pass->s;
     size_t width = h->n_embd;
     uint32_t n = 0;
-    for (size_t i = 0; i < pass->n_runs; i++) {
-        const lf_run *run = &pass->runs[i];
+    for (size_t i = 0; i < pass->n_items; i++) {
+        const lf_item *run = &pass->runs[i];
         uint32_t wanted = run->wanted == LF_LOGITS_ALL ? run->n : run->wanted == LF_LOGITS_LAST;
         for (uint32_t w = 0; w < wanted; w++, n++) {
-            uint32_t row = s->run_first[i + 1] - wanted + w;
+            uint32_t row = s->item_first[i + 1] - wanted + w;
             if (row != n) {
                 memcpy(s->x + n * width, s->x + row * width, width * sizeof(float));
             }
@@ -60,23 +60,23 @@ static void head(const lf_pass *pass)
     if (n == 0) {
         return;
     }
-    lf_acts acts;
-    lf_acts_norm(pass, s->x, model->final_norm, n, lf_format_bit(&model->head), &acts);
-    lf_expect_rows(pass, &model->layers[0].in); /* of the next token */
-    lf_linear_spread(pass, &acts, &model->head, s->head_rows);
+    lf_lhs_rows lhs;
+    lf_lhs_norm_quantize(pass, s->x, model->final_norm, n, lf_format_bit(&model->head), &lhs);
+    lf_prefetch_hint_rows(pass, &model->layers[0].in); /* of the next token */
+    lf_linear_scatter(pass, &lhs, &model->head, s->head_rows);
 }
 
 /* Checks the runs and gives them their rows. */
-static int32_t place_runs(const lf_state *lender, const lf_run *runs, size_t n_runs,
+static int32_t place_runs(const lf_state *workspace, const lf_item *runs, size_t n_items,
                           uint32_t *n_rows)
 {
-    const lf_scratch *s = &lender->scratch;
+    const lf_scratch *s = &workspace->scratch;
     uint32_t row = 0;
-    for (size_t i = 0; i < n_runs; i++) {
-        if (runs[i].n == 0 || runs[i].n > lender->n_chunk - row) {
+    for (size_t i = 0; i < n_items; i++) {
+        if (runs[i].n == 0 || runs[i].n > workspace->n_chunk - row) {
             return lf_fail(LFM2_E_ARGUMENT, "forward.rows",
                            "run %zu: %u tokens after %u; a pass takes %u", i, runs[i].n, row,
-                           lender->n_chunk);
+                           workspace->n_chunk);
         }
         for (size_t other = 0; other < i; other++) {
             if (runs[other].state == runs[i].state) {
@@ -84,15 +84,15 @@ static int32_t place_runs(const lf_state *lender, const lf_run *runs, size_t n_r
                                "runs %zu and %zu are of one state", other, i);
             }
         }
-        s->run_first[i] = row;
+        s->item_first[i] = row;
         for (uint32_t t = 0; t < runs[i].n; t++) {
-            s->row_run[row++] = (uint32_t)i;
+            s->row_item[row++] = (uint32_t)i;
         }
     }
-    if (n_runs == 0) {
+    if (n_items == 0) {
         return lf_fail(LFM2_E_ARGUMENT, "forward.rows", "no runs given");
     }
-    s->run_first[n_runs] = row;
+    s->item_first[n_items] = row;
     *n_rows = row;
     return LFM2_OK;
 }
@@ -100,7 +100,7 @@ static int32_t place_runs(const lf_state *lender, const lf_run *runs, size_t n_r
 static bool cancelled(const void *ctx)
 {
     const lf_pass *pass = ctx;
-    for (size_t i = 0; i < pass->n_runs; i++) {
+    for (size_t i = 0; i < pass->n_items; i++) {
         const atomic_int *flag = pass->runs[i].cancel;
         if (flag != NULL && atomic_load_explicit(flag, memory_order_relaxed) != 0) {
             return true;
@@ -139,15 +139,15 @@ static void run_network(lf_team *team, void *ctx)
     net->complete = true;
 }
 
-int32_t lf_forward_runs(const lfm2_model *model, lf_state *lender, const lf_run *runs,
-                        size_t n_runs)
+int32_t lf_forward_batch(const lfm2_model *model, lf_state *workspace, const lf_item *runs,
+                         size_t n_items)
 {
     uint32_t n = 0;
-    LF_TRY(place_runs(lender, runs, n_runs, &n));
+    LF_TRY(place_runs(workspace, runs, n_items, &n));
     network net = {.pass = {.model = model,
                             .runs = runs,
-                            .n_runs = n_runs,
-                            .s = &lender->scratch,
+                            .n_items = n_items,
+                            .s = &workspace->scratch,
                             .kernels = &model->runtime->kernels,
                             .n = n}};
     lf_sched *sched = &model->runtime->sched;
@@ -157,7 +157,7 @@ int32_t lf_forward_runs(const lfm2_model *model, lf_state *lender, const lf_run 
     if (!net.complete) {
         return lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled by the caller");
     }
-    for (size_t i = 0; i < n_runs; i++) {
+    for (size_t i = 0; i < n_items; i++) {
         runs[i].state->length += runs[i].n;
         runs[i].state->conv_now = 1 - runs[i].state->conv_now;
     }

@@ -10,12 +10,12 @@
 enum { LF_FEW_ROWS = 16 };
 
 /* Appends the tokens of every run to its state, in one pass over the weights. All states are of
- * `model`; `lender` gives working memory and may be one of them. What a run receives are the bits
- * it would receive alone. All or nothing: LFM2_E_ARGUMENT (no run, an empty one, more rows than
- * the lender's n_chunk, a state twice) and LFM2_E_CANCELLED (flags are looked at between layers)
- * leave every state and every `out` as they were. */
-int32_t lf_forward_runs(const lfm2_model *model, lf_state *lender, const lf_run *runs,
-                        size_t n_runs);
+ * `model`; `workspace` gives working memory and may be one of them. What a run receives are the
+ * bits it would receive alone. All or nothing: LFM2_E_ARGUMENT (no run, an empty one, more rows
+ * than the workspace's n_chunk, a state twice) and LFM2_E_CANCELLED (flags are looked at between
+ * layers) leave every state and every `out` as they were. */
+int32_t lf_forward_batch(const lfm2_model *model, lf_state *workspace, const lf_item *runs,
+                         size_t n_items);
 
 /* x += Mixer(rms(x)) and x += FFN(rms(x)) for the tokens of the pass. */
 void lf_block_conv(const lf_pass *pass, uint32_t layer);

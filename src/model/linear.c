@@ -8,12 +8,12 @@
 
 /* Below this many nanoseconds a region costs more than it saves: where threads must be woken, and
  * where they stand by. */
-enum { WAKING_NS = 8000, STANDING_BY_NS = 1500 };
+enum { WAKING_NS = 8000, SPINNING_NS = 1500 };
 
 static void divide(const lf_pass *pass, size_t n, size_t total_ns, size_t grain, lf_body body,
                    void *ctx)
 {
-    if (total_ns >= (lf_team_stands_by(pass->team) ? STANDING_BY_NS : WAKING_NS)) {
+    if (total_ns >= (lf_team_spins(pass->team) ? SPINNING_NS : WAKING_NS)) {
         lf_team_parallel(pass->team, n, grain, body, ctx);
     } else if (n > 0) {
         body(ctx, 0, 0, n);
@@ -32,82 +32,82 @@ void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, 
 
 void lf_pass_stream(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx)
 {
-    divide(pass, n, total, LF_IN_RUNS, body, ctx);
+    divide(pass, n, total, LF_GUIDED, body, ctx);
 }
 
-typedef struct acts_job {
+typedef struct lhs_job {
     const lf_pass *pass;
     const float *x;
     const float *norm; /* weights, or NULL: the rows as they are */
-    const lf_acts *acts;
-} acts_job;
+    const lf_lhs_rows *lhs;
+} lhs_job;
 
 /* The row that is quantised: where it is a form itself, it is made in place. */
-static const float *norm_row(const acts_job *j, uint32_t part, size_t i)
+static const float *norm_row(const lhs_job *j, uint32_t thread, size_t i)
 {
     const lf_pass *pass = j->pass;
-    const lf_acts *acts = j->acts;
-    const float *x = j->x + i * acts->k;
+    const lf_lhs_rows *lhs = j->lhs;
+    const float *x = j->x + i * lhs->k;
     if (j->norm == NULL) {
         return x;
     }
-    float *row = acts->row_bytes[LF_A_F32] == 0
-                     ? pass->s->normed + part * acts->k
-                     : (float *)(void *)(acts->rows[LF_A_F32] + i * acts->row_bytes[LF_A_F32]);
-    pass->kernels->ops.rmsnorm(acts->k, x, j->norm, pass->model->source->hparams.norm_eps, row);
+    float *row = lhs->row_bytes[LF_LHS_F32] == 0
+                     ? pass->s->normed + thread * lhs->k
+                     : (float *)(void *)(lhs->rows[LF_LHS_F32] + i * lhs->row_bytes[LF_LHS_F32]);
+    pass->kernels->ops.rmsnorm(lhs->k, x, j->norm, pass->model->source->hparams.norm_eps, row);
     return row;
 }
 
-static void acts_body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void lhs_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    const acts_job *j = ctx;
-    const lf_acts *acts = j->acts;
+    const lhs_job *j = ctx;
+    const lf_lhs_rows *lhs = j->lhs;
     for (size_t i = begin; i < end; i++) {
-        const float *x = norm_row(j, part, i);
-        for (uint32_t f = 0; f < LF_A_COUNT; f++) {
-            uint8_t *row = acts->rows[f] + i * acts->row_bytes[f];
-            if (acts->row_bytes[f] != 0 && (const void *)row != (const void *)x) {
-                j->pass->kernels->acts[f].quantize(acts->k, x, row);
+        const float *x = norm_row(j, thread, i);
+        for (uint32_t f = 0; f < LF_LHS_COUNT; f++) {
+            uint8_t *row = lhs->rows[f] + i * lhs->row_bytes[f];
+            if (lhs->row_bytes[f] != 0 && (const void *)row != (const void *)x) {
+                j->pass->kernels->lhs[f].quantize(lhs->k, x, row);
             }
         }
     }
 }
 
-static void make_acts(acts_job *j, uint32_t n, size_t k, uint32_t formats, size_t cost,
-                      lf_acts *acts)
+static void quantize_rows(lhs_job *j, uint32_t n, size_t k, uint32_t formats, size_t cost,
+                          lf_lhs_rows *lhs)
 {
-    acts->n = n;
-    acts->k = k;
-    acts->are_tiles = false;
-    for (uint32_t f = 0; f < LF_A_COUNT; f++) {
+    lhs->n = n;
+    lhs->k = k;
+    lhs->are_packed = false;
+    for (uint32_t f = 0; f < LF_LHS_COUNT; f++) {
         bool wanted = (formats >> f & 1) != 0;
-        acts->row_bytes[f] = wanted ? j->pass->kernels->acts[f].row_bytes(k) : 0;
+        lhs->row_bytes[f] = wanted ? j->pass->kernels->lhs[f].row_bytes(k) : 0;
     }
-    j->acts = acts;
-    lf_pass_parallel(j->pass, n, cost, acts_body, j);
+    j->lhs = lhs;
+    lf_pass_parallel(j->pass, n, cost, lhs_body, j);
 }
 
-void lf_acts_make(const lf_pass *pass, const float *x, uint32_t n, size_t k, uint32_t formats,
-                  lf_acts *acts)
+void lf_lhs_quantize(const lf_pass *pass, const float *x, uint32_t n, size_t k, uint32_t formats,
+                     lf_lhs_rows *lhs)
 {
-    acts_job j = {.pass = pass, .x = x};
-    make_acts(&j, n, k, formats, k / 4, acts);
+    lhs_job j = {.pass = pass, .x = x};
+    quantize_rows(&j, n, k, formats, k / 4, lhs);
 }
 
-void lf_acts_norm(const lf_pass *pass, const float *x, const float *w, uint32_t n, uint32_t formats,
-                  lf_acts *acts)
+void lf_lhs_norm_quantize(const lf_pass *pass, const float *x, const float *w, uint32_t n,
+                          uint32_t formats, lf_lhs_rows *lhs)
 {
     size_t k = pass->model->source->hparams.n_embd;
-    acts_job j = {.pass = pass, .x = x, .norm = w};
-    memcpy(acts->rows, pass->s->acts, sizeof acts->rows);
-    make_acts(&j, n, k, formats, k / 2, acts);
+    lhs_job j = {.pass = pass, .x = x, .norm = w};
+    memcpy(lhs->rows, pass->s->lhs, sizeof lhs->rows);
+    quantize_rows(&j, n, k, formats, k / 2, lhs);
 }
 
 /* ---- Products ---- */
 
-/* A unit is the least of a slab that a thread takes. It is large where a panel meets more than one
- * row: kernels prefetch beyond its end, and what another thread multiplies is fetched in vain. It
- * is small enough that every thread gets some. Panels that belong together stay so. */
+/* A unit is the least of a expert that a thread takes. It is large where a panel meets more than
+ * one row: kernels prefetch beyond its end, and what another thread multiplies is fetched in vain.
+ * It is small enough that every thread gets some. Panels that belong together stay so. */
 enum {
     UNIT_PANELS = 16,
     LEAST_UNITS = 8, /* a thread */
@@ -116,19 +116,19 @@ enum {
 
 typedef struct product {
     const lf_pass *pass;
-    const lf_act *act;
+    const lf_lhs *act;
     const uint8_t *rows;
     size_t row_bytes;
     const uint32_t *gather;
     const lf_group *groups;
     size_t n_groups;
     const lf_packed *w;
-    uint32_t unit;     /* panels of a unit */
-    uint32_t n_units;  /* of one slab */
-    uint8_t *tiles;    /* slots for gathered rows, or NULL: `rows` are tiles */
-    size_t tile_bytes; /* of a slot */
-    lf_acts *hidden;   /* pairs: where the output goes as tiles of the format `into`, or NULL */
-    lf_aformat into;
+    uint32_t unit;       /* panels of a unit */
+    uint32_t n_units;    /* of one expert */
+    uint8_t *tiles;      /* slots for gathered rows, or NULL: `rows` are tiles */
+    size_t tile_bytes;   /* of a slot */
+    lf_lhs_rows *hidden; /* pairs: where the output goes as tiles of the format `into`, or NULL */
+    lf_lhs_format into;
     float *y; /* rows y_stride apart, */
     size_t y_stride;
     float *const *y_rows; /* or each at a place of its own */
@@ -169,9 +169,9 @@ static float *output_row(const product *p, size_t row)
     return p->y_rows != NULL ? p->y_rows[row] : p->y + row * p->y_stride;
 }
 
-static void gather_tiles(void *ctx, uint32_t part, size_t begin, size_t end)
+static void gather_tiles(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     const product *p = ctx;
     size_t g = 0;
     for (size_t slot = begin; slot < end; slot++) {
@@ -198,7 +198,7 @@ static void fold_blocks(const product *p, uint32_t m, const float *strip, size_t
                         uint32_t first_column, uint32_t n_pairs, uint32_t first_row)
 {
     enum { NR = LF_HIDDEN_BLOCK / 2 };
-    const lf_act *act = &p->pass->kernels->acts[p->into];
+    const lf_lhs *act = &p->pass->kernels->lhs[p->into];
     size_t block = first_column / LF_HIDDEN_BLOCK;
     uint8_t *out = p->hidden->rows[p->into] + first_row * p->hidden->row_bytes[p->into] +
                    block * m * act->block_bytes;
@@ -247,18 +247,18 @@ typedef struct panel_form {
     lf_gemm_fn fn;
 } panel_form;
 
-/* Panels [panel, panel + n_panels) of a slab, which are `from`, times one tile of rows from
+/* Panels [panel, panel + n_panels) of a expert, which are `from`, times one tile of rows from
  * first_row. */
 static void multiply_tile(const product *p, panel_form from, uint32_t panel, uint32_t n_panels,
                           const void *tile, uint32_t m, uint32_t first_row)
 {
     const lf_packed *w = p->w;
     uint32_t nr = w->gemm->nr;
-    lf_fetch fetch = p->pass->kernels->fetch;
+    lf_prefetch_policy policy = p->pass->kernels->prefetch;
     if (!w->pair && !p->add && (p->y_rows == NULL || m == 1)) {
         uint32_t column = panel * nr;
         uint32_t n = n_panels * nr < w->n - column ? n_panels * nr : w->n - column;
-        from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride, fetch);
+        from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride, policy);
         return;
     }
     float strip[STRIP_FLOATS];
@@ -267,7 +267,7 @@ static void multiply_tile(const product *p, panel_form from, uint32_t panel, uin
     for (uint32_t done = 0; done < n_panels; done += fit) {
         uint32_t now = n_panels - done < fit ? n_panels - done : fit;
         size_t stride = (size_t)now * nr;
-        from.fn(m, stride, w->k, tile, from.at + done * from.bytes, strip, stride, fetch);
+        from.fn(m, stride, w->k, tile, from.at + done * from.bytes, strip, stride, policy);
         if (w->pair) {
             fold_pairs(p, m, strip, stride, (panel + done) / 2 * nr, now / 2, first_row);
             continue;
@@ -285,41 +285,41 @@ static void multiply_tile(const product *p, panel_form from, uint32_t panel, uin
     }
 }
 
-/* The panels in the form that is taken apart, in the part's own memory. */
-static panel_form widen(const product *p, uint32_t part, panel_form from, uint32_t n_panels)
+/* The panels in the form that is taken apart, in the thread's own memory. */
+static panel_form unpack(const product *p, uint32_t thread, panel_form from, uint32_t n_panels)
 {
     const lf_scratch *s = p->pass->s;
     const lf_gemm *gemm = p->w->gemm;
-    uint8_t *to = s->wide + part * s->wide_bytes;
-    size_t bytes = gemm->wide_bytes(p->w->k);
+    uint8_t *to = s->wide + thread * s->unpacked_bytes;
+    size_t bytes = gemm->unpacked_bytes(p->w->k);
     for (uint32_t i = 0; i < n_panels; i++) {
-        gemm->widen(p->w->k, from.at + i * from.bytes, to + i * bytes);
+        gemm->unpack(p->w->k, from.at + i * from.bytes, to + i * bytes);
     }
-    return (panel_form){to, bytes, gemm->wide_fn};
+    return (panel_form){to, bytes, gemm->unpacked_fn};
 }
 
 /* Units [unit, unit_end) of one group. */
-static void multiply_group(const product *p, uint32_t part, size_t g, uint32_t unit,
+static void multiply_group(const product *p, uint32_t thread, size_t g, uint32_t unit,
                            uint32_t unit_end)
 {
     const lf_group *group = &p->groups[g];
     const lf_packed *w = p->w;
-    const uint8_t *slab = w->panels + group->slab * w->slab_bytes;
+    const uint8_t *expert = w->panels + group->expert * w->expert_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
-    panel_form from = {slab, w->panel_bytes, w->gemm->fn};
+    panel_form from = {expert, w->panel_bytes, w->gemm->fn};
     if (group->n == 1) {
         from.at += panel * w->panel_bytes;
         multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);
         return;
     }
     uint32_t tiles = tiles_of(p, group);
-    bool wide = lf_widens(w, tiles);
+    bool wide = lf_unpacks(w, tiles);
     uint32_t step = tiles == 1 ? end - panel : lf_panels_a_step(w, wide);
     for (; panel < end; panel += step) {
         uint32_t n_panels = end - panel < step ? end - panel : step;
-        from.at = slab + panel * w->panel_bytes;
-        panel_form now = wide ? widen(p, part, from, n_panels) : from;
+        from.at = expert + panel * w->panel_bytes;
+        panel_form now = wide ? unpack(p, thread, from, n_panels) : from;
         for (uint32_t t = 0; t < tiles; t++) {
             uint32_t first = 0;
             uint32_t n = 0;
@@ -332,14 +332,14 @@ static void multiply_group(const product *p, uint32_t part, size_t g, uint32_t u
     }
 }
 
-static void multiply_units(void *ctx, uint32_t part, size_t begin, size_t end)
+static void multiply_units(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const product *p = ctx;
     while (begin < end) {
         size_t g = begin / p->n_units;
         size_t group_end = (g + 1) * p->n_units;
         size_t stop = end < group_end ? end : group_end;
-        multiply_group(p, part, g, (uint32_t)(begin - g * p->n_units),
+        multiply_group(p, thread, g, (uint32_t)(begin - g * p->n_units),
                        (uint32_t)(stop - g * p->n_units));
         begin = stop;
     }
@@ -363,46 +363,47 @@ static uint32_t unit_panels(const lf_pass *pass, const lf_packed *w, size_t n_gr
     uint32_t least = lf_panels_together(w); /* divides all others */
     uint32_t unit = UNIT_PANELS;
     size_t panels = n_groups * w->n_panels;
-    while (unit > least && panels / unit < (size_t)LEAST_UNITS * lf_team_parts(pass->team)) {
+    while (unit > least && panels / unit < (size_t)LEAST_UNITS * lf_team_threads(pass->team)) {
         unit /= 2;
     }
     return unit;
 }
 
-void lf_expect(const lf_pass *pass, const lf_packed *w, const lf_group *groups, size_t n_groups)
+void lf_prefetch_hint(const lf_pass *pass, const lf_packed *w, const lf_group *groups,
+                      size_t n_groups)
 {
-    if (!lf_team_stands_by(pass->team)) {
+    if (!lf_team_spins(pass->team)) {
         return;
     }
-    uint32_t parts = lf_team_parts(pass->team);
+    uint32_t threads = lf_team_threads(pass->team);
     if (w == NULL) {
-        for (uint32_t part = 0; part < parts; part++) {
-            lf_team_fetch(pass->team, part, NULL, 0);
+        for (uint32_t thread = 0; thread < threads; thread++) {
+            lf_team_prefetch(pass->team, thread, NULL, 0);
         }
         return;
     }
     size_t unit = unit_panels(pass, w, n_groups, rows_of(groups, n_groups));
     size_t n_units = (w->n_panels + unit - 1) / unit;
     size_t all = n_groups * n_units;
-    for (uint32_t part = 0; part < parts; part++) {
-        size_t first = all * part / parts;
-        size_t end = all * (part + 1) / parts;
-        size_t group_end = (first / n_units + 1) * n_units; /* the next slab lies elsewhere */
+    for (uint32_t thread = 0; thread < threads; thread++) {
+        size_t first = all * thread / threads;
+        size_t end = all * (thread + 1) / threads;
+        size_t group_end = (first / n_units + 1) * n_units; /* the next expert lies elsewhere */
         size_t share = (end < group_end ? end : group_end) - first;
-        const uint8_t *slab = w->panels + groups[first / n_units].slab * w->slab_bytes;
-        lf_team_fetch(pass->team, part, slab + first % n_units * unit * w->panel_bytes,
-                      share * unit * w->panel_bytes);
+        const uint8_t *expert = w->panels + groups[first / n_units].expert * w->expert_bytes;
+        lf_team_prefetch(pass->team, thread, expert + first % n_units * unit * w->panel_bytes,
+                         share * unit * w->panel_bytes);
     }
 }
 
 /* `out` says where the output goes; its other fields are filled here. */
-static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+static void run_product(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t *gather,
                         const lf_group *groups, size_t n_groups, const lf_packed *w, product out)
 {
     if (n_groups == 0) {
         return;
     }
-    lf_aformat format = w->gemm->acts;
+    lf_lhs_format format = w->gemm->lhs;
     size_t rows = rows_of(groups, n_groups);
     size_t gathered = 0; /* rows of tiles */
     for (size_t g = 0; g < n_groups; g++) {
@@ -410,17 +411,17 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     }
     product p = out;
     p.pass = pass;
-    p.act = &pass->kernels->acts[format];
-    p.rows = acts->rows[format];
-    p.row_bytes = acts->row_bytes[format];
+    p.act = &pass->kernels->lhs[format];
+    p.rows = lhs->rows[format];
+    p.row_bytes = lhs->row_bytes[format];
     p.gather = gather;
     p.groups = groups;
     p.n_groups = n_groups;
     p.w = w;
     p.unit = unit_panels(pass, w, n_groups, rows);
     p.n_units = (w->n_panels + p.unit - 1) / p.unit;
-    bool are_tiles = acts->are_tiles || (p.act->stacked && gather == NULL);
-    p.tiles = are_tiles ? NULL : pass->s->tiles;
+    bool are_packed = lhs->are_packed || (p.act->stacked && gather == NULL);
+    p.tiles = are_packed ? NULL : pass->s->tiles;
     size_t units = n_groups * p.n_units;
     size_t unit_ns = w->panel_bytes * p.unit / 16;
     if (gathered == 0) {
@@ -435,12 +436,12 @@ static void run_product(const lf_pass *pass, const lf_acts *acts, const uint32_t
     lf_pass_balance(pass, units, units * unit_ns * (1 + rows / n_groups / 4), multiply_units, &p);
 }
 
-void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+void lf_linear_groups(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t *gather,
                       const lf_group *groups, size_t n_groups, const lf_packed *w, float *y,
                       size_t y_stride)
 {
     product out = {.y = y, .y_stride = y_stride};
-    run_product(pass, acts, gather, groups, n_groups, w, out);
+    run_product(pass, lhs, gather, groups, n_groups, w, out);
 }
 
 /* Panels are widened if so many tiles meet them. The panels of a step stay in the second level
@@ -448,14 +449,14 @@ void lf_linear_groups(const lf_pass *pass, const lf_acts *acts, const uint32_t *
  * each. */
 enum { WIDE_TILES = 3, STEP_BYTES = 384 << 10 };
 
-bool lf_widens(const lf_packed *w, size_t tiles)
+bool lf_unpacks(const lf_packed *w, size_t tiles)
 {
-    return tiles >= WIDE_TILES && w->gemm->widen != NULL;
+    return tiles >= WIDE_TILES && w->gemm->unpack != NULL;
 }
 
 uint32_t lf_panels_a_step(const lf_packed *w, bool wide)
 {
-    size_t bytes = wide ? w->gemm->wide_bytes(w->k) : w->panel_bytes;
+    size_t bytes = wide ? w->gemm->unpacked_bytes(w->k) : w->panel_bytes;
     uint32_t n = UNIT_PANELS;
     while (n > lf_panels_together(w) && n * bytes > STEP_BYTES) {
         n /= 2;
@@ -465,52 +466,52 @@ uint32_t lf_panels_a_step(const lf_packed *w, bool wide)
 
 bool lf_hidden_tiled(const lf_kernels *kernels, const lf_packed *gate_up, const lf_packed *down)
 {
-    size_t block_bytes = kernels->acts[down->gemm->acts].block_bytes;
+    size_t block_bytes = kernels->lhs[down->gemm->lhs].block_bytes;
     return block_bytes > 0 && block_bytes <= LF_MAX_BLOCK_BYTES &&
            gate_up->gemm->nr == LF_HIDDEN_BLOCK / 2 && gate_up->n % LF_HIDDEN_BLOCK == 0 &&
            gate_up->gemm->mr == down->gemm->mr;
 }
 
-void lf_linear_hidden(const lf_pass *pass, const lf_acts *acts, const uint32_t *gather,
+void lf_linear_hidden(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t *gather,
                       const lf_group *groups, size_t n_groups, const lf_packed *gate_up,
-                      const lf_packed *down, lf_acts *hidden)
+                      const lf_packed *down, lf_lhs_rows *hidden)
 {
     lf_scratch *s = pass->s;
     size_t width = gate_up->n;
     uint32_t n = (uint32_t)rows_of(groups, n_groups);
-    *hidden = (lf_acts){.n = n, .k = width};
-    memcpy(hidden->rows, s->hidden_acts, sizeof hidden->rows);
+    *hidden = (lf_lhs_rows){.n = n, .k = width};
+    memcpy(hidden->rows, s->hidden_lhs, sizeof hidden->rows);
     if (n == n_groups || !lf_hidden_tiled(pass->kernels, gate_up, down)) {
-        lf_linear_groups(pass, acts, gather, groups, n_groups, gate_up, s->hidden, width);
-        lf_acts_make(pass, s->hidden, n, width, lf_format_bit(down), hidden);
+        lf_linear_groups(pass, lhs, gather, groups, n_groups, gate_up, s->hidden, width);
+        lf_lhs_quantize(pass, s->hidden, n, width, lf_format_bit(down), hidden);
         return;
     }
-    lf_aformat into = down->gemm->acts;
-    hidden->row_bytes[into] = pass->kernels->acts[into].row_bytes(width);
-    hidden->are_tiles = true;
+    lf_lhs_format into = down->gemm->lhs;
+    hidden->row_bytes[into] = pass->kernels->lhs[into].row_bytes(width);
+    hidden->are_packed = true;
     product out = {.hidden = hidden, .into = into};
-    run_product(pass, acts, gather, groups, n_groups, gate_up, out);
+    run_product(pass, lhs, gather, groups, n_groups, gate_up, out);
 }
 
-void lf_linear(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
+void lf_linear(const lf_pass *pass, const lf_lhs_rows *lhs, const lf_packed *w, float *y,
                size_t y_stride)
 {
-    lf_group all = {0, 0, acts->n};
-    lf_linear_groups(pass, acts, NULL, &all, 1, w, y, y_stride);
+    lf_group all = {0, 0, lhs->n};
+    lf_linear_groups(pass, lhs, NULL, &all, 1, w, y, y_stride);
 }
 
-void lf_linear_add(const lf_pass *pass, const lf_acts *acts, const lf_packed *w, float *y,
+void lf_linear_add(const lf_pass *pass, const lf_lhs_rows *lhs, const lf_packed *w, float *y,
                    size_t y_stride)
 {
-    lf_group all = {0, 0, acts->n};
+    lf_group all = {0, 0, lhs->n};
     product out = {.y = y, .y_stride = y_stride, .add = true};
-    run_product(pass, acts, NULL, &all, 1, w, out);
+    run_product(pass, lhs, NULL, &all, 1, w, out);
 }
 
-void lf_linear_spread(const lf_pass *pass, const lf_acts *acts, const lf_packed *w,
-                      float *const *rows)
+void lf_linear_scatter(const lf_pass *pass, const lf_lhs_rows *lhs, const lf_packed *w,
+                       float *const *rows)
 {
-    lf_group all = {0, 0, acts->n};
+    lf_group all = {0, 0, lhs->n};
     product out = {.y_rows = rows};
-    run_product(pass, acts, NULL, &all, 1, w, out);
+    run_product(pass, lhs, NULL, &all, 1, w, out);
 }

@@ -60,7 +60,7 @@ static int32_t stored_bytes(const lfm2_model *model, const lf_tensor *tensor, co
                             uint8_t **owned)
 {
     *owned = NULL;
-    *data = lf_tensor_slab(model->source, tensor, 0);
+    *data = lf_tensor_expert(model->source, tensor, 0);
     if (*data != NULL) {
         return LFM2_OK;
     }
@@ -423,7 +423,7 @@ void lf_model_walk(const lfm2_model *model, uint64_t begin, uint64_t bytes, size
 uint64_t lf_model_embed_owned(const lfm2_model *model)
 {
     const lf_tensor *embed = model->weights.embed;
-    return lf_tensor_slab(model->source, embed, 0) == NULL ? embed->bytes : 0;
+    return lf_tensor_expert(model->source, embed, 0) == NULL ? embed->bytes : 0;
 }
 
 void lf_model_embed(const lfm2_model *model, int32_t id, float *out)

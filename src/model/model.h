@@ -18,8 +18,8 @@ typedef struct lf_layer {
     lf_packed out;                /* conv: [H, H]; attention: [H, heads * head_dim] */
     const float *conv_kernel;     /* [taps][H], oldest tap first */
     const float *q_norm, *k_norm; /* [head_dim] */
-    lf_packed gate_up;            /* pair of [F, H], n_expert slabs */
-    lf_packed down;               /* [H, F], n_expert slabs */
+    lf_packed gate_up;            /* pair of [F, H], n_expert experts */
+    lf_packed down;               /* [H, F], n_expert experts */
     lf_packed router;             /* [n_expert, H]; n 0 in dense layers */
     const float *router_bias;     /* [n_expert] or NULL */
 } lf_layer;
@@ -50,7 +50,7 @@ typedef struct lfm2_model {
 int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
                       const lfm2_model_options *options, lfm2_model **out);
 lfm2_model *lf_model_retain(lfm2_model *model); /* takes another reference */
-void lf_model_free(lfm2_model *model);           /* gives one reference back */
+void lf_model_free(lfm2_model *model);          /* gives one reference back */
 
 /* Bytes of the embedding that are memory of the model's own once it is loaded in full. */
 uint64_t lf_model_embed_owned(const lfm2_model *model);

@@ -35,11 +35,11 @@ static size_t max_size(size_t a, size_t b)
 
 /* Largest row and tile buffers that the matrices of the model ask for. */
 typedef struct act_needs {
-    size_t rows[LF_A_COUNT];   /* bytes: inputs of width H or of the mixer */
-    size_t hidden[LF_A_COUNT]; /* bytes: inputs of down */
-    size_t tiles;              /* bytes */
-    size_t wide;               /* bytes a thread */
-    size_t hidden_floats;      /* of rows whose hidden columns do not become tiles at once */
+    size_t rows[LF_LHS_COUNT];   /* bytes: inputs of width H or of the mixer */
+    size_t hidden[LF_LHS_COUNT]; /* bytes: inputs of down */
+    size_t tiles;                /* bytes */
+    size_t wide;                 /* bytes a thread */
+    size_t hidden_floats;        /* of rows whose hidden columns do not become tiles at once */
 } act_needs;
 
 /* `matrix` reads n_rows rows in groups of up to `most`. */
@@ -50,11 +50,11 @@ static void need_rows(const lfm2_model *model, const lf_packed *matrix, size_t n
         return;
     }
     const lf_gemm *gemm = matrix->gemm;
-    const lf_act *act = &model->runtime->kernels.acts[gemm->acts];
-    rows[gemm->acts] = max_size(rows[gemm->acts], n_rows * act->row_bytes(matrix->k));
-    if (lf_widens(matrix, (most + gemm->mr - 1) / gemm->mr)) {
+    const lf_lhs *act = &model->runtime->kernels.lhs[gemm->lhs];
+    rows[gemm->lhs] = max_size(rows[gemm->lhs], n_rows * act->row_bytes(matrix->k));
+    if (lf_unpacks(matrix, (most + gemm->mr - 1) / gemm->mr)) {
         needs->wide =
-            max_size(needs->wide, lf_panels_a_step(matrix, true) * gemm->wide_bytes(matrix->k));
+            max_size(needs->wide, lf_panels_a_step(matrix, true) * gemm->unpacked_bytes(matrix->k));
     }
 }
 
@@ -63,7 +63,7 @@ static void need_tiles(const lfm2_model *model, const lf_packed *matrix, size_t 
                        size_t groups, act_needs *needs)
 {
     if (matrix->gemm != NULL) {
-        const lf_act *act = &model->runtime->kernels.acts[matrix->gemm->acts];
+        const lf_lhs *act = &model->runtime->kernels.lhs[matrix->gemm->lhs];
         size_t tiles = outputs / matrix->gemm->mr + groups;
         size_t bytes = tiles * act->tile_bytes(matrix->gemm->mr, matrix->k);
         needs->tiles = max_size(needs->tiles, bytes);
@@ -117,9 +117,9 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
         attn_floats = max_size(attn_floats, kv != 0 ? lf_attn_scratch(model, state, l) : 0);
     }
     act_needs needs = measure_acts(model, t, r);
-    s->runs = carve(c, t, sizeof(lf_run));
-    s->run_first = carve(c, t + 1, sizeof(uint32_t));
-    s->row_run = carve(c, t, sizeof(uint32_t));
+    s->runs = carve(c, t, sizeof(lf_item));
+    s->item_first = carve(c, t + 1, sizeof(uint32_t));
+    s->row_item = carve(c, t, sizeof(uint32_t));
     s->head_rows = carve(c, t, sizeof(float *));
     s->attn_plan = carve(c, t, sizeof(lf_attn_plan));
     s->attn_order = carve(c, t, sizeof(uint32_t));
@@ -138,14 +138,14 @@ static void carve_scratch(const lfm2_model *model, lf_state *state, carver *c)
     s->route_row = carve(c, r, sizeof(uint32_t));
     s->row_token = carve(c, r, sizeof(uint32_t));
     s->expert_first = carve(c, (size_t)h->n_expert + 1, sizeof(uint32_t));
-    for (int f = 0; f < LF_A_COUNT; f++) {
-        s->acts[f] = carve(c, needs.rows[f], 1);
-        s->hidden_acts[f] = carve(c, needs.hidden[f], 1);
+    for (int f = 0; f < LF_LHS_COUNT; f++) {
+        s->lhs[f] = carve(c, needs.rows[f], 1);
+        s->hidden_lhs[f] = carve(c, needs.hidden[f], 1);
     }
     s->tiles = carve(c, needs.tiles, 1);
     s->wide = carve(c, model->runtime->sched.n_threads, needs.wide);
-    s->wide_bytes = needs.wide;
-    s->attn_part = carve(c, attn_floats, sizeof(float));
+    s->unpacked_bytes = needs.wide;
+    s->attn_partial = carve(c, attn_floats, sizeof(float));
     s->logits = carve(c, h->n_vocab, sizeof(float));
 }
 

@@ -6,14 +6,14 @@
 #include "model/model.h"
 
 /* A run of rows in the activation forms that the next matrices read. */
-typedef struct lf_acts {
+typedef struct lf_lhs_rows {
     uint32_t n; /* rows */
     size_t k;
-    uint8_t *rows[LF_A_COUNT]; /* row form, row_bytes apart; only wanted formats are valid */
-    size_t row_bytes[LF_A_COUNT];
-    bool are_tiles; /* rows r .. r + m - 1 that stand in one tile are that tile, at the place of
+    uint8_t *rows[LF_LHS_COUNT]; /* row form, row_bytes apart; only wanted formats are valid */
+    size_t row_bytes[LF_LHS_COUNT];
+    bool are_packed; /* rows r .. r + m - 1 that stand in one tile are that tile, at the place of
                        row r; only for products with the groups they were made for */
-} lf_acts;
+} lf_lhs_rows;
 
 typedef struct lf_route { /* one (token, expert) pair */
     uint32_t token;
@@ -25,14 +25,14 @@ typedef struct lf_route { /* one (token, expert) pair */
 typedef enum { LF_LOGITS_NONE, LF_LOGITS_LAST, LF_LOGITS_ALL } lf_logits;
 
 /* Consecutive tokens that a pass appends to one state. */
-typedef struct lf_run {
+typedef struct lf_item {
     struct lf_state *state;
     const int32_t *ids;
     uint32_t n; /* at least 1; they must fit */
     lf_logits wanted;
     float *out;               /* LAST: [V], ALL: [n][V] */
     const atomic_int *cancel; /* not 0: the pass is to end; or NULL */
-} lf_run;
+} lf_item;
 
 /* How attention divides a run; see block_attn.c. */
 typedef struct lf_attn_plan {
@@ -45,13 +45,13 @@ typedef struct lf_attn_plan {
 /* Working memory for passes of up to n_chunk tokens; one block, carved in state.c.
  * T = n_chunk, R = T * max(1, n_expert_used). */
 typedef struct lf_scratch {
-    lf_run *runs;            /* [T] for the caller who puts a batch together */
-    uint32_t *run_first;     /* [T + 1] first row of each run of the pass */
-    uint32_t *row_run;       /* [T] run of a row */
+    lf_item *runs;           /* [T] for the caller who puts a batch together */
+    uint32_t *item_first;    /* [T + 1] first row of each run of the pass */
+    uint32_t *row_item;      /* [T] run of a row */
     float **head_rows;       /* [T] where the logits of a wanted row go */
     lf_attn_plan *attn_plan; /* [T] by run */
     uint32_t *attn_order;    /* [T] runs, the longest context first */
-    uint32_t attn_slots;     /* (token, segment) pairs that attn_part has room for */
+    uint32_t attn_slots;     /* (token, segment) pairs that attn_partial has room for */
     float *x;                /* [T][H] residual stream */
     float *normed;           /* [threads][H] */
     float *mix;              /* [T][max(3H, (heads + 2 kv) * head_dim)]: conv B, C, X or q, k, v */
@@ -65,13 +65,13 @@ typedef struct lf_scratch {
     uint32_t *route_row;     /* [R] row of routes[i] in expert order */
     uint32_t *row_token;     /* [R] token of a row in expert order */
     uint32_t *expert_first;  /* [n_expert + 1] first row of each expert */
-    uint8_t *acts[LF_A_COUNT];        /* row forms of up to T rows */
-    uint8_t *hidden_acts[LF_A_COUNT]; /* row forms or tiles of what down reads: T or R rows */
-    uint8_t *tiles;                   /* of gathered rows */
-    uint8_t *wide;                    /* [threads][wide_bytes]: widened panels */
-    size_t wide_bytes;
-    float *attn_part; /* partial attention states, see block_attn.c */
-    float *logits;    /* [V] */
+    uint8_t *lhs[LF_LHS_COUNT];        /* row forms of up to T rows */
+    uint8_t *hidden_lhs[LF_LHS_COUNT]; /* row forms or tiles of what down reads: T or R rows */
+    uint8_t *tiles;                    /* of gathered rows */
+    uint8_t *wide;                     /* [threads][unpacked_bytes]: widened panels */
+    size_t unpacked_bytes;
+    float *attn_partial; /* partial attention states, see block_attn.c */
+    float *logits;       /* [V] */
 } lf_scratch;
 
 typedef struct lf_state {

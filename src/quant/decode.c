@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns decoding to f32: exact for every type, one super-block of codes at a time. */
+/* Owns decoding to f32: exact for every type, one super-block of quants at a time. */
 #include "quant/block.h"
 
 enum { LARGEST_GROUPS = LF_SUPER / 16 };
 
 /* 16 values = scale * code - min, in the order of the format's definition. A constant length and
  * restrict, so that compilers use vectors. */
-static void values16(const int8_t *restrict codes, float scale, float *restrict dst)
+static void values16(const int8_t *restrict quants, float scale, float *restrict dst)
 {
     for (int i = 0; i < 16; i++) {
-        dst[i] = scale * (float)codes[i];
+        dst[i] = scale * (float)quants[i];
     }
 }
 
-static void values16_min(const int8_t *restrict codes, float scale, float min, float *restrict dst)
+static void values16_min(const int8_t *restrict quants, float scale, float min, float *restrict dst)
 {
     for (int i = 0; i < 16; i++) {
-        dst[i] = scale * (float)codes[i] - min;
+        dst[i] = scale * (float)quants[i] - min;
     }
 }
 
-static void decode_codes(lf_type type, const lf_codes *form, const uint8_t *src, float *dst,
-                         size_t n)
+static void decode_quants(lf_type type, const lf_quant_info *form, const uint8_t *src, float *dst,
+                          size_t n)
 {
-    int8_t codes[LF_SUPER];
+    int8_t quants[LF_SUPER];
     float scales[LARGEST_GROUPS];
     float mins[LARGEST_GROUPS];
     while (n > 0) {
         size_t part = n < LF_SUPER ? n : LF_SUPER;
-        lf_codes_row(type, src, part, codes, scales, mins);
+        lf_quants_row(type, src, part, quants, scales, mins);
         for (size_t i = 0; i < part; i += 16) {
             size_t g = i / form->group;
             if (form->has_min) {
-                values16_min(codes + i, scales[g], mins[g], dst + i);
+                values16_min(quants + i, scales[g], mins[g], dst + i);
             } else {
-                values16(codes + i, scales[g], dst + i);
+                values16(quants + i, scales[g], dst + i);
             }
         }
         src += lf_row_bytes(type, part);
@@ -81,12 +81,12 @@ static void decode_16_bits(lf_type type, const uint8_t *src, float *dst, size_t 
 void lf_decode_row(lf_type type, const void *src, float *dst, size_t n)
 {
     const uint8_t *bytes = src;
-    lf_codes form;
+    lf_quant_info form;
     if (type == LF_F32) {
         memcpy(dst, src, n * sizeof *dst);
     } else if (type == LF_F16 || type == LF_BF16) {
         decode_16_bits(type, bytes, dst, n);
-    } else if (lf_codes_of(type, &form)) {
-        decode_codes(type, &form, bytes, dst, n);
+    } else if (lf_quant_info_of(type, &form)) {
+        decode_quants(type, &form, bytes, dst, n);
     }
 }

@@ -45,7 +45,7 @@ float lf_extreme(const float *x, int n)
     return 0.0f; /* nothing but NaN */
 }
 
-/* 1 / d. Scales that are too small for that are stored as 0 and their codes do not matter; the
+/* 1 / d. Scales that are too small for that are stored as 0 and their quants do not matter; the
  * reference encoder's are 0, which `overflow` is to give. */
 static float inverse_of(float d, float overflow)
 {
@@ -86,17 +86,17 @@ static void encode_q4_0(const float *src, uint8_t *dst, size_t blocks)
 
 /* Codes 0..31 of a small block: the nibbles at dst + 4, above them the fifth bits in the order of
  * the elements. */
-static void pack_q5(const uint8_t *codes, uint8_t *dst)
+static void pack_q5(const uint8_t *quants, uint8_t *dst)
 {
     for (int j = 0; j < 4; j++) {
         unsigned bits = 0;
         for (int i = 0; i < 8; i++) {
-            bits |= (unsigned)(codes[j * 8 + i] >> 4) << i;
+            bits |= (unsigned)(quants[j * 8 + i] >> 4) << i;
         }
         dst[j] = (uint8_t)bits;
     }
     for (int j = 0; j < LF_SMALL / 2; j++) {
-        dst[4 + j] = (uint8_t)((codes[j] & 15) | (codes[j + LF_SMALL / 2] & 15) << 4);
+        dst[4 + j] = (uint8_t)((quants[j] & 15) | (quants[j + LF_SMALL / 2] & 15) << 4);
     }
 }
 
@@ -106,12 +106,12 @@ static void encode_q5_0(const float *src, uint8_t *dst, size_t blocks)
     for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q5_0_BYTES) {
         float d = lf_extreme(src, LF_SMALL) / -16.0f;
         float inverse = inverse_of(d, NAN);
-        uint8_t codes[LF_SMALL];
+        uint8_t quants[LF_SMALL];
         for (int j = 0; j < LF_SMALL; j++) {
-            codes[j] = (uint8_t)clamp_to_int(src[j] * inverse + 16.5f, 0, 31);
+            quants[j] = (uint8_t)clamp_to_int(src[j] * inverse + 16.5f, 0, 31);
         }
         lf_block_put_u16(dst, lf_f32_to_f16(d));
-        pack_q5(codes, dst + 2);
+        pack_q5(quants, dst + 2);
     }
 }
 
@@ -127,13 +127,13 @@ static void encode_q5_1(const float *src, uint8_t *dst, size_t blocks)
         }
         float d = (high - low) / 31.0f;
         float inverse = inverse_of(d, NAN);
-        uint8_t codes[LF_SMALL];
+        uint8_t quants[LF_SMALL];
         for (int j = 0; j < LF_SMALL; j++) {
-            codes[j] = (uint8_t)clamp_to_int((src[j] - low) * inverse + 0.5f, 0, 31);
+            quants[j] = (uint8_t)clamp_to_int((src[j] - low) * inverse + 0.5f, 0, 31);
         }
         lf_block_put_u16(dst, lf_f32_to_f16(d));
         lf_block_put_u16(dst + 2, lf_f32_to_f16(low));
-        pack_q5(codes, dst + 4);
+        pack_q5(quants, dst + 4);
     }
 }
 

@@ -20,7 +20,7 @@ enum {
 typedef float f4 __attribute__((vector_size(16)));
 typedef int32_t i4 __attribute__((vector_size(16)));
 
-/* Step s spreads first + s / 10 + top codes over the range of the values. */
+/* Step s spreads first + s / 10 + top quants over the range of the values. */
 typedef struct search {
     int top; /* largest code */
     int steps;
@@ -33,19 +33,19 @@ static const search search5 = {31, 16, -0.5f};
 /* The fit of a sub-block: value = scale * code - min. */
 typedef struct fit {
     float scale, min;
-    float inverse, low; /* codes of the search: round(inverse * (value - low)) */
+    float inverse, low; /* quants of the search: round(inverse * (value - low)) */
 } fit;
 
 /* Four sub-blocks, one a lane. */
 typedef struct lanes {
     f4 x[LF_SMALL];      /* value */
     f4 weight[LF_SMALL]; /* what the square of its error counts */
-    f4 codes[LF_SMALL];  /* of the grid being tried */
+    f4 quants[LF_SMALL]; /* of the grid being tried */
     f4 sum_w, sum_wx;
     f4 low, high;
 } lanes;
 
-/* Sums over the codes l of a grid. */
+/* Sums over the quants l of a grid. */
 typedef struct sums {
     f4 wl, wll, wlx;
 } sums;
@@ -91,17 +91,17 @@ static void gather(const float *src, lanes *v)
     v->low = choose((i4)(v->low > all(0.0f)), all(0.0f), v->low);
 }
 
-/* Codes per unit of a grid of n codes over the range. A range so small that this overflows has all
- * codes 0. */
+/* Codes per unit of a grid of n quants over the range. A range so small that this overflows has all
+ * quants 0. */
 static f4 grid_inverse(const lanes *v, float n)
 {
     f4 inverse = all(n) / (v->high - v->low);
     return choose((i4)(magnitudes(inverse) <= all(FLT_MAX)), inverse, all(0.0f));
 }
 
-/* The codes of a grid, and their sums. Values below the grid get 0; above it at most one code is
+/* The quants of a grid, and their sums. Values below the grid get 0; above it at most one code is
  * too much. Adding 1.5 * 2^23 rounds to even and leaves the code in the low bits. */
-static sums grid_codes(lanes *v, f4 inverse, int top)
+static sums grid_quants(lanes *v, f4 inverse, int top)
 {
     const f4 magic = all(12582912.0f);
     const f4 last = all(12582912.0f + (float)top);
@@ -117,17 +117,17 @@ static sums grid_codes(lanes *v, f4 inverse, int top)
         s.wl += wl;
         s.wll += wl * l;
         s.wlx += wl * v->x[i];
-        v->codes[i] = l;
+        v->quants[i] = l;
     }
     return s;
 }
 
-/* Weighted square error of the codes on the line scale * code + min. */
+/* Weighted square error of the quants on the line scale * code + min. */
 static f4 line_error(const lanes *v, f4 scale, f4 min)
 {
     f4 error = all(0.0f);
     for (int i = 0; i < LF_SMALL; i++) {
-        f4 miss = scale * v->codes[i] + min - v->x[i];
+        f4 miss = scale * v->quants[i] + min - v->x[i];
         error += v->weight[i] * (miss * miss);
     }
     return error;
@@ -142,14 +142,14 @@ static void fit_lanes(const float *src, const search *s, fit *fits)
     f4 zero = all(0.0f);
     f4 scale = all(1.0f) / (all((float)s->top) / (v.high - v.low));
     f4 inverse = grid_inverse(&v, (float)s->top);
-    f4 best_low = v.low; /* of the grid whose codes the best line has */
+    f4 best_low = v.low; /* of the grid whose quants the best line has */
     f4 best_inverse = inverse;
-    grid_codes(&v, inverse, s->top);
+    grid_quants(&v, inverse, s->top);
     f4 best = line_error(&v, scale, v.low); /* 0 where all values are equal: nothing is better */
 
     for (int step = 0; step < s->steps; step++) {
         inverse = grid_inverse(&v, s->first + 0.1f * (float)step + (float)s->top);
-        sums l = grid_codes(&v, inverse, s->top);
+        sums l = grid_quants(&v, inverse, s->top);
         f4 det = v.sum_w * l.wll - l.wl * l.wl;
         f4 slope = (v.sum_w * l.wlx - v.sum_wx * l.wl) / det;
         f4 min = (l.wll * v.sum_wx - l.wl * l.wlx) / det;
@@ -184,8 +184,8 @@ static uint8_t six_bits(float v)
     return l < 63 ? l : 63;
 }
 
-/* Encodes what Q4_K and Q5_K have in common: the head of the block, and its codes. */
-static void encode_head(const float *src, const search *s, uint8_t *head, uint8_t *codes)
+/* Encodes what Q4_K and Q5_K have in common: the head of the block, and its quants. */
+static void encode_head(const float *src, const search *s, uint8_t *head, uint8_t *quants)
 {
     fit fits[SUBS];
     float most_scale = 0.0f;
@@ -216,23 +216,23 @@ static void encode_head(const float *src, const search *s, uint8_t *head, uint8_
             packed[b - 4] = (uint8_t)(packed[b - 4] | sc >> 4 << 6);
             packed[b] = (uint8_t)(packed[b] | m >> 4 << 6);
         }
-        /* The codes once more, for the scale and the minimum as they are stored. */
+        /* The quants once more, for the scale and the minimum as they are stored. */
         const float *x = src + b * LF_SMALL;
         float scale = lf_f16_to_f32(d) * (float)sc;
         float min = lf_f16_to_f32(dmin) * (float)m;
         for (int i = 0; i < LF_SMALL; i++) {
             float v = scale != 0.0f ? (x[i] + min) / scale : fits[b].inverse * (x[i] - fits[b].low);
-            codes[b * LF_SMALL + i] = (uint8_t)code_at(v, s->top);
+            quants[b * LF_SMALL + i] = (uint8_t)code_at(v, s->top);
         }
     }
 }
 
 /* Codes 0..15 of two sub-blocks each share 32 bytes. */
-static void pack_nibbles(const uint8_t *codes, uint8_t *dst)
+static void pack_nibbles(const uint8_t *quants, uint8_t *dst)
 {
-    for (int pair = 0; pair < SUBS / 2; pair++, codes += 2 * LF_SMALL, dst += LF_SMALL) {
+    for (int pair = 0; pair < SUBS / 2; pair++, quants += 2 * LF_SMALL, dst += LF_SMALL) {
         for (int j = 0; j < LF_SMALL; j++) {
-            dst[j] = (uint8_t)((codes[j] & 15) | (codes[j + LF_SMALL] & 15) << 4);
+            dst[j] = (uint8_t)((quants[j] & 15) | (quants[j + LF_SMALL] & 15) << 4);
         }
     }
 }
@@ -240,19 +240,19 @@ static void pack_nibbles(const uint8_t *codes, uint8_t *dst)
 void lf_encode_q4_k(const float *src, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER, dst += LF_Q4_K_BYTES) {
-        uint8_t codes[LF_SUPER];
-        encode_head(src, &search4, dst, codes);
-        pack_nibbles(codes, dst + HEAD_BYTES);
+        uint8_t quants[LF_SUPER];
+        encode_head(src, &search4, dst, quants);
+        pack_nibbles(quants, dst + HEAD_BYTES);
     }
 }
 
 /* Bit b of byte j is the fifth bit of element j of sub-block b. */
-static void pack_fifth_bits(const uint8_t *codes, uint8_t *dst)
+static void pack_fifth_bits(const uint8_t *quants, uint8_t *dst)
 {
     memset(dst, 0, LF_SMALL);
     for (int b = 0; b < SUBS; b++) {
         for (int j = 0; j < LF_SMALL; j++) {
-            dst[j] = (uint8_t)(dst[j] | codes[b * LF_SMALL + j] >> 4 << b);
+            dst[j] = (uint8_t)(dst[j] | quants[b * LF_SMALL + j] >> 4 << b);
         }
     }
 }
@@ -260,9 +260,9 @@ static void pack_fifth_bits(const uint8_t *codes, uint8_t *dst)
 void lf_encode_q5_k(const float *src, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER, dst += LF_Q5_K_BYTES) {
-        uint8_t codes[LF_SUPER];
-        encode_head(src, &search5, dst, codes);
-        pack_fifth_bits(codes, dst + HEAD_BYTES);
-        pack_nibbles(codes, dst + HEAD_BYTES + LF_SMALL);
+        uint8_t quants[LF_SUPER];
+        encode_head(src, &search5, dst, quants);
+        pack_fifth_bits(quants, dst + HEAD_BYTES);
+        pack_nibbles(quants, dst + HEAD_BYTES + LF_SMALL);
     }
 }

@@ -20,7 +20,7 @@ static int code6(float v)
     return l < 31 ? l : 31;
 }
 
-/* For each candidate inverse scale the sums of w*x*l and w*l*l with w = x^2 over the codes l that
+/* For each candidate inverse scale the sums of w*x*l and w*l*l with w = x^2 over the quants l that
  * it gives. The candidates are independent of each other, each sum runs in the order of x. */
 static void weighted_sums(const float *restrict x, const float *restrict inverse,
                           float *restrict xl, float *restrict ll)
@@ -37,12 +37,12 @@ static void weighted_sums(const float *restrict x, const float *restrict inverse
 }
 
 /* Scale of one group: of the steps around largest / -32 the one whose least-squares scale leaves
- * the smallest weighted error. The codes (0..63) of the winner go to `codes`. */
-static float group_scale(const float *x, uint8_t *codes)
+ * the smallest weighted error. The quants (0..63) of the winner go to `quants`. */
+static float group_scale(const float *x, uint8_t *quants)
 {
     float largest = lf_extreme(x, GROUP);
     if (lf_magnitude(largest) < nothing) {
-        memset(codes, 0, GROUP);
+        memset(quants, 0, GROUP);
         return 0.0f;
     }
     float inverse[CANDIDATES];
@@ -64,16 +64,16 @@ static float group_scale(const float *x, uint8_t *codes)
         }
     }
     for (int i = 0; i < GROUP; i++) {
-        codes[i] = (uint8_t)(code6(inverse[chosen] * x[i]) + 32);
+        quants[i] = (uint8_t)(code6(inverse[chosen] * x[i]) + 32);
     }
     return scale;
 }
 
-/* Splits 256 codes of 6 bits into the nibbles and the upper pairs. */
-static void pack_q6(const uint8_t *codes, uint8_t *dst)
+/* Splits 256 quants of 6 bits into the nibbles and the upper pairs. */
+static void pack_q6(const uint8_t *quants, uint8_t *dst)
 {
     for (int half = 0; half < 2; half++) {
-        const uint8_t *c = codes + half * 128;
+        const uint8_t *c = quants + half * 128;
         uint8_t *low = dst + half * 64;
         uint8_t *high = dst + 128 + half * 32;
         for (int l = 0; l < 32; l++) {
@@ -88,10 +88,10 @@ static void pack_q6(const uint8_t *codes, uint8_t *dst)
 void lf_encode_q6_k(const float *src, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER, dst += LF_Q6_K_BYTES) {
-        uint8_t codes[LF_SUPER];
+        uint8_t quants[LF_SUPER];
         float scales[GROUPS];
         for (int g = 0; g < GROUPS; g++) {
-            scales[g] = group_scale(src + g * GROUP, codes + g * GROUP);
+            scales[g] = group_scale(src + g * GROUP, quants + g * GROUP);
         }
         float largest = lf_extreme(scales, GROUPS);
         if (lf_magnitude(largest) < nothing) {
@@ -107,12 +107,12 @@ void lf_encode_q6_k(const float *src, uint8_t *dst, size_t blocks)
             dst[192 + g] = (uint8_t)stored;
             float scale = lf_f16_to_f32(d) * (float)stored;
             if (scale == 0.0f) {
-                continue; /* the codes do not matter: those of the search stay */
+                continue; /* the quants do not matter: those of the search stay */
             }
             for (int i = 0; i < GROUP; i++) {
-                codes[g * GROUP + i] = (uint8_t)(code6(src[g * GROUP + i] / scale) + 32);
+                quants[g * GROUP + i] = (uint8_t)(code6(src[g * GROUP + i] / scale) + 32);
             }
         }
-        pack_q6(codes, dst);
+        pack_q6(quants, dst);
     }
 }

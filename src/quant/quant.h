@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* Values are GGUF's type codes. */
+/* Values are GGUF's type quants. */
 typedef enum {
     LF_F32 = 0,
     LF_F16 = 1,
@@ -32,7 +32,7 @@ typedef struct lf_type_info {
     uint32_t block_bytes;
 } lf_type_info;
 
-/* NULL for codes this library does not read. */
+/* NULL for quants this library does not read. */
 const lf_type_info *lf_type_get(uint32_t code);
 /* By name, case-insensitive; NULL if unknown. */
 const lf_type_info *lf_type_find(const char *name);
@@ -47,21 +47,21 @@ void lf_decode_row(lf_type type, const void *src, float *dst, size_t n);
  * matrix. Q4_1, IQ4_NL, IQ4_XS and MXFP4 cannot be written: false. */
 bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n);
 
-/* A quantised format seen as integer codes with scales, for exact packing: element i of a group of
+/* A quantised format seen as integer quants with scales, for exact packing: element i of a group of
  * `group` elements has the value scale * code - min (scale and min in f32, as decoding computes
  * them). */
-typedef struct lf_codes {
+typedef struct lf_quant_info {
     uint32_t group; /* 16 or 32 */
     bool has_min;
-} lf_codes;
+} lf_quant_info;
 
 /* False for F32, F16 and BF16. */
-bool lf_codes_of(lf_type type, lf_codes *out);
+bool lf_quant_info_of(lf_type type, lf_quant_info *out);
 
-/* n elements (a multiple of the block): codes[n] in -128..127, scales[n/group], mins[n/group]
+/* n elements (a multiple of the block): quants[n] in -128..127, scales[n/group], mins[n/group]
  * (mins may be NULL when the type has none). */
-void lf_codes_row(lf_type type, const void *src, size_t n, int8_t *codes, float *scales,
-                  float *mins);
+void lf_quants_row(lf_type type, const void *src, size_t n, int8_t *quants, float *scales,
+                   float *mins);
 
 float lf_f16_to_f32(uint16_t h);
 uint16_t lf_f32_to_f16(float f); /* round to nearest even */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the table of block formats: codes, names, sizes. */
+/* Owns the table of block formats: quants, names, sizes. */
 #include "quant/block.h"
 
 static const lf_type_info types[] = {

@@ -73,8 +73,8 @@ void lf_session_reset(lfm2_session *session)
 static int32_t forward(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
                        float *out)
 {
-    lf_run run = {&session->state, ids, n, wanted, out, &session->cancel};
-    LF_TRY(lf_forward_runs(session->model, &session->state, &run, 1));
+    lf_item run = {&session->state, ids, n, wanted, out, &session->cancel};
+    LF_TRY(lf_forward_batch(session->model, &session->state, &run, 1));
     session->has_logits = false; /* those there were belong to an earlier token now */
     return LFM2_OK;
 }
@@ -174,28 +174,28 @@ static int32_t check_many(lfm2_session *const *sessions, const int32_t *ids, uin
     return LFM2_OK;
 }
 
-static lf_run run_of_one(lfm2_session *session, const int32_t *id)
+static lf_item item_of_one(lfm2_session *session, const int32_t *id)
 {
-    return (lf_run){&session->state, id, 1, LF_LOGITS_LAST, session->state.scratch.logits,
-                    &session->cancel};
+    return (lf_item){&session->state, id, 1, LF_LOGITS_LAST, session->state.scratch.logits,
+                     &session->cancel};
 }
 
 /* Computes the postponed tokens. Their logits are wanted because the tokens that follow may yet be
  * cancelled: then those are the logits that the caller may ask for. */
 static int32_t settle_many(lfm2_session *const *sessions, uint32_t n)
 {
-    lf_state *lender = &sessions[0]->state;
-    lf_run *runs = lender->scratch.runs;
-    size_t n_runs = 0;
+    lf_state *workspace = &sessions[0]->state;
+    lf_item *runs = workspace->scratch.runs;
+    size_t n_items = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (sessions[i]->later >= 0) {
-            runs[n_runs++] = run_of_one(sessions[i], &sessions[i]->later);
+            runs[n_items++] = item_of_one(sessions[i], &sessions[i]->later);
         }
     }
-    if (n_runs == 0) {
+    if (n_items == 0) {
         return LFM2_OK;
     }
-    LF_TRY(lf_forward_runs(sessions[0]->model, lender, runs, n_runs));
+    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, runs, n_items));
     for (uint32_t i = 0; i < n; i++) {
         sessions[i]->has_logits = sessions[i]->has_logits || sessions[i]->later >= 0;
         sessions[i]->later = -1;
@@ -207,12 +207,12 @@ int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids
 {
     LF_TRY(check_many(sessions, ids, n));
     LF_TRY(settle_many(sessions, n));
-    lf_state *lender = &sessions[0]->state;
-    lf_run *runs = lender->scratch.runs;
+    lf_state *workspace = &sessions[0]->state;
+    lf_item *runs = workspace->scratch.runs;
     for (uint32_t i = 0; i < n; i++) {
-        runs[i] = run_of_one(sessions[i], &ids[i]);
+        runs[i] = item_of_one(sessions[i], &ids[i]);
     }
-    LF_TRY(lf_forward_runs(sessions[0]->model, lender, runs, n));
+    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, runs, n));
     for (uint32_t i = 0; i < n; i++) {
         sessions[i]->has_logits = true;
     }

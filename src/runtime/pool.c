@@ -26,8 +26,8 @@ static const uint64_t SHORT_SPIN_NS = 20000;
 typedef struct worker {
     _Alignas(CACHE_LINE) atomic_uint mail;
     _Alignas(CACHE_LINE) lf_pool *pool;
-    uint32_t part;
-    pthread_t thread;
+    uint32_t thread;
+    pthread_t id;
     lf_meter meter;
 } worker;
 
@@ -41,7 +41,7 @@ struct lf_pool {
     pthread_t caller; /* whom `meter` watches */
     lf_meter meter;
     _Alignas(CACHE_LINE) atomic_uint left; /* workers that have not returned; CALLER_ASLEEP */
-    worker workers[];                      /* of parts 1 and up */
+    worker workers[];                      /* of threads 1 and up */
 };
 
 static const unsigned CALLER_ASLEEP = 1u << 31;
@@ -104,26 +104,26 @@ static void send(worker *w, unsigned mail)
 
 /* Does itself what was sent to workers that have not begun: they may wait for a processor longer
  * than all of the work takes. */
-static void take_back(lf_pool *pool, uint32_t parts)
+static void take_back(lf_pool *pool, uint32_t threads)
 {
-    for (uint32_t i = 0; i + 1 < parts; i++) {
+    for (uint32_t i = 0; i + 1 < threads; i++) {
         worker *w = &pool->workers[i];
         unsigned mail = MAIL_WORK;
         if (atomic_load_explicit(&w->mail, memory_order_relaxed) == MAIL_WORK &&
             atomic_compare_exchange_strong_explicit(&w->mail, &mail, MAIL_NONE,
                                                     memory_order_acquire, memory_order_relaxed)) {
-            pool->task(pool->ctx, w->part);
+            pool->task(pool->ctx, w->thread);
             atomic_fetch_sub_explicit(&pool->left, 1, memory_order_relaxed);
         }
     }
 }
 
-static void wait_for_workers(lf_pool *pool, uint32_t parts)
+static void wait_for_workers(lf_pool *pool, uint32_t threads)
 {
     if (spin(&pool->left, 0, true, SHORT_SPIN_NS)) {
         return;
     }
-    take_back(pool, parts);
+    take_back(pool, threads);
     if (pool->spins && spin(&pool->left, 0, true, CALLER_SPIN_NS)) {
         return;
     }
@@ -149,7 +149,7 @@ static void *work(void *argument)
     lf_pool *pool = w->pool;
     for (bool may_spin = false; wait_for_mail(w, may_spin) == MAIL_WORK;) {
         lf_meter_step(&w->meter);
-        pool->task(pool->ctx, w->part);
+        pool->task(pool->ctx, w->thread);
         lf_meter_step(&w->meter);
         if (atomic_fetch_sub_explicit(&pool->left, 1, memory_order_acq_rel) ==
             (CALLER_ASLEEP | 1)) {
@@ -160,7 +160,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-void lf_pool_run(lf_pool *pool, uint32_t parts, lf_pool_task task, void *ctx)
+void lf_pool_run(lf_pool *pool, uint32_t threads, lf_pool_task task, void *ctx)
 {
     if (!pthread_equal(pool->caller, pthread_self())) {
         pool->caller = pthread_self();
@@ -169,16 +169,16 @@ void lf_pool_run(lf_pool *pool, uint32_t parts, lf_pool_task task, void *ctx)
     lf_meter_step(&pool->meter);
     pool->task = task;
     pool->ctx = ctx;
-    atomic_store_explicit(&pool->left, parts - 1, memory_order_relaxed);
-    for (uint32_t i = 0; i + 1 < parts; i++) {
+    atomic_store_explicit(&pool->left, threads - 1, memory_order_relaxed);
+    for (uint32_t i = 0; i + 1 < threads; i++) {
         send(&pool->workers[i], MAIL_WORK);
     }
     task(ctx, 0);
-    wait_for_workers(pool, parts);
+    wait_for_workers(pool, threads);
     lf_meter_step(&pool->meter);
 }
 
-uint32_t lf_pool_parts(lf_pool *pool)
+uint32_t lf_pool_threads(lf_pool *pool)
 {
     lf_crowding *c = &pool->crowding;
     if (!pool->spins) {
@@ -208,7 +208,7 @@ static void end_workers(lf_pool *pool, uint32_t n)
         send(&pool->workers[i], MAIL_END);
     }
     for (uint32_t i = 0; i < n; i++) {
-        pthread_join(pool->workers[i].thread, NULL);
+        pthread_join(pool->workers[i].id, NULL);
     }
 }
 
@@ -240,8 +240,8 @@ int32_t lf_pool_create(const lf_alloc *alloc, uint32_t n_threads, bool spins, lf
     while (started < n_threads - 1) {
         worker *w = &pool->workers[started];
         w->pool = pool;
-        w->part = started + 1;
-        if (pthread_create(&w->thread, NULL, work, w) != 0) {
+        w->thread = started + 1;
+        if (pthread_create(&w->id, NULL, work, w) != 0) {
             break;
         }
         started++;

@@ -11,17 +11,17 @@ static uint64_t range_of(uint64_t begin, uint64_t end)
     return begin | end << 32;
 }
 
-void lf_region_clear(lf_region *region, uint32_t parts)
+void lf_region_clear(lf_region *region, uint32_t threads)
 {
-    region->parts = parts;
-    for (uint32_t part = 0; part < parts; part++) {
-        atomic_init(&region->shares[part].left, 0);
+    region->threads = threads;
+    for (uint32_t thread = 0; thread < threads; thread++) {
+        atomic_init(&region->shares[thread].left, 0);
     }
 }
 
-size_t lf_region_pieces(size_t n, size_t grain)
+size_t lf_region_chunks(size_t n, size_t grain)
 {
-    return n == 0 || grain == LF_IN_RUNS ? n : (n - 1) / grain + 1;
+    return n == 0 || grain == LF_GUIDED ? n : (n - 1) / grain + 1;
 }
 
 void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, void *ctx)
@@ -29,19 +29,19 @@ void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, voi
     region->body = body;
     region->ctx = ctx;
     region->n = n;
-    region->grain = grain == LF_IN_RUNS ? 1 : grain;
-    uint64_t pieces = lf_region_pieces(n, grain);
-    for (uint32_t part = 0; part < region->parts; part++) {
+    region->grain = grain == LF_GUIDED ? 1 : grain;
+    uint64_t pieces = lf_region_chunks(n, grain);
+    for (uint32_t thread = 0; thread < region->threads; thread++) {
         uint64_t left =
-            range_of(pieces * part / region->parts, pieces * (part + 1) / region->parts);
-        left |= grain == LF_IN_RUNS ? RUNS : 0;
-        atomic_store_explicit(&region->shares[part].left, left, memory_order_release);
+            range_of(pieces * thread / region->threads, pieces * (thread + 1) / region->threads);
+        left |= grain == LF_GUIDED ? RUNS : 0;
+        atomic_store_explicit(&region->shares[thread].left, left, memory_order_release);
     }
 }
 
 /* Takes the first piece of a share, or the last; in runs a fourth of what is left, so that a stream
  * of memory is seldom broken off, and yet all threads end together. Returns how many it took. */
-static size_t take(lf_share *from, bool last, size_t *piece)
+static size_t take(lf_range *from, bool last, size_t *piece)
 {
     uint64_t left = atomic_load_explicit(&from->left, memory_order_relaxed);
     for (;;) {
@@ -61,17 +61,17 @@ static size_t take(lf_share *from, bool last, size_t *piece)
     }
 }
 
-size_t lf_region_run(lf_region *region, uint32_t part)
+size_t lf_region_run(lf_region *region, uint32_t thread)
 {
     size_t done = 0;
-    for (uint32_t i = 0; i < region->parts; i++) {
-        lf_share *from = &region->shares[(part + i) % region->parts];
+    for (uint32_t i = 0; i < region->threads; i++) {
+        lf_range *from = &region->shares[(thread + i) % region->threads];
         size_t piece = 0;
         for (size_t n; (n = take(from, i > 0, &piece)) > 0; done += n) {
             size_t begin = piece * region->grain;
             size_t most = n * region->grain;
             size_t end = region->n - begin < most ? region->n : begin + most;
-            region->body(region->ctx, part, begin, end);
+            region->body(region->ctx, thread, begin, end);
         }
     }
     return done;

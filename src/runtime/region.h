@@ -7,34 +7,34 @@
 
 #include <stdatomic.h>
 
-enum { LF_CACHE_LINE = 64, LF_REGION_PARTS = 256, LF_REGION_PIECES = INT32_MAX };
+enum { LF_CACHE_LINE = 64, LF_REGION_THREADS = 256, LF_REGION_CHUNKS = INT32_MAX };
 
-/* Pieces left to a part, taken from both sides. On a cache line of its own. */
-typedef struct lf_share {
+/* Pieces left to a thread, taken from both sides. On a cache line of its own. */
+typedef struct lf_range {
     _Alignas(LF_CACHE_LINE) atomic_uint_least64_t left;
-} lf_share;
+} lf_range;
 
 typedef struct lf_region { /* 16 KiB: too large for a frame */
     lf_body body;
     void *ctx;
     size_t n, grain;
-    uint32_t parts;
-    lf_share shares[LF_REGION_PARTS];
+    uint32_t threads;
+    lf_range shares[LF_REGION_THREADS];
 } lf_region;
 
-/* Shares of 1..LF_REGION_PARTS parts that have nothing to take. */
-void lf_region_clear(lf_region *region, uint32_t parts);
+/* Shares of 1..LF_REGION_THREADS threads that have nothing to take. */
+void lf_region_clear(lf_region *region, uint32_t threads);
 
-/* Pieces of `grain` units (LF_IN_RUNS: 1) that n units are cut into. */
-size_t lf_region_pieces(size_t n, size_t grain);
+/* Pieces of `grain` units (LF_GUIDED: 1) that n units are cut into. */
+size_t lf_region_chunks(size_t n, size_t grain);
 
-/* Gives each part its range of at most LF_REGION_PIECES pieces in all. All pieces of the region
+/* Gives each thread its range of at most LF_REGION_CHUNKS pieces in all. All pieces of the region
  * before must be done; threads may be inside of lf_region_run. */
 void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, void *ctx);
 
-/* Runs the pieces of a part in order, then what others have left, from the back; returns how many
+/* Runs the pieces of a thread in order, then what others have left, from the back; returns how many
  * it ran. Whoever takes a piece sees what lf_region_open wrote, so threads that come late from an
- * earlier region of the same memory take part like any other. */
-size_t lf_region_run(lf_region *region, uint32_t part);
+ * earlier region of the same memory take thread like any other. */
+size_t lf_region_run(lf_region *region, uint32_t thread);
 
 #endif /* LF_RUNTIME_REGION_H */

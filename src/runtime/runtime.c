@@ -50,7 +50,7 @@ int32_t lf_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **ou
     }
     lf_kernels_init(&runtime->kernels, lf_cpu_without(cpu.features, options->cpu_disable),
                     (lf_pick)options->kernels);
-    runtime->kernels.fetch = cpu.fetch;
+    runtime->kernels.prefetch = cpu.prefetch;
     *out = runtime;
     return LFM2_OK;
 }

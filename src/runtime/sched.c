@@ -10,16 +10,16 @@
 
 /* A pool with more threads than processors must not wait in loops: its threads would keep those
  * from running that have work. */
-static int32_t use_threads(lf_sched *sched, void *lent)
+static int32_t use_threads(lf_sched *sched, void *host_pool)
 {
     uint32_t processors = lf_os_processors();
     bool spins = processors == 0 || sched->n_threads <= processors;
-    if (lent != NULL) {
-        sched->lent = lent;
-        sched->lent_flags = spins ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS;
+    if (host_pool != NULL) {
+        sched->host_pool = host_pool;
+        sched->host_flags = spins ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS;
         return LFM2_OK;
     }
-    sched->may_stand_by = spins && sched->n_threads <= LF_REGION_PARTS;
+    sched->may_spin = spins && sched->n_threads <= LF_REGION_THREADS;
     return lf_pool_create(sched->alloc, sched->n_threads, spins, &sched->pool);
 }
 
@@ -32,14 +32,15 @@ static int32_t init_shared(lf_sched *sched)
     return lf_os_mark_create(&sched->mark);
 }
 
-int32_t lf_sched_init(lf_sched *sched, const lf_alloc *alloc, uint32_t n_threads, void *lent)
+int32_t lf_sched_init(lf_sched *sched, const lf_alloc *alloc, uint32_t n_threads, void *host_pool)
 {
     *sched = (lf_sched){.alloc = alloc, .n_threads = n_threads > 0 ? n_threads : 1};
-    if (lent != NULL) {
-        size_t n = pthreadpool_get_threads_count(lent);
+    if (host_pool != NULL) {
+        size_t n = pthreadpool_get_threads_count(host_pool);
         if (n < 1 || n > LF_MAX_THREADS) {
             return lf_fail(LFM2_E_ARGUMENT, "runtime.threadpool",
-                           "lent thread pool has %zu threads (1..%d allowed)", n, LF_MAX_THREADS);
+                           "the host's thread pool has %zu threads; allowed: 1 to %d", n,
+                           LF_MAX_THREADS);
         }
         sched->n_threads = (uint32_t)n;
     }
@@ -51,7 +52,7 @@ int32_t lf_sched_init(lf_sched *sched, const lf_alloc *alloc, uint32_t n_threads
     }
     int32_t status = init_shared(sched);
     if (status == LFM2_OK) {
-        status = use_threads(sched, lent);
+        status = use_threads(sched, host_pool);
     }
     if (status != LFM2_OK) {
         lf_sched_free(sched);
@@ -101,45 +102,45 @@ void lf_sched_end(lf_sched *sched)
 typedef struct ranges {
     lf_body body;
     void *ctx;
-    size_t n, parts;
+    size_t n, threads;
 } ranges;
 
-/* One range a part. */
-static void run_range(void *context, uint32_t part)
+/* One range a thread. */
+static void run_range(void *context, uint32_t thread)
 {
     const ranges *r = context;
-    size_t begin = r->n * part / r->parts;
-    size_t end = r->n * (part + 1) / r->parts;
+    size_t begin = r->n * thread / r->threads;
+    size_t end = r->n * (thread + 1) / r->threads;
     if (begin < end) {
-        r->body(r->ctx, part, begin, end);
+        r->body(r->ctx, thread, begin, end);
     }
 }
 
-static void run_pieces(void *region, uint32_t part)
+static void run_pieces(void *region, uint32_t thread)
 {
-    lf_region_run(region, part);
+    lf_region_run(region, thread);
 }
 
 /* pthreadpool's tasks have another type. */
-typedef struct lent_task {
+typedef struct host_task {
     lf_pool_task task;
     void *ctx;
-} lent_task;
+} host_task;
 
-static void run_lent(void *context, size_t part)
+static void run_lent(void *context, size_t thread)
 {
-    const lent_task *t = context;
-    t->task(t->ctx, (uint32_t)part);
+    const host_task *t = context;
+    t->task(t->ctx, (uint32_t)thread);
 }
 
-static void run_parts(const lf_sched *sched, uint32_t parts, lf_pool_task task, void *ctx)
+static void run_parts(const lf_sched *sched, uint32_t threads, lf_pool_task task, void *ctx)
 {
     if (sched->pool != NULL) {
-        lf_pool_run(sched->pool, parts, task, ctx);
+        lf_pool_run(sched->pool, threads, task, ctx);
         return;
     }
-    lent_task t = {task, ctx};
-    pthreadpool_parallelize_1d(sched->lent, run_lent, &t, parts, sched->lent_flags);
+    host_task t = {task, ctx};
+    pthreadpool_parallelize_1d(sched->host_pool, run_lent, &t, threads, sched->host_flags);
 }
 
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx)
@@ -147,22 +148,22 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
     if (n == 0) {
         return;
     }
-    size_t pieces = grain == 0 ? n : lf_region_pieces(n, grain);
-    uint32_t threads = sched->pool != NULL ? lf_pool_parts(sched->pool) : sched->n_threads;
-    uint32_t parts = pieces < threads ? (uint32_t)pieces : threads;
-    if (parts <= 1) {
+    size_t chunks = grain == 0 ? n : lf_region_chunks(n, grain);
+    uint32_t threads = sched->pool != NULL ? lf_pool_threads(sched->pool) : sched->n_threads;
+    threads = chunks < threads ? (uint32_t)chunks : threads;
+    if (threads <= 1) {
         body(ctx, 0, 0, n);
         return;
     }
-    if (grain == 0 || pieces > LF_REGION_PIECES) {
-        ranges r = {body, ctx, n, parts};
-        run_parts(sched, parts, run_range, &r);
+    if (grain == 0 || chunks > LF_REGION_CHUNKS) {
+        ranges r = {body, ctx, n, threads};
+        run_parts(sched, threads, run_range, &r);
         return;
     }
     lf_region *r = sched->region;
-    lf_region_clear(r, parts < LF_REGION_PARTS ? parts : LF_REGION_PARTS);
+    lf_region_clear(r, threads < LF_REGION_THREADS ? threads : LF_REGION_THREADS);
     lf_region_open(r, n, grain, body, ctx);
-    run_parts(sched, r->parts, run_pieces, r);
+    run_parts(sched, r->threads, run_pieces, r);
 }
 
 int32_t lf_parallel_turn(lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx)

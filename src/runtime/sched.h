@@ -12,18 +12,18 @@ typedef struct lf_sched {
     const lf_alloc *alloc;
     uint32_t n_threads;  /* the caller included; with one nothing below is used */
     lf_pool *pool;       /* of our own, or NULL */
-    void *lent;          /* pthreadpool_t of the host, or NULL */
-    uint32_t lent_flags; /* PTHREADPOOL_FLAG_* of every region */
-    bool may_stand_by;   /* own threads, each with a processor (team.h) */
+    void *host_pool;     /* pthreadpool_t of the host, or NULL */
+    uint32_t host_flags; /* PTHREADPOOL_FLAG_* of every region */
+    bool may_spin;       /* own threads, each with a processor (team.h) */
     lf_turns turns;
     void *mark;               /* of the process that has the threads */
     struct lf_region *region; /* of whose turn it is */
     struct lf_crew *crew;     /* the same for teams */
 } lf_sched;
 
-/* Starts n_threads - 1 threads, or takes the lent pool with all its threads. `alloc` must outlive
- * the scheduler. Errors: ARGUMENT (the size of the lent pool), MEMORY, THREAD. */
-int32_t lf_sched_init(lf_sched *sched, const lf_alloc *alloc, uint32_t n_threads, void *lent);
+/* Starts n_threads - 1 threads, or takes the host's pool with all its threads. `alloc` must
+ * outlive the scheduler. Errors: ARGUMENT (the size of the host's pool), MEMORY, THREAD. */
+int32_t lf_sched_init(lf_sched *sched, const lf_alloc *alloc, uint32_t n_threads, void *host_pool);
 void lf_sched_free(lf_sched *sched);
 
 /* Around every use of the threads: waits, asleep, until it is the caller's turn. Turns come in the
@@ -34,21 +34,21 @@ void lf_sched_free(lf_sched *sched);
 int32_t lf_sched_begin(lf_sched *sched, lf_turns_gave_up gave_up, const void *ctx);
 void lf_sched_end(lf_sched *sched);
 
-/* Units [begin, end) for `part`; parts are numbered 0..n_threads-1 and no two calls with the same
- * part overlap in time, so a part may own scratch memory. */
-typedef void (*lf_body)(void *ctx, uint32_t part, size_t begin, size_t end);
+/* Units [begin, end) for `thread`; threads are numbered 0..n_threads-1 and no two calls with the
+ * same thread overlap in time, so a thread may own scratch memory. */
+typedef void (*lf_body)(void *ctx, uint32_t thread, size_t begin, size_t end);
 
 /* As a grain: pieces of one unit, taken in runs. */
-#define LF_IN_RUNS SIZE_MAX
+#define LF_GUIDED SIZE_MAX
 
-/* To be called in a turn. Covers [0, n) once; returns when all is done. Every part has a contiguous
- * range. grain 0: it is one call, the caller makes that of part 0 first, and no thread makes
- * another before its own ends. Otherwise [0, n) is cut into pieces of `grain` units, the last maybe
- * shorter; a part calls for the pieces of its range in order, one at a time, and when none is left,
- * for others' pieces from the back: memory is read in streams, and no thread waits for a slower one
- * longer than a piece takes. LF_IN_RUNS: each call is for a fourth of the units that are left where
- * they are taken from, for units of one size whose stream should not be broken off. With a grain at
- * most 256 threads take part. Regions of fewer parts than 2 are one call. */
+/* To be called in a turn. Covers [0, n) once; returns when all is done. Every thread has a
+ * contiguous range. grain 0: it is one call, the caller makes that of thread 0 first, and no thread
+ * makes another before its own ends. Otherwise [0, n) is cut into pieces of `grain` units, the last
+ * maybe shorter; a thread calls for the pieces of its range in order, one at a time, and when none
+ * is left, for others' pieces from the back: memory is read in streams, and no thread waits for a
+ * slower one longer than a piece takes. LF_GUIDED: each call is for a fourth of the units that are
+ * left where they are taken from, for units of one size whose stream should not be broken off. With
+ * a grain at most 256 threads take thread. Regions of fewer threads than 2 are one call. */
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);
 
 /* The same as a turn of its own. Errors: STATE as lf_sched_begin. */

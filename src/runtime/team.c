@@ -2,7 +2,7 @@
 /*
  * Owns threads that stand by. All regions of a team use the same memory, one after another; each is
  * over when all its pieces are done. A thread that comes late to a region does not hold it up:
- * others take its pieces, and it finds the shares empty or takes part in a later one.
+ * others take its pieces, and it finds the shares empty or takes thread in a later one.
  */
 #include "runtime/team.h"
 
@@ -18,8 +18,8 @@ enum {
     SPINS = 4096 /* then others may run */
 };
 
-/* What a part fetches while it waits. Two stores, so they may be of different calls: then something
- * useless is fetched. */
+/* What a thread fetches while it waits. Two stores, so they may be of different calls: then
+ * something useless is fetched. */
 typedef struct fetch_hint {
     atomic_uintptr_t from;
     atomic_size_t bytes;
@@ -31,14 +31,14 @@ typedef struct lf_crew {
     _Alignas(LF_CACHE_LINE) atomic_uint regions; /* counts those opened */
     _Alignas(LF_CACHE_LINE) atomic_size_t done;  /* pieces of the newest */
     _Alignas(LF_CACHE_LINE) atomic_bool over;
-    _Alignas(LF_CACHE_LINE) fetch_hint fetch[LF_REGION_PARTS]; /* lines of their own */
+    _Alignas(LF_CACHE_LINE) fetch_hint prefetch[LF_REGION_THREADS]; /* lines of their own */
 } lf_crew;
 
 struct lf_team {
     const lf_sched *sched;
     lf_team_main main;
     void *main_ctx;
-    uint32_t parts;
+    uint32_t threads;
     bool stands_by;
     lf_crew *crew;
 };
@@ -50,9 +50,9 @@ typedef struct waiter {
     size_t bytes, steps;
 } waiter;
 
-static waiter begin_to_wait(lf_crew *c, uint32_t part)
+static waiter begin_to_wait(lf_crew *c, uint32_t thread)
 {
-    const fetch_hint *hint = &c->fetch[part];
+    const fetch_hint *hint = &c->prefetch[thread];
     return (waiter){.from = atomic_load_explicit(&hint->from, memory_order_relaxed),
                     .bytes = atomic_load_explicit(&hint->bytes, memory_order_relaxed)};
 }
@@ -73,12 +73,12 @@ static void wait_step(waiter *w)
 
 /* ---- Regions ---- */
 
-static void stand_by(lf_crew *c, uint32_t part)
+static void spin(lf_crew *c, uint32_t thread)
 {
     uint32_t seen = 0;
     for (;;) {
         uint32_t now = seen;
-        for (waiter w = begin_to_wait(c, part); now == seen;) {
+        for (waiter w = begin_to_wait(c, thread); now == seen;) {
             if (atomic_load_explicit(&c->over, memory_order_relaxed)) {
                 return;
             }
@@ -86,55 +86,55 @@ static void stand_by(lf_crew *c, uint32_t part)
             now = atomic_load_explicit(&c->regions, memory_order_acquire);
         }
         seen = now;
-        size_t done = lf_region_run(c->region, part);
+        size_t done = lf_region_run(c->region, thread);
         if (done > 0) {
             atomic_fetch_add_explicit(&c->done, done, memory_order_release);
         }
     }
 }
 
-/* All of the team's regions are one call of the pool: a part for each thread, the first for the
+/* All of the team's regions are one call of the pool: a thread for each thread, the first for the
  * caller. */
-static void run_part(void *ctx, uint32_t part)
+static void run_part(void *ctx, uint32_t thread)
 {
     lf_team *t = ctx;
-    if (part > 0) {
-        stand_by(t->crew, part);
+    if (thread > 0) {
+        spin(t->crew, thread);
         return;
     }
     t->main(t, t->main_ctx);
     atomic_store_explicit(&t->crew->over, true, memory_order_relaxed);
 }
 
-static void clear(lf_crew *c, uint32_t parts)
+static void clear(lf_crew *c, uint32_t threads)
 {
-    lf_region_clear(c->region, parts);
+    lf_region_clear(c->region, threads);
     atomic_store_explicit(&c->regions, 0, memory_order_relaxed);
     atomic_store_explicit(&c->done, 0, memory_order_relaxed);
     atomic_store_explicit(&c->over, false, memory_order_relaxed);
-    for (uint32_t part = 0; part < parts; part++) {
-        atomic_store_explicit(&c->fetch[part].from, 0, memory_order_relaxed);
-        atomic_store_explicit(&c->fetch[part].bytes, 0, memory_order_relaxed);
+    for (uint32_t thread = 0; thread < threads; thread++) {
+        atomic_store_explicit(&c->prefetch[thread].from, 0, memory_order_relaxed);
+        atomic_store_explicit(&c->prefetch[thread].bytes, 0, memory_order_relaxed);
     }
 }
 
-void lf_team_run(const lf_sched *sched, bool stand_by_wanted, lf_team_main main, void *ctx)
+void lf_team_run(const lf_sched *sched, bool spin_wanted, lf_team_main main, void *ctx)
 {
     lf_team t = {.sched = sched,
                  .main = main,
                  .main_ctx = ctx,
-                 .parts = sched->n_threads,
+                 .threads = sched->n_threads,
                  .crew = sched->crew};
-    if (stand_by_wanted && sched->may_stand_by) {
-        t.parts = lf_pool_parts(sched->pool);
-        t.stands_by = t.parts > 1;
+    if (spin_wanted && sched->may_spin) {
+        t.threads = lf_pool_threads(sched->pool);
+        t.stands_by = t.threads > 1;
     }
     if (!t.stands_by) {
         main(&t, ctx);
         return;
     }
-    clear(t.crew, t.parts);
-    lf_pool_run(sched->pool, t.parts, run_part, &t);
+    clear(t.crew, t.threads);
+    lf_pool_run(sched->pool, t.threads, run_part, &t);
 }
 
 void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ctx)
@@ -142,7 +142,7 @@ void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ct
     if (n == 0) {
         return;
     }
-    if (t->parts == 1) {
+    if (t->threads == 1) {
         body(ctx, 0, 0, n);
         return;
     }
@@ -152,10 +152,10 @@ void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ct
     }
     lf_crew *c = t->crew;
     if (grain == 0) {
-        grain = n / t->parts + (n % t->parts != 0);
+        grain = n / t->threads + (n % t->threads != 0);
     }
-    size_t pieces = lf_region_pieces(n, grain);
-    if (pieces == 1 || pieces > LF_REGION_PIECES) {
+    size_t pieces = lf_region_chunks(n, grain);
+    if (pieces == 1 || pieces > LF_REGION_CHUNKS) {
         body(ctx, 0, 0, n);
         return;
     }
@@ -171,20 +171,20 @@ void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ct
 
 /* ---- What a region's caller may ask ---- */
 
-bool lf_team_stands_by(const lf_team *t)
+bool lf_team_spins(const lf_team *t)
 {
     return t->stands_by;
 }
 
-uint32_t lf_team_parts(const lf_team *t)
+uint32_t lf_team_threads(const lf_team *t)
 {
-    return t->parts;
+    return t->threads;
 }
 
-void lf_team_fetch(lf_team *t, uint32_t part, const void *from, size_t bytes)
+void lf_team_prefetch(lf_team *t, uint32_t thread, const void *from, size_t bytes)
 {
-    if (t->stands_by && part < t->parts) {
-        fetch_hint *hint = &t->crew->fetch[part];
+    if (t->stands_by && thread < t->threads) {
+        fetch_hint *hint = &t->crew->prefetch[thread];
         bytes = bytes < FETCH_BYTES ? bytes : FETCH_BYTES;
         atomic_store_explicit(&hint->from, (uintptr_t)from, memory_order_relaxed);
         atomic_store_explicit(&hint->bytes, bytes, memory_order_relaxed);

@@ -40,7 +40,7 @@ static void piece(walk *w, const uint8_t *text, size_t len)
 static void pieces(walk *w, size_t pos, size_t end)
 {
     while (pos < end) {
-        size_t next = lf_piece_end(w->text, pos, end);
+        size_t next = lf_pretoken_end(w->text, pos, end);
         piece(w, w->text + pos, next - pos);
         pos = next;
     }

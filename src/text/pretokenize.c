@@ -108,7 +108,7 @@ static size_t skip_space(const uint8_t *text, size_t pos, size_t end)
     return at == end || last == pos ? at : last;
 }
 
-size_t lf_piece_end(const uint8_t *text, size_t pos, size_t end)
+size_t lf_pretoken_end(const uint8_t *text, size_t pos, size_t end)
 {
     glyph g = look(text, pos, end);
     if (g.code == '\'') {

@@ -18,7 +18,7 @@ static float *random_row(uint64_t *seed, size_t k)
                                 -0x1p109f, 0x1p110f, INFINITY, -INFINITY, NAN,
                                 0.5f,      1.5f,     2.5f,     127.0f};
     float *x = lft_guard(k * sizeof(float), sizeof(float));
-    lft_activations(seed, k, (lft_mood)lft_below(seed, LFT_N_MOODS), x);
+    lft_activations(seed, k, (lft_distribution)lft_below(seed, LFT_N_MOODS), x);
     uint32_t some = lft_below(seed, 2);
     for (uint32_t i = some * lft_below(seed, 5); i > 0; i--) {
         uint32_t at = lft_below(seed, (uint32_t)k);
@@ -27,7 +27,7 @@ static float *random_row(uint64_t *seed, size_t k)
     return x;
 }
 
-/* The dwords that a kernel's sums start with, and the value of the codes' sum. */
+/* The dwords that a kernel's sums start with, and the value of the quants' sum. */
 static void check_sums(const uint32_t *block, int32_t total)
 {
     float sum = lf_float(block[LF_X_SUM]), scale = lf_float(block[LF_X_SCALE]);
@@ -36,13 +36,13 @@ static void check_sums(const uint32_t *block, int32_t total)
     assert_true(isnan(scale) ? isnan(sum) : sum == (float)total * scale);
 }
 
-/* amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), codes within half a
+/* amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), quants within half a
  * step, sums and constants exact, odd blocks marked. */
 static void check_meaning(size_t k, const float *x, const uint32_t *row)
 {
     for (size_t b = 0; b < k / 32; b++) {
         const uint32_t *block = row + b * LF_X_DWORDS;
-        const int8_t *codes = (const int8_t *)(block + LF_X_CODES);
+        const int8_t *quants = (const int8_t *)(block + LF_X_QUANTS);
         float amax = 0.0f;
         bool odd = false;
         for (size_t i = 0; i < 32; i++) {
@@ -52,8 +52,8 @@ static void check_meaning(size_t k, const float *x, const uint32_t *row)
         float scale = lf_float(block[LF_X_SCALE]);
         int32_t sum = 0;
         for (size_t i = 0; i < 32; i++) {
-            sum += codes[i];
-            assert_in_range(codes[i] + 127, 0, 254);
+            sum += quants[i];
+            assert_in_range(quants[i] + 127, 0, 254);
         }
         check_sums(block, sum);
         if (odd) {
@@ -68,7 +68,7 @@ static void check_meaning(size_t k, const float *x, const uint32_t *row)
         assert_true(fabs((double)scale * 127 / (double)amax - 1) <= 0x1.8p-22);
         for (size_t i = 0; i < 32; i++) {
             double want = (double)x[b * 32 + i] * 127 / (double)amax;
-            assert_true(fabs(want - codes[i]) <= 0.5 + 1e-4);
+            assert_true(fabs(want - quants[i]) <= 0.5 + 1e-4);
         }
     }
 }
@@ -77,12 +77,12 @@ static void rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    const lf_act *act = &table.acts[LF_A_I8B32];
+    const lf_lhs *act = &table.lhs[LF_LHS_I8B32];
     assert_int_equal(act->needs & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         for (int repeat = 0; repeat < 8; repeat++) {
             float *x = random_row(&seed, k);
-            void *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b32_scalar, k, x);
+            void *a = lft_row(act, k, x), *b = lft_row(&lf_lhs_i8b32_scalar, k, x);
             assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
             check_meaning(k, x, a);
             lft_unguard(x);
@@ -92,13 +92,13 @@ static void rows_equal_scalar(void **state)
     }
 }
 
-/* One block of LF_A_I16B32 (words) and LF_A_I8X2B32 (bytes): the same codes, within half a step of
- * x * 32512 / amax (1e-2: its roundings), exact constants, odd blocks marked. Two roundings in the
- * scale: 2^-23. */
+/* One block of LF_LHS_I16B32 (words) and LF_LHS_I8X2B32 (bytes): the same quants, within half a
+ * step of x * 32512 / amax (1e-2: its roundings), exact constants, odd blocks marked. Two roundings
+ * in the scale: 2^-23. */
 static void check_fine(const float *x, const uint32_t *words, const uint32_t *bytes)
 {
-    const int16_t *code = (const int16_t *)(words + LF_X2_CODES);
-    const int8_t *upper = (const int8_t *)(bytes + LF_X2_CODES);
+    const int16_t *code = (const int16_t *)(words + LF_X2_QUANTS);
+    const int8_t *upper = (const int8_t *)(bytes + LF_X2_QUANTS);
     float amax = 0.0f;
     bool odd = false;
     for (size_t i = 0; i < 32; i++) {
@@ -120,7 +120,7 @@ static void check_fine(const float *x, const uint32_t *words, const uint32_t *by
         }
     }
     assert_int_equal((int32_t)words[LF_X2_INIT], -128 * sum);
-    assert_memory_equal(words, bytes, LF_X2_CODES * 4);
+    assert_memory_equal(words, bytes, LF_X2_QUANTS * 4);
     if (odd) {
         assert_true(isnan(scale));
     } else if (amax < 0x1p-100f) {
@@ -130,12 +130,12 @@ static void check_fine(const float *x, const uint32_t *words, const uint32_t *by
     }
 }
 
-/* LF_A_I16B32 and LF_A_I8X2B32: equal on every ISA, and to each other. */
+/* LF_LHS_I16B32 and LF_LHS_I8X2B32: equal on every ISA, and to each other. */
 static void fine_rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    const lf_act *words = &table.acts[LF_A_I16B32], *bytes = &table.acts[LF_A_I8X2B32];
+    const lf_lhs *words = &table.lhs[LF_LHS_I16B32], *bytes = &table.lhs[LF_LHS_I8X2B32];
     assert_int_equal((words->needs | bytes->needs) & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         float *x = random_row(&seed, k);
@@ -144,8 +144,8 @@ static void fine_rows_equal_scalar(void **state)
         }
         x[0] = k == 64 ? 32512.0f : x[0];
         uint32_t *w = lft_row(words, k, x), *b = lft_row(bytes, k, x);
-        uint32_t *ws = lft_row(&lf_act_i16b32_scalar, k, x);
-        uint32_t *bs = lft_row(&lf_act_i8x2b32_scalar, k, x);
+        uint32_t *ws = lft_row(&lf_lhs_i16b32_scalar, k, x);
+        uint32_t *bs = lft_row(&lf_lhs_i8x2b32_scalar, k, x);
         assert_memory_equal(w, ws, k / 32 * LF_X2_BYTES);
         assert_memory_equal(b, bs, k / 32 * LF_X2_BYTES);
         for (size_t j = 0; j < k / 32; j++) {
@@ -159,30 +159,30 @@ static void fine_rows_equal_scalar(void **state)
     }
 }
 
-/* LF_A_I8B16: equal on every ISA; a half means what a block of LF_A_I8B32 would whose other half is
- * zero. */
+/* LF_LHS_I8B16: equal on every ISA; a half means what a block of LF_LHS_I8B32 would whose other
+ * half is zero. */
 static void half_rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    const lf_act *act = &table.acts[LF_A_I8B16];
+    const lf_lhs *act = &table.lhs[LF_LHS_I8B16];
     assert_int_equal(act->needs & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         float *x = random_row(&seed, k);
-        uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_i8b16_scalar, k, x);
+        uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_lhs_i8b16_scalar, k, x);
         assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
         for (size_t half = 0; half < k / 16; half++) {
             const uint32_t *block = a + half / 2 * LF_X_DWORDS;
-            const int8_t *codes = (const int8_t *)(block + LF_X_CODES) + half % 2 * 16;
+            const int8_t *quants = (const int8_t *)(block + LF_X_QUANTS) + half % 2 * 16;
             float alone[32] = {0};
             memcpy(alone, x + half * 16, 16 * sizeof(float));
-            uint32_t *other = lft_row(&lf_act_i8b32_scalar, 32, alone);
+            uint32_t *other = lft_row(&lf_lhs_i8b32_scalar, 32, alone);
             const uint32_t *scale = block + LF_X16_SCALE_LO + half % 2 * 2;
             int32_t sum = 0;
             for (size_t j = 0; j < 16; j++) {
-                sum += codes[j];
+                sum += quants[j];
             }
-            assert_memory_equal(codes, other + LF_X_CODES, 16);
+            assert_memory_equal(quants, other + LF_X_QUANTS, 16);
             assert_int_equal(scale[0], other[LF_X_SCALE]);
             assert_int_equal(scale[1], other[LF_X_BIAS]);
             assert_int_equal((int32_t)block[LF_X16_INIT6_LO + half % 2], LF_MAGIC_BITS - 32 * sum);
@@ -200,13 +200,13 @@ static void qd8_rows_mean_values(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    const lf_act *act = &table.acts[LF_A_QD8];
+    const lf_lhs *act = &table.lhs[LF_LHS_QD8];
     assert_int_equal(act->needs & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         float *x = lft_guard(k * sizeof(float), sizeof(float));
-        lft_activations(&seed, k, (lft_mood)lft_below(&seed, 2), x);
+        lft_activations(&seed, k, (lft_distribution)lft_below(&seed, 2), x);
         x[lft_below(&seed, (uint32_t)k)] = 0.0f;
-        uint8_t *a = lft_row(act, k, x), *b = lft_row(&lf_act_qd8_scalar, k, x);
+        uint8_t *a = lft_row(act, k, x), *b = lft_row(&lf_lhs_qd8_scalar, k, x);
         assert_memory_equal(a, b, act->row_bytes(k));
         int32_t zero_point = (int32_t)lf_load_u32(a);
         float scale = lf_load_f32(a + 4);
@@ -235,8 +235,8 @@ static void tiles_hold_rows(void **state)
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
     for (size_t k = 32; k <= 1792; k = k < 96 ? k + 32 : k * 14 / 3 / 32 * 32) {
         void *rows[M];
-        for (int format = 0; format < LF_A_COUNT; format++) {
-            const lf_act *act = &table.acts[format];
+        for (int format = 0; format < LF_LHS_COUNT; format++) {
+            const lf_lhs *act = &table.lhs[format];
             if (act->quantize == NULL) {
                 continue;
             }
@@ -271,18 +271,18 @@ static void tiles_hold_rows(void **state)
     }
 }
 
-/* What lf_act says of block_bytes: rows and tiles can be made block by block. */
+/* What lf_lhs says of block_bytes: rows and tiles can be made block by block. */
 static void blocks_make_tiles(void **state)
 {
     enum { M = LF_MAX_MR, K = 96 };
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    for (int format = 0; format < LF_A_COUNT; format++) {
-        const lf_act *act = &table.acts[format];
-        bool blockwise = format != LF_A_F32 && format != LF_A_QD8;
+    for (int format = 0; format < LF_LHS_COUNT; format++) {
+        const lf_lhs *act = &table.lhs[format];
+        bool blockwise = format != LF_LHS_F32 && format != LF_LHS_QD8;
         assert_int_equal(act->block_bytes != 0, blockwise);
         assert_true(act->block_bytes <= LF_MAX_BLOCK_BYTES);
-        assert_int_equal(act->stacked, format == LF_A_F32);
+        assert_int_equal(act->stacked, format == LF_LHS_F32);
         if (!blockwise) {
             continue;
         }

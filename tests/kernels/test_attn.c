@@ -232,7 +232,7 @@ static void attention(void **state)
     }
 }
 
-/* The largest sums there are: all codes at their ends. */
+/* The largest sums there are: all quants at their ends. */
 static void int8_sums_fit(void **state)
 {
     size_t n = MAX_HEAD;
@@ -346,13 +346,13 @@ static double weights_lost(const attn_case *c, double p[BLOCKS][LF_ATTN_BLOCK], 
     double lost = 0;
     for (size_t b = 0; b < BLOCKS; b++) {
         const float *scales = c->v[b];
-        double largest = 0, codes = 0;
+        double largest = 0, quants = 0;
         for (size_t j = 0; j < c->valid[b][0]; j++) {
             largest = fmax(largest, p[b][j] * (double)scales[j]);
-            codes +=
+            quants +=
                 fabs(kv_number(LF_KV_Q8, false, c->v[b], c->head_dim, d, j)) / (double)scales[j];
         }
-        lost += STEP * largest * codes;
+        lost += STEP * largest * quants;
     }
     return lost;
 }
@@ -405,7 +405,7 @@ static void check_attn_truth(uint64_t *seed, lf_kv_type type, size_t head_dim)
 }
 
 /* What a stored number may be off by: half a unit in the last of 11 bits, or half a step of the
- * codes and two roundings. */
+ * quants and two roundings. */
 static double kv_bound(lf_kv_type type, double value, double largest)
 {
     switch (type) {

@@ -18,7 +18,7 @@ typedef struct product {
     const lf_gemm *gemm;
     lft_matrix w;
     void *panels;
-    const lf_act *act;
+    const lf_lhs *act;
     size_t m;
     float *x; /* [m][k] */
     void *rows[MAX_M];
@@ -43,9 +43,9 @@ static int teardown(void **state)
 }
 
 static product start(uint64_t *seed, const lf_gemm *gemm, size_t m, size_t n, size_t k,
-                     lft_mood mood)
+                     lft_distribution mood)
 {
-    product p = {.gemm = gemm, .m = m, .act = &full_table.acts[gemm->acts]};
+    product p = {.gemm = gemm, .m = m, .act = &full_table.lhs[gemm->lhs]};
     p.w = lft_weights(seed, gemm, n, k, mood);
     p.panels = lft_pack(gemm, &p.w);
     p.x = lft_guard(m * k * sizeof(float), sizeof(float));
@@ -69,11 +69,11 @@ static void stop(product *p)
 /* Runs the kernel on rows first .. first + m - 1; out: [m][n]. A kernel of another form of
  * activations than the product's gets rows of its own. */
 static void run(const product *p, const lf_gemm *gemm, const void *panels, size_t first, size_t m,
-                float *out, lf_fetch fetch)
+                float *out, lf_prefetch_policy policy)
 {
     enum { CANARY = 0x5AA55AA5 };
     size_t n = p->w.n, stride = n + 3;
-    const lf_act *act = &full_table.acts[gemm->acts];
+    const lf_lhs *act = &full_table.lhs[gemm->lhs];
     void *rows[MAX_M];
     for (size_t i = 0; i < m; i++) {
         rows[i] =
@@ -85,7 +85,7 @@ static void run(const product *p, const lf_gemm *gemm, const void *panels, size_
     for (size_t i = 0; i < (m - 1) * stride + n; i++) {
         c[i] = lf_float(CANARY);
     }
-    gemm->fn(m, n, p->w.k, tile, panels, c, stride, fetch);
+    gemm->fn(m, n, p->w.k, tile, panels, c, stride, policy);
     for (size_t i = 0; i < m; i++) {
         memcpy(out + i * n, c + i * stride, n * sizeof(float));
         for (size_t j = n; j < stride && i + 1 < m; j++) {
@@ -108,7 +108,8 @@ static const lf_gemm *scalar_of(const lf_gemm *gemm)
     return s;
 }
 
-static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
+                        lft_distribution mood)
 {
     product p = start(seed, gemm, gemm->mr, n, k, mood);
     const lf_gemm *scalar = scalar_of(gemm);
@@ -116,16 +117,16 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
     float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, scalar, panels, i, 1, truth + i * n, LF_FETCH_DEFAULT);
+        run(&p, scalar, panels, i, 1, truth + i * n, LF_PREFETCH_L2_L1);
     }
     for (size_t m = 1; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        lf_fetch fetch = (lf_fetch)lft_below(seed, LF_FETCH_ZEN4 + 1);
-        run(&p, gemm, p.panels, first, m, out, fetch);
+        lf_prefetch_policy policy = (lf_prefetch_policy)lft_below(seed, LF_PREFETCH_L2 + 1);
+        run(&p, gemm, p.panels, first, m, out, policy);
         size_t at = lft_differs(m * n, out, truth + first * n);
         if (at != m * n) {
             fail_msg("%s m %zu n %zu k %zu mood %d fetch %d: row %zu column %zu: %a, scalar %a",
-                     gemm->name, m, n, k, (int)mood, (int)fetch, at / n, at % n, (double)out[at],
+                     gemm->name, m, n, k, (int)mood, (int)policy, at / n, at % n, (double)out[at],
                      (double)truth[first * n + at]);
         }
     }
@@ -136,22 +137,23 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
 }
 
 /* The widened form of panels, which end at a forbidden page. */
-static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
+                       lft_distribution mood)
 {
     product p = start(seed, gemm, gemm->mr, n, k, mood);
-    size_t bytes = gemm->wide_bytes(k);
+    size_t bytes = gemm->unpacked_bytes(k);
     size_t n_panels = (n + gemm->nr - 1) / gemm->nr;
     uint8_t *wide = lft_guard(n_panels * bytes, 64);
     for (size_t i = 0; i < n_panels; i++) {
-        gemm->widen(k, (const uint8_t *)p.panels + i * gemm->panel_bytes(k), wide + i * bytes);
+        gemm->unpack(k, (const uint8_t *)p.panels + i * gemm->panel_bytes(k), wide + i * bytes);
     }
     lf_gemm other = *gemm;
-    other.fn = gemm->wide_fn;
+    other.fn = gemm->unpacked_fn;
     float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t m = 1; m <= gemm->mr; m++) {
-        run(&p, gemm, p.panels, 0, m, truth, LF_FETCH_DEFAULT);
-        run(&p, &other, wide, 0, m, out, LF_FETCH_DEFAULT);
+        run(&p, gemm, p.panels, 0, m, truth, LF_PREFETCH_L2_L1);
+        run(&p, &other, wide, 0, m, out, LF_PREFETCH_L2_L1);
         if (lft_differs(m * n, out, truth) != m * n) {
             fail_msg("%s widened: m %zu n %zu k %zu mood %d", gemm->name, m, n, k, (int)mood);
         }
@@ -180,7 +182,7 @@ static void exact_row_equals_scalar(void **state)
                                        {100, 96}, {17, 1792}, {33, 2048}, {64, 160}, {21, 512}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         for (int mood = 0; mood < LFT_N_MOODS && shapes[s][1] % gemm->k_multiple == 0; mood++) {
-            check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_mood)mood);
+            check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_distribution)mood);
         }
     }
     for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) { /* every remainder of the last panel */
@@ -196,9 +198,9 @@ static void widened_panels_give_the_same(void **state)
     const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
     for (int mood = 0; mood < LFT_N_MOODS; mood++) {
-        check_wide(&seed, gemm, 1, 256, (lft_mood)mood);
-        check_wide(&seed, gemm, 16, 768, (lft_mood)mood);
-        check_wide(&seed, gemm, 37, 2048, (lft_mood)mood);
+        check_wide(&seed, gemm, 1, 256, (lft_distribution)mood);
+        check_wide(&seed, gemm, 16, 768, (lft_distribution)mood);
+        check_wide(&seed, gemm, 37, 2048, (lft_distribution)mood);
     }
 }
 
@@ -210,33 +212,33 @@ static void activation_values(const product *p, size_t row, double *out)
 {
     const uint32_t *x = p->rows[row];
     for (size_t i = 0; i < p->w.k; i++) {
-        if (p->gemm->acts == LF_A_F32) {
+        if (p->gemm->lhs == LF_LHS_F32) {
             out[i] = (double)p->x[row * p->w.k + i];
             continue;
         }
-        if (p->gemm->acts == LF_A_I16B32) {
+        if (p->gemm->lhs == LF_LHS_I16B32) {
             const uint32_t *block = x + i / 32 * LF_X2_DWORDS;
-            uint32_t pair = block[LF_X2_CODES + i % 32 / 4 * 2 + i % 2];
+            uint32_t pair = block[LF_X2_QUANTS + i % 32 / 4 * 2 + i % 2];
             int16_t code = (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu);
             out[i] = (double)lf_float(block[LF_X2_SCALE]) * code;
             continue;
         }
         const uint32_t *block = x + i / 32 * LF_X_DWORDS;
-        int8_t code = (int8_t)(block[LF_X_CODES + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
-        size_t scale = p->gemm->acts != LF_A_I8B16 ? LF_X_SCALE
-                       : i % 32 < 16               ? LF_X16_SCALE_LO
-                                                   : LF_X16_SCALE_HI;
+        int8_t code = (int8_t)(block[LF_X_QUANTS + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
+        size_t scale = p->gemm->lhs != LF_LHS_I8B16 ? LF_X_SCALE
+                       : i % 32 < 16                ? LF_X16_SCALE_LO
+                                                    : LF_X16_SCALE_HI;
         out[i] = (double)lf_float(block[scale]) * code;
     }
 }
 
 static double weight_value(const lft_matrix *w, size_t row, size_t i)
 {
-    if (w->codes == NULL) {
+    if (w->quants == NULL) {
         return (double)lft_weight_value(w, row, i);
     }
     size_t at = row * (w->k / w->group) + i / w->group;
-    double v = (double)w->scales[at] * w->codes[row * w->k + i];
+    double v = (double)w->scales[at] * w->quants[row * w->k + i];
     return w->mins ? v - (double)w->min[at] : v;
 }
 
@@ -248,14 +250,15 @@ static double weight_value(const lft_matrix *w, size_t row, size_t i)
  * magnitudes, bounds their sum; minimums are further steps with further magnitudes. Results below
  * the normal range add at most 2^-149 a step.
  */
-static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
+                         lft_distribution mood)
 {
     product p = start(seed, gemm, 2, n, k, mood);
     float *out = lft_guard(2 * n * sizeof(float), sizeof(float));
     double *x = lft_guard(k * sizeof(double), sizeof(double));
-    run(&p, gemm, p.panels, 0, 2, out, LF_FETCH_DEFAULT);
-    double steps = gemm->acts == LF_A_F32 ? (double)k : (double)k / p.w.group * (p.w.mins ? 2 : 1);
-    steps += gemm->acts == LF_A_I16B32 ? 1 : 0; /* isum has up to 28 bits: one rounding more */
+    run(&p, gemm, p.panels, 0, 2, out, LF_PREFETCH_L2_L1);
+    double steps = gemm->lhs == LF_LHS_F32 ? (double)k : (double)k / p.w.group * (p.w.mins ? 2 : 1);
+    steps += gemm->lhs == LF_LHS_I16B32 ? 1 : 0; /* isum has up to 28 bits: one rounding more */
     for (size_t i = 0; i < 2; i++) {
         activation_values(&p, i, x);
         for (size_t j = 0; j < n; j++) {
@@ -291,9 +294,9 @@ static void scalar_is_right(void **state)
         const lf_gemm *gemm = lf_gemm_at(index);
         for (int mood = 0; mood < LFT_N_MOODS && gemm->by == LF_BY_SCALAR; mood++) {
             bool super = gemm->k_multiple == 256;
-            check_scalar(&seed, gemm, 5, super ? 256 : 32, (lft_mood)mood);
-            check_scalar(&seed, gemm, 17, super ? 768 : 288, (lft_mood)mood);
-            check_scalar(&seed, gemm, 16, 2048, (lft_mood)mood);
+            check_scalar(&seed, gemm, 5, super ? 256 : 32, (lft_distribution)mood);
+            check_scalar(&seed, gemm, 17, super ? 768 : 288, (lft_distribution)mood);
+            check_scalar(&seed, gemm, 16, 2048, (lft_distribution)mood);
         }
     }
 }
@@ -320,13 +323,13 @@ static double qb4w_truth(const product *p, size_t row, size_t column, double *bo
         float scale;
     } x;
     memcpy(&x, (const uint8_t *)p->rows[row], sizeof x);
-    const int8_t *codes = (const int8_t *)p->rows[row] + 128;
+    const int8_t *quants = (const int8_t *)p->rows[row] + 128;
     size_t k = p->w.k;
     double sum = 0, magnitude = 0;
     for (size_t i = 0; i < k; i++) {
         double s = (double)to_bf16(p->w.scales[column * (k / 32) + i / 32]);
-        double w = s * p->w.codes[column * k + i];
-        sum += w * (codes[i] - x.zero_point);
+        double w = s * p->w.quants[column * k + i];
+        sum += w * (quants[i] - x.zero_point);
         magnitude += fabs(w);
     }
     *bound = (double)x.scale * 512 * magnitude * ((double)k / 16 + 4) * 0x1p-24;
@@ -347,17 +350,18 @@ static double f32_truth(const product *p, size_t row, size_t column, double *bou
     return sum;
 }
 
-static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k, lft_mood mood)
+static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
+                          lft_distribution mood)
 {
     product p = start(seed, gemm, gemm->mr, n, k, mood);
     float *alone = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, gemm, p.panels, i, 1, alone + i * n, LF_FETCH_DEFAULT);
+        run(&p, gemm, p.panels, i, 1, alone + i * n, LF_PREFETCH_L2_L1);
         for (size_t j = 0; j < n; j++) {
             double bound = 0;
-            double want =
-                gemm->acts == LF_A_QD8 ? qb4w_truth(&p, i, j, &bound) : f32_truth(&p, i, j, &bound);
+            double want = gemm->lhs == LF_LHS_QD8 ? qb4w_truth(&p, i, j, &bound)
+                                                  : f32_truth(&p, i, j, &bound);
             double got = (double)alone[i * n + j];
             if (!(fabs(got - want) <= bound)) {
                 fail_msg("%s n %zu k %zu mood %d row %zu column %zu: %g, truth %g, bound %g",
@@ -367,7 +371,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     }
     for (size_t m = 2; m <= gemm->mr; m++) { /* what shares the call must not matter */
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        run(&p, gemm, p.panels, first, m, out, LF_FETCH_DEFAULT);
+        run(&p, gemm, p.panels, first, m, out, LF_PREFETCH_L2_L1);
         size_t at = lft_differs(m * n, out, alone + first * n);
         if (at != m * n) {
             fail_msg("%s m %zu n %zu k %zu: row %zu column %zu: %a, alone %a", gemm->name, m, n, k,
@@ -385,11 +389,11 @@ static void inexact_row_within_bound(void **state)
     uint64_t seed = lft_seed();
     for (int mood = 0; mood < LFT_N_MOODS; mood++) {
         for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) {
-            check_inexact(&seed, gemm, n, 32, (lft_mood)mood);
+            check_inexact(&seed, gemm, n, 32, (lft_distribution)mood);
         }
-        check_inexact(&seed, gemm, 7, 64, (lft_mood)mood);
-        check_inexact(&seed, gemm, 37, 288, (lft_mood)mood);
-        check_inexact(&seed, gemm, 17, 2048, (lft_mood)mood);
+        check_inexact(&seed, gemm, 7, 64, (lft_distribution)mood);
+        check_inexact(&seed, gemm, 37, 288, (lft_distribution)mood);
+        check_inexact(&seed, gemm, 17, 2048, (lft_distribution)mood);
     }
 }
 
@@ -418,8 +422,8 @@ static void picks_what_runs(void **state)
                 assert_true(g->mins == formats[f].mins);
                 assert_in_range(g->mr, 1, LF_MAX_MR);
                 assert_in_range(g->nr, 1, LF_MAX_NR);
-                assert_int_equal(table.acts[g->acts].needs & ~table.cpu, 0);
-                assert_non_null(table.acts[g->acts].quantize);
+                assert_int_equal(table.lhs[g->lhs].needs & ~table.cpu, 0);
+                assert_non_null(table.lhs[g->lhs].quantize);
                 assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);
                 assert_true(pick != LF_PICK_OWN || g->by != LF_BY_XNNPACK);
             }
@@ -458,7 +462,7 @@ int main(void)
         } else {
             lft_add(&tests, "within bound", gemm->name, inexact_row_within_bound, gemm);
         }
-        if (gemm->widen != NULL) {
+        if (gemm->unpack != NULL) {
             lft_add(&tests, "widened", gemm->name, widened_panels_give_the_same, gemm);
         }
     }

@@ -60,7 +60,7 @@ SEEN_BY = [
 # ---- What is left alone --------------------------------------------------------------------------
 # Calls whose arguments are texts, or hints and costs that decide time alone.
 QUIET_CALLS = re.compile(
-    r"\b(lf_fail\w*|lf_log_write|snprintf|_mm_prefetch|__builtin_\w+|_Static_assert|lf_expect\w*|"
+    r"\b(lf_fail\w*|lf_log_write|snprintf|_mm_prefetch|__builtin_\w+|_Static_assert|lf_prefetch_hint\w*|"
     r"\w*prefetch\w*|\w*_fetch\w*|lf_pass_(parallel|balance))\s*\(")
 QUIET_LINES = re.compile(r"LF_FETCH|_ns\b|\bahead\b|AHEAD|prefetch|LF_FEW_ROWS|least_units|"
                          r"_Static_assert")

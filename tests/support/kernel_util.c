@@ -111,7 +111,7 @@ uint32_t lft_below(uint64_t *state, uint32_t n)
 /* ---- Weights -----------------------------------------------------------------------------------
  */
 
-static int8_t random_code(uint64_t *state, bool nibble, lft_mood mood)
+static int8_t random_code(uint64_t *state, bool nibble, lft_distribution mood)
 {
     int low = nibble ? -8 : -128, high = nibble ? 7 : 127;
     if (mood == LFT_EXTREME) {
@@ -121,7 +121,7 @@ static int8_t random_code(uint64_t *state, bool nibble, lft_mood mood)
 }
 
 /* Scales are f16 values for the formats that store f16. */
-static float random_scale(uint64_t *state, bool half, lft_mood mood)
+static float random_scale(uint64_t *state, bool half, lft_distribution mood)
 {
     float f = (0.5f + lft_uniform(state)) * 0.02f;
     if (mood == LFT_SCALES) {
@@ -131,7 +131,7 @@ static float random_scale(uint64_t *state, bool half, lft_mood mood)
     return half ? lf_half_to_float(lf_float_to_half(f)) : f;
 }
 
-static void random_value(uint64_t *state, lf_wformat format, lft_mood mood, uint8_t *out)
+static void random_value(uint64_t *state, lf_wformat format, lft_distribution mood, uint8_t *out)
 {
     float f =
         mood == LFT_EXTREME ? (lft_below(state, 2) != 0 ? 1000.0f : -1000.0f) : lft_normal(state);
@@ -166,7 +166,7 @@ static bool is_k(lf_wformat format, lf_type *type)
 
 /* Stored blocks of random bytes (all 0 or all 255 in the extreme mood) with chosen d and dmin, and
  * what they mean by src/quant. */
-static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_mood mood)
+static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribution mood)
 {
     const lf_type_info *info = lf_type_get(type);
     size_t row_bytes = lf_row_bytes(type, w->k), groups = w->k / w->group;
@@ -184,12 +184,13 @@ static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_mood mood
         memcpy(block + (type == LF_Q6_K ? info->block_bytes - 2 : 0), d, type == LF_Q6_K ? 2 : 4);
     }
     for (size_t row = 0; row < w->n; row++) {
-        lf_codes_row(type, w->values + row * row_bytes, w->k, w->codes + row * w->k,
-                     w->scales + row * groups, w->mins ? w->min + row * groups : NULL);
+        lf_quants_row(type, w->values + row * row_bytes, w->k, w->quants + row * w->k,
+                      w->scales + row * groups, w->mins ? w->min + row * groups : NULL);
     }
 }
 
-lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k, lft_mood mood)
+lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
+                       lft_distribution mood)
 {
     lft_matrix w = {.format = like->weights,
                     .group = like->weights == LF_W_Q6K ? 16 : 32,
@@ -203,9 +204,9 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
         }
         return w;
     }
-    w.codes = lft_guard(n * k, 1);
+    w.quants = lft_guard(n * k, 1);
     for (size_t i = 0; i < n * k; i++) {
-        w.codes[i] = random_code(state, w.format == LF_W_Q4, mood);
+        w.quants[i] = random_code(state, w.format == LF_W_Q4, mood);
     }
     size_t groups = n * (k / w.group);
     w.scales = lft_guard(groups * sizeof(float), sizeof(float));
@@ -227,7 +228,7 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
 
 void lft_weights_free(lft_matrix *w)
 {
-    lft_unguard(w->codes);
+    lft_unguard(w->quants);
     lft_unguard(w->scales);
     lft_unguard(w->min);
     lft_unguard(w->values);
@@ -264,7 +265,7 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w)
         } else if (is_float(w->format)) {
             source.values = w->values + row * w->k * value_size(w->format);
         } else {
-            source.codes = w->codes + row * w->k;
+            source.quants = w->quants + row * w->k;
             source.scales = w->scales + row * groups;
             source.mins = w->mins ? w->min + row * groups : NULL;
         }
@@ -276,7 +277,7 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w)
 /* ---- Activations -------------------------------------------------------------------------------
  */
 
-void lft_activations(uint64_t *state, size_t k, lft_mood mood, float *x)
+void lft_activations(uint64_t *state, size_t k, lft_distribution mood, float *x)
 {
     float block = 1.0f;
     for (size_t i = 0; i < k; i++) {
@@ -289,7 +290,7 @@ void lft_activations(uint64_t *state, size_t k, lft_mood mood, float *x)
     }
 }
 
-void *lft_row(const lf_act *act, size_t k, const float *x)
+void *lft_row(const lf_lhs *act, size_t k, const float *x)
 {
     assert_int_equal(act->row_bytes(k) % 64, 0);
     void *row = lft_guard(act->row_bytes(k), 64);
@@ -297,7 +298,7 @@ void *lft_row(const lf_act *act, size_t k, const float *x)
     return row;
 }
 
-void *lft_tile(const lf_act *act, size_t m, size_t k, void *const *rows)
+void *lft_tile(const lf_lhs *act, size_t m, size_t k, void *const *rows)
 {
     const void *views[64];
     assert_true(m <= sizeof views / sizeof views[0]);

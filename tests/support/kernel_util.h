@@ -29,23 +29,24 @@ uint32_t lft_below(uint64_t *state, uint32_t n);
 /* How values are chosen. */
 typedef enum {
     LFT_RANDOM,
-    LFT_EXTREME, /* smallest and largest codes, activations that become -127 and 127 */
+    LFT_EXTREME, /* smallest and largest quants, activations that become -127 and 127 */
     LFT_SCALES,  /* zero, tiny and huge scales and activations */
     LFT_N_MOODS
-} lft_mood;
+} lft_distribution;
 
 typedef struct lft_matrix {
     lf_wformat format;
     uint32_t group; /* 32; Q6_K 16 */
     bool mins;
     size_t n, k;
-    int8_t *codes;   /* [n][k], block formats */
+    int8_t *quants;  /* [n][k], block formats */
     float *scales;   /* [n][k / group] */
     float *min;      /* [n][k / group] or NULL */
     uint8_t *values; /* [n][k], float and K formats: as stored */
 } lft_matrix;
 
-lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k, lft_mood mood);
+lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
+                       lft_distribution mood);
 void lft_weights_free(lft_matrix *w);
 
 /* Value of one weight of a float format. */
@@ -56,11 +57,11 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w);
 
 /* ---- Activations ---- */
 
-void lft_activations(uint64_t *state, size_t k, lft_mood mood, float *x);
+void lft_activations(uint64_t *state, size_t k, lft_distribution mood, float *x);
 
 /* A row of `act`, a tile of rows; in guarded memory. */
-void *lft_row(const lf_act *act, size_t k, const float *x);
-void *lft_tile(const lf_act *act, size_t m, size_t k, void *const *rows);
+void *lft_row(const lf_lhs *act, size_t k, const float *x);
+void *lft_tile(const lf_lhs *act, size_t m, size_t k, void *const *rows);
 
 /* ---- Comparison ---- */
 

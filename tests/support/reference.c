@@ -31,12 +31,12 @@ static double *doubles(size_t n)
     return p;
 }
 
-/* Row r of slab e. */
+/* Row r of expert e. */
 static void weight_row(const network *net, const lf_tensor *t, uint64_t e, uint64_t r, double *out)
 {
     size_t k = (size_t)t->ne[0];
     assert_true(k <= net->most_k);
-    const uint8_t *rows = lf_tensor_slab(net->source, t, e);
+    const uint8_t *rows = lf_tensor_expert(net->source, t, e);
     lf_decode_row(t->type, rows + r * lf_row_bytes(t->type, k), net->row, k);
     for (size_t i = 0; i < k; i++) {
         out[i] = (double)net->row[i];
@@ -83,7 +83,7 @@ static void round_block(double *x, size_t n, bool fine)
     }
 }
 
-/* y[t][r] = weights of slab e, row r, times x[t]. */
+/* y[t][r] = weights of expert e, row r, times x[t]. */
 static void multiply(const network *net, const lf_tensor *w, uint64_t e, const double *x, size_t n,
                      double *y)
 {

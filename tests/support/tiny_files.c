@@ -429,9 +429,9 @@ void tiny_folder_init(tiny_folder *f, bool moe)
     fputc('{', t.stream);
     for (int i = 0; i < n; i++) {
         const tensor *p = &list[i];
-        uint64_t slabs = p->n_dims == 3 ? p->dims[2] : 1;
-        uint64_t bytes = elements(p->dims, p->n_dims) / slabs * 4;
-        for (uint64_t e = 0; e < slabs; e++) {
+        uint64_t experts = p->n_dims == 3 ? p->dims[2] : 1;
+        uint64_t bytes = elements(p->dims, p->n_dims) / experts * 4;
+        for (uint64_t e = 0; e < experts; e++) {
             char name[NAME];
             char *mark = strstr(p->hf, "%d");
             snprintf(name, sizeof name, "%s", p->hf);

@@ -233,7 +233,7 @@ static void test_kernels(void **state)
 }
 
 /* A runtime on a thread pool of the host, which the caller destroys after it. */
-static lfm2_runtime *lent_runtime(pthreadpool_t pool)
+static lfm2_runtime *host_pool_runtime(pthreadpool_t pool)
 {
     assert_non_null(pool);
     lfm2_runtime_options o;
@@ -244,12 +244,12 @@ static lfm2_runtime *lent_runtime(pthreadpool_t pool)
     return runtime;
 }
 
-static void test_lent_pool(void **state)
+static void test_host_pool(void **state)
 {
     (void)state;
     pthreadpool_t pool = pthreadpool_create(2);
     handles h;
-    open_handles(lent_runtime(pool), &h);
+    open_handles(host_pool_runtime(pool), &h);
     in_child(use_threads, &h);
     close_handles(&h);
     pthreadpool_destroy(pool);
@@ -286,9 +286,9 @@ static void test_one_thread(void **state)
     open_handles(lft_runtime(1, LFM2_KERNELS_AUTO, 0), &h);
     in_child(use_one, &h);
     close_handles(&h);
-    /* A lent pool without threads of its own is the same. */
+    /* A host's pool without threads of its own is the same. */
     pthreadpool_t pool = pthreadpool_create(1);
-    open_handles(lent_runtime(pool), &h);
+    open_handles(host_pool_runtime(pool), &h);
     in_child(use_one, &h);
     close_handles(&h);
     pthreadpool_destroy(pool);
@@ -334,7 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),     cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_lent_pool),   cmocka_unit_test(test_one_thread),
+        cmocka_unit_test(test_host_pool),   cmocka_unit_test(test_one_thread),
         cmocka_unit_test(test_new_runtime),
     };
     return cmocka_run_group_tests(tests, setup, end);

@@ -138,7 +138,7 @@ static void test_short_parts(void **state)
 }
 
 /* A pool of the host's own: used with all its threads, and left alone afterwards. */
-static void test_lent_pool(void **state)
+static void test_host_pool(void **state)
 {
     (void)state;
     pthreadpool_t pool = pthreadpool_create(3);
@@ -389,7 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_long_passes),       cmocka_unit_test(test_short_parts),
-        cmocka_unit_test(test_lent_pool),         cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_host_pool),         cmocka_unit_test(test_beside),
         cmocka_unit_test(test_cancel_generation), cmocka_unit_test(test_callbacks),
     };
     return cmocka_run_group_tests(tests, NULL, end);

@@ -419,21 +419,21 @@ static void test_kernels(void **state)
     LFT_FAILS(lfm2_kernel_get(NULL, 0, &k), LFM2_E_ARGUMENT);
     static const struct {
         int32_t prefetch;
-        lf_fetch fetch;
-    } fetches[] = {{LFM2_PREFETCH_TWO_STEP, LF_FETCH_DEFAULT},
-                   {LFM2_PREFETCH_NEAR, LF_FETCH_ZEN},
-                   {LFM2_PREFETCH_FAR, LF_FETCH_ZEN4}};
-    const lf_fetch usual = lf_cpu_detect().fetch;
-    assert_int_equal(runtime->kernels.fetch, usual);
+        lf_prefetch_policy policy;
+    } fetches[] = {{LFM2_PREFETCH_L2_L1, LF_PREFETCH_L2_L1},
+                   {LFM2_PREFETCH_L1, LF_PREFETCH_L1},
+                   {LFM2_PREFETCH_L2, LF_PREFETCH_L2}};
+    const lf_prefetch_policy usual = lf_cpu_detect().prefetch;
+    assert_int_equal(runtime->kernels.prefetch, usual);
     for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
         LFT_OK(lfm2_runtime_set_prefetch(runtime, fetches[i].prefetch));
-        assert_int_equal(runtime->kernels.fetch, fetches[i].fetch);
+        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
         LFT_FAILS(lfm2_runtime_set_prefetch(runtime, 4), LFM2_E_ARGUMENT);
         LFT_FAILS(lfm2_runtime_set_prefetch(runtime, -1), LFM2_E_ARGUMENT);
-        assert_int_equal(runtime->kernels.fetch, fetches[i].fetch);
+        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
     }
     LFT_OK(lfm2_runtime_set_prefetch(runtime, LFM2_PREFETCH_CPU));
-    assert_int_equal(runtime->kernels.fetch, usual);
+    assert_int_equal(runtime->kernels.prefetch, usual);
     LFT_FAILS(lfm2_runtime_set_prefetch(NULL, LFM2_PREFETCH_CPU), LFM2_E_ARGUMENT);
     double ops = 0;
     double bytes = 0;

@@ -108,8 +108,8 @@ static void test_moe(void **state)
     assert_ptr_equal(w.layers[2].down, lf_source_find(source, "blk.2.ffn_down_exps.weight"));
     assert_ptr_equal(w.layers[2].router_bias, lf_source_find(source, "blk.2.exp_probs_b.bias"));
     const lf_tensor *t = w.layers[2].down;
-    assert_ptr_equal(lf_tensor_slab(source, t, 3),
-                     lf_tensor_slab(source, t, 0) + 3 * t->ne[0] * t->ne[1] * 4);
+    assert_ptr_equal(lf_tensor_expert(source, t, 3),
+                     lf_tensor_expert(source, t, 0) + 3 * t->ne[0] * t->ne[1] * 4);
     assert_null(lf_source_find(source, "blk.2.ffn_down.weight"));
 }
 

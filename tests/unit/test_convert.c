@@ -78,7 +78,7 @@ static void check_tensors(const char *in_path, const char *out_path, const char 
     lf_source *in = open_source(in_path);
     lf_source *out = open_source(out_path);
     assert_int_equal(in->n_tensors, out->n_tensors);
-    lf_rule rule = {lf_file_kind_find(asked), &in->hparams, in->hparams.tied};
+    lf_rule rule = {lf_preset_find(asked), &in->hparams, in->hparams.tied};
     for (uint32_t i = 0; i < out->n_tensors; i++) {
         const lf_tensor *o = &out->tensors[i];
         const lf_tensor *s = lf_source_find(in, o->name);
@@ -91,9 +91,9 @@ static void check_tensors(const char *in_path, const char *out_path, const char 
         uint8_t *bytes = malloc(n * sizeof *values);
         assert_true(values != NULL && bytes != NULL);
         for (uint64_t e = 0; e < o->ne[2]; e++) {
-            lf_decode_row(s->type, lf_tensor_slab(in, s, e), values, n);
+            lf_decode_row(s->type, lf_tensor_expert(in, s, e), values, n);
             assert_true(lf_encode_row(o->type, values, bytes, n));
-            assert_memory_equal(lf_tensor_slab(out, o, e), bytes, lf_row_bytes(o->type, n));
+            assert_memory_equal(lf_tensor_expert(out, o, e), bytes, lf_row_bytes(o->type, n));
         }
         free(values);
         free(bytes);
@@ -144,7 +144,7 @@ static void test_long_row(void **state)
     assert_non_null(t);
     assert_int_equal(t->type, LF_F32);
     assert_int_equal(t->ne[0], LONG);
-    const uint8_t *stored = lf_tensor_slab(out, t, 0);
+    const uint8_t *stored = lf_tensor_expert(out, t, 0);
     for (uint32_t i = 0; i < LONG; i++) {
         float value = 0;
         memcpy(&value, stored + 4 * (size_t)i, 4);

@@ -89,7 +89,7 @@ static void test_rule(void **state)
         const rule_case *c = &rule_cases[i];
         lf_hparams h;
         set_layers(&h, 24, 0x244444, c->n_expert);
-        lf_rule rule = {lf_file_kind_find(c->asked), &h, c->tied};
+        lf_rule rule = {lf_preset_find(c->asked), &h, c->tied};
         assert_non_null(rule.kind);
         lf_type got = lf_rule_type(&rule, c->name, c->n_dims, c->row);
         if (got != c->want) {
@@ -151,7 +151,7 @@ static void test_layers(void **state)
         const layers_case *c = &layers_cases[i];
         lf_hparams h;
         set_layers(&h, c->n_layer, c->attention, c->n_expert);
-        lf_rule rule = {lf_file_kind_find(c->asked), &h, true};
+        lf_rule rule = {lf_preset_find(c->asked), &h, true};
         assert_non_null(rule.kind);
         uint32_t a = 0;
         for (uint32_t l = 0; l < c->n_layer; l++) {
@@ -177,12 +177,12 @@ static void test_kinds(void **state)
                                         "Q4_K_M", "q5_k_s", "q5_K_m", "q6_k", "bf16"};
     static const uint32_t numbers[] = {0, 1, 2, 7, 14, 15, 16, 17, 18, 32};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        assert_non_null(lf_file_kind_find(names[i]));
-        assert_int_equal(lf_file_kind_find(names[i])->file_type, numbers[i]);
+        assert_non_null(lf_preset_find(names[i]));
+        assert_int_equal(lf_preset_find(names[i])->file_type, numbers[i]);
     }
     static const char *const unknown[] = {"", "q4", "q4_k", "q4_k_", "q4_k_mm", "q5_0", "mxfp4"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
-        assert_null(lf_file_kind_find(unknown[i]));
+        assert_null(lf_preset_find(unknown[i]));
     }
 }
 

@@ -211,7 +211,7 @@ static void test_cpuid(void **state)
     lf_cpuid id = everything("GenuineIntel");
     lf_cpu cpu = lf_cpu_from_cpuid(&id);
     assert_int_equal(cpu.features, all);
-    assert_int_equal(cpu.fetch, LF_FETCH_DEFAULT);
+    assert_int_equal(cpu.prefetch, LF_PREFETCH_L2_L1);
     assert_int_equal(cpu.threads_per_core, 2);
     id.xcr0 = 0x67; /* masks and lower halves alone: no zmm */
     assert_int_equal(lf_cpu_from_cpuid(&id).features, ymm);
@@ -242,13 +242,13 @@ static void test_fetching_follows_the_vendor(void **state)
 {
     (void)state;
     lf_cpuid id = everything("AuthenticAMD");
-    assert_int_equal(lf_cpu_from_cpuid(&id).fetch, LF_FETCH_ZEN4);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L2);
     id = everything("HygonGenuine");
-    assert_int_equal(lf_cpu_from_cpuid(&id).fetch, LF_FETCH_ZEN4);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L2);
     id.ebx7 &= ~(1u << 16); /* no AVX-512 */
-    assert_int_equal(lf_cpu_from_cpuid(&id).fetch, LF_FETCH_ZEN);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L1);
     id.ebx7 &= ~(1u << 5); /* no AVX2 */
-    assert_int_equal(lf_cpu_from_cpuid(&id).fetch, LF_FETCH_DEFAULT);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L2_L1);
 }
 #endif
 

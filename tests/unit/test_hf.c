@@ -257,9 +257,9 @@ static void test_fused(void **state)
     const uint8_t *data =
         lft_source->files[0].data + lft_source->files[0].size - lft_folder.n_data + first;
     for (uint32_t e = 0; e < 4; e++) {
-        assert_ptr_equal(lf_tensor_slab(lft_source, gate, e), data + (2 * e) * SLAB);
-        assert_ptr_equal(lf_tensor_slab(lft_source, up, e), data + (2 * e + 1) * SLAB);
-        assert_ptr_equal(lf_tensor_slab(lft_source, down, e), data + (8 + e) * SLAB);
+        assert_ptr_equal(lf_tensor_expert(lft_source, gate, e), data + (2 * e) * SLAB);
+        assert_ptr_equal(lf_tensor_expert(lft_source, up, e), data + (2 * e + 1) * SLAB);
+        assert_ptr_equal(lf_tensor_expert(lft_source, down, e), data + (8 + e) * SLAB);
     }
     assert_int_equal(gate->bytes, 4 * SLAB);
     free(lft_folder.header);

@@ -127,7 +127,7 @@ static void check_ways(const char *path, int32_t kernels, int32_t kv, int32_t mo
     lfm2_model_free(model);
 }
 
-static float *make_truth(const char *path, int32_t kernels, int32_t kv, text *t, size_t n)
+static float *make_reference(const char *path, int32_t kernels, int32_t kv, text *t, size_t n)
 {
     lfm2_model *model = lft_open(path, 1, kernels, 0);
     t->n = n;
@@ -146,7 +146,7 @@ static float *make_truth(const char *path, int32_t kernels, int32_t kv, text *t,
 static void check_model(const char *path, int32_t kernels, int32_t kv, int32_t most_threads)
 {
     text t;
-    float *truth = make_truth(path, kernels, kv, &t, 68);
+    float *truth = make_reference(path, kernels, kv, &t, 68);
     check_ways(path, kernels, kv, most_threads, &t, truth);
     free(truth);
     free((void *)(uintptr_t)t.ids);
@@ -184,7 +184,7 @@ static void test_calls_and_threads(void **state)
 /* What a set of CPU features comes to: the kernels that are used. */
 typedef struct selection {
     lf_ops ops;
-    lf_act acts[LF_A_COUNT];
+    lf_lhs lhs[LF_LHS_COUNT];
     const lf_gemm *gemms[LF_W_COUNT][2][2];
 } selection;
 
@@ -192,7 +192,7 @@ static void select_kernels(const lfm2_runtime *runtime, selection *out)
 {
     memset(out, 0, sizeof *out);
     memcpy(&out->ops, &runtime->kernels.ops, sizeof out->ops);
-    memcpy(out->acts, runtime->kernels.acts, sizeof out->acts);
+    memcpy(out->lhs, runtime->kernels.lhs, sizeof out->lhs);
     for (uint32_t w = 0; w < LF_W_COUNT; w++) {
         for (uint32_t i = 0; i < 4; i++) {
             out->gemms[w][i & 1][i >> 1] = lf_gemm_pick(&runtime->kernels, (lf_wformat)w,
@@ -208,7 +208,7 @@ static void check_cpus(const char *path, int32_t kv, size_t n)
     static selection seen[MOST];
     size_t n_seen = 0;
     text t;
-    float *truth = make_truth(path, LFM2_KERNELS_SCALAR, kv, &t, n);
+    float *truth = make_reference(path, LFM2_KERNELS_SCALAR, kv, &t, n);
     float *out = rows(&t);
     for (uint32_t disable = 0; disable < 1u << BITS; disable++) {
         lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_OWN, disable);
@@ -309,7 +309,7 @@ static int append_with_cancels(const int32_t *ids, size_t n, float *out)
 static void check_cancels(const char *path, int32_t kv)
 {
     text t;
-    float *truth = make_truth(path, LFM2_KERNELS_AUTO, kv, &t, 70);
+    float *truth = make_reference(path, LFM2_KERNELS_AUTO, kv, &t, 70);
     float *out = rows(&t);
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     trap.session = lft_session(model, 80, 64, kv);
@@ -349,7 +349,7 @@ static void test_cancel_between_chunks(void **state)
     (void)state;
     text t;
     const char *path = lft_golden_folder("moe-plain");
-    float *truth = make_truth(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 40);
+    float *truth = make_reference(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 40);
     float *out = rows(&t);
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     trap.session = lft_session(model, 40, 16, LFM2_KV_F16);
@@ -414,7 +414,7 @@ static void test_reset(void **state)
     (void)state;
     const char *path = lft_golden_folder("dense-untied");
     text t;
-    float *truth = make_truth(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 70);
+    float *truth = make_reference(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 70);
     float *out = rows(&t);
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     lfm2_session *session = lft_session(model, 200, 64, LFM2_KV_F16);

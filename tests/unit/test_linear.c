@@ -29,31 +29,31 @@ static lf_packed make_matrix(uint64_t *seed, const lf_kernels *kernels, lf_wform
 {
     const lf_gemm *gemm = lf_gemm_pick(kernels, format, false, k);
     uint32_t columns = pair ? 2 * n : n;
-    lf_packed w = {.gemm = gemm, .n = n, .k = k, .n_slabs = SLABS, .pair = pair};
+    lf_packed w = {.gemm = gemm, .n = n, .k = k, .n_experts = SLABS, .pair = pair};
     assert_true(!pair || n % gemm->nr == 0);
     w.n_panels = (columns + gemm->nr - 1) / gemm->nr;
     w.panel_bytes = gemm->panel_bytes(k);
-    w.slab_bytes = w.n_panels * w.panel_bytes;
-    w.bytes = SLABS * w.slab_bytes;
+    w.expert_bytes = w.n_panels * w.panel_bytes;
+    w.bytes = SLABS * w.expert_bytes;
     w.owned = lft_guard(w.bytes, 64);
     w.panels = w.owned;
     for (size_t s = 0; s < SLABS; s++) {
         lft_matrix weights = lft_weights(seed, gemm, columns, k, LFT_RANDOM);
         uint8_t *panels = lft_pack(gemm, &weights);
-        memcpy(w.owned + s * w.slab_bytes, panels, w.slab_bytes);
+        memcpy(w.owned + s * w.expert_bytes, panels, w.expert_bytes);
         lft_unguard(panels);
         lft_weights_free(&weights);
     }
     return w;
 }
 
-/* One row times a slab. */
-static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t slab,
+/* One row times a expert. */
+static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t expert,
                          const float *x, float *y)
 {
-    void *row = lft_row(&kernels->acts[w->gemm->acts], w->k, x);
-    w->gemm->fn(1, w->pair ? 2 * w->n : w->n, w->k, row, w->panels + slab * w->slab_bytes, y, 0,
-                LF_FETCH_DEFAULT);
+    void *row = lft_row(&kernels->lhs[w->gemm->lhs], w->k, x);
+    w->gemm->fn(1, w->pair ? 2 * w->n : w->n, w->k, row, w->panels + expert * w->expert_bytes, y, 0,
+                LF_PREFETCH_L2_L1);
     lft_unguard(row);
 }
 
@@ -77,12 +77,12 @@ static size_t larger(size_t a, size_t b)
 static void need(bench *b, const lf_packed *w, uint8_t **rows, size_t n_rows, size_t *tiles)
 {
     const lf_gemm *gemm = w->gemm;
-    const lf_act *act = &b->kernels.acts[gemm->acts];
-    rows[gemm->acts] = lft_guard(n_rows * act->row_bytes(w->k), 64);
+    const lf_lhs *act = &b->kernels.lhs[gemm->lhs];
+    rows[gemm->lhs] = lft_guard(n_rows * act->row_bytes(w->k), 64);
     *tiles = larger(*tiles, (b->n_rows / gemm->mr + b->n_groups) * act->tile_bytes(gemm->mr, w->k));
-    if (lf_widens(w, (b->n_rows + gemm->mr - 1) / gemm->mr)) {
-        b->scratch.wide_bytes =
-            larger(b->scratch.wide_bytes, lf_panels_a_step(w, true) * gemm->wide_bytes(w->k));
+    if (lf_unpacks(w, (b->n_rows + gemm->mr - 1) / gemm->mr)) {
+        b->scratch.unpacked_bytes = larger(b->scratch.unpacked_bytes,
+                                           lf_panels_a_step(w, true) * gemm->unpacked_bytes(w->k));
     }
 }
 
@@ -91,15 +91,15 @@ static void give_scratch(bench *b, const lf_packed *w, const lf_packed *down)
 {
     size_t tiles = 0;
     b->scratch = (lf_scratch){0};
-    need(b, w, b->scratch.acts, INPUTS, &tiles);
+    need(b, w, b->scratch.lhs, INPUTS, &tiles);
     if (down != NULL) {
-        need(b, down, b->scratch.hidden_acts, b->n_rows, &tiles);
+        need(b, down, b->scratch.hidden_lhs, b->n_rows, &tiles);
         bool tiled = lf_hidden_tiled(&b->kernels, w, down);
         size_t rows = tiled ? b->n_groups : b->n_rows;
         b->scratch.hidden = lft_guard(rows * w->n * sizeof(float), 64);
     }
     b->scratch.tiles = lft_guard(tiles, 64);
-    b->scratch.wide = lft_guard(THREADS * b->scratch.wide_bytes, 64);
+    b->scratch.wide = lft_guard(THREADS * b->scratch.unpacked_bytes, 64);
     b->pass = (lf_pass){.s = &b->scratch, .kernels = &b->kernels, .n = INPUTS};
 }
 
@@ -117,13 +117,13 @@ static void set_groups(bench *b, uint64_t *seed, const lf_group *groups, size_t 
     }
 }
 
-static uint32_t slab_of(const bench *b, uint32_t row)
+static uint32_t expert_of(const bench *b, uint32_t row)
 {
     size_t g = 0;
     while (row >= b->groups[g].first + b->groups[g].n) {
         g++;
     }
-    return b->groups[g].slab;
+    return b->groups[g].expert;
 }
 
 /* ---- The products ---- */
@@ -140,15 +140,15 @@ static void run_job(lf_team *team, void *ctx)
     job *j = ctx;
     bench *b = j->b;
     b->pass.team = team;
-    lf_acts acts;
-    memcpy(acts.rows, b->scratch.acts, sizeof acts.rows);
-    lf_acts_make(&b->pass, j->x, INPUTS, j->w->k, lf_format_bit(j->w), &acts);
+    lf_lhs_rows lhs;
+    memcpy(lhs.rows, b->scratch.lhs, sizeof lhs.rows);
+    lf_lhs_quantize(&b->pass, j->x, INPUTS, j->w->k, lf_format_bit(j->w), &lhs);
     if (j->down == NULL) {
-        lf_linear_groups(&b->pass, &acts, b->gather, b->groups, b->n_groups, j->w, j->y, j->w->n);
+        lf_linear_groups(&b->pass, &lhs, b->gather, b->groups, b->n_groups, j->w, j->y, j->w->n);
         return;
     }
-    lf_acts hidden;
-    lf_linear_hidden(&b->pass, &acts, b->gather, b->groups, b->n_groups, j->w, j->down, &hidden);
+    lf_lhs_rows hidden;
+    lf_linear_hidden(&b->pass, &lhs, b->gather, b->groups, b->n_groups, j->w, j->down, &hidden);
     lf_linear_groups(&b->pass, &hidden, NULL, b->groups, b->n_groups, j->down, j->y, j->down->n);
 }
 
@@ -169,13 +169,13 @@ static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed 
     float *hidden = lft_floats(w->n);
     for (uint32_t r = 0; r < b->n_rows; r++) {
         const float *input = x + (size_t)b->gather[r] * w->k;
-        multiply_row(&b->kernels, w, slab_of(b, r), input, down != NULL ? first : want);
+        multiply_row(&b->kernels, w, expert_of(b, r), input, down != NULL ? first : want);
         if (down != NULL) {
             uint32_t nr = w->gemm->nr;
             for (uint32_t c = 0; c < w->n; c += nr) {
                 b->kernels.ops.swiglu(nr, first + 2 * c, first + 2 * c + nr, hidden + c);
             }
-            multiply_row(&b->kernels, down, slab_of(b, r), hidden, want);
+            multiply_row(&b->kernels, down, expert_of(b, r), hidden, want);
         }
         if (lft_differs(last->n, y + (size_t)r * last->n, want) != last->n) {
             fail_msg("%s, %s: row %u of %u", w->gemm->name, last->gemm->name, r, b->n_rows);
@@ -186,9 +186,9 @@ static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed 
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) {
         lft_unguard(used[i]);
     }
-    for (size_t f = 0; f < LF_A_COUNT; f++) {
-        lft_unguard(b->scratch.acts[f]);
-        lft_unguard(b->scratch.hidden_acts[f]);
+    for (size_t f = 0; f < LF_LHS_COUNT; f++) {
+        lft_unguard(b->scratch.lhs[f]);
+        lft_unguard(b->scratch.hidden_lhs[f]);
     }
 }
 
@@ -225,8 +225,8 @@ static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
     }
     lf_kernels table;
     lf_kernels_init(&table, masks[0], LF_PICK_AUTO);
-    table.fetch = (lf_fetch)((table.fetch + 1 + lft_below(&seed, LF_FETCH_ZEN4)) %
-                             (LF_FETCH_ZEN4 + 1)); /* another one */
+    table.prefetch = (lf_prefetch_policy)((table.prefetch + 1 + lft_below(&seed, LF_PREFETCH_L2)) %
+                                          (LF_PREFETCH_L2 + 1)); /* another one */
     body(&table, &seed);
     lf_kernels_init(&table, masks[0], LF_PICK_XNNPACK);
     body(&table, &seed);
@@ -273,7 +273,7 @@ static size_t kilobytes(size_t k)
 static void test_steps(void **state)
 {
     (void)state;
-    lf_gemm gemm = {.nr = 16, .wide_bytes = kilobytes};
+    lf_gemm gemm = {.nr = 16, .unpacked_bytes = kilobytes};
     static const struct {
         bool pair;
         uint32_t nr, kilobytes, step;

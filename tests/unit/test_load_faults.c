@@ -356,7 +356,7 @@ static void test_places(void **state)
         uint64_t have = 0;
         LFT_OK(lf_tensor_read(&s, &t, e, 0, &have, sizeof have));
         assert_int_equal(have, want[e]);
-        assert_memory_equal(lf_tensor_slab(&s, &t, e), &want[e], sizeof want[e]);
+        assert_memory_equal(lf_tensor_expert(&s, &t, e), &want[e], sizeof want[e]);
     }
 }
 
@@ -364,8 +364,8 @@ static void test_places(void **state)
 
 enum { ROWS = 1 << 15, COLUMNS = 1024, QUARTER = ROWS / 4 };
 
-/* Packs one pair of matrices from `origin` as `slabs` stacked ones; the panels, to be freed. */
-static uint8_t *pack(const lf_origin *origin, uint64_t slabs, lf_packed *out, size_t *peak)
+/* Packs one pair of matrices from `origin` as `experts` stacked ones; the panels, to be freed. */
+static uint8_t *pack(const lf_origin *origin, uint64_t experts, lf_packed *out, size_t *peak)
 {
     counting_alloc counter;
     lf_alloc alloc = counting_alloc_init(&counter);
@@ -381,7 +381,7 @@ static uint8_t *pack(const lf_origin *origin, uint64_t slabs, lf_packed *out, si
     lf_tensor first = {.name = "gate",
                        .type = LF_Q4_0,
                        .n_dims = 3,
-                       .ne = {COLUMNS, ROWS / slabs, slabs, 1},
+                       .ne = {COLUMNS, ROWS / experts, experts, 1},
                        .bytes = bytes};
     lf_tensor second = first;
     second.offset = bytes;
@@ -398,7 +398,7 @@ static uint8_t *pack(const lf_origin *origin, uint64_t slabs, lf_packed *out, si
     return panels;
 }
 
-/* A slab larger than a step is packed in pieces: to the same panels as its quarters, which are
+/* A expert larger than a step is packed in pieces: to the same panels as its quarters, which are
  * smaller, in place and through a buffer that is no larger than the step. */
 static void test_pieces(void **state)
 {
@@ -417,14 +417,14 @@ static void test_pieces(void **state)
     lf_origin copied = in_place;
     copied.copy = true;
     uint8_t *want = pack(&in_place, 4, &quarters, &peak);
-    assert_true(quarters.slab_bytes < 32 << 20);
+    assert_true(quarters.expert_bytes < 32 << 20);
     uint8_t *have = pack(&in_place, 1, &whole, &peak);
-    assert_true(whole.slab_bytes > 32 << 20);
+    assert_true(whole.expert_bytes > 32 << 20);
     assert_int_equal(whole.bytes, quarters.bytes);
     assert_memory_equal(have, want, whole.bytes);
     free(have);
-    for (uint64_t slabs = 1; slabs <= 4; slabs += 3) {
-        have = pack(&copied, slabs, &whole, &peak);
+    for (uint64_t experts = 1; experts <= 4; experts += 3) {
+        have = pack(&copied, experts, &whole, &peak);
         assert_memory_equal(have, want, whole.bytes);
         assert_true(peak < whole.bytes + (33 << 20));
         free(have);

@@ -85,7 +85,7 @@ static void check_inside(const lf_source *s, const char *what, uint64_t number)
         const lf_tensor *t = &s->tensors[i];
         const lf_file *f = &s->files[t->part];
         for (uint64_t e = 0; e < t->ne[2]; e++) {
-            uint64_t at = (uint64_t)(lf_tensor_slab(s, t, e) - f->data);
+            uint64_t at = (uint64_t)(lf_tensor_expert(s, t, e) - f->data);
             if (at > f->size || t->bytes / t->ne[2] > f->size - at) {
                 fail_msg("%s %llu: tensor %s lies outside", what, (unsigned long long)number,
                          t->name);

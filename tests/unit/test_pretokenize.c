@@ -59,7 +59,7 @@ static void chosen(void **state)
         size_t len = strlen(text);
         size_t pos = 0;
         for (size_t k = 1; k < 10 && cases[i][k] != NULL; k++) {
-            size_t end = lf_piece_end((const uint8_t *)text, pos, len);
+            size_t end = lf_pretoken_end((const uint8_t *)text, pos, len);
             size_t want = strlen(cases[i][k]);
             if (end - pos != want || memcmp(text + pos, cases[i][k], want) != 0) {
                 fail_msg("case %zu '%s': piece %zu is '%.*s'", i, text, k, (int)(end - pos),
@@ -92,8 +92,8 @@ static void end_is_the_end(void **state)
         memcpy(alone, text, end);
         size_t pos = 0;
         while (pos < end) {
-            size_t next = lf_piece_end((const uint8_t *)text, pos, end);
-            assert_int_equal(lf_piece_end(alone, pos, end), next);
+            size_t next = lf_pretoken_end((const uint8_t *)text, pos, end);
+            assert_int_equal(lf_pretoken_end(alone, pos, end), next);
             assert_in_range(next, pos + 1, end);
             pos = next;
         }

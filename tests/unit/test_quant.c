@@ -181,28 +181,28 @@ static void test_bf16(void **state)
 
 /* ---- Decoding ---- */
 
-static void check_codes(lf_type type, const uint8_t *src, size_t n, const float *want)
+static void check_quants(lf_type type, const uint8_t *src, size_t n, const float *want)
 {
-    lf_codes form;
-    assert_true(lf_codes_of(type, &form));
+    lf_quant_info form;
+    assert_true(lf_quant_info_of(type, &form));
     assert_true(form.group == 16 || form.group == 32);
-    int8_t *codes = malloc(n);
+    int8_t *quants = malloc(n);
     float *scales = malloc(n / form.group * sizeof *scales);
     float *mins = malloc(n / form.group * sizeof *mins);
     float *values = malloc(n * sizeof *values);
-    assert_true(codes != NULL && scales != NULL && mins != NULL && values != NULL);
-    lf_codes_row(type, src, n, codes, scales, form.has_min ? mins : NULL);
+    assert_true(quants != NULL && scales != NULL && mins != NULL && values != NULL);
+    lf_quants_row(type, src, n, quants, scales, form.has_min ? mins : NULL);
     for (size_t i = 0; i < n; i++) {
-        float product = scales[i / form.group] * (float)codes[i];
+        float product = scales[i / form.group] * (float)quants[i];
         values[i] = form.has_min ? product - mins[i / form.group] : product;
         if (type == LF_Q4_0) {
-            assert_in_range(codes[i] + 8, 0, 15);
+            assert_in_range(quants[i] + 8, 0, 15);
         } else if (form.has_min) {
-            assert_in_range(codes[i], 0, 31);
+            assert_in_range(quants[i], 0, 31);
         }
     }
     check_values(type, values, want, n);
-    free(codes);
+    free(quants);
     free(scales);
     free(mins);
     free(values);
@@ -228,9 +228,9 @@ static void test_decode(void **state)
 
         lf_decode_row(type, src + 1, got, n);
         check_values(type, got, want, n);
-        lf_codes form;
-        if (lf_codes_of(type, &form)) {
-            check_codes(type, src + 1, n, want);
+        lf_quant_info form;
+        if (lf_quant_info_of(type, &form)) {
+            check_quants(type, src + 1, n, want);
         } else {
             assert_true(type == LF_F32 || type == LF_F16 || type == LF_BF16);
         }
@@ -307,8 +307,8 @@ static void test_encode_refused(void **state)
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         assert_false(lf_encode_row(types[i], src, dst, 256));
     }
-    lf_codes form;
-    assert_false(lf_codes_of(LF_F32, &form));
+    lf_quant_info form;
+    assert_false(lf_quant_info_of(LF_F32, &form));
 }
 
 /* Nothing sensible can come out, but nothing may go wrong either (sanitizers watch). */

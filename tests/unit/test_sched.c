@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dividing work: every unit once, in whole pieces, and no two calls of one part at a time; with and
- * without threads that stand by. */
+/* Dividing work: every unit once, in whole chunks, and no two calls of one thread at a time; with
+ * and without spinning workers. */
 #include "common/os.h"
 #include "runtime/region.h"
 #include "runtime/team.h"
@@ -19,7 +19,7 @@ enum { MOST_UNITS = 3000, MOST_PARTS = 512 };
 
 typedef struct job {
     size_t n, grain;
-    uint32_t parts; /* more than this is not a part */
+    uint32_t parts; /* more than this is not a thread */
     atomic_uint seen[MOST_UNITS];
     atomic_uint busy[MOST_PARTS];
     atomic_uint wrong;
@@ -36,21 +36,21 @@ static int setup(void **state)
     return 0;
 }
 
-static void body(void *ctx, uint32_t part, size_t begin, size_t end)
+static void body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)ctx;
-    bool fits = part < j.parts && begin < end && end <= j.n;
-    bool whole = j.grain == 0 || j.grain == LF_IN_RUNS || j.parts == 1 ||
+    bool fits = thread < j.parts && begin < end && end <= j.n;
+    bool whole = j.grain == 0 || j.grain == LF_GUIDED || j.parts == 1 ||
                  (begin == 0 && end == j.n) ||
                  (begin % j.grain == 0 && (end - begin == j.grain || end == j.n));
-    if (!fits || !whole || atomic_fetch_add(&j.busy[part], 1) != 0) {
+    if (!fits || !whole || atomic_fetch_add(&j.busy[thread], 1) != 0) {
         atomic_fetch_add(&j.wrong, 1);
         return;
     }
     for (size_t i = begin; i < end; i++) {
         atomic_fetch_add(&j.seen[i], 1);
     }
-    atomic_fetch_sub(&j.busy[part], 1);
+    atomic_fetch_sub(&j.busy[thread], 1);
 }
 
 /* Counts what is wrong instead of failing: a team's main has to return. */
@@ -77,7 +77,7 @@ static void check(const lf_sched *sched, lf_team *team, size_t n, size_t grain)
 static void check_all(const lf_sched *sched, lf_team *team)
 {
     static const size_t sizes[] = {0, 1, 2, 3, 5, 8, 64, 255, 1000, MOST_UNITS};
-    static const size_t grains[] = {0, 1, 2, 3, 7, 64, 999, 5000, LF_IN_RUNS};
+    static const size_t grains[] = {0, 1, 2, 3, 7, 64, 999, 5000, LF_GUIDED};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         for (size_t g = 0; g < sizeof grains / sizeof grains[0]; g++) {
             check(sched, team, sizes[s], grains[g]);
@@ -101,13 +101,13 @@ static void test_own_threads(void **state)
 
 static void not_standing_by(lf_team *team, void *ctx)
 {
-    mistakes += lf_team_stands_by(team);
+    mistakes += lf_team_spins(team);
     check(ctx, team, 100, 7);
-    lf_team_fetch(team, 0, NULL, 64);
+    lf_team_prefetch(team, 0, NULL, 64);
 }
 
-/* More threads than can share pieces: some take no part. */
-static void test_lent_pool(void **state)
+/* More threads than can share pieces: some take no thread. */
+static void test_host_pool(void **state)
 {
     (void)state;
     pthreadpool_t pool = pthreadpool_create(300);
@@ -131,8 +131,8 @@ static void test_lent_pool(void **state)
 static void start_eager(uint32_t n, lf_sched *sched)
 {
     assert_int_equal(lf_sched_init(sched, &alloc, n, NULL), LFM2_OK);
-    sched->may_stand_by = n > 1;
-    if (n > 1) { /* whatever the machine does besides, all of them take part */
+    sched->may_spin = n > 1;
+    if (n > 1) { /* whatever the machine does besides, all of them take thread */
         lf_pool_free(sched->pool, false);
         assert_int_equal(lf_pool_create(&alloc, n, false, &sched->pool), LFM2_OK);
     }
@@ -141,8 +141,8 @@ static void start_eager(uint32_t n, lf_sched *sched)
 static void all_sizes(lf_team *team, void *ctx)
 {
     const lf_sched *sched = ctx;
-    mistakes += lf_team_stands_by(team) != (sched->n_threads > 1);
-    mistakes += lf_team_parts(team) != sched->n_threads;
+    mistakes += lf_team_spins(team) != (sched->n_threads > 1);
+    mistakes += lf_team_threads(team) != sched->n_threads;
     check_all(sched, team);
 }
 
@@ -179,8 +179,9 @@ static void test_team_that_sleeps(void **state)
     assert_int_equal(mistakes, 0);
 }
 
-/* A lent pool decides by its own size whether its threads may spin, not by the number given. */
-static void test_lent_flags(void **state)
+/* The host's pool decides by its own size whether its threads may spin, not by the number given.
+ */
+static void test_host_flags(void **state)
 {
     (void)state;
     uint32_t processors = lf_os_processors();
@@ -190,13 +191,13 @@ static void test_lent_flags(void **state)
         assert_non_null(pool);
         lf_sched sched;
         assert_int_equal(lf_sched_init(&sched, &alloc, asked[i], pool), LFM2_OK);
-        assert_int_equal(sched.lent_flags, PTHREADPOOL_FLAG_YIELD_WORKERS);
+        assert_int_equal(sched.host_flags, PTHREADPOOL_FLAG_YIELD_WORKERS);
         lf_sched_free(&sched);
         pthreadpool_destroy(pool);
         pool = pthreadpool_create(processors);
         assert_non_null(pool);
         assert_int_equal(lf_sched_init(&sched, &alloc, asked[i], pool), LFM2_OK);
-        assert_int_equal(sched.lent_flags, 0);
+        assert_int_equal(sched.host_flags, 0);
         lf_sched_free(&sched);
         pthreadpool_destroy(pool);
     }
@@ -210,9 +211,9 @@ typedef struct tally {
     size_t written[4]; /* by the parts' bodies; read after the region */
 } tally;
 
-static void add_units(void *ctx, uint32_t part, size_t begin, size_t end)
+static void add_units(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     tally *t = ctx;
     for (size_t i = begin; i < end; i++) {
         t->written[i]++;
@@ -223,11 +224,12 @@ static void add_units(void *ctx, uint32_t part, size_t begin, size_t end)
 /* Short regions, with addresses to fetch that nobody may read. */
 static void many_regions(lf_team *team, void *ctx)
 {
-    static const size_t grains[] = {0, 1, LF_IN_RUNS};
+    static const size_t grains[] = {0, 1, LF_GUIDED};
     tally *t = ctx;
     for (int i = 0; i < t->regions; i++) {
-        for (uint32_t part = 0; part < lf_team_parts(team); part++) {
-            lf_team_fetch(team, part, (const void *)((uintptr_t)4096 * (uintptr_t)(i % 3)), 4096);
+        for (uint32_t thread = 0; thread < lf_team_threads(team); thread++) {
+            lf_team_prefetch(team, thread, (const void *)((uintptr_t)4096 * (uintptr_t)(i % 3)),
+                             4096);
         }
         size_t before = atomic_load(&t->sum);
         lf_team_parallel(team, 4, grains[i % 3], add_units, t);
@@ -284,9 +286,9 @@ typedef struct calls {
     size_t begin[32], end[32];
 } calls;
 
-static void note(void *ctx, uint32_t part, size_t begin, size_t end)
+static void note(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    (void)part;
+    (void)thread;
     calls *c = ctx;
     assert_true(c->n < 32);
     c->begin[c->n] = begin;
@@ -301,8 +303,8 @@ static void check_calls(size_t n, size_t grain, uint32_t parts, uint32_t first, 
     lf_region_clear(&region, parts);
     lf_region_open(&region, n, grain, note, &c);
     assert_int_equal(lf_region_run(&region, first), pieces);
-    for (uint32_t part = 0; part < parts; part++) {
-        assert_int_equal(lf_region_run(&region, part), 0);
+    for (uint32_t thread = 0; thread < parts; thread++) {
+        assert_int_equal(lf_region_run(&region, thread), 0);
     }
     assert_int_equal(c.n, n_calls);
     for (size_t i = 0; i < n_calls; i++) {
@@ -317,10 +319,10 @@ static void test_order(void **state)
     (void)state;
     static const size_t runs[][2] = {{0, 4},   {4, 7},   {7, 10},  {10, 12},
                                      {12, 13}, {13, 14}, {14, 15}, {15, 16}};
-    check_calls(16, LF_IN_RUNS, 1, 0, 16, 8, runs);
+    check_calls(16, LF_GUIDED, 1, 0, 16, 8, runs);
     static const size_t stolen[][2] = {{6, 8}, {8, 9}, {9, 10}, {10, 11}, {11, 12},
                                        {4, 6}, {3, 4}, {2, 3},  {1, 2},   {0, 1}};
-    check_calls(12, LF_IN_RUNS, 2, 1, 12, 10, stolen);
+    check_calls(12, LF_GUIDED, 2, 1, 12, 10, stolen);
     static const size_t single[][2] = {{10, 15}, {15, 18}, {5, 10}, {0, 5}};
     check_calls(18, 5, 2, 1, 4, 4, single);
 }
@@ -328,10 +330,10 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_threads),  cmocka_unit_test(test_lent_pool),
+        cmocka_unit_test(test_own_threads),  cmocka_unit_test(test_host_pool),
         cmocka_unit_test(test_team),         cmocka_unit_test(test_team_that_sleeps),
         cmocka_unit_test(test_many_regions), cmocka_unit_test(test_two_callers),
-        cmocka_unit_test(test_order),        cmocka_unit_test(test_lent_flags),
+        cmocka_unit_test(test_order),        cmocka_unit_test(test_host_flags),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -32,7 +32,7 @@ static void expect_same(const lf_source *a, const lf_source *b)
         assert_memory_equal(t->ne, u->ne, sizeof t->ne);
         assert_int_equal(t->bytes, u->bytes);
         for (uint64_t e = 0; e < t->ne[2]; e++) {
-            assert_memory_equal(lf_tensor_slab(a, t, e), lf_tensor_slab(b, u, e),
+            assert_memory_equal(lf_tensor_expert(a, t, e), lf_tensor_expert(b, u, e),
                                 t->bytes / t->ne[2]);
         }
     }
@@ -190,9 +190,9 @@ static void check_copy(const char *path)
         const lf_tensor *t = &copy->tensors[i];
         uint8_t *bytes = malloc((size_t)t->bytes);
         assert_non_null(bytes);
-        assert_null(lf_tensor_slab(copy, t, 0));
+        assert_null(lf_tensor_expert(copy, t, 0));
         LFT_OK(lf_tensor_read(copy, t, 0, 0, bytes, (size_t)t->bytes));
-        assert_memory_equal(bytes, lf_tensor_slab(lft_source, &lft_source->tensors[i], 0),
+        assert_memory_equal(bytes, lf_tensor_expert(lft_source, &lft_source->tensors[i], 0),
                             t->bytes);
         free(bytes);
     }
@@ -213,7 +213,7 @@ static void test_split(void **state)
     assert_int_equal(lft_source->n_tensors, total + 1);
     const lf_tensor *t = lf_source_find(lft_source, "token_embd_norm.weight");
     assert_int_equal(t->part, 1);
-    assert_ptr_equal(lf_tensor_slab(lft_source, t, 0), lft_source->files[1].data + t->offset);
+    assert_ptr_equal(lf_tensor_expert(lft_source, t, 0), lft_source->files[1].data + t->offset);
     check_copy(part_name(0, 3));
     lft_open_refused(lft_open_path(part_name(1, 3)), LFM2_E_ARGUMENT, "gguf.split.first",
                      part_name(0, 3));

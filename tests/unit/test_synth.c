@@ -65,7 +65,7 @@ static void test_shapes(void **state)
         lf_arena arena;
         lf_arena_init(&arena, &alloc);
         lf_synth_model m;
-        LFT_OK(lf_synth_model_of(&arena, c->name, lf_file_kind_find("q4_0"), &m));
+        LFT_OK(lf_synth_model_of(&arena, c->name, lf_preset_find("q4_0"), &m));
         uint64_t params = 0;
         for (size_t t = 0; t < m.n_tensors; t++) {
             params += m.tensors[t].ne[0] * m.tensors[t].ne[1] * m.tensors[t].ne[2];
@@ -93,7 +93,7 @@ static void test_bytes_of_8b(void **state)
         lf_arena arena;
         lf_arena_init(&arena, &alloc);
         lf_synth_model m;
-        LFT_OK(lf_synth_model_of(&arena, "lfm2-8b-a1b", lf_file_kind_find(types[i]), &m));
+        LFT_OK(lf_synth_model_of(&arena, "lfm2-8b-a1b", lf_preset_find(types[i]), &m));
         uint64_t bytes = 0;
         for (size_t t = 0; t < m.n_tensors; t++) {
             const lf_out_tensor *p = &m.tensors[t];
@@ -184,7 +184,7 @@ static void check_moments(const lf_source *s, const char *name, double mean, dou
     size_t n = (size_t)(t->ne[0] * t->ne[1] * t->ne[2]);
     float *v = malloc(n * sizeof *v);
     assert_non_null(v);
-    lf_decode_row(t->type, lf_tensor_slab(s, t, 0), v, n);
+    lf_decode_row(t->type, lf_tensor_expert(s, t, 0), v, n);
     double sum = 0;
     double squares = 0;
     for (size_t i = 0; i < n; i++) {

@@ -11,9 +11,9 @@ static const opt_choice format_choices[] = {
     {"md", BENCH_MD}, {"json", BENCH_JSON}, {"jsonl", BENCH_JSONL}, {"csv", BENCH_CSV}, {NULL, 0}};
 
 static const opt_choice prefetch_choices[] = {{"cpu", LFM2_PREFETCH_CPU},
-                                              {"two-step", LFM2_PREFETCH_TWO_STEP},
-                                              {"near", LFM2_PREFETCH_NEAR},
-                                              {"far", LFM2_PREFETCH_FAR},
+                                              {"l2-l1", LFM2_PREFETCH_L2_L1},
+                                              {"l1", LFM2_PREFETCH_L1},
+                                              {"l2", LFM2_PREFETCH_L2},
                                               {NULL, 0}};
 
 enum { MAX_TOKENS = 1 << 24, MAX_SEQS = 1024 };

@@ -170,7 +170,7 @@ _lfm2()
         -r | --repetitions) values=/any ;;
         -o | --output) values='md json jsonl csv' ;;
         --delay) values=/any ;;
-        --prefetch) values='cpu two-step near far' ;;
+        --prefetch) values='cpu l2-l1 l1 l2' ;;
         --sessions) values=/any ;;
         --busy) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;

@@ -162,7 +162,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from bench' -s r -l repetitions -x -
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -s o -l output -x -a 'md json jsonl csv' -d 'format of the result'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l delay -x -d 'seconds to wait before each test: a hypervisor may take back for a while what was just freed'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l no-roofline -d 'do not measure the machine\'s limits between the tests'
-complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l prefetch -x -a 'cpu two-step near far' -d 'how kernels prefetch weights; cpu: the policy for this CPU'
+complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l prefetch -x -a 'cpu l2-l1 l1 l2' -d 'how kernels prefetch weights; cpu: the policy for this CPU'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l sessions -x -d 'measure nothing but N sessions, each in a thread of its own, against one: on a runtime of one thread, where they run side by side, and on one of -t threads, where they take turns; -n tokens each'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l busy -x -d 'with --sessions: threads that keep processors busy meanwhile'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l machine -d 'measure nothing but the machine: bandwidth of reading, peak of int8 products'

@@ -55,34 +55,34 @@ static void forget(story *stories, size_t n)
 
 /* One pass with `n[i]` tokens of story i (0: it is not in the pass), in the order of `from`,
  * `from + 1`, ... The rows that are wanted are compared with the truth, the others must stay. */
-static void pass(const lfm2_model *model, lf_state *lender, story *stories, size_t n_stories,
+static void pass(const lfm2_model *model, lf_state *workspace, story *stories, size_t n_stories,
                  const uint32_t *n, const lf_logits *wanted, size_t from, const char *what)
 {
     size_t n_vocab = lft_vocab(model);
     size_t row = n_vocab * sizeof(float);
-    lf_run runs[MOST_STORIES];
+    lf_item runs[MOST_STORIES];
     story *of[MOST_STORIES];
     float *out = malloc(MOST_ROWS * row);
     assert_non_null(out);
     memset(out, 0xA5, MOST_ROWS * row);
-    size_t n_runs = 0;
+    size_t n_items = 0;
     size_t rows = 0;
     for (size_t k = 0; k < n_stories; k++) {
         size_t i = (from + k) % n_stories;
         if (n[i] == 0) {
             continue;
         }
-        story *s = of[n_runs] = &stories[i];
-        runs[n_runs++] = (lf_run){.state = &s->session->state,
-                                  .ids = s->ids + s->session->state.length,
-                                  .n = n[i],
-                                  .wanted = wanted[i],
-                                  .out = out + rows * n_vocab};
+        story *s = of[n_items] = &stories[i];
+        runs[n_items++] = (lf_item){.state = &s->session->state,
+                                    .ids = s->ids + s->session->state.length,
+                                    .n = n[i],
+                                    .wanted = wanted[i],
+                                    .out = out + rows * n_vocab};
         rows += n[i];
     }
     assert_true(rows <= MOST_ROWS);
-    LFT_OK(lf_forward_runs(model, lender, runs, n_runs));
-    for (size_t r = 0; r < n_runs; r++) {
+    LFT_OK(lf_forward_batch(model, workspace, runs, n_items));
+    for (size_t r = 0; r < n_items; r++) {
         const story *s = of[r];
         size_t first = s->session->state.length - runs[r].n;
         size_t written = runs[r].wanted == LF_LOGITS_ALL ? runs[r].n : runs[r].wanted;
@@ -91,7 +91,7 @@ static void pass(const lfm2_model *model, lf_state *lender, story *stories, size
             if (token >= s->known && memcmp(runs[r].out + t * n_vocab,
                                             s->truth + (token - s->known) * n_vocab, row) != 0) {
                 fail_msg("%s: run %zu of %zu (%u tokens from %zu): token %zu differs", what, r,
-                         n_runs, runs[r].n, first, token);
+                         n_items, runs[r].n, first, token);
             }
         }
         for (size_t t = written; t < runs[r].n; t++) {
@@ -121,8 +121,8 @@ static void tell_together(const lfm2_model *model, story *stories, size_t n_stor
         uint32_t n[MOST_STORIES];
         lf_logits wanted[MOST_STORIES];
         size_t from = lft_random(&seed) % n_stories;
-        size_t lender = lft_random(&seed) % n_stories;
-        uint32_t room = stories[lender].session->state.n_chunk;
+        size_t workspace = lft_random(&seed) % n_stories;
+        uint32_t room = stories[workspace].session->state.n_chunk;
         uint32_t rows = 0;
         room = room < MOST_ROWS ? room : MOST_ROWS;
         more = false;
@@ -134,7 +134,8 @@ static void tell_together(const lfm2_model *model, story *stories, size_t n_stor
             more = more || stories[i].session->state.length + n[i] < stories[i].n;
         }
         if (rows > 0) {
-            pass(model, &stories[lender].session->state, stories, n_stories, n, wanted, from, what);
+            pass(model, &stories[workspace].session->state, stories, n_stories, n, wanted, from,
+                 what);
         }
     }
 }
@@ -152,7 +153,7 @@ static void check_model(const char *path, int32_t kernels, int32_t most_threads,
     for (int32_t threads = 1; threads <= most_threads; threads++) {
         lfm2_model *model = lft_open(path, threads, kernels, 0);
         if (eager) {
-            model->runtime->sched.may_stand_by = threads > 1;
+            model->runtime->sched.may_spin = threads > 1;
         }
         for (size_t i = 0; i < N; i++) {
             static const uint32_t chunks[] = {512, 64, 20, 1};
@@ -203,7 +204,7 @@ static void test_company(void **state)
 static void check_long(const char *path, int32_t kv, int32_t threads)
 {
     /* Positions at which the runs begin, and their tokens: borders of segments between and inside
-     * them; some need 3 segments, and together more slots than the lender has. */
+     * them; some need 3 segments, and together more slots than the workspace has. */
     static const struct {
         uint32_t at, n;
     } first[] = {{4100, 16}, {2040, 16}, {4090, 12}, {2047, 1}, {2048, 1}, {10, 40},
@@ -225,7 +226,7 @@ static void check_long(const char *path, int32_t kv, int32_t threads)
     }
     lfm2_session *small = lft_session(model, 300, 200, kv); /* is not in the batch */
     assert_int_equal(small->state.scratch.attn_slots, 64);
-    pass(model, &small->state, stories, N, n, wanted, 5, "long, a small lender");
+    pass(model, &small->state, stories, N, n, wanted, 5, "long, a small workspace");
     for (size_t step = 0; step < STEPS; step++) {
         for (size_t i = 0; i < N; i++) {
             n[i] = 1;
@@ -256,21 +257,21 @@ static void test_refused(void **state)
     lfm2_session *a = lft_session(model, 64, 8, LFM2_KV_F16);
     lfm2_session *b = lft_session(model, 64, 64, LFM2_KV_F16);
     static const int32_t ids[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-    lf_run runs[3] = {{.state = &a->state, .ids = ids, .n = 4},
-                      {.state = &b->state, .ids = ids, .n = 4},
-                      {.state = &a->state, .ids = ids, .n = 1}};
-    LFT_FAILS(lf_forward_runs(model, &a->state, runs, 0), LFM2_E_ARGUMENT);
-    LFT_FAILS(lf_forward_runs(model, &b->state, runs, 3), LFM2_E_ARGUMENT); /* a twice */
+    lf_item runs[3] = {{.state = &a->state, .ids = ids, .n = 4},
+                       {.state = &b->state, .ids = ids, .n = 4},
+                       {.state = &a->state, .ids = ids, .n = 1}};
+    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 0), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, &b->state, runs, 3), LFM2_E_ARGUMENT); /* a twice */
     runs[1].n = 5;
-    LFT_FAILS(lf_forward_runs(model, &a->state, runs, 2), LFM2_E_ARGUMENT); /* 9 rows of 8 */
+    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 2), LFM2_E_ARGUMENT); /* 9 rows of 8 */
     runs[1].n = UINT32_MAX;
-    LFT_FAILS(lf_forward_runs(model, &a->state, runs, 2), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 2), LFM2_E_ARGUMENT);
     runs[1].n = 0;
-    LFT_FAILS(lf_forward_runs(model, &a->state, runs, 2), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 2), LFM2_E_ARGUMENT);
     assert_int_equal(a->state.length, 0);
     assert_int_equal(b->state.length, 0);
     runs[1].n = 4;
-    LFT_OK(lf_forward_runs(model, &a->state, runs, 2));
+    LFT_OK(lf_forward_batch(model, &a->state, runs, 2));
     assert_int_equal(a->state.length, 4);
     assert_int_equal(b->state.length, 4);
     lfm2_session_free(a);
@@ -312,21 +313,21 @@ static void check_cancels(const char *path)
     for (size_t p = 0; p < PASSES; p++) {
         int32_t status = LFM2_E_CANCELLED;
         for (int again = 0; status != LFM2_OK; again++) {
-            lf_run runs[N];
+            lf_item runs[N];
             for (size_t i = 0; i < N; i++) {
                 lf_state *s = &stories[i].session->state;
-                runs[i] = (lf_run){s,
-                                   stories[i].ids + s->length,
-                                   n[p][i],
-                                   LF_LOGITS_ALL,
-                                   out + i * TOKENS * n_vocab,
-                                   i == p % N ? &trap.flag : NULL};
+                runs[i] = (lf_item){s,
+                                    stories[i].ids + s->length,
+                                    n[p][i],
+                                    LF_LOGITS_ALL,
+                                    out + i * TOKENS * n_vocab,
+                                    i == p % N ? &trap.flag : NULL};
             }
             atomic_store(&trap.flag, 0);
             trap.calls = 0;
             trap.at = 1 + again * 3;
             uint32_t before = stories[1].session->state.length;
-            status = lf_forward_runs(model, &stories[3].session->state, runs, N);
+            status = lf_forward_batch(model, &stories[3].session->state, runs, N);
             if (status != LFM2_OK) {
                 lft_expect(status, LFM2_E_CANCELLED, "runs");
                 assert_int_equal(stories[1].session->state.length, before);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns rows of numbers as integer codes with one scale; internal.h defines both. */
+/* Owns rows of numbers as integer quants with one scale; internal.h defines both. */
 #ifndef LF_KERNELS_X86_CODES_V16_H
 #define LF_KERNELS_X86_CODES_V16_H
 
 #include "kernels/x86/exp_v16.h"
 
-/* Scale of n numbers, the largest of which becomes the code `most`, and what makes codes of them.
+/* Scale of n numbers, the largest of which becomes the code `most`, and what makes quants of them.
  */
 LF_INLINE float v_code_scale(size_t n, const float *x, float most, float *factor)
 {
@@ -16,9 +16,9 @@ LF_INLINE float v_code_scale(size_t n, const float *x, float most, float *factor
     return lf_code_scale(v_fold_max_bits(top), most, factor);
 }
 
-/* The codes of queries and weights of n numbers, and zeros up to a multiple of 16; returns the
+/* The quants of queries and weights of n numbers, and zeros up to a multiple of 16; returns the
  * scale. */
-LF_INLINE float v_codes(size_t n, const float *x, int16_t *codes)
+LF_INLINE float v_quants(size_t n, const float *x, int16_t *quants)
 {
     float factor = 0.0f;
     const float scale = v_code_scale(n, x, LF_ATTN_CODE_MOST, &factor);
@@ -26,7 +26,7 @@ LF_INLINE float v_codes(size_t n, const float *x, int16_t *codes)
     for (size_t i = 0; i < n; i += 16) {
         const v16 values = v_load_n(x + i, n - i < 16 ? n - i : 16);
         const v16 scaled = v_add(v_mul(values, v_set(factor)), magic);
-        w_store_i16(codes + i, factor != 0.0f ? scaled : magic);
+        w_store_i16(quants + i, factor != 0.0f ? scaled : magic);
     }
     return scale;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the unpacking of every quantised format into integer codes, scales and mins. Decoding to
+/* Owns the unpacking of every quantised format into integer quants, scales and mins. Decoding to
  * floats (decode.c) goes through here, so both see the same numbers. */
 #include "quant/block.h"
 
@@ -9,7 +9,7 @@ static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
 /* Twice the E2M1 values; the scale is half of the E8M0 one to make up for it. */
 static const int8_t mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-bool lf_codes_of(lf_type type, lf_codes *out)
+bool lf_quant_info_of(lf_type type, lf_quant_info *out)
 {
     switch (type) {
     case LF_Q4_0:
@@ -18,16 +18,16 @@ bool lf_codes_of(lf_type type, lf_codes *out)
     case LF_IQ4_NL:
     case LF_IQ4_XS:
     case LF_MXFP4:
-        *out = (lf_codes){32, false};
+        *out = (lf_quant_info){32, false};
         return true;
     case LF_Q4_1:
     case LF_Q5_1:
     case LF_Q4_K:
     case LF_Q5_K:
-        *out = (lf_codes){32, true};
+        *out = (lf_quant_info){32, true};
         return true;
     case LF_Q6_K:
-        *out = (lf_codes){16, false};
+        *out = (lf_quant_info){16, false};
         return true;
     case LF_F32:
     case LF_F16:
@@ -45,109 +45,111 @@ static float half_at(const uint8_t *p)
 /* The loops below stand in functions of their own, with restrict parameters and constant lengths:
  * that is what it takes for compilers to use vectors at ordinary optimisation levels. */
 
-/* n bytes -> 2n codes: the low nibbles, then the high ones. */
-static void nibbles16(const uint8_t *restrict q, int8_t *restrict codes, int bias)
+/* n bytes -> 2n quants: the low nibbles, then the high ones. */
+static void nibbles16(const uint8_t *restrict q, int8_t *restrict quants, int bias)
 {
     for (int j = 0; j < 16; j++) {
-        codes[j] = (int8_t)((q[j] & 15) + bias);
+        quants[j] = (int8_t)((q[j] & 15) + bias);
     }
     for (int j = 0; j < 16; j++) {
-        codes[j + 16] = (int8_t)((q[j] >> 4) + bias);
+        quants[j + 16] = (int8_t)((q[j] >> 4) + bias);
     }
 }
 
-static void nibbles32(const uint8_t *restrict q, int8_t *restrict codes)
+static void nibbles32(const uint8_t *restrict q, int8_t *restrict quants)
 {
     for (int j = 0; j < 32; j++) {
-        codes[j] = (int8_t)(q[j] & 15);
+        quants[j] = (int8_t)(q[j] & 15);
     }
     for (int j = 0; j < 32; j++) {
-        codes[j + 32] = (int8_t)(q[j] >> 4);
+        quants[j + 32] = (int8_t)(q[j] >> 4);
     }
 }
 
-/* 32 codes get bit `bit` of their byte as bit 4. */
-static void add_bit4(const uint8_t *restrict high, int bit, int8_t *restrict codes)
+/* 32 quants get bit `bit` of their byte as bit 4. */
+static void add_bit4(const uint8_t *restrict high, int bit, int8_t *restrict quants)
 {
     for (int j = 0; j < 32; j++) {
-        codes[j] = (int8_t)(codes[j] | (high[j] >> bit & 1) << 4);
+        quants[j] = (int8_t)(quants[j] | (high[j] >> bit & 1) << 4);
     }
 }
 
-/* Q6_K, 32 codes: the nibbles of `low` at `low_shift`, bits high_shift.. of `high` above them. */
+/* Q6_K, 32 quants: the nibbles of `low` at `low_shift`, bits high_shift.. of `high` above them. */
 static void six_bits(const uint8_t *restrict low, int low_shift, const uint8_t *restrict high,
-                     int high_shift, int8_t *restrict codes)
+                     int high_shift, int8_t *restrict quants)
 {
     for (int j = 0; j < 32; j++) {
-        codes[j] = (int8_t)(((low[j] >> low_shift & 15) | (high[j] >> high_shift & 3) << 4) - 32);
+        quants[j] = (int8_t)(((low[j] >> low_shift & 15) | (high[j] >> high_shift & 3) << 4) - 32);
     }
 }
 
-static void table_nibbles(const uint8_t *q, int8_t *codes, const int8_t *table)
+static void table_nibbles(const uint8_t *q, int8_t *quants, const int8_t *table)
 {
     for (int j = 0; j < 16; j++) {
-        codes[j] = table[q[j] & 15];
-        codes[j + 16] = table[q[j] >> 4];
+        quants[j] = table[q[j] & 15];
+        quants[j + 16] = table[q[j] >> 4];
     }
 }
 
 /* Adds 16 where the bit of the element is set. */
-static void fifth_bits(uint32_t high, int8_t *codes)
+static void fifth_bits(uint32_t high, int8_t *quants)
 {
     for (int j = 0; j < 32; j++) {
-        codes[j] = (int8_t)(codes[j] + (int)((high >> j) & 1u) * 16);
+        quants[j] = (int8_t)(quants[j] + (int)((high >> j) & 1u) * 16);
     }
 }
 
-static void codes_q4_0(const uint8_t *src, size_t blocks, int8_t *codes, float *scales)
+static void quants_q4_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q4_0_BYTES) {
         scales[b] = half_at(src);
-        nibbles16(src + 2, codes + b * LF_SMALL, -8);
+        nibbles16(src + 2, quants + b * LF_SMALL, -8);
     }
 }
 
-static void codes_q4_1(const uint8_t *src, size_t blocks, int8_t *codes, float *scales, float *mins)
+static void quants_q4_1(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+                        float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q4_1_BYTES) {
         scales[b] = half_at(src);
         mins[b] = -half_at(src + 2);
-        nibbles16(src + 4, codes + b * LF_SMALL, 0);
+        nibbles16(src + 4, quants + b * LF_SMALL, 0);
     }
 }
 
-static void codes_q5_0(const uint8_t *src, size_t blocks, int8_t *codes, float *scales)
+static void quants_q5_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q5_0_BYTES) {
         scales[b] = half_at(src);
-        nibbles16(src + 6, codes + b * LF_SMALL, -16);
-        fifth_bits(lf_block_u32(src + 2), codes + b * LF_SMALL);
+        nibbles16(src + 6, quants + b * LF_SMALL, -16);
+        fifth_bits(lf_block_u32(src + 2), quants + b * LF_SMALL);
     }
 }
 
-static void codes_q5_1(const uint8_t *src, size_t blocks, int8_t *codes, float *scales, float *mins)
+static void quants_q5_1(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+                        float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q5_1_BYTES) {
         scales[b] = half_at(src);
         mins[b] = -half_at(src + 2);
-        nibbles16(src + 8, codes + b * LF_SMALL, 0);
-        fifth_bits(lf_block_u32(src + 4), codes + b * LF_SMALL);
+        nibbles16(src + 8, quants + b * LF_SMALL, 0);
+        fifth_bits(lf_block_u32(src + 4), quants + b * LF_SMALL);
     }
 }
 
-static void codes_q8_0(const uint8_t *src, size_t blocks, int8_t *codes, float *scales)
+static void quants_q8_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q8_0_BYTES) {
         scales[b] = half_at(src);
-        memcpy(codes + b * LF_SMALL, src + 2, LF_SMALL);
+        memcpy(quants + b * LF_SMALL, src + 2, LF_SMALL);
     }
 }
 
-static void codes_iq4_nl(const uint8_t *src, size_t blocks, int8_t *codes, float *scales)
+static void quants_iq4_nl(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_IQ4_NL_BYTES) {
         scales[b] = half_at(src);
-        table_nibbles(src + 2, codes + b * LF_SMALL, iq4_values);
+        table_nibbles(src + 2, quants + b * LF_SMALL, iq4_values);
     }
 }
 
@@ -157,11 +159,11 @@ static float mxfp4_scale(uint8_t e)
     return lf_float_of(e < 2 ? (uint32_t)0x00200000 << e : (e - 1u) << 23);
 }
 
-static void codes_mxfp4(const uint8_t *src, size_t blocks, int8_t *codes, float *scales)
+static void quants_mxfp4(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_MXFP4_BYTES) {
         scales[b] = mxfp4_scale(src[0]);
-        table_nibbles(src + 1, codes + b * LF_SMALL, mxfp4_values);
+        table_nibbles(src + 1, quants + b * LF_SMALL, mxfp4_values);
     }
 }
 
@@ -181,22 +183,24 @@ static void k_scales(const uint8_t *src, float *scales, float *mins)
     }
 }
 
-static void codes_q4_k(const uint8_t *src, size_t blocks, int8_t *codes, float *scales, float *mins)
+static void quants_q4_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+                        float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q4_K_BYTES) {
         k_scales(src, scales + b * 8, mins + b * 8);
         for (int pair = 0; pair < 4; pair++) {
-            nibbles32(src + 16 + pair * 32, codes + b * LF_SUPER + pair * 64);
+            nibbles32(src + 16 + pair * 32, quants + b * LF_SUPER + pair * 64);
         }
     }
 }
 
-static void codes_q5_k(const uint8_t *src, size_t blocks, int8_t *codes, float *scales, float *mins)
+static void quants_q5_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+                        float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q5_K_BYTES) {
         k_scales(src, scales + b * 8, mins + b * 8);
         for (int pair = 0; pair < 4; pair++) {
-            int8_t *out = codes + b * LF_SUPER + pair * 64;
+            int8_t *out = quants + b * LF_SUPER + pair * 64;
             nibbles32(src + 48 + pair * 32, out);
             add_bit4(src + 16, 2 * pair, out);
             add_bit4(src + 16, 2 * pair + 1, out + 32);
@@ -204,7 +208,7 @@ static void codes_q5_k(const uint8_t *src, size_t blocks, int8_t *codes, float *
     }
 }
 
-static void codes_q6_k(const uint8_t *src, size_t blocks, int8_t *codes, float *scales)
+static void quants_q6_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q6_K_BYTES) {
         float d = half_at(src + 208);
@@ -214,7 +218,7 @@ static void codes_q6_k(const uint8_t *src, size_t blocks, int8_t *codes, float *
         for (int half = 0; half < 2; half++) { /* 128 elements: 4 runs of 32 */
             const uint8_t *low = src + half * 64;
             const uint8_t *high = src + 128 + half * 32;
-            int8_t *out = codes + b * LF_SUPER + half * 128;
+            int8_t *out = quants + b * LF_SUPER + half * 128;
             six_bits(low, 0, high, 0, out);
             six_bits(low + 32, 0, high, 2, out + 32);
             six_bits(low, 4, high, 4, out + 64);
@@ -223,7 +227,7 @@ static void codes_q6_k(const uint8_t *src, size_t blocks, int8_t *codes, float *
     }
 }
 
-static void codes_iq4_xs(const uint8_t *src, size_t blocks, int8_t *codes, float *scales)
+static void quants_iq4_xs(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_IQ4_XS_BYTES) {
         float d = half_at(src);
@@ -232,47 +236,47 @@ static void codes_iq4_xs(const uint8_t *src, size_t blocks, int8_t *codes, float
             unsigned low = (unsigned)src[4 + s / 2] >> (4 * (s % 2)) & 15u;
             int scale = (int)(low | ((high >> (2 * s)) & 3u) << 4) - 32;
             scales[b * 8 + s] = d * (float)scale;
-            table_nibbles(src + 8 + s * 16, codes + b * LF_SUPER + s * 32, iq4_values);
+            table_nibbles(src + 8 + s * 16, quants + b * LF_SUPER + s * 32, iq4_values);
         }
     }
 }
 
-void lf_codes_row(lf_type type, const void *src, size_t n, int8_t *codes, float *scales,
-                  float *mins)
+void lf_quants_row(lf_type type, const void *src, size_t n, int8_t *quants, float *scales,
+                   float *mins)
 {
     switch (type) {
     case LF_Q4_0:
-        codes_q4_0(src, n / LF_SMALL, codes, scales);
+        quants_q4_0(src, n / LF_SMALL, quants, scales);
         break;
     case LF_Q4_1:
-        codes_q4_1(src, n / LF_SMALL, codes, scales, mins);
+        quants_q4_1(src, n / LF_SMALL, quants, scales, mins);
         break;
     case LF_Q5_0:
-        codes_q5_0(src, n / LF_SMALL, codes, scales);
+        quants_q5_0(src, n / LF_SMALL, quants, scales);
         break;
     case LF_Q5_1:
-        codes_q5_1(src, n / LF_SMALL, codes, scales, mins);
+        quants_q5_1(src, n / LF_SMALL, quants, scales, mins);
         break;
     case LF_Q8_0:
-        codes_q8_0(src, n / LF_SMALL, codes, scales);
+        quants_q8_0(src, n / LF_SMALL, quants, scales);
         break;
     case LF_Q4_K:
-        codes_q4_k(src, n / LF_SUPER, codes, scales, mins);
+        quants_q4_k(src, n / LF_SUPER, quants, scales, mins);
         break;
     case LF_Q5_K:
-        codes_q5_k(src, n / LF_SUPER, codes, scales, mins);
+        quants_q5_k(src, n / LF_SUPER, quants, scales, mins);
         break;
     case LF_Q6_K:
-        codes_q6_k(src, n / LF_SUPER, codes, scales);
+        quants_q6_k(src, n / LF_SUPER, quants, scales);
         break;
     case LF_IQ4_NL:
-        codes_iq4_nl(src, n / LF_SMALL, codes, scales);
+        quants_iq4_nl(src, n / LF_SMALL, quants, scales);
         break;
     case LF_IQ4_XS:
-        codes_iq4_xs(src, n / LF_SUPER, codes, scales);
+        quants_iq4_xs(src, n / LF_SUPER, quants, scales);
         break;
     case LF_MXFP4:
-        codes_mxfp4(src, n / LF_SMALL, codes, scales);
+        quants_mxfp4(src, n / LF_SMALL, quants, scales);
         break;
     case LF_F32:
     case LF_F16:
