@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the writing of JSON in Python's spacing. */
+/* Implements the output of JSON with the spacing of Python's json.dumps. */
 #include "text/json_dump.h"
 
 #include <string.h>
@@ -17,7 +17,8 @@ static void put(lf_json_writer *writer, const char *text)
     lf_json_write(writer, text, strlen(text));
 }
 
-/* What a byte is written as inside a string; buffer has room for 7 bytes. NULL: as itself. */
+/* The escape sequence of a byte inside a string, NULL if the byte is written unchanged. `buffer`
+ * holds 7 bytes. */
 static const char *escape(uint8_t byte, char *buffer)
 {
     static const char digits[] = "0123456789abcdef";
@@ -52,7 +53,7 @@ static const char *escape(uint8_t byte, char *buffer)
 static void put_string(lf_json_writer *writer, const char *text, size_t len)
 {
     put(writer, "\"");
-    size_t start = 0; /* of the bytes that stand for themselves */
+    size_t start = 0; /* of the bytes that need no escape */
     for (size_t i = 0; i < len; i++) {
         char buffer[7];
         const char *escaped = escape((uint8_t)text[i], buffer);
@@ -66,7 +67,7 @@ static void put_string(lf_json_writer *writer, const char *text, size_t len)
     put(writer, "\"");
 }
 
-/* A value without children, or the opening of one with children. */
+/* Writes a scalar, or the opening bracket of an array or object. */
 static void put_head(lf_json_writer *writer, const lf_json *value)
 {
     switch (value->kind) {
@@ -96,7 +97,8 @@ static void put_head(lf_json_writer *writer, const lf_json *value)
 
 void lf_json_dump(const lf_json *value, lf_json_writer *writer)
 {
-    const lf_json *open[LF_JSON_MAX_DEPTH + 1]; /* the values around `at`; the parser limits them */
+    /* The values that contain `at`. The parser limits the depth. */
+    const lf_json *open[LF_JSON_MAX_DEPTH + 1];
     size_t depth = 0;
     const lf_json *at = value;
     for (;;) {

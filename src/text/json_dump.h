@@ -5,15 +5,17 @@
 
 #include "common/json.h"
 
-/* Counts what is written; stores it too unless out is NULL. */
+/* Writes twice: first with `out` NULL to count the bytes, then into a buffer of that size. */
 typedef struct lf_json_writer {
-    char *out; /* room for all of it, known from a first pass */
-    size_t len;
+    char *out;
+    size_t len; /* bytes written or counted so far */
 } lf_json_writer;
 
+/* Writes the bytes unchanged. */
 void lf_json_write(lf_json_writer *writer, const char *text, size_t len);
 
-/* Separators ", " and ": ", member order kept, numbers as in their source. Not recursive. */
+/* Writes a value with the separators ", " and ": ". Members keep their order, numbers the text of
+ * their source. Not recursive. */
 void lf_json_dump(const lf_json *value, lf_json_writer *writer);
 
 #endif /* LF_TEXT_JSON_DUMP_H */

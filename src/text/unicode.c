@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns UTF-8 decoding and the character classes. */
+/* Implements UTF-8 decoding and the character classes. */
 #include "text/unicode.h"
 
 #include <stdbool.h>
@@ -12,16 +12,17 @@ size_t lf_utf8_decode(const uint8_t *p, size_t len, uint32_t *code_point)
         *code_point = lead;
         return 1;
     }
-    if (lead < 0xC2 || lead > 0xF4) { /* tail bytes, overlong ASCII, beyond U+10FFFF */
+    if (lead < 0xC2 || lead > 0xF4) { /* continuation bytes, overlong ASCII, above U+10FFFF */
         *code_point = LF_UTF8_BAD;
         return 1;
     }
-    size_t tails = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-    uint32_t value = lead & (0x3Fu >> tails);
-    /* The first tail's range keeps overlong forms, surrogates and too large values out. */
+    size_t n_more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+    uint32_t value = lead & (0x3Fu >> n_more);
+    /* The range of the second byte excludes overlong forms, surrogates and code points that are
+     * too large. */
     uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    for (size_t i = 1; i <= tails; i++) {
+    for (size_t i = 1; i <= n_more; i++) {
         if (i == len) {
             *code_point = LF_UTF8_CUT;
             return i;
@@ -35,10 +36,10 @@ size_t lf_utf8_decode(const uint8_t *p, size_t len, uint32_t *code_point)
         high = 0xBF;
     }
     *code_point = value;
-    return tails + 1;
+    return n_more + 1;
 }
 
-/* 16 a row. */
+/* 16 characters per line. */
 const uint8_t lf_class_ascii[128] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 0, 0, /* tab, newlines */
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -67,12 +68,12 @@ static bool is_space(uint32_t c)
     }
 }
 
-/* Letters and numbers that Unicode 15.1 and 16.0 added. utf8proc 2.8 (Debian 12) stops at 15.0 and
- * 2.9 (Debian 13) at 15.1: both call these unassigned. Sorted. */
+/* Letters and numbers that Unicode 15.1 and 16.0 added, sorted. utf8proc 2.8 (Debian 12) implements
+ * Unicode 15.0, 2.9 (Debian 13) 15.1; they report these code points as unassigned. */
 static const struct {
     uint32_t first, last;
     lf_class class;
-} newcomers[] = {
+} newer_ranges[] = {
     {0x1C89, 0x1C8A, LF_CLASS_LETTER},   {0xA7CB, 0xA7CD, LF_CLASS_LETTER},
     {0xA7DA, 0xA7DC, LF_CLASS_LETTER},   {0x105C0, 0x105F3, LF_CLASS_LETTER},
     {0x10D40, 0x10D49, LF_CLASS_NUMBER}, {0x10D4A, 0x10D65, LF_CLASS_LETTER},
@@ -93,17 +94,17 @@ static const struct {
 static lf_class class_of_unassigned(uint32_t c)
 {
     size_t low = 0;
-    size_t high = sizeof newcomers / sizeof *newcomers;
+    size_t high = sizeof newer_ranges / sizeof *newer_ranges;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (newcomers[mid].last < c) {
+        if (newer_ranges[mid].last < c) {
             low = mid + 1;
         } else {
             high = mid;
         }
     }
-    bool found = low < sizeof newcomers / sizeof *newcomers && newcomers[low].first <= c;
-    return found ? newcomers[low].class : LF_CLASS_OTHER;
+    bool found = low < sizeof newer_ranges / sizeof *newer_ranges && newer_ranges[low].first <= c;
+    return found ? newer_ranges[low].class : LF_CLASS_OTHER;
 }
 
 lf_class lf_class_of(uint32_t code_point)

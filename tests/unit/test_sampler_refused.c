@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options and calls that the sampler refuses. */
+/* Options and calls that the sampler must refuse. */
 #include "support/models.h"
 
 #include "run/sampler.h"
