@@ -15,8 +15,8 @@ void lf_decoder_free(lfm2_decoder *decoder); /* NULL is allowed */
  * decoder is unchanged. */
 int32_t lf_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text, size_t *len);
 
-/* Ends the text: *text is U+FFFD if the last character is incomplete, else empty. Memory as above.
- */
+/* Ends the text: *text is U+FFFD if the last character is incomplete, else empty; memory as
+ * above. */
 void lf_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len);
 
 #endif /* LF_RUN_DECODER_H */

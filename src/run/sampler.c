@@ -288,8 +288,7 @@ static int32_t draw_token(lfm2_sampler *s, int32_t best)
 {
     const lfm2_sampler_options *o = &s->options;
     float top = s->logits[best];
-    /* min-p depends on the largest logit only, so without top-k and top-p it can be applied here.
-     */
+    /* min-p depends only on the largest logit: without top-k and top-p it is applied here. */
     double floor_logit = (double)-INFINITY;
     if (o->min_p > 0) {
         floor_logit = (double)top + (double)o->temperature * lf_log_f64((double)o->min_p);

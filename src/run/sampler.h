@@ -25,8 +25,8 @@ struct lfm2_sampler {
     uint64_t random;                              /* state of the random number generator */
 };
 
-/* Contracts: the functions of lfm2.h with the same names; arguments that are pointers are not NULL
- * and ids are in range. The sampler holds a reference to the runtime. */
+/* Contracts: the lfm2_ functions of the same names, with ids in range and no NULL except for
+ * lf_sampler_free. The sampler holds a reference to the runtime. */
 int32_t lf_sampler_create(lfm2_runtime *runtime, uint32_t n_vocab,
                           const lfm2_sampler_options *options, lfm2_sampler **out);
 void lf_sampler_free(lfm2_sampler *sampler);

@@ -21,8 +21,7 @@ void lf_session_free(lfm2_session *session);
  * cancellation stays set; the caller takes it. */
 int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, float *all_logits);
 
-/* Contract: lfm2_session_decode_many, n >= 1, no pointer is NULL; cancellations stay set as above.
- */
+/* Contract: lfm2_session_decode_many, with n >= 1 and no NULL; cancellations stay set as above. */
 int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n);
 
 /* Number of tokens, including the pending one. */

@@ -163,6 +163,15 @@ static void test_accepted(void **state)
 
 /* ---- What is refused ---- */
 
+/* Generating from a prompt of one token is an argument error with `says` in its message. */
+static void refuse(lft_dictation *d, const char *says)
+{
+    LFT_FAILS(lft_dictate(d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    if (strstr(lfm2_last_error(), says) == NULL) {
+        fail_msg("'%s' does not say '%s'", lfm2_last_error(), says);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -180,27 +189,29 @@ static void test_refused(void **state)
 
     lfm2_generate_options good = d.options;
     d.options.n_top = 65;
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "n_top is 65; allowed: 0 to 64");
     d.options = good;
     d.options.n_stop_ids = 1;
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "stop_ids is NULL although n_stop_ids is 1");
     d.options = good;
     d.options.n_stop_strings = 1;
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "stop_strings is NULL although n_stop_strings is 1");
     const char *strings[] = {"ok", NULL};
     d.options.stop_strings = strings;
+    d.options.n_stop_strings = 4097;
+    refuse(&d, "n_stop_strings is 4097; allowed: 0 to 4096");
     d.options.n_stop_strings = 2;
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "stop_strings[1]");
     strings[1] = "";
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "stop_strings[1]");
     strings[1] = "\xA9"; /* not a whole character */
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "stop_strings[1]");
     d.options = good;
     d.options.size = 4;
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "size");
     d.options = good;
     d.result.size = 0;
-    LFT_FAILS(lft_dictate(&d, lft_prompt, 1), LFM2_E_ARGUMENT);
+    refuse(&d, "size");
     assert_int_equal(lfm2_session_length(d.session), 0); /* none of these calls appended a token */
     assert_int_equal(d.calls, 0);
     d.result.size = sizeof d.result;

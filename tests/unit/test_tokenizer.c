@@ -341,6 +341,7 @@ static void capacities(void **state)
         assert_int_equal(status, capacity < n ? LFM2_E_BUFFER : LFM2_OK);
         if (capacity < n) {
             assert_string_equal(lf_fail_code(), "text.capacity");
+            assert_non_null(strstr(lf_fail_text(), ", needed: 11"));
         }
         assert_int_equal(got, n);
         assert_memory_equal(ids, all, capacity * sizeof *ids);
