@@ -57,7 +57,7 @@ static int32_t add_token_text(run *r, int32_t id)
     return LFM2_OK;
 }
 
-/* Start of the first stop string in the text, or the text's length. */
+/* Position of the first stop string in the text, or the length of the text. */
 static size_t find_stop(const run *r)
 {
     size_t first = r->text_len;
@@ -73,7 +73,7 @@ static size_t find_stop(const run *r)
     return first;
 }
 
-/* Length of the text's longest end that could still grow into a stop string. */
+/* Length of the longest suffix of the text that is the beginning of a stop string. */
 static size_t held_back(const run *r)
 {
     size_t longest = 0;

@@ -100,7 +100,7 @@ int32_t lf_bpe_init(lf_bpe *bpe, lf_arena *arena, const lf_merge *merges, uint32
     return LFM2_OK;
 }
 
-/* ---- Working memory ---- */
+/* ---- Workspace ---- */
 
 int32_t lf_bpe_work_init(const lf_alloc *alloc, size_t capacity, lf_bpe_work *out)
 {

@@ -51,7 +51,7 @@ typedef struct lf_symbol {
     uint32_t next, prev; /* indices; UINT32_MAX = none */
 } lf_symbol;
 
-/* Working memory for pre-tokens of up to `capacity` bytes. */
+/* Workspace for pre-tokens of up to `capacity` bytes. */
 typedef struct lf_bpe_work {
     lf_symbol *symbols; /* [capacity] */
     uint64_t *heap;     /* [2 * capacity] */

@@ -16,8 +16,7 @@ typedef struct lf_chat {
  * content of system and assistant messages become spans with `special`; the content of user and
  * tool messages becomes spans without it, so that control tokens written there stay text. `alloc`
  * must outlive *out; messages and options can be freed. Free with lf_chat_free, after failure as
- * well. Errors: TEXT (malformed messages or tools), UNSUPPORTED (role, member or content), MEMORY.
- */
+ * well. Errors: TEXT (malformed input), UNSUPPORTED (role, member, content), MEMORY. */
 int32_t lf_chat_build(const lf_alloc *alloc, const char *messages, size_t messages_len,
                       const lfm2_chat_options *options, lf_chat *out);
 void lf_chat_free(lf_chat *chat);
