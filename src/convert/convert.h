@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing model files: GGUF writer, quantisation, synthetic models. */
+/* Writing of model files: quantization and synthetic models. */
 #ifndef LF_CONVERT_CONVERT_H
 #define LF_CONVERT_CONVERT_H
 
@@ -8,7 +8,7 @@
 
 #include "lfm2_tools.h"
 
-/* Contracts: lfm2_tools.h. The number of threads does not change a byte. */
+/* lfm2_tools.h documents both. The output does not depend on the number of threads. */
 int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *in_path,
                     const char *out_path, const lfm2_convert_options *options);
 int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *shape,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the GGUF container on its way out: counts are in the header, so metadata and tensor table
- * are collected in memory (a few MB, most of it vocabulary) and written when they are complete. */
+/* Writing of the GGUF container. The header has counts, so metadata and the tensor table are
+ * collected in memory (a few MB, most of it vocabulary) and written when complete. */
 #include "convert/gguf_write.h"
 
 #include <string.h>
@@ -21,8 +21,8 @@ struct lf_gguf_writer {
     uint64_t n_meta, n_tensors;
     uint64_t data_offset; /* of the next tensor, from the start of the data section */
     uint64_t data_bytes;
-    uint64_t current; /* tensor being written */
-    uint64_t left;    /* bytes it still needs */
+    uint64_t current; /* number of the tensor being written */
+    uint64_t left;    /* bytes that tensor still needs */
 };
 
 /* ---- Growing buffers ---- */
@@ -31,7 +31,8 @@ static int32_t reserve(lf_gguf_writer *g, bytes *b, size_t more)
 {
     size_t need = 0;
     if (!lf_add_size(b->len, more, &need)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "gguf header: size overflows");
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow",
+                       "the GGUF header exceeds the address space");
     }
     if (need <= b->capacity) {
         return LFM2_OK;
@@ -81,7 +82,7 @@ static int32_t put_text(lf_gguf_writer *g, bytes *b, const char *text, size_t le
     return put(g, b, text, len);
 }
 
-/* ---- Life ---- */
+/* ---- Creation ---- */
 
 int32_t lf_gguf_create(const lf_alloc *alloc, const char *path, lf_gguf_writer **out)
 {
@@ -196,7 +197,7 @@ int32_t lf_gguf_tensor(lf_gguf_writer *g, const char *name, lf_type type, uint32
     uint64_t end = 0;
     if (!fits || !lf_add_u64(g->data_offset, size, &end) || end > UINT64_MAX - ALIGNMENT) {
         return lf_fail(LFM2_E_INTERNAL, "gguf.write.tensor",
-                       "tensor '%s': a shape of %u dimensions that the type cannot hold", name,
+                       "tensor '%s': the type does not allow its shape of %u dimensions", name,
                        n_dims);
     }
     LF_TRY(put_text(g, &g->table, name, strlen(name)));
@@ -247,13 +248,13 @@ int32_t lf_gguf_data(lf_gguf_writer *g, const void *data, size_t len)
 {
     if (len > g->left) {
         return lf_fail(LFM2_E_INTERNAL, "gguf.write.data",
-                       "more data than tensor %llu was declared with",
+                       "tensor %llu: more data than its declared size",
                        (unsigned long long)g->current);
     }
     LF_TRY(lf_writer_write(g->file, data, len));
     g->left -= len;
     if (g->left == 0) {
-        /* the last tensor is padded as well: every reader accepts that, some expect it */
+        /* pad the last tensor too: every reader accepts that, some require it */
         LF_TRY(lf_writer_zeros(g->file, padding(lf_writer_offset(g->file))));
         g->current++;
         g->left = size_of(g, g->current);
@@ -264,7 +265,7 @@ int32_t lf_gguf_data(lf_gguf_writer *g, const void *data, size_t len)
 int32_t lf_gguf_commit(lf_gguf_writer *g)
 {
     if (g->current != g->n_tensors) {
-        return lf_fail(LFM2_E_INTERNAL, "gguf.write.data", "data of tensor %llu is missing",
+        return lf_fail(LFM2_E_INTERNAL, "gguf.write.data", "tensor %llu: its data is missing",
                        (unsigned long long)g->current);
     }
     return lf_writer_commit(g->file);

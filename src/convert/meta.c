@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the metadata of written files: made from hyper-parameters and a vocabulary, or copied from
- * another GGUF file. */
+/* The metadata of written files: made from hyperparameters and a vocabulary, or copied from another
+ * GGUF file. */
 #include "convert/rule.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 enum { KEY_MAX = 96, QUANTIZATION_VERSION = 2, GATING_SIGMOID = 2 };
 
-/* The architecture's name and the writer, for keys of the form "lfm2moe.block_count". */
+/* Writes keys of the form "lfm2moe.block_count". */
 typedef struct arch_keys {
     lf_gguf_writer *g;
     const char *arch;
@@ -116,14 +116,15 @@ static int32_t tokens(lf_gguf_writer *g, const lf_vocab_data *v)
 
 static int32_t merges(lf_gguf_writer *g, const lf_vocab_data *v)
 {
-    enum { PIECE_MAX = 512 };
+    enum { TOKEN_MAX = 512 };
     LF_TRY(lf_gguf_array(g, "tokenizer.ggml.merges", LF_GGUF_STRING, v->n_merges));
     for (uint32_t i = 0; i < v->n_merges; i++) {
         const lf_vocab_merge *m = &v->merges[i];
-        char pair[2 * PIECE_MAX + 1];
-        if (m->left_len > PIECE_MAX || m->right_len > PIECE_MAX) {
+        char pair[2 * TOKEN_MAX + 1];
+        if (m->left_len > TOKEN_MAX || m->right_len > TOKEN_MAX) {
             return lf_fail(LFM2_E_UNSUPPORTED, "convert.merge",
-                           "%s: merge %u: a piece is longer than %d bytes", v->name, i, PIECE_MAX);
+                           "%s: merge %u: a token is longer than %d bytes, the limit", v->name, i,
+                           TOKEN_MAX);
         }
         memcpy(pair, m->left, m->left_len);
         pair[m->left_len] = ' ';
@@ -164,7 +165,7 @@ static bool key_is(const lf_gguf_value *value, const char *name)
     return value->key_len == strlen(name) && memcmp(value->key, name, value->key_len) == 0;
 }
 
-/* Facts about the old file, not about the model. */
+/* Whether a key describes the old file instead of the model. */
 static bool describes_file(const lf_gguf_value *value)
 {
     static const char *const keys[] = {
@@ -189,8 +190,8 @@ int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old)
     return LFM2_OK;
 }
 
-int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *kind)
+int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *preset)
 {
     LF_TRY(lf_gguf_u32(g, "general.quantization_version", QUANTIZATION_VERSION));
-    return lf_gguf_u32(g, "general.file_type", kind->file_type);
+    return lf_gguf_u32(g, "general.file_type", preset->ftype);
 }

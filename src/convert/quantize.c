@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the conversion of a model file into another type: tensor by tensor, in blocks of rows whose
- * encoding depends on nothing but the block. */
+/* Quantization of a model file: tensor by tensor, in blocks of rows. The encoding of a row depends
+ * on its values only. */
 #include "convert/rule.h"
 
 #include <stdatomic.h>
 
 enum {
-    BLOCK_VALUES = 256 * 1024, /* about so many elements are decoded at once */
+    BLOCK_VALUES = 256 * 1024, /* elements decoded at a time; more if one row is longer */
     PROGRESS_BYTES = 16 * 1024 * 1024
 };
 
@@ -26,27 +26,26 @@ typedef struct job {
 
 /* ---- Checks before any work ---- */
 
-/* Values that were rounded once must not be rounded to another grid unless the caller asks for it:
- * quantised tensors may be kept, or decoded to F32 without loss. */
+/* Refuses to quantize a tensor a second time unless the caller asks for it. A quantized tensor may
+ * be copied, or decoded to F32 without loss. */
 static int32_t check_requantize(const job *j, const lf_out_tensor *t)
 {
-    lf_quant_info form;
-    lf_type from = t->source->type;
-    if ((j->options->flags & LFM2_CONVERT_REQUANTIZE) != 0 || from == t->type ||
-        t->type == LF_F32 || !lf_quant_info_of(from, &form)) {
+    const lf_type_info *from = lf_type_get((uint32_t)t->source->type);
+    if ((j->options->flags & LFM2_CONVERT_REQUANTIZE) != 0 || from->type == t->type ||
+        t->type == LF_F32 || from->group == 0) {
         return LFM2_OK;
     }
-    return lf_fail(LFM2_E_UNSUPPORTED, "convert.requantize",
-                   "%s: tensor '%s' is already quantised (%s) and would lose quality as %s: start "
-                   "from an F32, F16 or BF16 file",
-                   j->source->path, t->name, lf_type_get((uint32_t)from)->name,
-                   lf_type_get((uint32_t)t->type)->name);
+    return lf_fail(
+        LFM2_E_UNSUPPORTED, "convert.requantize",
+        "%s: tensor '%s' is already quantized (%s) and would lose quality as %s; convert an "
+        "F32, F16 or BF16 file, or allow requantization",
+        j->source->path, t->name, from->name, lf_type_get((uint32_t)t->type)->name);
 }
 
-static int32_t plan(job *j, const lf_preset *kind)
+static int32_t plan(job *j, const lf_preset *preset)
 {
     const lf_source *source = j->source;
-    lf_rule rule = {kind, &source->hparams, lf_source_find(source, "output.weight") == NULL};
+    lf_rule rule = {preset, &source->hparams, lf_source_find(source, "output.weight") == NULL};
     size_t longest = 0;
     for (uint32_t i = 0; i < source->n_tensors; i++) {
         const lf_tensor *from = &source->tensors[i];
@@ -80,7 +79,7 @@ static bool all_finite(const float *values, size_t n)
     return finite;
 }
 
-/* Scales and 16-bit floats overflow above 65504. */
+/* Whether the encoded values are finite: scales and 16-bit floats overflow above 65504. */
 static bool encoding_fits(lf_type type, const uint8_t *encoded, float *values, size_t n)
 {
     if (type == LF_F32) {
@@ -90,7 +89,7 @@ static bool encoding_fits(lf_type type, const uint8_t *encoded, float *values, s
     return all_finite(values, n);
 }
 
-static int32_t broken(const job *j, const lf_out_tensor *t, const char *what)
+static int32_t fail_values(const job *j, const lf_out_tensor *t, const char *what)
 {
     return lf_fail(LFM2_E_FORMAT, "convert.values", "%s: tensor '%s': %s", j->source->path, t->name,
                    what);
@@ -98,12 +97,12 @@ static int32_t broken(const job *j, const lf_out_tensor *t, const char *what)
 
 enum { NOT_FINITE = 1, TOO_LARGE = 2 };
 
-/* Rows that are being converted. */
+/* The rows that a parallel region converts. */
 typedef struct row_block {
     const job *j;
     const lf_out_tensor *t;
     const uint8_t *src;
-    atomic_uint problems; /* of any row */
+    atomic_uint problems; /* of all rows, as flags */
 } row_block;
 
 static void encode_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
@@ -127,22 +126,26 @@ static void encode_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
     }
 }
 
-/* One block of `n` rows. Threads share it; all of it is looked at before it is refused, so that the
- * message does not depend on them. */
+/* Encodes one block of n rows in parallel. All rows are checked before the block is refused, so the
+ * message does not depend on the threads. */
 static int32_t encode_block(job *j, const lf_out_tensor *t, const uint8_t *src, size_t n)
 {
     row_block r = {.j = j, .t = t, .src = src};
     if (!lf_encode_row(t->type, j->values, j->encoded, 0)) {
-        return lf_fail(LFM2_E_INTERNAL, "convert.encode", "tensor '%s': no encoder", t->name);
+        return lf_fail(LFM2_E_INTERNAL, "convert.encode", "tensor '%s': its type has no encoder",
+                       t->name);
     }
     atomic_init(&r.problems, 0);
     LF_TRY(lf_parallel_turn(j->sched, n, lf_rule_grain((size_t)t->ne[0]), encode_rows, &r));
     unsigned problems = atomic_load(&r.problems);
     if ((problems & NOT_FINITE) != 0) {
-        return broken(j, t, "a value is infinite or not a number");
+        return fail_values(
+            j, t, "a value is infinite or not a number; quantization requires finite values");
     }
     if (problems != 0) {
-        return broken(j, t, "a value is too large for the type asked for");
+        return fail_values(
+            j, t,
+            "a value is too large for the type of the preset; convert to F32, or BF16, instead");
     }
     return LFM2_OK;
 }
@@ -196,7 +199,7 @@ static int32_t write_tensors(job *j)
     return LFM2_OK;
 }
 
-static int32_t write_file(job *j, const char *out_path, const lf_preset *kind)
+static int32_t write_file(job *j, const char *out_path, const lf_preset *preset)
 {
     lf_source *source = j->source;
     LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
@@ -206,41 +209,42 @@ static int32_t write_file(job *j, const char *out_path, const lf_preset *kind)
     } else {
         LF_TRY(lf_meta_copy(j->out, source->gguf));
     }
-    LF_TRY(lf_meta_file(j->out, kind));
+    LF_TRY(lf_meta_file(j->out, preset));
     LF_TRY(lf_rule_declare(j->out, j->tensors, source->n_tensors));
     j->total = lf_gguf_data_bytes(j->out);
     LF_TRY(write_tensors(j));
     return lf_gguf_commit(j->out);
 }
 
-static int32_t run(job *j, const char *out_path, const lf_preset *kind)
+static int32_t run(job *j, const char *out_path, const lf_preset *preset)
 {
     const lf_alloc *alloc = j->alloc;
     void *p = NULL;
     LF_TRY(lf_source_refuse_overwrite(j->source, out_path));
     LF_TRY(lf_new(alloc, j->source->n_tensors, sizeof *j->tensors, "tensor plan", &p));
     j->tensors = p;
-    LF_TRY(plan(j, kind));
+    LF_TRY(plan(j, preset));
     LF_TRY(lf_new(alloc, j->capacity, sizeof *j->values, "decoded rows", &p));
     j->values = p;
     LF_TRY(lf_new(alloc, j->capacity, sizeof(float), "encoded rows", &p));
     j->encoded = p;
-    return write_file(j, out_path, kind);
+    return write_file(j, out_path, preset);
 }
 
 int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *in_path,
                     const char *out_path, const lfm2_convert_options *options)
 {
-    const lf_preset *kind = NULL;
-    LF_TRY(lf_rule_parse(options, &kind));
+    const lf_preset *preset = NULL;
+    LF_TRY(lf_preset_parse(options, &preset));
     lf_source *source = NULL;
     LF_TRY(lf_source_open(alloc, log, in_path, &source));
     if (source->vocab.n_tokens == 0) {
-        lf_log_write(log, LFM2_LOG_WARN, "%s: no tokenizer: the file will not handle text",
+        lf_log_write(log, LFM2_LOG_WARN,
+                     "%s: the model has no tokenizer: the written file cannot process text",
                      in_path);
     }
     job j = {.alloc = alloc, .sched = sched, .options = options, .source = source};
-    int32_t status = run(&j, out_path, kind);
+    int32_t status = run(&j, out_path, preset);
     lf_gguf_free(j.out);
     lf_free(alloc, j.encoded, j.capacity, sizeof(float));
     lf_free(alloc, j.values, j.capacity, sizeof *j.values);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to src/convert: which tensor gets which type, the order of tensors in a file, and the
- * metadata that describes a model. */
+/* Private to src/convert: quantization presets, the order of tensors in a file, metadata, and
+ * synthetic models. */
 #ifndef LF_CONVERT_RULE_H
 #define LF_CONVERT_RULE_H
 
@@ -17,64 +17,66 @@ typedef struct lf_out_tensor {
     const struct lf_synth_fill *fill; /* synthesize: how the values are made */
 } lf_out_tensor;
 
-/* Which of a K format's files: some matrices have more bits than the rest. */
+/* The variants of Q4_K and Q5_K presets ("_s", "_m"): which matrices have more bits than the
+ * others. */
 typedef enum { LF_PRESET_PLAIN, LF_PRESET_SMALL, LF_PRESET_MEDIUM } lf_preset_size;
 
-/* A kind of file. */
+/* A quantization preset; llama.cpp calls it ftype. */
 typedef struct lf_preset {
-    const char *name;   /* "q4_k_m" */
-    lf_type type;       /* of most matrices */
-    lf_preset_size mix; /* how the others deviate */
-    uint32_t file_type; /* general.file_type */
+    const char *name; /* "q4_k_m" */
+    lf_type type;     /* of most matrices */
+    lf_preset_size size;
+    uint32_t ftype; /* llama.cpp's number, the value of general.file_type */
 } lf_preset;
 
-/* The kind of a name in any case; NULL if it cannot be written. Static storage. */
+/* By name, case-insensitive; NULL if there is none. Static storage. */
 const lf_preset *lf_preset_find(const char *name);
 
-/* The kind asked for. ARGUMENT if it cannot be written. */
-int32_t lf_rule_parse(const lfm2_convert_options *options, const lf_preset **out);
+/* The preset that the options name. ARGUMENT if there is none. */
+int32_t lf_preset_parse(const lfm2_convert_options *options, const lf_preset **out);
 
 typedef struct lf_rule {
-    const lf_preset *kind;
+    const lf_preset *preset;
     const lf_hparams *hparams; /* of the model */
     bool tied;                 /* no output.weight: the embedding is the head */
 } lf_rule;
 
+/* The type of a tensor with rows of `row` elements. */
 lf_type lf_rule_type(const lf_rule *rule, const char *name, uint32_t n_dims, uint64_t row);
 
-/* Sorts by layer (tensors outside the layers first), then by name. */
+/* Sorts by layer (tensors outside the layers come first), then by name. */
 void lf_rule_sort(lf_out_tensor *tensors, size_t n);
 
-/* Declares the tensors in their order. */
+/* Declares the tensors in the given order. */
 int32_t lf_rule_declare(lf_gguf_writer *g, const lf_out_tensor *tensors, size_t n);
 
-/* Rows that a thread takes at once: an even number, enough to be worth a hand-over. */
+/* Rows that a thread takes at a time: an even number, large enough that scheduling costs little. */
 size_t lf_rule_grain(size_t row);
 
-/* Calls the progress function with done / total; STOPPED if it says so. */
+/* Calls the progress callback with done / total. STOPPED if it returns nonzero. */
 int32_t lf_rule_progress(const lfm2_convert_options *options, uint64_t done, uint64_t total);
 
-/* ---- meta.c: what a file says about its model; lf_meta_file comes last ---- */
+/* ---- meta.c: metadata; lf_meta_file comes last ---- */
 
-/* general.* and the architecture's keys, as llama.cpp's converter names them. */
+/* general.* and the architecture's keys, with the names of llama.cpp's converter. */
 int32_t lf_meta_model(lf_gguf_writer *g, const lf_hparams *h, const char *name);
-/* tokenizer.*; nothing for an empty vocabulary. */
+/* tokenizer.*; writes nothing for an empty vocabulary. UNSUPPORTED for a very long merge. */
 int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *vocab);
-/* All pairs of a GGUF file as they are, except those that lf_meta_file writes and those that belong
- * to the old container. */
+/* Copies all entries of a GGUF file except those that lf_meta_file writes and those that describe
+ * the old file. */
 int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old);
-/* The keys that depend on the type asked for. */
-int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *kind);
+/* The keys that depend on the preset. */
+int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *preset);
 
 /* ---- synth_vocab.c ---- */
 
-/* A byte-level BPE vocabulary of n tokens in LFM2's layout, in `arena`. */
+/* Makes a byte-level BPE vocabulary of n tokens in LFM2's layout, in `arena`. */
 int32_t lf_synth_vocab(lf_arena *arena, uint32_t n, lf_vocab_data *out);
 
 /* ---- synth_shape.c ---- */
 
-/* Values of a tensor: mean + deviation * (about normal); with `signs` every value's sign is drawn
- * too. */
+/* The random values of a tensor: approximately normal with this mean and standard deviation. With
+ * `signs` each value gets a random sign as well. */
 typedef struct lf_synth_fill {
     float mean, deviation;
     bool signs;
@@ -87,8 +89,9 @@ typedef struct lf_synth_model {
     size_t n_tensors;
 } lf_synth_model;
 
-/* The model of a shape's name, written as `kind`; lives in `arena`. ARGUMENT for unknown names. */
-int32_t lf_synth_model_of(lf_arena *arena, const char *shape, const lf_preset *kind,
+/* The model with the named shape, with types of `preset`, in `arena`. ARGUMENT for an unknown name.
+ */
+int32_t lf_synth_model_of(lf_arena *arena, const char *shape, const lf_preset *preset,
                           lf_synth_model *out);
 
 #endif /* LF_CONVERT_RULE_H */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the writing of synthetic models: seeded random weights without a download. Only exact
- * operations (integers, one f32 multiplication) make the values, each from a counter of its own:
- * the same seed gives the same bytes on every machine, and a file made as F32 and then quantised
- * equals one made in the quantised type. */
+/* Writing of synthetic models, which have seeded random weights. Each pair of values is computed
+ * from a counter by exact operations (integers and one f32 multiplication): a seed gives the same
+ * bytes on every machine, and quantizing a synthetic F32 file gives the synthetic file of that
+ * preset. */
 #include "convert/rule.h"
 
 enum {
-    BLOCK_VALUES = 256 * 1024, /* about so many elements are made at once */
+    BLOCK_VALUES = 256 * 1024, /* elements made at a time; more if two rows are longer */
     PROGRESS_BYTES = 16 * 1024 * 1024
 };
 
@@ -25,8 +25,8 @@ typedef struct job {
 
 /* ---- Random numbers ---- */
 
-/* The finaliser of SplitMix64: every bit of the input reaches every bit of the output. */
-static uint64_t mix(uint64_t z)
+/* The finalizer of SplitMix64: every output bit depends on every input bit. */
+static uint64_t hash64(uint64_t z)
 {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
@@ -35,22 +35,22 @@ static uint64_t mix(uint64_t z)
 
 static uint64_t tensor_key(uint64_t seed, const char *name)
 {
-    uint64_t h = mix(seed + 0x9E3779B97F4A7C15u);
+    uint64_t h = hash64(seed + 0x9E3779B97F4A7C15u);
     for (; *name != '\0'; name++) {
-        h = mix(h ^ (uint8_t)*name);
+        h = hash64(h ^ (uint8_t)*name);
     }
     return h;
 }
 
-/* Elements first .. first + n of a tensor. Two of them share one 64-bit draw: 32 bits each, whose
- * four bytes are added up. The sum has mean 510, deviation 147.8 and very nearly a normal
- * distribution (its tails end at 3.45 deviations). first is even. */
+/* Elements [first, first + n) of a tensor; first is even. One 64-bit hash gives two elements: each
+ * is the sum of four bytes, with mean 510 and standard deviation 147.8. The sum is nearly normal;
+ * its tails end at 3.45 deviations. */
 static void fill(uint64_t key, const lf_synth_fill *f, uint64_t first, float *out, size_t n)
 {
     const uint64_t lanes = 0x00FF00FF00FF00FFu;
     float unit = f->deviation / 147.80054f;
     for (size_t i = 0; i < n; i += 2) {
-        uint64_t bits = mix(key + (first + i) / 2 * 0x9E3779B97F4A7C15u);
+        uint64_t bits = hash64(key + (first + i) / 2 * 0x9E3779B97F4A7C15u);
         uint64_t sums = (bits & lanes) + ((bits >> 8) & lanes);
         sums += sums >> 16;
         int low = (int)(sums & 0xFFFFu) - 510;
@@ -66,7 +66,7 @@ static void fill(uint64_t key, const lf_synth_fill *f, uint64_t first, float *ou
         }
     }
     for (size_t i = 0; f->signs && i < n; i++) {
-        bool negative = (mix(~key + first + i) & 1) != 0;
+        bool negative = (hash64(~key + first + i) & 1) != 0;
         out[i] = negative ? -out[i] : out[i];
     }
 }
@@ -83,14 +83,15 @@ static int32_t advance(job *j, uint64_t bytes)
     return LFM2_OK;
 }
 
-/* Rows of one tensor that are being made. */
+/* The rows that a parallel region makes. */
 typedef struct row_block {
     const job *j;
     const lf_out_tensor *t;
-    uint64_t key, first; /* of the tensor; row number */
+    uint64_t key;   /* of the tensor */
+    uint64_t first; /* number of the first row */
 } row_block;
 
-/* Rows [begin, end) after the first, an even number of elements after it. */
+/* Makes rows [begin, end) after the first; begin rows have an even number of elements. */
 static void make_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)thread;
@@ -106,11 +107,12 @@ static int32_t write_tensor(job *j, const lf_out_tensor *t)
 {
     row_block r = {.j = j, .t = t, .key = tensor_key(j->seed, t->name)};
     if (!lf_encode_row(t->type, j->values, j->encoded, 0)) {
-        return lf_fail(LFM2_E_INTERNAL, "synth.encode", "tensor '%s': no encoder", t->name);
+        return lf_fail(LFM2_E_INTERNAL, "synth.encode", "tensor '%s': its type has no encoder",
+                       t->name);
     }
     size_t row = (size_t)t->ne[0];
     uint64_t rows = t->ne[1] * t->ne[2];
-    size_t most = j->capacity / row & ~(size_t)1; /* blocks begin at even elements */
+    size_t most = j->capacity / row & ~(size_t)1; /* a block starts at an even element */
     for (uint64_t first = 0; first < rows;) {
         size_t n = rows - first < most ? (size_t)(rows - first) : most;
         r.first = first;
@@ -123,7 +125,7 @@ static int32_t write_tensor(job *j, const lf_out_tensor *t)
     return LFM2_OK;
 }
 
-static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const lf_preset *kind)
+static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const lf_preset *preset)
 {
     const lf_synth_model *m = &j->model;
     lf_vocab_data vocab;
@@ -131,7 +133,7 @@ static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const l
     LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
     LF_TRY(lf_meta_model(j->out, &m->hparams, m->title));
     LF_TRY(lf_meta_vocab(j->out, &vocab));
-    LF_TRY(lf_meta_file(j->out, kind));
+    LF_TRY(lf_meta_file(j->out, preset));
     LF_TRY(lf_rule_declare(j->out, m->tensors, m->n_tensors));
     j->total = lf_gguf_data_bytes(j->out);
     LF_TRY(lf_gguf_begin_data(j->out));
@@ -142,9 +144,9 @@ static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const l
 }
 
 static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_path,
-                   const lf_preset *kind)
+                   const lf_preset *preset)
 {
-    LF_TRY(lf_synth_model_of(arena, name, kind, &j->model));
+    LF_TRY(lf_synth_model_of(arena, name, preset, &j->model));
     size_t capacity = BLOCK_VALUES;
     for (size_t i = 0; i < j->model.n_tensors; i++) {
         size_t two_rows = 2 * (size_t)j->model.tensors[i].ne[0];
@@ -156,18 +158,18 @@ static int32_t run(job *j, lf_arena *arena, const char *name, const char *out_pa
     j->values = p;
     LF_TRY(lf_new(j->alloc, capacity, sizeof(float), "encoded values", &p));
     j->encoded = p;
-    return write_file(j, arena, out_path, kind);
+    return write_file(j, arena, out_path, preset);
 }
 
 int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *shape,
                       uint64_t seed, const char *out_path, const lfm2_convert_options *options)
 {
-    const lf_preset *kind = NULL;
-    LF_TRY(lf_rule_parse(options, &kind));
+    const lf_preset *preset = NULL;
+    LF_TRY(lf_preset_parse(options, &preset));
     lf_arena arena;
     lf_arena_init(&arena, alloc);
     job j = {.alloc = alloc, .sched = sched, .options = options, .seed = seed};
-    int32_t status = run(&j, &arena, shape, out_path, kind);
+    int32_t status = run(&j, &arena, shape, out_path, preset);
     lf_gguf_free(j.out);
     lf_free(alloc, j.encoded, j.capacity, sizeof(float));
     lf_free(alloc, j.values, j.capacity, sizeof *j.values);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the shapes of synthetic models: hyper-parameters, tensors, and how large their weights are.
+/* Shapes of synthetic models: hyperparameters, tensors, and the distribution of their weights.
  *
- * Matrices have a deviation of 1 / sqrt(inputs). The matrices that write to the residual stream are
- * scaled so that all layers together add about as much variance as the embedding brings: with less
- * the layers would not matter, with more a deep random network is chaotic and rounding errors
- * explode. The signs of the final norm are random because a tied head would otherwise always
+ * Matrices have a standard deviation of 1 / sqrt(inputs). Those that write to the residual stream
+ * are scaled so that all layers together add about as much variance as the embedding. With less,
+ * the layers would not affect the output; with more, a deep random network is chaotic and amplifies
+ * rounding errors. The final norm has random signs because a tied head would otherwise always
  * predict the input token. */
 #include "convert/rule.h"
 
@@ -17,14 +17,14 @@ typedef struct shape {
     const char *name, *title;
     uint64_t attention; /* bit i: layer i is an attention layer */
     uint32_t n_embd, n_layer, n_head, head_kv, n_ff, n_vocab;
-    uint32_t n_dense, n_expert, n_expert_used, n_ff_expert; /* 0 experts: a dense model */
+    uint32_t n_dense, n_expert, n_expert_used, n_ff_expert; /* n_expert 0: a dense model */
 } shape;
 
 #define L(i) ((uint64_t)1 << (i))
 
-/* lfm2-24b-a2b: 10 of its 40 layers are known to be attention layers, but not which; here every
- * fourth one, beginning with 2. tiny: every kind of layer, two KV heads, experts whose width is no
- * multiple of 64. */
+/* lfm2-24b-a2b: 10 of its 40 layers are attention layers, but it is unknown which ones; here every
+ * fourth layer from layer 2 on. tiny: every type of layer, two KV heads, and experts whose width is
+ * not a multiple of 64. */
 static const shape shapes[] = {
     {"lfm2-8b-a1b", "LFM2 8B A1B synthetic", L(2) | L(6) | L(10) | L(14) | L(18) | L(21), 2048, 24,
      32, 8, 7168, 65536, 2, 32, 4, 1792},
@@ -38,20 +38,20 @@ static const shape shapes[] = {
     {"tiny", "LFM2 tiny synthetic", L(2) | L(5), 256, 6, 4, 2, 512, 2048, 2, 16, 4, 96},
 };
 
-/* Standard deviations, in units of what keeps a unit-variance signal at unit variance. */
+/* Factors for the standard deviation; with 1 a matrix preserves the variance of its input. */
 static const float logit_deviation = 3.0f;
 static const float router_gain = 1.5f;
 static const float bias_deviation = 0.05f;
 static const float norm_deviation = 0.1f;
 static const float qk_norm_mean = 1.2f;
-/* What brings each kind of block to the same output variance: attention averages over tokens, the
- * gates of the feed-forward halve, four experts with weights near 1/4 average. */
+/* Gains that give each type of block the same output variance: attention averages over tokens, the
+ * feed-forward gates halve, and four experts with weights near 1/4 average. */
 static const float attention_gain = 2.0f;
 static const float conv_gain = 1.0f;
 static const float dense_gain = 1.7f;
 static const float expert_gain = 3.3f;
 
-/* Square root by Newton's rule: IEEE additions and divisions only, the same on every machine. */
+/* Square root by Newton's method: only IEEE additions and divisions, the same on every machine. */
 static float root(double x)
 {
     double r = x > 1.0 ? x : 1.0;
@@ -69,9 +69,11 @@ static int32_t find_shape(const char *name, const shape **out)
             return LFM2_OK;
         }
     }
-    return lf_fail(LFM2_E_ARGUMENT, "synth.shape",
-                   "no shape '%s': lfm2-8b-a1b, lfm2-24b-a2b, lfm2-350m, lfm2-1.2b and tiny exist",
-                   name);
+    return lf_fail(
+        LFM2_E_ARGUMENT, "synth.shape",
+        "shape '%s' is unknown; allowed: lfm2-8b-a1b, lfm2-24b-a2b, lfm2-350m, lfm2-1.2b and "
+        "tiny",
+        name);
 }
 
 static void fill_hparams(const shape *s, lf_hparams *h)
@@ -105,13 +107,13 @@ static void fill_hparams(const shape *s, lf_hparams *h)
 typedef struct list {
     lf_arena *arena;
     lf_synth_model *model;
-    lf_synth_fill *fills; /* parallel to model->tensors before they are sorted */
+    lf_synth_fill *fills; /* [n_tensors], as model->tensors before sorting */
     lf_rule rule;
-    float residual; /* deviation that a layer's output may add per unit of gain */
+    float residual; /* scale of matrices that write to the residual stream */
     int layer;      /* -1 outside the layers */
 } list;
 
-/* [n2][n1][n0], n0 contiguous; unused dimensions are 0. */
+/* Adds a tensor [n2][n1][n0], n0 contiguous; unused dimensions are 0. */
 static int32_t add(list *l, const char *name, uint32_t n0, uint32_t n1, uint32_t n2,
                    lf_synth_fill fill)
 {
@@ -179,7 +181,7 @@ static int32_t feed_forward(list *l, const lf_hparams *h)
     return matrix(l, "ffn_down_exps.weight", wide, h->n_embd, n, expert_gain * l->residual);
 }
 
-int32_t lf_synth_model_of(lf_arena *arena, const char *name, const lf_preset *kind,
+int32_t lf_synth_model_of(lf_arena *arena, const char *name, const lf_preset *preset,
                           lf_synth_model *out)
 {
     const shape *s = NULL;
@@ -200,7 +202,7 @@ int32_t lf_synth_model_of(lf_arena *arena, const char *name, const lf_preset *ki
     list l = {.arena = arena,
               .model = out,
               .fills = p,
-              .rule = {kind, h, true},
+              .rule = {preset, h, true},
               .residual = embed / root(2.0 * h->n_layer),
               .layer = -1};
     LF_TRY(matrix(&l, "token_embd.weight", h->n_embd, h->n_vocab, 0, logit_deviation));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the vocabulary of synthetic models: byte-level BPE in LFM2's layout, built by rule instead
- * of training. Every text round-trips, because all 256 bytes are tokens; English comes out in
- * pieces of plausible size. */
+/* The vocabulary of synthetic models: byte-level BPE in LFM2's layout, built by rules instead of
+ * training. Every text round-trips, because all 256 bytes are tokens. English text gives tokens of
+ * plausible length. */
 #include "convert/rule.h"
 
 #include <stdio.h>
@@ -48,7 +48,7 @@ static const char chat_template[] =
     "{{- '<|im_start|>assistant\\n' -}}\n"
     "{%- endif -%}\n";
 
-/* Frequent words: each becomes a chain of merges from its leading space. */
+/* Frequent words; each becomes a chain of merges that starts at its leading space. */
 static const char words[] =
     "the of and to in is that it for was on with as be at by this have from or had not are but "
     "what all were when we there can an your which their said if do will each about how up out "
@@ -70,7 +70,7 @@ static const char words[] =
     "return value string array list class public static const void import print language model "
     "data file code test system user assistant question information";
 
-/* Frequent pairs of letters, then (see pair_at) all the others. */
+/* Frequent pairs of letters; pair_at appends all others. */
 static const char pairs[] =
     "th he in er re on at nd nt es ha en st ed or it se ti is ng al to as ou el ei co me ch ro li "
     "ma ra si ce hi ca la no ne io ec ta de te di ur ll le ut su cl mo so pl ni ve of tr pe lo il "
@@ -83,14 +83,14 @@ typedef struct builder {
     lf_vocab_token *tokens;
     lf_vocab_merge *merges;
     uint32_t n_tokens, n_merges;
-    uint32_t limit;  /* tokens that are not padding */
-    uint32_t *slots; /* open hash of token texts: id + 1, 0 = free */
+    uint32_t limit;  /* most tokens, without padding */
+    uint32_t *slots; /* hash table of token texts: id + 1, 0: free */
     uint32_t mask;
 } builder;
 
 /* ---- Tokens by text ---- */
 
-/* The slot that holds the text, or the free one where it belongs. */
+/* The slot of the text, or the free slot for it. */
 static uint32_t *slot_of(const builder *b, const char *text, size_t len)
 {
     uint32_t h = 2166136261u;
@@ -119,7 +119,8 @@ static int32_t add_token(builder *b, const char *text, size_t len, int32_t kind)
     return LFM2_OK;
 }
 
-/* left + right as a token with a merge, unless it exists, a part does not, or all is full. */
+/* Adds the token left + right and its merge, unless it exists, left or right does not, or the
+ * vocabulary is full. */
 static int32_t merge(builder *b, const char *left, const char *right)
 {
     enum { TEXT_MAX = 64 };
@@ -142,7 +143,7 @@ static int32_t merge(builder *b, const char *left, const char *right)
     return add_token(b, text, nl + nr, LFM2_TOKEN_NORMAL);
 }
 
-/* ---- The parts of the vocabulary, in the order of their ids ---- */
+/* ---- Groups of tokens, in the order of their ids ---- */
 
 static int32_t special_tokens(builder *b, uint32_t n)
 {
@@ -162,7 +163,7 @@ static bool is_printed(unsigned byte)
     return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
 }
 
-/* Printable bytes stand for themselves, the others for U+0100 and up. */
+/* Printable bytes map to themselves, the others to U+0100 and up. */
 static int32_t byte_tokens(builder *b)
 {
     unsigned other = 0x100;
@@ -177,8 +178,8 @@ static int32_t byte_tokens(builder *b)
     return LFM2_OK;
 }
 
-/* Runs of 2, 4 and 8. */
-static int32_t runs(builder *b, const char *unit)
+/* 2, 4 and 8 repetitions. */
+static int32_t repetitions(builder *b, const char *unit)
 {
     char text[16] = "";
     memcpy(text, unit, 3);
@@ -192,7 +193,7 @@ static int32_t runs(builder *b, const char *unit)
     return LFM2_OK;
 }
 
-/* " word": the leading space takes up one letter after the other. */
+/* " word": starts with the space and appends one letter at a time. */
 static int32_t chain(builder *b, const char *word, size_t len, bool capital)
 {
     char left[32] = SPACE;
@@ -235,7 +236,7 @@ static int32_t digit_tokens(builder *b)
     return LFM2_OK;
 }
 
-/* Pair i: the frequent ones first, then all 676 in alphabetical order. */
+/* Pair i: first the frequent pairs, then all 676 in alphabetical order. */
 enum { N_FREQUENT = sizeof pairs / 3, N_PAIRS = N_FREQUENT + LETTERS * LETTERS };
 
 static void pair_at(int i, char out[3])
@@ -262,7 +263,7 @@ static int32_t pair_tokens(builder *b)
     return LFM2_OK;
 }
 
-/* prefix + pair i + pair j of the frequent ones, in an order that takes the most frequent first. */
+/* prefix + pair i + pair j of the frequent pairs, the most frequent ones first. */
 static int32_t double_pairs(builder *b, const char *prefix)
 {
     for (int sum = 0; sum <= 2 * (N_FREQUENT - 1); sum++) {
@@ -297,8 +298,8 @@ static int32_t triples(builder *b)
 
 static int32_t merged_tokens(builder *b)
 {
-    LF_TRY(runs(b, NEWLINE));
-    LF_TRY(runs(b, SPACE));
+    LF_TRY(repetitions(b, NEWLINE));
+    LF_TRY(repetitions(b, SPACE));
     LF_TRY(word_tokens(b, false));
     LF_TRY(word_tokens(b, true));
     LF_TRY(digit_tokens(b));
@@ -316,7 +317,7 @@ static int32_t builder_init(builder *b, lf_arena *arena, uint32_t n)
     while (slots < 2 * n) {
         slots *= 2;
     }
-    /* real files end with 1136 rows that no token uses */
+    /* published models have 1136 unused rows at the end */
     *b = (builder){.arena = arena, .limit = n - n / 58, .mask = slots - 1};
     void *p = NULL;
     LF_TRY(lf_arena_new(arena, n, sizeof *b->tokens, "tokens", &p));

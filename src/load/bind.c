@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the tensor names, shapes and allowed types of the two architectures: one table. */
+/* Names, shapes and allowed types of the tensors of both architectures, in one table. */
 #include "load/bind.h"
 
 #include "load/hf.h"
@@ -7,23 +7,34 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Sizes that occur in shapes. */
-typedef enum { NONE, WIDTH, WIDTH_3, HEADS, HEADS_KV, HEAD, TAPS, FF, FF_EXPERT, EXPERTS } size_of;
+/* The dimensions that occur in shapes. */
+typedef enum {
+    NONE,
+    WIDTH,
+    WIDTH_3,
+    HEADS,
+    HEADS_KV,
+    HEAD,
+    TAPS,
+    FF,
+    FF_EXPERT,
+    EXPERTS
+} dimension;
 
-/* Layers that have the tensor. */
+/* The layers that have a tensor. */
 typedef enum { EVERY, CONV, ATTENTION, DENSE, MOE, MOE_BIAS } layers_with;
 
-typedef struct place {
+typedef struct layer_tensor {
     const char *name; /* after "blk.N." */
     size_t offset;    /* of the field in lf_layer_weights */
     layers_with with;
-    bool small;    /* read as floats: no quantised type */
-    size_of ne[3]; /* ne[0] contiguous */
-} place;
+    bool float_only; /* quantized types are not allowed */
+    dimension ne[3]; /* ne[0] contiguous */
+} layer_tensor;
 
 #define FIELD(name) offsetof(lf_layer_weights, name)
 
-static const place places[] = {
+static const layer_tensor layer_tensors[] = {
     {"attn_norm.weight", FIELD(mixer_norm), EVERY, true, {WIDTH}},
     {"ffn_norm.weight", FIELD(ffn_norm), EVERY, true, {WIDTH}},
     {"shortconv.in_proj.weight", FIELD(conv_in), CONV, false, {WIDTH, WIDTH_3}},
@@ -47,12 +58,12 @@ static const place places[] = {
 
 typedef struct binder {
     const lf_source *source;
-    uint8_t *claimed; /* by tensor number */
+    uint8_t *bound; /* [n_tensors]: 1 if the architecture uses the tensor */
 } binder;
 
-static uint64_t size_value(const lf_hparams *h, uint32_t layer, size_of size)
+static uint64_t dimension_value(const lf_hparams *h, uint32_t layer, dimension d)
 {
-    switch (size) {
+    switch (d) {
     case WIDTH:
         return h->n_embd;
     case WIDTH_3:
@@ -103,7 +114,7 @@ static const char *file_of(const lf_source *source, const lf_tensor *t)
     return t->part < source->n_files ? source->files[t->part].path : source->path;
 }
 
-/* A name as the user's file has it. */
+/* The tensor's name in the user's file. */
 static const char *shown_name(const lf_source *source, const char *name, char hf[LF_HF_NAME])
 {
     return source->hugging_face ? lf_hf_name(name, hf) : name;
@@ -116,8 +127,8 @@ static int32_t check_shape(const lf_source *source, const lf_tensor *t, const ui
     }
     char hf[LF_HF_NAME];
     return lf_fail(LFM2_E_FORMAT, "bind.shape",
-                   "%s: tensor '%s': shape %llu x %llu x %llu x %llu, expected %llu x %llu x %llu "
-                   "x 1 (contiguous dimension first)",
+                   "%s: tensor '%s': its shape is %llu x %llu x %llu x %llu; the model's "
+                   "configuration requires %llu x %llu x %llu x 1 (contiguous dimension first)",
                    file_of(source, t), shown_name(source, t->name, hf),
                    (unsigned long long)t->ne[0], (unsigned long long)t->ne[1],
                    (unsigned long long)t->ne[2], (unsigned long long)t->ne[3],
@@ -125,7 +136,7 @@ static int32_t check_shape(const lf_source *source, const lf_tensor *t, const ui
                    (unsigned long long)wanted[2]);
 }
 
-static int32_t check_small(const lf_source *source, const lf_tensor *t)
+static int32_t check_not_quantized(const lf_source *source, const lf_tensor *t)
 {
     if (t->type == LF_F32 || t->type == LF_F16 || t->type == LF_BF16) {
         return LFM2_OK;
@@ -133,25 +144,26 @@ static int32_t check_small(const lf_source *source, const lf_tensor *t)
     char hf[LF_HF_NAME];
     const lf_type_info *type = lf_type_get((uint32_t)t->type);
     return lf_fail(LFM2_E_UNSUPPORTED, "bind.type",
-                   "%s: tensor '%s': type %s; F32, F16 or BF16 are supported here",
+                   "%s: tensor '%s': its type is %s; allowed for this tensor: F32, F16 and BF16",
                    file_of(source, t), shown_name(source, t->name, hf),
                    type != NULL ? type->name : "?");
 }
 
-static int32_t claim(binder *b, const char *name, bool small, const uint64_t wanted[3],
-                     const lf_tensor **out)
+static int32_t bind_tensor(binder *b, const char *name, bool float_only, const uint64_t wanted[3],
+                           const lf_tensor **out)
 {
     const lf_tensor *t = lf_source_find(b->source, name);
     if (t == NULL) {
         char hf[LF_HF_NAME];
-        return lf_fail(LFM2_E_FORMAT, "bind.missing", "%s: tensor '%s' is missing", b->source->path,
-                       shown_name(b->source, name, hf));
+        return lf_fail(LFM2_E_FORMAT, "bind.missing",
+                       "%s: tensor '%s' is missing; the model's configuration requires it",
+                       b->source->path, shown_name(b->source, name, hf));
     }
     LF_TRY(check_shape(b->source, t, wanted));
-    if (small) {
-        LF_TRY(check_small(b->source, t));
+    if (float_only) {
+        LF_TRY(check_not_quantized(b->source, t));
     }
-    b->claimed[t - b->source->tensors] = 1;
+    b->bound[t - b->source->tensors] = 1;
     *out = t;
     return LFM2_OK;
 }
@@ -159,8 +171,8 @@ static int32_t claim(binder *b, const char *name, bool small, const uint64_t wan
 static int32_t bind_layer(binder *b, uint32_t layer, lf_layer_weights *out)
 {
     const lf_hparams *h = &b->source->hparams;
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        const place *p = &places[i];
+    for (size_t i = 0; i < sizeof layer_tensors / sizeof layer_tensors[0]; i++) {
+        const layer_tensor *p = &layer_tensors[i];
         if (!layer_has(h, layer, p->with)) {
             continue;
         }
@@ -168,33 +180,34 @@ static int32_t bind_layer(binder *b, uint32_t layer, lf_layer_weights *out)
         snprintf(name, sizeof name, "blk.%u.%s", layer, p->name);
         uint64_t wanted[3];
         for (int d = 0; d < 3; d++) {
-            wanted[d] = size_value(h, layer, p->ne[d]);
+            wanted[d] = dimension_value(h, layer, p->ne[d]);
         }
         const lf_tensor *t = NULL;
-        LF_TRY(claim(b, name, p->small, wanted, &t));
+        LF_TRY(bind_tensor(b, name, p->float_only, wanted, &t));
         memcpy((char *)out + p->offset, &t, sizeof t);
     }
     return LFM2_OK;
 }
 
-static int32_t bind_ends(binder *b, lf_weights *w)
+/* The tensors outside the layers. */
+static int32_t bind_outer(binder *b, lf_weights *w)
 {
     const lf_hparams *h = &b->source->hparams;
     const uint64_t table[3] = {h->n_embd, h->n_vocab, 1};
     const uint64_t row[3] = {h->n_embd, 1, 1};
-    LF_TRY(claim(b, "token_embd.weight", false, table, &w->embed));
-    /* the final norm, in spite of its name; the other name is what it should have been */
+    LF_TRY(bind_tensor(b, "token_embd.weight", false, table, &w->embed));
+    /* The final norm has this name in published models, and the name `alias` in some files. */
     static const char norm[] = "token_embd_norm.weight";
     static const char alias[] = "output_norm.weight";
     bool usual =
         lf_source_find(b->source, norm) != NULL || lf_source_find(b->source, alias) == NULL;
-    LF_TRY(claim(b, usual ? norm : alias, true, row, &w->final_norm));
+    LF_TRY(bind_tensor(b, usual ? norm : alias, true, row, &w->final_norm));
     w->head = w->embed;
-    return h->tied ? LFM2_OK : claim(b, "output.weight", false, table, &w->head);
+    return h->tied ? LFM2_OK : bind_tensor(b, "output.weight", false, table, &w->head);
 }
 
-/* Tensors that some converters add and that change nothing. */
-static bool harmless(const char *name)
+/* Tensors that some converters add and that no computation needs. */
+static bool ignored(const char *name)
 {
     static const char extra[] = "rope_freqs.weight";
     size_t n = strlen(name);
@@ -202,14 +215,16 @@ static bool harmless(const char *name)
     return n >= m && strcmp(name + n - m, extra) == 0 && (n == m || name[n - m - 1] == '.');
 }
 
-static int32_t check_unclaimed(const binder *b)
+static int32_t check_unknown(const binder *b)
 {
     const lf_source *s = b->source;
     for (uint32_t i = 0; i < s->n_tensors; i++) {
-        if (!b->claimed[i] && !harmless(s->tensors[i].name)) {
-            return lf_fail(LFM2_E_FORMAT, "bind.unknown",
-                           "%s: tensor '%s': the architecture has no such tensor here",
-                           file_of(s, &s->tensors[i]), s->tensors[i].name);
+        if (!b->bound[i] && !ignored(s->tensors[i].name)) {
+            char hf[LF_HF_NAME];
+            return lf_fail(
+                LFM2_E_FORMAT, "bind.unknown",
+                "%s: tensor '%s' is unknown: the model's configuration has no such tensor",
+                file_of(s, &s->tensors[i]), shown_name(s, s->tensors[i].name, hf));
         }
     }
     return LFM2_OK;
@@ -217,17 +232,17 @@ static int32_t check_unclaimed(const binder *b)
 
 int32_t lf_bind(const lf_source *source, lf_weights *weights)
 {
-    void *room = NULL;
-    LF_TRY(lf_new_zero(&source->alloc, source->n_tensors, 1, "tensor marks", &room));
-    binder b = {.source = source, .claimed = room};
+    void *marks = NULL;
+    LF_TRY(lf_new_zero(&source->alloc, source->n_tensors, 1, "tensor marks", &marks));
+    binder b = {.source = source, .bound = marks};
     memset(weights, 0, sizeof *weights);
     int32_t status = LFM2_OK;
-    LF_TRY_DONE(bind_ends(&b, weights));
+    LF_TRY_DONE(bind_outer(&b, weights));
     for (uint32_t l = 0; l < source->hparams.n_layer; l++) {
         LF_TRY_DONE(bind_layer(&b, l, &weights->layers[l]));
     }
-    LF_TRY_DONE(check_unclaimed(&b));
+    LF_TRY_DONE(check_unknown(&b));
 done:
-    lf_free(&source->alloc, room, source->n_tensors, 1);
+    lf_free(&source->alloc, marks, source->n_tensors, 1);
     return status;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names to fields, once, with strict shapes. */
+/* Binding: finds the tensors of the architecture by name and checks their shapes. */
 #ifndef LF_LOAD_BIND_H
 #define LF_LOAD_BIND_H
 
 #include "load/source.h"
 
-/* Dimensions in [rows, cols] with cols contiguous. H = n_embd. */
+/* Shapes are [rows, cols] with cols contiguous; H = n_embd, F = feed-forward width. */
 typedef struct lf_layer_weights {
     const lf_tensor *mixer_norm; /* [H] F32 (attn_norm) */
     const lf_tensor *ffn_norm;   /* [H] F32 */
@@ -17,7 +17,7 @@ typedef struct lf_layer_weights {
     const lf_tensor *q, *k, *v;       /* [heads * head_dim, H], [kv heads * head_dim, H] x 2 */
     const lf_tensor *q_norm, *k_norm; /* [head_dim] */
     const lf_tensor *o;               /* [H, heads * head_dim] */
-    /* dense feed-forward: gate, up [F, H], down [H, F]; experts: a third dimension n_expert */
+    /* feed-forward: gate, up [F, H], down [H, F]; MoE layers: one of each for every expert */
     const lf_tensor *gate, *up, *down;
     const lf_tensor *router;      /* [n_expert, H]; NULL in dense layers */
     const lf_tensor *router_bias; /* [n_expert] or NULL */
@@ -30,9 +30,9 @@ typedef struct lf_weights {
     lf_layer_weights layers[LF_MAX_LAYERS];
 } lf_weights;
 
-/* Fills `weights` from the source; every tensor the architecture needs must be there with its exact
- * shape and a type that its place allows; tensors the architecture does not know are FORMAT errors
- * that name them. Part of lf_source_open's checks as well. */
+/* Fills `weights` from the source. Every tensor of the architecture must be present with its exact
+ * shape and an allowed type; any other tensor is an error. Errors: FORMAT and UNSUPPORTED, naming
+ * the tensor, MEMORY. lf_source_open has called it once as a check. */
 int32_t lf_bind(const lf_source *source, lf_weights *weights);
 
 #endif /* LF_LOAD_BIND_H */

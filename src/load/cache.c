@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the pack cache file. Layout, all little-endian as in memory:
+ * The pack cache file. Layout, in the byte order of the machine that wrote it:
  *   page 0: lf_cache_header
- *   then one XXH3 checksum (u64) per matrix, padded to a page
- *   then the panels of each matrix in the order of the model, each padded to a page.
- * A start reads the header and the checksums once, into own memory, and checks them and the file's
- * size; only verifying reads everything and compares it with the matrices' checksums.
+ *   one XXH3 checksum (u64) per matrix, padded to a page
+ *   the panels of each matrix in the order of the model, each padded to a page.
+ * Opening copies the header and the checksums into memory once, then checks them and the file's
+ * size. Only LFM2_CACHE_VERIFY reads all panels and compares them with the checksums.
  */
 #include "load/cache.h"
 
@@ -18,10 +18,10 @@ static const char MAGIC[8] = "LFM2PACK";
 typedef struct lf_cache_header {
     char magic[8];
     uint32_t version;
-    uint32_t byte_order; /* 0x01020304 as the writer's machine stores it */
+    uint32_t byte_order; /* 0x01020304, as stored by the machine that wrote the file */
     lf_cache_key key;
     uint64_t sums_hash;   /* of the checksum table */
-    uint64_t header_hash; /* of all fields above */
+    uint64_t header_hash; /* of the fields above */
 } lf_cache_header;
 
 static uint64_t round_page(uint64_t n)
@@ -31,14 +31,14 @@ static uint64_t round_page(uint64_t n)
 
 /* ---- Key ---- */
 
-/* Hash of what was added so far and of `data`. */
+/* Continues a hash with `data`. */
 static uint64_t add(uint64_t hash, const void *data, size_t bytes)
 {
     return XXH3_64bits_withSeed(data, bytes, hash);
 }
 
-/* The first and last bytes of a tensor's data tell models apart that share shapes and file times
- * (copies that keep times, reproducible images); two pages a tensor are read at once. */
+/* Samples the first and last bytes of a tensor's data. They distinguish models with the same shapes
+ * and file times (copies that keep times, reproducible images). Costs two pages per tensor. */
 static int32_t add_samples(const lf_source *source, const lf_tensor *t, uint64_t *hash)
 {
     enum { SAMPLE = 64 };
@@ -82,8 +82,8 @@ int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, siz
     uint64_t hash = 0;
     for (size_t i = 0; i < n; i++) {
         const lf_packed *m = matrices[i];
-        /* Kernels of one provider and format share a panel layout per number of columns and, where
-         * kr says so, of consecutive k. */
+        /* These fields determine the panel layout: kernels of one provider and format that agree in
+         * nr and kr use the same one. */
         uint64_t layout[] = {m->gemm->by == LF_BY_XNNPACK,
                              m->gemm->weights,
                              m->gemm->mins,
@@ -104,7 +104,7 @@ int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, siz
 
 static void fill_header(const lf_cache_key *key, uint64_t sums_hash, lf_cache_header *h)
 {
-    memset(h, 0, sizeof *h); /* padding is hashed too */
+    memset(h, 0, sizeof *h); /* the hash covers the padding */
     memcpy(h->magic, MAGIC, sizeof h->magic);
     h->version = VERSION;
     h->byte_order = 0x01020304;
@@ -129,14 +129,15 @@ int32_t lf_cache_path(const lf_source *source, char **path, size_t *bytes)
 
 /* ---- Reading ---- */
 
-/* Why the file does not serve, or NULL. `sums` takes the checksums of all matrices. */
+/* *reason receives why the file cannot be used, or NULL if it can. sums[n_matrices] receives the
+ * checksums. */
 static int32_t examine(const lf_file *file, const lf_cache_key *key, uint64_t *sums,
                        const char **reason)
 {
     uint64_t sums_bytes = key->n_matrices * sizeof *sums;
     lf_cache_header have;
     lf_cache_header want;
-    *reason = "has another size";
+    *reason = "does not have the size of a pack cache for this model and these kernels";
     if (file->size != PAGE + round_page(sums_bytes) + key->data_bytes) {
         return LFM2_OK;
     }
@@ -144,20 +145,20 @@ static int32_t examine(const lf_file *file, const lf_cache_key *key, uint64_t *s
     LF_TRY(lf_file_read(file, PAGE, sums, (size_t)sums_bytes));
     fill_header(key, have.sums_hash, &want);
     if (memcmp(have.magic, want.magic, sizeof have.magic) != 0) {
-        *reason = "is not a pack cache";
+        *reason = "is not a pack cache file";
     } else if (have.version != want.version || have.byte_order != want.byte_order) {
-        *reason = "is of another version or machine";
+        *reason = "was written by another version of lfm2 or on a machine with another byte order";
     } else if (memcmp(&have, &want, sizeof have) != 0) {
-        *reason = "belongs to other weights or kernels, or is damaged";
+        *reason = "was written for other weights or other kernels, or is damaged";
     } else if (XXH3_64bits(sums, sums_bytes) != have.sums_hash) {
-        *reason = "is damaged";
+        *reason = "is damaged (its checksum table does not match its header)";
     } else {
         *reason = NULL;
     }
     return LFM2_OK;
 }
 
-/* Panels of one matrix, which lie at `at`. */
+/* Points one matrix at its panels at file offset `at`, or copies them. */
 static int32_t take_matrix(const lf_alloc *alloc, const lf_file *file, uint64_t at,
                            lf_packed *matrix)
 {
@@ -182,13 +183,15 @@ static int32_t take_matrices(const lf_alloc *alloc, const lf_file *file, bool ve
         at += round_page(m->bytes);
         if (verify && XXH3_64bits(m->panels, m->bytes) != sums[i]) {
             return lf_fail(LFM2_E_FORMAT, "cache.checksum",
-                           "%s: matrix %zu of %zu does not match its checksum", file->path, i, n);
+                           "%s: matrix %zu of %zu does not match its checksum: the pack cache is "
+                           "damaged; delete it or write it again",
+                           file->path, i + 1, n);
         }
     }
     return LFM2_OK;
 }
 
-/* The same with an open file and room for the checksums; *used stays false if it does not serve. */
+/* Uses an open file for all matrices; *used stays false if the file cannot be used. */
 static int32_t use_file(const lf_alloc *alloc, const lf_log *log, const lf_cache_use *use,
                         const lf_cache_key *key, lf_packed *const *matrices, size_t n,
                         lf_file *file, bool *used)
@@ -198,10 +201,12 @@ static int32_t use_file(const lf_alloc *alloc, const lf_log *log, const lf_cache
     LF_TRY(lf_new(alloc, n, sizeof(uint64_t), "pack cache", &sums));
     int32_t status = examine(file, key, sums, &reason);
     if (status == LFM2_OK && reason != NULL) {
-        lf_log_write(log, LFM2_LOG_INFO, "%s %s: not used", use->path, reason);
+        lf_log_write(log, LFM2_LOG_INFO, "pack cache %s not used: it %s", use->path, reason);
         if (use->required) {
             status = lf_fail(LFM2_E_FORMAT, "cache.mismatch",
-                             "%s %s: the model cannot be loaded from it", use->path, reason);
+                             "%s: cannot be used as the pack cache: it %s; delete it or write it "
+                             "again",
+                             use->path, reason);
         }
     } else if (status == LFM2_OK) {
         lf_file_huge_pages(file);
@@ -223,7 +228,7 @@ int32_t lf_cache_open(const lf_alloc *alloc, const lf_log *log, const lf_cache_u
     lf_failure before;
     lf_fail_save(&before);
     int32_t status = lf_file_open_from(alloc, &origin, file);
-    if (status == LFM2_E_IO) { /* no such file */
+    if (status == LFM2_E_IO) { /* the file is missing or cannot be opened */
         lf_free(alloc, file, 1, sizeof *file);
         if (use->required) {
             return status;

@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the limits of hyper-parameters. Everything later in the library relies on this one check:
- * products of two sizes fit 64 bits, loops over them end, kernels see shapes they can handle. */
+/* The limits of hyperparameters. The rest of the library relies on this check: products of sizes
+ * fit in 64 bits, loops over them are bounded, and kernels get shapes that they can handle. */
 #include "load/source.h"
 
 #include <math.h>
 
-/* Why the limits are what they are: the largest LFM2 has width 2048, 40 layers, 64 experts and a
- * vocabulary of 128,000. The limits leave a factor of 8 and more, and keep
- * width x vocabulary x experts far below 2^63. */
+/* The largest LFM2 has width 2048, 40 layers, 64 experts and a vocabulary of 128,000. The limits
+ * are larger by a factor of 8 or more and keep width x vocabulary x experts far below 2^63. */
 enum {
     MAX_VOCAB = 1 << 22,
     MAX_EMBD = 65536,
     MAX_FF = 1 << 20,
     MIN_TAPS = 2,
-    MAX_CTX = 1 << 24 /* positions stay exact in f32 */
+    MAX_CTX = 1 << 24 /* positions are exact in f32 */
 };
 
 static int32_t fail_range(const char *name, const char *what, uint64_t value, uint64_t low,
                           uint64_t high)
 {
-    return lf_fail(LFM2_E_FORMAT, "hparams.range", "%s: %s is %llu: must be %llu to %llu", name,
+    return lf_fail(LFM2_E_FORMAT, "hparams.range", "%s: %s is %llu; allowed: %llu to %llu", name,
                    what, (unsigned long long)value, (unsigned long long)low,
                    (unsigned long long)high);
 }
@@ -33,8 +32,8 @@ static int32_t check_range(const char *name, const char *what, uint32_t value, u
 static int32_t check_positive(const char *name, const char *what, float value)
 {
     if (!isfinite(value) || value <= 0) {
-        return lf_fail(LFM2_E_FORMAT, "hparams.range", "%s: %s is %g: must be positive and finite",
-                       name, what, (double)value);
+        return lf_fail(LFM2_E_FORMAT, "hparams.range",
+                       "%s: %s is %g; it must be positive and finite", name, what, (double)value);
     }
     return LFM2_OK;
 }
@@ -49,15 +48,15 @@ static int32_t check_attention(const lf_hparams *h, const char *name)
                        h->head_dim, 2, LF_MAX_HEAD_DIM));
     if (h->head_dim % 2 != 0) {
         return lf_fail(LFM2_E_UNSUPPORTED, "hparams.head_dim",
-                       "%s: the head dimension is %u: must be even, RoPE turns pairs", name,
-                       h->head_dim);
+                       "%s: the head dimension is %u; it must be even because RoPE rotates pairs",
+                       name, h->head_dim);
     }
     for (uint32_t l = 0; l < h->n_layer; l++) {
         uint32_t kv = h->n_head_kv[l];
         if (kv != 0 && h->n_head % kv != 0) {
             return lf_fail(LFM2_E_FORMAT, "hparams.head_kv",
                            "%s: layer %u has %u KV heads (attention.head_count_kv, "
-                           "num_key_value_heads): %u heads cannot share them evenly",
+                           "num_key_value_heads); their number must divide the %u attention heads",
                            name, l, kv, h->n_head);
         }
     }
@@ -80,30 +79,36 @@ static int32_t check_feed_forward(const lf_hparams *h, const char *name)
     }
     LF_TRY(check_range(name, "the number of experts (expert_count, num_experts)", h->n_expert, 1,
                        LF_MAX_EXPERTS));
-    LF_TRY(check_range(name, "the number of experts used (expert_used_count, num_experts_per_tok)",
+    LF_TRY(check_range(name,
+                       "the number of experts per token (expert_used_count, num_experts_per_tok)",
                        h->n_expert_used, 1,
                        h->n_expert < LF_MAX_EXPERTS_USED ? h->n_expert : LF_MAX_EXPERTS_USED));
     LF_TRY(check_range(name,
-                       "the experts' width (expert_feed_forward_length, "
+                       "the experts' feed-forward width (expert_feed_forward_length, "
                        "moe_intermediate_size)",
                        h->n_ff_expert, 1, MAX_FF));
-    return check_positive(name, "the experts' scale (expert_weights_scale, routed_scaling_factor)",
-                          h->expert_scale);
+    return check_positive(
+        name, "the scale of the experts' output (expert_weights_scale, routed_scaling_factor)",
+        h->expert_scale);
 }
 
 int32_t lf_hparams_check(const lf_hparams *h, const char *name)
 {
     LF_TRY(check_range(name, "the number of layers (block_count, num_hidden_layers)", h->n_layer, 1,
                        LF_MAX_LAYERS));
-    LF_TRY(check_range(name, "the vocabulary (rows of the embedding)", h->n_vocab, 1, MAX_VOCAB));
-    LF_TRY(check_range(name, "the width (embedding_length, hidden_size)", h->n_embd, 1, MAX_EMBD));
+    LF_TRY(check_range(name, "the size of the vocabulary (rows of the embedding)", h->n_vocab, 1,
+                       MAX_VOCAB));
+    LF_TRY(check_range(name, "the embedding width (embedding_length, hidden_size)", h->n_embd, 1,
+                       MAX_EMBD));
     LF_TRY(check_range(name, "the context length (context_length, max_position_embeddings)",
                        h->n_ctx_train, 1, MAX_CTX));
-    LF_TRY(check_range(name, "the convolution's length (shortconv.l_cache, conv_L_cache)",
+    LF_TRY(check_range(name,
+                       "the length of the convolution kernel (shortconv.l_cache, conv_L_cache)",
                        h->conv_kernel, MIN_TAPS, LF_MAX_TAPS));
-    LF_TRY(check_positive(name, "the norm's epsilon (attention.layer_norm_rms_epsilon, norm_eps)",
+    LF_TRY(check_positive(name,
+                          "the epsilon of the norms (attention.layer_norm_rms_epsilon, norm_eps)",
                           h->norm_eps));
-    LF_TRY(check_positive(name, "RoPE's base (rope.freq_base, rope_theta)", h->rope_theta));
+    LF_TRY(check_positive(name, "the base of RoPE (rope.freq_base, rope_theta)", h->rope_theta));
     LF_TRY(check_attention(h, name));
     return check_feed_forward(h, name);
 }

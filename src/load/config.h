@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hyper-parameters from the two kinds of files, inside this room. */
+/* Private to src/load: hyperparameters from GGUF metadata and from config.json. */
 #ifndef LF_LOAD_CONFIG_H
 #define LF_LOAD_CONFIG_H
 
 #include "load/gguf.h"
 
-/* From GGUF metadata; refuses variants that this library would compute wrongly. n_vocab, tied and
- * expert_bias come from the tensors and are left to the caller. */
+/* From GGUF metadata. Errors: FORMAT; UNSUPPORTED for variants that this library does not
+ * implement. The caller sets n_vocab, tied and expert_bias, which depend on the tensors. */
 int32_t lf_config_from_gguf(const lf_gguf *g, lf_hparams *out);
 
-/* config.json of a Hugging Face folder; `name` is its path for messages. n_vocab is vocab_size. */
+/* From config.json of a Hugging Face folder; `name` is its path, for messages. n_vocab is
+ * vocab_size. */
 typedef struct lf_config_json {
     lf_hparams hparams;
-    int32_t bos_id, eos_id, pad_id; /* -1 = none; the first of a list */
+    int32_t bos_id, eos_id, pad_id; /* -1: none; of a list, the first */
 } lf_config_json;
 
 int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_json *out);
+
+/* The member of a JSON object, or NULL if it is absent or null. */
+const lf_json *lf_config_member(const lf_json *object, const char *key);
 
 #endif /* LF_LOAD_CONFIG_H */

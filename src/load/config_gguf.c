@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the meaning of GGUF's architecture keys. */
+/* Hyperparameters from GGUF's architecture keys. */
 #include "load/config.h"
 
 #include <stdio.h>
@@ -56,18 +56,19 @@ static int32_t read_arch(keys *k, lf_arch *out)
     }
     lf_shown shown;
     return lf_fail(LFM2_E_UNSUPPORTED, "gguf.architecture",
-                   "%s: architecture '%s' is not supported; 'lfm2' and 'lfm2moe' are",
+                   "%s: key 'general.architecture': '%s' is not supported; supported: 'lfm2' and "
+                   "'lfm2moe'",
                    k->g->file->path, lf_show(&shown, text, len));
 }
 
-/* Keys whose presence would change the arithmetic. */
+/* Refuses keys that would change the computation. */
 static int32_t refuse_variants(keys *k)
 {
     bool found = false;
     bool causal = true;
     LF_TRY(lf_gguf_get_bool(k->g, key(k, "attention.causal"), &causal, &found));
     if (!causal) {
-        return refuse(k, "a bidirectional encoder is not supported");
+        return refuse(k, "bidirectional attention is not supported");
     }
     uint32_t window = 0;
     LF_TRY(get_u32_or(k, "attention.sliding_window", 0, &window));
@@ -98,13 +99,17 @@ static int32_t read_head_kv(keys *k, lf_hparams *h)
     }
     LF_TRY(lf_gguf_get_array(k->g, name, false, &v, NULL));
     if (v->count != h->n_layer) {
-        return lf_gguf_fail_key(k->g, v, LFM2_E_FORMAT, "gguf.key.count",
-                                "the array has not one number for each layer");
+        char text[96];
+        snprintf(text, sizeof text,
+                 "the array has %llu elements; it must have one for each of the %u layers",
+                 (unsigned long long)v->count, h->n_layer);
+        return lf_gguf_fail_key(k->g, v, LFM2_E_FORMAT, "gguf.key.count", text);
     }
     for (uint32_t l = 0; l < h->n_layer; l++) {
         if (!lf_gguf_item_u32(v, l, &h->n_head_kv[l])) {
-            return lf_gguf_fail_key(k->g, v, LFM2_E_FORMAT, "gguf.key.range",
-                                    "a number is negative or above 2^32 - 1");
+            char text[96];
+            snprintf(text, sizeof text, "element %u is out of range; allowed: 0 to 2^32 - 1", l);
+            return lf_gguf_fail_key(k->g, v, LFM2_E_FORMAT, "gguf.key.range", text);
         }
     }
     return LFM2_OK;
@@ -116,7 +121,8 @@ static int32_t check_same(keys *k, const char *name, uint32_t wanted)
     LF_TRY(get_u32_or(k, name, wanted, &value));
     if (value != wanted) {
         char text[96];
-        snprintf(text, sizeof text, "%u is not the head dimension %u", value, wanted);
+        snprintf(text, sizeof text, "the value is %u; it must equal the head dimension %u", value,
+                 wanted);
         return refuse(k, text);
     }
     return LFM2_OK;
@@ -130,7 +136,8 @@ static int32_t read_attention(keys *k, lf_hparams *h)
     if (length == 0) {
         if (h->n_head == 0 || h->n_embd % h->n_head != 0) {
             return lf_fail(LFM2_E_FORMAT, "hparams.head_dim",
-                           "%s: key '%s.attention.head_count': %u heads do not divide the width %u",
+                           "%s: key '%s.attention.head_count': the value is %u; it must divide the "
+                           "embedding width %u",
                            k->g->file->path, k->arch, h->n_head, h->n_embd);
         }
         length = h->n_embd / h->n_head;
@@ -149,7 +156,9 @@ static int32_t read_experts(keys *k, lf_hparams *h)
     if (h->arch == LF_ARCH_LFM2) {
         uint32_t experts = 0;
         LF_TRY(get_u32_or(k, "expert_count", 0, &experts));
-        return experts == 0 ? LFM2_OK : refuse(k, "architecture 'lfm2' has no experts");
+        return experts == 0 ? LFM2_OK
+                            : refuse(k, "the architecture 'lfm2' has no experts; models with "
+                                        "experts are 'lfm2moe'");
     }
     bool found = false;
     LF_TRY(get_u32(k, "expert_count", &h->n_expert));
@@ -165,7 +174,8 @@ static int32_t read_experts(keys *k, lf_hparams *h)
     }
     uint32_t gating = 0;
     LF_TRY(get_u32_or(k, "expert_gating_func", SIGMOID, &gating));
-    return gating == SIGMOID ? LFM2_OK : refuse(k, "only sigmoid gating (2) is supported");
+    return gating == SIGMOID ? LFM2_OK
+                             : refuse(k, "only the value 2 (sigmoid gating) is supported");
 }
 
 int32_t lf_config_from_gguf(const lf_gguf *g, lf_hparams *out)
@@ -177,8 +187,8 @@ int32_t lf_config_from_gguf(const lf_gguf *g, lf_hparams *out)
     LF_TRY(get_u32(&k, "block_count", &h.n_layer));
     if (h.n_layer < 1 || h.n_layer > LF_MAX_LAYERS) {
         return lf_fail(LFM2_E_FORMAT, "hparams.range",
-                       "%s: key '%s.block_count' is %u: must be 1 to %d", g->file->path, k.arch,
-                       h.n_layer, LF_MAX_LAYERS);
+                       "%s: key '%s.block_count': the value is %u; allowed: 1 to %d", g->file->path,
+                       k.arch, h.n_layer, LF_MAX_LAYERS);
     }
     LF_TRY(get_u32(&k, "context_length", &h.n_ctx_train));
     LF_TRY(get_u32(&k, "embedding_length", &h.n_embd));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the meaning of config.json. A missing key is an error unless every published model agrees on
- * its value and the tensors would give a wrong guess away: the defaults of transformers' config
- * classes are not those of the published models. */
+/* Hyperparameters from config.json. A key is optional only if all published models agree on its
+ * value and the tensors' shapes would reveal a wrong one: the defaults of transformers' classes are
+ * not the values of the published models. */
 #include "load/config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct config {
@@ -21,11 +22,11 @@ static int32_t fail_key(const config *c, const lf_json *at, const char *key, int
 
 static int32_t fail_missing(const config *c, const char *key)
 {
-    return lf_fail(LFM2_E_FORMAT, "config.key.missing", "%s: key '%s' is missing", c->name, key);
+    return lf_fail(LFM2_E_FORMAT, "config.key.missing", "%s: key '%s' is missing; it is required",
+                   c->name, key);
 }
 
-/* A member that is there and not null. */
-static const lf_json *member(const lf_json *object, const char *key)
+const lf_json *lf_config_member(const lf_json *object, const char *key)
 {
     const lf_json *v = lf_json_get(object, key);
     return v != NULL && v->kind != LF_JSON_NULL ? v : NULL;
@@ -36,7 +37,7 @@ static int32_t to_u32(const config *c, const char *key, const lf_json *v, uint32
     uint64_t n = 0;
     if (!lf_json_u64(v, &n) || n > UINT32_MAX) {
         return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
-                        "must be an integer from 0 to 2^32 - 1");
+                        "the value must be an integer from 0 to 2^32 - 1");
     }
     *out = (uint32_t)n;
     return LFM2_OK;
@@ -44,7 +45,7 @@ static int32_t to_u32(const config *c, const char *key, const lf_json *v, uint32
 
 static int32_t get_u32(const config *c, const char *key, uint32_t *out)
 {
-    const lf_json *v = member(c->root, key);
+    const lf_json *v = lf_config_member(c->root, key);
     return v != NULL ? to_u32(c, key, v, out) : fail_missing(c, key);
 }
 
@@ -52,7 +53,8 @@ static int32_t to_float(const config *c, const char *key, const lf_json *v, floa
 {
     double d = 0;
     if (!lf_json_double(v, &d) || !isfinite((float)d)) {
-        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type", "must be a number");
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
+                        "the value must be a number that f32 can represent");
     }
     *out = (float)d;
     return LFM2_OK;
@@ -60,13 +62,14 @@ static int32_t to_float(const config *c, const char *key, const lf_json *v, floa
 
 static int32_t get_bool_or(const config *c, const char *key, bool otherwise, bool *out)
 {
-    const lf_json *v = member(c->root, key);
+    const lf_json *v = lf_config_member(c->root, key);
     *out = otherwise;
     if (v == NULL) {
         return LFM2_OK;
     }
     if (v->kind != LF_JSON_TRUE && v->kind != LF_JSON_FALSE) {
-        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type", "must be true or false");
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
+                        "the value must be true or false");
     }
     *out = v->kind == LF_JSON_TRUE;
     return LFM2_OK;
@@ -74,18 +77,19 @@ static int32_t get_bool_or(const config *c, const char *key, bool otherwise, boo
 
 /* ---- Architecture ---- */
 
-static int32_t refuse_text(const config *c, const lf_json *v, const char *key)
+static int32_t refuse_text(const config *c, const lf_json *v, const char *key,
+                           const char *supported)
 {
     lf_shown shown;
     return lf_fail(LFM2_E_UNSUPPORTED, "config.architecture",
-                   "%s: key '%s': offset %llu: '%s' is not supported", c->name, key,
+                   "%s: key '%s': offset %llu: '%s' is not supported; supported: %s", c->name, key,
                    (unsigned long long)v->offset,
-                   v->kind == LF_JSON_STRING ? lf_show(&shown, v->text, v->len) : "?");
+                   v->kind == LF_JSON_STRING ? lf_show(&shown, v->text, v->len) : "?", supported);
 }
 
 static int32_t read_arch(const config *c, lf_arch *out)
 {
-    const lf_json *type = member(c->root, "model_type");
+    const lf_json *type = lf_config_member(c->root, "model_type");
     if (type == NULL) {
         return fail_missing(c, "model_type");
     }
@@ -94,14 +98,14 @@ static int32_t read_arch(const config *c, lf_arch *out)
     } else if (lf_json_is_string(type, "lfm2_moe")) {
         *out = LF_ARCH_LFM2MOE;
     } else {
-        return refuse_text(c, type, "model_type");
+        return refuse_text(c, type, "model_type", "'lfm2' and 'lfm2_moe'");
     }
-    /* encoders and classifiers share the model type */
-    const lf_json *list = member(c->root, "architectures");
+    /* encoders and classifiers have the same model_type */
+    const lf_json *list = lf_config_member(c->root, "architectures");
+    const char *causal = *out == LF_ARCH_LFM2 ? "Lfm2ForCausalLM" : "Lfm2MoeForCausalLM";
     if (list != NULL && list->kind == LF_JSON_ARRAY && list->child != NULL &&
-        !lf_json_is_string(list->child,
-                           *out == LF_ARCH_LFM2 ? "Lfm2ForCausalLM" : "Lfm2MoeForCausalLM")) {
-        return refuse_text(c, list->child, "architectures");
+        !lf_json_is_string(list->child, causal)) {
+        return refuse_text(c, list->child, "architectures", causal);
     }
     return LFM2_OK;
 }
@@ -112,12 +116,12 @@ static int32_t refuse_variants(const config *c)
         const char *key;
         const char *why;
     } variants[] = {
-        {"quantization_config", "quantised checkpoints are not supported; use the original one"},
+        {"quantization_config", "quantized checkpoints are not supported; use the original one"},
         {"rope_scaling", "RoPE scaling is not supported"},
         {"sliding_window", "sliding-window attention is not supported"},
     };
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
-        const lf_json *v = member(c->root, variants[i].key);
+        const lf_json *v = lf_config_member(c->root, variants[i].key);
         if (v != NULL) {
             return fail_key(c, v, variants[i].key, LFM2_E_UNSUPPORTED, "config.variant",
                             variants[i].why);
@@ -126,8 +130,9 @@ static int32_t refuse_variants(const config *c)
     bool bias = false;
     LF_TRY(get_bool_or(c, "conv_bias", false, &bias));
     if (bias) {
-        return fail_key(c, member(c->root, "conv_bias"), "conv_bias", LFM2_E_UNSUPPORTED,
-                        "config.variant", "a convolution with a bias is not supported");
+        return fail_key(c, lf_config_member(c->root, "conv_bias"), "conv_bias", LFM2_E_UNSUPPORTED,
+                        "config.variant",
+                        "convolutions with a bias are not supported; only the value false is");
     }
     return LFM2_OK;
 }
@@ -136,27 +141,27 @@ static int32_t refuse_variants(const config *c)
 
 static int32_t read_rope(const config *c, float *theta)
 {
-    const lf_json *nested = member(c->root, "rope_parameters");
-    const lf_json *type = member(nested, "rope_type");
+    const lf_json *nested = lf_config_member(c->root, "rope_parameters");
+    const lf_json *type = lf_config_member(nested, "rope_type");
     if (type != NULL && !lf_json_is_string(type, "default")) {
         return fail_key(c, type, "rope_parameters.rope_type", LFM2_E_UNSUPPORTED, "config.variant",
-                        "RoPE scaling is not supported");
+                        "RoPE scaling is not supported; only the type 'default' is");
     }
     static const char partial[] = "partial_rotary_factor";
-    const lf_json *part = member(nested, partial);
+    const lf_json *part = lf_config_member(nested, partial);
     if (part == NULL) {
-        part = member(c->root, partial);
+        part = lf_config_member(c->root, partial);
     }
     double factor = 1;
     if (part != NULL && (!lf_json_double(part, &factor) || factor < 1 || factor > 1)) {
         return fail_key(c, part, partial, LFM2_E_UNSUPPORTED, "config.variant",
-                        "partial RoPE is not supported");
+                        "partial RoPE is not supported; only the factor 1 is");
     }
-    const lf_json *v = member(nested, "rope_theta");
+    const lf_json *v = lf_config_member(nested, "rope_theta");
     if (v != NULL) {
         return to_float(c, "rope_parameters.rope_theta", v, theta);
     }
-    v = member(c->root, "rope_theta");
+    v = lf_config_member(c->root, "rope_theta");
     return v != NULL ? to_float(c, "rope_theta", v, theta) : fail_missing(c, "rope_theta");
 }
 
@@ -165,15 +170,17 @@ static int32_t read_rope(const config *c, float *theta)
 static int32_t read_layer_types(const config *c, const lf_json *list, uint32_t heads, lf_hparams *h)
 {
     if (list->kind != LF_JSON_ARRAY || list->count != h->n_layer) {
-        return fail_key(c, list, "layer_types", LFM2_E_FORMAT, "config.layers",
-                        "must be a list with one entry for each layer");
+        char text[96];
+        snprintf(text, sizeof text,
+                 "the value must be a list with one entry for each of the %u layers", h->n_layer);
+        return fail_key(c, list, "layer_types", LFM2_E_FORMAT, "config.layers", text);
     }
     uint32_t l = 0;
     for (const lf_json *v = list->child; v != NULL; v = v->next, l++) {
         if (lf_json_is_string(v, "full_attention")) {
             h->n_head_kv[l] = heads;
         } else if (!lf_json_is_string(v, "conv")) {
-            return refuse_text(c, v, "layer_types");
+            return refuse_text(c, v, "layer_types", "'conv' and 'full_attention'");
         }
     }
     return LFM2_OK;
@@ -185,13 +192,17 @@ static int32_t read_attention_list(const config *c, const lf_json *list, uint32_
 {
     static const char key[] = "full_attn_idxs";
     if (list->kind != LF_JSON_ARRAY) {
-        return fail_key(c, list, key, LFM2_E_FORMAT, "config.layers", "must be a list");
+        return fail_key(c, list, key, LFM2_E_FORMAT, "config.layers",
+                        "the value must be a list of layer numbers");
     }
     for (const lf_json *v = list->child; v != NULL; v = v->next) {
         uint32_t l = 0;
         LF_TRY(to_u32(c, key, v, &l));
         if (l >= h->n_layer) {
-            return fail_key(c, v, key, LFM2_E_FORMAT, "config.layers", "there is no such layer");
+            char text[96];
+            snprintf(text, sizeof text, "layer %u does not exist; the model has %u layers", l,
+                     h->n_layer);
+            return fail_key(c, v, key, LFM2_E_FORMAT, "config.layers", text);
         }
         h->n_head_kv[l] = heads;
     }
@@ -203,33 +214,36 @@ static int32_t read_layers(const config *c, lf_hparams *h)
     LF_TRY(get_u32(c, "num_hidden_layers", &h->n_layer));
     if (h->n_layer < 1 || h->n_layer > LF_MAX_LAYERS) {
         return lf_fail(LFM2_E_FORMAT, "hparams.range",
-                       "%s: key 'num_hidden_layers' is %u: must be 1 to %d", c->name, h->n_layer,
-                       LF_MAX_LAYERS);
+                       "%s: key 'num_hidden_layers': the value is %u; allowed: 1 to %d", c->name,
+                       h->n_layer, LF_MAX_LAYERS);
     }
     uint32_t heads = 0;
     LF_TRY(get_u32(c, "num_key_value_heads", &heads));
     if (heads == 0) {
-        return lf_fail(LFM2_E_FORMAT, "hparams.range", "%s: key 'num_key_value_heads' is 0",
+        return lf_fail(LFM2_E_FORMAT, "hparams.range",
+                       "%s: key 'num_key_value_heads': the value is 0; it must be positive",
                        c->name);
     }
-    const lf_json *list = member(c->root, "layer_types");
+    const lf_json *list = lf_config_member(c->root, "layer_types");
     if (list != NULL) {
         return read_layer_types(c, list, heads, h);
     }
-    list = member(c->root, "full_attn_idxs");
+    list = lf_config_member(c->root, "full_attn_idxs");
     return list != NULL ? read_attention_list(c, list, heads, h) : fail_missing(c, "layer_types");
 }
 
 static int32_t read_head_dim(const config *c, lf_hparams *h)
 {
     LF_TRY(get_u32(c, "num_attention_heads", &h->n_head));
-    if (member(c->root, "head_dim") != NULL) {
+    if (lf_config_member(c->root, "head_dim") != NULL) {
         return get_u32(c, "head_dim", &h->head_dim);
     }
     if (h->n_head == 0 || h->n_embd % h->n_head != 0) {
-        return lf_fail(LFM2_E_FORMAT, "hparams.head_dim",
-                       "%s: key 'num_attention_heads': %u heads do not divide the width %u",
-                       c->name, h->n_head, h->n_embd);
+        return lf_fail(
+            LFM2_E_FORMAT, "hparams.head_dim",
+            "%s: key 'num_attention_heads': the value is %u; it must divide hidden_size (%u) "
+            "unless 'head_dim' is given",
+            c->name, h->n_head, h->n_embd);
     }
     h->head_dim = h->n_embd / h->n_head;
     return LFM2_OK;
@@ -237,20 +251,20 @@ static int32_t read_head_dim(const config *c, lf_hparams *h)
 
 /* ---- Feed-forward ---- */
 
-/* The dense family stores a nominal width; two thirds of it, times a factor, rounded up to a
- * multiple, is the real one. */
+/* Dense models store a nominal width. The real one is two thirds of it, times a factor, rounded up
+ * to a multiple. */
 static int32_t adjust_width(const config *c, uint32_t *width)
 {
     const double end = 0x1p32;
     uint64_t whole = 2 * (uint64_t)*width / 3;
     double f = (double)whole;
-    const lf_json *factor = member(c->root, "block_ffn_dim_multiplier");
+    const lf_json *factor = lf_config_member(c->root, "block_ffn_dim_multiplier");
     if (factor != NULL) {
         double times = 0;
         uint32_t multiple = 0;
         if (!lf_json_double(factor, &times)) {
             return fail_key(c, factor, "block_ffn_dim_multiplier", LFM2_E_FORMAT, "config.key.type",
-                            "must be a number");
+                            "the value must be a number that f32 can represent");
         }
         LF_TRY(get_u32(c, "block_multiple_of", &multiple));
         f *= times;
@@ -262,7 +276,9 @@ static int32_t adjust_width(const config *c, uint32_t *width)
     }
     if (!(f >= 0 && f < end)) {
         return lf_fail(LFM2_E_FORMAT, "hparams.range",
-                       "%s: the feed-forward width by the 'block_' keys is %g", c->name, f);
+                       "%s: the feed-forward width computed from 'block_ffn_dim_multiplier' and "
+                       "'block_multiple_of' is %g; it must be from 0 to 2^32 - 1",
+                       c->name, f);
     }
     *width = (uint32_t)whole;
     return LFM2_OK;
@@ -274,9 +290,9 @@ static int32_t read_dense_width(const config *c, lf_hparams *h)
     h->expert_scale = 1;
     h->norm_topk = true;
     const char *key =
-        member(c->root, "block_ff_dim") != NULL ? "block_ff_dim" : "intermediate_size";
+        lf_config_member(c->root, "block_ff_dim") != NULL ? "block_ff_dim" : "intermediate_size";
     LF_TRY(get_u32(c, key, &h->n_ff));
-    if (member(c->root, "block_auto_adjust_ff_dim") == NULL) {
+    if (lf_config_member(c->root, "block_auto_adjust_ff_dim") == NULL) {
         return fail_missing(c, "block_auto_adjust_ff_dim");
     }
     bool adjust = false;
@@ -294,7 +310,7 @@ static int32_t read_experts(const config *c, lf_hparams *h)
     LF_TRY(get_bool_or(c, "norm_topk_prob", true, &h->norm_topk));
     LF_TRY(get_bool_or(c, "use_expert_bias", true, &h->expert_bias));
     h->expert_scale = 1;
-    const lf_json *scale = member(c->root, "routed_scaling_factor");
+    const lf_json *scale = lf_config_member(c->root, "routed_scaling_factor");
     return scale != NULL ? to_float(c, "routed_scaling_factor", scale, &h->expert_scale) : LFM2_OK;
 }
 
@@ -302,17 +318,18 @@ static int32_t read_experts(const config *c, lf_hparams *h)
 
 static int32_t read_id(const config *c, const char *key, int32_t *out)
 {
-    const lf_json *v = member(c->root, key);
+    const lf_json *v = lf_config_member(c->root, key);
     *out = -1;
     if (v != NULL && v->kind == LF_JSON_ARRAY) {
-        v = v->child; /* a list of ids that end a text: the first is the usual one */
+        v = v->child; /* a list of ids that end a text: take the first */
     }
     if (v == NULL) {
         return LFM2_OK;
     }
     uint64_t n = 0;
     if (!lf_json_u64(v, &n) || n > INT32_MAX) {
-        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type", "must be a token id");
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
+                        "the value must be a token id, an integer from 0 to 2^31 - 1");
     }
     *out = (int32_t)n;
     return LFM2_OK;
@@ -322,7 +339,8 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
 {
     config c = {root, name};
     if (root->kind != LF_JSON_OBJECT) {
-        return lf_fail(LFM2_E_FORMAT, "config.object", "%s: is not a JSON object", name);
+        return lf_fail(LFM2_E_FORMAT, "config.object", "%s: the file must contain a JSON object",
+                       name);
     }
     lf_config_json r = {.bos_id = -1};
     lf_hparams *h = &r.hparams;
@@ -332,7 +350,7 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
     LF_TRY(get_u32(&c, "vocab_size", &h->n_vocab));
     LF_TRY(get_u32(&c, "max_position_embeddings", &h->n_ctx_train));
     LF_TRY(get_u32(&c, "conv_L_cache", &h->conv_kernel));
-    const lf_json *eps = member(root, "norm_eps");
+    const lf_json *eps = lf_config_member(root, "norm_eps");
     LF_TRY(eps != NULL ? to_float(&c, "norm_eps", eps, &h->norm_eps)
                        : fail_missing(&c, "norm_eps"));
     LF_TRY(read_rope(&c, &h->rope_theta));
@@ -340,7 +358,8 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
     LF_TRY(read_head_dim(&c, h));
     LF_TRY(h->arch == LF_ARCH_LFM2 ? read_dense_width(&c, h) : read_experts(&c, h));
     LF_TRY(get_bool_or(&c, "tie_word_embeddings", true, &h->tied));
-    LF_TRY(get_bool_or(&c, "tie_embedding", h->tied, &h->tied)); /* the older name wins */
+    LF_TRY(
+        get_bool_or(&c, "tie_embedding", h->tied, &h->tied)); /* the older key takes precedence */
     LF_TRY(read_id(&c, "bos_token_id", &r.bos_id));
     LF_TRY(read_id(&c, "eos_token_id", &r.eos_id));
     LF_TRY(read_id(&c, "pad_token_id", &r.pad_id));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the GGUF container: header, metadata entries, tensor descriptions and their place in the
- * file. What keys mean is decided elsewhere. */
+/* The GGUF container: header, metadata, tensor descriptions and where their data is. Other files
+ * interpret the keys. */
 #include "load/gguf.h"
 
 #include <stdio.h>
@@ -56,53 +56,61 @@ static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, ui
         LF_TRY(lf_read_bytes(r, "header", 4, &magic));
     }
     if (magic == NULL || memcmp(magic, "GGUF", 4) != 0) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.magic", "%s: not a GGUF file", g->file->path);
+        return lf_fail(LFM2_E_FORMAT, "gguf.magic",
+                       "%s: not a GGUF file: it does not start with 'GGUF'", g->file->path);
     }
     LF_TRY(lf_read_u32(r, "version", version));
     if (*version != 0 && (*version & 0xFFFFFF) == 0) {
         return lf_fail(LFM2_E_UNSUPPORTED, "gguf.big_endian",
-                       "%s: a big-endian GGUF file; only little-endian ones are read",
+                       "%s: big-endian GGUF files are not supported; convert it to little-endian",
                        g->file->path);
     }
     if (*version < 2 || *version > 3) {
         return lf_fail(LFM2_E_UNSUPPORTED, "gguf.version",
-                       "%s: GGUF version %u; versions 2 and 3 are read", g->file->path, *version);
+                       "%s: GGUF version %u is not supported; supported: 2 and 3", g->file->path,
+                       *version);
     }
     LF_TRY(lf_read_u64(r, "tensor count", n_tensors));
     LF_TRY(lf_read_u64(r, "key count", n_values));
     if (*n_values > LF_GGUF_MAX_KEYS || *n_values > (r->size - r->pos) / SMALLEST_VALUE) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.key.count",
-                       "%s: offset 0x10: %llu keys: more than the file can hold", g->file->path,
-                       (unsigned long long)*n_values);
+        return lf_fail(
+            LFM2_E_FORMAT, "gguf.key.count",
+            "%s: offset 0x10: the header announces %llu keys, more than the file has space "
+            "for or than the limit of %d",
+            g->file->path, (unsigned long long)*n_values, LF_GGUF_MAX_KEYS);
     }
     if (*n_tensors > LF_GGUF_MAX_TENSORS || *n_tensors > (r->size - r->pos) / SMALLEST_TENSOR) {
         return lf_fail(LFM2_E_FORMAT, "gguf.tensor.count",
-                       "%s: offset 0x8: %llu tensors: more than the file can hold", g->file->path,
-                       (unsigned long long)*n_tensors);
+                       "%s: offset 0x8: the header announces %llu tensors, more than the file has "
+                       "space for or than the limit of %d",
+                       g->file->path, (unsigned long long)*n_tensors, LF_GGUF_MAX_TENSORS);
     }
     return LFM2_OK;
 }
 
 /* ---- Metadata ---- */
 
-/* `what` is the key, fit for messages. */
+/* `what` is the key in printable form, for messages. */
 static int32_t read_array(const lf_gguf *g, lf_reader *r, const char *what, lf_gguf_value *v)
 {
     LF_TRY(lf_read_u32(r, what, &v->item));
     LF_TRY(lf_read_u64(r, what, &v->count));
     v->offset = r->pos;
     if (v->item == LF_GGUF_ARRAY) {
-        return lf_gguf_fail_key(g, v, LFM2_E_UNSUPPORTED, "gguf.key.nested", "an array of arrays");
+        return lf_gguf_fail_key(g, v, LFM2_E_UNSUPPORTED, "gguf.key.nested",
+                                "arrays of arrays are not supported");
     }
     if (!known_type(v->item)) {
-        return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.type",
-                                "an array of an unknown type");
+        char text[96];
+        snprintf(text, sizeof text, "the array has the unknown element type %u; allowed: 0 to %d",
+                 v->item, LF_GGUF_F64);
+        return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.type", text);
     }
     uint32_t item = lf_gguf_type_bytes(v->item);
     bool strings = item == 0;
     if (v->count > (r->size - r->pos) / (strings ? 8 : item)) {
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.truncated",
-                                "the array is longer than the file");
+                                "the array extends beyond the end of the file");
     }
     const uint8_t *text = NULL;
     if (!strings) {
@@ -110,7 +118,7 @@ static int32_t read_array(const lf_gguf *g, lf_reader *r, const char *what, lf_g
     }
     if (v->count > LF_GGUF_MAX_STRINGS) {
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.count",
-                                "an array of more than 2^23 strings");
+                                "the array has more than 2^23 strings, the limit");
     }
     for (uint64_t i = 0; i < v->count; i++) {
         uint64_t len = 0;
@@ -128,8 +136,8 @@ static int32_t read_key(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_gguf
     LF_TRY(lf_read_u64(r, "length of a key", &len));
     if (len == 0 || len > LF_GGUF_MAX_KEY_BYTES) {
         return lf_fail(LFM2_E_FORMAT, "gguf.key.length",
-                       "%s: offset 0x%llx: a key of %llu bytes (1 to %d)", g->file->path,
-                       (unsigned long long)v->offset, (unsigned long long)len,
+                       "%s: offset 0x%llx: a key has a length of %llu bytes; allowed: 1 to %d",
+                       g->file->path, (unsigned long long)v->offset, (unsigned long long)len,
                        LF_GGUF_MAX_KEY_BYTES);
     }
     LF_TRY(lf_read_bytes(r, "key", len, &text));
@@ -148,7 +156,10 @@ static int32_t read_value(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_gg
     v->count = 1;
     v->offset = r->pos;
     if (!known_type(v->type)) {
-        return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.type", "unknown type of value");
+        char text[96];
+        snprintf(text, sizeof text, "the value has the unknown type %u; allowed: 0 to %d", v->type,
+                 LF_GGUF_F64);
+        return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.type", text);
     }
     if (v->type == LF_GGUF_ARRAY) {
         LF_TRY(read_array(g, r, what, v));
@@ -163,7 +174,7 @@ static int32_t read_value(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_gg
     return LFM2_OK;
 }
 
-/* Values point into the copy of the header, which moves while it grows. */
+/* Sets the values' pointers into the copy of the header, which moves while it grows. */
 static void place_values(lf_gguf *g, const lf_reader *r)
 {
     for (uint32_t i = 0; i < g->n_values; i++) {
@@ -189,7 +200,7 @@ static int32_t read_values(lf_gguf *g, lf_arena *arena, lf_reader *r, uint32_t n
     LF_TRY(lf_index_build(arena->alloc, &g->keys, &duplicate));
     if (duplicate != NULL) {
         return lf_gguf_fail_key(g, &g->values[duplicate->id], LFM2_E_FORMAT, "gguf.key.duplicate",
-                                "the key appears twice");
+                                "the file has this key twice");
     }
     return LFM2_OK;
 }
@@ -201,9 +212,11 @@ static int32_t read_alignment(lf_gguf *g)
     LF_TRY(lf_gguf_get_u32(g, "general.alignment", &alignment, &found));
     if (alignment < LF_GGUF_MIN_ALIGNMENT || alignment > LF_GGUF_MAX_ALIGNMENT ||
         (alignment & (alignment - 1)) != 0) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.alignment",
-                       "%s: key 'general.alignment': %u is not a power of two from %d to %d",
-                       g->file->path, alignment, LF_GGUF_MIN_ALIGNMENT, LF_GGUF_MAX_ALIGNMENT);
+        return lf_fail(
+            LFM2_E_FORMAT, "gguf.alignment",
+            "%s: key 'general.alignment': the value is %u; allowed: powers of two from %d to "
+            "%d",
+            g->file->path, alignment, LF_GGUF_MIN_ALIGNMENT, LF_GGUF_MAX_ALIGNMENT);
     }
     g->alignment = alignment;
     return LFM2_OK;
@@ -225,15 +238,17 @@ static int32_t read_name(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_ten
     const uint8_t *text = NULL;
     LF_TRY(lf_read_u64(r, "length of a tensor name", &len));
     if (len == 0 || len > LF_GGUF_MAX_NAME) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.tensor.name",
-                       "%s: offset 0x%llx: a tensor name of %llu bytes (1 to %d)", g->file->path,
-                       (unsigned long long)at, (unsigned long long)len, LF_GGUF_MAX_NAME);
+        return lf_fail(
+            LFM2_E_FORMAT, "gguf.tensor.name",
+            "%s: offset 0x%llx: a tensor name has a length of %llu bytes; allowed: 1 to %d",
+            g->file->path, (unsigned long long)at, (unsigned long long)len, LF_GGUF_MAX_NAME);
     }
     LF_TRY(lf_read_bytes(r, "tensor name", len, &text));
     if (!lf_tensor_name_ok((const char *)text, (size_t)len)) {
         return lf_fail(LFM2_E_FORMAT, "gguf.tensor.name",
-                       "%s: offset 0x%llx: a tensor name that is not plain ASCII", g->file->path,
-                       (unsigned long long)at);
+                       "%s: offset 0x%llx: a tensor name has a space, a control character or a "
+                       "character outside ASCII",
+                       g->file->path, (unsigned long long)at);
     }
     return lf_arena_string(arena, (const char *)text, (size_t)len, &t->name);
 }
@@ -243,8 +258,10 @@ static int32_t read_shape(const lf_gguf *g, lf_reader *r, lf_tensor *t)
     uint64_t at = r->pos;
     LF_TRY(lf_read_u32(r, t->name, &t->n_dims));
     if (t->n_dims < 1 || t->n_dims > LF_MAX_DIMS) {
-        return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.dims",
-                           "the number of dimensions is not 1 to 4");
+        char text[64];
+        snprintf(text, sizeof text, "it has %u dimensions; allowed: 1 to %d", t->n_dims,
+                 LF_MAX_DIMS);
+        return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.dims", text);
     }
     for (uint32_t d = 0; d < LF_MAX_DIMS; d++) {
         t->ne[d] = 1;
@@ -252,7 +269,10 @@ static int32_t read_shape(const lf_gguf *g, lf_reader *r, lf_tensor *t)
             LF_TRY(lf_read_u64(r, t->name, &t->ne[d]));
         }
         if (t->ne[d] == 0) {
-            return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.dims", "a dimension is 0");
+            char text[64];
+            snprintf(text, sizeof text, "dimension %u of %u is 0; it must be positive", d + 1,
+                     t->n_dims);
+            return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.dims", text);
         }
     }
     return LFM2_OK;
@@ -263,35 +283,42 @@ static int32_t read_tensor(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_t
     LF_TRY(read_name(g, arena, r, t));
     LF_TRY(read_shape(g, r, t));
     uint64_t at = r->pos;
-    uint32_t code = 0;
-    LF_TRY(lf_read_u32(r, t->name, &code));
-    const lf_type_info *type = lf_type_get(code);
+    uint32_t number = 0;
+    LF_TRY(lf_read_u32(r, t->name, &number));
+    const lf_type_info *type = lf_type_get(number);
     if (type == NULL) {
-        char text[64];
-        snprintf(text, sizeof text, "tensor type %u is not supported", code);
+        char text[192];
+        snprintf(text, sizeof text,
+                 "tensor type %u is not supported; supported: F32, F16, BF16, Q4_0, Q4_1, Q5_0, "
+                 "Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS and MXFP4",
+                 number);
         return fail_tensor(g, t, at, LFM2_E_UNSUPPORTED, "gguf.tensor.type", text);
     }
     t->type = type->type;
     if (t->ne[0] % type->block != 0) {
         char text[96];
-        snprintf(text, sizeof text, "rows of %llu values are not whole %s blocks of %u",
+        snprintf(text, sizeof text, "its rows have %llu values; type %s requires a multiple of %u",
                  (unsigned long long)t->ne[0], type->name, type->block);
         return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.block", text);
     }
     if (!lf_tensor_bytes(t, &t->bytes)) {
         return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.overflow",
-                           "the size of the tensor overflows");
+                           "its size is above 2^64 - 1 bytes");
     }
     at = r->pos;
-    LF_TRY(lf_read_u64(r, t->name, &t->offset)); /* relative to the data section until placed */
+    LF_TRY(
+        lf_read_u64(r, t->name, &t->offset)); /* in the data section; place_tensors converts it */
     if (t->offset % g->alignment != 0) {
-        return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.alignment",
-                           "the data offset is not aligned");
+        char text[96];
+        snprintf(text, sizeof text,
+                 "its data offset 0x%llx is not a multiple of the alignment %llu",
+                 (unsigned long long)t->offset, (unsigned long long)g->alignment);
+        return fail_tensor(g, t, at, LFM2_E_FORMAT, "gguf.tensor.alignment", text);
     }
     return LFM2_OK;
 }
 
-/* Turns relative offsets into places in the file. */
+/* Converts offsets in the data section to offsets in the file. */
 static int32_t place_tensors(lf_gguf *g)
 {
     const lf_file *file = g->file;
@@ -302,11 +329,12 @@ static int32_t place_tensors(lf_gguf *g)
         if (!lf_add_u64(g->data_begin, relative, &t->offset) ||
             !lf_add_u64(t->offset, t->bytes, &end)) {
             return fail_tensor(g, t, relative, LFM2_E_FORMAT, "gguf.tensor.overflow",
-                               "the data offset overflows");
+                               "its data ends above 2^64 - 1");
         }
         if (end > file->size) {
-            char text[96];
-            snprintf(text, sizeof text, "ends at 0x%llx, beyond the end of the file (0x%llx)",
+            char text[128];
+            snprintf(text, sizeof text,
+                     "its data ends at 0x%llx, but the file ends at 0x%llx: the file is incomplete",
                      (unsigned long long)end, (unsigned long long)file->size);
             return fail_tensor(g, t, t->offset, LFM2_E_FORMAT, "gguf.tensor.bounds", text);
         }
@@ -317,9 +345,9 @@ static int32_t place_tensors(lf_gguf *g)
 static int32_t check_overlap(const lf_gguf *g, const lf_alloc *alloc)
 {
     uint32_t n = g->n_tensors;
-    void *room = NULL;
-    LF_TRY(lf_new(alloc, n, sizeof(lf_index_entry) + sizeof(uint64_t), "tensor ranges", &room));
-    lf_index_entry *order = room;
+    void *ranges = NULL;
+    LF_TRY(lf_new(alloc, n, sizeof(lf_index_entry) + sizeof(uint64_t), "tensor ranges", &ranges));
+    lf_index_entry *order = ranges;
     uint64_t *ends = (uint64_t *)(void *)(order + n);
     for (uint32_t i = 0; i < n; i++) {
         order[i] = (lf_index_entry){.key = g->tensors[i].offset, .id = i};
@@ -330,11 +358,12 @@ static int32_t check_overlap(const lf_gguf *g, const lf_alloc *alloc)
     int32_t status = lf_find_overlap(alloc, order, n, ends, &a, &b);
     if (status == LFM2_OK && a != UINT32_MAX) {
         char text[160];
-        snprintf(text, sizeof text, "its data overlaps that of tensor '%s'", g->tensors[b].name);
+        snprintf(text, sizeof text, "its data overlaps the data of tensor '%s'",
+                 g->tensors[b].name);
         status = fail_tensor(g, &g->tensors[a], g->tensors[a].offset, LFM2_E_FORMAT,
                              "gguf.tensor.overlap", text);
     }
-    lf_free(alloc, room, n, sizeof(lf_index_entry) + sizeof(uint64_t));
+    lf_free(alloc, ranges, n, sizeof(lf_index_entry) + sizeof(uint64_t));
     return status;
 }
 
@@ -349,7 +378,8 @@ static int32_t read_tensors(lf_gguf *g, lf_arena *arena, lf_reader *r, uint32_t 
         LF_TRY(read_tensor(g, arena, r, &g->tensors[i]));
     }
     if (!lf_add_u64(r->pos, g->alignment - 1, &g->data_begin)) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.truncated", "%s: too large", g->file->path);
+        return lf_fail(LFM2_E_FORMAT, "gguf.truncated", "%s: the header ends above 2^64 - 1",
+                       g->file->path);
     }
     g->data_begin &= ~(g->alignment - 1);
     LF_TRY(place_tensors(g));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The GGUF container, inside this room: parsing, typed keys, loading a source. */
+/* The GGUF container: parsing, typed access to keys, loading a source. Private to src/load but for
+ * the value types and lf_gguf_value, which src/convert uses. */
 #ifndef LF_LOAD_GGUF_H
 #define LF_LOAD_GGUF_H
 
 #include "load/load.h"
 
-/* Value types by their codes in the file. */
+/* Value types; the numbers are GGUF's. */
 typedef enum {
     LF_GGUF_U8 = 0,
     LF_GGUF_I8 = 1,
@@ -22,8 +23,8 @@ typedef enum {
     LF_GGUF_F64 = 12
 } lf_gguf_type;
 
-/* Limits far beyond real files (about 40 keys, 256 tensors), so that a damaged count cannot ask for
- * much memory. */
+/* Limits far beyond real files (about 40 keys, 256 tensors), so that a damaged count cannot cause a
+ * large allocation. */
 enum {
     LF_GGUF_MAX_KEYS = 65536,
     LF_GGUF_MAX_TENSORS = 65536,
@@ -35,7 +36,7 @@ enum {
     LF_GGUF_MIN_ALIGNMENT = 8
 };
 
-/* One metadata entry; points into the header's copy. The whole value is known to lie inside it. */
+/* One metadata entry. The whole value is inside the copy of the header. */
 typedef struct lf_gguf_value {
     const char *key; /* 0-terminated copy */
     uint32_t key_len;
@@ -61,47 +62,48 @@ typedef struct lf_gguf {
 } lf_gguf;
 
 /* Reads header, metadata and tensor descriptions of one file, each byte once, and checks everything
- * but the meaning of keys and names. Duplicate tensor names are found by lf_source_index. On
- * success lf_gguf_close frees the copy of the header, into which values and arrays point; tensors
- * and keys are in the arena. `file` outlives both. */
+ * but the meaning of keys and names; lf_source_index finds duplicate tensor names. Tensors and keys
+ * are in the arena; values and arrays point into the copy of the header, which lf_gguf_close frees.
+ * `file` must outlive both. Errors: FORMAT, UNSUPPORTED, IO, STOPPED, MEMORY. */
 int32_t lf_gguf_parse(lf_arena *arena, const lf_file *file, uint32_t part, lf_gguf *out);
 void lf_gguf_close(lf_gguf *g);
 
 /* "u32", "str", ... or "?". */
 const char *lf_gguf_type_name(uint32_t type);
-/* Bytes of a fixed-size type; 0 for strings, arrays and unknown codes. */
+/* Bytes of a fixed-size type; 0 for strings, arrays and unknown types. */
 uint32_t lf_gguf_type_bytes(uint32_t type);
 
-/* ---- Keys. A getter leaves *out alone when the key is absent: that is an error if `found` is
- * NULL, otherwise *found says so. A value of the wrong type or range is a FORMAT error naming the
- * key. */
+/* ---- Keys. If the key is absent, a getter leaves *out unchanged and sets *found to false; with
+ * found == NULL an absent key is an error. Errors: FORMAT, naming the key (absent, wrong type, out
+ * of range). ---- */
 
 const lf_gguf_value *lf_gguf_find(const lf_gguf *g, const char *key);
 int32_t lf_gguf_get_u32(const lf_gguf *g, const char *key, uint32_t *out, bool *found);
 int32_t lf_gguf_get_f32(const lf_gguf *g, const char *key, float *out, bool *found);
 int32_t lf_gguf_get_bool(const lf_gguf *g, const char *key, bool *out, bool *found);
-/* The bytes inside the header, not 0-terminated. */
+/* *out points into the header; not 0-terminated. */
 int32_t lf_gguf_get_string(const lf_gguf *g, const char *key, const char **out, size_t *len,
                            bool *found);
-/* An array with integer elements, or with strings; *out is NULL when absent and `found` given. */
+/* An array of strings or of integers; *out is NULL if the key is absent and `found` is given. */
 int32_t lf_gguf_get_array(const lf_gguf *g, const char *key, bool strings,
                           const lf_gguf_value **out, bool *found);
-/* Element of an integer array; false when it is negative or above UINT32_MAX. */
+/* Element of an integer array; false if it is negative or above UINT32_MAX. */
 bool lf_gguf_item_u32(const lf_gguf_value *array, uint64_t index, uint32_t *out);
 
-/* Walks an array of strings: *cursor starts at 0 and moves on. */
+/* Reads the next string of an array; *cursor starts at 0 and advances. */
 void lf_gguf_next_string(const lf_gguf_value *array, uint64_t *cursor, const char **text,
                          uint64_t *len);
 
-/* The value as text for people: long strings cut, arrays as "[type x count]". */
+/* The value as text to show: long strings cut, arrays as "[type x count]". */
 int32_t lf_gguf_text(lf_arena *arena, const lf_gguf_value *value, const char **out);
 
 /* "file: key 'k': offset 0x..: message" */
 int32_t lf_gguf_fail_key(const lf_gguf *g, const lf_gguf_value *value, int32_t status,
                          const char *code, const char *message);
 
-/* ---- Loading: source->files[0] is open, other parts are opened here. ---- */
+/* Fills the source. source->files[0] is open; opens the other parts. */
 int32_t lf_gguf_load(lf_source *source);
-int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g); /* gguf_vocab.c */
+/* Fills source->vocab (gguf_vocab.c); texts point into the copy of the header. */
+int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g);
 
 #endif /* LF_LOAD_GGUF_H */

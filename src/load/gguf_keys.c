@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns typed access to GGUF metadata and its form as text. */
+/* Typed access to GGUF metadata, and its values as text. */
 #include "load/gguf.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ static uint64_t read_bits(const uint8_t *p, uint32_t bytes)
     return v;
 }
 
-/* An integer of any of the eight types as 64 bits; *negative says how to read them. */
+/* An integer of any of the eight types as 64 bits, in two's complement if *negative. */
 static bool read_integer(uint32_t type, const uint8_t *p, uint64_t *bits, bool *negative)
 {
     uint32_t n = lf_gguf_type_bytes(type);
@@ -51,11 +51,11 @@ static int32_t fail_type(const lf_gguf *g, const lf_gguf_value *v, const char *w
 {
     char text[96];
     if (v->type == LF_GGUF_ARRAY) {
-        snprintf(text, sizeof text, "is an array of %s, %s was expected",
+        snprintf(text, sizeof text, "the value is an array of %s; it must be %s",
                  lf_gguf_type_name(v->item), wanted);
     } else {
-        snprintf(text, sizeof text, "is of type %s, %s was expected", lf_gguf_type_name(v->type),
-                 wanted);
+        snprintf(text, sizeof text, "the value has type %s; it must be %s",
+                 lf_gguf_type_name(v->type), wanted);
     }
     return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.type", text);
 }
@@ -66,15 +66,15 @@ const lf_gguf_value *lf_gguf_find(const lf_gguf *g, const char *key)
     return e != NULL ? &g->values[e->id] : NULL;
 }
 
-/* *out is NULL when the key is absent and may be. */
+/* *out is NULL if an optional key is absent. */
 static int32_t find(const lf_gguf *g, const char *key, bool *found, const lf_gguf_value **out)
 {
     *out = lf_gguf_find(g, key);
     if (found != NULL) {
         *found = *out != NULL;
     } else if (*out == NULL) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.key.missing", "%s: key '%s' is missing", g->file->path,
-                       key);
+        return lf_fail(LFM2_E_FORMAT, "gguf.key.missing", "%s: key '%s' is missing; it is required",
+                       g->file->path, key);
     }
     return LFM2_OK;
 }
@@ -93,7 +93,7 @@ int32_t lf_gguf_get_u32(const lf_gguf *g, const char *key, uint32_t *out, bool *
     }
     if (negative || bits > UINT32_MAX) {
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.range",
-                                "the value is negative or above 2^32 - 1");
+                                "the value is out of range; allowed: 0 to 2^32 - 1");
     }
     *out = (uint32_t)bits;
     return LFM2_OK;
@@ -112,7 +112,7 @@ int32_t lf_gguf_get_f32(const lf_gguf *g, const char *key, float *out, bool *fou
     }
     if (!isfinite(d) || !isfinite((float)d)) {
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.range",
-                                "the value is not a finite f32");
+                                "the value is infinite, not a number, or too large for f32");
     }
     *out = (float)d;
     return LFM2_OK;
@@ -129,7 +129,8 @@ int32_t lf_gguf_get_bool(const lf_gguf *g, const char *key, bool *out, bool *fou
         return fail_type(g, v, "a bool");
     }
     if (v->data[0] > 1) {
-        return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.range", "a bool that is not 0 or 1");
+        return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.range",
+                                "the value is a bool that is neither 0 nor 1");
     }
     *out = v->data[0] != 0;
     return LFM2_OK;

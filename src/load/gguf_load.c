@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns turning GGUF files into a source: the parts of a split model, metadata as text. */
+/* Loading of GGUF files into a source: the parts of a split model, metadata as text, and the
+ * hyperparameters that depend on tensors. */
 #include "load/config.h"
 
 #include <stdio.h>
@@ -34,7 +35,8 @@ static bool split_name(const char *path, uint32_t *number, uint32_t *count)
            five_digits(tail + COUNT_AT, count) && memcmp(tail + COUNT_AT + DIGITS, ".gguf", 5) == 0;
 }
 
-/* The path of part `number` in the folder of the given one; freed by the caller with strlen + 1. */
+/* The path of part `number` (from 1), made from the path of the first file. The caller frees it;
+ * its size is strlen + 1. */
 static int32_t part_path(const lf_source *source, uint32_t number, char **out)
 {
     const char *first = source->files[0].path;
@@ -49,7 +51,7 @@ static int32_t part_path(const lf_source *source, uint32_t number, char **out)
     return LFM2_OK;
 }
 
-/* split.no and split.count of a file; count 0 when it is not split. */
+/* split.no and split.count of a file; *count is 0 if the file is not split. */
 static int32_t read_split(const lf_gguf *g, uint32_t *number, uint32_t *count)
 {
     bool found = false;
@@ -62,13 +64,13 @@ static int32_t read_split(const lf_gguf *g, uint32_t *number, uint32_t *count)
     LF_TRY(lf_gguf_get_u32(g, "split.no", number, NULL));
     if (*number >= *count) {
         return lf_fail(LFM2_E_FORMAT, "gguf.split",
-                       "%s: key 'split.no': part %u of %u does not exist", g->file->path,
-                       *number + 1, *count);
+                       "%s: key 'split.no': the value is %u; it must be below 'split.count', %u",
+                       g->file->path, *number, *count);
     }
     return LFM2_OK;
 }
 
-/* The first part must be one, and its name must tell the others' names. */
+/* Checks that the opened file is the first part and that its name gives the names of the others. */
 static int32_t check_first(const lf_source *source, uint32_t number, uint32_t count)
 {
     const char *path = source->files[0].path;
@@ -77,37 +79,42 @@ static int32_t check_first(const lf_source *source, uint32_t number, uint32_t co
     if (source->origin.kind != LF_FROM_PATH) {
         return lf_fail(
             LFM2_E_UNSUPPORTED, "gguf.split.origin",
-            "%s: is part %u of %u; a split model is loaded by the path of its first part", path,
-            number + 1, count);
+            "%s: this is part %u of %u; a split model can only be loaded from the path of its "
+            "first part",
+            path, number + 1, count);
     }
     if (count > LF_MAX_PARTS) {
         return lf_fail(LFM2_E_UNSUPPORTED, "gguf.split",
-                       "%s: key 'split.count': %u parts, at most %d are read", path, count,
-                       LF_MAX_PARTS);
+                       "%s: key 'split.count': the model has %u parts; at most %d are supported",
+                       path, count, LF_MAX_PARTS);
     }
     if (!split_name(path, &named, &named_count)) {
-        return lf_fail(LFM2_E_UNSUPPORTED, "gguf.split.name",
-                       "%s: one of %u parts; their names must end with '-00001-of-%05u.gguf' and "
-                       "so on",
-                       path, count, count);
+        return lf_fail(
+            LFM2_E_UNSUPPORTED, "gguf.split.name",
+            "%s: this is part %u of %u; its name must end with '-%05u-of-%05u.gguf', so that "
+            "the other parts can be found",
+            path, number + 1, count, number + 1, count);
     }
     if (named != number + 1 || named_count != count) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.split.name",
-                       "%s: is part %u of %u, its name says otherwise", path, number + 1, count);
+        return lf_fail(
+            LFM2_E_FORMAT, "gguf.split.name",
+            "%s: this is part %u of %u according to 'split.no' and 'split.count', but part "
+            "%u of %u according to its name",
+            path, number + 1, count, named, named_count);
     }
     if (number == 0) {
         return LFM2_OK;
     }
     char *first = NULL;
     LF_TRY(part_path(source, 1, &first));
-    int32_t status =
-        lf_fail(LFM2_E_ARGUMENT, "gguf.split.first", "%s: is part %u of %u; give the first one: %s",
-                path, number + 1, count, first);
+    int32_t status = lf_fail(LFM2_E_ARGUMENT, "gguf.split.first",
+                             "%s: this is part %u of %u; open the first part instead: %s", path,
+                             number + 1, count, first);
     lf_free(&source->alloc, first, strlen(first) + 1, 1);
     return status;
 }
 
-/* What joining needs of a part, once its header is given back. */
+/* What remains of a part after its header has been freed. */
 typedef struct part {
     const lf_tensor *tensors; /* in the arena */
     uint32_t n_tensors;
@@ -121,22 +128,23 @@ static int32_t read_part(const lf_gguf *g, part *out)
     return lf_gguf_get_u32(g, "split.tensors.count", &out->total, &out->has_total);
 }
 
-/* That a parsed file is part i (from 0) of count. */
+/* Checks that a parsed file is part i (from 0) of count. */
 static int32_t check_part(const lf_gguf *g, uint32_t i, uint32_t count)
 {
     uint32_t number = 0;
-    uint32_t said = 0;
-    LF_TRY(read_split(g, &number, &said));
-    if (number != i || said != count) {
+    uint32_t stored_count = 0;
+    LF_TRY(read_split(g, &number, &stored_count));
+    if (number != i || stored_count != count) {
         return lf_fail(LFM2_E_FORMAT, "gguf.split",
-                       "%s: says it is part %u of %u, but it stands in for part %u of %u",
-                       g->file->path, number + 1, said, i + 1, count);
+                       "%s: this file must be part %u of %u, but it is part %u of %u according to "
+                       "'split.no' and 'split.count'",
+                       g->file->path, i + 1, count, number + 1, stored_count);
     }
     return LFM2_OK;
 }
 
-/* Opens part i into source->files[i] and reads it. Its header is not kept: those of all parts
- * together may be large. */
+/* Opens part i into source->files[i] and reads it. Frees its header at once, because the headers of
+ * all parts together may be large. */
 static int32_t open_part(lf_source *source, uint32_t i, uint32_t count, part *out)
 {
     char *path = NULL;
@@ -162,19 +170,21 @@ static int32_t open_part(lf_source *source, uint32_t i, uint32_t count, part *ou
 static int32_t check_total(const lf_source *source, const part *parts, uint32_t i, uint64_t total)
 {
     if (parts[i].has_total && parts[i].total != total) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.split",
-                       "%s: key 'split.tensors.count' is %u, all parts have %llu",
-                       source->files[i].path, parts[i].total, (unsigned long long)total);
+        return lf_fail(
+            LFM2_E_FORMAT, "gguf.split",
+            "%s: key 'split.tensors.count': the value is %u, but all parts together have %llu "
+            "tensors",
+            source->files[i].path, parts[i].total, (unsigned long long)total);
     }
     return LFM2_OK;
 }
 
-/* Opens the other parts and puts all tensors into one list. */
+/* Opens the other parts and joins the tensors of all parts in one list. */
 static int32_t join_parts(lf_source *source, const lf_gguf *g, uint32_t count)
 {
-    void *room = NULL;
-    LF_TRY(lf_new_zero(&source->alloc, count, sizeof(part), "parts", &room));
-    part *parts = room;
+    void *memory = NULL;
+    LF_TRY(lf_new_zero(&source->alloc, count, sizeof(part), "parts", &memory));
+    part *parts = memory;
     uint64_t total = g->n_tensors;
     int32_t status = LFM2_OK;
     LF_TRY_DONE(read_part(g, &parts[0]));
@@ -182,8 +192,9 @@ static int32_t join_parts(lf_source *source, const lf_gguf *g, uint32_t count)
         LF_TRY_DONE(open_part(source, i, count, &parts[i]));
         total += parts[i].n_tensors;
         if (total > LF_GGUF_MAX_TENSORS) {
-            status = lf_fail(LFM2_E_FORMAT, "gguf.tensor.count", "%s: too many tensors",
-                             source->files[i].path);
+            status = lf_fail(LFM2_E_FORMAT, "gguf.tensor.count",
+                             "%s: with this part the model has more than %d tensors, the limit",
+                             source->files[i].path, LF_GGUF_MAX_TENSORS);
             goto done;
         }
     }
@@ -200,16 +211,17 @@ static int32_t join_parts(lf_source *source, const lf_gguf *g, uint32_t count)
         tensors += parts[i].n_tensors;
     }
 done:
-    lf_free(&source->alloc, room, count, sizeof(part));
+    lf_free(&source->alloc, memory, count, sizeof(part));
     return status;
 }
 
-/* source->files must not move once tensors and maps point at it: room for all parts at once. */
-static int32_t make_room(lf_source *source, uint32_t count)
+/* Allocates source->files for all parts at once, because pointers to its entries must stay valid.
+ */
+static int32_t reserve_files(lf_source *source, uint32_t count)
 {
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&source->arena, count, sizeof(lf_file), "parts", &room));
-    lf_file *files = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&source->arena, count, sizeof(lf_file), "parts", &memory));
+    lf_file *files = memory;
     memset(files, 0, count * sizeof *files);
     files[0] = source->files[0];
     source->files = files;
@@ -218,9 +230,9 @@ static int32_t make_room(lf_source *source, uint32_t count)
 
 static int32_t read_meta(lf_source *source, const lf_gguf *g)
 {
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&source->arena, g->n_values, sizeof(lf_meta), "metadata", &room));
-    lf_meta *meta = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&source->arena, g->n_values, sizeof(lf_meta), "metadata", &memory));
+    lf_meta *meta = memory;
     for (uint32_t i = 0; i < g->n_values; i++) {
         char key[LF_META_CUT + 4];
         lf_printable(key, LF_META_CUT, g->values[i].key, g->values[i].key_len);
@@ -243,13 +255,14 @@ static int32_t read_name(lf_source *source, const lf_gguf *g)
     return lf_arena_string(&source->arena, name, strlen(name), &source->name);
 }
 
-/* Facts that the tensors decide. */
+/* The hyperparameters that depend on the tensors. */
 static int32_t read_from_tensors(lf_source *source, const lf_gguf *g)
 {
     lf_hparams *h = &source->hparams;
     const lf_tensor *embed = lf_source_find(source, "token_embd.weight");
     if (embed == NULL) {
-        return lf_fail(LFM2_E_FORMAT, "bind.missing", "%s: tensor 'token_embd.weight' is missing",
+        return lf_fail(LFM2_E_FORMAT, "bind.missing",
+                       "%s: tensor 'token_embd.weight' is missing; every model requires it",
                        source->path);
     }
     h->n_vocab = embed->ne[1] <= UINT32_MAX ? (uint32_t)embed->ne[1] : UINT32_MAX;
@@ -261,30 +274,30 @@ static int32_t read_from_tensors(lf_source *source, const lf_gguf *g)
     }
     char key[64];
     snprintf(key, sizeof key, "%s.vocab_size", h->arch == LF_ARCH_LFM2 ? "lfm2" : "lfm2moe");
-    uint32_t said = h->n_vocab;
+    uint32_t stated = h->n_vocab;
     bool found = false;
-    LF_TRY(lf_gguf_get_u32(g, key, &said, &found));
-    if (said != h->n_vocab) {
+    LF_TRY(lf_gguf_get_u32(g, key, &stated, &found));
+    if (stated != h->n_vocab) {
         return lf_fail(LFM2_E_FORMAT, "gguf.vocab.count",
-                       "%s: key '%s' is %u, but the embedding has %u rows", source->path, key, said,
-                       h->n_vocab);
+                       "%s: key '%s': the value is %u, but tensor 'token_embd.weight' has %u rows",
+                       source->path, key, stated, h->n_vocab);
     }
     return LFM2_OK;
 }
 
 int32_t lf_gguf_load(lf_source *source)
 {
-    void *room = NULL;
+    void *memory = NULL;
     uint32_t number = 0;
     uint32_t count = 0;
-    LF_TRY(lf_arena_new(&source->arena, 1, sizeof(lf_gguf), "GGUF header", &room));
-    lf_gguf *g = room;
+    LF_TRY(lf_arena_new(&source->arena, 1, sizeof(lf_gguf), "GGUF header", &memory));
+    lf_gguf *g = memory;
     LF_TRY(lf_gguf_parse(&source->arena, &source->files[0], 0, g));
     source->gguf = g;
     LF_TRY(read_split(g, &number, &count));
     if (count > 1) {
         LF_TRY(check_first(source, number, count));
-        LF_TRY(make_room(source, count));
+        LF_TRY(reserve_files(source, count));
         g->file = &source->files[0];
         LF_TRY(join_parts(source, g, count));
     } else {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns loading a Hugging Face folder: which files it has, the sharded index, metadata as text. */
+/* Loading of a Hugging Face folder: its files, the index of shards, metadata as text. */
 #include "load/hf.h"
 
 #include "common/os.h"
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Larger files of these names are refused before they are read. Real ones: a few KiB, 5 to 20 MB,
- * 100 KiB, 300 KiB. */
+/* Largest accepted files, checked before they are read. Real ones: a few KiB, 5 to 20 MB, 100 KiB,
+ * 300 KiB. */
 enum {
     MAX_CONFIG = 1 << 20,
     MAX_TOKENIZER = 128 << 20,
@@ -18,13 +18,13 @@ enum {
     MAX_INDEX = 64 << 20
 };
 
-/* Everything that is needed only while loading. */
+/* State of one load. */
 typedef struct loader {
     lf_source *source;
     lf_arena scratch;
-    const char **shards; /* file names inside the folder */
+    const char **shards; /* file names in the folder */
     uint32_t n_shards;
-    const lf_json *weight_map; /* NULL for a single file */
+    const lf_json *weight_map; /* of the index; NULL without an index */
     const char *index_path;
     lf_st_tensor *raw;
     uint32_t n_raw;
@@ -56,27 +56,28 @@ static int32_t read_small(loader *l, const char *path, uint64_t limit, char **te
     const lf_origin origin = {.kind = LF_FROM_PATH, .path = path, .copy = true};
     const lf_alloc *alloc = &l->source->alloc;
     lf_file file;
-    void *room = NULL;
+    void *memory = NULL;
     LF_TRY(lf_file_open_from(alloc, &origin, &file));
     size_t n = (size_t)file.size;
     int32_t status = LFM2_OK;
     if (file.size > limit) {
-        status = lf_fail(LFM2_E_FORMAT, "hf.file_size", "%s: is larger than %llu bytes", path,
-                         (unsigned long long)limit);
+        status = lf_fail(LFM2_E_FORMAT, "hf.file_size",
+                         "%s: the file has %llu bytes; at most %llu are allowed", path,
+                         (unsigned long long)file.size, (unsigned long long)limit);
         goto done;
     }
-    LF_TRY_DONE(lf_new(alloc, n, 1, "file", &room));
-    LF_TRY_DONE(lf_file_read(&file, 0, room, n));
-    *text = room;
+    LF_TRY_DONE(lf_new(alloc, n, 1, "file", &memory));
+    LF_TRY_DONE(lf_file_read(&file, 0, memory, n));
+    *text = memory;
     *len = n;
-    room = NULL;
+    memory = NULL;
 done:
-    lf_free(alloc, room, n, 1);
+    lf_free(alloc, memory, n, 1);
     lf_file_close(&file);
     return status;
 }
 
-/* *out is NULL when the file is not there. */
+/* *out is NULL if the file does not exist. */
 static int32_t read_json(loader *l, const char *path, uint64_t limit, const lf_json **out)
 {
     *out = NULL;
@@ -100,7 +101,7 @@ static int32_t fail_index(const loader *l, const lf_json *at, const char *messag
                    lf_show(&shown, at->key, at->key_len), (unsigned long long)at->offset, message);
 }
 
-/* A plain name inside the folder. */
+/* Whether a value is a plain name of a .safetensors file, without folders. */
 static bool shard_name_ok(const lf_json *v)
 {
     static const char ending[] = ".safetensors";
@@ -113,7 +114,7 @@ static bool shard_name_ok(const lf_json *v)
 
 static void sort_names(const char **names, uint32_t n)
 {
-    for (uint32_t i = 1; i < n; i++) { /* at most LF_MAX_PARTS, nearly always in order already */
+    for (uint32_t i = 1; i < n; i++) { /* at most LF_MAX_PARTS, nearly always sorted already */
         const char *moved = names[i];
         uint32_t j = i;
         for (; j > 0 && strcmp(moved, names[j - 1]) < 0; j--) {
@@ -123,7 +124,7 @@ static void sort_names(const char **names, uint32_t n)
     }
 }
 
-/* The different file names of weight_map, sorted. */
+/* The distinct file names of weight_map, sorted. */
 static int32_t list_shards(loader *l)
 {
     lf_index names;
@@ -131,22 +132,24 @@ static int32_t list_shards(loader *l)
     uint32_t n = 0;
     for (const lf_json *v = l->weight_map->child; v != NULL; v = v->next) {
         if (!shard_name_ok(v)) {
-            return fail_index(l, v, "its file is not a plain name of a .safetensors file");
+            return fail_index(
+                l, v, "the value must be the plain name of a .safetensors file in the same folder");
         }
         names.entries[n] = (lf_index_entry){.text = v->text, .len = (uint32_t)v->len, .id = n};
         n++;
     }
     const lf_index_entry *same = NULL;
     LF_TRY(lf_index_build(&l->source->alloc, &names, &same));
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&l->scratch, LF_MAX_PARTS, sizeof *l->shards, "parts", &room));
-    l->shards = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&l->scratch, LF_MAX_PARTS, sizeof *l->shards, "parts", &memory));
+    l->shards = memory;
     for (uint32_t i = 0; i < n; i++) {
         if (i > 0 && strcmp(names.entries[i].text, names.entries[i - 1].text) == 0) {
             continue;
         }
         if (l->n_shards == LF_MAX_PARTS) {
-            return lf_fail(LFM2_E_UNSUPPORTED, "hf.index", "%s: more than %d files", l->index_path,
+            return lf_fail(LFM2_E_UNSUPPORTED, "hf.index",
+                           "%s: 'weight_map' names more than %d files, the limit", l->index_path,
                            LF_MAX_PARTS);
         }
         l->shards[l->n_shards++] = names.entries[i].text;
@@ -155,16 +158,16 @@ static int32_t list_shards(loader *l)
     return LFM2_OK;
 }
 
-/* One file, or those of the index; the single file wins, as in transformers. */
+/* The single file if it exists, as in transformers; otherwise the files of the index. */
 static int32_t find_shards(loader *l)
 {
     static const char *const single[] = {"model.safetensors"};
     const char *path = NULL;
     LF_TRY(join(l, single[0], &path));
     if (exists(path)) {
-        void *room = NULL;
-        LF_TRY(lf_arena_new(&l->scratch, 1, sizeof *l->shards, "parts", &room));
-        l->shards = room;
+        void *memory = NULL;
+        LF_TRY(lf_arena_new(&l->scratch, 1, sizeof *l->shards, "parts", &memory));
+        l->shards = memory;
         l->shards[0] = single[0];
         l->n_shards = 1;
         return LFM2_OK;
@@ -173,13 +176,18 @@ static int32_t find_shards(loader *l)
     const lf_json *root = NULL;
     LF_TRY(read_json(l, l->index_path, MAX_INDEX, &root));
     if (root == NULL) {
-        return lf_fail(LFM2_E_FORMAT, "hf.weights",
-                       "%s: has neither model.safetensors nor model.safetensors.index.json",
-                       l->source->path);
+        return lf_fail(
+            LFM2_E_FORMAT, "hf.weights",
+            "%s: the folder has neither model.safetensors nor model.safetensors.index.json; "
+            "one of them is required",
+            l->source->path);
     }
     l->weight_map = lf_json_get(root, "weight_map");
     if (l->weight_map == NULL || l->weight_map->kind != LF_JSON_OBJECT) {
-        return lf_fail(LFM2_E_FORMAT, "hf.index", "%s: has no object 'weight_map'", l->index_path);
+        return lf_fail(LFM2_E_FORMAT, "hf.index",
+                       "%s: key 'weight_map' is missing or not an object; it must map each tensor "
+                       "to its file",
+                       l->index_path);
     }
     return list_shards(l);
 }
@@ -189,15 +197,15 @@ typedef struct shard_tensors {
     uint32_t count;
 } shard_tensors;
 
-/* Opens every shard and reads its header into one list. */
+/* Opens every shard and joins their tensors in one list. */
 static int32_t open_shards(loader *l)
 {
     lf_source *s = l->source;
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&s->arena, l->n_shards, sizeof(lf_file), "files", &room));
-    s->files = room;
-    LF_TRY(lf_arena_new(&l->scratch, l->n_shards, sizeof(shard_tensors), "parts", &room));
-    shard_tensors *parts = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&s->arena, l->n_shards, sizeof(lf_file), "files", &memory));
+    s->files = memory;
+    LF_TRY(lf_arena_new(&l->scratch, l->n_shards, sizeof(shard_tensors), "parts", &memory));
+    shard_tensors *parts = memory;
     uint64_t total = 0;
     for (uint32_t i = 0; i < l->n_shards; i++) {
         const char *path = NULL;
@@ -213,12 +221,13 @@ static int32_t open_shards(loader *l)
             lf_safetensors_parse(&l->scratch, &s->files[i], i, &parts[i].tensors, &parts[i].count));
         total += parts[i].count;
         if (total > LF_MAX_TENSORS) {
-            return lf_fail(LFM2_E_UNSUPPORTED, "hf.tensors", "%s: more than %d tensors", path,
+            return lf_fail(LFM2_E_UNSUPPORTED, "hf.tensors",
+                           "%s: with this file the model has more than %d tensors, the limit", path,
                            LF_MAX_TENSORS);
         }
     }
-    LF_TRY(lf_arena_new(&l->scratch, (size_t)total, sizeof *l->raw, "tensors", &room));
-    l->raw = room;
+    LF_TRY(lf_arena_new(&l->scratch, (size_t)total, sizeof *l->raw, "tensors", &memory));
+    l->raw = memory;
     for (uint32_t i = 0; i < l->n_shards; i++) {
         memcpy(l->raw + l->n_raw, parts[i].tensors, parts[i].count * sizeof *l->raw);
         l->n_raw += parts[i].count;
@@ -226,7 +235,7 @@ static int32_t open_shards(loader *l)
     return LFM2_OK;
 }
 
-/* No name twice, and every entry of the index in its file. */
+/* Checks that no tensor appears twice and that every tensor of the index is in its file. */
 static int32_t check_shards(loader *l)
 {
     lf_index names;
@@ -238,7 +247,8 @@ static int32_t check_shards(loader *l)
     const lf_index_entry *duplicate = NULL;
     LF_TRY(lf_index_build(&l->source->alloc, &names, &duplicate));
     if (duplicate != NULL) {
-        return lf_fail(LFM2_E_FORMAT, "source.duplicate", "%s: tensor '%s' appears in another file",
+        return lf_fail(LFM2_E_FORMAT, "source.duplicate",
+                       "%s: tensor '%s' is also in another file of the folder",
                        l->source->files[l->raw[duplicate->id].part].path, duplicate->text);
     }
     for (const lf_json *v = l->weight_map != NULL ? l->weight_map->child : NULL; v != NULL;
@@ -246,7 +256,8 @@ static int32_t check_shards(loader *l)
         const lf_index_entry *e = lf_index_find(&names, v->key, v->key_len);
         if (e == NULL || strcmp(l->shards[l->raw[e->id].part], v->text) != 0) {
             lf_shown shown;
-            return lf_fail(LFM2_E_FORMAT, "hf.index", "%s: tensor '%s' is not in '%s'",
+            return lf_fail(LFM2_E_FORMAT, "hf.index",
+                           "%s: tensor '%s' is not in '%s', where the index places it",
                            l->index_path, lf_show(&shown, v->key, v->key_len), v->text);
         }
     }
@@ -284,9 +295,9 @@ static int32_t meta_text(lf_arena *arena, const lf_json *v, const char **out)
 
 static int32_t read_meta(lf_source *source, const lf_json *config)
 {
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&source->arena, config->count, sizeof(lf_meta), "metadata", &room));
-    lf_meta *meta = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&source->arena, config->count, sizeof(lf_meta), "metadata", &memory));
+    lf_meta *meta = memory;
     uint32_t n = 0;
     for (const lf_json *v = config->child; v != NULL; v = v->next, n++) {
         char key[LF_META_CUT + 4];
@@ -299,7 +310,7 @@ static int32_t read_meta(lf_source *source, const lf_json *config)
     return LFM2_OK;
 }
 
-/* The folder's own name. */
+/* The model's name is the last component of the path. */
 static int32_t read_name(lf_source *source)
 {
     const char *path = source->path;
@@ -318,7 +329,7 @@ static int32_t read_name(lf_source *source)
 
 /* ---- Text ---- */
 
-/* transformers 5 keeps the chat template in a file of its own. */
+/* transformers 5 stores the chat template in a separate file. */
 static int32_t read_template_file(loader *l)
 {
     const char *path = NULL;
@@ -354,19 +365,22 @@ static int32_t read_vocab(loader *l, const lf_config_json *config)
     return lf_tokenizer_from_json(l->source, root, vocab->name, settings, settings_path, config);
 }
 
-/* The rows of the embedding bound what a vocabulary may take: config.json can say anything. */
+/* Checks vocab_size against the embedding before the vocabulary is allocated. */
 static int32_t check_rows(const lf_source *source, const char *config_path)
 {
     const lf_tensor *embed = lf_source_find(source, "token_embd.weight");
-    uint32_t said = source->hparams.n_vocab;
+    uint32_t stated = source->hparams.n_vocab;
     if (embed == NULL) {
         return lf_fail(LFM2_E_FORMAT, "bind.missing",
-                       "%s: tensor 'model.embed_tokens.weight' is missing", source->path);
+                       "%s: tensor 'model.embed_tokens.weight' is missing; every model requires it",
+                       source->path);
     }
-    if (embed->ne[1] != said) {
-        return lf_fail(LFM2_E_FORMAT, "hf.vocab.count",
-                       "%s: 'vocab_size' is %u, but the embedding has %llu rows", config_path, said,
-                       (unsigned long long)embed->ne[1]);
+    if (embed->ne[1] != stated) {
+        return lf_fail(
+            LFM2_E_FORMAT, "hf.vocab.count",
+            "%s: key 'vocab_size': the value is %u, but tensor 'model.embed_tokens.weight' "
+            "has %llu rows",
+            config_path, stated, (unsigned long long)embed->ne[1]);
     }
     return LFM2_OK;
 }

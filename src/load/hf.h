@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hugging Face folders, inside this room: the safetensors container and tokenizer.json. */
+/* Private to src/load: the safetensors container, tokenizer.json and the tensor names of Hugging
+ * Face folders. */
 #ifndef LF_LOAD_HF_H
 #define LF_LOAD_HF_H
 
@@ -13,30 +14,30 @@ typedef struct lf_st_tensor {
     uint64_t shape[LF_MAX_DIMS]; /* outermost first; unused ones are 1 */
     uint64_t bytes;
     uint32_t part;
-    uint64_t offset; /* of the data in the file, behind its header */
+    uint64_t offset; /* of the data, from the start of the file */
 } lf_st_tensor;
 
-/* A larger header is refused, as by the format's own reader. */
+/* The limit of the format's reference reader. */
 enum { LF_ST_MAX_HEADER = 100 * 1000 * 1000 };
 
-/* Reads the header of one file and checks every type, shape and place. The list is in the arena;
- * the order is that of the header. */
+/* Reads the header of one file and checks every tensor's type, shape and offsets. The list is in
+ * the arena, in the order of the header. */
 int32_t lf_safetensors_parse(lf_arena *arena, const lf_file *file, uint32_t part,
                              lf_st_tensor **out, uint32_t *count);
 
-/* source->vocab from the parsed tokenizer.json and tokenizer_config.json (NULL when the folder has
- * none). `name` and `settings_name` are the files, for messages. */
+/* Fills source->vocab from the parsed tokenizer.json and tokenizer_config.json (`settings`, NULL if
+ * the folder has none). `name` and `settings_name` are the files, for messages. */
 int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const char *name,
                                const lf_json *settings, const char *settings_name,
                                const lf_config_json *config);
 
-/* The tensor's name in Hugging Face's files for a GGUF name, for messages; the GGUF name itself
- * when there is none. `out` has room for LF_HF_NAME bytes. */
+/* The Hugging Face name for a GGUF tensor name, for messages; the GGUF name if there is none. `out`
+ * has LF_HF_NAME bytes. */
 enum { LF_HF_NAME = 128 };
 const char *lf_hf_name(const char *gguf_name, char *out);
 
-/* All tensors of a folder's safetensors files, under GGUF names, into source->tensors. `raw` is in
- * file order. hf_names.c */
+/* Fills source->tensors with the tensors of all safetensors files under GGUF names (hf_names.c).
+ * `raw` is in file order. */
 int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n);
 
 #endif /* LF_LOAD_HF_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the translation of Hugging Face's tensors to GGUF's: names, order of dimensions, experts
- * stacked. */
+/* Translation of Hugging Face tensors to GGUF tensors: names, order of dimensions, stacked experts.
+ */
 #include "load/hf.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ static const struct {
 
 static const char conv_kernel[] = "conv.conv.weight";
 
-/* After "model.layers.N." and "blk.N.". */
+/* Names after "model.layers.N." and "blk.N.". */
 static const struct {
     const char *hf;
     const char *gguf;
@@ -40,7 +40,7 @@ static const struct {
     {"feed_forward.expert_bias", "exp_probs_b.bias"},
 };
 
-/* Matrices of the experts: "feed_forward.experts.E." + hf. */
+/* Names of the experts' matrices: "feed_forward.experts.E." + hf. */
 enum { GATE, UP, DOWN, ROLES };
 static const struct {
     const char *hf;
@@ -53,11 +53,11 @@ static const struct {
 
 static const char experts_prefix[] = "feed_forward.experts.";
 
-/* A stack of experts that is being collected. */
+/* The experts' matrices found so far for one GGUF tensor. */
 typedef struct stack {
-    lf_place *places; /* [n_expert], offset 0 where not seen yet */
+    lf_place *places; /* [n_expert], offset 0: not found yet */
     uint32_t count;
-    lf_tensor tensor;
+    lf_tensor tensor; /* as of one expert */
 } stack;
 
 typedef struct translator {
@@ -69,7 +69,8 @@ typedef struct translator {
 
 /* ---- Names ---- */
 
-/* A decimal number without leading zeros below `limit`, followed by a dot; moves past the dot. */
+/* Reads a decimal number below `limit`, without leading zeros and followed by a dot; advances past
+ * the dot. */
 static bool take_number(const char **text, uint32_t limit, uint32_t *out)
 {
     const char *p = *text;
@@ -96,8 +97,8 @@ static bool take_prefix(const char **text, const char *prefix)
     return true;
 }
 
-/* Buffers that some models keep with their weights. */
-static bool harmless(const char *name)
+/* Buffers that some models store with their weights and that no computation needs. */
+static bool ignored(const char *name)
 {
     static const char buffer[] = "rotary_emb.inv_freq";
     size_t n = strlen(name);
@@ -143,10 +144,11 @@ static int32_t fail_tensor(const translator *t, const lf_st_tensor *raw, const c
 
 static int32_t fail_unknown(const translator *t, const lf_st_tensor *raw)
 {
-    return fail_tensor(t, raw, "bind.unknown", "the architecture has no such tensor here");
+    return fail_tensor(t, raw, "bind.unknown",
+                       "it is unknown: the model's configuration has no such tensor");
 }
 
-/* Dimensions in GGUF's order, n of them from shape[first] on. */
+/* The tensor with n dimensions of `raw`, from shape[first] on, in GGUF's order. */
 static lf_tensor make_tensor(const lf_st_tensor *raw, uint32_t first, uint32_t n)
 {
     lf_tensor out = {.type = raw->type,
@@ -168,41 +170,45 @@ static int32_t name_tensor(translator *t, lf_tensor *tensor, uint32_t layer, con
     return lf_arena_string(&t->source->arena, name, (size_t)n, &tensor->name);
 }
 
-static int32_t add_layer_tensor(translator *t, const lf_st_tensor *raw, uint32_t layer, size_t row)
+static int32_t add_layer_tensor(translator *t, const lf_st_tensor *raw, uint32_t layer,
+                                size_t entry)
 {
     lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
-    if (strcmp(layer_names[row].hf, conv_kernel) == 0) { /* [H, 1, taps] -> {taps, H} */
+    if (strcmp(layer_names[entry].hf, conv_kernel) == 0) { /* [H, 1, taps] -> {taps, H} */
         if (raw->n_dims != 3 || raw->shape[1] != 1) {
-            return fail_tensor(t, raw, "bind.shape", "the shape is not [width, 1, taps]");
+            return fail_tensor(t, raw, "bind.shape",
+                               "its shape must be [hidden_size, 1, conv_L_cache]");
         }
         tensor.n_dims = 2;
         tensor.ne[1] = tensor.ne[2];
         tensor.ne[2] = 1;
     }
-    LF_TRY(name_tensor(t, &tensor, layer, layer_names[row].gguf));
+    LF_TRY(name_tensor(t, &tensor, layer, layer_names[entry].gguf));
     t->out[t->n_out++] = tensor;
     return LFM2_OK;
 }
 
-/* Slab `e` of the stack; its tensor's ne[0], ne[1] and type are those of `expert`. */
+/* Adds the matrix `expert` of expert `e` to its stack. All of them must have one shape and type. */
 static int32_t add_expert_matrix(translator *t, const lf_st_tensor *raw, uint32_t layer, int role,
                                  uint32_t e, const lf_tensor *expert)
 {
     stack *s = &t->stacks[layer][role];
     uint32_t n_expert = t->source->hparams.n_expert;
     if (s->places == NULL) {
-        void *room = NULL;
-        LF_TRY(lf_arena_new(&t->source->arena, n_expert, sizeof *s->places, "experts", &room));
-        memset(room, 0, n_expert * sizeof *s->places);
-        s->places = room;
+        void *memory = NULL;
+        LF_TRY(lf_arena_new(&t->source->arena, n_expert, sizeof *s->places, "experts", &memory));
+        memset(memory, 0, n_expert * sizeof *s->places);
+        s->places = memory;
         s->tensor = *expert;
     }
     if (expert->ne[0] != s->tensor.ne[0] || expert->ne[1] != s->tensor.ne[1] ||
         expert->ne[2] != 1 || expert->type != s->tensor.type) {
-        return fail_tensor(t, raw, "bind.shape", "type or shape differ from another expert's");
+        return fail_tensor(t, raw, "bind.shape",
+                           "its type or shape differs from that of another expert");
     }
     if (s->places[e].offset != 0) {
-        return fail_tensor(t, raw, "source.duplicate", "the expert appears twice");
+        return fail_tensor(t, raw, "source.duplicate",
+                           "the files have the matrix of this expert twice");
     }
     s->places[e] = (lf_place){expert->part, expert->offset};
     s->count++;
@@ -213,13 +219,15 @@ static int32_t add_expert_matrix(translator *t, const lf_st_tensor *raw, uint32_
     return LFM2_OK;
 }
 
-/* gate_up_proj: [experts, 2 x width, inputs], the gate's rows first. */
+/* gate_up_proj: [experts, 2 x width, inputs]; the rows of the gate come first. */
 static int32_t add_gate_up(translator *t, const lf_st_tensor *raw, uint32_t layer)
 {
     const lf_hparams *h = &t->source->hparams;
     if (raw->n_dims != 3 || raw->shape[0] != h->n_expert ||
         raw->shape[1] != (uint64_t)h->n_ff_expert * 2) {
-        return fail_tensor(t, raw, "bind.shape", "the shape is not [experts, 2 x width, inputs]");
+        return fail_tensor(
+            t, raw, "bind.shape",
+            "its shape must be [num_experts, 2 x moe_intermediate_size, hidden_size]");
     }
     lf_tensor expert = make_tensor(raw, 1, 2);
     expert.ne[1] /= 2;
@@ -234,7 +242,7 @@ static int32_t add_gate_up(translator *t, const lf_st_tensor *raw, uint32_t laye
     return LFM2_OK;
 }
 
-/* down_proj: [experts, outputs, width], contiguous as GGUF has it. */
+/* down_proj: [experts, outputs, width], contiguous as in GGUF. */
 static int32_t add_down(translator *t, const lf_st_tensor *raw, uint32_t layer)
 {
     lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
@@ -276,7 +284,7 @@ static int32_t add(translator *t, const lf_st_tensor *raw)
             continue;
         }
         if (t->source->hparams.tied && strcmp(whole_names[i].gguf, "output.weight") == 0) {
-            return LFM2_OK; /* a copy of the embedding that the configuration says to ignore */
+            return LFM2_OK; /* a copy of the embedding, unused by tied models */
         }
         lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
         tensor.name = whole_names[i].gguf;
@@ -285,7 +293,7 @@ static int32_t add(translator *t, const lf_st_tensor *raw)
     }
     const char *rest = raw->name;
     uint32_t layer = 0;
-    if (harmless(raw->name)) {
+    if (ignored(raw->name)) {
         return LFM2_OK;
     }
     if (!take_prefix(&rest, "model.layers.") ||
@@ -308,12 +316,13 @@ static int32_t close_stacks(translator *t)
         for (int role = 0; role < ROLES; role++) {
             stack *s = &t->stacks[layer][role];
             if (s->count == 0) {
-                continue; /* a missing tensor is found when names are bound */
+                continue; /* lf_bind reports the missing tensor */
             }
             for (uint32_t e = 0; e < h->n_expert; e++) {
                 if (s->places[e].offset == 0) {
                     return lf_fail(LFM2_E_FORMAT, "bind.missing",
-                                   "%s: tensor 'model.layers.%u.%s%u.%s' is missing",
+                                   "%s: tensor 'model.layers.%u.%s%u.%s' is missing; the model's "
+                                   "configuration requires it",
                                    t->source->path, layer, experts_prefix, e,
                                    expert_names[role].hf);
                 }
@@ -333,13 +342,13 @@ static int32_t close_stacks(translator *t)
 int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n)
 {
     translator t = {.source = source};
-    void *room = NULL;
+    void *stacks = NULL;
     uint32_t n_layer = source->hparams.n_layer;
-    LF_TRY(lf_new_zero(&source->alloc, n_layer, sizeof *t.stacks, "experts", &room));
-    t.stacks = room;
+    LF_TRY(lf_new_zero(&source->alloc, n_layer, sizeof *t.stacks, "experts", &stacks));
+    t.stacks = stacks;
     int32_t status = LFM2_OK;
     void *p = NULL;
-    /* fused gate and up become two */
+    /* a fused gate_up_proj becomes two tensors */
     LF_TRY_DONE(lf_arena_new(&source->arena, (size_t)n + (size_t)n_layer * ROLES, sizeof(lf_tensor),
                              "tensors", &p));
     t.out = p;
@@ -350,6 +359,6 @@ int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n)
     source->tensors = t.out;
     source->n_tensors = t.n_out;
 done:
-    lf_free(&source->alloc, room, n_layer, sizeof *t.stacks);
+    lf_free(&source->alloc, stacks, n_layer, sizeof *t.stacks);
     return status;
 }

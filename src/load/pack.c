@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the way from stored blocks to packed panels. */
+/* Packing: from the tensors of a source to panels. */
 #include "load/pack.h"
 
 #include <string.h>
@@ -34,25 +34,27 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
     if (second != NULL &&
         (second->type != first->type || memcmp(second->ne, first->ne, sizeof first->ne) != 0)) {
         return lf_fail(LFM2_E_UNSUPPORTED, "pack.pair",
-                       "tensors '%s' and '%s' differ in type or shape", first->name, second->name);
+                       "tensors '%s' and '%s' differ in type or shape: they are computed together "
+                       "and must agree",
+                       first->name, second->name);
     }
-    lf_quant_info quants = {0};
-    bool coded = lf_quant_info_of(first->type, &quants);
+    const lf_type_info *type = lf_type_get((uint32_t)first->type);
     lf_packed p = {.n = (uint32_t)first->ne[1],
                    .k = (uint32_t)first->ne[0],
                    .n_experts = (uint32_t)first->ne[2],
                    .pair = second != NULL};
-    if (format_of(first->type) == LF_W_I8G && quants.group != 32) {
-        return lf_fail(LFM2_E_UNSUPPORTED, "pack.group", "tensor '%s': no panels for groups of %u",
-                       first->name, quants.group);
+    if (format_of(first->type) == LF_W_I8G && type->group != 32) {
+        return lf_fail(LFM2_E_UNSUPPORTED, "pack.group",
+                       "tensor '%s': type %s is not supported for matrices", first->name,
+                       type->name);
     }
-    p.gemm = lf_gemm_pick(kernels, format_of(first->type), coded && quants.has_min, p.k);
+    p.gemm = lf_gemm_pick(kernels, format_of(first->type), type->has_min, p.k);
     p.n_panels = (p.n + p.gemm->nr - 1) / p.gemm->nr * (p.pair ? 2 : 1);
     p.panel_bytes = p.gemm->panel_bytes(p.k);
     if (!lf_mul_size(p.panel_bytes, p.n_panels, &p.expert_bytes) ||
         !lf_mul_size(p.expert_bytes, p.n_experts, &p.bytes)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "tensor '%s': packed size overflows",
-                       first->name);
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow",
+                       "tensor '%s': its packed size exceeds the address space", first->name);
     }
     *out = p;
     return LFM2_OK;
@@ -60,9 +62,8 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
 
 /* ---- Filling ---- */
 
-/* What is filled at once: `n_experts` whole experts from `expert` on, or `n_panels` panels of one
- * expert.
- */
+/* The work of one step: `n_experts` whole experts from `expert` on, or `n_panels` panels of one
+ * expert from `panel` on. */
 typedef struct step {
     uint32_t expert, n_experts;
     uint32_t panel, n_panels; /* of each expert */
@@ -74,18 +75,19 @@ typedef struct fill {
     const lf_tensor *tensors[2];
     uint32_t n_tensors;
     size_t row_bytes;
-    bool coded;
-    lf_quant_info quants;
+    const lf_type_info *type; /* of all tensors */
+    bool unpack;              /* the kernel packs from quants and scales, not from blocks */
     step now;
-    uint8_t *scratch; /* of all parts */
+    uint8_t *scratch; /* thread_bytes for each thread */
     size_t thread_bytes;
     size_t quants_bytes, scales_bytes; /* of nr rows */
-    /* Rows of `now`, expert by expert and tensor by tensor, if the source has none in place. */
+    /* Copied rows of `now`, by expert, then by tensor; NULL if the source has the data in place. */
     uint8_t *rows;
-    size_t rows_bytes, stride; /* in all; of one tensor's rows of a expert */
+    size_t rows_bytes; /* of the whole buffer */
+    size_t stride;     /* bytes from one tensor's rows of an expert to the next */
 } fill;
 
-/* The first row of a step in each of its experts and tensors, and the rows there are. */
+/* The number of rows that a step covers in each of its experts and tensors; *first is the first. */
 static uint32_t step_rows(const fill *f, const step *s, uint32_t *first)
 {
     const lf_packed *p = f->packed;
@@ -95,7 +97,7 @@ static uint32_t step_rows(const fill *f, const step *s, uint32_t *first)
     return rows < p->n - *first ? rows : p->n - *first;
 }
 
-/* Row `row` of a tensor's expert, which is in the current step. */
+/* Row `row` of an expert of a tensor; the current step covers it. */
 static const uint8_t *row_at(const fill *f, uint32_t expert, uint32_t tensor, uint32_t row)
 {
     if (f->rows == NULL) {
@@ -118,19 +120,19 @@ static void fill_panel(const fill *f, uint32_t expert, uint32_t panel, uint8_t *
     const uint8_t *src = row_at(f, expert, t, first_row);
     uint8_t *dst = p->owned + expert * p->expert_bytes + panel * p->panel_bytes;
     lf_panel_source source = {.rows = rows, .values = src};
-    if (f->coded) {
+    if (f->unpack) {
         int8_t *quants = (int8_t *)scratch;
         float *scales = (float *)(void *)(scratch + f->quants_bytes);
         float *mins = (float *)(void *)(scratch + f->quants_bytes + f->scales_bytes);
-        size_t groups = p->k / f->quants.group;
+        size_t groups = p->k / f->type->group;
         for (uint32_t r = 0; r < rows; r++) {
-            lf_quants_row(tensor->type, src + r * f->row_bytes, p->k, quants + (size_t)r * p->k,
+            lf_unpack_row(tensor->type, src + r * f->row_bytes, p->k, quants + (size_t)r * p->k,
                           scales + r * groups, mins + r * groups);
         }
         source = (lf_panel_source){.rows = rows,
                                    .quants = quants,
                                    .scales = scales,
-                                   .mins = f->quants.has_min ? mins : NULL};
+                                   .mins = f->type->has_min ? mins : NULL};
     }
     p->gemm->pack(p->k, &source, dst);
 }
@@ -150,7 +152,7 @@ static size_t round_up(size_t n, size_t to)
     return (n + to - 1) / to * to;
 }
 
-/* The largest step, which is the first. */
+/* The first step; no other is larger. */
 static step first_step(const fill *f)
 {
     enum { STEP_BYTES = 32 << 20 };
@@ -159,14 +161,14 @@ static step first_step(const fill *f)
     if (p->expert_bytes <= STEP_BYTES) {
         size_t experts = STEP_BYTES / p->expert_bytes;
         s.n_experts = experts < p->n_experts ? (uint32_t)experts : p->n_experts;
-    } else { /* both panels of a pair are in one step */
+    } else { /* a step has both panels of a pair */
         size_t panels = STEP_BYTES / p->panel_bytes / f->n_tensors * f->n_tensors;
         s.n_panels = panels > f->n_tensors ? (uint32_t)panels : f->n_tensors;
     }
     return s;
 }
 
-/* Moves on by one step of the size of `largest`; false at the end. */
+/* Advances *s to the next step; false at the end. */
 static bool next_step(const lf_packed *p, const step *largest, step *s)
 {
     s->panel += s->n_panels;
@@ -211,8 +213,8 @@ static void drop_rows(const fill *f)
     }
 }
 
-/* A few experts, or panels of a large one, at a time, so that source and panels are not in memory
- * together as a whole. */
+/* Fills the panels step by step, so that the source and the panels are never in memory as a whole
+ * at the same time. */
 static int32_t fill_all(lf_sched *sched, fill *f)
 {
     const step largest = first_step(f);
@@ -248,11 +250,12 @@ int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *so
               .tensors = {first, second},
               .n_tensors = second != NULL ? 2 : 1,
               .row_bytes = lf_row_bytes(first->type, packed->k)};
-    f.coded = lf_quant_info_of(first->type, &f.quants) && !packed->gemm->raw_blocks;
-    if (f.coded) {
+    f.type = lf_type_get((uint32_t)first->type);
+    f.unpack = f.type->group > 0 && !packed->gemm->raw_blocks;
+    if (f.unpack) {
         uint32_t nr = packed->gemm->nr;
         f.quants_bytes = round_up((size_t)nr * packed->k, LF_ALIGN);
-        f.scales_bytes = round_up(nr * (packed->k / f.quants.group) * sizeof(float), LF_ALIGN);
+        f.scales_bytes = round_up(nr * (packed->k / f.type->group) * sizeof(float), LF_ALIGN);
         f.thread_bytes = f.quants_bytes + 2 * f.scales_bytes;
     }
     void *panels = NULL;

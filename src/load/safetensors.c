@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the safetensors container: a JSON header and raw data behind it. */
+/* The safetensors container: a JSON header followed by raw data. */
 #include "load/hf.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 typedef struct container {
     const lf_file *file;
-    uint64_t data_begin; /* offsets in the header count from here */
+    uint64_t data_begin; /* offsets in the header are relative to this */
 } container;
 
 static int32_t fail_tensor(const container *c, const lf_json *entry, int32_t status,
@@ -27,7 +27,8 @@ static int32_t read_type(const container *c, const lf_json *entry, lf_type *out)
     } known[] = {{"F32", LF_F32}, {"F16", LF_F16}, {"BF16", LF_BF16}};
     const lf_json *v = lf_json_get(entry, "dtype");
     if (v == NULL || v->kind != LF_JSON_STRING) {
-        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.dtype", "has no 'dtype'");
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.dtype",
+                           "key 'dtype' is missing or not a string");
     }
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (lf_json_is_string(v, known[i].name)) {
@@ -37,18 +38,18 @@ static int32_t read_type(const container *c, const lf_json *entry, lf_type *out)
     }
     lf_shown shown;
     char text[LF_SHOWN + 64];
-    snprintf(text, sizeof text, "type '%s' is not supported; F32, F16 and BF16 are",
+    snprintf(text, sizeof text, "dtype '%s' is not supported; supported: F32, F16 and BF16",
              lf_show(&shown, v->text, v->len));
     return fail_tensor(c, entry, LFM2_E_UNSUPPORTED, "safetensors.dtype", text);
 }
 
-/* Shape, and the bytes it stands for. */
+/* Reads the shape and computes the size in bytes. */
 static int32_t read_shape(const container *c, const lf_json *entry, lf_st_tensor *t)
 {
     const lf_json *shape = lf_json_get(entry, "shape");
     if (shape == NULL || shape->kind != LF_JSON_ARRAY || shape->count > LF_MAX_DIMS) {
         return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.shape",
-                           "has no 'shape' of at most 4 dimensions");
+                           "key 'shape' must be an array of at most 4 dimensions");
     }
     t->bytes = lf_type_get((uint32_t)t->type)->block_bytes;
     t->n_dims = shape->count;
@@ -60,18 +61,18 @@ static int32_t read_shape(const container *c, const lf_json *entry, lf_st_tensor
         }
         if (!lf_json_u64(v, &t->shape[d]) || t->shape[d] == 0) {
             return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.shape",
-                               "a dimension is not a positive integer");
+                               "key 'shape': each dimension must be a positive integer");
         }
         if (!lf_mul_u64(t->bytes, t->shape[d], &t->bytes)) {
             return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.overflow",
-                               "the size of the tensor overflows");
+                               "its size is above 2^64 - 1 bytes");
         }
         v = v->next;
     }
     return LFM2_OK;
 }
 
-static int32_t read_place(const container *c, const lf_json *entry, lf_st_tensor *t)
+static int32_t read_offsets(const container *c, const lf_json *entry, lf_st_tensor *t)
 {
     const lf_json *v = lf_json_get(entry, "data_offsets");
     uint64_t begin = 0;
@@ -79,23 +80,25 @@ static int32_t read_place(const container *c, const lf_json *entry, lf_st_tensor
     if (v == NULL || v->kind != LF_JSON_ARRAY || v->count != 2 || !lf_json_u64(v->child, &begin) ||
         !lf_json_u64(v->child->next, &end)) {
         return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.offsets",
-                           "has no pair 'data_offsets'");
+                           "key 'data_offsets' must be a pair [begin, end] of integers");
     }
     if (begin > end || end - begin != t->bytes) {
         char text[128];
         snprintf(text, sizeof text,
-                 "'data_offsets' are not %llu bytes apart, as type and shape ask",
-                 (unsigned long long)t->bytes);
+                 "key 'data_offsets' is [%llu, %llu], but dtype and shape require %llu bytes",
+                 (unsigned long long)begin, (unsigned long long)end, (unsigned long long)t->bytes);
         return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.offsets", text);
     }
     if (end > c->file->size - c->data_begin) {
         return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.bounds",
-                           "ends beyond the end of the file");
+                           "its data ends beyond the end of the file: the file is incomplete");
     }
     t->offset = c->data_begin + begin;
     if (t->offset % lf_type_get((uint32_t)t->type)->block_bytes != 0) {
         return fail_tensor(c, entry, LFM2_E_UNSUPPORTED, "safetensors.alignment",
-                           "its data is not aligned; save the file again");
+                           "its data is not aligned to its elements; save the file again with a "
+                           "current safetensors "
+                           "library");
     }
     return LFM2_OK;
 }
@@ -105,23 +108,25 @@ static int32_t read_entry(const container *c, lf_arena *arena, const lf_json *en
 {
     if (!lf_tensor_name_ok(entry->key, entry->key_len)) {
         return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.name",
-                           "a tensor name that is not plain ASCII");
+                           "the tensor name is empty or has a space, a control character or a "
+                           "character outside ASCII");
     }
     if (entry->kind != LF_JSON_OBJECT) {
-        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.entry", "is not an object");
+        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.entry",
+                           "its description must be a JSON object");
     }
     LF_TRY(read_type(c, entry, &t->type));
     LF_TRY(read_shape(c, entry, t));
-    LF_TRY(read_place(c, entry, t));
+    LF_TRY(read_offsets(c, entry, t));
     return lf_arena_string(arena, entry->key, entry->key_len, &t->name);
 }
 
 static int32_t check_overlap(const container *c, const lf_alloc *alloc, const lf_st_tensor *tensors,
                              uint32_t n)
 {
-    void *room = NULL;
-    LF_TRY(lf_new(alloc, n, sizeof(lf_index_entry) + sizeof(uint64_t), "tensor ranges", &room));
-    lf_index_entry *order = room;
+    void *ranges = NULL;
+    LF_TRY(lf_new(alloc, n, sizeof(lf_index_entry) + sizeof(uint64_t), "tensor ranges", &ranges));
+    lf_index_entry *order = ranges;
     uint64_t *ends = (uint64_t *)(void *)(order + n);
     for (uint32_t i = 0; i < n; i++) {
         order[i] = (lf_index_entry){.key = tensors[i].offset, .id = i};
@@ -131,12 +136,12 @@ static int32_t check_overlap(const container *c, const lf_alloc *alloc, const lf
     uint32_t b = 0;
     int32_t status = lf_find_overlap(alloc, order, n, ends, &a, &b);
     if (status == LFM2_OK && a != UINT32_MAX) {
-        status = lf_fail(LFM2_E_FORMAT, "safetensors.overlap",
-                         "%s: tensor '%s': offset 0x%llx: its data overlaps that of tensor '%s'",
-                         c->file->path, tensors[a].name, (unsigned long long)tensors[a].offset,
-                         tensors[b].name);
+        status = lf_fail(
+            LFM2_E_FORMAT, "safetensors.overlap",
+            "%s: tensor '%s': offset 0x%llx: its data overlaps the data of tensor '%s'",
+            c->file->path, tensors[a].name, (unsigned long long)tensors[a].offset, tensors[b].name);
     }
-    lf_free(alloc, room, n, sizeof(lf_index_entry) + sizeof(uint64_t));
+    lf_free(alloc, ranges, n, sizeof(lf_index_entry) + sizeof(uint64_t));
     return status;
 }
 
@@ -144,9 +149,9 @@ static int32_t read_entries(const container *c, lf_arena *arena, uint32_t part, 
                             lf_st_tensor **out, uint32_t *count)
 {
     uint32_t n = 0;
-    void *room = NULL;
-    LF_TRY(lf_arena_new(arena, root->count, sizeof(lf_st_tensor), "tensors", &room));
-    lf_st_tensor *tensors = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(arena, root->count, sizeof(lf_st_tensor), "tensors", &memory));
+    lf_st_tensor *tensors = memory;
     for (const lf_json *entry = root->child; entry != NULL; entry = entry->next) {
         if (lf_json_key_is(entry, "__metadata__")) {
             continue;
@@ -160,20 +165,22 @@ static int32_t read_entries(const container *c, lf_arena *arena, uint32_t part, 
     return check_overlap(c, arena->alloc, tensors, n);
 }
 
-/* The header's text, of `len` bytes. */
+/* Reads the header; *text has *len bytes. */
 static int32_t read_header(lf_reader *r, const char **text, uint64_t *len)
 {
     LF_TRY(lf_read_u64(r, "header length", len));
     if (*len > LF_ST_MAX_HEADER || *len > r->size - r->pos) {
-        return lf_fail(LFM2_E_FORMAT, "safetensors.header",
-                       "%s: offset 0x0: a header of %llu bytes: more than the file or 100 MB",
-                       r->file, (unsigned long long)*len);
+        return lf_fail(
+            LFM2_E_FORMAT, "safetensors.header",
+            "%s: offset 0x0: the header has %llu bytes, more than the file or the limit of "
+            "100 MB",
+            r->file, (unsigned long long)*len);
     }
     const uint8_t *bytes = NULL;
     LF_TRY(lf_read_bytes(r, "header", *len > 0 ? 1 : 0, &bytes));
     if (*len == 0 || bytes[0] != '{') {
         return lf_fail(LFM2_E_FORMAT, "safetensors.header",
-                       "%s: offset 0x8: not a safetensors file: the header is no JSON object",
+                       "%s: offset 0x8: not a safetensors file: its header must be a JSON object",
                        r->file);
     }
     LF_TRY(lf_read_bytes(r, "header", *len - 1, &bytes));

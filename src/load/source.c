@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns opening and closing a source, its name index, and the checks common to all containers. */
+/* Opening and closing of a source, its name index, and the checks common to all containers. */
 #include "load/gguf.h"
 
 #include "load/bind.h"
@@ -17,7 +17,7 @@ lf_place lf_tensor_place(const lf_tensor *tensor, uint64_t e)
     if (tensor->places != NULL) {
         return tensor->places[e];
     }
-    /* experts of a contiguous tensor follow one another without gaps */
+    /* the experts of a contiguous tensor follow each other without gaps */
     uint64_t expert_bytes = tensor->bytes / (tensor->ne[2] * tensor->ne[3]);
     return (lf_place){tensor->part, tensor->offset + e * expert_bytes};
 }
@@ -98,8 +98,9 @@ int32_t lf_source_index(lf_source *source)
     LF_TRY(lf_index_build(&source->alloc, &source->index, &duplicate));
     if (duplicate != NULL) {
         const lf_tensor *t = &source->tensors[duplicate->id];
-        return lf_fail(LFM2_E_FORMAT, "source.duplicate", "%s: tensor '%s' appears twice",
-                       source->files[t->part].path, t->name);
+        return lf_fail(LFM2_E_FORMAT, "source.duplicate",
+                       "%s: tensor '%s' appears twice in the model", source->files[t->part].path,
+                       t->name);
     }
     return LFM2_OK;
 }
@@ -112,18 +113,18 @@ const lf_tensor *lf_source_find(const lf_source *source, const char *name)
 
 /* ---- Opening ---- */
 
-/* The type with the most bytes among matrices. */
+/* Sets file_type to the type with the most bytes among matrices. */
 static void set_file_type(lf_source *source)
 {
-    enum { CODES = 64 };
-    uint64_t bytes[CODES] = {0};
+    enum { TYPES = 64 };
+    uint64_t bytes[TYPES] = {0};
     uint32_t best = 0;
     for (uint32_t i = 0; i < source->n_tensors; i++) {
         const lf_tensor *t = &source->tensors[i];
-        uint32_t code = (uint32_t)t->type;
-        if (t->n_dims >= 2 && code < CODES) {
-            bytes[code] += t->bytes; /* ranges do not overlap: the sum is below the files' sizes */
-            best = bytes[code] > bytes[best] ? code : best;
+        uint32_t type = (uint32_t)t->type;
+        if (t->n_dims >= 2 && type < TYPES) {
+            bytes[type] += t->bytes; /* no overflow: tensors do not overlap */
+            best = bytes[type] > bytes[best] ? type : best;
         }
     }
     const lf_type_info *type = lf_type_get(best);
@@ -132,19 +133,19 @@ static void set_file_type(lf_source *source)
 
 static int32_t check_names_and_shapes(const lf_source *source)
 {
-    void *room = NULL;
-    LF_TRY(lf_new(&source->alloc, 1, sizeof(lf_weights), "weights", &room));
-    int32_t status = lf_bind(source, room);
-    lf_free(&source->alloc, room, 1, sizeof(lf_weights));
+    void *weights = NULL;
+    LF_TRY(lf_new(&source->alloc, 1, sizeof(lf_weights), "weights", &weights));
+    int32_t status = lf_bind(source, weights);
+    lf_free(&source->alloc, weights, 1, sizeof(lf_weights));
     return status;
 }
 
 static int32_t open_gguf(lf_source *source)
 {
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&source->arena, 1, sizeof(lf_file), "files", &room));
-    LF_TRY(lf_file_open_from(&source->alloc, &source->origin, room));
-    source->files = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&source->arena, 1, sizeof(lf_file), "files", &memory));
+    LF_TRY(lf_file_open_from(&source->alloc, &source->origin, memory));
+    source->files = memory;
     source->n_files = 1;
     return lf_gguf_load(source);
 }
@@ -171,7 +172,7 @@ static int32_t open_origin(lf_source *source, const lf_log *log)
     }
     LF_TRY(source->hugging_face ? lf_hf_load(source) : open_gguf(source));
     LF_TRY(lf_source_finish(source));
-    lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file(s), mostly %s, %u tokens", path,
+    lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file(s), mostly %s; %u tokens", path,
                  source->n_tensors, source->n_files, source->file_type, source->vocab.n_tokens);
     return LFM2_OK;
 }
@@ -184,9 +185,9 @@ int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *pat
 int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_origin *origin,
                             lf_source **out)
 {
-    void *room = NULL;
-    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_source), "model source", &room));
-    lf_source *source = room;
+    void *memory = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_source), "model source", &memory));
+    lf_source *source = memory;
     source->alloc = *alloc;
     source->origin = *origin;
     lf_arena_init(&source->arena, &source->alloc);
@@ -235,7 +236,7 @@ int32_t lf_source_refuse_overwrite(const lf_source *source, const char *path)
 {
     struct stat out;
     if (stat(path, &out) != 0) {
-        return LFM2_OK; /* a new file; other reasons show up when it is created */
+        return LFM2_OK; /* a new file; creating it reports other errors */
     }
     for (uint32_t i = 0; i < source->n_files; i++) {
         const lf_file *file = &source->files[i];
@@ -243,9 +244,11 @@ int32_t lf_source_refuse_overwrite(const lf_source *source, const char *path)
         bool opened = file->inode == (uint64_t)out.st_ino && file->device == (uint64_t)out.st_dev;
         bool named = source->origin.kind == LF_FROM_PATH && stat(file->path, &in) == 0 &&
                      in.st_dev == out.st_dev && in.st_ino == out.st_ino;
-        if (opened || named) { /* the file may have been replaced since it was opened */
-            return lf_fail(LFM2_E_ARGUMENT, "source.same_file",
-                           "'%s' is the input: write to another file", path);
+        if (opened || named) { /* both: the file may have been replaced after it was opened */
+            return lf_fail(
+                LFM2_E_ARGUMENT, "source.same_file",
+                "%s: the output would overwrite a file of the input model; write to another file",
+                path);
         }
     }
     return LFM2_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every container (GGUF, split GGUF, Hugging Face folder) is turned into: checked
- * hyper-parameters, tokenizer data, and tensors under GGUF's names. Everything lives in the
- * source's arena, its copy of the header or its files, and dies with it. */
+/* A source: the common description of a model, whatever its container (GGUF, split GGUF, Hugging
+ * Face folder). It has checked hyperparameters, tokenizer data, and tensors under GGUF names. All
+ * of it is in the source's arena, its copy of the header or its files, and is freed with it. */
 #ifndef LF_LOAD_SOURCE_H
 #define LF_LOAD_SOURCE_H
 
@@ -12,7 +12,7 @@
 
 enum { LF_MAX_LAYERS = 256, LF_MAX_DIMS = 4, LF_MAX_PARTS = 1024 };
 
-/* Limits that lf_hparams_check enforces and that arrays on the stack of a pass rely on. */
+/* Limits that lf_hparams_check enforces; a pass has arrays of these sizes on the stack. */
 enum {
     LF_MAX_HEADS = 1024,
     LF_MAX_HEAD_DIM = 512,
@@ -23,27 +23,28 @@ enum {
 
 typedef enum { LF_ARCH_LFM2, LF_ARCH_LFM2MOE } lf_arch;
 
-/* Validated in one place (lf_hparams_check): a consumer need not check again. */
+/* Checked by lf_hparams_check; users need not check again. */
 typedef struct lf_hparams {
     lf_arch arch;
     uint32_t n_vocab, n_embd, n_layer;
     uint32_t n_head, head_dim;
-    uint32_t n_head_kv[LF_MAX_LAYERS];             /* 0 = convolution layer */
-    uint32_t n_ff;                                 /* dense width, final */
-    uint32_t n_dense;                              /* leading dense layers (lfm2: all) */
+    uint32_t n_head_kv[LF_MAX_LAYERS];             /* 0: convolution layer */
+    uint32_t n_ff;                                 /* width of dense feed-forward layers */
+    uint32_t n_dense;                              /* leading layers without experts (lfm2: all) */
     uint32_t n_expert, n_expert_used, n_ff_expert; /* 0 for lfm2 */
     uint32_t conv_kernel;                          /* taps, l_cache */
     uint32_t n_ctx_train;
     float norm_eps, rope_theta, expert_scale; /* routed_scaling_factor, 1 when absent */
-    bool norm_topk;                           /* divide the chosen experts' weights by their sum */
-    bool expert_bias;                         /* the selection adds a bias */
-    bool tied;                                /* no output tensor: the embedding is the head */
+    bool norm_topk;   /* divide the selected experts' weights by their sum */
+    bool expert_bias; /* add a bias for the selection of experts */
+    bool tied;        /* the embedding is the head: no output tensor */
 } lf_hparams;
 
-/* Checks ranges and relations (see config.c for the list); `name` is the file for messages. */
+/* Checks ranges and relations (config.c has the list); `name` is the file, for messages. Errors:
+ * FORMAT, UNSUPPORTED. */
 int32_t lf_hparams_check(const lf_hparams *h, const char *name);
 
-/* A place in one of the source's files. */
+/* An offset in one of the source's files. */
 typedef struct lf_place {
     uint32_t part;
     uint64_t offset;
@@ -55,16 +56,17 @@ typedef struct lf_tensor {
     uint32_t n_dims;
     uint64_t ne[LF_MAX_DIMS]; /* ne[0] contiguous; unused ones are 1 */
     uint64_t bytes;
-    /* Data is aligned to its elements: 4 bytes for F32, 2 for F16 and BF16; in GGUF files to 8.
-     * Contiguous tensor: `bytes` bytes of file `part` at `offset`. A stack of experts from separate
-     * tensors: places[e] (e < ne[2]) has ne[0] x ne[1] values; part and offset are places[0]. */
+    /* A contiguous tensor has places == NULL; its data is in files[part] at `offset`. A tensor that
+     * a folder stores expert by expert has the ne[0] x ne[1] values of expert e at places[e]; part
+     * and offset then equal places[0]. Data is aligned to its elements (4 bytes for F32, 2 for F16
+     * and BF16); in GGUF files to 8 bytes. */
     const lf_place *places;
     uint32_t part;
     uint64_t offset;
 } lf_tensor;
 
 typedef struct lf_vocab_token {
-    const char *text; /* as stored: byte-mapped for normal tokens, literal for the others */
+    const char *text; /* as stored: byte-mapped for normal tokens, literal for others */
     uint32_t len;
     int32_t kind; /* LFM2_TOKEN_* */
 } lf_vocab_token;
@@ -76,12 +78,12 @@ typedef struct lf_vocab_merge {
 
 typedef struct lf_vocab_data {
     uint32_t n_tokens, n_merges;
-    const lf_vocab_token *tokens;   /* index = id; placeholders are LFM2_TOKEN_UNUSED */
-    const lf_vocab_merge *merges;   /* index = rank */
-    int32_t bos_id, eos_id, pad_id; /* -1 = none */
+    const lf_vocab_token *tokens;   /* by id; unused rows are LFM2_TOKEN_UNUSED */
+    const lf_vocab_merge *merges;   /* by rank */
+    int32_t bos_id, eos_id, pad_id; /* -1: none */
     bool add_bos;
     bool ignore_merges;        /* tokenizer.json's value; false for GGUF */
-    const char *chat_template; /* or NULL; informative */
+    const char *chat_template; /* or NULL; not interpreted */
     const char *name;          /* the file, for messages */
 } lf_vocab_data;
 
@@ -93,14 +95,14 @@ typedef struct lf_meta {
 typedef struct lf_source {
     lf_alloc alloc;
     lf_arena arena;
-    lf_origin origin; /* what it points at is valid until lf_source_release */
-    lf_file *files;   /* GGUF parts or safetensors files; part index of tensors */
+    lf_origin origin; /* valid until lf_source_release */
+    lf_file *files;   /* GGUF parts or safetensors files; lf_tensor.part is an index */
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
     bool hugging_face;
     const char *path;      /* as given, or a name such as "<memory>" */
     const char *name;      /* general.name or folder name */
-    const char *file_type; /* most frequent type by bytes among matrices, e.g. "Q4_0" */
+    const char *file_type; /* the type with the most bytes among matrices, such as "Q4_0" */
     lf_hparams hparams;
     lf_vocab_data vocab;
     const lf_tensor *tensors;
@@ -110,33 +112,35 @@ typedef struct lf_source {
     lf_index index; /* of tensor names, private to source.c */
 } lf_source;
 
-/* Opens and checks a model: header, every key, every tensor's name, type, shape and bounds; no
- * weight is read. Hidden work is bounded by the size of the header. Errors: IO, FORMAT,
- * UNSUPPORTED, MEMORY, ARGUMENT (a part of a split file that is not the first). A Hugging Face
- * folder without tokenizer.json and a GGUF file without tokens have an empty vocab (n_tokens 0),
- * which is fine for lf_source_open and refused when text is needed. */
+/* Opens a model and checks its header, every key, and every tensor's name, type, shape and bounds.
+ * Reads no weights; the cost depends on the size of the header. A folder without tokenizer.json and
+ * a GGUF file without tokens get an empty vocab (n_tokens 0); text functions fail later. Errors:
+ * IO, FORMAT, UNSUPPORTED, MEMORY, ARGUMENT (a part of a split model other than the first). */
 int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out);
 
-/* The same from any origin; all but paths are single GGUF files (a part of a split model is
- * UNSUPPORTED). What `origin` points at is used until lf_source_release. */
+/* The same from any origin. Origins other than paths must be single GGUF files (UNSUPPORTED for a
+ * part of a split model). `origin` must stay valid until lf_source_release. */
 int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_origin *origin,
                             lf_source **out);
 
-/* Gives up what only loading needs: the copy of the header (vocab.tokens, vocab.merges and gguf are
- * then NULL) and the ability to read files that have no data in place. */
+/* Frees what only loading needs: the copy of the header (vocab.tokens, vocab.merges and gguf become
+ * NULL) and access to files that are not in place. */
 void lf_source_release(lf_source *source);
 void lf_source_close(lf_source *source);
 
+/* In the functions below, e is the expert: 0 for a dense matrix. */
+
+/* Where the data of expert e is. */
 lf_place lf_tensor_place(const lf_tensor *tensor, uint64_t e);
 
-/* Slab e (0 for a matrix) of a tensor where it lies; NULL if its file can only be read. */
+/* The data of expert e in place; NULL if its file is not in memory, see lf_tensor_read. */
 const uint8_t *lf_tensor_expert(const lf_source *source, const lf_tensor *tensor, uint64_t e);
 
-/* Copies n bytes of expert e from byte `begin` on. Errors: IO, STOPPED. */
+/* Copies n bytes of expert e, from byte `begin` on. Errors: IO, STOPPED. */
 int32_t lf_tensor_read(const lf_source *source, const lf_tensor *tensor, uint64_t e, uint64_t begin,
                        void *buffer, size_t n);
 
-/* ARGUMENT if writing to `path` would write over one of the weight files. */
+/* ARGUMENT if writing to `path` would overwrite a file of the source. */
 int32_t lf_source_refuse_overwrite(const lf_source *source, const char *path);
 
 /* By GGUF name; NULL if absent. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the meaning of tokenizer.json and tokenizer_config.json: vocabulary, merges, BOS rule. What
- * the pipeline around them must look like is in tokenizer_pipeline.c. */
+/* The vocabulary from tokenizer.json and tokenizer_config.json: tokens, merges, BOS rule.
+ * tokenizer_pipeline.c checks the rest of tokenizer.json. */
 #include "load/tokenizer_json.h"
 
 #include <stdio.h>
@@ -13,21 +13,15 @@ int32_t lf_tj_fail(const lf_tj *t, const lf_json *at, int32_t status, const char
                    at != NULL ? (unsigned long long)at->offset : 0, message);
 }
 
-const lf_json *lf_tj_member(const lf_json *object, const char *key)
-{
-    const lf_json *v = lf_json_get(object, key);
-    return v != NULL && v->kind != LF_JSON_NULL ? v : NULL;
-}
-
 /* ---- Vocabulary ---- */
 
-/* Takes the text of a token over into the source's arena. */
+/* Sets a token; its text is copied into the source's arena. */
 static int32_t set_token(const lf_tj *t, const lf_json *at, uint32_t id, const char *text,
                          size_t len, int32_t kind)
 {
     if (len > LF_MAX_TOKEN_BYTES) {
         return lf_tj_fail(t, at, LFM2_E_FORMAT, "tokenizer.vocab",
-                          "a token of more than 65535 bytes");
+                          "a token is longer than 65535 bytes, the limit");
     }
     lf_vocab_token *token = &t->tokens[id];
     token->len = (uint32_t)len;
@@ -39,12 +33,14 @@ static int32_t read_token_id(const lf_tj *t, const lf_json *v, uint32_t *out)
 {
     uint64_t id = 0;
     if (!lf_json_u64(v, &id)) {
-        return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab", "a token id must be an integer");
+        return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab",
+                          "a token id must be a non-negative integer");
     }
     if (id >= t->n_tokens) {
         char text[128];
-        snprintf(text, sizeof text, "token id %llu, but the embedding has %u rows",
-                 (unsigned long long)id, t->n_tokens);
+        snprintf(text, sizeof text,
+                 "token id %llu is out of range; allowed: 0 to %u, the last row of the embedding",
+                 (unsigned long long)id, t->n_tokens - 1);
         return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id", text);
     }
     *out = (uint32_t)id;
@@ -54,27 +50,30 @@ static int32_t read_token_id(const lf_tj *t, const lf_json *v, uint32_t *out)
 static int32_t read_vocab(const lf_tj *t, const lf_json *vocab)
 {
     if (vocab == NULL || vocab->kind != LF_JSON_OBJECT) {
-        return lf_tj_fail(t, vocab, LFM2_E_FORMAT, "tokenizer.vocab", "'model.vocab' is missing");
+        return lf_tj_fail(t, vocab, LFM2_E_FORMAT, "tokenizer.vocab",
+                          "key 'model.vocab' is missing or not an object");
     }
     for (const lf_json *v = vocab->child; v != NULL; v = v->next) {
         uint32_t id = 0;
         LF_TRY(read_token_id(t, v, &id));
         if (t->tokens[id].text != NULL) {
-            return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id",
-                              "two tokens have the same id");
+            char text[64];
+            snprintf(text, sizeof text, "two tokens have the id %u", id);
+            return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id", text);
         }
         LF_TRY(set_token(t, v, id, v->key, v->key_len, LFM2_TOKEN_NORMAL));
     }
     return LFM2_OK;
 }
 
-/* A flag that must be false here. */
+/* Checks a flag of an added token that must be false. */
 static int32_t require_false(const lf_tj *t, const lf_json *token, const char *key)
 {
-    const lf_json *v = lf_tj_member(token, key);
+    const lf_json *v = lf_config_member(token, key);
     if (v != NULL && v->kind != LF_JSON_FALSE) {
         char text[96];
-        snprintf(text, sizeof text, "an added token with '%s' is not supported", key);
+        snprintf(text, sizeof text, "added tokens with '%s' are not supported; it must be false",
+                 key);
         return lf_tj_fail(t, v, LFM2_E_UNSUPPORTED, "tokenizer.added", text);
     }
     return LFM2_OK;
@@ -83,7 +82,8 @@ static int32_t require_false(const lf_tj *t, const lf_json *token, const char *k
 static int32_t read_added(const lf_tj *t, const lf_json *list)
 {
     if (list != NULL && list->kind != LF_JSON_ARRAY) {
-        return lf_tj_fail(t, list, LFM2_E_FORMAT, "tokenizer.added", "must be a list");
+        return lf_tj_fail(t, list, LFM2_E_FORMAT, "tokenizer.added",
+                          "key 'added_tokens' must be a list");
     }
     for (const lf_json *v = list != NULL ? list->child : NULL; v != NULL; v = v->next) {
         const lf_json *content = lf_json_get(v, "content");
@@ -92,7 +92,7 @@ static int32_t read_added(const lf_tj *t, const lf_json *list)
         if (content == NULL || content->kind != LF_JSON_STRING || content->len == 0 ||
             number == NULL) {
             return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.added",
-                              "an added token needs 'id' and 'content'");
+                              "an added token must have an 'id' and a non-empty 'content'");
         }
         LF_TRY(read_token_id(t, number, &id));
         LF_TRY(require_false(t, v, "single_word"));
@@ -101,8 +101,9 @@ static int32_t read_added(const lf_tj *t, const lf_json *list)
         const lf_vocab_token *old = &t->tokens[id];
         if (old->text != NULL &&
             (old->len != content->len || memcmp(old->text, content->text, content->len) != 0)) {
-            return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id",
-                              "an added token has the id of another token");
+            char text[64];
+            snprintf(text, sizeof text, "an added token has the id %u of another token", id);
+            return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.vocab.id", text);
         }
         const lf_json *special = lf_json_get(v, "special");
         bool control = special != NULL && special->kind == LF_JSON_TRUE;
@@ -112,7 +113,7 @@ static int32_t read_added(const lf_tj *t, const lf_json *list)
     return LFM2_OK;
 }
 
-/* Rows of the embedding that no token uses. */
+/* Marks the rows of the embedding without a token as unused. */
 static int32_t fill_gaps(const lf_tj *t)
 {
     for (uint32_t id = 0; id < t->n_tokens; id++) {
@@ -151,7 +152,7 @@ static int32_t read_merge(const lf_tj *t, const lf_json *v, lf_vocab_merge *out)
     if (left_len == 0 || right_len == 0 || left_len > LF_MAX_TOKEN_BYTES ||
         right_len > LF_MAX_TOKEN_BYTES) {
         return lf_tj_fail(t, v, LFM2_E_FORMAT, "tokenizer.merges",
-                          "a merge is not a pair of pieces");
+                          "a merge must be two tokens: 'left right' or ['left', 'right']");
     }
     out->left_len = (uint32_t)left_len;
     out->right_len = (uint32_t)right_len;
@@ -162,11 +163,12 @@ static int32_t read_merge(const lf_tj *t, const lf_json *v, lf_vocab_merge *out)
 static int32_t read_merges(const lf_tj *t, const lf_json *list)
 {
     if (list == NULL || list->kind != LF_JSON_ARRAY) {
-        return lf_tj_fail(t, list, LFM2_E_FORMAT, "tokenizer.merges", "'model.merges' is missing");
+        return lf_tj_fail(t, list, LFM2_E_FORMAT, "tokenizer.merges",
+                          "key 'model.merges' is missing or not a list");
     }
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&t->source->arena, list->count, sizeof(lf_vocab_merge), "merges", &room));
-    lf_vocab_merge *merges = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&t->source->arena, list->count, sizeof(lf_vocab_merge), "merges", &memory));
+    lf_vocab_merge *merges = memory;
     uint32_t n = 0;
     for (const lf_json *v = list->child; v != NULL; v = v->next) {
         LF_TRY(read_merge(t, v, &merges[n++]));
@@ -178,20 +180,21 @@ static int32_t read_merges(const lf_tj *t, const lf_json *list)
 
 /* ---- BOS, EOS, PAD ---- */
 
-/* Id of the token whose text is the value of a setting: a string, or an object with 'content'. An
- * id of config.json is used where there is no such setting. */
+/* *out receives the id of the token that a setting names; the setting is a string, or an object
+ * with 'content'. Without the setting it is `otherwise`, the id from config.json (-1: none). */
 static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *settings_name,
                           const char *key, int32_t otherwise, int32_t *out)
 {
-    const lf_json *v = lf_tj_member(settings, key);
+    const lf_json *v = lf_config_member(settings, key);
     if (v != NULL && v->kind == LF_JSON_OBJECT) {
-        v = lf_tj_member(v, "content");
+        v = lf_config_member(v, "content");
     }
     if (v == NULL) {
         if (otherwise >= 0 && (uint32_t)otherwise >= t->n_tokens) {
-            return lf_fail(LFM2_E_FORMAT, "tokenizer.named",
-                           "%s: '%s' is %d: there is no such token", t->source->path, key,
-                           otherwise);
+            return lf_fail(
+                LFM2_E_FORMAT, "tokenizer.named",
+                "%s: config.json: key '%s_id': the value is %d; allowed: 0 to %u, the last token",
+                t->source->path, key, otherwise, t->n_tokens - 1);
         }
         *out = otherwise;
         return LFM2_OK;
@@ -203,20 +206,22 @@ static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *s
         }
     }
     lf_shown shown;
-    return lf_fail(LFM2_E_FORMAT, "tokenizer.named", "%s: key '%s': offset %llu: no token '%s'",
+    return lf_fail(LFM2_E_FORMAT, "tokenizer.named",
+                   "%s: key '%s': offset %llu: token '%s' is not in the vocabulary of "
+                   "tokenizer.json",
                    settings_name, key, (unsigned long long)v->offset,
                    v->kind == LF_JSON_STRING ? lf_show(&shown, v->text, v->len) : "?");
 }
 
 static int32_t read_template(lf_source *source, const lf_json *settings)
 {
-    const lf_json *v = lf_tj_member(settings, "chat_template");
-    if (v != NULL && v->kind == LF_JSON_ARRAY) { /* several, by name */
+    const lf_json *v = lf_config_member(settings, "chat_template");
+    if (v != NULL && v->kind == LF_JSON_ARRAY) { /* several templates with names */
         const lf_json *list = v->child;
         v = NULL;
         for (; list != NULL && v == NULL; list = list->next) {
             v = lf_json_is_string(lf_json_get(list, "name"), "default")
-                    ? lf_tj_member(list, "template")
+                    ? lf_config_member(list, "template")
                     : NULL;
         }
     }
@@ -242,7 +247,7 @@ static int32_t read_named(const lf_tj *t, const lf_json *settings, const char *s
         vocab->bos_id = bos >= 0 ? bos : vocab->bos_id;
         return LFM2_OK;
     }
-    const lf_json *add = lf_tj_member(settings, "add_bos_token");
+    const lf_json *add = lf_config_member(settings, "add_bos_token");
     vocab->add_bos = add != NULL && add->kind == LF_JSON_TRUE && vocab->bos_id >= 0;
     return LFM2_OK;
 }
@@ -254,13 +259,13 @@ int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const cha
     lf_tj t = {source, root, name, source->hparams.n_vocab, NULL};
     bool ignore_merges = false;
     LF_TRY(lf_tj_check_pipeline(&t, &ignore_merges));
-    void *room = NULL;
-    LF_TRY(lf_arena_new(&source->arena, t.n_tokens, sizeof(lf_vocab_token), "vocabulary", &room));
-    t.tokens = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(&source->arena, t.n_tokens, sizeof(lf_vocab_token), "vocabulary", &memory));
+    t.tokens = memory;
     memset(t.tokens, 0, t.n_tokens * sizeof *t.tokens);
     const lf_json *model = lf_json_get(root, "model");
     LF_TRY(read_vocab(&t, lf_json_get(model, "vocab")));
-    LF_TRY(read_added(&t, lf_tj_member(root, "added_tokens")));
+    LF_TRY(read_added(&t, lf_config_member(root, "added_tokens")));
     LF_TRY(fill_gaps(&t));
     LF_TRY(read_merges(&t, lf_json_get(model, "merges")));
     LF_TRY(read_named(&t, settings, settings_name, config));

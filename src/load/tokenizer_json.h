@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two files that read tokenizer.json share. */
+/* Private to src/load: shared by the two files that read tokenizer.json. */
 #ifndef LF_LOAD_TOKENIZER_JSON_H
 #define LF_LOAD_TOKENIZER_JSON_H
 
@@ -10,21 +10,18 @@ typedef struct lf_tj {
     const lf_json *root;
     const char *name;       /* the file, for messages */
     uint32_t n_tokens;      /* rows of the embedding */
-    lf_vocab_token *tokens; /* [n_tokens]; text NULL where none was read yet */
+    lf_vocab_token *tokens; /* [n_tokens]; text is NULL before the token is read */
 } lf_tj;
 
 /* "file: offset N: message" */
 int32_t lf_tj_fail(const lf_tj *t, const lf_json *at, int32_t status, const char *code,
                    const char *message);
 
-/* A member that is there and not null. */
-const lf_json *lf_tj_member(const lf_json *object, const char *key);
-
-/* Refuses every model, normaliser, pre-tokenizer and decoder but LFM2's. */
+/* Refuses every model, normalizer, pre-tokenizer and decoder other than LFM2's. */
 int32_t lf_tj_check_pipeline(const lf_tj *t, bool *ignore_merges);
 
-/* What the post-processor prepends: *decided is false when it has no template, otherwise *bos is
- * the token or -1. */
+/* The token that the post-processor prepends: *bos is its id, or -1 for none. *decided is false if
+ * the post-processor has no template. */
 int32_t lf_tj_bos(const lf_tj *t, int32_t *bos, bool *decided);
 
 #endif /* LF_LOAD_TOKENIZER_JSON_H */

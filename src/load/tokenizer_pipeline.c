@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the check that tokenizer.json describes the one pipeline this library implements, and the
- * BOS rule of its post-processor. */
+/* Checks that tokenizer.json describes LFM2's pipeline, the only one implemented, and reads the BOS
+ * rule of its post-processor. */
 #include "load/tokenizer_json.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The pre-tokenizer that src/text implements by hand. */
+/* The expression that the pre-tokenizer of src/text implements. */
 static const char lfm2_regex[] =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
     " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
@@ -17,10 +17,10 @@ static int32_t refuse(const lf_tj *t, const lf_json *at, const char *what)
     lf_shown shown;
     const lf_json *type = at != NULL ? lf_json_get(at, "type") : NULL;
     if (type != NULL && type->kind == LF_JSON_STRING) {
-        snprintf(text, sizeof text, "%s ('%s') is not LFM2's", what,
+        snprintf(text, sizeof text, "%s ('%s') is not supported; only LFM2's is", what,
                  lf_show(&shown, type->text, type->len));
     } else {
-        snprintf(text, sizeof text, "%s is not LFM2's", what);
+        snprintf(text, sizeof text, "%s is not supported; only LFM2's is", what);
     }
     return lf_tj_fail(t, at, LFM2_E_UNSUPPORTED, "tokenizer.pipeline", text);
 }
@@ -30,10 +30,10 @@ static bool is_type(const lf_json *v, const char *type)
     return lf_json_is_string(lf_json_get(v, "type"), type);
 }
 
-/* Absent, null, false, or empty text. */
+/* Whether a member is absent, null, false, or an empty string. */
 static bool is_off(const lf_json *object, const char *key)
 {
-    const lf_json *v = lf_tj_member(object, key);
+    const lf_json *v = lf_config_member(object, key);
     return v == NULL || v->kind == LF_JSON_FALSE || (v->kind == LF_JSON_STRING && v->len == 0);
 }
 
@@ -48,8 +48,8 @@ static bool is_byte_map(const lf_json *v)
     return is_type(v, "ByteLevel") && is_false(v, "add_prefix_space") && is_false(v, "use_regex");
 }
 
-/* Matches stand alone; "Removed" with "invert" is an older way to say so, as the expression matches
- * every text without gaps. */
+/* Whether each match becomes a pre-token. "Removed" with "invert" is an older form of "Isolated":
+ * the expression matches every text without gaps. */
 static bool is_split(const lf_json *v)
 {
     const lf_json *behavior = lf_json_get(v, "behavior");
@@ -61,7 +61,7 @@ static bool is_split(const lf_json *v)
 
 static int32_t check_pre_tokenizer(const lf_tj *t)
 {
-    const lf_json *v = lf_tj_member(t->root, "pre_tokenizer");
+    const lf_json *v = lf_config_member(t->root, "pre_tokenizer");
     const lf_json *list = lf_json_get(v, "pretokenizers");
     if (!is_type(v, "Sequence") || list == NULL || list->kind != LF_JSON_ARRAY ||
         list->count != 2) {
@@ -90,7 +90,7 @@ static int32_t check_model(const lf_tj *t, bool *ignore_merges)
             return refuse(t, lf_json_get(model, off[i]), text);
         }
     }
-    const lf_json *dropout = lf_tj_member(model, "dropout");
+    const lf_json *dropout = lf_config_member(model, "dropout");
     double rate = 0;
     if (dropout != NULL && (!lf_json_double(dropout, &rate) || rate > 0)) {
         return refuse(t, dropout, "the model's 'dropout'");
@@ -102,14 +102,15 @@ static int32_t check_model(const lf_tj *t, bool *ignore_merges)
 int32_t lf_tj_check_pipeline(const lf_tj *t, bool *ignore_merges)
 {
     if (t->root->kind != LF_JSON_OBJECT) {
-        return lf_tj_fail(t, t->root, LFM2_E_FORMAT, "tokenizer.object", "is not a JSON object");
+        return lf_tj_fail(t, t->root, LFM2_E_FORMAT, "tokenizer.object",
+                          "the file must contain a JSON object");
     }
-    const lf_json *normalizer = lf_tj_member(t->root, "normalizer");
+    const lf_json *normalizer = lf_config_member(t->root, "normalizer");
     if (normalizer != NULL) {
-        return refuse(t, normalizer, "the normaliser");
+        return refuse(t, normalizer, "the normalizer");
     }
     LF_TRY(check_pre_tokenizer(t));
-    const lf_json *decoder = lf_tj_member(t->root, "decoder");
+    const lf_json *decoder = lf_config_member(t->root, "decoder");
     if (!is_type(decoder, "ByteLevel")) {
         return refuse(t, decoder, "the decoder");
     }
@@ -118,10 +119,11 @@ int32_t lf_tj_check_pipeline(const lf_tj *t, bool *ignore_merges)
 
 /* ---- Post-processor ---- */
 
-/* The template in a post-processor, which may be one step of a sequence; NULL if it has none. */
+/* Finds the template of the post-processor, which may be one step of a sequence; NULL if there is
+ * none. */
 static int32_t find_template(const lf_tj *t, const lf_json **out)
 {
-    const lf_json *v = lf_tj_member(t->root, "post_processor");
+    const lf_json *v = lf_config_member(t->root, "post_processor");
     *out = NULL;
     const lf_json *step = v;
     bool sequence = is_type(v, "Sequence");
@@ -169,8 +171,9 @@ int32_t lf_tj_bos(const lf_tj *t, int32_t *bos, bool *decided)
     uint64_t number = 0;
     if (ids == NULL || ids->kind != LF_JSON_ARRAY || ids->count != 1 ||
         !lf_json_u64(ids->child, &number) || number >= t->n_tokens) {
-        return lf_tj_fail(t, special, LFM2_E_FORMAT, "tokenizer.template",
-                          "the template's token has no id");
+        return lf_tj_fail(
+            t, special, LFM2_E_FORMAT, "tokenizer.template",
+            "the post-processor's template: its special token has no valid id in 'special_tokens'");
     }
     *bos = (int32_t)number;
     return LFM2_OK;

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns encoding: the rules of the formats' reference encoders without an importance matrix, step by
- * step in f32 and in their order, because the bytes are compared with theirs. */
+/* Encoding of rows, and the encoders of all formats but the K formats. They follow llama.cpp's
+ * encoders without an importance matrix, in f32 and in the same order of operations, so that the
+ * bytes are identical. */
 #include "quant/encode.h"
+
+#include "quant/block.h"
+#include "quant/numbers.h"
 
 #include <float.h>
 #include <math.h>
 
-/* Truncation with a defined result for every input, NaN included. */
+/* Truncates; defined for every input, NaN included. */
 static int clamp_to_int(float v, int low, int high)
 {
     if (!(v > (float)low)) {
@@ -15,7 +19,7 @@ static int clamp_to_int(float v, int low, int high)
     return v < (float)high ? (int)v : high;
 }
 
-/* Nearest integer, halves away from zero. |v| < 2^22. */
+/* Nearest integer, ties away from zero. |v| < 2^22. */
 static int round_away(float v)
 {
     int whole = (int)v;
@@ -23,44 +27,22 @@ static int round_away(float v)
     return whole + (rest >= 0.5f) - (rest <= -0.5f);
 }
 
-float lf_extreme(const float *x, int n)
-{
-    enum { LANES = 8 }; /* independent maxima, which the compiler can keep in vectors */
-    float lanes[LANES] = {0.0f};
-    for (int i = 0; i < n; i += LANES) {
-        for (int j = 0; j < LANES; j++) {
-            float a = lf_magnitude(x[i + j]);
-            lanes[j] = a > lanes[j] ? a : lanes[j];
-        }
-    }
-    float most = 0.0f;
-    for (int j = 0; j < LANES; j++) {
-        most = lanes[j] > most ? lanes[j] : most;
-    }
-    for (int i = 0; i < n; i++) {
-        if (lf_magnitude(x[i]) >= most) {
-            return x[i];
-        }
-    }
-    return 0.0f; /* nothing but NaN */
-}
-
-/* 1 / d. Scales that are too small for that are stored as 0 and their quants do not matter; the
- * reference encoder's are 0, which `overflow` is to give. */
+/* 1 / d, or `overflow` if that is not finite. Such a small scale is stored as 0, so its quants do
+ * not matter; `overflow` is the value for which they equal the reference encoder's, which are 0. */
 static float inverse_of(float d, float overflow)
 {
     float inverse = d != 0.0f ? 1.0f / d : 0.0f;
     return lf_magnitude(inverse) <= FLT_MAX ? inverse : overflow;
 }
 
-/* Scale = largest / 127. */
+/* Scale = largest magnitude / 127. */
 static void encode_q8_0(const float *src, uint8_t *dst, size_t blocks)
 {
-    for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q8_0_BYTES) {
-        float d = lf_magnitude(lf_extreme(src, LF_SMALL)) / 127.0f;
+    for (size_t b = 0; b < blocks; b++, src += LF_BLOCK, dst += LF_Q8_0_BYTES) {
+        float d = lf_magnitude(lf_extreme(src, LF_BLOCK)) / 127.0f;
         float inverse = inverse_of(d, 0.0f);
         lf_block_put_u16(dst, lf_f32_to_f16(d));
-        for (int j = 0; j < LF_SMALL; j++) {
+        for (int j = 0; j < LF_BLOCK; j++) {
             float v = src[j] * inverse;
             v = v > -128.0f ? v : -128.0f;
             v = v < 127.0f ? v : 127.0f;
@@ -69,23 +51,23 @@ static void encode_q8_0(const float *src, uint8_t *dst, size_t blocks)
     }
 }
 
-/* The element of largest magnitude becomes code -8. */
+/* The element of largest magnitude gets the quant -8. */
 static void encode_q4_0(const float *src, uint8_t *dst, size_t blocks)
 {
-    for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q4_0_BYTES) {
-        float d = lf_extreme(src, LF_SMALL) / -8.0f;
+    for (size_t b = 0; b < blocks; b++, src += LF_BLOCK, dst += LF_Q4_0_BYTES) {
+        float d = lf_extreme(src, LF_BLOCK) / -8.0f;
         float inverse = inverse_of(d, NAN);
         lf_block_put_u16(dst, lf_f32_to_f16(d));
-        for (int j = 0; j < LF_SMALL / 2; j++) {
+        for (int j = 0; j < LF_BLOCK / 2; j++) {
             int low = clamp_to_int(src[j] * inverse + 8.5f, 0, 15);
-            int high = clamp_to_int(src[j + LF_SMALL / 2] * inverse + 8.5f, 0, 15);
+            int high = clamp_to_int(src[j + LF_BLOCK / 2] * inverse + 8.5f, 0, 15);
             dst[2 + j] = (uint8_t)(low | high << 4);
         }
     }
 }
 
-/* Codes 0..31 of a small block: the nibbles at dst + 4, above them the fifth bits in the order of
- * the elements. */
+/* Stores the quants 0..31 of a block: at dst the fifth bits in the order of the elements, at dst +
+ * 4 the nibbles. */
 static void pack_q5(const uint8_t *quants, uint8_t *dst)
 {
     for (int j = 0; j < 4; j++) {
@@ -95,19 +77,19 @@ static void pack_q5(const uint8_t *quants, uint8_t *dst)
         }
         dst[j] = (uint8_t)bits;
     }
-    for (int j = 0; j < LF_SMALL / 2; j++) {
-        dst[4 + j] = (uint8_t)((quants[j] & 15) | (quants[j + LF_SMALL / 2] & 15) << 4);
+    for (int j = 0; j < LF_BLOCK / 2; j++) {
+        dst[4 + j] = (uint8_t)((quants[j] & 15) | (quants[j + LF_BLOCK / 2] & 15) << 4);
     }
 }
 
-/* The element of largest magnitude becomes code -16. */
+/* The element of largest magnitude gets the quant -16. */
 static void encode_q5_0(const float *src, uint8_t *dst, size_t blocks)
 {
-    for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q5_0_BYTES) {
-        float d = lf_extreme(src, LF_SMALL) / -16.0f;
+    for (size_t b = 0; b < blocks; b++, src += LF_BLOCK, dst += LF_Q5_0_BYTES) {
+        float d = lf_extreme(src, LF_BLOCK) / -16.0f;
         float inverse = inverse_of(d, NAN);
-        uint8_t quants[LF_SMALL];
-        for (int j = 0; j < LF_SMALL; j++) {
+        uint8_t quants[LF_BLOCK];
+        for (int j = 0; j < LF_BLOCK; j++) {
             quants[j] = (uint8_t)clamp_to_int(src[j] * inverse + 16.5f, 0, 31);
         }
         lf_block_put_u16(dst, lf_f32_to_f16(d));
@@ -115,20 +97,20 @@ static void encode_q5_0(const float *src, uint8_t *dst, size_t blocks)
     }
 }
 
-/* Codes 0..31 from the smallest element to the largest. */
+/* The quants 0..31 span the range from the smallest element to the largest. */
 static void encode_q5_1(const float *src, uint8_t *dst, size_t blocks)
 {
-    for (size_t b = 0; b < blocks; b++, src += LF_SMALL, dst += LF_Q5_1_BYTES) {
+    for (size_t b = 0; b < blocks; b++, src += LF_BLOCK, dst += LF_Q5_1_BYTES) {
         float low = src[0];
         float high = src[0];
-        for (int j = 1; j < LF_SMALL; j++) {
+        for (int j = 1; j < LF_BLOCK; j++) {
             low = src[j] < low ? src[j] : low;
             high = src[j] > high ? src[j] : high;
         }
         float d = (high - low) / 31.0f;
         float inverse = inverse_of(d, NAN);
-        uint8_t quants[LF_SMALL];
-        for (int j = 0; j < LF_SMALL; j++) {
+        uint8_t quants[LF_BLOCK];
+        for (int j = 0; j < LF_BLOCK; j++) {
             quants[j] = (uint8_t)clamp_to_int((src[j] - low) * inverse + 0.5f, 0, 31);
         }
         lf_block_put_u16(dst, lf_f32_to_f16(d));
@@ -155,25 +137,25 @@ bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n)
         }
         return true;
     case LF_Q8_0:
-        encode_q8_0(src, bytes, n / LF_SMALL);
+        encode_q8_0(src, bytes, n / LF_BLOCK);
         return true;
     case LF_Q4_0:
-        encode_q4_0(src, bytes, n / LF_SMALL);
+        encode_q4_0(src, bytes, n / LF_BLOCK);
         return true;
     case LF_Q5_0:
-        encode_q5_0(src, bytes, n / LF_SMALL);
+        encode_q5_0(src, bytes, n / LF_BLOCK);
         return true;
     case LF_Q5_1:
-        encode_q5_1(src, bytes, n / LF_SMALL);
+        encode_q5_1(src, bytes, n / LF_BLOCK);
         return true;
     case LF_Q4_K:
-        lf_encode_q4_k(src, bytes, n / LF_SUPER);
+        lf_encode_q4_k(src, bytes, n / LF_SUPER_BLOCK);
         return true;
     case LF_Q5_K:
-        lf_encode_q5_k(src, bytes, n / LF_SUPER);
+        lf_encode_q5_k(src, bytes, n / LF_SUPER_BLOCK);
         return true;
     case LF_Q6_K:
-        lf_encode_q6_k(src, bytes, n / LF_SUPER);
+        lf_encode_q6_k(src, bytes, n / LF_SUPER_BLOCK);
         return true;
     case LF_Q4_1:
     case LF_IQ4_NL:

@@ -1,27 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the encoding of Q6_K: 16 groups of 16 values, each with the best of 19 scales. */
+/* Encoding of Q6_K: 16 groups of 16 values, each with the best of 19 scales. */
 #include "quant/encode.h"
+
+#include "quant/block.h"
+#include "quant/numbers.h"
 
 enum {
     GROUP = 16,
-    GROUPS = LF_SUPER / GROUP,
-    STEPS = 9,                 /* candidates on either side of the obvious one */
-    CANDIDATES = 2 * STEPS + 2 /* the obvious one first, and once more among the others */
+    GROUPS = LF_SUPER_BLOCK / GROUP,
+    STEPS = 9,                 /* candidates on either side of the initial one */
+    CANDIDATES = 2 * STEPS + 2 /* the initial one comes first and again in the middle */
 };
 
-static const float nothing = 1e-15f; /* groups below this are stored as zero */
+static const float zero_below = 1e-15f; /* smaller groups are stored as zeros */
 
-/* Code -32..31 of a value given as a multiple of its scale. The limits are applied to integers:
- * compilers do not turn comparisons of floats into vector code. */
-static int code6(float v)
+/* Quant -32..31 of a value divided by its scale. The limits are applied to integers because
+ * compilers do not vectorize comparisons of floats. */
+static int quant6(float v)
 {
     int l = lf_round_even(v);
     l = l > -32 ? l : -32;
     return l < 31 ? l : 31;
 }
 
-/* For each candidate inverse scale the sums of w*x*l and w*l*l with w = x^2 over the quants l that
- * it gives. The candidates are independent of each other, each sum runs in the order of x. */
+/* For each candidate inverse scale: the sums of w*x*l and w*l*l over its quants l, with w = x^2.
+ * The candidates are independent; each sum follows the order of x. */
 static void weighted_sums(const float *restrict x, const float *restrict inverse,
                           float *restrict xl, float *restrict ll)
 {
@@ -29,19 +32,19 @@ static void weighted_sums(const float *restrict x, const float *restrict inverse
         float w = x[i] * x[i];
         float wx = w * x[i];
         for (int c = 0; c < CANDIDATES; c++) {
-            float l = (float)code6(inverse[c] * x[i]);
+            float l = (float)quant6(inverse[c] * x[i]);
             xl[c] += wx * l;
             ll[c] += w * l * l;
         }
     }
 }
 
-/* Scale of one group: of the steps around largest / -32 the one whose least-squares scale leaves
- * the smallest weighted error. The quants (0..63) of the winner go to `quants`. */
+/* Scale of one group: among the candidates around largest / -32, the one whose least-squares scale
+ * has the smallest weighted error. `quants` receives its quants (0..63). */
 static float group_scale(const float *x, uint8_t *quants)
 {
     float largest = lf_extreme(x, GROUP);
-    if (lf_magnitude(largest) < nothing) {
+    if (lf_magnitude(largest) < zero_below) {
         memset(quants, 0, GROUP);
         return 0.0f;
     }
@@ -64,12 +67,12 @@ static float group_scale(const float *x, uint8_t *quants)
         }
     }
     for (int i = 0; i < GROUP; i++) {
-        quants[i] = (uint8_t)(code6(inverse[chosen] * x[i]) + 32);
+        quants[i] = (uint8_t)(quant6(inverse[chosen] * x[i]) + 32);
     }
     return scale;
 }
 
-/* Splits 256 quants of 6 bits into the nibbles and the upper pairs. */
+/* Stores 256 quants of 6 bits: the lower four bits, then the upper two. */
 static void pack_q6(const uint8_t *quants, uint8_t *dst)
 {
     for (int half = 0; half < 2; half++) {
@@ -87,14 +90,14 @@ static void pack_q6(const uint8_t *quants, uint8_t *dst)
 
 void lf_encode_q6_k(const float *src, uint8_t *dst, size_t blocks)
 {
-    for (size_t b = 0; b < blocks; b++, src += LF_SUPER, dst += LF_Q6_K_BYTES) {
-        uint8_t quants[LF_SUPER];
+    for (size_t b = 0; b < blocks; b++, src += LF_SUPER_BLOCK, dst += LF_Q6_K_BYTES) {
+        uint8_t quants[LF_SUPER_BLOCK];
         float scales[GROUPS];
         for (int g = 0; g < GROUPS; g++) {
             scales[g] = group_scale(src + g * GROUP, quants + g * GROUP);
         }
         float largest = lf_extreme(scales, GROUPS);
-        if (lf_magnitude(largest) < nothing) {
+        if (lf_magnitude(largest) < zero_below) {
             memset(dst, 0, LF_Q6_K_BYTES);
             continue;
         }
@@ -107,10 +110,10 @@ void lf_encode_q6_k(const float *src, uint8_t *dst, size_t blocks)
             dst[192 + g] = (uint8_t)stored;
             float scale = lf_f16_to_f32(d) * (float)stored;
             if (scale == 0.0f) {
-                continue; /* the quants do not matter: those of the search stay */
+                continue; /* the quants do not matter: keep those of the search */
             }
             for (int i = 0; i < GROUP; i++) {
-                quants[g * GROUP + i] = (uint8_t)(code6(src[g * GROUP + i] / scale) + 32);
+                quants[g * GROUP + i] = (uint8_t)(quant6(src[g * GROUP + i] / scale) + 32);
             }
         }
         pack_q6(quants, dst);

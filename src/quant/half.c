@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the 16-bit float conversions: integer arithmetic and exact float steps only, so that the
- * result depends neither on the CPU's half-precision instructions nor on flush-to-zero modes. */
-#include "quant/block.h"
+/* Conversion between f32 and 16-bit floats. */
+#include "quant/numbers.h"
+
+#include "quant/quant.h"
 
 float lf_f16_to_f32(uint16_t h)
 {
-    return lf_half_value(h);
+    return lf_f16_value(h);
 }
 
 uint16_t lf_f32_to_f16(float f)
@@ -21,7 +22,7 @@ uint16_t lf_f32_to_f16(float f)
     } else if (rest >= 0x38800000u) {
         uint32_t r = rest - (112u << 23);
         h = (r + 0x0fffu + ((r >> 13) & 1u)) >> 13;
-    } else { /* the addition rounds to multiples of 2^-24 */
+    } else { /* subnormal: the addition rounds to a multiple of 2^-24 */
         h = lf_bits_of(lf_float_of(rest) + 0.5f) - 0x3f000000u;
     }
     return (uint16_t)(sign | h);
@@ -29,7 +30,7 @@ uint16_t lf_f32_to_f16(float f)
 
 float lf_bf16_to_f32(uint16_t b)
 {
-    return lf_brain_value(b);
+    return lf_bf16_value(b);
 }
 
 uint16_t lf_f32_to_bf16(float f)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Block formats of GGUF: names, sizes, exact decoding, and encoding. */
+/* Tensor types of GGUF: names, sizes, exact decoding, and encoding. */
 #ifndef LF_QUANT_QUANT_H
 #define LF_QUANT_QUANT_H
 
@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* Values are GGUF's type quants. */
+/* The values are GGUF's type numbers. */
 typedef enum {
     LF_F32 = 0,
     LF_F16 = 1,
@@ -28,44 +28,36 @@ typedef enum {
 typedef struct lf_type_info {
     lf_type type;
     const char *name; /* "Q4_0" */
-    uint32_t block;   /* elements of a block */
+    uint32_t block;   /* elements of a block; 1 if the type is not quantized */
     uint32_t block_bytes;
+    uint32_t group; /* elements that share a scale: 16 or 32; 0 if the type is not quantized */
+    bool has_min;   /* a group has a minimum too */
 } lf_type_info;
 
-/* NULL for quants this library does not read. */
-const lf_type_info *lf_type_get(uint32_t code);
+/* By GGUF's number; NULL if this library does not read the type. */
+const lf_type_info *lf_type_get(uint32_t number);
 /* By name, case-insensitive; NULL if unknown. */
 const lf_type_info *lf_type_find(const char *name);
 
-/* Bytes of a row of n elements; n must be a multiple of the block (0 otherwise). */
+/* Bytes of a row of n elements; 0 if n is not a multiple of the block. */
 size_t lf_row_bytes(lf_type type, size_t n);
 
 /* Exact values of n elements (a multiple of the block) in f32. */
 void lf_decode_row(lf_type type, const void *src, float *dst, size_t n);
 
-/* n elements into blocks, as the reference encoder of the format makes them without an importance
- * matrix. Q4_1, IQ4_NL, IQ4_XS and MXFP4 cannot be written: false. */
+/* Encodes n elements (a multiple of the block) into the blocks that llama.cpp's encoder makes
+ * without an importance matrix. False for Q4_1, IQ4_NL, IQ4_XS and MXFP4, which have no encoder. */
 bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n);
 
-/* A quantised format seen as integer quants with scales, for exact packing: element i of a group of
- * `group` elements has the value scale * code - min (scale and min in f32, as decoding computes
- * them). */
-typedef struct lf_quant_info {
-    uint32_t group; /* 16 or 32 */
-    bool has_min;
-} lf_quant_info;
-
-/* False for F32, F16 and BF16. */
-bool lf_quant_info_of(lf_type type, lf_quant_info *out);
-
-/* n elements (a multiple of the block): quants[n] in -128..127, scales[n/group], mins[n/group]
- * (mins may be NULL when the type has none). */
-void lf_quants_row(lf_type type, const void *src, size_t n, int8_t *quants, float *scales,
+/* Unpacks n elements (a multiple of the block) of a quantized type: quants[n], scales[n / group],
+ * mins[n / group]. An element's value is scale * quant - min of its group, in f32, exactly as
+ * lf_decode_row computes it. `mins` may be NULL if the type has none. */
+void lf_unpack_row(lf_type type, const void *src, size_t n, int8_t *quants, float *scales,
                    float *mins);
 
 float lf_f16_to_f32(uint16_t h);
-uint16_t lf_f32_to_f16(float f); /* round to nearest even */
+uint16_t lf_f32_to_f16(float f); /* rounds to nearest, ties to even */
 float lf_bf16_to_f32(uint16_t b);
-uint16_t lf_f32_to_bf16(float f); /* round to nearest even, NaN stays NaN */
+uint16_t lf_f32_to_bf16(float f); /* the same; NaN stays NaN */
 
 #endif /* LF_QUANT_QUANT_H */

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the table of block formats: quants, names, sizes. */
+/* The table of tensor types: names and sizes. */
 #include "quant/block.h"
 
 static const lf_type_info types[] = {
-    {LF_F32, "F32", 1, 4},
-    {LF_F16, "F16", 1, 2},
-    {LF_Q4_0, "Q4_0", LF_SMALL, LF_Q4_0_BYTES},
-    {LF_Q4_1, "Q4_1", LF_SMALL, LF_Q4_1_BYTES},
-    {LF_Q5_0, "Q5_0", LF_SMALL, LF_Q5_0_BYTES},
-    {LF_Q5_1, "Q5_1", LF_SMALL, LF_Q5_1_BYTES},
-    {LF_Q8_0, "Q8_0", LF_SMALL, LF_Q8_0_BYTES},
-    {LF_Q4_K, "Q4_K", LF_SUPER, LF_Q4_K_BYTES},
-    {LF_Q5_K, "Q5_K", LF_SUPER, LF_Q5_K_BYTES},
-    {LF_Q6_K, "Q6_K", LF_SUPER, LF_Q6_K_BYTES},
-    {LF_IQ4_NL, "IQ4_NL", LF_SMALL, LF_IQ4_NL_BYTES},
-    {LF_IQ4_XS, "IQ4_XS", LF_SUPER, LF_IQ4_XS_BYTES},
-    {LF_BF16, "BF16", 1, 2},
-    {LF_MXFP4, "MXFP4", LF_SMALL, LF_MXFP4_BYTES},
+    {LF_F32, "F32", 1, 4, 0, false},
+    {LF_F16, "F16", 1, 2, 0, false},
+    {LF_Q4_0, "Q4_0", LF_BLOCK, LF_Q4_0_BYTES, 32, false},
+    {LF_Q4_1, "Q4_1", LF_BLOCK, LF_Q4_1_BYTES, 32, true},
+    {LF_Q5_0, "Q5_0", LF_BLOCK, LF_Q5_0_BYTES, 32, false},
+    {LF_Q5_1, "Q5_1", LF_BLOCK, LF_Q5_1_BYTES, 32, true},
+    {LF_Q8_0, "Q8_0", LF_BLOCK, LF_Q8_0_BYTES, 32, false},
+    {LF_Q4_K, "Q4_K", LF_SUPER_BLOCK, LF_Q4_K_BYTES, 32, true},
+    {LF_Q5_K, "Q5_K", LF_SUPER_BLOCK, LF_Q5_K_BYTES, 32, true},
+    {LF_Q6_K, "Q6_K", LF_SUPER_BLOCK, LF_Q6_K_BYTES, 16, false},
+    {LF_IQ4_NL, "IQ4_NL", LF_BLOCK, LF_IQ4_NL_BYTES, 32, false},
+    {LF_IQ4_XS, "IQ4_XS", LF_SUPER_BLOCK, LF_IQ4_XS_BYTES, 32, false},
+    {LF_BF16, "BF16", 1, 2, 0, false},
+    {LF_MXFP4, "MXFP4", LF_BLOCK, LF_MXFP4_BYTES, 32, false},
 };
 
-const lf_type_info *lf_type_get(uint32_t code)
+const lf_type_info *lf_type_get(uint32_t number)
 {
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if ((uint32_t)types[i].type == code) {
+        if ((uint32_t)types[i].type == number) {
             return &types[i];
         }
     }

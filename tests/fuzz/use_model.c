@@ -181,8 +181,8 @@ static void check_vocab(const lf_source *source)
     }
 }
 
-/* Slab e lies inside its file, and no other tensor's data begins in it. */
-static void check_slab(const lf_source *source, const lf_tensor *t, uint64_t e)
+/* Checks that expert e is inside its file and that no other tensor starts inside it. */
+static void check_expert(const lf_source *source, const lf_tensor *t, uint64_t e)
 {
     uint64_t bytes = t->bytes / (t->ne[2] * t->ne[3]);
     lf_place place = lf_tensor_place(t, e);
@@ -203,7 +203,7 @@ void fuzz_check_source(const lf_source *source)
     for (uint32_t i = 0; i < source->n_tensors; i++) {
         const lf_tensor *t = &source->tensors[i];
         for (uint64_t e = 0; e < t->ne[2] * t->ne[3]; e++) {
-            check_slab(source, t, e);
+            check_expert(source, t, e);
         }
     }
 }

@@ -184,7 +184,7 @@ static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribut
         memcpy(block + (type == LF_Q6_K ? info->block_bytes - 2 : 0), d, type == LF_Q6_K ? 2 : 4);
     }
     for (size_t row = 0; row < w->n; row++) {
-        lf_quants_row(type, w->values + row * row_bytes, w->k, w->quants + row * w->k,
+        lf_unpack_row(type, w->values + row * row_bytes, w->k, w->quants + row * w->k,
                       w->scales + row * groups, w->mins ? w->min + row * groups : NULL);
     }
 }

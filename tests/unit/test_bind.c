@@ -200,7 +200,9 @@ static void test_quantised_norm(void **state)
 static void test_shapes(void **state)
 {
     (void)state;
-    BAD(true, "bind.shape", "'blk.1.attn_q.weight': shape 32 x 31 x 1 x 1, expected 32 x 32",
+    BAD(true, "bind.shape",
+        "'blk.1.attn_q.weight': its shape is 32 x 31 x 1 x 1; the model's configuration requires "
+        "32 x 32 x 1 x 1",
         .tensor = "blk.1.attn_q.weight", .dims = {32, 31});
     BAD(true, "bind.shape", "blk.1.attn_k.weight", .tensor = "blk.1.attn_k.weight",
         .dims = {32, 32});
@@ -287,7 +289,7 @@ static void test_ranges(void **state)
         snprintf(key, sizeof key, "lfm2moe.%s", cases[i].key);
         BAD(true, cases[i].code, "", .key = key, .value = cases[i].value);
     }
-    BAD(true, "hparams.range", "is 65540: must be 1 to 65536", .key = "lfm2moe.embedding_length",
+    BAD(true, "hparams.range", "is 65540; allowed: 1 to 65536", .key = "lfm2moe.embedding_length",
         .value = 65540);
 }
 
@@ -367,7 +369,7 @@ static void test_check(void **state)
     LFT_FAILS(lf_hparams_check(&h, "f"), LFM2_E_FORMAT);
     assert_string_equal(
         lf_fail_text(),
-        "f: the vocabulary (rows of the embedding) is 4194305: must be 1 to 4194304");
+        "f: the size of the vocabulary (rows of the embedding) is 4194305; allowed: 1 to 4194304");
     h = source->hparams;
     h.head_dim = 7;
     LFT_FAILS(lf_hparams_check(&h, "f"), LFM2_E_UNSUPPORTED);
@@ -426,7 +428,8 @@ static void expect_merges(const char *const *merges, size_t n, bool ok)
     if (ok) {
         LFT_OK(open_builder(&b));
     } else {
-        refused(open_builder(&b), LFM2_E_FORMAT, "gguf.vocab", "element 1: is not a pair");
+        refused(open_builder(&b), LFM2_E_FORMAT, "gguf.vocab",
+                "element 1: a merge must be two tokens");
     }
 }
 

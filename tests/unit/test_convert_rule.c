@@ -90,7 +90,7 @@ static void test_rule(void **state)
         lf_hparams h;
         set_layers(&h, 24, 0x244444, c->n_expert);
         lf_rule rule = {lf_preset_find(c->asked), &h, c->tied};
-        assert_non_null(rule.kind);
+        assert_non_null(rule.preset);
         lf_type got = lf_rule_type(&rule, c->name, c->n_dims, c->row);
         if (got != c->want) {
             fail_msg("case %zu: %s of row %u: type %d, not %d", i, c->name, (unsigned)c->row,
@@ -139,8 +139,8 @@ static void check_layer(const lf_rule *rule, uint32_t layer, const char *matrix,
     lf_type want = bits == '4' ? LF_Q4_K : bits == '5' ? LF_Q5_K : bits == '6' ? LF_Q6_K : LF_Q8_0;
     lf_type got = lf_rule_type(rule, name, 2, 256);
     if (got != want) {
-        fail_msg("%s, %u layers: %s has type %d, not %d", rule->kind->name, rule->hparams->n_layer,
-                 name, (int)got, (int)want);
+        fail_msg("%s, %u layers: %s has type %d, not %d", rule->preset->name,
+                 rule->hparams->n_layer, name, (int)got, (int)want);
     }
 }
 
@@ -152,7 +152,7 @@ static void test_layers(void **state)
         lf_hparams h;
         set_layers(&h, c->n_layer, c->attention, c->n_expert);
         lf_rule rule = {lf_preset_find(c->asked), &h, true};
-        assert_non_null(rule.kind);
+        assert_non_null(rule.preset);
         uint32_t a = 0;
         for (uint32_t l = 0; l < c->n_layer; l++) {
             check_layer(&rule, l, c->n_expert > 0 && l > 1 ? "ffn_down_exps" : "ffn_down",
@@ -170,7 +170,7 @@ static void test_layers(void **state)
     }
 }
 
-static void test_kinds(void **state)
+static void test_presets(void **state)
 {
     (void)state;
     static const char *const names[] = {"f32",    "F16",    "q4_0",   "Q8_0", "q4_k_s",
@@ -178,7 +178,7 @@ static void test_kinds(void **state)
     static const uint32_t numbers[] = {0, 1, 2, 7, 14, 15, 16, 17, 18, 32};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_non_null(lf_preset_find(names[i]));
-        assert_int_equal(lf_preset_find(names[i])->file_type, numbers[i]);
+        assert_int_equal(lf_preset_find(names[i])->ftype, numbers[i]);
     }
     static const char *const unknown[] = {"", "q4", "q4_k", "q4_k_", "q4_k_mm", "q5_0", "mxfp4"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
@@ -208,7 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rule),
         cmocka_unit_test(test_layers),
-        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_presets),
         cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,7 +221,7 @@ static void test_folder_tensors(void **state)
                  "\"tie_word_embeddings\": false");
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.missing", "'lm_head.weight'");
     tiny_replace(&lft_folder.config, "\"use_expert_bias\": true", "\"use_expert_bias\": false");
-    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.unknown", "exp_probs_b");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.unknown", "feed_forward.expert_bias'");
 }
 
 /* Replaces the per-expert entries of layer 2 by fused ones over the same bytes, which lie in the
@@ -234,7 +234,7 @@ static void test_fused(void **state)
     assert_true(begin != NULL && end != NULL);
     unsigned first = 0;
     assert_int_equal(sscanf(strstr(begin, "data_offsets"), "data_offsets\": [%u", &first), 1);
-    enum { SLAB = 32 * 32 * 4 };
+    enum { EXPERT = 32 * 32 * 4 };
     char fused[512];
     snprintf(
         fused, sizeof fused,
@@ -242,7 +242,7 @@ static void test_fused(void **state)
         "[4, 64, 32], \"data_offsets\": [%u, %u]}, "
         "\"model.layers.2.feed_forward.experts.down_proj\": {\"dtype\": \"F32\", \"shape\": "
         "[4, 32, 32], \"data_offsets\": [%u, %u]}, ",
-        first, first + 8 * SLAB, first + 8 * SLAB, first + 12 * SLAB);
+        first, first + 8 * EXPERT, first + 8 * EXPERT, first + 12 * EXPERT);
     char *header = malloc(strlen(lft_folder.header) + sizeof fused);
     assert_non_null(header);
     sprintf(header, "%.*s%s%s", (int)(begin - lft_folder.header), lft_folder.header, fused, end);
@@ -257,11 +257,11 @@ static void test_fused(void **state)
     const uint8_t *data =
         lft_source->files[0].data + lft_source->files[0].size - lft_folder.n_data + first;
     for (uint32_t e = 0; e < 4; e++) {
-        assert_ptr_equal(lf_tensor_expert(lft_source, gate, e), data + (2 * e) * SLAB);
-        assert_ptr_equal(lf_tensor_expert(lft_source, up, e), data + (2 * e + 1) * SLAB);
-        assert_ptr_equal(lf_tensor_expert(lft_source, down, e), data + (8 + e) * SLAB);
+        assert_ptr_equal(lf_tensor_expert(lft_source, gate, e), data + (2 * e) * EXPERT);
+        assert_ptr_equal(lf_tensor_expert(lft_source, up, e), data + (2 * e + 1) * EXPERT);
+        assert_ptr_equal(lf_tensor_expert(lft_source, down, e), data + (8 + e) * EXPERT);
     }
-    assert_int_equal(gate->bytes, 4 * SLAB);
+    assert_int_equal(gate->bytes, 4 * EXPERT);
     free(lft_folder.header);
     lft_folder.header = wrong;
     header_bad("[4, 64, 32]", "[4, 32, 64]", "bind.shape", "gate_up_proj");
@@ -316,7 +316,7 @@ static void test_shards(void **state)
     tiny_safetensors(b, lft_folder.header, lft_folder.data,
                      lft_folder.n_data); /* all tensors, a's too */
     lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "source.duplicate",
-                     "tensor 'model.embed_tokens.weight' appears in another file");
+                     "tensor 'model.embed_tokens.weight' is also in another file");
     lft_open_refused(
         open_shards("{\"weight_map\": {" NORM "\"b.safetensors\", \"x\": \"a.safetensors\"}}"),
         LFM2_E_FORMAT, "hf.index", "tensor 'x' is not in 'a.safetensors'");
@@ -341,7 +341,7 @@ static void test_shards(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char map[128];
         snprintf(map, sizeof map, "{\"weight_map\": {" NORM "%s}}", names[i]);
-        lft_open_refused(open_shards(map), LFM2_E_FORMAT, "hf.index", "not a plain name");
+        lft_open_refused(open_shards(map), LFM2_E_FORMAT, "hf.index", "must be the plain name");
     }
     char path[1024];
     snprintf(path, sizeof path, "%s/model.safetensors.index.json", lft_temp("hf"));
@@ -495,10 +495,12 @@ static void test_tokenizer_refused(void **state)
     tiny_replace(&lft_folder.tokenizer, "\"abcd\": 266", "\"abcd\": 300");
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.vocab.id", "token id 300");
     tiny_replace(&lft_folder.settings, "\"<|startoftext|>\"", "\"<|nothing|>\"");
-    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named", "no token '<|nothing|>'");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named",
+                     "token '<|nothing|>' is not in");
     tiny_replace(&lft_folder.settings, "\"pad_token\"", "\"x\"");
     tiny_replace(&lft_folder.config, "\"pad_token_id\": 0", "\"pad_token_id\": 300");
-    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named", "'pad_token' is 300");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named",
+                     "'pad_token_id': the value is 300");
     tokenizer_bad("\"added_tokens\": [", "\"added_tokens\": 1, \"x\": [", LFM2_E_FORMAT,
                   "tokenizer.added");
 }

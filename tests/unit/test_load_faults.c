@@ -334,7 +334,7 @@ static void test_shrinking(void **state)
 
 /* ---- Places ---- */
 
-/* Slabs in two files. */
+/* A tensor whose experts are in two files. */
 static void test_places(void **state)
 {
     (void)state;

@@ -123,8 +123,10 @@ static void test_header(void **state)
             "safetensors.header", "3 bytes");
     refused(parse_bytes((const uint8_t *)"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF{}", 10), LFM2_E_FORMAT,
             "safetensors.header", "18446744073709551615 bytes");
-    refused(parse(" {}", 0), LFM2_E_FORMAT, "safetensors.header", "no JSON object");
-    refused(parse("[]", 0), LFM2_E_FORMAT, "safetensors.header", "no JSON object");
+    refused(parse(" {}", 0), LFM2_E_FORMAT, "safetensors.header",
+            "its header must be a JSON object");
+    refused(parse("[]", 0), LFM2_E_FORMAT, "safetensors.header",
+            "its header must be a JSON object");
     refused(parse("{} x", 0), LFM2_E_FORMAT, "json.trailing", "");
     refused(parse("{\"t\":", 0), LFM2_E_FORMAT, "json.truncated", "");
     refused(parse("{\"t\":1}", 0), LFM2_E_FORMAT, "safetensors.entry", "'t'");

@@ -228,11 +228,11 @@ static void test_split(void **state)
     s = (split){3, total + 1, 1, "rope_freqs.weight", 0};
     write_split(&s);
     lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
-                     "part 3 of 3, but it stands in for part 2");
+                     "this file must be part 2 of 3, but it is part 3 of 3");
     s.swapped = 2;
     write_split(&s);
     lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split",
-                     "part 4 of 3 does not exist");
+                     "the value is 3; it must be below 'split.count', 3");
     s = (split){4, total + 1, -1, "rope_freqs.weight", 0};
     write_split(&s);
     lft_open_refused(lft_open_path(part_name(0, 3)), LFM2_E_FORMAT, "gguf.split.name",

@@ -1,51 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the unpacking of every quantised format into integer quants, scales and mins. Decoding to
- * floats (decode.c) goes through here, so both see the same numbers. */
+/* Unpacking of every quantized format into integer quants, scales and mins. Decoding to floats
+ * (decode.c) uses it too, so both get the same numbers. */
 #include "quant/block.h"
+#include "quant/numbers.h"
 
 /* Value tables of the non-linear 4-bit formats. */
 static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                       1,    13,   25,  38,  53,  69,  89,  113};
-/* Twice the E2M1 values; the scale is half of the E8M0 one to make up for it. */
+/* Twice the E2M1 values; the scale is half of the E8M0 scale in return. */
 static const int8_t mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-bool lf_quant_info_of(lf_type type, lf_quant_info *out)
-{
-    switch (type) {
-    case LF_Q4_0:
-    case LF_Q5_0:
-    case LF_Q8_0:
-    case LF_IQ4_NL:
-    case LF_IQ4_XS:
-    case LF_MXFP4:
-        *out = (lf_quant_info){32, false};
-        return true;
-    case LF_Q4_1:
-    case LF_Q5_1:
-    case LF_Q4_K:
-    case LF_Q5_K:
-        *out = (lf_quant_info){32, true};
-        return true;
-    case LF_Q6_K:
-        *out = (lf_quant_info){16, false};
-        return true;
-    case LF_F32:
-    case LF_F16:
-    case LF_BF16:
-        break;
-    }
-    return false;
-}
-
-static float half_at(const uint8_t *p)
+static float f16_at(const uint8_t *p)
 {
     return lf_f16_to_f32(lf_block_u16(p));
 }
 
-/* The loops below stand in functions of their own, with restrict parameters and constant lengths:
- * that is what it takes for compilers to use vectors at ordinary optimisation levels. */
+/* Each loop below is a function with restrict parameters and a constant length, so that compilers
+ * vectorize it at ordinary optimization levels. */
 
-/* n bytes -> 2n quants: the low nibbles, then the high ones. */
+/* Twice as many quants as bytes: the low nibbles, then the high ones. */
 static void nibbles16(const uint8_t *restrict q, int8_t *restrict quants, int bias)
 {
     for (int j = 0; j < 16; j++) {
@@ -66,7 +39,7 @@ static void nibbles32(const uint8_t *restrict q, int8_t *restrict quants)
     }
 }
 
-/* 32 quants get bit `bit` of their byte as bit 4. */
+/* Bit `bit` of each byte becomes bit 4 of its quant. */
 static void add_bit4(const uint8_t *restrict high, int bit, int8_t *restrict quants)
 {
     for (int j = 0; j < 32; j++) {
@@ -74,7 +47,8 @@ static void add_bit4(const uint8_t *restrict high, int bit, int8_t *restrict qua
     }
 }
 
-/* Q6_K, 32 quants: the nibbles of `low` at `low_shift`, bits high_shift.. of `high` above them. */
+/* 32 quants of Q6_K: four bits of `low` from low_shift on, two bits of `high` from high_shift on.
+ */
 static void six_bits(const uint8_t *restrict low, int low_shift, const uint8_t *restrict high,
                      int high_shift, int8_t *restrict quants)
 {
@@ -91,7 +65,7 @@ static void table_nibbles(const uint8_t *q, int8_t *quants, const int8_t *table)
     }
 }
 
-/* Adds 16 where the bit of the element is set. */
+/* Adds 16 where the element's bit is set. */
 static void fifth_bits(uint32_t high, int8_t *quants)
 {
     for (int j = 0; j < 32; j++) {
@@ -99,81 +73,81 @@ static void fifth_bits(uint32_t high, int8_t *quants)
     }
 }
 
-static void quants_q4_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
+static void unpack_q4_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q4_0_BYTES) {
-        scales[b] = half_at(src);
-        nibbles16(src + 2, quants + b * LF_SMALL, -8);
+        scales[b] = f16_at(src);
+        nibbles16(src + 2, quants + b * LF_BLOCK, -8);
     }
 }
 
-static void quants_q4_1(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+static void unpack_q4_1(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
                         float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q4_1_BYTES) {
-        scales[b] = half_at(src);
-        mins[b] = -half_at(src + 2);
-        nibbles16(src + 4, quants + b * LF_SMALL, 0);
+        scales[b] = f16_at(src);
+        mins[b] = -f16_at(src + 2);
+        nibbles16(src + 4, quants + b * LF_BLOCK, 0);
     }
 }
 
-static void quants_q5_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
+static void unpack_q5_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q5_0_BYTES) {
-        scales[b] = half_at(src);
-        nibbles16(src + 6, quants + b * LF_SMALL, -16);
-        fifth_bits(lf_block_u32(src + 2), quants + b * LF_SMALL);
+        scales[b] = f16_at(src);
+        nibbles16(src + 6, quants + b * LF_BLOCK, -16);
+        fifth_bits(lf_block_u32(src + 2), quants + b * LF_BLOCK);
     }
 }
 
-static void quants_q5_1(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+static void unpack_q5_1(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
                         float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q5_1_BYTES) {
-        scales[b] = half_at(src);
-        mins[b] = -half_at(src + 2);
-        nibbles16(src + 8, quants + b * LF_SMALL, 0);
-        fifth_bits(lf_block_u32(src + 4), quants + b * LF_SMALL);
+        scales[b] = f16_at(src);
+        mins[b] = -f16_at(src + 2);
+        nibbles16(src + 8, quants + b * LF_BLOCK, 0);
+        fifth_bits(lf_block_u32(src + 4), quants + b * LF_BLOCK);
     }
 }
 
-static void quants_q8_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
+static void unpack_q8_0(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q8_0_BYTES) {
-        scales[b] = half_at(src);
-        memcpy(quants + b * LF_SMALL, src + 2, LF_SMALL);
+        scales[b] = f16_at(src);
+        memcpy(quants + b * LF_BLOCK, src + 2, LF_BLOCK);
     }
 }
 
-static void quants_iq4_nl(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
+static void unpack_iq4_nl(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_IQ4_NL_BYTES) {
-        scales[b] = half_at(src);
-        table_nibbles(src + 2, quants + b * LF_SMALL, iq4_values);
+        scales[b] = f16_at(src);
+        table_nibbles(src + 2, quants + b * LF_BLOCK, iq4_values);
     }
 }
 
-/* 2^(e - 128): half of the E8M0 scale, which for e < 2 is below the normal numbers. */
+/* 2^(e - 128), half of the E8M0 scale; subnormal for e < 2. */
 static float mxfp4_scale(uint8_t e)
 {
     return lf_float_of(e < 2 ? (uint32_t)0x00200000 << e : (e - 1u) << 23);
 }
 
-static void quants_mxfp4(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
+static void unpack_mxfp4(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_MXFP4_BYTES) {
         scales[b] = mxfp4_scale(src[0]);
-        table_nibbles(src + 1, quants + b * LF_SMALL, mxfp4_values);
+        table_nibbles(src + 1, quants + b * LF_BLOCK, mxfp4_values);
     }
 }
 
 /* Scales and mins of the 8 sub-blocks from the head of a Q4_K or Q5_K block: f16 d, f16 dmin, and
- * 12 bytes that hold eight 6-bit pairs (the upper four pairs have their top bits in the spare bits
- * of the lower four). */
+ * 12 bytes with eight pairs of 6 bits. The top bits of the last four pairs are in the spare bits of
+ * the first four. */
 static void k_scales(const uint8_t *src, float *scales, float *mins)
 {
-    float d = half_at(src);
-    float dmin = half_at(src + 2);
+    float d = f16_at(src);
+    float dmin = f16_at(src + 2);
     const uint8_t *s = src + 4;
     for (int b = 0; b < 4; b++) {
         scales[b] = d * (float)(s[b] & 63);
@@ -183,24 +157,24 @@ static void k_scales(const uint8_t *src, float *scales, float *mins)
     }
 }
 
-static void quants_q4_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+static void unpack_q4_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
                         float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q4_K_BYTES) {
         k_scales(src, scales + b * 8, mins + b * 8);
         for (int pair = 0; pair < 4; pair++) {
-            nibbles32(src + 16 + pair * 32, quants + b * LF_SUPER + pair * 64);
+            nibbles32(src + 16 + pair * 32, quants + b * LF_SUPER_BLOCK + pair * 64);
         }
     }
 }
 
-static void quants_q5_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
+static void unpack_q5_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales,
                         float *mins)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q5_K_BYTES) {
         k_scales(src, scales + b * 8, mins + b * 8);
         for (int pair = 0; pair < 4; pair++) {
-            int8_t *out = quants + b * LF_SUPER + pair * 64;
+            int8_t *out = quants + b * LF_SUPER_BLOCK + pair * 64;
             nibbles32(src + 48 + pair * 32, out);
             add_bit4(src + 16, 2 * pair, out);
             add_bit4(src + 16, 2 * pair + 1, out + 32);
@@ -208,17 +182,17 @@ static void quants_q5_k(const uint8_t *src, size_t blocks, int8_t *quants, float
     }
 }
 
-static void quants_q6_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
+static void unpack_q6_k(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_Q6_K_BYTES) {
-        float d = half_at(src + 208);
+        float d = f16_at(src + 208);
         for (int s = 0; s < 16; s++) {
             scales[b * 16 + (size_t)s] = d * (float)(int8_t)src[192 + s];
         }
-        for (int half = 0; half < 2; half++) { /* 128 elements: 4 runs of 32 */
+        for (int half = 0; half < 2; half++) { /* 128 elements: 4 times 32 */
             const uint8_t *low = src + half * 64;
             const uint8_t *high = src + 128 + half * 32;
-            int8_t *out = quants + b * LF_SUPER + half * 128;
+            int8_t *out = quants + b * LF_SUPER_BLOCK + half * 128;
             six_bits(low, 0, high, 0, out);
             six_bits(low + 32, 0, high, 2, out + 32);
             six_bits(low, 4, high, 4, out + 64);
@@ -227,56 +201,56 @@ static void quants_q6_k(const uint8_t *src, size_t blocks, int8_t *quants, float
     }
 }
 
-static void quants_iq4_xs(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
+static void unpack_iq4_xs(const uint8_t *src, size_t blocks, int8_t *quants, float *scales)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_IQ4_XS_BYTES) {
-        float d = half_at(src);
+        float d = f16_at(src);
         unsigned high = lf_block_u16(src + 2);
         for (unsigned s = 0; s < 8; s++) {
             unsigned low = (unsigned)src[4 + s / 2] >> (4 * (s % 2)) & 15u;
             int scale = (int)(low | ((high >> (2 * s)) & 3u) << 4) - 32;
             scales[b * 8 + s] = d * (float)scale;
-            table_nibbles(src + 8 + s * 16, quants + b * LF_SUPER + s * 32, iq4_values);
+            table_nibbles(src + 8 + s * 16, quants + b * LF_SUPER_BLOCK + s * 32, iq4_values);
         }
     }
 }
 
-void lf_quants_row(lf_type type, const void *src, size_t n, int8_t *quants, float *scales,
+void lf_unpack_row(lf_type type, const void *src, size_t n, int8_t *quants, float *scales,
                    float *mins)
 {
     switch (type) {
     case LF_Q4_0:
-        quants_q4_0(src, n / LF_SMALL, quants, scales);
+        unpack_q4_0(src, n / LF_BLOCK, quants, scales);
         break;
     case LF_Q4_1:
-        quants_q4_1(src, n / LF_SMALL, quants, scales, mins);
+        unpack_q4_1(src, n / LF_BLOCK, quants, scales, mins);
         break;
     case LF_Q5_0:
-        quants_q5_0(src, n / LF_SMALL, quants, scales);
+        unpack_q5_0(src, n / LF_BLOCK, quants, scales);
         break;
     case LF_Q5_1:
-        quants_q5_1(src, n / LF_SMALL, quants, scales, mins);
+        unpack_q5_1(src, n / LF_BLOCK, quants, scales, mins);
         break;
     case LF_Q8_0:
-        quants_q8_0(src, n / LF_SMALL, quants, scales);
+        unpack_q8_0(src, n / LF_BLOCK, quants, scales);
         break;
     case LF_Q4_K:
-        quants_q4_k(src, n / LF_SUPER, quants, scales, mins);
+        unpack_q4_k(src, n / LF_SUPER_BLOCK, quants, scales, mins);
         break;
     case LF_Q5_K:
-        quants_q5_k(src, n / LF_SUPER, quants, scales, mins);
+        unpack_q5_k(src, n / LF_SUPER_BLOCK, quants, scales, mins);
         break;
     case LF_Q6_K:
-        quants_q6_k(src, n / LF_SUPER, quants, scales);
+        unpack_q6_k(src, n / LF_SUPER_BLOCK, quants, scales);
         break;
     case LF_IQ4_NL:
-        quants_iq4_nl(src, n / LF_SMALL, quants, scales);
+        unpack_iq4_nl(src, n / LF_BLOCK, quants, scales);
         break;
     case LF_IQ4_XS:
-        quants_iq4_xs(src, n / LF_SUPER, quants, scales);
+        unpack_iq4_xs(src, n / LF_SUPER_BLOCK, quants, scales);
         break;
     case LF_MXFP4:
-        quants_mxfp4(src, n / LF_SMALL, quants, scales);
+        unpack_mxfp4(src, n / LF_BLOCK, quants, scales);
         break;
     case LF_F32:
     case LF_F16:
