@@ -89,8 +89,7 @@ typedef struct lf_synth_model {
     size_t n_tensors;
 } lf_synth_model;
 
-/* The model with the named shape, with types of `preset`, in `arena`. ARGUMENT for an unknown name.
- */
+/* The model with the named shape and the types of `preset`, in `arena`. ARGUMENT: unknown name. */
 int32_t lf_synth_model_of(lf_arena *arena, const char *shape, const lf_preset *preset,
                           lf_synth_model *out);
 

@@ -68,18 +68,18 @@ static int32_t refuse_variants(keys *k)
     bool causal = true;
     LF_TRY(lf_gguf_get_bool(k->g, key(k, "attention.causal"), &causal, &found));
     if (!causal) {
-        return refuse(k, "bidirectional attention is not supported");
+        return refuse(k, "bidirectional attention is not supported; only the value true is");
     }
     uint32_t window = 0;
     LF_TRY(get_u32_or(k, "attention.sliding_window", 0, &window));
     if (window != 0) {
-        return refuse(k, "sliding-window attention is not supported");
+        return refuse(k, "sliding-window attention is not supported; only the value 0 is");
     }
     const char *scaling = NULL;
     size_t len = 0;
     LF_TRY(lf_gguf_get_string(k->g, key(k, "rope.scaling.type"), &scaling, &len, &found));
     if (found && !(len == 4 && memcmp(scaling, "none", 4) == 0)) {
-        return refuse(k, "RoPE scaling is not supported");
+        return refuse(k, "RoPE scaling is not supported; only the value 'none' is");
     }
     return LFM2_OK;
 }
@@ -170,7 +170,7 @@ static int32_t read_experts(keys *k, lf_hparams *h)
     uint32_t shared = 0;
     LF_TRY(get_u32_or(k, "expert_shared_count", 0, &shared));
     if (shared != 0) {
-        return refuse(k, "shared experts are not supported");
+        return refuse(k, "shared experts are not supported; only the value 0 is");
     }
     uint32_t gating = 0;
     LF_TRY(get_u32_or(k, "expert_gating_func", SIGMOID, &gating));

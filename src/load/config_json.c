@@ -22,8 +22,9 @@ static int32_t fail_key(const config *c, const lf_json *at, const char *key, int
 
 static int32_t fail_missing(const config *c, const char *key)
 {
-    return lf_fail(LFM2_E_FORMAT, "config.key.missing", "%s: key '%s' is missing; it is required",
-                   c->name, key);
+    return lf_fail(LFM2_E_FORMAT, "config.key.missing",
+                   "%s: key '%s' is missing; a model of this architecture requires it", c->name,
+                   key);
 }
 
 const lf_json *lf_config_member(const lf_json *object, const char *key)
@@ -117,8 +118,8 @@ static int32_t refuse_variants(const config *c)
         const char *why;
     } variants[] = {
         {"quantization_config", "quantized checkpoints are not supported; use the original one"},
-        {"rope_scaling", "RoPE scaling is not supported"},
-        {"sliding_window", "sliding-window attention is not supported"},
+        {"rope_scaling", "RoPE scaling is not supported; only the value null is"},
+        {"sliding_window", "sliding-window attention is not supported; only the value null is"},
     };
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         const lf_json *v = lf_config_member(c->root, variants[i].key);
@@ -358,8 +359,8 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
     LF_TRY(read_head_dim(&c, h));
     LF_TRY(h->arch == LF_ARCH_LFM2 ? read_dense_width(&c, h) : read_experts(&c, h));
     LF_TRY(get_bool_or(&c, "tie_word_embeddings", true, &h->tied));
-    LF_TRY(
-        get_bool_or(&c, "tie_embedding", h->tied, &h->tied)); /* the older key takes precedence */
+    /* The older key takes precedence. */
+    LF_TRY(get_bool_or(&c, "tie_embedding", h->tied, &h->tied));
     LF_TRY(read_id(&c, "bos_token_id", &r.bos_id));
     LF_TRY(read_id(&c, "eos_token_id", &r.eos_id));
     LF_TRY(read_id(&c, "pad_token_id", &r.pad_id));

@@ -62,7 +62,7 @@ static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, ui
     LF_TRY(lf_read_u32(r, "version", version));
     if (*version != 0 && (*version & 0xFFFFFF) == 0) {
         return lf_fail(LFM2_E_UNSUPPORTED, "gguf.big_endian",
-                       "%s: big-endian GGUF files are not supported; convert it to little-endian",
+                       "%s: this GGUF file is big-endian; only little-endian files are supported",
                        g->file->path);
     }
     if (*version < 2 || *version > 3) {
@@ -109,8 +109,9 @@ static int32_t read_array(const lf_gguf *g, lf_reader *r, const char *what, lf_g
     uint32_t item = lf_gguf_type_bytes(v->item);
     bool strings = item == 0;
     if (v->count > (r->size - r->pos) / (strings ? 8 : item)) {
-        return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.truncated",
-                                "the array extends beyond the end of the file");
+        return lf_gguf_fail_key(
+            g, v, LFM2_E_FORMAT, "gguf.truncated",
+            "the array extends beyond the end of the file: the file is incomplete or damaged");
     }
     const uint8_t *text = NULL;
     if (!strings) {
@@ -306,8 +307,8 @@ static int32_t read_tensor(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_t
                            "its size is above 2^64 - 1 bytes");
     }
     at = r->pos;
-    LF_TRY(
-        lf_read_u64(r, t->name, &t->offset)); /* in the data section; place_tensors converts it */
+    /* The offset is relative to the data section until place_tensors converts it. */
+    LF_TRY(lf_read_u64(r, t->name, &t->offset));
     if (t->offset % g->alignment != 0) {
         char text[96];
         snprintf(text, sizeof text,
@@ -332,10 +333,12 @@ static int32_t place_tensors(lf_gguf *g)
                                "its data ends above 2^64 - 1");
         }
         if (end > file->size) {
-            char text[128];
-            snprintf(text, sizeof text,
-                     "its data ends at 0x%llx, but the file ends at 0x%llx: the file is incomplete",
-                     (unsigned long long)end, (unsigned long long)file->size);
+            char text[160];
+            snprintf(
+                text, sizeof text,
+                "its data ends at 0x%llx, but the file ends at 0x%llx: the file is incomplete; "
+                "download or convert it again",
+                (unsigned long long)end, (unsigned long long)file->size);
             return fail_tensor(g, t, t->offset, LFM2_E_FORMAT, "gguf.tensor.bounds", text);
         }
     }

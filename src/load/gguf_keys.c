@@ -73,7 +73,8 @@ static int32_t find(const lf_gguf *g, const char *key, bool *found, const lf_ggu
     if (found != NULL) {
         *found = *out != NULL;
     } else if (*out == NULL) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.key.missing", "%s: key '%s' is missing; it is required",
+        return lf_fail(LFM2_E_FORMAT, "gguf.key.missing",
+                       "%s: key '%s' is missing; a model of this architecture requires it",
                        g->file->path, key);
     }
     return LFM2_OK;
@@ -130,7 +131,7 @@ int32_t lf_gguf_get_bool(const lf_gguf *g, const char *key, bool *out, bool *fou
     }
     if (v->data[0] > 1) {
         return lf_gguf_fail_key(g, v, LFM2_E_FORMAT, "gguf.key.range",
-                                "the value is a bool that is neither 0 nor 1");
+                                "the value must be a bool, stored as 0 or 1");
     }
     *out = v->data[0] != 0;
     return LFM2_OK;

@@ -215,8 +215,7 @@ done:
     return status;
 }
 
-/* Allocates source->files for all parts at once, because pointers to its entries must stay valid.
- */
+/* Allocates source->files for all parts at once: pointers to its entries must stay valid. */
 static int32_t reserve_files(lf_source *source, uint32_t count)
 {
     void *memory = NULL;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Translation of Hugging Face tensors to GGUF tensors: names, order of dimensions, stacked experts.
- */
+/* Translation of Hugging Face tensors to GGUF's names, order of dimensions and stacked experts. */
 #include "load/hf.h"
 
 #include <stdio.h>

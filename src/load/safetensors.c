@@ -90,8 +90,10 @@ static int32_t read_offsets(const container *c, const lf_json *entry, lf_st_tens
         return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.offsets", text);
     }
     if (end > c->file->size - c->data_begin) {
-        return fail_tensor(c, entry, LFM2_E_FORMAT, "safetensors.bounds",
-                           "its data ends beyond the end of the file: the file is incomplete");
+        return fail_tensor(
+            c, entry, LFM2_E_FORMAT, "safetensors.bounds",
+            "its data ends beyond the end of the file: the file is incomplete; download it "
+            "again");
     }
     t->offset = c->data_begin + begin;
     if (t->offset % lf_type_get((uint32_t)t->type)->block_bytes != 0) {

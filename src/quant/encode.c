@@ -27,8 +27,8 @@ static int round_away(float v)
     return whole + (rest >= 0.5f) - (rest <= -0.5f);
 }
 
-/* 1 / d, or `overflow` if that is not finite. Such a small scale is stored as 0, so its quants do
- * not matter; `overflow` is the value for which they equal the reference encoder's, which are 0. */
+/* 1 / d, or `overflow` if that is not finite. A scale so small is stored as 0, so every quant
+ * decodes to 0; `overflow` is chosen so that the quants are 0, as the reference encoder's. */
 static float inverse_of(float d, float overflow)
 {
     float inverse = d != 0.0f ? 1.0f / d : 0.0f;

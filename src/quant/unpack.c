@@ -47,7 +47,7 @@ static void add_bit4(const uint8_t *restrict high, int bit, int8_t *restrict qua
     }
 }
 
-/* 32 quants of Q6_K: four bits of `low` from low_shift on, two bits of `high` from high_shift on.
+/* 32 quants of Q6_K: four bits of `low` from low_shift on, then two of `high` from high_shift on.
  */
 static void six_bits(const uint8_t *restrict low, int low_shift, const uint8_t *restrict high,
                      int high_shift, int8_t *restrict quants)
