@@ -5,10 +5,7 @@
 
 #include <stdatomic.h>
 
-enum {
-    BLOCK_VALUES = 256 * 1024, /* elements decoded at a time; more if one row is longer */
-    PROGRESS_BYTES = 16 * 1024 * 1024
-};
+enum { BLOCK_VALUES = 256 * 1024 }; /* elements decoded at a time; more if one row is longer */
 
 typedef struct job {
     const lf_alloc *alloc;
@@ -20,8 +17,7 @@ typedef struct job {
     float *values;          /* decoded block, [capacity] */
     uint8_t *encoded;       /* encoded block, [capacity * 4]: F32 is the largest type */
     size_t capacity;        /* elements */
-    uint64_t done, total;   /* output bytes */
-    uint64_t reported;
+    lf_progress progress;
 } job;
 
 /* ---- Checks before any work ---- */
@@ -150,16 +146,6 @@ static int32_t encode_block(job *j, const lf_out_tensor *t, const uint8_t *src, 
     return LFM2_OK;
 }
 
-static int32_t advance(job *j, uint64_t bytes)
-{
-    j->done += bytes;
-    if (j->done - j->reported >= PROGRESS_BYTES || j->done == j->total) {
-        j->reported = j->done;
-        return lf_rule_progress(j->options, j->done, j->total);
-    }
-    return LFM2_OK;
-}
-
 static int32_t write_expert(job *j, const lf_out_tensor *t, uint64_t e)
 {
     const uint8_t *src = lf_tensor_expert(j->source, t->source, e);
@@ -178,7 +164,7 @@ static int32_t write_expert(job *j, const lf_out_tensor *t, uint64_t e)
             LF_TRY(lf_gguf_data(j->out, j->encoded, n * out_row));
         }
         lf_file_drop(&j->source->files[place.part], place.offset, n * in_row);
-        LF_TRY(advance(j, n * out_row));
+        LF_TRY(lf_progress_add(&j->progress, n * out_row));
         src += n * in_row;
         place.offset += n * in_row;
         rows -= n;
@@ -211,7 +197,7 @@ static int32_t write_file(job *j, const char *out_path, const lf_preset *preset)
     }
     LF_TRY(lf_meta_file(j->out, preset));
     LF_TRY(lf_rule_declare(j->out, j->tensors, source->n_tensors));
-    j->total = lf_gguf_data_bytes(j->out);
+    j->progress.total = lf_gguf_data_bytes(j->out);
     LF_TRY(write_tensors(j));
     return lf_gguf_commit(j->out);
 }
@@ -243,7 +229,11 @@ int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, c
                      "%s: the model has no tokenizer: the written file cannot process text",
                      in_path);
     }
-    job j = {.alloc = alloc, .sched = sched, .options = options, .source = source};
+    job j = {.alloc = alloc,
+             .sched = sched,
+             .options = options,
+             .source = source,
+             .progress = {.options = options}};
     int32_t status = run(&j, out_path, preset);
     lf_gguf_free(j.out);
     lf_free(alloc, j.encoded, j.capacity, sizeof(float));

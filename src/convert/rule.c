@@ -187,13 +187,19 @@ size_t lf_rule_grain(size_t row)
     return row < VALUES / 2 ? VALUES / row & ~(size_t)1 : 2;
 }
 
-int32_t lf_rule_progress(const lfm2_convert_options *options, uint64_t done, uint64_t total)
+int32_t lf_progress_add(lf_progress *p, uint64_t bytes)
 {
-    if (options->progress == NULL) {
+    enum { STEP_BYTES = 16 * 1024 * 1024 };
+    p->done += bytes;
+    if (p->done - p->reported < STEP_BYTES && p->done != p->total) {
         return LFM2_OK;
     }
-    double fraction = total > 0 ? (double)done / (double)total : 1.0;
-    if (options->progress(options->progress_user, fraction) != 0) {
+    p->reported = p->done;
+    if (p->options->progress == NULL) {
+        return LFM2_OK;
+    }
+    double fraction = p->total > 0 ? (double)p->done / (double)p->total : 1.0;
+    if (p->options->progress(p->options->progress_user, fraction) != 0) {
         return lf_fail(LFM2_E_STOPPED, "convert.stopped",
                        "conversion stopped by the progress callback");
     }

@@ -53,8 +53,16 @@ int32_t lf_rule_declare(lf_gguf_writer *g, const lf_out_tensor *tensors, size_t 
 /* Rows that a thread takes at a time: an even number, large enough that scheduling costs little. */
 size_t lf_rule_grain(size_t row);
 
-/* Calls the progress callback with done / total. STOPPED if it returns nonzero. */
-int32_t lf_rule_progress(const lfm2_convert_options *options, uint64_t done, uint64_t total);
+/* Progress of writing, in bytes of tensor data. */
+typedef struct lf_progress {
+    const lfm2_convert_options *options;
+    uint64_t done, total;
+    uint64_t reported; /* `done` at the last call of the callback */
+} lf_progress;
+
+/* Adds written bytes; calls the progress callback every 16 MiB and at the end. STOPPED if it
+ * returns nonzero. */
+int32_t lf_progress_add(lf_progress *p, uint64_t bytes);
 
 /* ---- meta.c: metadata; lf_meta_file comes last ---- */
 

@@ -5,22 +5,18 @@
  * preset. */
 #include "convert/rule.h"
 
-enum {
-    BLOCK_VALUES = 256 * 1024, /* elements made at a time; more if two rows are longer */
-    PROGRESS_BYTES = 16 * 1024 * 1024
-};
+enum { BLOCK_VALUES = 256 * 1024 }; /* elements made at a time; more if two rows are longer */
 
 typedef struct job {
     const lf_alloc *alloc;
     lf_sched *sched;
-    const lfm2_convert_options *options;
     lf_synth_model model;
     uint64_t seed;
     lf_gguf_writer *out;
     float *values;    /* [capacity] */
     uint8_t *encoded; /* [capacity * 4] */
     size_t capacity;
-    uint64_t done, total, reported; /* output bytes */
+    lf_progress progress;
 } job;
 
 /* ---- Random numbers ---- */
@@ -73,16 +69,6 @@ static void fill(uint64_t key, const lf_synth_fill *f, uint64_t first, float *ou
 
 /* ---- Writing ---- */
 
-static int32_t advance(job *j, uint64_t bytes)
-{
-    j->done += bytes;
-    if (j->done - j->reported >= PROGRESS_BYTES || j->done == j->total) {
-        j->reported = j->done;
-        return lf_rule_progress(j->options, j->done, j->total);
-    }
-    return LFM2_OK;
-}
-
 /* The rows that a parallel region makes. */
 typedef struct row_block {
     const job *j;
@@ -119,7 +105,7 @@ static int32_t write_tensor(job *j, const lf_out_tensor *t)
         LF_TRY(lf_parallel_turn(j->sched, n, lf_rule_grain(row), make_rows, &r));
         size_t bytes = n * lf_row_bytes(t->type, row);
         LF_TRY(lf_gguf_data(j->out, j->encoded, bytes));
-        LF_TRY(advance(j, bytes));
+        LF_TRY(lf_progress_add(&j->progress, bytes));
         first += n;
     }
     return LFM2_OK;
@@ -135,7 +121,7 @@ static int32_t write_file(job *j, lf_arena *arena, const char *out_path, const l
     LF_TRY(lf_meta_vocab(j->out, &vocab));
     LF_TRY(lf_meta_file(j->out, preset));
     LF_TRY(lf_rule_declare(j->out, m->tensors, m->n_tensors));
-    j->total = lf_gguf_data_bytes(j->out);
+    j->progress.total = lf_gguf_data_bytes(j->out);
     LF_TRY(lf_gguf_begin_data(j->out));
     for (size_t i = 0; i < m->n_tensors; i++) {
         LF_TRY(write_tensor(j, &m->tensors[i]));
@@ -168,7 +154,7 @@ int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
     LF_TRY(lf_preset_parse(options, &preset));
     lf_arena arena;
     lf_arena_init(&arena, alloc);
-    job j = {.alloc = alloc, .sched = sched, .options = options, .seed = seed};
+    job j = {.alloc = alloc, .sched = sched, .seed = seed, .progress = {.options = options}};
     int32_t status = run(&j, &arena, shape, out_path, preset);
     lf_gguf_free(j.out);
     lf_free(alloc, j.encoded, j.capacity, sizeof(float));
@@ -176,7 +162,7 @@ int32_t lf_synthesize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched,
     lf_arena_free(&arena);
     if (status == LFM2_OK) {
         lf_log_write(log, LFM2_LOG_INFO, "%s: %s, %llu bytes of weights", out_path, j.model.title,
-                     (unsigned long long)j.total);
+                     (unsigned long long)j.progress.total);
     }
     return status;
 }

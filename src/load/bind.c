@@ -114,22 +114,16 @@ static const char *file_of(const lf_source *source, const lf_tensor *t)
     return t->part < source->n_files ? source->files[t->part].path : source->path;
 }
 
-/* The tensor's name in the user's file. */
-static const char *shown_name(const lf_source *source, const char *name, char hf[LF_HF_NAME])
-{
-    return source->hugging_face ? lf_hf_name(name, hf) : name;
-}
-
 static int32_t check_shape(const lf_source *source, const lf_tensor *t, const uint64_t wanted[3])
 {
     if (t->ne[0] == wanted[0] && t->ne[1] == wanted[1] && t->ne[2] == wanted[2] && t->ne[3] == 1) {
         return LFM2_OK;
     }
-    char hf[LF_HF_NAME];
+    char buffer[LF_SHOWN_NAME];
     return lf_fail(LFM2_E_FORMAT, "bind.shape",
                    "%s: tensor '%s': its shape is %llu x %llu x %llu x %llu; the model's "
                    "configuration requires %llu x %llu x %llu x 1 (contiguous dimension first)",
-                   file_of(source, t), shown_name(source, t->name, hf),
+                   file_of(source, t), lf_tensor_shown(source, t->name, buffer),
                    (unsigned long long)t->ne[0], (unsigned long long)t->ne[1],
                    (unsigned long long)t->ne[2], (unsigned long long)t->ne[3],
                    (unsigned long long)wanted[0], (unsigned long long)wanted[1],
@@ -141,11 +135,11 @@ static int32_t check_not_quantized(const lf_source *source, const lf_tensor *t)
     if (t->type == LF_F32 || t->type == LF_F16 || t->type == LF_BF16) {
         return LFM2_OK;
     }
-    char hf[LF_HF_NAME];
+    char buffer[LF_SHOWN_NAME];
     const lf_type_info *type = lf_type_get((uint32_t)t->type);
     return lf_fail(LFM2_E_UNSUPPORTED, "bind.type",
                    "%s: tensor '%s': its type is %s; allowed for this tensor: F32, F16 and BF16",
-                   file_of(source, t), shown_name(source, t->name, hf),
+                   file_of(source, t), lf_tensor_shown(source, t->name, buffer),
                    type != NULL ? type->name : "?");
 }
 
@@ -154,10 +148,10 @@ static int32_t bind_tensor(binder *b, const char *name, bool float_only, const u
 {
     const lf_tensor *t = lf_source_find(b->source, name);
     if (t == NULL) {
-        char hf[LF_HF_NAME];
+        char buffer[LF_SHOWN_NAME];
         return lf_fail(LFM2_E_FORMAT, "bind.missing",
                        "%s: tensor '%s' is missing; the model's configuration requires it",
-                       b->source->path, shown_name(b->source, name, hf));
+                       b->source->path, lf_tensor_shown(b->source, name, buffer));
     }
     LF_TRY(check_shape(b->source, t, wanted));
     if (float_only) {
@@ -220,11 +214,11 @@ static int32_t check_unknown(const binder *b)
     const lf_source *s = b->source;
     for (uint32_t i = 0; i < s->n_tensors; i++) {
         if (!b->bound[i] && !ignored(s->tensors[i].name)) {
-            char hf[LF_HF_NAME];
+            char buffer[LF_SHOWN_NAME];
             return lf_fail(
                 LFM2_E_FORMAT, "bind.unknown",
                 "%s: tensor '%s' is unknown: the model's configuration has no such tensor",
-                file_of(s, &s->tensors[i]), shown_name(s, s->tensors[i].name, hf));
+                file_of(s, &s->tensors[i]), lf_tensor_shown(s, s->tensors[i].name, buffer));
         }
     }
     return LFM2_OK;

@@ -348,17 +348,15 @@ static int32_t place_tensors(lf_gguf *g)
 static int32_t check_overlap(const lf_gguf *g, const lf_alloc *alloc)
 {
     uint32_t n = g->n_tensors;
-    void *ranges = NULL;
-    LF_TRY(lf_new(alloc, n, sizeof(lf_index_entry) + sizeof(uint64_t), "tensor ranges", &ranges));
-    lf_index_entry *order = ranges;
-    uint64_t *ends = (uint64_t *)(void *)(order + n);
+    void *memory = NULL;
+    LF_TRY(lf_new(alloc, n, sizeof(lf_range), "tensor ranges", &memory));
+    lf_range *ranges = memory;
     for (uint32_t i = 0; i < n; i++) {
-        order[i] = (lf_index_entry){.key = g->tensors[i].offset, .id = i};
-        ends[i] = g->tensors[i].offset + g->tensors[i].bytes;
+        ranges[i] = (lf_range){g->tensors[i].offset, g->tensors[i].offset + g->tensors[i].bytes};
     }
     uint32_t a = UINT32_MAX;
     uint32_t b = 0;
-    int32_t status = lf_find_overlap(alloc, order, n, ends, &a, &b);
+    int32_t status = lf_find_overlap(alloc, ranges, n, &a, &b);
     if (status == LFM2_OK && a != UINT32_MAX) {
         char text[160];
         snprintf(text, sizeof text, "its data overlaps the data of tensor '%s'",
@@ -366,7 +364,7 @@ static int32_t check_overlap(const lf_gguf *g, const lf_alloc *alloc)
         status = fail_tensor(g, &g->tensors[a], g->tensors[a].offset, LFM2_E_FORMAT,
                              "gguf.tensor.overlap", text);
     }
-    lf_free(alloc, ranges, n, sizeof(lf_index_entry) + sizeof(uint64_t));
+    lf_free(alloc, memory, n, sizeof(lf_range));
     return status;
 }
 

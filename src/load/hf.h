@@ -31,10 +31,10 @@ int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const cha
                                const lf_json *settings, const char *settings_name,
                                const lf_config_json *config);
 
-/* The Hugging Face name for a GGUF tensor name, for messages; the GGUF name if there is none. `out`
- * has LF_HF_NAME bytes. */
-enum { LF_HF_NAME = 128 };
-const char *lf_hf_name(const char *gguf_name, char *out);
+/* The name that a tensor has in the user's files, for messages: the Hugging Face name of a folder's
+ * tensor if there is one, otherwise the GGUF name. */
+enum { LF_SHOWN_NAME = 128 };
+const char *lf_tensor_shown(const lf_source *source, const char *name, char buffer[LF_SHOWN_NAME]);
 
 /* Fills source->tensors with the tensors of all safetensors files under GGUF names (hf_names.c).
  * `raw` is in file order. */

@@ -105,31 +105,34 @@ static bool ignored(const char *name)
     return n >= m && strcmp(name + n - m, buffer) == 0;
 }
 
-const char *lf_hf_name(const char *gguf_name, char *out)
+const char *lf_tensor_shown(const lf_source *source, const char *name, char buffer[LF_SHOWN_NAME])
 {
-    const char *rest = gguf_name;
+    const char *rest = name;
     uint32_t layer = 0;
-    snprintf(out, LF_HF_NAME, "%s", gguf_name);
+    if (!source->hugging_face) {
+        return name;
+    }
+    snprintf(buffer, LF_SHOWN_NAME, "%s", name);
     for (size_t i = 0; i < sizeof whole_names / sizeof whole_names[0]; i++) {
-        if (strcmp(gguf_name, whole_names[i].gguf) == 0) {
-            snprintf(out, LF_HF_NAME, "%s", whole_names[i].hf);
+        if (strcmp(name, whole_names[i].gguf) == 0) {
+            snprintf(buffer, LF_SHOWN_NAME, "%s", whole_names[i].hf);
         }
     }
     if (!take_prefix(&rest, "blk.") || !take_number(&rest, LF_MAX_LAYERS, &layer)) {
-        return out;
+        return buffer;
     }
     for (size_t i = 0; i < sizeof layer_names / sizeof layer_names[0]; i++) {
         if (strcmp(rest, layer_names[i].gguf) == 0) {
-            snprintf(out, LF_HF_NAME, "model.layers.%u.%s", layer, layer_names[i].hf);
+            snprintf(buffer, LF_SHOWN_NAME, "model.layers.%u.%s", layer, layer_names[i].hf);
         }
     }
     for (size_t i = 0; i < ROLES; i++) {
         if (strcmp(rest, expert_names[i].gguf) == 0) {
-            snprintf(out, LF_HF_NAME, "model.layers.%u.%s*.%s", layer, experts_prefix,
+            snprintf(buffer, LF_SHOWN_NAME, "model.layers.%u.%s*.%s", layer, experts_prefix,
                      expert_names[i].hf);
         }
     }
-    return out;
+    return buffer;
 }
 
 /* ---- Tensors ---- */

@@ -24,11 +24,15 @@ bool lf_tensor_bytes(const lf_tensor *tensor, uint64_t *out);
 /* Whether a name is graphic ASCII only, as all known names are; messages show it unchanged. */
 bool lf_tensor_name_ok(const char *name, size_t len);
 
-/* Finds two overlapping ranges among n. order[n] has key = start and id of each range and is sorted
- * here; ends[id] is the end. *found and *other receive the ids of two ranges that overlap; *found
- * is UINT32_MAX if none do. Errors: MEMORY. */
-int32_t lf_find_overlap(const lf_alloc *alloc, lf_index_entry *order, uint32_t n,
-                        const uint64_t *ends, uint32_t *found, uint32_t *other);
+/* Bytes [begin, end) of a file. */
+typedef struct lf_range {
+    uint64_t begin, end;
+} lf_range;
+
+/* *found and *other receive the indexes of two ranges that overlap; *found is UINT32_MAX if none
+ * do. Errors: MEMORY. */
+int32_t lf_find_overlap(const lf_alloc *alloc, const lf_range *ranges, uint32_t n, uint32_t *found,
+                        uint32_t *other);
 
 /* Builds the name index of source->tensors. Errors: FORMAT (a duplicate name), MEMORY. */
 int32_t lf_source_index(lf_source *source);

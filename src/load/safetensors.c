@@ -126,24 +126,22 @@ static int32_t read_entry(const container *c, lf_arena *arena, const lf_json *en
 static int32_t check_overlap(const container *c, const lf_alloc *alloc, const lf_st_tensor *tensors,
                              uint32_t n)
 {
-    void *ranges = NULL;
-    LF_TRY(lf_new(alloc, n, sizeof(lf_index_entry) + sizeof(uint64_t), "tensor ranges", &ranges));
-    lf_index_entry *order = ranges;
-    uint64_t *ends = (uint64_t *)(void *)(order + n);
+    void *memory = NULL;
+    LF_TRY(lf_new(alloc, n, sizeof(lf_range), "tensor ranges", &memory));
+    lf_range *ranges = memory;
     for (uint32_t i = 0; i < n; i++) {
-        order[i] = (lf_index_entry){.key = tensors[i].offset, .id = i};
-        ends[i] = tensors[i].offset + tensors[i].bytes;
+        ranges[i] = (lf_range){tensors[i].offset, tensors[i].offset + tensors[i].bytes};
     }
     uint32_t a = UINT32_MAX;
     uint32_t b = 0;
-    int32_t status = lf_find_overlap(alloc, order, n, ends, &a, &b);
+    int32_t status = lf_find_overlap(alloc, ranges, n, &a, &b);
     if (status == LFM2_OK && a != UINT32_MAX) {
         status = lf_fail(
             LFM2_E_FORMAT, "safetensors.overlap",
             "%s: tensor '%s': offset 0x%llx: its data overlaps the data of tensor '%s'",
             c->file->path, tensors[a].name, (unsigned long long)tensors[a].offset, tensors[b].name);
     }
-    lf_free(alloc, ranges, n, sizeof(lf_index_entry) + sizeof(uint64_t));
+    lf_free(alloc, memory, n, sizeof(lf_range));
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "load/gguf.h"
 
 #include "load/bind.h"
+#include "load/hf.h"
 
 #include "common/os.h"
 
@@ -34,7 +35,11 @@ int32_t lf_tensor_read(const lf_source *source, const lf_tensor *tensor, uint64_
 {
     lf_place place = lf_tensor_place(tensor, e);
     int32_t status = lf_file_read(&source->files[place.part], place.offset + begin, buffer, n);
-    return status == LFM2_OK ? status : lf_fail_prefix(status, "tensor '%s': ", tensor->name);
+    if (status != LFM2_OK) {
+        char name[LF_SHOWN_NAME];
+        return lf_fail_prefix(status, "tensor '%s': ", lf_tensor_shown(source, tensor->name, name));
+    }
+    return LFM2_OK;
 }
 
 bool lf_tensor_bytes(const lf_tensor *tensor, uint64_t *out)
@@ -66,21 +71,24 @@ bool lf_tensor_name_ok(const char *name, size_t len)
     return len > 0;
 }
 
-int32_t lf_find_overlap(const lf_alloc *alloc, lf_index_entry *order, uint32_t n,
-                        const uint64_t *ends, uint32_t *found, uint32_t *other)
+int32_t lf_find_overlap(const lf_alloc *alloc, const lf_range *ranges, uint32_t n, uint32_t *found,
+                        uint32_t *other)
 {
-    void *scratch = NULL;
-    LF_TRY(lf_new(alloc, n, sizeof *order, "tensor ranges", &scratch));
-    lf_index_sort(order, scratch, n);
-    lf_free(alloc, scratch, n, sizeof *order);
+    void *memory = NULL;
+    LF_TRY(lf_new(alloc, n, 2 * sizeof(lf_index_entry), "tensor ranges", &memory));
+    lf_index_entry *order = memory;
+    for (uint32_t i = 0; i < n; i++) {
+        order[i] = (lf_index_entry){.key = ranges[i].begin, .id = i};
+    }
+    lf_index_sort(order, order + n, n);
     *found = UINT32_MAX;
-    for (uint32_t i = 1; i < n; i++) {
-        if (order[i].key < ends[order[i - 1].id]) {
+    for (uint32_t i = 1; i < n && *found == UINT32_MAX; i++) {
+        if (order[i].key < ranges[order[i - 1].id].end) {
             *found = order[i].id;
             *other = order[i - 1].id;
-            return LFM2_OK;
         }
     }
+    lf_free(alloc, memory, n, 2 * sizeof(lf_index_entry));
     return LFM2_OK;
 }
 
@@ -97,10 +105,11 @@ int32_t lf_source_index(lf_source *source)
     const lf_index_entry *duplicate = NULL;
     LF_TRY(lf_index_build(&source->alloc, &source->index, &duplicate));
     if (duplicate != NULL) {
+        char buffer[LF_SHOWN_NAME];
         const lf_tensor *t = &source->tensors[duplicate->id];
         return lf_fail(LFM2_E_FORMAT, "source.duplicate",
                        "%s: tensor '%s' appears twice in the model", source->files[t->part].path,
-                       t->name);
+                       lf_tensor_shown(source, t->name, buffer));
     }
     return LFM2_OK;
 }
