@@ -16,7 +16,7 @@ struct lf_gguf_writer {
     const lf_alloc *alloc;
     lf_writer *file;
     bytes meta;  /* encoded key-value pairs */
-    bytes table; /* encoded tensor infos */
+    bytes table; /* encoded tensor descriptions */
     bytes sizes; /* uint64_t per tensor: bytes of its data */
     uint64_t n_meta, n_tensors;
     uint64_t data_offset; /* of the next tensor, from the start of the data section */

@@ -65,7 +65,7 @@ static int32_t plan(job *j, const lf_preset *preset)
 
 /* ---- Data ---- */
 
-/* Infinities and NaNs have an exponent of all ones. */
+/* v - v is 0 for finite values only. */
 static bool all_finite(const float *values, size_t n)
 {
     bool finite = true;

@@ -10,7 +10,7 @@
 #include "common/utf8.h"
 
 enum {
-    LF_MAX_TENSORS = 1 << 20,   /* 256 layers of 1024 experts, one tensor each */
+    LF_MAX_TENSORS = 1 << 20,   /* 256 layers of 1024 experts, 3 matrices each, have fewer */
     LF_MAX_TOKEN_BYTES = 65535, /* of one vocabulary entry */
     LF_MAX_MERGES = 1 << 23,
     LF_MAX_TEMPLATE = 4 << 20, /* bytes of a chat template */

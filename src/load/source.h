@@ -95,7 +95,7 @@ typedef struct lf_meta {
 typedef struct lf_source {
     lf_alloc alloc;
     lf_arena arena;
-    lf_origin origin; /* valid until lf_source_release */
+    lf_origin origin; /* what it points to is valid until lf_source_release */
     lf_file *files;   /* GGUF parts or safetensors files; lf_tensor.part is an index */
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
@@ -119,7 +119,7 @@ typedef struct lf_source {
 int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *path, lf_source **out);
 
 /* The same from any origin. Origins other than paths must be single GGUF files (UNSUPPORTED for a
- * part of a split model). `origin` must stay valid until lf_source_release. */
+ * part of a split model). What `origin` points to must stay valid until lf_source_release. */
 int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_origin *origin,
                             lf_source **out);
 
