@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names, shapes and types of both architectures; hyper-parameters and their limits; the vocabulary
- * of GGUF files. Every case is the tiny model with one thing changed. */
+/* Tests of names, shapes and types of both architectures; of hyperparameters and their limits; of
+ * the vocabulary of GGUF files. Every case is the tiny model with one change. */
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -155,7 +155,7 @@ static void test_accepted(void **state)
     assert_int_equal(source->vocab.bos_id, -1);
 }
 
-/* output_norm.weight is what token_embd_norm.weight should have been called. */
+/* output_norm.weight is another name for token_embd_norm.weight. */
 static void test_norm_alias(void **state)
 {
     (void)state;
@@ -348,7 +348,7 @@ static void test_kv_heads(void **state)
     expect_kv(false, (const int32_t[]){0, -2, 0}, "gguf.key.range");
     gguf_builder b;
     tiny_gguf(&b, true, &(const tiny_change){.skip = "lfm2moe.attention.head_count_kv"});
-    gb_u32(&b, "lfm2moe.attention.head_count_kv", 2); /* every layer attends */
+    gb_u32(&b, "lfm2moe.attention.head_count_kv", 2); /* every layer is an attention layer */
     refused(open_builder(&b), LFM2_E_FORMAT, "bind.missing", "blk.0.attn_q.weight");
     static const float wrong[] = {0, -1, INFINITY};
     for (int i = 0; i < 3; i++) {
@@ -358,7 +358,7 @@ static void test_kv_heads(void **state)
     }
 }
 
-/* Limits that no file reaches first. */
+/* Limits that no file reaches, because another check fails before. */
 static void test_check(void **state)
 {
     (void)state;
@@ -386,7 +386,7 @@ static void test_check(void **state)
     h.n_expert_used = 65;
     LFT_FAILS(lf_hparams_check(&h, "f"), LFM2_E_FORMAT);
     h = source->hparams;
-    h.arch = LF_ARCH_LFM2; /* with a layer that is not dense */
+    h.arch = LF_ARCH_LFM2; /* with a layer that has experts */
     LFT_FAILS(lf_hparams_check(&h, "f"), LFM2_E_FORMAT);
 }
 

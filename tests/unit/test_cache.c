@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pack cache: same numbers as without it, and never used when it does not fit. */
+/* Tests of the pack cache: the same results as without it; an unusable file is never used. */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -71,7 +71,7 @@ static float *logits(lfm2_model *model)
     return out;
 }
 
-/* A model of its own in the test's folder, with its cache in the usual place. */
+/* A new model file in the test's folder, with its cache at the default path. */
 static const char *packed_model(lfm2_runtime *runtime, const char *name)
 {
     const char *path = lft_temp(name);
@@ -101,7 +101,7 @@ static void same_numbers(void **state)
     lfm2_runtime_free(runtime);
 }
 
-/* Kernels with other panels do not read it; kernels with the same panels do. */
+/* Kernels with other panels do not use the cache; kernels with the same panels do. */
 static void other_kernels(void **state)
 {
     (void)state;
@@ -115,7 +115,7 @@ static void other_kernels(void **state)
     if ((cpu & (LFM2_CPU_SSE41 | LFM2_CPU_NEON)) != 0) {
         assert_false(used(foreign, path, NULL));
     }
-    /* XNNPACK's panels for NEON all have 16 columns and differ in what kr says. */
+    /* XNNPACK's panels for NEON all have 16 columns and differ in kr. */
     static const uint32_t steps[] = {LFM2_CPU_I8MM, LFM2_CPU_DOTPROD};
     path = packed_model(foreign, "kr.gguf");
     for (size_t i = 0; i < 2; i++) {
@@ -137,13 +137,13 @@ static void other_source(void **state)
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     struct timespec times[2] = {st.st_atim, st.st_mtim};
-    times[1].tv_sec += 5; /* the same bytes, written later */
+    times[1].tv_sec += 5; /* the same bytes with a later time */
     assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
     assert_false(used(runtime, path, NULL));
     lfm2_runtime_free(runtime);
 }
 
-/* Other weights in a file of the same shapes, size and time. */
+/* Other weights in a file with the same shapes, size and time. */
 static void other_weights(void **state)
 {
     (void)state;
@@ -160,7 +160,7 @@ static void other_weights(void **state)
     lfm2_runtime_free(runtime);
 }
 
-/* The model itself is not a place for its cache. */
+/* The cache must not overwrite the model. */
 static void never_over_the_model(void **state)
 {
     (void)state;
@@ -170,11 +170,11 @@ static void never_over_the_model(void **state)
     LFT_FAILS(lfm2_model_save_cache(model, path), LFM2_E_ARGUMENT);
     assert_string_equal(lfm2_last_error_code(), "source.same_file");
     lfm2_model_free(model);
-    lfm2_model_free(load(runtime, path, NULL, LFM2_CACHE_OFF)); /* still a model */
+    lfm2_model_free(load(runtime, path, NULL, LFM2_CACHE_OFF)); /* the model is intact */
     lfm2_runtime_free(runtime);
 }
 
-/* Every damage to the header or the checksum table, and every other size, is seen at once. */
+/* Damage to the header or the checksum table, and a wrong size, are always detected. */
 static void damaged(void **state)
 {
     (void)state;
@@ -206,7 +206,7 @@ static void damaged(void **state)
     lfm2_runtime_free(runtime);
 }
 
-/* Damage to the weights is found by those who ask for it. */
+/* LFM2_CACHE_VERIFY detects damage to the weights. */
 static void verified(void **state)
 {
     (void)state;
@@ -230,7 +230,7 @@ static void verified(void **state)
     lfm2_runtime_free(runtime);
 }
 
-/* Who must have the cache is told why there is none; everyone else gets a model without it. */
+/* LFM2_CACHE_REQUIRE reports why the cache is unusable; other modes load the model without it. */
 static void required(void **state)
 {
     (void)state;
@@ -256,7 +256,7 @@ static void required(void **state)
     assert_non_null(strstr(lfm2_last_error(), "required-missing.lfm2pack"));
     size_t size = 0;
     char *bytes = lft_read_file(path, &size);
-    options.cache_path = NULL; /* memory has no default place for one */
+    options.cache_path = NULL; /* a model in memory has no default path */
     LFT_FAILS(lfm2_model_load_memory(runtime, bytes, size, &options, &model), LFM2_E_ARGUMENT);
     assert_string_equal(lfm2_last_error_code(), "cache.path");
     assert_null(model);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conversion of model files: bytes, metadata, refusals, failures that leave nothing behind. */
+/* Tests of quantization: bytes, metadata, errors; a failure leaves no file. */
 #include "convert/rule.h"
 #include "support/counting_alloc.h"
 #include "support/models.h"
@@ -39,7 +39,7 @@ static bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* Gives F32 data exponents near 2^-7: no infinities, nothing too large for 16 bits. */
+/* Gives F32 data exponents near 2^-7: no infinities, no overflow in 16 bits. */
 static void tame(uint8_t *data, size_t bytes)
 {
     for (size_t i = 3; i < bytes; i += 4) {
@@ -47,7 +47,7 @@ static void tame(uint8_t *data, size_t bytes)
     }
 }
 
-/* Finishes the file with tame weights; returns where its data begins. */
+/* Finishes the file with such weights; returns the offset of its data. */
 static size_t finish_tame(gguf_builder *b)
 {
     size_t begin = (gb_finish(b) + 31) / 32 * 32;
@@ -72,7 +72,7 @@ static const char *gguf_input(bool moe, const tiny_change *change, const float *
 
 /* ---- Values ---- */
 
-/* Every tensor of `out` is what decoding and encoding its namesake in `in` gives. */
+/* Checks that every tensor of `out` equals the tensor of that name in `in`, decoded and encoded. */
 static void check_tensors(const char *in_path, const char *out_path, const char *asked)
 {
     lf_source *in = open_source(in_path);
@@ -120,11 +120,11 @@ static void test_gguf(void **state)
     }
 }
 
-/* A row that is longer than the blocks in which rows are decoded. */
+/* A row longer than the blocks that are decoded at a time. */
 static void test_long_row(void **state)
 {
     (void)state;
-    static const char name[] = "rope_freqs.weight"; /* the one tensor whose length is free */
+    static const char name[] = "rope_freqs.weight"; /* the only tensor that may have any length */
     enum { LONG = 300000 };
     gguf_builder b;
     tiny_gguf(&b, false, NULL);
@@ -177,7 +177,7 @@ static void same_vocab(const lf_vocab_data *a, const lf_vocab_data *b)
     assert_string_equal(a->chat_template, b->chat_template);
 }
 
-/* The support files hold one model in both containers: the folder converts into the file. */
+/* The support files have one model in both containers; converting the folder gives the file. */
 static void test_hugging_face(void **state)
 {
     (void)state;
@@ -204,8 +204,8 @@ static void test_hugging_face(void **state)
     }
 }
 
-/* A second conversion to the same type changes nothing; quantised files become F32 exactly, and
- * nothing else. */
+/* Converting to the same preset again changes nothing. Quantized files convert to F32 exactly, and
+ * to no other preset. */
 static void test_requantize(void **state)
 {
     (void)state;
@@ -231,7 +231,7 @@ static void test_requantize(void **state)
         assert_non_null(strstr(lf_fail_text(), ".weight"));
         assert_false(exists(out));
     }
-    /* With the flag the values go through F32: the same file as in two steps. */
+    /* With the flag the result equals a conversion to F32 and then to the preset. */
     const char *full = lft_temp("full.gguf");
     const char *twice = lft_temp("twice.gguf");
     LFT_OK(quantize("f32", first, full));
@@ -348,7 +348,7 @@ static void test_same_file(void **state)
     LFT_FAILS(quantize("q8_0", in, in), LFM2_E_ARGUMENT);
     LFT_FAILS(quantize("q8_0", in, alias), LFM2_E_ARGUMENT);
     assert_string_equal(lf_fail_code(), "source.same_file");
-    lf_source_close(open_source(in)); /* untouched */
+    lf_source_close(open_source(in)); /* the input is unchanged */
     assert_int_equal(unlink(alias), 0);
 }
 
@@ -403,7 +403,7 @@ static void test_progress(void **state)
     LFT_FAILS(lf_quantize(&alloc, &silent, &alone, in, out, &options), LFM2_E_STOPPED);
     size_t size = 0;
     char *old = lft_read_file(out, &size);
-    assert_int_equal(size, 3); /* what was there before is still there */
+    assert_int_equal(size, 3); /* the old file is unchanged */
     free(old);
     s = (steps){.stop_at = 0};
     LFT_OK(lf_quantize(&alloc, &silent, &alone, in, out, &options));

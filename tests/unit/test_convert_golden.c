@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A checkpoint that was converted to a GGUF file with float weights computes what the folder does,
- * bit for bit: every hyper-parameter has come through, those that only some checkpoints have, too.
+/* A checkpoint that was converted to a GGUF file with float weights gives the same results as the
+ * folder, bit for bit: the conversion keeps every hyperparameter, including rare ones.
  * ctest-labels: golden */
 #include "support/models.h"
 
@@ -51,7 +51,7 @@ static void same_hparams(const lf_hparams *a, const lf_hparams *b)
     assert_int_equal(a->tied, b->tied);
 }
 
-/* Which of the rare keys the checkpoints have between them: a test of none would prove nothing. */
+/* The rare keys that occur in any of the checkpoints; the test requires all of them. */
 typedef struct rare {
     bool head_dim, scale, no_norm, untied;
 } rare;

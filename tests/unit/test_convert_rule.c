@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conversion of model files: the type of each tensor, the names of the types, the order. */
+/* Tests of presets: their names, the type of each tensor, the order of tensors. */
 #include "convert/rule.h"
 
 #include <setjmp.h>
@@ -22,7 +22,7 @@ typedef struct rule_case {
     lf_type want;
 } rule_case;
 
-/* As llama-quantize reports them for models of these shapes. */
+/* The types that llama-quantize reports for models of these shapes. */
 static const rule_case rule_cases[] = {
     {"q4_0", 32, true, "token_embd.weight", 2, 2048, LF_Q6_K},
     {"q4_0", 32, true, "token_embd.weight", 2, 320, LF_Q8_0},
@@ -107,7 +107,7 @@ typedef struct layers_case {
     const char *key, *value, *attn_output; /* of the attention layers */
 } layers_case;
 
-/* As llama-quantize gives them for models of these layers. */
+/* The types that llama-quantize chooses for models with these layers. */
 static const layers_case layers_cases[] = {
     {"q4_k_s", 24, 32, 0x244444, "555444444444444444444444", "444444", "555544", "444444"},
     {"q4_k_m", 24, 32, 0x244444, "666446446446446446446666", "444444", "446446", "444444"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The GGUF container: every refusal with its code, values as text, typed keys. */
+/* Tests of the GGUF container: every error with its code, values as text, typed keys. */
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -41,7 +41,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Parses an exact copy of the bytes, so that sanitizers see one byte too far. */
+/* Parses an exact copy of the bytes, so that sanitizers detect a read past the end. */
 static int32_t parse_bytes(const uint8_t *data, size_t n)
 {
     static char path[] = "model.gguf";
@@ -55,7 +55,7 @@ static int32_t parse_bytes(const uint8_t *data, size_t n)
     return lf_gguf_parse(&arena, &file, 0, &g);
 }
 
-/* Without tensors also without the padding before their data. */
+/* A file without tensors is parsed without the padding before their data. */
 static int32_t parse(void)
 {
     size_t header = gb_finish(&b);
@@ -132,7 +132,7 @@ static void test_text(void **state)
     char longer[300];
     memset(longer, 'x', sizeof longer);
     longer[sizeof longer - 1] = '\0';
-    memcpy(longer + 199, "\303\251", 2); /* a character across the cut */
+    memcpy(longer + 199, "\303\251", 2); /* a character that crosses the cut */
     const char *strings[] = {"a", ""};
     gb_raw(&b, "u8", LF_GGUF_U8, "\xFF", 1);
     gb_raw(&b, "i8", LF_GGUF_I8, "\xFF", 1);
@@ -297,7 +297,7 @@ static void test_keys(void **state)
     gb_bool(&b, "k", false);
     bad("gguf.key.duplicate", "'k'");
     gb_raw(&b, "u", LF_GGUF_ARRAY, "\x07\0\0\0\x02\0\0\0\0\0\0\0\x01\x05", 14);
-    LFT_OK(parse()); /* unknown keys are nobody's business */
+    LFT_OK(parse()); /* unknown keys are not interpreted */
 }
 
 static void test_alignment(void **state)
@@ -376,7 +376,7 @@ static void test_tensors(void **state)
     bad("gguf.tensor.bounds", "'first'");
 }
 
-/* Data cut off: the error names the tensor whose data is not all there. */
+/* Truncated data: the error names the tensor with incomplete data. */
 static void test_cut(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hugging Face folders of every generation: config.json, tensors, shards, tokenizer.json; failing
- * memory. */
+/* Tests of Hugging Face folders of every generation: config.json, tensors, shards, tokenizer.json;
+ * failing allocations. */
 #include "support/sources.h"
 
 #include "load/bind.h"
@@ -194,7 +194,7 @@ static void test_folder_tensors(void **state)
     header_bad("experts.3.w2.weight\": {\"dtype\": \"F32\", \"shape\": [32, 32]",
                "experts.3.w2.weight\": {\"dtype\": \"F32\", \"shape\": [16, 64]", "bind.shape",
                "differ");
-    /* an expert that is smaller than the others, with data to match */
+    /* an expert with a smaller shape than the others, and data of that size */
     const char *entry = strstr(lft_folder.header, "layers.1.feed_forward.experts.3.w2");
     unsigned begin = 0;
     char from[128];
@@ -208,7 +208,7 @@ static void test_folder_tensors(void **state)
                "model.layers.0.feed_forward.experts.0.w1.weight", "bind.unknown", "experts.0");
     header_bad("[32, 1, 3]", "[32, 3, 1]", "bind.shape", "conv.conv.weight");
     header_bad("[32, 1, 3]", "[32, 3]", "bind.shape", "conv.conv.weight");
-    /* a tied head that is stored all the same is not read */
+    /* a stored lm_head of a tied model is not read */
     tiny_replace(&lft_folder.header, "{\"model.embed",
                  "{\"lm_head.weight\": {\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": "
                  "[1000000, 1000004]}, \"model.embed");
@@ -224,8 +224,8 @@ static void test_folder_tensors(void **state)
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.unknown", "feed_forward.expert_bias'");
 }
 
-/* Replaces the per-expert entries of layer 2 by fused ones over the same bytes, which lie in the
- * order w1 of all experts, w3 of all, w2 of all. Only the gate's and up's order differs. */
+/* Replaces the per-expert entries of layer 2 by fused entries over the same bytes, whose order is
+ * w1 of all experts, w3 of all, w2 of all. Only the order of gate and up differs. */
 static void test_fused(void **state)
 {
     (void)state;
@@ -269,7 +269,7 @@ static void test_fused(void **state)
 
 /* ---- Shards ---- */
 
-/* Two files: the first tensor, all others; `map` is the index. */
+/* Writes two files: one with the first tensor, one with all others. `map` is the index. */
 static int32_t open_shards(const char *map)
 {
     const char *dir = lft_temp("hf");
@@ -314,7 +314,7 @@ static void test_shards(void **state)
     char b[1024];
     snprintf(b, sizeof b, "%s/b.safetensors", lft_temp("hf"));
     tiny_safetensors(b, lft_folder.header, lft_folder.data,
-                     lft_folder.n_data); /* all tensors, a's too */
+                     lft_folder.n_data); /* all tensors, including that of file a */
     lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "source.duplicate",
                      "tensor 'model.embed_tokens.weight' is also in another file");
     lft_open_refused(
@@ -364,7 +364,7 @@ static void test_tokenizer_accepted(void **state)
     tiny_replace(&lft_folder.tokenizer, "\"Isolated\", \"invert\": false",
                  "\"Removed\", \"invert\": true");
     LFT_OK(lft_open_folder());
-    /* the template decides on BOS, then the settings */
+    /* the template decides on BOS; without it the settings do */
     tiny_replace(&lft_folder.tokenizer,
                  "[{\"SpecialToken\": {\"id\": \"<|startoftext|>\", \"type_id\": 0}}, ", "[");
     LFT_OK(lft_open_folder());
@@ -377,7 +377,7 @@ static void test_tokenizer_accepted(void **state)
     tiny_replace(&lft_folder.settings, "\"add_bos_token\": true", "\"add_bos_token\": false");
     LFT_OK(lft_open_folder());
     assert_false(lft_source->vocab.add_bos);
-    /* no settings: ids of config.json */
+    /* no settings: the ids are those of config.json */
     free(lft_folder.settings);
     lft_folder.settings = NULL;
     LFT_OK(lft_open_folder());
@@ -391,7 +391,7 @@ static void test_tokenizer_accepted(void **state)
     assert_int_equal(lft_source->vocab.eos_id, 7);
 }
 
-/* A post-processor of several steps, as newer files have it. */
+/* Newer files have a post-processor of several steps. */
 static void test_post_processors(void **state)
 {
     (void)state;
@@ -403,7 +403,7 @@ static void test_post_processors(void **state)
     tiny_replace(&lft_folder.tokenizer, one, STEPS "{\"type\": \"ByteLevel\"}, {");
     tiny_replace(&lft_folder.tokenizer, one_end, steps_end);
     LFT_OK(lft_open_folder());
-    assert_true(lft_source->vocab.add_bos); /* by the template, whatever the settings say */
+    assert_true(lft_source->vocab.add_bos); /* the template takes precedence over the settings */
     assert_int_equal(lft_source->vocab.bos_id, 1);
     static const char *const others[] = {
         STEPS "{\"type\": \"Bert\"}, {",
@@ -416,7 +416,7 @@ static void test_post_processors(void **state)
     }
     tiny_replace(&lft_folder.tokenizer, "TemplateProcessing", "Sequence"); /* without steps */
     LFT_OK(lft_open_folder());
-    assert_true(lft_source->vocab.add_bos); /* by the settings */
+    assert_true(lft_source->vocab.add_bos); /* from the settings */
 #undef STEPS
 }
 
@@ -522,7 +522,7 @@ static void test_wrong_files(void **state)
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "config.object", "hf/config.json: ");
     replace_all(&lft_folder.tokenizer, "[]");
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.object", "hf/tokenizer.json: ");
-    /* A configuration has a few kilobytes: a gigabyte is refused unread. */
+    /* A configuration has a few kilobytes; one of a gigabyte is refused without being read. */
     char path[1024];
     LFT_OK(lft_open_folder());
     snprintf(path, sizeof path, "%s/config.json", lft_temp("hf"));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loading when something goes wrong half-way or changes under it: every read and every allocation
- * fails once, headers change after they were read, files shrink; and how much is read and held. */
+/* Tests of loading with faults: every read and every allocation fails once, headers change after
+ * they were read, files shrink. Also tests how much is read and how much memory is used. */
 #include "support/counting_alloc.h"
 #include "support/models.h"
 #include "support/tiny_files.h"
@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static gguf_builder file; /* a small model with a header of some MB */
+static gguf_builder file; /* a small model with a header of several MB */
 static size_t header;     /* bytes before its data */
 
 /* ---- A callback that counts, lies and fails ---- */
@@ -28,11 +28,11 @@ static size_t header;     /* bytes before its data */
 typedef struct source {
     const uint8_t *data;
     size_t size;
-    uint8_t *seen;       /* how often each byte was asked for; NULL: not counted */
+    uint8_t *seen;       /* how often each byte was read; NULL: not counted */
     long calls, fail_at; /* the call (from 1) that fails; 0: none */
 } source;
 
-/* What was handed out before is handed out as 0xFF. */
+/* A second read of a byte of the header returns 0xFF. */
 static int32_t read_source(void *user, uint64_t offset, void *buffer, size_t n)
 {
     source *s = user;
@@ -75,7 +75,7 @@ static void test_header_once(void **state)
                      s.seen[i]);
         }
     }
-    /* nothing is read later */
+    /* no reads after loading */
     long calls = s.calls;
     const char *bytes = NULL;
     size_t len = 0;
@@ -88,7 +88,7 @@ static void test_header_once(void **state)
     lfm2_runtime_free(runtime);
 }
 
-/* What the header said holds, whatever becomes of the bytes it was read from. */
+/* Changes of the header's bytes after they were read have no effect. */
 static void test_header_changes(void **state)
 {
     (void)state;
@@ -123,7 +123,7 @@ static void test_header_changes(void **state)
     free(copy);
 }
 
-/* A file that claims to be huge, all zeros behind its beginning. */
+/* A file with a huge stated size; all bytes after its start are zeros. */
 static int32_t read_zeros(void *user, uint64_t offset, void *buffer, size_t n)
 {
     const gb_bytes *head = user;
@@ -220,7 +220,7 @@ static void test_failing_reads(void **state)
 
 enum { BY_READER, BY_PATH, BY_FD, BY_MEMORY, WITH_CACHE, WAYS };
 
-/* The model at m.gguf and at offset 1 of shifted. */
+/* The model as m.gguf, and at offset 1 of the file `shifted`. */
 static int32_t load_way(lfm2_runtime *runtime, int way, lfm2_model **out)
 {
     lfm2_model_options o;
@@ -232,7 +232,7 @@ static int32_t load_way(lfm2_runtime *runtime, int way, lfm2_model **out)
         source s = {file.file.data, file.file.size, NULL, 0, 0};
         return load(runtime, &s, out);
     }
-    if (way == BY_FD) { /* mapped where nothing can be used in place */
+    if (way == BY_FD) { /* mapped at an unaligned address: no data is in place */
         o.flags = 0;
         int fd = open(lft_temp("shifted"), O_RDONLY);
         int32_t status = lfm2_model_load_fd(runtime, fd, 1, 0, &o, out);
@@ -269,7 +269,7 @@ static void fail_allocations(int way)
             assert_int_equal(info.from_cache, way == WITH_CACHE);
             print_message("%lld allocations\n", k - 1);
         }
-        assert_int_equal(open_descriptors(), descriptors); /* nothing stays open, ever */
+        assert_int_equal(open_descriptors(), descriptors); /* no descriptor stays open */
     }
     lfm2_model_free(model);
     lfm2_runtime_free(runtime);
@@ -364,7 +364,8 @@ static void test_places(void **state)
 
 enum { ROWS = 1 << 15, COLUMNS = 1024, QUARTER = ROWS / 4 };
 
-/* Packs one pair of matrices from `origin` as `experts` stacked ones; the panels, to be freed. */
+/* Packs one pair of matrices from `origin` as `experts` stacked ones. Returns the panels, which the
+ * caller frees. */
 static uint8_t *pack(const lf_origin *origin, uint64_t experts, lf_packed *out, size_t *peak)
 {
     counting_alloc counter;
@@ -398,8 +399,8 @@ static uint8_t *pack(const lf_origin *origin, uint64_t experts, lf_packed *out, 
     return panels;
 }
 
-/* A expert larger than a step is packed in pieces: to the same panels as its quarters, which are
- * smaller, in place and through a buffer that is no larger than the step. */
+/* An expert larger than a step is packed in several steps. The panels equal those of its quarters,
+ * which are smaller than a step, both in place and through a buffer no larger than the step. */
 static void test_pieces(void **state)
 {
     (void)state;
@@ -446,8 +447,8 @@ static void add_long(const char *key, uint64_t len)
     free(text);
 }
 
-/* The copy of the header grows in the first long string, behind it, in the second one, and behind
- * that in the tensor table. */
+/* The copy of the header grows within the first long string, after it, within the second one, and
+ * in the tensor table after that. */
 static void make_file(void)
 {
     static const char *const strings[] = {"between", "", "long ones"};

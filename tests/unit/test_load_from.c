@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loading by path, from a descriptor, from memory and through a callback, in place and copied: the
- * same logits bit for bit, the same facts, and what each refuses. */
+/* Tests of loading by path, from a descriptor, from memory and through a callback, in place and
+ * copied: the same logits bit for bit, the same model information, and the errors of each. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "support/models.h"
 #include "support/tiny_files.h"
@@ -24,7 +24,7 @@ static lfm2_runtime *runtime;
 
 /* ---- One file in all forms ---- */
 
-/* A whole file; a callback that reads from it. */
+/* A whole file in memory, and a callback that reads from it. */
 typedef struct bytes {
     uint8_t *data;
     size_t size;
@@ -56,7 +56,7 @@ static lfm2_model_options options(uint32_t flags, const char *cache)
     return o;
 }
 
-/* The bytes as part of a file, with others before and behind; a descriptor open for reading. */
+/* Writes the bytes into a file, with others before and after; returns a descriptor for reading. */
 static int embed(const bytes *b, size_t before, size_t behind)
 {
     const char *path = lft_temp("archive");
@@ -81,8 +81,8 @@ static lfm2_model *load_fd(const bytes *b, size_t before, size_t behind, uint32_
     lfm2_model *model = NULL;
     int fd = embed(b, before, behind);
     LFT_OK(lfm2_model_load_fd(runtime, fd, before, behind > 0 ? b->size : 0, &o, &model));
-    assert_int_equal(lseek(fd, 0, SEEK_CUR), 0); /* not moved */
-    assert_int_equal(close(fd), 0);              /* not closed */
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 0); /* the file position is unchanged */
+    assert_int_equal(close(fd), 0);              /* the descriptor is still open */
     return model;
 }
 
@@ -161,7 +161,7 @@ static void same_text(const lfm2_model *a, const lfm2_model *b)
     assert_memory_equal(ids[0], ids[1], n[0] * sizeof ids[0][0]);
 }
 
-/* `model` is freed. `copied`: its embedding is memory of its own. */
+/* Frees `model`. `copied`: its embedding is in allocated memory. */
 static void expect_same(lfm2_model *truth, const float *want, lfm2_model *model, bool copied)
 {
     lfm2_memory a = {.size = sizeof a};
@@ -183,7 +183,7 @@ static void same_from_memory(const bytes *b, lfm2_model *truth, const float *wan
     for (uint32_t flags = 0; flags <= LFM2_MODEL_COPY; flags++) {
         lfm2_model_options o = options(flags, NULL);
         lfm2_model *model = NULL;
-        /* pages of our own: what the library does to a map would show in them */
+        /* private pages: they would reveal changes by the library */
         uint8_t *data =
             mmap(NULL, lead + b->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         assert_true(data != MAP_FAILED);
@@ -213,7 +213,7 @@ static void test_same_logits(void **state)
         expect_same(truth, want, load_path(lft_tiny(types[t]), LFM2_MODEL_COPY), true);
         expect_same(truth, want, load_reader(&b, 0, NULL), true);
         expect_same(truth, want, load_reader(&b, LFM2_MODEL_COPY, NULL), true);
-        /* all places for one type, some for the others */
+        /* all origins for one type, some for the others */
         size_t n_offsets = t == 0 ? sizeof offsets / sizeof offsets[0] : 2;
         for (size_t i = 0; i < n_offsets; i++) {
             size_t at = offsets[i];
@@ -230,7 +230,7 @@ static void test_same_logits(void **state)
     }
 }
 
-/* Folders, with experts that are tensors of their own and fused ones. */
+/* Folders with one tensor per expert and with fused experts. */
 static void test_folders(void **state)
 {
     (void)state;
@@ -249,7 +249,7 @@ static void test_folders(void **state)
     }
 }
 
-/* The other modes take the same ways and keep nothing of the file. */
+/* The other modes load from all origins too and do not keep the file. */
 static void test_modes(void **state)
 {
     (void)state;
@@ -279,7 +279,7 @@ static void test_modes(void **state)
 
 /* ---- Independence ---- */
 
-/* Overwrites a file and cuts it to nothing. */
+/* Overwrites a file, then truncates it to 0 bytes. */
 static void destroy(const char *path)
 {
     int fd = open(path, O_RDWR);
@@ -369,8 +369,8 @@ static void test_cache(void **state)
     LFT_OK(lfm2_model_load_memory(runtime, b.data, b.size, &o, &model));
     assert_true(from_cache(model));
     expect_same(truth, want, model, false);
-    assert_false(fd_uses(path, cache)); /* a file has a time */
-    b.data[b.size - 1] ^= 1;            /* the last byte of a tensor is a sample */
+    assert_false(fd_uses(path, cache)); /* a file has a modification time */
+    b.data[b.size - 1] ^= 1;            /* the cache key samples the last byte of a tensor */
     assert_false(reader_uses(&b, cache));
     b.data[b.size - 1] ^= 1;
     LFT_OK(lfm2_model_save_cache(truth, cache));
@@ -381,7 +381,7 @@ static void test_cache(void **state)
     free(b.data);
 }
 
-/* The usual place means nothing to a model without a path; its own file is no place at all. */
+/* A model without a path has no default cache path; its file must not be overwritten. */
 static void test_cache_place(void **state)
 {
     (void)state;
@@ -398,7 +398,7 @@ static void test_cache_place(void **state)
     LFT_FAILS(lfm2_model_save_cache(model, path), LFM2_E_ARGUMENT);
     assert_string_equal(lfm2_last_error_code(), "source.same_file");
     lfm2_model_free(model);
-    /* not even a file that is called like the messages' name for the memory */
+    /* nor a file with the name that messages use for memory */
     LFT_OK(lfm2_model_load_memory(runtime, b.data, b.size, NULL, &model));
     LFT_OK(lfm2_model_save_cache(model, lft_temp("<memory>.lfm2pack")));
     lfm2_model_free(model);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Damaged model files: cut anywhere, bits flipped, every integer at its extremes. Each must open or
- * be refused by a message that names the file, with little memory, and what opens must lie inside.
- */
+/* Tests of damaged model files: truncated anywhere, bits flipped, every integer at its extremes.
+ * Each must open, with all data inside the file, or be refused with a message that names the file,
+ * and with little memory. */
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -50,7 +50,7 @@ static void limited_free(void *user, void *ptr, size_t bytes, size_t align)
 
 typedef struct victim {
     const char *path; /* opened by the library */
-    int fd;           /* of the file that is damaged */
+    int fd;           /* of the damaged file */
     uint8_t *whole;
     size_t size;
     unsigned opened, refused;
@@ -101,7 +101,7 @@ static void check_inside(const lf_source *s, const char *what, uint64_t number)
     }
 }
 
-/* Opens the file as it now is; `what` and `number` say which damage it has. */
+/* Opens the file in its current state; `what` and `number` describe the damage. */
 static void attempt(victim *v, const char *what, uint64_t number)
 {
     limited memory = {0};
@@ -129,7 +129,7 @@ static void attempt(victim *v, const char *what, uint64_t number)
     assert_int_equal(memory.live, 0);
 }
 
-/* Cuts from `from` bytes down to none, every `step`, and then makes the file whole again. */
+/* Truncates the file to `from` bytes and then in steps of `step` to 0, then restores it. */
 static void cut(victim *v, size_t from, size_t step)
 {
     unsigned opened = v->opened;
@@ -137,11 +137,11 @@ static void cut(victim *v, size_t from, size_t step)
         assert_int_equal(ftruncate(v->fd, (off_t)n), 0);
         attempt(v, "cut at", n);
     }
-    assert_int_equal(v->opened, opened); /* no proper beginning of a file is a file */
+    assert_int_equal(v->opened, opened); /* no truncated file is valid */
     put(v, v->whole, v->size, 0);
 }
 
-/* Flips one bit at a time: every bit before `all`, then `samples` random ones before `end`. */
+/* Flips one bit at a time: every bit before `all`, then `samples` random bits before `end`. */
 static void flip(victim *v, size_t all, size_t end, int samples)
 {
     uint64_t random = SEED;
@@ -212,7 +212,7 @@ static void attack_gguf(bool moe)
     unsigned refused = v.refused;
     uint64_t data = (header + 31) / 32 * 32;
     uint64_t random = SEED + 2;
-    for (int i = 0; i < 50; i++) { /* weights may be anything */
+    for (int i = 0; i < 50; i++) { /* any weights are valid */
         size_t at = data + lft_random(&random) % (v.size - data);
         uint8_t byte = (uint8_t)~v.whole[at];
         put(&v, &byte, 1, at);
@@ -274,7 +274,7 @@ static void test_folder(void **state)
 static void test_large_promises(void **state)
 {
     (void)state;
-    static const uint64_t size = UINT64_C(1) << 33; /* nothing is stored but the header */
+    static const uint64_t size = UINT64_C(1) << 33; /* only the header is stored */
     static const struct {
         uint32_t type, item;
         uint64_t count;
@@ -314,7 +314,7 @@ static void test_large_promises(void **state)
             assert_int_equal(v.refused, 1);
             bool counted = strcmp(lf_fail_code(), "gguf.key.count") == 0 ||
                            strcmp(lf_fail_code(), "gguf.tensor.count") == 0;
-            assert_int_equal(counted, i % 3 != 1); /* refused before anything is read */
+            assert_int_equal(counted, i % 3 != 1); /* refused before any read */
         }
         close(v.fd);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Block formats: values against gguf-py's, encoders against llama-quantize's bytes
- * (golden/make_quant.py), 16-bit floats against their definition.
+/* Tests of block formats: values are compared with gguf-py's, encoders with llama-quantize's bytes
+ * (golden/make_quant.py), 16-bit floats with their definition.
  * ctest-labels: golden */
 #include "quant/quant.h"
 
@@ -92,7 +92,7 @@ static void test_types(void **state)
     (void)state;
     assert_int_equal(lf_type_get(2)->block_bytes, 18);
     assert_string_equal(lf_type_get(14)->name, "Q6_K");
-    assert_null(lf_type_get(4)); /* a code that was removed from the format */
+    assert_null(lf_type_get(4)); /* a type that was removed from GGUF */
     assert_null(lf_type_get(0xFFFFFFFFu));
     assert_int_equal(lf_type_find("q4_k")->type, LF_Q4_K);
     assert_int_equal(lf_type_find("Bf16")->type, LF_BF16);
@@ -138,7 +138,7 @@ static void test_f16(void **state)
     }
 }
 
-/* Between two neighbours the nearer one is taken, in the middle the even one. */
+/* Rounds to the nearest neighbor, ties to even. */
 static void test_f16_rounding(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void test_bf16(void **state)
     assert_int_equal(lf_f32_to_bf16(0x1.03p0f), 0x3F82); /* tie: up to even */
     assert_int_equal(lf_f32_to_bf16(0x1.0102p0f), 0x3F81);
     assert_int_equal(lf_f32_to_bf16(0x1.fffffep127f), 0x7F80);
-    uint32_t quiet_lost = 0x7F800001u; /* a NaN whose upper half alone would be infinity */
+    uint32_t quiet_lost = 0x7F800001u; /* a NaN whose upper half is infinity */
     float nan_low = 0.0f;
     memcpy(&nan_low, &quiet_lost, sizeof nan_low);
     assert_true(isnan(lf_bf16_to_f32(lf_f32_to_bf16(nan_low))));
@@ -220,7 +220,7 @@ static void test_decode(void **state)
         size_t bytes = take_u32(&g);
         assert_non_null(lf_type_get((uint32_t)type));
         assert_int_equal(lf_row_bytes(type, n), bytes);
-        uint8_t *src = malloc(bytes + 1); /* rows may begin at any address */
+        uint8_t *src = malloc(bytes + 1); /* a row may start at any address */
         float *got = malloc(n * sizeof *got);
         assert_true(src != NULL && got != NULL);
         memcpy(src + 1, take(&g, bytes), bytes);
@@ -275,7 +275,7 @@ static void test_encode(void **state)
     free(g.data);
 }
 
-/* A row's blocks do not influence each other. */
+/* The blocks of a row are independent of each other. */
 static void test_encode_parts(void **state)
 {
     (void)state;
@@ -309,7 +309,7 @@ static void test_encode_refused(void **state)
     }
 }
 
-/* Nothing sensible can come out, but nothing may go wrong either (sanitizers watch). */
+/* NaN and infinity: the result is undefined, but sanitizers must find no fault. */
 static void test_encode_hostile(void **state)
 {
     (void)state;
@@ -332,7 +332,7 @@ static void test_encode_hostile(void **state)
     }
 }
 
-/* What a minimum can and cannot do: blocks of one value, of one sign, and zeros, decoded again. */
+/* Formats with a minimum: blocks of one value, of one sign, and of zeros, decoded again. */
 static void test_encode_constant(void **state)
 {
     (void)state;

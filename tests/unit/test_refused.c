@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NULL in every place of every call, and models that are valid files but that no kernel takes:
- * refused with a message, and nothing is written. */
+/* Tests of refused arguments: NULL for every argument of every function, and valid model files that
+ * no kernel supports. Each is refused with a message, and no output is written. */
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -20,7 +20,7 @@ static lfm2_runtime *runtime;
 
 /* ---- NULL ---- */
 
-/* The call names the argument `what`. */
+/* Checks that the message names the argument `what`. */
 static void null_is(int32_t status, const char *what)
 {
     lft_expect(status, LFM2_E_ARGUMENT, what);
@@ -103,7 +103,7 @@ static void test_null_handles(void **state)
 
 /* ---- Kernels ---- */
 
-/* A kernel for blocks of 256 values is not measured at a depth of 64. */
+/* A kernel for blocks of 256 values cannot be measured at a depth of 64. */
 static void test_bench_depth(void **state)
 {
     (void)state;
@@ -122,7 +122,7 @@ static void test_bench_depth(void **state)
 
 /* ---- Models ---- */
 
-/* Gate and up are packed into one matrix: they must have one type. */
+/* Gate and up are packed into one matrix, so they must have the same type. */
 static void test_unlike_pair(void **state)
 {
     (void)state;

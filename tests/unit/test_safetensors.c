@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The safetensors container: what its header may say. */
+/* Tests of the safetensors container: allowed and refused headers. */
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -37,7 +37,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* An exact copy: sanitizers see one byte too far. */
+/* Parses an exact copy, so that sanitizers detect a read past the end. */
 static int32_t parse_bytes(const uint8_t *data, size_t n)
 {
     static char path[] = "m.safetensors";
@@ -176,7 +176,7 @@ static void test_places(void **state)
                   "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
                   64),
             LFM2_E_FORMAT, "json.duplicate", "'a'");
-    /* a header of odd length moves all data to odd places */
+    /* a header of odd length gives all data odd offsets */
     static const char odd[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
     assert_int_not_equal((sizeof odd - 1) % 4, 0);
     refused(parse_padded(odd, 1, 4), LFM2_E_UNSUPPORTED, "safetensors.alignment", "'a'");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole models: both containers say the same, split files, Hugging Face folders of every
- * generation, failing memory. */
+/* Tests of whole models: both containers give the same source; split models; Hugging Face folders
+ * of every generation; failing allocations. */
 #include "support/counting_alloc.h"
 #include "support/sources.h"
 
@@ -129,10 +129,10 @@ static void test_meta(void **state)
 enum { LARGE = 4 << 20 };
 
 typedef struct split {
-    uint32_t count, total; /* what the parts say */
-    int swapped;           /* part that says another number, -1: none */
-    const char *twice;     /* tensor that is in the last part as well */
-    uint32_t large;        /* number of parts, from the last one, with a header of some MB */
+    uint32_t count, total; /* as stored in the parts */
+    int swapped;           /* part with a wrong number, -1: none */
+    const char *twice;     /* tensor that the last part has too */
+    uint32_t large;        /* number of parts, counted from the last, with a header of several MB */
 } split;
 
 static const char *part_name(uint32_t i, uint32_t n)
@@ -178,7 +178,7 @@ static void write_split(const split *s)
     }
 }
 
-/* The same parts read instead of mapped: nothing in place, the same bytes. */
+/* Reads the same parts instead of mapping them: no data is in place, and the bytes are equal. */
 static void check_copy(const char *path)
 {
     lf_alloc heap = lf_alloc_default();
@@ -253,7 +253,7 @@ static void test_split(void **state)
                      "part 3 of 3");
 }
 
-/* The most bytes that opening the parts holds. */
+/* The peak of allocated bytes while the parts are opened. */
 static size_t peak_of_split(uint32_t large)
 {
     gguf_builder b;
@@ -271,7 +271,7 @@ static size_t peak_of_split(uint32_t large)
     return counter.peak;
 }
 
-/* The headers of the parts are held one after the other, not together. */
+/* Only one header of a part is in memory at a time. */
 static void test_split_headers(void **state)
 {
     (void)state;
@@ -280,7 +280,7 @@ static void test_split_headers(void **state)
     assert_in_range(peak_of_split(2), one, one + LARGE / 2);
 }
 
-/* A part that is the only one makes no split model. */
+/* A model with a single part is not a split model. */
 static void test_split_one(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Synthetic models: shapes, distributions, determinism, and a vocabulary that keeps every text. */
+/* Tests of synthetic models: shapes, distributions, determinism, lossless vocabulary. */
 #include "convert/rule.h"
 #include "support/counting_alloc.h"
 #include "support/models.h"
@@ -48,7 +48,8 @@ typedef struct shape_case {
     size_t n_tensors;
 } shape_case;
 
-/* Parameter counts and layers of the published models (24B: the layers are our own choice). */
+/* Parameter counts and layers of the published models (24B: the choice of attention layers is
+ * ours). */
 static const shape_case shape_cases[] = {
     {"lfm2-8b-a1b", 8339930560u, 24, 0x244444, 256},
     {"lfm2-24b-a2b", 23843661440u, 40, 0x4444444444, 428},
@@ -82,7 +83,7 @@ static void test_shapes(void **state)
     }
 }
 
-/* Bytes of the 8B model's tensors in the published file types. */
+/* Bytes of the 8B model's tensors in the published presets. */
 static void test_bytes_of_8b(void **state)
 {
     (void)state;
@@ -122,7 +123,7 @@ static void test_refused(void **state)
 
 /* ---- Weights ---- */
 
-/* FNV-1a over the whole file: the bytes for a seed are a promise. */
+/* FNV-1a of the whole file: the bytes for a seed must never change. */
 static uint64_t file_hash(const char *path)
 {
     size_t n = 0;
@@ -141,7 +142,7 @@ static void test_seeds(void **state)
     const char *a = synthesize("tiny", "q4_0", 1, "a.gguf");
     same_files(a, synthesize("tiny", "q4_0", 1, "b.gguf"), true);
     same_files(a, synthesize("tiny", "q4_0", 2, "b.gguf"), false);
-    /* Also what llama-quantize makes of the F32 file. */
+    /* llama-quantize makes the same file from the F32 file. */
     static const char *const types[] = {"q4_0", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k"};
     static const uint64_t hashes[] = {0x531FAAFF449252E9u, 0x2B546AED108818EFu,
                                       0xAB95111C5F613E67u, 0xF99BFBEF07D0CC64u,
@@ -151,7 +152,7 @@ static void test_seeds(void **state)
     }
 }
 
-/* Made as F32 and quantised, or made quantised: the same file. */
+/* Quantizing the F32 model gives the same file as making the quantized model. */
 static void test_same_as_quantized(void **state)
 {
     (void)state;
@@ -166,7 +167,7 @@ static void test_same_as_quantized(void **state)
     }
 }
 
-/* Two elements share one draw: a thread begins at an even row. */
+/* Two elements share one hash, so a thread starts at an even row. */
 static void test_grain(void **state)
 {
     (void)state;
@@ -280,7 +281,7 @@ static void check_vocab(uint32_t n, uint32_t least_merges)
     assert_int_equal(v.tokens[13].kind, LFM2_TOKEN_CONTROL);
     assert_int_equal(v.tokens[n - 1].kind, LFM2_TOKEN_UNUSED);
 
-    lf_tokenizer *t = NULL; /* refuses duplicates and merges of unknown pieces */
+    lf_tokenizer *t = NULL; /* refuses duplicates and merges of unknown tokens */
     LFT_OK(lf_tokenizer_create(&alloc, &v, false, &t));
     static const char *const texts[] = {
         "Hello world", " the information  about\n\n\nchildren's 1234567890 things...\t\r\n",
@@ -302,7 +303,7 @@ static void check_vocab(uint32_t n, uint32_t least_merges)
     size_t n_ids = 0;
     lf_span word = {" people", 7, false};
     LFT_OK(lf_tokenizer_encode(t, &word, 1, false, ids, 8, &n_ids));
-    assert_int_equal(n_ids, 1); /* words are more than bytes */
+    assert_int_equal(n_ids, 1); /* a word is one token, not one per byte */
     lf_tokenizer_free(t);
     lf_arena_free(&arena);
 }
