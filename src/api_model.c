@@ -3,7 +3,7 @@
 #include "api.h"
 
 #include "convert/convert.h"
-#include "model/state.h"
+#include "model/workspace.h"
 
 #include <string.h>
 
@@ -188,7 +188,7 @@ int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options
     lfm2_session_options o;
     LF_TRY(lf_api_session_options(options, &o));
     lfm2_memory m = {0};
-    LF_TRY(lf_state_memory(model, &o, &m));
+    LF_TRY(lf_session_memory(model, &o, &m));
     return lf_api_write(&m, sizeof m, memory, "memory");
 }
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns grouped-query attention: projections, q/k norm and rotation, the KV blocks, and the blocked
- * online softmax over them. */
-#include "model/forward.h"
+/* Implements grouped-query attention: projections, norm and rotation of queries and keys, KV
+ * blocks, and the blocked online softmax. */
+#include "model/block_attn.h"
+
+#include "model/workspace.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Query rows that share a pass over the KV blocks; positions are summed in segments of fixed size
- * and place, merged in order, so that splitting a long context over threads changes no bit.
- * Runs of up to SPLIT_TOKENS tokens are split, as long as there are slots for partial states: a
- * session's scratch has them for that many of its own tokens, and at least LEAST_SLOTS, because it
- * may lend its scratch to states with longer contexts. */
+/* TILE_ROWS: query rows that share a pass over the KV blocks. SEGMENT_BLOCKS: positions are summed
+ * in segments of fixed size and place, which are merged in order, so the division over threads
+ * changes no bit. SPLIT_TOKENS: items of at most this many tokens are split by segment while there
+ * are slots for their partials. LEAST_SLOTS: a workspace also serves states with longer contexts
+ * than n_ctx. */
 enum { TILE_ROWS = 32, SEGMENT_BLOCKS = 32, SPLIT_TOKENS = 16, LEAST_SLOTS = 64 };
 
 typedef struct attn_job {
@@ -18,13 +20,12 @@ typedef struct attn_job {
     const lf_layer *layer;
     uint32_t layer_index;
     uint32_t head_dim, n_head, group; /* group: query heads of one KV head */
-    /* [n][heads][head_dim], rows as lf_kv.query of their run's KV type leaves them; [n][kv
-     * heads][head_dim] x 2 */
-    float *q, *k, *v;
+    float *q;     /* [n][heads][head_dim], after lf_kv.query of the item's KV type */
+    float *k, *v; /* [n][kv heads][head_dim] */
     uint32_t tile_tokens;
 } attn_job;
 
-/* Consecutive tokens of a run and the query heads of one KV head. */
+/* Consecutive tokens of an item and the query heads of one KV head. */
 typedef struct attn_tile {
     const lf_state *state;
     uint32_t kv_head;
@@ -33,7 +34,7 @@ typedef struct attn_tile {
     uint32_t tokens;
 } attn_tile;
 
-/* Working memory of one tile: queries, running state, state of one segment. */
+/* Working memory of one tile: queries, running softmax state, partial of one segment. */
 typedef struct tile_memory {
     float *q, *acc, *partial_acc;                 /* [rows][head_dim] */
     float *max, *sum, *partial_max, *partial_sum; /* [rows] */
@@ -55,33 +56,48 @@ static uint32_t segments_for(uint32_t positions)
     return (blocks + SEGMENT_BLOCKS - 1) / SEGMENT_BLOCKS;
 }
 
-/* Floats of the partial states of one slot: [n_head] of max, sum, acc[head_dim]. */
+/* Floats of one slot: [n_head] of max, sum, acc[head_dim]. */
 static size_t slot_floats(uint32_t n_head, uint32_t head_dim)
 {
     return (size_t)n_head * ((size_t)head_dim + 2);
 }
 
-uint32_t lf_attn_slots(const lf_state *state)
+static uint32_t slots_for(const lf_limits *limits)
 {
-    uint32_t tokens = state->n_chunk < SPLIT_TOKENS ? state->n_chunk : SPLIT_TOKENS;
-    uint32_t own = tokens * segments_for(state->n_ctx);
-    return state->n_chunk > 1 && own < LEAST_SLOTS ? LEAST_SLOTS : own;
+    uint32_t tokens = limits->rows < SPLIT_TOKENS ? limits->rows : SPLIT_TOKENS;
+    uint32_t own = tokens * segments_for(limits->n_ctx);
+    return limits->rows > 1 && own < LEAST_SLOTS ? LEAST_SLOTS : own;
 }
 
-/* Tiles for every thread, then the slots. */
-size_t lf_attn_scratch(const lfm2_model *model, const lf_state *state, uint32_t layer)
+void lf_attn_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *c,
+                   lf_attn_memory *out)
 {
     const lf_hparams *h = &model->source->hparams;
-    uint32_t rows = rows_of_tile(h->n_head / h->n_head_kv[layer]);
-    size_t tiles = model->runtime->sched.n_threads * tile_floats(rows, h->head_dim);
-    return tiles + lf_attn_slots(state) * slot_floats(h->n_head, h->head_dim);
+    size_t heads = (size_t)h->n_head * h->head_dim;
+    size_t qkv = 0;
+    size_t tile = 0;
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        if (h->n_head_kv[l] != 0) {
+            uint32_t rows = rows_of_tile(h->n_head / h->n_head_kv[l]);
+            qkv = lf_max_size(qkv, heads + 2 * (size_t)h->n_head_kv[l] * h->head_dim);
+            tile = lf_max_size(tile, tile_floats(rows, h->head_dim));
+        }
+    }
+    bool any = qkv > 0;
+    out->n_slots = slots_for(limits);
+    out->qkv = lf_carve(c, limits->rows * qkv, sizeof(float));
+    out->out = lf_carve(c, any ? limits->rows * heads : 0, sizeof(float));
+    out->plan = lf_carve(c, limits->rows, sizeof(lf_attn_plan));
+    out->tiles = lf_carve(c, model->runtime->sched.n_threads * tile, sizeof(float));
+    out->partials =
+        lf_carve(c, any ? out->n_slots * slot_floats(h->n_head, h->head_dim) : 0, sizeof(float));
 }
 
 static tile_memory tile_of_thread(const attn_job *j, uint32_t thread)
 {
     uint32_t rows = rows_of_tile(j->group);
     size_t values = (size_t)rows * j->head_dim;
-    float *p = j->pass->s->attn_partial + thread * tile_floats(rows, j->head_dim);
+    float *p = j->pass->workspace->attn.tiles + thread * tile_floats(rows, j->head_dim);
     float *scalars = p + 3 * values;
     return (tile_memory){.q = p,
                          .acc = p + values,
@@ -104,15 +120,15 @@ static void store_kv(const attn_job *j, const lf_state *state, uint32_t head, ui
     kv->store(j->head_dim, position % LF_ATTN_BLOCK, k, v, kb, vb);
 }
 
-/* Queries of one KV head, and its key and value. */
+/* Norm, rotation and scale of the queries of one KV head, and its key and value. */
 static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
 {
     const lf_ops *ops = &j->pass->kernels->ops;
-    const lf_state *state = j->pass->runs[j->pass->s->row_item[token]].state;
+    const lf_state *state = j->pass->items[j->pass->shared->row_item[token]].state;
     float eps = j->pass->model->source->hparams.norm_eps;
     size_t n = j->head_dim;
     float scale = 1.0f / __builtin_sqrtf((float)j->head_dim);
-    const float *cosines = j->pass->s->rope + token * n;
+    const float *cosines = j->pass->shared->rope + token * n;
     const float *sines = cosines + n / 2;
     float *q = j->q + (token * j->n_head + (size_t)kv_head * j->group) * n;
     for (uint32_t head = 0; head < j->group; head++, q += n) {
@@ -142,8 +158,9 @@ static void qkv_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 
 /* ---- Blocked online softmax ---- */
 
-/* Block b of a tile's head. After the newest block comes the first one of the next head if a run is
- * one tile, as in decoding; the last head names a block that is there already. */
+/* Block b of a tile's head, and the block to prefetch: the next one; after the newest, block 0 of
+ * the next head, which is right where an item is one tile, as in decoding; for the last head, b
+ * again. */
 static lf_kv_blocks kv_blocks(const attn_job *j, const attn_tile *tile, uint32_t b, bool newest)
 {
     const lf_state *s = tile->state;
@@ -159,7 +176,7 @@ static lf_kv_blocks kv_blocks(const attn_job *j, const attn_tile *tile, uint32_t
                           .next_v = lf_state_block(s, v, next, next_b)};
 }
 
-/* State of one segment for the rows of a tile. */
+/* Softmax state of one segment for the rows of a tile. */
 static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, const float *q,
                     const lf_attn_state *out)
 {
@@ -171,7 +188,7 @@ static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, cons
         out->sum[r] = 0;
         memset(out->acc + r * out->acc_stride, 0, j->head_dim * sizeof(float));
     }
-    uint32_t last = tile->position + tile->tokens - 1; /* newest position any row sees */
+    uint32_t last = tile->position + tile->tokens - 1; /* newest position that a row attends to */
     uint32_t end = (seg + 1) * SEGMENT_BLOCKS;
     uint32_t valid[LF_MAX_HEADS]; /* a tile has at most max(TILE_ROWS, heads) rows */
     for (uint32_t b = seg * SEGMENT_BLOCKS; b < end && b * LF_ATTN_BLOCK <= last; b++) {
@@ -186,7 +203,7 @@ static void segment(const attn_job *j, const attn_tile *tile, uint32_t seg, cons
     }
 }
 
-/* Adds a later segment's state of one row to the running one. */
+/* Merges a row's partial of the next segment into its running state. */
 static void merge_row(const lf_ops *ops, size_t n, float partial_max, float partial_sum,
                       const float *partial_acc, float *max, float *sum, float *acc)
 {
@@ -223,15 +240,13 @@ static float *output_row(const attn_job *j, const attn_tile *tile, uint32_t row)
 {
     size_t head = (size_t)tile->kv_head * j->group + row % j->group;
     size_t token = tile->row + row / j->group;
-    return j->pass->s->mixed + (token * j->n_head + head) * j->head_dim;
+    return j->pass->workspace->attn.out + (token * j->n_head + head) * j->head_dim;
 }
 
 static float *partial(const attn_job *j, size_t slot, size_t head)
 {
-    uint32_t rows = rows_of_tile(j->group);
-    float *slots = j->pass->s->attn_partial +
-                   j->pass->model->runtime->sched.n_threads * tile_floats(rows, j->head_dim);
-    return slots + slot * slot_floats(j->n_head, j->head_dim) + head * ((size_t)j->head_dim + 2);
+    return j->pass->workspace->attn.partials + slot * slot_floats(j->n_head, j->head_dim) +
+           head * ((size_t)j->head_dim + 2);
 }
 
 /* All segments in order. */
@@ -254,7 +269,7 @@ static void walk_tile(const attn_job *j, const attn_tile *tile, const tile_memor
     }
 }
 
-/* One segment, kept in the slots of its tokens, of which `slot` is the first one's. */
+/* One segment, stored in the slots of its tokens; `slot` is that of the first token. */
 static void split_tile(const attn_job *j, const attn_tile *tile, const tile_memory *m, size_t slot,
                        uint32_t n_segments, uint32_t seg)
 {
@@ -273,84 +288,70 @@ static void split_tile(const attn_job *j, const attn_tile *tile, const tile_memo
 
 /* ---- Division over threads ---- */
 
-void lf_attn_begin(const lf_pass *pass)
+static uint32_t context_of(const lf_item *item)
 {
-    uint32_t *order = pass->s->attn_order;
-    for (uint32_t i = 0; i < pass->n_items; i++) {
-        uint32_t at = i;
-        for (; at > 0; at--) {
-            const lf_item *before = &pass->runs[order[at - 1]];
-            if (before->state->length >= pass->runs[i].state->length) {
-                break;
-            }
-            order[at] = order[at - 1];
-        }
-        order[at] = i;
-    }
+    return item->state->length + item->n;
 }
 
-static uint32_t seen_by(const lf_item *run)
-{
-    return run->state->length + run->n;
-}
-
-/* Fills the plans for tiles of tile_tokens; returns the units. Long contexts go first: they get
- * the slots. */
+/* Fills the plans for tiles of tile_tokens; returns the number of units. Items with long contexts
+ * get slots first. */
 static size_t plan_items(const attn_job *j)
 {
     const lf_pass *pass = j->pass;
+    const lf_attn_memory *m = &pass->workspace->attn;
     uint32_t slots = 0;
     size_t units = 0;
     for (size_t i = 0; i < pass->n_items; i++) {
-        uint32_t index = pass->s->attn_order[i];
-        const lf_item *run = &pass->runs[index];
-        lf_attn_plan *plan = &pass->s->attn_plan[index];
-        uint32_t segments = segments_for(seen_by(run));
-        bool split = run->n <= SPLIT_TOKENS && segments > 1 &&
-                     (size_t)run->n * segments <= pass->s->attn_slots - slots;
+        uint32_t index = pass->shared->longest_first[i];
+        const lf_item *item = &pass->items[index];
+        uint32_t segments = segments_for(context_of(item));
+        bool split = item->n <= SPLIT_TOKENS && segments > 1 &&
+                     (size_t)item->n * segments <= m->n_slots - slots;
+        lf_attn_plan *plan = &m->plan[index];
         *plan = (lf_attn_plan){.first_unit = units,
-                               .n_tiles = (run->n + j->tile_tokens - 1) / j->tile_tokens,
+                               .n_tiles = (item->n + j->tile_tokens - 1) / j->tile_tokens,
                                .n_segments = split ? segments : 0,
                                .first_slot = slots};
-        slots += run->n * plan->n_segments;
+        slots += item->n * plan->n_segments;
         units += (size_t)j->layer->n_head_kv * plan->n_tiles * (split ? segments : 1);
     }
     return units;
 }
 
-/* The run that a unit belongs to. */
-static uint32_t run_of_unit(const lf_pass *pass, size_t unit)
+/* The item that a unit belongs to. */
+static uint32_t item_of_unit(const lf_pass *pass, size_t unit)
 {
+    const uint32_t *order = pass->shared->longest_first;
     size_t low = 0; /* first_unit of order[low] <= unit < that of order[high] */
     size_t high = pass->n_items;
     while (high - low > 1) {
         size_t mid = (low + high) / 2;
-        if (pass->s->attn_plan[pass->s->attn_order[mid]].first_unit <= unit) {
+        if (pass->workspace->attn.plan[order[mid]].first_unit <= unit) {
             low = mid;
         } else {
             high = mid;
         }
     }
-    return pass->s->attn_order[low];
+    return order[low];
 }
 
-/* Unit = (run, KV head, tile of tokens), of split runs also one segment. */
+/* Unit = (item, KV head, tile of tokens), of split items also one segment. */
 static void attend_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const attn_job *j = ctx;
     const lf_pass *pass = j->pass;
     tile_memory m = tile_of_thread(j, thread);
     for (size_t unit = begin; unit < end; unit++) {
-        uint32_t index = run_of_unit(pass, unit);
-        const lf_item *run = &pass->runs[index];
-        const lf_attn_plan *plan = &pass->s->attn_plan[index];
+        uint32_t index = item_of_unit(pass, unit);
+        const lf_item *item = &pass->items[index];
+        const lf_attn_plan *plan = &pass->workspace->attn.plan[index];
         size_t rest = unit - plan->first_unit;
-        /* The last tiles see the most positions: they go first. */
+        /* The last tiles attend to the most positions: they go first. */
         uint32_t first = (plan->n_tiles - 1 - (uint32_t)(rest % plan->n_tiles)) * j->tile_tokens;
-        uint32_t left = run->n - first;
-        attn_tile tile = {.state = run->state,
-                          .row = pass->s->item_first[index] + first,
-                          .position = run->state->length + first,
+        uint32_t left = item->n - first;
+        attn_tile tile = {.state = item->state,
+                          .row = pass->shared->item_first[index] + first,
+                          .position = item->state->length + first,
                           .tokens = left < j->tile_tokens ? left : j->tile_tokens};
         rest /= plan->n_tiles;
         uint32_t segments = plan->n_segments == 0 ? 1 : plan->n_segments;
@@ -365,28 +366,29 @@ static void attend_body(void *ctx, uint32_t thread, size_t begin, size_t end)
     }
 }
 
-/* Unit = (row, head); those of split runs have partial states. */
+/* Unit = (row, head). Only rows of split items have partials. */
 static void merge_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)thread;
     const attn_job *j = ctx;
-    const lf_scratch *s = j->pass->s;
+    const lf_pass_memory *rows = j->pass->shared;
+    const lf_attn_memory *m = &j->pass->workspace->attn;
     const lf_ops *ops = &j->pass->kernels->ops;
     size_t n = j->head_dim;
     for (size_t unit = begin; unit < end; unit++) {
         size_t row = unit / j->n_head;
-        uint32_t run = s->row_item[row];
-        const lf_attn_plan *plan = &s->attn_plan[run];
+        uint32_t item = rows->row_item[row];
+        const lf_attn_plan *plan = &m->plan[item];
         if (plan->n_segments == 0) {
             continue;
         }
-        size_t slot = plan->first_slot + (row - s->item_first[run]) * plan->n_segments;
+        size_t slot = plan->first_slot + (row - rows->item_first[item]) * plan->n_segments;
         float *sum = partial(j, slot, unit % j->n_head);
         for (uint32_t seg = 1; seg < plan->n_segments; seg++) {
             const float *next = partial(j, slot + seg, unit % j->n_head);
             merge_row(ops, n, next[0], next[1], next + 2, &sum[0], &sum[1], sum + 2);
         }
-        ops->scale(n, 1.0f / sum[1], sum + 2, s->mixed + unit * n);
+        ops->scale(n, 1.0f / sum[1], sum + 2, m->out + unit * n);
     }
 }
 
@@ -400,14 +402,14 @@ static void attend(attn_job *j)
         j->tile_tokens = (j->tile_tokens + 1) / 2;
         units = plan_items(j);
     }
-    size_t blocks = 0; /* that tokens meet */
+    size_t blocks = 0; /* (token, block) pairs */
     size_t merges = 0;
     for (size_t i = 0; i < pass->n_items; i++) {
-        const lf_item *run = &pass->runs[i];
-        blocks += run->n * ((size_t)seen_by(run) / LF_ATTN_BLOCK + 1);
-        merges += run->n * (size_t)pass->s->attn_plan[i].n_segments;
+        const lf_item *item = &pass->items[i];
+        blocks += item->n * ((size_t)context_of(item) / LF_ATTN_BLOCK + 1);
+        merges += item->n * (size_t)pass->workspace->attn.plan[i].n_segments;
     }
-    /* About 16 multiplications a nanosecond, two a value of K and V. */
+    /* About 16 multiplications a nanosecond; one for each value of K and of V. */
     size_t block_ns = (size_t)j->n_head * j->head_dim * LF_ATTN_BLOCK * 2 / 16;
     lf_pass_balance(pass, units, blocks * block_ns, attend_body, j);
     if (merges > 0) {
@@ -420,7 +422,8 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
 {
     const lf_hparams *h = &pass->model->source->hparams;
     const lf_layer *w = &pass->model->layers[layer];
-    lf_scratch *s = pass->s;
+    const lf_attn_memory *m = &pass->workspace->attn;
+    float *x = pass->shared->x;
     size_t width = h->n_embd;
     size_t heads = (size_t)h->n_head * h->head_dim;
     size_t kv = (size_t)w->n_head_kv * h->head_dim;
@@ -430,11 +433,11 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
                   .head_dim = h->head_dim,
                   .n_head = h->n_head,
                   .group = h->n_head / w->n_head_kv,
-                  .q = s->mix,
-                  .k = s->mix + pass->n * heads,
-                  .v = s->mix + pass->n * (heads + kv)};
+                  .q = m->qkv,
+                  .k = m->qkv + pass->n * heads,
+                  .v = m->qkv + pass->n * (heads + kv)};
     lf_lhs_rows lhs;
-    lf_lhs_norm_quantize(pass, s->x, w->mixer_norm, pass->n,
+    lf_lhs_norm_quantize(pass, x, w->mixer_norm, pass->n,
                          lf_format_bit(&w->in) | lf_format_bit(&w->k) | lf_format_bit(&w->v), &lhs);
     lf_prefetch_hint_rows(pass, &w->k);
     lf_linear(pass, &lhs, &w->in, j.q, heads);
@@ -445,7 +448,7 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
     lf_pass_parallel(pass, (size_t)pass->n * w->n_head_kv, (j.group + 2) * (size_t)j.head_dim * 3,
                      qkv_body, &j);
     attend(&j);
-    lf_lhs_quantize(pass, s->mixed, pass->n, heads, lf_format_bit(&w->out), &lhs);
+    lf_lhs_quantize(pass, m->out, pass->n, heads, lf_format_bit(&w->out), &lhs);
     lf_prefetch_hint_rows(pass, lf_ffn_first(w));
-    lf_linear_add(pass, &lhs, &w->out, s->x, width);
+    lf_linear_add(pass, &lhs, &w->out, x, width);
 }

@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass of the network over the tokens of one or many states. */
+/* One pass of the network over the items of a batch. */
 #ifndef LF_MODEL_FORWARD_H
 #define LF_MODEL_FORWARD_H
 
-#include "model/linear.h"
+#include "model/pass.h"
 
-/* Passes of at most so many rows are over soon: threads stand by for them, and share what single
- * rows are too few for. */
-enum { LF_FEW_ROWS = 16 };
+struct lf_workspace;
 
-/* Appends the tokens of every run to its state, in one pass over the weights. All states are of
- * `model`; `workspace` gives working memory and may be one of them. What a run receives are the
- * bits it would receive alone. All or nothing: LFM2_E_ARGUMENT (no run, an empty one, more rows
- * than the workspace's n_chunk, a state twice) and LFM2_E_CANCELLED (flags are looked at between
- * layers) leave every state and every `out` as they were. */
-int32_t lf_forward_batch(const lfm2_model *model, lf_state *workspace, const lf_item *runs,
-                         size_t n_items);
+typedef struct lf_head_memory {
+    float **rows;  /* [T] where the logits of each wanted row go */
+    float *logits; /* [V] for the caller; passes do not use it */
+} lf_head_memory;
 
-/* x += Mixer(rms(x)) and x += FFN(rms(x)) for the tokens of the pass. */
-void lf_block_conv(const lf_pass *pass, uint32_t layer);
-void lf_block_attn(const lf_pass *pass, uint32_t layer);
-void lf_block_ffn(const lf_pass *pass, uint32_t layer);
+void lf_head_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *c,
+                   lf_head_memory *out);
 
-/* The first matrix that lf_block_ffn multiplies. */
-const lf_packed *lf_ffn_first(const lf_layer *w);
-
-/* Orders the runs of a pass for lf_block_attn. */
-void lf_attn_begin(const lf_pass *pass);
+/* Appends the tokens of every item to its state, in one pass over the weights. All states belong to
+ * `model`. The results of an item do not depend on the other items, bit for bit. All or nothing:
+ * LFM2_E_ARGUMENT (no items, an empty item, more rows than the workspace allows, the same state
+ * twice) and LFM2_E_CANCELLED (flags are checked between layers) leave every state and every `out`
+ * unchanged. */
+int32_t lf_forward_batch(const lfm2_model *model, struct lf_workspace *workspace,
+                         const lf_item *items, size_t n_items);
 
 #endif /* LF_MODEL_FORWARD_H */

@@ -12,7 +12,12 @@ int32_t lf_session_create(lfm2_model *model, const lfm2_session_options *options
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lfm2_session), "session", &p));
     lfm2_session *session = p;
     int32_t status = lf_state_create(model, options, &session->state);
+    if (status == LFM2_OK) {
+        const lf_limits limits = {session->state.n_chunk, session->state.n_ctx};
+        status = lf_workspace_create(model, limits, &session->workspace);
+    }
     if (status != LFM2_OK) {
+        lf_state_free(model, &session->state);
         lf_free(alloc, p, 1, sizeof(lfm2_session));
         return status;
     }
@@ -29,6 +34,7 @@ void lf_session_free(lfm2_session *session)
         return;
     }
     lfm2_model *model = session->model;
+    lf_workspace_free(model, &session->workspace);
     lf_state_free(model, &session->state);
     lf_free(&model->runtime->alloc, session, 1, sizeof *session);
     lf_model_free(model);
@@ -73,8 +79,8 @@ void lf_session_reset(lfm2_session *session)
 static int32_t forward(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
                        float *out)
 {
-    lf_item run = {&session->state, ids, n, wanted, out, &session->cancel};
-    LF_TRY(lf_forward_batch(session->model, &session->state, &run, 1));
+    lf_item item = {&session->state, ids, n, wanted, out, &session->cancel};
+    LF_TRY(lf_forward_batch(session->model, &session->workspace, &item, 1));
     session->has_logits = false; /* the logits belong to an earlier token now */
     return LFM2_OK;
 }
@@ -85,7 +91,7 @@ static int32_t settle(lfm2_session *session, lf_logits wanted)
     if (session->later < 0) {
         return LFM2_OK;
     }
-    LF_TRY(forward(session, &session->later, 1, wanted, session->state.scratch.logits));
+    LF_TRY(forward(session, &session->later, 1, wanted, session->workspace.head.logits));
     session->later = -1;
     session->has_logits = wanted != LF_LOGITS_NONE;
     return LFM2_OK;
@@ -107,7 +113,7 @@ int32_t lf_session_logits(lfm2_session *session, const float **logits)
         return lf_fail(LFM2_E_STATE, "session.logits",
                        "no logits: the session is empty or its last call failed");
     }
-    *logits = session->state.scratch.logits;
+    *logits = session->workspace.head.logits;
     return LFM2_OK;
 }
 
@@ -129,12 +135,13 @@ int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, f
         } else {
             LF_TRY(forward(session, ids + done, step,
                            done + step == n ? LF_LOGITS_LAST : LF_LOGITS_NONE,
-                           state->scratch.logits));
+                           session->workspace.head.logits));
         }
         done += step;
     }
     if (all_logits != NULL) {
-        memcpy(state->scratch.logits, all_logits + (n - 1) * n_vocab, n_vocab * sizeof(float));
+        memcpy(session->workspace.head.logits, all_logits + (n - 1) * n_vocab,
+               n_vocab * sizeof(float));
     }
     session->has_logits = true;
     return LFM2_OK;
@@ -177,7 +184,7 @@ static int32_t check_many(lfm2_session *const *sessions, const int32_t *ids, uin
 
 static lf_item item_of_one(lfm2_session *session, const int32_t *id)
 {
-    return (lf_item){&session->state, id, 1, LF_LOGITS_LAST, session->state.scratch.logits,
+    return (lf_item){&session->state, id, 1, LF_LOGITS_LAST, session->workspace.head.logits,
                      &session->cancel};
 }
 
@@ -185,18 +192,18 @@ static lf_item item_of_one(lfm2_session *session, const int32_t *id)
  * still ask for these logits. */
 static int32_t settle_many(lfm2_session *const *sessions, uint32_t n)
 {
-    lf_state *workspace = &sessions[0]->state;
-    lf_item *runs = workspace->scratch.runs;
+    lf_workspace *workspace = &sessions[0]->workspace;
+    lf_item *items = workspace->pass.items;
     size_t n_items = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (sessions[i]->later >= 0) {
-            runs[n_items++] = item_of_one(sessions[i], &sessions[i]->later);
+            items[n_items++] = item_of_one(sessions[i], &sessions[i]->later);
         }
     }
     if (n_items == 0) {
         return LFM2_OK;
     }
-    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, runs, n_items));
+    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, items, n_items));
     for (uint32_t i = 0; i < n; i++) {
         sessions[i]->has_logits = sessions[i]->has_logits || sessions[i]->later >= 0;
         sessions[i]->later = -1;
@@ -208,12 +215,12 @@ int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids
 {
     LF_TRY(check_many(sessions, ids, n));
     LF_TRY(settle_many(sessions, n));
-    lf_state *workspace = &sessions[0]->state;
-    lf_item *runs = workspace->scratch.runs;
+    lf_workspace *workspace = &sessions[0]->workspace;
+    lf_item *items = workspace->pass.items;
     for (uint32_t i = 0; i < n; i++) {
-        runs[i] = item_of_one(sessions[i], &ids[i]);
+        items[i] = item_of_one(sessions[i], &ids[i]);
     }
-    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, runs, n));
+    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, items, n));
     for (uint32_t i = 0; i < n; i++) {
         sessions[i]->has_logits = true;
     }

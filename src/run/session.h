@@ -3,13 +3,14 @@
 #ifndef LF_RUN_SESSION_H
 #define LF_RUN_SESSION_H
 
-#include "model/forward.h"
+#include "model/workspace.h"
 
 struct lfm2_session {
     lfm2_model *model;
     lf_state state;
+    lf_workspace workspace;
     atomic_int cancel;
-    bool has_logits; /* state.scratch.logits are those of the last computed token */
+    bool has_logits; /* workspace.head.logits are those of the last computed token */
     int32_t later;   /* the pending token, or -1 */
 };
 

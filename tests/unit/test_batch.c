@@ -55,7 +55,7 @@ static void forget(story *stories, size_t n)
 
 /* One pass with `n[i]` tokens of story i (0: it is not in the pass), in the order of `from`,
  * `from + 1`, ... The rows that are wanted are compared with the truth, the others must stay. */
-static void pass(const lfm2_model *model, lf_state *workspace, story *stories, size_t n_stories,
+static void pass(const lfm2_model *model, lf_workspace *workspace, story *stories, size_t n_stories,
                  const uint32_t *n, const lf_logits *wanted, size_t from, const char *what)
 {
     size_t n_vocab = lft_vocab(model);
@@ -134,7 +134,7 @@ static void tell_together(const lfm2_model *model, story *stories, size_t n_stor
             more = more || stories[i].session->state.length + n[i] < stories[i].n;
         }
         if (rows > 0) {
-            pass(model, &stories[workspace].session->state, stories, n_stories, n, wanted, from,
+            pass(model, &stories[workspace].session->workspace, stories, n_stories, n, wanted, from,
                  what);
         }
     }
@@ -225,13 +225,13 @@ static void check_long(const char *path, int32_t kv, int32_t threads)
         wanted[i] = i % 2 == 0 ? LF_LOGITS_ALL : LF_LOGITS_LAST;
     }
     lfm2_session *small = lft_session(model, 300, 200, kv); /* is not in the batch */
-    assert_int_equal(small->state.scratch.attn_slots, 64);
-    pass(model, &small->state, stories, N, n, wanted, 5, "long, a small workspace");
+    assert_int_equal(small->workspace.attn.n_slots, 64);
+    pass(model, &small->workspace, stories, N, n, wanted, 5, "long, a small workspace");
     for (size_t step = 0; step < STEPS; step++) {
         for (size_t i = 0; i < N; i++) {
             n[i] = 1;
         }
-        pass(model, &stories[6].session->state, stories, N, n, wanted, step, "long, one each");
+        pass(model, &stories[6].session->workspace, stories, N, n, wanted, step, "long, one each");
     }
     for (size_t i = 0; i < N; i++) {
         lfm2_session_free(stories[i].session);
@@ -260,18 +260,18 @@ static void test_refused(void **state)
     lf_item runs[3] = {{.state = &a->state, .ids = ids, .n = 4},
                        {.state = &b->state, .ids = ids, .n = 4},
                        {.state = &a->state, .ids = ids, .n = 1}};
-    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 0), LFM2_E_ARGUMENT);
-    LFT_FAILS(lf_forward_batch(model, &b->state, runs, 3), LFM2_E_ARGUMENT); /* a twice */
+    LFT_FAILS(lf_forward_batch(model, &a->workspace, runs, 0), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, &b->workspace, runs, 3), LFM2_E_ARGUMENT); /* a twice */
     runs[1].n = 5;
-    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 2), LFM2_E_ARGUMENT); /* 9 rows of 8 */
+    LFT_FAILS(lf_forward_batch(model, &a->workspace, runs, 2), LFM2_E_ARGUMENT); /* 9 rows of 8 */
     runs[1].n = UINT32_MAX;
-    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 2), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, &a->workspace, runs, 2), LFM2_E_ARGUMENT);
     runs[1].n = 0;
-    LFT_FAILS(lf_forward_batch(model, &a->state, runs, 2), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, &a->workspace, runs, 2), LFM2_E_ARGUMENT);
     assert_int_equal(a->state.length, 0);
     assert_int_equal(b->state.length, 0);
     runs[1].n = 4;
-    LFT_OK(lf_forward_batch(model, &a->state, runs, 2));
+    LFT_OK(lf_forward_batch(model, &a->workspace, runs, 2));
     assert_int_equal(a->state.length, 4);
     assert_int_equal(b->state.length, 4);
     lfm2_session_free(a);
@@ -327,7 +327,7 @@ static void check_cancels(const char *path)
             trap.calls = 0;
             trap.at = 1 + again * 3;
             uint32_t before = stories[1].session->state.length;
-            status = lf_forward_batch(model, &stories[3].session->state, runs, N);
+            status = lf_forward_batch(model, &stories[3].session->workspace, runs, N);
             if (status != LFM2_OK) {
                 lft_expect(status, LFM2_E_CANCELLED, "runs");
                 assert_int_equal(stories[1].session->state.length, before);

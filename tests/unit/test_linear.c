@@ -5,7 +5,7 @@
  * shared by threads must not matter. Every buffer is as large as the session's and ends at a
  * forbidden page.
  */
-#include "model/linear.h"
+#include "model/workspace.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
 
@@ -61,7 +61,7 @@ static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t
 
 typedef struct bench {
     lf_kernels kernels;
-    lf_scratch scratch;
+    lf_workspace workspace;
     lf_pass pass;
     const lf_group *groups;
     size_t n_groups;
@@ -81,26 +81,27 @@ static void need(bench *b, const lf_packed *w, uint8_t **rows, size_t n_rows, si
     rows[gemm->lhs] = lft_guard(n_rows * act->row_bytes(w->k), 64);
     *tiles = larger(*tiles, (b->n_rows / gemm->mr + b->n_groups) * act->tile_bytes(gemm->mr, w->k));
     if (lf_unpacks(w, (b->n_rows + gemm->mr - 1) / gemm->mr)) {
-        b->scratch.unpacked_bytes = larger(b->scratch.unpacked_bytes,
-                                           lf_panels_a_step(w, true) * gemm->unpacked_bytes(w->k));
+        b->workspace.linear.unpacked_bytes =
+            larger(b->workspace.linear.unpacked_bytes,
+                   lf_panels_a_step(w, true) * gemm->unpacked_bytes(w->k));
     }
 }
 
 /* down may be NULL. */
-static void give_scratch(bench *b, const lf_packed *w, const lf_packed *down)
+static void give_memory(bench *b, const lf_packed *w, const lf_packed *down)
 {
     size_t tiles = 0;
-    b->scratch = (lf_scratch){0};
-    need(b, w, b->scratch.lhs, INPUTS, &tiles);
+    b->workspace = (lf_workspace){0};
+    need(b, w, b->workspace.linear.lhs, INPUTS, &tiles);
     if (down != NULL) {
-        need(b, down, b->scratch.hidden_lhs, b->n_rows, &tiles);
-        bool tiled = lf_hidden_tiled(&b->kernels, w, down);
+        need(b, down, b->workspace.linear.hidden_lhs, b->n_rows, &tiles);
+        bool tiled = lf_packs_hidden(&b->kernels, w, down);
         size_t rows = tiled ? b->n_groups : b->n_rows;
-        b->scratch.hidden = lft_guard(rows * w->n * sizeof(float), 64);
+        b->workspace.linear.hidden = lft_guard(rows * w->n * sizeof(float), 64);
     }
-    b->scratch.tiles = lft_guard(tiles, 64);
-    b->scratch.wide = lft_guard(THREADS * b->scratch.unpacked_bytes, 64);
-    b->pass = (lf_pass){.s = &b->scratch, .kernels = &b->kernels, .n = INPUTS};
+    b->workspace.linear.tiles = lft_guard(tiles, 64);
+    b->workspace.linear.unpacked = lft_guard(THREADS * b->workspace.linear.unpacked_bytes, 64);
+    b->pass = (lf_pass){.workspace = &b->workspace, .kernels = &b->kernels, .n = INPUTS};
 }
 
 static const lf_group several[] = {{2, 0, 1}, {0, 1, 3}, {1, 4, 40}};
@@ -141,7 +142,7 @@ static void run_job(lf_team *team, void *ctx)
     bench *b = j->b;
     b->pass.team = team;
     lf_lhs_rows lhs;
-    memcpy(lhs.rows, b->scratch.lhs, sizeof lhs.rows);
+    memcpy(lhs.rows, b->workspace.linear.lhs, sizeof lhs.rows);
     lf_lhs_quantize(&b->pass, j->x, INPUTS, j->w->k, lf_format_bit(j->w), &lhs);
     if (j->down == NULL) {
         lf_linear_groups(&b->pass, &lhs, b->gather, b->groups, b->n_groups, j->w, j->y, j->w->n);
@@ -155,7 +156,7 @@ static void run_job(lf_team *team, void *ctx)
 static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed *down)
 {
     const lf_packed *last = down != NULL ? down : w;
-    give_scratch(b, w, down);
+    give_memory(b, w, down);
     float *x = lft_floats((size_t)INPUTS * w->k);
     lft_activations(seed, (size_t)INPUTS * w->k, LFT_RANDOM, x);
     float *y = lft_floats((size_t)b->n_rows * last->n);
@@ -181,14 +182,20 @@ static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed 
             fail_msg("%s, %s: row %u of %u", w->gemm->name, last->gemm->name, r, b->n_rows);
         }
     }
-    void *used[] = {
-        x, y, first, want, hidden, b->scratch.tiles, b->scratch.wide, b->scratch.hidden};
+    void *used[] = {x,
+                    y,
+                    first,
+                    want,
+                    hidden,
+                    b->workspace.linear.tiles,
+                    b->workspace.linear.unpacked,
+                    b->workspace.linear.hidden};
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++) {
         lft_unguard(used[i]);
     }
     for (size_t f = 0; f < LF_LHS_COUNT; f++) {
-        lft_unguard(b->scratch.lhs[f]);
-        lft_unguard(b->scratch.hidden_lhs[f]);
+        lft_unguard(b->workspace.linear.lhs[f]);
+        lft_unguard(b->workspace.linear.hidden_lhs[f]);
     }
 }
 

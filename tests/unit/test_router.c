@@ -71,7 +71,7 @@ static bool is_chosen(const float *value, uint32_t n, uint32_t n_used, uint32_t 
 
 /* The last layer's routes of one token; returns how many experts tie with the last one chosen and
  * are not chosen. */
-static uint32_t check_token(const lfm2_model *model, const lf_scratch *s, uint32_t token)
+static uint32_t check_token(const lfm2_model *model, const lf_ffn_memory *s, uint32_t token)
 {
     const lf_hparams *h = &model->source->hparams;
     const float *bias = model->layers[h->n_layer - 1].router_bias;
@@ -111,11 +111,11 @@ static void check_model(const char *path, int32_t n_threads, int32_t kernels, ui
     uint32_t ties = 0;
     LFT_OK(lfm2_session_prefill(session, ids, N_TOKENS));
     for (uint32_t t = 0; t < N_TOKENS; t++) {
-        ties += check_token(model, &session->state.scratch, t);
+        ties += check_token(model, &session->workspace.ffn, t);
     }
     assert_true(ties > N_TOKENS);
     LFT_OK(lfm2_session_prefill(session, ids + N_TOKENS, 1)); /* alone in its pass */
-    check_token(model, &session->state.scratch, 0);
+    check_token(model, &session->workspace.ffn, 0);
     free(ids);
     lfm2_session_free(session);
     lfm2_model_free(model);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pass: the items of a batch, their rows, and the division of work over the threads. */
+#ifndef LF_MODEL_PASS_H
+#define LF_MODEL_PASS_H
+
+#include "model/carve.h"
+#include "model/state.h"
+#include "runtime/team.h"
+
+/* Passes of at most this many rows are short: threads spin between their regions, and smaller work
+ * is divided. */
+enum { LF_FEW_ROWS = 16 };
+
+/* Which tokens' logits are wanted. */
+typedef enum { LF_LOGITS_NONE, LF_LOGITS_LAST, LF_LOGITS_ALL } lf_logits;
+
+/* Consecutive tokens that a pass appends to one state. */
+typedef struct lf_item {
+    lf_state *state;
+    const int32_t *ids;
+    uint32_t n; /* at least 1; they must fit */
+    lf_logits wanted;
+    float *out;               /* LAST: [V], ALL: [n][V] */
+    const atomic_int *cancel; /* not 0: end the pass; NULL: never */
+} lf_item;
+
+/* The largest pass that a workspace is made for. */
+typedef struct lf_limits {
+    uint32_t rows;  /* T */
+    uint32_t n_ctx; /* context whose attention is divided over threads without restriction */
+} lf_limits;
+
+/* Working memory of the whole pass. */
+typedef struct lf_pass_memory {
+    lf_item *items;          /* [T] for the caller that assembles a batch */
+    uint32_t *item_first;    /* [T + 1] first row of each item */
+    uint32_t *row_item;      /* [T] item of each row */
+    uint32_t *longest_first; /* [T] items by decreasing length of their states */
+    float *x;                /* [T][H] residual stream */
+    float *rope;             /* [T][2][head_dim / 2] cos, sin */
+} lf_pass_memory;
+
+void lf_pass_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *c,
+                   lf_pass_memory *out);
+
+/* The rows of a pass are the tokens of all items, item after item. */
+typedef struct lf_pass {
+    const lfm2_model *model;
+    const lf_item *items;
+    size_t n_items;
+    struct lf_workspace *workspace;
+    lf_pass_memory *shared; /* &workspace->pass */
+    const lf_kernels *kernels;
+    lf_team *team;
+    uint32_t n; /* rows */
+} lf_pass;
+
+/* Position of a row in the context of its item's state. */
+static inline uint32_t lf_row_position(const lf_pass *pass, size_t row)
+{
+    uint32_t item = pass->shared->row_item[row];
+    return pass->items[item].state->length + ((uint32_t)row - pass->shared->item_first[item]);
+}
+
+/* Calls body for the ranges of [0, n), one range a thread; on the calling thread alone when the
+ * work is too small to pay for a region. `cost` is that of one unit: about its nanoseconds on one
+ * core. */
+void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx);
+
+/* The same for units of different size: each thread takes the units of its range one by one, then
+ * those left in other ranges. `total` is the cost of all units. */
+void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
+
+/* The same for units of one size that are a stream of memory: guided scheduling. */
+void lf_pass_stream(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
+
+#endif /* LF_MODEL_PASS_H */
