@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the timing of single matrix kernels. */
+/* Times single matrix kernels. */
 #include "bench/bench.h"
 
 #include "common/os.h"
@@ -15,7 +15,7 @@ typedef struct bench {
     const uint8_t *tiles;
     size_t tile_bytes;
     float *c;      /* [threads][mr][nr] */
-    size_t matrix; /* which of the pool is multiplied next */
+    size_t matrix; /* which of n_matrices is multiplied next */
 } bench;
 
 static void bench_body(void *ctx, uint32_t thread, size_t begin, size_t end)
@@ -34,8 +34,8 @@ static void bench_body(void *ctx, uint32_t thread, size_t begin, size_t end)
     }
 }
 
-/* Plausible weights and activations: kernels may run faster on zeros. */
-static int8_t code_at(const lf_gemm *gemm, uint32_t i)
+/* Quants of plausible weights: kernels may run faster on zeros. */
+static int8_t quant_at(const lf_gemm *gemm, uint32_t i)
 {
     uint32_t h = i * 2654435761u >> 16;
     return gemm->weights == LF_W_Q4 ? (int8_t)((int32_t)(h & 15) - 8) : (int8_t)(h & 127);
@@ -60,9 +60,9 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
         scales[i] = 0.01f;
         scales[values + i] = 0.001f;
         if (b->gemm->weights <= LF_W_BF16 || is_k(b->gemm->weights)) {
-            halves[i] = (uint16_t)(0x3000 + i % 1024); /* small numbers in all these formats */
+            halves[i] = (uint16_t)(0x3000 + i % 1024); /* small numbers in each of these formats */
         } else {
-            quants[i] = code_at(b->gemm, i);
+            quants[i] = quant_at(b->gemm, i);
         }
     }
     lf_panel_source source = {.rows = nr,
@@ -78,8 +78,8 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
     return LFM2_OK;
 }
 
-/* `rows` holds one activation row; every tile repeats it. */
-static void fill_tiles(const lf_lhs *act, const bench *b, const void *row, uint8_t *tiles)
+/* Packs tiles in which every row is `row`. */
+static void fill_tiles(const lf_lhs *lhs, const bench *b, const void *row, uint8_t *tiles)
 {
     const void *rows[LF_MAX_MR];
     for (uint32_t i = 0; i < LF_MAX_MR; i++) {
@@ -87,7 +87,7 @@ static void fill_tiles(const lf_lhs *act, const bench *b, const void *row, uint8
     }
     for (uint32_t first = 0; first < b->m; first += b->gemm->mr) {
         uint32_t m = b->m - first < b->gemm->mr ? b->m - first : b->gemm->mr;
-        act->tile(m, b->k, rows, tiles + first / b->gemm->mr * b->tile_bytes);
+        lhs->tile(m, b->k, rows, tiles + first / b->gemm->mr * b->tile_bytes);
     }
 }
 
@@ -96,14 +96,14 @@ static void measure(const lfm2_runtime *runtime, bench *b, double seconds, doubl
 {
     double start = lf_os_seconds();
     double spent = 0;
-    size_t runs = 0;
+    size_t products = 0;
     do {
         lf_parallel(&runtime->sched, b->n_panels, b->m == 1 ? 0 : 4, bench_body, b);
         b->matrix = (b->matrix + 1) % b->n_matrices;
-        runs++;
+        products++;
         spent = lf_os_seconds() - start;
     } while (spent < seconds);
-    double rate = (double)runs / spent;
+    double rate = (double)products / spent;
     *ops = rate * 2.0 * b->m * b->n * b->k;
     *bytes = rate * (double)b->n_panels * (double)b->panel_bytes;
 }
@@ -114,7 +114,7 @@ static int32_t check_shape(const lfm2_runtime *runtime, const lf_gemm *gemm, uin
     enum { MOST = 1 << 20 };
     if (gemm == NULL || (gemm->needs & ~runtime->kernels.cpu) != 0) {
         return lf_fail(LFM2_E_ARGUMENT, "kernel.index",
-                       "there is no such kernel, or this CPU cannot run it");
+                       "the kernel does not exist, or this CPU does not support it");
     }
     if (m < 1 || n < 1 || k < 1 || m > MOST || n > MOST || k > MOST || k % 64 != 0) {
         return lf_fail(LFM2_E_ARGUMENT, "kernel.shape",
@@ -134,7 +134,7 @@ int32_t lf_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint3
     const lf_gemm *gemm = lf_gemm_at(index);
     LF_TRY(check_shape(runtime, gemm, m, n, k));
     const lf_alloc *alloc = &runtime->alloc;
-    const lf_lhs *act = &runtime->kernels.lhs[gemm->lhs];
+    const lf_lhs *lhs = &runtime->kernels.lhs[gemm->lhs];
     bench b = {.gemm = gemm,
                .prefetch = runtime->kernels.prefetch,
                .m = m,
@@ -142,12 +142,12 @@ int32_t lf_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint3
                .k = k,
                .panel_bytes = gemm->panel_bytes(k),
                .n_panels = (n + gemm->nr - 1) / gemm->nr,
-               .tile_bytes = act->tile_bytes(gemm->mr, k)};
+               .tile_bytes = lhs->tile_bytes(gemm->mr, k)};
     uint64_t matrix_bytes = b.panel_bytes * b.n_panels;
     b.n_matrices = (size_t)(pool_bytes / matrix_bytes > 0 ? pool_bytes / matrix_bytes : 1);
     size_t n_tiles = (m + gemm->mr - 1) / gemm->mr;
     size_t c_floats = (size_t)runtime->sched.n_threads * gemm->mr * gemm->nr;
-    size_t row_bytes = act->row_bytes(k);
+    size_t row_bytes = lhs->row_bytes(k);
     void *panels = NULL, *tiles = NULL, *c = NULL, *row = NULL, *x = NULL;
     int32_t status = LFM2_OK;
     LF_TRY_DONE(lf_new(alloc, b.n_matrices, matrix_bytes, "kernel bench", &panels));
@@ -158,10 +158,10 @@ int32_t lf_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint3
     for (uint32_t i = 0; i < k; i++) {
         ((float *)x)[i] = (float)(i * 2654435761u >> 20) / 2048.0f - 1.0f;
     }
-    act->quantize(k, x, row);
+    lhs->quantize(k, x, row);
     b.panels = panels;
     b.c = c;
-    fill_tiles(act, &b, row, tiles);
+    fill_tiles(lhs, &b, row, tiles);
     b.tiles = tiles;
     LF_TRY_DONE(fill_panels(runtime, &b));
     LF_TRY_DONE(lf_sched_begin(&runtime->sched, NULL, NULL));

@@ -1,47 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the measurement of the machine's limits: reading memory, int8 products. */
+/* Measures the limits of the machine: memory bandwidth and int8 products. */
 #include "bench/bench.h"
 
 #include "common/os.h"
 
 #include <string.h>
 
-/* Far more than caches hold; 1 and 2 GiB measured the same with a last-level cache of 260 MiB. Of a
- * model's weights a pass reads as much, in pieces that a thread streams for long beside what it
- * takes to begin. */
-enum { POOL_BYTES = 512 << 20, POOL_STEPS = POOL_BYTES / LF_PEAK_STEP, PIECE_BYTES = 4 << 20 };
+/* POOL_BYTES: far more than caches hold; a pass over a model's weights reads as many. CHUNK_BYTES:
+ * what a thread reads of them at a time; long compared with the time to start a stream. */
+enum { POOL_BYTES = 512 << 20, POOL_STEPS = POOL_BYTES / LF_PEAK_STEP, CHUNK_BYTES = 4 << 20 };
 
-/* What a thread adds up, on a cache line of its own. */
+/* The totals of one thread, on its own cache line. */
 typedef struct tally {
     _Alignas(LF_ALIGN) uint64_t sum;
     uint64_t bytes;
 } tally;
 
-/* All threads do the same piece. */
-typedef struct piece {
+/* The work of all threads. */
+typedef struct job {
     const lf_peak *peak;
-    uint8_t *pool; /* [POOL_BYTES], one contiguous range a thread */
+    uint8_t *pool; /* [POOL_BYTES], a contiguous range for each thread */
     const lfm2_model *model;
-    uint64_t begin, pass_bytes; /* of the model's weights: what the next pass reads */
+    uint64_t begin, pass_bytes; /* of the model's weights: the next pass reads from begin on */
     size_t ahead;               /* prefetch distance */
     size_t rounds;              /* of dot, per thread */
     size_t threads;
     tally *tallies; /* [threads] */
-} piece;
+} job;
 
-/* The thread that reads a range also touches it first: on machines with several memories it lies
- * in the nearest. Neither zeros nor one value everywhere: memory might be compressed. */
+/* The thread that reads a range also writes it first, so on NUMA machines the range is in that
+ * thread's memory. The values vary because memory may be compressed. */
 static void fill_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    const piece *p = ctx;
+    const job *p = ctx;
     (void)thread;
     for (size_t i = begin; i < end; i++) {
         memset(p->pool + i * LF_PEAK_STEP, (int)(i % 251 + 1), LF_PEAK_STEP);
     }
 }
 
-/* The share of a thread, of whole steps. */
-static void read_share(const piece *p, size_t thread, const uint8_t *at, size_t bytes)
+/* Reads the range of a thread, in whole steps. */
+static void read_range(const job *p, size_t thread, const uint8_t *at, size_t bytes)
 {
     size_t steps = bytes / LF_PEAK_STEP;
     size_t begin = steps * thread / p->threads * LF_PEAK_STEP;
@@ -55,48 +54,48 @@ static void read_pool(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)thread;
     for (size_t i = begin; i < end; i++) {
-        const piece *p = ctx;
-        read_share(p, i, p->pool, POOL_BYTES);
+        const job *p = ctx;
+        read_range(p, i, p->pool, POOL_BYTES);
     }
 }
 
 typedef struct reader {
-    const piece *p;
+    const job *p;
     size_t thread;
 } reader;
 
 static void visit(void *ctx, const uint8_t *at, size_t bytes)
 {
     const reader *r = ctx;
-    read_share(r->p, r->thread, at, bytes);
+    read_range(r->p, r->thread, at, bytes);
 }
 
 static void read_weights(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)thread;
-    const piece *p = ctx;
+    const job *p = ctx;
     for (size_t i = begin; i < end; i++) {
         reader r = {p, i};
-        lf_model_walk(p->model, p->begin, p->pass_bytes, PIECE_BYTES * p->threads, visit, &r);
+        lf_model_walk(p->model, p->begin, p->pass_bytes, CHUNK_BYTES * p->threads, visit, &r);
     }
 }
 
 static void dot_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    const piece *p = ctx;
+    const job *p = ctx;
     for (size_t i = begin; i < end; i++) {
         p->tallies[thread].sum += p->peak->dot(p->rounds);
     }
 }
 
-static double timed(const lf_sched *sched, size_t n, lf_body body, piece *p)
+static double timed(const lf_sched *sched, size_t n, lf_body body, job *p)
 {
     double start = lf_os_seconds();
     lf_parallel(sched, n, 0, body, p);
     return lf_os_seconds() - start;
 }
 
-static uint64_t bytes_read(const piece *p)
+static uint64_t bytes_read(const job *p)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < p->threads; i++) {
@@ -105,8 +104,8 @@ static uint64_t bytes_read(const piece *p)
     return bytes;
 }
 
-/* Bytes a second of one pass, or 0 where the clock does not see it. */
-static double read_pass(const lf_sched *sched, lf_body body, piece *p, double *spent, double *bytes)
+/* Bytes a second of one pass; 0 if the clock does not advance. */
+static double read_pass(const lf_sched *sched, lf_body body, job *p, double *spent, double *bytes)
 {
     uint64_t before = bytes_read(p);
     double seconds = timed(sched, p->threads, body, p);
@@ -119,10 +118,9 @@ static double read_pass(const lf_sched *sched, lf_body body, piece *p, double *s
     return seconds > 0 ? n / seconds : 0;
 }
 
-/* Bytes a second: the mean of passes with the prefetch distance that was best in one pass. Not the
- * best pass: what is compared with it are means, too, and where others share the memory single
- * passes are up to 10 % faster. */
-static double read_rate(const lf_sched *sched, lf_body body, piece *p, double seconds)
+/* Bytes a second: the mean of passes with the prefetch distance that was fastest in a single pass.
+ * The mean, because the result is compared with means. */
+static double read_rate(const lf_sched *sched, lf_body body, job *p, double seconds)
 {
     static const size_t distances[] = {0, 1024, 2048, 4608};
     enum { N = sizeof distances / sizeof distances[0] };
@@ -147,10 +145,10 @@ static double read_rate(const lf_sched *sched, lf_body body, piece *p, double se
     return spent > 0 ? bytes / spent : 0;
 }
 
-/* Operations a second. A piece has to be long compared with the time until all threads run, which
- * is milliseconds where others use the processors, too. Each piece that turns out too short makes
- * the next longer, so that one delay does not end the growth. */
-static double dot_rate(const lf_sched *sched, piece *p, double seconds)
+/* Operations a second of the fastest repetition. A repetition must be long compared with the time
+ * until all threads run, which is milliseconds on a busy machine. Each one that is too short
+ * doubles the next, so one delay does not stop the growth. */
+static double dot_rate(const lf_sched *sched, job *p, double seconds)
 {
     const double long_enough = 20e-3;
     const double end = lf_os_seconds() + seconds;
@@ -180,7 +178,7 @@ int32_t lf_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *ou
     int32_t status = LFM2_OK;
     LF_TRY_DONE(lf_new(alloc, POOL_BYTES, 1, "machine bench", &pool));
     LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, sizeof(tally), "machine bench", &tallies));
-    piece p = {.peak = peak, .pool = pool, .threads = sched->n_threads, .tallies = tallies};
+    job p = {.peak = peak, .pool = pool, .threads = sched->n_threads, .tallies = tallies};
     LF_TRY_DONE(lf_sched_begin(&runtime->sched, NULL, NULL));
     lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
     out->read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
@@ -199,11 +197,11 @@ int32_t lf_read_bench(const lfm2_model *model, double seconds, double *bytes_per
     void *tallies = NULL;
     LF_TRY(lf_new_zero(&runtime->alloc, sched->n_threads, sizeof(tally), "read bench", &tallies));
     uint64_t all = model->packed_bytes;
-    piece p = {.peak = &runtime->kernels.peak,
-               .model = model,
-               .pass_bytes = all < POOL_BYTES ? all : POOL_BYTES,
-               .threads = sched->n_threads,
-               .tallies = tallies};
+    job p = {.peak = &runtime->kernels.peak,
+             .model = model,
+             .pass_bytes = all < POOL_BYTES ? all : POOL_BYTES,
+             .threads = sched->n_threads,
+             .tallies = tallies};
     int32_t status = lf_sched_begin(sched, NULL, NULL);
     if (status == LFM2_OK) {
         *bytes_per_second = read_rate(sched, read_weights, &p, seconds);

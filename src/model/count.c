@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the counts of a model: parameters, and the bytes and multiply-adds of a token. */
+/* Counts the parameters of a model, and the bytes and multiply-adds of a token. */
 #include "model/model.h"
 
 static uint64_t values_of(const lf_tensor *t)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An immutable, ready-to-run model: packed matrices, small tensors in f32, tokenizer. */
+/* A loaded model: packed matrices, small tensors in f32, tokenizer. Immutable and shared by
+ * threads. */
 #ifndef LF_MODEL_MODEL_H
 #define LF_MODEL_MODEL_H
 
@@ -18,9 +19,9 @@ typedef struct lf_layer {
     lf_packed out;                /* conv: [H, H]; attention: [H, heads * head_dim] */
     const float *conv_kernel;     /* [taps][H], oldest tap first */
     const float *q_norm, *k_norm; /* [head_dim] */
-    lf_packed gate_up;            /* pair of [F, H], n_expert experts */
-    lf_packed down;               /* [H, F], n_expert experts */
-    lf_packed router;             /* [n_expert, H]; n 0 in dense layers */
+    lf_packed gate_up;            /* pair of [F, H], n_expert experts (dense: 1) */
+    lf_packed down;               /* [H, F], the same experts */
+    lf_packed router;             /* [n_expert, H]; gemm NULL in dense layers */
     const float *router_bias;     /* [n_expert] or NULL */
 } lf_layer;
 
@@ -29,49 +30,49 @@ typedef struct lfm2_model {
     lfm2_runtime *runtime;
     lf_source *source;
     lf_weights weights;      /* views into source */
-    const uint8_t *embed;    /* rows of weights.embed as stored; NULL unless loaded in full */
-    uint8_t *embed_owned;    /* a copy of them, or NULL: they are used where the file lies */
-    lf_tokenizer *tokenizer; /* NULL for a folder without one */
+    const uint8_t *embed;    /* data of weights.embed; NULL unless loaded in full */
+    uint8_t *embed_owned;    /* the copy that `embed` points to; NULL: it points into the file */
+    lf_tokenizer *tokenizer; /* NULL: the source has no vocabulary */
     int32_t mode;            /* LFM2_LOAD_* */
     lf_arena arena;          /* small tensors */
     lf_layer *layers;        /* [n_layer] */
     const float *final_norm; /* [H] */
     lf_packed head;          /* [V, H] */
-    lf_packed **matrices;    /* every matrix in the order in which a token needs them */
+    lf_packed **matrices;    /* all matrices in the order in which a pass reads them */
     size_t n_matrices;
-    lf_file *cache;         /* the pack cache that the matrices come from, or NULL */
-    lf_cache_key cache_key; /* of what was loaded in full */
-    uint64_t packed_bytes;  /* of all matrices, planned or filled */
-    float *rope_freq;       /* [head_dim / 2] theta^(-2i / head_dim) as double-rounded f32 */
+    lf_file *cache;         /* the pack cache that holds the matrices, or NULL */
+    lf_cache_key cache_key; /* identifies the weights of a model loaded in full */
+    uint64_t packed_bytes;  /* of all matrices, planned or loaded */
+    float *rope_freq;       /* [head_dim / 2] theta^(-2i / head_dim), computed in double */
 } lfm2_model;
 
-/* `origin` and what it points at are used during the call, memory without `copy` for as long as the
- * model lives. */
+/* `origin` and the objects it points to are used during the call; memory without `copy` must
+ * outlive the model. */
 int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
                       const lfm2_model_options *options, lfm2_model **out);
-lfm2_model *lf_model_retain(lfm2_model *model); /* takes another reference */
-void lf_model_free(lfm2_model *model);          /* gives one reference back */
+lfm2_model *lf_model_retain(lfm2_model *model); /* adds a reference */
+void lf_model_free(lfm2_model *model);          /* drops a reference; the last one frees */
 
-/* Bytes of the embedding that are memory of the model's own once it is loaded in full. */
+/* Bytes of the embedding that the model copies when it is loaded in full. */
 uint64_t lf_model_embed_owned(const lfm2_model *model);
 
-/* Fills the fields of `info` that are counted: layers, parameters, bytes and multiply-adds. */
+/* Sets the counts in `info`: layers, parameters, bytes and multiply-adds. */
 void lf_model_count(const lfm2_model *model, lfm2_model_info *info);
 
 /* Contract: lfm2_model_save_cache. */
 int32_t lf_model_save_cache(const lfm2_model *model, const char *path);
 
-/* Calls `visit` for `bytes` of the packed weights in pieces of at most `most`: all matrices one
- * after the other, from byte `begin` of them on, and again from the first after the last. begin is
- * less than packed_bytes; a piece lies within one matrix. */
+/* Calls `visit` for `bytes` bytes of the packed weights in chunks of at most `most`. The matrices
+ * count as one sequence that repeats; it starts at byte `begin` < packed_bytes. A chunk lies within
+ * one matrix. */
 typedef void (*lf_weights_fn)(void *ctx, const uint8_t *at, size_t bytes);
 void lf_model_walk(const lfm2_model *model, uint64_t begin, uint64_t bytes, size_t most,
                    lf_weights_fn visit, void *ctx);
 
-/* One embedding row, exact, in f32. */
+/* Decodes one row of the embedding, [H]. */
 void lf_model_embed(const lfm2_model *model, int32_t id, float *out);
 
-/* LFM2_E_STATE unless the model was loaded in full / has a tokenizer. */
+/* Errors: STATE if the model was not loaded in full, or has no tokenizer. */
 int32_t lf_model_need_full(const lfm2_model *model);
 int32_t lf_model_need_text(const lfm2_model *model);
 

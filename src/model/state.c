@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-_Static_assert((int)LF_MAX_HEAD_DIM <= (int)LF_ATTN_MOST_DIMS, "int8 attention takes every head");
+_Static_assert((int)LF_MAX_HEAD_DIM <= (int)LF_ATTN_MOST_DIMS,
+               "int8 attention supports every head_dim");
 
 static void carve_kv(const lfm2_model *model, lf_state *state, lf_carver *c)
 {
@@ -32,14 +33,15 @@ static int32_t read_options(const lfm2_model *model, const lfm2_session_options 
     }
     if (n_ctx > trained) {
         return lf_fail(LFM2_E_ARGUMENT, "session.n_ctx",
-                       "n_ctx %u is beyond the model's context of %u tokens", n_ctx, trained);
+                       "n_ctx is %u; allowed: 0 to %u, the model's context", n_ctx, trained);
     }
     if (options->kv_type < 0 || options->kv_type >= LF_KV_COUNT) {
-        return lf_fail(LFM2_E_ARGUMENT, "session.kv_type", "unknown kv_type %d", options->kv_type);
+        return lf_fail(LFM2_E_ARGUMENT, "session.kv_type", "kv_type is %d; allowed: 0 to %d",
+                       options->kv_type, LF_KV_COUNT - 1);
     }
     uint32_t chunk = options->n_chunk == 0 ? DEFAULT_CHUNK : options->n_chunk;
     if (chunk > MAX_CHUNK) {
-        return lf_fail(LFM2_E_ARGUMENT, "session.n_chunk", "n_chunk %u is above %d", chunk,
+        return lf_fail(LFM2_E_ARGUMENT, "session.n_chunk", "n_chunk is %u; allowed: 0 to %d", chunk,
                        MAX_CHUNK);
     }
     state->n_ctx = n_ctx;
@@ -67,7 +69,8 @@ int32_t lf_state_measure(const lfm2_model *model, const lfm2_session_options *op
     lf_carver kv = {0};
     carve_kv(model, state, &kv);
     if (conv.overflow || kv.overflow) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "session: size overflows");
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow",
+                       "the size of the session in bytes overflows");
     }
     state->conv_bytes = conv.used;
     state->kv_bytes = kv.used;
@@ -82,8 +85,8 @@ int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *opt
     void *conv = NULL;
     void *kv = NULL;
     int32_t status = lf_new_zero(alloc, state->conv_bytes, 1, "convolution state", &conv);
-    /* Not cleared: no kernel uses what it holds before a token is written, and pages that no token
-     * reaches stay untouched. */
+    /* Not cleared: kernels use only positions that were stored, and pages without any stay
+     * untouched. */
     if (status == LFM2_OK) {
         status = lf_new(alloc, state->kv_bytes, 1, "KV cache", &kv);
     }
@@ -113,7 +116,7 @@ void lf_state_reset(lf_state *state)
     memset(state->conv, 0, state->conv_bytes);
 }
 
-/* ---- Places ---- */
+/* ---- Addresses ---- */
 
 float *lf_state_conv(const lfm2_model *model, const lf_state *state, uint32_t layer, bool next)
 {

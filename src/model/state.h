@@ -7,7 +7,8 @@
 
 /* KV memory is not cleared: a block holds numbers only for the positions that were stored. */
 typedef struct lf_state {
-    uint32_t n_ctx, n_chunk, n_blocks; /* blocks of LF_ATTN_BLOCK positions */
+    uint32_t n_ctx, n_chunk; /* positions; tokens of a pass, at most */
+    uint32_t n_blocks;       /* of LF_ATTN_BLOCK positions */
     lf_kv_type kv_type;
     uint32_t length;    /* tokens held */
     size_t block_bytes; /* of a KV block */
@@ -20,20 +21,24 @@ typedef struct lf_state {
     uint32_t conv_index[LF_MAX_LAYERS];
 } lf_state;
 
-/* Sizes only. */
+/* Reads the options and computes the sizes, without allocating. Errors: ARGUMENT, MEMORY. */
 int32_t lf_state_measure(const lfm2_model *model, const lfm2_session_options *options,
                          lf_state *state);
-/* Measures and allocates. */
+
+/* Measures and allocates. Errors: as lf_state_measure, with *state empty. */
 int32_t lf_state_create(const lfm2_model *model, const lfm2_session_options *options,
                         lf_state *state);
+/* An empty state (all zero) is allowed. */
 void lf_state_free(const lfm2_model *model, lf_state *state);
+
+/* Removes all tokens. */
 void lf_state_reset(lf_state *state);
 
-/* Convolution history of a layer, [taps - 1][H]: the copy that belongs to `length`, or the one the
- * running pass writes. */
+/* Convolution history of a layer, [taps - 1][H]: the copy that belongs to `length`, or with `next`
+ * the one that the current pass writes. */
 float *lf_state_conv(const lfm2_model *model, const lf_state *state, uint32_t layer, bool next);
 
-/* One KV block of those from `base` on, as kernels.h describes it. */
+/* KV block `block` of a head; `base` is an entry of k or v. kernels.h has its layout. */
 uint8_t *lf_state_block(const lf_state *state, uint8_t *base, uint32_t head, uint32_t block);
 
 #endif /* LF_MODEL_STATE_H */

@@ -23,7 +23,8 @@ int32_t lf_workspace_measure(const lfm2_model *model, lf_limits limits, lf_works
     lf_carver c = {0};
     carve(model, workspace, &c);
     if (c.overflow) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "session: size overflows");
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow",
+                       "the size of the session in bytes overflows");
     }
     workspace->bytes = c.used;
     return LFM2_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns reading the processors' topology from /sys and the CPU quota of the control groups. */
+/* Reads the topology of the processors from /sys and the CPU quota from the control groups. */
 #include "runtime/cpus.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 enum { PATH_BYTES = 1024, LIST_BYTES = 8192 };
 
-/* Reads the start of a small file as text; false if there is none. */
+/* Reads the start of a small file as text; false if it is missing or empty. */
 static bool read_text(const char *path, char *text, size_t capacity)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -33,7 +33,7 @@ static bool read_text(const char *path, char *text, size_t capacity)
     return len > 0;
 }
 
-/* A decimal number at *text, which is moved behind it; false if there is none below 2^48. */
+/* Parses a decimal number and moves *text past it; false if there is none or it is 2^48 or more. */
 static bool read_number(const char **text, uint64_t *value)
 {
     const char *at = *text;
@@ -57,7 +57,7 @@ static bool has_cpu(const lf_cpu_mask *mask, size_t cpu)
     return (mask->bits[cpu / 8] >> cpu % 8 & 1) != 0;
 }
 
-/* The first processor of the core that `cpu` belongs to. */
+/* The first processor of the core that contains `cpu`. */
 static bool first_of_core(const char *root, size_t cpu, uint64_t *first)
 {
     static const char *const names[] = {"core_cpus_list", "thread_siblings_list"};
@@ -73,7 +73,7 @@ static bool first_of_core(const char *root, size_t cpu, uint64_t *first)
     return false;
 }
 
-/* Cores that the processors in the mask belong to; 0 if that is not told of all. */
+/* Counts the cores of the processors in the mask; 0 if the core of any is unknown. */
 static uint32_t count_cores(const char *root, const lf_cpu_mask *mask)
 {
     lf_cpu_mask seen = {{0}};
@@ -125,7 +125,7 @@ static uint64_t read_v2(const char *folder)
     return milli_cpus(quota, period);
 }
 
-/* Version 1 has a file for each; a quota of -1 is none. */
+/* Version 1 has two files; a quota of -1 means no limit. */
 static uint64_t read_v1(const char *folder)
 {
     char path[PATH_BYTES + 32], text[64];
@@ -143,8 +143,8 @@ static uint64_t read_v1(const char *folder)
     return milli_cpus(quota, period);
 }
 
-/* The least limit of the group and those above it. A container may see the hierarchy from its own
- * group on, and yet be told the group's full path: folders that do not exist have no limit. */
+/* The smallest limit of the group and its ancestors. A container may see only its own part of the
+ * hierarchy and still read the group's full path: folders that do not exist have no limit. */
 static uint64_t least_limit(const char *root, const char *mount, const char *group, size_t len,
                             uint64_t (*read_limit)(const char *folder))
 {
@@ -177,7 +177,7 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Whether the comma list of `len` characters names the controller "cpu". */
+/* Whether the comma-separated list of `len` characters contains the controller "cpu". */
 static bool names_cpu(const char *list, size_t len)
 {
     for (size_t at = 0; at < len;) {
@@ -237,8 +237,8 @@ static uint64_t read_quota(const char *root, bool *no_groups)
     return quota;
 }
 
-/* A process that has used up its quota stands still until the period ends, all threads at once. So
- * a thread is counted only if no more than a fourth of it is missing. */
+/* When the quota is used up, all threads of a process stop until the period ends. So a thread
+ * counts only if the quota covers at least three quarters of it. */
 static uint32_t whole_cpus(uint64_t milli)
 {
     if (milli > (uint64_t)UINT32_MAX * 1000) {
@@ -248,7 +248,7 @@ static uint32_t whole_cpus(uint64_t milli)
     return n > 0 ? n : 1;
 }
 
-/* ---- ---- */
+/* ---- Interface ---- */
 
 void lf_cpus_read(const char *root, const lf_cpu_mask *mask, uint32_t threads_per_core,
                   lf_cpus *out)

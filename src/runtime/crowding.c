@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the decision: fewer threads when processors are lost, one more after a while. A thread that
- * shares its processor makes all others wait at the end of every region: without it they are
- * faster. */
+/* Implements the choice: fewer threads when processors are lost, one more after a delay. A thread
+ * that shares its processor delays the end of every region; the others are faster without it. */
 #include "runtime/crowding.h"
 
-/* A thread that shares a processor with a busy program loses a third of its time or more; some
- * percent are taken from any thread now and then. */
+/* A thread that shares its processor with a busy program loses at least a third of its time; any
+ * thread occasionally loses a few percent. */
 static const double LITTLE = 0.15, MUCH = 0.3;
 
 static const uint64_t DECIDE_NS = 20000000;
@@ -31,7 +30,7 @@ void lf_crowding_decide(lf_crowding *c, double lost, uint64_t now)
     c->decide_at = now + DECIDE_NS;
     if (lost >= MUCH) {
         uint32_t drop = lost < 1 ? 1 : (uint32_t)(lost + 0.5);
-        if (c->raised) { /* the try failed: the next one has to wait longer */
+        if (c->raised) { /* the retry failed: wait longer before the next one */
             c->wait = 2 * c->wait < MOST_WAIT_NS ? 2 * c->wait : MOST_WAIT_NS;
         }
         c->active = c->active > drop ? c->active - drop : 1;

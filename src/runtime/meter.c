@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns measuring what other programs take: wall-clock time minus processor time, over windows in
- * which a thread did not give up its processor by itself. */
+/* Measures lost time as wall-clock time minus processor time, over windows in which the thread did
+ * not sleep. */
 #include "runtime/meter.h"
 
 static const uint64_t WINDOW_NS = 10000000;

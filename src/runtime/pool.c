@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the threads: starting and ending them, handing them work, and how many of them work while
- * other programs use the processors. */
+/* Implements the thread pool: starting and ending threads, passing work to them, and measuring how
+ * much processor time they lose. */
 #include "runtime/pool.h"
 
 #include "runtime/crowding.h"
@@ -12,13 +12,12 @@
 
 enum { CACHE_LINE = 64 };
 
-/* What a worker's word says. The caller of the pool writes MAIL_WORK and MAIL_END, the worker
- * MAIL_ASLEEP; MAIL_NONE is written by the one that takes the work: the worker, or the caller that
- * takes it back. */
+/* Values of worker.mail. The pool's caller writes WORK and END, the worker ASLEEP. Whoever takes
+ * the work writes NONE: the worker, or the caller when it takes the work back. */
 enum { MAIL_NONE, MAIL_ASLEEP, MAIL_WORK, MAIL_END };
 
-/* How long a worker waits in a loop for the next work before it sleeps, and the caller for the last
- * worker; before that, for workers that have not begun. Waking takes tens of microseconds. */
+/* How long a worker spins before it sleeps; how long the caller spins for workers that have not
+ * started (SHORT), and then for the last worker to end. Waking takes tens of microseconds. */
 static const uint64_t WORKER_SPIN_NS = 10000000;
 static const uint64_t CALLER_SPIN_NS = 2000000;
 static const uint64_t SHORT_SPIN_NS = 20000;
@@ -38,21 +37,20 @@ struct lf_pool {
     lf_pool_task task;
     void *ctx;
     lf_crowding crowding;
-    pthread_t caller; /* whom `meter` watches */
+    pthread_t caller; /* the thread that `meter` measures */
     lf_meter meter;
-    _Alignas(CACHE_LINE) atomic_uint left; /* workers that have not returned; CALLER_ASLEEP */
-    worker workers[];                      /* of threads 1 and up */
+    _Alignas(CACHE_LINE) atomic_uint left; /* workers still working, and CALLER_ASLEEP */
+    worker workers[];                      /* of indices 1 and up */
 };
 
 static const unsigned CALLER_ASLEEP = 1u << 31;
 
 /* ---- Waiting ---- */
 
-/* Waits in a loop until `word` is `value`, or is not if `until` is false; false if that took too
- * long. */
+/* Spins until (word == value) == until; false after ns nanoseconds. */
 static bool spin(const atomic_uint *word, unsigned value, bool until, uint64_t ns)
 {
-    enum { STEPS = 256 }; /* between looks at the clock */
+    enum { STEPS = 256 }; /* between reads of the clock */
     uint64_t end = 0;
     for (;;) {
         for (int i = 0; i < STEPS; i++) {
@@ -69,8 +67,8 @@ static bool spin(const atomic_uint *word, unsigned value, bool until, uint64_t n
     }
 }
 
-/* Takes what was sent. A worker that was woken but finds that the caller took the work back goes
- * to sleep at once. */
+/* Waits for mail and takes it. A worker that wakes up after the caller took the work back goes to
+ * sleep again at once. */
 static unsigned wait_for_mail(worker *w, bool may_spin)
 {
     for (;;) {
@@ -102,8 +100,8 @@ static void send(worker *w, unsigned mail)
     }
 }
 
-/* Does itself what was sent to workers that have not begun: they may wait for a processor longer
- * than all of the work takes. */
+/* Runs the tasks of workers that have not started: they may wait for a processor longer than the
+ * whole work takes. */
 static void take_back(lf_pool *pool, uint32_t threads)
 {
     for (uint32_t i = 0; i + 1 < threads; i++) {
@@ -182,7 +180,7 @@ uint32_t lf_pool_threads(lf_pool *pool)
 {
     lf_crowding *c = &pool->crowding;
     if (!pool->spins) {
-        return pool->n_threads; /* more threads than processors: some always wait */
+        return pool->n_threads; /* some threads always wait: losses mean nothing */
     }
     uint64_t now = lf_os_ns();
     if (lf_crowding_due(c, now)) {
@@ -212,8 +210,9 @@ static void end_workers(lf_pool *pool, uint32_t n)
     }
 }
 
-/* Signals that are sent to the process belong to the host's threads. Those that a thread causes
- * itself stay: blocked, they would end the process past the host's handlers. */
+/* The host's threads handle signals that are sent to the process. Signals that a thread itself
+ * causes stay unblocked: blocked, they would end the process without calling the host's handlers.
+ */
 static void block_signals(sigset_t *before)
 {
     static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the life of a runtime and the default number of threads. */
+/* Implements creating and freeing a runtime, and the default number of threads. */
 #include "runtime/runtime.h"
 
 #include "runtime/cpus.h"
@@ -13,14 +13,14 @@ static uint32_t default_threads(const lf_log *log, const lf_cpu *cpu)
     threads = threads < LF_MAX_THREADS ? threads : LF_MAX_THREADS;
     if (cpus.no_topology) {
         lf_log_write(log, LFM2_LOG_WARN,
-                     "the system does not tell which processors share a core (/sys): of %u usable "
-                     "processors %u threads are used",
-                     cpus.allowed, threads);
+                     "/sys does not say which processors share a core: using %u threads for %u "
+                     "processors",
+                     threads, cpus.allowed);
     }
     if (cpus.no_groups) {
         lf_log_write(log, LFM2_LOG_WARN,
-                     "the system does not tell this process's control group (/proc): a CPU quota "
-                     "may have been missed; %u threads are used",
+                     "/proc does not name the control group of this process: a CPU quota may be "
+                     "ignored; using %u threads",
                      threads);
     }
     return threads;

@@ -10,20 +10,21 @@
 #include <stdatomic.h>
 
 typedef struct lfm2_runtime {
-    atomic_uint_fast32_t refs; /* of the host and of every object that uses it */
+    atomic_uint_fast32_t refs; /* held by the host and by every object that uses the runtime */
     lf_alloc alloc;
     lf_log log;
     lf_sched sched;
     lf_kernels kernels;
 } lfm2_runtime;
 
-/* `options` are checked. Errors: MEMORY, THREAD, ARGUMENT (the size of the host's thread pool). */
+/* The caller has checked `options`. Errors: MEMORY, THREAD, ARGUMENT (size of the host's thread
+ * pool). */
 int32_t lf_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
 
-/* Takes another reference. */
+/* Adds a reference. */
 lfm2_runtime *lf_runtime_retain(lfm2_runtime *runtime);
 
-/* Gives one reference back; with the last one the runtime ends. NULL is allowed. */
+/* Drops a reference; the last one frees the runtime. NULL is allowed. */
 void lf_runtime_release(lfm2_runtime *runtime);
 
 #endif /* LF_RUNTIME_RUNTIME_H */

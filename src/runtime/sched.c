@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns whose turn it is to use the threads, and how work is divided over them. */
+/* Implements turns on the threads and the division of work over them. */
+#include "runtime/sched.h"
+
 #include "common/os.h"
 #include "runtime/region.h"
 #include "runtime/team.h"
@@ -8,8 +10,8 @@
 
 /* ---- Life ---- */
 
-/* A pool with more threads than processors must not wait in loops: its threads would keep those
- * from running that have work. */
+/* With more threads than processors threads must not spin: they would take processors from threads
+ * that have work. */
 static int32_t use_threads(lf_sched *sched, void *host_pool)
 {
     uint32_t processors = lf_os_processors();
@@ -28,7 +30,7 @@ static int32_t init_shared(lf_sched *sched)
     void *p = NULL;
     LF_TRY(lf_new(sched->alloc, 1, sizeof(lf_region), "threads", &p));
     sched->region = p;
-    LF_TRY(lf_crew_create(sched->alloc, sched->region, &sched->crew));
+    LF_TRY(lf_team_memory_create(sched->alloc, sched->region, &sched->team_memory));
     return lf_os_mark_create(&sched->mark);
 }
 
@@ -48,7 +50,7 @@ int32_t lf_sched_init(lf_sched *sched, const lf_alloc *alloc, uint32_t n_threads
         return LFM2_OK;
     }
     if (!lf_turns_init(&sched->turns)) {
-        return lf_fail(LFM2_E_MEMORY, "memory", "the system refused a mutex");
+        return lf_fail(LFM2_E_MEMORY, "memory", "the system could not create a mutex");
     }
     int32_t status = init_shared(sched);
     if (status == LFM2_OK) {
@@ -67,7 +69,7 @@ void lf_sched_free(lf_sched *sched)
     }
     lf_pool_free(sched->pool, sched->mark != NULL && !lf_os_mark_is_ours(sched->mark));
     lf_os_mark_free(sched->mark);
-    lf_crew_free(sched->alloc, sched->crew);
+    lf_team_memory_free(sched->alloc, sched->team_memory);
     lf_free(sched->alloc, sched->region, 1, sizeof(lf_region));
     lf_turns_free(&sched->turns);
 }
@@ -99,16 +101,16 @@ void lf_sched_end(lf_sched *sched)
 
 /* ---- Dividing work ---- */
 
-typedef struct ranges {
+typedef struct range_job {
     lf_body body;
     void *ctx;
     size_t n, threads;
-} ranges;
+} range_job;
 
-/* One range a thread. */
+/* The whole range of a thread in one call. */
 static void run_range(void *context, uint32_t thread)
 {
-    const ranges *r = context;
+    const range_job *r = context;
     size_t begin = r->n * thread / r->threads;
     size_t end = r->n * (thread + 1) / r->threads;
     if (begin < end) {
@@ -116,31 +118,31 @@ static void run_range(void *context, uint32_t thread)
     }
 }
 
-static void run_pieces(void *region, uint32_t thread)
+static void run_chunks(void *region, uint32_t thread)
 {
     lf_region_run(region, thread);
 }
 
-/* pthreadpool's tasks have another type. */
+/* Adapts a task to pthreadpool's type. */
 typedef struct host_task {
     lf_pool_task task;
     void *ctx;
 } host_task;
 
-static void run_lent(void *context, size_t thread)
+static void run_host_task(void *context, size_t thread)
 {
     const host_task *t = context;
     t->task(t->ctx, (uint32_t)thread);
 }
 
-static void run_parts(const lf_sched *sched, uint32_t threads, lf_pool_task task, void *ctx)
+static void run_threads(const lf_sched *sched, uint32_t threads, lf_pool_task task, void *ctx)
 {
     if (sched->pool != NULL) {
         lf_pool_run(sched->pool, threads, task, ctx);
         return;
     }
     host_task t = {task, ctx};
-    pthreadpool_parallelize_1d(sched->host_pool, run_lent, &t, threads, sched->host_flags);
+    pthreadpool_parallelize_1d(sched->host_pool, run_host_task, &t, threads, sched->host_flags);
 }
 
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx)
@@ -156,14 +158,14 @@ void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, vo
         return;
     }
     if (grain == 0 || chunks > LF_REGION_CHUNKS) {
-        ranges r = {body, ctx, n, threads};
-        run_parts(sched, threads, run_range, &r);
+        range_job r = {body, ctx, n, threads};
+        run_threads(sched, threads, run_range, &r);
         return;
     }
     lf_region *r = sched->region;
     lf_region_clear(r, threads < LF_REGION_THREADS ? threads : LF_REGION_THREADS);
     lf_region_open(r, n, grain, body, ctx);
-    run_parts(sched, r->threads, run_pieces, r);
+    run_threads(sched, r->threads, run_chunks, r);
 }
 
 int32_t lf_parallel_turn(lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx)

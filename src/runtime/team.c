@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns threads that stand by. All regions of a team use the same memory, one after another; each is
- * over when all its pieces are done. A thread that comes late to a region does not hold it up:
- * others take its pieces, and it finds the shares empty or takes thread in a later one.
+ * Implements the persistent parallel region. All regions of a team use the same memory, one after
+ * another; a region ends when all its chunks are done. A late thread does not delay it: others take
+ * its chunks, and it finds empty ranges or works on a later region.
  */
 #include "runtime/team.h"
 
@@ -13,34 +13,35 @@
 #include <stdatomic.h>
 
 enum {
-    FETCH_BYTES = 128 * 1024, /* of a second level cache, at most */
+    FETCH_BYTES = 128 * 1024, /* of the second-level cache, at most */
     FETCH_STEP = 8 * LF_CACHE_LINE,
-    SPINS = 4096 /* then others may run */
+    SPINS = 4096 /* between calls of sched_yield */
 };
 
-/* What a thread fetches while it waits. Two stores, so they may be of different calls: then
- * something useless is fetched. */
+/* What a thread prefetches while it waits. The two fields may come from different calls: then the
+ * prefetch is useless, but harmless. */
 typedef struct fetch_hint {
     atomic_uintptr_t from;
     atomic_size_t bytes;
 } fetch_hint;
 
-/* Lives as long as the scheduler; whose turn it is uses it. */
-typedef struct lf_crew {
+/* Lives as long as the scheduler; used by the caller whose turn it is. */
+typedef struct lf_team_memory {
     lf_region *region;
-    _Alignas(LF_CACHE_LINE) atomic_uint regions; /* counts those opened */
-    _Alignas(LF_CACHE_LINE) atomic_size_t done;  /* pieces of the newest */
+    _Alignas(LF_CACHE_LINE) atomic_uint regions; /* number opened */
+    _Alignas(LF_CACHE_LINE)
+        atomic_size_t done; /* chunks that others ran */
     _Alignas(LF_CACHE_LINE) atomic_bool over;
-    _Alignas(LF_CACHE_LINE) fetch_hint prefetch[LF_REGION_THREADS]; /* lines of their own */
-} lf_crew;
+    _Alignas(LF_CACHE_LINE) fetch_hint prefetch[LF_REGION_THREADS];
+} lf_team_memory;
 
 struct lf_team {
     const lf_sched *sched;
     lf_team_main main;
     void *main_ctx;
     uint32_t threads;
-    bool stands_by;
-    lf_crew *crew;
+    bool spins;
+    lf_team_memory *memory;
 };
 
 /* ---- Waiting ---- */
@@ -50,9 +51,9 @@ typedef struct waiter {
     size_t bytes, steps;
 } waiter;
 
-static waiter begin_to_wait(lf_crew *c, uint32_t thread)
+static waiter begin_to_wait(lf_team_memory *m, uint32_t thread)
 {
-    const fetch_hint *hint = &c->prefetch[thread];
+    const fetch_hint *hint = &m->prefetch[thread];
     return (waiter){.from = atomic_load_explicit(&hint->from, memory_order_relaxed),
                     .bytes = atomic_load_explicit(&hint->bytes, memory_order_relaxed)};
 }
@@ -73,48 +74,47 @@ static void wait_step(waiter *w)
 
 /* ---- Regions ---- */
 
-static void spin(lf_crew *c, uint32_t thread)
+static void spin(lf_team_memory *m, uint32_t thread)
 {
     uint32_t seen = 0;
     for (;;) {
         uint32_t now = seen;
-        for (waiter w = begin_to_wait(c, thread); now == seen;) {
-            if (atomic_load_explicit(&c->over, memory_order_relaxed)) {
+        for (waiter w = begin_to_wait(m, thread); now == seen;) {
+            if (atomic_load_explicit(&m->over, memory_order_relaxed)) {
                 return;
             }
             wait_step(&w);
-            now = atomic_load_explicit(&c->regions, memory_order_acquire);
+            now = atomic_load_explicit(&m->regions, memory_order_acquire);
         }
         seen = now;
-        size_t done = lf_region_run(c->region, thread);
+        size_t done = lf_region_run(m->region, thread);
         if (done > 0) {
-            atomic_fetch_add_explicit(&c->done, done, memory_order_release);
+            atomic_fetch_add_explicit(&m->done, done, memory_order_release);
         }
     }
 }
 
-/* All of the team's regions are one call of the pool: a thread for each thread, the first for the
- * caller. */
-static void run_part(void *ctx, uint32_t thread)
+/* All regions of a team are one call of the pool; index 0 is the caller. */
+static void run_thread(void *ctx, uint32_t thread)
 {
     lf_team *t = ctx;
     if (thread > 0) {
-        spin(t->crew, thread);
+        spin(t->memory, thread);
         return;
     }
     t->main(t, t->main_ctx);
-    atomic_store_explicit(&t->crew->over, true, memory_order_relaxed);
+    atomic_store_explicit(&t->memory->over, true, memory_order_relaxed);
 }
 
-static void clear(lf_crew *c, uint32_t threads)
+static void clear(lf_team_memory *m, uint32_t threads)
 {
-    lf_region_clear(c->region, threads);
-    atomic_store_explicit(&c->regions, 0, memory_order_relaxed);
-    atomic_store_explicit(&c->done, 0, memory_order_relaxed);
-    atomic_store_explicit(&c->over, false, memory_order_relaxed);
+    lf_region_clear(m->region, threads);
+    atomic_store_explicit(&m->regions, 0, memory_order_relaxed);
+    atomic_store_explicit(&m->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&m->over, false, memory_order_relaxed);
     for (uint32_t thread = 0; thread < threads; thread++) {
-        atomic_store_explicit(&c->prefetch[thread].from, 0, memory_order_relaxed);
-        atomic_store_explicit(&c->prefetch[thread].bytes, 0, memory_order_relaxed);
+        atomic_store_explicit(&m->prefetch[thread].from, 0, memory_order_relaxed);
+        atomic_store_explicit(&m->prefetch[thread].bytes, 0, memory_order_relaxed);
     }
 }
 
@@ -124,17 +124,17 @@ void lf_team_run(const lf_sched *sched, bool spin_wanted, lf_team_main main, voi
                  .main = main,
                  .main_ctx = ctx,
                  .threads = sched->n_threads,
-                 .crew = sched->crew};
+                 .memory = sched->team_memory};
     if (spin_wanted && sched->may_spin) {
         t.threads = lf_pool_threads(sched->pool);
-        t.stands_by = t.threads > 1;
+        t.spins = t.threads > 1;
     }
-    if (!t.stands_by) {
+    if (!t.spins) {
         main(&t, ctx);
         return;
     }
-    clear(t.crew, t.threads);
-    lf_pool_run(sched->pool, t.threads, run_part, &t);
+    clear(t.memory, t.threads);
+    lf_pool_run(sched->pool, t.threads, run_thread, &t);
 }
 
 void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ctx)
@@ -146,34 +146,34 @@ void lf_team_parallel(lf_team *t, size_t n, size_t grain, lf_body body, void *ct
         body(ctx, 0, 0, n);
         return;
     }
-    if (!t->stands_by) {
+    if (!t->spins) {
         lf_parallel(t->sched, n, grain, body, ctx);
         return;
     }
-    lf_crew *c = t->crew;
+    lf_team_memory *m = t->memory;
     if (grain == 0) {
         grain = n / t->threads + (n % t->threads != 0);
     }
-    size_t pieces = lf_region_chunks(n, grain);
-    if (pieces == 1 || pieces > LF_REGION_CHUNKS) {
+    size_t chunks = lf_region_chunks(n, grain);
+    if (chunks == 1 || chunks > LF_REGION_CHUNKS) {
         body(ctx, 0, 0, n);
         return;
     }
-    atomic_store_explicit(&c->done, 0, memory_order_relaxed);
-    lf_region_open(c->region, n, grain, body, ctx);
-    atomic_fetch_add_explicit(&c->regions, 1, memory_order_release);
-    size_t left = pieces - lf_region_run(c->region, 0);
-    for (waiter w = begin_to_wait(c, 0);
-         atomic_load_explicit(&c->done, memory_order_acquire) != left;) {
+    atomic_store_explicit(&m->done, 0, memory_order_relaxed);
+    lf_region_open(m->region, n, grain, body, ctx);
+    atomic_fetch_add_explicit(&m->regions, 1, memory_order_release);
+    size_t left = chunks - lf_region_run(m->region, 0);
+    for (waiter w = begin_to_wait(m, 0);
+         atomic_load_explicit(&m->done, memory_order_acquire) != left;) {
         wait_step(&w);
     }
 }
 
-/* ---- What a region's caller may ask ---- */
+/* ---- Queries and hints ---- */
 
 bool lf_team_spins(const lf_team *t)
 {
-    return t->stands_by;
+    return t->spins;
 }
 
 uint32_t lf_team_threads(const lf_team *t)
@@ -183,8 +183,8 @@ uint32_t lf_team_threads(const lf_team *t)
 
 void lf_team_prefetch(lf_team *t, uint32_t thread, const void *from, size_t bytes)
 {
-    if (t->stands_by && thread < t->threads) {
-        fetch_hint *hint = &t->crew->prefetch[thread];
+    if (t->spins && thread < t->threads) {
+        fetch_hint *hint = &t->memory->prefetch[thread];
         bytes = bytes < FETCH_BYTES ? bytes : FETCH_BYTES;
         atomic_store_explicit(&hint->from, (uintptr_t)from, memory_order_relaxed);
         atomic_store_explicit(&hint->bytes, bytes, memory_order_relaxed);
@@ -193,16 +193,17 @@ void lf_team_prefetch(lf_team *t, uint32_t thread, const void *from, size_t byte
 
 /* ---- For the scheduler ---- */
 
-int32_t lf_crew_create(const lf_alloc *alloc, struct lf_region *region, struct lf_crew **out)
+int32_t lf_team_memory_create(const lf_alloc *alloc, struct lf_region *region,
+                              struct lf_team_memory **out)
 {
     void *p = NULL;
-    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_crew), "threads", &p));
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_team_memory), "threads", &p));
     *out = p;
     (*out)->region = region;
     return LFM2_OK;
 }
 
-void lf_crew_free(const lf_alloc *alloc, struct lf_crew *crew)
+void lf_team_memory_free(const lf_alloc *alloc, struct lf_team_memory *memory)
 {
-    lf_free(alloc, crew, 1, sizeof(lf_crew));
+    lf_free(alloc, memory, 1, sizeof(lf_team_memory));
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the queue. Who ends a turn hands it to the first that waits, so that nobody who comes later
- * can take it. */
+/* Implements the queue. Whoever ends a turn passes it to the first waiter, so no later caller can
+ * overtake. */
 #include "runtime/turns.h"
 
 #include <semaphore.h>
 #include <stddef.h>
 
-/* In the frame of the caller that waits. */
+/* On the stack of the waiting caller. */
 typedef struct lf_waiter {
     struct lf_waiter *next;
     lf_turns_gave_up gave_up;
     const void *ctx;
     bool has_turn;
-    sem_t decided; /* posted once, when the waiter has left the queue */
+    sem_t decided; /* posted once, after the waiter has left the queue */
 } lf_waiter;
 
 bool lf_turns_init(lf_turns *turns)
@@ -43,13 +43,13 @@ bool lf_turns_take(lf_turns *turns, lf_turns_gave_up gave_up, const void *ctx)
     }
     turns->last = &waiter;
     pthread_mutex_unlock(&turns->lock);
-    while (sem_wait(&waiter.decided) != 0) { /* a signal handler ran */
+    while (sem_wait(&waiter.decided) != 0) { /* interrupted by a signal */
     }
     sem_destroy(&waiter.decided);
     return waiter.has_turn;
 }
 
-/* Takes those out of the queue that gave up; returns them as a list. */
+/* Removes the waiters that gave up from the queue; returns them as a list. */
 static lf_waiter *take_out(lf_turns *turns)
 {
     lf_waiter *out = NULL;
@@ -81,7 +81,7 @@ void lf_turns_give(lf_turns *turns)
         turns->taken = false;
     }
     pthread_mutex_unlock(&turns->lock);
-    /* A waiter's frame is gone once its semaphore was posted. */
+    /* Read a waiter before posting: afterwards its stack frame may be gone. */
     if (next != NULL) {
         sem_post(&next->decided);
     }
