@@ -29,8 +29,7 @@ typedef struct fetch_hint {
 typedef struct lf_team_memory {
     lf_region *region;
     _Alignas(LF_CACHE_LINE) atomic_uint regions; /* number opened */
-    _Alignas(LF_CACHE_LINE)
-        atomic_size_t done; /* chunks that others ran */
+    _Alignas(LF_CACHE_LINE) atomic_size_t done;  /* chunks that others ran */
     _Alignas(LF_CACHE_LINE) atomic_bool over;
     _Alignas(LF_CACHE_LINE) fetch_hint prefetch[LF_REGION_THREADS];
 } lf_team_memory;
