@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing model files on several threads: the bytes and the refusals are those of one thread. Runs
- * under the thread sanitizer. */
+/* Writing model files on several threads gives the same bytes and errors as on one. Also for the
+ * thread sanitizer. */
 #include "support/models.h"
 
 #include "model/model.h"
@@ -38,7 +38,7 @@ static void same_files(const char *a, const char *b)
     free(db);
 }
 
-/* A callback may use the runtime: it is not called in a turn. */
+/* Callbacks are not in a turn, so they may use the runtime. */
 static int32_t has_no_turn(void *user, double done)
 {
     (void)done;
@@ -72,7 +72,7 @@ static void test_bytes(void **state)
     lfm2_runtime_free(one);
 }
 
-/* A NaN and a value that is too large in the same rows: the NaN is what is named. */
+/* A NaN and a value that is too large in the same rows: the message names the NaN. */
 static void test_refusal(void **state)
 {
     (void)state;
@@ -82,7 +82,7 @@ static void test_refusal(void **state)
     char *data = lft_read_file(in, &size);
     static const float large = 3e38f;
     static const float nan = NAN;
-    /* The last matrix ends the file; its last rows are one block of work. */
+    /* The last matrix is at the end of the file; its last rows are one chunk. */
     memcpy(data + size - 64 * 1024, &large, sizeof large);
     memcpy(data + size - 8 * 1024, &nan, sizeof nan);
     FILE *f = fopen(in, "wb");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The child of a fork: calls that would need the threads of the parent's runtime fail at once,
- * everything can be given back, a runtime of one thread goes on computing, and a new one can be
- * made. A child that hangs is ended by its alarm and fails the test.
- * link-wrap: madvise getpid */
+/* The child of a fork: calls that need the threads of the parent's runtime fail at once, all
+ * objects can be freed, a runtime with one thread still computes, and a new runtime can be created.
+ * An alarm ends a child that hangs and fails the test. */
+/* link-wrap: madvise getpid */
 #define _GNU_SOURCE /* MADV_WIPEONFORK */
 #include "support/models.h"
 
@@ -24,7 +24,7 @@ static int32_t ids[N_IDS];
 /* ---- Kernels without MADV_WIPEONFORK ---- */
 
 static enum { WIPES, REFUSES, IGNORES } kernel;
-static bool wiped;     /* the kernel of this machine took the advice */
+static bool wiped;     /* the kernel of this machine accepted the advice */
 static size_t n_asked; /* calls of getpid */
 
 int __real_madvise(void *memory, size_t size, int advice);
@@ -54,7 +54,7 @@ static int setup(void **state)
     for (int32_t i = 0; i < N_IDS; i++) {
         ids[i] = i * 7 % 50 + 1;
     }
-    lft_tiny("q4_0"); /* written before there are children */
+    lft_tiny("q4_0"); /* written before any fork */
     lft_tiny("f32");
     return 0;
 }
@@ -68,10 +68,10 @@ static int end(void **state)
 
 /* ---- Children ---- */
 
-/* Exit codes have 8 bits, so lines are counted from here. */
+/* Exit codes have 8 bits, so line numbers start here. */
 enum { FIRST_LINE = __LINE__ };
 
-/* Runs body(ctx) in a child, which ends with what it returns: 0, or the line that went wrong. */
+/* Runs body(ctx) in a child, which exits with its result: 0, or the line of a failed check. */
 static void in_child(int (*body)(void *ctx), void *ctx)
 {
     pid_t child = fork();
@@ -86,7 +86,7 @@ static void in_child(int (*body)(void *ctx), void *ctx)
         fail_msg("the child was ended by signal %d", WTERMSIG(status));
     }
     if (WEXITSTATUS(status) != 0) {
-        fail_msg("line %d was wrong in the child", FIRST_LINE + WEXITSTATUS(status));
+        fail_msg("line %d failed in the child", FIRST_LINE + WEXITSTATUS(status));
     }
 }
 
@@ -103,7 +103,7 @@ static bool is_refused(int32_t status)
     return status == LFM2_E_STATE && strcmp(lfm2_last_error_code(), "runtime.forked") == 0;
 }
 
-/* What the parent made before the fork. */
+/* Objects that the parent created before the fork. */
 typedef struct handles {
     lfm2_runtime *runtime;
     lfm2_model *model;
@@ -170,7 +170,7 @@ static int use_threads(void *ctx)
     lfm2_generate_options options;
     lfm2_generate_options_init(&options, sizeof options);
     options.max_tokens = 4;
-    /* What was computed before the fork is there. */
+    /* Results from before the fork are still there. */
     CHECK(lfm2_session_logits(h->session, &logits, NULL) == LFM2_OK);
     CHECK(memcmp(logits, h->logits, h->n_vocab * sizeof *logits) == 0);
     uint32_t length = lfm2_session_length(h->empty);
@@ -188,7 +188,7 @@ static int use_threads(void *ctx)
     if (line != 0) {
         return line;
     }
-    /* What needs no threads works. */
+    /* Calls that need no threads work. */
     lfm2_model_options tokenizer;
     lfm2_model_options_init(&tokenizer, sizeof tokenizer);
     tokenizer.mode = LFM2_LOAD_TOKENIZER;
@@ -208,13 +208,13 @@ static void test_threads(void **state)
     handles h;
     open_handles(lft_runtime(2, LFM2_KERNELS_AUTO, 0), &h);
     in_child(use_threads, &h);
-    /* The parent has lost nothing. */
+    /* The parent is not affected. */
     LFT_OK(lfm2_session_decode(h.empty, 1));
     in_child(use_threads, &h);
     close_handles(&h);
 }
 
-/* The page that the kernel clears is only read; otherwise process ids are compared. */
+/* Passes call getpid only where the kernel does not clear the page. */
 static void test_kernels(void **state)
 {
     (void)state;
@@ -232,7 +232,7 @@ static void test_kernels(void **state)
     kernel = WIPES;
 }
 
-/* A runtime on a thread pool of the host, which the caller destroys after it. */
+/* A runtime on the host's pool; the caller destroys the pool after it. */
 static lfm2_runtime *host_pool_runtime(pthreadpool_t pool)
 {
     assert_non_null(pool);
@@ -286,7 +286,7 @@ static void test_one_thread(void **state)
     open_handles(lft_runtime(1, LFM2_KERNELS_AUTO, 0), &h);
     in_child(use_one, &h);
     close_handles(&h);
-    /* A host's pool without threads of its own is the same. */
+    /* A host's pool of one thread is the same. */
     pthreadpool_t pool = pthreadpool_create(1);
     open_handles(host_pool_runtime(pool), &h);
     in_child(use_one, &h);
@@ -322,7 +322,7 @@ static void test_new_runtime(void **state)
     (void)state;
     const char *sanitizer = getenv("LFM2_SANITIZED");
     if (sanitizer != NULL && strcmp(sanitizer, "thread") == 0) {
-        skip(); /* it allows no threads in the child of a process that had some */
+        skip(); /* it does not support threads in the child of a process with threads */
     }
     handles h;
     open_handles(lft_runtime(2, LFM2_KERNELS_AUTO, 0), &h);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several threads over one runtime and one model, through the public API alone: sessions of their
- * own give everyone the same text, handles may be given back in any thread, and a session can be
- * cancelled from outside. Runs under the thread sanitizer. */
+/* Several threads with one runtime and one model, through the public API alone: sessions in
+ * different threads generate the same text, any thread may free an object, and another thread can
+ * cancel a session. Also for the thread sanitizer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +45,7 @@ static int setup(void **state)
     snprintf(shared.path, sizeof shared.path, "%s/tiny.gguf", shared.folder);
     lfm2_runtime_options options;
     lfm2_runtime_options_init(&options, sizeof options);
-    options.n_threads = 2; /* no more than most machines have: they stand by */
+    options.n_threads = 2; /* no more than most machines have, so they spin */
     if (lfm2_runtime_create(&options, &shared.runtime) != LFM2_OK) {
         return fail_setup("runtime");
     }
@@ -73,10 +73,10 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Everyone gets the same text ---- */
+/* ---- The same text in every thread ---- */
 
 typedef struct user {
-    lfm2_model *model; /* one reference, given back by the user's own thread */
+    lfm2_model *model; /* a reference that the thread drops */
     int32_t status;
     int32_t ids[N_GENERATED];
     float last_logits[8];
@@ -116,7 +116,7 @@ static void *use_model(void *argument)
         u->status = run_greedily(session, u);
     }
     lfm2_session_free(session);
-    /* An error of this thread's own: its text must be this thread's, too. */
+    /* The error message belongs to the thread that failed. */
     lfm2_model *none = NULL;
     if (u->status == LFM2_OK &&
         (lfm2_model_load(shared.runtime, shared.folder, NULL, &none) == LFM2_OK ||
@@ -147,7 +147,7 @@ static void test_same_text(void **state)
     }
 }
 
-/* ---- Cancelling from outside ---- */
+/* ---- Cancelling from another thread ---- */
 
 typedef struct canceller {
     lfm2_session *session;
@@ -184,7 +184,7 @@ static void test_cancel(void **state)
     pthread_join(thread, NULL);
     assert_int_equal(status, LFM2_E_CANCELLED);
 
-    /* The last request may have come after the call that failed: then the next call takes it. */
+    /* A request after the failed call cancels the next call. */
     status = lfm2_session_decode(c.session, 3);
     assert_true(status == LFM2_OK || status == LFM2_E_CANCELLED);
     assert_int_equal(lfm2_session_reset(c.session), LFM2_OK);
@@ -203,17 +203,17 @@ static void test_cancel(void **state)
 
 enum { N_BATCH = 5 };
 
-typedef struct crowd {
+typedef struct batch {
     lfm2_session *sessions[N_BATCH];
     int32_t status;
     int cancels;
     float last_logits[N_BATCH][8];
-} crowd;
+} batch;
 
-/* Tokens that do not depend on the thread; a cancelled step is taken again. */
+/* Decodes the same tokens in every thread; repeats cancelled steps. */
 static void *decode_together(void *argument)
 {
-    crowd *c = argument;
+    batch *c = argument;
     for (int32_t step = 0; step < N_GENERATED && c->status == LFM2_OK;) {
         int32_t ids[N_BATCH];
         for (int32_t i = 0; i < N_BATCH; i++) {
@@ -229,7 +229,7 @@ static void *decode_together(void *argument)
     }
     for (int i = 0; i < N_BATCH && c->status == LFM2_OK; i++) {
         const float *logits = NULL;
-        do { /* a late request is for this call */
+        do { /* a late request cancels this call */
             c->status = lfm2_session_logits(c->sessions[i], &logits, NULL);
         } while (c->status == LFM2_E_CANCELLED);
         if (c->status == LFM2_OK) {
@@ -239,52 +239,52 @@ static void *decode_together(void *argument)
     return NULL;
 }
 
-static void open_crowd(crowd *c)
+static void open_batch(batch *c)
 {
     for (int i = 0; i < N_BATCH; i++) {
         assert_int_equal(lfm2_session_create(shared.model, NULL, &c->sessions[i]), LFM2_OK);
     }
 }
 
-static void close_crowd(crowd *c)
+static void close_batch(batch *c)
 {
     for (int i = 0; i < N_BATCH; i++) {
         lfm2_session_free(c->sessions[i]);
     }
 }
 
-/* Two threads with a batch each, one of them disturbed from a third. */
-static void test_crowds(void **state)
+/* Two threads with a batch each; a third cancels a session of one of them. */
+static void test_batches(void **state)
 {
     (void)state;
-    static crowd calm, left, right;
-    open_crowd(&calm);
-    decode_together(&calm);
-    assert_int_equal(calm.status, LFM2_OK);
-    open_crowd(&left);
-    open_crowd(&right);
-    canceller c = {.session = right.sessions[3]};
+    static batch alone, undisturbed, cancelled;
+    open_batch(&alone);
+    decode_together(&alone);
+    assert_int_equal(alone.status, LFM2_OK);
+    open_batch(&undisturbed);
+    open_batch(&cancelled);
+    canceller c = {.session = cancelled.sessions[3]};
     atomic_init(&c.stop, false);
     pthread_t threads[3];
-    assert_int_equal(pthread_create(&threads[0], NULL, decode_together, &left), 0);
-    assert_int_equal(pthread_create(&threads[1], NULL, decode_together, &right), 0);
+    assert_int_equal(pthread_create(&threads[0], NULL, decode_together, &undisturbed), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, decode_together, &cancelled), 0);
     assert_int_equal(pthread_create(&threads[2], NULL, keep_cancelling, &c), 0);
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     atomic_store(&c.stop, true);
     for (int i = 0; i < 3; i++) {
         pthread_join(threads[i], NULL);
     }
-    assert_int_equal(left.status, LFM2_OK);
-    assert_int_equal(left.cancels, 0);
-    assert_int_equal(right.status, LFM2_OK);
-    assert_memory_equal(left.last_logits, calm.last_logits, sizeof calm.last_logits);
-    assert_memory_equal(right.last_logits, calm.last_logits, sizeof calm.last_logits);
-    close_crowd(&calm);
-    close_crowd(&left);
-    close_crowd(&right);
+    assert_int_equal(undisturbed.status, LFM2_OK);
+    assert_int_equal(undisturbed.cancels, 0);
+    assert_int_equal(cancelled.status, LFM2_OK);
+    assert_memory_equal(undisturbed.last_logits, alone.last_logits, sizeof alone.last_logits);
+    assert_memory_equal(cancelled.last_logits, alone.last_logits, sizeof alone.last_logits);
+    close_batch(&alone);
+    close_batch(&undisturbed);
+    close_batch(&cancelled);
 }
 
-/* ---- The last one turns off the light ---- */
+/* ---- Freeing in other threads ---- */
 
 static void *free_model(void *model)
 {
@@ -299,12 +299,12 @@ static void test_freed_elsewhere(void **state)
     lfm2_model *model = NULL;
     assert_int_equal(lfm2_runtime_create(NULL, &runtime), LFM2_OK);
     assert_int_equal(lfm2_model_load(runtime, shared.path, NULL, &model), LFM2_OK);
-    lfm2_runtime_free(runtime); /* the model keeps it */
+    lfm2_runtime_free(runtime); /* the model holds a reference */
     pthread_t threads[N_USERS];
     for (int i = 0; i < N_USERS; i++) {
         void *reference = i == 0 ? model : lfm2_model_retain(model);
         if (i == 0) {
-            lfm2_model_retain(model); /* the references of the others come from a live one */
+            lfm2_model_retain(model); /* so that later references come from a live one */
         }
         assert_int_equal(pthread_create(&threads[i], NULL, free_model, reference), 0);
     }
@@ -319,7 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_text),
         cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_crowds),
+        cmocka_unit_test(test_batches),
         cmocka_unit_test(test_freed_elsewhere),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting threads: the system refuses one of them; and what signals they take. This file puts
- * itself in front of pthread_create.
- * link-wrap: pthread_create */
+/* Starting threads when the system refuses one of them, and the signals that they block. The test
+ * wraps pthread_create. */
+/* link-wrap: pthread_create */
 #include "support/models.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ static int32_t create(int32_t n, lfm2_runtime **runtime)
     return lfm2_runtime_create(&o, runtime);
 }
 
-/* Whichever thread is refused: the others end, and nothing is left. Sanitizers see what is not. */
+/* Whichever thread is refused, the others end. Sanitizers report leaks. */
 static void test_refused(void **state)
 {
     (void)state;
@@ -74,7 +74,7 @@ static void handle(int signal)
     atomic_fetch_add(&elsewhere, pthread_equal(pthread_self(), main_thread) == 0);
 }
 
-/* A signal to the process that the main thread blocks waits for it: no thread of the pool takes it.
+/* A signal to the process stays pending while the main thread blocks it: no pool thread handles it.
  */
 static void test_signals(void **state)
 {
@@ -92,7 +92,7 @@ static void test_signals(void **state)
     LFT_OK(create(THREADS, &runtime));
     pthread_sigmask(SIG_SETMASK, NULL, &now);
     for (int i = 0; i < 5; i++) {
-        assert_false(sigismember(&now, signals[i])); /* the caller's mask is what it was */
+        assert_false(sigismember(&now, signals[i])); /* the caller's mask is unchanged */
         sigaddset(&blocked, signals[i]);
         sigaction(signals[i], &action, &before[i]);
     }
@@ -100,7 +100,8 @@ static void test_signals(void **state)
     for (int i = 0; i < 5; i++) {
         kill(getpid(), signals[i]);
     }
-    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* for one that would take it */
+    nanosleep(&(struct timespec){.tv_nsec = 20000000},
+              NULL); /* time for a thread that would handle it */
     assert_int_equal(atomic_load(&handled), 0);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     assert_int_equal(atomic_load(&handled), 5);

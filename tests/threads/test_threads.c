@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Work that is large enough to be divided, from several threads at once: long passes over one
- * runtime, loading beside running, one tokenizer for all, cancelling a generation half way. Runs
- * under the thread sanitizer; test_sessions.c has the small cases. */
+/* Divided work from several threads at once: long passes on one runtime, loading during passes, a
+ * shared tokenizer, cancelling a generation. Also for the thread sanitizer; test_sessions.c has the
+ * small cases. */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 
 enum { USERS = 3, LONG = 150, TAIL = 3 };
 
-/* cmocka's checks belong to the main thread: the others note what went wrong. */
+/* cmocka's checks work on the main thread only: other threads record the first failure. */
 static void *note(const char *volatile *where, int32_t status, const char *what)
 {
     if (status != LFM2_OK && *where == NULL) {
@@ -78,9 +78,9 @@ static void check_long_passes(const char *path)
     size_t floats = (1 + TAIL) * n_vocab;
     float *logits = calloc((USERS + 1) * floats, sizeof *logits);
     assert_non_null(logits);
-    user truth = {alone, ids, 0, logits, n_vocab, NULL};
-    compute(&truth);
-    assert_null(truth.failed);
+    user expected = {alone, ids, 0, logits, n_vocab, NULL};
+    compute(&expected);
+    assert_null(expected.failed);
     user users[USERS];
     pthread_t threads[USERS];
     for (int i = 0; i < USERS; i++) {
@@ -111,9 +111,9 @@ static void test_long_passes(void **state)
     check_long_passes(lft_golden_folder("moe-nobias")); /* 4 taps */
 }
 
-/* A pass of hardly more tokens than threads: a part of the convolution is shorter than its history.
- */
-static void test_short_parts(void **state)
+/* A pass of few more tokens than threads: a thread's range is shorter than the convolution's
+ * history. */
+static void test_short_ranges(void **state)
 {
     (void)state;
     const char *path =
@@ -137,7 +137,7 @@ static void test_short_parts(void **state)
     free(ids);
 }
 
-/* A pool of the host's own: used with all its threads, and left alone afterwards. */
+/* A host's pool: all its threads are used, and the pool still works afterwards. */
 static void test_host_pool(void **state)
 {
     (void)state;
@@ -149,14 +149,14 @@ static void test_host_pool(void **state)
     size_t floats = (1 + TAIL) * n_vocab;
     float *logits = calloc(2 * floats, sizeof *logits);
     assert_non_null(logits);
-    user truth = {alone, ids, 0, logits, n_vocab, NULL};
-    compute(&truth);
+    user expected = {alone, ids, 0, logits, n_vocab, NULL};
+    compute(&expected);
     lfm2_model_free(alone);
     for (int i = 0; i < 2; i++) {
         lfm2_runtime_options o;
         lfm2_runtime_options_init(&o, sizeof o);
         o.threadpool = pool;
-        o.n_threads = 1; /* the pool's size counts */
+        o.n_threads = 1; /* ignored: the pool has 3 */
         lfm2_runtime *runtime = NULL;
         LFT_OK(lfm2_runtime_create(&o, &runtime));
         assert_int_equal(lfm2_runtime_threads(runtime), 3);
@@ -173,7 +173,7 @@ static void test_host_pool(void **state)
     free(ids);
 }
 
-/* ---- Loading and text beside running ---- */
+/* ---- Loading and tokenizing during passes ---- */
 
 typedef struct loader {
     lfm2_runtime *runtime;
@@ -224,7 +224,7 @@ static void *write_text(void *argument)
     return NULL;
 }
 
-static void test_beside(void **state)
+static void test_loading_and_text(void **state)
 {
     (void)state;
     lfm2_runtime *runtime = lft_runtime(2, LFM2_KERNELS_AUTO, 0);
@@ -263,14 +263,14 @@ static void test_beside(void **state)
 
 /* ---- Callbacks that use the runtime ---- */
 
-typedef struct meddler {
+typedef struct user_of_other {
     lfm2_session *other;
     int calls;
-} meddler;
+} user_of_other;
 
 static int32_t decode_another(void *argument, const lfm2_generated_token *token)
 {
-    meddler *m = argument;
+    user_of_other *m = argument;
     m->calls++;
     return lfm2_session_decode(m->other, token->id);
 }
@@ -278,19 +278,19 @@ static int32_t decode_another(void *argument, const lfm2_generated_token *token)
 static int32_t decode_while_loading(void *argument, double done)
 {
     (void)done;
-    meddler *m = argument;
+    user_of_other *m = argument;
     m->calls++;
     return lfm2_session_decode(m->other, 1);
 }
 
-/* A callback has no turn, so it may wait for one: with another session of the same runtime. */
+/* A callback is not in a turn, so it may compute with another session of the same runtime. */
 static void test_callbacks(void **state)
 {
     (void)state;
     lfm2_runtime *runtime = lft_runtime(2, LFM2_KERNELS_AUTO, 0);
     lfm2_model *model = lft_load(runtime, lft_tiny("q4_0"));
     lfm2_session *session = lft_session(model, 64, 0, LFM2_KV_F16);
-    meddler m = {.other = lft_session(model, 1000, 0, LFM2_KV_F16)};
+    user_of_other m = {.other = lft_session(model, 1000, 0, LFM2_KV_F16)};
     lfm2_sampler *sampler = NULL;
     LFT_OK(lfm2_sampler_create(model, NULL, &sampler));
     lfm2_generate_options o;
@@ -317,7 +317,7 @@ static void test_callbacks(void **state)
     lfm2_runtime_free(runtime);
 }
 
-/* ---- Cancelling a generation half way ---- */
+/* ---- Cancelling a generation ---- */
 
 typedef struct canceller {
     lfm2_session *session;
@@ -361,7 +361,7 @@ static void test_cancel_generation(void **state)
     lfm2_generate_result result = {.size = sizeof result};
     int32_t status = lfm2_generate(c.session, sampler, (int32_t[]){1, 2, 3}, 3, &o, &result);
     pthread_join(thread, NULL);
-    /* It may have come after the last token; otherwise the text is cut. */
+    /* The request may come after the last token; otherwise the text is cut. */
     if (result.finish == LFM2_FINISH_CANCELLED) {
         assert_int_equal(status, LFM2_E_CANCELLED);
         assert_in_range(result.n_generated, 5, 3998);
@@ -388,8 +388,8 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_long_passes),       cmocka_unit_test(test_short_parts),
-        cmocka_unit_test(test_host_pool),         cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_long_passes),       cmocka_unit_test(test_short_ranges),
+        cmocka_unit_test(test_host_pool),         cmocka_unit_test(test_loading_and_text),
         cmocka_unit_test(test_cancel_generation), cmocka_unit_test(test_callbacks),
     };
     return cmocka_run_group_tests(tests, NULL, end);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Turns: in the order in which they were asked for, one at a time, and none for who gave up. */
+/* Turns: in the order of the requests, one at a time, and none for callers that gave up. */
 #include "runtime/turns.h"
 
 #include <setjmp.h>
@@ -15,10 +15,10 @@ enum { USERS = 4 };
 
 typedef struct user {
     lf_turns *turns;
-    atomic_int *place; /* counts those that had their turn */
+    atomic_int *turns_ended;
     atomic_bool gave_up;
     bool got_turn;
-    int came; /* its place in the order of turns */
+    int order; /* turns before its own */
 } user;
 
 static bool has_given_up(const void *ctx)
@@ -32,13 +32,13 @@ static void *wait_once(void *argument)
     user *u = argument;
     u->got_turn = lf_turns_take(u->turns, has_given_up, u);
     if (u->got_turn) {
-        u->came = atomic_fetch_add(u->place, 1);
+        u->order = atomic_fetch_add(u->turns_ended, 1);
         lf_turns_give(u->turns);
     }
     return NULL;
 }
 
-/* Waits until the queue is no longer what it was. */
+/* Waits until the last waiter is not `last`; returns it. */
 static void *wait_for_change(lf_turns *turns, const void *last)
 {
     for (;;) {
@@ -52,32 +52,32 @@ static void *wait_for_change(lf_turns *turns, const void *last)
     }
 }
 
-/* `drops`: a bit for each user that gives up while it waits. */
-static void check_order(unsigned drops)
+/* `gave_up`: a bit for each user that gives up while it waits. */
+static void check_order(unsigned gave_up)
 {
     lf_turns turns;
-    atomic_int place;
-    atomic_init(&place, 0);
+    atomic_int turns_ended;
+    atomic_init(&turns_ended, 0);
     assert_true(lf_turns_init(&turns));
     assert_true(lf_turns_take(&turns, NULL, NULL));
     user users[USERS];
     pthread_t threads[USERS];
     const void *last = NULL;
     for (int i = 0; i < USERS; i++) {
-        users[i] = (user){.turns = &turns, .place = &place};
+        users[i] = (user){.turns = &turns, .turns_ended = &turns_ended};
         assert_int_equal(pthread_create(&threads[i], NULL, wait_once, &users[i]), 0);
         last = wait_for_change(&turns, last);
     }
     for (int i = 0; i < USERS; i++) {
-        atomic_store(&users[i].gave_up, (drops >> i & 1) != 0);
+        atomic_store(&users[i].gave_up, (gave_up >> i & 1) != 0);
     }
     lf_turns_give(&turns);
     int expected = 0;
     for (int i = 0; i < USERS; i++) {
         pthread_join(threads[i], NULL);
-        assert_int_equal(users[i].got_turn, (drops >> i & 1) == 0);
+        assert_int_equal(users[i].got_turn, (gave_up >> i & 1) == 0);
         if (users[i].got_turn) {
-            assert_int_equal(users[i].came, expected++);
+            assert_int_equal(users[i].order, expected++);
         }
     }
     assert_false(turns.taken);
@@ -88,28 +88,28 @@ static void check_order(unsigned drops)
 static void test_order(void **state)
 {
     (void)state;
-    for (unsigned drops = 0; drops < 1u << USERS; drops++) {
-        check_order(drops);
+    for (unsigned gave_up = 0; gave_up < 1u << USERS; gave_up++) {
+        check_order(gave_up);
     }
 }
 
-/* Who gave up is let go by the next turn's end although others wait before it. */
-static void test_gave_up_while_another_works(void **state)
+/* A waiter that gave up returns when the current turn ends. */
+static void test_gave_up(void **state)
 {
     (void)state;
     lf_turns turns;
-    atomic_int place;
-    atomic_init(&place, 0);
+    atomic_int turns_ended;
+    atomic_init(&turns_ended, 0);
     assert_true(lf_turns_init(&turns));
     assert_true(lf_turns_take(&turns, NULL, NULL));
-    user quitter = {.turns = &turns, .place = &place};
-    atomic_store(&quitter.gave_up, true);
+    user waiter = {.turns = &turns, .turns_ended = &turns_ended};
+    atomic_store(&waiter.gave_up, true);
     pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, wait_once, &quitter), 0);
+    assert_int_equal(pthread_create(&thread, NULL, wait_once, &waiter), 0);
     wait_for_change(&turns, NULL);
     lf_turns_give(&turns);
     pthread_join(thread, NULL);
-    assert_false(quitter.got_turn);
+    assert_false(waiter.got_turn);
     assert_false(turns.taken);
     lf_turns_free(&turns);
 }
@@ -152,7 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
-        cmocka_unit_test(test_gave_up_while_another_works),
+        cmocka_unit_test(test_gave_up),
         cmocka_unit_test(test_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

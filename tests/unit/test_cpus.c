@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cores and quotas as /sys and /proc tell them, in folders that imitate systems; what CPUID says
- * and what of it may be used. */
+/* Cores and quotas from imitated /sys and /proc folders; CPU features from imitated CPUID values.
+ */
 #include "runtime/cpus.h"
 #include "kernels/internal.h"
 
@@ -65,7 +65,7 @@ static lf_cpus read_cpus(size_t n, uint32_t threads_per_core)
 
 /* ---- Topology ---- */
 
-/* 12 processors: pairs that share a core, numbered four apart, then a core each for the last. */
+/* 12 processors: 8 that share cores in pairs (i, i + 4), then 4 with a core each. */
 static void test_cores(void **state)
 {
     (void)state;
@@ -80,13 +80,13 @@ static void test_cores(void **state)
     static const struct {
         size_t cpus;
         uint32_t cores;
-    } rows[] = {{1, 1}, {4, 4}, {6, 4}, {8, 4}, {9, 5}, {12, 8}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        lf_cpus cpus = read_cpus(rows[i].cpus, 1);
-        assert_int_equal(cpus.allowed, rows[i].cpus);
-        assert_int_equal(cpus.cores, rows[i].cores);
+    } cases[] = {{1, 1}, {4, 4}, {6, 4}, {8, 4}, {9, 5}, {12, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        lf_cpus cpus = read_cpus(cases[i].cpus, 1);
+        assert_int_equal(cpus.allowed, cases[i].cpus);
+        assert_int_equal(cpus.cores, cases[i].cores);
         assert_false(cpus.no_topology);
-        assert_int_equal(lf_cpus_threads(&cpus), rows[i].cores);
+        assert_int_equal(lf_cpus_threads(&cpus), cases[i].cores);
     }
 }
 
@@ -126,23 +126,23 @@ static void test_quota_v2(void **state)
     static const struct {
         const char *text;
         uint32_t cpus;
-    } rows[] = {{"200000 100000\n", 2},
-                {"175000 100000\n", 2},
-                {"174000 100000\n", 1},
-                {"50000 100000\n", 1},
-                {"1000 100000\n", 1},
-                {"24000 8000\n", 3},
-                {"1200000 100000", 12},
-                {"max 100000\n", UINT32_MAX},
-                {"5 0\n", UINT32_MAX},
-                {"x\n", UINT32_MAX},
-                {"99999999999999999999 1\n", UINT32_MAX}};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        put("/sys/fs/cgroup/a/b.slice/c/cpu.max", rows[i].text);
-        assert_int_equal(quota(), rows[i].cpus);
+    } cases[] = {{"200000 100000\n", 2},
+                 {"175000 100000\n", 2},
+                 {"174000 100000\n", 1},
+                 {"50000 100000\n", 1},
+                 {"1000 100000\n", 1},
+                 {"24000 8000\n", 3},
+                 {"1200000 100000", 12},
+                 {"max 100000\n", UINT32_MAX},
+                 {"5 0\n", UINT32_MAX},
+                 {"x\n", UINT32_MAX},
+                 {"99999999999999999999 1\n", UINT32_MAX}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        put("/sys/fs/cgroup/a/b.slice/c/cpu.max", cases[i].text);
+        assert_int_equal(quota(), cases[i].cpus);
     }
     put("/sys/fs/cgroup/a/b.slice/c/cpu.max", "500000 100000\n");
-    put("/sys/fs/cgroup/a/cpu.max", "300000 100000\n"); /* a group above: the least counts */
+    put("/sys/fs/cgroup/a/cpu.max", "300000 100000\n"); /* an ancestor: the smallest limit counts */
     lf_cpus cpus = read_cpus(16, 1);
     assert_int_equal(cpus.quota, 3);
     assert_false(cpus.no_groups);
@@ -218,7 +218,7 @@ static void test_cpuid(void **state)
     id.xcr0 = 0x03; /* the system does not save the upper halves of ymm */
     assert_int_equal(lf_cpu_from_cpuid(&id).features, below_avx);
     id = everything("GenuineIntel");
-    id.ecx1 &= ~(1u << 27); /* no XGETBV: nobody has looked at XCR0 */
+    id.ecx1 &= ~(1u << 27); /* no XGETBV: XCR0 is unknown */
     assert_int_equal(lf_cpu_from_cpuid(&id).features, below_avx);
     static const struct {
         int bit;
@@ -238,7 +238,7 @@ static void test_cpuid(void **state)
     assert_int_equal(cpu.threads_per_core, 1);
 }
 
-static void test_fetching_follows_the_vendor(void **state)
+static void test_prefetch_by_vendor(void **state)
 {
     (void)state;
     lf_cpuid id = everything("AuthenticAMD");
@@ -292,7 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_quota_v1, setup, teardown),
 #if LF_ARCH_X86
         cmocka_unit_test(test_cpuid),
-        cmocka_unit_test(test_fetching_follows_the_vendor),
+        cmocka_unit_test(test_prefetch_by_vendor),
 #endif
         cmocka_unit_test(test_this_machine),
     };

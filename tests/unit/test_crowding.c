@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many threads work while other programs do: simulated machines, and the meter on this one. */
+/* The number of working threads on busy machines, simulated, and the meter on this machine. */
 #include "runtime/crowding.h"
 #include "runtime/meter.h"
 
@@ -12,18 +12,18 @@
 
 static const uint64_t MS = 1000000;
 
-/* Processors lost to `hogs` busy programs where `active` threads run on `cpus` processors. */
-static double lost(uint32_t active, uint32_t hogs, uint32_t cpus)
+/* Processors that `active` threads lose to `others` busy programs on `cpus` processors. */
+static double lost(uint32_t active, uint32_t others, uint32_t cpus)
 {
-    uint32_t crowded = active + hogs > cpus ? active + hogs - cpus : 0;
+    uint32_t crowded = active + others > cpus ? active + others - cpus : 0;
     return crowded < active ? crowded * 0.5 : active * 0.5;
 }
 
 typedef struct machine {
     lf_crowding c;
-    uint32_t cpus, hogs;
+    uint32_t cpus, others;
     uint64_t now;
-    double active_ms; /* sum over threads since the last look */
+    double active_ms; /* of the last run_for, summed over threads */
 } machine;
 
 static void run_for(machine *m, uint64_t ms)
@@ -31,25 +31,25 @@ static void run_for(machine *m, uint64_t ms)
     m->active_ms = 0;
     for (uint64_t end = m->now + ms * MS; m->now < end; m->now += MS) {
         if (lf_crowding_due(&m->c, m->now)) {
-            lf_crowding_decide(&m->c, lost(m->c.active, m->hogs, m->cpus), m->now);
+            lf_crowding_decide(&m->c, lost(m->c.active, m->others, m->cpus), m->now);
         }
         m->active_ms += m->c.active;
         assert_in_range(m->c.active, 1, m->c.n_threads);
     }
 }
 
-static void check_machine(uint32_t cpus, uint32_t hogs, uint32_t settled)
+static void check_machine(uint32_t cpus, uint32_t others, uint32_t expected)
 {
-    machine m = {.cpus = cpus, .hogs = 0};
+    machine m = {.cpus = cpus, .others = 0};
     lf_crowding_init(&m.c, cpus);
     run_for(&m, 1000);
-    assert_int_equal(m.active_ms, 1000 * cpus); /* nobody else: all of them, always */
-    m.hogs = hogs;
+    assert_int_equal(m.active_ms, 1000 * cpus); /* an idle machine: all threads, always */
+    m.others = others;
     run_for(&m, 1000);
     run_for(&m, 20000);
-    assert_true(m.active_ms >= 20000.0 * settled);
-    assert_true(m.active_ms <= 20000.0 * settled * 1.02); /* tries are rare */
-    m.hogs = 0;
+    assert_true(m.active_ms >= 20000.0 * expected);
+    assert_true(m.active_ms <= 20000.0 * expected * 1.02); /* retries are rare */
+    m.others = 0;
     run_for(&m, 2000 + 25 * cpus);
     run_for(&m, 1000);
     assert_int_equal(m.active_ms, 1000 * cpus);
@@ -65,7 +65,7 @@ static void test_machines(void **state)
     check_machine(16, 40, 1);
 }
 
-/* A few percent lost by each of many threads do not mean that another program runs. */
+/* A few percent lost by each of many threads do not count. */
 static void test_little(void **state)
 {
     (void)state;
@@ -79,7 +79,7 @@ static void test_little(void **state)
     assert_true(lf_crowding_due(&c, 100 * MS));
 }
 
-/* A thread that sleeps loses nothing: it did not want to run. */
+/* Sleeping is not lost time. */
 static void test_meter(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine's numbers against two outsiders: logits of Hugging Face transformers for tiny
- * checkpoints of both architectures, and the double-precision network of support/reference.c.
- * ctest-labels: golden */
+/* The logits against two independent implementations: Hugging Face transformers for tiny
+ * checkpoints of both architectures, and the double-precision network of support/reference.c. */
+/* ctest-labels: golden */
 #include "support/models.h"
 #include "support/reference.h"
 
@@ -21,7 +21,7 @@
 /* ---- Against transformers ---- */
 
 static double engine_distance(const char *path, int32_t kernels, int32_t kv, const int32_t *ids,
-                              size_t n, size_t n_vocab, const float *truth)
+                              size_t n, size_t n_vocab, const float *expected)
 {
     lfm2_model *model = lft_open(path, 2, kernels, 0);
     assert_int_equal(lft_vocab(model), n_vocab);
@@ -29,14 +29,14 @@ static double engine_distance(const char *path, int32_t kernels, int32_t kv, con
     float *logits = calloc(n * n_vocab, sizeof *logits);
     assert_non_null(logits);
     LFT_OK(lfm2_session_eval(session, ids, n, logits));
-    double distance = lft_log_distance(logits, truth, n, n_vocab);
+    double distance = lft_log_distance(logits, expected, n, n_vocab);
     free(logits);
     lfm2_session_free(session);
     lfm2_model_free(model);
     return distance;
 }
 
-/* Float against float, other orders of summation: about 1e-5. The limit leaves a factor of ten. */
+/* f32 with different orders of summation: about 1e-5. The limit leaves a factor of ten. */
 static void test_transformers(void **state)
 {
     (void)state;
@@ -56,7 +56,7 @@ static void test_transformers(void **state)
     }
 }
 
-/* The judge is judged: without this the next tests would prove nothing. */
+/* The reference itself against transformers: the next tests rely on it. */
 static void test_reference(void **state)
 {
     (void)state;
@@ -81,8 +81,8 @@ static void test_reference(void **state)
 enum { N_TOKENS = 6 };
 #define Q8_KV_MOST 0.1
 
-/* Only the order and rounding of float sums differ; with keys and values in half precision, also
- * which of two neighbours (2^-11 apart) a value next to the middle becomes. */
+/* Only the order and rounding of float sums differ; with f16 keys and values also the rounding of
+ * values that are nearly halfway between two f16 numbers (2^-11 apart). */
 static void test_float_weights(void **state)
 {
     (void)state;
@@ -94,39 +94,39 @@ static void test_float_weights(void **state)
         int32_t kv = options.f16_kv ? LFM2_KV_F16 : LFM2_KV_F32;
         int32_t *ids = lft_ids(N_TOKENS, 256, 3);
         size_t n = 0;
-        float *truth = lft_reference(path, &options, ids, N_TOKENS, &n);
+        float *expected = lft_reference(path, &options, ids, N_TOKENS, &n);
         for (int k = 0; k < 2; k++) {
-            double distance = engine_distance(path, kernels[k], kv, ids, N_TOKENS, n, truth);
+            double distance = engine_distance(path, kernels[k], kv, ids, N_TOKENS, n, expected);
             print_message("%-4s kv %s, kernels %d: max |log p - reference| %.2e\n", types[i / 2],
                           options.f16_kv ? "f16" : "f32", kernels[k], distance);
             assert_true(distance < (options.f16_kv ? 1e-2 : 1e-4));
         }
-        free(truth);
+        free(expected);
         free(ids);
     }
 }
 
 /* ---- Keys and values as int8 ---- */
 
-/* A float model without experts: no choice that a small difference could turn over. Keys lose half
- * a step of 1/127 of a head's largest value. */
+/* A float model without experts, so a small difference cannot change a router's choice. Keys are
+ * rounded to steps of 1/127 of a head's largest value. */
 static double q8_kv_distance(const char *path)
 {
     int32_t *ids = lft_ids(N_TOKENS, 64, 3);
     lft_reference_options exact = {false, false};
     size_t n = 0;
-    float *truth = lft_reference(path, &exact, ids, N_TOKENS, &n);
-    double f32 = engine_distance(path, LFM2_KERNELS_AUTO, LFM2_KV_F32, ids, N_TOKENS, n, truth);
-    double q8 = engine_distance(path, LFM2_KERNELS_AUTO, LFM2_KV_Q8, ids, N_TOKENS, n, truth);
+    float *expected = lft_reference(path, &exact, ids, N_TOKENS, &n);
+    double f32 = engine_distance(path, LFM2_KERNELS_AUTO, LFM2_KV_F32, ids, N_TOKENS, n, expected);
+    double q8 = engine_distance(path, LFM2_KERNELS_AUTO, LFM2_KV_Q8, ids, N_TOKENS, n, expected);
     print_message("max |log p - reference|: kv f32 %.2e, q8 %.2e\n", f32, q8);
     assert_true(f32 < 1e-4);
-    free(truth);
+    free(expected);
     free(ids);
     return q8;
 }
 
-/* Writes a copy of the file with the weights of attention layer's norm of keys made uneven: they
- * are found by their bytes. Returns the copy's path. */
+/* Writes a copy of the file with uneven weights of the key norms, which are found by their bytes.
+ * Returns the path of the copy. */
 static const char *uneven_keys(const char *path, const char *name)
 {
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
@@ -155,7 +155,8 @@ static const char *uneven_keys(const char *path, const char *name)
     return copy;
 }
 
-/* Channels of keys are levelled at load: without it the uneven model loses ten times as much. */
+/* Channels of keys are balanced at load: without it the error of the uneven model is ten times as
+ * large. */
 static void test_q8_kv(void **state)
 {
     (void)state;
@@ -179,21 +180,20 @@ static void test_q8_kv(void **state)
     lfm2_model_free(model);
 }
 
-/* With block-quantised weights both sides round activations to int8 by the same rule, but from
- * inputs that differ in the last bits of a float. Where one lies next to the border between two
- * codes it moves by a whole step, 1/127 of its block's largest value, and everything after it
- * follows. So there are two kinds of texts: those where no code moved agree as floats do, the
- * others to about a nat for the unlikeliest token. Short texts, so that there are enough of the
- * first kind: at least `equal` of limits.texts. Q8_0 has steps that are 254 times finer: a code
- * moves in every text, but little comes of it. */
-typedef struct quantised_limits {
+/* With block-quantized weights both sides quantize activations to int8 by the same rule, but from
+ * inputs that differ in the last bits of a float. A value nearly halfway between two quants may be
+ * rounded differently, by 1/127 of its block's largest value, and everything after it differs too.
+ * So texts in which that happens nowhere agree as floats do, and others to about a nat for the
+ * least likely token. The texts are short, so that at least limits.equal of limits.texts agree.
+ * Q8_0 has steps that are 254 times finer: quants differ in every text, with little effect. */
+typedef struct quantized_limits {
     int texts, equal;
     double most;
-} quantised_limits;
+} quantized_limits;
 
 enum { LENGTH = 3, KERNELS = 2 };
 
-static void compare_quantised(const char *path, const char *what, quantised_limits limits)
+static void compare_quantized(const char *path, const char *what, quantized_limits limits)
 {
     static const int32_t kernels[KERNELS] = {LFM2_KERNELS_SCALAR, LFM2_KERNELS_OWN};
     lfm2_model *models[KERNELS];
@@ -211,20 +211,20 @@ static void compare_quantised(const char *path, const char *what, quantised_limi
     double least = HUGE_VAL, most = 0;
     for (int i = 0; i < limits.texts * KERNELS; i++) {
         const int32_t *text = ids + (size_t)(i / KERNELS) * LENGTH;
-        static float *truth;
+        static float *expected;
         if (i % KERNELS == 0) {
             size_t n = 0;
-            truth = lft_reference(path, &options, text, LENGTH, &n);
+            expected = lft_reference(path, &options, text, LENGTH, &n);
             assert_int_equal(n, n_vocab);
         }
         LFT_OK(lfm2_session_reset(sessions[i % KERNELS]));
         LFT_OK(lfm2_session_eval(sessions[i % KERNELS], text, LENGTH, logits));
-        double distance = lft_log_distance(logits, truth, LENGTH, n_vocab);
+        double distance = lft_log_distance(logits, expected, LENGTH, n_vocab);
         equal += distance < 1e-4 ? 1 : 0;
         least = fmin(least, distance);
         most = fmax(most, distance);
         if (i % KERNELS == KERNELS - 1) {
-            free(truth);
+            free(expected);
         }
     }
     print_message("%-4s %d of %d texts agree as floats do; max |log p - reference| %.1e to %.1e\n",
@@ -239,11 +239,11 @@ static void compare_quantised(const char *path, const char *what, quantised_limi
     }
 }
 
-static void test_quantised_weights(void **state)
+static void test_quantized_weights(void **state)
 {
     (void)state;
-    compare_quantised(lft_tiny("q8_0"), "q8_0", (quantised_limits){5, 0, 1e-2});
-    compare_quantised(lft_tiny("q4_0"), "q4_0", (quantised_limits){10, 7, 1});
+    compare_quantized(lft_tiny("q8_0"), "q8_0", (quantized_limits){5, 0, 1e-2});
+    compare_quantized(lft_tiny("q4_0"), "q4_0", (quantized_limits){10, 7, 1});
 }
 
 static void test_demo_model(void **state)
@@ -253,7 +253,7 @@ static void test_demo_model(void **state)
         print_message("no demo model at %s\n", LFM2_DEMO_MODEL);
         skip();
     }
-    compare_quantised(LFM2_DEMO_MODEL, "demo", (quantised_limits){4, 1, 5});
+    compare_quantized(LFM2_DEMO_MODEL, "demo", (quantized_limits){4, 1, 5});
 }
 
 static int end(void **state)
@@ -268,7 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transformers),      cmocka_unit_test(test_reference),
         cmocka_unit_test(test_float_weights),     cmocka_unit_test(test_q8_kv),
-        cmocka_unit_test(test_quantised_weights), cmocka_unit_test(test_demo_model),
+        cmocka_unit_test(test_quantized_weights), cmocka_unit_test(test_demo_model),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the memory of a session held before it was written reaches no logit: keys and values of
- * positions that no token filled, scratch, and what an earlier text left behind. Every bit is
- * compared, for each KV type and instruction set. */
+/* Logits do not depend on memory that the session has not written (keys and values of unused
+ * positions, the workspace) or that an earlier text has left. Every bit is compared, for each KV
+ * type and instruction set. */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 enum { N_TOKENS = 135, N_PROMPT = 130, N_CHUNK = 48 }; /* three KV blocks, the last partly filled */
 
-/* ---- Memory that is not clear ---- */
+/* ---- Memory that is not zero ---- */
 
 static void *fill_alloc(void *byte, size_t bytes, size_t align)
 {
@@ -63,9 +63,9 @@ static void eval(lfm2_session *session, const int32_t *ids, size_t vocab, float 
 
 static void check(const char *path, int32_t kv_type, uint32_t disable)
 {
-    /* Zeros; numbers near the end of every type's range; no numbers. */
+    /* Zeros; large numbers of every type; NaNs. */
     static unsigned char fills[] = {0x00, 0x7B, 0xFF};
-    float *truth = NULL;
+    float *expected = NULL;
     for (size_t f = 0; f < sizeof fills; f++) {
         lfm2_model *model = open_filled(path, disable, &fills[f]);
         lfm2_session *session = lft_session(model, 192, N_CHUNK, kv_type);
@@ -76,15 +76,15 @@ static void check(const char *path, int32_t kv_type, uint32_t disable)
         float *logits = malloc(size);
         assert_non_null(logits);
         eval(session, ids, vocab, logits);
-        if (truth == NULL) {
-            truth = logits;
+        if (expected == NULL) {
+            expected = logits;
         } else {
-            assert_memory_equal(logits, truth, size);
+            assert_memory_equal(logits, expected, size);
             lfm2_session_reset(session);
             eval(session, others, vocab, logits);
             lfm2_session_reset(session);
             eval(session, ids, vocab, logits);
-            assert_memory_equal(logits, truth, size);
+            assert_memory_equal(logits, expected, size);
             free(logits);
         }
         free(others);
@@ -92,7 +92,7 @@ static void check(const char *path, int32_t kv_type, uint32_t disable)
         lfm2_session_free(session);
         lfm2_model_free(model);
     }
-    free(truth);
+    free(expected);
 }
 
 static void test_fresh_memory(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The numerical law: a token's logits depend on the model, the tokens before it, the KV type and
- * the kernel family, never on threads, chunks, calls, cancelled passes or the CPU. Bit for bit.
- * ctest-labels: sampled */
+/* A token's logits depend on the model, the tokens before it, the KV type and the kernel family
+ * alone; threads, chunks, calls, cancelled passes and the CPU change no bit. */
+/* ctest-labels: sampled */
 #include "support/models.h"
 
 #include "model/model.h"
@@ -58,21 +58,21 @@ static void decode_all(lfm2_session *session, const text *t, float *out)
     }
 }
 
-/* Pieces of 1 to `most` tokens, by turns prefill (then only the last row of the piece is known; the
- * others are taken from `known`) and eval. */
+/* Calls with 1 to `most` tokens, alternately eval and prefill. Prefill gives only the last row of
+ * its call; the others are copied from `known`. */
 static void split_randomly(lfm2_session *session, const text *t, size_t most, uint64_t seed,
                            const float *known, float *out)
 {
-    for (size_t at = 0, turn = 0; at < t->n; turn++) {
+    for (size_t at = 0, call = 0; at < t->n; call++) {
         size_t n = 1 + lft_random(&seed) % most;
         n = n < t->n - at ? n : t->n - at;
-        float *piece = out + at * t->n_vocab;
-        if (turn % 2 == 0) {
-            LFT_OK(lfm2_session_eval(session, t->ids + at, n, piece));
+        float *rows_out = out + at * t->n_vocab;
+        if (call % 2 == 0) {
+            LFT_OK(lfm2_session_eval(session, t->ids + at, n, rows_out));
         } else {
             LFT_OK(lfm2_session_prefill(session, t->ids + at, n));
-            memcpy(piece, known + at * t->n_vocab, n * t->n_vocab * sizeof *piece);
-            copy_last(session, t, piece + (n - 1) * t->n_vocab);
+            memcpy(rows_out, known + at * t->n_vocab, n * t->n_vocab * sizeof *rows_out);
+            copy_last(session, t, rows_out + (n - 1) * t->n_vocab);
         }
         at += n;
         assert_int_equal(lfm2_session_length(session), at);
@@ -90,9 +90,9 @@ static void same(const text *t, const float *a, const float *b, const char *what
     }
 }
 
-/* Everything that must not matter, against `truth` of one pass on one thread. */
+/* Compares with `expected`, the logits of one pass on one thread. */
 static void check_ways(const char *path, int32_t kernels, int32_t kv, int32_t most_threads,
-                       const text *t, const float *truth)
+                       const text *t, const float *expected)
 {
     enum { EVAL, DECODE, SPLIT };
     static const struct {
@@ -115,12 +115,12 @@ static void check_ways(const char *path, int32_t kernels, int32_t kv, int32_t mo
         } else if (ways[i].way == DECODE) {
             decode_all(session, t, out);
         } else {
-            split_randomly(session, t, ways[i].chunk == 7 ? 9 : 40, i, truth, out);
+            split_randomly(session, t, ways[i].chunk == 7 ? 9 : 40, i, expected, out);
         }
         char what[96];
         snprintf(what, sizeof what, "kernels %d, %d threads, chunk %u, way %d", kernels,
                  ways[i].threads, ways[i].chunk, ways[i].way);
-        same(t, truth, out, what);
+        same(t, expected, out, what);
         lfm2_session_free(session);
     }
     free(out);
@@ -141,14 +141,13 @@ static float *make_reference(const char *path, int32_t kernels, int32_t kv, text
     return out;
 }
 
-/* Threads spin while they wait for work, which is dear on a busy machine: not every model has them.
- */
+/* Spinning threads are slow on a busy machine, so not every model is tested with several. */
 static void check_model(const char *path, int32_t kernels, int32_t kv, int32_t most_threads)
 {
     text t;
-    float *truth = make_reference(path, kernels, kv, &t, 68);
-    check_ways(path, kernels, kv, most_threads, &t, truth);
-    free(truth);
+    float *expected = make_reference(path, kernels, kv, &t, 68);
+    check_ways(path, kernels, kv, most_threads, &t, expected);
+    free(expected);
     free((void *)(uintptr_t)t.ids);
 }
 
@@ -175,13 +174,13 @@ static void test_calls_and_threads(void **state)
         check_model(lft_tiny("q4_0"), picks[i], LFM2_KV_F16, 3);
         check_model(lft_tiny("q8_0"), picks[i], LFM2_KV_F16, 3);
     }
-    /* Panels that many tiles meet are widened: Q5_K and Q6_K. */
+    /* Panels of Q5_K and Q6_K are unpacked for many tiles. */
     check_model(lft_tiny("q5_k_m"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 3);
 }
 
 /* ---- The CPU ---- */
 
-/* What a set of CPU features comes to: the kernels that are used. */
+/* The kernels that a set of CPU features selects. */
 typedef struct selection {
     lf_ops ops;
     lf_lhs lhs[LF_LHS_COUNT];
@@ -201,14 +200,14 @@ static void select_kernels(const lfm2_runtime *runtime, selection *out)
     }
 }
 
-/* Every set of kernels that this machine can be reduced to, against the portable ones. */
+/* Compares every set of kernels that subsets of this CPU's features select with the scalar ones. */
 static void check_cpus(const char *path, int32_t kv, size_t n)
 {
     enum { BITS = 8, MOST = 64 };
     static selection seen[MOST];
     size_t n_seen = 0;
     text t;
-    float *truth = make_reference(path, LFM2_KERNELS_SCALAR, kv, &t, n);
+    float *expected = make_reference(path, LFM2_KERNELS_SCALAR, kv, &t, n);
     float *out = rows(&t);
     for (uint32_t disable = 0; disable < 1u << BITS; disable++) {
         lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_OWN, disable);
@@ -225,10 +224,10 @@ static void check_cpus(const char *path, int32_t kv, size_t n)
             eval_all(session, &t, out);
             char what[64];
             snprintf(what, sizeof what, "own kernels, CPU bits %x", lfm2_runtime_cpu(runtime));
-            same(&t, truth, out, what);
+            same(&t, expected, out, what);
             LFT_OK(lfm2_session_reset(session));
             decode_all(session, &t, out);
-            same(&t, truth, out, what);
+            same(&t, expected, out, what);
             lfm2_session_free(session);
             lfm2_model_free(model);
         }
@@ -236,7 +235,7 @@ static void check_cpus(const char *path, int32_t kv, size_t n)
     }
     print_message("%s: %zu sets of kernels\n", path, n_seen);
     free(out);
-    free(truth);
+    free(expected);
     free((void *)(uintptr_t)t.ids);
 }
 
@@ -261,7 +260,7 @@ static void test_cpus(void **state)
     }
 }
 
-/* ---- Cancelled passes leave nothing behind ---- */
+/* ---- Cancelled passes leave no trace ---- */
 
 /* A model whose row norm cancels `session` when it is called for the `at`-th time. */
 static struct {
@@ -278,8 +277,8 @@ static void cancelling_norm(size_t n, const float *x, const float *w, float eps,
     }
 }
 
-/* Appends tokens; the pass is cancelled again and again, each time later, until it goes through.
- * Until then the logits stay those of the token before, whose row stands before `out`. */
+/* Appends tokens in a pass that is cancelled at later and later points until one completes. Until
+ * then the logits stay those of the token before, which are in the row before `out`. */
 static int append_with_cancels(const int32_t *ids, size_t n, float *out)
 {
     uint32_t before = lfm2_session_length(trap.session);
@@ -288,7 +287,7 @@ static int append_with_cancels(const int32_t *ids, size_t n, float *out)
         trap.at = 1 + cancels * 3;
         int32_t status = lfm2_session_eval(trap.session, ids, n, out);
         if (status == LFM2_OK) {
-            /* One that came after the last look was meant for this call, and went with it. */
+            /* A request after the last check belonged to this call and is gone. */
             assert_false(lf_session_take_cancel(trap.session));
             trap.at = 0;
             assert_int_equal(lfm2_session_length(trap.session), before + n);
@@ -309,27 +308,27 @@ static int append_with_cancels(const int32_t *ids, size_t n, float *out)
 static void check_cancels(const char *path, int32_t kv)
 {
     text t;
-    float *truth = make_reference(path, LFM2_KERNELS_AUTO, kv, &t, 70);
+    float *expected = make_reference(path, LFM2_KERNELS_AUTO, kv, &t, 70);
     float *out = rows(&t);
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     trap.session = lft_session(model, 80, 64, kv);
     trap.norm = model->runtime->kernels.ops.rmsnorm;
     trap.at = 0;
     model->runtime->kernels.ops.rmsnorm = cancelling_norm;
-    static const size_t pieces[] = {1, 2, 3, 1, 5, 30, 1, 20, 1, 6};
+    static const size_t calls[] = {1, 2, 3, 1, 5, 30, 1, 20, 1, 6};
     size_t at = 0;
     int cancels = 0;
-    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
-        cancels += append_with_cancels(t.ids + at, pieces[i], out + at * t.n_vocab);
-        at += pieces[i];
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        cancels += append_with_cancels(t.ids + at, calls[i], out + at * t.n_vocab);
+        at += calls[i];
     }
     assert_int_equal(at, t.n);
     assert_true(cancels > 50);
-    same(&t, truth, out, "after cancelled passes");
+    same(&t, expected, out, "after cancelled passes");
     lfm2_session_free(trap.session);
     lfm2_model_free(model);
     free(out);
-    free(truth);
+    free(expected);
     free((void *)(uintptr_t)t.ids);
 }
 
@@ -349,7 +348,7 @@ static void test_cancel_between_chunks(void **state)
     (void)state;
     text t;
     const char *path = lft_golden_folder("moe-plain");
-    float *truth = make_reference(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 40);
+    float *expected = make_reference(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 40);
     float *out = rows(&t);
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     trap.session = lft_session(model, 40, 16, LFM2_KV_F16);
@@ -362,16 +361,16 @@ static void test_cancel_between_chunks(void **state)
     assert_true(length > 0 && length < 40 && length % 16 == 0);
     trap.at = 0;
     LFT_OK(lfm2_session_eval(trap.session, t.ids + length, t.n - length, out + length * t.n_vocab));
-    same(&t, truth, out, "chunks before a cancel");
+    same(&t, expected, out, "chunks before a cancel");
     lfm2_session_free(trap.session);
     lfm2_model_free(model);
     free(out);
-    free(truth);
+    free(expected);
     free((void *)(uintptr_t)t.ids);
 }
 
-/* The sampler counts what of a cancelled prompt reached the session, so that the rest can follow.
- */
+/* The sampler counts the tokens of a cancelled prompt that reached the session, so the rest can
+ * follow. */
 static void test_cancelled_prompt(void **state)
 {
     (void)state;
@@ -408,13 +407,13 @@ static void test_cancelled_prompt(void **state)
     free(ids);
 }
 
-/* A session full of other text, then forgotten. */
+/* A session that held another text before its reset. */
 static void test_reset(void **state)
 {
     (void)state;
     const char *path = lft_golden_folder("dense-untied");
     text t;
-    float *truth = make_reference(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 70);
+    float *expected = make_reference(path, LFM2_KERNELS_AUTO, LFM2_KV_F16, &t, 70);
     float *out = rows(&t);
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     lfm2_session *session = lft_session(model, 200, 64, LFM2_KV_F16);
@@ -424,14 +423,14 @@ static void test_reset(void **state)
         LFT_OK(lfm2_session_reset(session));
         assert_int_equal(lfm2_session_length(session), 0);
         eval_all(session, &t, out);
-        same(&t, truth, out, "after a reset");
+        same(&t, expected, out, "after a reset");
         LFT_OK(lfm2_session_reset(session));
         free(other);
     }
     lfm2_session_free(session);
     lfm2_model_free(model);
     free(out);
-    free(truth);
+    free(expected);
     free((void *)(uintptr_t)t.ids);
 }
 
@@ -439,16 +438,17 @@ static void test_reset(void **state)
 
 enum { LONG = 4130, TAIL = 24 };
 
-/* The last TAIL tokens' logits: the text before in chunks, the tail in pieces of `piece`. */
-static void long_tail(const char *path, int32_t kv, int32_t threads, uint32_t chunk, size_t piece,
+/* Logits of the last TAIL tokens: the text before them in chunks, the tail with `step` tokens a
+ * call. */
+static void long_tail(const char *path, int32_t kv, int32_t threads, uint32_t chunk, size_t step,
                       const text *t, float *out)
 {
     lfm2_model *model = lft_open(path, threads, LFM2_KERNELS_AUTO, 0);
     lfm2_session *session = lft_session(model, 5000, chunk, kv);
     size_t start = t->n - TAIL;
     LFT_OK(lfm2_session_prefill(session, t->ids, start));
-    for (size_t at = 0; at < TAIL; at += piece) {
-        size_t n = piece < TAIL - at ? piece : TAIL - at;
+    for (size_t at = 0; at < TAIL; at += step) {
+        size_t n = step < TAIL - at ? step : TAIL - at;
         LFT_OK(lfm2_session_eval(session, t->ids + start + at, n, out + at * t->n_vocab));
     }
     lfm2_session_free(session);
@@ -460,25 +460,25 @@ static void check_long(const char *path, int32_t kv)
     static const struct {
         int32_t threads;
         uint32_t chunk;
-        size_t piece; /* up to 4 tokens go one way through attention, more another */
+        size_t step; /* attention splits items of up to 16 tokens by segment */
     } ways[] = {{1, 500, TAIL}, {2, 512, 4}, {1, 65, 1}, {3, 4096, 7}};
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     text t = {.n = LONG, .n_vocab = lft_vocab(model)};
     lfm2_model_free(model);
     t.ids = lft_ids(LONG, (uint32_t)t.n_vocab, 5);
     text tail = {t.ids + LONG - TAIL, TAIL, t.n_vocab};
-    float *truth = rows(&tail);
+    float *expected = rows(&tail);
     float *out = rows(&tail);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        long_tail(path, kv, ways[i].threads, ways[i].chunk, ways[i].piece, &t,
-                  i == 0 ? truth : out);
+        long_tail(path, kv, ways[i].threads, ways[i].chunk, ways[i].step, &t,
+                  i == 0 ? expected : out);
         if (i > 0) {
             char what[96];
             snprintf(what, sizeof what, "%d tokens, way %zu", LONG, i);
-            same(&tail, truth, out, what);
+            same(&tail, expected, out, what);
         }
     }
-    free(truth);
+    free(expected);
     free(out);
     free((void *)(uintptr_t)t.ids);
 }

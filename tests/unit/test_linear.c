@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Products of groups of rows, of sizes at which panels are passed and widened in several steps,
- * against the same kernels on one row at a time, bit for bit: how rows are grouped, tiled and
- * shared by threads must not matter. Every buffer is as large as the session's and ends at a
- * forbidden page.
+ * Products of groups of rows against the same kernels on one row at a time, bit for bit: groups,
+ * tiles and the division over threads must not matter. The sizes need several steps of panels, also
+ * unpacked ones. Every buffer is as large as a workspace's and ends at an inaccessible page.
  */
 #include "model/workspace.h"
 #include "support/kernel_util.h"
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLABS = 3, INPUTS = 30, MOST_ROWS = 44, THREADS = 2 };
+enum { EXPERTS = 3, INPUTS = 30, MOST_ROWS = 44, THREADS = 2 };
 
 static int teardown(void **state)
 {
@@ -29,15 +28,15 @@ static lf_packed make_matrix(uint64_t *seed, const lf_kernels *kernels, lf_wform
 {
     const lf_gemm *gemm = lf_gemm_pick(kernels, format, false, k);
     uint32_t columns = pair ? 2 * n : n;
-    lf_packed w = {.gemm = gemm, .n = n, .k = k, .n_experts = SLABS, .pair = pair};
+    lf_packed w = {.gemm = gemm, .n = n, .k = k, .n_experts = EXPERTS, .pair = pair};
     assert_true(!pair || n % gemm->nr == 0);
     w.n_panels = (columns + gemm->nr - 1) / gemm->nr;
     w.panel_bytes = gemm->panel_bytes(k);
     w.expert_bytes = w.n_panels * w.panel_bytes;
-    w.bytes = SLABS * w.expert_bytes;
+    w.bytes = EXPERTS * w.expert_bytes;
     w.owned = lft_guard(w.bytes, 64);
     w.panels = w.owned;
-    for (size_t s = 0; s < SLABS; s++) {
+    for (size_t s = 0; s < EXPERTS; s++) {
         lft_matrix weights = lft_weights(seed, gemm, columns, k, LFT_RANDOM);
         uint8_t *panels = lft_pack(gemm, &weights);
         memcpy(w.owned + s * w.expert_bytes, panels, w.expert_bytes);
@@ -47,7 +46,7 @@ static lf_packed make_matrix(uint64_t *seed, const lf_kernels *kernels, lf_wform
     return w;
 }
 
-/* One row times a expert. */
+/* One row times one expert. */
 static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t expert,
                          const float *x, float *y)
 {
@@ -57,7 +56,7 @@ static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t
     lft_unguard(row);
 }
 
-/* ---- What a session has ---- */
+/* ---- Working memory ---- */
 
 typedef struct bench {
     lf_kernels kernels;
@@ -77,9 +76,9 @@ static size_t larger(size_t a, size_t b)
 static void need(bench *b, const lf_packed *w, uint8_t **rows, size_t n_rows, size_t *tiles)
 {
     const lf_gemm *gemm = w->gemm;
-    const lf_lhs *act = &b->kernels.lhs[gemm->lhs];
-    rows[gemm->lhs] = lft_guard(n_rows * act->row_bytes(w->k), 64);
-    *tiles = larger(*tiles, (b->n_rows / gemm->mr + b->n_groups) * act->tile_bytes(gemm->mr, w->k));
+    const lf_lhs *lhs = &b->kernels.lhs[gemm->lhs];
+    rows[gemm->lhs] = lft_guard(n_rows * lhs->row_bytes(w->k), 64);
+    *tiles = larger(*tiles, (b->n_rows / gemm->mr + b->n_groups) * lhs->tile_bytes(gemm->mr, w->k));
     if (lf_unpacks(w, (b->n_rows + gemm->mr - 1) / gemm->mr)) {
         b->workspace.linear.unpacked_bytes =
             larger(b->workspace.linear.unpacked_bytes,
@@ -219,7 +218,7 @@ static void check_formats(const lf_kernels *kernels, uint64_t *seed, lf_wformat 
     lft_unguard(down.owned);
 }
 
-/* The tables of this CPU that have vectors, as a rule, and XNNPACK's. */
+/* Up to four kernel tables of this CPU, another prefetch policy, and XNNPACK. */
 static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
 {
     uint64_t seed = lft_seed();
@@ -233,7 +232,7 @@ static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
     lf_kernels table;
     lf_kernels_init(&table, masks[0], LF_PICK_AUTO);
     table.prefetch = (lf_prefetch_policy)((table.prefetch + 1 + lft_below(&seed, LF_PREFETCH_L2)) %
-                                          (LF_PREFETCH_L2 + 1)); /* another one */
+                                          (LF_PREFETCH_L2 + 1)); /* another policy */
     body(&table, &seed);
     lf_kernels_init(&table, masks[0], LF_PICK_XNNPACK);
     body(&table, &seed);
@@ -253,7 +252,7 @@ static void test_groups(void **state)
     with_tables(groups_of);
 }
 
-/* Formats whose kernels have tiles of one size and of two, with blocks and without. */
+/* Formats with the same and with different tile heights, with blocks and without. */
 static void hidden_of(const lf_kernels *kernels, uint64_t *seed)
 {
     static const lf_wformat formats[][2] = {
@@ -270,7 +269,7 @@ static void test_hidden(void **state)
     with_tables(hidden_of);
 }
 
-/* ---- How many panels a step has ---- */
+/* ---- Panels of a step ---- */
 
 static size_t kilobytes(size_t k)
 {

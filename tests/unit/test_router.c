@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which experts a token goes to, and with which weights, against a ranking made the slow way: of
- * equal scores the lower index wins, on every kernel. Routers are made in which most experts tie.
- */
+/* The experts of a token and their weights against a ranking by a simple method: of equal scores
+ * the lower index wins, with every kernel. In the model's routers most experts tie. */
 #include "support/gguf_builder.h"
 #include "support/models.h"
 
@@ -19,8 +18,8 @@
 
 enum { N_TOKENS = 24, GROUP = 3 };
 
-/* Makes the first expert's values those of each of its group: GROUP neighbours. */
-static void level(char *file, const lf_tensor *tensor, size_t experts)
+/* Copies the values of the first expert of each group of GROUP to the others. */
+static void tie_groups(char *file, const lf_tensor *tensor, size_t experts)
 {
     size_t bytes = tensor->bytes / experts;
     char *data = file + tensor->offset;
@@ -30,8 +29,8 @@ static void level(char *file, const lf_tensor *tensor, size_t experts)
     }
 }
 
-/* The tiny model with routers and biases levelled. Four experts are used: all of the best group and
- * one of the next, unless the last expert, which is alone in its group, is among them. */
+/* The tiny model with tied routers and biases. Four experts are used: all of the best group and one
+ * of the next, unless the last expert, which is alone in its group, is among them. */
 static const char *tied_model(void)
 {
     const char *path = lft_tiny("f32");
@@ -49,8 +48,8 @@ static const char *tied_model(void)
         const lf_tensor *bias = lf_source_find(model->source, name);
         assert_non_null(router);
         assert_non_null(bias);
-        level(file, router, h->n_expert);
-        level(file, bias, h->n_expert);
+        tie_groups(file, router, h->n_expert);
+        tie_groups(file, bias, h->n_expert);
     }
     lfm2_model_free(model);
     path = lft_temp("tied.gguf");
@@ -59,7 +58,7 @@ static const char *tied_model(void)
     return path;
 }
 
-/* Whether expert e is one of the n_used best by value, then by index. */
+/* Whether expert e is among the n_used best by value, then by index. */
 static bool is_chosen(const float *value, uint32_t n, uint32_t n_used, uint32_t e)
 {
     uint32_t better = 0;
@@ -69,14 +68,14 @@ static bool is_chosen(const float *value, uint32_t n, uint32_t n_used, uint32_t 
     return better < n_used;
 }
 
-/* The last layer's routes of one token; returns how many experts tie with the last one chosen and
- * are not chosen. */
-static uint32_t check_token(const lfm2_model *model, const lf_ffn_memory *s, uint32_t token)
+/* Checks the routes of one token in the last layer; returns how many experts tie with the last
+ * chosen one and are not chosen. */
+static uint32_t check_token(const lfm2_model *model, const lf_ffn_memory *m, uint32_t token)
 {
     const lf_hparams *h = &model->source->hparams;
     const float *bias = model->layers[h->n_layer - 1].router_bias;
-    const float *score = s->router + (size_t)token * h->n_expert;
-    const lf_route *routes = s->routes + (size_t)token * h->n_expert_used;
+    const float *score = m->router + (size_t)token * h->n_expert;
+    const lf_route *routes = m->routes + (size_t)token * h->n_expert_used;
     float value[LF_MAX_EXPERTS];
     double sum = 0;
     uint32_t n = 0, ties = 0;
@@ -114,7 +113,7 @@ static void check_model(const char *path, int32_t n_threads, int32_t kernels, ui
         ties += check_token(model, &session->workspace.ffn, t);
     }
     assert_true(ties > N_TOKENS);
-    LFT_OK(lfm2_session_prefill(session, ids + N_TOKENS, 1)); /* alone in its pass */
+    LFT_OK(lfm2_session_prefill(session, ids + N_TOKENS, 1)); /* a pass of one token */
     check_token(model, &session->workspace.ffn, 0);
     free(ids);
     lfm2_session_free(session);

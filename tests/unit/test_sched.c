@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dividing work: every unit once, in whole chunks, and no two calls of one thread at a time; with
- * and without spinning workers. */
+/* Division of work: every unit once, in whole chunks, and no two calls with the same thread index
+ * at a time; with and without spinning threads. */
 #include "common/os.h"
 #include "runtime/region.h"
 #include "runtime/team.h"
@@ -15,13 +15,13 @@
 
 #include <cmocka.h>
 
-enum { MOST_UNITS = 3000, MOST_PARTS = 512 };
+enum { MOST_UNITS = 3000, MOST_THREADS = 512 };
 
 typedef struct job {
     size_t n, grain;
-    uint32_t parts; /* more than this is not a thread */
+    uint32_t threads; /* the indices are below this */
     atomic_uint seen[MOST_UNITS];
-    atomic_uint busy[MOST_PARTS];
+    atomic_uint busy[MOST_THREADS];
     atomic_uint wrong;
 } job;
 
@@ -39,8 +39,8 @@ static int setup(void **state)
 static void body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)ctx;
-    bool fits = thread < j.parts && begin < end && end <= j.n;
-    bool whole = j.grain == 0 || j.grain == LF_GUIDED || j.parts == 1 ||
+    bool fits = thread < j.threads && begin < end && end <= j.n;
+    bool whole = j.grain == 0 || j.grain == LF_GUIDED || j.threads == 1 ||
                  (begin == 0 && end == j.n) ||
                  (begin % j.grain == 0 && (end - begin == j.grain || end == j.n));
     if (!fits || !whole || atomic_fetch_add(&j.busy[thread], 1) != 0) {
@@ -53,16 +53,16 @@ static void body(void *ctx, uint32_t thread, size_t begin, size_t end)
     atomic_fetch_sub(&j.busy[thread], 1);
 }
 
-/* Counts what is wrong instead of failing: a team's main has to return. */
+/* Counts mistakes instead of failing: the main function of a team must return. */
 static int mistakes;
 
-/* With a team if there is one. */
+/* Uses the team unless it is NULL. */
 static void check(const lf_sched *sched, lf_team *team, size_t n, size_t grain)
 {
     memset(&j, 0, sizeof j);
     j.n = n;
     j.grain = grain;
-    j.parts = sched->n_threads;
+    j.threads = sched->n_threads;
     if (team != NULL) {
         lf_team_parallel(team, n, grain, body, NULL);
     } else {
@@ -99,14 +99,14 @@ static void test_own_threads(void **state)
     assert_int_equal(mistakes, 0);
 }
 
-static void not_standing_by(lf_team *team, void *ctx)
+static void sleeping(lf_team *team, void *ctx)
 {
     mistakes += lf_team_spins(team);
     check(ctx, team, 100, 7);
     lf_team_prefetch(team, 0, NULL, 64);
 }
 
-/* More threads than can share pieces: some take no thread. */
+/* More threads than LF_REGION_THREADS: with a grain, some do not work. */
 static void test_host_pool(void **state)
 {
     (void)state;
@@ -119,7 +119,7 @@ static void test_host_pool(void **state)
     check(&sched, NULL, MOST_UNITS, 1);
     check(&sched, NULL, 300, 1);
     check(&sched, NULL, 257, 1);
-    lf_team_run(&sched, true, not_standing_by, &sched);
+    lf_team_run(&sched, true, sleeping, &sched);
     lf_sched_free(&sched);
     pthreadpool_destroy(pool);
     assert_int_equal(mistakes, 0);
@@ -127,12 +127,12 @@ static void test_host_pool(void **state)
 
 /* ---- Teams ---- */
 
-/* A pool of n threads that stand by although there may be fewer processors: some are late then. */
-static void start_eager(uint32_t n, lf_sched *sched)
+/* A pool of n threads that spin even if there are fewer processors: then some are late. */
+static void start_spinning(uint32_t n, lf_sched *sched)
 {
     assert_int_equal(lf_sched_init(sched, &alloc, n, NULL), LFM2_OK);
     sched->may_spin = n > 1;
-    if (n > 1) { /* whatever the machine does besides, all of them take thread */
+    if (n > 1) { /* all of them work, however busy the machine is */
         lf_pool_free(sched->pool, false);
         assert_int_equal(lf_pool_create(&alloc, n, false, &sched->pool), LFM2_OK);
     }
@@ -151,7 +151,7 @@ static void test_team(void **state)
     (void)state;
     for (uint32_t n = 1; n <= 5; n++) {
         lf_sched sched;
-        start_eager(n, &sched);
+        start_spinning(n, &sched);
         lf_team_run(&sched, true, all_sizes, &sched);
         check_all(&sched, NULL); /* the pool is free again */
         lf_sched_free(&sched);
@@ -163,24 +163,23 @@ static void test_team_that_sleeps(void **state)
 {
     (void)state;
     lf_sched sched;
-    start_eager(2, &sched);
-    lf_team_run(&sched, false, not_standing_by, &sched);
+    start_spinning(2, &sched);
+    lf_team_run(&sched, false, sleeping, &sched);
     lf_sched_free(&sched);
     uint32_t many = lf_os_processors() + 1;
     assert_int_equal(lf_sched_init(&sched, &alloc, many, NULL), LFM2_OK);
-    lf_team_run(&sched, true, not_standing_by, &sched);
+    lf_team_run(&sched, true, sleeping, &sched);
     lf_sched_free(&sched);
     pthreadpool_t pool = pthreadpool_create(2);
     assert_non_null(pool);
     assert_int_equal(lf_sched_init(&sched, &alloc, 1, pool), LFM2_OK);
-    lf_team_run(&sched, true, not_standing_by, &sched);
+    lf_team_run(&sched, true, sleeping, &sched);
     lf_sched_free(&sched);
     pthreadpool_destroy(pool);
     assert_int_equal(mistakes, 0);
 }
 
-/* The host's pool decides by its own size whether its threads may spin, not by the number given.
- */
+/* Whether the threads of the host's pool may spin depends on the pool's size, not on n_threads. */
 static void test_host_flags(void **state)
 {
     (void)state;
@@ -203,29 +202,29 @@ static void test_host_flags(void **state)
     }
 }
 
-typedef struct tally {
+typedef struct counts {
     lf_sched *sched;
     int regions;
     int mistakes;
     atomic_size_t sum;
-    size_t written[4]; /* by the parts' bodies; read after the region */
-} tally;
+    size_t written[4]; /* by the bodies; read after the region */
+} counts;
 
 static void add_units(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)thread;
-    tally *t = ctx;
+    counts *t = ctx;
     for (size_t i = begin; i < end; i++) {
         t->written[i]++;
     }
     atomic_fetch_add(&t->sum, end - begin);
 }
 
-/* Short regions, with addresses to fetch that nobody may read. */
+/* Short regions, with prefetch hints of unreadable addresses. */
 static void many_regions(lf_team *team, void *ctx)
 {
     static const size_t grains[] = {0, 1, LF_GUIDED};
-    tally *t = ctx;
+    counts *t = ctx;
     for (int i = 0; i < t->regions; i++) {
         for (uint32_t thread = 0; thread < lf_team_threads(team); thread++) {
             lf_team_prefetch(team, thread, (const void *)((uintptr_t)4096 * (uintptr_t)(i % 3)),
@@ -245,8 +244,8 @@ static void test_many_regions(void **state)
     (void)state;
     for (uint32_t n = 2; n <= 3; n++) {
         lf_sched sched;
-        tally t = {.sched = &sched, .regions = 20000};
-        start_eager(n, &sched);
+        counts t = {.sched = &sched, .regions = 20000};
+        start_spinning(n, &sched);
         lf_team_run(&sched, true, many_regions, &t);
         assert_int_equal(t.mistakes, 0);
         lf_sched_free(&sched);
@@ -255,7 +254,7 @@ static void test_many_regions(void **state)
 
 static void *run_teams(void *ctx)
 {
-    tally *t = ctx;
+    counts *t = ctx;
     for (int i = 0; i < 50; i++) {
         memset(t->written, 0, sizeof t->written);
         t->mistakes += lf_sched_begin(t->sched, NULL, NULL) != LFM2_OK;
@@ -265,22 +264,22 @@ static void *run_teams(void *ctx)
     return NULL;
 }
 
-/* Callers of one pool at the same time. */
+/* Two callers of one pool at the same time. */
 static void test_two_callers(void **state)
 {
     (void)state;
     lf_sched sched;
-    start_eager(2, &sched);
-    tally tallies[2] = {{.sched = &sched, .regions = 40}, {.sched = &sched, .regions = 40}};
+    start_spinning(2, &sched);
+    counts both[2] = {{.sched = &sched, .regions = 40}, {.sched = &sched, .regions = 40}};
     pthread_t other;
-    assert_int_equal(pthread_create(&other, NULL, run_teams, &tallies[1]), 0);
-    run_teams(&tallies[0]);
+    assert_int_equal(pthread_create(&other, NULL, run_teams, &both[1]), 0);
+    run_teams(&both[0]);
     pthread_join(other, NULL);
-    assert_int_equal(tallies[0].mistakes + tallies[1].mistakes, 0);
+    assert_int_equal(both[0].mistakes + both[1].mistakes, 0);
     lf_sched_free(&sched);
 }
 
-/* What one thread after another takes, without threads. */
+/* The calls that lf_region_run makes for one thread index after another. */
 typedef struct calls {
     size_t n;
     size_t begin[32], end[32];
@@ -295,15 +294,15 @@ static void note(void *ctx, uint32_t thread, size_t begin, size_t end)
     c->end[c->n++] = end;
 }
 
-static void check_calls(size_t n, size_t grain, uint32_t parts, uint32_t first, size_t pieces,
+static void check_calls(size_t n, size_t grain, uint32_t threads, uint32_t first, size_t chunks,
                         size_t n_calls, const size_t (*expected)[2])
 {
     static lf_region region; /* large */
     calls c = {0};
-    lf_region_clear(&region, parts);
+    lf_region_clear(&region, threads);
     lf_region_open(&region, n, grain, note, &c);
-    assert_int_equal(lf_region_run(&region, first), pieces);
-    for (uint32_t thread = 0; thread < parts; thread++) {
+    assert_int_equal(lf_region_run(&region, first), chunks);
+    for (uint32_t thread = 0; thread < threads; thread++) {
         assert_int_equal(lf_region_run(&region, thread), 0);
     }
     assert_int_equal(c.n, n_calls);
@@ -313,13 +312,13 @@ static void check_calls(size_t n, size_t grain, uint32_t parts, uint32_t first, 
     }
 }
 
-/* Of its own share a thread takes from the front, of others' from the back. */
+/* A thread takes chunks from the front of its own range and from the back of others. */
 static void test_order(void **state)
 {
     (void)state;
-    static const size_t runs[][2] = {{0, 4},   {4, 7},   {7, 10},  {10, 12},
-                                     {12, 13}, {13, 14}, {14, 15}, {15, 16}};
-    check_calls(16, LF_GUIDED, 1, 0, 16, 8, runs);
+    static const size_t guided[][2] = {{0, 4},   {4, 7},   {7, 10},  {10, 12},
+                                       {12, 13}, {13, 14}, {14, 15}, {15, 16}};
+    check_calls(16, LF_GUIDED, 1, 0, 16, 8, guided);
     static const size_t stolen[][2] = {{6, 8}, {8, 9}, {9, 10}, {10, 11}, {11, 12},
                                        {4, 6}, {3, 4}, {2, 3},  {1, 2},   {0, 1}};
     check_calls(12, LF_GUIDED, 2, 1, 12, 10, stolen);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walking over the packed weights: every byte from where it begins, in order, around the end, in
- * pieces that are no larger than asked for and do not leave their matrix. */
+/* lf_model_walk visits every byte of the packed weights from its start, in order, past the end, in
+ * chunks that are not larger than requested and lie within one matrix. */
 #include "support/models.h"
 
 #include "model/model.h"
@@ -12,7 +12,7 @@
 
 typedef struct walk {
     const lfm2_model *model;
-    uint64_t at; /* where the next piece has to begin, all matrices one after the other */
+    uint64_t at; /* where the next chunk must start, in all matrices one after the other */
     uint64_t bytes;
     size_t most;
 } walk;
