@@ -11,10 +11,10 @@
 enum { POOL_BYTES = 512 << 20, POOL_STEPS = POOL_BYTES / LF_PEAK_STEP, CHUNK_BYTES = 4 << 20 };
 
 /* The totals of one thread, on its own cache line. */
-typedef struct tally {
+typedef struct thread_totals {
     _Alignas(LF_ALIGN) uint64_t sum;
     uint64_t bytes;
-} tally;
+} thread_totals;
 
 /* The work of all threads. */
 typedef struct job {
@@ -25,28 +25,28 @@ typedef struct job {
     size_t ahead;               /* prefetch distance */
     size_t rounds;              /* of dot, per thread */
     size_t threads;
-    tally *tallies; /* [threads] */
+    thread_totals *totals; /* [threads] */
 } job;
 
 /* The thread that reads a range also writes it first, so on NUMA machines the range is in that
  * thread's memory. The values vary because memory may be compressed. */
 static void fill_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    const job *p = ctx;
+    const job *j = ctx;
     (void)thread;
     for (size_t i = begin; i < end; i++) {
-        memset(p->pool + i * LF_PEAK_STEP, (int)(i % 251 + 1), LF_PEAK_STEP);
+        memset(j->pool + i * LF_PEAK_STEP, (int)(i % 251 + 1), LF_PEAK_STEP);
     }
 }
 
 /* Reads the range of a thread, in whole steps. */
-static void read_range(const job *p, size_t thread, const uint8_t *at, size_t bytes)
+static void read_range(const job *j, size_t thread, const uint8_t *at, size_t bytes)
 {
     size_t steps = bytes / LF_PEAK_STEP;
-    size_t begin = steps * thread / p->threads * LF_PEAK_STEP;
-    size_t end = steps * (thread + 1) / p->threads * LF_PEAK_STEP;
-    tally *t = &p->tallies[thread];
-    t->sum += p->peak->read(at + begin, end - begin, p->ahead);
+    size_t begin = steps * thread / j->threads * LF_PEAK_STEP;
+    size_t end = steps * (thread + 1) / j->threads * LF_PEAK_STEP;
+    thread_totals *t = &j->totals[thread];
+    t->sum += j->peak->read(at + begin, end - begin, j->ahead);
     t->bytes += end - begin;
 }
 
@@ -54,64 +54,64 @@ static void read_pool(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)thread;
     for (size_t i = begin; i < end; i++) {
-        const job *p = ctx;
-        read_range(p, i, p->pool, POOL_BYTES);
+        const job *j = ctx;
+        read_range(j, i, j->pool, POOL_BYTES);
     }
 }
 
 typedef struct reader {
-    const job *p;
+    const job *j;
     size_t thread;
 } reader;
 
 static void visit(void *ctx, const uint8_t *at, size_t bytes)
 {
     const reader *r = ctx;
-    read_range(r->p, r->thread, at, bytes);
+    read_range(r->j, r->thread, at, bytes);
 }
 
 static void read_weights(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     (void)thread;
-    const job *p = ctx;
+    const job *j = ctx;
     for (size_t i = begin; i < end; i++) {
-        reader r = {p, i};
-        lf_model_walk(p->model, p->begin, p->pass_bytes, CHUNK_BYTES * p->threads, visit, &r);
+        reader r = {j, i};
+        lf_model_walk(j->model, j->begin, j->pass_bytes, CHUNK_BYTES * j->threads, visit, &r);
     }
 }
 
 static void dot_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
-    const job *p = ctx;
+    const job *j = ctx;
     for (size_t i = begin; i < end; i++) {
-        p->tallies[thread].sum += p->peak->dot(p->rounds);
+        j->totals[thread].sum += j->peak->dot(j->rounds);
     }
 }
 
-static double timed(const lf_sched *sched, size_t n, lf_body body, job *p)
+static double timed(const lf_sched *sched, size_t n, lf_body body, job *j)
 {
     double start = lf_os_seconds();
-    lf_parallel(sched, n, 0, body, p);
+    lf_parallel(sched, n, 0, body, j);
     return lf_os_seconds() - start;
 }
 
-static uint64_t bytes_read(const job *p)
+static uint64_t bytes_read(const job *j)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < p->threads; i++) {
-        bytes += p->tallies[i].bytes;
+    for (size_t i = 0; i < j->threads; i++) {
+        bytes += j->totals[i].bytes;
     }
     return bytes;
 }
 
 /* Bytes a second of one pass; 0 if the clock does not advance. */
-static double read_pass(const lf_sched *sched, lf_body body, job *p, double *spent, double *bytes)
+static double read_pass(const lf_sched *sched, lf_body body, job *j, double *spent, double *bytes)
 {
-    uint64_t before = bytes_read(p);
-    double seconds = timed(sched, p->threads, body, p);
-    double n = (double)(bytes_read(p) - before);
-    if (p->model != NULL) {
-        p->begin = (p->begin + p->pass_bytes) % p->model->packed_bytes;
+    uint64_t before = bytes_read(j);
+    double seconds = timed(sched, j->threads, body, j);
+    double n = (double)(bytes_read(j) - before);
+    if (j->model != NULL) {
+        j->begin = (j->begin + j->pass_bytes) % j->model->packed_bytes;
     }
     *spent += seconds;
     *bytes += n;
@@ -120,7 +120,7 @@ static double read_pass(const lf_sched *sched, lf_body body, job *p, double *spe
 
 /* Bytes a second: the mean of passes with the prefetch distance that was fastest in a single pass.
  * The mean, because the result is compared with means. */
-static double read_rate(const lf_sched *sched, lf_body body, job *p, double seconds)
+static double read_rate(const lf_sched *sched, lf_body body, job *j, double seconds)
 {
     static const size_t distances[] = {0, 1024, 2048, 4608};
     enum { N = sizeof distances / sizeof distances[0] };
@@ -130,17 +130,17 @@ static double read_rate(const lf_sched *sched, lf_body body, job *p, double seco
     double best = -1;
     size_t best_ahead = 0;
     for (size_t i = 0; i < N; i++) {
-        p->ahead = distances[i];
-        double rate = read_pass(sched, body, p, &spent, &bytes);
+        j->ahead = distances[i];
+        double rate = read_pass(sched, body, j, &spent, &bytes);
         if (rate > best) {
             best = rate;
             best_ahead = distances[i];
         }
     }
-    p->ahead = best_ahead;
+    j->ahead = best_ahead;
     spent = bytes = 0;
     for (size_t i = 0; i < N || lf_os_seconds() < end; i++) {
-        read_pass(sched, body, p, &spent, &bytes);
+        read_pass(sched, body, j, &spent, &bytes);
     }
     return spent > 0 ? bytes / spent : 0;
 }
@@ -148,19 +148,19 @@ static double read_rate(const lf_sched *sched, lf_body body, job *p, double seco
 /* Operations a second of the fastest repetition. A repetition must be long compared with the time
  * until all threads run, which is milliseconds on a busy machine. Each one that is too short
  * doubles the next, so one delay does not stop the growth. */
-static double dot_rate(const lf_sched *sched, job *p, double seconds)
+static double dot_rate(const lf_sched *sched, job *j, double seconds)
 {
     const double long_enough = 20e-3;
     const double end = lf_os_seconds() + seconds;
     double spent = 0;
     double best = 0;
-    p->rounds = 256;
+    j->rounds = 256;
     do {
-        spent = timed(sched, sched->n_threads, dot_body, p);
-        double ops = (double)p->rounds * (double)p->peak->dot_ops * sched->n_threads;
+        spent = timed(sched, sched->n_threads, dot_body, j);
+        double ops = (double)j->rounds * (double)j->peak->dot_ops * sched->n_threads;
         double rate = spent > 0 ? ops / spent : 0;
         best = rate > best ? rate : best;
-        p->rounds *= spent < long_enough ? 2 : 1;
+        j->rounds *= spent < long_enough ? 2 : 1;
     } while (spent < long_enough || lf_os_seconds() < end);
     return best;
 }
@@ -174,18 +174,19 @@ int32_t lf_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *ou
                           .int8_isa = peak->dot_isa,
                           .n_threads = (int32_t)sched->n_threads};
     void *pool = NULL;
-    void *tallies = NULL;
+    void *totals = NULL;
     int32_t status = LFM2_OK;
     LF_TRY_DONE(lf_new(alloc, POOL_BYTES, 1, "machine bench", &pool));
-    LF_TRY_DONE(lf_new_zero(alloc, sched->n_threads, sizeof(tally), "machine bench", &tallies));
-    job p = {.peak = peak, .pool = pool, .threads = sched->n_threads, .tallies = tallies};
+    LF_TRY_DONE(
+        lf_new_zero(alloc, sched->n_threads, sizeof(thread_totals), "machine bench", &totals));
+    job j = {.peak = peak, .pool = pool, .threads = sched->n_threads, .totals = totals};
     LF_TRY_DONE(lf_sched_begin(&runtime->sched, NULL, NULL));
-    lf_parallel(sched, POOL_STEPS, 0, fill_body, &p);
-    out->read_bytes = read_rate(sched, read_pool, &p, seconds / 2);
-    out->int8_ops = dot_rate(sched, &p, seconds / 2);
+    lf_parallel(sched, POOL_STEPS, 0, fill_body, &j);
+    out->read_bytes = read_rate(sched, read_pool, &j, seconds / 2);
+    out->int8_ops = dot_rate(sched, &j, seconds / 2);
     lf_sched_end(&runtime->sched);
 done:
-    lf_free(alloc, tallies, sched->n_threads, sizeof(tally));
+    lf_free(alloc, totals, sched->n_threads, sizeof(thread_totals));
     lf_free(alloc, pool, POOL_BYTES, 1);
     return status;
 }
@@ -194,19 +195,20 @@ int32_t lf_read_bench(const lfm2_model *model, double seconds, double *bytes_per
 {
     lfm2_runtime *runtime = model->runtime;
     lf_sched *sched = &runtime->sched;
-    void *tallies = NULL;
-    LF_TRY(lf_new_zero(&runtime->alloc, sched->n_threads, sizeof(tally), "read bench", &tallies));
+    void *totals = NULL;
+    LF_TRY(lf_new_zero(&runtime->alloc, sched->n_threads, sizeof(thread_totals), "read bench",
+                       &totals));
     uint64_t all = model->packed_bytes;
-    job p = {.peak = &runtime->kernels.peak,
+    job j = {.peak = &runtime->kernels.peak,
              .model = model,
              .pass_bytes = all < POOL_BYTES ? all : POOL_BYTES,
              .threads = sched->n_threads,
-             .tallies = tallies};
+             .totals = totals};
     int32_t status = lf_sched_begin(sched, NULL, NULL);
     if (status == LFM2_OK) {
-        *bytes_per_second = read_rate(sched, read_weights, &p, seconds);
+        *bytes_per_second = read_rate(sched, read_weights, &j, seconds);
         lf_sched_end(sched);
     }
-    lf_free(&runtime->alloc, tallies, sched->n_threads, sizeof(tally));
+    lf_free(&runtime->alloc, totals, sched->n_threads, sizeof(thread_totals));
     return status;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Added as in the reference implementation; keeps the quotient finite when all weights are 0. */
-static const float SUM_FLOOR = 1e-6f;
+static const float SUM_EPSILON = 1e-6f;
 
 typedef struct ffn_job {
     const lf_pass *pass;
@@ -79,7 +79,7 @@ static void route_body(void *ctx, uint32_t thread, size_t begin, size_t end)
         for (uint32_t i = 0; i < h->n_expert_used; i++) {
             sum += p[chosen[i]];
         }
-        float scale = h->norm_topk ? h->expert_scale / (sum + SUM_FLOOR) : h->expert_scale;
+        float scale = h->norm_topk ? h->expert_scale / (sum + SUM_EPSILON) : h->expert_scale;
         lf_route *routes = m->routes + t * h->n_expert_used;
         for (uint32_t i = 0; i < h->n_expert_used; i++) {
             routes[i] = (lf_route){(uint32_t)t, chosen[i], p[chosen[i]] * scale};

@@ -27,7 +27,7 @@ typedef struct lf_item {
 /* The largest pass that a workspace is made for. */
 typedef struct lf_limits {
     uint32_t rows;  /* T */
-    uint32_t n_ctx; /* context whose attention is divided over threads without restriction */
+    uint32_t n_ctx; /* context length that attention has slots for */
 } lf_limits;
 
 /* Working memory of the whole pass. */

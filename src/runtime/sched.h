@@ -43,14 +43,15 @@ typedef void (*lf_body)(void *ctx, uint32_t thread, size_t begin, size_t end);
 #define LF_GUIDED SIZE_MAX
 
 /* Calls body for all of [0, n) and returns when all is done; in a turn only. Each thread has a
- * contiguous range.
- *   grain 0: one call for each range. The calling thread makes the call for index 0 first.
- *   grain g: ranges are divided into chunks of g units (the last may be shorter). A thread takes
- * the chunks of its range in order, one at a time, then chunks from the back of other ranges:
- * memory is read in streams, and nobody waits longer than one chunk for a slow thread. LF_GUIDED:
- * each call gets a quarter of what is left of the range, for units of equal size whose stream
- * should rarely be interrupted. With a grain, at most LF_REGION_THREADS threads work. If fewer than
- * 2 threads would work, it is one call. */
+ * contiguous range, and `grain` decides its calls:
+ * - 0: one call for each range. The calling thread makes the call for index 0 first.
+ * - g: ranges are divided into chunks of g units (the last may be shorter). A thread takes the
+ *   chunks of its range in order, one at a time, then chunks from the back of other ranges. So
+ *   memory is read in streams, and no thread waits longer than one chunk for a slow one.
+ * - LF_GUIDED: each call gets a quarter of what is left of the range; for units of equal size whose
+ *   stream should rarely be interrupted.
+ * With a grain, at most LF_REGION_THREADS threads work. If fewer than 2 threads would work, there
+ * is one call. */
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);
 
 /* lf_sched_begin, lf_parallel, lf_sched_end. Errors: STATE, as lf_sched_begin. */
