@@ -100,6 +100,9 @@ int32_t lf_read_bytes(lf_reader *r, const char *what, uint64_t n, const uint8_t 
  * removes it. Buffered. Errors: IO, MEMORY. */
 typedef struct lf_writer lf_writer;
 
+/* Fails with IO if `path` exists and is not a regular file. lf_writer_create checks this, too. */
+int32_t lf_writer_check(const char *path);
+
 int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out);
 int32_t lf_writer_write(lf_writer *writer, const void *data, size_t bytes);
 int32_t lf_writer_zeros(lf_writer *writer, uint64_t bytes);

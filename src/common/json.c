@@ -79,26 +79,6 @@ static bool hex4(const char *text, uint32_t *out)
     return true;
 }
 
-static char *put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xC0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xE0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else {
-        *out++ = (char)(0xF0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    }
-    return out;
-}
-
 /* At the 'u' of an escape that starts at offset `start`. */
 static int32_t read_unicode(parser *p, size_t start, char **out)
 {
@@ -119,7 +99,7 @@ static int32_t read_unicode(parser *p, size_t start, char **out)
         p->pos += 6;
         c = 0x10000 + ((c & 0x3FF) << 10) + (low & 0x3FF);
     }
-    *out = put_utf8(*out, c);
+    *out += lf_utf8_encode(c, *out);
     return LFM2_OK;
 }
 

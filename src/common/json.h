@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small strict JSON reader (RFC 8259): UTF-8 checked, depth limited, no number lost, object order
- * kept, duplicate keys refused, errors with the byte offset. See the room's README for why no
- * packaged library. */
+/* Reads and writes JSON (RFC 8259). The reader is strict: it checks UTF-8, limits the depth,
+ * rejects duplicate keys, and reports the byte offset of an error. Numbers keep every digit,
+ * members their order. README.md says why no packaged library is used. */
 #ifndef LF_COMMON_JSON_H
 #define LF_COMMON_JSON_H
 
@@ -58,5 +58,22 @@ bool lf_json_is_string(const lf_json *value, const char *text);
 bool lf_json_u64(const lf_json *value, uint64_t *out);
 bool lf_json_i64(const lf_json *value, int64_t *out);
 bool lf_json_double(const lf_json *value, double *out);
+
+/* ---- Writing ---- */
+
+/* The destination of JSON text. */
+typedef struct lf_json_writer {
+    void (*write)(void *user, const char *text, size_t len); /* called for each section in turn */
+    void *user;
+    bool escape_del; /* write U+007F as \u007f, which JSON allows but does not require */
+} lf_json_writer;
+
+/* Writes a string with its quotes. Each byte that is not part of a UTF-8 character becomes \ufffd.
+ */
+void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t len);
+
+/* Writes a parsed value as Python's json.dumps(value, ensure_ascii=False) does: separators ", " and
+ * ": ", members in their order; numbers as in their source. Not recursive. */
+void lf_json_write(const lf_json_writer *writer, const lf_json *value);
 
 #endif /* LF_COMMON_JSON_H */

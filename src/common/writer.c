@@ -44,7 +44,7 @@ static int32_t fail_again(const lf_writer *w)
                    w->failed == LFM2_E_STATE ? "is already complete" : "an earlier write failed");
 }
 
-static int32_t check_target(const char *path)
+int32_t lf_writer_check(const char *path)
 {
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
@@ -71,7 +71,7 @@ static int32_t open_temporary(lf_writer *w)
 
 int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out)
 {
-    LF_TRY(check_target(path));
+    LF_TRY(lf_writer_check(path));
     void *p = NULL;
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_writer), "file writer", &p));
     lf_writer *w = p;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The JSON reader: what it accepts, what it refuses and where, numbers, memory. */
+/* JSON: what the reader accepts, what it rejects and where, numbers, memory; writing. */
 #include "support/models.h"
 
 #include "common/json.h"
@@ -361,6 +361,48 @@ static void test_limit(void **state)
     free(text);
 }
 
+typedef struct sink {
+    char text[256];
+    size_t len;
+} sink;
+
+static void collect(void *user, const char *text, size_t len)
+{
+    sink *s = user;
+    assert_true(len > 0 && len < sizeof s->text - s->len);
+    memcpy(s->text + s->len, text, len);
+    s->len += len;
+    s->text[s->len] = '\0';
+}
+
+static void check_string(const char *text, size_t len, bool escape_del, const char *want)
+{
+    sink s = {.len = 0};
+    const lf_json_writer writer = {.write = collect, .user = &s, .escape_del = escape_del};
+    lf_json_write_string(&writer, text, len);
+    assert_string_equal(s.text, want);
+}
+
+static void test_written(void **state)
+{
+    (void)state;
+    check_string("", 0, false, "\"\"");
+    check_string("a\"\\\b\f\n\r\t\x01\x1f\0b", 12, false,
+                 "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\\u0000b\"");
+    check_string("\x7f", 1, false, "\"\x7f\"");
+    check_string("\x7f", 1, true, "\"\\u007f\"");
+    check_string("\xc3\xa4 \xf0\x9f\x99\x82", 7, true, "\"\xc3\xa4 \xf0\x9f\x99\x82\"");
+    /* a cut character and a surrogate: a replacement for each byte */
+    check_string("\xc3 \xed\xa0\x80", 5, true, "\"\\ufffd \\ufffd\\ufffd\\ufffd\"");
+
+    sink s = {.len = 0};
+    const lf_json_writer writer = {.write = collect, .user = &s};
+    lf_json_write(&writer, good("{\"b\":[1.50,-2e3,[],{}],\"a\" : {\"\\u00e4\":null},"
+                                "\"c\":[true,false,\"\\/\"]}"));
+    assert_string_equal(s.text, "{\"b\": [1.50, -2e3, [], {}], \"a\": {\"\xc3\xa4\": null}, "
+                                "\"c\": [true, false, \"/\"]}");
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -396,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_duplicates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

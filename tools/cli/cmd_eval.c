@@ -8,6 +8,7 @@
 #include "cli/support/progress.h"
 #include "cli/support/tokens.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,11 +65,12 @@ static const opt_group groups[] = {
 
 enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
 
-/* One line of the file. */
+/* One line of the file: values and texts are in eval's arena. */
 typedef struct chat_row {
-    text_buffer skill, expected;
+    const lf_json *skill; /* NULL: none */
+    const lf_json *expected;
     text_buffer tools; /* JSON text; empty = none */
-    text_buffer roles[MAX_MESSAGES], contents[MAX_MESSAGES];
+    chat_message messages[MAX_MESSAGES];
     uint32_t n_messages;
 } chat_row;
 
@@ -83,8 +85,10 @@ typedef struct eval {
     const lfm2_model *model;
     lfm2_session *session;
     lfm2_sampler *sampler;
+    lf_alloc alloc;
+    lf_arena arena; /* of the line that row holds */
     chat_row row;
-    text_buffer key, answer;
+    text_buffer answer;
     skill_sum skills[MAX_SKILLS];
     uint32_t n_skills;
     uint32_t n_shown;
@@ -92,101 +96,107 @@ typedef struct eval {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-static bool key_is(const text_buffer *key, const char *name)
+/* The line that is being read, for messages. */
+typedef struct line_reader {
+    char name[512];
+    chat_row *row;
+} line_reader;
+
+static int wrong(const line_reader *r, const lf_json *at, const char *problem)
 {
-    return key->len == strlen(name) && memcmp(key->data, name, key->len) == 0;
+    return fail("cli.eval.format", "%s: offset %llu: %s", r->name, (unsigned long long)at->offset,
+                problem);
 }
 
-/* Members that are not known are skipped. */
-static bool skip(json_cursor *c)
+/* A member that is a string; *out is NULL if it is absent. */
+static int read_string(const line_reader *r, const lf_json *object, const char *key,
+                       const lf_json **out)
 {
-    size_t begin = 0;
-    size_t end = 0;
-    return json_skip(c, &begin, &end);
+    *out = lf_json_get(object, key);
+    return *out == NULL || (*out)->kind == LF_JSON_STRING ? EXIT_OK
+                                                          : wrong(r, *out, "a string is expected");
 }
 
-static bool read_message(eval *e, json_cursor *c)
+static int read_message(const line_reader *r, const lf_json *message)
 {
-    chat_row *row = &e->row;
-    if (row->n_messages == MAX_MESSAGES) {
-        c->error = "too many messages";
-        return false;
+    const lf_json *role = NULL;
+    const lf_json *content = NULL;
+    if (message->kind != LF_JSON_OBJECT) {
+        return wrong(r, message, "an object is expected");
     }
-    text_buffer *role = &row->roles[row->n_messages];
-    text_buffer *content = &row->contents[row->n_messages];
-    row->n_messages++;
-    role->len = 0;
-    content->len = 0;
-    bool first = true;
-    if (!json_enter(c, '{')) {
-        return false;
+    int code = read_string(r, message, "role", &role);
+    if (code == EXIT_OK) {
+        code = read_string(r, message, "content", &content);
     }
-    while (json_next_key(c, &first, &e->key)) {
-        if (key_is(&e->key, "role")) {
-            json_read_string(c, role);
-        } else if (key_is(&e->key, "content")) {
-            json_read_string(c, content);
-        } else {
-            skip(c);
-        }
+    if (code != EXIT_OK) {
+        return code;
     }
-    if (c->error == NULL && (role->len == 0 || content->data == NULL)) {
-        c->error = "a message needs a role and a content";
+    if (role == NULL || role->len == 0 || content == NULL) {
+        return wrong(r, message, "a message needs a role and a content");
     }
-    return c->error == NULL;
+    r->row->messages[r->row->n_messages++] =
+        (chat_message){role->text, content->text, content->len};
+    return EXIT_OK;
 }
 
-static bool read_member(eval *e, json_cursor *c)
+static int read_messages(const line_reader *r, const lf_json *messages)
 {
-    chat_row *row = &e->row;
-    bool first = true;
-    if (key_is(&e->key, "skill")) {
-        return json_read_string(c, &row->skill);
+    if (messages == NULL) {
+        return EXIT_OK;
     }
-    if (key_is(&e->key, "expected")) {
-        return json_read_string(c, &row->expected);
+    if (messages->kind != LF_JSON_ARRAY) {
+        return wrong(r, messages, "an array is expected");
     }
-    if (key_is(&e->key, "tools")) {
-        size_t begin = 0;
-        size_t end = 0;
-        row->tools.len = 0;
-        return json_skip(c, &begin, &end) &&
-               text_append(&row->tools, c->text + begin, end - begin) == EXIT_OK;
+    if (messages->count > MAX_MESSAGES) {
+        return wrong(r, messages, "too many messages");
     }
-    if (!key_is(&e->key, "messages")) {
-        return skip(c);
+    int code = EXIT_OK;
+    for (const lf_json *m = messages->child; m != NULL && code == EXIT_OK; m = m->next) {
+        code = read_message(r, m);
     }
-    row->n_messages = 0;
-    json_enter(c, '[');
-    while (json_next(c, &first)) {
-        read_message(e, c);
+    return code;
+}
+
+/* Members that are not known are ignored. */
+static int read_members(const line_reader *r, const lf_json *object)
+{
+    chat_row *row = r->row;
+    if (object->kind != LF_JSON_OBJECT) {
+        return wrong(r, object, "an object is expected");
     }
-    return c->error == NULL;
+    int code = read_string(r, object, "skill", &row->skill);
+    if (code == EXIT_OK) {
+        code = read_string(r, object, "expected", &row->expected);
+    }
+    if (code == EXIT_OK) {
+        code = read_messages(r, lf_json_get(object, "messages"));
+    }
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (row->n_messages == 0 || row->expected == NULL || row->expected->len == 0) {
+        return wrong(r, object, "messages or the expected answer are missing");
+    }
+    const lf_json *tools = lf_json_get(object, "tools");
+    return tools != NULL ? json_append(&row->tools, tools) : EXIT_OK;
 }
 
 /* Fills e->row from one line. */
 static int read_row(eval *e, const char *line, size_t len, size_t number)
 {
-    json_cursor c = {.text = line, .len = len};
-    bool first = true;
+    line_reader r = {.row = &e->row};
+    snprintf(r.name, sizeof r.name, "%s: line %zu", e->path, number);
+    lf_arena_free(&e->arena);
+    lf_arena_init(&e->arena, &e->alloc);
     e->row.n_messages = 0;
-    e->row.skill.len = 0;
     e->row.tools.len = 0;
-    e->row.expected.len = 0;
-    json_enter(&c, '{');
-    while (json_next_key(&c, &first, &e->key)) {
-        if (!read_member(e, &c)) {
-            break;
-        }
+    const lf_json *object = NULL;
+    int32_t status = lf_json_parse(&e->arena, r.name, LFM2_E_FORMAT, line, len, &object);
+    if (status != LFM2_OK) {
+        return fail(status == LFM2_E_MEMORY ? "cli.memory" : "cli.eval.format", "%s",
+                    lf_fail_text());
     }
-    if (json_end(&c) && (e->row.n_messages == 0 || e->row.expected.len == 0)) {
-        c.error = "messages or expected answer missing";
-    }
-    if (c.error != NULL) {
-        return fail("cli.eval.format", "%s: line %zu, column %zu: %s", e->path, number, c.at + 1,
-                    c.error);
-    }
-    return EXIT_OK;
+    return read_members(&r, object);
 }
 
 /* ---- Measuring ------------------------------------------------------------------------------ */
@@ -194,10 +204,11 @@ static int read_row(eval *e, const char *line, size_t len, size_t number)
 static skill_sum *find_skill(eval *e)
 {
     char name[sizeof e->skills[0].name];
-    size_t len = e->row.skill.len < sizeof name ? e->row.skill.len : sizeof name - 1;
+    const lf_json *skill = e->row.skill;
+    size_t len = skill != NULL ? skill->len : 0;
     memset(name, 0, sizeof name);
     if (len > 0) {
-        memcpy(name, e->row.skill.data, len);
+        memcpy(name, skill->text, len < sizeof name ? len : sizeof name - 1);
     }
     for (uint32_t i = 0; i < e->n_skills; i++) {
         if (strcmp(e->skills[i].name, name) == 0) {
@@ -243,12 +254,12 @@ static int generate(eval *e, const id_list *ids)
 static void show_wrong(const eval *e)
 {
     const chat_row *row = &e->row;
-    const text_buffer *asked = &row->contents[row->n_messages - 1];
-    out_name(row->skill.data != NULL ? row->skill.data : "");
+    const chat_message *asked = &row->messages[row->n_messages - 1];
+    out_name(row->skill != NULL ? row->skill->text : "");
     out_printf(": ");
-    json_string(asked->data, asked->len);
+    json_string(asked->content, asked->len);
     out_printf("\n  expected ");
-    json_string(row->expected.data, row->expected.len);
+    json_string(row->expected->text, row->expected->len);
     out_printf("\n  answer   ");
     json_string(e->answer.data, e->answer.len);
     out_printf("\n");
@@ -258,24 +269,19 @@ static void show_wrong(const eval *e)
 static int ask(eval *e, skill_sum *skill)
 {
     const chat_row *row = &e->row;
-    chat_message messages[MAX_MESSAGES];
     id_list ids = {0};
-    for (uint32_t i = 0; i < row->n_messages; i++) {
-        messages[i] =
-            (chat_message){row->roles[i].data, row->contents[i].data, row->contents[i].len};
-    }
     e->answer.len = 0;
     int code = text_append(&e->answer, "", 0);
     if (code == EXIT_OK) {
-        code = ids_of_chat(e->model, messages, row->n_messages, &row->tools,
+        code = ids_of_chat(e->model, row->messages, row->n_messages, &row->tools,
                            LFM2_CHAT_GENERATION_PROMPT, &ids);
     }
     if (code == EXIT_OK) {
         code = generate(e, &ids);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer.len == row->expected.len &&
-                     memcmp(e->answer.data, row->expected.data, row->expected.len) == 0;
+        bool right = e->answer.len == row->expected->len &&
+                     memcmp(e->answer.data, row->expected->text, row->expected->len) == 0;
         skill->n++;
         skill->right += right;
         if (!right && e->opts->show) {
@@ -359,14 +365,8 @@ static int print(const eval *e)
 
 static void free_eval(eval *e)
 {
-    for (uint32_t i = 0; i < MAX_MESSAGES; i++) {
-        text_free(&e->row.roles[i]);
-        text_free(&e->row.contents[i]);
-    }
-    text_free(&e->row.skill);
-    text_free(&e->row.expected);
+    lf_arena_free(&e->arena);
     text_free(&e->row.tools);
-    text_free(&e->key);
     text_free(&e->answer);
     lfm2_sampler_free(e->sampler);
     lfm2_session_free(e->session);
@@ -385,6 +385,8 @@ static int evaluate(const eval_opts *opts, const open_model *opened, const char 
     e->opts = opts;
     e->path = path;
     e->model = opened->model;
+    e->alloc = lf_alloc_default();
+    lf_arena_init(&e->arena, &e->alloc);
     int code = session_open(&opts->session, opened->model, &e->session);
     if (code == EXIT_OK) {
         code = sampler_open(&greedy, opened->model, &e->sampler);
