@@ -148,13 +148,6 @@ void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t size)
     lf_api_init(options, size, &runtime_defaults, sizeof runtime_defaults);
 }
 
-/* The runtime passes the value on. */
-_Static_assert((int)LF_PICK_AUTO == LFM2_KERNELS_AUTO &&
-                   (int)LF_PICK_SCALAR == LFM2_KERNELS_SCALAR &&
-                   (int)LF_PICK_OWN == LFM2_KERNELS_OWN &&
-                   (int)LF_PICK_XNNPACK == LFM2_KERNELS_XNNPACK,
-               "LF_PICK_* and LFM2_KERNELS_* are the same");
-
 static int32_t check_runtime(const lfm2_runtime_options *o)
 {
     if (o->cpu_disable != LFM2_CPU_ALL) {

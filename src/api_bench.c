@@ -4,8 +4,7 @@
 
 #include "bench/bench.h"
 
-static const char *const providers[] = {
-    [LF_BY_SCALAR] = "scalar", [LF_BY_LFM2] = "lfm2", [LF_BY_XNNPACK] = "xnnpack"};
+static const char *const providers[] = {"scalar", "lfm2", "xnnpack"}; /* by lf_provider */
 static const char *const weight_names[LF_W_COUNT] = {
     [LF_W_F32] = "f32", [LF_W_F16] = "f16", [LF_W_BF16] = "bf16",
     [LF_W_Q4] = "q4",   [LF_W_Q8] = "q8",   [LF_W_Q4K] = "q4k",
