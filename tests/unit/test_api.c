@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Argument checks and errors of every call, and an allocator that fails at every single call. */
+/* lfm2.h: argument checks and errors of the calls, and an allocator that fails at each allocation
+ * in turn. */
 #include "support/models.h"
 
 #include "model/model.h"
@@ -114,7 +115,7 @@ typedef struct progress {
 static int32_t watch(void *user, double done)
 {
     progress *p = user;
-    assert_false(runtime->sched.turns.taken); /* others may have a turn now */
+    assert_false(runtime->sched.turns.taken); /* other calls could take a turn */
     assert_true(done >= p->last && done <= 1.0);
     p->last = done;
     return ++p->calls == p->stop_at ? 1 : 0;
@@ -181,7 +182,7 @@ static void test_info(void **state)
     assert_int_equal(i.n_ctx_train, 8192);
     assert_true(i.rope_theta == 5000000.0f && i.norm_eps == 1e-5f);
     assert_int_equal(i.n_params, 1135509); /* printed by make_forward.py */
-    /* without 4 of 7 experts: 3 layers x 3 matrices of 96 x 128; the input embedding is used, too
+    /* without 4 of 7 experts: 3 layers x 3 matrices of 96 x 128; the input embedding counts, too
      */
     assert_int_equal(i.n_params_active, 1135509 - 4 * 3 * 3 * 96 * 128);
     assert_true(i.packed_bytes > 0 && i.file_bytes > i.weight_bytes);
@@ -210,7 +211,7 @@ static void test_info(void **state)
     lfm2_model_free(m);
 }
 
-/* What a token costs, counted by hand. */
+/* The cost of a token, counted by hand. */
 static void test_token_cost(void **state)
 {
     (void)state;
@@ -238,7 +239,7 @@ static void test_token_cost(void **state)
     assert_int_equal(i.packed_bytes, 4 * (ALL + UNUSED));
     lfm2_model_free(m);
 
-    /* The same before anything is packed; nothing is known of a tokenizer. */
+    /* The same before packing; a tokenizer alone has no costs. */
     lfm2_model_options o;
     lfm2_model_options_init(&o, sizeof o);
     o.mode = LFM2_LOAD_INSPECT;
@@ -374,7 +375,7 @@ static void test_chat(void **state)
     LFT_FAILS(lfm2_chat_tokenize(model, HELLO, HELLO_LEN, &o, ids, 64, &n), LFM2_E_ARGUMENT);
 }
 
-/* A model without a tokenizer says so. */
+/* The text calls of a model without a tokenizer. */
 static void test_no_text(void **state)
 {
     (void)state;
@@ -402,7 +403,8 @@ static void test_no_text(void **state)
 
 /* ---- An allocator that fails ---- */
 
-/* Everything a program does, once. Returns the first failure; frees what it has in any case. */
+/* Makes every kind of call that a program makes. Returns the first failure; always frees its
+ * handles. */
 static int32_t whole_program(lft_memory *memory, const char *path)
 {
     lfm2_runtime_options ro;
@@ -454,7 +456,7 @@ static int32_t whole_program(lft_memory *memory, const char *path)
                  ? status
                  : lfm2_chat_tokenize(m, messages, sizeof messages - 1, &co, ids, 128, &n);
     status = status != LFM2_OK ? status : lfm2_generate(s, sampler, ids, n, &go, NULL);
-    lfm2_runtime_free(r); /* any order will do */
+    lfm2_runtime_free(r); /* handles can be freed in any order */
     lfm2_model_free(m);
     lfm2_decoder_free(decoder);
     lfm2_sampler_free(sampler);
@@ -462,7 +464,7 @@ static int32_t whole_program(lft_memory *memory, const char *path)
     return status;
 }
 
-/* `after`: the calls after the failing one fail as well. */
+/* `after`: all allocations after the failing one fail, too. */
 static void fail_everywhere(const char *path, bool after)
 {
     lft_memory memory = {0};

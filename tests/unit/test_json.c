@@ -33,7 +33,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Parses a copy without a 0 at its end, so that reading too far is seen by sanitizers. */
+/* Parses a copy without a terminating 0, so that sanitizers detect reads beyond the end. */
 static int32_t parse(const char *text, size_t len, const lf_json **out)
 {
     char *copy = malloc(len > 0 ? len : 1);
@@ -275,7 +275,7 @@ static void test_doubles(void **state)
     assert_false(lf_json_double(good("1e309"), &v));
     assert_false(lf_json_double(good("\"1\""), &v));
     assert_false(lf_json_double(NULL, &v));
-    /* more digits than are kept: refused, never cut */
+    /* more digits than can be converted: rejected, not rounded */
     char text[LF_JSON_MAX_DIGITS + 3];
     memset(text, '3', sizeof text);
     text[1] = '.';
@@ -283,7 +283,7 @@ static void test_doubles(void **state)
     assert_false(lf_json_double(good(text), &v));
     text[LF_JSON_MAX_DIGITS + 1] = '\0';
     assert_true(lf_json_double(good(text), &v));
-    /* a locale with a decimal comma changes nothing, where the system has one */
+    /* in a locale with a decimal comma, if the system has one */
     static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (setlocale(LC_ALL, names[i]) != NULL) {
@@ -310,7 +310,7 @@ static void test_depth(void **state)
     bad(text, strlen(text), "json.depth", LF_JSON_MAX_DEPTH);
 }
 
-/* Many members, so that the sorted check is used. */
+/* Many members: the check for duplicates sorts them. */
 static char *object(int n, int last)
 {
     char *text = malloc((size_t)n * 24 + 8);
