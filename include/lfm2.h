@@ -474,8 +474,8 @@ LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 /* Appends ids[i] to sessions[i] for n >= 1 different sessions of one model, in a single pass: the
  * weights are read once for all, so a batch costs little more than one token. Each session then has
  * the logits, bit for bit, of decoding it alone. Contexts, lengths and KV types may differ.
- * The pass uses the workspace of sessions[0], whose n_chunk must be at least n (LIMIT); for the
- * others an n_chunk of 1 is enough.
+ * The pass uses the workspace of sessions[0]: its n_chunk must be at least n (LIMIT). For the other
+ * sessions an n_chunk of 1 is enough.
  * LIMIT (also: a session is full), ARGUMENT (also: an id outside the vocabulary, a session given
  * twice or of another model) and CANCELLED change no session; all logits stay valid.
  * Cancelling any of the sessions cancels the call. The call consumes the requests of all, unless an
@@ -510,9 +510,9 @@ typedef struct lfm2_sampler lfm2_sampler;
  *     logit * r; frequency f and presence p: logit - count * f - p;
  *  3. temperature: 0 takes the largest logit (the lowest id among equals) and ends here; otherwise
  *     logit / temperature;
- *  4. top-k; 5. top-p, the smallest set whose probability reaches p; 6. min-p, the tokens with
- *     p >= min_p * largest. Each works on the renormalized result of the one before and keeps at
- *     least one token;
+ *  4. top-k; 5. top-p, the smallest set with a total probability of at least p; 6. min-p, the
+ *     tokens with p >= min_p * largest. Each works on the renormalized result of the one before and
+ *     keeps at least one token;
  *  7. a draw with the seeded generator. */
 typedef struct lfm2_sampler_options {
     size_t size;

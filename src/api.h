@@ -26,7 +26,7 @@ int32_t lf_api_read(const char *what, const void *given, size_t least, void *opt
 /* Fails with ARGUMENT if `flags` has bits outside `known`. `known` is 0 for a reserved field. */
 int32_t lf_api_flags(uint32_t flags, uint32_t known, const char *what);
 
-/* The size of the first version of an option struct, whose last field was `last`. */
+/* The size of the first version of an option struct: `last` was its last field. */
 #define LF_API_FIRST(type, last) (offsetof(type, last) + sizeof(((type *)0)->last))
 
 /* Fails with ARGUMENT if `out` is NULL or its `size` is not set. Writes nothing. */

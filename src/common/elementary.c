@@ -260,10 +260,10 @@ static uint64_t bits_at(unsigned at)
 
 /* Subtracts right angles from a finite angle above EIGHTH. Returns the remainder, from -pi / 4 to
  * pi / 4, and the number of right angles modulo 4.
- * angle = m * 2^e with an integer m of 24 bits. Bits of 2 / pi whose product with it is a multiple
- * of 4 do not matter. The next 128 bits give the product modulo 4 to 2^-102, of which the bits down
- * to 2^-94 are used. No f32 is closer than 2^-30 right angles to a multiple of a right angle, so
- * the relative error of the remainder is below 2^-64. */
+ * angle = m * 2^e with an integer m of 24 bits. Bits of 2 / pi do not matter if their product with
+ * m * 2^e is a multiple of 4. The next 128 bits give the product modulo 4 to 2^-102, of which the
+ * bits down to 2^-94 are used. No f32 is closer than 2^-30 right angles to a multiple of a right
+ * angle, so the relative error of the remainder is below 2^-64. */
 static two reduce(float angle, unsigned *quadrant)
 {
     uint32_t bits;

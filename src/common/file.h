@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Declares files: opening and reading them from several origins, a bounded little-endian reader,
- * and a writer whose file appears complete or not at all. */
+ * and a writer of files that appear complete or not at all. */
 #ifndef LF_COMMON_FILE_H
 #define LF_COMMON_FILE_H
 

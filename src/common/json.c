@@ -127,7 +127,7 @@ static int32_t read_escape(parser *p, char **out)
     return LFM2_OK;
 }
 
-/* Finds the closing quote of the string whose content starts at pos. */
+/* Finds the closing quote of a string; its content starts at pos. */
 static int32_t find_quote(const parser *p, size_t *end)
 {
     size_t i = p->pos;

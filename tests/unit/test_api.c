@@ -254,7 +254,7 @@ static void test_token_cost(void **state)
     assert_true(i.token_bytes == 0 && i.token_macs == 0 && i.head_bytes == 0 && i.head_macs == 0);
     lfm2_model_free(m);
 
-    /* Int4: 9 / 16 of a byte; the router stays f32; a panel of the down matrices, whose k is no
+    /* Int4: 9 / 16 of a byte; the router stays f32; a panel of the down matrices, where k is no
      * multiple of 64, has 32 bytes of scales that nothing uses. */
     m = lft_load(scalar, lft_tiny("q4_0"));
     LFT_OK(lfm2_model_get_info(m, &i));

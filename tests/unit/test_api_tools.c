@@ -56,7 +56,7 @@ static void test_kernels(void **state)
     LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, 0, NULL, &bytes), LFM2_E_ARGUMENT);
 }
 
-/* A runtime of two threads whose allocations are counted. */
+/* A runtime of two threads with counted allocations. */
 static lfm2_runtime *counted_runtime(lft_memory *memory)
 {
     lfm2_runtime_options o;

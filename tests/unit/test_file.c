@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps, the bounded reader, and the writer whose file appears complete or not at all. */
+/* Maps, the bounded reader, and the writer of files that appear complete or not at all. */
 #include "support/models.h"
 
 #include "common/file.h"
