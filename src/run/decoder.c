@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the streaming decoder: a token's bytes, cut at the ends of characters. */
+/* Implements the streaming decoder. */
 #include "run/decoder.h"
+
+#include "text/utf8_stream.h"
 
 struct lfm2_decoder {
     lfm2_model *model;
     bool special;
     lf_utf8_stream stream;
-    char *text;
-    size_t size;
+    char *text;  /* [size] the text of the last call */
+    size_t size; /* bytes */
 };
 
 int32_t lf_decoder_create(lfm2_model *model, bool special, lfm2_decoder **out)
@@ -40,6 +42,7 @@ void lf_decoder_free(lfm2_decoder *decoder)
     lf_model_free(model);
 }
 
+/* Makes `text` at least `bytes` long; its contents are lost. */
 static int32_t reserve(lfm2_decoder *decoder, size_t bytes)
 {
     if (bytes <= decoder->size) {

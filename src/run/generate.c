@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the generation loop: stop conditions, text assembly, log-probabilities, callbacks. */
+/* Implements the generation loop: stop conditions, text assembly, log-probabilities, callbacks. */
 #include "run/generate.h"
 
 #include "common/elementary.h"
 #include "common/os.h"
-
 #include "common/utf8.h"
+#include "text/utf8_stream.h"
 
 #include <string.h>
 
@@ -57,7 +57,7 @@ static int32_t add_token_text(run *r, int32_t id)
     return LFM2_OK;
 }
 
-/* Start of the first stop string in the text, or the text's length. */
+/* Position of the first stop string in the text, or the length of the text. */
 static size_t find_stop(const run *r)
 {
     size_t first = r->text_len;
@@ -73,7 +73,7 @@ static size_t find_stop(const run *r)
     return first;
 }
 
-/* Length of the text's longest end that could still grow into a stop string. */
+/* Length of the longest suffix of the text that is the beginning of a stop string. */
 static size_t held_back(const run *r)
 {
     size_t longest = 0;
@@ -89,7 +89,7 @@ static size_t held_back(const run *r)
     return longest;
 }
 
-/* Hands the first `len` characters to the callback, with the token that made them final. */
+/* Passes the first `len` bytes of the text to the callback, with the token that made them final. */
 static void report(run *r, int32_t id, size_t len, float logprob, size_t n_top)
 {
     const lfm2_generate_options *o = r->options;
@@ -150,7 +150,7 @@ static float log_probabilities(run *r, const float *logits, int32_t id, size_t n
 
 /* ---- Loop ---- */
 
-/* Stop strings are compared with whole characters, so they have to be such. */
+/* Stop strings are compared with whole characters, so they must be valid UTF-8. */
 static bool is_stop_string(const char *text)
 {
     size_t n = text == NULL ? 0 : strlen(text);
@@ -166,24 +166,34 @@ static int32_t check(const lfm2_session *session, const lfm2_sampler *sampler, s
 {
     LF_TRY(lf_model_need_text(session->model));
     if (sampler->n_vocab != session->model->source->hparams.n_vocab) {
-        return lf_fail(LFM2_E_ARGUMENT, "generate.sampler", "the sampler is for another model");
+        return lf_fail(LFM2_E_ARGUMENT, "generate.sampler",
+                       "the sampler has a vocabulary of %u tokens, the model one of %u",
+                       sampler->n_vocab, session->model->source->hparams.n_vocab);
     }
     if (n_prompt == 0 && lf_session_length(session) == 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "generate.prompt", "the session and the prompt are empty");
+        return lf_fail(LFM2_E_ARGUMENT, "generate.prompt",
+                       "the session and the prompt are both empty");
     }
     if (o->n_top > MAX_TOP) {
-        return lf_fail(LFM2_E_ARGUMENT, "generate.n_top", "n_top %u is above %d", o->n_top,
+        return lf_fail(LFM2_E_ARGUMENT, "generate.n_top", "n_top is %u; allowed: 0 to %d", o->n_top,
                        MAX_TOP);
     }
-    if ((o->n_stop_ids > 0 && o->stop_ids == NULL) ||
-        (o->n_stop_strings > 0 && o->stop_strings == NULL) || o->n_stop_strings > MAX_STOPS) {
+    if (o->n_stop_ids > 0 && o->stop_ids == NULL) {
         return lf_fail(LFM2_E_ARGUMENT, "generate.stop",
-                       "stop list is NULL or has more than %d strings", MAX_STOPS);
+                       "stop_ids is NULL although n_stop_ids is %zu", o->n_stop_ids);
+    }
+    if (o->n_stop_strings > 0 && o->stop_strings == NULL) {
+        return lf_fail(LFM2_E_ARGUMENT, "generate.stop",
+                       "stop_strings is NULL although n_stop_strings is %zu", o->n_stop_strings);
+    }
+    if (o->n_stop_strings > MAX_STOPS) {
+        return lf_fail(LFM2_E_ARGUMENT, "generate.stop", "n_stop_strings is %zu; allowed: 0 to %d",
+                       o->n_stop_strings, MAX_STOPS);
     }
     for (size_t i = 0; i < o->n_stop_strings; i++) {
         if (!is_stop_string(o->stop_strings[i])) {
             return lf_fail(LFM2_E_ARGUMENT, "generate.stop",
-                           "stop string %zu is NULL, empty, not UTF-8 or longer than %d bytes", i,
+                           "stop_strings[%zu] is NULL, empty, not UTF-8 or longer than %d bytes", i,
                            MAX_STOP_STRING);
         }
     }
@@ -201,7 +211,7 @@ static bool is_stop_token(const run *r, int32_t id)
            lf_tokenizer_is_end(r->session->model->tokenizer, id);
 }
 
-/* Samples one token and does everything that follows from it. */
+/* Samples one token, reports its text and checks the stop conditions. */
 static int32_t one_token(run *r, lfm2_generate_result *result)
 {
     const float *logits = NULL;
@@ -241,7 +251,7 @@ static int32_t one_token(run *r, lfm2_generate_result *result)
     return LFM2_OK;
 }
 
-/* Held-back text is final now; after a stop string there is none. */
+/* Reports the held-back text, which is final now. After a stop string there is none. */
 static int32_t flush(run *r)
 {
     if (r->finish == LFM2_FINISH_STOP_STRING || r->finish == LFM2_FINISH_CALLBACK) {
@@ -255,8 +265,8 @@ static int32_t flush(run *r)
     return LFM2_OK;
 }
 
-/* The prompt becomes part of the session; the sampler accepts what got there, also when the call
- * ends after its first chunks. */
+/* Appends the prompt to the session. The sampler accepts the tokens that were appended, also if the
+ * call ends before the last chunk. */
 static int32_t append_prompt(run *r, const int32_t *prompt, size_t n, lfm2_generate_result *result)
 {
     if (n == 0) {
@@ -282,8 +292,8 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
             first = lf_os_seconds();
         }
         if (r->finish == 0 && lf_session_take_cancel(r->session)) {
-            status = lf_fail(LFM2_E_CANCELLED, "session.cancelled", "cancelled after %u tokens",
-                             result->n_generated);
+            status = lf_fail(LFM2_E_CANCELLED, "session.cancelled",
+                             "generation was cancelled; tokens generated: %u", result->n_generated);
         }
     }
     if (status == LFM2_E_CANCELLED) {
@@ -297,7 +307,8 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
     result->finish = r->finish;
     if (r->finish == LFM2_FINISH_CALLBACK) {
         return lf_fail(LFM2_E_STOPPED, "generate.stopped",
-                       "the callback ended the text after %u tokens", result->n_generated);
+                       "the callback stopped the generation; tokens generated: %u",
+                       result->n_generated);
     }
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns penalties, truncation and the seeded draw. */
+/* Implements logit bias, penalties, truncation and the seeded draw. */
 #include "run/sampler.h"
 
 #include "common/elementary.h"
@@ -9,9 +9,9 @@
 
 enum { MAX_WINDOW = 1 << 24 };
 
-/* ---- Life ---- */
+/* ---- Creation ---- */
 
-static int32_t range(bool ok, const char *name, double value, const char *allowed)
+static int32_t check_option(bool ok, const char *name, double value, const char *allowed)
 {
     if (ok) {
         return LFM2_OK;
@@ -20,34 +20,37 @@ static int32_t range(bool ok, const char *name, double value, const char *allowe
                    allowed);
 }
 
-static int32_t check(const lfm2_sampler_options *o, uint32_t n_vocab)
+static int32_t check_options(const lfm2_sampler_options *o, uint32_t n_vocab)
 {
-    LF_TRY(range(isfinite(o->temperature) && o->temperature >= 0, "temperature",
-                 (double)o->temperature, "0 or more"));
-    LF_TRY(range(o->top_k >= 0, "top_k", o->top_k, "0 or more"));
-    LF_TRY(range(o->top_p > 0 && o->top_p <= 1, "top_p", (double)o->top_p, "above 0, at most 1"));
-    LF_TRY(range(o->min_p >= 0 && o->min_p <= 1, "min_p", (double)o->min_p, "0 to 1"));
-    LF_TRY(range(isfinite(o->repetition_penalty) && o->repetition_penalty > 0, "repetition_penalty",
-                 (double)o->repetition_penalty, "above 0"));
-    LF_TRY(range(isfinite(o->frequency_penalty), "frequency_penalty", (double)o->frequency_penalty,
-                 "a finite number"));
-    LF_TRY(range(isfinite(o->presence_penalty), "presence_penalty", (double)o->presence_penalty,
-                 "a finite number"));
-    LF_TRY(range(o->penalty_last_n >= -1 && o->penalty_last_n <= MAX_WINDOW, "penalty_last_n",
-                 o->penalty_last_n, "-1 to 16777216"));
+    LF_TRY(check_option(isfinite(o->temperature) && o->temperature >= 0, "temperature",
+                        (double)o->temperature, "0 or more"));
+    LF_TRY(check_option(o->top_k >= 0, "top_k", o->top_k, "0 or more"));
+    LF_TRY(
+        check_option(o->top_p > 0 && o->top_p <= 1, "top_p", (double)o->top_p, "above 0, up to 1"));
+    LF_TRY(check_option(o->min_p >= 0 && o->min_p <= 1, "min_p", (double)o->min_p, "0 to 1"));
+    LF_TRY(check_option(isfinite(o->repetition_penalty) && o->repetition_penalty > 0,
+                        "repetition_penalty", (double)o->repetition_penalty, "above 0"));
+    LF_TRY(check_option(isfinite(o->frequency_penalty), "frequency_penalty",
+                        (double)o->frequency_penalty, "a finite number"));
+    LF_TRY(check_option(isfinite(o->presence_penalty), "presence_penalty",
+                        (double)o->presence_penalty, "a finite number"));
+    LF_TRY(check_option(o->penalty_last_n >= -1 && o->penalty_last_n <= MAX_WINDOW,
+                        "penalty_last_n", o->penalty_last_n, "-1 to 16777216"));
     if (o->n_bias > 0 && (o->bias_ids == NULL || o->bias_values == NULL)) {
-        return lf_fail(LFM2_E_ARGUMENT, "sampler.option", "%s is NULL",
-                       o->bias_ids == NULL ? "bias_ids" : "bias_values");
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.option", "%s is NULL although n_bias is %zu",
+                       o->bias_ids == NULL ? "bias_ids" : "bias_values", o->n_bias);
     }
     for (size_t i = 0; i < o->n_bias; i++) {
         if (o->bias_ids[i] < 0 || (uint32_t)o->bias_ids[i] >= n_vocab) {
             return lf_fail(LFM2_E_ARGUMENT, "sampler.option",
-                           "bias_ids[%zu]: id %d is outside the vocabulary of %u", i,
-                           o->bias_ids[i], n_vocab);
+                           "bias_ids[%zu] is %d; allowed: 0 to %u", i, o->bias_ids[i], n_vocab - 1);
         }
         float b = o->bias_values[i];
-        LF_TRY(range(!isnan(b) && b < INFINITY, "logit bias", (double)b,
-                     "a finite number or -infinity"));
+        if (isnan(b) || b == INFINITY) {
+            return lf_fail(LFM2_E_ARGUMENT, "sampler.option",
+                           "bias_values[%zu] is %g; allowed: a finite number or -infinity", i,
+                           (double)b);
+        }
     }
     return LFM2_OK;
 }
@@ -77,7 +80,7 @@ static int32_t allocate(lfm2_sampler *s)
 int32_t lf_sampler_create(lfm2_runtime *runtime, uint32_t n_vocab,
                           const lfm2_sampler_options *options, lfm2_sampler **out)
 {
-    LF_TRY(check(options, n_vocab));
+    LF_TRY(check_options(options, n_vocab));
     void *p = NULL;
     LF_TRY(lf_new_zero(&runtime->alloc, 1, sizeof(lfm2_sampler), "sampler", &p));
     lfm2_sampler *s = p;
@@ -144,22 +147,22 @@ void lf_sampler_accept(lfm2_sampler *s, int32_t id)
 
 /* ---- Sampling ---- */
 
-/* What is not a number counts as impossible: it came so, or infinities met in a sum. */
-static float possible(float logit)
+/* A NaN counts as -infinity. It is passed in, or is the sum of opposite infinities. */
+static float without_nan(float logit)
 {
     return isnan(logit) ? -INFINITY : logit;
 }
 
-/* Bias and penalties. */
+/* Applies bias and penalties; s->logits receives the result. */
 static void adjust(lfm2_sampler *s, const float *logits)
 {
     const lfm2_sampler_options *o = &s->options;
     for (uint32_t i = 0; i < s->n_vocab; i++) {
-        s->logits[i] = possible(logits[i]);
+        s->logits[i] = without_nan(logits[i]);
     }
     for (size_t i = 0; i < o->n_bias; i++) {
         float *logit = &s->logits[s->bias_ids[i]];
-        *logit = possible(*logit + s->bias_values[i]);
+        *logit = without_nan(*logit + s->bias_values[i]);
     }
     if (o->repetition_penalty == 1.0f && o->frequency_penalty == 0.0f &&
         o->presence_penalty == 0.0f) {
@@ -170,11 +173,12 @@ static void adjust(lfm2_sampler *s, const float *logits)
             float x = s->logits[i];
             x = x > 0 ? x / o->repetition_penalty : x * o->repetition_penalty;
             x = x - (float)s->counts[i] * o->frequency_penalty - o->presence_penalty;
-            s->logits[i] = possible(x);
+            s->logits[i] = without_nan(x);
         }
     }
 }
 
+/* The order of candidates: higher logit first, lower id on ties. */
 static bool before(lf_candidate a, lf_candidate b)
 {
     return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
@@ -200,7 +204,7 @@ static void sift_down(lf_candidate *heap, size_t n, size_t i)
     }
 }
 
-/* Takes the best off the heap and leaves it behind the heap's new end. */
+/* Removes the best candidate from the heap and stores it after the new end of the heap. */
 static lf_candidate pop(lf_candidate *heap, size_t *n)
 {
     lf_candidate best = heap[0];
@@ -210,7 +214,7 @@ static lf_candidate pop(lf_candidate *heap, size_t *n)
     return best;
 }
 
-/* splitmix64: uniform in [0, 1) with 53 bits. */
+/* SplitMix64: a uniform number in [0, 1) with 53 bits. */
 static double draw(lfm2_sampler *s)
 {
     s->random += 0x9e3779b97f4a7c15u;
@@ -221,14 +225,15 @@ static double draw(lfm2_sampler *s)
     return (double)(z >> 11) * 0x1.0p-53;
 }
 
-/* Weight of a candidate relative to the best one. */
+/* Unnormalized probability of a candidate; that of the best one is 1. */
 static double weight(const lfm2_sampler *s, float logit, float best)
 {
     return lf_exp_f64(((double)logit - (double)best) / (double)s->options.temperature);
 }
 
-/* Top-k and top-p by taking candidates off a heap in order: the rest is never sorted. Returns the
- * number kept; they stand in `kept`, the end of the array, the best one last. */
+/* Applies top-k and top-p: pops candidates from a heap in order until enough are kept, and never
+ * sorts the others. Returns the number kept. *kept points to them, at the end of the array, the
+ * best one last. */
 static size_t truncate_ordered(lfm2_sampler *s, size_t n, float best, lf_candidate **kept)
 {
     const lfm2_sampler_options *o = &s->options;
@@ -250,7 +255,7 @@ static size_t truncate_ordered(lfm2_sampler *s, size_t n, float best, lf_candida
             taken++;
         }
     }
-    /* The best stand last, in reverse: [left, n) read backwards. */
+    /* Popped candidates are in [left, n), the best one last. */
     size_t keep = taken;
     if (o->top_p < 1.0f) {
         double want = (double)o->top_p * total;
@@ -283,7 +288,7 @@ static int32_t draw_token(lfm2_sampler *s, int32_t best)
 {
     const lfm2_sampler_options *o = &s->options;
     float top = s->logits[best];
-    /* min-p relates to the largest alone, so it can go first without changing what is left... */
+    /* min-p depends only on the largest logit: without top-k and top-p it is applied here. */
     double floor_logit = (double)-INFINITY;
     if (o->min_p > 0) {
         floor_logit = (double)top + (double)o->temperature * lf_log_f64((double)o->min_p);
@@ -291,7 +296,7 @@ static int32_t draw_token(lfm2_sampler *s, int32_t best)
     bool ordered = o->top_k > 0 || o->top_p < 1.0f;
     size_t n = 0;
     for (uint32_t i = 0; i < s->n_vocab; i++) {
-        /* ...except that top-p counts the probability of what min-p would remove. */
+        /* top-p includes the probability of tokens that min-p removes afterwards. */
         bool keep = ordered ? s->logits[i] > -INFINITY : (double)s->logits[i] >= floor_logit;
         if (keep && s->logits[i] > -INFINITY) {
             s->candidates[n++] = (lf_candidate){s->logits[i], (int32_t)i};
@@ -312,7 +317,7 @@ static int32_t draw_token(lfm2_sampler *s, int32_t best)
             return kept[i].id;
         }
     }
-    return best; /* rounding left a sliver at the end */
+    return best; /* `point` can stay above 0 by rounding */
 }
 
 int32_t lf_sampler_sample(lfm2_sampler *s, const float *logits, int32_t *id)
@@ -322,10 +327,9 @@ int32_t lf_sampler_sample(lfm2_sampler *s, const float *logits, int32_t *id)
     float top = s->logits[best];
     if (top == -INFINITY) {
         return lf_fail(LFM2_E_STATE, "sampler.empty",
-                       "every token is forbidden: all %u logits are -infinity or not a number",
-                       s->n_vocab);
+                       "no token can be chosen: all %u logits are -infinity or NaN", s->n_vocab);
     }
-    /* +infinity leaves nothing to draw. */
+    /* A token with logit +infinity is chosen without a draw. */
     *id = s->options.temperature == 0.0f || !isfinite(top) ? best : draw_token(s, best);
     return LFM2_OK;
 }

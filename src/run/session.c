@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns appending tokens in chunks and the session's life. */
+/* Implements sessions: creation, appending tokens in chunks, many sessions in one pass. */
 #include "run/session.h"
 
 #include <string.h>
@@ -44,14 +44,14 @@ static int32_t check_tokens(const lfm2_session *session, const int32_t *ids, siz
     uint32_t length = lf_session_length(session);
     if (n > session->state.n_ctx - length) {
         return lf_fail(LFM2_E_LIMIT, "session.full",
-                       "%zu tokens do not fit: the context holds %u of %u", n, length,
-                       session->state.n_ctx);
+                       "the context is too small: %u of %u tokens are in use, %zu requested",
+                       length, session->state.n_ctx, n);
     }
     uint32_t n_vocab = session->model->source->hparams.n_vocab;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= n_vocab) {
             return lf_fail(LFM2_E_ARGUMENT, "session.token",
-                           "token %zu: id %d is outside the vocabulary of %u", i, ids[i], n_vocab);
+                           "token %zu has id %d; allowed: 0 to %u", i, ids[i], n_vocab - 1);
         }
     }
     return LFM2_OK;
@@ -75,11 +75,11 @@ static int32_t forward(lfm2_session *session, const int32_t *ids, uint32_t n, lf
 {
     lf_item run = {&session->state, ids, n, wanted, out, &session->cancel};
     LF_TRY(lf_forward_batch(session->model, &session->state, &run, 1));
-    session->has_logits = false; /* those there were belong to an earlier token now */
+    session->has_logits = false; /* the logits belong to an earlier token now */
     return LFM2_OK;
 }
 
-/* Computes the postponed token. */
+/* Computes the pending token. */
 static int32_t settle(lfm2_session *session, lf_logits wanted)
 {
     if (session->later < 0) {
@@ -114,10 +114,11 @@ int32_t lf_session_logits(lfm2_session *session, const float **logits)
 int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, float *all_logits)
 {
     if (n == 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "session.empty", "no tokens given");
+        return lf_fail(LFM2_E_ARGUMENT, "session.empty",
+                       "no tokens given; at least one is required");
     }
     LF_TRY(check_tokens(session, ids, n));
-    /* With logits: the tokens that follow may yet be cancelled. */
+    /* With logits, because the tokens that follow can be cancelled. */
     LF_TRY(settle(session, LF_LOGITS_LAST));
     lf_state *state = &session->state;
     size_t n_vocab = session->model->source->hparams.n_vocab;
@@ -146,28 +147,28 @@ static int32_t check_many(lfm2_session *const *sessions, const int32_t *ids, uin
     const lfm2_session *first = sessions[0];
     if (n > first->state.n_chunk) {
         return lf_fail(LFM2_E_LIMIT, "batch.size",
-                       "%u sessions; a pass of sessions[0] takes %u tokens (n_chunk)", n,
+                       "the batch has %u sessions; allowed: 1 to %u, the n_chunk of sessions[0]", n,
                        first->state.n_chunk);
     }
     for (uint32_t i = 0; i < n; i++) {
         if (sessions[i]->model != first->model) {
             return lf_fail(LFM2_E_ARGUMENT, "batch.model",
-                           "sessions[%u] is of another model than sessions[0]", i);
+                           "sessions[%u] and sessions[0] have different models", i);
         }
         for (uint32_t other = 0; other < i; other++) {
             if (sessions[other] == sessions[i]) {
                 return lf_fail(LFM2_E_ARGUMENT, "batch.twice",
-                               "sessions[%u] and sessions[%u] are the same", other, i);
+                               "sessions[%u] and sessions[%u] are the same session", other, i);
             }
         }
         uint32_t n_vocab = first->model->source->hparams.n_vocab;
         if (ids[i] < 0 || (uint32_t)ids[i] >= n_vocab) {
-            return lf_fail(LFM2_E_ARGUMENT, "session.token",
-                           "ids[%u]: id %d is outside the vocabulary of %u", i, ids[i], n_vocab);
+            return lf_fail(LFM2_E_ARGUMENT, "session.token", "ids[%u] is %d; allowed: 0 to %u", i,
+                           ids[i], n_vocab - 1);
         }
         if (lf_session_length(sessions[i]) >= sessions[i]->state.n_ctx) {
             return lf_fail(LFM2_E_LIMIT, "session.full",
-                           "sessions[%u]: the context of %u tokens is full", i,
+                           "the context of sessions[%u] is full (n_ctx is %u)", i,
                            sessions[i]->state.n_ctx);
         }
     }
@@ -180,8 +181,8 @@ static lf_item item_of_one(lfm2_session *session, const int32_t *id)
                      &session->cancel};
 }
 
-/* Computes the postponed tokens. Their logits are wanted because the tokens that follow may yet be
- * cancelled: then those are the logits that the caller may ask for. */
+/* Computes the pending tokens, with logits: if the tokens that follow are cancelled, the caller can
+ * still ask for these logits. */
 static int32_t settle_many(lfm2_session *const *sessions, uint32_t n)
 {
     lf_state *workspace = &sessions[0]->state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the search for added tokens: a sorted array, walked like a trie. */
+/* Implements the search for added tokens in a sorted array that is walked like a trie. */
 #include "text/added.h"
 
 #include <string.h>
@@ -30,7 +30,7 @@ static void sift(lf_added_token *t, size_t root, size_t n)
     t[root] = moved;
 }
 
-/* Heap sort: in place and n log n for every input, which the C library's qsort does not promise. */
+/* Heapsort: in place and O(n log n) for every input, which qsort does not guarantee. */
 static void sort(lf_added_token *t, size_t n)
 {
     for (size_t i = n / 2; i-- > 0;) {
@@ -64,7 +64,8 @@ const lf_added_token *lf_added_init(lf_added *added, lf_added_token *tokens, uin
     return NULL;
 }
 
-/* First of tokens low .. high - 1 whose byte `depth` is at least `byte`; they agree up to there. */
+/* The first of tokens low .. high - 1 whose byte at `depth` is at least `byte`; `high` if there is
+ * none. The tokens must agree in all bytes before `depth`. */
 static uint32_t lower_bound(const lf_added_token *t, uint32_t low, uint32_t high, size_t depth,
                             unsigned byte)
 {
@@ -79,7 +80,7 @@ static uint32_t lower_bound(const lf_added_token *t, uint32_t low, uint32_t high
     return low;
 }
 
-/* The longest token at text[pos]. */
+/* The longest token that starts at text[pos], NULL if there is none. */
 static const lf_added_token *match(const lf_added *added, const uint8_t *text, size_t pos,
                                    size_t end)
 {
@@ -88,7 +89,7 @@ static const lf_added_token *match(const lf_added *added, const uint8_t *text, s
     uint32_t low = added->first[text[pos]];
     uint32_t high = added->first[text[pos] + 1u];
     for (size_t depth = 1; low < high; depth++) {
-        if (t[low].len == depth) { /* the shortest of those that agree sorts first */
+        if (t[low].len == depth) { /* of tokens with a common prefix the shortest is first */
             best = &t[low];
             low++;
         }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds added tokens (control or user-defined) written out in text. */
+/* The search for added tokens (control or user-defined) in text. */
 #ifndef LF_TEXT_ADDED_H
 #define LF_TEXT_ADDED_H
 
 #include "common/alloc.h"
 
-/* Longest added token in bytes: bounds the search's work to this many steps for a byte of text,
- * whatever a vocabulary holds. */
+/* Most bytes of an added token. Limits the search to this many steps per byte of text for any
+ * vocabulary. */
 enum { LF_ADDED_MAX = 256 };
 
 typedef struct lf_added_token {
@@ -16,17 +16,17 @@ typedef struct lf_added_token {
 } lf_added_token;
 
 typedef struct lf_added {
-    lf_added_token *tokens; /* sorted by bytes, a prefix before what it begins */
+    lf_added_token *tokens; /* [n] sorted by bytes; a prefix precedes its extensions */
     uint32_t n;
-    uint32_t first[257]; /* tokens that start with byte b: first[b] .. first[b + 1] - 1 */
+    uint32_t first[257]; /* tokens whose first byte is b: first[b] .. first[b + 1] - 1 */
 } lf_added;
 
-/* Sorts tokens[0..n-1] (kept, not copied) and fills *added. Returns one of two equal tokens, NULL
- * if there are none. */
+/* Sorts tokens[0..n-1] in place and fills *added, which keeps the pointer. Returns one of two equal
+ * tokens, NULL if all differ. */
 const lf_added_token *lf_added_init(lf_added *added, lf_added_token *tokens, uint32_t n);
 
-/* The leftmost, and there the longest, token inside text[pos .. end - 1]; NULL if there is none.
- * *at receives its position. */
+/* The leftmost token inside text[pos .. end - 1], the longest of those at the same position; NULL
+ * if there is none. *at receives its position. */
 const lf_added_token *lf_added_find(const lf_added *added, const uint8_t *text, size_t pos,
                                     size_t end, size_t *at);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the merge table and the merging of one piece: a linked list of symbols and a heap of pairs.
- */
+/* Implements the merge table and the merges inside a pre-token: a linked list of symbols with a
+ * heap of pairs, and plain arrays for short pre-tokens. */
 #include "text/bpe.h"
 #include "text/hash.h"
 
@@ -17,7 +17,7 @@ static uint64_t pair_key(uint32_t left, uint32_t right)
     return (uint64_t)left << 32 | right;
 }
 
-/* Slot of a pair, or the free one where it belongs; SIZE_MAX after too many probes. */
+/* The slot of a pair, or the free slot to store it in; SIZE_MAX after too many probes. */
 static size_t slot_of(const lf_bpe *bpe, uint64_t key)
 {
     size_t at = lf_hash_mix(key ^ bpe->seed) & bpe->mask;
@@ -30,7 +30,8 @@ static size_t slot_of(const lf_bpe *bpe, uint64_t key)
     return SIZE_MAX;
 }
 
-/* Fills the table; false if a pair would need too many probes. */
+/* Fills the table; false if a pair would need too many probes. On a duplicate pair the rest of the
+ * table stays unfilled. */
 static bool fill(lf_bpe *bpe, const lf_merge *merges, int64_t *duplicate)
 {
     *duplicate = -1;
@@ -88,7 +89,10 @@ int32_t lf_bpe_init(lf_bpe *bpe, lf_arena *arena, const lf_merge *merges, uint32
         done = fill(bpe, merges, duplicate);
     }
     if (!done) {
-        return lf_fail(LFM2_E_FORMAT, "vocab.hash", "%s: the merges defeat the hash table", name);
+        return lf_fail(
+            LFM2_E_FORMAT, "vocab.hash",
+            "%s: too many hash collisions among the merges; the file may be damaged or malicious",
+            name);
     }
     for (size_t i = 0; i < 256 * 256; i++) {
         bpe->by_byte[i] = rank_of(bpe, bpe->byte_id[i >> 8], bpe->byte_id[i & 255]);
@@ -96,15 +100,15 @@ int32_t lf_bpe_init(lf_bpe *bpe, lf_arena *arena, const lf_merge *merges, uint32
     return LFM2_OK;
 }
 
-/* ---- Working memory ---- */
+/* ---- Workspace ---- */
 
 int32_t lf_bpe_work_init(const lf_alloc *alloc, size_t capacity, lf_bpe_work *out)
 {
     *out = (lf_bpe_work){.capacity = capacity};
     void *p = NULL;
-    LF_TRY(lf_new(alloc, capacity, sizeof *out->symbols, "tokenizer work", &p));
+    LF_TRY(lf_new(alloc, capacity, sizeof *out->symbols, "tokenizer workspace", &p));
     out->symbols = p;
-    LF_TRY(lf_new(alloc, capacity, 2 * sizeof *out->heap, "tokenizer work", &p));
+    LF_TRY(lf_new(alloc, capacity, 2 * sizeof *out->heap, "tokenizer workspace", &p));
     out->heap = p;
     return LFM2_OK;
 }
@@ -118,7 +122,8 @@ void lf_bpe_work_free(const lf_alloc *alloc, lf_bpe_work *work)
 
 /* ---- Heap of pairs: rank << 32 | position of the left symbol, smallest first ---- */
 
-/* Children of one entry: four of them share a cache line, and the heap has half the levels. */
+/* Children per entry. Four fit into one cache line, and the heap has half the levels of a binary
+ * one. */
 enum { ARITY = 4 };
 
 static size_t smallest_child(const uint64_t *heap, size_t n, size_t at)
@@ -166,10 +171,10 @@ static uint64_t pop(uint64_t *heap, size_t *n)
 
 /* ---- Merging ---- */
 
-enum { SHORT_PIECE = 24 }; /* bytes */
+enum { SHORT_PRETOKEN = 24 }; /* bytes */
 
-/* Sets the rank of symbol `at` with its successor and enters the pair. */
-static void renew(const lf_bpe *bpe, const lf_bpe_work *work, uint32_t at, size_t *n_heap)
+/* Looks up the rank of symbol `at` with its successor and pushes the pair. */
+static void update_pair(const lf_bpe *bpe, const lf_bpe_work *work, uint32_t at, size_t *n_heap)
 {
     lf_symbol *s = &work->symbols[at];
     s->rank = s->next == NO_SYMBOL ? NO_RANK : rank_of(bpe, s->id, work->symbols[s->next].id);
@@ -188,9 +193,9 @@ static void merge(const lf_bpe *bpe, const lf_bpe_work *work, uint32_t at, size_
     if (left->next != NO_SYMBOL) {
         work->symbols[left->next].prev = at;
     }
-    renew(bpe, work, at, n_heap);
+    update_pair(bpe, work, at, n_heap);
     if (left->prev != NO_SYMBOL) {
-        renew(bpe, work, left->prev, n_heap);
+        update_pair(bpe, work, left->prev, n_heap);
     }
 }
 
@@ -211,8 +216,8 @@ static void encode_long(const lf_bpe *bpe, const lf_bpe_work *work, const uint8_
     for (size_t i = (n_heap + ARITY - 2) / ARITY; i-- > 0;) {
         sift_down(work->heap, n_heap, i);
     }
-    /* Each merge takes one entry and adds at most two: 2 * len entries always suffice. An entry
-     * whose pair is gone differs from what its symbol holds now. */
+    /* Each merge pops one entry and pushes at most two, so 2 * len entries suffice. An entry is
+     * stale if its rank differs from the current rank of its symbol. */
     while (n_heap > 0) {
         uint64_t top = pop(work->heap, &n_heap);
         uint32_t at = (uint32_t)top;
@@ -225,11 +230,11 @@ static void encode_long(const lf_bpe *bpe, const lf_bpe_work *work, const uint8_
     }
 }
 
-/* Short pieces, which is nearly all of them: plain arrays beat list and heap. */
+/* Nearly all pre-tokens are short; for these, arrays are faster than list and heap. */
 static void encode_short(const lf_bpe *bpe, const uint8_t *text, size_t n, lf_ids *ids)
 {
-    uint32_t id[SHORT_PIECE];
-    uint32_t rank[SHORT_PIECE]; /* of symbol i with symbol i + 1 */
+    uint32_t id[SHORT_PRETOKEN];
+    uint32_t rank[SHORT_PRETOKEN]; /* of symbol i with symbol i + 1 */
     for (size_t i = 0; i < n; i++) {
         id[i] = bpe->byte_id[text[i]];
         rank[i] = i + 1 < n ? bpe->by_byte[(size_t)text[i] << 8 | text[i + 1]] : NO_RANK;
@@ -261,7 +266,7 @@ static void encode_short(const lf_bpe *bpe, const uint8_t *text, size_t n, lf_id
 void lf_bpe_encode(const lf_bpe *bpe, const lf_bpe_work *work, const uint8_t *text, size_t len,
                    lf_ids *ids)
 {
-    if (len <= SHORT_PIECE) {
+    if (len <= SHORT_PRETOKEN) {
         encode_short(bpe, text, len, ids);
     } else {
         encode_long(bpe, work, text, len, ids);

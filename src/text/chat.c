@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LFM2's chat format. */
+/* Implements LFM2's chat format. */
 #include "text/chat.h"
 
 #include "common/json.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Roles, and what a message of that role begins with. */
+/* The roles, and the text at the beginning of a message of each role. */
 static const struct {
     const char *role, *opening;
 } roles[] = {
@@ -19,8 +19,8 @@ static const struct {
 
 enum { SYSTEM, USER, ASSISTANT, TOOL, N_ROLES };
 
-/* Most spans: BOS, system block, generation prompt; and of one message: opening, response marker,
- * content, response marker, closing. */
+/* The most spans outside the messages (BOS, system block, generation prompt) and of one message
+ * (opening, response marker, content, response marker, closing). */
 enum { FRAME_SPANS = 12, MESSAGE_SPANS = 5 };
 
 typedef struct builder {
@@ -32,7 +32,8 @@ typedef struct builder {
 static int32_t add(builder *b, const char *text, size_t len, bool special)
 {
     if (!lf_add_size(b->len, len, &b->len)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "chat: size overflows");
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow",
+                       "chat: the text is too large for the address space");
     }
     if (len > 0) {
         b->spans[b->n_spans++] = (lf_span){text, len, special};
@@ -69,7 +70,7 @@ static int32_t read_role(size_t index, const lf_json *value, int *role)
     }
     lf_shown shown;
     return lf_fail(LFM2_E_UNSUPPORTED, "chat.role",
-                   "messages: offset %llu: message %zu: role '%s' is none of system, user, "
+                   "messages: offset %llu: message %zu: role is '%s'; allowed: system, user, "
                    "assistant, tool",
                    (unsigned long long)value->offset, index,
                    lf_show(&shown, value->text, value->len));
@@ -85,7 +86,7 @@ static int32_t read_message(size_t index, const lf_json *object, message *out)
             lf_shown shown;
             return lf_fail(LFM2_E_UNSUPPORTED, "chat.member",
                            "messages: offset %llu: message %zu: member '%s' is not supported; "
-                           "only 'role' and 'content' are",
+                           "allowed: 'role' and 'content'",
                            (unsigned long long)m->offset, index,
                            lf_show(&shown, m->key, m->key_len));
         }
@@ -140,7 +141,7 @@ static int32_t add_message(builder *b, const message *m)
     if (m->role == TOOL) {
         LF_TRY(add_marker(b, "<|tool_response_start|>"));
     }
-    /* Control tokens that users or tools write must stay text. */
+    /* Control tokens written by users or tools must stay text. */
     LF_TRY(add(b, m->content, m->content_len, m->role == SYSTEM || m->role == ASSISTANT));
     if (m->role == TOOL) {
         LF_TRY(add_marker(b, "<|tool_response_end|>"));
@@ -181,7 +182,7 @@ static void write_tools(const lf_json *array, text_sink *sink)
     }
 }
 
-/* *text is NULL if there are no tools. */
+/* Renders the tool list. *text is NULL if there are no tools. */
 static int32_t tools_text(lf_arena *arena, const char *tools, size_t tools_len, const char **text,
                           size_t *len)
 {
@@ -210,7 +211,7 @@ static int32_t tools_text(lf_arena *arena, const char *tools, size_t tools_len, 
     return LFM2_OK;
 }
 
-/* The system block, if it has any text. `system` may be NULL. */
+/* Adds the system block unless it is empty. `system` and `tools` may be NULL. */
 static int32_t add_system(builder *b, const message *system, const char *tools, size_t tools_len)
 {
     size_t system_len = system != NULL ? system->content_len : 0;
@@ -243,7 +244,7 @@ int32_t lf_chat_build(const lf_alloc *alloc, const char *messages, size_t messag
     LF_TRY(tools_text(&out->arena, options->tools, options->tools_len, &tools, &tools_len));
     size_t most = 0;
     if (!lf_mul_size(n, MESSAGE_SPANS, &most) || !lf_add_size(most, FRAME_SPANS, &most)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "chat: %zu messages", n);
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "chat: too many messages: %zu", n);
     }
     void *p = NULL;
     LF_TRY(lf_arena_new(&out->arena, most, sizeof(lf_span), "chat", &p));

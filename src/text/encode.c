@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the way from text to ids: added tokens, pieces, merges. */
+/* Implements encoding: added tokens, then pre-tokens, then merges. */
 #include "text/tokenizer_internal.h"
 
 #include "text/pretokenize.h"
 
 #include <string.h>
 
-enum { SMALL_TEXT = 512 }; /* working memory for this many bytes is not worth measuring */
+/* Up to this many bytes the workspace is allocated for the whole text, without measuring the
+ * longest pre-token. */
+enum { SMALL_TEXT = 512 };
 
-/* One walk over a text. With `work` NULL it only measures the longest piece. */
+/* One walk over a text. If `work` is NULL it only measures the longest pre-token. */
 typedef struct walk {
     const lf_tokenizer *t;
     const uint8_t *text;
     const lf_bpe_work *work;
     lf_ids *ids;
-    size_t longest;
+    size_t longest; /* bytes of the longest pre-token */
 } walk;
 
-static void piece(walk *w, const uint8_t *text, size_t len)
+static void visit_pretoken(walk *w, const uint8_t *text, size_t len)
 {
     if (w->work == NULL) {
         w->longest = len > w->longest ? len : w->longest;
@@ -28,7 +30,7 @@ static void piece(walk *w, const uint8_t *text, size_t len)
         return;
     }
     if (w->t->ignore_merges) {
-        int32_t id = lf_words_find(&w->t->words, text, len);
+        int32_t id = lf_token_index_find(&w->t->index, text, len);
         if (id >= 0) {
             lf_ids_add(w->ids, (uint32_t)id);
             return;
@@ -37,39 +39,39 @@ static void piece(walk *w, const uint8_t *text, size_t len)
     lf_bpe_encode(&w->t->bpe, w->work, text, len, w->ids);
 }
 
-static void pieces(walk *w, size_t pos, size_t end)
+static void visit_pretokens(walk *w, size_t pos, size_t end)
 {
     while (pos < end) {
         size_t next = lf_pretoken_end(w->text, pos, end);
-        piece(w, w->text + pos, next - pos);
+        visit_pretoken(w, w->text + pos, next - pos);
         pos = next;
     }
 }
 
-static void added(walk *w, const lf_added_token *token)
+static void visit_added(walk *w, const lf_added_token *token)
 {
     if (w->work != NULL) {
         lf_ids_add(w->ids, (uint32_t)token->id);
     }
 }
 
-/* Text without control tokens: user-defined ones are cut out first. */
-static void plain(walk *w, size_t pos, size_t end)
+/* A section without control tokens: finds the user-defined tokens first. */
+static void visit_section(walk *w, size_t pos, size_t end)
 {
     size_t at = 0;
     const lf_added_token *found = NULL;
     while ((found = lf_added_find(&w->t->user, w->text, pos, end, &at)) != NULL) {
-        pieces(w, pos, at);
-        added(w, found);
+        visit_pretokens(w, pos, at);
+        visit_added(w, found);
         pos = at + found->len;
     }
-    pieces(w, pos, end);
+    visit_pretokens(w, pos, end);
 }
 
-/* The whole text: control tokens count only where all of their bytes lie in spans that allow it. */
-static void spans_walk(walk *w, const lf_span *spans, size_t n_spans)
+/* The whole text: finds control tokens inside maximal sequences of spans that allow them. */
+static void visit_spans(walk *w, const lf_span *spans, size_t n_spans)
 {
-    size_t done = 0; /* text up to here is dealt with */
+    size_t done = 0; /* the text before this position has been visited */
     size_t pos = 0;
     for (size_t i = 0; i < n_spans;) {
         size_t start = pos;
@@ -81,17 +83,17 @@ static void spans_walk(walk *w, const lf_span *spans, size_t n_spans)
         const lf_added_token *found = NULL;
         while (special &&
                (found = lf_added_find(&w->t->control, w->text, start, pos, &at)) != NULL) {
-            plain(w, done, at);
-            added(w, found);
+            visit_section(w, done, at);
+            visit_added(w, found);
             start = at + found->len;
             done = start;
         }
     }
-    plain(w, done, pos);
+    visit_section(w, done, pos);
 }
 
-/* The spans as one text: the caller's own if there is only one, else a copy (*copy, to be freed).
- */
+/* The spans as one text: of a single span the caller's memory, else a copy. *copy receives the
+ * copy, which the caller frees, or NULL. */
 static int32_t join(const lf_alloc *alloc, const lf_span *spans, size_t n_spans,
                     const uint8_t **text, size_t *len, uint8_t **copy)
 {
@@ -99,7 +101,8 @@ static int32_t join(const lf_alloc *alloc, const lf_span *spans, size_t n_spans,
     *len = 0;
     for (size_t i = 0; i < n_spans; i++) {
         if (!lf_add_size(*len, spans[i].len, len)) {
-            return lf_fail(LFM2_E_MEMORY, "memory.overflow", "text: size overflows");
+            return lf_fail(LFM2_E_MEMORY, "memory.overflow",
+                           "the text is too large for the address space");
         }
     }
     if (n_spans <= 1) {
@@ -120,18 +123,20 @@ static int32_t join(const lf_alloc *alloc, const lf_span *spans, size_t n_spans,
     return LFM2_OK;
 }
 
-/* Measures first, then allocates all that the second walk needs: ids are written only when nothing
- * can fail any more. */
+/* Measures the text, allocates the workspace, then encodes. MEMORY and LIMIT are reported before
+ * the first id is written. */
 static int32_t encode(walk *w, const lf_span *spans, size_t n_spans, size_t len, int32_t bos_id)
 {
     w->longest = len;
     if (len > SMALL_TEXT) {
         w->longest = 0;
-        spans_walk(w, spans, n_spans);
+        visit_spans(w, spans, n_spans);
     }
-    if (w->longest > LF_PIECE_MAX) {
-        return lf_fail(LFM2_E_LIMIT, "text.length", "text: a run of %zu bytes without a border",
-                       w->longest);
+    if (w->longest > LF_PRETOKEN_MAX) {
+        return lf_fail(LFM2_E_LIMIT, "text.length",
+                       "the text has a section of %zu bytes that cannot be split into pre-tokens; "
+                       "allowed: up to %d bytes",
+                       w->longest, LF_PRETOKEN_MAX);
     }
     const lf_alloc *alloc = &w->t->alloc;
     lf_bpe_work work;
@@ -141,7 +146,7 @@ static int32_t encode(walk *w, const lf_span *spans, size_t n_spans, size_t len,
             lf_ids_add(w->ids, (uint32_t)bos_id);
         }
         w->work = &work;
-        spans_walk(w, spans, n_spans);
+        visit_spans(w, spans, n_spans);
     }
     lf_bpe_work_free(alloc, &work);
     return status;
@@ -160,8 +165,9 @@ int32_t lf_tokenizer_encode(const lf_tokenizer *tokenizer, const lf_span *spans,
     LF_TRY(status);
     *n_ids = out.n;
     if (out.n > capacity) {
-        return lf_fail(LFM2_E_BUFFER, "text.capacity", "text: %zu ids, room for %zu", out.n,
-                       capacity);
+        return lf_fail(LFM2_E_BUFFER, "text.capacity",
+                       "the buffer is too small for the ids: capacity is %zu, needed: %zu",
+                       capacity, out.n);
     }
     return LFM2_OK;
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the room's two hash tables share: the mixer and the bounds on their work. */
+/* The hash mixer and the probe limits that both hash tables of this module use. */
 #ifndef LF_TEXT_HASH_H
 #define LF_TEXT_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* A table is at most half full, where honest keys stay far below LF_HASH_PROBES probes. Keys that
- * do not are hashed again with another seed; keys made to collide under all of them are refused. */
+/* A table is at most half full: keys of ordinary files then need far fewer than LF_HASH_PROBES
+ * probes. If a key needs more, the table is rebuilt with the next seed; when all LF_HASH_SEEDS
+ * seeds fail, the file is refused. */
 enum { LF_HASH_PROBES = 128, LF_HASH_SEEDS = 4 };
 
-/* A bijection in which every input bit reaches every output bit (the constants are the golden ratio
- * and an odd random number). */
+/* A bijection in which every input bit affects every output bit. The multipliers are the golden
+ * ratio and a random odd number. */
 static inline uint64_t lf_hash_mix(uint64_t x)
 {
     x ^= x >> 32;
@@ -22,7 +23,7 @@ static inline uint64_t lf_hash_mix(uint64_t x)
     return x;
 }
 
-/* Slots for n keys: a power of two, at least 2 n. */
+/* Number of slots for n keys: a power of two, at least 2 * n. */
 static inline size_t lf_hash_capacity(uint32_t n)
 {
     size_t capacity = 16;

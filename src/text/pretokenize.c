@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the cutting of text into pieces, equal to this regular expression whose alternatives are
- * tried in order at each position:
+/* Splits text into pre-tokens as this regular expression does, whose alternatives are tried in
+ * order at each position:
  *
  *   (?i:'s|'t|'re|'ve|'m|'ll|'d) | [^\r\n\p{L}\p{N}]?\p{L}+ | \p{N}{1,3} |
  *   [ ]?[^\s\p{L}\p{N}]+[\r\n]* | \s*[\r\n]+ | \s+(?!\S) | \s+
@@ -12,22 +12,22 @@
 
 #include <stdbool.h>
 
-typedef struct glyph {
+typedef struct character {
     uint32_t code; /* code point, or LF_UTF8_* */
     lf_class class;
-    size_t next; /* position behind it */
-} glyph;
+    size_t next; /* position after it */
+} character;
 
 /* The character at pos < end. */
-static inline glyph look(const uint8_t *text, size_t pos, size_t end)
+static inline character look(const uint8_t *text, size_t pos, size_t end)
 {
     if (text[pos] < 0x80) {
-        return (glyph){text[pos], (lf_class)lf_class_ascii[text[pos]], pos + 1};
+        return (character){text[pos], (lf_class)lf_class_ascii[text[pos]], pos + 1};
     }
-    glyph g;
-    g.next = pos + lf_utf8_decode(text + pos, end - pos, &g.code);
-    g.class = lf_class_of(g.code);
-    return g;
+    character c;
+    c.next = pos + lf_utf8_decode(text + pos, end - pos, &c.code);
+    c.class = lf_class_of(c.code);
+    return c;
 }
 
 static inline bool is_newline(uint32_t code)
@@ -35,7 +35,8 @@ static inline bool is_newline(uint32_t code)
     return code == '\r' || code == '\n';
 }
 
-/* Length of what follows the apostrophe of a contraction (p, n bytes), 0 if it is none. */
+/* p points after an apostrophe, n bytes are left. Returns the length of the letters that form a
+ * contraction with it, 0 if there is none. */
 static size_t contraction(const uint8_t *p, size_t n)
 {
     if (n < 1) {
@@ -48,7 +49,7 @@ static size_t contraction(const uint8_t *p, size_t n)
     if (n < 2) {
         return 0;
     }
-    if (p[0] == 0xC5 && p[1] == 0xBF) { /* U+017F, the long s, is an s in any case */
+    if (p[0] == 0xC5 && p[1] == 0xBF) { /* U+017F, long s: an s when case is ignored */
         return 2;
     }
     int second = p[1] | 0x20;
@@ -62,15 +63,15 @@ static bool class_at(const uint8_t *text, size_t pos, size_t end, lf_class class
     return pos < end && look(text, pos, end).class == class;
 }
 
-/* Skips at most `most` characters of a class. */
+/* Skips up to `most` characters of a class. Returns the position after them. */
 static size_t skip(const uint8_t *text, size_t pos, size_t end, lf_class class, size_t most)
 {
     for (; most > 0 && pos < end; most--) {
-        glyph g = look(text, pos, end);
-        if (g.class != class) {
+        character c = look(text, pos, end);
+        if (c.class != class) {
             break;
         }
-        pos = g.next;
+        pos = c.next;
     }
     return pos;
 }
@@ -84,24 +85,24 @@ static size_t skip_symbols(const uint8_t *text, size_t pos, size_t end)
     return pos;
 }
 
-/* White space from pos on that no word or symbol takes: up to the last newline of the run; without
- * one, to the end of the text; before a word, all but the run's last character (which the word may
- * take), yet at least one. */
+/* End of the pre-token of white space at pos. It ends after the last newline of the white space, if
+ * there is one; else at the end of the text, if nothing follows; else before the last white-space
+ * character, which can belong to the next pre-token. It has at least one character. */
 static size_t skip_space(const uint8_t *text, size_t pos, size_t end)
 {
     size_t newline_end = 0;
-    size_t last = pos; /* start of the run's last character */
+    size_t last = pos; /* start of the last white-space character */
     size_t at = pos;
     while (at < end) {
-        glyph g = look(text, at, end);
-        if (g.class != LF_CLASS_SPACE) {
+        character c = look(text, at, end);
+        if (c.class != LF_CLASS_SPACE) {
             break;
         }
-        if (is_newline(g.code)) {
-            newline_end = g.next;
+        if (is_newline(c.code)) {
+            newline_end = c.next;
         }
         last = at;
-        at = g.next;
+        at = c.next;
     }
     if (newline_end > 0) {
         return newline_end;
@@ -111,25 +112,25 @@ static size_t skip_space(const uint8_t *text, size_t pos, size_t end)
 
 size_t lf_pretoken_end(const uint8_t *text, size_t pos, size_t end)
 {
-    glyph g = look(text, pos, end);
-    if (g.code == '\'') {
-        size_t n = contraction(text + g.next, end - g.next);
+    character c = look(text, pos, end);
+    if (c.code == '\'') {
+        size_t n = contraction(text + c.next, end - c.next);
         if (n > 0) {
-            return g.next + n;
+            return c.next + n;
         }
     }
-    if (g.class == LF_CLASS_LETTER) {
-        return skip(text, g.next, end, LF_CLASS_LETTER, SIZE_MAX);
+    if (c.class == LF_CLASS_LETTER) {
+        return skip(text, c.next, end, LF_CLASS_LETTER, SIZE_MAX);
     }
-    if (g.class == LF_CLASS_NUMBER) {
-        return skip(text, g.next, end, LF_CLASS_NUMBER, 2);
+    if (c.class == LF_CLASS_NUMBER) {
+        return skip(text, c.next, end, LF_CLASS_NUMBER, 2);
     }
-    if (!is_newline(g.code) && class_at(text, g.next, end, LF_CLASS_LETTER)) {
-        return skip(text, g.next, end, LF_CLASS_LETTER, SIZE_MAX);
+    if (!is_newline(c.code) && class_at(text, c.next, end, LF_CLASS_LETTER)) {
+        return skip(text, c.next, end, LF_CLASS_LETTER, SIZE_MAX);
     }
-    if (g.class == LF_CLASS_OTHER ||
-        (g.code == ' ' && class_at(text, g.next, end, LF_CLASS_OTHER))) {
-        return skip_symbols(text, g.next, end);
+    if (c.class == LF_CLASS_OTHER ||
+        (c.code == ' ' && class_at(text, c.next, end, LF_CLASS_OTHER))) {
+        return skip_symbols(text, c.next, end);
     }
     return skip_space(text, pos, end);
 }

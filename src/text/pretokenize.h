@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LFM2's pre-tokeniser: cuts text into the pieces inside which merges happen. */
+/* LFM2's pre-tokenizer: splits text into the pre-tokens inside which BPE merges happen. */
 #ifndef LF_TEXT_PRETOKENIZE_H
 #define LF_TEXT_PRETOKENIZE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* End of the piece that starts at text[pos], pos < end; text[end..] is as if it were not there.
- * Going through a whole text this way takes time linear in its length. Bytes that are not UTF-8
- * behave like U+FFFD: each maximal subpart is one character of class "other". */
+/* End of the pre-token that starts at text[pos], pos < end. Bytes from text[end] on are not read.
+ * Splitting a whole text takes time linear in its length. Each maximal subpart of invalid UTF-8
+ * counts as one character of class "other", as U+FFFD does. */
 size_t lf_pretoken_end(const uint8_t *text, size_t pos, size_t end);
 
 #endif /* LF_TEXT_PRETOKENIZE_H */

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the tokenizer's creation: checks a vocabulary and builds all tables. */
+/* Implements the creation of a tokenizer: checks a vocabulary and builds the tables. */
 #include "text/tokenizer_internal.h"
 
 #include "common/utf8.h"
 
 #include <string.h>
 
-/* ---- Byte-level BPE's mapped text: each byte is written as one printable code point ---- */
+/* ---- Byte-level form: each byte is written as one printable code point ---- */
 
-enum { MAPPED_END = 0x144 }; /* code points beyond all mapped ones */
+enum { MAPPED_END = 0x144 }; /* one more than the largest code point of the form */
 
 typedef struct byte_map {
-    int16_t byte[MAPPED_END]; /* -1: no mapped code point */
+    int16_t byte[MAPPED_END]; /* index = code point; -1: not part of the form */
 } byte_map;
 
-/* Printable Latin-1 stands for itself; the other 68 bytes, in order, are U+0100, U+0101, ... */
+/* Printable Latin-1 maps to itself; the other 68 bytes, in order, map to U+0100, U+0101, ... */
 static void byte_map_init(byte_map *map)
 {
     memset(map->byte, 0xFF, sizeof map->byte);
@@ -25,8 +25,8 @@ static void byte_map_init(byte_map *map)
     }
 }
 
-/* Mapped text to bytes (never more than len). Returns their number, SIZE_MAX if it is no such
- * text. */
+/* Decodes text in byte-level form to at most `len` bytes. Returns their number, SIZE_MAX if a
+ * character is not part of the form. */
 static size_t unmap(const byte_map *map, const char *text, size_t len, uint8_t *out)
 {
     const uint8_t *p = (const uint8_t *)text;
@@ -51,11 +51,11 @@ typedef struct builder {
     byte_map map;
     uint8_t *blob; /* the tokens' bytes */
     size_t blob_used;
-    lf_token *tokens; /* [n_tokens] */
-    lf_word *words;   /* [n_tokens] what merges can make */
-    lf_words index;   /* over words */
+    lf_token *tokens;     /* [n_tokens] */
+    lf_token_key *keys;   /* [n_tokens] of the tokens that merges can produce */
+    lf_token_index index; /* of keys */
     lf_merge *merges;
-    uint32_t guess; /* likely id of the next merge's result */
+    uint32_t guess; /* likely id of the result of the next merge */
     size_t n_control, n_user;
 } builder;
 
@@ -70,8 +70,9 @@ static int32_t fail_token(const builder *b, uint32_t id, const char *code, const
 static int32_t check_id(const builder *b, const char *what, int32_t id)
 {
     if (id < -1 || (id >= 0 && (uint32_t)id >= b->vocab->n_tokens)) {
-        return lf_fail(LFM2_E_FORMAT, "vocab.id", "%s: %s id %d is outside the vocabulary of %u",
-                       b->name, what, id, b->vocab->n_tokens);
+        return lf_fail(LFM2_E_FORMAT, "vocab.id",
+                       "%s: %s token id is %d; allowed: 0 to %u, or -1 for none", b->name, what, id,
+                       b->vocab->n_tokens - 1);
     }
     return LFM2_OK;
 }
@@ -91,20 +92,24 @@ static bool is_control(int32_t kind)
     return kind == LFM2_TOKEN_CONTROL || kind == LFM2_TOKEN_UNKNOWN;
 }
 
-/* Stores the decoded bytes of token `id` and notes what it can be reached by. */
+/* Stores the decoded bytes of token `id` and, if merges can produce it, its key. */
 static int32_t add_token(builder *b, lf_token *token, uint32_t id)
 {
     const lf_vocab_token *source = &b->vocab->tokens[id];
     uint8_t *bytes = b->blob + b->blob_used;
     size_t len = source->len;
     if (source->kind < LFM2_TOKEN_NORMAL || source->kind > LFM2_TOKEN_BYTE) {
-        return fail_token(b, id, "vocab.token.kind", "unknown kind");
+        return fail_token(
+            b, id, "vocab.token.kind",
+            "its kind is none of normal, unknown, control, user-defined, unused and byte");
     }
     if (source->kind == LFM2_TOKEN_NORMAL) {
         len = unmap(&b->map, source->text, source->len, bytes);
         if (len == SIZE_MAX || len == 0) {
             return fail_token(b, id, "vocab.token.text",
-                              len == 0 ? "is empty" : "is not in byte-level form");
+                              len == 0
+                                  ? "the text is empty"
+                                  : "the text has a character outside the byte-level BPE alphabet");
         }
     } else if (len > 0) {
         memcpy(bytes, source->text, len);
@@ -112,18 +117,20 @@ static int32_t add_token(builder *b, lf_token *token, uint32_t id)
     bool added = is_control(source->kind) || source->kind == LFM2_TOKEN_USER;
     if (added && (len == 0 || len > LF_ADDED_MAX)) {
         return fail_token(b, id, "vocab.token.length",
-                          len == 0 ? "is empty" : "an added token longer than 256 bytes");
+                          len == 0 ? "the text is empty"
+                                   : "the text is longer than 256 bytes, the limit for control and "
+                                     "user-defined tokens");
     }
     bytes[len] = 0;
     b->blob_used += len + 1;
     *token = (lf_token){.bytes = bytes, .len = (uint32_t)len, .kind = (uint8_t)source->kind};
     b->n_control += is_control(source->kind);
     b->n_user += source->kind == LFM2_TOKEN_USER;
-    /* A user-defined token can be the result of merges as well; only where its literal and its
-     * mapped form agree can that be known. */
-    bool word = source->kind == LFM2_TOKEN_NORMAL ||
-                (source->kind == LFM2_TOKEN_USER && is_plain_ascii(bytes, len));
-    b->words[id] = word ? (lf_word){bytes, (uint32_t)len} : (lf_word){NULL, 0};
+    /* Merges can also produce a user-defined token. Its text is literal, so it can be compared with
+     * the sides of merges only where the literal and the byte-level form are the same. */
+    bool mergeable = source->kind == LFM2_TOKEN_NORMAL ||
+                     (source->kind == LFM2_TOKEN_USER && is_plain_ascii(bytes, len));
+    b->keys[id] = mergeable ? (lf_token_key){bytes, (uint32_t)len} : (lf_token_key){NULL, 0};
     return LFM2_OK;
 }
 
@@ -133,14 +140,16 @@ static int32_t add_tokens(builder *b)
     size_t bytes = 0;
     for (uint32_t id = 0; id < vocab->n_tokens; id++) {
         if (!lf_add_size(bytes, (size_t)vocab->tokens[id].len + 1, &bytes)) {
-            return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: vocabulary too large", b->name);
+            return lf_fail(LFM2_E_MEMORY, "memory.overflow",
+                           "%s: the text of the tokens is too large for the address space",
+                           b->name);
         }
     }
     void *p = NULL;
     LF_TRY(lf_arena_new(&b->t->arena, bytes, 1, "token texts", &p));
     b->blob = p;
-    LF_TRY(lf_arena_new(&b->t->arena, vocab->n_tokens, sizeof(lf_word), "token words", &p));
-    b->words = p;
+    LF_TRY(lf_arena_new(&b->t->arena, vocab->n_tokens, sizeof(lf_token_key), "token keys", &p));
+    b->keys = p;
     LF_TRY(lf_arena_new(&b->t->arena, vocab->n_tokens, sizeof(lf_token), "tokens", &p));
     b->tokens = p;
     for (uint32_t id = 0; id < vocab->n_tokens; id++) {
@@ -149,24 +158,25 @@ static int32_t add_tokens(builder *b)
     b->t->tokens = b->tokens;
     b->t->n_tokens = vocab->n_tokens;
     int64_t duplicate = -1;
-    LF_TRY(lf_words_init(&b->t->alloc, b->words, vocab->n_tokens, b->name, &b->index, &duplicate));
+    LF_TRY(lf_token_index_init(&b->t->alloc, b->keys, vocab->n_tokens, b->name, &b->index,
+                               &duplicate));
     if (duplicate >= 0) {
         return fail_token(b, (uint32_t)duplicate, "vocab.token.duplicate",
-                          "appears twice in the vocabulary");
+                          "an earlier token has the same text");
     }
     for (unsigned byte = 0; byte < 256; byte++) {
         uint8_t one = (uint8_t)byte;
-        int32_t id = lf_words_find(&b->index, &one, 1);
+        int32_t id = lf_token_index_find(&b->index, &one, 1);
         if (id < 0) {
-            return lf_fail(LFM2_E_FORMAT, "vocab.bytes", "%s: no token for the byte 0x%02X",
-                           b->name, byte);
+            return lf_fail(LFM2_E_FORMAT, "vocab.bytes",
+                           "%s: the vocabulary has no token for the byte 0x%02X", b->name, byte);
         }
         b->t->bpe.byte_id[byte] = (uint32_t)id;
     }
     return LFM2_OK;
 }
 
-/* Fills one table of added tokens. */
+/* Builds the table of the control tokens or of the user-defined tokens. */
 static int32_t add_added(builder *b, bool control, size_t n, lf_added *out)
 {
     void *p = NULL;
@@ -182,7 +192,8 @@ static int32_t add_added(builder *b, bool control, size_t n, lf_added *out)
     const lf_added_token *duplicate = lf_added_init(out, list, used);
     if (duplicate != NULL) {
         return fail_token(b, (uint32_t)duplicate->id, "vocab.token.duplicate",
-                          "appears twice among the added tokens");
+                          control ? "another control token has the same text"
+                                  : "another user-defined token has the same text");
     }
     return LFM2_OK;
 }
@@ -197,17 +208,17 @@ static int32_t fail_merge(const builder *b, uint32_t rank, const char *code, con
                    problem);
 }
 
-/* Id of what a merge makes. Trained vocabularies list these tokens in the order of the merges, so
- * the one after the last result is tried first. */
+/* Id of the token that a merge produces, -1 if there is none. Trained vocabularies list these
+ * tokens in the order of the merges, so the id after the previous result is tried first. */
 static int32_t find_result(const builder *b, const uint8_t *text, size_t len)
 {
     if (b->guess < b->t->n_tokens) {
-        const lf_word *word = &b->words[b->guess];
-        if (word->text != NULL && word->len == len && memcmp(word->text, text, len) == 0) {
+        const lf_token_key *key = &b->keys[b->guess];
+        if (key->bytes != NULL && key->len == len && memcmp(key->bytes, text, len) == 0) {
             return (int32_t)b->guess;
         }
     }
-    return lf_words_find(&b->index, text, len);
+    return lf_token_index_find(&b->index, text, len);
 }
 
 static int32_t add_merge(builder *b, uint32_t rank, uint8_t *scratch)
@@ -215,14 +226,16 @@ static int32_t add_merge(builder *b, uint32_t rank, uint8_t *scratch)
     const lf_vocab_merge *m = &b->vocab->merges[rank];
     size_t left_len = unmap(&b->map, m->left, m->left_len, scratch);
     if (left_len == SIZE_MAX) {
-        return fail_merge(b, rank, "vocab.merge.text", "left side is not in byte-level form");
+        return fail_merge(b, rank, "vocab.merge.text",
+                          "left side has a character outside the byte-level BPE alphabet");
     }
     size_t right_len = unmap(&b->map, m->right, m->right_len, scratch + left_len);
     if (right_len == SIZE_MAX) {
-        return fail_merge(b, rank, "vocab.merge.text", "right side is not in byte-level form");
+        return fail_merge(b, rank, "vocab.merge.text",
+                          "right side has a character outside the byte-level BPE alphabet");
     }
-    int32_t left = lf_words_find(&b->index, scratch, left_len);
-    int32_t right = lf_words_find(&b->index, scratch + left_len, right_len);
+    int32_t left = lf_token_index_find(&b->index, scratch, left_len);
+    int32_t right = lf_token_index_find(&b->index, scratch + left_len, right_len);
     int32_t result = find_result(b, scratch, left_len + right_len);
     if (left < 0 || right < 0 || result < 0) {
         return fail_merge(b, rank, "vocab.merge.unknown",
@@ -243,7 +256,7 @@ static int32_t add_merges(builder *b)
     for (uint32_t i = 0; i < vocab->n_merges; i++) {
         size_t len = 0;
         if (!lf_add_size(vocab->merges[i].left_len, vocab->merges[i].right_len, &len)) {
-            return fail_merge(b, i, "vocab.merge.text", "too long");
+            return fail_merge(b, i, "vocab.merge.text", "the sides are too long");
         }
         longest = len > longest ? len : longest;
     }
@@ -262,13 +275,13 @@ static int32_t add_merges(builder *b)
     LF_TRY(lf_bpe_init(&b->t->bpe, &b->t->arena, b->merges, vocab->n_merges, b->name, &duplicate));
     if (duplicate >= 0) {
         return fail_merge(b, (uint32_t)duplicate, "vocab.merge.duplicate",
-                          "an earlier merge joins the same pair");
+                          "an earlier merge has the same two sides");
     }
     return LFM2_OK;
 }
 
-/* Marks the tokens that end a text. */
-static void mark_ends(lf_tokenizer *t, lf_token *tokens)
+/* Marks the tokens at which generation stops. */
+static void mark_stop_tokens(lf_tokenizer *t, lf_token *tokens)
 {
     static const char *const names[] = {"<|endoftext|>", "<|im_end|>"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -290,8 +303,9 @@ static int32_t build(builder *b, bool ignore_merges)
     lf_tokenizer *t = b->t;
     const lf_vocab_data *vocab = b->vocab;
     if (vocab->n_tokens == 0 || vocab->n_tokens > INT32_MAX) {
-        return lf_fail(LFM2_E_FORMAT, "vocab.size", "%s: a vocabulary of %u tokens", b->name,
-                       vocab->n_tokens);
+        return lf_fail(LFM2_E_FORMAT, "vocab.size",
+                       "%s: the vocabulary has %u tokens; allowed: 1 to %d", b->name,
+                       vocab->n_tokens, INT32_MAX);
     }
     LF_TRY(check_id(b, "BOS", vocab->bos_id));
     LF_TRY(check_id(b, "EOS", vocab->eos_id));
@@ -305,11 +319,11 @@ static int32_t build(builder *b, bool ignore_merges)
     t->eos_id = vocab->eos_id;
     t->pad_id = vocab->pad_id;
     t->add_bos = vocab->add_bos;
-    mark_ends(t, b->tokens);
+    mark_stop_tokens(t, b->tokens);
     t->ignore_merges = ignore_merges;
     if (ignore_merges) {
-        t->words = b->index;
-        b->index = (lf_words){0};
+        t->index = b->index;
+        b->index = (lf_token_index){0};
     }
     return LFM2_OK;
 }
@@ -324,7 +338,7 @@ int32_t lf_tokenizer_create(const lf_alloc *alloc, const lf_vocab_data *vocab, b
     lf_arena_init(&t->arena, &t->alloc);
     builder b = {.t = t, .vocab = vocab, .name = vocab->name ? vocab->name : "vocabulary"};
     int32_t status = build(&b, ignore_merges);
-    lf_words_free(&t->alloc, &b.index);
+    lf_token_index_free(&t->alloc, &b.index);
     lf_free(&t->alloc, b.merges, vocab->n_merges, sizeof *b.merges);
     if (status != LFM2_OK) {
         lf_tokenizer_free(t);
@@ -340,12 +354,12 @@ void lf_tokenizer_free(lf_tokenizer *tokenizer)
         return;
     }
     lf_alloc alloc = tokenizer->alloc;
-    lf_words_free(&alloc, &tokenizer->words);
+    lf_token_index_free(&alloc, &tokenizer->index);
     lf_arena_free(&tokenizer->arena);
     lf_free(&alloc, tokenizer, 1, sizeof *tokenizer);
 }
 
-/* ---- Questions ---- */
+/* ---- Queries ---- */
 
 uint32_t lf_tokenizer_size(const lf_tokenizer *tokenizer)
 {
@@ -381,8 +395,8 @@ int32_t lf_tokenizer_token(const lf_tokenizer *tokenizer, int32_t id, const char
                            size_t *len, int32_t *kind)
 {
     if (id < 0 || (uint32_t)id >= tokenizer->n_tokens) {
-        return lf_fail(LFM2_E_ARGUMENT, "token.id", "token id %d is outside the vocabulary of %u",
-                       id, tokenizer->n_tokens);
+        return lf_fail(LFM2_E_ARGUMENT, "token.id", "token id is %d; allowed: 0 to %u", id,
+                       tokenizer->n_tokens - 1);
     }
     const lf_token *token = &tokenizer->tokens[id];
     if (bytes != NULL) {

@@ -1,59 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Byte-level BPE: immutable after creation, shared by threads. */
+/* LFM2's tokenizer: byte-level BPE with added tokens. */
 #ifndef LF_TEXT_TOKENIZER_H
 #define LF_TEXT_TOKENIZER_H
 
 #include "load/source.h"
 
+/* Immutable after creation: any number of threads can use it at once. */
 typedef struct lf_tokenizer lf_tokenizer;
 
-/* Builds the tables; copies nothing from `vocab` that outlives it: the tokenizer owns its memory.
- * `ignore_merges`: see lfm2.h. Kinds: NORMAL tokens are reached by merges; CONTROL (and UNKNOWN)
- * ones are found where a span allows it; USER ones are found everywhere; UNUSED and BYTE ones never
- * come out of encoding. Errors: FORMAT (bad token text, a byte without a token, duplicate tokens or
- * merges, merges of unknown pieces, ids out of range), MEMORY. */
+/* Builds the tables from `vocab`, which can be freed afterwards. `ignore_merges`: see lfm2.h.
+ * The kind of a token decides when encoding produces it. NORMAL: by merges. CONTROL and UNKNOWN:
+ * where its text occurs in spans that allow control tokens. USER: where its text occurs. UNUSED and
+ * BYTE: never. Errors: MEMORY; FORMAT: invalid token text, a byte without a token, duplicate tokens
+ * or merges, a merge whose sides or result are not tokens, ids out of range. */
 int32_t lf_tokenizer_create(const lf_alloc *alloc, const lf_vocab_data *vocab, bool ignore_merges,
                             lf_tokenizer **out);
 void lf_tokenizer_free(lf_tokenizer *tokenizer);
 
-/* A run of text in which written-out control tokens are, or are not, recognised. Adjacent spans
- * form one text: pre-tokenisation and merges cross the border between them. */
+/* A section of a text. Adjacent spans form one text: pre-tokens and merges cross their
+ * boundaries. */
 typedef struct lf_span {
-    const char *text;
+    const char *text; /* may be NULL if len is 0 */
     size_t len;
-    bool special;
+    bool special; /* control tokens written in the text become control tokens */
 } lf_span;
 
-/* Same contract as lfm2_tokenize for the concatenation of the spans; `bos` prepends the BOS token
- * if the vocabulary has one. A control token counts only if all its bytes lie in spans that allow
- * it. Errors: MEMORY, BUFFER ("text.capacity"), LIMIT (a piece of 2 GiB). */
+/* Encodes the concatenation of the spans, with the contract of lfm2_tokenize. `bos` prepends the
+ * BOS token if the vocabulary has one. A control token is recognized only if all of its bytes are
+ * in spans with `special`. Errors: MEMORY, BUFFER ("text.capacity"), LIMIT (a pre-token of 2 GiB or
+ * more); after MEMORY and LIMIT nothing is written. */
 int32_t lf_tokenizer_encode(const lf_tokenizer *tokenizer, const lf_span *spans, size_t n_spans,
                             bool bos, int32_t *ids, size_t capacity, size_t *n_ids);
 
-uint32_t lf_tokenizer_size(const lf_tokenizer *tokenizer); /* ids are 0..size-1 */
+uint32_t lf_tokenizer_size(const lf_tokenizer *tokenizer); /* ids are 0 .. size - 1 */
+/* Ids of the BOS, EOS and padding token, -1 if the vocabulary has none. */
 int32_t lf_tokenizer_bos(const lf_tokenizer *tokenizer);
 int32_t lf_tokenizer_eos(const lf_tokenizer *tokenizer);
 int32_t lf_tokenizer_pad(const lf_tokenizer *tokenizer);
 bool lf_tokenizer_add_bos(const lf_tokenizer *tokenizer);
-/* EOS, and <|endoftext|> and <|im_end|> where the vocabulary has them. */
+/* Whether generation stops at the token: EOS, <|endoftext|>, <|im_end|>. */
 bool lf_tokenizer_is_end(const lf_tokenizer *tokenizer, int32_t id);
 
-/* Decoded bytes (control tokens: their name). ARGUMENT for an id out of range. */
+/* The decoded bytes of a token (a control token: its name), followed by a 0, and its kind. The
+ * outputs may be NULL. Errors: ARGUMENT (id out of range). */
 int32_t lf_tokenizer_token(const lf_tokenizer *tokenizer, int32_t id, const char **bytes,
                            size_t *len, int32_t *kind);
-
-/* Streaming UTF-8 assembly: plain struct, no allocation. */
-typedef struct lf_utf8_stream {
-    uint8_t pending[4];
-    uint32_t n_pending;
-} lf_utf8_stream;
-
-/* Most bytes lf_utf8_push can write for `len` input bytes. */
-size_t lf_utf8_push_bound(size_t len);
-/* Feeds bytes; writes the whole characters that are complete (invalid bytes as U+FFFD, by the
- * "maximal subpart" practice of the Unicode standard); returns the number of bytes written. */
-size_t lf_utf8_push(lf_utf8_stream *stream, const char *bytes, size_t len, char *out);
-/* Ends the stream: U+FFFD for an unfinished character; at most 3 bytes. */
-size_t lf_utf8_flush(lf_utf8_stream *stream, char *out);
 
 #endif /* LF_TEXT_TOKENIZER_H */

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What creation (tokenizer.c) leaves for encoding (encode.c). */
+/* The tokenizer object, which tokenizer.c builds and encode.c reads. */
 #ifndef LF_TEXT_TOKENIZER_INTERNAL_H
 #define LF_TEXT_TOKENIZER_INTERNAL_H
 
 #include "text/added.h"
 #include "text/bpe.h"
+#include "text/token_index.h"
 #include "text/tokenizer.h"
 
 typedef struct lf_token {
-    const uint8_t *bytes; /* as decoding writes them; a 0 follows */
+    const uint8_t *bytes; /* decoded; a 0 follows */
     uint32_t len;
     uint8_t kind; /* LFM2_TOKEN_* */
-    bool ends;    /* ends a text */
+    bool ends;    /* generation stops at it */
 } lf_token;
 
 struct lf_tokenizer {
@@ -23,9 +24,9 @@ struct lf_tokenizer {
     bool add_bos;
     bool ignore_merges;
     lf_bpe bpe;
-    lf_words words;   /* only with ignore_merges, else empty */
-    lf_added control; /* recognised where a span allows it */
-    lf_added user;    /* recognised everywhere */
+    lf_token_index index; /* of the normal tokens; empty without ignore_merges */
+    lf_added control;     /* found in spans that allow control tokens */
+    lf_added user;        /* found in every span */
 };
 
 #endif /* LF_TEXT_TOKENIZER_INTERNAL_H */

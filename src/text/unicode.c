@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <utf8proc.h>
 
-/* 16 a row. */
+/* 16 characters per line. */
 const uint8_t lf_class_ascii[128] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 0, 0, /* tab, newlines */
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -34,12 +34,12 @@ static bool is_space(uint32_t c)
     }
 }
 
-/* Letters and numbers that Unicode 15.1 and 16.0 added. utf8proc 2.8 (Debian 12) stops at 15.0 and
- * 2.9 (Debian 13) at 15.1: both call these unassigned. Sorted. */
+/* Letters and numbers that Unicode 15.1 and 16.0 added, sorted. utf8proc 2.8 (Debian 12) implements
+ * Unicode 15.0, 2.9 (Debian 13) 15.1; they report these code points as unassigned. */
 static const struct {
     uint32_t first, last;
     lf_class class;
-} newcomers[] = {
+} newer_ranges[] = {
     {0x1C89, 0x1C8A, LF_CLASS_LETTER},   {0xA7CB, 0xA7CD, LF_CLASS_LETTER},
     {0xA7DA, 0xA7DC, LF_CLASS_LETTER},   {0x105C0, 0x105F3, LF_CLASS_LETTER},
     {0x10D40, 0x10D49, LF_CLASS_NUMBER}, {0x10D4A, 0x10D65, LF_CLASS_LETTER},
@@ -60,17 +60,17 @@ static const struct {
 static lf_class class_of_unassigned(uint32_t c)
 {
     size_t low = 0;
-    size_t high = sizeof newcomers / sizeof *newcomers;
+    size_t high = sizeof newer_ranges / sizeof *newer_ranges;
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (newcomers[mid].last < c) {
+        if (newer_ranges[mid].last < c) {
             low = mid + 1;
         } else {
             high = mid;
         }
     }
-    bool found = low < sizeof newcomers / sizeof *newcomers && newcomers[low].first <= c;
-    return found ? newcomers[low].class : LF_CLASS_OTHER;
+    bool found = low < sizeof newer_ranges / sizeof *newer_ranges && newer_ranges[low].first <= c;
+    return found ? newer_ranges[low].class : LF_CLASS_OTHER;
 }
 
 lf_class lf_class_of(uint32_t code_point)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the assembly of whole UTF-8 characters from bytes that arrive in any portions. */
-#include "text/tokenizer.h"
+/* Implements the assembly of whole UTF-8 characters from bytes that arrive in portions. */
+#include "text/utf8_stream.h"
 
 #include "common/utf8.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-/* U+FFFD */
+/* Writes U+FFFD. */
 static size_t put_replacement(char *out)
 {
     memcpy(out, "\xEF\xBF\xBD", 3);
@@ -15,12 +16,12 @@ static size_t put_replacement(char *out)
 
 size_t lf_utf8_push_bound(size_t len)
 {
-    /* Every byte can be a U+FFFD of its own, and what was pending one more. */
+    /* Each byte can become one U+FFFD, and the pending bytes another one. */
     return len > SIZE_MAX / 3 - 1 ? SIZE_MAX : 3 * len + 3;
 }
 
-/* Adds one byte to a character begun earlier. Returns false if the byte does not belong to it; the
- * character has then come out as U+FFFD. */
+/* Adds one byte to the pending character. If the byte does not continue it, writes U+FFFD for the
+ * pending bytes and returns false: the byte is still to be read. */
 static bool extend(lf_utf8_stream *stream, uint8_t byte, char *out, size_t *written)
 {
     stream->pending[stream->n_pending] = byte;

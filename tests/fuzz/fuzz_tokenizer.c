@@ -4,6 +4,7 @@
 #include "fuzz/target.h"
 #include "support/text_vocab.h"
 #include "text/tokenizer.h"
+#include "text/utf8_stream.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The search for added tokens, and the word table, against slow references. */
+/* The search for added tokens and the token index, against slow references. */
 #include "support/counting_alloc.h"
 #include "support/random.h"
 #include "text/added.h"
-#include "text/bpe.h"
 #include "text/hash.h"
+#include "text/token_index.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,42 +85,42 @@ static void leftmost_longest(void **state)
     assert_true(found_any > 500);
 }
 
-static void words(void **state)
+static void token_index(void **state)
 {
     (void)state;
     enum { N = 3000 };
     static uint8_t bytes[N][12];
-    static lf_word list[N];
+    static lf_token_key list[N];
     counting_alloc counter;
     lf_alloc alloc = counting_alloc_init(&counter);
     for (uint32_t i = 0; i < N; i++) {
-        /* lengths 3..12 with the number inside; every seventh id has no word */
+        /* lengths 3..12, different bytes; every seventh id is not in the table */
         uint32_t len = 3 + i % 10;
         memset(bytes[i], (int)(i % 3), sizeof bytes[i]);
         bytes[i][len - 1] = (uint8_t)i;
         bytes[i][0] = (uint8_t)(i >> 8);
-        list[i] = i % 7 == 6 ? (lf_word){NULL, 0} : (lf_word){bytes[i], len};
+        list[i] = i % 7 == 6 ? (lf_token_key){NULL, 0} : (lf_token_key){bytes[i], len};
     }
-    lf_words table;
+    lf_token_index table;
     int64_t duplicate = 0;
-    assert_int_equal(lf_words_init(&alloc, list, N, "test", &table, &duplicate), LFM2_OK);
+    assert_int_equal(lf_token_index_init(&alloc, list, N, "test", &table, &duplicate), LFM2_OK);
     assert_true(duplicate == -1);
     for (uint32_t i = 0; i < N; i++) {
-        int32_t id = lf_words_find(&table, bytes[i], 3 + i % 10);
+        int32_t id = lf_token_index_find(&table, bytes[i], 3 + i % 10);
         assert_int_equal(id, i % 7 == 6 ? -1 : (int32_t)i);
     }
-    assert_int_equal(lf_words_find(&table, bytes[0], 0), -1);
-    assert_int_equal(lf_words_find(&table, (const uint8_t *)"much longer than any", 20), -1);
-    lf_words_free(&alloc, &table);
+    assert_int_equal(lf_token_index_find(&table, bytes[0], 0), -1);
+    assert_int_equal(lf_token_index_find(&table, (const uint8_t *)"much longer than any", 20), -1);
+    lf_token_index_free(&alloc, &table);
     list[2999] = list[17];
-    assert_int_equal(lf_words_init(&alloc, list, N, "test", &table, &duplicate), LFM2_OK);
+    assert_int_equal(lf_token_index_init(&alloc, list, N, "test", &table, &duplicate), LFM2_OK);
     assert_int_equal(duplicate, 2999);
-    lf_words_free(&alloc, &table);
+    lf_token_index_free(&alloc, &table);
     assert_int_equal(counter.live, 0);
     assert_int_equal(counter.mistakes, 0);
 }
 
-/* ---- Words made to collide ---- */
+/* ---- Keys made to collide ---- */
 
 static uint64_t unshift(uint64_t x, int shift)
 {
@@ -134,7 +134,7 @@ static uint64_t unshift(uint64_t x, int shift)
 static uint64_t inverse(uint64_t odd)
 {
     uint64_t y = odd;
-    for (int i = 0; i < 6; i++) { /* Newton's step doubles the right bits */
+    for (int i = 0; i < 6; i++) { /* Newton's iteration: each step doubles the correct bits */
         y *= 2 - odd * y;
     }
     return y;
@@ -148,37 +148,37 @@ static uint64_t unmix(uint64_t x)
     return unshift(x, 32);
 }
 
-/* 8-byte words that all fall on one slot under the first seed. */
+/* 8-byte keys that all have the same slot under the first seed. */
 static void collisions_under_one_seed(void **state)
 {
     (void)state;
     enum { N = 400 };
     static uint8_t bytes[N][8];
-    static lf_word list[N];
+    static lf_token_key list[N];
     assert_true(unmix(lf_hash_mix(12345)) == 12345);
     uint64_t start = lf_hash_mix(lf_hash_mix(1) ^ 8);
     for (uint64_t i = 0; i < N; i++) {
-        uint64_t chunk = unmix(unmix(i << 32 | 77)) ^ start;
-        memcpy(bytes[i], &chunk, 8);
-        list[i] = (lf_word){bytes[i], 8};
+        uint64_t key = unmix(unmix(i << 32 | 77)) ^ start;
+        memcpy(bytes[i], &key, 8);
+        list[i] = (lf_token_key){bytes[i], 8};
     }
     lf_alloc alloc = lf_alloc_default();
-    lf_words table;
+    lf_token_index table;
     int64_t duplicate = 0;
-    assert_int_equal(lf_words_init(&alloc, list, N, "test", &table, &duplicate), LFM2_OK);
+    assert_int_equal(lf_token_index_init(&alloc, list, N, "test", &table, &duplicate), LFM2_OK);
     assert_true(duplicate == -1);
-    assert_true(table.seed != lf_hash_mix(1)); /* else the words did not collide: mend the test */
+    assert_true(table.seed != lf_hash_mix(1)); /* else the keys did not collide: correct the test */
     for (int32_t i = 0; i < N; i++) {
-        assert_int_equal(lf_words_find(&table, bytes[i], 8), i);
+        assert_int_equal(lf_token_index_find(&table, bytes[i], 8), i);
     }
-    lf_words_free(&alloc, &table);
+    lf_token_index_free(&alloc, &table);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leftmost_longest),
-        cmocka_unit_test(words),
+        cmocka_unit_test(token_index),
         cmocka_unit_test(collisions_under_one_seed),
     };
     return cmocka_run_group_tests_name("added_tokens", tests, NULL, NULL);

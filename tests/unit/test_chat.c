@@ -113,7 +113,7 @@ static void replay(void **state)
     lf_tokenizer_free(t);
 }
 
-/* ---- By hand ---- */
+/* ---- Written by hand ---- */
 
 static lft_message message(const char *role, const char *content)
 {
@@ -162,7 +162,7 @@ static void by_hand(void **state)
     check(m, 1, NULL, 0, "<|startoftext|><|im_start|>system\nS<|im_end|>\n");
     check(m + 1, 1, NULL, LFM2_CHAT_GENERATION_PROMPT | LFM2_CHAT_NO_BOS,
           "<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n");
-    /* An empty system text is none; a system message further on is a message as any other. */
+    /* An empty system message is left out; a later system message is rendered like any other. */
     check(m + 2, 1, NULL, LFM2_CHAT_NO_BOS, "");
     check(m + 1, 3, NULL, LFM2_CHAT_NO_BOS,
           "<|im_start|>user\nU<|im_end|>\n<|im_start|>system\n<|im_end|>\n"
@@ -176,7 +176,7 @@ static void by_hand(void **state)
           "\xC3\xA9, [1.50e+2, \"\xC3\xA9\\u001f/\"]]<|tool_list_end|><|im_end|>\n");
     check(m, 1, "[]", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
     check(m, 1, "", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
-    /* JSON's freedom: order of members, white space, escapes, empty content. */
+    /* JSON variants: order of members, white space, escapes, empty content. */
     check_json(" [ { \"content\" : \"\\u0055\\n\\ud83d\\ude00\" ,\n\"role\":\"us\\u0065r\"} ] ",
                NULL, LFM2_CHAT_NO_BOS, "<|im_start|>user\nU\n\xF0\x9F\x98\x80<|im_end|>\n");
     check_json("[{\"role\":\"user\",\"content\":\"\"}]", NULL, LFM2_CHAT_NO_BOS,
@@ -195,7 +195,7 @@ static void special_spans(void **state)
         lf_chat chat;
         lfm2_chat_options o = options_of("[{}]", 0);
         assert_int_equal(lf_chat_build(&alloc, json, len, &o, &chat), LFM2_OK);
-        free(json); /* the spans do not point into it */
+        free(json); /* the spans do not refer to it */
         size_t seen = 0;
         for (size_t i = 0; i < chat.n_spans; i++) {
             bool content = chat.spans[i].len == 7 && memcmp(chat.spans[i].text, "CONTENT", 7) == 0;
@@ -208,7 +208,7 @@ static void special_spans(void **state)
 }
 
 static void check_error(const char *json, const char *tools, int32_t status, const char *code,
-                        const char *part)
+                        const char *expected)
 {
     counting_alloc counter;
     lf_alloc alloc = counting_alloc_init(&counter);
@@ -218,8 +218,8 @@ static void check_error(const char *json, const char *tools, int32_t status, con
     if (code != NULL) {
         assert_string_equal(lf_fail_code(), code);
     }
-    if (strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("'%s' lacks '%s'", lf_fail_text(), part);
+    if (strstr(lf_fail_text(), expected) == NULL) {
+        fail_msg("'%s' lacks '%s'", lf_fail_text(), expected);
     }
     lf_chat_free(&chat);
     assert_int_equal(counter.live, 0);
@@ -232,11 +232,12 @@ static void errors(void **state)
     (void)state;
     const char *m = "[" USER("\"x\"") "]";
     check_error("[" USER("\"x\"") ",{\"role\":\"User\",\"content\":\"x\"}]", NULL,
-                LFM2_E_UNSUPPORTED, "chat.role", "offset 39: message 1: role 'User'");
+                LFM2_E_UNSUPPORTED, "chat.role",
+                "offset 39: message 1: role is 'User'; allowed: system, ");
     check_error("[{\"role\":\"\",\"content\":\"\"}]", NULL, LFM2_E_UNSUPPORTED, "chat.role",
-                "message 0: role ''");
+                "message 0: role is ''; allowed: ");
     check_error("[{\"role\":\"developer\",\"content\":\"\"}]", NULL, LFM2_E_UNSUPPORTED,
-                "chat.role", "role 'developer'");
+                "chat.role", "role is 'developer'");
     check_error("[{\"content\":\"x\"}]", NULL, LFM2_E_TEXT, "chat.messages",
                 "message 0: 'role' is not a string");
     check_error("[{\"role\":1,\"content\":\"x\"}]", NULL, LFM2_E_TEXT, "chat.messages", "offset 9");
@@ -262,7 +263,7 @@ static void errors(void **state)
     check_error(m, "[1", LFM2_E_TEXT, NULL, "tools");
 }
 
-/* As deep as the parser lets through, and one deeper. */
+/* Up to the depth that the parser allows, and beyond. */
 static void deep_tools(void **state)
 {
     (void)state;

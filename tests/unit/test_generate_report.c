@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What generation reports: log-probabilities against the session's logits, and the same text for
- * the same seed. */
+/* What generation reports: log-probabilities, computed from the session's logits, and the same text
+ * for the same seed. */
 #include "support/models.h"
 #include "support/reference.h"
 
@@ -23,7 +23,7 @@ static const int32_t PROMPT[] = {1, 300, 301, 302};
 /* ---- Log-probabilities ---- */
 
 typedef struct prober {
-    lfm2_session *shadow; /* is given the same tokens */
+    lfm2_session *shadow; /* decodes the same tokens */
     uint32_t n_top;
     int calls;
 } prober;
@@ -52,7 +52,7 @@ static int32_t probe(void *user, const lfm2_generated_token *token)
         }
         mass += exp(expected[id]);
     }
-    size_t better = 0; /* than the last one reported */
+    size_t better = 0; /* than the last reported one */
     for (uint32_t i = 0; token->n_top > 0 && i < n_vocab; i++) {
         better += logits[i] > logits[token->top_ids[token->n_top - 1]] ? 1 : 0;
     }
@@ -70,7 +70,7 @@ static void test_logprobs(void **state)
     const uint32_t tops[] = {0, 1, 5, 64};
     for (int i = 0; i < 4; i++) {
         lfm2_sampler_options so;
-        /* penalties and all: the report is of the raw logits */
+        /* with penalties: the report is of the raw logits */
         lfm2_sampler_options_init(&so, sizeof so, model);
         so.temperature = 1.5f;
         so.min_p = 0;
@@ -95,7 +95,7 @@ static void test_logprobs(void **state)
     }
 }
 
-/* ---- The same again ---- */
+/* ---- Determinism ---- */
 
 typedef struct transcript {
     int32_t ids[32];

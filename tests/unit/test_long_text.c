@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that outgrows the buffers it starts with: a token longer than the decoder expects (256 bytes
- * is the most there is), and an answer that is held back because a stop string may still come. */
+/* Buffers that must grow: of the decoder, for a token of 256 bytes (the longest allowed), and of
+ * generation, for text that is held back because a stop string may follow. */
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -17,7 +17,7 @@
 
 enum { LONG = 256, LONG_ID = 268, SHORT_ID = 105 }; /* an added token, and "a" */
 
-/* The tiny model's tokenizer with a text of LONG bytes as its token LONG_ID. */
+/* The tokenizer of the tiny model, with a text of LONG bytes for the token LONG_ID. */
 static lfm2_model *long_token_model(lft_memory *memory, const char *text)
 {
     tiny_folder folder;
@@ -73,7 +73,7 @@ static void test_decoder(void **state)
     LFT_FAILS(lfm2_decoder_push(decoder, LONG_ID, &none, &len), LFM2_E_MEMORY);
     atomic_store(&memory.fail_at, 0);
     assert_true(none == NULL && len == 77);
-    push(decoder, LONG_ID, text); /* as if nothing had happened */
+    push(decoder, LONG_ID, text); /* the failed call had no effect */
     push(decoder, SHORT_ID, "a");
     push(decoder, LONG_ID, text);
     lfm2_decoder_free(decoder);
@@ -89,7 +89,7 @@ enum { N_TOKENS = 90 };
 typedef struct collected {
     char text[4 * N_TOKENS];
     size_t len;
-    int early; /* calls before the last one that brought text */
+    int early; /* calls with text before the last one */
 } collected;
 
 static int32_t collect(void *user, const lfm2_generated_token *token)
@@ -102,7 +102,7 @@ static int32_t collect(void *user, const lfm2_generated_token *token)
     return 0;
 }
 
-/* Generates N_TOKENS times "a" with one stop string. */
+/* Generates N_TOKENS times "a" with one stop string. Returns the finish reason. */
 static int32_t generate(lfm2_model *model, const char *stop, collected *out)
 {
     int32_t a = 0;
@@ -132,7 +132,7 @@ static int32_t generate(lfm2_model *model, const char *stop, collected *out)
     return result.finish;
 }
 
-/* The stop string begins with more "a" than come: all of them wait until the end. */
+/* The stop string begins with more "a" than are generated: all are held back until the end. */
 static void test_held_back(void **state)
 {
     (void)state;
@@ -146,7 +146,7 @@ static void test_held_back(void **state)
     assert_int_equal(c.len, N_TOKENS);
     assert_memory_equal(c.text, want, N_TOKENS);
     assert_int_equal(c.early, 0);
-    /* And one that comes with the last token: no text is left. */
+    /* A stop string that is complete with the last token: no text is left. */
     assert_int_equal(generate(model, want, &c), LFM2_FINISH_STOP_STRING);
     assert_int_equal(c.len, 0);
     lfm2_model_free(model);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pieces of texts chosen for each rule of the pre-tokeniser; test_tokenizer_golden.c has the mass.
- */
+/* The pre-tokens of texts chosen for each rule; test_tokenizer_golden.c replays thousands of
+ * texts. */
 #include "support/random.h"
 #include "text/pretokenize.h"
 
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-/* Text, then its pieces. */
+/* A text, then its pre-tokens. */
 static const char *const cases[][10] = {
     {"hello world", "hello", " world"},
     {"84721", "847", "21"},
@@ -45,7 +45,7 @@ static const char *const cases[][10] = {
      "\xE3\x80\x80", "\xE3\x80\x80", "1"},
     {"e\xCC\x81t\xC3\xA9", "e", "\xCC\x81t\xC3\xA9"}, /* a combining mark is not a letter */
     {"\xE6\x97\xA5\xE6\x9C\xAC 1\xC2\xB2", "\xE6\x97\xA5\xE6\x9C\xAC", " ", "1\xC2\xB2"},
-    {"a\xFF\xFE!", "a", "\xFF\xFE!"}, /* broken bytes are symbols */
+    {"a\xFF\xFE!", "a", "\xFF\xFE!"}, /* invalid bytes are symbols */
     {"\xE2\x82 b", "\xE2\x82", " b"},
     {"\xE2\x82x\xE2", "\xE2\x82x", "\xE2"}, /* one of them can begin a word */
     {"\x1C\x1C", "\x1C\x1C"},               /* not White_Space */
@@ -62,7 +62,7 @@ static void chosen(void **state)
             size_t end = lf_pretoken_end((const uint8_t *)text, pos, len);
             size_t want = strlen(cases[i][k]);
             if (end - pos != want || memcmp(text + pos, cases[i][k], want) != 0) {
-                fail_msg("case %zu '%s': piece %zu is '%.*s'", i, text, k, (int)(end - pos),
+                fail_msg("case %zu '%s': pre-token %zu is '%.*s'", i, text, k, (int)(end - pos),
                          text + pos);
             }
             pos = end;
@@ -71,11 +71,11 @@ static void chosen(void **state)
     }
 }
 
-/* What lies behind the end changes nothing, and every piece moves on. */
+/* Bytes after the end change nothing, and no pre-token is empty. */
 static void end_is_the_end(void **state)
 {
     (void)state;
-    static const char *const parts[] = {
+    static const char *const samples[] = {
         "a",        "'s",   " ",    "\n", "12",           "!",
         "\xC3\xA9", "\xE2", "\xCC", "\r", "\xE3\x80\x80", "\xF0\x9F"};
     uint64_t seed = 11;
@@ -83,7 +83,7 @@ static void end_is_the_end(void **state)
     for (int round = 0; round < 20000; round++) {
         char text[64] = "";
         for (uint32_t n = 1 + random_below(&seed, 8); n > 0; n--) {
-            strcat(text, parts[random_below(&seed, sizeof parts / sizeof *parts)]);
+            strcat(text, samples[random_below(&seed, sizeof samples / sizeof *samples)]);
         }
         size_t len = strlen(text);
         size_t end = 1 + random_below(&seed, (uint32_t)len);

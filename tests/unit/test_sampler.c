@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sampler against the processors of Hugging Face transformers (tests/golden/sampler.txt),
- * against the order written in lfm2.h computed here, and at its edges.
+ * against a slow computation in the order that lfm2.h specifies, and in corner cases.
  * ctest-labels: golden */
 #include "support/models.h"
 
@@ -48,7 +48,7 @@ static int32_t choose(lfm2_sampler *s, const float *logits)
 
 static uint64_t inverse_of(uint64_t odd)
 {
-    uint64_t x = odd; /* Newton's iteration doubles the right bits; 3 to start with */
+    uint64_t x = odd; /* Newton's iteration doubles the correct bits, 3 at first */
     for (int i = 0; i < 5; i++) {
         x *= 2 - odd * x;
     }
@@ -67,15 +67,14 @@ static void force_draw(lfm2_sampler *s, uint64_t bits)
     s->random = z - 0x9E3779B97F4A7C15u;
 }
 
-/* The draw in [0, 1) is cut into one piece for each token that can come out: the pieces' lengths
- * are the probabilities, found by bisection. p has n_vocab entries; returns the number that are not
- * 0. */
+/* Each possible token corresponds to one interval of the draw in [0, 1), whose length is its
+ * probability; bisection finds the ends. p has n_vocab entries; returns the number of intervals. */
 static int distribution(lfm2_sampler *s, const float *logits, double *p)
 {
     const uint64_t end = (uint64_t)1 << 53;
     memset(p, 0, s->n_vocab * sizeof *p);
-    int pieces = 0;
-    for (uint64_t at = 0; at < end; pieces++) {
+    int intervals = 0;
+    for (uint64_t at = 0; at < end; intervals++) {
         force_draw(s, at);
         int32_t id = choose(s, logits);
         uint64_t in = at;
@@ -85,12 +84,12 @@ static int distribution(lfm2_sampler *s, const float *logits, double *p)
             force_draw(s, middle);
             *(choose(s, logits) == id ? &in : &out) = middle;
         }
-        /* One piece a token, but for what rounding leaves at the end. */
+        /* One interval per token, except for a rounding error at the end. */
         assert_true(p[id] == 0 || (out == end && end - at < 4096));
         p[id] += (double)(out - at) / (double)end;
         at = out;
     }
-    return pieces;
+    return intervals;
 }
 
 /* ---- Against transformers ---- */
@@ -129,7 +128,7 @@ static void read_options(char *text, lfm2_sampler_options *o)
     }
 }
 
-/* One line of the file; true when it completes a case. */
+/* Reads one line of the file; true if it completes a case. */
 static bool read_line(char *line, golden *g)
 {
     char *text = strchr(line, ' ');
@@ -210,7 +209,7 @@ static int larger_first(const void *a, const void *b)
     return x->id < y->id ? -1 : 1;
 }
 
-static void renormalise(candidate *c, size_t n)
+static void renormalize(candidate *c, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -221,7 +220,7 @@ static void renormalise(candidate *c, size_t n)
     }
 }
 
-/* Steps 1 to 6 in the plainest way; `last` are the tokens of the penalty window. */
+/* The probabilities by steps 1 to 6 without any shortcut; `last` is the penalty window. */
 static void expected(const lfm2_sampler_options *o, const float *logits, uint32_t n_vocab,
                      const int32_t *last, size_t n_last, double *p)
 {
@@ -244,18 +243,18 @@ static void expected(const lfm2_sampler_options *o, const float *logits, uint32_
     }
     qsort(c, n_vocab, sizeof c[0], larger_first);
     size_t n = o->top_k > 0 && (uint32_t)o->top_k < n_vocab ? (size_t)o->top_k : n_vocab;
-    renormalise(c, n);
+    renormalize(c, n);
     double sum = c[0].p;
     size_t kept = 1;
     while (kept < n && sum < (double)o->top_p) {
         sum += c[kept++].p;
     }
     n = o->top_p < 1 ? kept : n;
-    renormalise(c, n);
+    renormalize(c, n);
     while (n > 1 && c[n - 1].p < (double)o->min_p * c[0].p) {
         n--;
     }
-    renormalise(c, n);
+    renormalize(c, n);
     memset(p, 0, n_vocab * sizeof *p);
     for (size_t i = 0; i < n; i++) {
         p[c[i].id] = c[i].p;
@@ -330,7 +329,7 @@ static void test_greedy(void **state)
     LFT_OK(lfm2_sampler_accept(s, 1));
     assert_int_equal(choose(s, (float[]){1, 1.5f, 0.5f}), 0);
     assert_int_equal(choose(s, (float[]){1, 2.5f, 0.5f}), 1);
-    lfm2_sampler_reset(s); /* forgets what was seen */
+    lfm2_sampler_reset(s); /* clears the penalty window */
     assert_int_equal(choose(s, (float[]){1, 1.5f, 0.5f}), 1);
     lfm2_sampler_free(s);
 }
@@ -368,8 +367,8 @@ static void test_seed(void **state)
     lfm2_sampler_free(c);
 }
 
-/* Frequencies of many draws: chi-square with 15 degrees of freedom is above 37.7 once in a thousand
- * times; the seeds are fixed, so it is below for good. */
+/* Frequencies of many draws. Chi-square with 15 degrees of freedom exceeds 37.7 with probability
+ * 0.001; the seeds are fixed, so the result never changes. */
 static void test_frequencies(void **state)
 {
     (void)state;
@@ -399,9 +398,9 @@ static void test_frequencies(void **state)
     }
 }
 
-/* ---- Edges ---- */
+/* ---- Corner cases ---- */
 
-/* The call fails, and a later one draws as if it had not been made. */
+/* The call fails and does not advance the random number generator. */
 static void expect_nothing_left(lfm2_sampler *s, const float *logits)
 {
     int32_t id = -7;
@@ -479,8 +478,8 @@ static void test_forbidden(void **state)
     lfm2_sampler_free(s);
 }
 
-/* Probabilities 1/2, 1/4, 1/8, ...: how many stay on either side of a border. */
-static void test_borders(void **state)
+/* Probabilities 1/2, 1/4, 1/8, ...: how many tokens are kept on either side of a threshold. */
+static void test_thresholds(void **state)
 {
     (void)state;
     float logits[20];
@@ -552,7 +551,7 @@ int main(void)
         cmocka_unit_test(test_transformers), cmocka_unit_test(test_order),
         cmocka_unit_test(test_greedy),       cmocka_unit_test(test_seed),
         cmocka_unit_test(test_frequencies),  cmocka_unit_test(test_strange_logits),
-        cmocka_unit_test(test_forbidden),    cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_forbidden),    cmocka_unit_test(test_thresholds),
         cmocka_unit_test(test_window),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options and calls that the sampler refuses. */
+/* Options and calls that the sampler must refuse. */
 #include "support/models.h"
 
 #include "run/sampler.h"
@@ -24,12 +24,15 @@ static lfm2_sampler_options plain(void)
     return o;
 }
 
-static void refuse(const lfm2_sampler_options *o)
+/* The options are refused with a message that begins with `says`. */
+static void refuse(const lfm2_sampler_options *o, const char *says)
 {
     lfm2_sampler *s = NULL;
     LFT_FAILS(lf_sampler_create(runtime, 4, o, &s), LFM2_E_ARGUMENT);
     assert_null(s);
-    assert_true(strlen(lfm2_last_error()) > 0);
+    if (strncmp(lfm2_last_error(), says, strlen(says)) != 0) {
+        fail_msg("'%s' does not begin with '%s'", lfm2_last_error(), says);
+    }
 }
 
 static void test_refused(void **state)
@@ -37,43 +40,58 @@ static void test_refused(void **state)
     (void)state;
     const float nan = NAN, inf = INFINITY;
     const struct {
+        const char *says;
         size_t field;
         float values[5];
         int n;
     } floats[] = {
-        {offsetof(lfm2_sampler_options, temperature), {-0.1f, nan, inf, -inf}, 4},
-        {offsetof(lfm2_sampler_options, top_p), {0, -1, 1.01f, nan, inf}, 5},
-        {offsetof(lfm2_sampler_options, min_p), {-0.01f, 1.01f, nan, inf}, 4},
-        {offsetof(lfm2_sampler_options, repetition_penalty), {0, -1, nan, inf}, 4},
-        {offsetof(lfm2_sampler_options, frequency_penalty), {nan, inf, -inf}, 3},
-        {offsetof(lfm2_sampler_options, presence_penalty), {nan, inf, -inf}, 3},
+        {"temperature is ",
+         offsetof(lfm2_sampler_options, temperature),
+         {-0.1f, nan, inf, -inf},
+         4},
+        {"top_p is ", offsetof(lfm2_sampler_options, top_p), {0, -1, 1.01f, nan, inf}, 5},
+        {"min_p is ", offsetof(lfm2_sampler_options, min_p), {-0.01f, 1.01f, nan, inf}, 4},
+        {"repetition_penalty is ",
+         offsetof(lfm2_sampler_options, repetition_penalty),
+         {0, -1, nan, inf},
+         4},
+        {"frequency_penalty is ",
+         offsetof(lfm2_sampler_options, frequency_penalty),
+         {nan, inf, -inf},
+         3},
+        {"presence_penalty is ",
+         offsetof(lfm2_sampler_options, presence_penalty),
+         {nan, inf, -inf},
+         3},
     };
     for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++) {
         for (int v = 0; v < floats[i].n; v++) {
             lfm2_sampler_options o = plain();
             memcpy((char *)&o + floats[i].field, &floats[i].values[v], sizeof(float));
-            refuse(&o);
+            refuse(&o, floats[i].says);
         }
     }
     lfm2_sampler_options o = plain();
     o.top_k = -1;
-    refuse(&o);
+    refuse(&o, "top_k is -1; allowed: 0 or more");
     o = plain();
     o.penalty_last_n = -2;
-    refuse(&o);
+    refuse(&o, "penalty_last_n is -2; allowed: -1 to ");
     o.penalty_last_n = INT32_MAX;
-    refuse(&o);
+    refuse(&o, "penalty_last_n is ");
     o = plain();
     o.n_bias = 1;
-    refuse(&o);
+    refuse(&o, "bias_ids is NULL although n_bias is 1");
     const int32_t bad_ids[] = {-1, 4, 1, 1};
     const float bad_values[] = {0, 0, nan, inf};
     o.bias_ids = &bad_ids[3];
-    refuse(&o);
+    refuse(&o, "bias_values is NULL although n_bias is 1");
+    const char *says[] = {"bias_ids[0] is -1; allowed: 0 to 3", "bias_ids[0] is 4; allowed: 0 to 3",
+                          "bias_values[0] is ", "bias_values[0] is inf; allowed: "};
     for (int i = 0; i < 4; i++) {
         o.bias_ids = &bad_ids[i];
         o.bias_values = &bad_values[i];
-        refuse(&o);
+        refuse(&o, says[i]);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions: options, limits that leave things as they were, cancel, memory as estimated, life. What
- * the numbers are is the matter of test_forward.c and test_invariance.c. */
+/* Sessions: options, calls that fail without effect, cancellation, the memory estimate, lifetimes.
+ * test_forward.c and test_invariance.c check the values. */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -108,7 +108,7 @@ static void test_modes(void **state)
     lfm2_runtime_free(runtime);
 }
 
-/* ---- Limits and arguments leave everything as it was ---- */
+/* ---- Calls that fail without effect ---- */
 
 static void test_limit(void **state)
 {
@@ -131,7 +131,7 @@ static void test_limit(void **state)
     assert_int_equal(lfm2_session_length(session), 20);
     expect_logits(session, out + (size_t)2 * n_vocab);
     LFT_FAILS(lfm2_session_decode(session, 1), LFM2_E_LIMIT);
-    assert_true(strstr(lfm2_last_error(), "20") != NULL);
+    assert_true(strstr(lfm2_last_error(), "20 of 20 tokens are in use, 1 requested") != NULL);
     expect_logits(session, out + (size_t)2 * n_vocab);
     free(before);
     free(out);
@@ -150,7 +150,7 @@ static void test_tokens(void **state)
     LFT_FAILS(lfm2_session_decode(session, -1), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_session_decode(session, last), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_session_decode(session, INT32_MIN), LFM2_E_ARGUMENT);
-    /* the bad one stands in the second chunk */
+    /* the bad id is in the second chunk */
     LFT_FAILS(lfm2_session_prefill(session, (int32_t[]){1, 2, 3, 4, 5, last}, 6), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_session_eval(session, (int32_t[]){1, -5}, 2, out), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_session_prefill(session, (int32_t[]){1}, 0), LFM2_E_ARGUMENT);
@@ -182,7 +182,7 @@ static void test_null(void **state)
     lfm2_session_free(NULL);
 }
 
-/* ---- Logits before and after ---- */
+/* ---- Logits and cancellation ---- */
 
 static void test_logits(void **state)
 {
@@ -193,7 +193,7 @@ static void test_logits(void **state)
     LFT_FAILS(lfm2_session_logits(session, &logits, &n), LFM2_E_STATE);
     assert_null(logits);
     LFT_OK(lfm2_session_decode(session, 3));
-    LFT_OK(lfm2_session_logits(session, &logits, NULL)); /* the count is not asked for */
+    LFT_OK(lfm2_session_logits(session, &logits, NULL)); /* without the count */
     LFT_OK(lfm2_session_reset(session));
     LFT_FAILS(lfm2_session_logits(session, &logits, &n), LFM2_E_STATE);
     lfm2_session_free(session);
@@ -206,10 +206,10 @@ static void test_cancel(void **state)
     LFT_OK(lfm2_session_prefill(session, (int32_t[]){1, 2, 3}, 3));
     float *before = copy_logits(session);
     lfm2_session_cancel(session);
-    lfm2_session_cancel(session); /* twice is once */
+    lfm2_session_cancel(session); /* the second call has no effect */
     LFT_FAILS(lfm2_session_decode(session, 4), LFM2_E_CANCELLED);
     assert_int_equal(lfm2_session_length(session), 3);
-    LFT_OK(lfm2_session_decode(session, 4)); /* the call above took it */
+    LFT_OK(lfm2_session_decode(session, 4)); /* the call above cleared the flag */
     assert_int_equal(lfm2_session_length(session), 4);
     LFT_OK(lfm2_session_reset(session));
     LFT_OK(lfm2_session_prefill(session, (int32_t[]){1, 2, 3}, 3));
@@ -218,7 +218,7 @@ static void test_cancel(void **state)
     lfm2_session_free(session);
 }
 
-/* ---- Several sessions, life ---- */
+/* ---- Several sessions, lifetimes ---- */
 
 static void test_interleaved(void **state)
 {
@@ -249,8 +249,8 @@ static void test_interleaved(void **state)
     free(b);
 }
 
-/* The session keeps the model, the model its runtime. */
-static void test_life(void **state)
+/* A session holds a reference to its model, a model to its runtime. */
+static void test_lifetimes(void **state)
 {
     (void)state;
     lft_memory memory = {0};
@@ -287,7 +287,7 @@ static void test_life(void **state)
 
 /* ---- Memory ---- */
 
-/* What is estimated is what is taken, and nothing more is taken while tokens are computed. */
+/* A session allocates what the estimate says, and computing tokens allocates nothing. */
 static void check_memory(const char *path, uint32_t n_ctx, uint32_t n_chunk, int32_t kv)
 {
     lft_memory memory = {0};
@@ -327,7 +327,7 @@ static void check_memory(const char *path, uint32_t n_ctx, uint32_t n_chunk, int
     lfm2_session *session = lft_session(own, n_ctx, n_chunk, kv);
     bytes = atomic_load(&memory.live_bytes) - bytes;
     uint64_t estimate = after.kv + after.conv + after.scratch;
-    assert_in_range((uint64_t)bytes, estimate, estimate + 16384); /* and the handle itself */
+    assert_in_range((uint64_t)bytes, estimate, estimate + 16384); /* plus the handle */
 
     long long calls = atomic_load(&memory.calls);
     int32_t *ids = lft_ids(n_ctx, lft_vocab(own), 1);
@@ -402,11 +402,11 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options),  cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_limit),    cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_null),     cmocka_unit_test(test_logits),
-        cmocka_unit_test(test_cancel),   cmocka_unit_test(test_interleaved),
-        cmocka_unit_test(test_life),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_options),   cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_limit),     cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_null),      cmocka_unit_test(test_logits),
+        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_interleaved),
+        cmocka_unit_test(test_lifetimes), cmocka_unit_test(test_memory),
         cmocka_unit_test(test_estimate),
     };
     return cmocka_run_group_tests(tests, begin, end);

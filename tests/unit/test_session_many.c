@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2_session_decode_many: the same as decoding one after another, or nothing at all. */
+/* lfm2_session_decode_many: equal to decoding one session after the other, or without effect. */
 #include "support/models.h"
 
 #include "run/session.h"
@@ -17,8 +17,7 @@ enum { N = 5, N_CTX = 40 };
 static lfm2_model *model;
 static uint32_t n_vocab;
 
-/* Sessions with prompts of different length, chunks of different size and KV types; twice the
- * same. */
+/* Sessions with prompts of different lengths, different n_chunk and KV types. */
 typedef struct group {
     lfm2_session *sessions[N];
 } group;
@@ -83,7 +82,7 @@ static void test_decode(void **state)
         expect_same(&alone, &many);
         free(ids);
     }
-    int32_t id = 3; /* a batch of one, also of a session whose chunk is one token */
+    int32_t id = 3; /* a batch of one session, whose n_chunk is 1 */
     LFT_OK(lfm2_session_decode_many(&many.sessions[2], &id, 1));
     LFT_OK(lfm2_session_decode(alone.sessions[2], id));
     expect_same(&alone, &many);
@@ -91,8 +90,8 @@ static void test_decode(void **state)
     close_group(&many);
 }
 
-/* As many sessions as the first one's chunk has tokens: every array of its working memory that has
- * an entry for a run is full. A multiple of 16, so that no array ends before its last line does. */
+/* As many sessions as n_chunk of the first one: every array of its workspace with an entry per item
+ * is full. A multiple of 16, so that each array fills its last cache line. */
 static void test_full_batch(void **state)
 {
     (void)state;
@@ -119,7 +118,7 @@ static void test_full_batch(void **state)
 
 static const int32_t five[N] = {1, 2, 3, 4, 5};
 
-/* The call fails, its message has `says` in it, and nothing has changed since `as`. */
+/* The call fails with `says` in its message, and the sessions of `g` still equal those of `as`. */
 static void refuse(lfm2_session *const *sessions, const int32_t *ids, uint32_t n, int32_t status,
                    const char *says, group *g, group *as)
 {
@@ -146,7 +145,7 @@ static void test_refused(void **state)
     list[3] = list[1];
     refuse(list, five, N, LFM2_E_ARGUMENT, "sessions[1] and sessions[3]", &g, &as);
     list[3] = g.sessions[3];
-    list[0] = g.sessions[2]; /* its chunk is 1 */
+    list[0] = g.sessions[2]; /* its n_chunk is 1 */
     list[2] = g.sessions[0];
     refuse(list, five, 2, LFM2_E_LIMIT, "n_chunk", &g, &as);
 
@@ -158,11 +157,11 @@ static void test_refused(void **state)
     refuse(g.sessions, ids, N, LFM2_E_ARGUMENT, "ids[4]", &g, &as);
 
     lfm2_model *other = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
-    lfm2_session *stranger = lft_session(other, 20, 0, LFM2_KV_F16);
+    lfm2_session *unrelated = lft_session(other, 20, 0, LFM2_KV_F16);
     memcpy(list, g.sessions, sizeof list);
-    list[1] = stranger;
+    list[1] = unrelated;
     refuse(list, five, N, LFM2_E_ARGUMENT, "sessions[1]", &g, &as);
-    lfm2_session_free(stranger);
+    lfm2_session_free(unrelated);
     lfm2_model_free(other);
 
     for (group *each = &g;; each = &as) {
@@ -186,10 +185,10 @@ static void test_cancel(void **state)
     lfm2_session_cancel(g.sessions[3]);
     lfm2_session_cancel(g.sessions[1]);
     refuse(g.sessions, five, N, LFM2_E_CANCELLED, "cancelled", &g, &as);
-    LFT_OK(lfm2_session_decode_many(g.sessions, five, N)); /* the call above took both */
+    LFT_OK(lfm2_session_decode_many(g.sessions, five, N)); /* the call above cleared both flags */
     decode_each(&as, five);
     expect_same(&g, &as);
-    /* A call that is refused takes them, too. */
+    /* A refused call clears the flag, too. */
     lfm2_session_cancel(g.sessions[4]);
     int32_t ids[N] = {-1};
     refuse(g.sessions, ids, N, LFM2_E_ARGUMENT, "ids[0]", &g, &as);
@@ -200,7 +199,7 @@ static void test_cancel(void **state)
     close_group(&as);
 }
 
-/* ---- After generation, whose last token waits to be computed ---- */
+/* ---- With pending tokens of lfm2_generate ---- */
 
 static void generate(lfm2_session *session, uint64_t seed)
 {
@@ -227,7 +226,7 @@ static group generated(uint32_t first)
     return g;
 }
 
-static void test_postponed(void **state)
+static void test_pending(void **state)
 {
     (void)state;
     for (uint32_t first = 0; first < 2; first++) {
@@ -238,8 +237,8 @@ static void test_postponed(void **state)
         expect_same(&alone, &many);
         close_group(&many);
 
-        /* The waiting tokens are computed, those of the call are cancelled: nothing shows. The
-         * first session in its turn is one with and one without a waiting token. */
+        /* The pending tokens are computed, the tokens of the call are cancelled: the call has
+         * no visible effect. The first session has a pending token in one of the two rounds. */
         many = generated(first);
         group as = generated(first);
         lfm2_session_cancel(many.sessions[1 - first]);
@@ -249,7 +248,7 @@ static void test_postponed(void **state)
         close_group(&many);
         close_group(&as);
 
-        /* The waiting tokens are cancelled already. */
+        /* The computation of the pending tokens is cancelled. */
         many = generated(first);
         as = generated(first);
         lfm2_session_cancel(many.sessions[first]);
@@ -281,9 +280,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_decode),    cmocka_unit_test(test_full_batch),
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_postponed),
+        cmocka_unit_test(test_decode),  cmocka_unit_test(test_full_batch),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_pending),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

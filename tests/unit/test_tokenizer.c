@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tokenizer's contract: merges, spans, capacities, broken vocabularies, failing memory. */
+/* The contract of the tokenizer: merges, spans, capacities, arbitrary bytes. */
 #include "support/counting_alloc.h"
 #include "support/random.h"
 #include "support/text_vocab.h"
@@ -35,7 +35,7 @@ static size_t encode(const lf_tokenizer *t, const char *text, size_t len, bool s
     return n;
 }
 
-/* The tokens of ids, joined by '/'. */
+/* The pieces of the ids, joined by '/'. */
 static const char *spell(const lf_tokenizer *t, const int32_t *ids, size_t n)
 {
     static char out[1024];
@@ -80,20 +80,20 @@ static void small_texts(void **state)
     check(t, "<|im_<|im_end|>|>", true, "<|/im/_/<|im_end|>/|/>");
     check(t, "he<|pad|>llo", true, "he/<|pad|>/ll/o"); /* no merge across a token */
     check(t, " <|pad|> t", true, " /<|pad|>/ t");
-    check(t, "  <|pad|>", true, "  /<|pad|>"); /* the token's text is no text to look at */
+    check(t, "  <|pad|>", true, "  /<|pad|>"); /* a token ends the text before it */
     text_vocab_free(&v);
     lf_tokenizer_free(t);
     lf_tokenizer_free(ignore);
 }
 
-static void questions(void **state)
+static void queries(void **state)
 {
     (void)state;
     text_vocab v;
     text_vocab_init_small(&v);
     lf_tokenizer *t = create(&v, false);
     uint32_t size = v.data.n_tokens;
-    text_vocab_free(&v); /* nothing of it is needed any more */
+    text_vocab_free(&v); /* the tokenizer does not refer to it */
     assert_int_equal(lf_tokenizer_size(t), size);
     assert_int_equal(lf_tokenizer_bos(t), 257);
     assert_int_equal(lf_tokenizer_eos(t), 260);
@@ -126,7 +126,7 @@ typedef struct rule {
     int32_t left, right, result;
 } rule;
 
-/* The pair of lowest rank, the leftmost on ties, until none is left. */
+/* Merges the pair of lowest rank, the leftmost on ties, until no pair has a rank. */
 static size_t slow_merge(const rule *rules, size_t n_rules, const uint8_t *text, size_t len,
                          int32_t *ids)
 {
@@ -168,7 +168,7 @@ static void merges_as_defined(void **state)
         size_t n_rules = 0;
         int32_t known[N_RULES + 4] = {'a', 'b', 'c', 'd'};
         uint32_t n_known = letters;
-        /* Rules in any order: also ones that come before those that make their sides. */
+        /* Rules in any order: a rule can precede those that produce its sides. */
         for (int i = 0; i < N_RULES; i++) {
             int32_t left = known[random_below(&seed, n_known)];
             int32_t right = known[random_below(&seed, n_known)];
@@ -222,7 +222,7 @@ static void spans(void **state)
         size_t n;
         const char *want;
     } cases[] = {
-        /* text flows across borders of any kind */
+        /* pre-tokens and merges cross boundaries between spans */
         {{{"he", 2, true}, {"ll", 2, false}, {"o", 1, true}}, 3, "hello"},
         {{{"pyt", 3, false}, {"hon", 3, true}}, 2, "python"},
         /* a control token needs every byte in spans that allow it */
@@ -251,37 +251,37 @@ static void spans(void **state)
     lf_tokenizer_free(t);
 }
 
-/* A text that has something of everything. */
-static size_t random_text(uint64_t *seed, char *text, size_t room)
+/* A text of random samples. */
+static size_t random_text(uint64_t *seed, char *text, size_t capacity)
 {
-    static const char *const parts[] = {"hello",
-                                        " t",
-                                        "python",
-                                        "<|im_end|>",
-                                        "<|im_",
-                                        "aaaaaaaaaa",
-                                        "\n\n",
-                                        "  ",
-                                        "12",
-                                        "'s",
-                                        "\xE2\x80\x94",
-                                        "\xE2",
-                                        "\xFF\xFE",
-                                        "\xF0\x9F\x98\x80",
-                                        " world",
-                                        "|>",
-                                        "<|pad|>",
-                                        "\r\n",
-                                        "the quick brown fox",
-                                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const samples[] = {"hello",
+                                          " t",
+                                          "python",
+                                          "<|im_end|>",
+                                          "<|im_",
+                                          "aaaaaaaaaa",
+                                          "\n\n",
+                                          "  ",
+                                          "12",
+                                          "'s",
+                                          "\xE2\x80\x94",
+                                          "\xE2",
+                                          "\xFF\xFE",
+                                          "\xF0\x9F\x98\x80",
+                                          " world",
+                                          "|>",
+                                          "<|pad|>",
+                                          "\r\n",
+                                          "the quick brown fox",
+                                          "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     size_t len = 0;
     for (uint32_t n = random_below(seed, 12); n > 0; n--) {
-        const char *part = parts[random_below(seed, sizeof parts / sizeof *parts)];
-        size_t more = strlen(part);
-        if (len + more > room) {
+        const char *sample = samples[random_below(seed, sizeof samples / sizeof *samples)];
+        size_t more = strlen(sample);
+        if (len + more > capacity) {
             break;
         }
-        memcpy(text + len, part, more);
+        memcpy(text + len, sample, more);
         len += more;
     }
     return len;
@@ -341,6 +341,7 @@ static void capacities(void **state)
         assert_int_equal(status, capacity < n ? LFM2_E_BUFFER : LFM2_OK);
         if (capacity < n) {
             assert_string_equal(lf_fail_code(), "text.capacity");
+            assert_non_null(strstr(lf_fail_text(), ", needed: 11"));
         }
         assert_int_equal(got, n);
         assert_memory_equal(ids, all, capacity * sizeof *ids);
@@ -350,7 +351,7 @@ static void capacities(void **state)
     lf_tokenizer_free(t);
 }
 
-/* ---- Bytes of any kind ---- */
+/* ---- Arbitrary bytes ---- */
 
 static void check_round_trip(const lf_tokenizer *t, const char *text, size_t len, bool special)
 {
@@ -394,7 +395,7 @@ static void round_trips(void **state)
         }
         check_round_trip(t[round / 2 % 2], text, len, round / 4 % 2 == 0);
     }
-    /* Single pieces far longer than any word. */
+    /* Single pre-tokens of 100,000 bytes. */
     enum { LONG = 100000 };
     char *text = malloc(LONG);
     assert_non_null(text);
@@ -416,7 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_texts),
-        cmocka_unit_test(questions),
+        cmocka_unit_test(queries),
         cmocka_unit_test(merges_as_defined),
         cmocka_unit_test(spans),
         cmocka_unit_test(any_cut_gives_the_same),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vocabularies that must be refused, and memory that runs out at every possible place. */
+/* Vocabularies that must be refused, and every allocation failing in turn. */
 #include "support/counting_alloc.h"
 #include "support/text_vocab.h"
 #include "text/tokenizer.h"
@@ -47,7 +47,7 @@ static void unmapped_text(text_vocab *v)
     text_vocab_add_string(v, "two words", LFM2_TOKEN_NORMAL); /* a raw space is never mapped */
 }
 
-static void far_text(text_vocab *v)
+static void outside_alphabet(text_vocab *v)
 {
     text_vocab_add_string(v, "\xE6\x97\xA5", LFM2_TOKEN_NORMAL);
 }
@@ -146,17 +146,17 @@ static void refused(void **state)
     (void)state;
     static const struct {
         void (*change)(text_vocab *v);
-        const char *code, *text; /* code NULL: accepted; text: part of the message */
+        const char *code, *text; /* code NULL: accepted; text: a substring of the message */
     } cases[] = {
         {no_change, NULL, NULL},
-        {no_tokens, "vocab.size", ""},
-        {bad_bos, "vocab.id", "BOS"},
-        {bad_eos, "vocab.id", "EOS id -2"},
-        {bad_pad, "vocab.id", "padding"},
+        {no_tokens, "vocab.size", "has 0 tokens; allowed: 1 to 2147483647"},
+        {bad_bos, "vocab.id", "BOS token id is "},
+        {bad_eos, "vocab.id", "EOS token id is -2; allowed: 0 to "},
+        {bad_pad, "vocab.id", "padding token id is 2147483647; allowed: 0 to "},
         {bad_kind, "vocab.token.kind", "token 270"},
         {unmapped_text, "vocab.token.text", "'two words'"},
-        {far_text, "vocab.token.text", ""},
-        {broken_text, "vocab.token.text", ""},
+        {outside_alphabet, "vocab.token.text", "outside the byte-level BPE alphabet"},
+        {broken_text, "vocab.token.text", "outside the byte-level BPE alphabet"},
         {empty_normal, "vocab.token.text", "empty"},
         {empty_control, "vocab.token.length", "empty"},
         {long_control, "vocab.token.length", "256"},
@@ -199,7 +199,7 @@ static void refused(void **state)
     }
 }
 
-/* Tokens of a kind that never takes part in encoding may repeat and be empty. */
+/* Unused and byte tokens may repeat and be empty: encoding never produces them. */
 static void accepted(void **state)
 {
     (void)state;
@@ -280,7 +280,7 @@ static void encode_without_memory(void **state)
         int32_t status = lf_tokenizer_encode(t, spans, 2, true, ids, LEN, &n);
         if (status == LFM2_OK) {
             needed = fail_at;
-            assert_int_equal(n, 1 + 2 + 375); /* BOS, "hello", " aaa...": as one piece */
+            assert_int_equal(n, 1 + 2 + 375); /* BOS, "hello", " aaa..." as one pre-token */
         } else {
             assert_int_equal(status, LFM2_E_MEMORY);
             assert_int_equal(n, 77);
@@ -291,7 +291,7 @@ static void encode_without_memory(void **state)
     }
     assert_int_equal(needed, 3);
     assert_true(calls > 0);
-    /* Working memory follows the longest piece, not the text. */
+    /* The workspace depends on the longest pre-token, not on the length of the text. */
     for (size_t i = 0; i < LEN; i += 10) {
         text[i] = ' ';
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replays what Hugging Face's tokenizers gives for thousands of strings (golden/make_text.py). */
+/* Ids of thousands of strings against Hugging Face's tokenizers (golden/make_text.py). */
 #include "support/text_vocab.h"
 #include "text/tokenizer.h"
 
@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-enum { N_WAYS = 4, MAX_IDS = 1024 }; /* control tokens off, on; the same with merges ignored */
+/* Four ways to encode: control tokens off and on, and both with ignore_merges. */
+enum { N_WAYS = 4, MAX_IDS = 1024 };
 
 static void print_failure(const char *what, const uint8_t *text, size_t len, const int32_t *ids,
                           size_t n)
@@ -27,7 +28,7 @@ static void print_failure(const char *what, const uint8_t *text, size_t len, con
     print_error("\n");
 }
 
-/* The bytes of ids are the text again. */
+/* Whether the ids decode to the text. */
 static bool decodes_to(const lf_tokenizer *t, const int32_t *ids, size_t n, const uint8_t *text,
                        size_t len)
 {

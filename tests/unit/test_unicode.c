@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Character classes of every code point against the reference (golden/text/classes.txt).
+/* The character class of every code point against the reference (golden/text/classes.txt).
  * ctest-labels: golden */
 #include "common/utf8.h"
 #include "support/text_vocab.h"
@@ -41,7 +41,7 @@ static void every_code_point(void **state)
 {
     (void)state;
     read_classes();
-    /* A utf8proc newer than the reference knows letters that the reference calls unassigned. */
+    /* A utf8proc newer than the reference has letters that are unassigned in the reference. */
     bool newer = strtol(utf8proc_unicode_version(), NULL, 10) > 16;
     print_message("utf8proc %s, Unicode %s\n", utf8proc_version(), utf8proc_unicode_version());
     size_t wrong = 0;

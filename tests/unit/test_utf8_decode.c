@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8 decoding, encoding and the stream assembler against slow references. */
+/* UTF-8 decoding, encoding and the UTF-8 stream against slow references. */
 #include "common/utf8.h"
 #include "support/random.h"
-#include "text/tokenizer.h"
+#include "text/utf8_stream.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static void validity(void **state)
     assert_int_equal(lf_utf8_char("", 0), 0);
 }
 
-/* Whether n bytes are a well-formed character: written back they are the same. */
+/* Whether n bytes are a well-formed character: decoded and encoded they give the same bytes. */
 static bool is_character(const uint8_t *p, size_t n)
 {
     uint32_t c = n == 1 ? p[0] : p[0] & (0x7Fu >> n);
@@ -85,7 +86,7 @@ static bool is_character(const uint8_t *p, size_t n)
     return value && put(c, again) == n && memcmp(again, p, n) == 0;
 }
 
-/* Whether n bytes begin a well-formed character longer than n, found by trying tails. */
+/* Whether n bytes begin a well-formed character of more than n bytes: tries continuation bytes. */
 static bool is_beginning(const uint8_t *p, size_t n)
 {
     static const uint8_t tails[] = {0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF};
@@ -117,13 +118,13 @@ static void check_sequence(const uint8_t *p, size_t len)
     for (size_t k = 1; k <= len && k <= 4; k++) {
         assert_false(is_character(p, k));
     }
-    /* The maximal subpart: one byte, or as many as still begin a character. */
+    /* The maximal subpart: one byte, or the longest beginning of a character. */
     assert_true(n == 1 || is_beginning(p, n));
     assert_true(n == len || !is_beginning(p, n + 1 <= 4 ? n + 1 : 4));
     assert_int_equal(got == LF_UTF8_CUT, n == len && is_beginning(p, n));
 }
 
-static void every_kind_of_sequence(void **state)
+static void every_sequence(void **state)
 {
     (void)state;
     static const uint8_t picks[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F,
@@ -142,7 +143,7 @@ static void every_kind_of_sequence(void **state)
     }
 }
 
-/* What a stream should give: all in one go, U+FFFD for each maximal subpart. */
+/* The expected output of a stream: U+FFFD for each maximal subpart. */
 static size_t replace(const uint8_t *p, size_t len, char *out)
 {
     size_t n = 0;
@@ -227,8 +228,8 @@ static void stream_in_portions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_character),        cmocka_unit_test(validity),
-        cmocka_unit_test(every_kind_of_sequence), cmocka_unit_test(stream_of_the_standard),
+        cmocka_unit_test(every_character),    cmocka_unit_test(validity),
+        cmocka_unit_test(every_sequence),     cmocka_unit_test(stream_of_the_standard),
         cmocka_unit_test(stream_in_portions),
     };
     return cmocka_run_group_tests_name("utf8_decode", tests, NULL, NULL);
