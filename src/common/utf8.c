@@ -11,16 +11,17 @@ size_t lf_utf8_decode(const uint8_t *p, size_t len, uint32_t *code_point)
         *code_point = lead;
         return 1;
     }
-    if (lead < 0xC2 || lead > 0xF4) { /* tail bytes, overlong ASCII, beyond U+10FFFF */
+    if (lead < 0xC2 || lead > 0xF4) { /* continuation bytes, overlong ASCII, above U+10FFFF */
         *code_point = LF_UTF8_BAD;
         return 1;
     }
-    size_t tails = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-    uint32_t value = lead & (0x3Fu >> tails);
-    /* The first tail's range keeps overlong forms, surrogates and too large values out. */
+    size_t n_more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+    uint32_t value = lead & (0x3Fu >> n_more);
+    /* The range of the second byte excludes overlong forms, surrogates and too large code points.
+     */
     uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
     uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    for (size_t i = 1; i <= tails; i++) {
+    for (size_t i = 1; i <= n_more; i++) {
         if (i == len) {
             *code_point = LF_UTF8_CUT;
             return i;
@@ -34,7 +35,7 @@ size_t lf_utf8_decode(const uint8_t *p, size_t len, uint32_t *code_point)
         high = 0xBF;
     }
     *code_point = value;
-    return tails + 1;
+    return n_more + 1;
 }
 
 size_t lf_utf8_char(const char *text, size_t len)
