@@ -4,7 +4,6 @@
 pty=${LFM2_PTY:?names the pseudo-terminal helper}
 
 on='\e[?2004h'
-off='\e[?2004l'
 
 # types CODE SCRIPT OPTION...: chat on a terminal; what the steps are, pty.c says.
 types() {
@@ -20,7 +19,7 @@ types() {
 
 # the tokens of the first turn's prompt, from -v
 prompt_tokens() {
-    tokens=$(sed -n 's/.*prompt \([0-9]*\) tokens in.*/\1/p' "$1" | head -n 1)
+    tokens=$(sed -n 's/.*prompt: \([0-9]*\) tokens in.*/\1/p' "$1" | head -n 1)
 }
 
 # a paste of several lines is one message, the very one that a block makes
@@ -35,7 +34,7 @@ expect end
 send \r
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 send /quit\r
 " --temp 0 -v
     prompt_tokens "$work/out"
@@ -63,7 +62,7 @@ expect \xef\xbf\xbd\xef\xbf\xbd( \xe4\xbd\xa0
 send \r
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 send /bye\r
 " --temp 0
 
@@ -78,8 +77,7 @@ expect 2 turns
 send /quit\r
 " --temp 0
 
-# blocks: over several lines, ended by Ctrl-D, dropped by Ctrl-C. Every step waits for the prompt:
-# what is typed before it passes through the driver's line mode, which swallows Ctrl-D.
+# blocks: over several lines, ended by Ctrl-D, dropped by Ctrl-C
 types 0 "expect $on
 send \"\"\"one\r
 expect $on
@@ -88,7 +86,7 @@ expect $on
 send two\"\"\"\r
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 expect $on
 send \"\"\"three\r
 expect $on
@@ -126,10 +124,10 @@ send /quit\r
 # (Sent as signals: the key also makes the system drop what was written and not read yet.)
 types 0 "expect $on
 send Hello!\r
-expect $off
-more 20
+expect Hello!
+more 100
 signal 2
-expect stopped
+expect stopped: interrupted
 expect $on
 send /stats\r
 expect ended by cancelled
@@ -139,22 +137,35 @@ expect some words
 signal 2
 expect > 
 signal 2
-expect Ctrl-C once more
+expect press Ctrl-C again
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 expect $on
 signal 2
-expect Ctrl-C once more
+expect press Ctrl-C again
 expect $on
 send /quit\r
 " --temp 20 --min-p 0 --seed 1
-types 1 "expect $on
+types 1 "expect > 
+expect $on
 signal 2
-expect Ctrl-C once more
+expect press Ctrl-C again
 expect $on
 signal 2
 "
+
+# What is typed or pasted during an answer waits for the next prompt: lines, a paste, Ctrl-D.
+types 0 "expect $on
+send Hello!\r
+expect Hello!
+more 100
+send /stats\r\e[200~one\rtwo\e[201~\r/stats\r\x04
+signal 2
+expect stopped: interrupted
+expect 1 turn,
+expect 2 turns,
+" --temp 20 --min-p 0 --seed 1 -n 1500
 
 # signals at the prompt and in an answer; `pty` compares the terminal's settings at the end
 for signal in 1 3 15; do
@@ -166,12 +177,21 @@ signal $signal
 done
 types 1 "expect $on
 send Hello!\r
-expect $off
-more 20
+expect Hello!
+more 100
 signal 15
 " --temp 20 --min-p 0 --seed 1
 
-# a terminal that knows no sequences gets none
+for signal in 1 3; do
+    types $((128 + signal)) "expect $on
+send Hello!\r
+expect Hello!
+more 100
+signal $signal
+" --temp 20 --min-p 0 --seed 1
+done
+
+# a terminal without escape sequences gets none
 printf '%s' 'expect > 
 send Hello!\r
 expect > 

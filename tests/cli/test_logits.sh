@@ -30,7 +30,7 @@ for bad in 1,2048 1,999999; do
 done
 exits 1 logits -t 1 -m "$demo" --ids 1,2,3,4 -o "$work/file" -c 2
 exits 1 logits -t 1 -m "$demo" --ids '' -o "$work/file"
-err_has 'there are no token ids'
+err_has 'the list of token ids is empty'
 exits 1 logits -t 1 -m "$demo" --ids 1,b -o "$work/file"
 rm "$work/out" "$work/err"
 [ "$(ls "$work")" = file ] && [ "$(cat "$work/file")" = old ]

@@ -113,7 +113,7 @@ for mode in '0 none --no-mmap' '1 mmap'; do
 done
 exits 0 bench -t 1 -m "$demo" -p 0 -n 1 -r 1
 out_has '| % of limit |'
-out_has 'limit, measured between the tests: reading ('
+out_has 'limits, measured between the tests: reading ('
 [ "$(awk -F'|' '/^\|/ { print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
 report 'as many cells as columns' $?
 
@@ -214,7 +214,7 @@ interrupted eval
 out_empty
 
 # sessions in threads of their own
-exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch near
+exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch l2-l1
 for line in '| 1 | 1 | 1 |' '| 1 | 2 | 1 |' '| 2 | 1 | 1 |' '| 2 | 2 | 1 |'; do
     out_has "$line"
 done
@@ -231,7 +231,7 @@ if [ -z "${LFM2_SANITIZED:-}" ]; then
         code=$?
         [ "$code" -ne 77 ] || break # the limits here are lower
         verdict 1 "$code" 'bench without address space for its threads'
-        err_has 'the system refused to start 3 threads (cli.threads)'
+        err_has 'the system could not start 3 threads (cli.threads)'
         out_empty
     done
 fi
@@ -278,9 +278,9 @@ out_is_json
 out_has '"windows":2,"n_ctx":32,"n_scored":30,'
 exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2
 out_has '30 tokens scored in 2 windows of 32'
-plain=$(sed -nE 's/^perplexity ([0-9]+).*/\1/p' "$work/out")
+plain=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
 exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 --special
-chat=$(sed -nE 's/^perplexity ([0-9]+).*/\1/p' "$work/out")
+chat=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
 [ "$chat" -lt $((plain / 2)) ]
 report "the model predicts chats better than other text ($chat, $plain)" $?
 for type in f32 f16; do
@@ -311,7 +311,7 @@ for field in 8 12 16 20 24; do
 done
 head -c -8192 "$work/base" >"$work/broken" # one row is missing
 exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
-err_has 'the size does not fit the header'
+err_has 'the size of the file does not match its header'
 exits 1 perplexity -t 1 -m "$demo" -f "$work/text" -c 100000
 err_has 'the text has'
 exits 2 perplexity -t 1 -m "$demo" -f "$work/text" --kl-base "$work/base"

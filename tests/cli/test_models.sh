@@ -56,7 +56,7 @@ same 'behind the files' "$work/q8_0.gguf" "$work/again.gguf"
 
 # quantised weights keep their type or become f32, unless another one is allowed
 exits 1 quantize "$work/q4_0.gguf" "$work/no.gguf" --type q8_0
-err_has ", or allow it with --allow-requantize (convert.requantize)"
+err_has ", or use --allow-requantize (convert.requantize)"
 out_empty
 [ ! -e "$work/no.gguf" ]
 report 'no file is left' $?

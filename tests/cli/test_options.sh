@@ -88,7 +88,7 @@ exits 1 run "${fast[@]}" "$ask" -sysf "$work/missing"
 err_has 'missing: No such file or directory (cli.input)'
 printf 'a\000b' >"$work/zero"
 exits 1 run "${fast[@]}" "$ask" -sysf "$work/zero"
-err_has 'holds a zero byte'
+err_has 'not a text file: it contains a zero byte'
 exits 0 eval "${fast[@]}" "${demo%/*}/heldout.jsonl" --limit 1 --n-predict 8 --ctx-size 512
 exits 0 bench "${fast[@]}" -p 2 -p 3,4 -n 0 --n-depth 0 -r 1 --no-roofline -b 64 -ub 8 -ctk f16 \
     -ctv f16 -ngl 0 -nkvo 0 -fa 0 --no-warmup --progress --kernels scalar
@@ -107,7 +107,7 @@ exits 0 run "${fast[@]}" "$ask" --temp 0 -ngl 99 --n-gpu-layers all -mg 0 --spli
     --device none --no-kv-offload -ncmoe 3 --cpu-moe -fit off
 [ "$(wc -l <"$work/err")" -eq 1 ]
 report 'one line about GPU options' $?
-err_has 'lfm2: -ngl is ignored: lfm2 runs on CPUs only, and GPU options do nothing here'
+err_has 'lfm2: -ngl is ignored: lfm2 runs on the CPU, so GPU options have no effect'
 out_has 34
 exits 0 run "${fast[@]}" "$ask" --temp 0 -b 2048 -tb 4 --mlock --numa distribute --keepalive 5m
 [ "$(wc -l <"$work/err")" -eq 5 ]
@@ -120,35 +120,35 @@ done
 
 # ---- Refused with what to do instead --------------------------------------------------------------
 
-bad 'keys (q8_0) and values (f16) are kept in one type: --kv TYPE' run x -ctk q8_0
-bad 'keys (f16) and values (f32) are kept in one type' bench --cache-type-v f32
+bad 'keys (q8_0) and values (f16) must have the same type: use --kv TYPE' run x -ctk q8_0
+bad 'keys (f16) and values (f32) must have the same type' bench --cache-type-v f32
 bad "'q4_0' is not one of f16, f32, q8_0, q8" run x --cache-type-k q4_0
-bad 'option -hf: lfm2 downloads nothing' run x -hf LiquidAI/LFM2-8B-A1B-GGUF
+bad 'option -hf: lfm2 does not download models' run x -hf LiquidAI/LFM2-8B-A1B-GGUF
 bad 'https://huggingface.co/LiquidAI' run x --hf-repo y
-bad 'lfm2 chat holds conversations' run x -cnv
-bad 'lfm2 run answers one prompt' chat -p x
-bad 'option -e: a prompt is taken as it is' run x -e
-bad 'cannot be constrained' run x --format json
-bad 'there is no such sampler' run x --mirostat 2
+bad 'use lfm2 chat for a conversation' run x -cnv
+bad 'use lfm2 run for a single prompt' chat -p x
+bad 'option -e: escape sequences are not processed' run x -e
+bad 'cannot constrain the format of an answer' run x --format json
+bad 'lfm2 does not have this sampler' run x --mirostat 2
 bad 'adapters are not supported' run x --lora y
-bad 'lfm2 has a file format of its own' perplexity --kl-divergence-base x
+bad 'lfm2 has a different file format' perplexity --kl-divergence-base x
 
 # ---- Ranges: option, value, range ------------------------------------------------------------------
 
-bad "option -n: '0' is out of range: 1 to 2147483647; -1 or -2 = until it ends or the context is full" \
+bad "option -n is 0; allowed: 1 to 2147483647; -1 or -2 = no limit but the context" \
     run x -n 0
-bad "option -c: '-2' is out of range: 1 to 2147483647; 0 or -1 = as many as the model was trained for" \
+bad "option -c is -2; allowed: 1 to 2147483647; 0 or -1 = the context length of the model" \
     run x -c -2
-bad "option -t: '-2' is out of range: 1 to 1024; 0 or -1 = one for each physical core" run x -t -2
-bad "option -t: '1025' is out of range: 1 to 1024" bench -t 1,1025
-bad "option --top-k: '-2' is out of range: 1 to 2147483647; 0 or -1 = off" run x --top-k -2
-bad "option --repeat-last-n: '99999999999999999999' is out of range: -1 to 16777216" \
+bad "option -t is -2; allowed: 1 to 1024; 0 or -1 = one for each physical core" run x -t -2
+bad "option -t is 1025; allowed: 1 to 1024" bench -t 1,1025
+bad "option --top-k is -2; allowed: 1 to 2147483647; 0 or -1 = off" run x --top-k -2
+bad "option --repeat-last-n is 99999999999999999999; allowed: -1 to 16777216" \
     run x --repeat-last-n 99999999999999999999
-bad "option --seed: '-2' is not a whole number from 0 to 18446744073709551615, or -1 (random)" \
+bad "option --seed: '-2' is not an integer from 0 to 18446744073709551615, or -1 (random)" \
     run x --seed -2
-bad "option -n: '-' is not a whole number" run x -n -
-bad "option --chunk: '-1' is out of range: 0 to" run x --chunk -1
-bad "option -p: '-1' is out of range: 0 to 16777216" bench -p -1
+bad "option -n: '-' is not an integer" run x -n -
+bad "option --chunk is -1; allowed: 0 to" run x --chunk -1
+bad "option -p is -1; allowed: 0 to 16777216" bench -p -1
 
 # ---- Words that are near --------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ bad "unknown command 'rnu': did you mean 'run'?" rnu
 bad "unknown command 'RUN': did you mean 'run'?" RUN
 bad "unknown command 'perplex': did you mean 'perplexity'?" help perplex
 bad "unknown command 'show': did you mean 'inspect'?" show
-bad "unknown command 'pull': lfm2 keeps no list of models" pull lfm2
+bad "unknown command 'pull': lfm2 is not a server and does not manage models" pull lfm2
 bad "did you mean 'lfm2 run x.gguf' or 'lfm2 chat x.gguf'?" x.gguf
 bad "'-m' is not a command" -m x -p y
 exits 2 xyzzy
@@ -199,16 +199,16 @@ err_has 'the path of the model is empty'
 bad 'option --kernels needs a value, one of auto, scalar, own, xnnpack' bench --kernels --filter x
 bad 'give the prompt as an argument or with -p, not both' run -p x y
 bad 'give the prompt as an argument or with -p, not both' run "$demo" y -p x
-bad 'give a text or a file, not both' run x -f "$work/prompt"
-bad "unexpected argument 'y': one prompt, in quotes" run -m "$demo" x y
-bad "unexpected argument 'is': a prompt of several words needs quotes" run Why the is
+bad 'give the text or a file, not both' run x -f "$work/prompt"
+bad "unexpected argument 'y': -m gives the model, so the only argument is the prompt, in quotes" run -m "$demo" x y
+bad "unexpected argument 'is': put quotes around a prompt of several words" run Why the is
 exits 1 run llama3.2 'Why is the sky blue?'
-err_has 'llama3.2: there is no such model file (cli.model.missing)'
+err_has 'llama3.2: no such model file (cli.model.missing)'
 err_has 'https://huggingface.co/LiquidAI'
 err_has 'LFM2-8B-A1B-Q4_0.gguf'
 out_empty
 pipes 1 "$ask" run missing.gguf
-err_has 'missing.gguf: there is no such model file'
+err_has 'missing.gguf: no such model file'
 mkdir "$work/folder"
 : >"$work/folder/config.json"
 pipes 1 "$ask" run "$work/folder"
@@ -231,7 +231,7 @@ err_has 'the prompt is empty'
 exits 0 tokenize -m "$demo" -p '' --ids
 
 exits 0 run "${fast[@]}" --raw '<|im_start|>user' -n 1
-err_has 'control tokens in the prompt are taken as text: --special makes them tokens'
+err_has 'control tokens in the prompt are treated as text; --special recognizes them'
 exits 0 run "${fast[@]}" --raw --special '<|im_start|>user' -n 1
 err_lacks 'control tokens'
 exits 0 run "${fast[@]}" --raw 'a <| b' -n 1
@@ -255,7 +255,7 @@ exits 0 run "${hot[@]}" --json --seed 3 --seed -1
 ! grep -qE '"seed":3[,}]' "$work/out" && [ "$(grep -oE '"ids":\[[^]]*\]' "$work/out")" != "$text" ]
 report '--seed -1 draws one' $?
 exits 0 run "${hot[@]}" -v --seed 18446744073709551615
-err_has ', seed 18446744073709551615'
+err_has '; seed 18446744073709551615'
 pipes 0 '/stats\n' chat "${fast[@]}" --seed 77
 out_has ', seed 77'
 pipes 0 '/stats\n' chat "${fast[@]}"

@@ -8,7 +8,7 @@ run="run -m $work/m.gguf -t 1 -p Hello --temp 0 -n 4 -v"
 exits 0 $run
 cp "$work/out" "$work/plain"
 exits 1 pack -m "$work/m.gguf" --verify
-err_has 'there is no pack cache that fits'
+err_has 'there is no pack cache that matches this model and CPU'
 exits 0 pack -m "$work/m.gguf" --json
 out_is_json
 out_has '"action":"written"'

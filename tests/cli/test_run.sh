@@ -118,11 +118,11 @@ out_is_json
 
 # ends, and what is said about those that the model did not choose
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 -n 2
-err_has 'lfm2: stopped after 2 new tokens (-n)'
+err_has 'lfm2: stopped at the limit of 2 tokens: -n N sets it'
 [ "$(wc -l <"$work/err")" -eq 1 ]
 report 'said once' $?
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64
-err_has 'lfm2: stopped: the context of 64 tokens is full; -c N makes it larger'
+err_has 'lfm2: stopped: the context of 64 tokens is full: -c N sets its size'
 [ "$(wc -l <"$work/err")" -eq 1 ]
 report 'said once' $?
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --stop '='
@@ -133,7 +133,7 @@ out_has '<|im_end|>'
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64 --json
 out_has '"finish":"context"'
 exits 1 run -t 1 -m "$demo" -p "$ask" -c 4
-err_has 'tokens, the context 4: -c N makes it larger (cli.context)'
+err_has 'tokens, the context has space for 4: -c N sets its size (cli.context)'
 out_empty
 
 # tools and system text
@@ -156,7 +156,12 @@ exits 1 run -m "$work/empty.gguf" -p x
 exits 1 run -m /dev/null -p x
 mkdir "$work/folder"
 exits 1 run -m "$work/folder" -p x
+err_has 'folder: this folder is not a model: it has no config.json (cli.model.missing)'
+err_has 'https://huggingface.co/LiquidAI'
 out_empty
+# a missing model is reported before a missing prompt
+exits 1 run "$work/missing.gguf"
+err_has 'missing.gguf: no such model file (cli.model.missing)'
 
 if [ -c /dev/full ]; then
     for json in '' --json; do
@@ -183,7 +188,7 @@ cat <&3 >/dev/null
 exec 3<&-
 wait "$pid"
 report 'Ctrl-C ends the answer with exit code 1' "$(($? != 1))"
-err_has 'lfm2: stopped'
+err_has 'lfm2: stopped: interrupted'
 [ "$(wc -l <"$work/err")" -eq 1 ]
 report 'said once' $?
 finish

@@ -1,76 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 eval: exact-match accuracy on a file of chats with expected answers. */
-#include "cli/options/compat_opts.h"
-#include "cli/options/gen_opts.h"
+/* lfm2 eval: measures the accuracy of answers to the chats of a file. */
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
+#include "cli/options/model_options.h"
+#include "cli/options/sampler_options.h"
+#include "cli/options/session_options.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
+#include "cli/support/model_open.h"
 #include "cli/support/progress.h"
-#include "cli/support/tokens.h"
+#include "cli/support/token_ids.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct eval_opts {
-    model_opts model;
-    session_opts session;
+typedef struct eval_options {
+    model_options model;
+    session_options session;
     uint32_t n_predict, limit;
     double min;
     bool show, json;
-} eval_opts;
+} eval_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_REAL,
+    {.type = OPT_REAL,
      .name = "min",
      .arg = "PCT",
-     .help = "exit code 1 if the total accuracy is below PCT per cent",
-     .offset = offsetof(eval_opts, min),
+     .help = "exit with code 1 if the total accuracy is below PCT percent",
+     .offset = offsetof(eval_options, min),
      .max = 100},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "limit",
      .arg = "N",
-     .help = "at most N chats of each skill; 0 = all",
+     .help = "use the first N chats of each skill only; 0 = all",
      .default_text = "0",
-     .offset = offsetof(eval_opts, limit),
+     .offset = offsetof(eval_options, limit),
      .max = INT32_MAX},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .letter = 'n',
      .name = "predict",
      .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of an answer",
+     .help = "maximum number of tokens in an answer",
      .default_text = "256",
-     .offset = offsetof(eval_opts, n_predict),
+     .offset = offsetof(eval_options, n_predict),
      .min = 1,
      .max = INT32_MAX,
-     .specials = no_limit},
-    {.kind = OPT_FLAG,
+     .specials = predict_specials},
+    {.type = OPT_FLAG,
      .name = "show",
      .help = "print every wrong answer",
-     .offset = offsetof(eval_opts, show)},
-    {.kind = OPT_FLAG,
+     .offset = offsetof(eval_options, show)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
-     .offset = offsetof(eval_opts, json)},
+     .offset = offsetof(eval_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Evaluation", specs, COUNT(specs), 0, NULL},
-    SESSION_GROUPS(eval_opts, session),
-    MODEL_GROUPS(eval_opts, model),
-    MODEL_MERGES_GROUP(eval_opts, model),
+    {"Evaluation", specs, 0, NULL},
+    SESSION_GROUPS(eval_options, session),
+    MODEL_GROUPS(eval_options, model),
+    MODEL_MERGES_GROUP(eval_options, model),
     COMPAT_GROUP,
 };
 
 enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
 
-/* One line of the file. */
-typedef struct chat_row {
+/* One line of the file: a chat and the answer that is expected. */
+typedef struct eval_chat {
     text_buffer skill, expected;
     text_buffer tools; /* JSON text; empty = none */
     text_buffer roles[MAX_MESSAGES], contents[MAX_MESSAGES];
     uint32_t n_messages;
-} chat_row;
+} eval_chat;
 
 typedef struct skill_sum {
     char name[48];
@@ -78,12 +82,12 @@ typedef struct skill_sum {
 } skill_sum;
 
 typedef struct eval {
-    const eval_opts *opts;
+    const eval_options *opts;
     const char *path;
     const lfm2_model *model;
     lfm2_session *session;
     lfm2_sampler *sampler;
-    chat_row row;
+    eval_chat chat;
     text_buffer key, answer;
     skill_sum skills[MAX_SKILLS];
     uint32_t n_skills;
@@ -97,7 +101,7 @@ static bool key_is(const text_buffer *key, const char *name)
     return key->len == strlen(name) && memcmp(key->data, name, key->len) == 0;
 }
 
-/* Members that are not known are skipped. */
+/* Skips the value of an unknown member. */
 static bool skip(json_cursor *c)
 {
     size_t begin = 0;
@@ -107,14 +111,14 @@ static bool skip(json_cursor *c)
 
 static bool read_message(eval *e, json_cursor *c)
 {
-    chat_row *row = &e->row;
-    if (row->n_messages == MAX_MESSAGES) {
-        c->error = "too many messages";
+    eval_chat *chat = &e->chat;
+    if (chat->n_messages == MAX_MESSAGES) {
+        c->error = "a chat has more than 64 messages";
         return false;
     }
-    text_buffer *role = &row->roles[row->n_messages];
-    text_buffer *content = &row->contents[row->n_messages];
-    row->n_messages++;
+    text_buffer *role = &chat->roles[chat->n_messages];
+    text_buffer *content = &chat->contents[chat->n_messages];
+    chat->n_messages++;
     role->len = 0;
     content->len = 0;
     bool first = true;
@@ -131,32 +135,32 @@ static bool read_message(eval *e, json_cursor *c)
         }
     }
     if (c->error == NULL && (role->len == 0 || content->data == NULL)) {
-        c->error = "a message needs a role and a content";
+        c->error = "a message must have a role and a content";
     }
     return c->error == NULL;
 }
 
 static bool read_member(eval *e, json_cursor *c)
 {
-    chat_row *row = &e->row;
+    eval_chat *chat = &e->chat;
     bool first = true;
     if (key_is(&e->key, "skill")) {
-        return json_read_string(c, &row->skill);
+        return json_read_string(c, &chat->skill);
     }
     if (key_is(&e->key, "expected")) {
-        return json_read_string(c, &row->expected);
+        return json_read_string(c, &chat->expected);
     }
     if (key_is(&e->key, "tools")) {
         size_t begin = 0;
         size_t end = 0;
-        row->tools.len = 0;
+        chat->tools.len = 0;
         return json_skip(c, &begin, &end) &&
-               text_append(&row->tools, c->text + begin, end - begin) == EXIT_OK;
+               text_append(&chat->tools, c->text + begin, end - begin) == EXIT_OK;
     }
     if (!key_is(&e->key, "messages")) {
         return skip(c);
     }
-    row->n_messages = 0;
+    chat->n_messages = 0;
     json_enter(c, '[');
     while (json_next(c, &first)) {
         read_message(e, c);
@@ -164,23 +168,23 @@ static bool read_member(eval *e, json_cursor *c)
     return c->error == NULL;
 }
 
-/* Fills e->row from one line. */
-static int read_row(eval *e, const char *line, size_t len, size_t number)
+/* Reads e->chat from one line. */
+static int read_chat(eval *e, const char *line, size_t len, size_t number)
 {
     json_cursor c = {.text = line, .len = len};
     bool first = true;
-    e->row.n_messages = 0;
-    e->row.skill.len = 0;
-    e->row.tools.len = 0;
-    e->row.expected.len = 0;
+    e->chat.n_messages = 0;
+    e->chat.skill.len = 0;
+    e->chat.tools.len = 0;
+    e->chat.expected.len = 0;
     json_enter(&c, '{');
     while (json_next_key(&c, &first, &e->key)) {
         if (!read_member(e, &c)) {
             break;
         }
     }
-    if (json_end(&c) && (e->row.n_messages == 0 || e->row.expected.len == 0)) {
-        c.error = "messages or expected answer missing";
+    if (json_end(&c) && (e->chat.n_messages == 0 || e->chat.expected.len == 0)) {
+        c.error = "\"messages\" or \"expected\" is missing or empty";
     }
     if (c.error != NULL) {
         return fail("cli.eval.format", "%s: line %zu, column %zu: %s", e->path, number, c.at + 1,
@@ -194,10 +198,10 @@ static int read_row(eval *e, const char *line, size_t len, size_t number)
 static skill_sum *find_skill(eval *e)
 {
     char name[sizeof e->skills[0].name];
-    size_t len = e->row.skill.len < sizeof name ? e->row.skill.len : sizeof name - 1;
+    size_t len = e->chat.skill.len < sizeof name ? e->chat.skill.len : sizeof name - 1;
     memset(name, 0, sizeof name);
     if (len > 0) {
-        memcpy(name, e->row.skill.data, len);
+        memcpy(name, e->chat.skill.data, len);
     }
     for (uint32_t i = 0; i < e->n_skills; i++) {
         if (strcmp(e->skills[i].name, name) == 0) {
@@ -235,47 +239,47 @@ static int generate(eval *e, const id_list *ids)
         return interrupt_code(LFM2_E_CANCELLED);
     }
     if (status == LFM2_E_STOPPED) {
-        return fail("cli.stopped", "stopped");
+        return EXIT_FAILED; /* on_token printed a message */
     }
     return status == LFM2_OK ? EXIT_OK : fail_library();
 }
 
 static void show_wrong(const eval *e)
 {
-    const chat_row *row = &e->row;
-    const text_buffer *asked = &row->contents[row->n_messages - 1];
-    out_name(row->skill.data != NULL ? row->skill.data : "");
+    const eval_chat *chat = &e->chat;
+    const text_buffer *question = &chat->contents[chat->n_messages - 1];
+    out_name(chat->skill.data != NULL ? chat->skill.data : "");
     out_printf(": ");
-    json_string(asked->data, asked->len);
+    json_string(question->data, question->len);
     out_printf("\n  expected ");
-    json_string(row->expected.data, row->expected.len);
+    json_string(chat->expected.data, chat->expected.len);
     out_printf("\n  answer   ");
     json_string(e->answer.data, e->answer.len);
     out_printf("\n");
 }
 
-/* Asks the model about e->row. */
+/* Generates the answer to e->chat and compares it with the expected one. */
 static int ask(eval *e, skill_sum *skill)
 {
-    const chat_row *row = &e->row;
+    const eval_chat *chat = &e->chat;
     chat_message messages[MAX_MESSAGES];
     id_list ids = {0};
-    for (uint32_t i = 0; i < row->n_messages; i++) {
+    for (uint32_t i = 0; i < chat->n_messages; i++) {
         messages[i] =
-            (chat_message){row->roles[i].data, row->contents[i].data, row->contents[i].len};
+            (chat_message){chat->roles[i].data, chat->contents[i].data, chat->contents[i].len};
     }
     e->answer.len = 0;
     int code = text_append(&e->answer, "", 0);
     if (code == EXIT_OK) {
-        code = ids_of_chat(e->model, messages, row->n_messages, &row->tools,
+        code = ids_of_chat(e->model, messages, chat->n_messages, &chat->tools,
                            LFM2_CHAT_GENERATION_PROMPT, &ids);
     }
     if (code == EXIT_OK) {
         code = generate(e, &ids);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer.len == row->expected.len &&
-                     memcmp(e->answer.data, row->expected.data, row->expected.len) == 0;
+        bool right = e->answer.len == chat->expected.len &&
+                     memcmp(e->answer.data, chat->expected.data, chat->expected.len) == 0;
         skill->n++;
         skill->right += right;
         if (!right && e->opts->show) {
@@ -301,10 +305,10 @@ static int measure(eval *e, const text_buffer *file)
         if (len == 0) {
             continue;
         }
-        code = read_row(e, line, len, number);
+        code = read_chat(e, line, len, number);
         skill_sum *skill = code == EXIT_OK ? find_skill(e) : NULL;
         if (code == EXIT_OK && skill == NULL) {
-            code = fail("cli.eval.format", "%s: more than %d skills", e->path, MAX_SKILLS);
+            code = fail("cli.eval.format", "%s: has more than %d skills", e->path, MAX_SKILLS);
         }
         if (code == EXIT_OK && (e->opts->limit == 0 || skill->n < e->opts->limit)) {
             code = ask(e, skill);
@@ -349,7 +353,7 @@ static int print(const eval *e)
         out_printf("%-20s %5u of %5u  %6.2f %%\n", "total", right, n, percent(right, n));
     }
     if (n == 0) {
-        return fail("cli.eval.empty", "%s: no chats", e->path);
+        return fail("cli.eval.empty", "%s: the file contains no chats", e->path);
     }
     return percent(right, n) < e->opts->min
                ? fail("cli.eval.min", "accuracy %.2f %% is below %g %%", percent(right, n),
@@ -360,12 +364,12 @@ static int print(const eval *e)
 static void free_eval(eval *e)
 {
     for (uint32_t i = 0; i < MAX_MESSAGES; i++) {
-        text_free(&e->row.roles[i]);
-        text_free(&e->row.contents[i]);
+        text_free(&e->chat.roles[i]);
+        text_free(&e->chat.contents[i]);
     }
-    text_free(&e->row.skill);
-    text_free(&e->row.expected);
-    text_free(&e->row.tools);
+    text_free(&e->chat.skill);
+    text_free(&e->chat.expected);
+    text_free(&e->chat.tools);
     text_free(&e->key);
     text_free(&e->answer);
     lfm2_sampler_free(e->sampler);
@@ -373,11 +377,11 @@ static void free_eval(eval *e)
     free(e);
 }
 
-static int evaluate(const eval_opts *opts, const open_model *opened, const char *path,
+static int evaluate(const eval_options *opts, const open_model *opened, const char *path,
                     const text_buffer *file)
 {
-    /* Greedy and without penalties: the answers are the model's own. */
-    const sampler_opts greedy = {.top_p = 1, .repeat_penalty = 1, .repeat_last_n = -1};
+    /* Greedy sampling without penalties. */
+    const sampler_options greedy = {.top_p = 1, .repeat_penalty = 1, .repeat_last_n = -1};
     eval *e = calloc(1, sizeof *e);
     if (e == NULL) {
         return fail("cli.memory", "out of memory");
@@ -403,14 +407,14 @@ static int evaluate(const eval_opts *opts, const open_model *opened, const char 
 
 static int run(const command *self, int argc, char **argv)
 {
-    eval_opts opts = {.n_predict = 256};
+    eval_options opts = {.n_predict = 256};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code != PARSED) {
         return code;
     }
     if (opts.show && opts.json) {
-        return fail_usage(self->name, "--show and --json do not go together");
+        return fail_usage(self->name, "--show and --json cannot be combined");
     }
     text_buffer file = {0};
     open_model opened = {0};
@@ -428,13 +432,15 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_eval = {
     .name = "eval",
-    .summary = "Measure the accuracy of answers on a file of chats.",
+    .summary = "Measure the accuracy of answers to a file of chats.",
     .synopsis = "FILE [-m PATH] [OPTION]...",
-    .details = "Each line of FILE is a JSON object: \"skill\" (a name to count by), \"messages\" "
-               "(objects with \"role\"\nand \"content\"), optionally \"tools\" (an array), and "
-               "\"expected\". The likeliest token is always taken,\nwithout penalties; an answer "
-               "is right if it equals the expected one byte for byte, control tokens\nwritten by "
-               "name.",
+    .details =
+        "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (objects with "
+        "\"role\" and\n\"content\"), optionally \"tools\" (an array), and \"expected\". Sampling "
+        "is "
+        "greedy, without penalties.\nAn answer is right if it equals the expected one byte for "
+        "byte; "
+        "control tokens count by name.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

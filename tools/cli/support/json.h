@@ -3,7 +3,7 @@
 #ifndef LFM2_TOOLS_JSON_H
 #define LFM2_TOOLS_JSON_H
 
-#include "cli/support/util.h"
+#include "cli/support/text.h"
 
 /* ---- Writing: every function writes one whole value, to stdout unless it says otherwise ------ */
 

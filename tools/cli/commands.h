@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of commands. NAME stands for `const command cmd_NAME` in cmd_NAME.c; the help, the
+ * manual page and the completions list the commands in this order. */
+#ifndef LFM2_CLI_COMMANDS_H
+#define LFM2_CLI_COMMANDS_H
+
+#include "cli/options/options.h"
+
+#define COMMANDS(entry)                                                                            \
+    entry(run) entry(chat) entry(tokenize) entry(detokenize) entry(inspect) entry(logits)          \
+        entry(perplexity) entry(eval) entry(bench) entry(quantize) entry(synth) entry(pack)
+
+#define DECLARE_COMMAND(name) extern const command cmd_##name;
+COMMANDS(DECLARE_COMMAND)
+#undef DECLARE_COMMAND
+
+extern const command *const commands[];
+extern const uint32_t n_commands;
+
+#endif /* LFM2_CLI_COMMANDS_H */
