@@ -22,7 +22,9 @@ fresh --zsh "$completion/_lfm2"
 fresh --fish "$completion/lfm2.fish"
 
 # Every option of the help is in all four.
-for command in run bench perplexity quantize; do
+for file in "$tools"/cli/cmd_*.c; do
+    command=${file##*/cmd_}
+    command=${command%.c}
     exits 0 help "$command"
     sed -nE 's/^  (-[a-z], |    )(--[a-z-]+).*/\2/p' "$work/out" >"$work/options"
     [ -s "$work/options" ]

@@ -2,7 +2,7 @@
 # Help, the option parser, exit codes, and where output goes.
 . "$(dirname "$0")/common.sh"
 
-commands='run chat tokenize detokenize inspect logits perplexity eval bench quantize synth pack'
+commands=$(cd "${LFM2_REPO:?names the repository}/tools/cli" && printf '%s\n' cmd_*.c | sed 's/^cmd_//; s/\.c$//')
 
 exits 0 --version
 out_has 'lfm2 0.'

@@ -6,9 +6,21 @@
 
 #include "cli/options/options.h"
 
-#define COMMANDS(entry)                                                                            \
-    entry(run) entry(chat) entry(tokenize) entry(detokenize) entry(inspect) entry(logits)          \
-        entry(perplexity) entry(eval) entry(bench) entry(quantize) entry(synth) entry(pack)
+/* clang-format off */
+#define COMMANDS(entry) \
+    entry(run) \
+    entry(chat) \
+    entry(tokenize) \
+    entry(detokenize) \
+    entry(inspect) \
+    entry(logits) \
+    entry(perplexity) \
+    entry(eval) \
+    entry(bench) \
+    entry(quantize) \
+    entry(synth) \
+    entry(pack)
+/* clang-format on */
 
 #define DECLARE_COMMAND(name) extern const command cmd_##name;
 COMMANDS(DECLARE_COMMAND)
