@@ -22,6 +22,9 @@ exits 0 logits -t 1 -m "$demo" --ids "$ids" -o "$work/some.f32" --kv f16
 ! cmp -s "$work/all.f32" "$work/some.f32"
 report 'f16 attention memory differs' $?
 
+exits 0 logits "$demo" -t 1 --ids "$ids" -o "$work/some.f32"
+same 'the model as an argument' "$work/all.f32" "$work/some.f32"
+
 # a failure leaves the file that was there, and nothing else
 rm -f "$work"/*
 printf old >"$work/file"

@@ -11,6 +11,22 @@ out_has '2 threads: loaded in'
 out_has '(weights packed), peak resident memory'
 out_lacks 'limit'
 
+# the model as an argument; a run that fails prints no table
+exits 0 bench "$demo" -p 2 -n 0 -t 1 -r 1 --no-roofline
+out_has ' pp2 |'
+exits 2 bench "$demo" -m "$demo"
+err_has 'give the model as an argument or with -m, not both'
+for format in md json jsonl csv; do
+    exits 1 bench "$work/missing.gguf" -o "$format"
+    err_has 'missing.gguf: no such model file (cli.model.missing)'
+    out_empty
+    exits 1 bench "$demo" -t 1 -p 1000000 -r 1 -o "$format"
+    out_empty
+done
+exits 1 bench --micro-kernels --filter nothing -t 1
+err_has 'no micro-kernel was measured'
+out_empty
+
 # llama-bench's keys, in its order, and ours; the values have llama-bench's types
 llama_keys='build_commit:S build_number:I cpu_info:S gpu_info:S backends:S model_filename:S model_type:S
     model_size:I model_n_params:I n_batch:I n_ubatch:I n_threads:I cpu_mask:S cpu_strict:B poll:I
@@ -312,6 +328,8 @@ done
 head -c -8192 "$work/base" >"$work/broken" # one row is missing
 exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
 err_has 'the size of the file does not match its header'
+exits 0 perplexity "$demo" -t 1 -f "$work/text" -c 16 --windows 1
+out_has '(7 tokens scored in 1 window of 16)'
 exits 1 perplexity -t 1 -m "$demo" -f "$work/text" -c 100000
 err_has 'the text has'
 exits 2 perplexity -t 1 -m "$demo" -f "$work/text" --kl-base "$work/base"

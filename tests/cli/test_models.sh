@@ -66,6 +66,21 @@ exits 0 quantize "$work/full.gguf" "$work/again.gguf" --type q8_0
 same 'as in two steps by way of f32' "$work/twice.gguf" "$work/again.gguf"
 exits 0 quantize "$work/f16.gguf" "$work/again.gguf" --type bf16
 
+# Ctrl-C: the program says so and leaves no file
+"$program" synth "$work/no-large.gguf" --shape lfm2-8b-a1b -t 1 >"$work/out" 2>"$work/err" </dev/null &
+pid=$!
+for _ in $(seq 600); do
+    [ -z "$(find "$work" -name 'no-large*')" ] || break
+    sleep 0.05
+done
+kill -INT "$pid"
+wait "$pid"
+verdict 1 $? 'synth, interrupted,'
+err_has 'lfm2: interrupted (cli.interrupted)'
+out_empty
+[ -z "$(find "$work" -name 'no-large*')" ]
+report 'nothing of it is left' $?
+
 exits 1 quantize "$work/missing.gguf" "$work/no.gguf"
 exits 1 quantize "$work/tiny.gguf" "$work/no/such/folder.gguf"
 mkfifo "$work/fifo" # stands for a device: no test may name a real one as an output

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of commands. NAME stands for `const command cmd_NAME` in cmd_NAME.c; the help, the
- * manual page and the completions list the commands in this order. */
+/* The list of commands: entry(NAME) adds `const command cmd_NAME`, which cmd_NAME.c defines. The
+ * help, the manual page and the completions have this order. */
 #ifndef LFM2_CLI_COMMANDS_H
 #define LFM2_CLI_COMMANDS_H
 
