@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Options as users of llama.cpp and ollama type them: other spellings, special numbers, what is ignored
-# or refused, arguments without an option, seeds, and what a misspelt word gets for an answer.
+# Options that users of llama.cpp and ollama type: other spellings, special numbers, ignored and refused
+# options, arguments, seeds, and suggestions for misspelled words.
 . "$(dirname "$0")/common.sh"
 
 err_lacks() {
@@ -17,11 +17,11 @@ bad() { # MESSAGE ARGUMENT...
 ask='What is 21 plus 13?'
 fast=(-m "$demo" -t 1)
 
-# ---- Spellings: the result is that of the option's own name ---------------------------------------
+# ---- Spellings: the result is the same as with the main name --------------------------------------
 
 exits 0 run "${fast[@]}" -p "$ask" --temp 0 --json
 sed -E 's/,"(prompt_seconds|generate_seconds|seed)":[^,}]*//g' "$work/out" >"$work/plain"
-# spelled DESCRIPTION ARGUMENT...: the same JSON but for what differs from run to run.
+# spelled DESCRIPTION ARGUMENT...: the JSON is the same, except for times and the seed.
 spelled() {
     local what=$1
     shift
@@ -39,14 +39,14 @@ spelled 'numbers that mean no limit' -m "$demo" -t 1 -p "$ask" --temp 0 -n -2 -c
 spelled 'default threads' -m "$demo" -t -1 -p "$ask" --temp 0
 spelled 'default threads, zero' -m "$demo" -t 0 -p "$ask" --temp 0
 spelled 'sizes' "${fast[@]}" -p "$ask" --temp 0 --ctx-size 512 -ub 16 --n-predict 100
-spelled 'sizes, once more' "${fast[@]}" -p "$ask" --temp 0 --context-size 512 --ubatch-size 16 \
+spelled 'other names of sizes' "${fast[@]}" -p "$ask" --temp 0 --context-size 512 --ubatch-size 16 \
     --max-tokens 100 --predict 100
 spelled 'penalties' "${fast[@]}" -p "$ask" --temp 0 --repetition-penalty 1.05 --penalty-last-n -1 \
     --presence-penalty 0 --frequency-penalty 0
 spelled 'letters with numbers' "${fast[@]}" -p "$ask" --temp 0 -n100 -c512 -s7 -ub 7
 printf '%s' "$ask" >"$work/prompt"
 spelled 'a prompt from a file' "${fast[@]}" --file "$work/prompt" --temp 0
-spelled 'what does nothing' "${fast[@]}" -p "$ask" --temp 0 --simple-io --no-display-prompt \
+spelled 'options without effect' "${fast[@]}" -p "$ask" --temp 0 --simple-io --no-display-prompt \
     --no-warmup --no-escape -st --single-turn --jinja --no-context-shift -fa --flash-attn on -fa 1 \
     -co --color auto --no-perf --log-disable --mmap --nowordwrap
 spelled 'types of keys and values' "${fast[@]}" -p "$ask" --temp 0 -ctk f16 --cache-type-v F16
@@ -93,32 +93,32 @@ exits 0 eval "${fast[@]}" "${demo%/*}/heldout.jsonl" --limit 1 --n-predict 8 --c
 exits 0 bench "${fast[@]}" -p 2 -p 3,4 -n 0 --n-depth 0 -r 1 --no-roofline -b 64 -ub 8 -ctk f16 \
     -ctv f16 -ngl 0 -nkvo 0 -fa 0 --no-warmup --progress --kernels scalar
 [ "$(grep -c '| *pp[234] |' "$work/out")" -eq 3 ]
-report 'a list that is given again is continued' $?
+report 'repeated lists are appended' $?
 [ "$(grep -c 'is ignored' "$work/err")" -eq 2 ]
-report 'two sentences for the options that do nothing' $?
+report 'two messages about ignored options' $?
 yes 'one two three four' | head -n 40 >"$work/text"
 exits 0 perplexity "${fast[@]}" -f "$work/text" --ctx-size 16 --chunks 2 --json
 out_has '"windows":2,"n_ctx":16,'
 exits 0 perplexity "${fast[@]}" -f "$work/text" -c 64 --windows -1 -ctk q8_0 -ctv q8_0
 
-# ---- GPUs and the like: one sentence, and the work is done ----------------------------------------
+# ---- Ignored options: each reason is printed once -------------------------------------------------
 
 exits 0 run "${fast[@]}" "$ask" --temp 0 -ngl 99 --n-gpu-layers all -mg 0 --split-mode none -ts 1,1 \
     --device none --no-kv-offload -ncmoe 3 --cpu-moe -fit off
 [ "$(wc -l <"$work/err")" -eq 1 ]
-report 'one line about GPU options' $?
+report 'one message about GPU options' $?
 err_has 'lfm2: -ngl is ignored: lfm2 runs on the CPU, so GPU options have no effect'
 out_has 34
 exits 0 run "${fast[@]}" "$ask" --temp 0 -b 2048 -tb 4 --mlock --numa distribute --keepalive 5m
 [ "$(wc -l <"$work/err")" -eq 5 ]
-report 'a line for each kind of thing that is ignored' $?
+report 'a message for each reason' $?
 out_has 34
 for command in logits perplexity eval; do
     exits 2 "$command" -ngl 99 --no-such
     err_has '-ngl is ignored'
 done
 
-# ---- Refused with what to do instead --------------------------------------------------------------
+# ---- Refused options: the message says what to do instead -----------------------------------------
 
 bad 'keys (q8_0) and values (f16) must have the same type: use --kv TYPE' run x -ctk q8_0
 bad 'keys (f16) and values (f32) must have the same type' bench --cache-type-v f32
@@ -134,7 +134,7 @@ bad 'adapters are not supported' run x --lora y
 bad "option --verbose-prompt: 'lfm2 tokenize' shows the tokens of a prompt" run x --verbose-prompt
 bad 'lfm2 has a different file format' perplexity --kl-divergence-base x
 
-# ---- Ranges: option, value, range ------------------------------------------------------------------
+# ---- Ranges: the message has the option, the value and the range -----------------------------------
 
 bad "option -n is 0; allowed: 1 to 2147483647; -1 or -2 = no limit but the context" \
     run x -n 0
@@ -151,7 +151,7 @@ bad "option -n: '-' is not an integer" run x -n -
 bad "option --chunk is -1; allowed: 0 to" run x --chunk -1
 bad "option -p is -1; allowed: 0 to 16777216" bench -p -1
 
-# ---- Words that are near --------------------------------------------------------------------------
+# ---- Suggestions for misspelled words --------------------------------------------------------------
 
 bad "unknown option '--tmep': did you mean --temp?" run x --tmep 1
 bad "unknown option '-temp': did you mean --temp?" run x -temp 1
@@ -176,7 +176,7 @@ bad "'-m' is not a command" -m x -p y
 exits 2 xyzzy
 err_has "unknown command 'xyzzy' (cli.usage)"
 
-# ---- Arguments without an option ------------------------------------------------------------------
+# ---- Arguments that are not options ----------------------------------------------------------------
 
 answer=$("$program" run "${fast[@]}" -p "$ask" --temp 0)
 asks() { # ARGUMENT...
@@ -248,13 +248,13 @@ text=$(grep -oE '"ids":\[[^]]*\]' "$work/out")
 report "the JSON has the seed ($seed)" $?
 exits 0 run "${hot[@]}" --json --seed "$seed"
 [ "$(grep -oE '"ids":\[[^]]*\]' "$work/out")" = "$text" ]
-report 'the seed that was printed gives the same text' $?
+report 'the printed seed gives the same text' $?
 exits 0 run "${hot[@]}" --json
 [ "$(grep -oE '"ids":\[[^]]*\]' "$work/out")" != "$text" ]
-report 'a run without --seed gives another text' $?
+report 'without --seed the text is different' $?
 exits 0 run "${hot[@]}" --json --seed 3 --seed -1
 ! grep -qE '"seed":3[,}]' "$work/out" && [ "$(grep -oE '"ids":\[[^]]*\]' "$work/out")" != "$text" ]
-report '--seed -1 draws one' $?
+report '--seed -1 gives a random seed' $?
 exits 0 run "${hot[@]}" -v --seed 18446744073709551615
 err_has '; seed 18446744073709551615'
 pipes 0 '/stats\n' chat "${fast[@]}" --seed 77
@@ -263,9 +263,9 @@ pipes 0 '/stats\n' chat "${fast[@]}"
 first=$(grep -oE 'seed [0-9]+' "$work/out")
 pipes 0 '/stats\n' chat "${fast[@]}"
 [ -n "$first" ] && [ "$(grep -oE 'seed [0-9]+' "$work/out")" != "$first" ]
-report 'chat draws a seed' $?
+report 'chat has a random seed' $?
 
-# ---- The pack cache that is named has to fit ------------------------------------------------------
+# ---- A pack cache given with --cache must match ----------------------------------------------------
 
 exits 1 run "${fast[@]}" "$ask" --cache "$work/none"
 err_has 'none: cannot be opened: No such file or directory (io.open)'
@@ -283,9 +283,9 @@ exits 1 bench "${fast[@]}" --cache "$work/prompt" -p 1 -n 0 -r 1 --no-roofline
 exits 0 run "${fast[@]}" "$ask" --temp 0 --cache "$work/prompt" --no-cache
 out_is "$answer\n"
 
-# ---- The end of an answer that does not end ---------------------------------------------------------
+# ---- The limits of an answer ------------------------------------------------------------------------
 
-# Of a model with a long context (sanitizers would take a while).
+# A model with a long context, which takes too long with sanitizers.
 if [ -z "${LFM2_SANITIZED:-}" ]; then
     endless=("$work/tiny.gguf" hi -t 1 --ignore-eos --temp 0 --repeat-penalty 1 --json)
     exits 0 run "${endless[@]}" -c 9000
@@ -299,7 +299,7 @@ fi
 exits 0 help chat
 out_has 'default: 8192'
 
-# -c 0 and -1 are the context that the model was trained for, unlike the default
+# -c 0 and -1 are the context length of the model, unlike the default
 kv() { # ARGUMENT...
     "$program" inspect "$work/tiny.gguf" --json "$@" | grep -oE '"kv":[0-9]+'
 }
@@ -310,9 +310,9 @@ report "-c 0 and -c -1 are -c $trained" $?
 [ "$(kv)" = "$(kv -c 4096)" ]
 report 'the default is 4096' $?
 
-# ---- Help lists what does something ---------------------------------------------------------------
+# ---- The help lists only options that have an effect -----------------------------------------------
 
-lists() { # COMMAND WANTED... -- UNWANTED...
+lists() { # COMMAND LISTED... -- NOT-LISTED...
     exits 0 help "$1"
     shift
     while [ "$1" != -- ]; do

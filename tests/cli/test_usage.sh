@@ -36,7 +36,7 @@ exits 2 frobnicate
 err_has "unknown command 'frobnicate'"
 exits 2 help frobnicate
 
-# option values; nothing is loaded before they were checked
+# option values, which are checked before anything is loaded
 bad() { # MESSAGE ARGUMENT...
     local message=$1
     shift
@@ -84,7 +84,7 @@ bad "cannot be combined with --raw" run -p x --raw --system y
 bad "cannot be combined" tokenize -p x --ids --json
 bad "not both" inspect a -m b
 
-# one letter with its value attached, "--", an option given twice
+# a letter with its value attached, "--", a repeated option
 exits 0 tokenize -m "$demo" -p hello --ids
 cp "$work/out" "$work/once"
 exits 0 tokenize "--model=$demo" --prompt=goodbye --prompt hello --ids
@@ -92,7 +92,7 @@ same 'the last of two values counts' "$work/out" "$work/once"
 exits 0 run -m "$demo" -p hello -n5 --temp 0 --json
 grep -q '"n_generated":[1-5],' "$work/out"
 report "a number may be attached to its letter" $?
-# Only a number: these are options of their own elsewhere.
+# Only a number: in llama.cpp these are options.
 bad "unknown option '-phello'" tokenize -m "$demo" -phello
 bad "unknown option '-rea'" run -m "$demo" -rea off -p x
 bad "draft models are not supported" run -md "$demo" -p x
@@ -110,7 +110,7 @@ err_has "unexpected argument 'extra'"
 exits 1 inspect -- --meta
 err_has '--meta'
 
-# messages are one line with a code
+# a message is one line with a code
 exits 1 run -m "$work/missing.gguf" -p x
 out_empty
 grep -qE '^lfm2: .*missing\.gguf.* \([a-z0-9.]+\)$' "$work/err"
@@ -120,18 +120,18 @@ exits 1 run -m "$work/stub.gguf" -p x
 grep -qE '^lfm2: .*stub\.gguf.* \([a-z0-9.]+\)$' "$work/err"
 report 'a failure of the library has its code' $?
 [ "$(wc -l <"$work/err")" -eq 1 ]
-report 'one line of message' $?
+report 'one message' $?
 
-# output that cannot be written
+# output that fails
 if [ -c /dev/full ]; then
     "$program" help run >/dev/full 2>"$work/err"
-    report 'a full disk is noticed' "$(($? != 1))"
+    report 'a full disk is an error' "$(($? != 1))"
     err_has 'standard output: No space left on device (cli.output)'
     "$program" inspect "$demo" --json >/dev/full 2>"$work/err"
-    report 'a full disk is noticed by inspect' "$(($? != 1))"
+    report 'a full disk is an error of inspect' "$(($? != 1))"
 fi
 yes 'some words that become tokens' | head -n 20000 >"$work/long"
 "$program" tokenize -m "$demo" -f "$work/long" 2>"$work/err" | head -c 1 >/dev/null
-report 'a reader that goes away ends the program with 1' "$((${PIPESTATUS[0]} != 1))"
+report 'a closed pipe ends the program with exit code 1' "$((${PIPESTATUS[0]} != 1))"
 err_empty
 finish

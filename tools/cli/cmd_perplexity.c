@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 perplexity: measures how well a model predicts a text, and its divergence from a reference.
- */
+/* lfm2 perplexity: measures how well a model predicts a text, and how it differs from another. */
 #include "cli/commands.h"
 #include "cli/options/compat_options.h"
 #include "cli/options/model_options.h"

@@ -13,7 +13,7 @@ uint64_t random_seed(void)
 {
     uint32_t seed = 0;
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed) {
-        /* Early in a system's start or in a sandbox: what differs from run to run. */
+        /* There are no random bytes: early during boot, or in a sandbox. */
         struct timespec now = {0};
         clock_gettime(CLOCK_REALTIME, &now);
         uint64_t mixed = (uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^ (uint64_t)getpid();

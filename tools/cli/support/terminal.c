@@ -8,8 +8,7 @@
  *
  * The terminal has three settings. Cooked: that of the start, restored when the program ends or
  * stops. Editing: libedit's, at the prompt. Waiting, between prompts: no echo and no line mode, so
- * that the driver keeps what is typed or pasted, including Ctrl-D, unchanged for the next prompt.
- */
+ * that the driver keeps what is typed or pasted, including Ctrl-D, for the next prompt. */
 #include "cli/support/terminal.h"
 #include "cli/support/interrupt.h"
 
@@ -224,8 +223,7 @@ static void wait_for_input(EditLine *edit)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Reads input if none is left. Returns 1, 0 at the end of the input, -1 after Ctrl-C or an error.
- */
+/* Reads input if none is left. Returns 1, 0 at the end of input, -1 after Ctrl-C or an error. */
 static int fill(EditLine *edit, terminal *t)
 {
     if (t->at == t->end && !t->ready) {

@@ -42,8 +42,7 @@ int ids_append(id_list *ids, const int32_t *more, size_t n)
     return code;
 }
 
-/* Appends the ids in `text`, separated by commas or white space. Messages call the source `what`.
- */
+/* Appends the ids in `text`, separated by commas or white space. `what` names it in messages. */
 static int parse_ids(id_list *ids, const char *text, size_t len, const char *what)
 {
     static const char separators[] = ", \t\r\n";
