@@ -1,78 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 eval: exact-match accuracy on a file of chats with expected answers. */
-#include "cli/options/compat_opts.h"
-#include "cli/options/gen_opts.h"
+/* lfm2 eval: measures the accuracy of answers to the chats of a file. */
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
+#include "cli/options/model_options.h"
+#include "cli/options/sampler_options.h"
+#include "cli/options/session_options.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
+#include "cli/support/model_open.h"
 #include "cli/support/progress.h"
-#include "cli/support/tokens.h"
+#include "cli/support/token_ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct eval_opts {
-    model_opts model;
-    session_opts session;
+typedef struct eval_options {
+    model_options model;
+    session_options session;
     uint32_t n_predict, limit;
     double min;
     bool show, json;
-} eval_opts;
+} eval_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_REAL,
+    {.type = OPT_REAL,
      .name = "min",
      .arg = "PCT",
-     .help = "exit code 1 if the total accuracy is below PCT per cent",
-     .offset = offsetof(eval_opts, min),
+     .help = "exit with code 1 if the total accuracy is below PCT percent",
+     .offset = offsetof(eval_options, min),
      .max = 100},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "limit",
      .arg = "N",
-     .help = "at most N chats of each skill; 0 = all",
+     .help = "use the first N chats of each skill only; 0 = all",
      .default_text = "0",
-     .offset = offsetof(eval_opts, limit),
+     .offset = offsetof(eval_options, limit),
      .max = INT32_MAX},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .letter = 'n',
      .name = "predict",
      .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of an answer",
+     .help = "maximum number of tokens in an answer",
      .default_text = "256",
-     .offset = offsetof(eval_opts, n_predict),
+     .offset = offsetof(eval_options, n_predict),
      .min = 1,
      .max = INT32_MAX,
-     .specials = no_limit},
-    {.kind = OPT_FLAG,
+     .specials = predict_specials},
+    {.type = OPT_FLAG,
      .name = "show",
      .help = "print every wrong answer",
-     .offset = offsetof(eval_opts, show)},
-    {.kind = OPT_FLAG,
+     .offset = offsetof(eval_options, show)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
-     .offset = offsetof(eval_opts, json)},
+     .offset = offsetof(eval_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Evaluation", specs, COUNT(specs), 0, NULL},
-    SESSION_GROUPS(eval_opts, session),
-    MODEL_GROUPS(eval_opts, model),
-    MODEL_MERGES_GROUP(eval_opts, model),
+    {"Evaluation", specs, 0, NULL},
+    SESSION_GROUPS(eval_options, session),
+    MODEL_GROUPS(eval_options, model),
+    MODEL_MERGES_GROUP(eval_options, model),
     COMPAT_GROUP,
 };
 
 enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
 
-/* One line of the file: values and texts are in eval's arena. */
-typedef struct chat_row {
+/* One line of the file: a chat and the expected answer. The texts are in eval.arena. */
+typedef struct eval_chat {
     const lf_json *skill; /* NULL: none */
     const lf_json *expected;
     text_buffer tools; /* JSON text; empty = none */
     chat_message messages[MAX_MESSAGES];
     uint32_t n_messages;
-} chat_row;
+} eval_chat;
 
 typedef struct skill_sum {
     char name[48];
@@ -80,14 +84,14 @@ typedef struct skill_sum {
 } skill_sum;
 
 typedef struct eval {
-    const eval_opts *opts;
+    const eval_options *opts;
     const char *path;
     const lfm2_model *model;
     lfm2_session *session;
     lfm2_sampler *sampler;
     lf_alloc alloc;
-    lf_arena arena; /* of the line that row holds */
-    chat_row row;
+    lf_arena arena; /* of `chat` */
+    eval_chat chat;
     text_buffer answer;
     skill_sum skills[MAX_SKILLS];
     uint32_t n_skills;
@@ -99,7 +103,7 @@ typedef struct eval {
 /* The line that is being read, for messages. */
 typedef struct line_reader {
     char name[512];
-    chat_row *row;
+    eval_chat *chat;
 } line_reader;
 
 static int wrong(const line_reader *r, const lf_json *at, const char *problem)
@@ -132,9 +136,9 @@ static int read_message(const line_reader *r, const lf_json *message)
         return code;
     }
     if (role == NULL || role->len == 0 || content == NULL) {
-        return wrong(r, message, "a message needs a role and a content");
+        return wrong(r, message, "a message must have a role and a content");
     }
-    r->row->messages[r->row->n_messages++] =
+    r->chat->messages[r->chat->n_messages++] =
         (chat_message){role->text, content->text, content->len};
     return EXIT_OK;
 }
@@ -148,7 +152,7 @@ static int read_messages(const line_reader *r, const lf_json *messages)
         return wrong(r, messages, "an array is expected");
     }
     if (messages->count > MAX_MESSAGES) {
-        return wrong(r, messages, "too many messages");
+        return wrong(r, messages, "a chat has more than 64 messages");
     }
     int code = EXIT_OK;
     for (const lf_json *m = messages->child; m != NULL && code == EXIT_OK; m = m->next) {
@@ -160,13 +164,13 @@ static int read_messages(const line_reader *r, const lf_json *messages)
 /* Members that are not known are ignored. */
 static int read_members(const line_reader *r, const lf_json *object)
 {
-    chat_row *row = r->row;
+    eval_chat *chat = r->chat;
     if (object->kind != LF_JSON_OBJECT) {
         return wrong(r, object, "an object is expected");
     }
-    int code = read_string(r, object, "skill", &row->skill);
+    int code = read_string(r, object, "skill", &chat->skill);
     if (code == EXIT_OK) {
-        code = read_string(r, object, "expected", &row->expected);
+        code = read_string(r, object, "expected", &chat->expected);
     }
     if (code == EXIT_OK) {
         code = read_messages(r, lf_json_get(object, "messages"));
@@ -174,22 +178,22 @@ static int read_members(const line_reader *r, const lf_json *object)
     if (code != EXIT_OK) {
         return code;
     }
-    if (row->n_messages == 0 || row->expected == NULL || row->expected->len == 0) {
-        return wrong(r, object, "messages or the expected answer are missing");
+    if (chat->n_messages == 0 || chat->expected == NULL || chat->expected->len == 0) {
+        return wrong(r, object, "\"messages\" or \"expected\" is missing or empty");
     }
     const lf_json *tools = lf_json_get(object, "tools");
-    return tools != NULL ? json_append(&row->tools, tools) : EXIT_OK;
+    return tools != NULL ? json_append(&chat->tools, tools) : EXIT_OK;
 }
 
-/* Fills e->row from one line. */
-static int read_row(eval *e, const char *line, size_t len, size_t number)
+/* Reads e->chat from one line. */
+static int read_chat(eval *e, const char *line, size_t len, size_t number)
 {
-    line_reader r = {.row = &e->row};
+    line_reader r = {.chat = &e->chat};
     snprintf(r.name, sizeof r.name, "%s: line %zu", e->path, number);
     lf_arena_free(&e->arena);
     lf_arena_init(&e->arena, &e->alloc);
-    e->row.n_messages = 0;
-    e->row.tools.len = 0;
+    e->chat.n_messages = 0;
+    e->chat.tools.len = 0;
     const lf_json *object = NULL;
     int32_t status = lf_json_parse(&e->arena, r.name, LFM2_E_FORMAT, line, len, &object);
     if (status != LFM2_OK) {
@@ -204,7 +208,7 @@ static int read_row(eval *e, const char *line, size_t len, size_t number)
 static skill_sum *find_skill(eval *e)
 {
     char name[sizeof e->skills[0].name];
-    const lf_json *skill = e->row.skill;
+    const lf_json *skill = e->chat.skill;
     size_t len = skill != NULL ? skill->len : 0;
     memset(name, 0, sizeof name);
     if (len > 0) {
@@ -246,42 +250,42 @@ static int generate(eval *e, const id_list *ids)
         return interrupt_code(LFM2_E_CANCELLED);
     }
     if (status == LFM2_E_STOPPED) {
-        return fail("cli.stopped", "stopped");
+        return EXIT_FAILED; /* on_token printed a message */
     }
     return status == LFM2_OK ? EXIT_OK : fail_library();
 }
 
 static void show_wrong(const eval *e)
 {
-    const chat_row *row = &e->row;
-    const chat_message *asked = &row->messages[row->n_messages - 1];
-    out_name(row->skill != NULL ? row->skill->text : "");
+    const eval_chat *chat = &e->chat;
+    const chat_message *asked = &chat->messages[chat->n_messages - 1];
+    out_name(chat->skill != NULL ? chat->skill->text : "");
     out_printf(": ");
     json_string(asked->content, asked->len);
     out_printf("\n  expected ");
-    json_string(row->expected->text, row->expected->len);
+    json_string(chat->expected->text, chat->expected->len);
     out_printf("\n  answer   ");
     json_string(e->answer.data, e->answer.len);
     out_printf("\n");
 }
 
-/* Asks the model about e->row. */
+/* Generates the answer to e->chat and compares it with the expected one. */
 static int ask(eval *e, skill_sum *skill)
 {
-    const chat_row *row = &e->row;
+    const eval_chat *chat = &e->chat;
     id_list ids = {0};
     e->answer.len = 0;
     int code = text_append(&e->answer, "", 0);
     if (code == EXIT_OK) {
-        code = ids_of_chat(e->model, row->messages, row->n_messages, &row->tools,
+        code = ids_of_chat(e->model, chat->messages, chat->n_messages, &chat->tools,
                            LFM2_CHAT_GENERATION_PROMPT, &ids);
     }
     if (code == EXIT_OK) {
         code = generate(e, &ids);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer.len == row->expected->len &&
-                     memcmp(e->answer.data, row->expected->text, row->expected->len) == 0;
+        bool right = e->answer.len == chat->expected->len &&
+                     memcmp(e->answer.data, chat->expected->text, chat->expected->len) == 0;
         skill->n++;
         skill->right += right;
         if (!right && e->opts->show) {
@@ -307,10 +311,10 @@ static int measure(eval *e, const text_buffer *file)
         if (len == 0) {
             continue;
         }
-        code = read_row(e, line, len, number);
+        code = read_chat(e, line, len, number);
         skill_sum *skill = code == EXIT_OK ? find_skill(e) : NULL;
         if (code == EXIT_OK && skill == NULL) {
-            code = fail("cli.eval.format", "%s: more than %d skills", e->path, MAX_SKILLS);
+            code = fail("cli.eval.format", "%s: has more than %d skills", e->path, MAX_SKILLS);
         }
         if (code == EXIT_OK && (e->opts->limit == 0 || skill->n < e->opts->limit)) {
             code = ask(e, skill);
@@ -355,7 +359,7 @@ static int print(const eval *e)
         out_printf("%-20s %5u of %5u  %6.2f %%\n", "total", right, n, percent(right, n));
     }
     if (n == 0) {
-        return fail("cli.eval.empty", "%s: no chats", e->path);
+        return fail("cli.eval.empty", "%s: the file contains no chats", e->path);
     }
     return percent(right, n) < e->opts->min
                ? fail("cli.eval.min", "accuracy %.2f %% is below %g %%", percent(right, n),
@@ -366,18 +370,18 @@ static int print(const eval *e)
 static void free_eval(eval *e)
 {
     lf_arena_free(&e->arena);
-    text_free(&e->row.tools);
+    text_free(&e->chat.tools);
     text_free(&e->answer);
     lfm2_sampler_free(e->sampler);
     lfm2_session_free(e->session);
     free(e);
 }
 
-static int evaluate(const eval_opts *opts, const open_model *opened, const char *path,
+static int evaluate(const eval_options *opts, const open_model *opened, const char *path,
                     const text_buffer *file)
 {
-    /* Greedy and without penalties: the answers are the model's own. */
-    const sampler_opts greedy = {.top_p = 1, .repeat_penalty = 1, .repeat_last_n = -1};
+    /* Greedy sampling without penalties. */
+    const sampler_options greedy = {.top_p = 1, .repeat_penalty = 1, .repeat_last_n = -1};
     eval *e = calloc(1, sizeof *e);
     if (e == NULL) {
         return fail("cli.memory", "out of memory");
@@ -405,14 +409,14 @@ static int evaluate(const eval_opts *opts, const open_model *opened, const char 
 
 static int run(const command *self, int argc, char **argv)
 {
-    eval_opts opts = {.n_predict = 256};
+    eval_options opts = {.n_predict = 256};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code != PARSED) {
         return code;
     }
     if (opts.show && opts.json) {
-        return fail_usage(self->name, "--show and --json do not go together");
+        return fail_usage(self->name, "--show and --json cannot be combined");
     }
     text_buffer file = {0};
     open_model opened = {0};
@@ -430,13 +434,15 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_eval = {
     .name = "eval",
-    .summary = "Measure the accuracy of answers on a file of chats.",
+    .summary = "Measure the accuracy of answers to a file of chats.",
     .synopsis = "FILE [-m PATH] [OPTION]...",
-    .details = "Each line of FILE is a JSON object: \"skill\" (a name to count by), \"messages\" "
-               "(objects with \"role\"\nand \"content\"), optionally \"tools\" (an array), and "
-               "\"expected\". The likeliest token is always taken,\nwithout penalties; an answer "
-               "is right if it equals the expected one byte for byte, control tokens\nwritten by "
-               "name.",
+    .details =
+        "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (objects with "
+        "\"role\" and\n\"content\"), optionally \"tools\" (an array), and \"expected\". Sampling "
+        "is "
+        "greedy, without penalties.\nAn answer is right if it equals the expected one byte for "
+        "byte; "
+        "control tokens count by name.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

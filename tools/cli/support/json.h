@@ -3,7 +3,7 @@
 #ifndef LFM2_TOOLS_JSON_H
 #define LFM2_TOOLS_JSON_H
 
-#include "cli/support/util.h"
+#include "cli/support/text.h"
 
 #include "common/json.h"
 

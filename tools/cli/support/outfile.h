@@ -3,7 +3,7 @@
 #ifndef LFM2_TOOLS_OUTFILE_H
 #define LFM2_TOOLS_OUTFILE_H
 
-#include "cli/support/util.h"
+#include "cli/support/output.h"
 
 #include "common/file.h"
 
