@@ -2,7 +2,7 @@
 /* Implements the assembly of whole UTF-8 characters from bytes that arrive in portions. */
 #include "text/utf8_stream.h"
 
-#include "text/unicode.h"
+#include "common/utf8.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Helpers of the shell tests. Each test_*.sh sources this file and ends with `finish`.
-# LFM2_PROGRAM names the program, LFM2_DEMO_MODEL the demo model.
+# LFM2_PROGRAM is the path of the program, LFM2_DEMO_MODEL that of the demo model.
 set -u
 program=${LFM2_PROGRAM:?names the lfm2 program}
 demo=${LFM2_DEMO_MODEL:?names the demo model}
@@ -19,7 +19,7 @@ report() {
     fi
 }
 
-# verdict WANTED CODE DESCRIPTION: a sanitizer's report is a failure whatever the code.
+# verdict EXPECTED CODE DESCRIPTION: checks an exit code. A sanitizer report is always a failure.
 verdict() {
     if [ "$2" -ne "$1" ] || grep -qE 'Sanitizer|runtime error:' "$work/err"; then
         head -n 5 "$work/err"
@@ -29,24 +29,24 @@ verdict() {
     fi
 }
 
-# exits CODE ARGUMENT...: runs the program; its output is in $work/out and $work/err.
+# exits CODE ARGUMENT...: runs the program, with its output in $work/out and $work/err.
 exits() {
-    local wanted=$1
+    local expected=$1
     shift
     "$program" "$@" >"$work/out" 2>"$work/err" </dev/null
-    verdict "$wanted" $? "lfm2 $*"
+    verdict "$expected" $? "lfm2 $*"
 }
 
 # pipes CODE INPUT ARGUMENT...: the same with INPUT (printf format) on standard input.
 pipes() {
-    local wanted=$1 input=$2
+    local expected=$1 input=$2
     shift 2
     # shellcheck disable=SC2059
     printf "$input" | "$program" "$@" >"$work/out" 2>"$work/err"
-    verdict "$wanted" "${PIPESTATUS[1]}" "... | lfm2 $*"
+    verdict "$expected" "${PIPESTATUS[1]}" "... | lfm2 $*"
 }
 
-# Fixed text in the output, in the messages.
+# Check for a fixed text in the output or the messages.
 out_has() {
     grep -qF -- "$1" "$work/out"
     report "standard output has: $1" $?
@@ -68,7 +68,7 @@ err_empty() {
     report "standard error is empty" $?
 }
 
-# The output is exactly the given text (printf format).
+# The output is exactly this text (printf format).
 out_is() {
     # shellcheck disable=SC2059
     printf "$1" | cmp -s - "$work/out" || { head -c 300 "$work/out"; false; }
@@ -81,8 +81,8 @@ same() {
     report "$1" $?
 }
 
-# The output is one JSON value: strings, numbers and words are reduced to V, then arrays and objects
-# until one V is left. (Strings must not hold control characters; UTF-8 is not checked.)
+# The output is one JSON value: replaces strings, numbers and words with V, then arrays and objects,
+# until a single V is left. (Strings must not contain control characters; UTF-8 is not checked.)
 out_is_json() {
     local left
     left=$(tr -d '\n' <"$work/out" | sed -E '

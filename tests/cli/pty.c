@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a program on a pseudo-terminal and types into it what a script says.
+/* Runs a program on a pseudo-terminal and types into it, controlled by a script.
  *
  *     pty COMMAND [ARGUMENT]... <SCRIPT
  *
  * Lines of the script, TEXT with the escapes \r \n \t \e \\ \xHH:
- *     expect TEXT     waits until the output has TEXT, behind what was expected before
+ *     expect TEXT     waits for TEXT in the output, after the text of the previous step
  *     more N          waits for N more bytes of output
  *     send TEXT       types it
- *     fill N TEXT     types N bytes, TEXT again and again
+ *     fill N TEXT     types N bytes: TEXT, repeated
  *     signal N        sends the signal
- *     cooked          the terminal's settings must be those of the start
+ *     cooked          checks that the settings of the terminal are those of the start
  *
- * Behind the last line the program must end. Its output goes to standard output, its exit code (128
- * and the signal) becomes the exit code; 125: the script could not be followed. */
+ * After the script the program must end. Its output goes to standard output, and its exit code (or
+ * 128 plus the signal) becomes the exit code. The exit code is 125 if a step of the script failed.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -29,13 +30,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Nothing waits longer: a program that hangs fails the test. */
-enum { PATIENCE_SECONDS = 60, STEP_MS = 50 };
+/* The limit of every wait, so that a program that hangs fails the test. */
+enum { LIMIT_SECONDS = 60, STEP_MS = 50 };
 
 static int master = -1;
 static pid_t child = -1;
 static char *output;
-static size_t n_output, expected; /* bytes; behind what was expected last */
+static size_t n_output, expected; /* bytes; the end of the text that was expected last */
 static struct termios at_start;
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -57,15 +58,15 @@ static void fail(const char *format, ...)
     exit(125);
 }
 
-/* Has the program ended? Its status stays to be collected. */
+/* Whether the program has ended. Its status can still be collected. */
 static bool has_ended(void)
 {
     siginfo_t info = {0};
     return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
 }
 
-/* Takes what the program wrote; waits for it a little while. */
-static void take_output(int wait_ms)
+/* Reads the output of the program, after a wait of up to wait_ms. */
+static void read_output(int wait_ms)
 {
     static char buffer[65536];
     struct pollfd wait = {.fd = master, .events = POLLIN};
@@ -86,7 +87,7 @@ static void take_output(int wait_ms)
 
 static void type(const char *text, size_t len)
 {
-    time_t end = time(NULL) + PATIENCE_SECONDS;
+    time_t end = time(NULL) + LIMIT_SECONDS;
     while (len > 0) {
         struct pollfd ready = {.fd = master, .events = POLLOUT};
         if (poll(&ready, 1, STEP_MS) > 0) {
@@ -96,7 +97,7 @@ static void type(const char *text, size_t len)
                 len -= (size_t)put;
             }
         }
-        take_output(0);
+        read_output(0);
         if (time(NULL) > end) {
             fail("the program does not read");
         }
@@ -105,7 +106,7 @@ static void type(const char *text, size_t len)
 
 static void expect(const char *text, size_t len)
 {
-    time_t end = time(NULL) + PATIENCE_SECONDS;
+    time_t end = time(NULL) + LIMIT_SECONDS;
     for (bool ended = false;; ended = has_ended()) {
         char *found =
             expected < n_output ? memmem(output + expected, n_output - expected, text, len) : NULL;
@@ -116,18 +117,18 @@ static void expect(const char *text, size_t len)
         if (ended || time(NULL) > end) {
             fail("the output lacks '%.*s'", (int)len, text);
         }
-        take_output(STEP_MS);
+        read_output(STEP_MS);
     }
 }
 
 static void expect_more(size_t n)
 {
-    time_t end = time(NULL) + PATIENCE_SECONDS;
+    time_t end = time(NULL) + LIMIT_SECONDS;
     while (n_output < expected + n) {
         if (has_ended() || time(NULL) > end) {
-            fail("the output has no %zu more bytes", n);
+            fail("the output does not have %zu more bytes", n);
         }
-        take_output(STEP_MS);
+        read_output(STEP_MS);
     }
     expected += n;
 }
@@ -137,11 +138,11 @@ static void expect_cooked(void)
     struct termios now;
     if (tcgetattr(master, &now) != 0 || now.c_lflag != at_start.c_lflag ||
         now.c_iflag != at_start.c_iflag || now.c_oflag != at_start.c_oflag) {
-        fail("the terminal's settings are not those of the start");
+        fail("the settings of the terminal are not those of the start");
     }
 }
 
-/* Replaces escapes in place; returns the length. */
+/* Replaces escapes in place. Returns the length. */
 static size_t unescape(char *text)
 {
     static const char from[] = "rnte\\";
@@ -180,7 +181,8 @@ static void fill(char *args)
     free(all);
 }
 
-static void obey(char *line)
+/* Executes a line of the script. */
+static void execute(char *line)
 {
     char *text = strchr(line, ' ');
     text = text != NULL ? text + 1 : line + strlen(line);
@@ -197,7 +199,7 @@ static void obey(char *line)
     } else if (strcmp(line, "cooked") == 0) {
         expect_cooked();
     } else if (line[0] != 0) {
-        fail("no such step: %s", line);
+        fail("unknown step: %s", line);
     }
 }
 
@@ -219,17 +221,17 @@ static void start(char **argv, int slave)
 
 static int finish(void)
 {
-    time_t end = time(NULL) + PATIENCE_SECONDS;
+    time_t end = time(NULL) + LIMIT_SECONDS;
     int status = 0;
     while (waitpid(child, &status, WNOHANG) == 0) {
         if (time(NULL) > end) {
             fail("the program does not end");
         }
-        take_output(STEP_MS);
+        read_output(STEP_MS);
     }
     for (size_t before = n_output + 1; before != n_output;) {
         before = n_output;
-        take_output(0);
+        read_output(0);
     }
     child = -1;
     expect_cooked();
@@ -256,7 +258,7 @@ int main(int argc, char **argv)
     start(argv + 1, slave);
     for (ssize_t n; (n = getline(&line, &capacity, stdin)) > 0;) {
         line[n - (line[n - 1] == '\n')] = 0;
-        obey(line);
+        execute(line);
     }
     free(line);
     int code = finish();

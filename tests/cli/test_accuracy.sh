@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The demo model answers held-out prompts: every tenth of them (all skills), or every hundredth under
-# a sanitizer. The model was measured at 98.9 % on all 1,700; numbers do not vary between machines.
+# The accuracy of the demo model on every tenth held-out prompt (all skills), or on every hundredth with
+# a sanitizer. Results do not depend on the machine.
 . "$(dirname "$0")/common.sh"
 
 every=10

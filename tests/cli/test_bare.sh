@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Without /proc and /sys: the same instruction sets, the same answer, and on standard error nothing
-# but the program's own warnings. Needs the right to make a mount namespace.
+# Without /proc and /sys, the instruction sets and the answer are the same, and standard error contains
+# only warnings of the program. Needs permission to create a mount namespace.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# bare COMMAND...: runs it where both folders are empty.
+# bare COMMAND...: runs it with both folders empty.
 bare() {
     # shellcheck disable=SC2016
     unshare -m sh -c 'mount -t tmpfs none /sys && mount -t tmpfs none /proc && exec "$@"' sh "$@"
 }
 
 if [ -n "${LFM2_SANITIZED:-}" ] || ! bare true 2>/dev/null; then
-    echo "skipped: no mount namespace can be made here, or a sanitizer needs /proc"
+    echo "skipped: cannot create a mount namespace, or a sanitizer needs /proc"
     exit 77
 fi
 
@@ -37,6 +37,6 @@ report "the same answer without /proc" $?
 err_has "warning: the system does not tell which processors share a core"
 err_has "warning: the system does not tell this process's control group"
 ! grep -v '^lfm2: ' "$work/err"
-report "nobody else writes to standard error" $?
+report "only the program writes to standard error" $?
 
 finish

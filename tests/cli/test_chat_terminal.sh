@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-# chat on a pseudo-terminal: pastes, blocks, Ctrl-C, and the state that the terminal is left in.
+# chat on a pseudo-terminal: pastes, blocks, Ctrl-C, and the settings of the terminal afterwards.
 . "$(dirname "$0")/common.sh"
 pty=${LFM2_PTY:?names the pseudo-terminal helper}
 
 on='\e[?2004h'
-off='\e[?2004l'
 
-# types CODE SCRIPT OPTION...: chat on a terminal; what the steps are, pty.c says.
+# types CODE SCRIPT OPTION...: runs chat on a terminal; pty.c describes the script.
 types() {
-    local wanted=$1 script=$2
+    local expected=$1 script=$2
     shift 2
     printf '%s' "$script" | TERM=xterm "$pty" "$program" chat -t 1 -m "$demo" "$@" \
         >"$work/out" 2>"$work/err"
-    verdict "$wanted" $? "chat on a terminal: ${script//$'\n'/; }"
-    # the last thing that the terminal was told about pastes is not to mark them
+    verdict "$expected" $? "chat on a terminal: ${script//$'\n'/; }"
+    # bracketed paste mode is off at the end
     [ "$(grep -aoE '\[\?2004[hl]' "$work/out" | tail -n 1)" = '[?2004l' ]
-    report 'pastes are marked no longer' $?
+    report 'bracketed paste mode is off' $?
 }
 
-# the tokens of the first turn's prompt, from -v
+# prompt_tokens FILE: the number of prompt tokens of the first turn, from the messages of -v
 prompt_tokens() {
-    tokens=$(sed -n 's/.*prompt \([0-9]*\) tokens in.*/\1/p' "$1" | head -n 1)
+    tokens=$(sed -n 's/.*prompt: \([0-9]*\) tokens in.*/\1/p' "$1" | head -n 1)
 }
 
-# a paste of several lines is one message, the very one that a block makes
+# a paste of several lines is one message, the same as a block
 pipes 0 '"""What is\n\n1 plus 1?\nend"""\n' chat -t 1 -m "$demo" --temp 0 -v
 prompt_tokens "$work/err"
-wanted=$tokens
+expected=$tokens
 for paste in 'What is\r\r1 plus 1?\rend' 'What is\r\n\r\n1 plus 1?\r\nend\r\n' \
     'What is\n\n1 plus 1?\nend\n' 'What\x00 is\r\r1 plus 1?\rend\r'; do
     types 0 "expect $on
@@ -35,39 +34,39 @@ expect end
 send \r
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 send /quit\r
 " --temp 0 -v
     prompt_tokens "$work/out"
-    [ "$tokens" = "$wanted" ]
+    [ "$tokens" = "$expected" ]
     report "a paste is one message ($tokens tokens): $paste" $?
 done
 
-# before and behind a paste there may be typed text; two pastes make one message too
+# typed text before and after pastes is part of the message
 pipes 0 '"""What is\n1 plus 1? Go!"""\n' chat -t 1 -m "$demo" --temp 0 -v
 prompt_tokens "$work/err"
-wanted=$tokens
+expected=$tokens
 types 0 "expect $on
 send What \e[200~is\r1 plus\e[201~\e[200~ 1?\e[201~ Go!\r
 expect $on
 send /EXIT \r
 " --temp 0 -v
 prompt_tokens "$work/out"
-[ "$tokens" = "$wanted" ]
+[ "$tokens" = "$expected" ]
 report 'typed and pasted text together' $?
 
-# a sequence that only starts like the end of a paste; bytes that are not UTF-8; CR at the end
+# incomplete end sequences in a paste, bytes that are not UTF-8, CR at the end
 types 0 "expect $on
 send \e[200~a \e[201x \e\e[20 \xff\xc3( \xe4\xbd\xa0\xc3\xa9\r\e\e[201~
 expect \xef\xbf\xbd\xef\xbf\xbd( \xe4\xbd\xa0
 send \r
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 send /bye\r
 " --temp 0
 
-# Alt-Enter, the history (a message of two lines comes back as one), a command in a paste
+# Alt-Enter, the history (a message of two lines is one entry), a command in a paste
 types 0 "expect $on
 send one\e\rtwo\r
 expect $on
@@ -78,8 +77,7 @@ expect 2 turns
 send /quit\r
 " --temp 0
 
-# blocks: over several lines, ended by Ctrl-D, dropped by Ctrl-C. Every step waits for the prompt:
-# what is typed before it passes through the driver's line mode, which swallows Ctrl-D.
+# blocks: with several lines, ended by Ctrl-D, discarded by Ctrl-C
 types 0 "expect $on
 send \"\"\"one\r
 expect $on
@@ -88,7 +86,7 @@ expect $on
 send two\"\"\"\r
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 expect $on
 send \"\"\"three\r
 expect $on
@@ -122,14 +120,14 @@ expect 0 turns
 send /quit\r
 " --temp 0
 
-# Ctrl-C stops an answer, the conversation goes on; at an empty prompt twice it leaves
-# (Sent as signals: the key also makes the system drop what was written and not read yet.)
+# Ctrl-C stops an answer and the conversation continues; twice at an empty prompt, it quits
+# (Sent as signals: the key also makes the driver discard output.)
 types 0 "expect $on
 send Hello!\r
-expect $off
-more 20
+expect Hello!
+more 100
 signal 2
-expect stopped
+expect stopped: interrupted
 expect $on
 send /stats\r
 expect ended by cancelled
@@ -139,22 +137,35 @@ expect some words
 signal 2
 expect > 
 signal 2
-expect Ctrl-C once more
+expect press Ctrl-C again
 expect $on
 send /stats\r
-expect 1 turns
+expect 1 turn,
 expect $on
 signal 2
-expect Ctrl-C once more
+expect press Ctrl-C again
 expect $on
 send /quit\r
 " --temp 20 --min-p 0 --seed 1
-types 1 "expect $on
+types 1 "expect > 
+expect $on
 signal 2
-expect Ctrl-C once more
+expect press Ctrl-C again
 expect $on
 signal 2
 "
+
+# What is typed or pasted during an answer waits for the next prompt: lines, a paste, Ctrl-D.
+types 0 "expect $on
+send Hello!\r
+expect Hello!
+more 100
+send /stats\r\e[200~one\rtwo\e[201~\r/stats\r\x04
+signal 2
+expect stopped: interrupted
+expect 1 turn,
+expect 2 turns,
+" --temp 20 --min-p 0 --seed 1 -n 1500
 
 # signals at the prompt and in an answer; `pty` compares the terminal's settings at the end
 for signal in 1 3 15; do
@@ -166,12 +177,21 @@ signal $signal
 done
 types 1 "expect $on
 send Hello!\r
-expect $off
-more 20
+expect Hello!
+more 100
 signal 15
 " --temp 20 --min-p 0 --seed 1
 
-# a terminal that knows no sequences gets none
+for signal in 1 3; do
+    types $((128 + signal)) "expect $on
+send Hello!\r
+expect Hello!
+more 100
+signal $signal
+" --temp 20 --min-p 0 --seed 1
+done
+
+# a terminal without escape sequences gets none
 printf '%s' 'expect > 
 send Hello!\r
 expect > 

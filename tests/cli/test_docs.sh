@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The manual page and the shells' completion: what the repository has is what the option tables give,
-# and the programs that read it have nothing to complain about.
+# The manual page and the completions are up to date with the option tables, and the programs that read
+# them report no errors.
 . "$(dirname "$0")/common.sh"
 tools=${LFM2_REPO:?names the repository}/tools
 completion=$tools/cli/completion
@@ -10,19 +10,21 @@ fresh() {
     exits 0 help "$1"
     err_empty
     cmp -s "$work/out" "$2" || {
-        echo "$2 is old: cmake --build ... --target lfm2_docs writes it"
+        echo "$2 is out of date: cmake --build ... --target lfm2_docs writes it"
         diff "$2" "$work/out" | head -n 6
         false
     }
-    report "$2 is what the option tables give" $?
+    report "$2 matches the option tables" $?
 }
 fresh --man "$tools/cli/man/lfm2.1"
 fresh --bash "$completion/lfm2.bash"
 fresh --zsh "$completion/_lfm2"
 fresh --fish "$completion/lfm2.fish"
 
-# Every option of the help is in all four.
-for command in run bench perplexity quantize; do
+# Every option of the help is in all four files.
+for file in "$tools"/cli/cmd_*.c; do
+    command=${file##*/cmd_}
+    command=${command%.c}
     exits 0 help "$command"
     sed -nE 's/^  (-[a-z], |    )(--[a-z-]+).*/\2/p' "$work/out" >"$work/options"
     [ -s "$work/options" ]
@@ -43,21 +45,21 @@ if command -v groff >/dev/null; then
     report 'groff reads the manual page' $?
     err_empty
     grep -q 'OPTIONS OF OTHER PROGRAMS' "$work/page"
-    report 'the page is whole' $?
-    # with dashes that can be copied
+    report 'the page is complete' $?
+    # with plain dashes, which can be copied
     grep -qE '^ +-n, --predict N' "$work/page"
     report 'options have plain dashes' $?
 else
-    echo '[  SKIPPED ] groff is not here'
+    echo '[  SKIPPED ] groff is not installed'
 fi
 
 # ---- bash -----------------------------------------------------------------------------------------
 
 bash -n "$completion/lfm2.bash"
 report 'bash reads its completion' $?
-# completes WANTED WORD...: what bash offers for the last word, all in one line.
+# completes EXPECTED WORD...: the completions of the last word, on one line.
 completes() {
-    local wanted=$1 got
+    local expected=$1 got
     shift
     got=$(
         # shellcheck disable=SC1091
@@ -67,8 +69,8 @@ completes() {
         _lfm2
         echo "${COMPREPLY[*]-}"
     )
-    [ "$got" = "$wanted" ] || { echo "offered: $got"; false; }
-    report "bash offers '$wanted' for '$*'" $?
+    [ "$got" = "$expected" ] || { echo "offered: $got"; false; }
+    report "bash offers '$expected' for '$*'" $?
 }
 completes 'run' lfm2 r
 completes 'quantize' lfm2 help q
@@ -88,13 +90,13 @@ completes "$work/model.gguf" lfm2 inspect "$work/mod"
 ) >"$work/out" 2>&1
 out_has '-F _lfm2 lfm2'
 
-# ---- zsh, fish: where they are installed ----------------------------------------------------------
+# ---- zsh, fish: if they are installed -------------------------------------------------------------
 
 if command -v zsh >/dev/null; then
     zsh -n "$completion/_lfm2"
     report 'zsh reads its completion' $?
 else
-    echo '[  SKIPPED ] zsh is not here'
+    echo '[  SKIPPED ] zsh is not installed'
 fi
 if command -v fish >/dev/null; then
     fish -n "$completion/lfm2.fish"
@@ -104,6 +106,6 @@ if command -v fish >/dev/null; then
     out_has q8_0
     out_lacks f16
 else
-    echo '[  SKIPPED ] fish is not here'
+    echo '[  SKIPPED ] fish is not installed'
 fi
 finish

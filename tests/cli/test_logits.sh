@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# logits: size, independence of how the tokens are fed, and output files.
+# logits: size, independence of chunks and threads, and output files.
 . "$(dirname "$0")/common.sh"
 
 ids=1,6,423,31,9,540,77,1033,250,7,8,9,10
@@ -20,9 +20,12 @@ exits 0 logits -t 1 -m "$demo" --ids-file "$work/ids.txt" -o "$work/some.f32"
 same 'the same logits from a file of ids' "$work/all.f32" "$work/some.f32"
 exits 0 logits -t 1 -m "$demo" --ids "$ids" -o "$work/some.f32" --kv f16
 ! cmp -s "$work/all.f32" "$work/some.f32"
-report 'f16 attention memory differs' $?
+report 'the logits with an f16 KV cache differ' $?
 
-# a failure leaves the file that was there, and nothing else
+exits 0 logits "$demo" -t 1 --ids "$ids" -o "$work/some.f32"
+same 'the model as an argument' "$work/all.f32" "$work/some.f32"
+
+# after a failure the old file is unchanged, and there is no other
 rm -f "$work"/*
 printf old >"$work/file"
 for bad in 1,2048 1,999999; do
@@ -30,26 +33,26 @@ for bad in 1,2048 1,999999; do
 done
 exits 1 logits -t 1 -m "$demo" --ids 1,2,3,4 -o "$work/file" -c 2
 exits 1 logits -t 1 -m "$demo" --ids '' -o "$work/file"
-err_has 'there are no token ids'
+err_has 'the list of token ids is empty'
 exits 1 logits -t 1 -m "$demo" --ids 1,b -o "$work/file"
 rm "$work/out" "$work/err"
 [ "$(ls "$work")" = file ] && [ "$(cat "$work/file")" = old ]
-report 'the old file stays and nothing is left behind' $?
+report 'the old file is unchanged and there is no other' $?
 exits 1 logits -t 1 -m "$demo" --ids 1 -o "$work/no/such/folder"
 exits 1 logits -t 1 -m "$demo" --ids 1 -o "$work"
 
-# a file-size limit stands for a full disk
+# a file size limit has the effect of a full disk
 (
     ulimit -f 4
     "$program" logits -t 1 -m "$demo" --ids "$ids" -o "$work/limited" 2>"$work/err"
 )
-report 'a file that cannot grow is noticed' "$(($? != 1))"
+report 'a file that cannot grow is an error' "$(($? != 1))"
 err_has 'limited'
 [ -z "$(find "$work" -name 'limited*')" ]
-report 'nothing of it is left' $?
+report 'no incomplete file is left' $?
 
-# What is not a regular file is written, not replaced. Stand-ins inside the test's own folder: a test
-# that failed must not cost the machine a device.
+# Files that are not regular are written, not replaced. All are in the folder of the test: a failure must
+# not replace a device of the machine.
 mkfifo "$work/fifo"
 timeout 60 cat "$work/fifo" >"$work/through" &
 exits 0 logits -t 1 -m "$demo" --ids 1 -o "$work/fifo"

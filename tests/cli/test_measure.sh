@@ -11,14 +11,30 @@ out_has '2 threads: loaded in'
 out_has '(weights packed), peak resident memory'
 out_lacks 'limit'
 
-# llama-bench's keys, in its order, and ours; the values have llama-bench's types
+# the model as an argument; a run that fails prints no table
+exits 0 bench "$demo" -p 2 -n 0 -t 1 -r 1 --no-roofline
+out_has ' pp2 |'
+exits 2 bench "$demo" -m "$demo"
+err_has 'give the model as an argument or with -m, not both'
+for format in md json jsonl csv; do
+    exits 1 bench "$work/missing.gguf" -o "$format"
+    err_has 'missing.gguf: no such model file (cli.model.missing)'
+    out_empty
+    exits 1 bench "$demo" -t 1 -p 1000000 -r 1 -o "$format"
+    out_empty
+done
+exits 1 bench --micro-kernels --filter nothing -t 1
+err_has 'no micro-kernel was measured'
+out_empty
+
+# the keys of llama-bench, in its order and with its types, and those of lfm2
 llama_keys='build_commit:S build_number:I cpu_info:S gpu_info:S backends:S model_filename:S model_type:S
     model_size:I model_n_params:I n_batch:I n_ubatch:I n_threads:I cpu_mask:S cpu_strict:B poll:I
     type_k:S type_v:S n_gpu_layers:I n_cpu_moe:I split_mode:S main_gpu:I no_kv_offload:B flash_attn:I
     devices:S tensor_split:S tensor_buft_overrides:S use_mmap:B load_mode:S embeddings:B
     no_op_offload:I no_host:B fit_target:I fit_min_ctx:I n_prompt:I n_gen:I n_depth:I test_time:S
     avg_ns:I stddev_ns:I avg_ts:R stddev_ts:R samples_ns:A samples_ts:A'
-# No limits here: a value of ours that is not known is null.
+# Without limits: unknown values of lfm2 are null.
 our_keys='version:S model:S type:S size:I params:I cpu:S kernels:S threads:I kv:S n_seqs:I
     tokens_per_second:R deviation:R seconds:A ms:R limit_tokens_per_second:N percent_of_limit:N
     read_bytes_per_second:N weights_bytes_per_second:N int8_ops_per_second:N load_seconds:R
@@ -51,7 +67,7 @@ for format in json jsonl; do
     out_has '"use_mmap":true,"load_mode":"mmap",'
     grep -qE '"test_time":"20[0-9]{2}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z"' "$work/out"
     report 'the time of the test' $?
-    # samples are consistent: mean and deviation of both, in ns and tokens a second
+    # samples agree with their mean and deviation, in ns and tokens per second
     awk -F'"samples_ns":|"samples_ts":|,"version"' '/samples_ns/ {
         split($1, own, /"avg_ns":|,"stddev_ns":|,"avg_ts":|,"stddev_ts":/)
         match($1, /"n_prompt":[0-9]+,"n_gen":[0-9]+/)
@@ -76,7 +92,7 @@ report 'the limit is a number' $?
 grep -q '"int8_ops_per_second":[1-9]' "$work/out"
 report 'the peak is a number' $?
 
-# csv NAME...: these columns of the first line below the names; every value stands in quotes
+# csv NAME...: these columns of the first line after the names; every value is quoted
 csv() {
     awk -v names="$*" 'NR == 1 { split($0, head, ",") }
         NR == 2 {
@@ -88,19 +104,19 @@ csv() {
 ln -s "$demo" "$work/a \"quoted\", name.gguf"
 exits 0 bench -t 1 -m "$work/a \"quoted\", name.gguf" -p 4 -n 2 -r 1 --no-roofline -o csv
 [ "$(wc -l <"$work/out")" -eq 3 ]
-report 'the names and two lines' $?
+report 'a line of names and two of values' $?
 for key in $llama_keys $our_keys; do
     [ "${key%%:*}" = samples_ns ] || [ "${key%%:*}" = samples_ts ] || printf '%s\n' "${key%%:*}"
 done >"$work/wanted"
 head -n 1 "$work/out" | tr ',' '\n' | cmp "$work/wanted"
-report 'the names of llama-bench and ours' $?
+report 'the names of llama-bench and lfm2' $?
 out_has "a \"\"quoted\"\", name.gguf\""
 awk -v names="$(wc -l <"$work/wanted")" 'NR > 1 {
     if ($0 !~ /^"([^"]|"")*"(,"([^"]|"")*")*$/) { exit 1 }
     gsub(/""/, ""); gsub(/"[^"]*"/, "x"); if (gsub(/,/, "") != names - 1) { exit 1 }
 }' "$work/out"
 report 'as many quoted values as names' $?
-# the file is read instead of mapped
+# a file that is read instead of mapped
 for format in json jsonl; do
     exits 0 bench -t 1 -m "$demo" --no-mmap -p 0 -n 1 -r 1 --no-roofline -o "$format"
     out_has '"use_mmap":false,"load_mode":"none",'
@@ -113,11 +129,11 @@ for mode in '0 none --no-mmap' '1 mmap'; do
 done
 exits 0 bench -t 1 -m "$demo" -p 0 -n 1 -r 1
 out_has '| % of limit |'
-out_has 'limit, measured between the tests: reading ('
+out_has 'limits, measured between the tests: reading ('
 [ "$(awk -F'|' '/^\|/ { print NF }' "$work/out" | uniq | wc -l)" -eq 1 ]
 report 'as many cells as columns' $?
 
-# sequences together: the tests of -n once for each number of them
+# parallel sequences: the tests of -n are repeated for each number
 exits 0 bench -t 1 -m "$demo" -p 4 -n 2,3 --npl 1,5 -d 0,70 -r 2 --no-roofline
 [ "$(grep -c '^| .* CPU ' "$work/out")" -eq 10 ]
 report 'a line for each of 10 tests' $?
@@ -136,17 +152,17 @@ exits 2 bench --npl 0
 err_has '--npl'
 exits 2 bench --npl 1025
 
-# the pack cache is used unless it is not to be
+# the pack cache is used, unless --no-cache is given
 exits 0 pack -t 1 -m "$demo" --cache "$work/pack"
 exits 0 bench -t 1 -m "$demo" --cache "$work/pack" -p 0 -n 1 -r 1 --no-roofline
 out_has '(pack cache), peak resident memory'
 exits 0 bench -t 1 -m "$demo" --cache "$work/pack" --no-cache -p 0 -n 1 -r 1 --no-roofline -o json
 out_has '"from_cache":false,'
 
-# The limit, by hand: the time that reading the weights and the attention memory of the tests of a
-# tiny model in f32 takes at least, from the two bandwidths and the limit that are printed. 3,948,544
-# weights work on a token, 524,288 of them in the head; of 16 experts' 4 x 3 x 256 x 96 weights 4 work,
-# 3,538,944 weights do not; 1024 bytes of attention memory a token.
+# The limit, computed by hand for a tiny model in f32: the time to read the weights and the KV cache at
+# the two bandwidths that are printed. A token uses 3,948,544 weights, 524,288 of them in the head. It
+# uses 4 of 16 experts with 4 x 3 x 256 x 96 weights, and does not use 3,538,944 weights. The KV cache has
+# 1024 bytes for each token.
 exits 0 synth --shape tiny --type f32 "$work/tiny.gguf"
 bytes_read() { # WEIGHTS ATTENTION ARGUMENT...
     local weights=$1 kv=$2
@@ -161,14 +177,14 @@ bytes_read() { # WEIGHTS ATTENTION ARGUMENT...
 }
 bytes_read $((4 * 3948544)) 1024 -p 0 -n 1
 bytes_read $((2 * 4 * 3948544)) $((71 * 1024 + 72 * 1024)) -p 0 -n 2 -d 70
-# 8 sequences leave out (3 / 4) ^ 8 of the experts
+# 8 sequences do not use (3 / 4) ^ 8 of the experts
 bytes_read $((4 * (3948544 + 3538944) - 1889568)) $((8 * 1024)) -p 0 -n 1 --npl 8
-# a pass of 2 without the head leaves out (3 / 4) ^ 2 of them, then one of 1 with it
+# a pass of 2 tokens without the head does not use (3 / 4) ^ 2 of them; then a pass of 1 with the head
 bytes_read $((4 * (3948544 - 524288 + 3538944) - 3538944 * 3 + 4 * 3948544)) $((5 * 1024)) \
     -p 3 -n 0 --chunk 2
 
-# Ctrl-C ends the work wherever it comes. interrupted WHAT: $pid, which runs, is sent one; it has half
-# a minute.
+# Ctrl-C ends the work at any time. interrupted DESCRIPTION: sends SIGINT to $pid, which has half a
+# minute to end.
 interrupted() {
     kill -INT "$pid"
     for _ in $(seq 300); do
@@ -209,19 +225,19 @@ out_empty
 "$program" eval "${demo%/*}/heldout.jsonl" -t 1 --cpu-disable all -m "$demo" >"$work/out" \
     2>"$work/err" </dev/null &
 pid=$!
-sleep 3 # it takes much longer, and says nothing before the end
+sleep 3 # it takes much longer, and prints nothing before the end
 interrupted eval
 out_empty
 
-# sessions in threads of their own
-exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch near
+# sessions in separate threads
+exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch l2-l1
 for line in '| 1 | 1 | 1 |' '| 1 | 2 | 1 |' '| 2 | 1 | 1 |' '| 2 | 2 | 1 |'; do
     out_has "$line"
 done
 exits 0 bench --sessions 3 -t 1 -n 4 -r 1 -o json
 out_has '"threads":1,"n_sessions":3,"n_busy":0,"n_gen":4'
 out_lacks '"threads":2'
-# Stacks of 1 GB, and address space for two of them at most: threads that started end with the rest.
+# Stacks of 1 GB and address space for at most two: the threads that were started end, too.
 if [ -z "${LFM2_SANITIZED:-}" ]; then
     for _ in 1 2 3; do
         (
@@ -231,14 +247,14 @@ if [ -z "${LFM2_SANITIZED:-}" ]; then
         code=$?
         [ "$code" -ne 77 ] || break # the limits here are lower
         verdict 1 "$code" 'bench without address space for its threads'
-        err_has 'the system refused to start 3 threads (cli.threads)'
+        err_has 'the system could not start 3 threads (cli.threads)'
         out_empty
     done
 fi
 exits 2 bench --sessions 0
 exits 2 bench --prefetch sideways
 
-# the machine alone
+# only the machine
 exits 0 bench --machine -t 1,2
 [ "$(grep -c '^| [12] | [1-9]' "$work/out")" -eq 2 ]
 report 'a line for each thread count' $?
@@ -278,9 +294,9 @@ out_is_json
 out_has '"windows":2,"n_ctx":32,"n_scored":30,'
 exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2
 out_has '30 tokens scored in 2 windows of 32'
-plain=$(sed -nE 's/^perplexity ([0-9]+).*/\1/p' "$work/out")
+plain=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
 exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 --special
-chat=$(sed -nE 's/^perplexity ([0-9]+).*/\1/p' "$work/out")
+chat=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
 [ "$chat" -lt $((plain / 2)) ]
 report "the model predicts chats better than other text ($chat, $plain)" $?
 for type in f32 f16; do
@@ -311,12 +327,14 @@ for field in 8 12 16 20 24; do
 done
 head -c -8192 "$work/base" >"$work/broken" # one row is missing
 exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
-err_has 'the size does not fit the header'
+err_has 'the size of the file does not match its header'
+exits 0 perplexity "$demo" -t 1 -f "$work/text" -c 16 --windows 1
+out_has '(7 tokens scored in 1 window of 16)'
 exits 1 perplexity -t 1 -m "$demo" -f "$work/text" -c 100000
 err_has 'the text has'
 exits 2 perplexity -t 1 -m "$demo" -f "$work/text" --kl-base "$work/base"
 
-# eval: expected answers that are the model's own, and one that is not
+# eval: right and wrong answers
 question='What is 21 plus 13?'
 answer=$("$program" run -t 1 -m "$demo" -p "$question" --temp 0 --repeat-penalty 1)
 line() { # SKILL EXPECTED
@@ -347,7 +365,7 @@ for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "e
     '{"expected": "x"} y' '{"a": '"$(printf '[%.0s' $(seq 100))"; do
     printf '%s\n' "$bad" >"$work/bad"
     exits 1 eval -t 1 -m "$demo" "$work/bad"
-    err_has 'line 1, column'
+    err_has 'line 1: offset '
     out_empty
 done
 finish

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# synth, inspect and quantize: a model made from nothing, looked at, changed and run.
+# synth, inspect and quantize: a synthetic model is inspected, quantized and run.
 . "$(dirname "$0")/common.sh"
 
 exits 0 synth "$work/tiny.gguf" --type f32 --seed 3
@@ -23,7 +23,7 @@ out_has '"name":"token_embd.weight"'
 exits 0 inspect "$work/tiny.gguf" --tensors --meta
 out_has 'token_embd.weight'
 out_has 'general.architecture = '
-# an f32 attention memory is twice an f16 one
+# an f32 KV cache has twice the size of an f16 one
 exits 0 inspect "$work/tiny.gguf" -c 512 --json
 half=$(sed -E 's/.*"kv":([0-9]+).*/\1/' "$work/out")
 exits 0 inspect "$work/tiny.gguf" -c 512 --kv f32 --json
@@ -44,31 +44,46 @@ report 'q4_0 is smaller than q8_0' $?
 exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" --type q4_k_m -t 3
 same 'threads do not change the bytes' "$work/q4_k_m.gguf" "$work/again.gguf"
 
-# what cannot be done, without a trace
+# a failure leaves no file
 exits 1 synth "$work/no.gguf" --shape enormous
 err_has enormous
 
-# the type in any case, and behind the files as llama-quantize has it
+# the type in any case, and after the files as in llama-quantize
 exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" --type Q4_K_M
 same 'upper case' "$work/q4_k_m.gguf" "$work/again.gguf"
 exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" Q8_0
-same 'behind the files' "$work/q8_0.gguf" "$work/again.gguf"
+same 'after the files' "$work/q8_0.gguf" "$work/again.gguf"
 
-# quantised weights keep their type or become f32, unless another one is allowed
+# quantized weights keep their type or become f32, unless --allow-requantize is given
 exits 1 quantize "$work/q4_0.gguf" "$work/no.gguf" --type q8_0
-err_has ", or allow it with --allow-requantize (convert.requantize)"
+err_has ", or use --allow-requantize (convert.requantize)"
 out_empty
 [ ! -e "$work/no.gguf" ]
 report 'no file is left' $?
 exits 0 quantize "$work/q4_0.gguf" "$work/twice.gguf" --type q8_0 --allow-requantize
 exits 0 quantize "$work/q4_0.gguf" "$work/full.gguf" --type f32
 exits 0 quantize "$work/full.gguf" "$work/again.gguf" --type q8_0
-same 'as in two steps by way of f32' "$work/twice.gguf" "$work/again.gguf"
+same 'the same as in two steps, through f32' "$work/twice.gguf" "$work/again.gguf"
 exits 0 quantize "$work/f16.gguf" "$work/again.gguf" --type bf16
+
+# Ctrl-C: a message, and no incomplete file
+"$program" synth "$work/no-large.gguf" --shape lfm2-8b-a1b -t 1 >"$work/out" 2>"$work/err" </dev/null &
+pid=$!
+for _ in $(seq 600); do
+    [ -z "$(find "$work" -name 'no-large*')" ] || break
+    sleep 0.05
+done
+kill -INT "$pid"
+wait "$pid"
+verdict 1 $? 'synth, interrupted,'
+err_has 'lfm2: interrupted (cli.interrupted)'
+out_empty
+[ -z "$(find "$work" -name 'no-large*')" ]
+report 'no incomplete file is left' $?
 
 exits 1 quantize "$work/missing.gguf" "$work/no.gguf"
 exits 1 quantize "$work/tiny.gguf" "$work/no/such/folder.gguf"
-mkfifo "$work/fifo" # stands for a device: no test may name a real one as an output
+mkfifo "$work/fifo" # instead of a device: no test may write to a real one
 exits 1 quantize "$work/tiny.gguf" "$work/fifo"
 err_has 'is not a regular file'
 exits 1 synth "$work/fifo"
@@ -79,9 +94,9 @@ report 'a pipe is still a pipe' $?
     ulimit -f 64
     "$program" synth "$work/no.gguf" --type f32 2>"$work/err"
 )
-report 'a file that cannot grow is noticed' "$(($? != 1))"
+report 'a file that cannot grow is an error' "$(($? != 1))"
 [ -z "$(find "$work" -name 'no*')" ]
-report 'nothing of it is left' $?
+report 'no incomplete file is left' $?
 
 # broken files: an error, never a crash
 size=$(wc -c <"$demo")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Options as users of llama.cpp and ollama type them: other spellings, special numbers, what is ignored
-# or refused, arguments without an option, seeds, and what a misspelt word gets for an answer.
+# Options that users of llama.cpp and ollama type: other spellings, special numbers, ignored and refused
+# options, arguments, seeds, and suggestions for misspelled words.
 . "$(dirname "$0")/common.sh"
 
 err_lacks() {
@@ -17,11 +17,11 @@ bad() { # MESSAGE ARGUMENT...
 ask='What is 21 plus 13?'
 fast=(-m "$demo" -t 1)
 
-# ---- Spellings: the result is that of the option's own name ---------------------------------------
+# ---- Spellings: the result is the same as with the main name --------------------------------------
 
 exits 0 run "${fast[@]}" -p "$ask" --temp 0 --json
 sed -E 's/,"(prompt_seconds|generate_seconds|seed)":[^,}]*//g' "$work/out" >"$work/plain"
-# spelled DESCRIPTION ARGUMENT...: the same JSON but for what differs from run to run.
+# spelled DESCRIPTION ARGUMENT...: the JSON is the same, except for times and the seed.
 spelled() {
     local what=$1
     shift
@@ -39,14 +39,14 @@ spelled 'numbers that mean no limit' -m "$demo" -t 1 -p "$ask" --temp 0 -n -2 -c
 spelled 'default threads' -m "$demo" -t -1 -p "$ask" --temp 0
 spelled 'default threads, zero' -m "$demo" -t 0 -p "$ask" --temp 0
 spelled 'sizes' "${fast[@]}" -p "$ask" --temp 0 --ctx-size 512 -ub 16 --n-predict 100
-spelled 'sizes, once more' "${fast[@]}" -p "$ask" --temp 0 --context-size 512 --ubatch-size 16 \
+spelled 'other names of sizes' "${fast[@]}" -p "$ask" --temp 0 --context-size 512 --ubatch-size 16 \
     --max-tokens 100 --predict 100
 spelled 'penalties' "${fast[@]}" -p "$ask" --temp 0 --repetition-penalty 1.05 --penalty-last-n -1 \
     --presence-penalty 0 --frequency-penalty 0
 spelled 'letters with numbers' "${fast[@]}" -p "$ask" --temp 0 -n100 -c512 -s7 -ub 7
 printf '%s' "$ask" >"$work/prompt"
 spelled 'a prompt from a file' "${fast[@]}" --file "$work/prompt" --temp 0
-spelled 'what does nothing' "${fast[@]}" -p "$ask" --temp 0 --simple-io --no-display-prompt \
+spelled 'options without effect' "${fast[@]}" -p "$ask" --temp 0 --simple-io --no-display-prompt \
     --no-warmup --no-escape -st --single-turn --jinja --no-context-shift -fa --flash-attn on -fa 1 \
     -co --color auto --no-perf --log-disable --mmap --nowordwrap
 spelled 'types of keys and values' "${fast[@]}" -p "$ask" --temp 0 -ctk f16 --cache-type-v F16
@@ -88,69 +88,70 @@ exits 1 run "${fast[@]}" "$ask" -sysf "$work/missing"
 err_has 'missing: No such file or directory (cli.input)'
 printf 'a\000b' >"$work/zero"
 exits 1 run "${fast[@]}" "$ask" -sysf "$work/zero"
-err_has 'holds a zero byte'
+err_has 'not a text file: it contains a zero byte'
 exits 0 eval "${fast[@]}" "${demo%/*}/heldout.jsonl" --limit 1 --n-predict 8 --ctx-size 512
 exits 0 bench "${fast[@]}" -p 2 -p 3,4 -n 0 --n-depth 0 -r 1 --no-roofline -b 64 -ub 8 -ctk f16 \
     -ctv f16 -ngl 0 -nkvo 0 -fa 0 --no-warmup --progress --kernels scalar
 [ "$(grep -c '| *pp[234] |' "$work/out")" -eq 3 ]
-report 'a list that is given again is continued' $?
+report 'repeated lists are appended' $?
 [ "$(grep -c 'is ignored' "$work/err")" -eq 2 ]
-report 'two sentences for the options that do nothing' $?
+report 'two messages about ignored options' $?
 yes 'one two three four' | head -n 40 >"$work/text"
 exits 0 perplexity "${fast[@]}" -f "$work/text" --ctx-size 16 --chunks 2 --json
 out_has '"windows":2,"n_ctx":16,'
 exits 0 perplexity "${fast[@]}" -f "$work/text" -c 64 --windows -1 -ctk q8_0 -ctv q8_0
 
-# ---- GPUs and the like: one sentence, and the work is done ----------------------------------------
+# ---- Ignored options: each reason is printed once -------------------------------------------------
 
 exits 0 run "${fast[@]}" "$ask" --temp 0 -ngl 99 --n-gpu-layers all -mg 0 --split-mode none -ts 1,1 \
     --device none --no-kv-offload -ncmoe 3 --cpu-moe -fit off
 [ "$(wc -l <"$work/err")" -eq 1 ]
-report 'one line about GPU options' $?
-err_has 'lfm2: -ngl is ignored: lfm2 runs on CPUs only, and GPU options do nothing here'
+report 'one message about GPU options' $?
+err_has 'lfm2: -ngl is ignored: lfm2 runs on the CPU, so GPU options have no effect'
 out_has 34
 exits 0 run "${fast[@]}" "$ask" --temp 0 -b 2048 -tb 4 --mlock --numa distribute --keepalive 5m
 [ "$(wc -l <"$work/err")" -eq 5 ]
-report 'a line for each kind of thing that is ignored' $?
+report 'a message for each reason' $?
 out_has 34
 for command in logits perplexity eval; do
     exits 2 "$command" -ngl 99 --no-such
     err_has '-ngl is ignored'
 done
 
-# ---- Refused with what to do instead --------------------------------------------------------------
+# ---- Refused options: the message says what to do instead -----------------------------------------
 
-bad 'keys (q8_0) and values (f16) are kept in one type: --kv TYPE' run x -ctk q8_0
-bad 'keys (f16) and values (f32) are kept in one type' bench --cache-type-v f32
+bad 'keys (q8_0) and values (f16) must have the same type: use --kv TYPE' run x -ctk q8_0
+bad 'keys (f16) and values (f32) must have the same type' bench --cache-type-v f32
 bad "'q4_0' is not one of f16, f32, q8_0, q8" run x --cache-type-k q4_0
-bad 'option -hf: lfm2 downloads nothing' run x -hf LiquidAI/LFM2-8B-A1B-GGUF
+bad 'option -hf: lfm2 does not download models' run x -hf LiquidAI/LFM2-8B-A1B-GGUF
 bad 'https://huggingface.co/LiquidAI' run x --hf-repo y
-bad 'lfm2 chat holds conversations' run x -cnv
-bad 'lfm2 run answers one prompt' chat -p x
-bad 'option -e: a prompt is taken as it is' run x -e
-bad 'cannot be constrained' run x --format json
-bad 'there is no such sampler' run x --mirostat 2
+bad 'use lfm2 chat for a conversation' run x -cnv
+bad 'use lfm2 run for a single prompt' chat -p x
+bad 'option -e: escape sequences are not processed' run x -e
+bad 'cannot constrain the format of an answer' run x --format json
+bad 'lfm2 does not have this sampler' run x --mirostat 2
 bad 'adapters are not supported' run x --lora y
-bad 'lfm2 has a file format of its own' perplexity --kl-divergence-base x
+bad "option --verbose-prompt: 'lfm2 tokenize' shows the tokens of a prompt" run x --verbose-prompt
+bad 'lfm2 has a different file format' perplexity --kl-divergence-base x
 
-# ---- Ranges: option, value, range ------------------------------------------------------------------
+# ---- Ranges: the message has the option, the value and the range -----------------------------------
 
-bad "option -n: '0' is out of range: 1 to 2147483647; -1 or -2 = until it ends or the context is full" \
+bad "option -n is 0; allowed: 1 to 2147483647; -1 or -2 = no limit but the context" \
     run x -n 0
-bad "option -c: '-2' is out of range: 1 to 2147483647; 0 or -1 = as many as the model was trained for" \
+bad "option -c is -2; allowed: 1 to 2147483647; 0 or -1 = the context length of the model" \
     run x -c -2
-bad "option -t: '-2' is out of range: 1 to 1024; 0 or -1 = one for each physical core" run x -t -2
-bad "option -t: '1025' is out of range: 1 to 1024" bench -t 1,1025
-bad "option --top-k: '-2' is out of range: 1 to 2147483647; 0 or -1 = off" run x --top-k -2
-bad "option --repeat-last-n: '99999999999999999999' is out of range: -1 to 16777216" \
+bad "option -t is -2; allowed: 1 to 1024; 0 or -1 = one for each physical core" run x -t -2
+bad "option -t is 1025; allowed: 1 to 1024" bench -t 1,1025
+bad "option --top-k is -2; allowed: 1 to 2147483647; 0 or -1 = off" run x --top-k -2
+bad "option --repeat-last-n is 99999999999999999999; allowed: -1 to 16777216" \
     run x --repeat-last-n 99999999999999999999
-bad "option --seed: '-2' is not a whole number from 0 to 18446744073709551615, or -1 (random)" \
+bad "option --seed: '-2' is not an integer from 0 to 18446744073709551615, or -1 (random)" \
     run x --seed -2
-bad "option -n: '-' is not a whole number" run x -n -
-bad "option --chunk: '-1' is out of range: 0 to" run x --chunk -1
-bad "option -p: '-1' is out of range: 0 to 16777216" bench -p -1
+bad "option -n: '-' is not an integer" run x -n -
+bad "option --chunk is -1; allowed: 0 to" run x --chunk -1
+bad "option -p is -1; allowed: 0 to 16777216" bench -p -1
 
-# ---- Words that are near --------------------------------------------------------------------------
+# ---- Suggestions for misspelled words --------------------------------------------------------------
 
 bad "unknown option '--tmep': did you mean --temp?" run x --tmep 1
 bad "unknown option '-temp': did you mean --temp?" run x -temp 1
@@ -169,13 +170,13 @@ bad "unknown command 'rnu': did you mean 'run'?" rnu
 bad "unknown command 'RUN': did you mean 'run'?" RUN
 bad "unknown command 'perplex': did you mean 'perplexity'?" help perplex
 bad "unknown command 'show': did you mean 'inspect'?" show
-bad "unknown command 'pull': lfm2 keeps no list of models" pull lfm2
+bad "unknown command 'pull': lfm2 is not a server and does not manage models" pull lfm2
 bad "did you mean 'lfm2 run x.gguf' or 'lfm2 chat x.gguf'?" x.gguf
 bad "'-m' is not a command" -m x -p y
 exits 2 xyzzy
 err_has "unknown command 'xyzzy' (cli.usage)"
 
-# ---- Arguments without an option ------------------------------------------------------------------
+# ---- Arguments that are not options ----------------------------------------------------------------
 
 answer=$("$program" run "${fast[@]}" -p "$ask" --temp 0)
 asks() { # ARGUMENT...
@@ -199,16 +200,16 @@ err_has 'the path of the model is empty'
 bad 'option --kernels needs a value, one of auto, scalar, own, xnnpack' bench --kernels --filter x
 bad 'give the prompt as an argument or with -p, not both' run -p x y
 bad 'give the prompt as an argument or with -p, not both' run "$demo" y -p x
-bad 'give a text or a file, not both' run x -f "$work/prompt"
-bad "unexpected argument 'y': one prompt, in quotes" run -m "$demo" x y
-bad "unexpected argument 'is': a prompt of several words needs quotes" run Why the is
+bad 'give the text or a file, not both' run x -f "$work/prompt"
+bad "unexpected argument 'y': -m gives the model, so the only argument is the prompt, in quotes" run -m "$demo" x y
+bad "unexpected argument 'is': put quotes around a prompt of several words" run Why the is
 exits 1 run llama3.2 'Why is the sky blue?'
-err_has 'llama3.2: there is no such model file (cli.model.missing)'
+err_has 'llama3.2: no such model file (cli.model.missing)'
 err_has 'https://huggingface.co/LiquidAI'
 err_has 'LFM2-8B-A1B-Q4_0.gguf'
 out_empty
 pipes 1 "$ask" run missing.gguf
-err_has 'missing.gguf: there is no such model file'
+err_has 'missing.gguf: no such model file'
 mkdir "$work/folder"
 : >"$work/folder/config.json"
 pipes 1 "$ask" run "$work/folder"
@@ -231,7 +232,7 @@ err_has 'the prompt is empty'
 exits 0 tokenize -m "$demo" -p '' --ids
 
 exits 0 run "${fast[@]}" --raw '<|im_start|>user' -n 1
-err_has 'control tokens in the prompt are taken as text: --special makes them tokens'
+err_has 'control tokens in the prompt are treated as text; --special recognizes them'
 exits 0 run "${fast[@]}" --raw --special '<|im_start|>user' -n 1
 err_lacks 'control tokens'
 exits 0 run "${fast[@]}" --raw 'a <| b' -n 1
@@ -247,24 +248,24 @@ text=$(grep -oE '"ids":\[[^]]*\]' "$work/out")
 report "the JSON has the seed ($seed)" $?
 exits 0 run "${hot[@]}" --json --seed "$seed"
 [ "$(grep -oE '"ids":\[[^]]*\]' "$work/out")" = "$text" ]
-report 'the seed that was printed gives the same text' $?
+report 'the printed seed gives the same text' $?
 exits 0 run "${hot[@]}" --json
 [ "$(grep -oE '"ids":\[[^]]*\]' "$work/out")" != "$text" ]
-report 'a run without --seed gives another text' $?
+report 'without --seed the text is different' $?
 exits 0 run "${hot[@]}" --json --seed 3 --seed -1
 ! grep -qE '"seed":3[,}]' "$work/out" && [ "$(grep -oE '"ids":\[[^]]*\]' "$work/out")" != "$text" ]
-report '--seed -1 draws one' $?
+report '--seed -1 gives a random seed' $?
 exits 0 run "${hot[@]}" -v --seed 18446744073709551615
-err_has ', seed 18446744073709551615'
+err_has '; seed 18446744073709551615'
 pipes 0 '/stats\n' chat "${fast[@]}" --seed 77
 out_has ', seed 77'
 pipes 0 '/stats\n' chat "${fast[@]}"
 first=$(grep -oE 'seed [0-9]+' "$work/out")
 pipes 0 '/stats\n' chat "${fast[@]}"
 [ -n "$first" ] && [ "$(grep -oE 'seed [0-9]+' "$work/out")" != "$first" ]
-report 'chat draws a seed' $?
+report 'chat has a random seed' $?
 
-# ---- The pack cache that is named has to fit ------------------------------------------------------
+# ---- A pack cache given with --cache must match ----------------------------------------------------
 
 exits 1 run "${fast[@]}" "$ask" --cache "$work/none"
 err_has 'none: cannot be opened: No such file or directory (io.open)'
@@ -282,9 +283,9 @@ exits 1 bench "${fast[@]}" --cache "$work/prompt" -p 1 -n 0 -r 1 --no-roofline
 exits 0 run "${fast[@]}" "$ask" --temp 0 --cache "$work/prompt" --no-cache
 out_is "$answer\n"
 
-# ---- The end of an answer that does not end ---------------------------------------------------------
+# ---- The limits of an answer ------------------------------------------------------------------------
 
-# Of a model with a long context (sanitizers would take a while).
+# A model with a long context, which takes too long with sanitizers.
 if [ -z "${LFM2_SANITIZED:-}" ]; then
     endless=("$work/tiny.gguf" hi -t 1 --ignore-eos --temp 0 --repeat-penalty 1 --json)
     exits 0 run "${endless[@]}" -c 9000
@@ -298,7 +299,7 @@ fi
 exits 0 help chat
 out_has 'default: 8192'
 
-# -c 0 and -1 are the context that the model was trained for, unlike the default
+# -c 0 and -1 are the context length of the model, unlike the default
 kv() { # ARGUMENT...
     "$program" inspect "$work/tiny.gguf" --json "$@" | grep -oE '"kv":[0-9]+'
 }
@@ -309,9 +310,9 @@ report "-c 0 and -c -1 are -c $trained" $?
 [ "$(kv)" = "$(kv -c 4096)" ]
 report 'the default is 4096' $?
 
-# ---- Help lists what does something ---------------------------------------------------------------
+# ---- The help lists only options that have an effect -----------------------------------------------
 
-lists() { # COMMAND WANTED... -- UNWANTED...
+lists() { # COMMAND LISTED... -- NOT-LISTED...
     exits 0 help "$1"
     shift
     while [ "$1" != -- ]; do

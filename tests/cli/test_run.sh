@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# run: what goes in, what comes out, and how it ends.
+# run: the prompt, the answer, and how it ends.
 . "$(dirname "$0")/common.sh"
 
 ask='What is 21 plus 13?'
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0
 err_empty
 [ -s "$work/out" ]
-report 'there is an answer' $?
+report 'the answer is not empty' $?
 cp "$work/out" "$work/answer"
 answer=$(cat "$work/out")
 
-# greedy answers depend on nothing but the prompt
+# greedy answers depend only on the prompt
 for options in '-t 2' '--chunk 3' '--seed 7' '-c 256' '-v'; do
     # shellcheck disable=SC2086
     exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 $options
@@ -28,11 +28,11 @@ exits 0 run -t 1 -m "$demo" -p "$ask" -n 1 --json
 count=$(n_prompt)
 pipes 0 "$ask\n" run -t 1 -m "$demo" -n 1 --json
 [ "$(n_prompt)" = "$count" ]
-report 'one newline at the end of a pipe is dropped' $?
+report 'one newline at the end of a pipe is removed' $?
 pipes 0 "$ask\n\n" run -t 1 -m "$demo" -n 1 --json
 [ "$(n_prompt)" != "$count" ]
 report 'a second one is not' $?
-# text from a pipe or a file follows a prompt that was given; a device is left alone
+# text from a pipe or a file is appended to a prompt argument; a device is not read
 exits 0 run -t 1 -m "$demo" -p "What is
 
 21 plus 13?" --json -n 1
@@ -42,13 +42,13 @@ alone=$(n_prompt)
 for piped in '21 plus 13?' '21 plus 13?\n' '21 plus 13?\r\n'; do
     pipes 0 "$piped" run -t 1 -m "$demo" 'What is' --json -n 1
     [ "$(n_prompt)" = "$whole" ]
-    report "the pipe follows the prompt: $piped" $?
+    report "the pipe is appended to the prompt: $piped" $?
 done
 printf '21 plus 13?\n' >"$work/rest"
 "$program" run -t 1 -m "$demo" 'What is' --json -n 1 <"$work/rest" >"$work/out" 2>"$work/err"
 verdict 0 $? 'run with a prompt and a file on standard input'
 [ "$(n_prompt)" = "$whole" ]
-report 'a file follows the prompt' $?
+report 'a file is appended to the prompt' $?
 pipes 0 '21 plus 13?' run -t 1 -m "$demo" -p 'What is' --json -n 1
 [ "$(n_prompt)" = "$alone" ]
 report 'with -p standard input is not read' $?
@@ -68,9 +68,9 @@ exits 0 run -t 1 -m "$demo" --raw -p 'Hello there' --json -n 1
 whole=$(n_prompt)
 pipes 0 ' there' run -t 1 -m "$demo" --raw 'Hello' --json -n 1
 [ "$(n_prompt)" = "$whole" ]
-report 'raw text is joined as it is' $?
+report 'raw text is appended without a separator' $?
 
-# a prompt that is empty
+# an empty prompt
 for text in '' ' ' '\n' '\n \t\r\n'; do
     pipes 2 "$text" run -t 1 -m "$demo"
     err_has 'lfm2: run: the prompt is empty (cli.usage)'
@@ -107,7 +107,7 @@ err_empty
 [ "$(grep -oF '"logprob":' "$work/out" | wc -l)" -eq 8 ]
 report 'two tokens with three alternatives each' $?
 
-# any bytes give JSON; a token that is no UTF-8 has its bytes, too
+# any bytes give JSON; a token that is not UTF-8 has a list of bytes
 pipes 0 'a\377\000b\001"\\' run -t 1 -m "$demo" --temp 20 --min-p 0 --seed 1 --json -n 60 --raw --logprobs 9
 out_is_json
 out_has '"bytes":['
@@ -116,15 +116,15 @@ report 'the JSON is UTF-8' $?
 pipes 0 'a\377\000b' run -t 1 -m "$demo" --temp 0 --json
 out_is_json
 
-# ends, and what is said about those that the model did not choose
+# how answers end, and the messages if the model did not end them
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 -n 2
-err_has 'lfm2: stopped after 2 new tokens (-n)'
+err_has 'lfm2: stopped at the limit of 2 tokens: -n N sets it'
 [ "$(wc -l <"$work/err")" -eq 1 ]
-report 'said once' $?
+report 'one message' $?
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64
-err_has 'lfm2: stopped: the context of 64 tokens is full; -c N makes it larger'
+err_has 'lfm2: stopped: the context of 64 tokens is full: -c N sets its size'
 [ "$(wc -l <"$work/err")" -eq 1 ]
-report 'said once' $?
+report 'one message' $?
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --stop '='
 out_lacks '='
 out_lacks '34'
@@ -133,7 +133,7 @@ out_has '<|im_end|>'
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64 --json
 out_has '"finish":"context"'
 exits 1 run -t 1 -m "$demo" -p "$ask" -c 4
-err_has 'tokens, the context 4: -c N makes it larger (cli.context)'
+err_has 'tokens, the context has space for 4: -c N sets its size (cli.context)'
 out_empty
 
 # tools and system text
@@ -144,7 +144,7 @@ exits 1 run -t 1 -m "$demo" -p "$ask" --tools "$work/tools.json"
 out_empty
 exits 1 run -t 1 -m "$demo" -p "$ask" --tools "$work/missing"
 
-# files that are no models
+# files that are not models
 head -c 5000 "$demo" >"$work/short.gguf"
 exits 1 run -m "$work/short.gguf" -p x
 err_has 'short.gguf'
@@ -156,23 +156,28 @@ exits 1 run -m "$work/empty.gguf" -p x
 exits 1 run -m /dev/null -p x
 mkdir "$work/folder"
 exits 1 run -m "$work/folder" -p x
+err_has 'folder: this folder is not a model: it has no config.json (cli.model.missing)'
+err_has 'https://huggingface.co/LiquidAI'
 out_empty
+# a missing model is reported before a missing prompt
+exits 1 run "$work/missing.gguf"
+err_has 'missing.gguf: no such model file (cli.model.missing)'
 
 if [ -c /dev/full ]; then
     for json in '' --json; do
         # shellcheck disable=SC2086
         "$program" run -t 1 -m "$demo" -p "$ask" $json >/dev/full 2>"$work/err" </dev/null
-        report "a full disk is noticed $json" "$(($? != 1))"
+        report "a full disk is an error $json" "$(($? != 1))"
         err_has 'standard output: No space left on device (cli.output)'
         [ "$(wc -l <"$work/err")" -eq 1 ]
-        report 'said once' $?
+        report 'one message' $?
     done
 fi
 "$program" run -t 1 -m "$demo" -p "$ask" --ignore-eos 2>"$work/err" </dev/null | head -c 1 >/dev/null
-report 'a reader that goes away ends the answer with 1' "$((${PIPESTATUS[0]} != 1))"
+report 'a closed pipe ends the answer with exit code 1' "$((${PIPESTATUS[0]} != 1))"
 err_empty
 
-# Ctrl-C: the pipe holds the program back until the signal was sent
+# Ctrl-C: the pipe blocks the program until the signal is sent
 mkfifo "$work/pipe"
 "$program" run -t 1 -m "$demo" -p "$ask" --ignore-eos >"$work/pipe" 2>"$work/err" &
 pid=$!
@@ -183,7 +188,7 @@ cat <&3 >/dev/null
 exec 3<&-
 wait "$pid"
 report 'Ctrl-C ends the answer with exit code 1' "$(($? != 1))"
-err_has 'lfm2: stopped'
+err_has 'lfm2: stopped: interrupted'
 [ "$(wc -l <"$work/err")" -eq 1 ]
-report 'said once' $?
+report 'one message' $?
 finish

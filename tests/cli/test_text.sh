@@ -21,7 +21,7 @@ for file in empty plain unicode bytes control binary; do
     round_trip "$work/$file"
 done
 
-# all forms say the same
+# all output formats agree
 exits 0 tokenize -m "$demo" -p 'Count: 42' --ids
 ids=$(cat "$work/out")
 case $ids in 1,*) ;; *) false ;; esac
@@ -57,7 +57,7 @@ exits 0 detokenize -m "$demo" --ids "$ids" --special --json
 out_is_json
 out_has '"text":"<|startoftext|>Count: 42"'
 
-# ids that are none
+# invalid ids
 for bad in x 1,-2 1.5 99999999999 1,2x 1e3; do
     exits 1 detokenize -m "$demo" --ids "$bad"
     err_has 'is not a token id (cli.ids)'

@@ -1,190 +1,200 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 bench: tokens a second, in llama-bench's terms: options and measuring. */
+/* lfm2 bench: measures tokens per second, with the options and tests of llama-bench. */
 #include "cli/bench/bench.h"
-#include "cli/options/compat_opts.h"
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
 #include "cli/support/interrupt.h"
+#include "cli/support/model_open.h"
+#include "cli/support/system.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-static const opt_choice format_choices[] = {
-    {"md", BENCH_MD}, {"json", BENCH_JSON}, {"jsonl", BENCH_JSONL}, {"csv", BENCH_CSV}, {NULL, 0}};
+static const opt_choice format_choices[] = {{"md", BENCH_MD, NULL},
+                                            {"json", BENCH_JSON, NULL},
+                                            {"jsonl", BENCH_JSONL, NULL},
+                                            {"csv", BENCH_CSV, NULL},
+                                            {NULL, 0, NULL}};
 
-static const opt_choice prefetch_choices[] = {{"cpu", LFM2_PREFETCH_CPU},
-                                              {"l2-l1", LFM2_PREFETCH_L2_L1},
-                                              {"l1", LFM2_PREFETCH_L1},
-                                              {"l2", LFM2_PREFETCH_L2},
-                                              {NULL, 0}};
+static const opt_choice prefetch_choices[] = {
+    {"cpu", LFM2_PREFETCH_CPU, "the default for this CPU"},
+    {"l2-l1", LFM2_PREFETCH_L2_L1, "into the L2 cache, then from there into L1"},
+    {"l1", LFM2_PREFETCH_L1, "into L1"},
+    {"l2", LFM2_PREFETCH_L2, "into L2 only"},
+    {NULL, 0, NULL}};
 
 enum { MAX_TOKENS = 1 << 24, MAX_SEQS = 1024 };
 
 static const opt_spec specs[] = {
-    {.kind = OPT_U32S,
+    {.type = OPT_U32S,
      .letter = 'p',
      .name = "n-prompt",
      .arg = "LIST",
-     .help = "prompt tokens to be computed, comma list; 0 = no such test",
+     .help = "numbers of prompt tokens to process, comma-separated; 0 = skip this test",
      .default_text = "512",
-     .offset = offsetof(bench_opts, n_prompt),
+     .offset = offsetof(bench_options, n_prompt),
      .max = MAX_TOKENS},
-    {.kind = OPT_U32S,
+    {.type = OPT_U32S,
      .letter = 'n',
      .name = "n-gen",
      .arg = "LIST",
-     .help = "tokens to be generated one by one, comma list; 0 = no such test",
+     .help = "numbers of tokens to generate, comma-separated; 0 = skip this test",
      .default_text = "64",
-     .offset = offsetof(bench_opts, n_gen),
+     .offset = offsetof(bench_options, n_gen),
      .max = MAX_TOKENS},
-    {.kind = OPT_U32S,
+    {.type = OPT_U32S,
      .name = "npl",
      .arg = "LIST",
-     .help = "sequences decoded together in the tests of -n, comma list",
+     .help = "numbers of parallel sequences in the tests of -n, comma-separated",
      .default_text = "1",
-     .offset = offsetof(bench_opts, n_seqs),
+     .offset = offsetof(bench_options, n_seqs),
      .min = 1,
      .max = MAX_SEQS},
-    {.kind = OPT_U32S,
+    {.type = OPT_U32S,
      .letter = 'd',
      .name = "depth",
      .aliases = "--n-depth",
      .arg = "LIST",
-     .help = "tokens the session holds before each test, comma list",
+     .help = "numbers of tokens in the context before each test, comma-separated",
      .default_text = "0",
-     .offset = offsetof(bench_opts, depth),
+     .offset = offsetof(bench_options, depth),
      .max = MAX_TOKENS},
-    {.kind = OPT_U32S,
+    {.type = OPT_U32S,
      .letter = 't',
      .name = "threads",
      .arg = "LIST",
-     .help = "threads, comma list",
+     .help = "numbers of threads, comma-separated",
      .default_text = "0",
-     .offset = offsetof(bench_opts, threads),
+     .offset = offsetof(bench_options, threads),
      .min = 1,
      .max = MAX_THREADS,
-     .specials = default_threads},
-    {.kind = OPT_U32,
+     .specials = thread_specials},
+    {.type = OPT_U32,
      .letter = 'r',
      .name = "repetitions",
      .arg = "N",
-     .help = "how often each test is run",
+     .help = "number of repetitions of each test",
      .default_text = "3",
-     .offset = offsetof(bench_opts, repetitions),
+     .offset = offsetof(bench_options, repetitions),
      .min = 1,
      .max = BENCH_MAX_REPETITIONS},
-    {.kind = OPT_CHOICE,
+    {.type = OPT_CHOICE,
      .letter = 'o',
      .name = "output",
      .arg = "FORMAT",
-     .help = "format of the result",
+     .help = "output format",
      .default_text = "md",
-     .offset = offsetof(bench_opts, format),
+     .offset = offsetof(bench_options, format),
      .choices = format_choices},
-    {.kind = OPT_REAL,
+    {.type = OPT_REAL,
      .name = "delay",
      .arg = "S",
-     .help = "seconds to wait before each test: a hypervisor may take back for a while what was "
-             "just freed",
+     .help = "seconds to wait before each test; on a virtual machine, the host may still be busy "
+             "with memory that was freed",
      .default_text = "0",
-     .offset = offsetof(bench_opts, delay),
+     .offset = offsetof(bench_options, delay),
      .max = 3600},
-    {.kind = OPT_FLAG,
+    {.type = OPT_FLAG,
      .name = "no-roofline",
-     .help = "do not measure the machine's limits between the tests",
-     .offset = offsetof(bench_opts, no_roofline)},
-    {.kind = OPT_CHOICE,
+     .help = "do not measure the limits of the machine between the tests",
+     .offset = offsetof(bench_options, no_roofline)},
+    {.type = OPT_CHOICE,
      .name = "prefetch",
-     .arg = "HOW",
-     .help = "how kernels prefetch weights; cpu: the policy for this CPU",
+     .arg = "POLICY",
+     .help = "how the kernels prefetch weights from memory",
      .default_text = "cpu",
-     .offset = offsetof(bench_opts, prefetch),
+     .offset = offsetof(bench_options, prefetch),
      .choices = prefetch_choices},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "sessions",
      .arg = "N",
-     .help = "measure nothing but N sessions, each in a thread of its own, against one: on a "
-             "runtime of one thread, where they run side by side, and on one of -t threads, where "
-             "they take turns; -n tokens each",
-     .offset = offsetof(bench_opts, n_sessions),
+     .help =
+         "instead of the tests, compare N sessions, each in its own thread, with a single one: on "
+         "a runtime with one thread, where they run in parallel, and on a runtime with -t "
+         "threads, where they take turns; each generates -n tokens",
+     .offset = offsetof(bench_options, n_sessions),
      .min = 1,
      .max = BENCH_MAX_SESSIONS},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "busy",
      .arg = "N",
-     .help = "with --sessions: threads that keep processors busy meanwhile",
+     .help = "with --sessions: number of threads that occupy processors meanwhile",
      .default_text = "0",
-     .offset = offsetof(bench_opts, n_busy),
+     .offset = offsetof(bench_options, n_busy),
      .max = BENCH_MAX_SESSIONS},
-    {.kind = OPT_FLAG,
+    {.type = OPT_FLAG,
      .name = "machine",
-     .help = "measure nothing but the machine: bandwidth of reading, peak of int8 products",
-     .offset = offsetof(bench_opts, machine)},
+     .help = "instead of the tests, measure the machine: memory bandwidth and peak int8 throughput",
+     .offset = offsetof(bench_options, machine)},
+    {.type = OPT_END},
 };
 
-static const opt_spec kernel_only[] = {
-    {.kind = OPT_FLAG,
+static const opt_spec micro_kernel_specs[] = {
+    {.type = OPT_FLAG,
      .name = "micro-kernels",
-     .help = "measure the micro-kernels instead of a model",
-     .offset = offsetof(bench_opts, kernels)},
-    {.kind = OPT_U32S,
+     .help = "instead of the tests, measure the micro-kernels",
+     .offset = offsetof(bench_options, kernels)},
+    {.type = OPT_U32S,
      .name = "m",
      .arg = "LIST",
-     .help = "rows of the activations, comma list",
+     .help = "numbers of activation rows, comma-separated",
      .default_text = "1,64",
-     .offset = offsetof(bench_opts, m),
+     .offset = offsetof(bench_options, m),
      .min = 1,
      .max = 65536},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "n",
      .arg = "N",
-     .help = "columns of a weight matrix",
+     .help = "output dimension of the weight matrix",
      .default_text = "1792",
-     .offset = offsetof(bench_opts, n),
+     .offset = offsetof(bench_options, n),
      .min = 1,
      .max = 1 << 20},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "k",
      .arg = "N",
-     .help = "inner dimension",
+     .help = "input dimension of the weight matrix",
      .default_text = "2048",
-     .offset = offsetof(bench_opts, k),
+     .offset = offsetof(bench_options, k),
      .min = 1,
      .max = 1 << 20},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "pool",
      .arg = "MIB",
-     .help = "the weights are streamed from a pool of MIB mebibytes",
+     .help = "size of the pool of weights in MiB; a pool larger than the caches measures memory",
      .default_text = "256",
-     .offset = offsetof(bench_opts, pool_mib),
+     .offset = offsetof(bench_options, pool_mib),
      .min = 1,
      .max = 1 << 20},
-    {.kind = OPT_REAL,
+    {.type = OPT_REAL,
      .name = "seconds",
      .arg = "S",
-     .help = "time for each kernel and row count",
+     .help = "duration of each measurement in seconds",
      .default_text = "0.2",
-     .offset = offsetof(bench_opts, seconds),
+     .offset = offsetof(bench_options, seconds),
      .min = 0.001,
      .max = 3600},
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .name = "filter",
      .arg = "TEXT",
-     .help = "only kernels whose name contains TEXT",
-     .offset = offsetof(bench_opts, filter)},
+     .help = "measure only kernels with TEXT in their name",
+     .offset = offsetof(bench_options, filter)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Tests", specs, COUNT(specs), 0, NULL},
-    SESSION_MEMORY_GROUPS(bench_opts, session),
-    MODEL_FILE_GROUP(bench_opts, model),
-    MODEL_KERNEL_GROUP(bench_opts, model),
-    MODEL_CACHE_GROUP(bench_opts, model),
-    {"Micro-kernels", kernel_only, COUNT(kernel_only), 0, NULL},
+    {"Tests", specs, 0, NULL},
+    SESSION_MEMORY_GROUPS(bench_options, session),
+    MODEL_FILE_GROUP(bench_options, model),
+    MODEL_KERNEL_GROUP(bench_options, model),
+    MODEL_CACHE_GROUP(bench_options, model),
+    {"Micro-kernels", micro_kernel_specs, 0, NULL},
     COMPAT_GROUP,
 };
 
 /* ---- Measuring ------------------------------------------------------------------------------ */
 
-/* Ids that look random and are the same in each run (Marsaglia's xorshift). */
+/* Fills ids with the same pseudorandom numbers each time (Marsaglia's xorshift). */
 static void fill_ids(int32_t *ids, size_t n, uint32_t n_vocab)
 {
     uint32_t state = 2463534242U;
@@ -196,7 +206,7 @@ static void fill_ids(int32_t *ids, size_t n, uint32_t n_vocab)
     }
 }
 
-/* Holds `depth` tokens, then measures n_prompt at once or n_gen one by one. */
+/* Processes `depth` tokens, then measures n_prompt tokens at once, or n_gen tokens one by one. */
 static int32_t measure_once(lfm2_session *session, const int32_t *ids, const bench_test *t,
                             double *seconds)
 {
@@ -215,7 +225,7 @@ static int32_t measure_once(lfm2_session *session, const int32_t *ids, const ben
     return status;
 }
 
-/* The same for n_seqs sessions, one token of each a step. Each has other tokens. */
+/* The same for n_seqs sessions with different tokens: a step computes one token of each. */
 static int32_t measure_many(lfm2_session *const *sessions, const int32_t *ids, const bench_test *t,
                             double *seconds)
 {
@@ -242,8 +252,8 @@ static int32_t measure_many(lfm2_session *const *sessions, const int32_t *ids, c
 
 static int measure(lfm2_session *session, uint32_t chunk, const int32_t *ids, bench_test *t)
 {
-    /* The first run of each kind touches memory that was never used: of a prompt, the working
-     * memory of its largest pass, which a virtual machine's host may have to find. */
+    /* The first run of a test touches new memory, such as the workspace of the largest pass of a
+     * prompt. The host of a virtual machine may have to allocate it. */
     bench_test warm = {.n_prompt = t->n_prompt < chunk ? t->n_prompt : chunk,
                        .n_gen = t->n_gen > 0};
     double unused = 0;
@@ -254,16 +264,17 @@ static int measure(lfm2_session *session, uint32_t chunk, const int32_t *ids, be
     return interrupt_code(status);
 }
 
-/* Sessions of their own, just large enough. */
+/* Measures a test with several sequences, in new sessions that are just large enough. */
 static int measure_sequences(lfm2_model *model, bench_test *t)
 {
-    enum { CHUNK = 64 }; /* unless the options say another */
+    enum { CHUNK = 64 }; /* the default */
     lfm2_session *sessions[MAX_SEQS] = {0};
     uint32_t n_ctx = t->depth + t->n_gen;
-    session_opts options = t->opts->session;
+    session_options options = t->opts->session;
     uint32_t chunk = options.n_chunk != 0 ? options.n_chunk : CHUNK;
     t->chunk = chunk;
-    /* The first one lends its working memory: a pass of it must take them all. */
+    /* All sessions are computed in the workspace of the first one, whose passes must have space for
+     * one token of each. */
     options.n_chunk = t->n_seqs > chunk ? t->n_seqs : chunk;
     options.n_ctx = n_ctx > t->n_seqs ? n_ctx : t->n_seqs;
     size_t n_ids = (size_t)t->n_seqs * n_ctx;
@@ -302,21 +313,22 @@ static uint32_t largest(const opt_u32s *list)
     return max;
 }
 
-/* A model at one thread count. */
+/* A model with one number of threads. */
 typedef struct bench_run {
-    const bench_opts *opts;
+    const bench_options *opts;
     open_model opened;
     lfm2_session *session;
     const int32_t *ids;
     uint32_t chunk;
-    double kv_row; /* bytes of attention memory a token */
+    double kv_token_bytes; /* KV cache of one token */
     bench_memory memory;
-    bench_rates before;    /* what the machine could do before the next test */
-    bench_rates low, high; /* over all of them */
-    bool *first;           /* nothing was printed yet */
+    bench_rates before;    /* measured before the next test */
+    bench_rates low, high; /* over all tests */
+    bool *first;           /* nothing is printed yet */
 } bench_run;
 
-static int watch_machine(bench_run *r, bench_test *t)
+/* Measures the machine after the test `t`, or before the first test if `t` is NULL. */
+static int measure_machine(bench_run *r, bench_test *t)
 {
     bench_rates now;
     if (r->opts->no_roofline) {
@@ -331,7 +343,7 @@ static int watch_machine(bench_run *r, bench_test *t)
     }
     if (t != NULL) {
         t->rates = bench_better(&r->before, &now);
-        bench_limit(t, r->chunk, r->kv_row);
+        bench_limit(t, r->chunk, r->kv_token_bytes);
     }
     r->before = now;
     r->high = bench_better(&r->high, &now);
@@ -357,7 +369,7 @@ static int run_test(bench_run *r, bench_test *t)
         code = measure_sequences(r->opened.model, t);
     }
     if (code == EXIT_OK) {
-        code = watch_machine(r, t);
+        code = measure_machine(r, t);
     }
     if (code != EXIT_OK) {
         return code;
@@ -368,8 +380,8 @@ static int run_test(bench_run *r, bench_test *t)
     return out_failed() ? EXIT_FAILED : EXIT_OK;
 }
 
-/* So many tokens meet all experts: the pages of a pack cache are in memory before anything is
- * measured. */
+/* Number of tokens that use all experts, with near certainty. They load all pages of a pack cache
+ * before the first measurement. */
 enum { WARM_UP = 64 };
 
 static int warm_up(bench_run *r)
@@ -380,11 +392,11 @@ static int warm_up(bench_run *r)
     return interrupt_code(status);
 }
 
-/* All tests of one model at one thread count. */
+/* Runs all tests with one number of threads. */
 static int run_tests(bench_run *r, bench_test *t)
 {
-    const bench_opts *opts = r->opts;
-    int code = watch_machine(r, NULL);
+    const bench_options *opts = r->opts;
+    int code = measure_machine(r, NULL);
     for (uint32_t d = 0; d < opts->depth.n && code == EXIT_OK; d++) {
         t->depth = opts->depth.items[d];
         t->n_seqs = 1;
@@ -405,11 +417,11 @@ static int run_tests(bench_run *r, bench_test *t)
     return code;
 }
 
-/* The session of the tests with one sequence, and what it says about sizes. */
+/* Opens the session of the tests with one sequence. */
 static int open_session(bench_run *r, uint32_t n_ctx)
 {
     enum { DEFAULT_CHUNK = 512, KV_BLOCK = 64 };
-    session_opts options = r->opts->session;
+    session_options options = r->opts->session;
     options.n_ctx = n_ctx;
     r->chunk = options.n_chunk != 0 ? options.n_chunk : DEFAULT_CHUNK;
     int code = session_open(&options, r->opened.model, &r->session);
@@ -419,12 +431,13 @@ static int open_session(bench_run *r, uint32_t n_ctx)
     if (code == EXIT_OK && lfm2_estimate_memory(r->opened.model, &library, &memory) != LFM2_OK) {
         code = fail_library();
     }
-    /* It is allocated in blocks. */
-    r->kv_row = (double)memory.kv / ((n_ctx + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK);
+    /* Memory is allocated in blocks. */
+    r->kv_token_bytes = (double)memory.kv / ((n_ctx + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK);
     return code;
 }
 
-static int bench_threads(const bench_opts *opts, uint32_t threads, bool *first,
+/* Loads the model with `threads` threads and runs all tests. */
+static int bench_threads(const bench_options *opts, uint32_t threads, bool *first,
                          bench_loading *loaded, bench_rates *low, bench_rates *high)
 {
     lfm2_model_info info = {.size = sizeof info};
@@ -435,7 +448,7 @@ static int bench_threads(const bench_opts *opts, uint32_t threads, bool *first,
     int32_t *ids = calloc(n_ids, sizeof *ids);
     bench_test *t = calloc(1, sizeof *t);
     bench_run *r = calloc(1, sizeof *r);
-    model_opts model = opts->model;
+    model_options model = opts->model;
     model.threads = threads;
     int code = EXIT_OK;
     if (ids == NULL || t == NULL || r == NULL) {
@@ -483,7 +496,7 @@ done:
 
 static int run(const command *self, int argc, char **argv)
 {
-    bench_opts opts = {
+    bench_options opts = {
         .n_prompt = {{512}, 1, false},
         .n_gen = {{64}, 1, false},
         .n_seqs = {{1}, 1, false},
@@ -496,7 +509,11 @@ static int run(const command *self, int argc, char **argv)
         .pool_mib = 256,
         .seconds = 0.2,
     };
-    int code = options_parse(self, argc, argv, &opts, NULL);
+    opt_args args = {.n = 0};
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code == PARSED) {
+        code = model_argument(self, &args, &opts.model);
+    }
     if (code != PARSED) {
         return code;
     }
@@ -518,34 +535,37 @@ static int run(const command *self, int argc, char **argv)
     bench_rates high = low;
     uint32_t n_loads = 0;
     code = EXIT_OK;
-    bench_print_head(&opts);
     while (n_loads < opts.threads.n && code == EXIT_OK) {
         code =
             bench_threads(&opts, opts.threads.items[n_loads], &first, &loads[n_loads], &low, &high);
         n_loads += code == EXIT_OK;
     }
-    bench_print_end(&opts, loads, n_loads, &low, &high);
+    if (!first) {
+        bench_print_end(&opts, loads, n_loads, &low, &high);
+    }
     return code;
 }
 
 const command cmd_bench = {
     .name = "bench",
-    .summary = "Measure tokens a second, or the micro-kernels.",
-    .synopsis = "[-m PATH] [-p LIST] [-n LIST] [--npl LIST] [-d LIST] [-t LIST] [OPTION]...",
+    .summary = "Measure tokens per second, or the micro-kernels.",
+    .synopsis = "[MODEL | -m PATH] [-p LIST] [-n LIST] [-d LIST] [-t LIST] [OPTION]...",
     .details =
-        "pp512 is the computation of 512 prompt tokens at once, tg64 that of 64 tokens one by "
-        "one,\n"
-        "tg64 x 8 that of 64 tokens of each of 8 sequences together, @ d4096 with 4096 tokens "
-        "held\n"
-        "before (computed again for each repetition, not timed). Speed is the mean over the\n"
-        "repetitions and its standard deviation; of several sequences, all tokens count. Each\n"
-        "thread count loads the model again; with several, the peak of the resident memory is\n"
-        "that of the process so far.\n\n"
-        "The limit is what the machine could do at best: weights at the bandwidth of reading\n"
-        "them where they lie and attention memory at that of new memory, or multiplications at\n"
-        "the peak of int8 products, whichever takes longer. All are measured before and after\n"
-        "each test, in about a second, and the better figure counts.",
+        "Tests: pp512 processes a prompt of 512 tokens, tg64 generates 64 tokens, tg64 x 8 "
+        "generates 64 "
+        "tokens of\neach of 8 parallel sequences; '@ d4096' means with 4096 tokens in the context, "
+        "which are computed\nbefore each repetition and not timed. t/s is the mean over the "
+        "repetitions and its standard deviation;\nit counts the tokens of all sequences. The model "
+        "is "
+        "loaded again for each number of threads.\n\n"
+        "The limit is the speed that the hardware allows: the time to read the weights and the KV "
+        "cache "
+        "at the\nmeasured memory bandwidth, or the time of the multiplications at the measured "
+        "peak of "
+        "int8 operations,\nwhichever is longer. Bandwidth and peak are measured for about a second "
+        "before and after each test;\nthe better value counts.",
     .groups = groups,
     .n_groups = COUNT(groups),
+    .max_args = 1,
     .run = run,
 };

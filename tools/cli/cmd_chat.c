@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 chat: a conversation. Each turn is appended to the session; nothing is computed twice. */
-#include "cli/support/answer.h"
-#include "cli/options/compat_opts.h"
-#include "cli/options/gen_opts.h"
+/* lfm2 chat: a conversation. Each turn is appended to the session, so that nothing is computed
+ * twice. */
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
+#include "cli/options/model_options.h"
+#include "cli/options/sampler_options.h"
+#include "cli/options/session_options.h"
+#include "cli/support/answer_report.h"
+#include "cli/support/chat_input.h"
 #include "cli/support/interrupt.h"
-#include "cli/support/line.h"
-#include "cli/options/model_opts.h"
-#include "cli/support/tokens.h"
+#include "cli/support/model_open.h"
+#include "cli/support/token_ids.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -15,103 +19,105 @@
 
 #define END_OF_TURN "<|im_end|>"
 
-typedef struct chat_opts {
-    model_opts model;
-    session_opts session;
-    sampler_opts sampler;
+typedef struct chat_options {
+    model_options model;
+    session_options session;
+    sampler_options sampler;
     const char *system, *tools;
     uint32_t n_predict;
     bool special;
-} chat_opts;
+} chat_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .name = "system",
      .aliases = "-sys --system-prompt",
      .arg = "TEXT",
      .help = "system message",
-     .offset = offsetof(chat_opts, system)},
-    {.kind = OPT_CONTENT,
+     .offset = offsetof(chat_options, system)},
+    {.type = OPT_CONTENT,
      .name = "system-file",
      .aliases = "-sysf --system-prompt-file",
      .arg = "FILE",
      .help = "read the system message from FILE",
-     .offset = offsetof(chat_opts, system)},
-    {.kind = OPT_TEXT,
+     .offset = offsetof(chat_options, system)},
+    {.type = OPT_TEXT,
      .name = "tools",
      .arg = "FILE",
-     .help = "JSON array of the tools that the model may call",
-     .offset = offsetof(chat_opts, tools)},
-    {.kind = OPT_U32,
+     .help = "file with a JSON array of the tools that the model can call",
+     .offset = offsetof(chat_options, tools)},
+    {.type = OPT_U32,
      .letter = 'n',
      .name = "predict",
      .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of one answer",
+     .help = "maximum number of tokens in an answer",
      .default_text = "8192",
-     .offset = offsetof(chat_opts, n_predict),
+     .offset = offsetof(chat_options, n_predict),
      .min = 1,
      .max = INT32_MAX,
-     .specials = no_limit},
-    {.kind = OPT_FLAG,
+     .specials = predict_specials},
+    {.type = OPT_FLAG,
      .name = "special",
      .aliases = "-sp",
-     .help = "show control tokens of the answers by name",
-     .offset = offsetof(chat_opts, special)},
+     .help = "print control tokens of the answers",
+     .offset = offsetof(chat_options, special)},
+    {.type = OPT_END},
 };
 
-/* What llama.cpp's program for both prompts and conversations has. */
-static const opt_spec not_run[] = {
-    {.kind = OPT_IGNORED,
+/* Options of llama-cli, which runs both single prompts and conversations. */
+static const opt_spec run_only[] = {
+    {.type = OPT_IGNORED,
      .aliases = "-cnv --conversation -i --interactive -if --interactive-first"},
-    {.kind = OPT_REFUSED,
+    {.type = OPT_REFUSED,
      .aliases = "-p --prompt -f --file -st --single-turn -no-cnv --no-conversation",
-     .help = "lfm2 run answers one prompt; chat reads messages from its input, and --system sets "
-             "the system message"},
+     .help = "use lfm2 run for a single prompt; chat reads messages from standard input, and "
+             "--system sets the system message"},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Conversation", specs, COUNT(specs), 0, NULL},
-    SAMPLER_GROUP(chat_opts, sampler),
-    SESSION_GROUPS(chat_opts, session),
-    MODEL_GROUPS(chat_opts, model),
-    MODEL_MERGES_GROUP(chat_opts, model),
-    {NULL, not_run, COUNT(not_run), 0, NULL},
+    {"Conversation", specs, 0, NULL},
+    SAMPLER_GROUP(chat_options, sampler),
+    SESSION_GROUPS(chat_options, session),
+    MODEL_GROUPS(chat_options, model),
+    MODEL_MERGES_GROUP(chat_options, model),
+    {NULL, run_only, 0, NULL},
     COMPAT_TEXT_GROUP,
     COMPAT_GROUP,
 };
 
 typedef struct chat {
-    const chat_opts *opts;
+    const chat_options *opts;
     open_model opened;
     lfm2_session *session;
     lfm2_sampler *sampler;
-    line_input *input;
+    chat_input *input;
     text_buffer tools;
-    /* Tokens of the rendered conversation that the session does not hold yet: what is missing of
-     * the last answer's end, or of a prompt that was interrupted. They go before the next turn. */
+    /* Tokens of the rendered conversation that the session does not contain yet: the end of the
+     * last turn, and the rest of an interrupted prompt. They precede the next turn. */
     id_list pending;
     int32_t end_id; /* of END_OF_TURN */
     uint32_t n_turns;
     lfm2_generate_result last; /* of the last answer */
-    char last_byte;            /* last byte printed */
-    bool dropped;              /* a turn was lost: the exit code is not 0 */
+    char last_byte;            /* the last byte printed */
+    bool refused;              /* a message did not fit: the exit code is 1 */
 } chat;
 
-#define RESET_HELPS ", /reset forgets the conversation"
+#define RESET_HINT "; /reset starts a new conversation"
 
 static const char help_text[] =
-    "/help   this text (also /?)\n"
-    "/reset  forget the conversation (also /clear)\n"
-    "/stats  tokens held, speed of the last answer\n"
-    "/quit   leave (also /exit, /bye, and the end of input, Ctrl-D)\n"
+    "/help   show this help (also /?)\n"
+    "/reset  start a new conversation (also /clear)\n"
+    "/stats  show the tokens in the context and the speed of the last answer\n"
+    "/quit   quit (also /exit, /bye, Ctrl-D)\n"
     "\n"
-    "Enter sends the line. These make a message of several lines:\n"
-    "  a paste, in terminals that mark pastes (nearly all)\n"
-    "  \"\"\" at the start of a line, to the next line that ends with \"\"\"\n"
-    "  a backslash at the end of a line; Alt-Enter\n"
-    "A message that would be a command is written with two slashes: //help.\n"
-    "Ctrl-C stops an answer; a second time it ends the program.\n";
+    "Enter sends the message. To send several lines as one message:\n"
+    "  paste them (nearly all terminals support this)\n"
+    "  start with \"\"\" and end with \"\"\"\n"
+    "  press Alt-Enter, or end a line with a backslash\n"
+    "To send a message that looks like a command, type two slashes: //help\n"
+    "Ctrl-C stops an answer. Pressed twice, it quits.\n";
 
 static int32_t on_token(void *user, const lfm2_generated_token *token)
 {
@@ -124,10 +130,10 @@ static int32_t on_token(void *user, const lfm2_generated_token *token)
     return out_failed() ? 1 : 0;
 }
 
-/* The ids of this user message as the next turn, behind what is pending. */
+/* Appends the ids of the next turn: the pending ones and those of the user message. */
 static int make_turn(chat *c, const char *text, size_t len, id_list *ids)
 {
-    const chat_opts *opts = c->opts;
+    const chat_options *opts = c->opts;
     chat_message messages[2];
     size_t n = 0;
     bool first = c->n_turns == 0;
@@ -143,8 +149,8 @@ static int make_turn(chat *c, const char *text, size_t len, id_list *ids)
     return code;
 }
 
-/* After a turn whose prompt was `ids` of which `held` reached the session. */
-static int leave_pending(chat *c, const id_list *ids, size_t held)
+/* Updates c->pending after a turn. Of its prompt `ids`, the session contains the first `held`. */
+static int update_pending(chat *c, const id_list *ids, size_t held)
 {
     c->pending.n = 0;
     int code = held < ids->n ? ids_append(&c->pending, ids->data + held, ids->n - held) : EXIT_OK;
@@ -157,7 +163,8 @@ static int leave_pending(chat *c, const id_list *ids, size_t held)
     return code;
 }
 
-/* Generates from ids; *held receives how many of them the session took. */
+/* Generates the answer to the prompt `ids`. *held is the number of ids that the session contains
+ * afterwards. */
 static int generate(chat *c, const id_list *ids, size_t *held)
 {
     lfm2_generate_options options;
@@ -174,7 +181,7 @@ static int generate(chat *c, const id_list *ids, size_t *held)
         status = lfm2_generate(c->session, c->sampler, ids->data + done, ids->n - done, &options,
                                &c->last);
         done = lfm2_session_length(c->session) - before;
-        /* A Ctrl-C that came just after the last answer cancels this one before its start. */
+        /* A Ctrl-C just after the last answer may have cancelled this one before it started. */
     } while (status == LFM2_E_CANCELLED && !interrupt_seen() && done < ids->n);
     *held = done < ids->n ? done : ids->n;
     bool ended = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
@@ -183,7 +190,7 @@ static int generate(chat *c, const id_list *ids, size_t *held)
 
 static void report_end(const chat *c)
 {
-    notice_finish(&c->last, c->session, RESET_HELPS);
+    notice_finish(&c->last, c->session, RESET_HINT);
     if (c->opts->model.verbose) {
         notice_timing(&c->last, c->opts->sampler.seed);
     }
@@ -198,10 +205,10 @@ static int answer(chat *c, const char *text, size_t len)
     interrupt_begin(c->session);
     int code = make_turn(c, text, len, &ids);
     if (code == EXIT_OK && ids.n >= capacity - length) {
-        notice("the message needs %zu tokens and the context has %u left: -c N makes it "
-               "larger" RESET_HELPS,
+        notice("the message needs %zu tokens, the context has space for %u: -c N sets its "
+               "size" RESET_HINT,
                ids.n + 1, capacity - length);
-        c->dropped = true;
+        c->refused = true;
     } else if (code == EXIT_OK) {
         c->last_byte = '\n';
         code = generate(c, &ids, &held);
@@ -212,13 +219,13 @@ static int answer(chat *c, const char *text, size_t len)
         out_flush();
         if (code == EXIT_OK) {
             report_end(c);
-            code = leave_pending(c, &ids, held);
+            code = update_pending(c, &ids, held);
         }
     }
     interrupt_end();
-    /* Ctrl-C ends the answer; with nobody at the terminal who could go on, the program too. */
+    /* Ctrl-C stops the answer. Without a terminal, it ends the program. */
     if (code == EXIT_OK && interrupt_seen() &&
-        (interrupt_ends_program() || !line_is_terminal(c->input))) {
+        (interrupt_ends_program() || !chat_input_is_terminal(c->input))) {
         code = EXIT_FAILED;
     }
     ids_free(&ids);
@@ -237,13 +244,14 @@ static int reset(chat *c)
 static void print_stats(const chat *c)
 {
     const lfm2_generate_result *r = &c->last;
-    out_printf("%u turns, %u of %u tokens, seed %" PRIu64 "\n", c->n_turns,
+    out_printf("%u turn%s, %u of %u tokens, seed %" PRIu64 "\n", c->n_turns, plural(c->n_turns),
                lfm2_session_length(c->session), lfm2_session_capacity(c->session),
                c->opts->sampler.seed);
     if (r->finish != 0) {
-        out_printf("last answer: prompt %u tokens in %.3f s, %u tokens in %.3f s, ended by %s\n",
-                   r->n_prompt, r->prompt_seconds, r->n_generated, r->generate_seconds,
-                   finish_name(r->finish));
+        out_printf("last turn: prompt %u token%s in %.3f s, answer %u token%s in %.3f s, ended by "
+                   "%s\n",
+                   r->n_prompt, plural(r->n_prompt), r->prompt_seconds, r->n_generated,
+                   plural(r->n_generated), r->generate_seconds, finish_name(r->finish));
     }
 }
 
@@ -263,8 +271,8 @@ static const struct {
     {"stats", CHAT_STATS}, {"quit", CHAT_QUIT}, {"exit", CHAT_QUIT},   {"bye", CHAT_QUIT},
 };
 
-/* The length of a text that is a slash and one word, without the blanks at its end; 0 for any other
- * text: "/etc/passwd", "/usr is full" and "/x.c" are messages. */
+/* If the text is a slash and one word, returns its length without trailing blanks, else 0:
+ * "/etc/passwd", "/usr is full" and "/x.c" are messages. */
 static size_t command_length(const char *text, size_t len)
 {
     while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t')) {
@@ -294,21 +302,21 @@ static chat_command find_command(const char *word, size_t len)
     return CHAT_UNKNOWN;
 }
 
-/* The command that an unknown word was probably meant to be, or NULL. */
-static const char *near_command(const char *word, size_t len)
+/* The command that is most like an unknown word, or NULL. */
+static const char *suggest_command(const char *word, size_t len)
 {
-    enum { MOST_TYPED = 16 };
+    enum { MAX_LENGTH = 16 };
     const char *found = NULL;
-    uint32_t least = len < 4 ? 2 : 3; /* fewer mistakes than that */
-    char lower[MOST_TYPED];
-    for (size_t i = 0; i < len && len <= MOST_TYPED; i++) {
+    uint32_t limit = len < 4 ? 2 : 3; /* fewer errors than that */
+    char lower[MAX_LENGTH];
+    for (size_t i = 0; i < len && len <= MAX_LENGTH; i++) {
         lower[i] = (char)tolower((unsigned char)word[i]);
     }
-    for (uint32_t i = 0; i < COUNT(command_names) && len <= MOST_TYPED; i++) {
+    for (uint32_t i = 0; i < COUNT(command_names) && len <= MAX_LENGTH; i++) {
         const char *name = command_names[i].name;
         uint32_t distance = edit_distance(lower, len, name, strlen(name));
-        if (distance < least && distance < strlen(name)) {
-            least = distance;
+        if (distance < limit && distance < strlen(name)) {
+            limit = distance;
             found = name;
         }
     }
@@ -317,18 +325,18 @@ static const char *near_command(const char *word, size_t len)
 
 static void refuse_command(const char *text, size_t len)
 {
-    const char *near = near_command(text + 1, len - 1);
+    const char *suggested = suggest_command(text + 1, len - 1);
     int shown = (int)(len < 64 ? len : 64);
-    if (near != NULL) {
-        notice("unknown command %.*s: did you mean /%s?", shown, text, near);
+    if (suggested != NULL) {
+        notice("unknown command %.*s: did you mean /%s?", shown, text, suggested);
     } else {
-        notice("unknown command %.*s: /help lists them, /%.*s is a message", shown, text, shown,
-               text);
+        notice("unknown command %.*s: /help lists the commands, /%.*s sends a message", shown, text,
+               shown, text);
     }
 }
 
-/* Does what `text` says, a slash and a word; *quit is set by /quit. */
-static int obey(chat *c, const char *text, size_t len, bool *quit)
+/* Executes the command `text`, a slash and a word. Sets *quit for /quit. */
+static int execute(chat *c, const char *text, size_t len, bool *quit)
 {
     int code = EXIT_OK;
     switch (find_command(text + 1, len - 1)) {
@@ -352,12 +360,12 @@ static int obey(chat *c, const char *text, size_t len, bool *quit)
     return code;
 }
 
-/* Handles one message or command. */
-static int take_line(chat *c, const text_buffer *line, bool *quit)
+/* Processes a message or command. */
+static int process_line(chat *c, const text_buffer *line, bool *quit)
 {
     size_t len = command_length(line->data, line->len);
     if (len > 0) {
-        return obey(c, line->data, len, quit);
+        return execute(c, line->data, len, quit);
     }
     bool escaped =
         line->len > 1 && command_length(line->data + 1, line->len - 1) > 0 && line->data[0] == '/';
@@ -369,26 +377,27 @@ static int converse(chat *c)
     text_buffer line = {0};
     int code = EXIT_OK;
     bool quit = false;
-    bool asked = false; /* Ctrl-C was the last input */
-    if (line_is_terminal(c->input)) {
-        notice("%s: /help lists the commands, Ctrl-D leaves", c->opened.path);
+    bool interrupted = false; /* the last input was Ctrl-C */
+    if (chat_input_is_terminal(c->input)) {
+        notice("%s: /help shows the commands, Ctrl-D quits", c->opened.path);
     }
     while (code == EXIT_OK && !quit && !out_failed()) {
-        line_result got = line_read(c->input, &line);
-        if (got == LINE_END && line_is_terminal(c->input)) {
+        input_result got = chat_input_read(c->input, &line);
+        if (got == INPUT_END && chat_input_is_terminal(c->input)) {
             out_write("\n", 1);
         }
-        if (got == LINE_END) {
+        if (got == INPUT_END) {
             break;
         }
-        if (got == LINE_ERROR || (got == LINE_INTERRUPT && asked)) {
+        if (got == INPUT_ERROR || (got == INPUT_INTERRUPT && interrupted)) {
             code = EXIT_FAILED;
-        } else if (got == LINE_INTERRUPT) {
-            notice("Ctrl-C once more, Ctrl-D or /quit leaves");
-        } else if (got != LINE_DROPPED && !text_is_blank(&line)) {
-            code = got == LINE_BLOCK ? answer(c, line.data, line.len) : take_line(c, &line, &quit);
+        } else if (got == INPUT_INTERRUPT) {
+            notice("press Ctrl-C again, or Ctrl-D, to quit");
+        } else if (got != INPUT_DROPPED && !text_is_blank(&line)) {
+            code =
+                got == INPUT_BLOCK ? answer(c, line.data, line.len) : process_line(c, &line, &quit);
         }
-        asked = got == LINE_INTERRUPT;
+        interrupted = got == INPUT_INTERRUPT;
     }
     text_free(&line);
     return code;
@@ -396,8 +405,13 @@ static int converse(chat *c)
 
 static int start(chat *c)
 {
-    const chat_opts *opts = c->opts;
+    const chat_options *opts = c->opts;
     int code = opts->tools != NULL ? text_read(opts->tools, &c->tools) : EXIT_OK;
+    /* First, so that what is typed while the model is loaded waits for the prompt. */
+    if (code == EXIT_OK) {
+        c->input = chat_input_open("> ");
+        code = c->input != NULL ? EXIT_OK : EXIT_FAILED;
+    }
     if (code == EXIT_OK) {
         code = model_open(&opts->model, LFM2_LOAD_FULL, &c->opened);
     }
@@ -405,7 +419,7 @@ static int start(chat *c)
         c->end_id = id_of_control(c->opened.model, END_OF_TURN);
         code = c->end_id >= 0
                    ? EXIT_OK
-                   : fail("cli.chat", "%s: no token " END_OF_TURN ": this model has no chat format",
+                   : fail("cli.chat", "%s: this model has no token " END_OF_TURN " and cannot chat",
                           c->opened.path);
     }
     if (code == EXIT_OK) {
@@ -414,18 +428,14 @@ static int start(chat *c)
     if (code == EXIT_OK) {
         code = sampler_open(&opts->sampler, c->opened.model, &c->sampler);
     }
-    if (code == EXIT_OK) {
-        c->input = line_open("> ");
-        code = c->input != NULL ? EXIT_OK : EXIT_FAILED;
-    }
     return code;
 }
 
 static int run(const command *self, int argc, char **argv)
 {
-    chat_opts opts = {.n_predict = DEFAULT_PREDICT};
+    chat_options opts = {.n_predict = DEFAULT_PREDICT};
     opt_args args = {.n = 0};
-    sampler_opts_init(&opts.sampler);
+    sampler_options_init(&opts.sampler);
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
         code = model_argument(self, &args, &opts.model);
@@ -438,10 +448,10 @@ static int run(const command *self, int argc, char **argv)
     if (code == EXIT_OK) {
         code = converse(&c);
     }
-    if (code == EXIT_OK && c.dropped && !line_is_terminal(c.input)) {
+    if (code == EXIT_OK && c.refused && !chat_input_is_terminal(c.input)) {
         code = EXIT_FAILED;
     }
-    line_close(c.input);
+    chat_input_close(c.input);
     lfm2_sampler_free(c.sampler);
     lfm2_session_free(c.session);
     model_close(&c.opened);
@@ -452,12 +462,16 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_chat = {
     .name = "chat",
-    .summary = "Hold a conversation.",
+    .also = "cli",
+    .summary = "Have a conversation with the model.",
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
-    .details = "One line is one message, a paste too; lines between \"\"\" and \"\"\" are one "
-               "message. /help lists the\ncommands. Input that is not a terminal is read line by "
-               "line, each answer ends with a newline, and\nthe exit code is 1 if a message did "
-               "not fit into the context.",
+    .details =
+        "Each line is a message; so are pasted lines, and lines between \"\"\" and \"\"\". /help "
+        "shows the\ncommands. What is typed while an answer is generated appears at the next "
+        "prompt.\n\n"
+        "If standard input or output is not a terminal, messages are read line by line, each "
+        "answer "
+        "ends with\na newline, and the exit code is 1 if a message did not fit into the context.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

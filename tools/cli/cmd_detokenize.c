@@ -1,45 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 detokenize: token ids to text. */
+/* lfm2 detokenize: converts token ids to text. */
+#include "cli/commands.h"
+#include "cli/options/model_options.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
-#include "cli/support/tokens.h"
+#include "cli/support/model_open.h"
+#include "cli/support/token_ids.h"
 
-typedef struct detokenize_opts {
-    model_opts model;
+typedef struct detokenize_options {
+    model_options model;
     const char *ids, *ids_file;
     bool special, json;
-} detokenize_opts;
+} detokenize_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .name = "ids",
      .arg = "LIST",
-     .help = "the ids, with commas or white space between",
-     .offset = offsetof(detokenize_opts, ids)},
-    {.kind = OPT_TEXT,
+     .help = "token ids, separated by commas or white space",
+     .offset = offsetof(detokenize_options, ids)},
+    {.type = OPT_TEXT,
      .name = "ids-file",
      .arg = "FILE",
-     .help = "read the ids from FILE; - is standard input",
+     .help = "read the ids from FILE; - = standard input",
      .default_text = "standard input unless it is a terminal",
-     .offset = offsetof(detokenize_opts, ids_file)},
-    {.kind = OPT_FLAG,
+     .offset = offsetof(detokenize_options, ids_file)},
+    {.type = OPT_FLAG,
      .name = "special",
-     .help = "write control tokens by name instead of skipping them",
-     .offset = offsetof(detokenize_opts, special)},
-    {.kind = OPT_FLAG,
+     .help = "print control tokens instead of skipping them",
+     .offset = offsetof(detokenize_options, special)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
-     .offset = offsetof(detokenize_opts, json)},
+     .offset = offsetof(detokenize_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Ids", specs, COUNT(specs), 0, NULL},
-    MODEL_FILE_GROUP(detokenize_opts, model),
+    {"Input and output", specs, 0, NULL},
+    MODEL_FILE_GROUP(detokenize_options, model),
 };
 
 static int run(const command *self, int argc, char **argv)
 {
-    detokenize_opts opts = {0};
+    detokenize_options opts = {0};
     int code = options_parse(self, argc, argv, &opts, NULL);
     if (code != PARSED) {
         return code;
@@ -70,10 +73,12 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_detokenize = {
     .name = "detokenize",
-    .summary = "Turn token ids into text.",
+    .also = "decode",
+    .summary = "Convert token ids to text.",
     .synopsis = "[-m PATH] [--ids LIST | --ids-file FILE] [OPTION]...",
-    .details = "Writes exactly the bytes of the tokens; nothing is added at the end. No weights "
-               "are read.",
+    .details =
+        "Prints exactly the bytes of the tokens, without a newline at the end. The weights of the "
+        "model are not\nloaded.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .run = run,

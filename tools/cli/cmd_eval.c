@@ -1,76 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 eval: exact-match accuracy on a file of chats with expected answers. */
-#include "cli/options/compat_opts.h"
-#include "cli/options/gen_opts.h"
+/* lfm2 eval: measures the accuracy of answers to the chats of a file. */
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
+#include "cli/options/model_options.h"
+#include "cli/options/sampler_options.h"
+#include "cli/options/session_options.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
+#include "cli/support/model_open.h"
 #include "cli/support/progress.h"
-#include "cli/support/tokens.h"
+#include "cli/support/token_ids.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct eval_opts {
-    model_opts model;
-    session_opts session;
+typedef struct eval_options {
+    model_options model;
+    session_options session;
     uint32_t n_predict, limit;
     double min;
     bool show, json;
-} eval_opts;
+} eval_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_REAL,
+    {.type = OPT_REAL,
      .name = "min",
      .arg = "PCT",
-     .help = "exit code 1 if the total accuracy is below PCT per cent",
-     .offset = offsetof(eval_opts, min),
+     .help = "exit with code 1 if the total accuracy is below PCT percent",
+     .offset = offsetof(eval_options, min),
      .max = 100},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "limit",
      .arg = "N",
-     .help = "at most N chats of each skill; 0 = all",
+     .help = "use the first N chats of each skill only; 0 = all",
      .default_text = "0",
-     .offset = offsetof(eval_opts, limit),
+     .offset = offsetof(eval_options, limit),
      .max = INT32_MAX},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .letter = 'n',
      .name = "predict",
      .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of an answer",
+     .help = "maximum number of tokens in an answer",
      .default_text = "256",
-     .offset = offsetof(eval_opts, n_predict),
+     .offset = offsetof(eval_options, n_predict),
      .min = 1,
      .max = INT32_MAX,
-     .specials = no_limit},
-    {.kind = OPT_FLAG,
+     .specials = predict_specials},
+    {.type = OPT_FLAG,
      .name = "show",
      .help = "print every wrong answer",
-     .offset = offsetof(eval_opts, show)},
-    {.kind = OPT_FLAG,
+     .offset = offsetof(eval_options, show)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
-     .offset = offsetof(eval_opts, json)},
+     .offset = offsetof(eval_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Evaluation", specs, COUNT(specs), 0, NULL},
-    SESSION_GROUPS(eval_opts, session),
-    MODEL_GROUPS(eval_opts, model),
-    MODEL_MERGES_GROUP(eval_opts, model),
+    {"Evaluation", specs, 0, NULL},
+    SESSION_GROUPS(eval_options, session),
+    MODEL_GROUPS(eval_options, model),
+    MODEL_MERGES_GROUP(eval_options, model),
     COMPAT_GROUP,
 };
 
 enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
 
-/* One line of the file. */
-typedef struct chat_row {
-    text_buffer skill, expected;
+/* One line of the file: a chat and the expected answer. The texts are in eval.arena. */
+typedef struct eval_chat {
+    const lf_json *skill; /* NULL: none */
+    const lf_json *expected;
     text_buffer tools; /* JSON text; empty = none */
-    text_buffer roles[MAX_MESSAGES], contents[MAX_MESSAGES];
+    chat_message messages[MAX_MESSAGES];
     uint32_t n_messages;
-} chat_row;
+} eval_chat;
 
 typedef struct skill_sum {
     char name[48];
@@ -78,13 +84,15 @@ typedef struct skill_sum {
 } skill_sum;
 
 typedef struct eval {
-    const eval_opts *opts;
+    const eval_options *opts;
     const char *path;
     const lfm2_model *model;
     lfm2_session *session;
     lfm2_sampler *sampler;
-    chat_row row;
-    text_buffer key, answer;
+    lf_alloc alloc;
+    lf_arena arena; /* of `chat` */
+    eval_chat chat;
+    text_buffer answer;
     skill_sum skills[MAX_SKILLS];
     uint32_t n_skills;
     uint32_t n_shown;
@@ -92,101 +100,107 @@ typedef struct eval {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-static bool key_is(const text_buffer *key, const char *name)
+/* The line that is being read, for messages. */
+typedef struct line_reader {
+    char name[512];
+    eval_chat *chat;
+} line_reader;
+
+static int wrong(const line_reader *r, const lf_json *at, const char *problem)
 {
-    return key->len == strlen(name) && memcmp(key->data, name, key->len) == 0;
+    return fail("cli.eval.format", "%s: offset %llu: %s", r->name, (unsigned long long)at->offset,
+                problem);
 }
 
-/* Members that are not known are skipped. */
-static bool skip(json_cursor *c)
+/* A member that is a string; *out is NULL if it is absent. */
+static int read_string(const line_reader *r, const lf_json *object, const char *key,
+                       const lf_json **out)
 {
-    size_t begin = 0;
-    size_t end = 0;
-    return json_skip(c, &begin, &end);
+    *out = lf_json_get(object, key);
+    return *out == NULL || (*out)->kind == LF_JSON_STRING ? EXIT_OK
+                                                          : wrong(r, *out, "a string is expected");
 }
 
-static bool read_message(eval *e, json_cursor *c)
+static int read_message(const line_reader *r, const lf_json *message)
 {
-    chat_row *row = &e->row;
-    if (row->n_messages == MAX_MESSAGES) {
-        c->error = "too many messages";
-        return false;
+    const lf_json *role = NULL;
+    const lf_json *content = NULL;
+    if (message->kind != LF_JSON_OBJECT) {
+        return wrong(r, message, "an object is expected");
     }
-    text_buffer *role = &row->roles[row->n_messages];
-    text_buffer *content = &row->contents[row->n_messages];
-    row->n_messages++;
-    role->len = 0;
-    content->len = 0;
-    bool first = true;
-    if (!json_enter(c, '{')) {
-        return false;
+    int code = read_string(r, message, "role", &role);
+    if (code == EXIT_OK) {
+        code = read_string(r, message, "content", &content);
     }
-    while (json_next_key(c, &first, &e->key)) {
-        if (key_is(&e->key, "role")) {
-            json_read_string(c, role);
-        } else if (key_is(&e->key, "content")) {
-            json_read_string(c, content);
-        } else {
-            skip(c);
-        }
+    if (code != EXIT_OK) {
+        return code;
     }
-    if (c->error == NULL && (role->len == 0 || content->data == NULL)) {
-        c->error = "a message needs a role and a content";
+    if (role == NULL || role->len == 0 || content == NULL) {
+        return wrong(r, message, "a message must have a role and a content");
     }
-    return c->error == NULL;
-}
-
-static bool read_member(eval *e, json_cursor *c)
-{
-    chat_row *row = &e->row;
-    bool first = true;
-    if (key_is(&e->key, "skill")) {
-        return json_read_string(c, &row->skill);
-    }
-    if (key_is(&e->key, "expected")) {
-        return json_read_string(c, &row->expected);
-    }
-    if (key_is(&e->key, "tools")) {
-        size_t begin = 0;
-        size_t end = 0;
-        row->tools.len = 0;
-        return json_skip(c, &begin, &end) &&
-               text_append(&row->tools, c->text + begin, end - begin) == EXIT_OK;
-    }
-    if (!key_is(&e->key, "messages")) {
-        return skip(c);
-    }
-    row->n_messages = 0;
-    json_enter(c, '[');
-    while (json_next(c, &first)) {
-        read_message(e, c);
-    }
-    return c->error == NULL;
-}
-
-/* Fills e->row from one line. */
-static int read_row(eval *e, const char *line, size_t len, size_t number)
-{
-    json_cursor c = {.text = line, .len = len};
-    bool first = true;
-    e->row.n_messages = 0;
-    e->row.skill.len = 0;
-    e->row.tools.len = 0;
-    e->row.expected.len = 0;
-    json_enter(&c, '{');
-    while (json_next_key(&c, &first, &e->key)) {
-        if (!read_member(e, &c)) {
-            break;
-        }
-    }
-    if (json_end(&c) && (e->row.n_messages == 0 || e->row.expected.len == 0)) {
-        c.error = "messages or expected answer missing";
-    }
-    if (c.error != NULL) {
-        return fail("cli.eval.format", "%s: line %zu, column %zu: %s", e->path, number, c.at + 1,
-                    c.error);
-    }
+    r->chat->messages[r->chat->n_messages++] =
+        (chat_message){role->text, content->text, content->len};
     return EXIT_OK;
+}
+
+static int read_messages(const line_reader *r, const lf_json *messages)
+{
+    if (messages == NULL) {
+        return EXIT_OK;
+    }
+    if (messages->kind != LF_JSON_ARRAY) {
+        return wrong(r, messages, "an array is expected");
+    }
+    if (messages->count > MAX_MESSAGES) {
+        return wrong(r, messages, "a chat has more than 64 messages");
+    }
+    int code = EXIT_OK;
+    for (const lf_json *m = messages->child; m != NULL && code == EXIT_OK; m = m->next) {
+        code = read_message(r, m);
+    }
+    return code;
+}
+
+/* Members that are not known are ignored. */
+static int read_members(const line_reader *r, const lf_json *object)
+{
+    eval_chat *chat = r->chat;
+    if (object->kind != LF_JSON_OBJECT) {
+        return wrong(r, object, "an object is expected");
+    }
+    int code = read_string(r, object, "skill", &chat->skill);
+    if (code == EXIT_OK) {
+        code = read_string(r, object, "expected", &chat->expected);
+    }
+    if (code == EXIT_OK) {
+        code = read_messages(r, lf_json_get(object, "messages"));
+    }
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (chat->n_messages == 0 || chat->expected == NULL || chat->expected->len == 0) {
+        return wrong(r, object, "\"messages\" or \"expected\" is missing or empty");
+    }
+    const lf_json *tools = lf_json_get(object, "tools");
+    return tools != NULL ? json_append(&chat->tools, tools) : EXIT_OK;
+}
+
+/* Reads e->chat from one line. */
+static int read_chat(eval *e, const char *line, size_t len, size_t number)
+{
+    line_reader r = {.chat = &e->chat};
+    snprintf(r.name, sizeof r.name, "%s: line %zu", e->path, number);
+    lf_arena_free(&e->arena);
+    lf_arena_init(&e->arena, &e->alloc);
+    e->chat.n_messages = 0;
+    e->chat.tools.len = 0;
+    const lf_json *object = NULL;
+    int32_t status = lf_json_parse(&e->arena, r.name, LFM2_E_FORMAT, line, len, &object);
+    if (status != LFM2_OK) {
+        return fail(status == LFM2_E_MEMORY ? "cli.memory" : "cli.eval.format", "%s",
+                    lf_fail_text());
+    }
+    return read_members(&r, object);
 }
 
 /* ---- Measuring ------------------------------------------------------------------------------ */
@@ -194,10 +208,11 @@ static int read_row(eval *e, const char *line, size_t len, size_t number)
 static skill_sum *find_skill(eval *e)
 {
     char name[sizeof e->skills[0].name];
-    size_t len = e->row.skill.len < sizeof name ? e->row.skill.len : sizeof name - 1;
+    const lf_json *skill = e->chat.skill;
+    size_t len = skill != NULL ? skill->len : 0;
     memset(name, 0, sizeof name);
     if (len > 0) {
-        memcpy(name, e->row.skill.data, len);
+        memcpy(name, skill->text, len < sizeof name ? len : sizeof name - 1);
     }
     for (uint32_t i = 0; i < e->n_skills; i++) {
         if (strcmp(e->skills[i].name, name) == 0) {
@@ -235,47 +250,42 @@ static int generate(eval *e, const id_list *ids)
         return interrupt_code(LFM2_E_CANCELLED);
     }
     if (status == LFM2_E_STOPPED) {
-        return fail("cli.stopped", "stopped");
+        return EXIT_FAILED; /* on_token printed a message */
     }
     return status == LFM2_OK ? EXIT_OK : fail_library();
 }
 
 static void show_wrong(const eval *e)
 {
-    const chat_row *row = &e->row;
-    const text_buffer *asked = &row->contents[row->n_messages - 1];
-    out_name(row->skill.data != NULL ? row->skill.data : "");
+    const eval_chat *chat = &e->chat;
+    const chat_message *asked = &chat->messages[chat->n_messages - 1];
+    out_name(chat->skill != NULL ? chat->skill->text : "");
     out_printf(": ");
-    json_string(asked->data, asked->len);
+    json_string(asked->content, asked->len);
     out_printf("\n  expected ");
-    json_string(row->expected.data, row->expected.len);
+    json_string(chat->expected->text, chat->expected->len);
     out_printf("\n  answer   ");
     json_string(e->answer.data, e->answer.len);
     out_printf("\n");
 }
 
-/* Asks the model about e->row. */
+/* Generates the answer to e->chat and compares it with the expected one. */
 static int ask(eval *e, skill_sum *skill)
 {
-    const chat_row *row = &e->row;
-    chat_message messages[MAX_MESSAGES];
+    const eval_chat *chat = &e->chat;
     id_list ids = {0};
-    for (uint32_t i = 0; i < row->n_messages; i++) {
-        messages[i] =
-            (chat_message){row->roles[i].data, row->contents[i].data, row->contents[i].len};
-    }
     e->answer.len = 0;
     int code = text_append(&e->answer, "", 0);
     if (code == EXIT_OK) {
-        code = ids_of_chat(e->model, messages, row->n_messages, &row->tools,
+        code = ids_of_chat(e->model, chat->messages, chat->n_messages, &chat->tools,
                            LFM2_CHAT_GENERATION_PROMPT, &ids);
     }
     if (code == EXIT_OK) {
         code = generate(e, &ids);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer.len == row->expected.len &&
-                     memcmp(e->answer.data, row->expected.data, row->expected.len) == 0;
+        bool right = e->answer.len == chat->expected->len &&
+                     memcmp(e->answer.data, chat->expected->text, chat->expected->len) == 0;
         skill->n++;
         skill->right += right;
         if (!right && e->opts->show) {
@@ -301,10 +311,10 @@ static int measure(eval *e, const text_buffer *file)
         if (len == 0) {
             continue;
         }
-        code = read_row(e, line, len, number);
+        code = read_chat(e, line, len, number);
         skill_sum *skill = code == EXIT_OK ? find_skill(e) : NULL;
         if (code == EXIT_OK && skill == NULL) {
-            code = fail("cli.eval.format", "%s: more than %d skills", e->path, MAX_SKILLS);
+            code = fail("cli.eval.format", "%s: has more than %d skills", e->path, MAX_SKILLS);
         }
         if (code == EXIT_OK && (e->opts->limit == 0 || skill->n < e->opts->limit)) {
             code = ask(e, skill);
@@ -349,7 +359,7 @@ static int print(const eval *e)
         out_printf("%-20s %5u of %5u  %6.2f %%\n", "total", right, n, percent(right, n));
     }
     if (n == 0) {
-        return fail("cli.eval.empty", "%s: no chats", e->path);
+        return fail("cli.eval.empty", "%s: the file contains no chats", e->path);
     }
     return percent(right, n) < e->opts->min
                ? fail("cli.eval.min", "accuracy %.2f %% is below %g %%", percent(right, n),
@@ -359,25 +369,19 @@ static int print(const eval *e)
 
 static void free_eval(eval *e)
 {
-    for (uint32_t i = 0; i < MAX_MESSAGES; i++) {
-        text_free(&e->row.roles[i]);
-        text_free(&e->row.contents[i]);
-    }
-    text_free(&e->row.skill);
-    text_free(&e->row.expected);
-    text_free(&e->row.tools);
-    text_free(&e->key);
+    lf_arena_free(&e->arena);
+    text_free(&e->chat.tools);
     text_free(&e->answer);
     lfm2_sampler_free(e->sampler);
     lfm2_session_free(e->session);
     free(e);
 }
 
-static int evaluate(const eval_opts *opts, const open_model *opened, const char *path,
+static int evaluate(const eval_options *opts, const open_model *opened, const char *path,
                     const text_buffer *file)
 {
-    /* Greedy and without penalties: the answers are the model's own. */
-    const sampler_opts greedy = {.top_p = 1, .repeat_penalty = 1, .repeat_last_n = -1};
+    /* Greedy sampling without penalties. */
+    const sampler_options greedy = {.top_p = 1, .repeat_penalty = 1, .repeat_last_n = -1};
     eval *e = calloc(1, sizeof *e);
     if (e == NULL) {
         return fail("cli.memory", "out of memory");
@@ -385,6 +389,8 @@ static int evaluate(const eval_opts *opts, const open_model *opened, const char 
     e->opts = opts;
     e->path = path;
     e->model = opened->model;
+    e->alloc = lf_alloc_default();
+    lf_arena_init(&e->arena, &e->alloc);
     int code = session_open(&opts->session, opened->model, &e->session);
     if (code == EXIT_OK) {
         code = sampler_open(&greedy, opened->model, &e->sampler);
@@ -403,14 +409,14 @@ static int evaluate(const eval_opts *opts, const open_model *opened, const char 
 
 static int run(const command *self, int argc, char **argv)
 {
-    eval_opts opts = {.n_predict = 256};
+    eval_options opts = {.n_predict = 256};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code != PARSED) {
         return code;
     }
     if (opts.show && opts.json) {
-        return fail_usage(self->name, "--show and --json do not go together");
+        return fail_usage(self->name, "--show and --json cannot be combined");
     }
     text_buffer file = {0};
     open_model opened = {0};
@@ -428,13 +434,15 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_eval = {
     .name = "eval",
-    .summary = "Measure the accuracy of answers on a file of chats.",
+    .summary = "Measure the accuracy of answers to a file of chats.",
     .synopsis = "FILE [-m PATH] [OPTION]...",
-    .details = "Each line of FILE is a JSON object: \"skill\" (a name to count by), \"messages\" "
-               "(objects with \"role\"\nand \"content\"), optionally \"tools\" (an array), and "
-               "\"expected\". The likeliest token is always taken,\nwithout penalties; an answer "
-               "is right if it equals the expected one byte for byte, control tokens\nwritten by "
-               "name.",
+    .details =
+        "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (objects with "
+        "\"role\" and\n\"content\"), optionally \"tools\" (an array), and \"expected\". Sampling "
+        "is "
+        "greedy, without penalties.\nAn answer is right if it equals the expected one byte for "
+        "byte; "
+        "control tokens count by name.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

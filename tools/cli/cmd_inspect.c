@@ -1,43 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 inspect: what a model file holds and what running it would take. */
-#include "cli/options/gen_opts.h"
+/* lfm2 inspect: shows the contents of a model file and the memory that running it needs. */
+#include "cli/commands.h"
+#include "cli/options/model_options.h"
+#include "cli/options/session_options.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
+#include "cli/support/model_open.h"
+#include "cli/support/number.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-typedef struct inspect_opts {
-    model_opts model;
-    session_opts session;
+typedef struct inspect_options {
+    model_options model;
+    session_options session;
     bool tensors, meta, json;
-} inspect_opts;
+} inspect_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_FLAG,
+    {.type = OPT_FLAG,
      .name = "tensors",
      .help = "list the tensors",
-     .offset = offsetof(inspect_opts, tensors)},
-    {.kind = OPT_FLAG,
+     .offset = offsetof(inspect_options, tensors)},
+    {.type = OPT_FLAG,
      .name = "meta",
      .help = "list the metadata",
-     .offset = offsetof(inspect_opts, meta)},
-    {.kind = OPT_FLAG,
+     .offset = offsetof(inspect_options, meta)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
-     .offset = offsetof(inspect_opts, json)},
+     .offset = offsetof(inspect_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Output", specs, COUNT(specs), 0, NULL}, SESSION_GROUPS(inspect_opts, session),
-    MODEL_FILE_GROUP(inspect_opts, model),    MODEL_THREAD_GROUP(inspect_opts, model),
-    MODEL_KERNEL_GROUP(inspect_opts, model),
+    {"Output", specs, 0, NULL},
+    SESSION_GROUPS(inspect_options, session),
+    MODEL_FILE_GROUP(inspect_options, model),
+    MODEL_THREAD_GROUP(inspect_options, model),
+    MODEL_KERNEL_GROUP(inspect_options, model),
 };
 
 enum { MAX_TYPES = 32 };
 
-/* How often a weight type occurs. */
+/* How many tensors have a type, and their size. */
 typedef struct type_sum {
     const char *name;
     uint32_t n;
@@ -45,7 +51,7 @@ typedef struct type_sum {
 } type_sum;
 
 typedef struct report {
-    const inspect_opts *opts;
+    const inspect_options *opts;
     const lfm2_model *model;
     const char *path;
     lfm2_model_info info;
@@ -54,7 +60,7 @@ typedef struct report {
     uint32_t n_types;
 } report;
 
-/* The numbers of a model, in printing order. */
+/* A number of the report. */
 typedef struct field {
     const char *key;
     uint64_t value;
@@ -127,7 +133,7 @@ static int collect(report *r)
     return EXIT_OK;
 }
 
-/* ---- For people ----------------------------------------------------------------------------- */
+/* ---- Text ----------------------------------------------------------------------------------- */
 
 static void line_bytes(const char *key, uint64_t bytes)
 {
@@ -312,7 +318,7 @@ static int print(const report *r)
 
 static int run(const command *self, int argc, char **argv)
 {
-    inspect_opts opts = {0};
+    inspect_options opts = {0};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
@@ -336,10 +342,12 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_inspect = {
     .name = "inspect",
-    .summary = "Show what a model file holds and the memory it needs.",
+    .also = "show info",
+    .summary = "Show the contents of a model and the memory it needs.",
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
-    .details = "The whole file is checked, nothing big is allocated. The memory is that of one "
-               "session with the\ngiven -c, --chunk and --kv.",
+    .details =
+        "Checks the whole file. The memory is computed, not allocated, for one session with the "
+        "given -c, --chunk\nand --kv.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

@@ -1,96 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 logits: the logits of every token of a list of ids, for comparisons. */
-#include "cli/options/compat_opts.h"
-#include "cli/options/gen_opts.h"
+/* lfm2 logits: writes the logits after each token of a list, to compare implementations. */
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
+#include "cli/options/model_options.h"
+#include "cli/options/session_options.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
+#include "cli/support/model_open.h"
 #include "cli/support/outfile.h"
 #include "cli/support/progress.h"
-#include "cli/support/tokens.h"
+#include "cli/support/token_ids.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct logits_opts {
-    model_opts model;
-    session_opts session;
+typedef struct logits_options {
+    model_options model;
+    session_options session;
     const char *ids, *ids_file, *out;
     uint32_t step;
     bool json;
-} logits_opts;
+} logits_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .name = "ids",
      .arg = "LIST",
-     .help = "token ids, with commas or white space between",
-     .offset = offsetof(logits_opts, ids)},
-    {.kind = OPT_TEXT,
+     .help = "token ids, separated by commas or white space",
+     .offset = offsetof(logits_options, ids)},
+    {.type = OPT_TEXT,
      .name = "ids-file",
      .arg = "FILE",
-     .help = "read the ids from FILE; - is standard input",
+     .help = "read the ids from FILE; - = standard input",
      .default_text = "standard input unless it is a terminal",
-     .offset = offsetof(logits_opts, ids_file)},
-    {.kind = OPT_TEXT,
+     .offset = offsetof(logits_options, ids_file)},
+    {.type = OPT_TEXT,
      .letter = 'o',
      .name = "output",
      .arg = "FILE",
-     .help = "where the logits go",
-     .offset = offsetof(logits_opts, out)},
-    {.kind = OPT_U32,
+     .help = "output file",
+     .offset = offsetof(logits_options, out)},
+    {.type = OPT_U32,
      .name = "step",
      .arg = "K",
-     .help = "feed K tokens in one call",
+     .help = "number of tokens in one call of the library",
      .default_text = "64",
-     .offset = offsetof(logits_opts, step),
+     .offset = offsetof(logits_options, step),
      .min = 1,
      .max = 1 << 20},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .letter = 'c',
      .name = "ctx",
      .aliases = "--ctx-size",
      .arg = "N",
-     .help = "most tokens the session can hold",
-     .default_text = "as many as there are ids",
-     .offset = offsetof(logits_opts, session) + offsetof(session_opts, n_ctx),
+     .help = "context size in tokens",
+     .default_text = "the number of ids",
+     .offset = offsetof(logits_options, session) + offsetof(session_options, n_ctx),
      .min = 1,
      .max = INT32_MAX,
      .specials = ctx_specials},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "chunk",
      .aliases = "-ub --ubatch-size",
      .arg = "N",
-     .help = "most tokens computed in one pass; 0 = the default",
+     .help = "maximum number of tokens in one pass; 0 = the default",
      .default_text = "512",
-     .offset = offsetof(logits_opts, session) + offsetof(session_opts, n_chunk),
+     .offset = offsetof(logits_options, session) + offsetof(session_options, n_chunk),
      .max = INT32_MAX},
-    {.kind = OPT_CHOICE,
+    {.type = OPT_CHOICE,
      .name = "kv",
      .arg = "TYPE",
-     .help = "type that keys and values are kept in",
+     .help = "data type of the KV cache",
      .default_text = "f32",
-     .offset = offsetof(logits_opts, session) + offsetof(session_opts, kv),
+     .offset = offsetof(logits_options, session) + offsetof(session_options, kv),
      .choices = kv_choices},
-    {.kind = OPT_FLAG,
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print a summary as one JSON object",
-     .offset = offsetof(logits_opts, json)},
+     .offset = offsetof(logits_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Input and output", specs, COUNT(specs), 0, NULL},
-    MODEL_GROUPS(logits_opts, model),
+    {"Input and output", specs, 0, NULL},
+    MODEL_GROUPS(logits_options, model),
     COMPAT_GROUP,
 };
 
-static int evaluate(const logits_opts *opts, lfm2_session *session, const id_list *ids,
+static int evaluate(const logits_options *opts, lfm2_session *session, const id_list *ids,
                     uint32_t n_vocab, outfile *file)
 {
     size_t step = opts->step < ids->n ? opts->step : ids->n;
     float *rows = calloc(step, n_vocab * sizeof *rows);
     if (rows == NULL) {
-        return fail("cli.memory", "out of memory for %zu rows of logits", step);
+        return fail("cli.memory", "out of memory for the logits of %zu tokens", step);
     }
     progress bar;
     progress_begin(&bar, "computing");
@@ -108,7 +111,7 @@ static int evaluate(const logits_opts *opts, lfm2_session *session, const id_lis
     return code;
 }
 
-static int write_logits(logits_opts *opts, const open_model *opened, const id_list *ids)
+static int write_logits(logits_options *opts, const open_model *opened, const id_list *ids)
 {
     lfm2_model_info info = {.size = sizeof info};
     lfm2_session *session = NULL;
@@ -143,19 +146,23 @@ static int write_logits(logits_opts *opts, const open_model *opened, const id_li
 
 static int run(const command *self, int argc, char **argv)
 {
-    logits_opts opts = {.step = 64, .session.kv = LFM2_KV_F32};
-    int code = options_parse(self, argc, argv, &opts, NULL);
+    logits_options opts = {.step = 64, .session.kv = LFM2_KV_F32};
+    opt_args args = {.n = 0};
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code == PARSED) {
+        code = model_argument(self, &args, &opts.model);
+    }
     if (code != PARSED) {
         return code;
     }
     if (opts.out == NULL) {
-        return fail_usage(self->name, "no output file: give -o FILE");
+        return fail_usage(self->name, "no output file: use -o FILE");
     }
     id_list ids = {0};
     open_model opened = {0};
     code = ids_input(self->name, opts.ids, opts.ids_file, &ids);
     if (code == EXIT_OK && ids.n == 0) {
-        code = fail("cli.ids", "there are no token ids");
+        code = fail("cli.ids", "the list of token ids is empty");
     }
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
@@ -170,13 +177,14 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_logits = {
     .name = "logits",
-    .summary = "Write the logits of a list of token ids.",
-    .synopsis = "[-m PATH] [--ids LIST | --ids-file FILE] -o FILE [OPTION]...",
-    .details = "FILE receives 32-bit little-endian floats, a row of n_vocab for each id: the "
-               "logits after that id and\nall before it. No token is added. The attention memory "
-               "is f32 here unless --kv says otherwise, and\nthe session is as large as the list "
-               "unless -c says otherwise.",
+    .summary = "Write the logits after each token of a list to a file.",
+    .synopsis = "[MODEL | -m PATH] [--ids LIST | --ids-file FILE] -o FILE [OPTION]...",
+    .details =
+        "FILE receives 32-bit little-endian floats: for each id, the n_vocab logits of the next "
+        "token. No BOS is\nadded. The KV cache is f32 and as large as the list, unless --kv or "
+        "-c is given.",
     .groups = groups,
     .n_groups = COUNT(groups),
+    .max_args = 1,
     .run = run,
 };

@@ -1,41 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 pack: the pack cache of a model, so that later starts take milliseconds. */
+/* lfm2 pack: writes the pack cache of a model, with which it loads in milliseconds. */
+#include "cli/commands.h"
+#include "cli/options/model_options.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
+#include "cli/support/model_open.h"
+#include "cli/support/number.h"
+#include "cli/support/system.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-typedef struct pack_opts {
-    model_opts model;
+typedef struct pack_options {
+    model_options model;
     bool verify, json;
-} pack_opts;
+} pack_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .name = "cache",
      .arg = "FILE",
-     .help = "where the cache is written, or with --verify read",
-     .default_text = "the model's path with .lfm2pack; of a folder, model.lfm2pack in it",
-     .offset = offsetof(pack_opts, model) + offsetof(model_opts, cache)},
-    {.kind = OPT_FLAG,
+     .help = "path of the cache",
+     .default_text =
+         "the path of the model with .lfm2pack appended; for a folder, model.lfm2pack in it",
+     .offset = offsetof(pack_options, model) + offsetof(model_options, cache)},
+    {.type = OPT_FLAG,
      .name = "verify",
-     .help = "write nothing: compare every checksum of the cache that is there",
-     .offset = offsetof(pack_opts, verify)},
-    {.kind = OPT_FLAG,
+     .help = "verify the checksums of an existing cache instead of writing one",
+     .offset = offsetof(pack_options, verify)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print a summary as one JSON object",
-     .offset = offsetof(pack_opts, json)},
+     .offset = offsetof(pack_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Cache", specs, COUNT(specs), 0, NULL},
-    MODEL_FILE_GROUP(pack_opts, model),
-    MODEL_THREAD_GROUP(pack_opts, model),
-    MODEL_KERNEL_GROUP(pack_opts, model),
+    {"Cache", specs, 0, NULL},
+    MODEL_FILE_GROUP(pack_options, model),
+    MODEL_THREAD_GROUP(pack_options, model),
+    MODEL_KERNEL_GROUP(pack_options, model),
 };
 
-static int summarize(const open_model *opened, const pack_opts *opts, const char *what,
+static int summarize(const open_model *opened, const pack_options *opts, const char *what,
                      double seconds)
 {
     lfm2_model_info info = {.size = sizeof info};
@@ -60,7 +66,7 @@ static int summarize(const open_model *opened, const pack_opts *opts, const char
 
 static int run(const command *self, int argc, char **argv)
 {
-    pack_opts opts = {.verify = false};
+    pack_options opts = {.verify = false};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
@@ -81,7 +87,8 @@ static int run(const command *self, int argc, char **argv)
         if (lfm2_model_get_info(opened.model, &info) != LFM2_OK) {
             code = fail_library();
         } else if (info.from_cache == 0) {
-            code = fail("cli.pack", "%s: there is no pack cache that fits", opened.path);
+            code = fail("cli.pack", "%s: there is no pack cache that matches this model and CPU",
+                        opened.path);
         }
     } else if (lfm2_model_save_cache(opened.model, opts.model.cache) != LFM2_OK) {
         code = fail_library();
@@ -96,11 +103,13 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_pack = {
     .name = "pack",
-    .summary = "Write the pack cache of a model, so that it starts in milliseconds.",
+    .summary = "Write the pack cache of a model, which makes it load in milliseconds.",
     .synopsis = "[MODEL | -m PATH] [--cache FILE] [--verify] [--json]",
-    .details = "The cache is the weights as the kernels read them, about as large as the model.\n"
-               "Later starts with the same model, kernels and file times use it unasked; several\n"
-               "processes share its memory. It appears complete or not at all.",
+    .details =
+        "The cache contains the weights in the order in which the kernels read them, and is about "
+        "as large as\nthe model. Other commands use it automatically if model file, kernels and "
+        "CPU are the same. Processes\nthat use it share its memory. If writing fails, no "
+        "incomplete file is left.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

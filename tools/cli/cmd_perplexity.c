@@ -1,111 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 perplexity: how well a model predicts a text, and how far it is from a reference. */
-#include "cli/options/compat_opts.h"
-#include "cli/options/gen_opts.h"
+/* lfm2 perplexity: measures how well a model predicts a text, and how it differs from another. */
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
+#include "cli/options/model_options.h"
+#include "cli/options/session_options.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/json.h"
-#include "cli/support/klfile.h"
-#include "cli/options/model_opts.h"
+#include "cli/support/logprob_file.h"
+#include "cli/support/model_open.h"
 #include "cli/support/progress.h"
-#include "cli/support/tokens.h"
+#include "cli/support/token_ids.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct perplexity_opts {
-    model_opts model;
-    session_opts session; /* n_ctx is the window */
+typedef struct perplexity_options {
+    model_options model;
+    session_options session; /* n_ctx is the window size */
     const char *text, *file, *save, *base;
     uint32_t save_type, windows;
     bool special, json;
-} perplexity_opts;
+} perplexity_options;
 
-static const opt_choice save_choices[] = {{"f32", KL_F32}, {"f16", KL_F16}, {NULL, 0}};
+static const opt_choice save_choices[] = {
+    {"f32", LOGPROB_F32, NULL}, {"f16", LOGPROB_F16, NULL}, {NULL, 0, NULL}};
 
 static const opt_special all_windows[] = {{-1, 0, "all"}, {0, 0, "all"}, {0, 0, NULL}};
 
 static const opt_spec specs[] = {
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .letter = 'f',
      .name = "file",
      .arg = "FILE",
-     .help = "the text; - is standard input",
+     .help = "read the text from FILE; - = standard input",
      .default_text = "standard input unless it is a terminal",
-     .offset = offsetof(perplexity_opts, file)},
-    {.kind = OPT_U32,
+     .offset = offsetof(perplexity_options, file)},
+    {.type = OPT_U32,
      .letter = 'c',
      .name = "ctx",
      .aliases = "--ctx-size",
      .arg = "N",
-     .help = "tokens of a window",
+     .help = "window size in tokens",
      .default_text = "512",
-     .offset = offsetof(perplexity_opts, session) + offsetof(session_opts, n_ctx),
+     .offset = offsetof(perplexity_options, session) + offsetof(session_options, n_ctx),
      .min = 4,
      .max = 1 << 20},
-    {.kind = OPT_U32,
+    {.type = OPT_U32,
      .name = "windows",
      .aliases = "--chunks",
      .arg = "N",
      .help = "use the first N windows only",
      .default_text = "-1",
-     .offset = offsetof(perplexity_opts, windows),
+     .offset = offsetof(perplexity_options, windows),
      .min = 1,
      .max = 1 << 20,
      .specials = all_windows},
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .name = "save-logits",
      .arg = "FILE",
-     .help = "keep the log-probabilities as a reference for --kl-base",
-     .offset = offsetof(perplexity_opts, save)},
-    {.kind = OPT_CHOICE,
+     .help = "save the log-probabilities, as a reference for --kl-base",
+     .offset = offsetof(perplexity_options, save)},
+    {.type = OPT_CHOICE,
      .name = "save-type",
      .arg = "TYPE",
-     .help = "type of the saved values",
+     .help = "data type of the saved log-probabilities",
      .default_text = "f32",
-     .offset = offsetof(perplexity_opts, save_type),
+     .offset = offsetof(perplexity_options, save_type),
      .choices = save_choices},
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .name = "kl-base",
      .arg = "FILE",
-     .help = "compare with this reference, on its text and windows",
-     .offset = offsetof(perplexity_opts, base)},
-    {.kind = OPT_FLAG,
+     .help = "compare with the log-probabilities in FILE, on the same text and windows",
+     .offset = offsetof(perplexity_options, base)},
+    {.type = OPT_FLAG,
      .name = "special",
-     .help = "control tokens written out in the text become tokens",
-     .offset = offsetof(perplexity_opts, special)},
-    {.kind = OPT_FLAG,
+     .help = "recognize control tokens in the text",
+     .offset = offsetof(perplexity_options, special)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
-     .offset = offsetof(perplexity_opts, json)},
+     .offset = offsetof(perplexity_options, json)},
+    {.type = OPT_END},
 };
 
-static const opt_spec other_files[] = {
-    {.kind = OPT_REFUSED,
+static const opt_spec llama_files[] = {
+    {.type = OPT_REFUSED,
      .aliases = "--kl-divergence --kl-divergence-base --save-all-logits",
      .help =
-         "lfm2 has a file format of its own: --save-logits FILE writes it, --kl-base FILE reads "
-         "it"},
+         "lfm2 has a different file format: --save-logits FILE writes it, --kl-base FILE reads it"},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Text and output", specs, COUNT(specs), 0, NULL},
-    SESSION_MEMORY_GROUPS(perplexity_opts, session),
-    MODEL_GROUPS(perplexity_opts, model),
-    MODEL_MERGES_GROUP(perplexity_opts, model),
-    {NULL, other_files, COUNT(other_files), 0, NULL},
+    {"Text and output", specs, 0, NULL},
+    SESSION_MEMORY_GROUPS(perplexity_options, session),
+    MODEL_GROUPS(perplexity_options, model),
+    MODEL_MERGES_GROUP(perplexity_options, model),
+    {NULL, llama_files, 0, NULL},
     COMPAT_GROUP,
 };
 
-/* Everything of one measurement. */
+/* The state of a measurement. */
 typedef struct measure {
-    const perplexity_opts *opts;
+    const perplexity_options *opts;
     lfm2_session *session;
-    kl_header shape; /* of the windows; type: of the saved values */
+    logprob_header shape; /* of the windows; its type is that of the saved values */
     const int32_t *ids;
     outfile save;
     bool saving;
-    kl_reader base;
+    logprob_reader base;
     bool comparing;
     float *logits;    /* [step][n_vocab] */
     float *logprobs;  /* [n_vocab] */
@@ -113,13 +117,13 @@ typedef struct measure {
     double nll, nll2; /* sums over the scored tokens */
     double base_nll;
     uint64_t n;      /* scored tokens */
-    double *kl;      /* [windows * rows], one a scored token */
-    uint64_t n_same; /* scored places where both hold the same token likeliest */
+    double *kl;      /* divergence of each scored token: [windows * rows] */
+    uint64_t n_same; /* scored tokens where both models predict the same most likely token */
 } measure;
 
 enum { EVAL_STEP = 64 };
 
-/* Logits to natural log-probabilities. */
+/* Converts logits to natural log-probabilities. */
 static void log_softmax(const float *logits, float *out, uint32_t n)
 {
     float max = logits[0];
@@ -136,7 +140,7 @@ static void log_softmax(const float *logits, float *out, uint32_t n)
     }
 }
 
-static uint32_t largest(const float *row, uint32_t n)
+static uint32_t argmax(const float *row, uint32_t n)
 {
     uint32_t best = 0;
     for (uint32_t i = 1; i < n; i++) {
@@ -145,7 +149,7 @@ static uint32_t largest(const float *row, uint32_t n)
     return best;
 }
 
-/* Sum of p * (log p - log q). */
+/* The Kullback-Leibler divergence: the sum of p * (log p - log q). */
 static double divergence(const float *base, const float *row, uint32_t n)
 {
     double sum = 0;
@@ -156,7 +160,7 @@ static double divergence(const float *base, const float *row, uint32_t n)
     return sum;
 }
 
-/* One row of logits, and the token that really followed. */
+/* Scores one row of logits against `next`, the token of the text. */
 static int score(measure *m, const float *logits, int32_t next)
 {
     uint32_t n_vocab = m->shape.n_vocab;
@@ -166,14 +170,14 @@ static int score(measure *m, const float *logits, int32_t next)
     m->nll += nll;
     m->nll2 += nll * nll;
     if (m->saving) {
-        code = kl_write_row(&m->save, &m->shape, m->logprobs);
+        code = logprob_write_row(&m->save, &m->shape, m->logprobs);
     }
     if (m->comparing && code == EXIT_OK) {
-        code = kl_read_row(&m->base, m->base_row);
+        code = logprob_read_row(&m->base, m->base_row);
         if (code == EXIT_OK) {
             m->base_nll -= (double)m->base_row[next];
             m->kl[m->n] = divergence(m->base_row, m->logprobs, n_vocab);
-            m->n_same += largest(m->base_row, n_vocab) == largest(m->logprobs, n_vocab);
+            m->n_same += argmax(m->base_row, n_vocab) == argmax(m->logprobs, n_vocab);
         }
     }
     m->n++;
@@ -210,7 +214,7 @@ static int run_windows(measure *m)
         code = run_window(m, m->ids + (size_t)w * m->shape.n_ctx);
         progress_update(&bar, (w + 1.0) / m->shape.n_windows);
         if (code == EXIT_OK && m->opts->model.verbose) {
-            notice("window %u of %u: perplexity so far %.4f", w + 1, m->shape.n_windows,
+            notice("window %u of %u: perplexity %.4f so far", w + 1, m->shape.n_windows,
                    exp(m->nll / (double)m->n));
         }
     }
@@ -269,8 +273,9 @@ static void print(measure *m)
         print_member("perplexity", exp(mean));
         print_member("perplexity_error", exp(mean) * error);
     } else {
-        out_printf("perplexity %.4f +- %.4f (%llu tokens scored in %u windows of %u)\n", exp(mean),
-                   exp(mean) * error, (unsigned long long)m->n, m->shape.n_windows, m->shape.n_ctx);
+        out_printf("perplexity: %.4f +- %.4f (%llu token%s scored in %u window%s of %u)\n",
+                   exp(mean), exp(mean) * error, (unsigned long long)m->n, plural(m->n),
+                   m->shape.n_windows, plural(m->shape.n_windows), m->shape.n_ctx);
     }
     if (m->comparing) {
         kl_result kl = kl_summary(m);
@@ -284,9 +289,10 @@ static void print(measure *m)
             print_member("kl_max", kl.max);
             print_member("same_top", kl.same);
         } else {
-            out_printf("reference perplexity %.4f\n"
-                       "KL divergence mean %.6g +- %.2g, median %.6g, 99 %% %.6g, max %.6g\n"
-                       "same likeliest token %.3f %%\n",
+            out_printf("perplexity of the reference: %.4f\n"
+                       "KL divergence: mean %.6g +- %.2g, median %.6g, 99th percentile %.6g, "
+                       "maximum %.6g\n"
+                       "same most likely token: %.3f %%\n",
                        base, kl.mean, kl.error, kl.median, kl.p99, kl.max, 100 * kl.same);
         }
     }
@@ -295,15 +301,16 @@ static void print(measure *m)
     }
 }
 
-/* ---- Set-up --------------------------------------------------------------------------------- */
+/* ---- Setup ---------------------------------------------------------------------------------- */
 
-/* Cuts the text into windows, each beginning with the BOS if the model has one. */
+/* Divides the text into windows. Each starts with the BOS, if the model has one. */
 static int make_windows(measure *m, const lfm2_model *model, id_list *ids)
 {
-    const perplexity_opts *opts = m->opts;
+    const perplexity_options *opts = m->opts;
     text_buffer text = {0};
     id_list bos = {0};
-    int code = text_input("perplexity", NULL, opts->file, &text);
+    int code = text_input("perplexity", NULL, opts->file,
+                          "no text: give it in a file (-f FILE) or through a pipe", &text);
     if (code == EXIT_OK) {
         uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
         code = ids_of_text(model, text.data, text.len, flags, ids);
@@ -316,11 +323,11 @@ static int make_windows(measure *m, const lfm2_model *model, id_list *ids)
         windows = opts->windows;
     }
     if (code == EXIT_OK && (windows == 0 || windows > 1 << 20)) {
-        code = windows == 0
-                   ? fail("cli.text", "the text has %zu tokens, fewer than a window of %u (-c)",
-                          ids->n, m->shape.n_ctx)
-                   : fail("cli.text", "the text has %zu windows; at most %d can be measured",
-                          windows, 1 << 20);
+        code =
+            windows == 0
+                ? fail("cli.text", "the text has %zu token%s, but a window (-c) needs %u", ids->n,
+                       plural(ids->n), m->shape.n_ctx)
+                : fail("cli.text", "the text has %zu windows; allowed: up to %d", windows, 1 << 20);
     }
     for (size_t w = 0; w < windows && bos.n == 1 && code == EXIT_OK; w++) {
         ids->data[w * m->shape.n_ctx] = bos.data[0];
@@ -332,11 +339,11 @@ static int make_windows(measure *m, const lfm2_model *model, id_list *ids)
     return code;
 }
 
-/* The reference decides on the windows. */
+/* Takes the windows from the reference. */
 static int use_base(measure *m)
 {
     uint32_t n_vocab = m->shape.n_vocab;
-    int code = kl_open(m->opts->base, &m->base);
+    int code = logprob_open(m->opts->base, &m->base);
     if (code != EXIT_OK) {
         return code;
     }
@@ -346,7 +353,8 @@ static int use_base(measure *m)
         m->shape.n_windows = m->opts->windows;
     }
     if (m->shape.n_vocab != n_vocab) {
-        return fail("cli.kl.vocab", "%s: made with %u tokens in the vocabulary, the model has %u",
+        return fail("cli.kl.vocab",
+                    "%s: the vocabulary of the reference has %u tokens, that of the model %u",
                     m->opts->base, m->shape.n_vocab, n_vocab);
     }
     return EXIT_OK;
@@ -355,7 +363,7 @@ static int use_base(measure *m)
 static int allocate(measure *m)
 {
     size_t row = m->shape.n_vocab * sizeof(float);
-    size_t rows = (size_t)m->shape.n_windows * kl_rows(m->shape.n_ctx);
+    size_t rows = (size_t)m->shape.n_windows * logprob_rows(m->shape.n_ctx);
     m->logits = calloc(EVAL_STEP, row);
     m->logprobs = malloc(row);
     m->base_row = malloc(row);
@@ -375,7 +383,7 @@ static int start_saving(measure *m)
     m->shape.type = m->opts->save_type;
     m->saving = true;
     int code = outfile_open(m->opts->save, &m->save);
-    return code == EXIT_OK ? kl_write_header(&m->save, &m->shape, m->ids) : code;
+    return code == EXIT_OK ? logprob_write_header(&m->save, &m->shape, m->ids) : code;
 }
 
 static int perform(measure *m, open_model *opened, id_list *ids)
@@ -383,11 +391,11 @@ static int perform(measure *m, open_model *opened, id_list *ids)
     lfm2_model_info info = {.size = sizeof info};
     int code = lfm2_model_get_info(opened->model, &info) == LFM2_OK ? EXIT_OK : fail_library();
     if (code == EXIT_OK) {
-        m->shape = (kl_header){.n_vocab = info.n_vocab, .n_ctx = m->opts->session.n_ctx};
+        m->shape = (logprob_header){.n_vocab = info.n_vocab, .n_ctx = m->opts->session.n_ctx};
         code = m->comparing ? use_base(m) : make_windows(m, opened->model, ids);
     }
     if (code == EXIT_OK) {
-        session_opts session = m->opts->session;
+        session_options session = m->opts->session;
         session.n_ctx = m->shape.n_ctx;
         code = session_open(&session, opened->model, &m->session);
     }
@@ -414,13 +422,18 @@ static int perform(measure *m, open_model *opened, id_list *ids)
 
 static int run(const command *self, int argc, char **argv)
 {
-    perplexity_opts opts = {.session.n_ctx = 512};
-    int code = options_parse(self, argc, argv, &opts, NULL);
+    perplexity_options opts = {.session.n_ctx = 512};
+    opt_args args = {.n = 0};
+    int code = options_parse(self, argc, argv, &opts, &args);
+    if (code == PARSED) {
+        code = model_argument(self, &args, &opts.model);
+    }
     if (code != PARSED) {
         return code;
     }
     if (opts.base != NULL && opts.file != NULL) {
-        return fail_usage(self->name, "--kl-base brings its own text: -f does not go with it");
+        return fail_usage(self->name,
+                          "-f cannot be combined with --kl-base, which contains the text");
     }
     measure m = {.opts = &opts, .comparing = opts.base != NULL};
     open_model opened = {0};
@@ -433,7 +446,7 @@ static int run(const command *self, int argc, char **argv)
     free(m.logprobs);
     free(m.base_row);
     free(m.kl);
-    kl_close(&m.base);
+    logprob_close(&m.base);
     lfm2_session_free(m.session);
     ids_free(&ids);
     model_close(&opened);
@@ -442,17 +455,21 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_perplexity = {
     .name = "perplexity",
+    .also = "ppl",
     .summary = "Measure how well a model predicts a text.",
-    .synopsis = "[-m PATH] -f FILE [OPTION]...",
+    .synopsis = "[MODEL | -m PATH] -f FILE [OPTION]...",
     .details =
-        "The text is cut into windows of -c tokens, each beginning with the BOS in place of its "
-        "first token;\na rest shorter than a window is left out. Only the second half of a window "
-        "is scored, so that every\nscored token has at least half a window before it "
-        "(llama-perplexity does the same).\n\n--save-logits in one run and --kl-base in another "
-        "give the Kullback-Leibler divergence of the second\nfrom the first: mean, median, 99th "
-        "percentile and largest over the scored places, and how often both\nhold the same token "
-        "likeliest.",
+        "The text is divided into windows of -c tokens. The BOS replaces the first token of each, "
+        "and "
+        "an\nincomplete window at the end is not used. Only the second half of a window is scored, "
+        "so "
+        "that every\nscored token has a context of at least half a window, as in "
+        "llama-perplexity.\n\n--save-logits in one run and --kl-base in another measure the "
+        "Kullback-Leibler divergence of the second\nfrom the first: mean, median, 99th percentile "
+        "and "
+        "maximum over the scored tokens, and how often both\npredict the same most likely token.",
     .groups = groups,
     .n_groups = COUNT(groups),
+    .max_args = 1,
     .run = run,
 };

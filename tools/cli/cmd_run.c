@@ -1,127 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 run: one prompt, one answer. */
-#include "cli/support/answer.h"
-#include "cli/options/compat_opts.h"
-#include "cli/options/gen_opts.h"
+/* lfm2 run: generates the answer to one prompt. */
+#include "cli/commands.h"
+#include "cli/options/compat_options.h"
+#include "cli/options/model_options.h"
+#include "cli/options/sampler_options.h"
+#include "cli/options/session_options.h"
+#include "cli/support/answer_report.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
-#include "cli/support/tokens.h"
+#include "cli/support/model_open.h"
+#include "cli/support/token_ids.h"
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-typedef struct run_opts {
-    model_opts model;
-    session_opts session;
-    sampler_opts sampler;
+typedef struct run_options {
+    model_options model;
+    session_options session;
+    sampler_options sampler;
     const char *prompt, *file, *system, *tools;
     uint32_t n_predict;
     opt_texts stop;
-    int32_t logprobs; /* -1 = not wanted */
+    int32_t logprobs; /* -1 = not requested */
     bool raw, special, ignore_eos, json;
     bool is_argument; /* the prompt is an argument, not the value of -p */
-} run_opts;
+} run_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .letter = 'p',
      .name = "prompt",
      .arg = "TEXT",
-     .help = "the prompt, which may also be an argument",
-     .offset = offsetof(run_opts, prompt)},
-    {.kind = OPT_TEXT,
+     .help = "prompt; it may also be given as an argument",
+     .offset = offsetof(run_options, prompt)},
+    {.type = OPT_TEXT,
      .letter = 'f',
      .name = "file",
      .arg = "FILE",
-     .help = "read the prompt from FILE; - is standard input",
+     .help = "read the prompt from FILE; - = standard input",
      .default_text = "standard input unless it is a terminal",
-     .offset = offsetof(run_opts, file)},
-    {.kind = OPT_TEXT,
+     .offset = offsetof(run_options, file)},
+    {.type = OPT_TEXT,
      .name = "system",
      .aliases = "-sys --system-prompt",
      .arg = "TEXT",
      .help = "system message",
-     .offset = offsetof(run_opts, system)},
-    {.kind = OPT_CONTENT,
+     .offset = offsetof(run_options, system)},
+    {.type = OPT_CONTENT,
      .name = "system-file",
      .aliases = "-sysf --system-prompt-file",
      .arg = "FILE",
      .help = "read the system message from FILE",
-     .offset = offsetof(run_opts, system)},
-    {.kind = OPT_TEXT,
+     .offset = offsetof(run_options, system)},
+    {.type = OPT_TEXT,
      .name = "tools",
      .arg = "FILE",
-     .help = "JSON array of the tools that the model may call",
-     .offset = offsetof(run_opts, tools)},
-    {.kind = OPT_FLAG,
+     .help = "file with a JSON array of the tools that the model can call",
+     .offset = offsetof(run_options, tools)},
+    {.type = OPT_FLAG,
      .name = "raw",
      .aliases = "-no-cnv --no-conversation",
-     .help = "continue the prompt as it is, without the chat format",
-     .offset = offsetof(run_opts, raw)},
-    {.kind = OPT_U32,
+     .help = "continue the prompt without applying the chat template",
+     .offset = offsetof(run_options, raw)},
+    {.type = OPT_U32,
      .letter = 'n',
      .name = "predict",
      .aliases = "--n-predict --max-tokens",
      .arg = "N",
-     .help = "most tokens of the answer",
+     .help = "maximum number of tokens in the answer",
      .default_text = "8192",
-     .offset = offsetof(run_opts, n_predict),
+     .offset = offsetof(run_options, n_predict),
      .min = 1,
      .max = INT32_MAX,
-     .specials = no_limit},
-    {.kind = OPT_TEXTS,
+     .specials = predict_specials},
+    {.type = OPT_TEXTS,
      .name = "stop",
      .aliases = "-r --reverse-prompt",
      .arg = "TEXT",
-     .help = "end the answer before this text; may be given several times",
-     .offset = offsetof(run_opts, stop)},
-    {.kind = OPT_FLAG,
+     .help = "end the answer before TEXT; may be repeated",
+     .offset = offsetof(run_options, stop)},
+    {.type = OPT_FLAG,
      .name = "ignore-eos",
-     .help = "go on after the model's end token",
-     .offset = offsetof(run_opts, ignore_eos)},
-    {.kind = OPT_FLAG,
+     .help = "do not stop at end-of-generation tokens",
+     .offset = offsetof(run_options, ignore_eos)},
+    {.type = OPT_FLAG,
      .name = "special",
      .aliases = "-sp",
-     .help = "show control tokens of the answer by name, and recognise them in a --raw prompt",
-     .offset = offsetof(run_opts, special)},
-    {.kind = OPT_FLAG,
+     .help = "print control tokens of the answer, and recognize them in a --raw prompt",
+     .offset = offsetof(run_options, special)},
+    {.type = OPT_FLAG,
      .name = "json",
-     .help = "print one JSON object at the end instead of the text as it comes",
-     .offset = offsetof(run_opts, json)},
-    {.kind = OPT_I32,
+     .help = "print one JSON object at the end instead of the text while it is generated",
+     .offset = offsetof(run_options, json)},
+    {.type = OPT_I32,
      .name = "logprobs",
      .arg = "N",
-     .help = "with --json: log-probability of each token and the N likeliest in its place",
-     .offset = offsetof(run_opts, logprobs),
+     .help =
+         "with --json: add the log-probability of each token and the N most likely alternatives",
+     .offset = offsetof(run_options, logprobs),
      .min = 0,
      .max = 64},
+    {.type = OPT_END},
 };
 
-/* What llama.cpp's program for both prompts and conversations has. */
-static const opt_spec not_chat[] = {
-    {.kind = OPT_IGNORED, .aliases = "-st --single-turn"},
-    {.kind = OPT_REFUSED,
+/* Options of llama-cli, which runs both single prompts and conversations. */
+static const opt_spec chat_only[] = {
+    {.type = OPT_IGNORED, .aliases = "-st --single-turn"},
+    {.type = OPT_REFUSED,
      .aliases = "-cnv --conversation -i --interactive -if --interactive-first",
-     .help = "lfm2 chat holds conversations"},
+     .help = "use lfm2 chat for a conversation"},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Prompt and answer", specs, COUNT(specs), 0, NULL},
-    SAMPLER_GROUP(run_opts, sampler),
-    SESSION_GROUPS(run_opts, session),
-    MODEL_GROUPS(run_opts, model),
-    MODEL_MERGES_GROUP(run_opts, model),
-    {NULL, not_chat, COUNT(not_chat), 0, NULL},
+    {"Prompt and answer", specs, 0, NULL},
+    SAMPLER_GROUP(run_options, sampler),
+    SESSION_GROUPS(run_options, session),
+    MODEL_GROUPS(run_options, model),
+    MODEL_MERGES_GROUP(run_options, model),
+    {NULL, chat_only, 0, NULL},
     COMPAT_TEXT_GROUP,
     COMPAT_GROUP,
 };
 
-/* One token of the answer, kept for --json --logprobs. */
+/* One token of the answer, for --logprobs. */
 typedef struct run_token {
     int32_t id;
     float logprob;
@@ -133,17 +141,17 @@ typedef struct run_token {
 } run_token;
 
 typedef struct run_state {
-    const run_opts *opts;
+    const run_options *opts;
     const lfm2_model *model;
     text_buffer text;   /* with --json */
     id_list ids;        /* with --json */
     run_token **tokens; /* with --logprobs */
     size_t n_tokens, capacity;
-    char last; /* last byte printed */
+    char last; /* the last byte printed */
     int code;
 } run_state;
 
-static int keep_token(run_state *state, const lfm2_generated_token *made)
+static int save_token(run_state *state, const lfm2_generated_token *generated)
 {
     if (state->n_tokens == state->capacity) {
         size_t capacity = state->capacity * 2 + 64;
@@ -154,16 +162,16 @@ static int keep_token(run_state *state, const lfm2_generated_token *made)
         state->tokens = tokens;
         state->capacity = capacity;
     }
-    run_token *token = malloc(sizeof *token + made->n_top * sizeof token->top[0]);
+    run_token *token = malloc(sizeof *token + generated->n_top * sizeof token->top[0]);
     if (token == NULL) {
         return fail("cli.memory", "out of memory");
     }
-    token->id = made->id;
-    token->logprob = made->logprob;
-    token->n_top = made->n_top;
-    for (size_t i = 0; i < made->n_top; i++) {
-        token->top[i].id = made->top_ids[i];
-        token->top[i].logprob = made->top_logprobs[i];
+    token->id = generated->id;
+    token->logprob = generated->logprob;
+    token->n_top = generated->n_top;
+    for (size_t i = 0; i < generated->n_top; i++) {
+        token->top[i].id = generated->top_ids[i];
+        token->top[i].logprob = generated->top_logprobs[i];
     }
     state->tokens[state->n_tokens++] = token;
     return EXIT_OK;
@@ -184,7 +192,7 @@ static int32_t on_token(void *user, const lfm2_generated_token *token)
     if (state->code == EXIT_OK && token->id >= 0) {
         state->code = ids_append(&state->ids, &token->id, 1);
         if (state->code == EXIT_OK && state->opts->logprobs >= 0) {
-            state->code = keep_token(state, token);
+            state->code = save_token(state, token);
         }
     }
     return state->code == EXIT_OK ? 0 : 1;
@@ -240,23 +248,23 @@ static void print_json(const run_state *state, const char *path, const lfm2_gene
     out_printf("}\n");
 }
 
-/* Standard input is a pipe or a file: something that ends. Not a socket: programs that start others
- * often leave one open. */
+/* Whether standard input is a pipe or a regular file, which have an end. A socket may have none:
+ * programs that start other programs often leave one open. */
 static bool has_piped_input(void)
 {
     struct stat info;
     return fstat(STDIN_FILENO, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode));
 }
 
-/* Appends standard input to the prompt given, as in `cat file | lfm2 run 'Summarise:'`. */
+/* Appends standard input to the prompt, as in `cat file | lfm2 run 'Summarize:'`. */
 static int add_piped_input(bool raw, text_buffer *text)
 {
     enum { PATIENCE_MS = 2000 };
     text_buffer piped = {0};
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     if (poll(&input, 1, PATIENCE_MS) == 0) {
-        notice("waiting for the end of standard input, which the prompt is given with; "
-               "</dev/null leaves it out");
+        notice("waiting for the end of standard input, which is added to the prompt; use -p or "
+               "</dev/null to leave it out");
     }
     int code = text_read("-", &piped);
     if (!raw) {
@@ -272,16 +280,20 @@ static int add_piped_input(bool raw, text_buffer *text)
     return code;
 }
 
-/* The prompt's text. */
-static int read_prompt(const command *self, const run_opts *opts, text_buffer *text)
+/* Reads the text of the prompt. */
+static int read_prompt(const command *self, const run_options *opts, text_buffer *text)
 {
-    int code = text_input(self->name, opts->prompt, opts->file, text);
-    /* As in ollama, where an argument is the prompt. llama.cpp's -p reads nothing, and scripts
-     * that use it leave pipes open. */
+    int code =
+        text_input(self->name, opts->prompt, opts->file,
+                   "no prompt: give it as an argument, in a file (-f FILE) or through a pipe; "
+                   "'lfm2 chat' starts a conversation",
+                   text);
+    /* Like ollama for a prompt argument. With -p standard input is not read, like llama.cpp:
+     * scripts that use -p leave pipes open. */
     if (code == EXIT_OK && opts->is_argument && has_piped_input()) {
         code = add_piped_input(opts->raw, text);
     }
-    /* A shell's "echo" ends with a newline that nobody meant. */
+    /* "echo" adds a newline that is not part of the prompt. */
     if (code == EXIT_OK && opts->prompt == NULL && !opts->raw) {
         text_chomp(text);
     }
@@ -291,10 +303,10 @@ static int read_prompt(const command *self, const run_opts *opts, text_buffer *t
     return code;
 }
 
-/* Control tokens written in the prompt are text unless --special is given; users of llama.cpp may
- * expect tokens. */
-static int make_raw_prompt(const run_opts *opts, const lfm2_model *model, const text_buffer *text,
-                           id_list *ids)
+/* Control tokens in the prompt are text unless --special is given. Users of llama.cpp may expect
+ * tokens, so a message says it. */
+static int make_raw_prompt(const run_options *opts, const lfm2_model *model,
+                           const text_buffer *text, id_list *ids)
 {
     uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
     id_list special = {0};
@@ -303,14 +315,14 @@ static int make_raw_prompt(const run_opts *opts, const lfm2_model *model, const 
         code = ids_of_text(model, text->data, text->len, flags | LFM2_TOKENIZE_SPECIAL, &special);
     }
     if (code == EXIT_OK && special.n > 0 && special.n != ids->n) {
-        notice("control tokens in the prompt are taken as text: --special makes them tokens");
+        notice("control tokens in the prompt are treated as text; --special recognizes them");
     }
     ids_free(&special);
     return code;
 }
 
-/* The prompt's ids. */
-static int make_prompt(const run_opts *opts, const lfm2_model *model, const text_buffer *text,
+/* Appends the ids of the prompt. */
+static int make_prompt(const run_options *opts, const lfm2_model *model, const text_buffer *text,
                        id_list *ids)
 {
     if (opts->raw) {
@@ -331,7 +343,7 @@ static int make_prompt(const run_opts *opts, const lfm2_model *model, const text
     return code;
 }
 
-static int generate(const run_opts *opts, const open_model *opened, const id_list *prompt)
+static int generate(const run_options *opts, const open_model *opened, const id_list *prompt)
 {
     lfm2_session *session = NULL;
     lfm2_sampler *sampler = NULL;
@@ -349,9 +361,10 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
     lfm2_generate_result result = {.size = sizeof result, .stop_id = -1};
     int code = session_open(&opts->session, opened->model, &session);
     if (code == EXIT_OK && prompt->n > lfm2_session_capacity(session)) {
-        code =
-            fail("cli.context", "the prompt has %zu tokens, the context %u: -c N makes it larger",
-                 prompt->n, lfm2_session_capacity(session));
+        code = fail("cli.context",
+                    "the prompt has %zu token%s, the context has space for %u: -c N sets "
+                    "its size",
+                    prompt->n, plural(prompt->n), lfm2_session_capacity(session));
     }
     if (code == EXIT_OK) {
         code = sampler_open(&opts->sampler, opened->model, &sampler);
@@ -361,7 +374,7 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
         int32_t status =
             lfm2_generate(session, sampler, prompt->data, prompt->n, &options, &result);
         interrupt_end();
-        /* The callback stops for a reason of its own; Ctrl-C is reported below. */
+        /* on_token stores its error in state.code; Ctrl-C is reported below. */
         bool ended = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
         code = ended ? state.code : fail_library();
     }
@@ -391,30 +404,70 @@ static int generate(const run_opts *opts, const open_model *opened, const id_lis
     return code;
 }
 
+/* Whether an argument is the path of a model: a GGUF file, or a folder with a config.json. */
+static bool is_model_path(const char *text)
+{
+    char config[4096];
+    size_t len = strlen(text);
+    if (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) {
+        return true;
+    }
+    int n = snprintf(config, sizeof config, "%s/config.json", text);
+    return n > 0 && (size_t)n < sizeof config && access(config, R_OK) == 0;
+}
+
+/* Takes the model and the prompt from the arguments. The first of two is the model; a single one is
+ * the prompt, unless there is no -m and it is the path of a model. "-" is standard input. */
+static int take_arguments(const command *self, const opt_args *args, run_options *opts)
+{
+    uint32_t at = 0;
+    if (args->n == 2 && opts->model.path != NULL) {
+        return fail_usage(
+            self->name,
+            "unexpected argument '%s': -m gives the model, so the only argument is the "
+            "prompt, in quotes",
+            args->items[1]);
+    }
+    if (opts->model.path == NULL &&
+        (args->n == 2 || (args->n == 1 && is_model_path(args->items[0])))) {
+        opts->model.path = args->items[at++];
+    }
+    if (at < args->n && opts->prompt != NULL) {
+        return fail_usage(self->name, "give the prompt as an argument or with -p, not both");
+    }
+    if (at < args->n && strcmp(args->items[at], "-") != 0) {
+        opts->prompt = args->items[at];
+        opts->is_argument = true;
+    }
+    return PARSED;
+}
+
 static int run(const command *self, int argc, char **argv)
 {
-    run_opts opts = {.logprobs = -1, .n_predict = DEFAULT_PREDICT};
+    run_options opts = {.logprobs = -1, .n_predict = DEFAULT_PREDICT};
     opt_args args = {.n = 0};
-    sampler_opts_init(&opts.sampler);
+    sampler_options_init(&opts.sampler);
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
-        opts.is_argument = opts.prompt == NULL;
-        code = prompt_arguments(self, &args, &opts.model, &opts.prompt);
-        opts.is_argument = opts.is_argument && opts.prompt != NULL;
+        code = take_arguments(self, &args, &opts);
     }
     if (code != PARSED) {
         return code;
     }
     if (opts.logprobs >= 0 && !opts.json) {
-        return fail_usage(self->name, "option --logprobs needs --json");
+        return fail_usage(self->name, "option --logprobs requires --json");
     }
     if (opts.raw && (opts.system != NULL || opts.tools != NULL)) {
-        return fail_usage(self->name, "--system and --tools do not go with --raw");
+        return fail_usage(self->name, "--system and --tools cannot be combined with --raw");
     }
     text_buffer text = {0};
     id_list prompt = {0};
     open_model opened = {0};
-    code = read_prompt(self, &opts, &text);
+    /* A missing model is reported before a missing prompt. */
+    code = opts.model.path != NULL ? model_check_path(opts.model.path) : EXIT_OK;
+    if (code == EXIT_OK) {
+        code = read_prompt(self, &opts, &text);
+    }
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
     }
@@ -432,21 +485,23 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_run = {
     .name = "run",
+    .also = "generate completion",
     .summary = "Answer one prompt.",
     .synopsis = "[MODEL | -m PATH] [PROMPT | -p TEXT | -f FILE] [OPTION]...",
-    .args_hint = "a prompt of several words needs quotes",
+    .args_hint = "put quotes around a prompt of several words",
     .details =
-        "Of two arguments the first is the model. One alone is the prompt, unless there is no "
-        "-m and it ends in\n.gguf or is a folder with a config.json. '--' ends the "
-        "options.\n\n"
-        "The answer is written as it comes. The prompt becomes a user message in the chat "
-        "format unless --raw\nis given; one newline at the end of a prompt that was read "
-        "from a file or a pipe is dropped\n(not with --raw). If the prompt is an argument "
-        "and standard input is a pipe or a file, its\ntext follows the prompt; with -p it is not "
-        "read. Ctrl-C ends the answer; the exit code is\nthen 1.\n\n"
+        "If there are two arguments, the first is the model. A single argument is the prompt, "
+        "unless "
+        "there\nis no -m and it ends in .gguf or is a folder with a config.json.\n\n"
+        "The answer is printed while it is generated. The prompt is sent as a user message in the "
+        "chat\ntemplate of the model, unless --raw is given. Without --raw, one newline at the end "
+        "of a prompt\nfrom a file or a pipe is removed. If the prompt is an argument and standard "
+        "input is a pipe or a\nfile, its text is appended to the prompt; with -p, standard input "
+        "is "
+        "not read. Ctrl-C stops the\nanswer, and the exit code is 1.\n\n"
         "Examples: lfm2 run 'What is 127 + 48?'\n"
         "          lfm2 run LFM2-8B-A1B-Q4_0.gguf 'Why is the sky blue?'\n"
-        "          cat letter.txt | lfm2 run 'Summarise this letter:'",
+        "          cat letter.txt | lfm2 run 'Summarize this letter:'",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 2,

@@ -1,58 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 tokenize: text to token ids. */
+/* lfm2 tokenize: converts text to token ids. */
+#include "cli/commands.h"
+#include "cli/options/model_options.h"
 #include "cli/support/json.h"
-#include "cli/options/model_opts.h"
-#include "cli/support/tokens.h"
+#include "cli/support/model_open.h"
+#include "cli/support/token_ids.h"
 
-typedef struct tokenize_opts {
-    model_opts model;
+typedef struct tokenize_options {
+    model_options model;
     const char *prompt, *file;
     bool special, no_bos, ids, pieces, json;
-} tokenize_opts;
+} tokenize_options;
 
 static const opt_spec specs[] = {
-    {.kind = OPT_TEXT,
+    {.type = OPT_TEXT,
      .letter = 'p',
      .name = "prompt",
      .arg = "TEXT",
-     .help = "the text",
-     .offset = offsetof(tokenize_opts, prompt)},
-    {.kind = OPT_TEXT,
+     .help = "text to tokenize",
+     .offset = offsetof(tokenize_options, prompt)},
+    {.type = OPT_TEXT,
      .letter = 'f',
      .name = "file",
      .arg = "FILE",
-     .help = "read the text from FILE; - is standard input",
+     .help = "read the text from FILE; - = standard input",
      .default_text = "standard input unless it is a terminal",
-     .offset = offsetof(tokenize_opts, file)},
-    {.kind = OPT_FLAG,
+     .offset = offsetof(tokenize_options, file)},
+    {.type = OPT_FLAG,
      .name = "special",
-     .help = "control tokens written out in the text become tokens",
-     .offset = offsetof(tokenize_opts, special)},
-    {.kind = OPT_FLAG,
+     .help = "recognize control tokens in the text",
+     .offset = offsetof(tokenize_options, special)},
+    {.type = OPT_FLAG,
      .name = "no-bos",
-     .help = "no beginning-of-text token",
-     .offset = offsetof(tokenize_opts, no_bos)},
-    {.kind = OPT_FLAG,
+     .help = "do not add the BOS token",
+     .offset = offsetof(tokenize_options, no_bos)},
+    {.type = OPT_FLAG,
      .name = "ids",
-     .help = "print one line of ids with commas between",
-     .offset = offsetof(tokenize_opts, ids)},
-    {.kind = OPT_FLAG,
+     .help = "print the ids on one line, comma-separated",
+     .offset = offsetof(tokenize_options, ids)},
+    {.type = OPT_FLAG,
      .name = "pieces",
-     .help = "print each token's text as a JSON string on a line of its own",
-     .offset = offsetof(tokenize_opts, pieces)},
-    {.kind = OPT_FLAG,
+     .help = "print the text of each token on its own line, as a JSON string",
+     .offset = offsetof(tokenize_options, pieces)},
+    {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object",
-     .offset = offsetof(tokenize_opts, json)},
+     .offset = offsetof(tokenize_options, json)},
+    {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
-    {"Text", specs, COUNT(specs), 0, NULL},
-    MODEL_FILE_GROUP(tokenize_opts, model),
-    MODEL_MERGES_GROUP(tokenize_opts, model),
+    {"Text", specs, 0, NULL},
+    MODEL_FILE_GROUP(tokenize_options, model),
+    MODEL_MERGES_GROUP(tokenize_options, model),
 };
 
-static int print_tokens(const tokenize_opts *opts, const lfm2_model *model, const id_list *ids)
+static int print_tokens(const tokenize_options *opts, const lfm2_model *model, const id_list *ids)
 {
     for (size_t i = 0; i < ids->n; i++) {
         const char *bytes = "";
@@ -75,7 +78,7 @@ static int print_tokens(const tokenize_opts *opts, const lfm2_model *model, cons
     return EXIT_OK;
 }
 
-static int print(const tokenize_opts *opts, const lfm2_model *model, const id_list *ids)
+static int print(const tokenize_options *opts, const lfm2_model *model, const id_list *ids)
 {
     if (opts->ids) {
         for (size_t i = 0; i < ids->n; i++) {
@@ -98,18 +101,19 @@ static int print(const tokenize_opts *opts, const lfm2_model *model, const id_li
 
 static int run(const command *self, int argc, char **argv)
 {
-    tokenize_opts opts = {0};
+    tokenize_options opts = {0};
     int code = options_parse(self, argc, argv, &opts, NULL);
     if (code != PARSED) {
         return code;
     }
     if (opts.ids + opts.pieces + opts.json > 1) {
-        return fail_usage(self->name, "--ids, --pieces and --json do not go together");
+        return fail_usage(self->name, "--ids, --pieces and --json cannot be combined");
     }
     text_buffer text = {0};
     id_list ids = {0};
     open_model opened = {0};
-    code = text_input(self->name, opts.prompt, opts.file, &text);
+    code = text_input(self->name, opts.prompt, opts.file,
+                      "no text: give it with -p, in a file (-f FILE) or through a pipe", &text);
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_TOKENIZER, &opened);
     }
@@ -129,10 +133,12 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_tokenize = {
     .name = "tokenize",
-    .summary = "Turn text into token ids.",
+    .also = "encode",
+    .summary = "Convert text to token ids.",
     .synopsis = "[-m PATH] [-p TEXT | -f FILE] [OPTION]...",
-    .details = "Prints a line for each token: its id, a tab, and its text as a JSON string. The "
-               "text is taken as it\nis, a newline at its end included. No weights are read.",
+    .details =
+        "Prints a line for each token: its id, a tab, and its text as a JSON string. All bytes of "
+        "the text count,\nalso a newline at its end. The weights of the model are not loaded.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .run = run,

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lfm2 program: finds the command and runs it. */
-#include "cli/options/options.h"
+#include "cli/commands.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
-const command *const commands[] = {
-    &cmd_run,        &cmd_chat, &cmd_tokenize, &cmd_detokenize, &cmd_inspect, &cmd_logits,
-    &cmd_perplexity, &cmd_eval, &cmd_bench,    &cmd_quantize,   &cmd_synth,   &cmd_pack,
-};
+#define COMMAND_ADDRESS(name) &cmd_##name,
+const command *const commands[] = {COMMANDS(COMMAND_ADDRESS)};
 const uint32_t n_commands = COUNT(commands);
-
-static const char exit_codes[] = "Results go to standard output, messages to standard error.\n"
-                                 "Exit codes: 0 success, 1 failure, 2 wrong use.";
 
 static const command *find_command(const char *name)
 {
@@ -33,41 +27,41 @@ static bool ends_in_gguf(const char *text)
 
 static int unknown_command(const char *name)
 {
-    static const char *const downloads[] = {"pull", "list", "ls", "serve", "ps", "push", "create"};
+    static const char model_managers[] = "pull list ls serve ps push create";
     if (ends_in_gguf(name)) {
         return fail_usage("", "unknown command '%s': did you mean 'lfm2 run %s' or 'lfm2 chat %s'?",
                           name, name, name);
     }
-    for (uint32_t i = 0; i < COUNT(downloads); i++) {
-        if (strcmp(name, downloads[i]) == 0) {
-            return fail_usage("",
-                              "unknown command '%s': lfm2 keeps no list of models and has no "
-                              "server; commands take the path of a model file, and "
-                              "https://huggingface.co/LiquidAI has some",
-                              name);
-        }
+    if (has_word(model_managers, name, strlen(name))) {
+        return fail_usage("",
+                          "unknown command '%s': lfm2 is not a server and does not manage models; "
+                          "download a model from https://huggingface.co/LiquidAI and pass its path "
+                          "to 'lfm2 run' or 'lfm2 chat'",
+                          name);
     }
-    const command *near = command_near(name);
-    if (near != NULL) {
-        return fail_usage("", "unknown command '%s': did you mean '%s'?", name, near->name);
+    const command *suggested = command_suggest(name);
+    if (suggested != NULL) {
+        return fail_usage("", "unknown command '%s': did you mean '%s'?", name, suggested->name);
     }
     return fail_usage("", "unknown command '%s'", name);
 }
 
 static void print_overview(void)
 {
-    out_printf("Usage: lfm2 COMMAND [OPTION]...\nRuns LFM2 language models on the CPU.\n\n");
+    out_printf("Usage: lfm2 COMMAND [OPTION]...\nRun LFM2 language models on the CPU.\n\n"
+               "Commands:\n");
     for (uint32_t i = 0; i < n_commands; i++) {
         out_printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
     }
-    out_printf("\n'lfm2 help COMMAND' describes one of them; 'lfm2 --version' tells the version.\n"
-               "%s\n",
-               exit_codes);
+    out_printf("\n'lfm2 help COMMAND' shows the options of a command, 'lfm2 --version' the "
+               "version.\n"
+               "Results go to standard output, messages to standard error.\n"
+               "Exit codes: 0 success, 1 failure, 2 invalid command line.\n");
 }
 
 static int help(int argc, char **argv)
 {
-    /* Makes the manual page and the shells' completion (tools/man, tools/completion). */
+    /* The build writes the manual page and the completions with these. */
     static const struct {
         const char *name;
         void (*print)(void);
@@ -105,7 +99,9 @@ static int dispatch(int argc, char **argv)
         return help(argc - 1, argv + 1);
     }
     if (name[0] == '-') {
-        return fail_usage("", "'%s' is not a command: one comes first, as in 'lfm2 run %s ...'",
+        return fail_usage("",
+                          "'%s' is not a command: options follow the command, as in 'lfm2 run "
+                          "%s ...'",
                           name, name);
     }
     const command *found = find_command(name);
@@ -117,7 +113,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    /* A closed pipe is an error of the write, and a file over its size limit too. */
+    /* Writing to a closed pipe, or beyond the limit of a file's size, then fails with an error. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     int code = dispatch(argc, argv);

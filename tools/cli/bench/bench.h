@@ -1,57 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of lfm2 bench share: options, one test and its result, the limit, the output. */
-#ifndef LFM2_TOOLS_BENCH_H
-#define LFM2_TOOLS_BENCH_H
+/* Declarations for the files of lfm2 bench: options, a test and its result, limits, output. */
+#ifndef LFM2_CLI_BENCH_H
+#define LFM2_CLI_BENCH_H
 
-#include "cli/options/gen_opts.h"
-#include "cli/options/model_opts.h"
+#include "cli/options/model_options.h"
+#include "cli/options/session_options.h"
+#include "cli/support/model_open.h"
 
 #include "lfm2_tools.h"
 
 enum { BENCH_MD, BENCH_JSON, BENCH_JSONL, BENCH_CSV };
 enum { BENCH_MAX_REPETITIONS = 1000, BENCH_MAX_SESSIONS = 256 };
 
-typedef struct bench_opts {
-    model_opts model; /* threads is not used: the list below is */
-    session_opts session;
+typedef struct bench_options {
+    model_options model; /* its `threads` is not used */
+    session_options session;
     opt_u32s n_prompt, n_gen, n_seqs, depth, threads;
     uint32_t repetitions, format;
-    double delay; /* seconds before a test */
+    double delay; /* seconds before each test */
     bool no_roofline, machine, kernels;
     uint32_t prefetch;           /* LFM2_PREFETCH_* */
-    uint32_t n_sessions, n_busy; /* 0 sessions: another table */
+    uint32_t n_sessions, n_busy; /* n_sessions > 0: --sessions */
     /* micro-kernels */
     opt_u32s m;
     uint32_t n, k, pool_mib;
     double seconds;
     const char *filter;
-} bench_opts;
+} bench_options;
 
-/* What the machine can do, and how fast it reads the weights where they lie; machine.n_threads 0:
- * not measured. */
+/* Measured rates of the machine, and of reading the packed weights. machine.n_threads is 0 if they
+ * were not measured. */
 typedef struct bench_rates {
     lfm2_machine machine;
-    double weights_bytes; /* a second */
+    double weights_bytes; /* per second */
 } bench_rates;
 
-/* One line of the table. */
+/* A test: one line of the table. */
 typedef struct bench_test {
-    const bench_opts *opts;
+    const bench_options *opts;
     const lfm2_model_info *info;
     const char *path;
     char cpu[96]; /* instruction sets in use */
     int32_t threads;
     uint32_t n_prompt, n_gen, depth; /* one of n_prompt, n_gen is 0 */
-    uint32_t n_seqs;                 /* sequences that are decoded together */
-    uint32_t chunk;                  /* most prompt tokens of a pass */
+    uint32_t n_seqs;                 /* parallel sequences */
+    uint32_t chunk;                  /* maximum number of prompt tokens in a pass */
     double load_seconds;
     double seconds[BENCH_MAX_REPETITIONS];
-    bench_rates rates;    /* the better of what was measured before and after */
-    double limit_seconds; /* what a machine of these figures takes at least; 0: not known */
+    bench_rates rates;    /* the better ones of before and after the test */
+    double limit_seconds; /* minimum time at these rates; 0 = unknown */
     uint64_t peak_rss;
 } bench_test;
 
-/* What opening the model at one thread count took. */
+/* The time and memory that a model took with one number of threads. */
 typedef struct bench_loading {
     int32_t threads;
     double seconds;
@@ -59,17 +60,25 @@ typedef struct bench_loading {
     uint64_t peak_rss; /* of the process, after the tests */
 } bench_loading;
 
-/* What goes before and after an object of the output: JSON is one array, JSONL lines of objects. */
-static inline const char *bench_before_object(const bench_opts *opts, bool first)
+/* The text before and after an object: JSON is one array, JSONL has an object per line. */
+static inline const char *bench_before_object(const bench_options *opts, bool first)
 {
-    return opts->format == BENCH_JSONL ? "" : first ? "\n " : ",\n ";
+    return opts->format == BENCH_JSONL ? "" : first ? "[\n " : ",\n ";
 }
-static inline const char *bench_after_object(const bench_opts *opts)
+static inline const char *bench_after_object(const bench_options *opts)
 {
     return opts->format == BENCH_JSONL ? "\n" : "";
 }
 
-/* Tokens of a test, all sequences together. */
+/* Ends the output of `n` objects. */
+static inline void bench_end_array(const bench_options *opts, uint32_t n)
+{
+    if (opts->format == BENCH_JSON && n > 0) {
+        out_printf("\n]\n");
+    }
+}
+
+/* The number of tokens of a test, in all sequences. */
 static inline double bench_tokens(const bench_test *t)
 {
     return t->n_prompt > 0 ? t->n_prompt : (double)t->n_gen * t->n_seqs;
@@ -77,58 +86,60 @@ static inline double bench_tokens(const bench_test *t)
 
 /* ---- bench_limit.c ---- */
 
-/* The most resident memory so far, the machine's measurements left out. */
+/* The peak of resident memory, without what the measurements of the machine took. */
 typedef struct bench_memory {
     uint64_t peak_rss;
 } bench_memory;
 uint64_t bench_peak_rss(bench_memory *memory);
 
-/* Measures the machine, and reading the model's weights unless it is NULL. Returns an exit code. */
+/* Measures the machine and, unless `model` is NULL, reading its weights. Returns an exit code. */
 int bench_machine(lfm2_runtime *runtime, const lfm2_model *model, bench_memory *memory,
                   bench_rates *out);
 
-/* Figure for figure the better one. */
+/* The better one of each rate. */
 bench_rates bench_better(const bench_rates *a, const bench_rates *b);
 
-/* Fills t->limit_seconds from t->rates, for passes of at most `chunk` tokens and kv_row bytes of
- * attention memory a token. */
-void bench_limit(bench_test *t, uint32_t chunk, double kv_row);
+/* Computes t->limit_seconds from t->rates, for passes of up to `chunk` tokens and a KV cache of
+ * kv_token_bytes for each token. */
+void bench_limit(bench_test *t, uint32_t chunk, double kv_token_bytes);
 
 /* lfm2 bench --machine. Returns the exit code. */
-int bench_machine_alone(const bench_opts *opts);
+int bench_machine_alone(const bench_options *opts);
 
-/* ---- bench_print.c ---- */
+/* ---- bench_table.c ---- */
 
-/* What is measured over the repetitions. */
+/* The result of a test over its repetitions. */
 typedef struct bench_speed {
-    double mean, deviation; /* tokens a second */
+    double mean, deviation; /* tokens per second */
     double mean_seconds;
-    double step_seconds; /* until the first token is known (prompts), of one step (generation) */
-    double limit;        /* tokens a second; NAN: not known */
+    double step_seconds; /* time to the first token (prompts), time of a step (generation) */
+    double limit;        /* tokens per second; NAN = unknown */
     double percent;      /* of the limit */
-    double read_bytes, weights_bytes, int8_ops; /* a second; NAN: not measured */
+    double read_bytes, weights_bytes, int8_ops; /* per second; NAN = not measured */
 } bench_speed;
 
-bench_speed bench_summarise(const bench_test *t);
+bench_speed bench_summarize(const bench_test *t);
 
-void bench_print_head(const bench_opts *opts);
+/* Prints a test, and before the first one the head of the table. */
 void bench_print_test(const bench_test *t, bool first);
-void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_t n,
+
+/* Ends the output after at least one test. */
+void bench_print_end(const bench_options *opts, const bench_loading *loads, uint32_t n,
                      const bench_rates *low, const bench_rates *high);
 
-/* ---- bench_rows.c ---- */
+/* ---- bench_records.c ---- */
 
-/* One test as JSON, JSONL or CSV; the names of the columns go before the first one. */
-void bench_print_row(const bench_test *t, const bench_speed *s, bool first);
+/* Prints a test as JSON, JSONL or CSV, and before the first one the names of the CSV columns. */
+void bench_print_record(const bench_test *t, const bench_speed *s, bool first);
 
 /* ---- bench_sessions.c ---- */
 
-/* The table of sessions in threads of their own. Returns the exit code. */
-int bench_sessions(const bench_opts *opts);
+/* lfm2 bench --sessions. Returns the exit code. */
+int bench_sessions(const bench_options *opts);
 
 /* ---- bench_kernels.c ---- */
 
-/* The table of micro-kernels. Returns the exit code. */
-int bench_kernels(const bench_opts *opts);
+/* lfm2 bench --micro-kernels. Returns the exit code. */
+int bench_kernels(const bench_options *opts);
 
-#endif /* LFM2_TOOLS_BENCH_H */
+#endif /* LFM2_CLI_BENCH_H */

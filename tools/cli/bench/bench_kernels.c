@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 bench --micro-kernels: every micro-kernel that this machine can run, and how fast it is. */
+/* lfm2 bench --micro-kernels: measures every micro-kernel that this CPU can run. */
 #include "cli/bench/bench.h"
 #include "cli/support/json.h"
 
@@ -13,14 +13,15 @@ static void print_head(uint32_t format)
     } else if (format == BENCH_CSV) {
         out_printf("kernel,provider,isa,weights,activations,mr,nr,threads,m,n,k,ops,bytes,"
                    "chosen\n");
-    } else if (format == BENCH_JSON) {
-        out_printf("[");
     }
 }
 
-static void print_row(const bench_opts *opts, const lfm2_kernel_info *i, int32_t threads,
-                      uint32_t m, double ops, double bytes, bool first)
+static void print_result(const bench_options *opts, const lfm2_kernel_info *i, int32_t threads,
+                         uint32_t m, double ops, double bytes, bool first)
 {
+    if (first) {
+        print_head(opts->format);
+    }
     if (opts->format == BENCH_MD) {
         out_printf("| %s | %s | %s | %s | %s | %u | %.1f | %.2f | %s |\n", i->name, i->provider,
                    i->isa, i->weights, i->activations, m, ops * 1e-9, bytes * 1e-9,
@@ -44,9 +45,9 @@ static void print_row(const bench_opts *opts, const lfm2_kernel_info *i, int32_t
     out_flush();
 }
 
-/* All row counts of one kernel. *n_rows counts what was printed. */
-static int bench_one(const bench_opts *opts, lfm2_runtime *runtime, uint32_t index,
-                     const lfm2_kernel_info *info, uint32_t *n_rows)
+/* Measures one kernel with each number of rows, and adds the results to *n_results. */
+static int bench_one(const bench_options *opts, lfm2_runtime *runtime, uint32_t index,
+                     const lfm2_kernel_info *info, uint32_t *n_results)
 {
     for (uint32_t i = 0; i < opts->m.n && !out_failed(); i++) {
         double ops = 0;
@@ -55,22 +56,22 @@ static int bench_one(const bench_opts *opts, lfm2_runtime *runtime, uint32_t ind
             lfm2_kernel_bench(runtime, index, opts->m.items[i], opts->n, opts->k,
                               (uint64_t)opts->pool_mib << 20, opts->seconds, &ops, &bytes);
         if (status == LFM2_E_UNSUPPORTED) {
-            notice("%s: left out: %s", info->name, lfm2_last_error());
+            notice("%s: skipped: %s", info->name, lfm2_last_error());
             return EXIT_OK;
         }
         if (status != LFM2_OK) {
             return fail_library();
         }
-        print_row(opts, info, lfm2_runtime_threads(runtime), opts->m.items[i], ops, bytes,
-                  *n_rows == 0);
-        (*n_rows)++;
+        print_result(opts, info, lfm2_runtime_threads(runtime), opts->m.items[i], ops, bytes,
+                     *n_results == 0);
+        (*n_results)++;
     }
     return EXIT_OK;
 }
 
-int bench_kernels(const bench_opts *opts)
+int bench_kernels(const bench_options *opts)
 {
-    model_opts model = opts->model;
+    model_options model = opts->model;
     model.threads = opts->threads.items[0];
     lfm2_runtime *runtime = NULL;
     int code = runtime_open(&model, &runtime);
@@ -78,8 +79,7 @@ int bench_kernels(const bench_opts *opts)
         return code;
     }
     lfm2_runtime_set_prefetch(runtime, (int32_t)opts->prefetch);
-    uint32_t n_rows = 0;
-    print_head(opts->format);
+    uint32_t n_results = 0;
     for (uint32_t index = 0; code == EXIT_OK && !out_failed(); index++) {
         lfm2_kernel_info info = {.size = sizeof info};
         if (lfm2_kernel_get(runtime, index, &info) != LFM2_OK) {
@@ -87,14 +87,18 @@ int bench_kernels(const bench_opts *opts)
         }
         if (info.available != 0 &&
             (opts->filter == NULL || strstr(info.name, opts->filter) != NULL)) {
-            code = bench_one(opts, runtime, index, &info, &n_rows);
+            code = bench_one(opts, runtime, index, &info, &n_results);
         }
     }
-    if (opts->format == BENCH_JSON) {
-        out_printf("\n]\n");
-    } else if (opts->format == BENCH_MD) {
-        out_printf("\n%d threads, n %u, k %u, weights from a pool of %u MiB\n",
-                   (int)lfm2_runtime_threads(runtime), opts->n, opts->k, opts->pool_mib);
+    bench_end_array(opts, n_results);
+    int n_threads = (int)lfm2_runtime_threads(runtime);
+    if (code == EXIT_OK && n_results == 0 && !out_failed()) {
+        code =
+            fail("cli.kernels", "no micro-kernel was measured: this CPU has none for --filter, --n "
+                                "and --k");
+    } else if (opts->format == BENCH_MD && n_results > 0) {
+        out_printf("\n%d thread%s, n = %u, k = %u, weights from a pool of %u MiB\n", n_threads,
+                   plural((uint64_t)n_threads), opts->n, opts->k, opts->pool_mib);
     }
     lfm2_runtime_free(runtime);
     return code;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 bench --sessions: sessions in threads of their own on one runtime, which take turns on its
- * threads or, if it has one thread, run at the same time; and the same on a busy machine. */
+/* lfm2 bench --sessions: compares N sessions, each in its own thread, with one. On a runtime with
+ * several threads they take turns; on one with a single thread they run in parallel. */
 #include "cli/bench/bench.h"
 #include "cli/support/interrupt.h"
+#include "cli/support/system.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,7 +12,7 @@
 
 enum { RUNTIMES = 2 };
 
-/* Where the threads of one line wait until all of them are ready, or one did not start. */
+/* A gate that opens when all threads wait at it, or is aborted if one cannot be started. */
 typedef struct bench_gate {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -19,7 +20,7 @@ typedef struct bench_gate {
     enum { GATE_CLOSED, GATE_OPEN, GATE_ABORTED } state;
 } bench_gate;
 
-/* One session and its thread. */
+/* A session and its thread. */
 typedef struct bench_user {
     lfm2_session *session;
     uint32_t n_gen;
@@ -29,22 +30,22 @@ typedef struct bench_user {
     char why[256];
 } bench_user;
 
-/* One line of the table: n_sessions on one of the runtimes. */
-typedef struct bench_share {
+/* A line of the table: n_sessions on one of the runtimes. */
+typedef struct bench_line {
     uint32_t runtime, n_sessions;
-    double sum; /* of the repetitions' tokens a second */
-} bench_share;
+    double sum; /* of the tokens per second of all repetitions */
+} bench_line;
 
-typedef struct bench_sharing {
-    const bench_opts *opts;
+typedef struct bench_comparison {
+    const bench_options *opts;
     uint32_t n_gen;
-    open_model opened[RUNTIMES]; /* of one thread, and of as many as asked for */
+    open_model opened[RUNTIMES]; /* with one thread, and with -t threads */
     bench_user *users;
-    bench_share lines[2 * RUNTIMES];
+    bench_line lines[2 * RUNTIMES];
     uint32_t n_lines;
-} bench_sharing;
+} bench_comparison;
 
-/* A thread says that it is ready and waits; false if there is nothing to measure. */
+/* Waits until the gate opens. Returns false if it is aborted. */
 static bool gate_wait(bench_gate *g)
 {
     pthread_mutex_lock(&g->lock);
@@ -58,7 +59,7 @@ static bool gate_wait(bench_gate *g)
     return open;
 }
 
-/* Lets n threads go when all of them are ready; returns the time of that. */
+/* Waits for n threads and opens the gate. Returns the time. */
 static double gate_open(bench_gate *g, uint32_t n)
 {
     pthread_mutex_lock(&g->lock);
@@ -117,7 +118,7 @@ static int run_users(bench_user *users, uint32_t n, double *rate)
         for (uint32_t i = 0; i < started; i++) {
             pthread_join(threads[i], NULL);
         }
-        return fail("cli.threads", "the system refused to start %u threads", n);
+        return fail("cli.threads", "the system could not start %u threads", n);
     }
     double begin = gate_open(&gate, n);
     double end = begin;
@@ -137,9 +138,9 @@ static int run_users(bench_user *users, uint32_t n, double *rate)
     return code;
 }
 
-static int run_line(const bench_sharing *s, bench_share *line)
+static int run_line(const bench_comparison *s, bench_line *line)
 {
-    session_opts options = s->opts->session;
+    session_options options = s->opts->session;
     options.n_ctx = s->n_gen + 1;
     options.n_chunk = 1;
     double rate = 0;
@@ -160,7 +161,7 @@ static int run_line(const bench_sharing *s, bench_share *line)
     return code;
 }
 
-/* ---- Busy neighbours ---- */
+/* ---- Busy threads ---- */
 
 static atomic_bool busy_over;
 
@@ -174,16 +175,16 @@ static void *keep_busy(void *argument)
 
 /* ---- The table ---- */
 
-static void print_lines(const bench_sharing *s)
+static void print_lines(const bench_comparison *s)
 {
     bool json = s->opts->format == BENCH_JSON;
-    const bench_share *first = s->lines;
+    const bench_line *first = s->lines;
     out_printf(json ? "["
-                    : "| threads | sessions | busy | t/s | of one session | of one thread |\n"
-                      "| ------: | -------: | ---: | --: | -------------: | ------------: |\n");
+                    : "| threads | sessions | busy | t/s | vs. 1 session | vs. 1 thread |\n"
+                      "| ------: | -------: | ---: | --: | ------------: | -----------: |\n");
     for (uint32_t i = 0; i < s->n_lines; i++) {
-        const bench_share *line = &s->lines[i];
-        const bench_share *one = line->n_sessions == 1 ? line : line - 1;
+        const bench_line *line = &s->lines[i];
+        const bench_line *one = line->n_sessions == 1 ? line : line - 1;
         double rate = line->sum / s->opts->repetitions;
         int threads = (int)lfm2_runtime_threads(s->opened[line->runtime].runtime);
         double of_one = line->sum / one->sum;
@@ -202,8 +203,8 @@ static void print_lines(const bench_sharing *s)
     out_printf(json ? "]\n" : "");
 }
 
-/* All lines in alternation, so that changes of the machine affect all of them. */
-static int run_lines(bench_sharing *s)
+/* Measures all lines in alternation, so that changes of the machine affect all of them. */
+static int run_lines(bench_comparison *s)
 {
     int code = EXIT_OK;
     for (uint32_t r = 0; r < s->opts->repetitions && code == EXIT_OK; r++) {
@@ -214,14 +215,14 @@ static int run_lines(bench_sharing *s)
     return code;
 }
 
-static int run_while_busy(bench_sharing *s)
+static int run_while_busy(bench_comparison *s)
 {
     pthread_t threads[BENCH_MAX_SESSIONS];
     uint32_t started = 0;
     int code = EXIT_OK;
     while (started < s->opts->n_busy && code == EXIT_OK) {
         if (pthread_create(&threads[started], NULL, keep_busy, NULL) != 0) {
-            code = fail("cli.threads", "the system refused to start %u threads", s->opts->n_busy);
+            code = fail("cli.threads", "the system could not start %u threads", s->opts->n_busy);
         } else {
             started++;
         }
@@ -236,27 +237,27 @@ static int run_while_busy(bench_sharing *s)
     return code;
 }
 
-int bench_sessions(const bench_opts *opts)
+int bench_sessions(const bench_options *opts)
 {
-    bench_sharing *s = calloc(1, sizeof *s);
+    bench_comparison *s = calloc(1, sizeof *s);
     bench_user *users = calloc(opts->n_sessions, sizeof *users);
-    model_opts model = opts->model;
+    model_options model = opts->model;
     int code = EXIT_OK;
     if (s == NULL || users == NULL) {
         code = fail("cli.memory", "out of memory");
         goto done;
     }
-    *s = (bench_sharing){.opts = opts, .n_gen = opts->n_gen.items[0], .users = users};
+    *s = (bench_comparison){.opts = opts, .n_gen = opts->n_gen.items[0], .users = users};
     for (uint32_t i = 0; i < RUNTIMES && code == EXIT_OK; i++) {
         model.threads = i == 0 ? 1 : opts->threads.items[0];
         code = model_open(&model, LFM2_LOAD_FULL, &s->opened[i]);
         if (code != EXIT_OK || (i > 0 && lfm2_runtime_threads(s->opened[i].runtime) == 1)) {
-            break; /* the same once more */
+            break; /* -t 1: the same as the first runtime */
         }
         lfm2_runtime_set_prefetch(s->opened[i].runtime, (int32_t)opts->prefetch);
-        s->lines[s->n_lines++] = (bench_share){.runtime = i, .n_sessions = 1};
+        s->lines[s->n_lines++] = (bench_line){.runtime = i, .n_sessions = 1};
         if (opts->n_sessions > 1) {
-            s->lines[s->n_lines++] = (bench_share){.runtime = i, .n_sessions = opts->n_sessions};
+            s->lines[s->n_lines++] = (bench_line){.runtime = i, .n_sessions = opts->n_sessions};
         }
     }
     if (code == EXIT_OK) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 help --man: the manual page, made from the option tables. */
-#include "cli/options/options.h"
+/* lfm2 help --man: writes the manual page from the option tables. */
+#include "cli/commands.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Text as roff reads it: backslashes and dashes are escaped, and no line begins with a control
- * character. */
+/* Writes text for roff: escapes backslashes and dashes, and a control character that would start a
+ * line. */
 static void roff(const char *text, size_t len)
 {
     bool line_start = true;
@@ -33,8 +33,7 @@ static void roff_text(const char *text)
     roff(text, strlen(text));
 }
 
-/* Paragraphs are separated by empty lines. A line that begins with "Example", and lines that begin
- * with a blank, are not filled. */
+/* Writes paragraphs, which empty lines separate. One that begins with "Example" is not filled. */
 static void print_paragraphs(const char *text)
 {
     while (*text != 0) {
@@ -50,8 +49,8 @@ static void print_paragraphs(const char *text)
 
 static void print_range(const opt_spec *spec)
 {
-    bool number = spec->kind == OPT_U32 || spec->kind == OPT_I32 || spec->kind == OPT_REAL ||
-                  spec->kind == OPT_U32S;
+    bool number = spec->type == OPT_U32 || spec->type == OPT_I32 || spec->type == OPT_REAL ||
+                  spec->type == OPT_U32S;
     if (number && spec->max < INT32_MAX) {
         char range[64];
         snprintf(range, sizeof range, ". Range: %.15g to %.15g", spec->min, spec->max);
@@ -98,9 +97,9 @@ static void print_command(const command *c)
             out_printf(".PP\n\\fI%s\\fR\n", group->title);
             title = group->title;
         }
-        for (uint32_t i = 0; i < group->n; i++) {
-            if (option_is_shown(group, &group->specs[i])) {
-                print_option(&group->specs[i]);
+        for (const opt_spec *spec = group->specs; spec->type != OPT_END; spec++) {
+            if (option_is_shown(group, spec)) {
+                print_option(spec);
             }
         }
     }
@@ -108,7 +107,7 @@ static void print_command(const command *c)
 
 /* ---- Options of other programs ---- */
 
-/* Whether a command before `c`, or a group of it before `g`, has these rows. */
+/* Whether the options of group `g` of command `c` were written before. */
 static bool is_repeated(uint32_t c, uint32_t g)
 {
     const opt_spec *specs = commands[c]->groups[g].specs;
@@ -123,7 +122,7 @@ static bool is_repeated(uint32_t c, uint32_t g)
     return false;
 }
 
-/* The one command that has these rows; NULL if several have. */
+/* The only command with these options; NULL if there are several. */
 static const command *only_command(const opt_spec *specs)
 {
     const command *found = NULL;
@@ -140,31 +139,41 @@ static const command *only_command(const opt_spec *specs)
     return found;
 }
 
-/* The rows of one group that `kind` (OPT_CHOICE: neither ignored nor refused) is; neighbours with
- * one sentence share it. */
-static void print_other_group(const opt_group *group, opt_kind kind)
+/* What happens to an option that the help does not show. */
+typedef enum other_type { OTHER_ACCEPTED, OTHER_IGNORED, OTHER_REFUSED } other_type;
+
+static other_type other_type_of(const opt_spec *spec)
+{
+    return spec->type == OPT_IGNORED   ? OTHER_IGNORED
+           : spec->type == OPT_REFUSED ? OTHER_REFUSED
+                                       : OTHER_ACCEPTED;
+}
+
+/* Writes the text that describes adjacent options: `help` as a sentence. */
+static void print_sentence(const char *help, const command *only)
+{
+    const char *text = help != NULL ? help : "no message";
+    bool capitalize = text[0] >= 'a' && text[0] <= 'z' && strncmp(text, "lfm2", 4) != 0;
+    char first = (char)(capitalize ? text[0] - 'a' + 'A' : text[0]);
+    roff(&first, 1);
+    roff_text(text + 1);
+    out_printf(only != NULL ? " (lfm2 %s).\n" : ".\n", only != NULL ? only->name : "");
+}
+
+/* Writes the options of one type. Adjacent options with the same help share their text. */
+static void print_other_group(const opt_group *group, other_type type)
 {
     const command *only = only_command(group->specs);
     const opt_spec *before = NULL;
-    for (uint32_t i = 0; i <= group->n; i++) {
-        const opt_spec *spec = i < group->n ? &group->specs[i] : NULL;
-        bool other = spec != NULL && spec->kind != OPT_IGNORED && spec->kind != OPT_REFUSED;
-        if (spec != NULL && spec->kind != kind && !(other && kind == OPT_CHOICE)) {
+    for (const opt_spec *spec = group->specs; spec->type != OPT_END; spec++) {
+        if (other_type_of(spec) != type) {
             continue;
         }
-        if (before != NULL && (spec == NULL || before->help != spec->help)) {
-            const char *sentence = before->help != NULL ? before->help : "without a message";
-            bool lower =
-                sentence[0] >= 'a' && sentence[0] <= 'z' && strncmp(sentence, "lfm2", 4) != 0;
-            char first = (char)(lower ? sentence[0] - 32 : sentence[0]);
-            out_printf("%c", first);
-            roff_text(sentence + 1);
-            out_printf(only != NULL ? " (lfm2 %s).\n" : ".\n", only != NULL ? only->name : "");
+        bool shared = before != NULL && before->help == spec->help;
+        if (before != NULL && !shared) {
+            print_sentence(before->help, only);
         }
-        if (spec == NULL) {
-            break;
-        }
-        out_printf(before != NULL && before->help == spec->help ? ".TQ\n\\fB" : ".TP\n\\fB");
+        out_printf(shared ? ".TQ\n\\fB" : ".TP\n\\fB");
         roff_text(spec->aliases);
         out_printf("\\fR");
         if (option_takes_value(spec)) {
@@ -173,14 +182,17 @@ static void print_other_group(const opt_group *group, opt_kind kind)
         out_printf("\n");
         before = spec;
     }
+    if (before != NULL) {
+        print_sentence(before->help, only);
+    }
 }
 
-static void print_others(opt_kind kind)
+static void print_others(other_type type)
 {
     for (uint32_t c = 0; c < n_commands; c++) {
         for (uint32_t g = 0; g < commands[c]->n_groups; g++) {
             if (commands[c]->groups[g].title == NULL && !is_repeated(c, g)) {
-                print_other_group(&commands[c]->groups[g], kind);
+                print_other_group(&commands[c]->groups[g], type);
             }
         }
     }
@@ -188,7 +200,7 @@ static void print_others(opt_kind kind)
 
 void docs_man(void)
 {
-    out_printf(".\\\" Made by 'lfm2 help --man' from the option tables.\n"
+    out_printf(".\\\" Generated by 'lfm2 help --man' from the option tables.\n"
                ".TH LFM2 1 \"\" \"lfm2 %s\" \"User Commands\"\n.nh\n"
                ".SH NAME\nlfm2 \\- run LFM2 language models on the CPU\n"
                ".SH SYNOPSIS\n.B lfm2\n.I COMMAND\n[\\fIOPTION\\fR]...\n.br\n"
@@ -199,26 +211,25 @@ void docs_man(void)
                "Results go to standard output, messages to standard error.\n.PP\n"
                "Options are written \\fB\\-\\-name\\fR \\fIVALUE\\fR,\n"
                "\\fB\\-\\-name=\\fR\\fIVALUE\\fR, \\fB\\-n\\fR \\fIVALUE\\fR or\n"
-               "\\fB\\-n\\fR\\fIVALUE\\fR. The last of several values counts, except that lists\n"
-               "of numbers are continued. \\fB\\-\\-\\fR ends the options.\n"
+               "\\fB\\-n\\fR\\fIVALUE\\fR. If an option is repeated, the last value counts;\n"
+               "lists of numbers are appended. \\fB\\-\\-\\fR ends the options.\n"
                ".SH COMMANDS\n",
                lfm2_version());
     for (uint32_t i = 0; i < n_commands; i++) {
         print_command(commands[i]);
     }
-    out_printf(
-        ".SH OPTIONS OF OTHER PROGRAMS\n"
-        "Options of llama.cpp and ollama that mean the same as one of ours are named there.\n"
-        "These are the others that are known.\n"
-        ".SS \"Accepted\"\n");
-    print_others(OPT_CHOICE);
+    out_printf(".SH OPTIONS OF OTHER PROGRAMS\n"
+               "Options of llama.cpp and ollama that have a counterpart are listed with it above.\n"
+               "lfm2 knows these others.\n"
+               ".SS \"Accepted\"\n");
+    print_others(OTHER_ACCEPTED);
     out_printf(".SS \"Accepted and ignored\"\n");
-    print_others(OPT_IGNORED);
+    print_others(OTHER_IGNORED);
     out_printf(".SS \"Refused\"\n");
-    print_others(OPT_REFUSED);
+    print_others(OTHER_REFUSED);
     out_printf(".SH EXIT STATUS\n.TP\n0\nSuccess.\n.TP\n1\nFailure, or interrupted.\n.TP\n2\n"
-               "Wrong use: the command line was refused before any work.\n"
+               "Invalid command line; nothing was done.\n"
                ".SH FILES\n.TP\n.I MODEL.lfm2pack\n"
-               "The pack cache of a model, which \\fBlfm2 pack\\fR writes.\n"
+               "The pack cache of a model, written by \\fBlfm2 pack\\fR.\n"
                ".SH SEE ALSO\nModels: https://huggingface.co/LiquidAI\n");
 }

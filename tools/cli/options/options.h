@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands and their options: one table gives the parser, the checks, the help, the manual page and
- * the completion of shells. */
-#ifndef LFM2_TOOLS_OPTIONS_H
-#define LFM2_TOOLS_OPTIONS_H
+/* Commands and their options. One table of a command gives the parser, the checks, the help, the
+ * manual page and the completion of shells. */
+#ifndef LFM2_CLI_OPTIONS_H
+#define LFM2_CLI_OPTIONS_H
 
-#include "cli/support/util.h"
+#include "cli/support/text.h"
 
-/* What an option writes into the command's options struct. */
-typedef enum opt_kind {
+/* What an option stores in the options struct of its command. */
+typedef enum opt_type {
+    OPT_END,     /* ends a table */
     OPT_FLAG,    /* bool, set to true; takes no value */
-    OPT_U32,     /* uint32_t in min..max, or the value of a special */
+    OPT_U32,     /* uint32_t in min..max, or what a special number stands for */
     OPT_I32,     /* int32_t in min..max */
-    OPT_U64,     /* uint64_t, whole range */
-    OPT_SEED,    /* uint64_t, whole range; -1 draws a random one */
+    OPT_U64,     /* uint64_t, any */
+    OPT_SEED,    /* uint64_t, any; -1 draws a random one */
     OPT_REAL,    /* double in min..max */
     OPT_TEXT,    /* const char * */
-    OPT_CONTENT, /* const char *, the text of the file that the value names */
-    OPT_TEXTS,   /* opt_texts; may be given several times; empty texts are refused */
-    OPT_U32S,    /* opt_u32s; comma list, each as OPT_U32; may be given several times */
+    OPT_CONTENT, /* const char *, the content of the file that the value names */
+    OPT_TEXTS,   /* opt_texts; may be repeated; an empty text is an error */
+    OPT_U32S,    /* opt_u32s; comma-separated, each like OPT_U32; may be repeated */
     OPT_CHOICE,  /* uint32_t, the value of one choice */
-    OPT_CHOICES, /* uint32_t, the values of a comma list of choices or'ed */
-    /* Options of other programs. They write nothing and do not appear in the help. */
-    OPT_IGNORED, /* accepted; `help`, unless NULL, is what a message says about it */
+    OPT_CHOICES, /* uint32_t, the bitwise OR of comma-separated choices; may be repeated */
+    /* Options of other programs. They store nothing, and only the manual page lists them. */
+    OPT_IGNORED, /* accepted; `help`, unless NULL, is printed as the reason */
     OPT_REFUSED  /* an error; `help` says what to do instead */
-} opt_kind;
+} opt_type;
 
 enum { OPT_MAX_ITEMS = 64, OPT_MAX_ARGS = 3 };
 
@@ -35,15 +36,17 @@ typedef struct opt_texts {
 typedef struct opt_u32s {
     uint32_t items[OPT_MAX_ITEMS];
     uint32_t n;
-    bool given; /* the items are the user's, not the default */
+    bool given; /* by the user; false: the items are the default */
 } opt_u32s;
 
 typedef struct opt_choice {
-    const char *name; /* NULL ends the table; upper and lower case are the same */
+    const char *name; /* in any case; NULL ends the table */
     uint32_t value;
+    const char *meaning; /* for the help, or NULL */
 } opt_choice;
 
-/* A number outside min..max that means something. Neighbours that store the same mean the same. */
+/* A number outside min..max that has a meaning. Adjacent entries with the same value are described
+ * together. */
 typedef struct opt_special {
     int64_t number;
     uint32_t value;      /* what is stored */
@@ -51,14 +54,14 @@ typedef struct opt_special {
 } opt_special;
 
 typedef struct opt_spec {
-    opt_kind kind;
-    char letter;              /* short form, 0 = none */
-    const char *name;         /* long form, without the dashes; NULL: only aliases */
-    const char *aliases;      /* other spellings, with dashes, separated by blanks; or NULL */
-    const char *arg;          /* what the help calls the value; OPT_IGNORED: NULL = no value */
-    const char *help;         /* without choices, specials and default */
-    const char *default_text; /* what the help says about the default; NULL = nothing */
-    size_t offset;            /* of the target, from the group's base */
+    opt_type type;
+    char letter;         /* short form; 0 = none */
+    const char *name;    /* long form without the dashes; NULL = only aliases */
+    const char *aliases; /* other spellings, with dashes, separated by blanks; or NULL */
+    const char *arg;     /* name of the value in the help; OPT_IGNORED: NULL = takes no value */
+    const char *help;    /* choices, special numbers and the default are added to it */
+    const char *default_text; /* NULL = the help names no default */
+    size_t offset;            /* of the target, from the base of its group */
     double min, max;
     const opt_choice *choices; /* OPT_IGNORED with `arg`: the value is optional and one of these */
     const opt_special *specials;
@@ -66,15 +69,15 @@ typedef struct opt_spec {
 
 struct command;
 
-/* Options that belong together; `base` is where their struct starts in the command's struct. */
+/* Options that the help shows together. `base` is the offset of their struct in the struct of the
+ * command. */
 typedef struct opt_group {
-    const char *title; /* neighbours of one title are shown as one group; NULL: not shown */
-    const opt_spec *specs;
-    uint32_t n;
+    const char *title;     /* adjacent groups with one title are shown as one; NULL = not shown */
+    const opt_spec *specs; /* ends with OPT_END */
     size_t base;
-    /* Looks at the group's struct when all options are read, and may change it; PARSED, or an exit
-     * code after a message. May be NULL. */
-    int (*check)(const struct command *self, void *opts);
+    /* Checks the group's struct after all options are read, and may change it. Returns PARSED, or
+     * an exit code after a message. May be NULL. */
+    int (*check)(const struct command *self, void *options);
 } opt_group;
 
 typedef struct opt_args {
@@ -84,10 +87,11 @@ typedef struct opt_args {
 
 typedef struct command {
     const char *name;
-    const char *summary;   /* one line */
-    const char *synopsis;  /* after "lfm2 NAME " */
-    const char *details;   /* paragraphs after the options, or NULL */
-    const char *args_hint; /* what to do about one argument too many, or NULL */
+    const char *also;     /* names in other programs, separated by blanks, to suggest it; or NULL */
+    const char *summary;  /* one line */
+    const char *synopsis; /* follows "lfm2 NAME " */
+    const char *details;  /* paragraphs that follow the options, or NULL */
+    const char *args_hint; /* ends the message about an argument too many, or NULL */
     const opt_group *groups;
     uint32_t n_groups;
     uint32_t min_args, max_args; /* arguments that are not options */
@@ -96,29 +100,37 @@ typedef struct command {
 
 enum { PARSED = -1 };
 
-/* Fills `target` (defaults already in place) from argv[1..]. Returns PARSED, or the code to exit
- * with: EXIT_OK after --help, EXIT_USAGE after a message. `args` may be NULL if max_args is 0. */
+/* ---- parse.c ---- */
+
+/* Parses argv[1..] into `target`, which holds the defaults. Returns PARSED, or the exit code:
+ * EXIT_OK after --help, EXIT_USAGE after a message. `args` may be NULL if max_args is 0. */
 int options_parse(const command *self, int argc, char **argv, void *target, opt_args *args);
 
-/* Gives back what OPT_CONTENT has read. */
+/* Frees the texts that OPT_CONTENT stored. */
 void options_free(void);
 
-/* Name of a choice's value; "?" if there is none. */
+/* The name of a choice's value; "?" if no choice has it. */
 const char *choice_name(const opt_choice *choices, uint32_t value);
 
-/* ---- options_help.c ---- */
+/* Finds the choice with the name text[0..len), in any case. */
+bool choice_find(const opt_choice *choices, const char *text, size_t len, uint32_t *value);
 
-/* Help of one command, to stdout. */
+/* "a, b, c": the names of all choices. Returns `out`. */
+const char *choice_list(const opt_choice *choices, char *out, size_t size);
+
+/* Whether one of the words of `list`, which blanks separate, is word[0..len). NULL has no words. */
+bool has_word(const char *list, const char *word, size_t len);
+
+/* ---- help.c ---- */
+
+/* Prints the help of one command. */
 void options_help(const command *self);
 
-/* Appends to `out`, as far as it fits; returns the new length. */
-size_t text_add(char *out, size_t size, size_t used, const char *format, ...) FORMAT(4, 5);
-
-/* "0 or -1 = off, ..." of an option's special numbers, behind `before`. */
+/* Appends "0 or -1 = off, ...", the special numbers of an option, after `before`. */
 size_t option_add_specials(const opt_spec *spec, const char *before, char *out, size_t size,
                            size_t used);
 
-/* What the help says about an option: its text, choices, special numbers, default, aliases. */
+/* Writes the description of an option: help, choices, special numbers, default, aliases. */
 void option_describe(const opt_spec *spec, char *out, size_t size);
 
 /* Whether the help shows the option. */
@@ -126,31 +138,23 @@ bool option_is_shown(const opt_group *group, const opt_spec *spec);
 
 bool option_takes_value(const opt_spec *spec);
 
-/* ---- options_near.c ---- */
+/* ---- suggest.c ---- */
 
-/* Number of letters to insert, delete, change or swap with the next one to turn a into b. */
+/* How many characters to insert, delete, replace or swap with the next one to turn a into b. */
 uint32_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b);
 
-/* The spelling of an option of `self` that `typed` was probably meant to be ("--" included), in
- * `out`; false if none is near. */
-bool option_near(const command *self, const char *typed, size_t len, char *out, size_t size);
+/* Writes the option of `self` that is most like `typed`, with its dashes. Returns false if none is
+ * like it. */
+bool option_suggest(const command *self, const char *typed, size_t len, char *out, size_t size);
 
-/* The command that `typed` was probably meant to be, or NULL. */
-const command *command_near(const char *typed);
+/* The command that is most like `typed`, or NULL. */
+const command *command_suggest(const char *typed);
 
-/* ---- docs_man.c, docs_shell.c: to stdout ---- */
+/* ---- docs_man.c, docs_shell.c: write to standard output ---- */
 
 void docs_man(void);
 void docs_bash(void);
 void docs_zsh(void);
 void docs_fish(void);
 
-/* ---- Commands ---- */
-
-extern const command *const commands[];
-extern const uint32_t n_commands;
-
-extern const command cmd_run, cmd_chat, cmd_tokenize, cmd_detokenize, cmd_inspect, cmd_logits,
-    cmd_perplexity, cmd_eval, cmd_bench, cmd_quantize, cmd_synth, cmd_pack;
-
-#endif /* LFM2_TOOLS_OPTIONS_H */
+#endif /* LFM2_CLI_OPTIONS_H */

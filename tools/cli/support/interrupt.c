@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ctrl-C: cancels the work in progress so that the program ends in order. */
+/* Ctrl-C: cancels the work in progress, so that the program can clean up. */
 #include "cli/support/interrupt.h"
 
 #include <signal.h>
@@ -9,12 +9,17 @@
 static const int signals[] = {SIGINT, SIGTERM};
 
 static _Atomic(lfm2_session *) watched;
-static volatile sig_atomic_t seen; /* the signal, 0 = none */
+static volatile sig_atomic_t seen; /* the signal; 0 = none */
+static void (*_Atomic exit_hook)(void);
 static struct sigaction before[COUNT(signals)];
 
 static void on_signal(int number)
 {
     if (seen != 0) {
+        void (*hook)(void) = atomic_load(&exit_hook);
+        if (hook != NULL) {
+            hook();
+        }
         _exit(EXIT_FAILED);
     }
     seen = number;
@@ -64,4 +69,9 @@ int interrupt_code(int32_t status)
         return fail("cli.interrupted", "interrupted");
     }
     return status == LFM2_OK ? EXIT_OK : fail_library();
+}
+
+void interrupt_at_exit(void (*hook)(void))
+{
+    atomic_store(&exit_hook, hook);
 }

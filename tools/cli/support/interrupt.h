@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ctrl-C: cancels the work in progress so that the program ends in order. */
-#ifndef LFM2_TOOLS_INTERRUPT_H
-#define LFM2_TOOLS_INTERRUPT_H
+/* Ctrl-C: cancels the work in progress, so that the program can clean up. */
+#ifndef LFM2_CLI_INTERRUPT_H
+#define LFM2_CLI_INTERRUPT_H
 
-#include "cli/support/util.h"
+#include "cli/support/output.h"
 
-/* From here on SIGINT and SIGTERM cancel `session` (may be NULL) and are remembered; a second one
- * ends the process at once. */
+/* SIGINT and SIGTERM now cancel `session`, which may be NULL, and are recorded. A second signal
+ * ends the process immediately. */
 void interrupt_begin(lfm2_session *session);
 
-/* The signals have their former effect again. What was seen stays known until the next begin. */
+/* Restores the previous handlers. interrupt_seen is valid until the next interrupt_begin. */
 void interrupt_end(void);
 
 bool interrupt_seen(void);
 
-/* It was SIGTERM: a program that goes on after Ctrl-C does not. */
+/* The signal was SIGTERM: it ends a program that continues after Ctrl-C. */
 bool interrupt_ends_program(void);
 
-/* What a step of a session returned, or LFM2_E_CANCELLED if an interrupt was seen: the session
- * itself notices one only while layers are left to compute. */
+/* Returns `status`, the result of a session function, or LFM2_E_CANCELLED if it is LFM2_OK and a
+ * signal was seen: a session does not notice a cancellation after its last layer. */
 int32_t interrupt_status(int32_t status);
 
-/* The exit code of such a status; what went wrong is said. */
+/* The exit code for such a status. Prints a message unless it is LFM2_OK. */
 int interrupt_code(int32_t status);
 
-#endif /* LFM2_TOOLS_INTERRUPT_H */
+/* Sets a function to call before a second signal ends the process, or NULL. It must be
+ * async-signal-safe. */
+void interrupt_at_exit(void (*hook)(void));
+
+#endif /* LFM2_CLI_INTERRUPT_H */

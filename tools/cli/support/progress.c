@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A progress bar on stderr: only on a terminal, only for work that takes a while. */
+/* A progress bar on standard error, if that is a terminal and the work takes a while. */
 #include "cli/support/progress.h"
 #include "cli/support/interrupt.h"
+#include "cli/support/system.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-static const double quiet_seconds = 0.7; /* shorter work shows nothing */
-static const double step_seconds = 0.1;
+static const double delay_seconds = 0.7; /* shorter work shows no bar */
+static const double update_seconds = 0.1;
 
 void progress_begin(progress *bar, const char *label)
 {
-    *bar = (progress){.label = label, .start = now_seconds(), .wanted = isatty(STDERR_FILENO) == 1};
+    *bar =
+        (progress){.label = label, .start = now_seconds(), .enabled = isatty(STDERR_FILENO) == 1};
 }
 
 int32_t progress_update(void *user, double done)
@@ -19,11 +21,12 @@ int32_t progress_update(void *user, double done)
     enum { CELLS = 40 };
     progress *bar = user;
     double now = now_seconds();
-    if (bar->wanted && now - bar->start > quiet_seconds && now - bar->shown > step_seconds) {
-        double part = done < 0 ? 0 : done > 1 ? 1 : done;
-        int full = (int)(part * (double)CELLS);
+    if (bar->enabled && now - bar->start > delay_seconds && now - bar->shown > update_seconds) {
+        double fraction = done < 0 ? 0 : done > 1 ? 1 : done;
+        int full = (int)(fraction * (double)CELLS);
         fprintf(stderr, "\r%s [%.*s%*s] %3d%%", bar->label, full,
-                "########################################", CELLS - full, "", (int)(part * 100));
+                "########################################", CELLS - full, "",
+                (int)(fraction * 100));
         fflush(stderr);
         bar->shown = now;
     }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A progress bar on stderr: only on a terminal, only for work that takes a while. */
-#ifndef LFM2_TOOLS_PROGRESS_H
-#define LFM2_TOOLS_PROGRESS_H
+/* A progress bar on standard error, if that is a terminal and the work takes a while. */
+#ifndef LFM2_CLI_PROGRESS_H
+#define LFM2_CLI_PROGRESS_H
 
-#include "cli/support/util.h"
+#include "cli/support/output.h"
 
 typedef struct progress {
     const char *label;
     double start; /* seconds */
-    double shown; /* when it was last drawn; 0 = never */
-    bool wanted;
+    double shown; /* time of the last update; 0 = none */
+    bool enabled;
 } progress;
 
 void progress_begin(progress *bar, const char *label);
 
-/* `done` in 0..1. Has the form of the library's progress callbacks; `user` is the progress. Returns
- * 1 (stop) after Ctrl-C, see interrupt.h. */
+/* A progress callback of the library: `done` is 0..1, `user` the progress. Returns 1 (stop) after
+ * Ctrl-C between interrupt_begin and interrupt_end. */
 int32_t progress_update(void *user, double done);
 
 /* Removes the bar. */
 void progress_end(progress *bar);
 
-#endif /* LFM2_TOOLS_PROGRESS_H */
+#endif /* LFM2_CLI_PROGRESS_H */

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The prompt on a terminal: editing, history, pastes, and the terminal's state. The only user of
- * libedit.
+/* The prompt on a terminal: editing, history, pastes, and the settings of the terminal. This is the
+ * only file that uses libedit.
  *
  * A terminal in bracketed paste mode sends ESC [ 200 ~ before a paste and ESC [ 201 ~ after it.
- * libedit knows neither, so the first one is bound to a command of ours that reads up to the second
- * one and inserts the text, newlines included, into the line being edited. */
+ * libedit does not support this: the first sequence is bound to a command of ours, which reads up
+ * to the second one and inserts the text, including its newlines, into the line.
+ *
+ * The terminal has three settings. Cooked: that of the start, restored when the program ends or
+ * stops. Editing: libedit's, at the prompt. Waiting, between prompts: no echo and no line mode, so
+ * that the driver keeps what is typed or pasted, including Ctrl-D, for the next prompt. */
 #include "cli/support/terminal.h"
+#include "cli/support/interrupt.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -24,7 +29,7 @@ static const char paste_off[] = "\033[?2004l";
 static const wchar_t paste_end[] = L"\033[201~";
 enum { PASTE_END = COUNT(paste_end) - 1 };
 
-/* Characters of one paste, and bytes of a message that the history keeps. */
+/* Maximum characters of a paste, bytes of a message in the history, messages in the history. */
 enum { PASTE_LIMIT = 16 << 20, HISTORY_LIMIT = 64 << 10, HISTORY_LINES = 500 };
 
 struct terminal {
@@ -32,51 +37,69 @@ struct terminal {
     History *history;
     const char *prompt;
     bool continued;
-    bool mark_pastes; /* the terminal is not a "dumb" one */
-    char input[4096]; /* bytes read ahead: [at, end) */
+    bool open;        /* the settings are not cooked */
+    bool has_escapes; /* the terminal understands escape sequences */
+    bool ready;       /* libedit has set up the terminal for this prompt */
+    char input[4096]; /* bytes that are read but not used: [at, end) */
     size_t at, end;
 };
 
-/* ---- Signals -------------------------------------------------------------------------------- */
+/* ---- Signals and settings ------------------------------------------------------------------- */
 
-/* What the handlers set back. */
-static struct termios cooked;         /* the terminal's settings before the prompt */
-static volatile sig_atomic_t marking; /* the terminal marks pastes */
+static struct termios cooked, waiting;
+static volatile sig_atomic_t at_prompt; /* libedit controls the terminal */
+static volatile sig_atomic_t marking;   /* bracketed paste mode is on */
 static volatile sig_atomic_t interrupted, resumed, resized;
 
-static void restore_terminal(void)
+static void write_sequence(const char *text, size_t len)
+{
+    ssize_t written = write(STDOUT_FILENO, text, len);
+    (void)written;
+}
+
+static void set_cooked(void)
 {
     if (marking != 0) {
-        ssize_t written = write(STDOUT_FILENO, paste_off, sizeof paste_off - 1);
-        (void)written;
+        write_sequence(paste_off, sizeof paste_off - 1);
     }
     tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
 }
 
+/* Does nothing in the background: the process would be stopped. */
+static void set_waiting(void)
+{
+    if (tcgetpgrp(STDIN_FILENO) != getpgrp()) {
+        return;
+    }
+    tcsetattr(STDIN_FILENO, TCSANOW, &waiting);
+    if (marking != 0) {
+        write_sequence(paste_on, sizeof paste_on - 1);
+    }
+}
+
+static void on_death(int number)
+{
+    set_cooked();
+    signal(number, SIG_DFL);
+    raise(number); /* takes effect when this handler returns */
+}
+
 static void on_interrupt(int number)
 {
-    (void)number;
+    if (at_prompt == 0) {
+        on_death(number);
+    }
     interrupted = 1;
 }
 
-/* The process ends by the same signal as soon as this returns. */
-static void on_death(int number)
-{
-    int error = errno;
-    restore_terminal();
-    signal(number, SIG_DFL);
-    raise(number);
-    errno = error;
-}
-
-/* Ctrl-Z: stops here, goes on after SIGCONT. */
+/* Ctrl-Z: stops here and continues after SIGCONT. */
 static void on_stop(int number)
 {
     int error = errno;
     sigset_t set;
     struct sigaction before;
     struct sigaction action = {.sa_handler = SIG_DFL};
-    restore_terminal();
+    set_cooked();
     sigemptyset(&action.sa_mask);
     sigaction(number, &action, &before);
     raise(number);
@@ -89,8 +112,13 @@ static void on_stop(int number)
 
 static void on_resume(int number)
 {
+    int error = errno;
     (void)number;
     resumed = 1;
+    if (at_prompt == 0) {
+        set_waiting();
+    }
+    errno = error;
 }
 
 static void on_resize(int number)
@@ -99,30 +127,39 @@ static void on_resize(int number)
     resized = 1;
 }
 
+/* Signals that do not end the process must not interrupt writes of an answer: SA_RESTART. */
 static const struct {
     int number;
+    int flags;
     void (*handler)(int number);
 } handlers[] = {
-    {SIGINT, on_interrupt}, {SIGTERM, on_death},  {SIGHUP, on_death},    {SIGQUIT, on_death},
-    {SIGTSTP, on_stop},     {SIGCONT, on_resume}, {SIGWINCH, on_resize},
+    {SIGINT, 0, on_interrupt},
+    {SIGTERM, 0, on_death},
+    {SIGHUP, 0, on_death},
+    {SIGQUIT, 0, on_death},
+    {SIGTSTP, SA_RESTART, on_stop},
+    {SIGCONT, SA_RESTART, on_resume},
+    {SIGWINCH, SA_RESTART, on_resize},
 };
 static struct sigaction handlers_before[COUNT(handlers)];
 
 static void signals_begin(void)
 {
-    interrupted = resumed = resized = 0;
     for (uint32_t i = 0; i < COUNT(handlers); i++) {
-        struct sigaction action = {.sa_handler = handlers[i].handler};
+        struct sigaction action = {.sa_handler = handlers[i].handler,
+                                   .sa_flags = handlers[i].flags};
         sigemptyset(&action.sa_mask);
         sigaction(handlers[i].number, &action, &handlers_before[i]);
         if (handlers_before[i].sa_handler == SIG_IGN) {
             sigaction(handlers[i].number, &handlers_before[i], NULL);
         }
     }
+    interrupt_at_exit(set_cooked);
 }
 
 static void signals_end(void)
 {
+    interrupt_at_exit(NULL);
     for (uint32_t i = 0; i < COUNT(handlers); i++) {
         sigaction(handlers[i].number, &handlers_before[i], NULL);
     }
@@ -137,18 +174,18 @@ static terminal *terminal_of(EditLine *edit)
     return data;
 }
 
-/* Only when libedit has set the terminal up: before, the terminal's driver would echo and change
- * what is pasted. */
+/* Turns bracketed paste mode on. At a prompt this comes after libedit has set up the terminal, and
+ * tells a script that types into it that the prompt is ready. */
 static void mark_pastes(const terminal *t)
 {
-    if (t->mark_pastes) {
+    if (t->has_escapes) {
         marking = 1;
         fputs(paste_on, stdout);
         fflush(stdout);
     }
 }
 
-/* After a signal that does not end the prompt. */
+/* Redraws the prompt after SIGCONT or SIGWINCH. */
 static void refresh(EditLine *edit)
 {
     if (resumed != 0) {
@@ -160,14 +197,14 @@ static void refresh(EditLine *edit)
     }
     if (resized != 0) {
         resized = 0;
-        el_resize(edit); /* which forgets what is on the screen */
+        el_resize(edit); /* it also forgets the content of the screen */
         fputs(marking != 0 ? "\r\033[J" : "\n", stdout);
         el_set(edit, EL_REFRESH);
     }
 }
 
-/* Waits for input or a signal: what a handler sets cannot slip in between the look at it and the
- * wait. */
+/* Waits for input or a signal. The signals are blocked while their flags are checked, so that none
+ * is missed before the wait. */
 static void wait_for_input(EditLine *edit)
 {
     sigset_t watched, before;
@@ -186,12 +223,12 @@ static void wait_for_input(EditLine *edit)
     sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Makes sure that there is a byte for read_char: 1, 0 at the end of the input, -1 after Ctrl-C or
- * an error. */
+/* Reads input if none is left. Returns 1, 0 at the end of input, -1 after Ctrl-C or an error. */
 static int fill(EditLine *edit, terminal *t)
 {
-    if (t->at == t->end && marking == 0) {
+    if (t->at == t->end && !t->ready) {
         mark_pastes(t);
+        t->ready = true;
     }
     while (t->at == t->end && interrupted == 0) {
         wait_for_input(edit);
@@ -207,7 +244,7 @@ static int fill(EditLine *edit, terminal *t)
     return interrupted != 0 ? -1 : 1;
 }
 
-/* libedit's way to get a character. Bytes that are not UTF-8 become U+FFFD. */
+/* Reads a character for libedit. Bytes that are not UTF-8 become U+FFFD. */
 static int read_char(EditLine *edit, wchar_t *out)
 {
     terminal *t = terminal_of(edit);
@@ -219,14 +256,14 @@ static int read_char(EditLine *edit, wchar_t *out)
         }
         size_t used = mbrtowc(out, t->input + t->at, 1, &state);
         if (used == (size_t)-1) {
-            /* The byte that does not fit starts the next character, unless it is the first. */
+            /* An invalid byte starts the next character, unless it is the first one. */
             t->at += first;
             *out = 0xfffd;
             return 1;
         }
         t->at++;
         if (used != (size_t)-2) {
-            return 1; /* a zero byte too: *out is 0 */
+            return 1; /* also for a zero byte: *out is 0 */
         }
     }
 }
@@ -254,10 +291,10 @@ static bool paste_add(paste *p, wchar_t c)
     return true;
 }
 
-/* Reads up to the mark of the end, which is taken off. What is over the limit is dropped. */
+/* Reads a paste up to its end sequence. Drops what exceeds PASTE_LIMIT. */
 static bool paste_read(EditLine *edit, paste *p)
 {
-    size_t matched = 0; /* characters of the mark */
+    size_t matched = 0; /* characters of the end sequence */
     while (matched < PASTE_END) {
         wchar_t c = 0;
         if (el_wgetc(edit, &c) != 1) {
@@ -273,7 +310,7 @@ static bool paste_read(EditLine *edit, paste *p)
     return true;
 }
 
-/* CR LF and CR, which terminals send for a newline, become LF; one at the end is dropped. */
+/* Replaces CR LF and CR, which terminals send for a newline, with LF. Removes one at the end. */
 static void paste_clean(paste *p)
 {
     size_t n = 0;
@@ -323,7 +360,7 @@ static char *prompt_text(EditLine *edit)
     return text;
 }
 
-/* libedit reads multi-byte characters by the locale: any UTF-8 one will do. */
+/* libedit decodes characters by the locale: any UTF-8 locale works. */
 static void set_utf8(void)
 {
     setlocale(LC_CTYPE, "");
@@ -340,7 +377,7 @@ static void bind_keys(EditLine *edit)
         {L"^R", L"em-inc-search-prev"}, {L"\\e[1;5C", L"em-next-word"}, /* Ctrl-Right */
         {L"\\e[1;5D", L"ed-prev-word"}, {L"\\e[3~", L"ed-delete-next-char"},
     };
-    el_wset(edit, EL_ADDFN, L"lfm2-paste", L"Insert what the terminal pastes", on_paste);
+    el_wset(edit, EL_ADDFN, L"lfm2-paste", L"Insert pasted text", on_paste);
     el_wset(edit, EL_ADDFN, L"lfm2-newline", L"Insert a newline", on_newline);
     for (uint32_t i = 0; i < COUNT(keys); i++) {
         el_wset(edit, EL_BIND, keys[i][0], keys[i][1], NULL);
@@ -359,12 +396,12 @@ terminal *terminal_open(const char *prompt)
     t->edit = el_init("lfm2", stdin, stdout, stderr);
     t->history = history_init();
     if (t->edit == NULL || t->history == NULL) {
-        fail("cli.terminal", "the terminal cannot be used for line editing");
+        fail("cli.terminal", "line editing is not possible on this terminal");
         terminal_close(t);
         return NULL;
     }
-    const char *kind = getenv("TERM");
-    t->mark_pastes = kind != NULL && kind[0] != 0 && strcmp(kind, "dumb") != 0;
+    const char *name = getenv("TERM");
+    t->has_escapes = name != NULL && name[0] != 0 && strcmp(name, "dumb") != 0;
     HistEvent event;
     history(t->history, &event, H_SETSIZE, HISTORY_LINES);
     history(t->history, &event, H_SETUNIQUE, 1);
@@ -373,10 +410,20 @@ terminal *terminal_open(const char *prompt)
     el_set(t->edit, EL_EDITOR, "emacs");
     el_set(t->edit, EL_HIST, history, t->history);
     el_set(t->edit, EL_SIGNAL, 0);
-    /* A paste keeps its CR LF: they are one newline, CR and CR would be two. */
+    /* Keep CR LF in pastes: they are one newline. */
     el_set(t->edit, EL_SETTY, "-d", "-icrnl", "-inlcr", NULL);
     el_wset(t->edit, EL_GETCFN, read_char);
     bind_keys(t->edit);
+    tcgetattr(STDIN_FILENO, &cooked);
+    waiting = cooked;
+    waiting.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    waiting.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR);
+    waiting.c_cc[VMIN] = 1;
+    waiting.c_cc[VTIME] = 0;
+    signals_begin();
+    set_waiting();
+    mark_pastes(t);
+    t->open = true;
     return t;
 }
 
@@ -384,6 +431,12 @@ void terminal_close(terminal *t)
 {
     if (t == NULL) {
         return;
+    }
+    if (t->open) {
+        fflush(stdout);
+        set_cooked();
+        marking = 0;
+        signals_end();
     }
     if (t->edit != NULL) {
         el_end(t->edit);
@@ -394,8 +447,8 @@ void terminal_close(terminal *t)
     free(t);
 }
 
-/* Ctrl-C at the prompt. */
-static line_result drop(terminal *t)
+/* Discards the line after Ctrl-C. */
+static input_result discard(terminal *t)
 {
     const LineInfo *line = el_line(t->edit);
     bool empty = line->lastchar == line->buffer && !t->continued;
@@ -403,30 +456,28 @@ static line_result drop(terminal *t)
     el_set(t->edit, EL_UNBUFFERED, 0);
     el_reset(t->edit);
     fputc('\n', stderr);
-    return empty ? LINE_INTERRUPT : LINE_DROPPED;
+    return empty ? INPUT_INTERRUPT : INPUT_DROPPED;
 }
 
-line_result terminal_read(terminal *t, bool continued, text_buffer *out)
+input_result terminal_read(terminal *t, bool continued, text_buffer *out)
 {
     int count = 0;
-    line_result result = LINE_END;
+    input_result result = INPUT_END;
     t->continued = continued;
-    tcgetattr(STDIN_FILENO, &cooked);
-    signals_begin();
+    t->ready = false;
+    interrupted = resumed = resized = 0;
+    at_prompt = 1;
+    tcsetattr(STDIN_FILENO, TCSANOW, &cooked); /* libedit restores this after the line */
     el_resize(t->edit);
     const char *text = el_gets(t->edit, &count);
     if (interrupted != 0) {
-        result = drop(t);
+        result = discard(t);
     } else if (text != NULL && count > 0) {
-        result = text_append(out, text, (size_t)count) == EXIT_OK ? LINE_TEXT : LINE_ERROR;
+        result = text_append(out, text, (size_t)count) == EXIT_OK ? INPUT_TEXT : INPUT_ERROR;
         text_chomp(out);
     }
-    if (marking != 0) {
-        marking = 0;
-        fputs(paste_off, stdout);
-        fflush(stdout);
-    }
-    signals_end();
+    at_prompt = 0;
+    set_waiting();
     return result;
 }
 

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The prompt on a terminal: editing, history, pastes, and the terminal's state. */
-#ifndef LFM2_TOOLS_TERMINAL_H
-#define LFM2_TOOLS_TERMINAL_H
+/* The prompt on a terminal: editing, history, pastes, and the settings of the terminal. */
+#ifndef LFM2_CLI_TERMINAL_H
+#define LFM2_CLI_TERMINAL_H
 
-#include "cli/support/line.h"
+#include "cli/support/chat_input.h"
 
 typedef struct terminal terminal;
 
-/* There is one at a time. `prompt` must live as long. NULL after a message. */
+/* Takes control of the terminal until terminal_close: what is typed or pasted from now on waits for
+ * the next terminal_read, without echo. The previous settings are also restored when a signal ends
+ * or stops the process. There can be one terminal at a time. `prompt` must outlive it. Returns NULL
+ * after a message. */
 terminal *terminal_open(const char *prompt);
 void terminal_close(terminal *t);
 
-/* Reads until Enter. `out` receives the text without the final newline; a paste may have put
- * newlines inside. `continued` shows another prompt. While it runs, the terminal marks pastes;
- * before it returns, and before a signal ends or stops the process, the terminal's state is what it
- * was. */
-line_result terminal_read(terminal *t, bool continued, text_buffer *out);
+/* Reads a line, up to Enter, and appends it to `out` without the final newline. Pasted text may
+ * contain newlines. `continued` selects the prompt of a continued message. */
+input_result terminal_read(terminal *t, bool continued, text_buffer *out);
 
-/* Puts a message into the history. */
+/* Adds a message to the history. */
 void terminal_remember(terminal *t, const text_buffer *text);
 
-#endif /* LFM2_TOOLS_TERMINAL_H */
+#endif /* LFM2_CLI_TERMINAL_H */

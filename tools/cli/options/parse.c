@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands and their options: the parser over one table. */
+/* Parses a command line by the option table of its command. */
 #include "cli/options/options.h"
+#include "cli/support/number.h"
+#include "cli/support/system.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +17,7 @@ typedef struct match {
     char shown[64]; /* as the user wrote it: "-n" or "--top-k" */
 } match;
 
-/* What OPT_CONTENT has read; freed by options_free. */
+/* The texts that OPT_CONTENT stored. */
 static text_buffer contents[OPT_MAX_ITEMS];
 static uint32_t n_contents;
 
@@ -26,8 +28,7 @@ void options_free(void)
     }
 }
 
-/* Whether the blank-separated `list` has the word. */
-static bool has_word(const char *list, const char *word, size_t len)
+bool has_word(const char *list, const char *word, size_t len)
 {
     while (list != NULL && *list != 0) {
         size_t n = strcspn(list, " ");
@@ -37,6 +38,37 @@ static bool has_word(const char *list, const char *word, size_t len)
         list += n + strspn(list + n, " ");
     }
     return false;
+}
+
+const char *choice_name(const opt_choice *choices, uint32_t value)
+{
+    for (; choices->name != NULL; choices++) {
+        if (choices->value == value) {
+            return choices->name;
+        }
+    }
+    return "?";
+}
+
+bool choice_find(const opt_choice *choices, const char *text, size_t len, uint32_t *value)
+{
+    for (; choices->name != NULL; choices++) {
+        if (strlen(choices->name) == len && strncasecmp(choices->name, text, len) == 0) {
+            *value = choices->value;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *choice_list(const opt_choice *choices, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = 0;
+    for (; choices->name != NULL; choices++) {
+        used = append_format(out, size, used, "%s%s", used > 0 ? ", " : "", choices->name);
+    }
+    return out;
 }
 
 /* Whether `name`, dashes included, is a spelling of the option. */
@@ -56,8 +88,7 @@ static bool find(const command *self, void *base, const char *name, size_t len, 
 {
     for (uint32_t g = 0; g < self->n_groups; g++) {
         const opt_group *group = &self->groups[g];
-        for (uint32_t i = 0; i < group->n; i++) {
-            const opt_spec *spec = &group->specs[i];
+        for (const opt_spec *spec = group->specs; spec->type != OPT_END; spec++) {
             if (is_spelling(spec, name, len)) {
                 out->self = self;
                 out->spec = spec;
@@ -72,28 +103,28 @@ static bool find(const command *self, void *base, const char *name, size_t len, 
 
 /* ---- Values --------------------------------------------------------------------------------- */
 
-static int bad_value(const match *m, const char *value, const char *wanted)
+static int bad_value(const match *m, const char *value, const char *expected)
 {
-    return fail_usage(m->self->name, "option %s: '%s' is not %s", m->shown, value, wanted);
+    return fail_usage(m->self->name, "option %s: '%s' is not %s", m->shown, value, expected);
 }
 
 static int out_of_range(const match *m, const char *value)
 {
     const opt_spec *spec = m->spec;
     char range[256];
-    size_t used = text_add(range, sizeof range, 0, "%.15g to %.15g", spec->min, spec->max);
+    size_t used = append_format(range, sizeof range, 0, "%.15g to %.15g", spec->min, spec->max);
     option_add_specials(spec, "; ", range, sizeof range, used);
-    return fail_usage(m->self->name, "option %s: '%s' is out of range: %s", m->shown, value, range);
+    return fail_usage(m->self->name, "option %s is %s; allowed: %s", m->shown, value, range);
 }
 
-/* A whole number in min..max or a special one. */
-static int parse_whole(const match *m, const char *value, int64_t *out)
+/* Parses an integer in min..max, or a special number. */
+static int parse_integer(const match *m, const char *value, int64_t *out)
 {
     const opt_spec *spec = m->spec;
     const char *digits = value + (value[0] == '-');
     int64_t number = 0;
     if (digits[0] == 0 || digits[strspn(digits, "0123456789")] != 0) {
-        return bad_value(m, value, "a whole number");
+        return bad_value(m, value, "an integer");
     }
     if (!parse_i64(value, &number)) {
         return out_of_range(m, value);
@@ -114,7 +145,7 @@ static int parse_whole(const match *m, const char *value, int64_t *out)
 static int set_u32(const match *m, const char *value, uint32_t *out)
 {
     int64_t number = 0;
-    int code = parse_whole(m, value, &number);
+    int code = parse_integer(m, value, &number);
     if (code == PARSED) {
         *out = (uint32_t)number;
     }
@@ -124,7 +155,7 @@ static int set_u32(const match *m, const char *value, uint32_t *out)
 static int set_i32(const match *m, const char *value, int32_t *out)
 {
     int64_t number = 0;
-    int code = parse_whole(m, value, &number);
+    int code = parse_integer(m, value, &number);
     if (code == PARSED) {
         *out = (int32_t)number;
     }
@@ -133,17 +164,17 @@ static int set_i32(const match *m, const char *value, int32_t *out)
 
 static int set_u64(const match *m, const char *value, uint64_t *out)
 {
-    if (m->spec->kind == OPT_SEED && strcmp(value, "-1") == 0) {
+    if (m->spec->type == OPT_SEED && strcmp(value, "-1") == 0) {
         *out = random_seed();
         return PARSED;
     }
     if (parse_u64(value, out)) {
         return PARSED;
     }
-    const char *wanted = m->spec->kind == OPT_SEED
-                             ? "a whole number from 0 to 18446744073709551615, or -1 (random)"
-                             : "a whole number from 0 to 18446744073709551615";
-    return bad_value(m, value, wanted);
+    const char *expected = m->spec->type == OPT_SEED
+                               ? "an integer from 0 to 18446744073709551615, or -1 (random)"
+                               : "an integer from 0 to 18446744073709551615";
+    return bad_value(m, value, expected);
 }
 
 static int set_real(const match *m, const char *value, double *out)
@@ -159,27 +190,13 @@ static int set_real(const match *m, const char *value, double *out)
     return PARSED;
 }
 
-static bool find_choice(const opt_choice *choices, const char *text, size_t len, uint32_t *value)
-{
-    for (; choices->name != NULL; choices++) {
-        if (strlen(choices->name) == len && strncasecmp(choices->name, text, len) == 0) {
-            *value = choices->value;
-            return true;
-        }
-    }
-    return false;
-}
-
 static int set_choice(const match *m, const char *value, size_t len, uint32_t *out)
 {
-    if (find_choice(m->spec->choices, value, len, out)) {
+    char names[512];
+    if (choice_find(m->spec->choices, value, len, out)) {
         return PARSED;
     }
-    char names[512] = "";
-    size_t used = 0;
-    for (const opt_choice *choice = m->spec->choices; choice->name != NULL; choice++) {
-        used = text_add(names, sizeof names, used, "%s%s", used > 0 ? ", " : "", choice->name);
-    }
+    choice_list(m->spec->choices, names, sizeof names);
     if (value[0] == '-') {
         return fail_usage(m->self->name, "option %s needs a value, one of %s", m->shown, names);
     }
@@ -187,26 +204,25 @@ static int set_choice(const match *m, const char *value, size_t len, uint32_t *o
                       value, names);
 }
 
-/* Comma lists: each item goes to set_u32 or set_choice. A list of numbers that is given again is
- * continued. */
+/* Parses a comma-separated list. If the option is repeated, the items are appended. */
 static int set_list(const match *m, const char *value)
 {
     opt_u32s list = {.n = 0};
     uint32_t bits = 0;
-    if (m->spec->kind == OPT_U32S && ((opt_u32s *)m->target)->given) {
+    if (m->spec->type == OPT_U32S && ((opt_u32s *)m->target)->given) {
         list = *(opt_u32s *)m->target;
     }
     for (const char *at = value;;) {
         size_t len = strcspn(at, ",");
         uint32_t item = 0;
         int code = PARSED;
-        if (m->spec->kind == OPT_CHOICES) {
+        if (m->spec->type == OPT_CHOICES) {
             code = set_choice(m, at, len, &item);
         } else {
             char text[32];
             snprintf(text, sizeof text, "%.*s", (int)(len < 31 ? len : 31), at);
             code = list.n == OPT_MAX_ITEMS
-                       ? fail_usage(m->self->name, "option %s: more than %d values", m->shown,
+                       ? fail_usage(m->self->name, "option %s has more than %d values", m->shown,
                                     OPT_MAX_ITEMS)
                        : set_u32(m, text, &item);
         }
@@ -214,7 +230,7 @@ static int set_list(const match *m, const char *value)
             return code;
         }
         bits |= item;
-        if (m->spec->kind == OPT_U32S) {
+        if (m->spec->type == OPT_U32S) {
             list.items[list.n++] = item;
         }
         if (at[len] == 0) {
@@ -222,7 +238,7 @@ static int set_list(const match *m, const char *value)
         }
         at += len + 1;
     }
-    if (m->spec->kind == OPT_CHOICES) {
+    if (m->spec->type == OPT_CHOICES) {
         *(uint32_t *)m->target |= bits;
     } else {
         list.given = true;
@@ -238,18 +254,18 @@ static int add_text(const match *m, const char *value)
         return fail_usage(m->self->name, "option %s: the value is empty", m->shown);
     }
     if (texts->n == OPT_MAX_ITEMS) {
-        return fail_usage(m->self->name, "option %s: given more than %d times", m->shown,
+        return fail_usage(m->self->name, "option %s is given more than %d times", m->shown,
                           OPT_MAX_ITEMS);
     }
     texts->items[texts->n++] = value;
     return PARSED;
 }
 
-/* The text of the file `path`, without one newline at its end. */
+/* Stores the content of the file `path`, without one newline at its end. */
 static int set_content(const match *m, const char *path, const char **out)
 {
     if (n_contents == COUNT(contents)) {
-        return fail_usage(m->self->name, "option %s: given more than %d times", m->shown,
+        return fail_usage(m->self->name, "option %s is given more than %d times", m->shown,
                           OPT_MAX_ITEMS);
     }
     text_buffer *text = &contents[n_contents++];
@@ -259,23 +275,23 @@ static int set_content(const match *m, const char *path, const char **out)
     }
     text_chomp(text);
     if (strlen(text->data) != text->len) {
-        return fail("cli.input", "%s: holds a zero byte: it is not a text file", path);
+        return fail("cli.input", "%s: not a text file: it contains a zero byte", path);
     }
     *out = text->data;
     return PARSED;
 }
 
-/* An option of another program that does nothing here: each sentence is said once. */
-static void say_ignored(const match *m)
+/* Prints why an option of another program is ignored: each reason once. */
+static void notice_ignored(const match *m)
 {
-    static const char *said[8];
-    const char *sentence = m->spec->help;
-    for (uint32_t i = 0; sentence != NULL && i < COUNT(said); i++) {
-        if (said[i] == NULL) {
-            said[i] = sentence;
-            notice("%s is ignored: %s", m->shown, sentence);
+    static const char *printed[8];
+    const char *reason = m->spec->help;
+    for (uint32_t i = 0; reason != NULL && i < COUNT(printed); i++) {
+        if (printed[i] == NULL) {
+            printed[i] = reason;
+            notice("%s is ignored: %s", m->shown, reason);
         }
-        if (said[i] == sentence) {
+        if (printed[i] == reason) {
             return;
         }
     }
@@ -283,7 +299,7 @@ static void say_ignored(const match *m)
 
 static int set(const match *m, const char *value)
 {
-    switch (m->spec->kind) {
+    switch (m->spec->type) {
     case OPT_FLAG:
         *(bool *)m->target = true;
         return PARSED;
@@ -309,10 +325,12 @@ static int set(const match *m, const char *value)
     case OPT_CHOICES:
         return set_list(m, value);
     case OPT_IGNORED:
-        say_ignored(m);
+        notice_ignored(m);
         return PARSED;
     case OPT_REFUSED:
         return fail_usage(m->self->name, "option %s: %s", m->shown, m->spec->help);
+    case OPT_END:
+        break;
     }
     return PARSED;
 }
@@ -321,16 +339,16 @@ static int set(const match *m, const char *value)
 
 static int unknown_option(const command *self, const char *text, size_t len)
 {
-    char near[64];
-    if (option_near(self, text, len, near, sizeof near)) {
+    char suggested[64];
+    if (option_suggest(self, text, len, suggested, sizeof suggested)) {
         return fail_usage(self->name, "unknown option '%.*s': did you mean %s?", (int)len, text,
-                          near);
+                          suggested);
     }
     return fail_usage(self->name, "unknown option '%.*s'", (int)len, text);
 }
 
-/* Whether `text` may be a value that is attached to a letter. Only numbers are: in llama.cpp's
- * spellings one dash and several letters are one option, and "-cb" is not -c with the value "b". */
+/* Whether `text` can be a value that is attached to a letter. Only a number can: llama.cpp has
+ * options with one dash and several letters, so "-cb" is not -c with the value "b". */
 static bool is_attached_value(const char *text)
 {
     text += *text == '-' || *text == '+';
@@ -338,7 +356,7 @@ static bool is_attached_value(const char *text)
     return *text >= '0' && *text <= '9';
 }
 
-/* Splits argv[i] into an option and the value attached to it (NULL: none). */
+/* Splits an argument into an option and the value attached to it (NULL: none). */
 static int find_option(const command *self, const char *text, void *target, match *m,
                        const char **value)
 {
@@ -349,7 +367,7 @@ static int find_option(const command *self, const char *text, void *target, matc
         return PARSED;
     }
     if (!is_long) {
-        /* "-temp" is one dash short of "--temp" rather than -t with the value "emp". */
+        /* "-temp" is a misspelled "--temp", not -t with the value "emp". */
         char two[64];
         match other;
         int n = snprintf(two, sizeof two, "-%.*s", (int)strcspn(text, "="), text);
@@ -365,13 +383,13 @@ static int find_option(const command *self, const char *text, void *target, matc
     return unknown_option(self, text, len);
 }
 
-/* Whether the value of an ignored option, which may be left out, stands in `text`. */
+/* Whether `text` is the value of an ignored option whose value is optional. */
 static bool is_optional_value(const opt_spec *spec, const char *text)
 {
     uint32_t unused = 0;
-    while (text != NULL) { /* a list, as llama-bench takes it */
+    while (text != NULL) { /* llama-bench accepts a list */
         size_t len = strcspn(text, ",");
-        if (!find_choice(spec->choices, text, len, &unused)) {
+        if (!choice_find(spec->choices, text, len, &unused)) {
             return false;
         }
         text = text[len] == ',' ? text + len + 1 : NULL;
@@ -379,7 +397,7 @@ static bool is_optional_value(const opt_spec *spec, const char *text)
     return true;
 }
 
-/* Handles the option at argv[*i] and moves *i past its value if that is an argument of its own. */
+/* Processes the option at argv[*i]. If its value is the next argument, advances *i to it. */
 static int parse_one(const command *self, int argc, char **argv, int *i, void *target)
 {
     const char *text = argv[*i];
@@ -398,16 +416,16 @@ static int parse_one(const command *self, int argc, char **argv, int *i, void *t
         return code;
     }
     const char *next = *i + 1 < argc ? argv[*i + 1] : NULL;
-    if (m.spec->kind == OPT_REFUSED) {
+    if (m.spec->type == OPT_REFUSED) {
         return set(&m, value);
     }
-    if (m.spec->kind == OPT_IGNORED && m.spec->choices != NULL) {
+    if (m.spec->type == OPT_IGNORED && m.spec->choices != NULL) {
         *i += value == NULL && next != NULL && is_optional_value(m.spec, next);
         return set(&m, value);
     }
     if (!option_takes_value(m.spec)) {
         return value == NULL ? set(&m, NULL)
-                             : fail_usage(self->name, "option %s takes no value", m.shown);
+                             : fail_usage(self->name, "option %s does not take a value", m.shown);
     }
     if (value == NULL) {
         if (next == NULL) {
@@ -454,20 +472,11 @@ int options_parse(const command *self, int argc, char **argv, void *target, opt_
         }
     }
     if (n_args < self->min_args) {
-        return fail_usage(self->name, "too few arguments: lfm2 %s %s", self->name, self->synopsis);
+        return fail_usage(self->name, "too few arguments: usage: lfm2 %s %s", self->name,
+                          self->synopsis);
     }
     if (args != NULL) {
         args->n = n_args;
     }
     return check_groups(self, target);
-}
-
-const char *choice_name(const opt_choice *choices, uint32_t value)
-{
-    for (; choices->name != NULL; choices++) {
-        if (choices->value == value) {
-            return choices->name;
-        }
-    }
-    return "?";
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 bench: the table of a model's tests as Markdown, and what its figures are. */
+/* lfm2 bench: summarizes tests and prints them as a Markdown table. */
 #include "cli/bench/bench.h"
+#include "cli/support/number.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-bench_speed bench_summarise(const bench_test *t)
+bench_speed bench_summarize(const bench_test *t)
 {
     uint32_t n = t->opts->repetitions;
     double tokens = bench_tokens(t);
@@ -38,16 +39,10 @@ bench_speed bench_summarise(const bench_test *t)
     return s;
 }
 
-void bench_print_head(const bench_opts *opts)
+static void print_head(const bench_options *opts)
 {
     static const char line[] = "--------------------------------";
     bool limit = !opts->no_roofline;
-    if (opts->format == BENCH_JSON) {
-        out_printf("[");
-    }
-    if (opts->format != BENCH_MD) {
-        return;
-    }
     out_printf("| %-30s | %10s | %10s | %-7s | %7s | %19s | %20s | %9s |", "model", "size",
                "params", "backend", "threads", "test", "t/s", "ms");
     out_printf(limit ? " limit t/s | %% of limit |\n" : "\n");
@@ -78,7 +73,7 @@ static void print_md(const bench_test *t, const bench_speed *s)
     snprintf(result, sizeof result, "%.2f ± %.2f", s->mean, s->deviation);
     out_printf("| ");
     out_name(name);
-    /* "±" is two bytes and one column */
+    /* "±" has two bytes and takes one column */
     out_printf("%*s | %10s | %10s | %-7s | %7d | %19s | %21s | %9.1f |",
                (int)(strlen(name) < 30 ? 30 - strlen(name) : 0), "",
                format_bytes(t->info->file_bytes, size), format_count(t->info->n_params, params),
@@ -91,38 +86,41 @@ static void print_md(const bench_test *t, const bench_speed *s)
 
 void bench_print_test(const bench_test *t, bool first)
 {
-    bench_speed s = bench_summarise(t);
+    bench_speed s = bench_summarize(t);
     if (t->opts->format == BENCH_MD) {
+        if (first) {
+            print_head(t->opts);
+        }
         print_md(t, &s);
     } else {
-        bench_print_row(t, &s, first);
+        bench_print_record(t, &s, first);
     }
     out_flush();
 }
 
-void bench_print_end(const bench_opts *opts, const bench_loading *loads, uint32_t n,
+void bench_print_end(const bench_options *opts, const bench_loading *loads, uint32_t n,
                      const bench_rates *low, const bench_rates *high)
 {
     char rss[32];
-    if (opts->format == BENCH_JSON) {
-        out_printf("\n]\n");
-    }
+    bench_end_array(opts, 1);
     if (opts->format != BENCH_MD || n == 0) {
         return;
     }
-    out_printf("\nms: of a prompt until the first token is known, of generation one step\n");
+    out_printf(
+        "\nms: the time to the first token of a prompt, the time of one step of generation\n");
     for (uint32_t i = 0; i < n; i++) {
         out_printf("%d thread%s: loaded in %.3f s (%s), peak resident memory %s\n",
-                   (int)loads[i].threads, loads[i].threads == 1 ? "" : "s", loads[i].seconds,
+                   (int)loads[i].threads, plural((uint64_t)loads[i].threads), loads[i].seconds,
                    loads[i].from_cache ? "pack cache" : "weights packed",
                    format_bytes(loads[i].peak_rss, rss));
     }
     if (high->machine.n_threads > 0) {
-        out_printf(
-            "limit, measured between the tests: reading (%s) these weights %.1f to %.1f GB/s, new "
-            "memory %.1f to %.1f GB/s,\nint8 products (%s) %.0f to %.0f GOP/s\n",
-            high->machine.read_isa, low->weights_bytes * 1e-9, high->weights_bytes * 1e-9,
-            low->machine.read_bytes * 1e-9, high->machine.read_bytes * 1e-9, high->machine.int8_isa,
-            low->machine.int8_ops * 1e-9, high->machine.int8_ops * 1e-9);
+        out_printf("limits, measured between the tests: reading (%s) the weights %.1f to %.1f "
+                   "GB/s, new memory "
+                   "%.1f to %.1f GB/s;\nint8 operations (%s) %.0f to %.0f GOP/s\n",
+                   high->machine.read_isa, low->weights_bytes * 1e-9, high->weights_bytes * 1e-9,
+                   low->machine.read_bytes * 1e-9, high->machine.read_bytes * 1e-9,
+                   high->machine.int8_isa, low->machine.int8_ops * 1e-9,
+                   high->machine.int8_ops * 1e-9);
     }
 }

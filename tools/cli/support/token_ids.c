@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of token ids. */
-#include "cli/support/tokens.h"
-
+/* Lists of token ids: parsing, tokenizing, detokenizing. */
+#include "cli/support/token_ids.h"
 #include "cli/support/json.h"
+#include "cli/support/number.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +42,8 @@ int ids_append(id_list *ids, const int32_t *more, size_t n)
     return code;
 }
 
-int ids_parse(id_list *ids, const char *text, size_t len, const char *what)
+/* Appends the ids in `text`, separated by commas or white space. `what` names it in messages. */
+static int parse_ids(id_list *ids, const char *text, size_t len, const char *what)
 {
     static const char separators[] = ", \t\r\n";
     for (size_t i = 0; i < len;) {
@@ -59,7 +60,7 @@ int ids_parse(id_list *ids, const char *text, size_t len, const char *what)
         snprintf(item, sizeof item, "%.*s", (int)(n < 15 ? n : 15), text + start);
         uint64_t value = 0;
         if (!parse_u64(item, &value) || value > INT32_MAX) {
-            return fail("cli.ids", "%s: offset %zu: '%s' is not a token id", what, start, item);
+            return fail("cli.ids", "%s: '%s' at offset %zu is not a token id", what, item, start);
         }
         int32_t id = (int32_t)value;
         int code = ids_append(ids, &id, 1);
@@ -76,18 +77,21 @@ int ids_input(const char *command, const char *text, const char *path, id_list *
         return fail_usage(command, "give --ids or --ids-file, not both");
     }
     if (text != NULL) {
-        return ids_parse(out, text, strlen(text), "--ids");
+        return parse_ids(out, text, strlen(text), "--ids");
     }
     text_buffer input = {0};
-    int code = text_input(command, NULL, path, &input);
+    int code = text_input(command, NULL, path,
+                          "no token ids: give them with --ids, in a file (--ids-file FILE) or "
+                          "through a pipe",
+                          &input);
     if (code == EXIT_OK) {
-        code = ids_parse(out, input.data, input.len, path != NULL ? path : "standard input");
+        code = parse_ids(out, input.data, input.len, path != NULL ? path : "standard input");
     }
     text_free(&input);
     return code;
 }
 
-/* Where ids come from: a text, or messages with the options of their chat. */
+/* What to tokenize: a text, or the JSON messages of a chat. */
 typedef struct id_input {
     const lfm2_model *model;
     const char *text;
@@ -103,7 +107,7 @@ static int32_t tokenize(const id_input *in, int32_t *ids, size_t capacity, size_
                : lfm2_tokenize(in->model, in->text, in->len, in->flags, ids, capacity, n);
 }
 
-/* Appends the ids, of which `guess` are expected; more take a second pass. */
+/* Appends the ids. `guess` is the expected number; if there are more, tokenizes again. */
 static int append_ids(const id_input *in, size_t guess, id_list *ids)
 {
     size_t n = 0;
@@ -127,11 +131,12 @@ static int append_ids(const id_input *in, size_t guess, id_list *ids)
 int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags, id_list *ids)
 {
     id_input in = {.model = model, .text = text, .len = len, .flags = flags};
-    /* A token stands for at least one byte, except the BOS; long texts take two passes. */
+    /* A token has at least one byte, except the BOS. The guess for a long text is lower, to save
+     * memory. */
     return append_ids(&in, (len < 4096 ? len : len / 3) + 8, ids);
 }
 
-/* The messages as the library takes them. */
+/* Writes the messages as JSON for the library. */
 static int messages_json(const chat_message *messages, size_t n, text_buffer *json)
 {
     int code = text_append(json, "[", 1);
@@ -172,7 +177,7 @@ int32_t id_of_control(const lfm2_model *model, const char *name)
 {
     int32_t ids[4];
     size_t n = 0;
-    int32_t kind = 0;
+    int32_t kind = 0; /* of the token */
     if (lfm2_tokenize(model, name, strlen(name), LFM2_TOKENIZE_SPECIAL, ids, COUNT(ids), &n) !=
             LFM2_OK ||
         n != 1 || lfm2_token_get(model, ids[0], NULL, NULL, &kind) != LFM2_OK) {

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which option or command a word that is neither was probably meant to be. */
-#include "cli/options/options.h"
+/* Suggests an option or a command for a misspelled one. */
+#include "cli/commands.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { MAX_LENGTH = 48 };
 
-static uint32_t least(uint32_t a, uint32_t b)
+static uint32_t min_u32(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
 
-/* Optimal string alignment: three rows of the table are enough. */
+/* Optimal string alignment distance. Only the last three rows of its matrix are kept. */
 uint32_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
     uint32_t rows[3][MAX_LENGTH + 1];
@@ -30,9 +29,9 @@ uint32_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b)
         now[0] = (uint32_t)i;
         for (size_t j = 1; j <= n_b; j++) {
             uint32_t change = last[j - 1] + (a[i - 1] != b[j - 1]);
-            now[j] = least(change, least(last[j], now[j - 1]) + 1);
+            now[j] = min_u32(change, min_u32(last[j], now[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-                now[j] = least(now[j], before[j - 2] + 1);
+                now[j] = min_u32(now[j], before[j - 2] + 1);
             }
         }
         uint32_t *free_row = before;
@@ -43,8 +42,8 @@ uint32_t edit_distance(const char *a, size_t n_a, const char *b, size_t n_b)
     return last[n_b];
 }
 
-/* How far `name` is from what was typed; UINT32_MAX: too far to be meant. A beginning counts as
- * near; upper and lower case are the same, and so are '_' and '-'. */
+/* The cost of correcting `typed` to `name`; UINT32_MAX if it is not a plausible misspelling. A
+ * prefix of `name` costs 1. Case does not matter, and '_' equals '-'. */
 static uint32_t cost(const char *typed, size_t n_typed, const char *name, size_t n_name)
 {
     char a[MAX_LENGTH] = {0};
@@ -64,15 +63,15 @@ static uint32_t cost(const char *typed, size_t n_typed, const char *name, size_t
     if (distance <= most && distance < shorter) {
         return distance;
     }
-    /* A beginning with one mistake. */
+    /* A prefix with one error. */
     if (n_typed >= 5 && n_typed < n_name && edit_distance(a, n_typed, name, n_typed + 1) <= 1) {
         return 2;
     }
     return UINT32_MAX;
 }
 
-/* Without the dashes in front. */
-static const char *bare(const char *name, size_t *len)
+/* Skips leading dashes. */
+static const char *skip_dashes(const char *name, size_t *len)
 {
     while (*len > 0 && *name == '-') {
         name++;
@@ -87,24 +86,24 @@ typedef struct best {
     size_t len;
 } best;
 
+/* Keeps `name` if it costs less than the best one so far. */
 static void consider(best *b, const char *typed, size_t n_typed, const char *name, size_t len)
 {
-    size_t n_bare = len;
-    const char *at = bare(name, &n_bare);
-    uint32_t c = n_bare > 1 ? cost(typed, n_typed, at, n_bare) : UINT32_MAX;
+    size_t n_name = len;
+    const char *at = skip_dashes(name, &n_name);
+    uint32_t c = n_name > 1 ? cost(typed, n_typed, at, n_name) : UINT32_MAX;
     if (c < b->cost) {
-        *b = (best){c, at, n_bare};
+        *b = (best){c, at, n_name};
     }
 }
 
-bool option_near(const command *self, const char *typed, size_t len, char *out, size_t size)
+bool option_suggest(const command *self, const char *typed, size_t len, char *out, size_t size)
 {
     best b = {.cost = UINT32_MAX};
-    typed = bare(typed, &len);
+    typed = skip_dashes(typed, &len);
     for (uint32_t g = 0; g < self->n_groups; g++) {
         const opt_group *group = &self->groups[g];
-        for (uint32_t i = 0; i < group->n; i++) {
-            const opt_spec *spec = &group->specs[i];
+        for (const opt_spec *spec = group->specs; spec->type != OPT_END; spec++) {
             if (!option_is_shown(group, spec)) {
                 continue;
             }
@@ -126,18 +125,11 @@ bool option_near(const command *self, const char *typed, size_t len, char *out, 
     return true;
 }
 
-const command *command_near(const char *typed)
+const command *command_suggest(const char *typed)
 {
-    /* What other programs call it. */
-    static const struct {
-        const char *name;
-        const command *meant;
-    } others[] = {{"show", &cmd_inspect},    {"info", &cmd_inspect},     {"generate", &cmd_run},
-                  {"completion", &cmd_run},  {"cli", &cmd_chat},         {"ppl", &cmd_perplexity},
-                  {"encode", &cmd_tokenize}, {"decode", &cmd_detokenize}};
-    for (uint32_t i = 0; i < COUNT(others); i++) {
-        if (strcasecmp(others[i].name, typed) == 0) {
-            return others[i].meant;
+    for (uint32_t i = 0; i < n_commands; i++) {
+        if (has_word(commands[i]->also, typed, strlen(typed))) {
+            return commands[i];
         }
     }
     uint32_t lowest = UINT32_MAX;

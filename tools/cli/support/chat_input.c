@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages typed by a person (with editing and history) or read from a pipe: which lines belong
- * together. */
-#include "cli/support/line.h"
+/* Reads messages from a terminal or a pipe: determines which lines form a message. */
+#include "cli/support/chat_input.h"
 #include "cli/support/terminal.h"
 
 #include <errno.h>
@@ -13,15 +12,15 @@
 #define QUOTES "\"\"\""
 enum { QUOTES_LEN = 3 };
 
-struct line_input {
+struct chat_input {
     bool is_terminal;
     terminal *terminal; /* NULL: a pipe or a file */
-    text_buffer line;   /* read last */
+    text_buffer line;   /* the last line */
 };
 
-line_input *line_open(const char *prompt)
+chat_input *chat_input_open(const char *prompt)
 {
-    line_input *input = calloc(1, sizeof *input);
+    chat_input *input = calloc(1, sizeof *input);
     if (input == NULL) {
         fail("cli.memory", "out of memory");
         return NULL;
@@ -30,14 +29,14 @@ line_input *line_open(const char *prompt)
     if (input->is_terminal) {
         input->terminal = terminal_open(prompt);
         if (input->terminal == NULL) {
-            line_close(input);
+            chat_input_close(input);
             return NULL;
         }
     }
     return input;
 }
 
-void line_close(line_input *input)
+void chat_input_close(chat_input *input)
 {
     if (input != NULL) {
         terminal_close(input->terminal);
@@ -46,24 +45,26 @@ void line_close(line_input *input)
     }
 }
 
-bool line_is_terminal(const line_input *input)
+bool chat_input_is_terminal(const chat_input *input)
 {
     return input->is_terminal;
 }
 
-/* A message has a limit whatever it is made of. */
+/* Appends to a message, up to INPUT_LIMIT. */
 static bool append(text_buffer *out, const char *text, size_t len)
 {
     if (out->len + len > INPUT_LIMIT) {
-        fail("cli.input.size", "standard input: a message of more than %d MiB", INPUT_LIMIT >> 20);
+        fail("cli.input.size", "standard input: the message exceeds the limit of %d MiB",
+             INPUT_LIMIT >> 20);
         return false;
     }
     return text_append(out, text, len) == EXIT_OK;
 }
 
-static line_result read_plain(text_buffer *out)
+/* Reads a line without a terminal. */
+static input_result read_plain(text_buffer *out)
 {
-    char part[4096];
+    char buffer[4096];
     size_t n = 0;
     int c = 0;
     while (c != '\n') {
@@ -71,14 +72,14 @@ static line_result read_plain(text_buffer *out)
         c = getc_unlocked(stdin);
         if (c == EOF && ferror(stdin) != 0) {
             fail("cli.input", "standard input: %s", strerror(errno));
-            return LINE_ERROR;
+            return INPUT_ERROR;
         }
         if (c != EOF) {
-            part[n++] = (char)c;
+            buffer[n++] = (char)c;
         }
-        if (n == sizeof part || c == '\n' || c == EOF) {
-            if (!append(out, part, n)) {
-                return LINE_ERROR;
+        if (n == sizeof buffer || c == '\n' || c == EOF) {
+            if (!append(out, buffer, n)) {
+                return INPUT_ERROR;
             }
             n = 0;
         }
@@ -88,11 +89,11 @@ static line_result read_plain(text_buffer *out)
     }
     bool end = c == EOF && out->len == 0;
     text_chomp(out);
-    return end ? LINE_END : LINE_TEXT;
+    return end ? INPUT_END : INPUT_TEXT;
 }
 
-/* The next line, into input->line. */
-static line_result read_line(line_input *input, bool continued)
+/* Reads the next line into input->line. */
+static input_result read_line(chat_input *input, bool continued)
 {
     input->line.len = 0;
     return input->terminal != NULL ? terminal_read(input->terminal, continued, &input->line)
@@ -104,7 +105,8 @@ static bool starts_block(const text_buffer *line)
     return line->len >= QUOTES_LEN && memcmp(line->data, QUOTES, QUOTES_LEN) == 0;
 }
 
-/* Bytes of the line before a """ that only blanks follow; line->len + 1 if there is none. */
+/* The number of bytes before a """ at the end of the line, which blanks may follow; line->len + 1
+ * if there is none. */
 static size_t end_of_block(const text_buffer *line, size_t from)
 {
     size_t n = line->len;
@@ -116,7 +118,7 @@ static size_t end_of_block(const text_buffer *line, size_t from)
     return ends ? n - QUOTES_LEN : line->len + 1;
 }
 
-/* Is there a """ behind the first one? */
+/* Whether the line has another """ after the first one. */
 static bool has_more_quotes(const text_buffer *line)
 {
     for (size_t i = QUOTES_LEN; i + QUOTES_LEN <= line->len; i++) {
@@ -127,54 +129,54 @@ static bool has_more_quotes(const text_buffer *line)
     return false;
 }
 
-/* The rest of a block whose first line is in input->line. */
-static line_result read_block(line_input *input, text_buffer *out)
+/* Reads a block. Its first line is in input->line. */
+static input_result read_block(chat_input *input, text_buffer *out)
 {
     size_t from = QUOTES_LEN;
-    line_result result = LINE_TEXT;
-    for (bool open = true; open && result == LINE_TEXT;) {
+    input_result result = INPUT_TEXT;
+    for (bool open = true; open && result == INPUT_TEXT;) {
         text_buffer *line = &input->line;
         size_t end = end_of_block(line, from);
         open = end > line->len;
         size_t len = (open ? line->len : end) - from;
-        /* The lines that hold nothing but the quotes are not part of the text. */
+        /* A first line with only the quotes is not part of the text. */
         bool skip = from > 0 && len == 0;
         if (!append(out, line->data + from, len) || (open && !skip && !append(out, "\n", 1))) {
-            return LINE_ERROR;
+            return INPUT_ERROR;
         }
         from = 0;
         if (open) {
             result = read_line(input, true);
         }
     }
-    if (result == LINE_TEXT || result == LINE_END) {
+    if (result == INPUT_TEXT || result == INPUT_END) {
         text_chomp(out);
-        result = LINE_BLOCK;
+        result = INPUT_BLOCK;
     }
     return result;
 }
 
-/* Joins the lines that a backslash continues; the first one is in input->line. */
-static line_result read_joined(line_input *input, text_buffer *out)
+/* Joins lines that end with a backslash. The first one is in input->line. */
+static input_result read_joined(chat_input *input, text_buffer *out)
 {
-    line_result result = LINE_TEXT;
+    input_result result = INPUT_TEXT;
     for (;;) {
         if (!append(out, input->line.data, input->line.len)) {
-            return LINE_ERROR;
+            return INPUT_ERROR;
         }
         if (out->len == 0 || out->data[out->len - 1] != '\\') {
-            return LINE_TEXT;
+            return INPUT_TEXT;
         }
         out->data[out->len - 1] = '\n';
         result = read_line(input, true);
-        if (result != LINE_TEXT) {
-            return result == LINE_END ? LINE_TEXT : result;
+        if (result != INPUT_TEXT) {
+            return result == INPUT_END ? INPUT_TEXT : result;
         }
     }
 }
 
-/* What brings the same message back when it is sent again from the history. */
-static void remember(line_input *input, const text_buffer *message, bool block)
+/* Adds a message to the history, in a form that gives the same message when it is sent again. */
+static void remember(chat_input *input, const text_buffer *message, bool block)
 {
     text_buffer text = {0};
     const char *quotes = block ? QUOTES : "";
@@ -186,21 +188,21 @@ static void remember(line_input *input, const text_buffer *message, bool block)
     text_free(&text);
 }
 
-line_result line_read(line_input *input, text_buffer *out)
+input_result chat_input_read(chat_input *input, text_buffer *out)
 {
     out->len = 0;
-    line_result result = read_line(input, false);
-    if (result != LINE_TEXT) {
+    input_result result = read_line(input, false);
+    if (result != INPUT_TEXT) {
         return result;
     }
     const text_buffer *line = &input->line;
     bool block = starts_block(line) &&
                  (!has_more_quotes(line) || end_of_block(line, QUOTES_LEN) <= line->len);
     if (text_append(out, "", 0) != EXIT_OK) {
-        return LINE_ERROR;
+        return INPUT_ERROR;
     }
     result = block ? read_block(input, out) : read_joined(input, out);
-    if (out->len > 0 && (result == LINE_TEXT || result == LINE_BLOCK)) {
+    if (out->len > 0 && (result == INPUT_TEXT || result == INPUT_BLOCK)) {
         remember(input, out, block);
     }
     return result;

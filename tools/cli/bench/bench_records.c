@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 bench: one test as JSON, JSONL or CSV. A row starts with all keys of llama-bench, in its
- * order, with its types and units, so that what reads llama-bench's output reads ours; our own
+/* lfm2 bench: prints a test as JSON, JSONL or CSV. A record starts with all keys of llama-bench, in
+ * its order, with its types and units, so that scripts for llama-bench can read it. Keys of lfm2
  * follow. */
 #include "cli/bench/bench.h"
 #include "cli/support/json.h"
+#include "cli/support/number.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,20 +12,20 @@
 #include <string.h>
 #include <time.h>
 
-/* What becomes of a field. */
-typedef enum row_mode { ROW_NAMES, ROW_CSV, ROW_JSON } row_mode;
+/* What is printed of a field. */
+typedef enum record_mode { RECORD_NAMES, RECORD_CSV, RECORD_JSON } record_mode;
 
-typedef struct row {
-    row_mode mode;
-    bool more; /* a field was written */
-} row;
+typedef struct record {
+    record_mode mode;
+    bool more; /* at least one field is printed */
+} record;
 
-static void open_field(row *r, const char *name)
+static void open_field(record *r, const char *name)
 {
     out_printf("%s", r->more ? "," : "");
-    if (r->mode == ROW_NAMES) {
+    if (r->mode == RECORD_NAMES) {
         out_printf("%s", name);
-    } else if (r->mode == ROW_JSON) {
+    } else if (r->mode == RECORD_JSON) {
         out_printf("\"%s\":", name);
     } else {
         out_write("\"", 1);
@@ -32,13 +33,13 @@ static void open_field(row *r, const char *name)
     r->more = true;
 }
 
-/* CSV as llama-bench writes it: every value in quotes, a quote doubled. */
-static void put_text(row *r, const char *name, const char *text)
+/* In CSV every value is quoted, as in llama-bench; a quote is doubled. */
+static void put_text(record *r, const char *name, const char *text)
 {
     open_field(r, name);
-    if (r->mode == ROW_JSON) {
+    if (r->mode == RECORD_JSON) {
         json_string(text, strlen(text));
-    } else if (r->mode == ROW_CSV) {
+    } else if (r->mode == RECORD_CSV) {
         for (const char *at = text; *at != 0; at++) {
             out_write(*at == '"' ? "\"\"" : at, *at == '"' ? 2 : 1);
         }
@@ -46,38 +47,38 @@ static void put_text(row *r, const char *name, const char *text)
     }
 }
 
-static void put_integer(row *r, const char *name, uint64_t value)
+static void put_integer(record *r, const char *name, uint64_t value)
 {
     open_field(r, name);
-    if (r->mode != ROW_NAMES) {
-        out_printf(r->mode == ROW_CSV ? "%" PRIu64 "\"" : "%" PRIu64, value);
+    if (r->mode != RECORD_NAMES) {
+        out_printf(r->mode == RECORD_CSV ? "%" PRIu64 "\"" : "%" PRIu64, value);
     }
 }
 
-/* Empty in CSV, null in JSON if not known. */
-static void put_real(row *r, const char *name, double value)
+/* An unknown value is empty in CSV and null in JSON. */
+static void put_real(record *r, const char *name, double value)
 {
     open_field(r, name);
-    if (r->mode == ROW_JSON) {
+    if (r->mode == RECORD_JSON) {
         json_number(value);
-    } else if (r->mode == ROW_CSV) {
+    } else if (r->mode == RECORD_CSV) {
         out_printf(isfinite(value) ? "%.9g\"" : "\"", value);
     }
 }
 
-static void put_bool(row *r, const char *name, bool value)
+static void put_bool(record *r, const char *name, bool value)
 {
     open_field(r, name);
-    if (r->mode == ROW_JSON) {
+    if (r->mode == RECORD_JSON) {
         out_printf(value ? "true" : "false");
-    } else if (r->mode == ROW_CSV) {
+    } else if (r->mode == RECORD_CSV) {
         out_printf(value ? "1\"" : "0\"");
     }
 }
 
 /* ---- llama-bench's keys --------------------------------------------------------------------- */
 
-/* The CPU's name as /proc/cpuinfo has it, or "CPU". */
+/* The name of the CPU in /proc/cpuinfo, or "CPU". */
 static void cpu_name(char *out, size_t size)
 {
     char line[256];
@@ -96,14 +97,14 @@ static void cpu_name(char *out, size_t size)
     }
 }
 
-/* ggml's name of a KV type. */
+/* The name of a KV type in ggml. */
 static const char *ggml_type(uint32_t kv)
 {
     return kv == LFM2_KV_F32 ? "f32" : kv == LFM2_KV_Q8 ? "q8_0" : "f16";
 }
 
-/* Who measured what. */
-static void put_setup(row *r, const bench_test *t)
+/* Program, machine and model. */
+static void put_setup(record *r, const bench_test *t)
 {
     char cpu[128];
     char type[128];
@@ -126,8 +127,8 @@ static void put_setup(row *r, const bench_test *t)
     put_integer(r, "n_threads", (uint64_t)t->threads);
 }
 
-/* Settings of llama.cpp. One without a counterpart here gets the value for "not used". */
-static void put_settings(row *r, const bench_test *t)
+/* Settings of llama.cpp. One without a counterpart has the value that means "not used". */
+static void put_settings(record *r, const bench_test *t)
 {
     const char *kv = ggml_type(t->opts->session.kv);
     bool no_mmap = t->opts->model.no_mmap;
@@ -169,7 +170,7 @@ static double deviation_ns(const bench_test *t, double mean_seconds)
     return n > 1 ? sqrt(squares / (n - 1)) : 0;
 }
 
-static void put_result(row *r, const bench_test *t, const bench_speed *s)
+static void put_result(record *r, const bench_test *t, const bench_speed *s)
 {
     char stamp[32] = "";
     time_t now = time(NULL);
@@ -187,10 +188,10 @@ static void put_result(row *r, const bench_test *t, const bench_speed *s)
     put_real(r, "stddev_ts", s->deviation);
 }
 
-/* The single measurements, which CSV has no place for. */
-static void put_samples(row *r, const bench_test *t)
+/* The individual measurements, which CSV does not have. */
+static void put_samples(record *r, const bench_test *t)
 {
-    if (r->mode != ROW_JSON) {
+    if (r->mode != RECORD_JSON) {
         return;
     }
     open_field(r, "samples_ns");
@@ -206,11 +207,11 @@ static void put_samples(row *r, const bench_test *t)
     out_printf("]");
 }
 
-/* ---- Our own -------------------------------------------------------------------------------- */
+/* ---- Keys of lfm2 --------------------------------------------------------------------------- */
 
-static void put_seconds(row *r, const bench_test *t, const bench_speed *s)
+static void put_seconds(record *r, const bench_test *t, const bench_speed *s)
 {
-    if (r->mode != ROW_JSON) {
+    if (r->mode != RECORD_JSON) {
         put_real(r, "seconds", s->mean_seconds);
         return;
     }
@@ -222,7 +223,7 @@ static void put_seconds(row *r, const bench_test *t, const bench_speed *s)
     out_printf("]");
 }
 
-static void put_own(row *r, const bench_test *t, const bench_speed *s)
+static void put_own(record *r, const bench_test *t, const bench_speed *s)
 {
     put_text(r, "version", lfm2_version());
     put_text(r, "model", t->path);
@@ -248,9 +249,9 @@ static void put_own(row *r, const bench_test *t, const bench_speed *s)
     put_integer(r, "peak_rss", t->peak_rss);
 }
 
-static void put_all(row_mode mode, const bench_test *t, const bench_speed *s)
+static void put_all(record_mode mode, const bench_test *t, const bench_speed *s)
 {
-    row r = {.mode = mode};
+    record r = {.mode = mode};
     put_setup(&r, t);
     put_settings(&r, t);
     put_result(&r, t, s);
@@ -258,18 +259,18 @@ static void put_all(row_mode mode, const bench_test *t, const bench_speed *s)
     put_own(&r, t, s);
 }
 
-void bench_print_row(const bench_test *t, const bench_speed *s, bool first)
+void bench_print_record(const bench_test *t, const bench_speed *s, bool first)
 {
     if (t->opts->format == BENCH_CSV) {
         if (first) {
-            put_all(ROW_NAMES, t, s);
+            put_all(RECORD_NAMES, t, s);
             out_write("\n", 1);
         }
-        put_all(ROW_CSV, t, s);
+        put_all(RECORD_CSV, t, s);
         out_write("\n", 1);
         return;
     }
     out_printf("%s{", bench_before_object(t->opts, first));
-    put_all(ROW_JSON, t, s);
+    put_all(RECORD_JSON, t, s);
     out_printf("}%s", bench_after_object(t->opts));
 }

@@ -1,42 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options that users of llama.cpp and ollama type and that do nothing here, or are refused with
- * what to use instead. */
-#include "cli/options/compat_opts.h"
+/* Options of llama.cpp and ollama that have no effect here, or that are refused with what to do
+ * instead. */
+#include "cli/options/compat_options.h"
 
-/* Sentences are compared by address: each is said once. */
-static const char gpu[] = "lfm2 runs on CPUs only, and GPU options do nothing here";
-static const char batch[] = "--chunk (-ub) says how many tokens of a prompt are computed at a time";
-static const char threads[] = "-t is for prompts and answers";
-static const char memory[] = "files are mapped, or read into memory with --no-mmap";
-static const char placement[] = "the operating system places threads";
-static const char no_server[] = "there is no server: the model is loaded while the command runs";
+/* Reasons why options are ignored. They are compared by address: each is printed once. */
+static const char gpu[] = "lfm2 runs on the CPU, so GPU options have no effect";
+static const char batch[] = "--chunk (-ub) sets the number of prompt tokens in a pass";
+static const char threads[] = "-t sets the threads for prompts and answers alike";
+static const char memory[] = "files are memory-mapped unless --no-mmap is given";
+static const char placement[] = "the operating system places the threads";
+static const char no_server[] = "lfm2 is not a server";
+
+/* Reasons why options are refused. */
 static const char download[] =
-    "lfm2 downloads nothing: give the path of a model file with -m (Liquid "
-    "AI publishes them on https://huggingface.co/LiquidAI)";
-static const char grammar[] = "the form of an answer cannot be constrained";
-static const char adapter[] = "adapters are not supported: merge them into the model first";
+    "lfm2 does not download models: get one from https://huggingface.co/LiquidAI and pass its path "
+    "with -m";
+static const char grammar[] = "lfm2 cannot constrain the format of an answer";
+static const char adapter[] = "adapters are not supported: merge them into the model";
 static const char drafts[] = "draft models are not supported";
-static const char text_only[] = "lfm2 runs the text part of a model";
-static const char pairs[] = "give the lengths with -p and -n, which are measured one by one";
-static const char format_of_model[] = "the model's own chat format is always used; run --raw "
-                                      "does without";
+static const char text_only[] = "lfm2 runs text models only";
+static const char pairs[] = "combined tests are not supported: -p and -n are measured separately";
+static const char chat_template[] =
+    "the chat template is built in and cannot be replaced: run --raw sends a prompt without it";
 
-static const opt_choice switch_words[] = {{"on", 1}, {"off", 0},  {"auto", 2},  {"0", 0},
-                                          {"1", 1},  {"true", 1}, {"false", 0}, {NULL, 0}};
+static const opt_choice switch_words[] = {{"on", 1, NULL},    {"off", 0, NULL}, {"auto", 2, NULL},
+                                          {"0", 0, NULL},     {"1", 1, NULL},   {"true", 1, NULL},
+                                          {"false", 0, NULL}, {NULL, 0, NULL}};
 
 #define IGNORED(spellings, value, sentence)                                                        \
     {                                                                                              \
-        .kind = OPT_IGNORED, .aliases = (spellings), .arg = (value), .help = (sentence)            \
+        .type = OPT_IGNORED, .aliases = (spellings), .arg = (value), .help = (sentence)            \
     }
-/* The value may be left out. */
+/* The value is optional. */
 #define IGNORED_SWITCH(spellings, sentence)                                                        \
     {                                                                                              \
-        .kind = OPT_IGNORED, .aliases = (spellings), .arg = "[WORD]", .help = (sentence),          \
+        .type = OPT_IGNORED, .aliases = (spellings), .arg = "[WORD]", .help = (sentence),          \
         .choices = switch_words                                                                    \
     }
 #define REFUSED(spellings, sentence)                                                               \
     {                                                                                              \
-        .kind = OPT_REFUSED, .aliases = (spellings), .help = (sentence)                            \
+        .type = OPT_REFUSED, .aliases = (spellings), .help = (sentence)                            \
     }
 
 const opt_spec compat_specs[] = {
@@ -53,7 +56,7 @@ const opt_spec compat_specs[] = {
     IGNORED_SWITCH("-fit --fit", gpu),
     IGNORED_SWITCH("-nkvo --no-kv-offload -kvo --kv-offload", gpu),
     IGNORED_SWITCH("-nopo --no-op-offload --op-offload", gpu),
-    /* Attention is computed in one way only. */
+    /* There is one implementation of attention. */
     IGNORED_SWITCH("-fa --flash-attn", NULL),
     IGNORED("-b --batch-size", "N", batch),
     IGNORED("-tb --threads-batch", "N", threads),
@@ -66,7 +69,7 @@ const opt_spec compat_specs[] = {
     REFUSED("-hf -hfr --hf-repo -hff --hf-file -mu --model-url -dr --docker-repo", download),
     REFUSED("--grammar --grammar-file -j --json-schema -jf --json-schema-file --format", grammar),
     REFUSED("--lora --lora-scaled --control-vector --control-vector-scaled", adapter),
-    REFUSED("--chat-template --chat-template-file", format_of_model),
+    REFUSED("--chat-template --chat-template-file", chat_template),
     IGNORED_SWITCH("--jinja --no-jinja -co --color", NULL),
     IGNORED_SWITCH("-mmp", memory),
     IGNORED("-oe --output-err", "FORMAT", NULL),
@@ -75,23 +78,27 @@ const opt_spec compat_specs[] = {
     REFUSED("-md --model-draft", drafts),
     REFUSED("-mm --mmproj", text_only),
     REFUSED("-pg", pairs),
+    {.type = OPT_END},
 };
-
-_Static_assert(COUNT(compat_specs) == COMPAT_SPECS, "rows");
 
 const opt_spec compat_text_specs[] = {
     IGNORED("--no-display-prompt --simple-io --no-escape --nowordwrap --no-context-shift", NULL,
             NULL),
-    REFUSED("--display-prompt", "only the answer is written"),
-    REFUSED("-e --escape", "a prompt is taken as it is; write line breaks into it, or use -f FILE"),
-    REFUSED("--context-shift", "an answer ends when the context is full; -c makes it larger"),
+    REFUSED("--verbose-prompt",
+            "'lfm2 tokenize' shows the tokens of a prompt; -v prints their number and the timing"),
+    REFUSED("--display-prompt", "only the answer is printed"),
+    REFUSED("-e --escape",
+            "escape sequences are not processed: put line breaks into the prompt or use -f FILE"),
+    REFUSED("--context-shift", "an answer ends when the context is full: -c N sets its size"),
     REFUSED("-mli --multiline-input",
-            "chat takes pasted lines as one message, and /help says how to write several"),
+            "chat sends pasted lines as one message; /help shows how to type several lines"),
     REFUSED("--mirostat --mirostat-lr --mirostat-ent --typical --typical-p --dynatemp-range "
             "--xtc-probability --dry-multiplier --samplers --sampling-seq --top-nsigma",
-            "there is no such sampler; the order is penalties, --temp, --top-k, --top-p, --min-p"),
-    REFUSED("-l --logit-bias", "only the library takes a bias of tokens"),
+            "lfm2 does not have this sampler: it applies penalties, --temp, --top-k, --top-p and "
+            "--min-p, "
+            "in this order"),
+    REFUSED("-l --logit-bias", "only the library has logit biases"),
     REFUSED("--prompt-cache --prompt-cache-all --prompt-cache-ro --keep",
-            "sessions are not stored"),
+            "sessions cannot be saved"),
+    {.type = OPT_END},
 };
-_Static_assert(COUNT(compat_text_specs) == COMPAT_TEXT_SPECS, "rows");

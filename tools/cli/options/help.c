@@ -1,43 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands and their options: the help text, made from the same table as the parser. */
+/* Prints the help of a command from its option table. */
 #include "cli/options/options.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { HELP_INDENT = 28, HELP_WIDTH = 88 };
 
-size_t text_add(char *out, size_t size, size_t used, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(out + used, size - used, format, args);
-    va_end(args);
-    if (n < 0) {
-        return used;
-    }
-    return (size_t)n < size - used ? used + (size_t)n : size - 1;
-}
-
 bool option_takes_value(const opt_spec *spec)
 {
-    if (spec->kind == OPT_IGNORED || spec->kind == OPT_REFUSED) {
+    if (spec->type == OPT_IGNORED || spec->type == OPT_REFUSED) {
         return spec->arg != NULL;
     }
-    return spec->kind != OPT_FLAG;
+    return spec->type != OPT_FLAG;
 }
 
 bool option_is_shown(const opt_group *group, const opt_spec *spec)
 {
-    return group->title != NULL && spec->kind != OPT_IGNORED && spec->kind != OPT_REFUSED;
+    return group->title != NULL && spec->type != OPT_IGNORED && spec->type != OPT_REFUSED;
 }
 
-static size_t add_choices(const opt_spec *spec, char *out, size_t size, size_t used)
+/* Appends ": a, b (meaning), c". */
+static size_t add_choices(const opt_choice *choice, char *out, size_t size, size_t used)
 {
     const char *before = ": ";
-    for (const opt_choice *choice = spec->choices; choice->name != NULL; choice++) {
-        used = text_add(out, size, used, "%s%s", before, choice->name);
+    for (; choice->name != NULL; choice++) {
+        used = append_format(out, size, used, "%s%s", before, choice->name);
+        if (choice->meaning != NULL) {
+            used = append_format(out, size, used, " (%s)", choice->meaning);
+        }
         before = ", ";
     }
     return used;
@@ -48,12 +39,12 @@ size_t option_add_specials(const opt_spec *spec, const char *before, char *out, 
 {
     const opt_special *s = spec->specials;
     while (s != NULL && s->meaning != NULL) {
-        used = text_add(out, size, used, "%s%lld", before, (long long)s->number);
+        used = append_format(out, size, used, "%s%lld", before, (long long)s->number);
         while (s[1].meaning != NULL && s[1].value == s->value) {
             s++;
-            used = text_add(out, size, used, " or %lld", (long long)s->number);
+            used = append_format(out, size, used, " or %lld", (long long)s->number);
         }
-        used = text_add(out, size, used, " = %s", s->meaning);
+        used = append_format(out, size, used, " = %s", s->meaning);
         before = ", ";
         s++;
     }
@@ -62,29 +53,29 @@ size_t option_add_specials(const opt_spec *spec, const char *before, char *out, 
 
 void option_describe(const opt_spec *spec, char *out, size_t size)
 {
-    size_t used = text_add(out, size, 0, "%s", spec->help);
+    size_t used = append_format(out, size, 0, "%s", spec->help);
     if (spec->choices != NULL) {
-        used = add_choices(spec, out, size, used);
+        used = add_choices(spec->choices, out, size, used);
     }
     used = option_add_specials(spec, "; ", out, size, used);
     const char *before = " (";
     if (spec->default_text != NULL) {
-        used = text_add(out, size, used, "%sdefault: %s", before, spec->default_text);
+        used = append_format(out, size, used, "%sdefault: %s", before, spec->default_text);
         before = "; ";
     }
     const char *alias = spec->aliases;
     for (const char *also = "also "; alias != NULL && *alias != 0; also = "") {
         size_t len = strcspn(alias, " ");
-        used = text_add(out, size, used, "%s%s%.*s", before, also, (int)len, alias);
+        used = append_format(out, size, used, "%s%s%.*s", before, also, (int)len, alias);
         before = ", ";
         alias += len + strspn(alias + len, " ");
     }
     if (before[0] != ' ') {
-        text_add(out, size, used, ")");
+        append_format(out, size, used, ")");
     }
 }
 
-/* Words of `text` from column `column` on, continued under HELP_INDENT. */
+/* Prints `text` from column `column` on; further lines start at column HELP_INDENT. */
 static void print_wrapped(const char *text, int column)
 {
     bool first = true;
@@ -140,9 +131,9 @@ void options_help(const command *self)
             out_printf("\n%s:\n", group->title);
             title = group->title;
         }
-        for (uint32_t i = 0; i < group->n; i++) {
-            if (option_is_shown(group, &group->specs[i])) {
-                print_option(&group->specs[i]);
+        for (const opt_spec *spec = group->specs; spec->type != OPT_END; spec++) {
+            if (option_is_shown(group, spec)) {
+                print_option(spec);
             }
         }
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of token ids. Functions return EXIT_OK, or EXIT_FAILED after a message. */
-#ifndef LFM2_TOOLS_TOKENS_H
-#define LFM2_TOOLS_TOKENS_H
+/* Lists of token ids. Functions that return int return an exit code; they print a message before
+ * they return anything but EXIT_OK. */
+#ifndef LFM2_CLI_TOKENS_H
+#define LFM2_CLI_TOKENS_H
 
-#include "cli/support/util.h"
+#include "cli/support/text.h"
 
 typedef struct id_list {
     int32_t *data;
@@ -14,13 +15,11 @@ typedef struct id_list {
 void ids_free(id_list *ids);
 int ids_append(id_list *ids, const int32_t *more, size_t n);
 
-/* Ids separated by commas or white space, appended; `what` names the source in messages. */
-int ids_parse(id_list *ids, const char *text, size_t len, const char *what);
-
-/* From `text` (an --ids value) if not NULL, else from the file `path` ("-" and NULL: stdin). */
+/* Parses `text`, the value of --ids, if it is not NULL, else the content of the file `path`, where
+ * "-" and NULL mean standard input. */
 int ids_input(const char *command, const char *text, const char *path, id_list *out);
 
-/* Appends the ids of a text: flags as in lfm2_tokenize. */
+/* Appends the ids of a text; `flags` as in lfm2_tokenize. */
 int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags,
                 id_list *ids);
 
@@ -30,16 +29,16 @@ typedef struct chat_message {
     size_t len;
 } chat_message;
 
-/* Appends the ids of rendered messages: LFM2_CHAT_* flags; `tools` may be NULL. Bytes of the
- * content that are not UTF-8 become U+FFFD. */
+/* Appends the ids of the rendered messages; `flags` are LFM2_CHAT_*, `tools` may be NULL. Bytes
+ * that are not UTF-8 become U+FFFD. */
 int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
                 const text_buffer *tools, uint32_t flags, id_list *ids);
 
-/* The one id of a control token by its name, or -1. */
+/* The id of the control token with this name, or -1. */
 int32_t id_of_control(const lfm2_model *model, const char *name);
 
-/* ids[from..] turned into text, appended: flags as in lfm2_detokenize. */
+/* Appends the text of the ids; `flags` as in lfm2_detokenize. */
 int text_of_ids(const lfm2_model *model, const int32_t *ids, size_t n, uint32_t flags,
                 text_buffer *out);
 
-#endif /* LFM2_TOOLS_TOKENS_H */
+#endif /* LFM2_CLI_TOKENS_H */

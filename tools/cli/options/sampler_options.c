@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of a sampler, for the commands that generate text. */
+#include "cli/options/sampler_options.h"
+#include "cli/support/system.h"
+
+static const opt_special top_k_specials[] = {
+    {0, 0, "off"},
+    {-1, 0, "off"},
+    {0, 0, NULL},
+};
+
+const opt_spec sampler_specs[] = {
+    {.type = OPT_REAL,
+     .name = "temp",
+     .aliases = "--temperature",
+     .arg = "T",
+     .help = "temperature; 0 = always choose the most likely token",
+     .default_text = "0.3",
+     .offset = offsetof(sampler_options, temperature),
+     .max = 1000},
+    {.type = OPT_U32,
+     .name = "top-k",
+     .arg = "K",
+     .help = "sample from the K most likely tokens",
+     .default_text = "0",
+     .offset = offsetof(sampler_options, top_k),
+     .min = 1,
+     .max = INT32_MAX,
+     .specials = top_k_specials},
+    {.type = OPT_REAL,
+     .name = "top-p",
+     .arg = "P",
+     .help =
+         "sample from the smallest set of tokens whose total probability is at least P; 1 = off",
+     .default_text = "1",
+     .offset = offsetof(sampler_options, top_p),
+     .max = 1},
+    {.type = OPT_REAL,
+     .name = "min-p",
+     .arg = "P",
+     .help = "sample from tokens at least P times as likely as the most likely one; 0 = off",
+     .default_text = "0.15",
+     .offset = offsetof(sampler_options, min_p),
+     .max = 1},
+    {.type = OPT_REAL,
+     .name = "repeat-penalty",
+     .aliases = "--repetition-penalty",
+     .arg = "R",
+     .help = "penalize tokens that already occurred: divide positive logits by R and multiply "
+             "negative ones; 1 = off",
+     .default_text = "1.05",
+     .offset = offsetof(sampler_options, repeat_penalty),
+     .min = 0.01,
+     .max = 100},
+    {.type = OPT_I32,
+     .name = "repeat-last-n",
+     .aliases = "--penalty-last-n",
+     .arg = "N",
+     .help = "number of recent tokens that the penalties consider; 0 = none, -1 = all",
+     .default_text = "-1",
+     .offset = offsetof(sampler_options, repeat_last_n),
+     .min = -1,
+     .max = 1 << 24},
+    {.type = OPT_REAL,
+     .name = "frequency-penalty",
+     .arg = "F",
+     .help = "subtract F from a token's logit for each time that it occurred",
+     .default_text = "0",
+     .offset = offsetof(sampler_options, frequency_penalty),
+     .min = -100,
+     .max = 100},
+    {.type = OPT_REAL,
+     .name = "presence-penalty",
+     .arg = "P",
+     .help = "subtract P once from the logit of a token that occurred",
+     .default_text = "0",
+     .offset = offsetof(sampler_options, presence_penalty),
+     .min = -100,
+     .max = 100},
+    {.type = OPT_SEED,
+     .letter = 's',
+     .name = "seed",
+     .arg = "S",
+     .help = "seed of the random choices: the same seed gives the same text; -1 = a random seed, "
+             "which -v prints",
+     .default_text = "-1",
+     .offset = offsetof(sampler_options, seed)},
+    {.type = OPT_END},
+};
+
+void sampler_options_init(sampler_options *options)
+{
+    lfm2_sampler_options defaults;
+    lfm2_sampler_options_init(&defaults, sizeof defaults, NULL);
+    *options = (sampler_options){
+        .temperature = (double)defaults.temperature,
+        .top_k = (uint32_t)defaults.top_k,
+        .top_p = (double)defaults.top_p,
+        .min_p = (double)defaults.min_p,
+        .repeat_penalty = (double)defaults.repetition_penalty,
+        .repeat_last_n = defaults.penalty_last_n,
+        .frequency_penalty = (double)defaults.frequency_penalty,
+        .presence_penalty = (double)defaults.presence_penalty,
+        .seed = random_seed(),
+    };
+}
+
+int sampler_open(const sampler_options *options, const lfm2_model *model, lfm2_sampler **out)
+{
+    lfm2_sampler_options library;
+    lfm2_sampler_options_init(&library, sizeof library, model);
+    library.temperature = (float)options->temperature;
+    library.top_k = (int32_t)options->top_k;
+    library.top_p = (float)options->top_p;
+    library.min_p = (float)options->min_p;
+    library.repetition_penalty = (float)options->repeat_penalty;
+    library.penalty_last_n = options->repeat_last_n;
+    library.frequency_penalty = (float)options->frequency_penalty;
+    library.presence_penalty = (float)options->presence_penalty;
+    library.seed = options->seed;
+    return lfm2_sampler_create(model, &library, out) == LFM2_OK ? EXIT_OK : fail_library();
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What commands report about an answer: why it ended, how long it took. */
+#include "cli/support/answer_report.h"
+
+#include <inttypes.h>
+
+const char *finish_name(int32_t finish)
+{
+    switch (finish) {
+    case LFM2_FINISH_LENGTH:
+        return "length";
+    case LFM2_FINISH_STOP_TOKEN:
+        return "stop_token";
+    case LFM2_FINISH_STOP_STRING:
+        return "stop_string";
+    case LFM2_FINISH_CONTEXT:
+        return "context";
+    case LFM2_FINISH_CALLBACK:
+        return "callback";
+    case LFM2_FINISH_CANCELLED:
+        return "cancelled";
+    default:
+        return "?";
+    }
+}
+
+void notice_finish(const lfm2_generate_result *result, const lfm2_session *session,
+                   const char *remedy)
+{
+    switch (result->finish) {
+    case LFM2_FINISH_LENGTH:
+        notice("stopped at the limit of %u token%s: -n N sets it", result->n_generated,
+               plural(result->n_generated));
+        break;
+    case LFM2_FINISH_CONTEXT:
+        notice("stopped: the context of %u tokens is full: -c N sets its size%s",
+               lfm2_session_capacity(session), remedy);
+        break;
+    case LFM2_FINISH_CANCELLED:
+        notice("stopped: interrupted");
+        break;
+    default:
+        break;
+    }
+}
+
+static double rate(uint32_t n, double seconds)
+{
+    return seconds > 0 ? n / seconds : 0;
+}
+
+void notice_timing(const lfm2_generate_result *r, uint64_t seed)
+{
+    /* prompt_seconds includes the choice of the first token. */
+    uint32_t n_timed = r->n_generated > 0 ? r->n_generated - 1 : 0;
+    notice("prompt: %u token%s in %.3f s (%.1f tokens/s); answer: %u token%s in %.3f s (%.1f "
+           "tokens/s), ended by %s; seed %" PRIu64,
+           r->n_prompt, plural(r->n_prompt), r->prompt_seconds,
+           rate(r->n_prompt, r->prompt_seconds), r->n_generated, plural(r->n_generated),
+           r->generate_seconds, rate(n_timed, r->generate_seconds), finish_name(r->finish), seed);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What commands report about an answer: why it ended, how long it took. */
+#ifndef LFM2_CLI_ANSWER_REPORT_H
+#define LFM2_CLI_ANSWER_REPORT_H
+
+#include "cli/support/output.h"
+
+/* The name of LFM2_FINISH_* in JSON: "stop_token" and so on. */
+const char *finish_name(int32_t finish);
+
+/* Prints a message if neither the model nor a stop string ended the answer. `remedy`, which may be
+ * "", follows the advice about a full context. */
+void notice_finish(const lfm2_generate_result *result, const lfm2_session *session,
+                   const char *remedy);
+
+/* Prints a message with the speed of an answer and its seed. */
+void notice_timing(const lfm2_generate_result *result, uint64_t seed);
+
+#endif /* LFM2_CLI_ANSWER_REPORT_H */
