@@ -1,58 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lfm2: Liquid AI's LFM2 language models on ordinary CPUs.
+ * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
- * This header is what an application needs, with its contract. It reads top to bottom in the order
- * in which a program uses it: status, runtime, model, text, session, sampler, generation, chat.
- * lfm2_tools.h has what makes and measures model files; only this header has a stable ABI.
+ * This header declares what an application needs, in the order of use: version, status, runtime,
+ * model, text, session, sampler, generation, chat. Its ABI is stable within 0.2. lfm2_tools.h
+ * declares functions that make model files and measure speed; its ABI is not stable.
  *
- * Rules that hold for every function:
- *  - Fallible functions return an int32_t status: LFM2_OK (0) or one of LFM2_E_*. After a failure
- *    lfm2_last_error() and lfm2_last_error_code() of the same thread say what and where.
- *    A call that succeeds leaves both alone. On failure every output is left untouched unless its
- *    comment says otherwise.
- *  - The library never aborts, exits, prints, installs signal handlers or reads the environment.
- *    Its threads block every signal but those that a thread raises by its own fault (SIGSEGV,
- *    SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
- *  - A thread that calls the library needs 64 KiB of stack for it, plus what callbacks and signal
- *    handlers use.
+ * Rules for all functions:
+ *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
+ *    comments list errors without the prefix: "Errors: MEMORY". After a failure, lfm2_last_error()
+ *    and lfm2_last_error_code() describe it in the same thread; a successful call does not change
+ *    them. A failing call leaves its outputs unchanged unless its comment says otherwise.
+ *  - Process: the library never aborts, exits, prints, installs signal handlers or reads the
+ *    environment. Its threads block all signals except those that a fault of the thread itself
+ *    raises (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
+ *  - Stack: a call uses at most 64 KiB of the calling thread's stack, plus what callbacks and
+ *    signal handlers use.
  *  - Text is UTF-8 with an explicit length in bytes. Paths, names and stop strings are
- *    0-terminated, and so is every text that the library returns.
- *  - Later versions may add statuses, finish reasons, token kinds and log levels. Treat a status
- *    that you do not know as a failure, and a finish reason that you do not know as an end.
- *  - Option structs start with `size`, the caller's sizeof. Call the matching _init function with
- *    that size: it clears the struct and sets `size` and the defaults. Change what you need, then
- *    pass the pointer; NULL means defaults. Structs only grow at their end, and zero is the default
- *    of every field that a later version adds, so a program built against an older header keeps
- *    working. A newer program may pass a larger struct to this library: LFM2_E_ARGUMENT if it set
- *    a field that this version does not know.
- *  - Output structs start with `size` too: set it to sizeof the struct before the call. Of a struct
- *    larger than this version's, the rest is cleared.
- *  - Bits of a `flags` argument or field that this version does not define, and `reserved` fields
- *    that are not 0, are LFM2_E_ARGUMENT.
- *  - A pointer to a handle may be passed between threads freely. A runtime and a model may be used
- *    by several threads at once; a session, a sampler and a decoder by one thread at a time
- *    (lfm2_session_cancel is the exception).
- *  - Passes that use a runtime's threads take turns: one chunk of a prompt or one step of decoding
- *    at a time, in the order of the calls. Callers sleep until it is their turn. A runtime of one
- *    thread has nothing to share: calls from several threads run at the same time, so that two
- *    sessions on two free cores give up to twice the tokens of one, as far as the memory's
- *    bandwidth goes.
- *  - fork: the threads of a runtime exist in the parent only. In the child every handle may be
- *    freed, what needs no threads works, and what computes returns LFM2_E_STATE with the code
- *    "runtime.forked" at once. The same holds for a thread pool of the host. A runtime of one
- *    thread continues to work in the child, with the sessions that no other thread used during the
- *    fork. A child may create its own runtimes.
- *  - free functions accept NULL.
- *  - Callbacks run on the thread that called the library; they must not call back into the same
- *    session. A callback that returns non-zero stops the call, which returns LFM2_E_STOPPED. A call
- *    ended by lfm2_session_cancel returns LFM2_E_CANCELLED.
- *  - Every function can be called without macros, from any language with a C FFI.
+ *    0-terminated. So is every text to which the library returns a pointer.
+ *  - Later versions may add statuses, finish reasons, token kinds and log levels. Treat an unknown
+ *    status as a failure and an unknown finish reason as the end of the text.
+ *  - Option structs begin with `size`. Pass sizeof the struct to the matching _init function: it
+ *    clears the struct and sets `size` and the defaults. Then change fields and pass the struct;
+ *    NULL means the defaults. Structs grow only at their end, and an added field defaults to 0: a
+ *    program built with an older header keeps working. A program built with a newer header may pass
+ *    a larger struct; a field that is set but unknown to this library is an ARGUMENT error.
+ *  - Result structs begin with `size`, too: set it to sizeof the struct before the call. If the
+ *    struct is larger than this library's, the rest is cleared.
+ *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
+ *  - Handles may move between threads. Several threads may use one runtime or one model at once. A
+ *    session, sampler or decoder may be used by one thread at a time; lfm2_session_cancel is the
+ *    exception.
+ *  - Every _free function accepts NULL.
+ *  - Callbacks run on the thread that called the library and must not use the same session. If a
+ *    callback returns non-zero, the call ends with LFM2_E_STOPPED. If lfm2_session_cancel ends a
+ *    call, it returns LFM2_E_CANCELLED.
+ *  - No function needs a macro: every language with a C FFI can call all of them.
  *
- * Numerical law: the logits of a token depend on the model file, the tokens before it, the KV type
- * and the kernel family only: never on how many tokens share a call, on chunk sizes, or on the
- * number of threads. Bit for bit. The calling thread must have the default floating-point
- * environment (round to nearest, subnormal numbers kept).
+ * Concurrency: calls that compute on the same runtime take turns, in the order in which they were
+ * made. A turn is one pass: a chunk of a prompt or one decoding step. Waiting callers sleep. A
+ * runtime with one thread has no turns: its callers compute at the same time, so two sessions on
+ * two idle cores yield up to twice the tokens of one, within the memory bandwidth.
+ *
+ * fork: a child process does not have the runtime's threads. In the child every handle may be
+ * freed, and functions that need no threads work; functions that compute return LFM2_E_STATE with
+ * the code "runtime.forked" at once. This includes runtimes on a thread pool of the host. A runtime
+ * with one thread keeps working in the child, with the sessions that no other thread was using
+ * during the fork. The child may create runtimes.
+ *
+ * Reproducibility: the logits of a token depend only on the model file, the preceding tokens, the
+ * KV type and the kernel family (this library's, which give the same bits on every CPU, or
+ * XNNPACK's). The number of threads, the chunk size and the other tokens of a pass change no bit.
+ * The calling thread must have the default floating-point environment: round to nearest, keep
+ * subnormals.
  */
 #ifndef LFM2_H
 #define LFM2_H
@@ -78,10 +78,10 @@ extern "C" {
 #define LFM2_VERSION_PATCH 0
 #define LFM2_VERSION_STRING "0.2.0"
 
-/* major * 1000000 + minor * 1000 + patch, to compare with lfm2_version_number(). */
+/* major * 1000000 + minor * 1000 + patch, as lfm2_version_number() returns it. */
 #define LFM2_VERSION_NUMBER 2000
 
-/* The version of the library, "0.2.0". Static storage. */
+/* The version of the library, such as "0.2.0". The string is static. */
 LFM2_API const char *lfm2_version(void);
 LFM2_API uint32_t lfm2_version_number(void);
 
@@ -89,43 +89,43 @@ LFM2_API uint32_t lfm2_version_number(void);
 
 enum {
     LFM2_OK = 0,
-    LFM2_E_ARGUMENT = 1,    /* a parameter is NULL, out of range or inconsistent */
-    LFM2_E_MEMORY = 2,      /* an allocation failed; nothing was lost */
-    LFM2_E_IO = 3,          /* the operating system could not open, read, map or write a file */
-    LFM2_E_FORMAT = 4,      /* a file is broken: the message names file, key or tensor, offset */
+    LFM2_E_ARGUMENT = 1,    /* an argument is NULL, out of range or inconsistent */
+    LFM2_E_MEMORY = 2,      /* an allocation failed; existing handles stay valid */
+    LFM2_E_IO = 3,          /* the system could not open, read, map or write a file */
+    LFM2_E_FORMAT = 4,      /* a file is invalid; the message names file, key or tensor, offset */
     LFM2_E_UNSUPPORTED = 5, /* a valid file or request that this library does not handle */
-    LFM2_E_THREAD = 6,      /* the system refused to start a thread */
+    LFM2_E_THREAD = 6,      /* the system could not start a thread */
     LFM2_E_LIMIT = 7,       /* the session's context is full, or a documented limit is exceeded */
     LFM2_E_BUFFER = 8,      /* the caller's buffer is too small; the needed size was returned */
     LFM2_E_STOPPED = 9,     /* a callback returned non-zero; not a fault */
     LFM2_E_CANCELLED = 10,  /* lfm2_session_cancel was called; not a fault */
-    LFM2_E_TEXT = 11,       /* invalid JSON given by the caller */
-    LFM2_E_STATE = 12,      /* the call does not fit the state of the handle */
-    LFM2_E_INTERNAL = 13    /* a broken promise inside the library: please report it */
+    LFM2_E_TEXT = 11,       /* the caller's JSON is invalid */
+    LFM2_E_STATE = 12,      /* the handle is in a state in which the call is not allowed */
+    LFM2_E_INTERNAL = 13    /* a bug in the library: please report it */
 };
 
-/* Name of a status, e.g. "LFM2_E_FORMAT"; "LFM2_E_?" for other values. Static storage. */
+/* The name of a status, such as "LFM2_E_FORMAT"; "LFM2_E_?" for an unknown value. The string is
+ * static. */
 LFM2_API const char *lfm2_status_name(int32_t status);
 
-/* Text of this thread's last failure, English, one line, e.g.
+/* Describes this thread's last failure in one line of English, for example
  * "model.gguf: tensor 'blk.3.attn_q.weight': offset 0x1234: ends beyond the file".
- * "" before the first failure. Valid until this thread's next failing call. */
+ * Returns "" before the first failure. The text is valid until this thread's next failure. */
 LFM2_API const char *lfm2_last_error(void);
 
-/* Stable machine-readable name of this thread's last failure, e.g. "gguf.tensor.bounds". */
+/* A stable name for the cause of this thread's last failure, such as "gguf.tensor.bounds". */
 LFM2_API const char *lfm2_last_error_code(void);
 
-/* ---- Runtime: threads, allocator, log, CPU mask ------------------------------------------- */
+/* ---- Runtime: threads, allocator, log, instruction sets ----------------------------------- */
 
 typedef struct lfm2_runtime lfm2_runtime;
 
 /* Log levels. */
 enum { LFM2_LOG_ERROR = 0, LFM2_LOG_WARN = 1, LFM2_LOG_INFO = 2, LFM2_LOG_DEBUG = 3 };
 
-/* Instruction sets that cpu_disable can switch off. Disabling one also disables those that build on
- * it: AVX2 off means AVX-VNNI and all AVX-512 off, DOTPROD off means I8MM off, NEON off means both
- * off. On arm64 the portable C code is compiled for NEON in any case. LFM2_CPU_ALL stands for every
- * instruction set, those of later versions included. */
+/* Instruction sets. Disabling one also disables those that extend it: AVX2 includes AVX-VNNI and
+ * all of AVX-512, DOTPROD includes I8MM, NEON includes both. On arm64 the compiler uses NEON for
+ * the portable C code in any case. LFM2_CPU_ALL includes the instruction sets of later versions. */
 enum {
     LFM2_CPU_AVX2 = 1,       /* with FMA and F16C */
     LFM2_CPU_AVXVNNI = 2,
@@ -136,109 +136,113 @@ enum {
     LFM2_CPU_SSE41 = 64,
     LFM2_CPU_AVX = 128,
     LFM2_CPU_NEON = 256,     /* Advanced SIMD of arm64 */
-    LFM2_CPU_DOTPROD = 512,  /* its int8 dot products */
-    LFM2_CPU_I8MM = 1024,    /* its int8 matrix products */
+    LFM2_CPU_DOTPROD = 512,  /* int8 dot products of arm64 */
+    LFM2_CPU_I8MM = 1024,    /* int8 matrix products of arm64 */
     LFM2_CPU_ALL = 0x7fffffff
 };
 
-/* Who supplies the quantised matrix kernels. */
+/* The implementation of the quantized matrix products. */
 enum {
-    LFM2_KERNELS_AUTO = 0,    /* the winner for each format on this CPU: measured on x86-64,
-                                 supposed on arm64 */
+    LFM2_KERNELS_AUTO = 0,    /* for each format the fastest on this CPU: as measured on x86-64, as
+                                 estimated on arm64 */
     LFM2_KERNELS_SCALAR = 1,  /* portable C only */
-    LFM2_KERNELS_OWN = 2,     /* this library's kernels; scalar where there is none */
-    LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's where one fits the format; else as OWN */
+    LFM2_KERNELS_OWN = 2,     /* this library's; SCALAR for formats without one */
+    LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's; OWN for formats without one */
 };
 
 typedef struct lfm2_runtime_options {
     size_t size;
-    int32_t n_threads;    /* threads that compute, the caller included, at most 1024; 0 = the
-                             physical cores that this process may use, but no more than its
-                             cgroups' CPU quota is enough for */
-    uint32_t cpu_disable; /* LFM2_CPU_* bits not to be used, or LFM2_CPU_ALL */
+    int32_t n_threads;    /* threads that compute, including the caller: 1 to 1024; 0 = one for each
+                             physical core that this process may use, within the CPU quota of its
+                             cgroups */
+    uint32_t cpu_disable; /* LFM2_CPU_* bits of instruction sets not to use, or LFM2_CPU_ALL */
     int32_t kernels;      /* LFM2_KERNELS_* */
-    int32_t log_level;    /* messages above this level are not delivered */
-    /* Allocator of everything but the threads' stacks and one page that notices forks: both or
-     * neither. alloc returns memory of `bytes` bytes aligned to `align` (a power of two, at most
-     * 4096) or NULL. They must be callable from any thread. */
+    int32_t log_level;    /* messages above this level are dropped; default LFM2_LOG_WARN */
+    /* Allocator; set both functions or neither. It provides all memory except the stacks of threads
+     * and one page that detects forks. alloc returns `bytes` bytes aligned to `align` (a power of
+     * 2, at most 4096), or NULL. Any thread may call both. */
     void *(*alloc)(void *user, size_t bytes, size_t align);
     void (*free)(void *user, void *ptr, size_t bytes, size_t align);
     void *alloc_user;
-    /* Log sink; NULL = silent. May be called from the thread that calls the library only. */
+    /* Receives log messages; NULL = no log. Called only on threads that call the library. */
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
-    /* A pthreadpool_t of the host; its size counts, not n_threads. It must outlive the
-     * runtime. Its threads and its caller spin while they wait, so busy neighbours slow it down far
-     * more than a pool of the runtime's own. */
+    /* A pthreadpool_t of the host to use instead of own threads, or NULL. n_threads is then
+     * ignored. It must outlive the runtime. Its threads and its caller spin while they wait: other
+     * programs that keep processors busy slow it down far more than the runtime's own threads. */
     void *threadpool;
 } lfm2_runtime_options;
 
 LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t size);
 
-/* Detects the CPU, selects kernels, starts n_threads - 1 threads. They wait in a loop for some
- * milliseconds after each pass before they sleep, and sleep at once if there are more of them
- * than processors. While other programs keep processors busy, fewer of them work, unless the
- * pool is the host's or has more threads than processors. What cannot be determined for lack of
- * /proc or /sys is logged at LFM2_LOG_WARN. Errors: ARGUMENT, MEMORY, THREAD. Models and
- * samplers hold a reference to their runtime: it may be freed before them, and goes away with
- * the last of them. */
+/* Detects the CPU, selects kernels and starts n_threads - 1 threads.
+ * Between passes the threads spin for some milliseconds before they sleep; they sleep at once if
+ * there are more threads than processors. While other programs keep processors busy, fewer threads
+ * compute; this does not apply to a pool of the host, or to more threads than processors. If /proc
+ * or /sys is missing, the log says at LFM2_LOG_WARN what could not be determined.
+ * Models and samplers hold a reference to the runtime, so it may be freed before them.
+ * Errors: ARGUMENT, MEMORY, THREAD. */
 LFM2_API int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
+
+/* Releases the caller's reference. */
 LFM2_API void lfm2_runtime_free(lfm2_runtime *runtime);
 
+/* The number of threads, including the caller. */
 LFM2_API int32_t lfm2_runtime_threads(const lfm2_runtime *runtime);
 
-/* LFM2_CPU_* bits in use (detected and not disabled). */
+/* The LFM2_CPU_* bits in use: detected and not disabled. */
 LFM2_API uint32_t lfm2_runtime_cpu(const lfm2_runtime *runtime);
 
-/* ---- Model: immutable, shared, reference-counted ------------------------------------------ */
+/* ---- Model: loading ----------------------------------------------------------------------- */
 
+/* Immutable and reference-counted. */
 typedef struct lfm2_model lfm2_model;
 
 enum {
-    LFM2_LOAD_FULL = 0,     /* ready to run */
-    LFM2_LOAD_TOKENIZER = 1, /* tokenizer only: no weights are read */
-    LFM2_LOAD_INSPECT = 2   /* everything is parsed and checked, nothing is packed */
+    LFM2_LOAD_FULL = 0,      /* everything: sessions can be created */
+    LFM2_LOAD_TOKENIZER = 1, /* the tokenizer only: no weights are read */
+    LFM2_LOAD_INSPECT = 2    /* everything is parsed and checked, no weights are packed */
 };
 
-/* Which of the two published BPE rules holds for a piece that is itself a vocabulary entry. */
+/* How BPE handles a pre-token that is itself in the vocabulary. */
 enum {
-    LFM2_MERGES_FILE = 0,   /* tokenizer.json's ignore_merges; for GGUF files: false */
-    LFM2_MERGES_APPLY = 1,  /* always merge step by step (Hugging Face, ignore_merges false) */
-    LFM2_MERGES_IGNORE = 2  /* emit such a piece whole (llama.cpp) */
+    LFM2_MERGES_FILE = 0,  /* as ignore_merges of tokenizer.json says; GGUF files: as APPLY */
+    LFM2_MERGES_APPLY = 1, /* apply the merges (Hugging Face with ignore_merges false) */
+    LFM2_MERGES_IGNORE = 2 /* emit it as one token (llama.cpp) */
 };
 
-/* The pack cache holds the weights as the kernels read them, in a file beside the model: a start
- * with it maps that file and is ready in milliseconds. lfm2_model_save_cache makes it. It is not
- * used when the model's files (sizes, times, tensor table, samples of the data) or the kernels'
- * layouts have changed, or when its size or header is wrong; damage inside the weights only VERIFY
- * finds. Like the model file it must not shrink while the model lives (LFM2_MODEL_COPY lifts that
- * for both), and must be as trusted. */
+/* The pack cache is a file with the weights in the layout of the kernels; lfm2_model_save_cache
+ * writes it. A load with a cache maps it instead of packing the weights, and takes milliseconds. A
+ * cache does not fit if the model's files changed (sizes, times, tensor table, samples of the
+ * data), if the layout of the kernels changed, or if its own size or header is wrong. Only VERIFY
+ * detects damage inside the weights. Like the model file, the cache must come from a trusted
+ * source, and must not shrink while the model exists; with LFM2_MODEL_COPY both may shrink after
+ * the load. */
 enum {
-    LFM2_CACHE_USE = 0,   /* if there is one that fits */
+    LFM2_CACHE_USE = 0,    /* use the cache if it exists and fits */
     LFM2_CACHE_OFF = 1,
-    LFM2_CACHE_VERIFY = 2, /* as USE, and every checksum is compared: reads the whole file; FORMAT
+    LFM2_CACHE_VERIFY = 2, /* as USE, and compare all checksums, which reads the whole cache: FORMAT
                               if one differs */
-    LFM2_CACHE_REQUIRE = 3 /* an error if it cannot be used: IO if it cannot be read, FORMAT if it
-                              does not fit, ARGUMENT if the model is not loaded from a path and
-                              cache_path is NULL */
+    LFM2_CACHE_REQUIRE = 3 /* fail without it: IO if it cannot be read, FORMAT if it does not fit,
+                              ARGUMENT if neither the model nor the cache has a path */
 };
 
 enum {
-    /* Read everything into own memory and map nothing. The model does not depend on its files (or
-     * on the caller's memory) once the load call has returned. Reading replaces mapping also for
-     * the pack cache. A file that shrinks during the call is an IO error that names the offset. */
+    /* Read the files (or the caller's memory, or the cache) into memory of the library instead of
+     * using them in place. The model does not depend on them after the load call. A file that
+     * shrinks during the call is an IO error that names the offset. */
     LFM2_MODEL_COPY = 1
 };
 
 typedef struct lfm2_model_options {
     size_t size;
-    int32_t mode;   /* LFM2_LOAD_FULL, LFM2_LOAD_TOKENIZER or LFM2_LOAD_INSPECT */
+    int32_t mode;   /* LFM2_LOAD_* */
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
     uint32_t flags; /* LFM2_MODEL_COPY or 0 */
-    const char *cache_path; /* NULL: model path + ".lfm2pack" (folder: /model.lfm2pack in it); no
-                               pack cache if the model is not loaded from a path */
-    /* Called now and then while loading, done in 0..1; NULL = none. */
+    const char *cache_path; /* NULL = the model's path with ".lfm2pack" appended, or model.lfm2pack
+                               inside a folder; no cache if the model has no path */
+    /* Called from time to time with the fraction done, 0 to 1; NULL = no calls. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
 } lfm2_model_options;
@@ -246,83 +250,83 @@ typedef struct lfm2_model_options {
 LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
 
 /*
- * Four ways to load a model. They accept the same options and give the same model: logits do not
- * depend on the way, bit for bit. What they cost:
- *  - Time: packing reads every weight once. With a pack cache that fits, a start reads the header,
- *    at most 128 bytes of each tensor, and the small tensors; LFM2_MODEL_COPY also reads the
- *    embedding and the whole pack cache.
- *  - Memory: the packed weights (none of their own if they are a mapped pack cache), plus, while
- *    packing, a buffer of some 32 MiB. The token embedding is used where it lies in the mapping or
- *    in the caller's memory; it is copied under LFM2_MODEL_COPY, by lfm2_model_load_reader, and
- *    when the file does not begin at a multiple of 8 bytes. lfm2_estimate_memory counts it.
- * The header (metadata, vocabulary, tensor table; at most 128 MiB) is read once, into own memory,
- * before any of it is used: a check that was made holds whatever becomes of the file.
- * Errors of all four: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of
- * a fork).
+ * Four functions load a model, from a path, a file descriptor, memory or a callback. They take the
+ * same options, and the logits of the model do not depend on the function, bit for bit.
+ *  - Time: packing reads every weight once. With a pack cache, loading reads the header, at most
+ *    128 bytes of each tensor, and the small tensors. LFM2_MODEL_COPY also reads the embedding and
+ *    the whole pack cache.
+ *  - Memory: the packed weights, unless they are in a mapped pack cache; while packing, also a
+ *    buffer of about 32 MiB. The token embedding is used in place, in the mapped file or the
+ *    caller's memory. It is copied by LFM2_MODEL_COPY, by lfm2_model_load_reader, and if the file
+ *    does not begin at a multiple of 8 bytes. lfm2_estimate_memory includes it.
+ * The header (metadata, vocabulary and tensor table; at most 128 MiB) is copied before it is
+ * checked: later changes to the file cannot invalidate the checks.
+ * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of a fork).
  */
 
-/* Loads a GGUF file (the first part of a split one), or a Hugging Face folder (config.json,
- * *.safetensors, tokenizer.json). Unless LFM2_MODEL_COPY is set, the file is mapped into memory: it
- * must not shrink while the model lives. */
+/* Loads a GGUF file (of a split model: its first part), or a Hugging Face folder with config.json,
+ * *.safetensors and tokenizer.json. Without LFM2_MODEL_COPY the file is mapped: it must not shrink
+ * while the model exists. */
 LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
                                  const lfm2_model_options *options, lfm2_model **out);
 
-/* Loads a GGUF file that fills `bytes` bytes of an open file from `offset` on: any offset; bytes 0
- * means to the end. fd must be open for reading and refer to a regular file (IO for a pipe, a
- * socket or a directory; ARGUMENT if the range exceeds the file). The call neither moves the file
- * position nor closes fd, and the caller may close it afterwards; the mapping is kept as in
- * lfm2_model_load. Messages call the file "<fd N>". One part of a split model is UNSUPPORTED. */
+/* Loads a GGUF file from `bytes` bytes of an open file at `offset`; `bytes` 0 means up to its end.
+ * fd must be readable and refer to a regular file (IO otherwise); a range beyond the file is an
+ * ARGUMENT error. The call keeps the file position and does not close fd; the caller may close it
+ * after the call. The file is mapped as by lfm2_model_load. Messages name it "<fd N>". A part of a
+ * split model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t offset,
                                     uint64_t bytes, const lfm2_model_options *options,
                                     lfm2_model **out);
 
-/* Loads a GGUF file that lies in the caller's memory, at any alignment. Unless LFM2_MODEL_COPY is
- * set, the memory must stay valid and unchanged while the model lives. It is never written. A pack
- * cache is recognised by the file's size, tensor table and samples alone. Messages call the file
- * "<memory>". One part of a split model is UNSUPPORTED. */
+/* Loads a GGUF file from memory, at any alignment. The memory is only read. Without LFM2_MODEL_COPY
+ * it must stay valid and unchanged while the model exists. A pack cache is compared with the size,
+ * the tensor table and samples of the data. Messages name the file "<memory>". A part of a split
+ * model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t bytes,
                                         const lfm2_model_options *options, lfm2_model **out);
 
 typedef struct lfm2_model_reader {
     size_t size;    /* sizeof(lfm2_model_reader) */
-    uint64_t bytes; /* of the whole GGUF file */
-    /* Copies n bytes from `offset` on to `buffer` and returns 0; any other result ends the load
-     * with STOPPED. Requests are for 1 byte to 4 MiB, never beyond `bytes`. Every header byte is
-     * requested once, weights in any order, some of them several times. Each tensor takes two
-     * requests of at most 64 bytes: a callback that is costly should buffer them. */
+    uint64_t bytes; /* size of the GGUF file */
+    /* Copies the n bytes at `offset` to `buffer` and returns 0; any other result ends the load with
+     * STOPPED. n is 1 to 4 MiB; a request never exceeds `bytes`. Each byte of the header is
+     * requested once; weights are requested in any order, some of them repeatedly. Each tensor also
+     * costs two requests of at most 64 bytes: buffer these if requests are slow. */
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
     void *user;
 } lfm2_model_reader;
 
-/* Loads a GGUF file through a callback. It is called on the calling thread and during this call
- * only; `reader` need not outlive the call. A pack cache is recognised as for
- * lfm2_model_load_memory. Messages call the file "<reader>". One part of a split model is
- * UNSUPPORTED. */
+/* Loads a GGUF file through a callback, which runs on the calling thread and during this call only.
+ * `reader` need not outlive the call. A pack cache is compared as by lfm2_model_load_memory.
+ * Messages name the file "<reader>". A part of a split model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_model_reader *reader,
                                         const lfm2_model_options *options, lfm2_model **out);
 
-/* Writes the pack cache of a model loaded in full to `path` (NULL: where lfm2_model_load looks for
- * it; ARGUMENT if the model was not loaded from a path). It appears complete or not at all; two
- * processes may do it at once. Its size is about lfm2_model_info.packed_bytes. Errors: ARGUMENT
- * (also when `path` is one of the model's files), STATE, MEMORY, IO. */
+/* Writes the pack cache of a model that was loaded with LFM2_LOAD_FULL. `path` NULL means the path
+ * at which lfm2_model_load looks for it. The file appears complete or not at all, also if two
+ * processes write it at once. It has about lfm2_model_info.packed_bytes bytes. Errors: ARGUMENT
+ * (`path` is a file of the model, or NULL for a model without a path), STATE, MEMORY, IO. */
 LFM2_API int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path);
 
-/* Takes one more reference. Returns its argument. */
+/* Adds a reference and returns `model`. */
 LFM2_API lfm2_model *lfm2_model_retain(lfm2_model *model);
 
-/* Gives one reference back; sessions and decoders hold one each. */
+/* Releases a reference. Sessions and decoders hold one each. */
 LFM2_API void lfm2_model_free(lfm2_model *model);
+
+/* ---- Model: information ------------------------------------------------------------------- */
 
 typedef struct lfm2_model_info {
     size_t size;
-    const char *arch;        /* "lfm2" or "lfm2moe"; strings live as long as the model */
-    const char *name;        /* general.name or "" */
-    const char *file_type;   /* dominant weight type, e.g. "Q4_0" */
-    uint64_t n_params;       /* every stored weight, a tied embedding counted once */
-    uint64_t n_params_active;/* of those, used for one token */
-    uint64_t file_bytes;     /* all parts */
-    uint64_t weight_bytes;   /* tensor data in the file */
-    uint64_t packed_bytes;   /* memory of the packed weights (0 unless LFM2_LOAD_FULL) */
+    const char *arch;        /* "lfm2" or "lfm2moe"; the strings live as long as the model */
+    const char *name;        /* general.name, or "" */
+    const char *file_type;   /* the type of most weights, such as "Q4_0" */
+    uint64_t n_params;       /* stored weights; a tied embedding counts once */
+    uint64_t n_params_active;/* the weights among them that one token uses */
+    uint64_t file_bytes;     /* of all parts */
+    uint64_t weight_bytes;   /* tensor data in the files */
+    uint64_t packed_bytes;   /* memory of the packed weights; 0 unless LFM2_LOAD_FULL */
     uint32_t n_vocab, n_embd, n_layer, n_layer_attn, n_layer_dense;
     uint32_t n_head, n_head_kv, head_dim;
     uint32_t n_ff, n_expert, n_expert_used, n_ff_expert;
@@ -330,12 +334,12 @@ typedef struct lfm2_model_info {
     float rope_theta, norm_eps;
     int32_t bos_id, eos_id, pad_id;  /* -1 = none */
     uint32_t n_tensors, n_meta;
-    uint32_t from_cache;     /* 1: the packed weights come from a pack cache */
-    /* What one token costs at least (0 if loaded with LFM2_LOAD_TOKENIZER): bytes of packed weights
-     * read, with the used ones of the experts alone, and multiply-adds of all matrices; both with
-     * the head. The row of the embedding and what attention does are not counted. */
+    uint32_t from_cache;     /* 1: the packed weights are from a pack cache */
+    /* The least cost of one token, including the head: bytes of packed weights read (of the
+     * experts, only those used) and multiply-adds of all matrices. The embedding and attention
+     * itself are not counted. 0 with LFM2_LOAD_TOKENIZER. */
     uint64_t token_bytes, token_macs;
-    uint64_t head_bytes, head_macs; /* of these, the head's: once for all tokens of a prompt */
+    uint64_t head_bytes, head_macs; /* the head's fraction of these: paid once for a whole prompt */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
@@ -346,33 +350,34 @@ typedef struct lfm2_tensor_info {
     const char *type; /* "Q4_0", "F32", ... */
     uint32_t n_dims;
     uint32_t part;    /* index of the file among the parts */
-    uint64_t dims[4]; /* dims[0] contiguous */
+    uint64_t dims[4]; /* dims[0] is contiguous */
     uint64_t bytes;
     uint64_t offset;  /* of the data, from the start of its file */
 } lfm2_tensor_info;
 
-/* Tensor `index` of 0..n_tensors-1, in file order. */
+/* Tensor `index`, 0 to n_tensors - 1, in file order. */
 LFM2_API int32_t lfm2_model_get_tensor(const lfm2_model *model, uint32_t index,
                                        lfm2_tensor_info *info);
 
-/* Metadata entry `index` of 0..n_meta-1: key and value as text (arrays as "[type x count]").
- * The strings live as long as the model. */
+/* Metadata entry `index`, 0 to n_meta - 1, as text; an array reads "[type x count]". The strings
+ * live as long as the model. */
 LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, const char **key,
                                      const char **value);
 
 /* ---- Text --------------------------------------------------------------------------------- */
 
+/* The text functions need a model with a tokenizer (STATE without one). */
+
 enum {
-    LFM2_TOKENIZE_BOS = 1,    /* prepend the model's BOS if the model asks for one */
+    LFM2_TOKENIZE_BOS = 1,    /* prepend the BOS token if the model asks for one */
     LFM2_TOKENIZE_SPECIAL = 2 /* control tokens written in the text ("<|im_end|>") become tokens;
-                                 without it they are ordinary text: leave it off for user input */
+                                 otherwise they are plain text. Do not set it for user input. */
 };
 
-/* Text to token ids. Bytes that are not UTF-8 are kept: they are encoded byte by byte, and
- * decoding gives the same bytes back. `ids` may be NULL when capacity is 0. *n_ids receives the
- * number of ids of the whole text, also when it exceeds capacity (LFM2_E_BUFFER; the first
- * `capacity` ids are then written). Errors: ARGUMENT, MEMORY, BUFFER, LIMIT (a single
- * word of 2 GiB). */
+/* Converts text to token ids. Bytes that are not UTF-8 are encoded byte by byte, so detokenizing
+ * restores them. *n_ids receives the number of ids of the whole text. If it exceeds `capacity`, the
+ * first `capacity` ids are written and the call returns BUFFER. `ids` may be NULL if `capacity` is
+ * 0. Errors: ARGUMENT, STATE, MEMORY, BUFFER, LIMIT (a single word of 2 GiB). */
 LFM2_API int32_t lfm2_tokenize(const lfm2_model *model, const char *text, size_t len,
                                uint32_t flags, int32_t *ids, size_t capacity, size_t *n_ids);
 
@@ -385,47 +390,46 @@ enum {
     LFM2_TOKEN_BYTE = 6
 };
 
-/* Bytes of one token as decoding writes them (control tokens: their name) and its LFM2_TOKEN_*
- * kind; any output may be NULL. The bytes live as long as the model; they may end inside a UTF-8
- * character. */
+/* The bytes of one token as detokenizing writes them (a control token's name) and its kind,
+ * LFM2_TOKEN_*. Each output may be NULL. The bytes live as long as the model and may end inside a
+ * UTF-8 character. */
 LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes,
                                 size_t *len, int32_t *kind);
 
-enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write control tokens by name instead of skipping them */ };
+enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write the names of control tokens instead of nothing */ };
 
-/* Token ids to bytes. *len receives the whole length, also when it exceeds capacity
- * (LFM2_E_BUFFER; the first `capacity` bytes are then written). No terminator is added. */
+/* Converts token ids to text, without a terminating 0. *len receives the length of the whole text.
+ * If it exceeds `capacity`, the first `capacity` bytes are written and the call returns BUFFER. */
 LFM2_API int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_ids,
                                  uint32_t flags, char *text, size_t capacity, size_t *len);
 
-/* Streaming decoder: takes ids one at a time, hands out whole UTF-8 characters. */
+/* Converts a stream of token ids to whole UTF-8 characters. */
 typedef struct lfm2_decoder lfm2_decoder;
 
-/* flags: LFM2_DETOKENIZE_SPECIAL or 0. Errors: ARGUMENT, STATE (no tokenizer), MEMORY. */
+/* flags: LFM2_DETOKENIZE_SPECIAL or 0. Errors: ARGUMENT, STATE, MEMORY. */
 LFM2_API int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_decoder **out);
 LFM2_API void lfm2_decoder_free(lfm2_decoder *decoder);
 
-/* Adds a token; *text and *len receive the characters that are now complete (possibly none).
- * Bytes that can never become UTF-8 come out as U+FFFD. Valid until the next call. */
+/* Adds a token. *text and *len receive the characters that it completes, possibly none; they are
+ * valid until the next call. Bytes that cannot become UTF-8 are replaced by U+FFFD. */
 LFM2_API int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text,
                                    size_t *len);
 
-/* Ends the text: an unfinished character comes out as U+FFFD; the decoder starts over. */
+/* Ends the text and resets the decoder. An incomplete character is replaced by U+FFFD. */
 LFM2_API int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len);
 
-/* ---- Session: one timeline of tokens ------------------------------------------------------ */
+/* ---- Session: one sequence of tokens ------------------------------------------------------ */
 
 typedef struct lfm2_session lfm2_session;
 
-/* What keys and values are kept as. Q8 is int8 with a scale for each position and head: about half
- * of F16 and faster with long contexts, at a small loss. */
+/* The type of stored keys and values. Q8 is int8 with a scale for each position and head: about
+ * half the memory of F16, faster with long contexts, slightly less accurate. */
 enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 
 typedef struct lfm2_session_options {
     size_t size;
-    uint32_t n_ctx;   /* most tokens the session can hold; 0 = min(4096, the model's) */
-    uint32_t n_chunk; /* most tokens in one pass, at most 8192; 0 = 512; more than n_ctx counts as
-                         n_ctx */
+    uint32_t n_ctx;   /* capacity in tokens; 0 = 4096, or the model's context if that is shorter */
+    uint32_t n_chunk; /* most tokens of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
     int32_t kv_type;  /* LFM2_KV_* */
     uint32_t reserved;
 } lfm2_session_options;
@@ -434,82 +438,81 @@ LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t si
 
 typedef struct lfm2_memory {
     size_t size;
-    uint64_t weights; /* packed weights and a copied embedding, shared by the model's sessions */
-    uint64_t mapped;  /* file bytes that are read where they lie while running: the embedding */
-    uint64_t kv;      /* KV cache of one session */
+    uint64_t weights; /* packed weights and a copied embedding; shared by the model's sessions */
+    uint64_t mapped;  /* bytes of the file used in place: the embedding */
+    uint64_t kv;      /* keys and values of one session */
     uint64_t conv;    /* convolution state of one session */
-    uint64_t scratch; /* working memory of one session */
-    uint64_t total;   /* of all */
+    uint64_t scratch; /* workspace of one session */
+    uint64_t total;   /* the sum */
 } lfm2_memory;
 
-/* Bytes that loading `model`'s file and one session would take. Works on a model loaded with
- * LFM2_LOAD_INSPECT: nothing big is allocated. */
+/* Computes the bytes that a fully loaded model and one session need. Needs a model loaded with
+ * LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates nothing large. */
 LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
                                       lfm2_memory *memory);
 
-/* Allocates everything the session will ever need. Errors: ARGUMENT, MEMORY, STATE. */
+/* Allocates all memory that the session will need. Errors: ARGUMENT, MEMORY, STATE. */
 LFM2_API int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
                                      lfm2_session **out);
 LFM2_API void lfm2_session_free(lfm2_session *session);
 
-/* Forgets all tokens. */
+/* Removes all tokens. */
 LFM2_API int32_t lfm2_session_reset(lfm2_session *session);
 
-/* Tokens held, and the most it can hold. */
+/* The number of tokens in the session, and the most it can hold. */
 LFM2_API uint32_t lfm2_session_length(const lfm2_session *session);
 LFM2_API uint32_t lfm2_session_capacity(const lfm2_session *session);
 
-/* Appends n >= 1 tokens; afterwards lfm2_session_logits gives the row of the last one. On LIMIT
- * (no room) and ARGUMENT (id outside the vocabulary) nothing was appended; on CANCELLED the chunks
- * computed so far stay. */
+/* Appends n >= 1 tokens and computes the logits after the last. LIMIT (they do not fit) and
+ * ARGUMENT (an id outside the vocabulary) append nothing; after CANCELLED the chunks computed so
+ * far stay. */
 LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n);
 
-/* lfm2_session_prefill for one token. */
+/* The same for one token. */
 LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
-/* lfm2_session_decode for n >= 1 different sessions of one model at once: appends ids[i] to
- * sessions[i], all in one pass over the weights, so that many texts cost little more than one.
- * Afterwards each has its logits, the very bits that decoding it alone gives. The pass uses the
- * working memory of sessions[0]: n is at most its n_chunk, and so its n_ctx (LIMIT); the other
- * sessions need no more than an n_chunk of 1. Contexts, lengths and KV types may differ.
- * All or nothing: on LIMIT (too many, or one is full), ARGUMENT (a NULL, an id outside the
- * vocabulary, a session twice or of another model) and CANCELLED no session has changed, its
- * logits included. A request to any of the sessions cancels the call; the call consumes those of
- * all, unless an argument was NULL or n was 0. All sessions are in use by the calling thread while
- * it runs. */
+/* Appends ids[i] to sessions[i] for n >= 1 different sessions of one model, in a single pass: the
+ * weights are read once for all, so a batch costs little more than one token. Each session then has
+ * the logits, bit for bit, of decoding it alone. Contexts, lengths and KV types may differ.
+ * The pass uses the workspace of sessions[0]: its n_chunk must be at least n (LIMIT). For the other
+ * sessions an n_chunk of 1 is enough.
+ * LIMIT (also: a session is full), ARGUMENT (also: an id outside the vocabulary, a session given
+ * twice or of another model) and CANCELLED change no session; all logits stay valid.
+ * Cancelling any of the sessions cancels the call. The call consumes the requests of all, unless an
+ * argument is NULL or n is 0. No other thread may use any of the sessions during the call. */
 LFM2_API int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const int32_t *ids,
                                           uint32_t n);
 
-/* Appends n >= 1 tokens and writes the logits of each: out is [n][n_vocab] float, row-major. On
- * CANCELLED the rows of the chunks computed so far are written. */
+/* Appends n >= 1 tokens and writes the logits after each to out: float[n][n_vocab], row-major.
+ * After CANCELLED, the rows of the chunks computed so far are written. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
 
-/* Logits after the last token: n_vocab floats, valid until the session's next call. A call that
- * fails or is cancelled before it appended a token leaves them as they were. STATE before the first
- * token and after a call that failed half-way. May compute (and then fail like
- * lfm2_session_decode) after lfm2_generate, which leaves its last token to be computed when it is
- * needed. */
+/* The logits after the last token: n_vocab floats, valid until the session's next call. A call that
+ * fails or is cancelled before it appends a token keeps them. After lfm2_generate this call may
+ * compute the last token, and then fails like lfm2_session_decode. Errors: also STATE (no token
+ * yet, or the last call failed after it had appended tokens). */
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
 
-/* Makes the session's running call return LFM2_E_CANCELLED: before the next layer while it
- * computes, at the end of another call's turn while it waits for its own. Any thread, signal
- * handlers included: one atomic store. It acts on the call in progress, or else on the next one;
- * that call consumes it, also when it ends for another reason, and so does lfm2_session_reset. The
- * session stays usable. */
+/* Cancels the session's current call, or the next one if there is none. The call returns
+ * LFM2_E_CANCELLED: a computing call before its next layer, a waiting one when the current turn
+ * ends. The call consumes the request however it ends; so does lfm2_session_reset. The session
+ * stays usable. May be called from any thread and from signal handlers: it is one atomic store. */
 LFM2_API void lfm2_session_cancel(lfm2_session *session);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
 
 typedef struct lfm2_sampler lfm2_sampler;
 
-/* Applied in this order (Hugging Face's, which the model card's figures are meant for):
+/* The steps, in the order of Hugging Face, for which the model card gives its values:
  *  1. logit bias;
- *  2. repetition penalty r over the last penalty_last_n tokens: logit / r if positive, else * r;
- *     frequency f and presence p over the same tokens: logit - count * f - p;
- *  3. temperature 0: the largest logit (lowest id on ties) is taken. Else logits / temperature;
- *  4. top-k, 5. top-p (smallest set whose probability reaches p), 6. min-p (p >= min_p * largest),
- *     each on what the ones before left, renormalised; at least one token always stays;
+ *  2. penalties over the last penalty_last_n tokens: repetition r: logit / r if positive, else
+ *     logit * r; frequency f and presence p: logit - count * f - p;
+ *  3. temperature: 0 takes the largest logit (the lowest id among equals) and ends here; otherwise
+ *     logit / temperature;
+ *  4. top-k; 5. top-p, the smallest set with a total probability of at least p; 6. min-p, the
+ *     tokens with p >= min_p * largest. Each works on the renormalized result of the one before and
+ *     keeps at least one token;
  *  7. a draw with the seeded generator. */
 typedef struct lfm2_sampler_options {
     size_t size;
@@ -521,45 +524,44 @@ typedef struct lfm2_sampler_options {
     float frequency_penalty;  /* 0 = off (default) */
     float presence_penalty;   /* 0 = off (default) */
     int32_t penalty_last_n;   /* -1 = all tokens (default) */
-    uint64_t seed;            /* same seed, same model, same prompt: same text; default 0 */
-    /* Logit bias: bias_values[i] is added to the logit of token bias_ids[i]; -INFINITY forbids the
-     * token. Both arrays are copied. */
+    uint64_t seed;            /* the same seed, model and prompt give the same text; default 0 */
+    /* bias_values[i] is added to the logit of token bias_ids[i]; -INFINITY excludes the token. Both
+     * arrays are copied. */
     const int32_t *bias_ids;
     const float *bias_values;
     size_t n_bias;
 } lfm2_sampler_options;
 
-/* The defaults for `model`: the model card's. NULL gives those of LFM2-8B-A1B. */
+/* Sets the defaults of the model's card; with `model` NULL, those of LFM2-8B-A1B. */
 LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size,
                                         const lfm2_model *model);
 
-/* Holds a reference to the model's runtime; the model may be freed. Errors: ARGUMENT (a value out
- * of range or not finite), MEMORY. */
+/* Holds a reference to the model's runtime, not to the model. Errors: ARGUMENT (a value is out of
+ * range or not finite), MEMORY. */
 LFM2_API int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
                                      lfm2_sampler **out);
 LFM2_API void lfm2_sampler_free(lfm2_sampler *sampler);
 
-/* Forgets the tokens seen and restarts the generator from the seed. */
+/* Forgets the accepted tokens and restarts the generator from the seed. */
 LFM2_API void lfm2_sampler_reset(lfm2_sampler *sampler);
 
-/* Tells the sampler of a token that is now part of the text (prompt or output). */
+/* Tells the sampler that a token was appended to the text, as prompt or output. */
 LFM2_API int32_t lfm2_sampler_accept(lfm2_sampler *sampler, int32_t id);
 
-/* Chooses a token from n_vocab logits (not changed, not accepted). A logit that is not a number
- * counts as -INFINITY. Errors: ARGUMENT, STATE (every token is at -INFINITY: there is nothing to
- * choose; the generator has not moved). */
+/* Chooses a token. It changes no logits and does not accept the token. NaN counts as -INFINITY.
+ * Errors: ARGUMENT, STATE (all logits are -INFINITY; the generator did not advance). */
 LFM2_API int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n_vocab,
                                      int32_t *id);
 
 /* ---- Generation --------------------------------------------------------------------------- */
 
-/* What the callback receives for each token; valid during the call only. */
+/* Passed to the callback for each token; valid during the callback. */
 typedef struct lfm2_generated_token {
-    size_t size;       /* this library's */
-    const char *text;  /* whole characters that became final with this token; may be empty */
+    size_t size;       /* sizeof in this library */
+    const char *text;  /* the characters that this token makes final; may be empty */
     size_t len;
-    int32_t id;        /* -1 for the text flushed at the end */
-    float logprob;     /* of id: natural logarithm of softmax over the raw logits */
+    int32_t id;        /* -1 for the rest of the text, which is flushed at the end */
+    float logprob;     /* of id: natural logarithm of the softmax of the raw logits */
     /* The n_top most likely tokens and their log-probabilities, best first. */
     const int32_t *top_ids;
     const float *top_logprobs;
@@ -567,30 +569,30 @@ typedef struct lfm2_generated_token {
 } lfm2_generated_token;
 
 enum {
-    LFM2_FINISH_LENGTH = 1,      /* max_tokens */
-    LFM2_FINISH_STOP_TOKEN = 2,  /* EOS or a stop token; it is not part of the text */
-    LFM2_FINISH_STOP_STRING = 3, /* the text ends before the stop string */
+    LFM2_FINISH_LENGTH = 1,      /* max_tokens were generated */
+    LFM2_FINISH_STOP_TOKEN = 2,  /* EOS or a stop token, which is not part of the text */
+    LFM2_FINISH_STOP_STRING = 3, /* a stop string; the text ends before it */
     LFM2_FINISH_CONTEXT = 4,     /* the session is full */
     LFM2_FINISH_CALLBACK = 5,    /* the callback returned non-zero (LFM2_E_STOPPED) */
     LFM2_FINISH_CANCELLED = 6    /* lfm2_session_cancel (LFM2_E_CANCELLED) */
 };
 
 enum {
-    LFM2_GENERATE_IGNORE_EOS = 1, /* the model's own end tokens do not end the text */
-    LFM2_GENERATE_SPECIAL = 2     /* control tokens appear in the text by name */
+    LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the model's end-of-text tokens */
+    LFM2_GENERATE_SPECIAL = 2     /* include the names of control tokens in the text */
 };
 
 typedef struct lfm2_generate_options {
     size_t size;
-    uint32_t max_tokens;          /* 0 = until something else ends it */
+    uint32_t max_tokens;          /* 0 = no limit */
     uint32_t flags;               /* LFM2_GENERATE_* */
-    const int32_t *stop_ids;      /* besides the model's own end-of-text tokens */
+    const int32_t *stop_ids;      /* in addition to the model's end-of-text tokens */
     size_t n_stop_ids;
     const char *const *stop_strings; /* 0-terminated, not empty */
     size_t n_stop_strings;
     int32_t (*callback)(void *user, const lfm2_generated_token *token);
     void *callback_user;
-    uint32_t n_top;               /* alternatives reported per token, 0..64 */
+    uint32_t n_top;               /* most likely tokens to report with each token: 0 to 64 */
     uint32_t reserved;
 } lfm2_generate_options;
 
@@ -599,24 +601,24 @@ LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t 
 typedef struct lfm2_generate_result {
     size_t size;
     int32_t finish;         /* LFM2_FINISH_* */
-    int32_t stop_id;        /* the token that ended it, or -1 */
+    int32_t stop_id;        /* the stop token, or -1 */
     uint32_t n_prompt;      /* prompt tokens appended */
     uint32_t n_generated;   /* tokens chosen, without a stop token */
-    int32_t excluded_id;    /* the last chosen token if the session had no room for it, else -1:
-                               it was reported or is stop_id, but the session does not hold it */
+    int32_t excluded_id;    /* the last chosen token if the session was too full to append it, else
+                               -1; it was reported, or is stop_id */
     uint32_t reserved;      /* 0 */
     double prompt_seconds;  /* until the first token was reported */
-    double generate_seconds;/* the rest */
+    double generate_seconds;/* from then on */
 } lfm2_generate_result;
 
-/* Appends the prompt (may be empty when the session holds tokens), then samples, appends and
- * reports tokens. The prompt and each generated token are accepted by the sampler. Every token
- * chosen, the stop token included, belongs to the session afterwards, so that a next turn can
- * follow; result->excluded_id names the one exception. `result` may be NULL. OK: the text ended by
- * itself (LENGTH, STOP_TOKEN, STOP_STRING, CONTEXT). STOPPED (the callback) and CANCELLED: the
- * result is filled as well, and the session can go on from what it holds. Other errors leave the
- * result untouched: ARGUMENT, STATE (also: the sampler has nothing left to choose), LIMIT (the
- * prompt does not fit; nothing was appended), MEMORY. */
+/* Appends the prompt, then samples, appends and reports tokens until a LFM2_FINISH_* reason occurs.
+ * The prompt may be empty if the session holds tokens. The sampler accepts the prompt and each
+ * token. Afterwards the session holds every chosen token, including the stop token, so that the
+ * next turn of a chat can follow; result->excluded_id names the one exception. `result` may be
+ * NULL. Returns OK for LENGTH, STOP_TOKEN, STOP_STRING and CONTEXT. STOPPED and CANCELLED also fill
+ * the result, and the session stays usable with the tokens it holds. Other errors leave the result
+ * unchanged: ARGUMENT, STATE (also: all logits are -INFINITY), LIMIT (the prompt does not fit;
+ * nothing is appended), MEMORY. */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
@@ -624,13 +626,13 @@ LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, con
 /* ---- Chat --------------------------------------------------------------------------------- */
 
 enum {
-    LFM2_CHAT_GENERATION_PROMPT = 1, /* end with the assistant's opening */
-    LFM2_CHAT_NO_BOS = 2             /* continue a conversation: no leading BOS text or token */
+    LFM2_CHAT_GENERATION_PROMPT = 1, /* end with the opening of an assistant message */
+    LFM2_CHAT_NO_BOS = 2             /* no leading BOS: the text continues a conversation */
 };
 
 typedef struct lfm2_chat_options {
     size_t size;
-    const char *tools; /* JSON array of tools in OpenAI's shape; NULL or tools_len 0 = none */
+    const char *tools; /* JSON array of tools in OpenAI's format; NULL or tools_len 0 = none */
     size_t tools_len;
     uint32_t flags;    /* LFM2_CHAT_*; default 0 */
     uint32_t reserved;
@@ -638,19 +640,19 @@ typedef struct lfm2_chat_options {
 
 LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
 
-/* Renders a conversation in LFM2's chat format. `messages` is a JSON array of messages in OpenAI's
- * shape: objects with "role" ("system", "user", "assistant" or "tool") and "content" (a string).
- * The tools are written with Python's json.dumps spacing, key order kept. *len as in
- * lfm2_detokenize. The model may be loaded in any mode. Errors: ARGUMENT, TEXT (messages or tools
- * are not JSON of that shape; the message names index, member and byte offset), UNSUPPORTED
- * (another role, member or kind of content), BUFFER, MEMORY. */
+/* Renders a conversation in LFM2's chat format. `messages` is a JSON array in OpenAI's format:
+ * objects with "role" ("system", "user", "assistant" or "tool") and "content" (a string). Tools are
+ * written with the separators of Python's json.dumps, keys in their order. `text`, `capacity` and
+ * *len are as in lfm2_detokenize. The model may be loaded in any mode. Errors: ARGUMENT, BUFFER,
+ * MEMORY, TEXT (messages or tools do not have this format; the message names index, member and byte
+ * offset), UNSUPPORTED (another role, member or type of content). */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
                                   size_t messages_len, const lfm2_chat_options *options,
                                   char *text, size_t capacity, size_t *len);
 
-/* The token ids of the rendered chat, as Hugging Face gives them, except that control tokens
- * written in the content of user and tool messages stay plain text. *n_ids as in lfm2_tokenize.
- * Errors: those of lfm2_chat_render, and STATE (the model has no tokenizer). */
+/* Renders a conversation as token ids, the same as Hugging Face's, with one exception: control
+ * tokens written in the content of user and tool messages stay plain text. `ids`, `capacity` and
+ * *n_ids are as in lfm2_tokenize. Errors: those of lfm2_chat_render, and STATE (no tokenizer). */
 LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const char *messages,
                                     size_t messages_len, const lfm2_chat_options *options,
                                     int32_t *ids, size_t capacity, size_t *n_ids);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lfm2_tools: making model files, and measuring kernels and machines.
+ * lfm2_tools: makes model files and measures kernels, machines and models.
  *
- * The program uses these functions; an application needs lfm2.h alone. The rules of lfm2.h hold
- * here, too, but for one: this header has no stable ABI. Its functions have a symbol version of
- * their own, LFM2_TOOLS_ and the library's version, and a program that uses them must be built
- * again for each minor version.
+ * The program lfm2 uses these functions; an application needs only lfm2.h. The rules of lfm2.h
+ * apply with one exception: this ABI is not stable. The functions have their own symbol version,
+ * LFM2_TOOLS_0.2, and a program that uses them must be rebuilt for each minor version.
  */
 #ifndef LFM2_TOOLS_H
 #define LFM2_TOOLS_H
@@ -18,13 +17,14 @@ extern "C" {
 
 /* ---- Making model files ------------------------------------------------------------------- */
 
-enum { LFM2_CONVERT_REQUANTIZE = 1 /* change the type of weights that are quantised already */ };
+enum { LFM2_CONVERT_REQUANTIZE = 1 /* let weights that are already quantized change type */ };
 
 typedef struct lfm2_convert_options {
     size_t size;
-    /* "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0", "f16", "bf16" or
-     * "f32" */
+    /* The preset: "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0", "f16",
+     * "bf16" or "f32" */
     const char *type;
+    /* Called from time to time with the fraction done, 0 to 1; NULL = no calls. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
     uint32_t flags; /* LFM2_CONVERT_*; default 0 */
@@ -33,26 +33,26 @@ typedef struct lfm2_convert_options {
 
 LFM2_API void lfm2_convert_options_init(lfm2_convert_options *options, size_t size);
 
-/* Reads a GGUF file or Hugging Face folder, writes a GGUF file with weights of options->type (which
- * tensor gets which type as llama.cpp's plain quantisation does it). The output appears complete or
- * not at all. Weights that are F32, F16 or BF16 take any type. Quantised ones stay as they are or
- * become F32; another type would round them a second time and is UNSUPPORTED, with the code
- * "convert.requantize", unless options->flags has LFM2_CONVERT_REQUANTIZE. Errors: ARGUMENT (also
- * when the output is one of the inputs), MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the
- * child of a fork). */
+/* Reads a GGUF file or a Hugging Face folder and writes a GGUF file with the preset options->type.
+ * Each tensor gets the type that llama-quantize without further options gives it. The output
+ * appears complete or not at all. Weights that are F32, F16 or BF16 take any type. Quantized
+ * weights keep their type or become F32; another type would round them a second time and is
+ * UNSUPPORTED (code "convert.requantize") without LFM2_CONVERT_REQUANTIZE. Errors: ARGUMENT (also:
+ * the output is one of the inputs), MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child
+ * of a fork). */
 LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *out_path,
                                const lfm2_convert_options *options);
 
-/* Writes a valid model of the named shape ("lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2-350m",
- * "lfm2-1.2b", "tiny") with seeded random weights and a working tokenizer. Errors: ARGUMENT,
- * MEMORY, IO, STOPPED, STATE (in the child of a fork). */
+/* Writes a valid model with random weights from a seed and a working tokenizer. `shape` is one of
+ * "lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2-350m", "lfm2-1.2b" and "tiny". Errors: ARGUMENT, MEMORY, IO,
+ * STOPPED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
                                  const char *out_path, const lfm2_convert_options *options);
 
-/* ---- Kernels: what this machine would run, and how fast ----------------------------------- */
+/* ---- Kernels and their speed -------------------------------------------------------------- */
 
-/* The three measurements below keep their turn of the runtime's threads from beginning to end, so
- * other calls wait that long. */
+/* The measurements below hold the turn of the runtime's threads until they end: other calls on the
+ * runtime wait that long. */
 
 typedef struct lfm2_kernel_info {
     size_t size;
@@ -60,62 +60,64 @@ typedef struct lfm2_kernel_info {
     const char *provider; /* "scalar", "lfm2", "xnnpack" */
     const char *isa;      /* "scalar", "avx2", "avx512vnni", ... */
     const char *weights;  /* panel format */
-    const char *activations;
+    const char *activations; /* format of the left-hand side */
     uint32_t mr, nr;      /* most rows, and columns, of one tile */
-    uint32_t available;   /* 1: this runtime's CPU can run it */
-    uint32_t chosen;      /* 1: this runtime uses it for its panel format */
+    uint32_t available;   /* 1: the CPU supports it and its instruction set is not disabled */
+    uint32_t chosen;      /* 1: the runtime uses it for its panel format */
 } lfm2_kernel_info;
 
-/* Matrix kernel `index`; LFM2_E_ARGUMENT past the last one. */
+/* Matrix kernel `index`, from 0. Errors: ARGUMENT (also: `index` is past the last kernel). */
 LFM2_API int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index,
                                  lfm2_kernel_info *info);
 
-/* Runs matrix kernel `index` on m rows, k x n weights streamed from a pool of pool_bytes, on all
- * threads for about `seconds` (0 to 3600); gives 2*m*n*k operations a second and weight bytes read
- * a second.
- * Errors: ARGUMENT (no such kernel here; sizes; k not a multiple of 64), UNSUPPORTED (k does not
- * fit the kernel's format: the K formats take multiples of 256), MEMORY. */
+/* Multiplies m rows by k x n weights with matrix kernel `index`, on all threads for about `seconds`
+ * (0 to 3600). The weights are read in turn from pool_bytes bytes of memory. *ops receives
+ * operations per second (2 m n k for one product), *bytes the bytes of weights read per second.
+ * Errors: ARGUMENT (no such kernel on this CPU; sizes; k is not a multiple of 64), UNSUPPORTED (k
+ * does not fit the kernel's format: K formats need a multiple of 256), MEMORY. */
 LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n,
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
                                    double *bytes);
 
-/* How kernels prefetch weights. No result depends on it. */
+/* How kernels prefetch weights. It changes no result. */
 enum {
-    LFM2_PREFETCH_CPU = 0,   /* chosen by the CPU's vendor and generation: the default */
-    LFM2_PREFETCH_L2_L1 = 1, /* into the second level cache first, from there into the first */
-    LFM2_PREFETCH_L1 = 2,    /* into the first level cache only: AMD with AVX2 */
-    LFM2_PREFETCH_L2 = 3     /* with few rows into the second level only: AMD with AVX-512 */
+    LFM2_PREFETCH_CPU = 0,   /* chosen by vendor and generation of the CPU (default) */
+    LFM2_PREFETCH_L2_L1 = 1, /* into the second level cache, then from there into the first */
+    LFM2_PREFETCH_L1 = 2,    /* into the first level cache only; chosen for AMD with AVX2 */
+    LFM2_PREFETCH_L2 = 3     /* with few rows, into the second level cache only; chosen for AMD with
+                                AVX-512 */
 };
 
-/* Sets it for measurements. Call it while nothing else uses the runtime. Errors: ARGUMENT. */
+/* Sets LFM2_PREFETCH_*, for measurements. No other call may use the runtime meanwhile. Errors:
+ * ARGUMENT. */
 LFM2_API int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch);
 
-/* The limits of this machine, for this runtime's instruction sets, against which speed is to be
- * seen. Weights that fit the caches can be read faster. */
+/* The limits of this machine with the runtime's instruction sets: upper bounds for the speed of a
+ * model. Weights that fit the caches can be read faster. */
 typedef struct lfm2_machine {
     size_t size;
-    double read_bytes;    /* bytes a second that all threads together load from memory */
-    double int8_ops;      /* int8 multiplications and additions a second of all threads, by the
-                             instructions that the kernels use, in registers */
-    const char *read_isa; /* widest loads, e.g. "avx512"; static storage */
-    const char *int8_isa; /* e.g. "avx512vnni"; static storage */
+    double read_bytes;    /* bytes per second that all threads together load from memory */
+    double int8_ops;      /* int8 multiplications and additions per second of all threads, on
+                             registers, with the instructions that the kernels use */
+    const char *read_isa; /* widest loads, such as "avx512"; static storage */
+    const char *int8_isa; /* such as "avx512vnni"; static storage */
     int32_t n_threads;
     uint32_t reserved;    /* 0 */
 } lfm2_machine;
 
-/* Measures both within about `seconds` (0 to 60), plus some tenths of a second for 512 MiB of
- * memory, which are freed afterwards: reading as the mean of passes over that memory, after a pass
- * for each of some prefetch distances has found the best; products as the best of many short
- * pieces. At least eight passes and one piece are run. Other work on the machine lowers the
- * results. Errors: ARGUMENT, MEMORY. */
+/* Measures both limits in about `seconds` (0 to 60), plus some tenths of a second to fill 512 MiB
+ * of memory, which it frees at the end. Reading is the mean of passes over that memory, with the
+ * best prefetch distance, which one pass for each of several distances determines. Products are the
+ * best of many short measurements. At least eight passes and one measurement of products run. Other
+ * work on the machine lowers the results. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
 
-/* Bytes a second that all threads of the model's runtime together load of its packed weights, where
- * they lie, measured in the same manner, 512 MiB a pass if the model has that many, each pass from
- * where the one before ended; 0 if there is too little to measure. What fits the caches is read
- * from them; the pages of a mapped pack cache may have to come from the disk first, and may lie in
- * slower memory than new ones do. Errors: ARGUMENT, STATE (not loaded with LFM2_LOAD_FULL),
- * MEMORY. */
+/* Measures the bytes per second at which all threads of the model's runtime together load its
+ * packed weights in place, in about `seconds` (0 to 60) and in the same manner. A pass reads 512
+ * MiB, or all weights if they are fewer, and begins where the previous one ended. The result is 0
+ * if there is too little to measure. Weights that fit the caches are read from them. The pages of a
+ * mapped pack cache may have to be read from disk first, and may be in slower memory than new
+ * pages. Errors: ARGUMENT, STATE (not loaded with LFM2_LOAD_FULL), MEMORY. */
 LFM2_API int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds,
                                        double *bytes_per_second);
 

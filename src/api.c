@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the border: argument checks, option structs of older callers, runtime life. */
+/* Implements the versions, failures and runtimes of lfm2.h, and the checks that all api*.c share:
+ * arguments, and structs of other versions. */
 #include "api.h"
 
 #include <string.h>
 
-/* ---- Status ---- */
+/* ---- Version and status ---- */
+
+_Static_assert(LFM2_VERSION_NUMBER ==
+                   LFM2_VERSION_MAJOR * 1000000 + LFM2_VERSION_MINOR * 1000 + LFM2_VERSION_PATCH,
+               "the two forms of the version are the same");
 
 const char *lfm2_version(void)
 {
@@ -18,11 +23,20 @@ uint32_t lfm2_version_number(void)
 
 const char *lfm2_status_name(int32_t status)
 {
-    static const char *const names[] = {"LFM2_OK",        "LFM2_E_ARGUMENT",  "LFM2_E_MEMORY",
-                                        "LFM2_E_IO",      "LFM2_E_FORMAT",    "LFM2_E_UNSUPPORTED",
-                                        "LFM2_E_THREAD",  "LFM2_E_LIMIT",     "LFM2_E_BUFFER",
-                                        "LFM2_E_STOPPED", "LFM2_E_CANCELLED", "LFM2_E_TEXT",
-                                        "LFM2_E_STATE",   "LFM2_E_INTERNAL"};
+    static const char *const names[] = {[LFM2_OK] = "LFM2_OK",
+                                        [LFM2_E_ARGUMENT] = "LFM2_E_ARGUMENT",
+                                        [LFM2_E_MEMORY] = "LFM2_E_MEMORY",
+                                        [LFM2_E_IO] = "LFM2_E_IO",
+                                        [LFM2_E_FORMAT] = "LFM2_E_FORMAT",
+                                        [LFM2_E_UNSUPPORTED] = "LFM2_E_UNSUPPORTED",
+                                        [LFM2_E_THREAD] = "LFM2_E_THREAD",
+                                        [LFM2_E_LIMIT] = "LFM2_E_LIMIT",
+                                        [LFM2_E_BUFFER] = "LFM2_E_BUFFER",
+                                        [LFM2_E_STOPPED] = "LFM2_E_STOPPED",
+                                        [LFM2_E_CANCELLED] = "LFM2_E_CANCELLED",
+                                        [LFM2_E_TEXT] = "LFM2_E_TEXT",
+                                        [LFM2_E_STATE] = "LFM2_E_STATE",
+                                        [LFM2_E_INTERNAL] = "LFM2_E_INTERNAL"};
     if (status < 0 || (size_t)status >= sizeof names / sizeof names[0]) {
         return "LFM2_E_?";
     }
@@ -65,13 +79,14 @@ int32_t lf_api_read(const char *what, const void *given, size_t least, void *opt
     memcpy(&given_size, given, sizeof given_size);
     if (given_size < least || given_size > LF_API_MAX_STRUCT) {
         return lf_fail(LFM2_E_ARGUMENT, "argument.size",
-                       "options: size is %zu; fill the struct with its _init function", given_size);
+                       "%s: size is %zu; allowed: %zu to %d (set it with the _init function)", what,
+                       given_size, least, LF_API_MAX_STRUCT);
     }
     for (size_t i = size; i < given_size; i++) {
         if (((const unsigned char *)given)[i] != 0) {
             return lf_fail(LFM2_E_ARGUMENT, "argument.unknown_field",
-                           "%s: byte %zu is set; lfm2 " LFM2_VERSION_STRING
-                           " knows the first %zu bytes",
+                           "%s: byte %zu is not 0; in lfm2 " LFM2_VERSION_STRING
+                           " the struct has %zu bytes",
                            what, i, size);
         }
     }
@@ -110,15 +125,15 @@ int32_t lf_api_write(const void *value, size_t size, void *out, const char *what
 int32_t lf_api_flags(uint32_t flags, uint32_t known, const char *what)
 {
     if ((flags & ~known) != 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "argument.flags", "%s: unknown bits 0x%x", what,
-                       flags & ~known);
+        return lf_fail(LFM2_E_ARGUMENT, "argument.flags", "%s is 0x%x; allowed bits: 0x%x", what,
+                       flags, known);
     }
     return LFM2_OK;
 }
 
 /* ---- Runtime ---- */
 
-/* All instruction sets of the header, which are all bits of kernels.h. */
+/* All instruction sets of lfm2.h. */
 enum {
     CPU_BITS = LFM2_CPU_AVX2 | LFM2_CPU_AVXVNNI | LFM2_CPU_AVX512 | LFM2_CPU_AVX512VNNI |
                LFM2_CPU_AVX512BF16 | LFM2_CPU_GFNI | LFM2_CPU_SSE41 | LFM2_CPU_AVX | LFM2_CPU_NEON |
@@ -139,17 +154,20 @@ static int32_t check_runtime(const lfm2_runtime_options *o)
         LF_TRY(lf_api_flags(o->cpu_disable, CPU_BITS, "cpu_disable"));
     }
     if (o->log_level < LFM2_LOG_ERROR || o->log_level > LFM2_LOG_DEBUG) {
-        return lf_fail(LFM2_E_ARGUMENT, "runtime.log_level", "unknown log_level %d", o->log_level);
+        return lf_fail(LFM2_E_ARGUMENT, "runtime.log_level", "log_level is %d; allowed: %d to %d",
+                       o->log_level, LFM2_LOG_ERROR, LFM2_LOG_DEBUG);
     }
     if (o->n_threads < 0 || o->n_threads > LF_MAX_THREADS) {
         return lf_fail(LFM2_E_ARGUMENT, "runtime.n_threads", "n_threads is %d; allowed: 0 to %d",
                        o->n_threads, LF_MAX_THREADS);
     }
     if ((o->alloc == NULL) != (o->free == NULL)) {
-        return lf_fail(LFM2_E_ARGUMENT, "runtime.alloc", "alloc and free must be given together");
+        return lf_fail(LFM2_E_ARGUMENT, "runtime.alloc", "%s is NULL; set both or neither",
+                       o->alloc == NULL ? "alloc" : "free");
     }
     if (o->kernels < LFM2_KERNELS_AUTO || o->kernels > LFM2_KERNELS_XNNPACK) {
-        return lf_fail(LFM2_E_ARGUMENT, "runtime.kernels", "unknown kernels value %d", o->kernels);
+        return lf_fail(LFM2_E_ARGUMENT, "runtime.kernels", "kernels is %d; allowed: %d to %d",
+                       o->kernels, LFM2_KERNELS_AUTO, LFM2_KERNELS_XNNPACK);
     }
     return LFM2_OK;
 }

@@ -1,40 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the api_*.c files share. */
+/* Declares the checks that the api*.c files share. These files implement lfm2.h and lfm2_tools.h:
+ * they check arguments, copy structs of other versions, and call the modules. */
 #ifndef LF_API_H
 #define LF_API_H
 
 #include "model/model.h"
 
-/* LFM2_E_ARGUMENT naming the parameter. */
+/* Fails with ARGUMENT: `what` is NULL. */
 int32_t lf_api_null(const char *what);
 
-/* Every public struct is smaller, in any version: a larger `size` is a field that was never set. */
+/* The largest `size` that is accepted. Public structs stay smaller; a larger value means that the
+ * caller never set the field. */
 enum { LF_API_MAX_STRUCT = 4096 };
 
-/* The body of every _init function: clears the caller's `size` bytes and copies the defaults as far
- * as they reach. Nothing happens if options is NULL or cannot hold `size`. */
+/* Implements the _init functions: clears `size` bytes and copies the defaults, as many of them as
+ * fit. Does nothing if options is NULL or `size` does not cover the field `size`. */
 void lf_api_init(void *options, size_t size, const void *defaults, size_t defaults_size);
 
-/* Copies the caller's option struct (NULL: nothing) over the defaults in `options` as far as the
- * caller's version of the struct reaches; `least` is the size of its first version. ARGUMENT for a
- * size that no version has, and for a field set that this version does not know; `what` names the
- * struct in messages. */
+/* Copies the caller's option struct over the defaults in `options`; NULL changes nothing. The two
+ * versions of the struct may differ in size; `least` is the size of the first version. Errors:
+ * ARGUMENT for a size that no version has, and for a field set that this version does not have.
+ * `what` names the struct in messages. */
 int32_t lf_api_read(const char *what, const void *given, size_t least, void *options, size_t size);
 
-/* ARGUMENT if `flags` has bits outside `known`, or a reserved field is not 0. */
+/* Fails with ARGUMENT if `flags` has bits outside `known`. `known` is 0 for a reserved field. */
 int32_t lf_api_flags(uint32_t flags, uint32_t known, const char *what);
 
-/* Bytes of an option struct up to and with `last`, the last field of its first version. */
+/* The size of the first version of an option struct: `last` was its last field. */
 #define LF_API_FIRST(type, last) (offsetof(type, last) + sizeof(((type *)0)->last))
 
-/* ARGUMENT unless `out` is a result struct whose size is set; writes nothing. */
+/* Fails with ARGUMENT if `out` is NULL or its `size` is not set. Writes nothing. */
 int32_t lf_api_check_result(const void *out, const char *what);
 
-/* Copies a result struct as far as the caller's version of it reaches; clears what a newer caller's
- * has more. */
+/* Copies a result struct into the caller's, as much of it as the caller's version has. Clears the
+ * rest of a larger one. */
 int32_t lf_api_write(const void *value, size_t size, void *out, const char *what);
 
-/* The caller's session options, checked. */
+/* Reads and checks session options. */
 int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out);
 
 #endif /* LF_API_H */

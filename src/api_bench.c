@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the API of lfm2_tools.h that measures: the kernel table, prefetching, benchmarks. */
+/* Implements the measuring functions of lfm2_tools.h: checks arguments and calls bench/. */
 #include "api.h"
 
 #include "bench/bench.h"
 
-static const char *const providers[] = {"scalar", "lfm2", "xnnpack"};
-static const char *const weight_names[LF_W_COUNT] = {"f32", "f16", "bf16", "q4", "q8",
-                                                     "q4k", "q5k", "q6k",  "i8g"};
+static const char *const providers[] = {"scalar", "lfm2", "xnnpack"}; /* by lf_provider */
+static const char *const weight_names[LF_W_COUNT] = {
+    [LF_W_F32] = "f32", [LF_W_F16] = "f16", [LF_W_BF16] = "bf16",
+    [LF_W_Q4] = "q4",   [LF_W_Q8] = "q8",   [LF_W_Q4K] = "q4k",
+    [LF_W_Q5K] = "q5k", [LF_W_Q6K] = "q6k", [LF_W_I8G] = "i8g"};
 
 int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel_info *info)
 {
@@ -15,10 +17,10 @@ int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel
     }
     const lf_gemm *g = lf_gemm_at(index);
     if (g == NULL) {
-        return lf_fail(LFM2_E_ARGUMENT, "kernel.index", "there is no kernel %u", index);
+        return lf_fail(LFM2_E_ARGUMENT, "kernel.index", "index is %u, past the last kernel", index);
     }
     const lf_kernels *kernels = &runtime->kernels;
-    enum { USUAL_K = 2048 };
+    enum { USUAL_K = 2048 }; /* a multiple of every block size: the choice for most matrices */
     bool chosen = lf_gemm_pick(kernels, g->weights, g->mins, USUAL_K) == g;
     lfm2_kernel_info i = {.name = g->name,
                           .provider = providers[g->by],
@@ -51,7 +53,8 @@ int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch)
         runtime->kernels.prefetch = LF_PREFETCH_L2;
         return LFM2_OK;
     default:
-        return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch", "unknown prefetch value %d", prefetch);
+        return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch", "prefetch is %d; allowed: %d to %d",
+                       prefetch, LFM2_PREFETCH_CPU, LFM2_PREFETCH_L2);
     }
 }
 
@@ -82,7 +85,7 @@ int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *
         return lf_api_null(runtime == NULL ? "runtime" : "out");
     }
     LF_TRY(check_seconds(seconds, 60));
-    /* Before memory is asked for: a struct without size fails at once. */
+    /* First: a struct without size must not cost a measurement. */
     LF_TRY(lf_api_check_result(out, "out"));
     lfm2_machine machine;
     LF_TRY(lf_machine_bench(runtime, seconds, &machine));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the border of models: loading, information, memory estimate, conversion. */
+/* Implements the functions for models: loading, information, memory estimate, conversion. Checks
+ * arguments, copies structs and calls model/ and convert/. */
 #include "api.h"
 
 #include "convert/convert.h"
@@ -14,7 +15,7 @@ void lfm2_model_options_init(lfm2_model_options *options, size_t size)
     lf_api_init(options, size, &model_defaults, sizeof model_defaults);
 }
 
-/* What the ways to load have in common. */
+/* The common end of the four load functions: fills in origin->copy. */
 static int32_t load(lfm2_runtime *runtime, lf_origin *origin, const lfm2_model_options *options,
                     lfm2_model **out)
 {
@@ -25,13 +26,16 @@ static int32_t load(lfm2_runtime *runtime, lf_origin *origin, const lfm2_model_o
     LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_model_options, progress_user), &o,
                        sizeof o));
     if (o.mode < LFM2_LOAD_FULL || o.mode > LFM2_LOAD_INSPECT) {
-        return lf_fail(LFM2_E_ARGUMENT, "model.mode", "unknown mode %d", o.mode);
+        return lf_fail(LFM2_E_ARGUMENT, "model.mode", "mode is %d; allowed: %d to %d", o.mode,
+                       LFM2_LOAD_FULL, LFM2_LOAD_INSPECT);
     }
     if (o.merges < LFM2_MERGES_FILE || o.merges > LFM2_MERGES_IGNORE) {
-        return lf_fail(LFM2_E_ARGUMENT, "model.merges", "unknown merges value %d", o.merges);
+        return lf_fail(LFM2_E_ARGUMENT, "model.merges", "merges is %d; allowed: %d to %d", o.merges,
+                       LFM2_MERGES_FILE, LFM2_MERGES_IGNORE);
     }
     if (o.cache < LFM2_CACHE_USE || o.cache > LFM2_CACHE_REQUIRE) {
-        return lf_fail(LFM2_E_ARGUMENT, "model.cache", "unknown cache value %d", o.cache);
+        return lf_fail(LFM2_E_ARGUMENT, "model.cache", "cache is %d; allowed: %d to %d", o.cache,
+                       LFM2_CACHE_USE, LFM2_CACHE_REQUIRE);
     }
     LF_TRY(lf_api_flags(o.flags, LFM2_MODEL_COPY, "flags"));
     origin->copy = (o.flags & LFM2_MODEL_COPY) != 0;
@@ -51,7 +55,8 @@ int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t offset, u
                            const lfm2_model_options *options, lfm2_model **out)
 {
     if (fd < 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "model.fd", "fd is %d", fd);
+        return lf_fail(LFM2_E_ARGUMENT, "model.fd", "fd is %d; a file descriptor is not negative",
+                       fd);
     }
     lf_origin origin = {.kind = LF_FROM_FD, .fd = fd, .offset = offset, .bytes = bytes};
     return load(runtime, &origin, options, out);
@@ -64,7 +69,8 @@ int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t
         return lf_api_null("data");
     }
     if (bytes > UINTPTR_MAX - (uintptr_t)data) {
-        return lf_fail(LFM2_E_ARGUMENT, "model.bytes", "%llu bytes exceed the address space",
+        return lf_fail(LFM2_E_ARGUMENT, "model.bytes",
+                       "bytes is %llu, more than the address space has after data",
                        (unsigned long long)bytes);
     }
     lf_origin origin = {.kind = LF_FROM_MEMORY, .memory = data, .bytes = bytes};
@@ -147,8 +153,8 @@ int32_t lfm2_model_get_tensor(const lfm2_model *model, uint32_t index, lfm2_tens
         return lf_api_null("model");
     }
     if (index >= model->source->n_tensors) {
-        return lf_fail(LFM2_E_ARGUMENT, "model.tensor", "tensor index %u; the model has %u", index,
-                       model->source->n_tensors);
+        return lf_fail(LFM2_E_ARGUMENT, "model.tensor", "index is %u; the model has %u tensors",
+                       index, model->source->n_tensors);
     }
     const lf_tensor *t = &model->source->tensors[index];
     lfm2_tensor_info i = {.name = t->name,
@@ -168,8 +174,8 @@ int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, const char 
         return lf_api_null(model == NULL ? "model" : key == NULL ? "key" : "value");
     }
     if (index >= model->source->n_meta) {
-        return lf_fail(LFM2_E_ARGUMENT, "model.meta", "metadata index %u; the model has %u", index,
-                       model->source->n_meta);
+        return lf_fail(LFM2_E_ARGUMENT, "model.meta", "index is %u; the model has %u entries",
+                       index, model->source->n_meta);
     }
     *key = model->source->meta[index].key;
     *value = model->source->meta[index].value;
@@ -183,7 +189,7 @@ int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options
         return lf_api_null("model");
     }
     if (model->mode == LFM2_LOAD_TOKENIZER) {
-        return lf_fail(LFM2_E_STATE, "model.mode", "the model was loaded for its tokenizer only");
+        return lf_fail(LFM2_E_STATE, "model.mode", "the model was loaded with LFM2_LOAD_TOKENIZER");
     }
     lfm2_session_options o;
     LF_TRY(lf_api_session_options(options, &o));

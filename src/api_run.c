@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the border of sessions, samplers and generation. */
+/* Implements the functions of lfm2.h for sessions, samplers and generation: checks arguments and
+ * calls run/. */
 #include "api.h"
 
 #include "run/generate.h"
@@ -57,7 +58,7 @@ uint32_t lfm2_session_capacity(const lfm2_session *session)
     return session == NULL ? 0 : session->state.n_ctx;
 }
 
-/* Ends a call that computed: a cancellation was meant for it, whether it came in time or not. */
+/* Ends a call that computes: it consumes the request to cancel, even one that came too late. */
 static int32_t end_call(lfm2_session *session, int32_t status)
 {
     lf_session_take_cancel(session);
@@ -86,7 +87,7 @@ int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const int32_t *i
         return lf_api_null(sessions == NULL ? "sessions" : "ids");
     }
     if (n == 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "session.empty", "no sessions given");
+        return lf_fail(LFM2_E_ARGUMENT, "session.empty", "n is 0; at least one session is needed");
     }
     for (uint32_t i = 0; i < n; i++) {
         if (sessions[i] == NULL) {
@@ -129,7 +130,7 @@ void lfm2_session_cancel(lfm2_session *session)
 
 /* ---- Sampler ---- */
 
-/* The model card's of LFM2-8B-A1B. */
+/* From the model card of LFM2-8B-A1B. */
 static const lfm2_sampler_options sampler_defaults = {.size = sizeof sampler_defaults,
                                                       .temperature = 0.3f,
                                                       .top_p = 1.0f,
@@ -139,7 +140,7 @@ static const lfm2_sampler_options sampler_defaults = {.size = sizeof sampler_def
 
 void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size, const lfm2_model *model)
 {
-    (void)model; /* every model card of the family that gives figures gives these */
+    (void)model; /* all model cards of the family that name values name these */
     lf_api_init(options, size, &sampler_defaults, sizeof sampler_defaults);
 }
 
@@ -173,8 +174,8 @@ int32_t lfm2_sampler_accept(lfm2_sampler *sampler, int32_t id)
         return lf_api_null("sampler");
     }
     if (id < 0 || (uint32_t)id >= sampler->n_vocab) {
-        return lf_fail(LFM2_E_ARGUMENT, "sampler.token", "id %d is outside the vocabulary of %u",
-                       id, sampler->n_vocab);
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.token", "id is %d; allowed: 0 to %u", id,
+                       sampler->n_vocab - 1);
     }
     lf_sampler_accept(sampler, id);
     return LFM2_OK;
@@ -186,7 +187,7 @@ int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n
         return lf_api_null(sampler == NULL ? "sampler" : logits == NULL ? "logits" : "id");
     }
     if (n_vocab != sampler->n_vocab) {
-        return lf_fail(LFM2_E_ARGUMENT, "sampler.n_vocab", "%zu logits; the vocabulary has %u",
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.n_vocab", "n_vocab is %zu; the model has %u",
                        n_vocab, sampler->n_vocab);
     }
     return lf_sampler_sample(sampler, logits, id);
@@ -214,7 +215,7 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
     LF_TRY(lf_api_flags(o.flags, LFM2_GENERATE_IGNORE_EOS | LFM2_GENERATE_SPECIAL, "flags"));
     LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
     lfm2_generate_result r = {.size = sizeof r};
-    if (result != NULL) { /* before the text is made */
+    if (result != NULL) { /* before anything is generated */
         LF_TRY(lf_api_check_result(result, "result"));
     }
     int32_t status = end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r));

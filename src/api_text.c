@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the border of text: tokenizer, decoder, chat. */
+/* Implements the text functions of lfm2.h: checks arguments and calls text/ and run/decoder. */
 #include "api.h"
 
 #include "run/decoder.h"
 #include "text/chat.h"
+#include "text/detokenize.h"
 
 #include <string.h>
 
+/* Fails unless the model has a tokenizer. */
 static int32_t text_model(const lfm2_model *model)
 {
     if (model == NULL) {
@@ -58,31 +60,8 @@ int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_id
         return lf_api_null(ids == NULL && n_ids > 0 ? "ids" : len == NULL ? "len" : "text");
     }
     LF_TRY(lf_api_flags(flags, LFM2_DETOKENIZE_SPECIAL, "flags"));
-    for (size_t i = 0; i < n_ids; i++) { /* before anything is written */
-        LF_TRY(lfm2_token_get(model, ids[i], NULL, NULL, NULL));
-    }
-    size_t used = 0;
-    for (size_t i = 0; i < n_ids; i++) {
-        const char *b = NULL;
-        size_t n = 0;
-        int32_t kind = 0;
-        LF_TRY(lf_tokenizer_token(model->tokenizer, ids[i], &b, &n, &kind));
-        if (kind == LFM2_TOKEN_CONTROL && (flags & LFM2_DETOKENIZE_SPECIAL) == 0) {
-            continue;
-        }
-        if (used < capacity && n > 0) {
-            memcpy(text + used, b, n < capacity - used ? n : capacity - used);
-        }
-        if (!lf_add_size(used, n, &used)) {
-            return lf_fail(LFM2_E_LIMIT, "text.size", "the text is too long");
-        }
-    }
-    *len = used;
-    if (used > capacity) {
-        return lf_fail(LFM2_E_BUFFER, "text.capacity", "the text has %zu bytes, the buffer %zu",
-                       used, capacity);
-    }
-    return LFM2_OK;
+    bool special = (flags & LFM2_DETOKENIZE_SPECIAL) != 0;
+    return lf_detokenize(model->tokenizer, ids, n_ids, special, text, capacity, len);
 }
 
 /* ---- Streaming decoder ---- */
@@ -128,6 +107,7 @@ void lfm2_chat_options_init(lfm2_chat_options *options, size_t size)
     lf_api_init(options, size, &chat_defaults, sizeof chat_defaults);
 }
 
+/* Checks the options and builds the chat. The caller frees *chat, after a failure, too. */
 static int32_t build(const lf_alloc *alloc, const char *messages, size_t messages_len,
                      const lfm2_chat_options *options, lf_chat *chat)
 {
@@ -146,6 +126,24 @@ static int32_t build(const lf_alloc *alloc, const char *messages, size_t message
     return lf_chat_build(alloc, messages, messages_len, &o, chat);
 }
 
+/* Copies as much of the text as fits the caller's buffer. */
+static int32_t copy_out(const lf_chat *chat, char *text, size_t capacity, size_t *len)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < chat->n_spans && used < capacity; i++) {
+        size_t left = capacity - used;
+        size_t n = chat->spans[i].len < left ? chat->spans[i].len : left;
+        memcpy(text + used, chat->spans[i].text, n);
+        used += n;
+    }
+    *len = chat->len;
+    if (chat->len > capacity) {
+        return lf_fail(LFM2_E_BUFFER, "text.capacity", "the text has %zu bytes, the buffer %zu",
+                       chat->len, capacity);
+    }
+    return LFM2_OK;
+}
+
 int32_t lfm2_chat_render(const lfm2_model *model, const char *messages, size_t messages_len,
                          const lfm2_chat_options *options, char *text, size_t capacity, size_t *len)
 {
@@ -155,18 +153,7 @@ int32_t lfm2_chat_render(const lfm2_model *model, const char *messages, size_t m
     lf_chat chat;
     int32_t status = build(&model->runtime->alloc, messages, messages_len, options, &chat);
     if (status == LFM2_OK) {
-        size_t used = 0;
-        for (size_t i = 0; i < chat.n_spans && used < capacity; i++) {
-            size_t left = capacity - used;
-            size_t now = chat.spans[i].len < left ? chat.spans[i].len : left;
-            memcpy(text + used, chat.spans[i].text, now);
-            used += now;
-        }
-        *len = chat.len;
-        if (chat.len > capacity) {
-            status = lf_fail(LFM2_E_BUFFER, "text.capacity",
-                             "the text has %zu bytes, the buffer %zu", chat.len, capacity);
-        }
+        status = copy_out(&chat, text, capacity, len);
     }
     lf_chat_free(&chat);
     return status;

@@ -36,7 +36,9 @@ allowed_quotes() {
     src/convert/*) REPLY='convert/* load/* quant/* runtime/* common/* lfm2.h lfm2_tools.h' ;;
     src/bench/*) REPLY='bench/* model/* runtime/* common/* kernels/kernels.h lfm2.h lfm2_tools.h' ;;
     kernels/*) REPLY='kernels/*' ;;
-    tools/*) REPLY='lfm2.h lfm2_tools.h cli/*' ;;
+    # The program compiles these modules of the library a second time (CMakeLists.txt).
+    tools/cli/*) REPLY='lfm2.h lfm2_tools.h cli/* common/file.h common/json.h common/utf8.h' ;;
+    tools/*) REPLY='lfm2.h lfm2_tools.h' ;;
     *) REPLY='*' ;;
     esac
 }

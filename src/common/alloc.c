@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns checked size arithmetic, the default allocator and the arena. */
+/* Implements checked size arithmetic, the default allocator and the arena. */
 #define _DEFAULT_SOURCE /* madvise */
 #include "common/alloc.h"
 
@@ -47,7 +47,7 @@ bool lf_add_u64(uint64_t a, uint64_t b, uint64_t *out)
     return true;
 }
 
-/* Large blocks ask for huge pages: packing the weights is then not a page fault every 4 KiB. */
+/* Large allocations ask for huge pages, so that packing the weights has fewer page faults. */
 static void *default_alloc(void *user, size_t bytes, size_t align)
 {
     (void)user;
@@ -57,7 +57,7 @@ static void *default_alloc(void *user, size_t bytes, size_t align)
         return NULL;
     }
     if (bytes >= LARGE) {
-        (void)madvise(p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a wish, not a need */
+        (void)madvise(p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* optional */
     }
     return p;
 }
@@ -75,7 +75,7 @@ lf_alloc lf_alloc_default(void)
     return (lf_alloc){default_alloc, default_free, NULL};
 }
 
-/* A request never has size 0: allocators may answer NULL to that. */
+/* The size to request: never 0, for which an allocator may return NULL. */
 static size_t block_bytes(size_t bytes)
 {
     return bytes > 0 ? bytes : 1;
@@ -85,7 +85,7 @@ int32_t lf_new(const lf_alloc *alloc, size_t count, size_t item, const char *wha
 {
     size_t bytes = 0;
     if (!lf_mul_size(count, item, &bytes)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: size of %zu x %zu bytes overflows",
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: %zu x %zu bytes overflow size_t",
                        what, count, item);
     }
     void *p = alloc->alloc(alloc->user, block_bytes(bytes), LF_ALIGN);
@@ -115,8 +115,8 @@ void lf_free(const lf_alloc *alloc, void *ptr, size_t count, size_t item)
 
 typedef struct lf_arena_chunk {
     struct lf_arena_chunk *next;
-    size_t bytes; /* of the whole chunk, header included */
-    size_t used;  /* offset of the next free byte, header included */
+    size_t bytes; /* of the whole chunk, including this header */
+    size_t used;  /* offset of the next free byte, from this header on */
 } lf_arena_chunk;
 
 enum { FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 1024 * 1024 };
@@ -151,7 +151,8 @@ static int32_t take(lf_arena *arena, size_t bytes, size_t align, const char *wha
     }
     size_t need = 0;
     if (!lf_add_size(bytes, LF_ALIGN + align, &need)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: size overflows", what);
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: %zu bytes overflow size_t", what,
+                       bytes);
     }
     bool own_chunk = need > arena->chunk_bytes / 2 && c != NULL;
     size_t size = own_chunk || need > arena->chunk_bytes ? need : arena->chunk_bytes;
@@ -161,7 +162,7 @@ static int32_t take(lf_arena *arena, size_t bytes, size_t align, const char *wha
     size_t start = (sizeof *fresh + align - 1) & ~(align - 1);
     *fresh = (lf_arena_chunk){.bytes = size, .used = start + bytes};
     arena->total += size;
-    if (own_chunk) { /* a large item: keep filling the current chunk */
+    if (own_chunk) { /* a large item: the current chunk stays first and is filled further */
         fresh->next = c->next;
         c->next = fresh;
     } else {
@@ -180,7 +181,7 @@ static int32_t take_items(lf_arena *arena, size_t count, size_t item, size_t ali
 {
     size_t bytes = 0;
     if (!lf_mul_size(count, item, &bytes)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: size of %zu x %zu bytes overflows",
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "%s: %zu x %zu bytes overflow size_t",
                        what, count, item);
     }
     return take(arena, bytes, align, what, out);

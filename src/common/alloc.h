@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory: the host's allocator, checked sizes, and an arena for things that die together. */
+/* Declares the host's allocator, checked size arithmetic and the arena. */
 #ifndef LF_COMMON_ALLOC_H
 #define LF_COMMON_ALLOC_H
 
@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-enum { LF_ALIGN = 64 }; /* cache line; every block is aligned to at least this */
+enum { LF_ALIGN = 64 }; /* a cache line; the least alignment of every allocation */
 
 typedef struct lf_alloc {
     void *(*alloc)(void *user, size_t bytes, size_t align);
@@ -15,7 +15,7 @@ typedef struct lf_alloc {
     void *user;
 } lf_alloc;
 
-/* malloc-based default. */
+/* The default allocator: posix_memalign, with huge pages for large allocations. */
 lf_alloc lf_alloc_default(void);
 
 /* a * b and a + b; false on overflow (then *out is untouched). */
@@ -24,30 +24,31 @@ bool lf_add_size(size_t a, size_t b, size_t *out);
 bool lf_mul_u64(uint64_t a, uint64_t b, uint64_t *out);
 bool lf_add_u64(uint64_t a, uint64_t b, uint64_t *out);
 
-/* count * item bytes, aligned to LF_ALIGN, not cleared; count 0 gives a valid pointer. `what` names
- * the thing for the message. The same count and item size go to lf_free. */
+/* Allocate count * item bytes aligned to LF_ALIGN; lf_new_zero clears them. A count of 0 yields a
+ * valid pointer. `what` names the memory in messages. Pass the same count and item size to lf_free.
+ * Errors: MEMORY. */
 int32_t lf_new(const lf_alloc *alloc, size_t count, size_t item, const char *what, void **out);
 int32_t lf_new_zero(const lf_alloc *alloc, size_t count, size_t item, const char *what, void **out);
 void lf_free(const lf_alloc *alloc, void *ptr, size_t count, size_t item);
 
-/* Arena: bump allocation in chunks, freed as a whole. */
+/* Memory that is allocated piecemeal from chunks and freed as a whole. */
 typedef struct lf_arena {
     const lf_alloc *alloc;
     struct lf_arena_chunk *chunks;
     size_t chunk_bytes; /* size of the next ordinary chunk */
-    size_t total;       /* bytes taken from the allocator */
+    size_t total;       /* bytes of all chunks */
 } lf_arena;
 
 /* `alloc` must outlive the arena. */
 void lf_arena_init(lf_arena *arena, const lf_alloc *alloc);
 void lf_arena_free(lf_arena *arena);
 
-/* Not cleared; aligned to 16 bytes (lf_arena_new) or to LF_ALIGN (lf_arena_new_aligned). */
+/* Allocate count * item bytes, not cleared, aligned to 16 bytes or to LF_ALIGN. Errors: MEMORY. */
 int32_t lf_arena_new(lf_arena *arena, size_t count, size_t item, const char *what, void **out);
 int32_t lf_arena_new_aligned(lf_arena *arena, size_t count, size_t item, const char *what,
                              void **out);
 
-/* Copies len bytes and adds a 0. */
+/* Copies len bytes and appends a 0. Errors: MEMORY. */
 int32_t lf_arena_string(lf_arena *arena, const char *text, size_t len, const char **out);
 
 #endif /* LF_COMMON_ALLOC_H */

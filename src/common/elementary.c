@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns exp, log, pow, sine and cosine with one order of operations.
+ * Implements exp, log, pow, sine and cosine with a fixed order of operations.
  *
- * The polynomials are Taylor series, whose coefficients are written as the fractions they are. The
- * reductions are those of Cody and Waite (exp, log) and of Payne and Hanek (angles); sums and
- * products of two doubles are Knuth's, Dekker's and Veltkamp's. tests/golden/make_elementary.py
- * prints the other constants. u is 2^-53, half a unit in the last place of 1.
+ * The polynomials are Taylor series; their coefficients are written as fractions. Arguments are
+ * reduced by the methods of Cody and Waite (exp, log) and of Payne and Hanek (angles). Sums and
+ * products of two doubles follow Knuth, Dekker and Veltkamp. tests/golden/make_elementary.py prints
+ * the other constants. In the error bounds u is 2^-53, half a unit in the last place of 1.
  */
 #include "common/elementary.h"
 
@@ -15,9 +15,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* ---- Doubles in two parts ---- */
+/* ---- Double-double arithmetic ---- */
 
-/* hi + lo, where lo is what rounding left over of hi. */
+/* The number hi + lo, where lo is the rounding error of hi. */
 typedef struct two {
     double hi, lo;
 } two;
@@ -47,11 +47,11 @@ static two sum_ordered(double a, double b)
 static two sum(double a, double b)
 {
     double hi = a + b;
-    double part = hi - a;
-    return (two){hi, (a - (hi - part)) + (b - part)};
+    double rest = hi - a;
+    return (two){hi, (a - (hi - rest)) + (b - rest)};
 }
 
-/* The upper 26 bits of a and the rest. */
+/* The upper 26 bits of a, and the rest. */
 static two split(double a)
 {
     double c = 0x1.000002p+27 * a; /* 2^27 + 1 */
@@ -68,8 +68,8 @@ static two product(double a, double b)
     return (two){hi, ((x.hi * y.hi - hi) + x.hi * y.lo + x.lo * y.hi) + x.lo * y.lo};
 }
 
-/* hi + lo as a float, rounded once. The sum is rounded to odd in double: when it is inexact, its
- * last bit becomes 1, so it never lies on a tie of floats (Boldo and Melquiond). */
+/* hi + lo as a float, rounded once. The sum is first rounded to odd in double: if it is inexact,
+ * its last bit becomes 1, so it is never halfway between two floats (Boldo and Melquiond). */
 static float to_float(two x)
 {
     uint64_t bits = to_bits(x.hi);
@@ -92,10 +92,10 @@ static inline double polynomial(size_t n, const double *c, double z)
 
 /* ---- exp ---- */
 
-enum { EXP_PARTS = 32 };
+enum { EXP_STEPS = 32 };
 
 /* 2^(i / 32) */
-static const two exp_table[EXP_PARTS] = {
+static const two exp_table[EXP_STEPS] = {
     {0x1.0000000000000p+0, 0x0.0p+0},
     {0x1.059b0d3158574p+0, 0x1.d73e2a475b465p-55},
     {0x1.0b5586cf9890fp+0, 0x1.8a62e4adc610bp-54},
@@ -130,10 +130,10 @@ static const two exp_table[EXP_PARTS] = {
     {0x1.f50765b6e4540p+0, 0x1.9d3e12dd8a18bp-54},
 };
 
-#define EXP_HIGH    709.79               /* above: infinity */
-#define EXP_LOW     -745.14              /* below: 0 */
+#define EXP_HIGH    709.79               /* infinity above */
+#define EXP_LOW     -745.14              /* 0 below */
 #define EXP_INVERSE 0x1.71547652b82fep+5 /* 32 / ln 2 */
-/* ln 2 / 32: products of the upper part, of 36 bits, with n below 2^16 are exact. */
+/* ln 2 / 32. The upper section has 36 bits: its products with n below 2^16 are exact. */
 #define EXP_STEP_HI 0x1.62e42fefa0000p-6
 #define EXP_STEP_LO 0x1.cf79abc9e3b3ap-45
 #define TO_INTEGER  0x1.8p52 /* adding and subtracting it rounds to the nearest integer */
@@ -143,11 +143,11 @@ static double power_of_two(int exponent)
     return from_bits((uint64_t)(exponent + 1023) << 52);
 }
 
-/* e^(hi + lo), |lo| at most a few u * |hi|.
- * n = 32 k + i is the integer nearest to hi * 32 / ln 2 and r the rest, |r| < 0.01084:
- * e^x = 2^k * 2^(i / 32) * e^r. The polynomial leaves out r^7 / 5040 < 0.032 u. Rounding r costs
- * 0.008 u, p 0.011 u, and its product with and addition to the table 0.022 u: with the last
- * addition, less than 0.58 units in the last place. */
+/* e^(hi + lo), where |lo| is at most a few u * |hi|.
+ * n = 32 k + i is the integer nearest to hi * 32 / ln 2, and r the remainder, |r| < 0.01084:
+ * e^x = 2^k * 2^(i / 32) * e^r. Errors: the polynomial omits r^7 / 5040 < 0.032 u; rounding r adds
+ * 0.008 u, rounding p 0.011 u, the product with the table entry and the addition to it 0.022 u.
+ * With the last addition the sum is less than 0.58 units in the last place. */
 static double exp_of(double hi, double lo)
 {
     static const double c[] = {1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720};
@@ -161,10 +161,10 @@ static double exp_of(double hi, double lo)
     double r = (hi - n * EXP_STEP_HI) - (n * EXP_STEP_LO - lo);
     double p = r + r * r * polynomial(sizeof c / sizeof *c, c, r);
     int integer = (int)n;
-    int i = (int)((unsigned)integer % EXP_PARTS);
-    int k = (integer - i) / EXP_PARTS;
+    int i = (int)((unsigned)integer % EXP_STEPS);
+    int k = (integer - i) / EXP_STEPS;
     two t = exp_table[i];
-    /* 2^k in two factors: k may lie outside the exponents, and only the second may round. */
+    /* 2^k as two factors: k may exceed the range of exponents, and only the second may round. */
     return (t.hi + (t.lo + t.hi * p)) * power_of_two(k / 2) * power_of_two(k - k / 2);
 }
 
@@ -176,17 +176,17 @@ double lf_exp_f64(double x)
 /* ---- log ---- */
 
 #define SQRT_2 0x1.6a09e667f3bcdp+0
-/* ln 2: products of the upper part, of 42 bits, with exponents are exact. */
+/* ln 2. The upper section has 42 bits: its products with exponents are exact. */
 #define LOG_2_HI   0x1.62e42fefa3800p-1
 #define LOG_2_LO   0x1.ef35793c76730p-45
 #define MIN_NORMAL 0x1p-1022
 
 /* The logarithm of a finite x > 0.
  * x = 2^k * m with m from sqrt(1/2) to sqrt(2), and log m = 2 atanh(s), s = (m - 1) / (m + 1),
- * |s| < 0.1716. The series to s^23 leaves out 2^-65 of s. s.lo makes s exact to u^2; q is at most
- * 0.0099 and wrong by 7 u of itself, product with s included, and lo is rounded three times at
- * 0.0034 or less: 0.034 u in all. Where that counts most, the result is 0.3466 or more and u is two
- * units in the last place of it: 0.57 of them with the rounding of hi. */
+ * |s| < 0.1716. Errors: the series up to s^23 omits 2^-65 of s; s_lo makes s exact to u^2; q is at
+ * most 0.0099 with a relative error of 7 u, including its product with s; lo, at most 0.0034, is
+ * rounded three times. The sum is 0.034 u. It matters most where the result is just above 0.3466
+ * and u is two units in its last place: 0.57 of them, including the rounding of hi. */
 static two log_of(double x)
 {
     static const double c[] = {1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11, 1.0 / 13,
@@ -224,7 +224,7 @@ double lf_log_f64(double x)
 
 /* ---- pow ---- */
 
-/* e^(y log x). The exponent carries the error of the logarithm, 0.034 u, times |y|. */
+/* e^(y log x). The error of the exponent is that of the logarithm, 0.034 u, times |y|. */
 double lf_pow_f64(double x, double y)
 {
     if (!(x > 0 && x < (double)INFINITY && y - y == 0)) {
@@ -232,7 +232,7 @@ double lf_pow_f64(double x, double y)
     }
     two l = log_of(x);
     double hi = y * l.hi;
-    /* Beyond, and where it is too small for a product in two parts, one part decides. */
+    /* If it overflows, or is too small for an exact product, hi alone determines the result. */
     if (!(fabs(hi) < 1024) || fabs(hi) < 0x1p-60) {
         return exp_of(hi, 0);
     }
@@ -251,19 +251,19 @@ double lf_pow_f64(double x, double y)
 static const uint32_t two_over_pi[] = {0,          0xA2F9836E, 0x4E441529, 0xFC2757D1, 0xF534DDC0,
                                        0xDB629599, 0x3C439041, 0xFE5163AB, 0xDEBBC561};
 
-/* 32 bits of 2 / pi from bit `at` of the table on. */
+/* 32 bits of 2 / pi, starting at bit `at` of the table. */
 static uint64_t bits_at(unsigned at)
 {
     uint64_t pair = (uint64_t)two_over_pi[at / 32] << 32 | two_over_pi[at / 32 + 1];
     return pair >> (32 - at % 32) & 0xFFFFFFFFu;
 }
 
-/* Takes right angles off a finite angle above EIGHTH: returns the rest, at most pi / 4 either way,
- * and their number modulo 4.
- * angle = m * 2^e with an integer m of 24 bits. Bits of 2 / pi whose product with it is a multiple
- * of 4 do not matter; the 128 that follow give the product modulo 4 to 2^-102, of which the part
- * down to 2^-94 is used. No f32 is closer to a multiple of a right angle than 2^-30 of one, so the
- * rest is right to 2^-64 of itself. */
+/* Subtracts right angles from a finite angle above EIGHTH. Returns the remainder, from -pi / 4 to
+ * pi / 4, and the number of right angles modulo 4.
+ * angle = m * 2^e with an integer m of 24 bits. Bits of 2 / pi do not matter if their product with
+ * m * 2^e is a multiple of 4. The next 128 bits give the product modulo 4 to 2^-102, of which the
+ * bits down to 2^-94 are used. No f32 is closer than 2^-30 right angles to a multiple of a right
+ * angle, so the relative error of the remainder is below 2^-64. */
 static two reduce(float angle, unsigned *quadrant)
 {
     uint32_t bits;
@@ -283,10 +283,10 @@ static two reduce(float angle, unsigned *quadrant)
     upper -= (uint64_t)*quadrant << 62;
     bool negative = upper >> 63 != 0;
     if (negative) {
-        upper = ~upper; /* one unit of 2^-126 too small: less than what is left out */
+        upper = ~upper; /* an error of 2^-126, less than what is omitted */
         lower = ~lower;
     }
-    /* Pieces of 32 bits are exact doubles. */
+    /* Sections of 32 bits are exact as doubles. */
     two tail =
         sum_ordered((double)(upper & 0xFFFFFFFFu) * 0x1p-62, (double)(lower >> 32) * 0x1p-94);
     two f = sum_ordered((double)(upper >> 32) * 0x1p-30, tail.hi);
@@ -296,7 +296,7 @@ static two reduce(float angle, unsigned *quadrant)
     return negative ? (two){-r.hi, -r.lo} : r;
 }
 
-/* Sine of hi + lo, at most pi / 4. Left out: hi^19 / 19! < 2^-62.8 of the sine. */
+/* Sine of hi + lo, at most pi / 4. The series omits hi^19 / 19! < 2^-62.8 of the sine. */
 static two sine_of(two x)
 {
     static const double c[] = {
@@ -307,7 +307,7 @@ static two sine_of(two x)
     return sum_ordered(x.hi, cube + x.lo * (1 - 0.5 * z));
 }
 
-/* Cosine of hi + lo, at most pi / 4. Left out: hi^18 / 18! < 2^-58 of the cosine. */
+/* Cosine of hi + lo, at most pi / 4. The series omits hi^18 / 18! < 2^-58 of the cosine. */
 static two cosine_of(two x)
 {
     static const double c[] = {

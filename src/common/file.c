@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns opening files from their origins, reading and mapping them. The bounded reader is in
- * reader.c, the writer in writer.c. */
+/* Implements opening, mapping and reading files. reader.c has the bounded reader, writer.c the
+ * writer. */
 #define _DEFAULT_SOURCE /* madvise: glibc's posix_madvise ignores DONTNEED */
 #include "common/file.h"
 
@@ -22,7 +22,7 @@ static uint64_t page_size(void)
 
 /* ---- Opening ---- */
 
-/* Identity, time and size of the open file; the size of the file itself goes to *whole. */
+/* Reads identity, time and size of an open file; *whole receives the size. */
 static int32_t examine(int fd, lf_file *file, uint64_t *whole)
 {
     struct stat st;
@@ -43,7 +43,7 @@ static int32_t examine(int fd, lf_file *file, uint64_t *whole)
     return LFM2_OK;
 }
 
-/* The bytes at `p` are in memory: usable in place if they are aligned and may be. */
+/* Sets the bytes of a file that is in memory: usable in place if aligned and `copy` is false. */
 static void set_bytes(const uint8_t *p, bool copy, lf_file *file)
 {
     file->bytes = p;
@@ -52,10 +52,10 @@ static void set_bytes(const uint8_t *p, bool copy, lf_file *file)
 
 static int32_t map(int fd, lf_file *file)
 {
-    uint64_t lead = file->fd_begin % page_size(); /* maps begin at a page */
+    uint64_t lead = file->fd_begin % page_size(); /* a map begins at a page */
     uint64_t bytes = 0;
     if (!lf_add_u64(file->size, lead, &bytes) || bytes > SIZE_MAX) {
-        return lf_fail(LFM2_E_IO, "io.address_space", "%s: too large to be mapped here",
+        return lf_fail(LFM2_E_IO, "io.address_space", "%s: too large for the address space",
                        file->path);
     }
     void *p = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, (off_t)(file->fd_begin - lead));
@@ -73,10 +73,11 @@ static int32_t open_fd(const lf_origin *origin, int fd, lf_file *file)
     uint64_t whole = 0;
     LF_TRY(examine(fd, file, &whole));
     if (origin->offset > whole || origin->bytes > whole - origin->offset) {
-        return lf_fail(LFM2_E_ARGUMENT, "io.range",
-                       "%s: %llu bytes from offset 0x%llx exceed the file, which has %llu bytes",
-                       file->path, (unsigned long long)origin->bytes,
-                       (unsigned long long)origin->offset, (unsigned long long)whole);
+        return lf_fail(
+            LFM2_E_ARGUMENT, "io.range",
+            "%s: the range of %llu bytes at offset 0x%llx exceeds the file of %llu bytes",
+            file->path, (unsigned long long)origin->bytes, (unsigned long long)origin->offset,
+            (unsigned long long)whole);
     }
     file->size = origin->bytes > 0 ? origin->bytes : whole - origin->offset;
     file->fd = fd;
@@ -86,7 +87,7 @@ static int32_t open_fd(const lf_origin *origin, int fd, lf_file *file)
 
 static int32_t open_path(const lf_origin *origin, lf_file *file)
 {
-    /* O_NONBLOCK: opening a FIFO or a device that waits for a partner must not hang */
+    /* O_NONBLOCK: opening a FIFO or a device must not block */
     int fd = open(origin->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return lf_fail_errno(errno, "io.open", origin->path, "cannot be opened");
@@ -121,14 +122,14 @@ static int32_t open_origin(const lf_origin *origin, lf_file *file)
     return lf_fail(LFM2_E_INTERNAL, "io.origin", "unknown origin of a file");
 }
 
-const char *lf_origin_name(const lf_origin *origin, char room[LF_FILE_NAME])
+const char *lf_origin_name(const lf_origin *origin, char buffer[LF_FILE_NAME])
 {
     switch (origin->kind) {
     case LF_FROM_PATH:
         return origin->path;
     case LF_FROM_FD:
-        snprintf(room, LF_FILE_NAME, "<fd %d>", origin->fd);
-        return room;
+        snprintf(buffer, LF_FILE_NAME, "<fd %d>", origin->fd);
+        return buffer;
     case LF_FROM_MEMORY:
         return "<memory>";
     case LF_FROM_READER:
@@ -140,8 +141,8 @@ const char *lf_origin_name(const lf_origin *origin, char room[LF_FILE_NAME])
 int32_t lf_file_open_from(const lf_alloc *alloc, const lf_origin *origin, lf_file *out)
 {
     lf_file file = {.alloc = alloc, .fd = -1};
-    char room[LF_FILE_NAME];
-    const char *name = lf_origin_name(origin, room);
+    char buffer[LF_FILE_NAME];
+    const char *name = lf_origin_name(origin, buffer);
     size_t n = strlen(name) + 1;
     void *copy = NULL;
     LF_TRY(lf_new(alloc, n, 1, "path", &copy));
@@ -163,21 +164,21 @@ int32_t lf_file_open(const lf_alloc *alloc, const char *path, lf_file *out)
 
 /* ---- Reading ---- */
 
-enum { MOST_PREAD = 1 << 30 }; /* Linux reads at most 2 GiB at once */
+enum { MOST_PREAD = 1 << 30 }; /* Linux reads at most 2 GiB per call */
 
 static int32_t read_callback(const lf_file *file, uint64_t offset, uint8_t *buffer, size_t n)
 {
     while (n > 0) {
-        size_t most = n < LF_FILE_MOST_READ ? n : LF_FILE_MOST_READ;
-        int32_t answer = file->read(file->read_user, offset, buffer, most);
+        size_t step = n < LF_FILE_MOST_READ ? n : LF_FILE_MOST_READ;
+        int32_t answer = file->read(file->read_user, offset, buffer, step);
         if (answer != 0) {
             return lf_fail(LFM2_E_STOPPED, "io.stopped",
-                           "%s: offset 0x%llx: the callback returned %d for %zu bytes", file->path,
-                           (unsigned long long)offset, answer, most);
+                           "%s: offset 0x%llx: the read callback returned %d for %zu bytes",
+                           file->path, (unsigned long long)offset, answer, step);
         }
-        offset += most;
-        buffer += most;
-        n -= most;
+        offset += step;
+        buffer += step;
+        n -= step;
     }
     return LFM2_OK;
 }
@@ -185,8 +186,8 @@ static int32_t read_callback(const lf_file *file, uint64_t offset, uint8_t *buff
 static int32_t read_fd(const lf_file *file, uint64_t offset, uint8_t *buffer, size_t n)
 {
     while (n > 0) {
-        size_t most = n < MOST_PREAD ? n : MOST_PREAD;
-        ssize_t got = pread(file->fd, buffer, most, (off_t)(file->fd_begin + offset));
+        size_t step = n < MOST_PREAD ? n : MOST_PREAD;
+        ssize_t got = pread(file->fd, buffer, step, (off_t)(file->fd_begin + offset));
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -196,7 +197,7 @@ static int32_t read_fd(const lf_file *file, uint64_t offset, uint8_t *buffer, si
                      (unsigned long long)offset);
             return got < 0 ? lf_fail_errno(errno, "io.read", file->path, what)
                            : lf_fail(LFM2_E_IO, "io.short",
-                                     "%s: offset 0x%llx: the file ends here, it has shrunk",
+                                     "%s: offset 0x%llx: the file ends here: it has shrunk",
                                      file->path, (unsigned long long)offset);
         }
         offset += (uint64_t)got;
@@ -209,7 +210,7 @@ static int32_t read_fd(const lf_file *file, uint64_t offset, uint8_t *buffer, si
 int32_t lf_file_read(const lf_file *file, uint64_t offset, void *buffer, size_t n)
 {
     if (offset > file->size || n > file->size - offset) {
-        return lf_fail(LFM2_E_INTERNAL, "io.bounds", "%s: offset 0x%llx: a read beyond the end",
+        return lf_fail(LFM2_E_INTERNAL, "io.bounds", "%s: offset 0x%llx: read beyond the end",
                        file->path, (unsigned long long)offset);
     }
     const uint8_t *bytes = file->bytes != NULL ? file->bytes : file->data;
@@ -271,7 +272,7 @@ void lf_file_drop(const lf_file *file, uint64_t begin, uint64_t bytes)
     }
     uint64_t page = page_size();
     uint64_t lead = file->map_bytes - file->size; /* the map begins at a page */
-    uint64_t end = file->map_bytes;               /* the last page has no other user */
+    uint64_t end = file->map_bytes;               /* only this file uses the last page */
     if (bytes < file->size - begin) {
         end = (lead + begin + bytes) / page * page;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the sorted index of foreign names: hashing, a stable merge sort, search. */
+/* Implements the index of names: hashing, a stable merge sort, binary search. */
 #include "common/index.h"
 
 #include <string.h>
 
-/* FNV-1a. Collisions cost a comparison of the names, never more than n log n of them. */
+/* FNV-1a. A collision costs a comparison of names, of which there are at most n log n. */
 static uint64_t hash_bytes(const char *text, size_t len)
 {
     uint64_t h = 0xCBF29CE484222325u;
@@ -30,8 +30,8 @@ static int compare(const lf_index_entry *a, const lf_index_entry *b)
     return a->len > 0 ? memcmp(a->text, b->text, a->len) : 0;
 }
 
-/* Short runs are sorted in place, which spares half of the merge passes. */
-static void sort_run(lf_index_entry *e, size_t n)
+/* Insertion sort for short sections, which saves half of the merge passes. */
+static void sort_section(lf_index_entry *e, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
         lf_index_entry moved = e[i];
@@ -58,13 +58,13 @@ static void merge(const lf_index_entry *a, size_t na, const lf_index_entry *b, s
 
 void lf_index_sort(lf_index_entry *entries, lf_index_entry *scratch, size_t n)
 {
-    enum { RUN = 16 };
-    for (size_t i = 0; i < n; i += RUN) {
-        sort_run(entries + i, n - i < RUN ? n - i : RUN);
+    enum { SECTION = 16 };
+    for (size_t i = 0; i < n; i += SECTION) {
+        sort_section(entries + i, n - i < SECTION ? n - i : SECTION);
     }
     lf_index_entry *from = entries;
     lf_index_entry *to = scratch;
-    for (size_t width = RUN; width < n; width *= 2) {
+    for (size_t width = SECTION; width < n; width *= 2) {
         for (size_t i = 0; i < n; i += 2 * width) {
             size_t na = n - i < width ? n - i : width;
             size_t nb = n - i - na < width ? n - i - na : width;

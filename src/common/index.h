@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names to numbers for foreign names: built once, n log n whatever the names are. */
+/* Declares an index from names to numbers for untrusted names: it is built once, in n log n steps
+ * for any names. */
 #ifndef LF_COMMON_INDEX_H
 #define LF_COMMON_INDEX_H
 
@@ -12,27 +13,26 @@ typedef struct lf_index_entry {
     uint32_t id; /* the caller's number */
 } lf_index_entry;
 
-/* Entries sorted by (key, len, bytes). A sorted array and not a hash table: its worst case does not
- * depend on what a hostile file calls its things. */
+/* Entries sorted by (key, len, bytes). README.md says why this is not a hash table. */
 typedef struct lf_index {
     lf_index_entry *entries;
     uint32_t count;
 } lf_index;
 
-/* Fills entry->key from its text. */
+/* Computes entry->key from the text. */
 void lf_index_hash(lf_index_entry *entry);
 
-/* Sorts n entries, equal ones in their old order; scratch has room for n. */
+/* Sorts n entries and keeps the order of equal ones; scratch holds n entries. */
 void lf_index_sort(lf_index_entry *entries, lf_index_entry *scratch, size_t n);
 
-/* Room for `count` entries in the arena; the caller sets their text, len and id. */
+/* Allocates `count` entries in the arena; the caller sets their text, len and id. */
 int32_t lf_index_new(lf_arena *arena, uint32_t count, lf_index *out);
 
-/* Hashes and sorts. *duplicate receives an entry whose name an earlier one has too, or NULL. The
- * working memory is given back. Errors: MEMORY. */
+/* Hashes and sorts the entries. *duplicate receives an entry with the name of an earlier one, or
+ * NULL. Errors: MEMORY. */
 int32_t lf_index_build(const lf_alloc *alloc, lf_index *index, const lf_index_entry **duplicate);
 
-/* The entry of a name; NULL if there is none. */
+/* The entry with this name, or NULL. */
 const lf_index_entry *lf_index_find(const lf_index *index, const char *text, size_t len);
 
 #endif /* LF_COMMON_INDEX_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns JSON reading: one pass over the text with an explicit stack, values in the caller's arena.
- * Numbers are in json_number.c. */
+/* Implements the JSON reader: one pass with an explicit stack, values in the caller's arena.
+ * json_number.c converts numbers, json_write.c writes. */
 #include "common/json.h"
 
 #include "common/index.h"
@@ -33,7 +33,7 @@ static int32_t fail_at(const parser *p, size_t offset, const char *code, const c
 static int32_t fail(const parser *p, const char *code, const char *message)
 {
     if (p->pos >= p->len) {
-        return lf_fail(p->status, "json.truncated", "%s: offset %zu: the text ends inside JSON",
+        return lf_fail(p->status, "json.truncated", "%s: offset %zu: the text ends inside a value",
                        p->name, p->len);
     }
     return fail_at(p, p->pos, code, message);
@@ -79,27 +79,7 @@ static bool hex4(const char *text, uint32_t *out)
     return true;
 }
 
-static char *put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-    } else if (c < 0x800) {
-        *out++ = (char)(0xC0 | c >> 6);
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        *out++ = (char)(0xE0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    } else {
-        *out++ = (char)(0xF0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-        *out++ = (char)(0x80 | (c & 0x3F));
-    }
-    return out;
-}
-
-/* At the 'u' of an escape that starts at offset `start`. */
+/* Reads from the 'u' of an escape that starts at offset `start`. */
 static int32_t read_unicode(parser *p, size_t start, char **out)
 {
     uint32_t c = 0;
@@ -108,22 +88,24 @@ static int32_t read_unicode(parser *p, size_t start, char **out)
     }
     p->pos += 5;
     if (c >= 0xDC00 && c <= 0xDFFF) {
-        return fail_at(p, start, "json.surrogate", "a low surrogate without a high one");
+        return fail_at(p, start, "json.surrogate",
+                       "a low surrogate without a high surrogate before it");
     }
     if (c >= 0xD800 && c <= 0xDBFF) {
         uint32_t low = 0;
         if (p->len - p->pos < 6 || p->text[p->pos] != '\\' || p->text[p->pos + 1] != 'u' ||
             !hex4(p->text + p->pos + 2, &low) || low < 0xDC00 || low > 0xDFFF) {
-            return fail_at(p, start, "json.surrogate", "a high surrogate without a low one");
+            return fail_at(p, start, "json.surrogate",
+                           "a high surrogate without a low surrogate after it");
         }
         p->pos += 6;
         c = 0x10000 + ((c & 0x3FF) << 10) + (low & 0x3FF);
     }
-    *out = put_utf8(*out, c);
+    *out += lf_utf8_encode(c, *out);
     return LFM2_OK;
 }
 
-/* At the backslash. */
+/* Reads from the backslash. */
 static int32_t read_escape(parser *p, char **out)
 {
     static const char from[] = "\"\\/bfnrt";
@@ -138,14 +120,14 @@ static int32_t read_escape(parser *p, char **out)
     }
     const char *found = c == 0 ? NULL : strchr(from, c);
     if (found == NULL) {
-        return fail_at(p, start, "json.escape", "unknown escape");
+        return fail_at(p, start, "json.escape", "unknown escape sequence");
     }
     *(*out)++ = to[found - from];
     p->pos++;
     return LFM2_OK;
 }
 
-/* Offset of the closing quote of the string whose body starts at pos. */
+/* Finds the closing quote of a string; its content starts at pos. */
 static int32_t find_quote(const parser *p, size_t *end)
 {
     size_t i = p->pos;
@@ -153,22 +135,22 @@ static int32_t find_quote(const parser *p, size_t *end)
         i += p->text[i] == '\\' ? 2 : 1;
     }
     if (i >= p->len) {
-        return lf_fail(p->status, "json.truncated", "%s: offset %zu: a string without an end",
-                       p->name, p->pos - 1);
+        return lf_fail(p->status, "json.truncated",
+                       "%s: offset %zu: a string without a closing quote", p->name, p->pos - 1);
     }
     *end = i;
     return LFM2_OK;
 }
 
-/* At the opening quote. Unescaping never makes a string longer. */
+/* Reads from the opening quote. Unescaping never lengthens a string. */
 static int32_t read_string(parser *p, const char **out, size_t *len)
 {
     p->pos++;
     size_t end = 0;
     LF_TRY(find_quote(p, &end));
-    void *room = NULL;
-    LF_TRY(lf_arena_new(p->arena, end - p->pos + 1, 1, "JSON string", &room));
-    char *w = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(p->arena, end - p->pos + 1, 1, "JSON string", &memory));
+    char *w = memory;
     while (p->pos < end) {
         uint8_t c = (uint8_t)p->text[p->pos];
         if (c == '\\') {
@@ -181,7 +163,7 @@ static int32_t read_string(parser *p, const char **out, size_t *len)
         } else {
             size_t n = lf_utf8_char(p->text + p->pos, p->len - p->pos);
             if (n == 0) {
-                return fail(p, "json.utf8", "not UTF-8");
+                return fail(p, "json.utf8", "bytes that are not UTF-8");
             }
             memcpy(w, p->text + p->pos, n);
             w += n;
@@ -189,8 +171,8 @@ static int32_t read_string(parser *p, const char **out, size_t *len)
         }
     }
     *w = '\0';
-    *out = room;
-    *len = (size_t)(w - (char *)room);
+    *out = memory;
+    *len = (size_t)(w - (char *)memory);
     p->pos++;
     return LFM2_OK;
 }
@@ -215,7 +197,7 @@ static int32_t read_number(parser *p, lf_json *node)
     bool zero = peek(p) == '0';
     size_t digits = skip_digits(p);
     if (digits == 0) {
-        return fail(p, "json.number", "a number needs a digit here");
+        return fail(p, "json.number", "expected a digit of a number");
     }
     if (zero && digits > 1) {
         return fail_at(p, start, "json.number", "a number with a leading zero");
@@ -223,7 +205,7 @@ static int32_t read_number(parser *p, lf_json *node)
     if (peek(p) == '.') {
         p->pos++;
         if (skip_digits(p) == 0) {
-            return fail(p, "json.number", "a number needs a digit after its point");
+            return fail(p, "json.number", "expected a digit after the decimal point");
         }
     }
     if (peek(p) == 'e' || peek(p) == 'E') {
@@ -232,7 +214,7 @@ static int32_t read_number(parser *p, lf_json *node)
             p->pos++;
         }
         if (skip_digits(p) == 0) {
-            return fail(p, "json.number", "a number needs a digit in its exponent");
+            return fail(p, "json.number", "expected a digit in the exponent");
         }
     }
     node->kind = LF_JSON_NUMBER;
@@ -285,9 +267,9 @@ static int32_t fail_duplicate(const parser *p, const char *key, size_t len, uint
 
 static int32_t check_many_keys(const parser *p, const lf_json *object)
 {
-    void *room = NULL;
-    LF_TRY(lf_new(p->arena->alloc, object->count, sizeof(lf_index_entry), "JSON keys", &room));
-    lf_index index = {.entries = room, .count = object->count};
+    void *memory = NULL;
+    LF_TRY(lf_new(p->arena->alloc, object->count, sizeof(lf_index_entry), "JSON keys", &memory));
+    lf_index index = {.entries = memory, .count = object->count};
     uint32_t n = 0;
     int32_t status = LFM2_OK;
     for (const lf_json *c = object->child; c != NULL; c = c->next) {
@@ -308,7 +290,7 @@ static int32_t check_many_keys(const parser *p, const lf_json *object)
         status = fail_duplicate(p, duplicate->text, duplicate->len, c->offset);
     }
 done:
-    lf_free(p->arena->alloc, room, object->count, sizeof(lf_index_entry));
+    lf_free(p->arena->alloc, memory, object->count, sizeof(lf_index_entry));
     return status;
 }
 
@@ -328,17 +310,18 @@ static int32_t check_keys(const parser *p, const lf_json *object)
     return LFM2_OK;
 }
 
-/* Makes the node of the value that starts here and hangs it under the innermost container; in an
- * object its key and colon are read first. */
+/* Creates the node of the next value and appends it to the innermost container. In an object it
+ * first reads the key and the colon. */
 static int32_t open_value(parser *p, lf_json **out)
 {
     if (p->values++ >= LF_JSON_MAX_VALUES) {
-        return lf_fail(p->status, "json.too_large", "%s: offset %zu: more than %d values", p->name,
-                       p->pos, LF_JSON_MAX_VALUES);
+        return lf_fail(p->status, "json.too_large",
+                       "%s: offset %zu: more than %d values in a document", p->name, p->pos,
+                       LF_JSON_MAX_VALUES);
     }
-    void *room = NULL;
-    LF_TRY(lf_arena_new(p->arena, 1, sizeof(lf_json), "JSON value", &room));
-    lf_json *node = room;
+    void *memory = NULL;
+    LF_TRY(lf_arena_new(p->arena, 1, sizeof(lf_json), "JSON value", &memory));
+    lf_json *node = memory;
     *node = (lf_json){.kind = LF_JSON_NULL};
     frame *top = p->depth > 0 ? &p->stack[p->depth - 1] : NULL;
     if (top != NULL && top->node->kind == LF_JSON_OBJECT) {
@@ -368,7 +351,7 @@ static int32_t open_value(parser *p, lf_json **out)
     return LFM2_OK;
 }
 
-/* After a value: closes the containers that end here. *more: another value follows. */
+/* Reads what follows a value: closes the containers that end. *more: another value follows. */
 static int32_t close_values(parser *p, bool *more)
 {
     while (p->depth > 0) {
@@ -405,8 +388,8 @@ static int32_t read_value(parser *p, lf_json **out, bool *more)
         return close_values(p, more);
     }
     if (p->depth == LF_JSON_MAX_DEPTH) {
-        return lf_fail(p->status, "json.depth", "%s: offset %zu: nested more than %d deep", p->name,
-                       p->pos, LF_JSON_MAX_DEPTH);
+        return lf_fail(p->status, "json.depth", "%s: offset %zu: nested deeper than %d levels",
+                       p->name, p->pos, LF_JSON_MAX_DEPTH);
     }
     node->kind = c == '{' ? LF_JSON_OBJECT : LF_JSON_ARRAY;
     p->stack[p->depth++] = (frame){.node = node};
@@ -424,7 +407,7 @@ int32_t lf_json_parse(lf_arena *arena, const char *name, int32_t status, const c
 {
     parser p = {.arena = arena, .name = name, .status = status, .text = text, .len = len};
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
-        return fail(&p, "json.bom", "a byte order mark is not JSON");
+        return fail(&p, "json.bom", "a byte order mark is not allowed");
     }
     lf_json *root = NULL;
     bool more = false;

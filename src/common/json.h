@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small strict JSON reader (RFC 8259): UTF-8 checked, depth limited, no number lost, object order
- * kept, duplicate keys refused, errors with the byte offset. See the room's README for why no
- * packaged library. */
+/* Reads and writes JSON (RFC 8259). The reader is strict: it checks UTF-8, limits the depth,
+ * rejects duplicate keys, and reports the byte offset of an error. Numbers keep every digit,
+ * members their order. README.md says why no packaged library is used. */
 #ifndef LF_COMMON_JSON_H
 #define LF_COMMON_JSON_H
 
@@ -19,14 +19,15 @@ typedef enum {
 
 enum {
     LF_JSON_MAX_DEPTH = 64,
-    /* Values of one document. A value costs 64 bytes here and 2 in the text: the limit keeps a
-     * hostile text below 256 MiB. A tokenizer.json of 128,000 tokens has up to a million. */
+    /* Values of one document. A value takes 64 bytes of memory and as little as 2 of text: the
+     * limit bounds the memory for an untrusted text at 256 MiB. A tokenizer.json has up to a
+     * million. */
     LF_JSON_MAX_VALUES = 4 << 20,
-    LF_JSON_MAX_DIGITS = 320 /* significant digits of a number that can be converted */
+    LF_JSON_MAX_DIGITS = 320 /* most significant digits of a number that can be converted */
 };
 
-/* A value; children are linked in order. Strings are unescaped UTF-8 (they may hold 0 bytes from
- * \u0000) and 0-terminated besides; numbers keep their source text. */
+/* A value. Children form a list in the order of the source. Strings are unescaped UTF-8 with a
+ * terminating 0; a \u0000 puts 0 bytes inside. Numbers keep their source text. */
 typedef struct lf_json {
     lf_json_kind kind;
     uint32_t count;  /* children of an array or object */
@@ -39,24 +40,42 @@ typedef struct lf_json {
     const struct lf_json *next;  /* sibling */
 } lf_json;
 
-/* Parses one document; everything lives in `arena`. `name` names the source in messages, `status`
- * is the status of a syntax error (LFM2_E_FORMAT for files, LFM2_E_TEXT for caller text). */
+/* Parses one document into `arena`. `name` names the source in messages. `status` is the status of
+ * a syntax error: FORMAT for files, TEXT for text from the caller. Other errors: MEMORY. */
 int32_t lf_json_parse(lf_arena *arena, const char *name, int32_t status, const char *text,
                       size_t len, const lf_json **out);
 
-/* Member by key; NULL when absent or `object` is NULL or no object. */
+/* The member with this key; NULL if there is none, or `object` is NULL or not an object. */
 const lf_json *lf_json_get(const lf_json *object, const char *key);
 
-/* Whether a member of an object has this key. */
+/* Whether the key of a member is `key`. */
 bool lf_json_key_is(const lf_json *member, const char *key);
 
+/* Whether the value is the string `text`; false for NULL. */
 bool lf_json_is_string(const lf_json *value, const char *text);
 
-/* Numbers: false when value is NULL, not a number, not integral (1.0 and 1e3 are), or out of range;
- * then *out is untouched. Doubles are rounded correctly, in every locale; a number with more than
- * LF_JSON_MAX_DIGITS significant digits is out of range. */
+/* Convert a number. They return false and leave *out unchanged if value is NULL, not a number, out
+ * of range, or has more than LF_JSON_MAX_DIGITS significant digits; the first two also if it is not
+ * an integer (1.0 and 1e3 are). Doubles are correctly rounded in every locale. */
 bool lf_json_u64(const lf_json *value, uint64_t *out);
 bool lf_json_i64(const lf_json *value, int64_t *out);
 bool lf_json_double(const lf_json *value, double *out);
+
+/* ---- Writing ---- */
+
+/* The destination of JSON text. */
+typedef struct lf_json_writer {
+    void (*write)(void *user, const char *text, size_t len); /* called for each section in turn */
+    void *user;
+    bool escape_del; /* write U+007F as \u007f, which JSON allows but does not require */
+} lf_json_writer;
+
+/* Writes a string with its quotes. Each byte that is not part of a UTF-8 character becomes \ufffd.
+ */
+void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t len);
+
+/* Writes a parsed value as Python's json.dumps(value, ensure_ascii=False) does: separators ", " and
+ * ": ", members in their order; numbers as in their source. Not recursive. */
+void lf_json_write(const lf_json_writer *writer, const lf_json *value);
 
 #endif /* LF_COMMON_JSON_H */

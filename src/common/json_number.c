@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the conversion of JSON numbers: exact integers, and doubles that do not depend on the host's
- * locale. */
+/* Converts JSON numbers: to exact integers, and to doubles independently of the host's locale. */
 #include "common/json.h"
 
 #include <math.h>
@@ -8,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A number as digits[0..n) * 10^exponent, without leading zeros and without trailing zeros; n = 0
- * is zero. */
+/* The number digits[0..n) * 10^exponent, without leading and trailing zeros; n = 0 is zero. */
 typedef struct decimal {
     char digits[LF_JSON_MAX_DIGITS];
     size_t n;
@@ -22,22 +20,21 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The exponent of the source text; far beyond any use it stays at its limit. */
+/* The exponent in the source text, bounded by about 10^10 either way. */
 static int64_t read_exponent(const char *text)
 {
-    enum { FAR = 1000000000 };
+    enum { LARGE = 1000000000 };
     bool negative = *text == '-';
     int64_t e = 0;
     for (text += *text == '-' || *text == '+'; is_digit(*text); text++) {
-        if (e < FAR) {
+        if (e < LARGE) {
             e = e * 10 + (*text - '0');
         }
     }
     return negative ? -e : e;
 }
 
-/* The text has passed the grammar when it was parsed. False: more digits than LF_JSON_MAX_DIGITS.
- */
+/* False: not a number, or more than LF_JSON_MAX_DIGITS digits. The parser checked the syntax. */
 static bool read_decimal(const lf_json *value, decimal *out)
 {
     if (value == NULL || value->kind != LF_JSON_NUMBER) {
@@ -47,7 +44,7 @@ static bool read_decimal(const lf_json *value, decimal *out)
     *out = (decimal){.negative = *t == '-'};
     t += *t == '-';
     int64_t point = 0;
-    int64_t zeros = 0; /* seen after the last digit that was kept */
+    int64_t zeros = 0; /* after the last digit stored */
     bool fraction = false;
     for (; is_digit(*t) || *t == '.'; t++) {
         if (*t == '.') {
@@ -78,7 +75,7 @@ static bool read_decimal(const lf_json *value, decimal *out)
     return true;
 }
 
-/* The magnitude if it is an integer below 2^64. */
+/* The absolute value of an integer below 2^64. */
 static bool read_magnitude(const lf_json *value, uint64_t *out, bool *negative)
 {
     decimal d;
@@ -134,7 +131,7 @@ bool lf_json_double(const lf_json *value, double *out)
     if (!read_decimal(value, &d)) {
         return false;
     }
-    /* strtod takes its decimal point from the locale; text without one means the same everywhere */
+    /* strtod reads the decimal point of the locale: this text has none */
     char text[LF_JSON_MAX_DIGITS + 32];
     char *w = text;
     if (d.negative) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns formatting and filtering of log messages. */
+/* Formats and filters log messages. */
 #include "common/log.h"
 
 #include <stdarg.h>

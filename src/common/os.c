@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the translation of errno, clocks, the count of processors, marks of processes, futexes. */
+/* Implements services of the operating system for Linux. */
 #define _GNU_SOURCE /* sched_getaffinity, RUSAGE_THREAD, madvise; strerror_r is then GNU's */
 #include "common/os.h"
 
@@ -88,7 +88,7 @@ uint32_t lf_os_processors(void)
 enum { MARK_BYTES = 4096 };
 
 typedef struct mark_page {
-    bool is_wiped; /* the kernel clears the page in a child, and so this, too */
+    bool is_wiped; /* the kernel clears the page, including this field, in a child */
     pid_t pid;
 } mark_page;
 
@@ -96,9 +96,9 @@ int32_t lf_os_mark_create(void **mark)
 {
     void *page = mmap(NULL, MARK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) {
-        return lf_fail(LFM2_E_MEMORY, "memory", "a page of memory could not be mapped");
+        return lf_fail(LFM2_E_MEMORY, "memory", "out of memory (a page of %d bytes)", MARK_BYTES);
     }
-    /* An emulator that ignores advice says yes to everything, even to what does not exist. */
+    /* An emulator that ignores advice accepts any, even advice that does not exist (-1). */
     bool is_wiped =
         madvise(page, MARK_BYTES, -1) != 0 && madvise(page, MARK_BYTES, MADV_WIPEONFORK) == 0;
     *(mark_page *)page = (mark_page){.is_wiped = is_wiped, .pid = getpid()};

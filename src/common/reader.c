@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the bounded reader, over bytes in memory or over a growing copy of a file's beginning. */
+/* Implements the bounded reader of bytes in memory, or of a growing copy of the start of a file. */
 #include "common/file.h"
 
 #include <string.h>
 
-/* Bytes that the copy grows by at least, and that are read beyond what is needed at most. */
+/* The least number of bytes by which the copy grows, and the most that are read ahead. */
 enum { STEP = 1 << 20 };
 
 lf_reader lf_reader_begin(const lf_file *file, uint64_t limit, const char *code)
@@ -29,7 +29,7 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Memory for `need` bytes, which are within the file and the limit. */
+/* Enlarges the copy to `need` bytes, which are within the file and the limit. */
 static int32_t grow(lf_reader *r, uint64_t need)
 {
     uint64_t most = least(r->size, r->limit);
@@ -47,7 +47,7 @@ static int32_t grow(lf_reader *r, uint64_t need)
     return LFM2_OK;
 }
 
-/* The first `need` bytes of the file, and some more, are in the copy. */
+/* Copies the first `need` bytes of the file, and some more. */
 static int32_t read_ahead(lf_reader *r, const char *what, uint64_t need)
 {
     if (need > r->limit) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the thread-local text and code of a thread's last failure. */
+/* Stores the message and the code of each thread's last failure. */
 #include "common/status.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Initial-exec would break dlopen of many such libraries; the default model is fast enough here. */
+/* The default TLS model: initial-exec uses static TLS space, of which dlopen has little. */
 static _Thread_local lf_failure last;
 
 int32_t lf_fail(int32_t status, const char *code, const char *format, ...)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one way to fail: a status code travels up as the return value, its text and machine name
- * wait in thread-local storage until the caller asks. */
+/* Declares how functions fail: they return a status, and store its message and code for the
+ * calling thread. */
 #ifndef LF_COMMON_STATUS_H
 #define LF_COMMON_STATUS_H
 
@@ -17,11 +17,11 @@
 /* Records the failure and returns `status`. `code` is a static string such as "gguf.truncated". */
 int32_t lf_fail(int32_t status, const char *code, const char *format, ...) LF_PRINTF(3, 4);
 
-/* Puts text before the recorded message ("model.gguf: " + message) and returns `status`. */
+/* Prepends text to the recorded message ("model.gguf: " + message) and returns `status`. */
 int32_t lf_fail_prefix(int32_t status, const char *format, ...) LF_PRINTF(2, 3);
 
-/* A call that succeeds leaves lfm2_last_error alone. Whatever recovers from a failure saves what
- * was recorded before it and restores that afterwards. */
+/* A successful call of the API does not change lfm2_last_error. A function that recovers from a
+ * failure therefore saves the record before the call that may fail, and restores it. */
 typedef struct lf_failure {
     char text[1024];
     const char *code; /* NULL: none yet */

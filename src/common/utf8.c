@@ -1,43 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the check of single UTF-8 characters and the cleaning of foreign text for messages. */
+/* Decodes, checks and encodes UTF-8, and prepares untrusted text for messages. */
 #include "common/utf8.h"
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
-static bool is_tail(uint8_t c)
+size_t lf_utf8_decode(const uint8_t *p, size_t len, uint32_t *code_point)
 {
-    return (c & 0xC0) == 0x80;
+    uint8_t lead = p[0];
+    if (lead < 0x80) {
+        *code_point = lead;
+        return 1;
+    }
+    if (lead < 0xC2 || lead > 0xF4) { /* continuation bytes, overlong ASCII, above U+10FFFF */
+        *code_point = LF_UTF8_BAD;
+        return 1;
+    }
+    size_t n_more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+    uint32_t value = lead & (0x3Fu >> n_more);
+    /* The range of the second byte excludes overlong forms, surrogates and too large code points.
+     */
+    uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+    uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+    for (size_t i = 1; i <= n_more; i++) {
+        if (i == len) {
+            *code_point = LF_UTF8_CUT;
+            return i;
+        }
+        if (p[i] < low || p[i] > high) {
+            *code_point = LF_UTF8_BAD;
+            return i;
+        }
+        value = value << 6 | (p[i] & 0x3Fu);
+        low = 0x80;
+        high = 0xBF;
+    }
+    *code_point = value;
+    return n_more + 1;
 }
 
 size_t lf_utf8_char(const char *text, size_t len)
 {
-    const uint8_t *p = (const uint8_t *)text;
-    if (len == 0) {
-        return 0;
+    uint32_t code_point = 0;
+    size_t n = len > 0 ? lf_utf8_decode((const uint8_t *)text, len, &code_point) : 0;
+    return code_point < LF_UTF8_BAD ? n : 0;
+}
+
+bool lf_utf8_valid(const char *text, size_t len)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < len && n > 0; i += n) {
+        n = lf_utf8_char(text + i, len - i);
     }
-    if (p[0] < 0x80) {
+    return n > 0;
+}
+
+size_t lf_utf8_encode(uint32_t code_point, char out[4])
+{
+    uint32_t c = code_point;
+    if (c < 0x80) {
+        out[0] = (char)c;
         return 1;
     }
-    if (p[0] < 0xC2) { /* a tail byte, or an overlong form of ASCII */
-        return 0;
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (c & 0x3F));
+        c >>= 6;
     }
-    if (p[0] < 0xE0) {
-        return len >= 2 && is_tail(p[1]) ? 2 : 0;
-    }
-    if (p[0] < 0xF0) {
-        /* the second byte's range excludes overlong forms (E0) and surrogates (ED) */
-        uint8_t low = p[0] == 0xE0 ? 0xA0 : 0x80;
-        uint8_t high = p[0] == 0xED ? 0x9F : 0xBF;
-        return len >= 3 && p[1] >= low && p[1] <= high && is_tail(p[2]) ? 3 : 0;
-    }
-    if (p[0] < 0xF5) {
-        uint8_t low = p[0] == 0xF0 ? 0x90 : 0x80;
-        uint8_t high = p[0] == 0xF4 ? 0x8F : 0xBF;
-        return len >= 4 && p[1] >= low && p[1] <= high && is_tail(p[2]) && is_tail(p[3]) ? 4 : 0;
-    }
-    return 0;
+    static const uint8_t lead[] = {0xC0, 0xE0, 0xF0};
+    out[0] = (char)(lead[n - 2] | c);
+    return n;
 }
 
 const char *lf_printable(char *out, size_t cut, const char *text, size_t len)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns writing files that appear whole or not at all: a temporary file next to the target, synced
- * and renamed at the end. */
+/* Implements the writer: a temporary file next to the target, synced and renamed at the end. */
 #include "common/file.h"
 
 #include "common/os.h"
@@ -14,19 +13,19 @@
 
 enum {
     BUFFER = 256 * 1024,
-    SUFFIX = 48,  /* room for ".tmp-<pid>-<try>" */
-    TRIES = 1000, /* names of leftovers of killed processes may be taken */
+    SUFFIX = 48,  /* bytes for ".tmp-<pid>-<try>" */
+    TRIES = 1000, /* killed processes may have left files with these names */
     LARGEST_WRITE = 1 << 30
 };
 
 struct lf_writer {
     lf_alloc alloc;
-    int fd;         /* -1 once closed */
-    bool in_place;  /* the temporary file exists */
-    int32_t failed; /* status of the first failure; every later call returns it */
+    int fd;            /* -1 once closed */
+    bool is_temporary; /* the temporary file exists */
+    int32_t failed;    /* status of the first failure, which every later call returns */
     uint64_t offset;
     size_t used;       /* bytes in the buffer */
-    size_t path_bytes; /* of path, its 0 included; temporary has SUFFIX more */
+    size_t path_bytes; /* of path, with its 0; temporary has SUFFIX more */
     char *path;
     char *temporary;
     uint8_t *buffer;
@@ -41,10 +40,10 @@ static int32_t fail_io(lf_writer *w, int error, const char *code, const char *wh
 static int32_t fail_again(const lf_writer *w)
 {
     return lf_fail(w->failed, "io.write", "%s: %s", w->path,
-                   w->failed == LFM2_E_STATE ? "is already complete" : "an earlier write failed");
+                   w->failed == LFM2_E_STATE ? "already committed" : "an earlier write failed");
 }
 
-static int32_t check_target(const char *path)
+int32_t lf_writer_check(const char *path)
 {
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
@@ -59,7 +58,7 @@ static int32_t open_temporary(lf_writer *w)
         snprintf(w->temporary, w->path_bytes + SUFFIX, "%s.tmp-%ld-%d", w->path, (long)getpid(), i);
         w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
         if (w->fd >= 0) {
-            w->in_place = true;
+            w->is_temporary = true;
             return LFM2_OK;
         }
         if (errno != EEXIST) {
@@ -71,7 +70,7 @@ static int32_t open_temporary(lf_writer *w)
 
 int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out)
 {
-    LF_TRY(check_target(path));
+    LF_TRY(lf_writer_check(path));
     void *p = NULL;
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_writer), "file writer", &p));
     lf_writer *w = p;
@@ -152,8 +151,8 @@ uint64_t lf_writer_offset(const lf_writer *writer)
     return writer->offset;
 }
 
-/* Makes the rename durable. Some file systems cannot sync a directory; the file itself is safe by
- * then, so a failure here is not one of the write. */
+/* Makes the rename durable. Some file systems cannot sync a directory: that is not an error,
+ * because the file itself is synced. */
 static void sync_directory(lf_writer *w)
 {
     char *slash = strrchr(w->temporary, '/');
@@ -186,11 +185,11 @@ int32_t lf_writer_commit(lf_writer *writer)
         return fail_io(writer, errno, "io.close", "cannot be written");
     }
     if (rename(writer->temporary, writer->path) != 0) {
-        return fail_io(writer, errno, "io.rename", "cannot be put in place");
+        return fail_io(writer, errno, "io.rename", "cannot be renamed to this name");
     }
-    writer->in_place = false;
+    writer->is_temporary = false;
     sync_directory(writer);
-    writer->failed = LFM2_E_STATE; /* nothing can be added any more */
+    writer->failed = LFM2_E_STATE; /* later writes fail */
     return LFM2_OK;
 }
 
@@ -202,7 +201,7 @@ void lf_writer_free(lf_writer *writer)
     if (writer->fd >= 0) {
         close(writer->fd);
     }
-    if (writer->in_place) {
+    if (writer->is_temporary) {
         unlink(writer->temporary);
     }
     lf_alloc alloc = writer->alloc;

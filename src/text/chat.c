@@ -4,7 +4,6 @@
 
 #include "common/json.h"
 #include "common/utf8.h"
-#include "text/json_dump.h"
 
 #include <string.h>
 
@@ -151,17 +150,33 @@ static int32_t add_message(builder *b, const message *m)
 
 /* ---- Tools ---- */
 
-/* The tools as LFM2 lists them: array elements joined by ", ", strings as they are. */
-static void write_tools(const lf_json *array, lf_json_writer *out)
+/* Text that is counted first, then stored. */
+typedef struct text_sink {
+    char *data; /* NULL: count only */
+    size_t len;
+} text_sink;
+
+static void put(void *user, const char *text, size_t len)
 {
+    text_sink *sink = user;
+    if (sink->data != NULL) {
+        memcpy(sink->data + sink->len, text, len);
+    }
+    sink->len += len;
+}
+
+/* Writes the elements of the array joined by ", "; elements that are strings are copied as text. */
+static void write_tools(const lf_json *array, text_sink *sink)
+{
+    const lf_json_writer writer = {.write = put, .user = sink};
     for (const lf_json *tool = array->child; tool != NULL; tool = tool->next) {
         if (tool->kind == LF_JSON_STRING) {
-            lf_json_write(out, tool->text, tool->len);
+            put(sink, tool->text, tool->len);
         } else {
-            lf_json_dump(tool, out);
+            lf_json_write(&writer, tool);
         }
         if (tool->next != NULL) {
-            lf_json_write(out, ", ", 2);
+            put(sink, ", ", 2);
         }
     }
 }
@@ -184,14 +199,14 @@ static int32_t tools_text(lf_arena *arena, const char *tools, size_t tools_len, 
     if (array->child == NULL) {
         return LFM2_OK;
     }
-    lf_json_writer writer = {0};
-    write_tools(array, &writer); /* counts */
+    text_sink sink = {0};
+    write_tools(array, &sink); /* counts */
     void *p = NULL;
-    LF_TRY(lf_arena_new(arena, writer.len, 1, "tools", &p));
-    writer = (lf_json_writer){.out = p};
-    write_tools(array, &writer);
+    LF_TRY(lf_arena_new(arena, sink.len, 1, "tools", &p));
+    sink = (text_sink){.data = p};
+    write_tools(array, &sink);
     *text = p;
-    *len = writer.len;
+    *len = sink.len;
     return LFM2_OK;
 }
 

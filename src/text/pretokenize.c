@@ -7,6 +7,7 @@
  */
 #include "text/pretokenize.h"
 
+#include "common/utf8.h"
 #include "text/unicode.h"
 
 #include <stdbool.h>

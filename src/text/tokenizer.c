@@ -3,7 +3,6 @@
 #include "text/tokenizer_internal.h"
 
 #include "common/utf8.h"
-#include "text/unicode.h"
 
 #include <string.h>
 

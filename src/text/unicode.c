@@ -1,42 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns UTF-8 decoding and the character classes. */
+/* Implements the character classes. */
 #include "text/unicode.h"
 
 #include <stdbool.h>
 #include <utf8proc.h>
-
-size_t lf_utf8_decode(const uint8_t *p, size_t len, uint32_t *code_point)
-{
-    uint8_t lead = p[0];
-    if (lead < 0x80) {
-        *code_point = lead;
-        return 1;
-    }
-    if (lead < 0xC2 || lead > 0xF4) { /* tail bytes, overlong ASCII, beyond U+10FFFF */
-        *code_point = LF_UTF8_BAD;
-        return 1;
-    }
-    size_t tails = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-    uint32_t value = lead & (0x3Fu >> tails);
-    /* The first tail's range keeps overlong forms, surrogates and too large values out. */
-    uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    for (size_t i = 1; i <= tails; i++) {
-        if (i == len) {
-            *code_point = LF_UTF8_CUT;
-            return i;
-        }
-        if (p[i] < low || p[i] > high) {
-            *code_point = LF_UTF8_BAD;
-            return i;
-        }
-        value = value << 6 | (p[i] & 0x3Fu);
-        low = 0x80;
-        high = 0xBF;
-    }
-    *code_point = value;
-    return tails + 1;
-}
 
 /* 16 a row. */
 const uint8_t lf_class_ascii[128] = {

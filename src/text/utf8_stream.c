@@ -2,7 +2,7 @@
 /* Owns the assembly of whole UTF-8 characters from bytes that arrive in any portions. */
 #include "text/tokenizer.h"
 
-#include "text/unicode.h"
+#include "common/utf8.h"
 
 #include <string.h>
 

@@ -365,7 +365,7 @@ for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "e
     '{"expected": "x"} y' '{"a": '"$(printf '[%.0s' $(seq 100))"; do
     printf '%s\n' "$bad" >"$work/bad"
     exits 1 eval -t 1 -m "$demo" "$work/bad"
-    err_has 'line 1, column'
+    err_has 'line 1: offset '
     out_empty
 done
 finish

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Argument checks and errors of every call, and an allocator that fails at every single call. */
+/* lfm2.h: argument checks and errors of the calls, and an allocator that fails at each allocation
+ * in turn. */
 #include "support/models.h"
 
 #include "model/model.h"
@@ -9,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +115,7 @@ typedef struct progress {
 static int32_t watch(void *user, double done)
 {
     progress *p = user;
-    assert_false(runtime->sched.turns.taken); /* others may have a turn now */
+    assert_false(runtime->sched.turns.taken); /* other calls could take a turn */
     assert_true(done >= p->last && done <= 1.0);
     p->last = done;
     return ++p->calls == p->stop_at ? 1 : 0;
@@ -182,7 +182,7 @@ static void test_info(void **state)
     assert_int_equal(i.n_ctx_train, 8192);
     assert_true(i.rope_theta == 5000000.0f && i.norm_eps == 1e-5f);
     assert_int_equal(i.n_params, 1135509); /* printed by make_forward.py */
-    /* without 4 of 7 experts: 3 layers x 3 matrices of 96 x 128; the input embedding is used, too
+    /* without 4 of 7 experts: 3 layers x 3 matrices of 96 x 128; the input embedding counts, too
      */
     assert_int_equal(i.n_params_active, 1135509 - 4 * 3 * 3 * 96 * 128);
     assert_true(i.packed_bytes > 0 && i.file_bytes > i.weight_bytes);
@@ -211,7 +211,7 @@ static void test_info(void **state)
     lfm2_model_free(m);
 }
 
-/* What a token costs, counted by hand. */
+/* The cost of a token, counted by hand. */
 static void test_token_cost(void **state)
 {
     (void)state;
@@ -239,7 +239,7 @@ static void test_token_cost(void **state)
     assert_int_equal(i.packed_bytes, 4 * (ALL + UNUSED));
     lfm2_model_free(m);
 
-    /* The same before anything is packed; nothing is known of a tokenizer. */
+    /* The same before packing; a tokenizer alone has no costs. */
     lfm2_model_options o;
     lfm2_model_options_init(&o, sizeof o);
     o.mode = LFM2_LOAD_INSPECT;
@@ -254,7 +254,7 @@ static void test_token_cost(void **state)
     assert_true(i.token_bytes == 0 && i.token_macs == 0 && i.head_bytes == 0 && i.head_macs == 0);
     lfm2_model_free(m);
 
-    /* Int4: 9 / 16 of a byte; the router stays f32; a panel of the down matrices, whose k is no
+    /* Int4: 9 / 16 of a byte; the router stays f32; a panel of the down matrices, where k is no
      * multiple of 64, has 32 bytes of scales that nothing uses. */
     m = lft_load(scalar, lft_tiny("q4_0"));
     LFT_OK(lfm2_model_get_info(m, &i));
@@ -375,7 +375,7 @@ static void test_chat(void **state)
     LFT_FAILS(lfm2_chat_tokenize(model, HELLO, HELLO_LEN, &o, ids, 64, &n), LFM2_E_ARGUMENT);
 }
 
-/* A model without a tokenizer says so. */
+/* The text calls of a model without a tokenizer. */
 static void test_no_text(void **state)
 {
     (void)state;
@@ -401,126 +401,10 @@ static void test_no_text(void **state)
     assert_null(m);
 }
 
-/* ---- Kernels ---- */
-
-static void test_kernels(void **state)
-{
-    (void)state;
-    uint32_t n = 0;
-    uint32_t chosen = 0;
-    lfm2_kernel_info k = {.size = sizeof k};
-    for (; lfm2_kernel_get(runtime, n, &k) == LFM2_OK; n++) {
-        assert_true(strlen(k.name) > 0 && k.mr > 0 && k.nr > 0);
-        assert_true(k.available == 1 || k.chosen == 0);
-        chosen += k.chosen;
-    }
-    assert_true(n >= 9 && chosen >= 6); /* scalar alone has that many */
-    LFT_FAILS(lfm2_kernel_get(runtime, n, &k), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_kernel_get(NULL, 0, &k), LFM2_E_ARGUMENT);
-    static const struct {
-        int32_t prefetch;
-        lf_prefetch_policy policy;
-    } fetches[] = {{LFM2_PREFETCH_L2_L1, LF_PREFETCH_L2_L1},
-                   {LFM2_PREFETCH_L1, LF_PREFETCH_L1},
-                   {LFM2_PREFETCH_L2, LF_PREFETCH_L2}};
-    const lf_prefetch_policy usual = lf_cpu_detect().prefetch;
-    assert_int_equal(runtime->kernels.prefetch, usual);
-    for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
-        LFT_OK(lfm2_runtime_set_prefetch(runtime, fetches[i].prefetch));
-        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
-        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, 4), LFM2_E_ARGUMENT);
-        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, -1), LFM2_E_ARGUMENT);
-        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
-    }
-    LFT_OK(lfm2_runtime_set_prefetch(runtime, LFM2_PREFETCH_CPU));
-    assert_int_equal(runtime->kernels.prefetch, usual);
-    LFT_FAILS(lfm2_runtime_set_prefetch(NULL, LFM2_PREFETCH_CPU), LFM2_E_ARGUMENT);
-    double ops = 0;
-    double bytes = 0;
-    LFT_OK(lfm2_kernel_bench(runtime, n - 1, 3, 40, 256, 1, 0, &ops, &bytes));
-    assert_true(ops > 0 && bytes > 0);
-    LFT_FAILS(lfm2_kernel_bench(runtime, n, 1, 64, 256, 1, 0, &ops, &bytes), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 0, 64, 256, 1, 0, &ops, &bytes), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, -1, &ops, &bytes), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, 0, NULL, &bytes), LFM2_E_ARGUMENT);
-}
-
-static void test_machine(void **state)
-{
-    (void)state;
-    lft_memory memory = {0};
-    lfm2_runtime_options o;
-    lfm2_runtime_options_init(&o, sizeof o);
-    o.n_threads = 2;
-    o.alloc = lft_memory_alloc;
-    o.free = lft_memory_free;
-    o.alloc_user = &memory;
-    lfm2_runtime *r = NULL;
-    LFT_OK(lfm2_runtime_create(&o, &r));
-    long long live = atomic_load(&memory.live_bytes);
-    lfm2_machine machine, before;
-    memset(&before, 0xEE, sizeof before);
-    before.size = sizeof before;
-    machine = before;
-    for (long long fails = 1; fails <= 2; fails++) {
-        atomic_store(&memory.calls, 0);
-        atomic_store(&memory.fail_at, fails);
-        LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_MEMORY);
-        assert_memory_equal(&machine, &before, sizeof machine);
-        assert_int_equal(atomic_load(&memory.live_bytes), live);
-    }
-    atomic_store(&memory.fail_at, 0);
-    LFT_OK(lfm2_machine_bench(r, 0, &machine));
-    assert_true(machine.read_bytes > 0 && machine.int8_ops > 0 && machine.n_threads == 2);
-    assert_true(strlen(machine.read_isa) > 0 && strlen(machine.int8_isa) > 0);
-    assert_int_equal(atomic_load(&memory.live_bytes), live);
-    /* An older caller's struct ends after the first figure. */
-    lfm2_machine older = {.size = offsetof(lfm2_machine, int8_ops), .n_threads = 77};
-    LFT_OK(lfm2_machine_bench(r, 0, &older));
-    assert_true(older.read_bytes > 0 && older.int8_ops == 0 && older.n_threads == 77);
-    machine.size = 0;
-    LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_ARGUMENT);
-    machine.size = sizeof machine;
-    LFT_FAILS(lfm2_machine_bench(r, -1, &machine), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(r, (double)NAN, &machine), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(r, 61, &machine), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(r, 0, NULL), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_machine_bench(NULL, 0, &machine), LFM2_E_ARGUMENT);
-
-    /* The weights of a model. */
-    lfm2_model *m = lft_load(r, lft_tiny("q4_0"));
-    double rate = -1;
-    live = atomic_load(&memory.live_bytes);
-    atomic_store(&memory.calls, 0);
-    atomic_store(&memory.fail_at, 1);
-    LFT_FAILS(lfm2_model_read_bench(m, 0, &rate), LFM2_E_MEMORY);
-    assert_true(rate == -1);
-    atomic_store(&memory.fail_at, 0);
-    LFT_OK(lfm2_model_read_bench(m, 0, &rate));
-    assert_true(rate > 0 && isfinite(rate));
-    assert_int_equal(atomic_load(&memory.live_bytes), live);
-    LFT_FAILS(lfm2_model_read_bench(m, -1, &rate), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_model_read_bench(m, (double)NAN, &rate), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_model_read_bench(m, 0, NULL), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_model_read_bench(NULL, 0, &rate), LFM2_E_ARGUMENT);
-    lfm2_model_free(m);
-    const int32_t modes[] = {LFM2_LOAD_INSPECT, LFM2_LOAD_TOKENIZER};
-    for (size_t i = 0; i < 2; i++) {
-        lfm2_model_options mo;
-        lfm2_model_options_init(&mo, sizeof mo);
-        mo.mode = modes[i];
-        LFT_OK(lfm2_model_load(r, lft_tiny("q4_0"), &mo, &m));
-        LFT_FAILS(lfm2_model_read_bench(m, 0, &rate), LFM2_E_STATE);
-        lfm2_model_free(m);
-    }
-    lfm2_runtime_free(r);
-    assert_int_equal(atomic_load(&memory.live_blocks), 0);
-    assert_false(atomic_load(&memory.broken));
-}
-
 /* ---- An allocator that fails ---- */
 
-/* Everything a program does, once. Returns the first failure; frees what it has in any case. */
+/* Makes every kind of call that a program makes. Returns the first failure; always frees its
+ * handles. */
 static int32_t whole_program(lft_memory *memory, const char *path)
 {
     lfm2_runtime_options ro;
@@ -572,7 +456,7 @@ static int32_t whole_program(lft_memory *memory, const char *path)
                  ? status
                  : lfm2_chat_tokenize(m, messages, sizeof messages - 1, &co, ids, 128, &n);
     status = status != LFM2_OK ? status : lfm2_generate(s, sampler, ids, n, &go, NULL);
-    lfm2_runtime_free(r); /* any order will do */
+    lfm2_runtime_free(r); /* handles can be freed in any order */
     lfm2_model_free(m);
     lfm2_decoder_free(decoder);
     lfm2_sampler_free(sampler);
@@ -580,7 +464,7 @@ static int32_t whole_program(lft_memory *memory, const char *path)
     return status;
 }
 
-/* `after`: the calls after the failing one fail as well. */
+/* `after`: all allocations after the failing one fail, too. */
 static void fail_everywhere(const char *path, bool after)
 {
     lft_memory memory = {0};
@@ -639,8 +523,6 @@ int main(void)
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_chat),
         cmocka_unit_test(test_no_text),
-        cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_machine),
         cmocka_unit_test(test_token_cost),
         cmocka_unit_test(test_failing_allocator),
     };

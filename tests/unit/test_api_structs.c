@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rule by which structs grow: callers whose structs are smaller or larger than the library's,
- * fields and bits that it does not know. */
+/* Structs of other versions: smaller or larger than the library's, with unknown fields and bits. */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -13,7 +12,7 @@
 static lfm2_runtime *runtime;
 static lfm2_model *model;
 
-/* A struct of a newer caller: this version's, and fields that it does not know. */
+/* A struct of a newer caller: this version's fields, then unknown ones. */
 typedef union newer {
     size_t size;
     lfm2_runtime_options runtime;
@@ -123,8 +122,7 @@ static const struct {
 
 enum { N_STRUCTS = sizeof structs / sizeof structs[0] };
 
-/* Init writes the caller's size bytes and not one more; what the library knows no default for is 0.
- */
+/* Init writes exactly `size` bytes of the caller; unknown fields become 0. */
 static void test_init(void **state)
 {
     (void)state;
@@ -152,7 +150,7 @@ static void test_init(void **state)
     }
 }
 
-/* A newer caller that sets nothing new is served; one that does is told so. */
+/* A newer caller succeeds if it sets no unknown field, and fails otherwise. */
 static void test_newer_callers(void **state)
 {
     (void)state;
@@ -171,7 +169,7 @@ static void test_newer_callers(void **state)
     }
 }
 
-/* Sizes that no version has: the init function was forgotten, or the struct is garbage. */
+/* Sizes that no version has: the init function was not called, or the struct is garbage. */
 static void test_wrong_sizes(void **state)
 {
     (void)state;
@@ -190,7 +188,7 @@ static void test_wrong_sizes(void **state)
     }
 }
 
-/* Bits and reserved fields that this version does not define. */
+/* Undefined bits and reserved fields. */
 static void test_unknown_bits(void **state)
 {
     (void)state;
@@ -232,8 +230,7 @@ static void test_unknown_bits(void **state)
     LFT_FAILS(use_convert(&o), LFM2_E_ARGUMENT);
 }
 
-/* Results are written as far as the caller's struct reaches; what this version does not know is
- * cleared. */
+/* Results are written up to the size of the caller's struct; its unknown fields are cleared. */
 static void test_results(void **state)
 {
     (void)state;

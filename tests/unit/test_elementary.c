@@ -2,8 +2,7 @@
 /* ctest-labels: golden */
 /*
  * exp, log, pow, sine and cosine, and the kernels' fma: against exact values
- * (golden/elementary.txt), at their edges, and bit for bit against what every other machine has to
- * give.
+ * (golden/elementary.txt), at their edges, and against the bits that every machine must produce.
  */
 #include "common/elementary.h"
 #include "kernels/internal.h"
@@ -35,7 +34,7 @@ static double double_of(uint64_t bits)
 
 /* ---- Exact values ---- */
 
-/* What a line of the file says: a name, numbers in hexadecimal, for doubles what is left over. */
+/* A line of the file: a name, numbers in hexadecimal, and for doubles the rounding error. */
 typedef struct golden {
     char name[16];
     uint64_t v[4];
@@ -67,8 +66,8 @@ static bool read_golden(FILE *f, golden *g)
     return true;
 }
 
-/* Units in the last place between a result and the exact value: doubles of one sign are ordered as
- * their bits are. */
+/* Units in the last place between a result and the exact value. Doubles of one sign have the order
+ * of their bits. */
 static double error_of(double got, uint64_t nearest, double rest)
 {
     return fabs((double)(int64_t)(bits_of(got) - nearest) - rest);
@@ -214,7 +213,7 @@ static uint64_t add_bits(uint64_t hash, uint64_t bits)
     return hash;
 }
 
-/* All NaN count as one: their bits are not defined. */
+/* All NaN are the same: their bits are not defined. */
 static uint64_t add_double(uint64_t hash, double x)
 {
     return add_bits(hash, isnan(x) ? 1 : bits_of(x));
@@ -233,7 +232,7 @@ static void same_bits_everywhere(void **state)
     uint64_t hash[5] = {basis, basis, basis, basis, basis};
     uint64_t seed = 14;
     for (int i = 0; i < N; i++) {
-        double x = double_of(random_u64(&seed)); /* of every size */
+        double x = double_of(random_u64(&seed)); /* of every magnitude */
         hash[0] = add_double(hash[0], lf_exp_f64(x));
         hash[0] = add_double(hash[0], lf_exp_f64(between(&seed, -746, 710)));
         hash[0] = add_double(hash[0], lf_exp_f64(between(&seed, -40, 0)));
@@ -258,7 +257,7 @@ static void same_bits_everywhere(void **state)
         float near = lf_float((lf_bits(f[4]) & 0x7FFFFFu) | 0x3F800000u);
         hash[4] = add_double(hash[4], (double)lf_fma(near, f[5], -f[5]));
     }
-    /* exp, log, pow, sine and cosine, fma: as every compiler, C library and CPU has to give them */
+    /* exp, log, pow, sine and cosine, fma: the hashes for every compiler, C library and CPU */
     const uint64_t pinned[5] = {0x4CA8031902CA931Eu, 0x4FF5A864B6C86D9Cu, 0x02086BEC8106F296u,
                                 0x4C7B24568A79CC4Au, 0xF767513A61EFC1EDu};
     for (size_t i = 0; i < 5; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Maps, the bounded reader, and the writer that leaves a whole file or none. */
+/* Maps, the bounded reader, and the writer of files that appear complete or not at all. */
 #include "support/models.h"
 
 #include "common/file.h"
@@ -51,7 +51,7 @@ static void refused(const char *path, const char *code)
     assert_int_equal(lf_file_open(&heap, path, &file), LFM2_E_IO);
     assert_string_equal(lf_fail_code(), code);
     assert_non_null(strstr(lf_fail_text(), path));
-    assert_int_equal(file.size, 7); /* untouched */
+    assert_int_equal(file.size, 7); /* unchanged */
 }
 
 /* ---- Maps ---- */
@@ -102,7 +102,7 @@ static void test_open_refused(void **state)
     refused(loop, "io.open");
 }
 
-/* Dropped pages come back with the same content. */
+/* Dropped pages are read again with the same content. */
 static void test_advice(void **state)
 {
     (void)state;
@@ -153,7 +153,7 @@ static void test_reader(void **state)
     assert_string_equal(lf_fail_code(), "f.truncated");
     assert_string_equal(lf_fail_text(), "f: key: offset 0xf: needs 2 bytes, the file has 1 more");
     LFT_FAILS(lf_read_bytes(&r, "e", UINT64_MAX, &p), LFM2_E_FORMAT);
-    assert_int_equal(r.pos, 15); /* a failure moves nothing */
+    assert_int_equal(r.pos, 15); /* a failure does not move the position */
     LFT_OK(lf_read_bytes(&r, "e", 1, &p));
     assert_int_equal(*p, 0xFF);
     LFT_FAILS(lf_read_u8(&r, "e", &a), LFM2_E_FORMAT);
@@ -204,7 +204,7 @@ static void test_write(void **state)
     LFT_OK(lf_writer_write(w, "", 0));
     LFT_OK(lf_writer_write(w, "z", 1));
     assert_int_equal(lf_writer_offset(w), 70004 + BIG);
-    assert_int_not_equal(access(path, F_OK), 0); /* not there before the end */
+    assert_int_not_equal(access(path, F_OK), 0); /* does not exist before the commit */
     LFT_OK(lf_writer_commit(w));
     LFT_FAILS(lf_writer_write(w, "z", 1), LFM2_E_STATE);
     lf_writer_free(w);
@@ -227,7 +227,7 @@ static void test_write_replaces(void **state)
     lf_writer *w = NULL;
     LFT_OK(lf_writer_create(&heap, path, &w));
     LFT_OK(lf_writer_write(w, "new", 3));
-    lf_writer_free(w); /* given up: the old file stays, nothing else does */
+    lf_writer_free(w); /* not committed: only the old file remains */
     expect_content(path, "old");
     assert_int_equal(count_files(), 1);
     LFT_OK(lf_writer_create(&heap, path, &w));
@@ -239,7 +239,7 @@ static void test_write_replaces(void **state)
     lf_writer_free(NULL);
 }
 
-/* Single bytes meet the end of the buffer exactly. */
+/* Single bytes fill the buffer exactly. */
 static void test_write_bytes(void **state)
 {
     (void)state;
@@ -262,7 +262,7 @@ static void test_write_bytes(void **state)
     free(got);
 }
 
-/* Two writers of one target do not meet; the last one wins. */
+/* Two writers of one target do not disturb each other; the last to commit wins. */
 static void test_write_twice(void **state)
 {
     (void)state;
@@ -296,7 +296,7 @@ static void test_write_refused(void **state)
     assert_null(w);
 }
 
-/* The target becomes a folder while the file is written: nothing is put in place. */
+/* The target becomes a folder while the file is written: the rename fails. */
 static void test_write_displaced(void **state)
 {
     (void)state;
@@ -310,10 +310,10 @@ static void test_write_displaced(void **state)
     assert_non_null(strstr(lf_fail_text(), path));
     LFT_FAILS(lf_writer_commit(w), LFM2_E_IO);
     lf_writer_free(w);
-    assert_int_equal(count_files(), 1); /* the folder: the temporary file is gone */
+    assert_int_equal(count_files(), 1); /* the folder; the temporary file was removed */
 }
 
-/* A full disk is imitated by a limit on file sizes: write fails in the same way. */
+/* A limit on file sizes stands in for a full disk: write fails in the same way. */
 static void test_write_full(void **state)
 {
     (void)state;
@@ -415,7 +415,7 @@ static void test_index(void **state)
     }
 }
 
-/* Equal keys decide nothing: names are compared then. Entries that are equal keep their order. */
+/* If keys are equal, names are compared. Equal entries keep their order. */
 static void test_sort(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The JSON reader: what it accepts, what it refuses and where, numbers, memory. */
+/* JSON: what the reader accepts, what it rejects and where, numbers, memory; writing. */
 #include "support/models.h"
 
 #include "common/json.h"
@@ -33,7 +33,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Parses a copy without a 0 at its end, so that reading too far is seen by sanitizers. */
+/* Parses a copy without a terminating 0, so that sanitizers detect reads beyond the end. */
 static int32_t parse(const char *text, size_t len, const lf_json **out)
 {
     char *copy = malloc(len > 0 ? len : 1);
@@ -275,7 +275,7 @@ static void test_doubles(void **state)
     assert_false(lf_json_double(good("1e309"), &v));
     assert_false(lf_json_double(good("\"1\""), &v));
     assert_false(lf_json_double(NULL, &v));
-    /* more digits than are kept: refused, never cut */
+    /* more digits than can be converted: rejected, not rounded */
     char text[LF_JSON_MAX_DIGITS + 3];
     memset(text, '3', sizeof text);
     text[1] = '.';
@@ -283,7 +283,7 @@ static void test_doubles(void **state)
     assert_false(lf_json_double(good(text), &v));
     text[LF_JSON_MAX_DIGITS + 1] = '\0';
     assert_true(lf_json_double(good(text), &v));
-    /* a locale with a decimal comma changes nothing, where the system has one */
+    /* in a locale with a decimal comma, if the system has one */
     static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (setlocale(LC_ALL, names[i]) != NULL) {
@@ -310,7 +310,7 @@ static void test_depth(void **state)
     bad(text, strlen(text), "json.depth", LF_JSON_MAX_DEPTH);
 }
 
-/* Many members, so that the sorted check is used. */
+/* Many members: the check for duplicates sorts them. */
 static char *object(int n, int last)
 {
     char *text = malloc((size_t)n * 24 + 8);
@@ -361,6 +361,48 @@ static void test_limit(void **state)
     free(text);
 }
 
+typedef struct sink {
+    char text[256];
+    size_t len;
+} sink;
+
+static void collect(void *user, const char *text, size_t len)
+{
+    sink *s = user;
+    assert_true(len > 0 && len < sizeof s->text - s->len);
+    memcpy(s->text + s->len, text, len);
+    s->len += len;
+    s->text[s->len] = '\0';
+}
+
+static void check_string(const char *text, size_t len, bool escape_del, const char *want)
+{
+    sink s = {.len = 0};
+    const lf_json_writer writer = {.write = collect, .user = &s, .escape_del = escape_del};
+    lf_json_write_string(&writer, text, len);
+    assert_string_equal(s.text, want);
+}
+
+static void test_written(void **state)
+{
+    (void)state;
+    check_string("", 0, false, "\"\"");
+    check_string("a\"\\\b\f\n\r\t\x01\x1f\0b", 12, false,
+                 "\"a\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\\u0000b\"");
+    check_string("\x7f", 1, false, "\"\x7f\"");
+    check_string("\x7f", 1, true, "\"\\u007f\"");
+    check_string("\xc3\xa4 \xf0\x9f\x99\x82", 7, true, "\"\xc3\xa4 \xf0\x9f\x99\x82\"");
+    /* a cut character and a surrogate: a replacement for each byte */
+    check_string("\xc3 \xed\xa0\x80", 5, true, "\"\\ufffd \\ufffd\\ufffd\\ufffd\"");
+
+    sink s = {.len = 0};
+    const lf_json_writer writer = {.write = collect, .user = &s};
+    lf_json_write(&writer, good("{\"b\":[1.50,-2e3,[],{}],\"a\" : {\"\\u00e4\":null},"
+                                "\"c\":[true,false,\"\\/\"]}"));
+    assert_string_equal(s.text, "{\"b\": [1.50, -2e3, [], {}], \"a\": {\"\xc3\xa4\": null}, "
+                                "\"c\": [true, false, \"/\"]}");
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -396,6 +438,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_duplicates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log messages: which levels a sink receives, and what it is given. */
+/* Log messages: which levels a sink receives, and their text. */
 #include "support/models.h"
 
 #include "common/log.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a sink received. */
+/* The messages that a sink received. */
 typedef struct heard {
     int n[LFM2_LOG_DEBUG + 1]; /* by level */
     char text[2048];           /* of the last message */
@@ -82,7 +82,7 @@ static lfm2_runtime *runtime_with(heard *h, int32_t level)
     return runtime;
 }
 
-/* Loading says something at INFO; converting a folder without tokenizer.json at WARN, too. */
+/* Loading logs at INFO; converting a folder without tokenizer.json also at WARN. */
 static void test_runtime(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Character classes of every code point against the reference (golden/text/classes.txt).
  * ctest-labels: golden */
+#include "common/utf8.h"
 #include "support/text_vocab.h"
 #include "text/unicode.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8 decoding and the stream assembler against slow references. */
+/* UTF-8 decoding, encoding and the stream assembler against slow references. */
+#include "common/utf8.h"
 #include "support/random.h"
 #include "text/tokenizer.h"
-#include "text/unicode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,11 +46,28 @@ static void every_character(void **state)
         uint32_t got = 0;
         assert_int_equal(lf_utf8_decode(p, n, &got), surrogate ? 1 : n);
         assert_int_equal(got, surrogate ? LF_UTF8_BAD : c);
+        char written[4];
+        assert_int_equal(lf_utf8_encode(c, written), n);
+        assert_memory_equal(written, p, n);
         for (size_t cut = 1; cut < n && !surrogate; cut++) {
             assert_int_equal(lf_utf8_decode(p, cut, &got), cut);
             assert_int_equal(got, LF_UTF8_CUT);
         }
     }
+}
+
+static void validity(void **state)
+{
+    (void)state;
+    static const char text[] = "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x99\x82";
+    static const size_t ends[] = {0, 1, 3, 6, 10};
+    for (size_t len = 0, next = 0; len < sizeof text; len++) {
+        bool whole = len == ends[next];
+        next += whole;
+        assert_int_equal(lf_utf8_valid(text, len), whole);
+    }
+    assert_false(lf_utf8_valid("a\x80z", 3));
+    assert_int_equal(lf_utf8_char("", 0), 0);
 }
 
 /* Whether n bytes are a well-formed character: written back they are the same. */
@@ -210,9 +227,8 @@ static void stream_in_portions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_character),
-        cmocka_unit_test(every_kind_of_sequence),
-        cmocka_unit_test(stream_of_the_standard),
+        cmocka_unit_test(every_character),        cmocka_unit_test(validity),
+        cmocka_unit_test(every_kind_of_sequence), cmocka_unit_test(stream_of_the_standard),
         cmocka_unit_test(stream_in_portions),
     };
     return cmocka_run_group_tests_name("utf8_decode", tests, NULL, NULL);

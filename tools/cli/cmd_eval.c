@@ -11,6 +11,7 @@
 #include "cli/support/progress.h"
 #include "cli/support/token_ids.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,11 +69,12 @@ static const opt_group groups[] = {
 
 enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
 
-/* One line of the file: a chat and the answer that is expected. */
+/* One line of the file: a chat and the answer that is expected. Values are in eval's arena. */
 typedef struct eval_chat {
-    text_buffer skill, expected;
+    const lf_json *skill; /* NULL = none */
+    const lf_json *expected;
     text_buffer tools; /* JSON text; empty = none */
-    text_buffer roles[MAX_MESSAGES], contents[MAX_MESSAGES];
+    chat_message messages[MAX_MESSAGES];
     uint32_t n_messages;
 } eval_chat;
 
@@ -87,8 +89,10 @@ typedef struct eval {
     const lfm2_model *model;
     lfm2_session *session;
     lfm2_sampler *sampler;
+    lf_alloc alloc;
+    lf_arena arena; /* of the current line */
     eval_chat chat;
-    text_buffer key, answer;
+    text_buffer answer;
     skill_sum skills[MAX_SKILLS];
     uint32_t n_skills;
     uint32_t n_shown;
@@ -96,101 +100,109 @@ typedef struct eval {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-static bool key_is(const text_buffer *key, const char *name)
+/* The line to read, and its name in messages. */
+typedef struct line_reader {
+    char name[512];
+    eval_chat *chat;
+} line_reader;
+
+/* Reports an error in the line. */
+static int fail_line(const line_reader *r, const lf_json *at, const char *problem)
 {
-    return key->len == strlen(name) && memcmp(key->data, name, key->len) == 0;
+    return fail("cli.eval.format", "%s: offset %llu: %s", r->name, (unsigned long long)at->offset,
+                problem);
 }
 
-/* Skips the value of an unknown member. */
-static bool skip(json_cursor *c)
+/* Finds a member that is a string. *out is NULL if there is none. */
+static int read_string(const line_reader *r, const lf_json *object, const char *key,
+                       const lf_json **out)
 {
-    size_t begin = 0;
-    size_t end = 0;
-    return json_skip(c, &begin, &end);
+    *out = lf_json_get(object, key);
+    return *out == NULL || (*out)->kind == LF_JSON_STRING
+               ? EXIT_OK
+               : fail_line(r, *out, "a string is expected");
 }
 
-static bool read_message(eval *e, json_cursor *c)
+static int read_message(const line_reader *r, const lf_json *message)
 {
-    eval_chat *chat = &e->chat;
-    if (chat->n_messages == MAX_MESSAGES) {
-        c->error = "a chat has more than 64 messages";
-        return false;
+    const lf_json *role = NULL;
+    const lf_json *content = NULL;
+    if (message->kind != LF_JSON_OBJECT) {
+        return fail_line(r, message, "an object is expected");
     }
-    text_buffer *role = &chat->roles[chat->n_messages];
-    text_buffer *content = &chat->contents[chat->n_messages];
-    chat->n_messages++;
-    role->len = 0;
-    content->len = 0;
-    bool first = true;
-    if (!json_enter(c, '{')) {
-        return false;
+    int code = read_string(r, message, "role", &role);
+    if (code == EXIT_OK) {
+        code = read_string(r, message, "content", &content);
     }
-    while (json_next_key(c, &first, &e->key)) {
-        if (key_is(&e->key, "role")) {
-            json_read_string(c, role);
-        } else if (key_is(&e->key, "content")) {
-            json_read_string(c, content);
-        } else {
-            skip(c);
-        }
+    if (code != EXIT_OK) {
+        return code;
     }
-    if (c->error == NULL && (role->len == 0 || content->data == NULL)) {
-        c->error = "a message must have a role and a content";
+    if (role == NULL || role->len == 0 || content == NULL) {
+        return fail_line(r, message, "a message must have a role and a content");
     }
-    return c->error == NULL;
+    r->chat->messages[r->chat->n_messages++] =
+        (chat_message){role->text, content->text, content->len};
+    return EXIT_OK;
 }
 
-static bool read_member(eval *e, json_cursor *c)
+static int read_messages(const line_reader *r, const lf_json *messages)
 {
-    eval_chat *chat = &e->chat;
-    bool first = true;
-    if (key_is(&e->key, "skill")) {
-        return json_read_string(c, &chat->skill);
+    if (messages == NULL) {
+        return EXIT_OK;
     }
-    if (key_is(&e->key, "expected")) {
-        return json_read_string(c, &chat->expected);
+    if (messages->kind != LF_JSON_ARRAY) {
+        return fail_line(r, messages, "an array is expected");
     }
-    if (key_is(&e->key, "tools")) {
-        size_t begin = 0;
-        size_t end = 0;
-        chat->tools.len = 0;
-        return json_skip(c, &begin, &end) &&
-               text_append(&chat->tools, c->text + begin, end - begin) == EXIT_OK;
+    if (messages->count > MAX_MESSAGES) {
+        return fail_line(r, messages, "a chat has more than 64 messages");
     }
-    if (!key_is(&e->key, "messages")) {
-        return skip(c);
+    int code = EXIT_OK;
+    for (const lf_json *m = messages->child; m != NULL && code == EXIT_OK; m = m->next) {
+        code = read_message(r, m);
     }
-    chat->n_messages = 0;
-    json_enter(c, '[');
-    while (json_next(c, &first)) {
-        read_message(e, c);
+    return code;
+}
+
+/* Unknown members are ignored. */
+static int read_members(const line_reader *r, const lf_json *object)
+{
+    eval_chat *chat = r->chat;
+    if (object->kind != LF_JSON_OBJECT) {
+        return fail_line(r, object, "an object is expected");
     }
-    return c->error == NULL;
+    int code = read_string(r, object, "skill", &chat->skill);
+    if (code == EXIT_OK) {
+        code = read_string(r, object, "expected", &chat->expected);
+    }
+    if (code == EXIT_OK) {
+        code = read_messages(r, lf_json_get(object, "messages"));
+    }
+    if (code != EXIT_OK) {
+        return code;
+    }
+    if (chat->n_messages == 0 || chat->expected == NULL || chat->expected->len == 0) {
+        return fail_line(r, object, "\"messages\" or \"expected\" is missing or empty");
+    }
+    const lf_json *tools = lf_json_get(object, "tools");
+    return tools != NULL ? json_append(&chat->tools, tools) : EXIT_OK;
 }
 
 /* Reads e->chat from one line. */
 static int read_chat(eval *e, const char *line, size_t len, size_t number)
 {
-    json_cursor c = {.text = line, .len = len};
-    bool first = true;
+    line_reader r = {.chat = &e->chat};
+    snprintf(r.name, sizeof r.name, "%s: line %zu", e->path, number);
+    lf_arena_free(&e->arena);
+    lf_arena_init(&e->arena, &e->alloc);
     e->chat.n_messages = 0;
-    e->chat.skill.len = 0;
     e->chat.tools.len = 0;
-    e->chat.expected.len = 0;
-    json_enter(&c, '{');
-    while (json_next_key(&c, &first, &e->key)) {
-        if (!read_member(e, &c)) {
-            break;
-        }
+    const lf_json *object = NULL;
+    int32_t status = lf_json_parse(&e->arena, r.name, LFM2_E_FORMAT, line, len, &object);
+    if (status != LFM2_OK) {
+        return fail(status == LFM2_E_MEMORY ? "cli.memory" : "cli.eval.format", "%s",
+                    lf_fail_text());
     }
-    if (json_end(&c) && (e->chat.n_messages == 0 || e->chat.expected.len == 0)) {
-        c.error = "\"messages\" or \"expected\" is missing or empty";
-    }
-    if (c.error != NULL) {
-        return fail("cli.eval.format", "%s: line %zu, column %zu: %s", e->path, number, c.at + 1,
-                    c.error);
-    }
-    return EXIT_OK;
+    return read_members(&r, object);
 }
 
 /* ---- Measuring ------------------------------------------------------------------------------ */
@@ -198,10 +210,11 @@ static int read_chat(eval *e, const char *line, size_t len, size_t number)
 static skill_sum *find_skill(eval *e)
 {
     char name[sizeof e->skills[0].name];
-    size_t len = e->chat.skill.len < sizeof name ? e->chat.skill.len : sizeof name - 1;
+    const lf_json *skill = e->chat.skill;
+    size_t len = skill != NULL ? skill->len : 0;
     memset(name, 0, sizeof name);
     if (len > 0) {
-        memcpy(name, e->chat.skill.data, len);
+        memcpy(name, skill->text, len < sizeof name ? len : sizeof name - 1);
     }
     for (uint32_t i = 0; i < e->n_skills; i++) {
         if (strcmp(e->skills[i].name, name) == 0) {
@@ -247,12 +260,12 @@ static int generate(eval *e, const id_list *ids)
 static void show_wrong(const eval *e)
 {
     const eval_chat *chat = &e->chat;
-    const text_buffer *question = &chat->contents[chat->n_messages - 1];
-    out_name(chat->skill.data != NULL ? chat->skill.data : "");
+    const chat_message *question = &chat->messages[chat->n_messages - 1];
+    out_name(chat->skill != NULL ? chat->skill->text : "");
     out_printf(": ");
-    json_string(question->data, question->len);
+    json_string(question->content, question->len);
     out_printf("\n  expected ");
-    json_string(chat->expected.data, chat->expected.len);
+    json_string(chat->expected->text, chat->expected->len);
     out_printf("\n  answer   ");
     json_string(e->answer.data, e->answer.len);
     out_printf("\n");
@@ -262,24 +275,19 @@ static void show_wrong(const eval *e)
 static int ask(eval *e, skill_sum *skill)
 {
     const eval_chat *chat = &e->chat;
-    chat_message messages[MAX_MESSAGES];
     id_list ids = {0};
-    for (uint32_t i = 0; i < chat->n_messages; i++) {
-        messages[i] =
-            (chat_message){chat->roles[i].data, chat->contents[i].data, chat->contents[i].len};
-    }
     e->answer.len = 0;
     int code = text_append(&e->answer, "", 0);
     if (code == EXIT_OK) {
-        code = ids_of_chat(e->model, messages, chat->n_messages, &chat->tools,
+        code = ids_of_chat(e->model, chat->messages, chat->n_messages, &chat->tools,
                            LFM2_CHAT_GENERATION_PROMPT, &ids);
     }
     if (code == EXIT_OK) {
         code = generate(e, &ids);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer.len == chat->expected.len &&
-                     memcmp(e->answer.data, chat->expected.data, chat->expected.len) == 0;
+        bool right = e->answer.len == chat->expected->len &&
+                     memcmp(e->answer.data, chat->expected->text, chat->expected->len) == 0;
         skill->n++;
         skill->right += right;
         if (!right && e->opts->show) {
@@ -363,14 +371,8 @@ static int print(const eval *e)
 
 static void free_eval(eval *e)
 {
-    for (uint32_t i = 0; i < MAX_MESSAGES; i++) {
-        text_free(&e->chat.roles[i]);
-        text_free(&e->chat.contents[i]);
-    }
-    text_free(&e->chat.skill);
-    text_free(&e->chat.expected);
+    lf_arena_free(&e->arena);
     text_free(&e->chat.tools);
-    text_free(&e->key);
     text_free(&e->answer);
     lfm2_sampler_free(e->sampler);
     lfm2_session_free(e->session);
@@ -389,6 +391,8 @@ static int evaluate(const eval_options *opts, const open_model *opened, const ch
     e->opts = opts;
     e->path = path;
     e->model = opened->model;
+    e->alloc = lf_alloc_default();
+    lf_arena_init(&e->arena, &e->alloc);
     int code = session_open(&opts->session, opened->model, &e->session);
     if (code == EXIT_OK) {
         code = sampler_open(&greedy, opened->model, &e->sampler);

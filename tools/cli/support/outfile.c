@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files the program writes itself: complete or not at all. */
+/* Writes output files: regular ones through the library's writer, others directly. */
 #include "cli/support/outfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static int fail_errno(const char *path)
 {
     return fail("cli.output", "%s: %s", path, strerror(errno));
 }
 
-/* A link counts as something special: renaming would replace the link, not its target. */
+/* The failure of lf_writer, which names the file. */
+static int fail_writer(int32_t status)
+{
+    return status == LFM2_OK ? EXIT_OK : fail("cli.output", "%s", lf_fail_text());
+}
+
+/* A link counts as special: renaming would replace the link, not its target. */
 static bool is_special(const char *path)
 {
     struct stat info;
@@ -23,11 +26,7 @@ static bool is_special(const char *path)
 
 int outfile_check(const char *path)
 {
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
-        return fail("cli.output", "%s: exists and is not a regular file", path);
-    }
-    return EXIT_OK;
+    return fail_writer(lf_writer_check(path));
 }
 
 int outfile_open(const char *path, outfile *out)
@@ -37,61 +36,34 @@ int outfile_open(const char *path, outfile *out)
         out->stream = fopen(path, "wb");
         return out->stream != NULL ? EXIT_OK : fail_errno(path);
     }
-    size_t size = strlen(path) + 32;
-    out->temporary = malloc(size);
-    if (out->temporary == NULL) {
-        return fail("cli.memory", "out of memory");
-    }
-    snprintf(out->temporary, size, "%s.%ld.tmp", path, (long)getpid());
-    int fd = open(out->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    out->stream = fd >= 0 ? fdopen(fd, "wb") : NULL;
-    if (out->stream == NULL) {
-        int code = fail_errno(out->temporary);
-        if (fd >= 0) {
-            close(fd);
-            unlink(out->temporary);
-        }
-        free(out->temporary);
-        out->temporary = NULL;
-        return code;
-    }
-    return EXIT_OK;
+    lf_alloc alloc = lf_alloc_default();
+    return fail_writer(lf_writer_create(&alloc, path, &out->writer));
 }
 
 int outfile_write(outfile *file, const void *data, size_t bytes)
 {
+    if (file->writer != NULL) {
+        return fail_writer(lf_writer_write(file->writer, data, bytes));
+    }
     return fwrite(data, 1, bytes, file->stream) == bytes ? EXIT_OK : fail_errno(file->path);
 }
 
 int outfile_commit(outfile *file)
 {
-    bool direct = file->temporary == NULL;
-    bool flushed = fflush(file->stream) == 0 && (direct || fsync(fileno(file->stream)) == 0);
-    int code = flushed ? EXIT_OK : fail_errno(file->path);
+    if (file->writer != NULL) {
+        return fail_writer(lf_writer_commit(file->writer));
+    }
     bool closed = fclose(file->stream) == 0;
     file->stream = NULL;
-    if (code == EXIT_OK && !closed) {
-        code = fail_errno(file->path);
-    }
-    if (code == EXIT_OK && !direct && rename(file->temporary, file->path) != 0) {
-        code = fail_errno(file->path);
-    }
-    if (code == EXIT_OK) {
-        free(file->temporary);
-        file->temporary = NULL;
-    }
-    return code;
+    return closed ? EXIT_OK : fail_errno(file->path);
 }
 
 void outfile_discard(outfile *file)
 {
+    lf_writer_free(file->writer);
+    file->writer = NULL;
     if (file->stream != NULL) {
         fclose(file->stream);
         file->stream = NULL;
-    }
-    if (file->temporary != NULL) {
-        unlink(file->temporary);
-        free(file->temporary);
-        file->temporary = NULL;
     }
 }

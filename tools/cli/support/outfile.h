@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files the program writes itself: complete or not at all. */
-#ifndef LFM2_TOOLS_OUTFILE_H
-#define LFM2_TOOLS_OUTFILE_H
+/* Output files of the program. */
+#ifndef LFM2_CLI_OUTFILE_H
+#define LFM2_CLI_OUTFILE_H
 
 #include "cli/support/output.h"
 
+#include "common/file.h"
+
 #include <stdio.h>
 
-/* Written next to the target and renamed into place at the end. A target that is there and is no
- * regular file (a device, a pipe, a link) is written directly: it must not be replaced. */
+/* A regular file appears complete or not at all: it is written under a temporary name and renamed
+ * at the end. A device, pipe or link is written directly, because renaming would replace it. */
 typedef struct outfile {
-    FILE *stream;
     const char *path;
-    char *temporary; /* NULL when written directly */
+    lf_writer *writer; /* of a regular file */
+    FILE *stream;      /* of anything else */
 } outfile;
 
-/* All return EXIT_OK, or EXIT_FAILED after a message; then nothing is left to clean up except by
- * outfile_discard. */
+/* All return EXIT_OK, or EXIT_FAILED after a message; only outfile_discard may follow a failure. */
 int outfile_open(const char *path, outfile *out);
 int outfile_write(outfile *file, const void *data, size_t bytes);
 int outfile_commit(outfile *file);
 
-/* Gives up what was not committed. Harmless after commit. */
+/* Closes the file and removes it unless it was committed. Harmless after a commit. */
 void outfile_discard(outfile *file);
 
-/* For targets that the library writes: refuses one that is there and is not a regular file. */
+/* For files that the library writes: fails if `path` exists and is not a regular file. */
 int outfile_check(const char *path);
 
-#endif /* LFM2_TOOLS_OUTFILE_H */
+#endif /* LFM2_CLI_OUTFILE_H */

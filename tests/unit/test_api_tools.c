@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The measuring functions of lfm2_tools.h: kernels, prefetching, the machine, a model's weights. */
+#include "support/models.h"
+
+#include "model/model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+static lfm2_runtime *runtime;
+
+static void test_kernels(void **state)
+{
+    (void)state;
+    uint32_t n = 0;
+    uint32_t chosen = 0;
+    lfm2_kernel_info k = {.size = sizeof k};
+    for (; lfm2_kernel_get(runtime, n, &k) == LFM2_OK; n++) {
+        assert_true(strlen(k.name) > 0 && k.mr > 0 && k.nr > 0);
+        assert_true(k.available == 1 || k.chosen == 0);
+        chosen += k.chosen;
+    }
+    assert_true(n >= 9 && chosen >= 6); /* scalar alone has that many */
+    LFT_FAILS(lfm2_kernel_get(runtime, n, &k), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_get(NULL, 0, &k), LFM2_E_ARGUMENT);
+    static const struct {
+        int32_t prefetch;
+        lf_prefetch_policy policy;
+    } fetches[] = {{LFM2_PREFETCH_L2_L1, LF_PREFETCH_L2_L1},
+                   {LFM2_PREFETCH_L1, LF_PREFETCH_L1},
+                   {LFM2_PREFETCH_L2, LF_PREFETCH_L2}};
+    const lf_prefetch_policy usual = lf_cpu_detect().prefetch;
+    assert_int_equal(runtime->kernels.prefetch, usual);
+    for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
+        LFT_OK(lfm2_runtime_set_prefetch(runtime, fetches[i].prefetch));
+        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
+        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, 4), LFM2_E_ARGUMENT);
+        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, -1), LFM2_E_ARGUMENT);
+        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
+    }
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, LFM2_PREFETCH_CPU));
+    assert_int_equal(runtime->kernels.prefetch, usual);
+    LFT_FAILS(lfm2_runtime_set_prefetch(NULL, LFM2_PREFETCH_CPU), LFM2_E_ARGUMENT);
+    double ops = 0;
+    double bytes = 0;
+    LFT_OK(lfm2_kernel_bench(runtime, n - 1, 3, 40, 256, 1, 0, &ops, &bytes));
+    assert_true(ops > 0 && bytes > 0);
+    LFT_FAILS(lfm2_kernel_bench(runtime, n, 1, 64, 256, 1, 0, &ops, &bytes), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 0, 64, 256, 1, 0, &ops, &bytes), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, -1, &ops, &bytes), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, 0, NULL, &bytes), LFM2_E_ARGUMENT);
+}
+
+/* A runtime of two threads with counted allocations. */
+static lfm2_runtime *counted_runtime(lft_memory *memory)
+{
+    lfm2_runtime_options o;
+    lfm2_runtime_options_init(&o, sizeof o);
+    o.n_threads = 2;
+    o.alloc = lft_memory_alloc;
+    o.free = lft_memory_free;
+    o.alloc_user = memory;
+    lfm2_runtime *r = NULL;
+    LFT_OK(lfm2_runtime_create(&o, &r));
+    return r;
+}
+
+static void test_machine(void **state)
+{
+    (void)state;
+    lft_memory memory = {0};
+    lfm2_runtime *r = counted_runtime(&memory);
+    long long live = atomic_load(&memory.live_bytes);
+    lfm2_machine machine, before;
+    memset(&before, 0xEE, sizeof before);
+    before.size = sizeof before;
+    machine = before;
+    for (long long fails = 1; fails <= 2; fails++) {
+        atomic_store(&memory.calls, 0);
+        atomic_store(&memory.fail_at, fails);
+        LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_MEMORY);
+        assert_memory_equal(&machine, &before, sizeof machine);
+        assert_int_equal(atomic_load(&memory.live_bytes), live);
+    }
+    atomic_store(&memory.fail_at, 0);
+    LFT_OK(lfm2_machine_bench(r, 0, &machine));
+    assert_true(machine.read_bytes > 0 && machine.int8_ops > 0 && machine.n_threads == 2);
+    assert_true(strlen(machine.read_isa) > 0 && strlen(machine.int8_isa) > 0);
+    assert_int_equal(atomic_load(&memory.live_bytes), live);
+    /* An older caller's struct ends after the first figure. */
+    lfm2_machine older = {.size = offsetof(lfm2_machine, int8_ops), .n_threads = 77};
+    LFT_OK(lfm2_machine_bench(r, 0, &older));
+    assert_true(older.read_bytes > 0 && older.int8_ops == 0 && older.n_threads == 77);
+    machine.size = 0;
+    LFT_FAILS(lfm2_machine_bench(r, 0, &machine), LFM2_E_ARGUMENT);
+    machine.size = sizeof machine;
+    LFT_FAILS(lfm2_machine_bench(r, -1, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, (double)NAN, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, 61, &machine), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(r, 0, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_machine_bench(NULL, 0, &machine), LFM2_E_ARGUMENT);
+    lfm2_runtime_free(r);
+    assert_int_equal(atomic_load(&memory.live_blocks), 0);
+    assert_false(atomic_load(&memory.broken));
+}
+
+static void test_model_read(void **state)
+{
+    (void)state;
+    lft_memory memory = {0};
+    lfm2_runtime *r = counted_runtime(&memory);
+    lfm2_model *m = lft_load(r, lft_tiny("q4_0"));
+    double rate = -1;
+    long long live = atomic_load(&memory.live_bytes);
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, 1);
+    LFT_FAILS(lfm2_model_read_bench(m, 0, &rate), LFM2_E_MEMORY);
+    assert_true(rate == -1);
+    atomic_store(&memory.fail_at, 0);
+    LFT_OK(lfm2_model_read_bench(m, 0, &rate));
+    assert_true(rate > 0 && isfinite(rate));
+    assert_int_equal(atomic_load(&memory.live_bytes), live);
+    LFT_FAILS(lfm2_model_read_bench(m, -1, &rate), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_read_bench(m, (double)NAN, &rate), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_read_bench(m, 0, NULL), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_model_read_bench(NULL, 0, &rate), LFM2_E_ARGUMENT);
+    lfm2_model_free(m);
+    const int32_t modes[] = {LFM2_LOAD_INSPECT, LFM2_LOAD_TOKENIZER};
+    for (size_t i = 0; i < 2; i++) {
+        lfm2_model_options mo;
+        lfm2_model_options_init(&mo, sizeof mo);
+        mo.mode = modes[i];
+        LFT_OK(lfm2_model_load(r, lft_tiny("q4_0"), &mo, &m));
+        LFT_FAILS(lfm2_model_read_bench(m, 0, &rate), LFM2_E_STATE);
+        lfm2_model_free(m);
+    }
+    lfm2_runtime_free(r);
+    assert_int_equal(atomic_load(&memory.live_blocks), 0);
+    assert_false(atomic_load(&memory.broken));
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    lfm2_runtime_free(runtime);
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_model_read),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}
