@@ -334,16 +334,12 @@ static double percent(uint32_t right, uint32_t n)
     return n > 0 ? 100.0 * right / n : 0;
 }
 
-static int print(const eval *e)
+static void print(const eval *e, uint32_t n, uint32_t right)
 {
-    uint32_t n = 0;
-    uint32_t right = 0;
     bool json = e->opts->json;
     out_printf("%s", json ? "{\"skills\":{" : "");
     for (uint32_t i = 0; i < e->n_skills; i++) {
         const skill_sum *s = &e->skills[i];
-        n += s->n;
-        right += s->right;
         if (json) {
             out_printf("%s", i > 0 ? "," : "");
             json_string(s->name, strlen(s->name));
@@ -360,9 +356,21 @@ static int print(const eval *e)
     } else {
         out_printf("%-20s %5u of %5u  %6.2f %%\n", "total", right, n, percent(right, n));
     }
+}
+
+/* Prints the accuracy. Fails if it is below --min. */
+static int report(const eval *e)
+{
+    uint32_t n = 0;
+    uint32_t right = 0;
+    for (uint32_t i = 0; i < e->n_skills; i++) {
+        n += e->skills[i].n;
+        right += e->skills[i].right;
+    }
     if (n == 0) {
         return fail("cli.eval.empty", "%s: the file contains no chats", e->path);
     }
+    print(e, n, right);
     return percent(right, n) < e->opts->min
                ? fail("cli.eval.min", "accuracy %.2f %% is below %g %%", percent(right, n),
                       e->opts->min)
@@ -403,7 +411,7 @@ static int evaluate(const eval_options *opts, const open_model *opened, const ch
         interrupt_end();
     }
     if (code == EXIT_OK) {
-        code = print(e);
+        code = report(e);
     }
     free_eval(e);
     return code;
