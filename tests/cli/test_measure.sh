@@ -360,6 +360,8 @@ err_has 'is below 51 % (cli.eval.min)'
 exits 0 eval -t 1 -m "$demo" "$work/chats" --limit 1 --json
 out_has '"n":3,"right":1,'
 exits 1 eval -t 1 -m "$demo" /dev/null
+err_has '/dev/null: the file contains no chats (cli.eval.empty)'
+out_empty
 for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "expected": "x"}' \
     '{"expected": "\ud800", "messages": []}' '{"expected": "x", "messages": 3}' \
     '{"expected": "x"} y' '{"a": '"$(printf '[%.0s' $(seq 100))"; do

@@ -69,9 +69,9 @@ static const opt_group groups[] = {
 
 enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
 
-/* One line of the file: a chat and the expected answer. The texts are in eval.arena. */
+/* One line of the file: a chat and the answer that is expected. Values are in eval's arena. */
 typedef struct eval_chat {
-    const lf_json *skill; /* NULL: none */
+    const lf_json *skill; /* NULL = none */
     const lf_json *expected;
     text_buffer tools; /* JSON text; empty = none */
     chat_message messages[MAX_MESSAGES];
@@ -90,7 +90,7 @@ typedef struct eval {
     lfm2_session *session;
     lfm2_sampler *sampler;
     lf_alloc alloc;
-    lf_arena arena; /* of `chat` */
+    lf_arena arena; /* of the current line */
     eval_chat chat;
     text_buffer answer;
     skill_sum skills[MAX_SKILLS];
@@ -100,25 +100,27 @@ typedef struct eval {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* The line that is being read, for messages. */
+/* The line to read, and its name in messages. */
 typedef struct line_reader {
     char name[512];
     eval_chat *chat;
 } line_reader;
 
-static int wrong(const line_reader *r, const lf_json *at, const char *problem)
+/* Reports an error in the line. */
+static int fail_line(const line_reader *r, const lf_json *at, const char *problem)
 {
     return fail("cli.eval.format", "%s: offset %llu: %s", r->name, (unsigned long long)at->offset,
                 problem);
 }
 
-/* A member that is a string; *out is NULL if it is absent. */
+/* Finds a member that is a string. *out is NULL if there is none. */
 static int read_string(const line_reader *r, const lf_json *object, const char *key,
                        const lf_json **out)
 {
     *out = lf_json_get(object, key);
-    return *out == NULL || (*out)->kind == LF_JSON_STRING ? EXIT_OK
-                                                          : wrong(r, *out, "a string is expected");
+    return *out == NULL || (*out)->kind == LF_JSON_STRING
+               ? EXIT_OK
+               : fail_line(r, *out, "a string is expected");
 }
 
 static int read_message(const line_reader *r, const lf_json *message)
@@ -126,7 +128,7 @@ static int read_message(const line_reader *r, const lf_json *message)
     const lf_json *role = NULL;
     const lf_json *content = NULL;
     if (message->kind != LF_JSON_OBJECT) {
-        return wrong(r, message, "an object is expected");
+        return fail_line(r, message, "an object is expected");
     }
     int code = read_string(r, message, "role", &role);
     if (code == EXIT_OK) {
@@ -136,7 +138,7 @@ static int read_message(const line_reader *r, const lf_json *message)
         return code;
     }
     if (role == NULL || role->len == 0 || content == NULL) {
-        return wrong(r, message, "a message must have a role and a content");
+        return fail_line(r, message, "a message must have a role and a content");
     }
     r->chat->messages[r->chat->n_messages++] =
         (chat_message){role->text, content->text, content->len};
@@ -149,10 +151,10 @@ static int read_messages(const line_reader *r, const lf_json *messages)
         return EXIT_OK;
     }
     if (messages->kind != LF_JSON_ARRAY) {
-        return wrong(r, messages, "an array is expected");
+        return fail_line(r, messages, "an array is expected");
     }
     if (messages->count > MAX_MESSAGES) {
-        return wrong(r, messages, "a chat has more than 64 messages");
+        return fail_line(r, messages, "a chat has more than 64 messages");
     }
     int code = EXIT_OK;
     for (const lf_json *m = messages->child; m != NULL && code == EXIT_OK; m = m->next) {
@@ -161,12 +163,12 @@ static int read_messages(const line_reader *r, const lf_json *messages)
     return code;
 }
 
-/* Members that are not known are ignored. */
+/* Unknown members are ignored. */
 static int read_members(const line_reader *r, const lf_json *object)
 {
     eval_chat *chat = r->chat;
     if (object->kind != LF_JSON_OBJECT) {
-        return wrong(r, object, "an object is expected");
+        return fail_line(r, object, "an object is expected");
     }
     int code = read_string(r, object, "skill", &chat->skill);
     if (code == EXIT_OK) {
@@ -179,7 +181,7 @@ static int read_members(const line_reader *r, const lf_json *object)
         return code;
     }
     if (chat->n_messages == 0 || chat->expected == NULL || chat->expected->len == 0) {
-        return wrong(r, object, "\"messages\" or \"expected\" is missing or empty");
+        return fail_line(r, object, "\"messages\" or \"expected\" is missing or empty");
     }
     const lf_json *tools = lf_json_get(object, "tools");
     return tools != NULL ? json_append(&chat->tools, tools) : EXIT_OK;
@@ -258,10 +260,10 @@ static int generate(eval *e, const id_list *ids)
 static void show_wrong(const eval *e)
 {
     const eval_chat *chat = &e->chat;
-    const chat_message *asked = &chat->messages[chat->n_messages - 1];
+    const chat_message *question = &chat->messages[chat->n_messages - 1];
     out_name(chat->skill != NULL ? chat->skill->text : "");
     out_printf(": ");
-    json_string(asked->content, asked->len);
+    json_string(question->content, question->len);
     out_printf("\n  expected ");
     json_string(chat->expected->text, chat->expected->len);
     out_printf("\n  answer   ");
@@ -332,16 +334,12 @@ static double percent(uint32_t right, uint32_t n)
     return n > 0 ? 100.0 * right / n : 0;
 }
 
-static int print(const eval *e)
+static void print(const eval *e, uint32_t n, uint32_t right)
 {
-    uint32_t n = 0;
-    uint32_t right = 0;
     bool json = e->opts->json;
     out_printf("%s", json ? "{\"skills\":{" : "");
     for (uint32_t i = 0; i < e->n_skills; i++) {
         const skill_sum *s = &e->skills[i];
-        n += s->n;
-        right += s->right;
         if (json) {
             out_printf("%s", i > 0 ? "," : "");
             json_string(s->name, strlen(s->name));
@@ -358,9 +356,21 @@ static int print(const eval *e)
     } else {
         out_printf("%-20s %5u of %5u  %6.2f %%\n", "total", right, n, percent(right, n));
     }
+}
+
+/* Prints the accuracy. Fails if it is below --min. */
+static int report(const eval *e)
+{
+    uint32_t n = 0;
+    uint32_t right = 0;
+    for (uint32_t i = 0; i < e->n_skills; i++) {
+        n += e->skills[i].n;
+        right += e->skills[i].right;
+    }
     if (n == 0) {
         return fail("cli.eval.empty", "%s: the file contains no chats", e->path);
     }
+    print(e, n, right);
     return percent(right, n) < e->opts->min
                ? fail("cli.eval.min", "accuracy %.2f %% is below %g %%", percent(right, n),
                       e->opts->min)
@@ -401,7 +411,7 @@ static int evaluate(const eval_options *opts, const open_model *opened, const ch
         interrupt_end();
     }
     if (code == EXIT_OK) {
-        code = print(e);
+        code = report(e);
     }
     free_eval(e);
     return code;

@@ -152,7 +152,7 @@ static other_type other_type_of(const opt_spec *spec)
 /* Writes the text that describes adjacent options: `help` as a sentence. */
 static void print_sentence(const char *help, const command *only)
 {
-    const char *text = help != NULL ? help : "no message";
+    const char *text = help != NULL ? help : "ignored without a message";
     bool capitalize = text[0] >= 'a' && text[0] <= 'z' && strncmp(text, "lfm2", 4) != 0;
     char first = (char)(capitalize ? text[0] - 'a' + 'A' : text[0]);
     roff(&first, 1);

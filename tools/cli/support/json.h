@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes JSON values to stdout and into buffers. */
-#ifndef LFM2_TOOLS_JSON_H
-#define LFM2_TOOLS_JSON_H
+#ifndef LFM2_CLI_JSON_H
+#define LFM2_CLI_JSON_H
 
 #include "cli/support/text.h"
 
@@ -25,4 +25,4 @@ void json_ids(const int32_t *ids, size_t n);
 /* The members "KEY":"text" and, if the bytes are not UTF-8, ,"bytes":[...]. */
 void json_text_member(const char *key, const char *text, size_t len);
 
-#endif /* LFM2_TOOLS_JSON_H */
+#endif /* LFM2_CLI_JSON_H */

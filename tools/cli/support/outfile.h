@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Output files of the program. */
-#ifndef LFM2_TOOLS_OUTFILE_H
-#define LFM2_TOOLS_OUTFILE_H
+#ifndef LFM2_CLI_OUTFILE_H
+#define LFM2_CLI_OUTFILE_H
 
 #include "cli/support/output.h"
 
@@ -28,4 +28,4 @@ void outfile_discard(outfile *file);
 /* For files that the library writes: fails if `path` exists and is not a regular file. */
 int outfile_check(const char *path);
 
-#endif /* LFM2_TOOLS_OUTFILE_H */
+#endif /* LFM2_CLI_OUTFILE_H */
