@@ -3,7 +3,7 @@
 #ifndef LF_KERNELS_ARM_PEAK_DOT_H
 #define LF_KERNELS_ARM_PEAK_DOT_H
 
-#include "kernels/internal.h"
+#include "kernels/tables.h"
 
 #include <arm_neon.h>
 

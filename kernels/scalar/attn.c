@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the truth of KV blocks: storing a position, coding a query, and attention over one block;
  * kernels.h gives the order of operations. */
-#include "kernels/internal.h"
+#include "kernels/exp.h"
+#include "kernels/kv_layout.h"
+#include "kernels/tables.h"
 
 /* ---- Storing ----------------------------------------------------------------------------------
  */
@@ -36,11 +38,11 @@ static float scale_of(size_t n, const float *x, float most, float *factor)
         uint32_t magnitude = lf_bits(x[i]) & 0x7FFFFFFFu;
         amax = magnitude > amax ? magnitude : amax;
     }
-    return lf_code_scale(amax, most, factor);
+    return lf_quant_scale(amax, most, factor);
 }
 
 /* Adding the magic number rounds to nearest even. */
-static int32_t code_of(float x, float factor)
+static int32_t quant_of(float x, float factor)
 {
     uint32_t bits = factor != 0.0f ? lf_bits(x * factor + LF_MAGIC) : LF_MAGIC_BITS;
     return (int32_t)(bits - LF_MAGIC_BITS);
@@ -55,8 +57,8 @@ void lf_kv_store_q8_scalar(size_t head_dim, size_t j, const float *k, const floa
     ((float *)k_block)[j] = scale_of(head_dim, k, 127.0f, &k_factor);
     ((float *)v_block)[j] = scale_of(head_dim, v, 127.0f, &v_factor);
     for (size_t d = 0; d < head_dim; d++) {
-        keys[lf_q8_key(d, j)] = (int8_t)code_of(k[d], k_factor);
-        values[lf_q8_value(head_dim, d, j)] = (int8_t)code_of(v[d], v_factor);
+        keys[lf_q8_key(d, j)] = (int8_t)quant_of(k[d], k_factor);
+        values[lf_q8_value(head_dim, d, j)] = (int8_t)quant_of(v[d], v_factor);
     }
 }
 
@@ -136,9 +138,9 @@ void lf_attn_f32_scalar(size_t m, size_t head_dim, const float *q, size_t q_stri
 static float quants_of(size_t n, const float *x, int16_t *quants)
 {
     float factor = 0.0f;
-    const float scale = scale_of(n, x, LF_ATTN_CODE_MOST, &factor);
+    const float scale = scale_of(n, x, LF_ATTN_QUANT_MAX, &factor);
     for (size_t i = 0; i < n; i++) {
-        quants[i] = (int16_t)code_of(x[i], factor);
+        quants[i] = (int16_t)quant_of(x[i], factor);
     }
     return scale;
 }

@@ -2,8 +2,7 @@
 /* Owns the truth of the integer matrix kernels: per block or group, in order of k,
  * acc = fma((float)isum * activation scale, weight scale, acc), with isum exact; with minimums then
  * acc = fma(-(code sum * activation scale), minimum, acc). */
-#include "kernels/internal.h"
-#include "kernels/scalar/gemm.h"
+#include "kernels/scalar/entry.h"
 
 /* What the rows of one block have in common: weights of 32 k as [k][column], and per group of
  * `group` k (16 or 32) the scales; minimums of the whole block. */
@@ -211,57 +210,17 @@ static void gemm(load_fn load, size_t dwords, size_t group, bool has_mins, size_
     }
 }
 
-void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q4, LF_X_DWORDS, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
-}
-
-void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q8, LF_X2_DWORDS, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_q4k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q4k, LF_X_DWORDS, 32, true, lf_panel_bytes_q4k(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q5k, LF_X_DWORDS, 32, true, lf_panel_bytes_q5k(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q6k, LF_X_DWORDS, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_i8g, LF_X_DWORDS, 32, false, lf_panel_bytes_i8g(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_i8gm_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                         float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_i8g, LF_X_DWORDS, 32, true, lf_panel_bytes_i8gm(k), m, n, k, tile, panels, c,
-         c_stride);
-}
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4, LF_W_Q4, false, 32, true, q4, q4, load_q4, LF_X_DWORDS, 32,
+                false)
+LF_SCALAR_ENTRY(i16b32, LF_LHS_I16B32, q8, LF_W_Q8, false, 32, true, q8, q8, load_q8, LF_X2_DWORDS,
+                32, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4k, LF_W_Q4K, false, 256, true, q4k, q4k, load_q4k,
+                LF_X_DWORDS, 32, true)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q5k, LF_W_Q5K, false, 256, true, q5k, q5k, load_q5k,
+                LF_X_DWORDS, 32, true)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q6k, LF_W_Q6K, false, 256, true, q6k, q6k, load_q6k,
+                LF_X_DWORDS, 16, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8g, LF_W_I8G, false, 32, false, i8g, i8g, load_i8g,
+                LF_X_DWORDS, 32, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8gm, LF_W_I8G, true, 32, false, i8gm, i8g, load_i8g,
+                LF_X_DWORDS, 32, true)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the activation formats in plain C: plain floats, int8 with scales per 32 or 16,
  * int16 with scales per 32. */
-#include "kernels/internal.h"
+#include "kernels/lhs_layout.h"
+#include "kernels/tables.h"
 
 /* ---- LF_LHS_F32: rows of k floats, padded to 64 bytes -------------------------------------------
  */
@@ -16,12 +17,12 @@ size_t lf_tile_bytes_f32(size_t m, size_t k)
     return m * lf_row_bytes_f32(k);
 }
 
-void lf_quantize_f32(size_t k, const float *x, void *row)
+static void quantize_f32(size_t k, const float *x, void *row)
 {
     memcpy(row, x, k * sizeof(float));
 }
 
-void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile)
+void lf_lhs_pack_f32(size_t m, size_t k, const void *const *rows, void *tile)
 {
     for (size_t i = 0; i < m; i++) {
         memcpy((uint8_t *)tile + i * lf_row_bytes_f32(k), rows[i], k * sizeof(float));
@@ -29,12 +30,12 @@ void lf_tile_f32(size_t m, size_t k, const void *const *rows, void *tile)
 }
 
 const lf_lhs lf_lhs_f32_scalar = {.name = "f32",
-                                  .by = LF_BY_SCALAR,
+                                  .provider = LF_PROVIDER_SCALAR,
                                   .stacked = true,
                                   .row_bytes = lf_row_bytes_f32,
-                                  .quantize = lf_quantize_f32,
+                                  .quantize = quantize_f32,
                                   .tile_bytes = lf_tile_bytes_f32,
-                                  .tile = lf_tile_f32};
+                                  .pack = lf_lhs_pack_f32};
 
 /* ---- LF_LHS_I8B32
  * --------------------------------------------------------------------------------
@@ -111,18 +112,18 @@ static void tile_blocks(size_t m, size_t blocks, size_t bytes, const void *const
     }
 }
 
-void lf_tile_i8b32(size_t m, size_t k, const void *const *rows, void *tile)
+void lf_lhs_pack_i8b32(size_t m, size_t k, const void *const *rows, void *tile)
 {
     tile_blocks(m, k / 32, LF_X_BYTES, rows, tile);
 }
 
 const lf_lhs lf_lhs_i8b32_scalar = {.name = "i8b32",
-                                    .by = LF_BY_SCALAR,
+                                    .provider = LF_PROVIDER_SCALAR,
                                     .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_i8b32,
                                     .tile_bytes = lf_tile_bytes_i8b32,
-                                    .tile = lf_tile_i8b32};
+                                    .pack = lf_lhs_pack_i8b32};
 
 /* ---- LF_LHS_I16B32, LF_LHS_I8X2B32
  * ----------------------------------------------------------------
@@ -138,17 +139,17 @@ size_t lf_tile_bytes_x2(size_t m, size_t k)
     return lf_ceil(m * (k / 32) * LF_X2_BYTES, 64);
 }
 
-void lf_tile_x2(size_t m, size_t k, const void *const *rows, void *tile)
+void lf_lhs_pack_x2(size_t m, size_t k, const void *const *rows, void *tile)
 {
     tile_blocks(m, k / 32, LF_X2_BYTES, rows, tile);
 }
 
-/* One block but for where its quants go: scale = amax / LF_X2_MOST, code = round to even of
- * x * (LF_X2_MOST / amax). */
+/* One block but for where its quants go: scale = amax / LF_X2_MAX, code = round to even of
+ * x * (LF_X2_MAX / amax). */
 static void make_x2(const float *x, int32_t *quants, uint8_t *out)
 {
     uint32_t amax = largest(x, 32);
-    int32_t sum = make_quants(x, 32, amax, LF_X2_MOST, quants);
+    int32_t sum = make_quants(x, 32, amax, LF_X2_MAX, quants);
     const uint32_t head[LF_X2_QUANTS] = {
         [LF_X2_INIT] = (uint32_t)(-128 * sum), [LF_X2_SCALE] = lf_bits(lf_block_scale16(amax))};
     memcpy(out, head, sizeof head);
@@ -185,20 +186,20 @@ static void quantize_i8x2b32(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i16b32_scalar = {.name = "i16b32",
-                                     .by = LF_BY_SCALAR,
+                                     .provider = LF_PROVIDER_SCALAR,
                                      .block_bytes = LF_X2_BYTES,
                                      .row_bytes = lf_row_bytes_x2,
                                      .quantize = quantize_i16b32,
                                      .tile_bytes = lf_tile_bytes_x2,
-                                     .tile = lf_tile_x2};
+                                     .pack = lf_lhs_pack_x2};
 
 const lf_lhs lf_lhs_i8x2b32_scalar = {.name = "i8x2b32",
-                                      .by = LF_BY_SCALAR,
+                                      .provider = LF_PROVIDER_SCALAR,
                                       .block_bytes = LF_X2_BYTES,
                                       .row_bytes = lf_row_bytes_x2,
                                       .quantize = quantize_i8x2b32,
                                       .tile_bytes = lf_tile_bytes_x2,
-                                      .tile = lf_tile_x2};
+                                      .pack = lf_lhs_pack_x2};
 
 /* ---- LF_LHS_I8B16: rows and tiles have the sizes of LF_LHS_I8B32
  * ------------------------------------
@@ -217,9 +218,9 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i8b16_scalar = {.name = "i8b16",
-                                    .by = LF_BY_SCALAR,
+                                    .provider = LF_PROVIDER_SCALAR,
                                     .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_i8b16,
                                     .tile_bytes = lf_tile_bytes_i8b32,
-                                    .tile = lf_tile_i8b32};
+                                    .pack = lf_lhs_pack_i8b32};

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the truth of everything that is not a matrix product or attention. */
-#include "kernels/internal.h"
+#include "kernels/exp.h"
+#include "kernels/kv_layout.h"
+#include "kernels/numbers.h"
+#include "kernels/tables.h"
+
+#include <math.h>
 
 float lf_exp_scalar(float x)
 {
@@ -170,6 +175,6 @@ const lf_ops lf_ops_scalar = {
     .bf16_to_f32 = bf16_to_f32,
     .kv = {[LF_KV_F16] = {lf_kv_store_f16_scalar, NULL, lf_attn_f16_scalar},
            [LF_KV_F32] = {lf_kv_store_f32_scalar, NULL, lf_attn_f32_scalar},
-           [LF_KV_Q8] = {lf_kv_store_q8_scalar, lf_kv_query_q8_scalar, lf_attn_q8_scalar}},
+           [LF_KV_Q8] = {lf_kv_store_q8_scalar, lf_kv_query_q8_scalar, NULL}},
     .max = max,
     .sum_exp = sum_exp};

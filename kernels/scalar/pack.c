@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the packing of weights into the panels of the own kernels; internal.h has the layouts. */
-#include "kernels/internal.h"
+#include "kernels/numbers.h"
+#include "kernels/panel_layout.h"
 
 size_t lf_panel_bytes_q4(size_t k)
 {
@@ -50,7 +51,7 @@ static void pack_stored(size_t k, const lf_panel_source *source, size_t code_byt
     for (size_t b = 0; b < k / 32; b++) {
         uint8_t *scales = super + (b & 1) * 32;
         uint8_t *quants = super + 64 + (b & 1) * code_bytes;
-        const uint8_t *block = (const uint8_t *)source->values + b * block_bytes;
+        const uint8_t *block = (const uint8_t *)source->raw + b * block_bytes;
         for (size_t c = 0; c < source->rows; c++, block += row_bytes) {
             memcpy(scales + c * 2, block, 2);
             for (size_t d = 0; d < code_bytes / 64; d++) {
@@ -147,7 +148,7 @@ void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel)
 
 static void pack_values(size_t k, size_t size, const lf_panel_source *source, uint8_t *panel)
 {
-    const uint8_t *values = source->values;
+    const uint8_t *values = source->raw;
     for (size_t i = 0; i < k; i++) {
         for (size_t c = 0; c < source->rows; c++) {
             memcpy(panel + (i * LF_NR + c) * size, values + (c * k + i) * size, size);

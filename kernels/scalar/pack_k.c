@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the packing of stored Q4_K, Q5_K and Q6_K blocks into panels; internal.h has the layouts.
  * Codes move as dwords: 4 consecutive k of one column. */
-#include "kernels/internal.h"
+#include "kernels/numbers.h"
+#include "kernels/panel_layout.h"
 
 /* Blocks of 256 as GGUF stores them. Q4_K and Q5_K: d, dmin, 12 bytes of factors, (Q5_K: 32 bytes
  * of fifth bits,) 128 bytes of nibbles. Q6_K: 128 bytes of nibbles, 64 of upper bits, 16 scales, d.
@@ -105,8 +106,7 @@ static void pack_k(size_t k, const lf_panel_source *source, bool five, uint8_t *
             memset(super, 0, LF_K_HEAD + 8 * quants_bytes);
         }
         for (size_t c = 0; c < source->rows; c++) {
-            const uint8_t *block =
-                (const uint8_t *)source->values + c * row_bytes + s * block_bytes;
+            const uint8_t *block = (const uint8_t *)source->raw + c * row_bytes + s * block_bytes;
             const uint8_t *q = block + HEAD + (five ? FIFTH_BITS : 0);
             uint8_t *quants = super + LF_K_HEAD;
             put_head(block, c, super);
@@ -159,7 +159,7 @@ void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel)
             memset(super, 0, LF_Q6K_SUPER);
         }
         for (size_t c = 0; c < source->rows; c++) {
-            const uint8_t *block = (const uint8_t *)source->values + c * row_bytes + s * Q6K_BLOCK;
+            const uint8_t *block = (const uint8_t *)source->raw + c * row_bytes + s * Q6K_BLOCK;
             memcpy((uint8_t *)panel + s * 32 + c * 2, block + Q6K_D, 2);
             for (size_t g = 0; g < 16; g++) {
                 super[g * LF_NR + c] = block[Q6K_SCALES + g];

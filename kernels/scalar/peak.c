@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the two limits in portable C: reading memory, and products of small integers. */
-#include "kernels/internal.h"
+#include "kernels/tables.h"
+
+#include <string.h>
 
 static uint64_t read_scalar(const void *p, size_t bytes, size_t ahead)
 {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns what attention over any kind of K and V shares, over 16 lanes: rows that pass a block
+ * Owns what attention over any variant of K and V shares, over 16 lanes: rows that pass a block
  * together, their weights, and the order in which memory is fetched. The including file defines
  * v16.
  */
-#ifndef LF_KERNELS_X86_ATTN_ROWS_V16_H
-#define LF_KERNELS_X86_ATTN_ROWS_V16_H
+#ifndef LF_KERNELS_VECTOR_ATTN_ROWS_H
+#define LF_KERNELS_VECTOR_ATTN_ROWS_H
 
-#include "kernels/x86/exp_v16.h"
+#include "kernels/kernels.h"
+#include "kernels/vector/exp.h"
+#include "kernels/vector/prefetch.h"
 
-enum { ATTN_MOST = 32, ATTN_AHEAD = 2048 };
+enum { ATTN_MOST = 32, ATTN_L1_DISTANCE = 2048 };
 
 /* Rows that pass a block together, none of them blind. */
 typedef struct attn_rows {
@@ -25,24 +27,24 @@ typedef struct attn_rows {
 } attn_rows;
 
 /* Numbers of K or V, and what to fetch from memory meanwhile. */
-typedef struct attn_numbers {
+typedef struct attn_operand {
     const void *at;
-    size_t stride;    /* numbers, or pairs of them, from one to the next that is multiplied */
+    size_t stride;    /* operand, or pairs of them, from one to the next that is multiplied */
     size_t bytes;     /* of all as stored, or of what `next` covers */
     const char *next; /* the block, or slice of one, likely read next; NULL: fetch nothing */
-} attn_numbers;
+} attn_operand;
 
 /* At `size` bytes from byte `at` on: what follows, in this block or at the beginning of the next,
  * goes to the first level cache, then what corresponds to them in the next block to the second
  * (README). */
-LF_INLINE void attn_fetch(const size_t size, const attn_numbers *numbers, size_t at)
+LF_INLINE void attn_prefetch(const size_t size, const attn_operand *operand, size_t at)
 {
     for (size_t b = 0; b < size; b += 64) {
-        const size_t near = at + b + ATTN_AHEAD;
+        const size_t near = at + b + ATTN_L1_DISTANCE;
         const char *from =
-            near < numbers->bytes ? (const char *)numbers->at : numbers->next - numbers->bytes;
-        _mm_prefetch(from + near, _MM_HINT_T0);
-        _mm_prefetch(numbers->next + at + b, _MM_HINT_T1);
+            near < operand->bytes ? (const char *)operand->at : operand->next - operand->bytes;
+        lf_prefetch_l1(from + near);
+        lf_prefetch_l2(operand->next + at + b);
     }
 }
 
@@ -120,4 +122,4 @@ LF_INLINE void attn_weights(attn_rows *t)
     }
 }
 
-#endif /* LF_KERNELS_X86_ATTN_ROWS_V16_H */
+#endif /* LF_KERNELS_VECTOR_ATTN_ROWS_H */

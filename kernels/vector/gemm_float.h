@@ -4,10 +4,15 @@
  * ascending, one chain a result. The including file defines v16, FLOAT_MR, the most rows of a tile
  * (with FLOAT_TILE, its name), and FLOAT_PANELS, the panels that are in flight together.
  */
-#ifndef LF_KERNELS_X86_GEMM_FLOAT_V16_H
-#define LF_KERNELS_X86_GEMM_FLOAT_V16_H
+#ifndef LF_KERNELS_VECTOR_GEMM_FLOAT_H
+#define LF_KERNELS_VECTOR_GEMM_FLOAT_H
 
-enum { FLOAT_AHEAD = 4096 }; /* bytes; prefetch distance within the stream of panels */
+#include "kernels/lhs_layout.h"
+#include "kernels/panel_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
+
+enum { FLOAT_L1_DISTANCE = 4096 }; /* bytes; prefetch distance within the stream of panels */
 
 LF_INLINE v16 load_weights(const lf_wformat format, const uint8_t *p)
 {
@@ -37,7 +42,7 @@ LF_INLINE void float_panels(const lf_wformat format, const size_t m, const size_
     for (size_t d = 0; d < k; d++) {
         v16 w[FLOAT_PANELS];
         for (size_t j = 0; j < panels; j++) {
-            _mm_prefetch((const char *)p + j * panel_bytes + FLOAT_AHEAD, _MM_HINT_T0);
+            lf_prefetch_l1((const char *)p + j * panel_bytes + FLOAT_L1_DISTANCE);
             w[j] = load_weights(format, p + j * panel_bytes);
         }
         p += step;
@@ -56,9 +61,9 @@ LF_INLINE void float_panels(const lf_wformat format, const size_t m, const size_
     }
 }
 
-LF_INLINE void float_run(const lf_wformat format, const size_t m, size_t n, size_t k,
-                         const void *tile, const void *panels, float *c, size_t c_stride,
-                         lf_prefetch_policy policy)
+LF_INLINE void float_tile(const lf_wformat format, const size_t m, size_t n, size_t k,
+                          const void *tile, const void *panels, float *c, size_t c_stride,
+                          lf_prefetch_policy policy)
 {
     (void)policy; /* one step ahead on every CPU */
     const size_t bytes = format == LF_W_F32 ? lf_panel_bytes_f32(k) : lf_panel_bytes_f16(k);
@@ -74,25 +79,31 @@ LF_INLINE void float_run(const lf_wformat format, const size_t m, size_t n, size
     }
 }
 
-#define f32_run(...)  float_run(LF_W_F32, __VA_ARGS__)
-#define f16_run(...)  float_run(LF_W_F16, __VA_ARGS__)
-#define bf16_run(...) float_run(LF_W_BF16, __VA_ARGS__)
-LF_GEMM_ROWS(FLOAT_MR, f32_gemm, f32_run)
-LF_GEMM_ROWS(FLOAT_MR, f16_gemm, f16_run)
-LF_GEMM_ROWS(FLOAT_MR, bf16_gemm, bf16_run)
+#define f32_tile(...)  float_tile(LF_W_F32, __VA_ARGS__)
+#define f16_tile(...)  float_tile(LF_W_F16, __VA_ARGS__)
+#define bf16_tile(...) float_tile(LF_W_BF16, __VA_ARGS__)
+LF_GEMM_BY_ROWS(FLOAT_MR, f32_gemm, f32_tile)
+LF_GEMM_BY_ROWS(FLOAT_MR, f16_gemm, f16_tile)
+LF_GEMM_BY_ROWS(FLOAT_MR, bf16_gemm, bf16_tile)
 
-#define LF_FLOAT_ROW(format, tag, size, arch, feature)                                             \
-    {                                                                                              \
-        .name = "f32_f32_" #tag "_gemm_" FLOAT_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,      \
-        .needs = feature, .weights = format, .lhs = LF_LHS_F32, .mr = FLOAT_MR, .nr = LF_NR,       \
-        .k_multiple = 1, .exact = true, .panel_bytes = lf_panel_bytes_##size,                      \
-        .pack = lf_pack_##size, .fn = tag##_gemm                                                   \
-    }
-#define LF_FLOAT_ROWS(arch, feature)                                                               \
-    {                                                                                              \
-        LF_FLOAT_ROW(LF_W_F32, f32, f32, arch, feature),                                           \
-            LF_FLOAT_ROW(LF_W_F16, f16, f16, arch, feature),                                       \
-            LF_FLOAT_ROW(LF_W_BF16, bf16, f16, arch, feature),                                     \
-    }
+#define LF_FLOAT_ENTRY(format, tag, size, arch, feature)                                           \
+    const lf_gemm lf_gemm_##tag##_##arch = {.name =                                                \
+                                                "f32_f32_" #tag "_gemm_" FLOAT_TILE "__" #arch,    \
+                                            .isa = #arch,                                          \
+                                            .provider = LF_PROVIDER_LFM2,                          \
+                                            .needs = feature,                                      \
+                                            .weights = format,                                     \
+                                            .lhs = LF_LHS_F32,                                     \
+                                            .mr = FLOAT_MR,                                        \
+                                            .nr = LF_NR,                                           \
+                                            .k_multiple = 1,                                       \
+                                            .exact = true,                                         \
+                                            .panel_bytes = lf_panel_bytes_##size,                  \
+                                            .pack = lf_pack_##size,                                \
+                                            .fn = tag##_gemm};
+#define LF_FLOAT_ENTRIES(arch, feature)                                                            \
+    LF_FLOAT_ENTRY(LF_W_F32, f32, f32, arch, feature)                                              \
+    LF_FLOAT_ENTRY(LF_W_F16, f16, f16, arch, feature)                                              \
+    LF_FLOAT_ENTRY(LF_W_BF16, bf16, f16, arch, feature)
 
-#endif /* LF_KERNELS_X86_GEMM_FLOAT_V16_H */
+#endif /* LF_KERNELS_VECTOR_GEMM_FLOAT_H */

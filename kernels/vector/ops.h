@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the vector form of scalar/ops.c over 16 lanes; the including file defines v16 first. */
-#ifndef LF_KERNELS_X86_OPS_V16_H
-#define LF_KERNELS_X86_OPS_V16_H
+#ifndef LF_KERNELS_VECTOR_OPS_H
+#define LF_KERNELS_VECTOR_OPS_H
 
-#include "kernels/x86/exp_v16.h"
+#include "kernels/tables.h"
+#include "kernels/vector/attn_float.h"
+#include "kernels/vector/exp.h"
+#include "kernels/vector/kv.h"
 
 static void rmsnorm(size_t n, const float *x, const float *w, float eps, float *out)
 {
@@ -210,8 +213,8 @@ static float sum_exp(size_t n, const float *x, float shift, float *out)
         .max = max, .sum_exp = sum_exp, .kv = {                                                    \
             [LF_KV_F16] = {store_f16, NULL, attn_f16},                                             \
             [LF_KV_F32] = {lf_kv_store_f32_scalar, NULL, attn_f32},                                \
-            [LF_KV_Q8] = {store_q8, query_q8, ATTN_Q8}                                             \
+            [LF_KV_Q8] = {store_q8, query_q8, NULL}                                                \
         }                                                                                          \
     }
 
-#endif /* LF_KERNELS_X86_OPS_V16_H */
+#endif /* LF_KERNELS_VECTOR_OPS_H */

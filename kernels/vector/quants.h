@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns rows of numbers as integer quants with one scale; internal.h defines both. */
-#ifndef LF_KERNELS_X86_CODES_V16_H
-#define LF_KERNELS_X86_CODES_V16_H
+#ifndef LF_KERNELS_VECTOR_QUANTS_H
+#define LF_KERNELS_VECTOR_QUANTS_H
 
-#include "kernels/x86/exp_v16.h"
+#include "kernels/kv_layout.h"
+#include "kernels/vector/unroll.h"
 
 /* Scale of n numbers, the largest of which becomes the code `most`, and what makes quants of them.
  */
-LF_INLINE float v_code_scale(size_t n, const float *x, float most, float *factor)
+LF_INLINE float v_quant_scale(size_t n, const float *x, float most, float *factor)
 {
     v16 top = v_set(0.0f);
     for (size_t i = 0; i < n; i += 16) {
         top = v_max_bits(top, v_load_n(x + i, n - i < 16 ? n - i : 16));
     }
-    return lf_code_scale(v_fold_max_bits(top), most, factor);
+    return lf_quant_scale(v_fold_max_bits(top), most, factor);
 }
 
 /* The quants of queries and weights of n numbers, and zeros up to a multiple of 16; returns the
@@ -21,7 +22,7 @@ LF_INLINE float v_code_scale(size_t n, const float *x, float most, float *factor
 LF_INLINE float v_quants(size_t n, const float *x, int16_t *quants)
 {
     float factor = 0.0f;
-    const float scale = v_code_scale(n, x, LF_ATTN_CODE_MOST, &factor);
+    const float scale = v_quant_scale(n, x, LF_ATTN_QUANT_MAX, &factor);
     const v16 magic = v_set(LF_MAGIC);
     for (size_t i = 0; i < n; i += 16) {
         const v16 values = v_load_n(x + i, n - i < 16 ? n - i : 16);
@@ -31,4 +32,4 @@ LF_INLINE float v_quants(size_t n, const float *x, int16_t *quants)
     return scale;
 }
 
-#endif /* LF_KERNELS_X86_CODES_V16_H */
+#endif /* LF_KERNELS_VECTOR_QUANTS_H */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns CPU detection on x86-64: CPUID for what the CPU has, XGETBV for the registers whose contents
  * the operating system saves. Neither needs a file or can fail. */
-#include "kernels/internal.h"
+#include "kernels/x86/cpu.h"
 
 #include <cpuid.h>
+#include <string.h>
 
 enum {
     /* XCR0: SSE and AVX registers; with AVX-512, also masks and both halves of zmm. */

@@ -6,6 +6,6 @@
 #define FLOAT_TILE   "6x16"
 #define FLOAT_PANELS 1
 
-#include "kernels/x86/gemm_float_v16.h"
+#include "kernels/vector/gemm_float.h"
 
-const lf_gemm lf_gemms_float_avx2[LF_GEMMS_FLOAT] = LF_FLOAT_ROWS("avx2", LF_CPU_AVX2);
+LF_FLOAT_ENTRIES(avx2, LF_CPU_AVX2)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the quantisation of every int form of activations of our own for AVX2; scalar/act.c defines
  * them. */
-#include "kernels/x86/unroll.h"
+#include "kernels/lhs_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/unroll.h"
+
+#include <immintrin.h>
 
 /* Sum of 16 signed bytes. */
 LF_INLINE int32_t sum_quants(__m128i quants)
@@ -62,13 +66,13 @@ static void quantize_i8b32(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i8b32_avx2 = {.name = "i8b32",
-                                  .by = LF_BY_LFM2,
+                                  .provider = LF_PROVIDER_LFM2,
                                   .needs = LF_CPU_AVX2,
                                   .block_bytes = LF_X_BYTES,
                                   .row_bytes = lf_row_bytes_i8b32,
                                   .quantize = quantize_i8b32,
                                   .tile_bytes = lf_tile_bytes_i8b32,
-                                  .tile = lf_tile_i8b32};
+                                  .pack = lf_lhs_pack_i8b32};
 
 /* ---- LF_LHS_I16B32, LF_LHS_I8X2B32 ---- */
 
@@ -81,7 +85,7 @@ LF_INLINE bool make_words(const float *x, __m256i *words, uint8_t *out)
     if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
         return false;
     }
-    const __m256 inverse = _mm256_set1_ps(LF_X2_MOST / lf_float(amax));
+    const __m256 inverse = _mm256_set1_ps(LF_X2_MAX / lf_float(amax));
     __m256i sum = _mm256_setzero_si256();
     for (size_t i = 0; i < 2; i++) {
         const __m256i two =
@@ -142,22 +146,22 @@ static void quantize_i8x2b32(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i16b32_avx2 = {.name = "i16b32",
-                                   .by = LF_BY_LFM2,
+                                   .provider = LF_PROVIDER_LFM2,
                                    .needs = LF_CPU_AVX2,
                                    .block_bytes = LF_X2_BYTES,
                                    .row_bytes = lf_row_bytes_x2,
                                    .quantize = quantize_i16b32,
                                    .tile_bytes = lf_tile_bytes_x2,
-                                   .tile = lf_tile_x2};
+                                   .pack = lf_lhs_pack_x2};
 
 const lf_lhs lf_lhs_i8x2b32_avx2 = {.name = "i8x2b32",
-                                    .by = LF_BY_LFM2,
+                                    .provider = LF_PROVIDER_LFM2,
                                     .needs = LF_CPU_AVX2,
                                     .block_bytes = LF_X2_BYTES,
                                     .row_bytes = lf_row_bytes_x2,
                                     .quantize = quantize_i8x2b32,
                                     .tile_bytes = lf_tile_bytes_x2,
-                                    .tile = lf_tile_x2};
+                                    .pack = lf_lhs_pack_x2};
 
 /* ---- LF_LHS_I8B16 ---- */
 
@@ -184,10 +188,10 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i8b16_avx2 = {.name = "i8b16",
-                                  .by = LF_BY_LFM2,
+                                  .provider = LF_PROVIDER_LFM2,
                                   .needs = LF_CPU_AVX2,
                                   .block_bytes = LF_X_BYTES,
                                   .row_bytes = lf_row_bytes_i8b32,
                                   .quantize = quantize_i8b16,
                                   .tile_bytes = lf_tile_bytes_i8b32,
-                                  .tile = lf_tile_i8b32};
+                                  .pack = lf_lhs_pack_i8b32};

@@ -4,10 +4,7 @@
 
 #define ATTN_ROWS 6
 #define ATTN_VECS 1
-#define ATTN_Q8   lf_attn_q8_avx2
 
-#include "kernels/x86/attn_v16.h"
-#include "kernels/x86/kv_v16.h"
-#include "kernels/x86/ops_v16.h"
+#include "kernels/vector/ops.h"
 
 const lf_ops lf_ops_avx2 = LF_OPS_V16;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns reading memory at full speed for AVX-512. */
-#include "kernels/x86/unroll.h"
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
+
+#include <immintrin.h>
 
 static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
 {
@@ -13,10 +16,10 @@ static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
     }
     for (; at < end; at += STEP) {
         for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
-            _mm_prefetch(at + ahead + 64 * c, _MM_HINT_T0);
+            lf_prefetch_l1(at + ahead + 64 * c);
         }
         for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
-            _mm_prefetch(at + 2 * ahead + 64 * c, _MM_HINT_T1);
+            lf_prefetch_l2(at + 2 * ahead + 64 * c);
         }
         for (size_t c = 0; c < CHAINS; c++) {
             sum[c] = _mm512_add_epi64(sum[c], _mm512_load_si512(at + 64 * c));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns int8 products at full speed for AVX-512 VNNI. */
-#include "kernels/x86/unroll.h"
+#include "kernels/tables.h"
+
+#include <immintrin.h>
 
 enum { CHAINS = 12 }; /* latency 5, two a cycle: 10 would do */
 

@@ -3,7 +3,10 @@
 #ifndef LF_KERNELS_X86_V16_AVX2_H
 #define LF_KERNELS_X86_V16_AVX2_H
 
-#include "kernels/x86/unroll.h"
+#include "kernels/numbers.h"
+#include "kernels/vector/unroll.h"
+
+#include <immintrin.h>
 
 typedef struct v16 {
     __m256 a, b;
@@ -74,7 +77,7 @@ LF_INLINE void v_store_i8(int8_t *p, v16 x)
                                                             _mm256_extracti128_si256(words, 1)));
 }
 
-LF_INLINE __m256 v_widen_bf16(const uint16_t *p)
+LF_INLINE __m256 v_load_bf16_half(const uint16_t *p)
 {
     const __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
@@ -82,7 +85,7 @@ LF_INLINE __m256 v_widen_bf16(const uint16_t *p)
 
 LF_INLINE v16 v_load_bf16(const uint16_t *p)
 {
-    return (v16){v_widen_bf16(p), v_widen_bf16(p + 8)};
+    return (v16){v_load_bf16_half(p), v_load_bf16_half(p + 8)};
 }
 
 LF_INLINE v16 v_add(v16 x, v16 y)
@@ -237,5 +240,7 @@ LF_INLINE v16 w_float(w16 x)
 {
     return (v16){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
 }
+
+#include "kernels/x86/v16_fold.h"
 
 #endif /* LF_KERNELS_X86_V16_AVX2_H */

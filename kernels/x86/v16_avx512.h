@@ -3,7 +3,10 @@
 #ifndef LF_KERNELS_X86_V16_AVX512_H
 #define LF_KERNELS_X86_V16_AVX512_H
 
-#include "kernels/x86/unroll.h"
+#include "kernels/numbers.h"
+#include "kernels/vector/unroll.h"
+
+#include <immintrin.h>
 
 typedef __m512 v16;
 
@@ -185,5 +188,7 @@ LF_INLINE v16 w_float(w16 a)
 {
     return _mm512_cvtepi32_ps(a);
 }
+
+#include "kernels/x86/v16_fold.h"
 
 #endif /* LF_KERNELS_X86_V16_AVX512_H */

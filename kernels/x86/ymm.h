@@ -3,12 +3,17 @@
 #ifndef LF_KERNELS_X86_YMM_H
 #define LF_KERNELS_X86_YMM_H
 
-#include "kernels/x86/unroll.h"
+#include "kernels/lhs_layout.h"
+#include "kernels/panel_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
 
-/* Up to YMM_FEW rows take quants apart as they read them; no piece of a tile has more than
+#include <immintrin.h>
+
+/* Up to YMM_FIXED_ROWS rows take quants apart as they read them; no piece of a tile has more than
  * YMM_ROWS.
  */
-enum { YMM_FEW = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
+enum { YMM_FIXED_ROWS = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
 #define LF_YMM_TILE "16x16c4"
 
 /* F(g) for each of the 8 groups of 4 k of a block. */
@@ -42,7 +47,7 @@ LF_INLINE __m256i lf_ymm_shift(__m256i v, const int n)
     return n > 0 ? _mm256_slli_epi32(v, n) : (n < 0 ? _mm256_srli_epi32(v, -n) : v);
 }
 
-/* Codes of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
+/* Codes of group g of a block, `bits` unpacked, unsigned: 8 columns, from byte `half` on. */
 LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const size_t g,
                                 const size_t half)
 {
@@ -97,41 +102,41 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
 #undef F
 }
 
-/* block(kind, wide, rows, x, quants, factors, acc) for all m rows of a tile, more than YMM_FEW, in
- * pieces; blocks of x are `stride` dwords. */
-#define LF_YMM_PIECE(n, stride, block, kind, wide, quants, factors)                                \
-    block(kind, wide, n, x + row * (stride), quants, factors, acc + row)
+/* block(variant, unpacked, rows, x, quants, factors, acc) for all m rows of a tile, more than
+ * YMM_FIXED_ROWS, in pieces; blocks of x are `stride` dwords. */
+#define LF_YMM_SUBTILE(n, stride, block, variant, unpacked, quants, factors)                       \
+    block(variant, unpacked, n, x + row * (stride), quants, factors, acc + row)
 
-/* Products and sums that are two instructions: pieces of 3, which measure best, and as few of 4 as
- * will do. */
-#define LF_YMM_PIECES_3(m, stride, ...)                                                            \
+/* Products and sums that are two instructions: pieces of 3, which measure best, and as fixed of 4
+ * as will do. */
+#define LF_YMM_SUBTILES_3(m, stride, ...)                                                          \
     {                                                                                              \
         const size_t fours = (m) == 5 ? 0 : (m) % 3;                                               \
         size_t row = 0;                                                                            \
         for (; row + 4 * fours + 2 < (m); row += 3) {                                              \
-            LF_YMM_PIECE(3, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(3, stride, __VA_ARGS__);                                                \
         }                                                                                          \
         for (; row + 3 < (m); row += 4) {                                                          \
-            LF_YMM_PIECE(4, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(4, stride, __VA_ARGS__);                                                \
         }                                                                                          \
         if (row < (m)) {                                                                           \
-            LF_YMM_PIECE(2, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(2, stride, __VA_ARGS__);                                                \
         }                                                                                          \
     }
 
 /* One instruction that waits for its sum: up to 6, as equal as possible. */
-#define LF_YMM_PIECES_6(m, stride, ...)                                                            \
+#define LF_YMM_SUBTILES_6(m, stride, ...)                                                          \
     for (size_t row = 0, n; row < (m); row += n) {                                                 \
         const size_t left = (m)-row;                                                               \
         n = left <= 6 ? left : (left <= 12 ? (left + 1) / 2 : (left + 2) / 3);                     \
         if (n == 6) {                                                                              \
-            LF_YMM_PIECE(6, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(6, stride, __VA_ARGS__);                                                \
         } else if (n == 5) {                                                                       \
-            LF_YMM_PIECE(5, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(5, stride, __VA_ARGS__);                                                \
         } else if (n == 4) {                                                                       \
-            LF_YMM_PIECE(4, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(4, stride, __VA_ARGS__);                                                \
         } else {                                                                                   \
-            LF_YMM_PIECE(3, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(3, stride, __VA_ARGS__);                                                \
         }                                                                                          \
     }
 
@@ -156,42 +161,52 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
     }
 }
 
-/* A lf_gemm_fn `name` over panel(ahead, few, m, k, tile, panel, acc), few a constant: m, or 0 if
- * that is above YMM_FEW. */
-#define LF_YMM_RUN(name, few, panel, bytes)                                                        \
-    static void name##_##few(size_t m, size_t n, size_t k, const void *tile, const void *panels,   \
-                             float *c, size_t c_stride, lf_prefetch_policy policy)                 \
+/* A lf_gemm_fn `name` over panel(distances, fixed, m, k, tile, panel, acc), fixed a constant: m, or
+ * 0 if that is above YMM_FIXED_ROWS. */
+#define LF_YMM_GEMM_FIXED(name, fixed, panel, bytes)                                               \
+    static void name##_##fixed(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
+                               float *c, size_t c_stride, lf_prefetch_policy policy)               \
     {                                                                                              \
         const uint8_t *p = panels;                                                                 \
-        const size_t rows = (few) != 0 ? (few) : m;                                                \
-        const lf_ahead ahead = lf_ahead_of(policy, rows, 0);                                       \
+        const size_t rows = (fixed) != 0 ? (fixed) : m;                                            \
+        const lf_distances distances = lf_prefetch_distances(policy, rows, 0);                     \
         for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
-            _Alignas(32) float acc[(few) != 0 ? (few) : LF_YMM_MR][LF_NR];                         \
+            _Alignas(32) float acc[(fixed) != 0 ? (fixed) : LF_YMM_MR][LF_NR];                     \
             lf_ymm_clear(rows, acc);                                                               \
-            panel(ahead, few, rows, k, tile, p, acc);                                              \
+            panel(distances, fixed, rows, k, tile, p, acc);                                        \
             lf_ymm_store(rows, acc, n - n0, c + n0, c_stride);                                     \
         }                                                                                          \
     }
 #define LF_YMM_GEMM(name, panel, bytes)                                                            \
-    LF_YMM_RUN(name, 0, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 1, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 2, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 3, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 4, panel, bytes)                                                              \
+    LF_YMM_GEMM_FIXED(name, 0, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 1, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 2, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 3, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 4, panel, bytes)                                                       \
     static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
                      size_t c_stride, lf_prefetch_policy policy)                                   \
     {                                                                                              \
         static const lf_gemm_fn by_rows[] = {name##_0, name##_1, name##_2, name##_3, name##_4};    \
-        by_rows[m <= YMM_FEW ? m : 0](m, n, k, tile, panels, c, c_stride, policy);                 \
+        by_rows[m <= YMM_FIXED_ROWS ? m : 0](m, n, k, tile, panels, c, c_stride, policy);          \
     }
 
-#define LF_YMM_ROW(in, in_format, format, tag, packer, has_mins, multiple, as_stored, arch,        \
-                   feature)                                                                        \
-    {                                                                                              \
-        .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
-        .needs = feature, .weights = format, .lhs = in_format, .mins = has_mins, .mr = LF_YMM_MR,  \
-        .nr = LF_NR, .k_multiple = multiple, .exact = true, .panel_bytes = lf_panel_bytes_##tag,   \
-        .pack = lf_pack_##packer, .raw_blocks = as_stored, .fn = tag##_gemm                        \
-    }
+#define LF_YMM_ENTRY(in, in_format, format, tag, packer, has_mins, multiple, from_raw, arch,       \
+                     feature)                                                                      \
+    const lf_gemm lf_gemm_##tag##_##arch = {.name =                                                \
+                                                #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" #arch,  \
+                                            .isa = #arch,                                          \
+                                            .provider = LF_PROVIDER_LFM2,                          \
+                                            .needs = feature,                                      \
+                                            .weights = format,                                     \
+                                            .lhs = in_format,                                      \
+                                            .mins = has_mins,                                      \
+                                            .mr = LF_YMM_MR,                                       \
+                                            .nr = LF_NR,                                           \
+                                            .k_multiple = multiple,                                \
+                                            .exact = true,                                         \
+                                            .panel_bytes = lf_panel_bytes_##tag,                   \
+                                            .pack = lf_pack_##packer,                              \
+                                            .raw_blocks = from_raw,                                \
+                                            .fn = tag##_gemm};
 
 #endif /* LF_KERNELS_X86_YMM_H */

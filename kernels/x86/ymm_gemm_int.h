@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the 256-bit integer kernels but for LF_W_Q8. The including file defines before, for its
- * instruction set, YMM_PIECES and
+ * instruction set, YMM_SUBTILES and
  *
- * void ymm_sums(bits, wide, m, x, init, quants, first, end, s)
+ * void ymm_sums(bits, unpacked, m, x, init, quants, first, end, s)
  *     s = for each of m rows dword `init` of its block at x, or LF_MAGIC_BITS if that is negative,
  *     plus the products of groups first .. end of the block of weights at quants with the row's.
- *     Codes are `bits` wide, with `wide` they stand as bytes. Of 8 bits there are whole blocks
- * alone, whose zero point may be taken out of the quants instead of the sum.
+ *     Codes are `bits` unpacked, with `unpacked` they stand as bytes. Of 8 bits there are whole
+ * blocks alone, whose zero point may be taken out of the quants instead of the sum.
  *
  * A panel's 16 columns are two halves of 8. Integer sums are in registers (s[2 * row + half]),
- * float sums are an array in the first level cache. A tile of up to YMM_FEW rows takes quants apart
- * in registers as it reads them. More rows pass each block of 32 k in pieces (YMM_PIECES): its
- * quants are taken apart once for all of them, into the first level cache.
+ * float sums are an array in the first level cache. A tile of up to YMM_FIXED_ROWS rows takes
+ * quants apart in registers as it reads them. More rows pass each block of 32 k in pieces
+ * (YMM_SUBTILES): its quants are taken apart once for all of them, into the first level cache.
  */
-#ifndef LF_KERNELS_X86_GEMM_YMM_H
-#define LF_KERNELS_X86_GEMM_YMM_H
+#ifndef LF_KERNELS_X86_YMM_GEMM_INT_H
+#define LF_KERNELS_X86_YMM_GEMM_INT_H
 
 #include "kernels/x86/ymm.h"
 
@@ -23,10 +23,11 @@
 enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM };
 
 /* Width of the quants, which tells how many products fit 16 bits. */
-LF_INLINE int ymm_bits(const int kind)
+LF_INLINE int ymm_bits(const int variant)
 {
-    return kind == YMM_Q4 || kind == YMM_Q4K ? 4
-                                             : (kind == YMM_Q5K ? 5 : (kind == YMM_Q6K ? 6 : 8));
+    return variant == YMM_Q4 || variant == YMM_Q4K
+               ? 4
+               : (variant == YMM_Q5K ? 5 : (variant == YMM_Q6K ? 6 : 8));
 }
 
 /* ---- Blocks of 32 k ---------------------------------------------------------------------------
@@ -34,87 +35,87 @@ LF_INLINE int ymm_bits(const int kind)
 
 /* The two lines of 16 floats of a block: weight scales, then minimums; of Q6_K the scales of both
  * halves. */
-LF_INLINE void ymm_block(const int kind, const bool wide, const size_t m, const uint32_t *x,
+LF_INLINE void ymm_block(const int variant, const bool unpacked, const size_t m, const uint32_t *x,
                          const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
     __m256i s[2 * YMM_ROWS];
-    const int bits = ymm_bits(kind);
-    if (kind == YMM_Q6K) {
-        ymm_sums(bits, wide, m, x, LF_X16_INIT6_LO, quants, 0, 4, s);
+    const int bits = ymm_bits(variant);
+    if (variant == YMM_Q6K) {
+        ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_LO, quants, 0, 4, s);
         lf_ymm_finish(m, x + LF_X16_SCALE_LO, s, factors, NULL, NULL, acc);
-        ymm_sums(bits, wide, m, x, LF_X16_INIT6_HI, quants, 4, 8, s);
+        ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_HI, quants, 4, 8, s);
         lf_ymm_finish(m, x + LF_X16_SCALE_HI, s, factors + LF_NR, NULL, NULL, acc);
         return;
     }
-    const bool mins = kind == YMM_Q4K || kind == YMM_Q5K || kind == YMM_I8GM;
-    const int init = kind == YMM_Q4 ? LF_X_INIT4 : (bits == 8 ? LF_X_INIT8 : -1);
-    ymm_sums(bits, wide, m, x, init, quants, 0, 8, s);
+    const bool mins = variant == YMM_Q4K || variant == YMM_Q5K || variant == YMM_I8GM;
+    const int init = variant == YMM_Q4 ? LF_X_INIT4 : (bits == 8 ? LF_X_INIT8 : -1);
+    ymm_sums(bits, unpacked, m, x, init, quants, 0, 8, s);
     lf_ymm_finish(m, x + LF_X_SCALE, s, factors, mins ? x + LF_X_SUM : NULL, factors + LF_NR, acc);
 }
 
-LF_INLINE void ymm_widen(const int bits, const uint8_t *quants, uint8_t *wide)
+LF_INLINE void ymm_unpack(const int bits, const uint8_t *quants, uint8_t *unpacked)
 {
 #define G(g)                                                                                       \
-    lf_store_ymm(wide + (g)*64, lf_ymm_quants(bits, quants, g, 0));                                \
-    lf_store_ymm(wide + (g)*64 + 32, lf_ymm_quants(bits, quants, g, 32));
+    lf_store_ymm(unpacked + (g)*64, lf_ymm_quants(bits, quants, g, 0));                            \
+    lf_store_ymm(unpacked + (g)*64 + 32, lf_ymm_quants(bits, quants, g, 32));
     LF_EACH_GROUP(G)
 #undef G
 }
 
-/* A block of all m rows of a tile: a constant `few` of at most YMM_FEW of them, or if that is 0
- * any m above. */
-LF_INLINE void ymm_rows(const int kind, const size_t few, size_t m, const uint32_t *x,
+/* A block of all m rows of a tile: a constant `fixed` of at most YMM_FIXED_ROWS of them, or if that
+ * is 0 any m above. */
+LF_INLINE void ymm_rows(const int variant, const size_t fixed, size_t m, const uint32_t *x,
                         const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
-    const int bits = ymm_bits(kind);
-    if (few != 0) {
-        ymm_block(kind, bits == 8, few, x, quants, factors, acc);
+    const int bits = ymm_bits(variant);
+    if (fixed != 0) {
+        ymm_block(variant, bits == 8, fixed, x, quants, factors, acc);
         return;
     }
     _Alignas(32) uint8_t bytes[8 * 64];
-    const uint8_t *wide = quants;
+    const uint8_t *unpacked = quants;
     if (bits != 8) {
-        ymm_widen(bits, quants, bytes);
-        wide = bytes;
+        ymm_unpack(bits, quants, bytes);
+        unpacked = bytes;
     }
-    YMM_PIECES(m, LF_X_DWORDS, ymm_block, kind, true, wide, factors)
+    YMM_SUBTILES(m, LF_X_DWORDS, ymm_block, variant, true, unpacked, factors)
 }
 
 /* ---- LF_W_Q4 ---- */
 
-LF_INLINE void q4_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *quants,
+LF_INLINE void q4_rows(const size_t fixed, size_t m, const uint32_t *x, const uint8_t *quants,
                        const uint8_t *halves, float (*acc)[LF_NR])
 {
     _Alignas(32) float scales[LF_NR];
     lf_ymm_halves(halves, scales);
-    ymm_rows(YMM_Q4, few, m, x, quants, scales, acc);
+    ymm_rows(YMM_Q4, fixed, m, x, quants, scales, acc);
 }
 
-LF_INLINE void q4_panel(lf_ahead ahead, const size_t few, size_t m, size_t k, const uint32_t *x,
-                        const uint8_t *p, float (*acc)[LF_NR])
+LF_INLINE void q4_panel(lf_distances distances, const size_t fixed, size_t m, size_t k,
+                        const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
 {
     for (size_t s = 0; s < k / 64; s++) {
-        lf_prefetch(ahead, p, LF_Q4_SUPER);
-        q4_rows(few, m, x, p + 64, p, acc);
+        lf_prefetch_panel(distances, p, LF_Q4_SUPER);
+        q4_rows(fixed, m, x, p + 64, p, acc);
         x += LF_X_DWORDS * m;
-        q4_rows(few, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
+        q4_rows(fixed, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
         x += LF_X_DWORDS * m;
         p += LF_Q4_SUPER;
     }
     if (k % 64 != 0) {
-        q4_rows(few, m, x, p + 64, p, acc);
+        q4_rows(fixed, m, x, p + 64, p, acc);
     }
 }
 
 /* ---- LF_W_I8G ---- */
 
-LF_INLINE void i8g_panel(const int kind, lf_ahead ahead, const size_t few, size_t m, size_t k,
-                         const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
+LF_INLINE void i8g_panel(const int variant, lf_distances distances, const size_t fixed, size_t m,
+                         size_t k, const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
 {
-    const size_t head = (kind == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
+    const size_t head = (variant == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
     for (size_t b = 0; b < k / 32; b++) {
-        lf_prefetch(ahead, p, head + LF_Q8_QUANTS);
-        ymm_rows(kind, few, m, x, p + head, (const float *)(const void *)p, acc);
+        lf_prefetch_panel(distances, p, head + LF_Q8_QUANTS);
+        ymm_rows(variant, fixed, m, x, p + head, (const float *)(const void *)p, acc);
         x += LF_X_DWORDS * m;
         p += head + LF_Q8_QUANTS;
     }
@@ -158,28 +159,28 @@ LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*o
     }
 }
 
-LF_INLINE void k_panel(const int kind, lf_ahead ahead, const size_t few, size_t m, size_t k,
-                       const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
+LF_INLINE void k_panel(const int variant, lf_distances distances, const size_t fixed, size_t m,
+                       size_t k, const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
 {
-    const size_t step = kind == YMM_Q4K   ? LF_Q4_QUANTS
-                        : kind == YMM_Q5K ? LF_Q5K_QUANTS
-                                          : LF_Q6K_QUANTS;
+    const size_t step = variant == YMM_Q4K   ? LF_Q4_QUANTS
+                        : variant == YMM_Q5K ? LF_Q5K_QUANTS
+                                             : LF_Q6K_QUANTS;
     const uint8_t *p = panel;
-    if (kind == YMM_Q6K) {
+    if (variant == YMM_Q6K) {
         p += lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER;
     }
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(32) float factors[8][2][LF_NR];
-        lf_prefetch(ahead, p, LF_K_HEAD);
-        if (kind == YMM_Q6K) {
+        lf_prefetch_panel(distances, p, LF_K_HEAD);
+        if (variant == YMM_Q6K) {
             q6k_scales(p, panel + s * 32, factors);
         } else {
             k_factors(p, factors);
         }
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
-            lf_prefetch(ahead, p, step);
-            ymm_rows(kind, few, m, x, p, factors[b][0], acc);
+            lf_prefetch_panel(distances, p, step);
+            ymm_rows(variant, fixed, m, x, p, factors[b][0], acc);
             x += LF_X_DWORDS * m;
             p += step;
         }
@@ -198,15 +199,13 @@ LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
 LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
 LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
 
-/* Rows of the table; LF_W_Q8 has its own. */
-#define LF_YMM_GEMMS(arch, feature)                                                                \
-    {                                                                                              \
-        LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature),          \
-            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature),  \
-            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature),  \
-            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature),  \
-            LF_YMM_ROW(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature),  \
-            LF_YMM_ROW(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature),  \
-    }
+/* The entries of tables.h for one instruction set. */
+#define LF_YMM_INT_ENTRIES(arch, feature)                                                          \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature)             \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature)         \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature)         \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)
 
-#endif /* LF_KERNELS_X86_GEMM_YMM_H */
+#endif /* LF_KERNELS_X86_YMM_GEMM_INT_H */

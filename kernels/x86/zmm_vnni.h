@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the steps that the AVX-512 VNNI kernels share. Only files compiled for it may include it. */
-#ifndef LF_KERNELS_X86_VNNI512_H
-#define LF_KERNELS_X86_VNNI512_H
+#ifndef LF_KERNELS_X86_ZMM_VNNI_H
+#define LF_KERNELS_X86_ZMM_VNNI_H
 
-#include "kernels/x86/unroll.h"
+#include "kernels/lhs_layout.h"
+#include "kernels/panel_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
 
-/* Rows that are swift (lf_ahead_of), and of a full tile, for which every CPU of these kernels wants
- * both steps: taking panels apart fetches as those do that meet them. */
-enum { LF_VNNI_SWIFT = 2, LF_VNNI_MANY = 12 };
+#include <immintrin.h>
+
+/* Rows that are swift (lf_prefetch_distances), and of a full tile, for which every CPU of these
+ * kernels wants both steps: taking panels apart fetches as those do that meet them. */
+enum { LF_VNNI_SPARSE_ROWS = 2, LF_VNNI_MR = 12 };
 
 /* Below, x points to a dword of the first row's block; the other rows' blocks follow it. */
 
@@ -28,6 +33,15 @@ LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, const size_t strid
 #define F(i) __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(v[i]) : "v"(w), "m"(x[(i) * (stride)]));
     LF_EACH_ROW(m, F)
 #undef F
+}
+
+/* v[i] += a block of weights times 8 dwords of quants from x on, of each row `stride` further. */
+LF_INLINE void lf_vnni_dot_bytes(const size_t m, const uint32_t *x, const size_t stride,
+                                 const uint8_t *quants, __m512i *v)
+{
+    for (size_t g = 0; g < 8; g++) {
+        lf_vnni_dot(m, x + g, stride, _mm512_load_si512(quants + g * 64), v);
+    }
 }
 
 /* acc[i] = fma(isum * activation scale, weight scale, acc[i]); x: the scales, biases follow. */
@@ -75,4 +89,22 @@ LF_INLINE __m512 lf_load_half16(const void *p)
     return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)p));
 }
 
-#endif /* LF_KERNELS_X86_VNNI512_H */
+/* Defines an entry of tables.h; `...`: further fields. */
+#define LF_VNNI_ENTRY(in, in_format, format, tag, packer, multiple, ...)                           \
+    const lf_gemm lf_gemm_##tag##_avx512vnni = {.name =                                            \
+                                                    #in "_f32_" #tag "_gemm_12x16c4__avx512vnni",  \
+                                                .isa = "avx512vnni",                               \
+                                                .provider = LF_PROVIDER_LFM2,                      \
+                                                .needs = LF_CPU_AVX512VNNI,                        \
+                                                .weights = format,                                 \
+                                                .lhs = in_format,                                  \
+                                                .mr = LF_VNNI_MR,                                  \
+                                                .nr = LF_NR,                                       \
+                                                .k_multiple = multiple,                            \
+                                                .exact = true,                                     \
+                                                .panel_bytes = lf_panel_bytes_##tag,               \
+                                                .pack = lf_pack_##packer,                          \
+                                                .fn = tag##_gemm,                                  \
+                                                __VA_ARGS__};
+
+#endif /* LF_KERNELS_X86_ZMM_VNNI_H */

@@ -26,7 +26,7 @@ static void fill_head(size_t m, uint8_t *tile)
     }
 }
 
-void lf_tile_qd8(size_t m, size_t k, const void *const *rows, void *tile)
+void lf_lhs_pack_qd8(size_t m, size_t k, const void *const *rows, void *tile)
 {
     uint8_t *out = tile;
     for (size_t i = 0; i < m; i++) {
@@ -119,8 +119,8 @@ void lf_pack_qb4w(size_t nr, size_t kr, size_t k, const lf_panel_source *source,
     }
 }
 
-void lf_run_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
-                 const void *tile, const void *panels, float *c, size_t c_stride)
+void lf_multiply_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
+                      const void *tile, const void *panels, float *c, size_t c_stride)
 {
     const xnn_qb4w_params params = {-INFINITY, INFINITY, 32};
     const int8_t *quants = (const int8_t *)tile + LF_QD8_HEAD;
@@ -142,7 +142,7 @@ size_t lf_panel_bytes_f32_xnnpack(size_t nr, size_t k)
 
 void lf_pack_f32_xnnpack(size_t nr, size_t k, const lf_panel_source *source, void *panel)
 {
-    const uint8_t *values = source->values;
+    const uint8_t *values = source->raw;
     uint8_t *out = panel;
     memset(out, 0, lf_panel_bytes_f32_xnnpack(nr, k));
     for (size_t i = 0; i < k; i++) {
@@ -153,8 +153,8 @@ void lf_pack_f32_xnnpack(size_t nr, size_t k, const lf_panel_source *source, voi
     }
 }
 
-void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
-                        const void *tile, const void *panels, float *c, size_t c_stride)
+void lf_multiply_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
+                             const void *tile, const void *panels, float *c, size_t c_stride)
 {
     const xnn_minmax_params params = {-INFINITY, INFINITY};
     const uint8_t *panel = panels;

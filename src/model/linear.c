@@ -189,7 +189,7 @@ static void gather_tiles(void *ctx, uint32_t thread, size_t begin, size_t end)
         for (uint32_t r = 0; r < n; r++) {
             rows[r] = input_row(p, p->groups[g].first + first + r);
         }
-        p->act->tile(n, p->w->k, rows, p->tiles + slot * p->tile_bytes);
+        p->act->pack(n, p->w->k, rows, p->tiles + slot * p->tile_bytes);
     }
 }
 
@@ -216,7 +216,7 @@ static void fold_blocks(const product *p, uint32_t m, const float *strip, size_t
             p->pass->kernels->ops.swiglu(NR, pairs + 2 * NR, pairs + 3 * NR, to + NR);
         }
         act->quantize((size_t)m * LF_HIDDEN_BLOCK, x, blocks);
-        act->tile(m, LF_HIDDEN_BLOCK, rows, out);
+        act->pack(m, LF_HIDDEN_BLOCK, rows, out);
     }
 }
 

@@ -4,20 +4,21 @@
  * table bit for bit, at forbidden pages; the scalar table against double precision within derived
  * bounds (u = 2^-24).
  */
-#include "kernels/internal.h"
+#include "kernels/numbers.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-static lf_ops truth;
+static lf_ops scalar;
 
 static int setup(void **state)
 {
     (void)state;
     lf_kernels table;
     lf_kernels_init(&table, 0, LF_PICK_SCALAR);
-    truth = table.ops;
+    scalar = table.ops;
     return 0;
 }
 
@@ -105,14 +106,14 @@ static float *kv_row(uint64_t *seed, size_t n)
 {
     static const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-40f, 65519.9f};
     float *x = lft_floats(n);
-    uint32_t kind = lft_below(seed, 6);
+    uint32_t variant = lft_below(seed, 6);
     for (size_t i = 0; i < n; i++) {
-        x[i] = kind == 0 ? 0.0f : lft_normal(seed) * (kind == 1 ? 1e-31f : 2.0f);
+        x[i] = variant == 0 ? 0.0f : lft_normal(seed) * (variant == 1 ? 1e-31f : 2.0f);
     }
-    if (kind == 2) {
+    if (variant == 2) {
         uint32_t at = lft_below(seed, (uint32_t)n);
         x[at] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
-    } else if (kind == 3) {
+    } else if (variant == 3) {
         x[lft_below(seed, (uint32_t)n)] = lf_float(0x7FC00055u); /* a NaN with a payload */
     }
     return x;
@@ -135,8 +136,10 @@ static attn_case attn_start(uint64_t *seed, lf_kv_type type, bool odd, size_t m,
     for (size_t b = 0; b < BLOCKS; b++) {
         uint32_t most = 0;
         for (size_t i = 0; i < m; i++) {
-            uint32_t kind = lft_below(seed, 4);
-            c.valid[b][i] = kind == 0 ? 0 : kind == 1 ? LF_ATTN_BLOCK : 1 + lft_below(seed, 64);
+            uint32_t variant = lft_below(seed, 4);
+            c.valid[b][i] = variant == 0   ? 0
+                            : variant == 1 ? LF_ATTN_BLOCK
+                                           : 1 + lft_below(seed, 64);
             most = c.valid[b][i] > most ? c.valid[b][i] : most;
         }
         c.k[b] = kv_block(seed, type, odd, true, head_dim, most);
@@ -201,7 +204,7 @@ static void check_attn(const lf_ops *ops, uint64_t *seed, lf_kv_type type, bool 
     size_t width = head_dim + 2;
     float *a = lft_floats(m * width), *b = lft_floats(m * width);
     for (size_t i = 0; i < m; i++) { /* one row at a time: the tile must not matter */
-        attn_run(&c, &truth.kv[type], i, 1, b + i * width);
+        attn_run(&c, &scalar.kv[type], i, 1, b + i * width);
     }
     attn_run(&c, &ops->kv[type], 0, m, a);
     LFT_SAME(m * width, a, b);
@@ -266,11 +269,11 @@ static void int8_sums_fit(void **state)
 /* ---- Storing a position -------------------------------------------------------------------------
  */
 
-/* Every position, in any order, against the truth; nothing but its place may change. */
+/* Every position, in any order, against the scalar; nothing but its place may change. */
 static void check_store(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size_t head_dim)
 {
     size_t bytes = lf_kv_block_bytes(type, head_dim);
-    uint8_t *block[4]; /* k, v, and the truth of both */
+    uint8_t *block[4]; /* k, v, and the scalar of both */
     for (size_t i = 0; i < 4; i++) {
         block[i] = lft_guard(bytes, sizeof(float));
         memset(block[i], 0x5A, bytes);
@@ -279,7 +282,7 @@ static void check_store(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size
         size_t j = n * 37 % LF_ATTN_BLOCK;
         float *k = kv_row(seed, head_dim), *v = kv_row(seed, head_dim);
         ops->kv[type].store(head_dim, j, k, v, block[0], block[1]);
-        truth.kv[type].store(head_dim, j, k, v, block[2], block[3]);
+        scalar.kv[type].store(head_dim, j, k, v, block[2], block[3]);
         assert_memory_equal(block[0], block[2], bytes);
         assert_memory_equal(block[1], block[3], bytes);
         lft_unguard(k);
@@ -298,7 +301,7 @@ static void check_query(const lf_ops *ops, uint64_t *seed, size_t head_dim)
         float *want = lft_floats(head_dim);
         memcpy(want, q, head_dim * sizeof(float));
         ops->kv[LF_KV_Q8].query(head_dim, q);
-        truth.kv[LF_KV_Q8].query(head_dim, want);
+        scalar.kv[LF_KV_Q8].query(head_dim, want);
         assert_memory_equal(q, want, head_dim * sizeof(float));
         lft_unguard(q);
         lft_unguard(want);
@@ -362,7 +365,7 @@ static void check_attn_truth(uint64_t *seed, lf_kv_type type, size_t head_dim)
     const double u = 0x1p-24;
     attn_case c = attn_start(seed, type, false, 1, head_dim);
     float row[MAX_HEAD + 2];
-    attn_run(&c, &truth.kv[type], 0, 1, row);
+    attn_run(&c, &scalar.kv[type], 0, 1, row);
     double sum = 0, worst = 0, top = -1e30;
     static double p[BLOCKS][LF_ATTN_BLOCK];
     for (int pass = 0; pass < 2; pass++) {
@@ -433,7 +436,7 @@ static void storing_is_right(void **state)
                 k[d] = lft_normal(&seed) * 5;
                 v[d] = lft_normal(&seed) * 0.2f;
             }
-            truth.kv[type].store(n, j, k, v, kb, vb);
+            scalar.kv[type].store(n, j, k, v, kb, vb);
             for (size_t d = 0; d < n; d++) {
                 lft_near(kv_number(type, true, kb, n, d, j), (double)k[d],
                          kv_bound(type, (double)k[d], largest_of(n, k)), "stored key");
@@ -442,7 +445,7 @@ static void storing_is_right(void **state)
             }
             k[n / 2] = NAN; /* no number must show */
             v[n / 2] = -INFINITY;
-            truth.kv[type].store(n, j, k, v, kb, vb);
+            scalar.kv[type].store(n, j, k, v, kb, vb);
             assert_true(!isfinite(kv_number(type, true, kb, n, n / 2, j)));
             assert_true(!isfinite(kv_number(type, false, vb, n, n / 2, j)));
             lft_unguard(kb);

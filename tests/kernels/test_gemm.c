@@ -5,10 +5,11 @@
  * does not depend on its tile), the scalar truth against double precision, the others against
  * double precision within a derived bound. Buffers end at forbidden pages, results at canaries.
  */
-#include "kernels/internal.h"
+#include "kernels/lhs_layout.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MAX_M = 16 };
@@ -18,7 +19,7 @@ typedef struct product {
     const lf_gemm *gemm;
     lft_matrix w;
     void *panels;
-    const lf_lhs *act;
+    const lf_lhs *lhs;
     size_t m;
     float *x; /* [m][k] */
     void *rows[MAX_M];
@@ -43,15 +44,15 @@ static int teardown(void **state)
 }
 
 static product start(uint64_t *seed, const lf_gemm *gemm, size_t m, size_t n, size_t k,
-                     lft_distribution mood)
+                     lft_distribution distribution)
 {
-    product p = {.gemm = gemm, .m = m, .act = &full_table.lhs[gemm->lhs]};
-    p.w = lft_weights(seed, gemm, n, k, mood);
+    product p = {.gemm = gemm, .m = m, .lhs = &full_table.lhs[gemm->lhs]};
+    p.w = lft_weights(seed, gemm, n, k, distribution);
     p.panels = lft_pack(gemm, &p.w);
     p.x = lft_guard(m * k * sizeof(float), sizeof(float));
     for (size_t i = 0; i < m; i++) {
-        lft_activations(seed, k, mood, p.x + i * k);
-        p.rows[i] = lft_row(p.act, k, p.x + i * k);
+        lft_activations(seed, k, distribution, p.x + i * k);
+        p.rows[i] = lft_row(p.lhs, k, p.x + i * k);
     }
     return p;
 }
@@ -73,13 +74,13 @@ static void run(const product *p, const lf_gemm *gemm, const void *panels, size_
 {
     enum { CANARY = 0x5AA55AA5 };
     size_t n = p->w.n, stride = n + 3;
-    const lf_lhs *act = &full_table.lhs[gemm->lhs];
+    const lf_lhs *lhs = &full_table.lhs[gemm->lhs];
     void *rows[MAX_M];
     for (size_t i = 0; i < m; i++) {
         rows[i] =
-            act == p->act ? p->rows[first + i] : lft_row(act, p->w.k, p->x + (first + i) * p->w.k);
+            lhs == p->lhs ? p->rows[first + i] : lft_row(lhs, p->w.k, p->x + (first + i) * p->w.k);
     }
-    void *tile = lft_tile(act, m, p->w.k, rows);
+    void *tile = lft_tile(lhs, m, p->w.k, rows);
     /* Starts and ends at odd addresses for a vector. */
     float *c = lft_guard(((m - 1) * stride + n) * sizeof(float), sizeof(float));
     for (size_t i = 0; i < (m - 1) * stride + n; i++) {
@@ -92,7 +93,7 @@ static void run(const product *p, const lf_gemm *gemm, const void *panels, size_
             assert_int_equal(lf_bits(c[i * stride + j]), CANARY);
         }
     }
-    for (size_t i = 0; i < m && act != p->act; i++) {
+    for (size_t i = 0; i < m && lhs != p->lhs; i++) {
         lft_unguard(rows[i]);
     }
     lft_unguard(c);
@@ -103,15 +104,15 @@ static void run(const product *p, const lf_gemm *gemm, const void *panels, size_
 static const lf_gemm *scalar_of(const lf_gemm *gemm)
 {
     const lf_gemm *s = lf_gemm_pick(&scalar_table, gemm->weights, gemm->mins, 256);
-    assert_int_equal(s->by, LF_BY_SCALAR);
+    assert_int_equal(s->provider, LF_PROVIDER_SCALAR);
     assert_int_equal(s->weights, gemm->weights);
     return s;
 }
 
 static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                        lft_distribution mood)
+                        lft_distribution distribution)
 {
-    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    product p = start(seed, gemm, gemm->mr, n, k, distribution);
     const lf_gemm *scalar = scalar_of(gemm);
     void *panels = lft_pack(scalar, &p.w);
     float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
@@ -125,9 +126,10 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
         run(&p, gemm, p.panels, first, m, out, policy);
         size_t at = lft_differs(m * n, out, truth + first * n);
         if (at != m * n) {
-            fail_msg("%s m %zu n %zu k %zu mood %d fetch %d: row %zu column %zu: %a, scalar %a",
-                     gemm->name, m, n, k, (int)mood, (int)policy, at / n, at % n, (double)out[at],
-                     (double)truth[first * n + at]);
+            fail_msg(
+                "%s m %zu n %zu k %zu distribution %d policy %d: row %zu column %zu: %a, scalar %a",
+                gemm->name, m, n, k, (int)distribution, (int)policy, at / n, at % n,
+                (double)out[at], (double)truth[first * n + at]);
         }
     }
     lft_unguard(out);
@@ -138,9 +140,9 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
 
 /* The widened form of panels, which end at a forbidden page. */
 static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                       lft_distribution mood)
+                       lft_distribution distribution)
 {
-    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    product p = start(seed, gemm, gemm->mr, n, k, distribution);
     size_t bytes = gemm->unpacked_bytes(k);
     size_t n_panels = (n + gemm->nr - 1) / gemm->nr;
     uint8_t *wide = lft_guard(n_panels * bytes, 64);
@@ -155,7 +157,8 @@ static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
         run(&p, gemm, p.panels, 0, m, truth, LF_PREFETCH_L2_L1);
         run(&p, &other, wide, 0, m, out, LF_PREFETCH_L2_L1);
         if (lft_differs(m * n, out, truth) != m * n) {
-            fail_msg("%s widened: m %zu n %zu k %zu mood %d", gemm->name, m, n, k, (int)mood);
+            fail_msg("%s widened: m %zu n %zu k %zu distribution %d", gemm->name, m, n, k,
+                     (int)distribution);
         }
     }
     lft_unguard(out);
@@ -181,8 +184,10 @@ static void exact_row_equals_scalar(void **state)
     static const size_t shapes[][2] = {{1, 32},   {7, 64},    {16, 96},   {17, 256}, {40, 32},
                                        {100, 96}, {17, 1792}, {33, 2048}, {64, 160}, {21, 512}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
-        for (int mood = 0; mood < LFT_N_MOODS && shapes[s][1] % gemm->k_multiple == 0; mood++) {
-            check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_distribution)mood);
+        for (int distribution = 0;
+             distribution < LFT_N_DISTRIBUTIONS && shapes[s][1] % gemm->k_multiple == 0;
+             distribution++) {
+            check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_distribution)distribution);
         }
     }
     for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) { /* every remainder of the last panel */
@@ -197,10 +202,10 @@ static void widened_panels_give_the_same(void **state)
 {
     const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
-    for (int mood = 0; mood < LFT_N_MOODS; mood++) {
-        check_wide(&seed, gemm, 1, 256, (lft_distribution)mood);
-        check_wide(&seed, gemm, 16, 768, (lft_distribution)mood);
-        check_wide(&seed, gemm, 37, 2048, (lft_distribution)mood);
+    for (int distribution = 0; distribution < LFT_N_DISTRIBUTIONS; distribution++) {
+        check_wide(&seed, gemm, 1, 256, (lft_distribution)distribution);
+        check_wide(&seed, gemm, 16, 768, (lft_distribution)distribution);
+        check_wide(&seed, gemm, 37, 2048, (lft_distribution)distribution);
     }
 }
 
@@ -251,9 +256,9 @@ static double weight_value(const lft_matrix *w, size_t row, size_t i)
  * the normal range add at most 2^-149 a step.
  */
 static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                         lft_distribution mood)
+                         lft_distribution distribution)
 {
-    product p = start(seed, gemm, 2, n, k, mood);
+    product p = start(seed, gemm, 2, n, k, distribution);
     float *out = lft_guard(2 * n * sizeof(float), sizeof(float));
     double *x = lft_guard(k * sizeof(double), sizeof(double));
     run(&p, gemm, p.panels, 0, 2, out, LF_PREFETCH_L2_L1);
@@ -276,8 +281,9 @@ static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k
                            magnitude * 0x1p-40 /* of the double sum */;
             double error = fabs((double)out[i * n + j] - sum);
             if (!(error <= bound)) {
-                fail_msg("%s n %zu k %zu mood %d column %zu: %g, truth %g, bound %g", gemm->name, n,
-                         k, (int)mood, j, (double)out[i * n + j], sum, bound);
+                fail_msg("%s n %zu k %zu distribution %d column %zu: %g, truth %g, bound %g",
+                         gemm->name, n, k, (int)distribution, j, (double)out[i * n + j], sum,
+                         bound);
             }
         }
     }
@@ -292,11 +298,13 @@ static void scalar_is_right(void **state)
     uint64_t seed = lft_seed();
     for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
         const lf_gemm *gemm = lf_gemm_at(index);
-        for (int mood = 0; mood < LFT_N_MOODS && gemm->by == LF_BY_SCALAR; mood++) {
+        for (int distribution = 0;
+             distribution < LFT_N_DISTRIBUTIONS && gemm->provider == LF_PROVIDER_SCALAR;
+             distribution++) {
             bool super = gemm->k_multiple == 256;
-            check_scalar(&seed, gemm, 5, super ? 256 : 32, (lft_distribution)mood);
-            check_scalar(&seed, gemm, 17, super ? 768 : 288, (lft_distribution)mood);
-            check_scalar(&seed, gemm, 16, 2048, (lft_distribution)mood);
+            check_scalar(&seed, gemm, 5, super ? 256 : 32, (lft_distribution)distribution);
+            check_scalar(&seed, gemm, 17, super ? 768 : 288, (lft_distribution)distribution);
+            check_scalar(&seed, gemm, 16, 2048, (lft_distribution)distribution);
         }
     }
 }
@@ -351,9 +359,9 @@ static double f32_truth(const product *p, size_t row, size_t column, double *bou
 }
 
 static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                          lft_distribution mood)
+                          lft_distribution distribution)
 {
-    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    product p = start(seed, gemm, gemm->mr, n, k, distribution);
     float *alone = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
@@ -364,8 +372,9 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
                                                   : f32_truth(&p, i, j, &bound);
             double got = (double)alone[i * n + j];
             if (!(fabs(got - want) <= bound)) {
-                fail_msg("%s n %zu k %zu mood %d row %zu column %zu: %g, truth %g, bound %g",
-                         gemm->name, n, k, (int)mood, i, j, got, want, bound);
+                fail_msg(
+                    "%s n %zu k %zu distribution %d row %zu column %zu: %g, truth %g, bound %g",
+                    gemm->name, n, k, (int)distribution, i, j, got, want, bound);
             }
         }
     }
@@ -387,13 +396,13 @@ static void inexact_row_within_bound(void **state)
 {
     const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
-    for (int mood = 0; mood < LFT_N_MOODS; mood++) {
+    for (int distribution = 0; distribution < LFT_N_DISTRIBUTIONS; distribution++) {
         for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) {
-            check_inexact(&seed, gemm, n, 32, (lft_distribution)mood);
+            check_inexact(&seed, gemm, n, 32, (lft_distribution)distribution);
         }
-        check_inexact(&seed, gemm, 7, 64, (lft_distribution)mood);
-        check_inexact(&seed, gemm, 37, 288, (lft_distribution)mood);
-        check_inexact(&seed, gemm, 17, 2048, (lft_distribution)mood);
+        check_inexact(&seed, gemm, 7, 64, (lft_distribution)distribution);
+        check_inexact(&seed, gemm, 37, 288, (lft_distribution)distribution);
+        check_inexact(&seed, gemm, 17, 2048, (lft_distribution)distribution);
     }
 }
 
@@ -424,8 +433,8 @@ static void picks_what_runs(void **state)
                 assert_in_range(g->nr, 1, LF_MAX_NR);
                 assert_int_equal(table.lhs[g->lhs].needs & ~table.cpu, 0);
                 assert_non_null(table.lhs[g->lhs].quantize);
-                assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);
-                assert_true(pick != LF_PICK_OWN || g->by != LF_BY_XNNPACK);
+                assert_true(pick != LF_PICK_SCALAR || g->provider == LF_PROVIDER_SCALAR);
+                assert_true(pick != LF_PICK_OWN || g->provider != LF_PROVIDER_XNNPACK);
             }
         }
     }

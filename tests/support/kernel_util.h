@@ -31,7 +31,7 @@ typedef enum {
     LFT_RANDOM,
     LFT_EXTREME, /* smallest and largest quants, activations that become -127 and 127 */
     LFT_SCALES,  /* zero, tiny and huge scales and activations */
-    LFT_N_MOODS
+    LFT_N_DISTRIBUTIONS
 } lft_distribution;
 
 typedef struct lft_matrix {
@@ -46,7 +46,7 @@ typedef struct lft_matrix {
 } lft_matrix;
 
 lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
-                       lft_distribution mood);
+                       lft_distribution distribution);
 void lft_weights_free(lft_matrix *w);
 
 /* Value of one weight of a float format. */
@@ -57,11 +57,11 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w);
 
 /* ---- Activations ---- */
 
-void lft_activations(uint64_t *state, size_t k, lft_distribution mood, float *x);
+void lft_activations(uint64_t *state, size_t k, lft_distribution distribution, float *x);
 
-/* A row of `act`, a tile of rows; in guarded memory. */
-void *lft_row(const lf_lhs *act, size_t k, const float *x);
-void *lft_tile(const lf_lhs *act, size_t m, size_t k, void *const *rows);
+/* A row of `lhs`, a tile of rows; in guarded memory. */
+void *lft_row(const lf_lhs *lhs, size_t k, const float *x);
+void *lft_tile(const lf_lhs *lhs, size_t m, size_t k, void *const *rows);
 
 /* ---- Comparison ---- */
 

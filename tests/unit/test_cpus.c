@@ -2,7 +2,10 @@
 /* Cores and quotas as /sys and /proc tell them, in folders that imitate systems; what CPUID says
  * and what of it may be used. */
 #include "runtime/cpus.h"
-#include "kernels/internal.h"
+#include "kernels/kernels.h"
+#if LF_ARCH_X86
+#include "kernels/x86/cpu.h"
+#endif
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,9 +6,11 @@
  * give.
  */
 #include "common/elementary.h"
-#include "kernels/internal.h"
+#include "kernels/exp.h"
+#include "kernels/numbers.h"
 #include "support/random.h"
 
+#include <stdbool.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
