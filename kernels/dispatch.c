@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chooses kernels from the tables of tables.h, and knows which CPU features need which. */
+/* Chooses kernels from the tables of tables.h; which CPU features need which. */
 #include "kernels/tables.h"
 
 /* ---- CPU ---- */

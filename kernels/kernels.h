@@ -34,7 +34,7 @@ enum {
 
 typedef enum { LF_PROVIDER_SCALAR, LF_PROVIDER_LFM2, LF_PROVIDER_XNNPACK } lf_provider;
 
-/* ---- Panel formats: what a packed weight matrix holds --------------------------------------- */
+/* ---- Panel formats: what a packed weight matrix holds ---- */
 
 /* A panel holds nr consecutive output columns (rows of the GGUF matrix), all of k. */
 typedef enum {
@@ -52,7 +52,7 @@ typedef enum {
     LF_W_COUNT
 } lf_wformat;
 
-/* ---- LHS formats: what a row of f32 activations becomes before the multiplication ------------ */
+/* ---- LHS formats: what a row of f32 activations becomes before the multiplication ---- */
 
 typedef enum {
     LF_LHS_F32,     /* f32, unchanged */
@@ -84,7 +84,7 @@ typedef struct lf_lhs {
     void (*pack)(size_t m, size_t k, const void *const *rows, void *tile);
 } lf_lhs;
 
-/* ---- Matrix kernels -------------------------------------------------------------------------- */
+/* ---- Matrix kernels ---- */
 
 /* How to prefetch a stream of panels; it changes no result, and a kernel may ignore it (README). */
 typedef enum {
@@ -139,7 +139,7 @@ typedef struct lf_gemm {
     lf_gemm_fn unpacked_fn;
 } lf_gemm;
 
-/* ---- Everything else ------------------------------------------------------------------------- */
+/* ---- Everything else ---- */
 
 enum {
     LF_ATTN_BLOCK = 64,     /* positions of a KV block */
@@ -245,7 +245,7 @@ typedef struct lf_ops {
     float (*sum_exp)(size_t n, const float *x, float shift, float *out);
 } lf_ops;
 
-/* ---- Peak loops ------------------------------------------------------------------------------ */
+/* ---- Peak loops ---- */
 
 enum { LF_PEAK_X = -77, LF_PEAK_W = 90, LF_PEAK_STEP = 512 };
 
@@ -263,7 +263,7 @@ typedef struct lf_peak {
     size_t dot_ops; /* multiplications and additions of a round */
 } lf_peak;
 
-/* ---- The table ------------------------------------------------------------------------------- */
+/* ---- The table ---- */
 
 typedef enum { LF_PICK_AUTO, LF_PICK_SCALAR, LF_PICK_OWN, LF_PICK_XNNPACK } lf_pick;
 

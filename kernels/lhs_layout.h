@@ -109,8 +109,7 @@ static inline void lf_put_half(uint8_t *out, size_t half, float scale, int32_t s
     memcpy(out + (LF_X16_SCALE_LO + 2 * half) * 4, factors, sizeof factors);
 }
 
-/* ---- Sizes and packing (scalar/lhs.c): x2 is LF_LHS_I16B32 and LF_LHS_I8X2B32
- * -------------------- */
+/* ---- Sizes and packing (scalar/lhs.c): x2 is LF_LHS_I16B32 and LF_LHS_I8X2B32 * ---- */
 
 size_t lf_row_bytes_f32(size_t k);
 size_t lf_row_bytes_i8b32(size_t k);

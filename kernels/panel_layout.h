@@ -10,23 +10,27 @@
  * A panel has 16 columns. Quants are in groups of 4 consecutive k: byte 4 * c + j of a group of 64
  * bytes belongs to column c and to k0 + 4 * group + j.
  *
- * LF_W_Q4, per 64 k: 16 f16 scales of the first block of 32, 16 of the second, then per block 4
- *   groups whose low nibbles are k 0..15 of the block and whose high nibbles are k 16..31; a nibble
- *   is quant + 8.
- * LF_W_Q8, per 64 k: the same scales, then per block 8 groups of bytes, quant + 128.
- * If k is an odd multiple of 32, the last superblock of these two has the scales of two blocks and
- *   the quants of one.
- * LF_W_Q4K, per 256 k: 16 f16 d; 16 f16 dmin; three lines of 16 dwords, one dword a column, with
- * the column's 16 6-bit factors; then per block the 4 groups of nibbles of LF_W_Q4, a nibble is the
- *   quant. Factors 0..7 are the scales of the blocks, 8..15 their minimums. Factor i < 15 is at bit
- *   6 * (i % 5) of line i / 5; factor 15 is in the top 2 bits of the three lines, lowest bits
- * first. LF_W_Q5K: the same, and after the nibbles of a block 64 bytes whose bit i is bit 4 of the
- * quants of group i. LF_W_Q6K: first 16 f16 d for each 256 k, rounded up to 64 bytes; then per 256
- * k 16 times 16 int8 scales, and per block 4 groups of nibbles as above and twice 64 bytes, whose
- * bits 2 * i and 2 * i + 1 are bits 4 and 5 of the quants of group i (of group i + 4 the second
- * time); a quant is stored as quant + 32. LF_W_I8G, per 32 k: 16 f32 scales; 16 f32 minimums if the
- * format has them; 8 groups of bytes, quant + 128. LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded
- * up to 64 bytes.
+ * - LF_W_Q4, per 64 k: 16 f16 scales of the first block of 32, 16 of the second, then per block
+ *   4 groups whose low nibbles are k 0..15 of the block and whose high nibbles are k 16..31. A
+ *   nibble is quant + 8.
+ * - LF_W_Q8, per 64 k: the same scales, then per block 8 groups of bytes, quant + 128.
+ * - LF_W_Q4K, per 256 k: 16 f16 d; 16 f16 dmin; three lines of 16 dwords, one dword a column,
+ *   with the 16 6-bit factors of the column; then per block the 4 groups of nibbles of LF_W_Q4,
+ *   where a nibble is the quant. Factors 0..7 are the scales of the blocks, 8..15 their
+ *   minimums. Factor i < 15 is at bit 6 * (i % 5) of line i / 5; factor 15 is in the top 2 bits
+ *   of the three lines, lowest bits first.
+ * - LF_W_Q5K: as LF_W_Q4K, and after the nibbles of a block 64 bytes. Bit i of these is bit 4
+ *   of the quants of group i.
+ * - LF_W_Q6K: first 16 f16 d for each 256 k, rounded up to 64 bytes; then per 256 k 16 times 16
+ *   int8 scales, and per block 4 groups of nibbles as above and twice 64 bytes. Bits 2 * i and
+ *   2 * i + 1 of the first 64 bytes are bits 4 and 5 of the quants of group i, those of the
+ *   second 64 bytes of group i + 4. A quant is stored as quant + 32.
+ * - LF_W_I8G, per 32 k: 16 f32 scales; 16 f32 minimums if the format has them; 8 groups of
+ *   bytes, quant + 128.
+ * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.
+ *
+ * If k is an odd multiple of 32, the last superblock of LF_W_Q4 and LF_W_Q8 has the scales of two
+ * blocks and the quants of one.
  */
 enum {
     LF_NR = 16,

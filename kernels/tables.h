@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tables of kernels, one line an entry; a file of kernels defines each entry it lists here.
- * Each table is in order of preference: of the entries that the CPU can run and that fit, the first
- * one is used. README.md says what the order rests on.
+ * The tables of kernels. Each line names one entry; the file of the kernel defines it.
  *
- * Names: lf_<operation>_<format>_<isa>, with `xnnpack` before the ISA for XNNPACK's kernels.
+ * The order of a table is the order of preference: of the entries that fit and that the CPU can
+ * run, the first one is used.
+ *
+ * Entries are called lf_<operation>_<format>_<isa>, those of XNNPACK
+ * lf_<operation>_<format>_xnnpack_<isa>.
  */
 #ifndef LF_KERNELS_TABLES_H
 #define LF_KERNELS_TABLES_H

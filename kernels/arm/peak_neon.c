@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns reading memory and int8 products at full speed for NEON. */
+/* Peak loops for NEON: reading memory, int8 products. */
 #include "kernels/arm/peak_dot.h"
 
 static uint64_t read_neon(const void *p, size_t bytes, size_t ahead)
@@ -26,7 +26,7 @@ static uint64_t read_neon(const void *p, size_t bytes, size_t ahead)
     return vaddvq_u64(sum[0]);
 }
 
-/* As the kernels do it, in 16 bits: one instruction for 4 products. */
+/* In 16 bits, as XNNPACK's NEON kernel: one instruction for 4 products. */
 PEAK_DOT(dot_neon, int16x4_t, vdup_n_s16, vmlal_s16)
 
 const lf_peak lf_peak_neon = {.read_isa = "neon",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Defines the scalar entries of the table of matrix kernels. */
+/* Defines scalar entries of the table of matrix kernels. */
 #ifndef LF_KERNELS_SCALAR_ENTRY_H
 #define LF_KERNELS_SCALAR_ENTRY_H
 
@@ -9,8 +9,8 @@
 
 enum { LF_SCALAR_MR = 8 };
 
-/* A lf_gemm_fn <tag>_gemm that calls the file's gemm(..., panel_bytes, m, n, k, tile, panels, c,
- * c_stride), and its entry. `size` and `packer` stand for lf_panel_bytes_<size> and
+/* Defines a lf_gemm_fn <tag>_gemm that calls the file's gemm(..., panel_bytes, m, n, k, tile,
+ * panels, c, c_stride), and its entry. `size` and `packer` stand for lf_panel_bytes_<size> and
  * lf_pack_<packer>. */
 #define LF_SCALAR_ENTRY(in, in_format, tag, format, has_mins, multiple, from_raw, size, packer,    \
                         ...)                                                                       \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the truth of the float matrix kernels: acc = fma(x, w, acc) over k ascending, from 0. */
+/* Scalar matrix kernels for float weights: acc = fma(x, w, acc) over k ascending, from 0. */
 #include "kernels/scalar/entry.h"
 
 typedef void (*load_fn)(const uint8_t *panel, size_t i, float w[LF_NR]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the truth of everything that is not a matrix product or attention. */
+/* Scalar operations: everything but matrix products and attention. */
 #include "kernels/exp.h"
 #include "kernels/kv_layout.h"
 #include "kernels/numbers.h"
@@ -9,7 +9,7 @@
 
 float lf_exp_scalar(float x)
 {
-    x = LF_EXP_HIGH < x ? LF_EXP_HIGH : x; /* comparisons that keep a NaN */
+    x = LF_EXP_HIGH < x ? LF_EXP_HIGH : x; /* these comparisons keep a NaN */
     x = LF_EXP_LOW > x ? LF_EXP_LOW : x;
     float shifted = lf_fma(x, LF_EXP_LOG2E, LF_MAGIC);
     float n = shifted - LF_MAGIC;
@@ -21,7 +21,7 @@ float lf_exp_scalar(float x)
     p = lf_fma(p, r, LF_EXP_C2);
     p = lf_fma(p, r, 1.0f);
     p = lf_fma(p, r, 1.0f);
-    /* 2^n as two factors whose exponents stay normal; for a NaN any factors will do. */
+    /* 2^n as two factors with normal exponents. For a NaN any factors do. */
     uint32_t e = lf_bits(shifted) - LF_MAGIC_BITS;
     uint32_t half = ((e + 1024) >> 1) - 512;
     return p * lf_float((half + 127) << 23) * lf_float((e - half + 127) << 23);

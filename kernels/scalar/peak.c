@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the two limits in portable C: reading memory, and products of small integers. */
+/* Peak loops in portable C: reading memory, products of small integers. */
 #include "kernels/tables.h"
 
 #include <string.h>
@@ -35,7 +35,7 @@ static uint16_t dot_scalar(size_t rounds)
         w[i] = LF_PEAK_W;
     }
     for (size_t r = 0; r < rounds; r++) {
-        /* The numbers might have changed, for all the compiler knows. */
+        /* Makes the compiler assume that the numbers changed. */
         __asm__("" : "+m"(x), "+m"(w));
         int32_t round = 0;
         for (size_t i = 0; i < N; i++) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the vector form of attention over f16 and f32 in scalar/attn.c, over 16 lanes; the including
- * file defines v16, ATTN_ROWS, the query rows (at most 6) that share the loads of K and V, and
- * ATTN_VECS, the vectors of 16 positions (of dimensions in the second product) that a row has in
- * registers.
+ * Attention over f16 and f32 keys and values (scalar/attn.c) over 16 lanes. The including file
+ * defines v16 and two constants: ATTN_ROWS, the query rows (at most 6) that share the loads of K
+ * and V, and ATTN_VECS, the vectors of 16 positions (in the second product: dimensions) that each
+ * row keeps in registers.
  *
- * A tile of ATTN_ROWS rows unpacks K and V to floats as it loads them. Where there are more rows, K
- * and V are widened once for all of them, into a slice of ATTN_SLICE dimensions that stays in the
+ * Up to ATTN_ROWS rows convert K and V to floats as they load them. For more rows, K and V are
+ * converted once for all of them, a slice of ATTN_SLICE dimensions at a time, which stays in the
  * first level cache.
  */
 #ifndef LF_KERNELS_VECTOR_ATTN_FLOAT_H
@@ -16,7 +16,8 @@
 
 enum { ATTN_SLICE = 64 };
 
-/* How operand of K and V come: LF_KV_F16 or LF_KV_F32 as they are stored, or widened. */
+/* Type of the numbers of an operand: LF_KV_F16, LF_KV_F32, or floats that were unpacked to a
+ * slice. */
 enum { ATTN_UNPACKED = LF_KV_COUNT };
 
 LF_INLINE size_t attn_size(const int type)
@@ -26,8 +27,7 @@ LF_INLINE size_t attn_size(const int type)
 
 LF_INLINE v16 attn_load(const int type, const void *at, size_t i)
 {
-    return type == LF_KV_F16 ? v_load_half((const uint16_t *)at + i)
-                             : v_load((const float *)at + i);
+    return type == LF_KV_F16 ? v_load_f16((const uint16_t *)at + i) : v_load((const float *)at + i);
 }
 
 LF_INLINE float attn_load1(const int type, const void *at, size_t i)
@@ -35,8 +35,8 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
     return type == LF_KV_F16 ? lf_half_to_float(((const uint16_t *)at)[i]) : ((const float *)at)[i];
 }
 
-/* With widened operand m of n rows fetch their share of a slice, a step_bytes of this size in each
- * of `steps` steps. */
+/* With unpacked operands, m of n rows prefetch m / n of the next slice: the result, in bytes,
+ * in each of `steps` steps. */
 LF_INLINE size_t attn_prefetch_step(const int type, const attn_operand *operand, size_t m, size_t n,
                                     size_t steps)
 {
@@ -45,8 +45,8 @@ LF_INLINE size_t attn_prefetch_step(const int type, const attn_operand *operand,
 
 /* ---- Scores ---- */
 
-/* Scores of rows row .. row + m over `dims` dimensions from d0 on, at positions j0 .. j0 + 16 *
- * ATTN_VECS; k is [dims][LF_ATTN_BLOCK]. What is there from the dimensions before is added to. */
+/* Scores of rows [row, row + m) over `dims` dimensions from d0 on, at positions [j0, j0 + 16 *
+ * ATTN_VECS); k is [dims][LF_ATTN_BLOCK]. Continues the sums of the dimensions below d0. */
 LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
                            size_t dims, const attn_operand *k, size_t j0)
 {
@@ -87,8 +87,8 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
 
 /* ---- Values ---- */
 
-/* acc = acc * alpha + weights * V of rows row .. row + m, for n * 16 dimensions from `to` on, which
- * are those from `from` on in v. */
+/* acc = acc * alpha + weights * V of rows [row, row + m), for n * 16 dimensions from `to` on,
+ * which are those from `from` on in v. */
 LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_rows *t, size_t row,
                            size_t to, const attn_operand *v, size_t from)
 {
@@ -133,7 +133,7 @@ LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_
     }
 }
 
-/* One dimension of a head that is not a multiple of 16. */
+/* One dimension, for heads whose size is not a multiple of 16. */
 LF_INLINE void attn_value1(const int type, attn_rows *t, size_t row, size_t to,
                            const attn_operand *v, size_t from)
 {
@@ -154,7 +154,7 @@ LF_INLINE void attn_tile_scores(const int type, const size_t m, attn_rows *t, si
     }
 }
 
-/* `dims` dimensions from d0 on, which are the first ones of v. */
+/* `dims` dimensions from d0 on, which are the first ones in v. */
 LF_INLINE void attn_tile_values(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
                                 size_t dims, const attn_operand *v)
 {
@@ -172,7 +172,7 @@ LF_INLINE void attn_tile_values(const int type, const size_t m, attn_rows *t, si
     }
 }
 
-/* A step over all rows, in tiles of sizes as equal as possible. */
+/* Calls `step` for all rows, in tiles of nearly equal size. */
 #define ATTN_CASE(m, step)                                                                         \
     case m:                                                                                        \
         step(type, m, t, row, d0, dims, operand);                                                  \
@@ -204,7 +204,7 @@ ATTN_STEP(attn_all_values, attn_tile_values)
 
 /* ---- Blocks ---- */
 
-/* n operand from `at` on. */
+/* Converts n numbers, from number `first` at `at` on, to floats. */
 LF_INLINE void attn_unpack(const int type, size_t n, const void *at, size_t first, float *out)
 {
     size_t i = 0;
@@ -226,7 +226,7 @@ static void attn_unpacked_values(attn_rows *t, size_t d0, size_t dims, const att
     attn_all_values(ATTN_UNPACKED, t, d0, dims, v);
 }
 
-/* Rows of one tile: K and V as they are stored. */
+/* For the rows of one tile: K and V as stored. */
 LF_INLINE void attn_one_tile(const lf_kv_type type, attn_rows *t, size_t head_dim,
                              const lf_kv_blocks *kv)
 {
@@ -239,7 +239,7 @@ LF_INLINE void attn_one_tile(const lf_kv_type type, attn_rows *t, size_t head_di
     attn_all_values((int)type, t, 0, head_dim, &values);
 }
 
-/* Many rows: a slice of K or V is widened, then all rows meet it. */
+/* For more rows than a tile: unpacks a slice of K or V, then uses it for all rows. */
 LF_INLINE void attn_many_tiles(const lf_kv_type type, attn_rows *t, size_t head_dim,
                                const lf_kv_blocks *kv)
 {
@@ -273,7 +273,7 @@ LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const floa
     attn_rows t;
     memset(t.alpha, 0, sizeof t.alpha);
     for (size_t i = 0; i < m;) {
-        i = attn_gather(&t, ATTN_MOST, i, m, q, q_stride, valid, state);
+        i = attn_gather(&t, ATTN_MAX_ROWS, i, m, q, q_stride, valid, state);
         if (t.n <= ATTN_ROWS) {
             attn_one_tile(type, &t, head_dim, kv);
         } else {

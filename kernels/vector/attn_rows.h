@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Owns what attention over any variant of K and V shares, over 16 lanes: rows that pass a block
- * together, their weights, and the order in which memory is fetched. The including file defines
- * v16.
- */
+/* Attention over 16 lanes, for every type of K and V: rows that use a block together, their
+ * softmax weights, and the prefetch of K and V. The including file defines v16. */
 #ifndef LF_KERNELS_VECTOR_ATTN_ROWS_H
 #define LF_KERNELS_VECTOR_ATTN_ROWS_H
 
@@ -11,49 +8,50 @@
 #include "kernels/vector/exp.h"
 #include "kernels/vector/prefetch.h"
 
-enum { ATTN_MOST = 32, ATTN_L1_DISTANCE = 2048 };
+enum { ATTN_MAX_ROWS = 32, ATTN_L1_DISTANCE = 2048 };
 
-/* Rows that pass a block together, none of them blind. */
+/* Rows that use a block together; each attends to at least one position of it. */
 typedef struct attn_rows {
     size_t n;
-    const float *q[ATTN_MOST];
-    float *acc[ATTN_MOST];
-    size_t valid[ATTN_MOST];
-    float *max[ATTN_MOST], *sum[ATTN_MOST];
-    _Alignas(64) float now[ATTN_MOST];              /* new maximum */
-    _Alignas(64) float alpha[ATTN_MOST];            /* exp of how far the maximum moved */
-    _Alignas(64) float part[ATTN_MOST];             /* sum of the block's weights */
-    _Alignas(64) float p[ATTN_MOST][LF_ATTN_BLOCK]; /* scores, then weights */
+    const float *q[ATTN_MAX_ROWS];
+    float *acc[ATTN_MAX_ROWS];
+    size_t valid[ATTN_MAX_ROWS];
+    float *max[ATTN_MAX_ROWS], *sum[ATTN_MAX_ROWS];
+    _Alignas(64) float new_max[ATTN_MAX_ROWS];          /* new maximum */
+    _Alignas(64) float alpha[ATTN_MAX_ROWS];            /* exp(old maximum - new maximum) */
+    _Alignas(64) float block_sum[ATTN_MAX_ROWS];        /* sum of the block's weights */
+    _Alignas(64) float p[ATTN_MAX_ROWS][LF_ATTN_BLOCK]; /* scores, then weights */
 } attn_rows;
 
-/* Numbers of K or V, and what to fetch from memory meanwhile. */
+/* Numbers of K or V, and what to prefetch while they are read. */
 typedef struct attn_operand {
     const void *at;
-    size_t stride;    /* operand, or pairs of them, from one to the next that is multiplied */
-    size_t bytes;     /* of all as stored, or of what `next` covers */
-    const char *next; /* the block, or slice of one, likely read next; NULL: fetch nothing */
+    size_t stride;    /* in numbers, or pairs of them, between successive factors */
+    size_t bytes;     /* of the whole block, or of what `next` covers */
+    const char *next; /* the block or slice that is likely read next; NULL: no prefetch */
 } attn_operand;
 
-/* At `size` bytes from byte `at` on: what follows, in this block or at the beginning of the next,
- * goes to the first level cache, then what corresponds to them in the next block to the second
- * (README). */
+/* For `size` bytes from byte `at` on: prefetches the bytes ahead, in this block or at the start
+ * of the next, into the first level cache, then those at the same place in the next block into
+ * the second (README). */
 LF_INLINE void attn_prefetch(const size_t size, const attn_operand *operand, size_t at)
 {
     for (size_t b = 0; b < size; b += 64) {
-        const size_t near = at + b + ATTN_L1_DISTANCE;
+        const size_t ahead = at + b + ATTN_L1_DISTANCE;
         const char *from =
-            near < operand->bytes ? (const char *)operand->at : operand->next - operand->bytes;
-        lf_prefetch_l1(from + near);
+            ahead < operand->bytes ? (const char *)operand->at : operand->next - operand->bytes;
+        lf_prefetch_l1(from + ahead);
         lf_prefetch_l2(operand->next + at + b);
     }
 }
 
-/* The next rows, from row i on, that see something of the block: `most` at the most; returns the
- * row behind them. */
-LF_INLINE size_t attn_gather(attn_rows *t, const size_t most, size_t i, size_t m, const float *q,
-                             size_t q_stride, const uint32_t *valid, const lf_attn_state *state)
+/* Collects rows from row i on that attend to this block, at most max_rows. Returns the index after
+ * the last row it looked at. */
+LF_INLINE size_t attn_gather(attn_rows *t, const size_t max_rows, size_t i, size_t m,
+                             const float *q, size_t q_stride, const uint32_t *valid,
+                             const lf_attn_state *state)
 {
-    for (t->n = 0; i < m && t->n < most; i++) {
+    for (t->n = 0; i < m && t->n < max_rows; i++) {
         if (valid[i] != 0) {
             t->q[t->n] = q + i * q_stride;
             t->acc[t->n] = state->acc + i * state->acc_stride;
@@ -67,8 +65,8 @@ LF_INLINE size_t attn_gather(attn_rows *t, const size_t most, size_t i, size_t m
 
 /* ---- Weights ---- */
 
-/* Scores of a row, -INFINITY where it is blind; returns the largest. */
-LF_INLINE float attn_top(const bool full, size_t valid, float *p)
+/* Largest score of a row. Positions that the row does not attend to get -INFINITY. */
+LF_INLINE float attn_max_score(const bool full, size_t valid, float *p)
 {
     const v16 none = v_set(-INFINITY);
     v16 top = none;
@@ -83,7 +81,7 @@ LF_INLINE float attn_top(const bool full, size_t valid, float *p)
     return v_fold_max(top);
 }
 
-/* Scores to weights, 0 where the row is blind; returns their sum. */
+/* Scores to weights; positions that the row does not attend to get 0. Returns the sum. */
 LF_INLINE float attn_exp(const bool full, size_t valid, float max, float *p)
 {
     v16 sum = v_set(0.0f);
@@ -96,29 +94,30 @@ LF_INLINE float attn_exp(const bool full, size_t valid, float max, float *p)
     return v_fold_sum(sum);
 }
 
-/* Each step for all rows before the next: so rows overlap instead of waiting for their own chain,
- * and what is stored lane by lane has arrived when it is loaded as a vector. */
+/* Each step runs for all rows before the next step, so that the chains of the rows overlap and
+ * values that are stored lane by lane have left the store buffer when a vector load reads them. */
 LF_INLINE void attn_weights(attn_rows *t)
 {
     for (size_t i = 0; i < t->n; i++) {
-        const float top = t->valid[i] == LF_ATTN_BLOCK ? attn_top(true, t->valid[i], t->p[i])
-                                                       : attn_top(false, t->valid[i], t->p[i]);
+        const float top = t->valid[i] == LF_ATTN_BLOCK
+                              ? attn_max_score(true, t->valid[i], t->p[i])
+                              : attn_max_score(false, t->valid[i], t->p[i]);
         const float old = *t->max[i];
         const float now = top > old ? top : old;
-        t->now[i] = now;
+        t->new_max[i] = now;
         t->alpha[i] = old - now;
     }
     for (size_t i = 0; i < t->n; i++) {
-        t->part[i] = t->valid[i] == LF_ATTN_BLOCK
-                         ? attn_exp(true, t->valid[i], t->now[i], t->p[i])
-                         : attn_exp(false, t->valid[i], t->now[i], t->p[i]);
+        t->block_sum[i] = t->valid[i] == LF_ATTN_BLOCK
+                              ? attn_exp(true, t->valid[i], t->new_max[i], t->p[i])
+                              : attn_exp(false, t->valid[i], t->new_max[i], t->p[i]);
     }
     for (size_t i = 0; i < t->n; i += 16) {
         v_store(t->alpha + i, v_exp(v_load(t->alpha + i)));
     }
     for (size_t i = 0; i < t->n; i++) {
-        *t->max[i] = t->now[i];
-        *t->sum[i] = __builtin_fmaf(*t->sum[i], t->alpha[i], t->part[i]);
+        *t->max[i] = t->new_max[i];
+        *t->sum[i] = __builtin_fmaf(*t->sum[i], t->alpha[i], t->block_sum[i]);
     }
 }
 

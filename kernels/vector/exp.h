@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exp over 16 lanes; kernels/exp.h defines it. */
+/* exp over 16 lanes (kernels/exp.h). */
 #ifndef LF_KERNELS_VECTOR_EXP_H
 #define LF_KERNELS_VECTOR_EXP_H
 

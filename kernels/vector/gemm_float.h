@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Owns LF_W_F32, LF_W_F16 and LF_W_BF16 x LF_LHS_F32 over 16 lanes: acc = fma(x, w, acc) over k
- * ascending, one chain a result. The including file defines v16, FLOAT_MR, the most rows of a tile
- * (with FLOAT_TILE, its name), and FLOAT_PANELS, the panels that are in flight together.
- */
+/* LF_W_F32, LF_W_F16 and LF_W_BF16 x LF_LHS_F32 over 16 lanes: acc = fma(x, w, acc) over k
+ * ascending, one chain for each result. The including file defines v16 and three constants:
+ * FLOAT_MR, the most rows of a tile, FLOAT_TILE, the tile's name, and FLOAT_PANELS, the panels
+ * that are computed together. */
 #ifndef LF_KERNELS_VECTOR_GEMM_FLOAT_H
 #define LF_KERNELS_VECTOR_GEMM_FLOAT_H
 
@@ -12,13 +11,13 @@
 #include "kernels/tables.h"
 #include "kernels/vector/prefetch.h"
 
-enum { FLOAT_L1_DISTANCE = 4096 }; /* bytes; prefetch distance within the stream of panels */
+enum { FLOAT_L1_DISTANCE = 4096 }; /* bytes ahead within the stream of panels */
 
 LF_INLINE v16 load_weights(const lf_wformat format, const uint8_t *p)
 {
     switch (format) {
     case LF_W_F16:
-        return v_load_half((const uint16_t *)(const void *)p);
+        return v_load_f16((const uint16_t *)(const void *)p);
     case LF_W_BF16:
         return v_load_bf16((const uint16_t *)(const void *)p);
     default:
@@ -26,7 +25,7 @@ LF_INLINE v16 load_weights(const lf_wformat format, const uint8_t *p)
     }
 }
 
-/* `panels` panels, panel_bytes apart, of which the last may have fewer than 16 columns. */
+/* `panels` panels, panel_bytes apart; the last one may have fewer than 16 columns. */
 LF_INLINE void float_panels(const lf_wformat format, const size_t m, const size_t panels, size_t k,
                             const float *x, const uint8_t *p, size_t panel_bytes, float *c,
                             size_t c_stride, size_t columns)
@@ -65,7 +64,7 @@ LF_INLINE void float_tile(const lf_wformat format, const size_t m, size_t n, siz
                           const void *tile, const void *panels, float *c, size_t c_stride,
                           lf_prefetch_policy policy)
 {
-    (void)policy; /* one step ahead on every CPU */
+    (void)policy; /* the same distance on every CPU */
     const size_t bytes = format == LF_W_F32 ? lf_panel_bytes_f32(k) : lf_panel_bytes_f16(k);
     const uint8_t *p = panels;
     size_t n0 = 0;

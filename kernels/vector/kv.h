@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the vector form of storing a position, and of queries, in scalar/attn.c; the including file
+/* Storing a position and quantizing a query (scalar/attn.c) over 16 lanes. The including file
  * defines v16. */
 #ifndef LF_KERNELS_VECTOR_KV_H
 #define LF_KERNELS_VECTOR_KV_H
@@ -14,16 +14,16 @@ static void store_f16(size_t head_dim, size_t j, const float *k, const float *v,
     for (size_t d = 0; d < head_dim; d += 16) {
         const size_t count = head_dim - d < 16 ? head_dim - d : 16;
         uint16_t half[16];
-        v_store_half(half, v_load_n(k + d, count));
+        v_store_f16(half, v_load_n(k + d, count));
         for (size_t i = 0; i < count; i++) {
             column[(d + i) * LF_ATTN_BLOCK] = half[i];
         }
-        v_store_half(half, v_load_n(v + d, count));
+        v_store_f16(half, v_load_n(v + d, count));
         memcpy(row + d, half, count * sizeof half[0]);
     }
 }
 
-/* The quants of the first `count` of 16 values; factor 0 is for values that are no numbers, too. */
+/* Quants of the first `count` of 16 values. Factor 0 also marks values that are not finite. */
 LF_INLINE void row_quants(const float *x, size_t count, float factor, int8_t quants[16])
 {
     const v16 magic = v_set(LF_MAGIC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prefetching of the stream of panels: one instruction each, and the distances of a policy. */
+/* Prefetch of the stream of panels: the instructions, and the distances of a policy. */
 #ifndef LF_KERNELS_VECTOR_PREFETCH_H
 #define LF_KERNELS_VECTOR_PREFETCH_H
 
@@ -23,11 +23,12 @@ typedef struct lf_distances {
 } lf_distances;
 
 enum { LF_L2_DISTANCE = 9216, LF_L1_DISTANCE = 4608, LF_L1_DISTANCE_SHORT = 1152 };
-enum { LF_MEMORY_BOUND_ROWS = 4 }; /* up to so many rows read about as fast as memory delivers */
+enum { LF_MEMORY_BOUND_ROWS = 4 }; /* up to this many rows read about as fast as memory delivers */
 
-/* The distances for m rows. Up to `sparse_rows` rows cost so fixed instructions a line that with
- * LF_PREFETCH_L2 out-of-order execution requests the next lines early enough, and prefetching them
- * costs time. One line now and then keeps the requests coming where a call ends. */
+/* The distances for m rows. Up to `sparse_rows` rows execute so few instructions a line that,
+ * with LF_PREFETCH_L2, out-of-order execution requests the next lines early enough and
+ * prefetching them costs time. One line now and then keeps requests in flight across the end of a
+ * call. */
 LF_INLINE lf_distances lf_prefetch_distances(lf_prefetch_policy policy, size_t m,
                                              size_t sparse_rows)
 {
@@ -43,8 +44,8 @@ LF_INLINE lf_distances lf_prefetch_distances(lf_prefetch_policy policy, size_t m
     return d;
 }
 
-/* Prefetches for `bytes` bytes from p on. The first level cache comes first: its lines are read
- * next and free their line buffers sooner. */
+/* Prefetches for `bytes` bytes from p on. The lines for the first level cache come first: they
+ * are read next and free their line buffers sooner. */
 LF_INLINE void lf_prefetch_panel(lf_distances d, const uint8_t *p, size_t bytes)
 {
     if (d.l1 != 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unrolling by rows of a tile: a kernel is one inline function for a constant number of rows, and
+/* Unrolling by rows of a tile. A kernel is one inline function for a constant number of rows;
  * every loop over its rows is written out, so that the rows' accumulators are registers. */
 #ifndef LF_KERNELS_VECTOR_UNROLL_H
 #define LF_KERNELS_VECTOR_UNROLL_H
@@ -27,8 +27,9 @@
     LF_ROW_IF(m, 10, F)                                                                            \
     LF_ROW_IF(m, 11, F)
 
-/* A lf_gemm_fn `name` over an inline function tile(m, n, k, tile, panels, c, c_stride, policy) that
- * wants m, at most mr, as a constant: one function tile_<m> for each m. mr is 6, 8 or 12. */
+/* Defines a lf_gemm_fn `name` from an inline function tile(m, n, k, lhs, panels, c, c_stride,
+ * policy) that needs m, at most mr, as a constant: one function tile_<m> for each m. mr is 6, 8
+ * or 12. */
 #define LF_ROWS_CASE(m, tile)                                                                      \
     case m:                                                                                        \
         tile##_##m(n, k, lhs, panels, c, c_stride, policy);                                        \

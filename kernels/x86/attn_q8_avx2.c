@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns attention over int8 keys and values for AVX2. */
+/* Attention over int8 keys and values for AVX2. */
 #include "kernels/x86/v16_avx2.h"
 
 #define ATTN_ROWS 6

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CPU detection on x86-64 from the words of CPUID, apart from reading them: for tests. */
+/* CPU features from the words of CPUID; apart from reading them, so that tests can give any
+ * words. */
 #ifndef LF_KERNELS_X86_CPU_H
 #define LF_KERNELS_X86_CPU_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the float matrix kernels for AVX2. */
+/* Matrix kernels for float weights for AVX2. */
 #include "kernels/x86/v16_avx2.h"
 
 #define FLOAT_MR     6

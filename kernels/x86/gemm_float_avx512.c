@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the float matrix kernels for AVX-512. */
+/* Matrix kernels for float weights for AVX-512. */
 #include "kernels/x86/v16_avx512.h"
 
 #define FLOAT_MR     8

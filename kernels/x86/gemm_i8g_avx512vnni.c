@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LF_W_I8G x LF_LHS_I8B32 for AVX-512 VNNI. */
+/* LF_W_I8G x LF_LHS_I8B32 for AVX-512 VNNI: quant + 128 is the unsigned operand of vpdpbusd; the
+ * sums start with -128 * sum of the LHS quants. */
 #include "kernels/x86/zmm_vnni.h"
 
 LF_INLINE void i8g_block(const size_t m, const uint32_t *x, const uint8_t *quants, __m512 scale,

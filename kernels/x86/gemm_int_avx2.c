@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Owns the integer kernels but for LF_W_Q8 for AVX2: vpmaddubsw and sums in 16 bits for as many
- * groups as they hold, a pair of products with quants of 4, 5 and 6 bits being at most 15, 31 and
- * 63 times 254; vpmaddwd unpacks them.
- */
+/* The integer kernels but LF_W_Q8 for AVX2: vpmaddubsw with sums in 16 bits over as many groups
+ * as fit, then vpmaddwd to 32 bits. A pair of products with quants of 4, 5 and 6 bits is at most
+ * 15, 31 and 63 times 254. */
 #include "kernels/x86/ymm_asm.h"
 
 #define YMM_SUBTILES LF_YMM_SUBTILES_3
 
-/* Bytes: products of the weights' magnitudes with the activations under the weights' signs; a pair
- * is at most 2 * 128 * 127 = 32512. They are signed, so there is no zero point to correct. */
+/* Bytes: products of the magnitude of a weight with the LHS quant under the weight's sign. A pair
+ * is at most 2 * 128 * 127 = 32512. The products are signed, so that there is no zero point to
+ * correct. */
 LF_INLINE __m256i dot_bytes(__m256i s, __m256i bytes, uint32_t x)
 {
     const __m256i w = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
@@ -34,7 +33,7 @@ LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quant
     }
 }
 
-/* Groups of a run, whose sums fit 16 bits. */
+/* Groups whose sums fit 16 bits. */
 LF_INLINE size_t groups_per_sum(const int bits)
 {
     return bits == 4 ? 8 : (bits == 5 ? 4 : 2);
@@ -69,7 +68,7 @@ LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const ui
 #undef F
 }
 
-/* s = the sums of a run's pairs, or s += that. */
+/* s = the sums of the pairs in v, or s += that. */
 LF_INLINE void fold(const size_t m, const bool starts, const __m256i *v, __m256i *s)
 {
     for (size_t i = 0; i < 2 * m; i++) {
@@ -86,19 +85,19 @@ LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, con
         byte_sums(m, x, quants, s);
         return;
     }
-    const size_t run = groups_per_sum(bits);
+    const size_t per_sum = groups_per_sum(bits);
     __m256i v[2 * YMM_ROWS];
     if (unpacked) {
-        for (size_t g = first; g < end; g += run) {
-            unpacked_products(run, m, x + LF_X_QUANTS + g, quants + g * 64, v);
+        for (size_t g = first; g < end; g += per_sum) {
+            unpacked_products(per_sum, m, x + LF_X_QUANTS + g, quants + g * 64, v);
             fold(m, g == first, v, s);
         }
-    } else { /* written out: shifts are constants */
+    } else { /* written out: shifts must be constants */
 #define G(g)                                                                                       \
     if ((g) >= first && (g) < end) {                                                               \
-        group(bits, m, x, quants, g, (g) % run == 0, v);                                           \
-        if ((g) % run == run - 1) {                                                                \
-            fold(m, (g) < first + run, v, s);                                                      \
+        group(bits, m, x, quants, g, (g) % per_sum == 0, v);                                       \
+        if ((g) % per_sum == per_sum - 1) {                                                        \
+            fold(m, (g) < first + per_sum, v, s);                                                  \
         }                                                                                          \
     }
         LF_EACH_GROUP(G)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the integer kernels but for LF_W_Q8 for AVX-VNNI. */
+/* The integer kernels but LF_W_Q8 for AVX-VNNI. */
 #include "kernels/x86/ymm_asm.h"
 
 #define YMM_SUBTILES LF_YMM_SUBTILES_6

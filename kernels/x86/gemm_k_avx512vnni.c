@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4K and LF_W_Q5K x LF_LHS_I8B32 and LF_W_Q6K x LF_LHS_I8B16 for AVX-512 VNNI: the
- * factors of 256 k become floats once for all rows, quants are put together in registers. */
+/* LF_W_Q4K and LF_W_Q5K x LF_LHS_I8B32, LF_W_Q6K x LF_LHS_I8B16 for AVX-512 VNNI: the factors of
+ * 256 k become floats once for all rows; the bits of quants are joined in registers. */
 #include "kernels/x86/zmm_vnni.h"
 
-/* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
+/* v << n, or v >> -n. The caller masks away the bits that cross a byte. */
 LF_INLINE __m512i shift(__m512i v, const int n)
 {
     return n > 0 ? _mm512_slli_epi32(v, (unsigned)n)
@@ -17,7 +17,7 @@ LF_INLINE __m512i join(__m512i nibbles, __m512i upper, char mask)
                                      _mm512_and_si512(upper, _mm512_set1_epi8(mask)), 0xEA);
 }
 
-/* Codes of group g of a block, `bits` unpacked, unsigned. */
+/* Quants of group g of a block, `bits` wide, unsigned. */
 LF_INLINE __m512i k_quants(const int bits, const uint8_t *quants, const size_t g)
 {
     const __m512i nibbles = shift(_mm512_load_si512(quants + g % 4 * 64), g < 4 ? 0 : -4);
@@ -32,21 +32,20 @@ LF_INLINE __m512i k_quants(const int bits, const uint8_t *quants, const size_t g
                 48);
 }
 
-/* Group g of a block; x: the rows' dwords of it. Calls are written out: shifts are constants. */
+/* Group g of a block. x: the rows' blocks. Calls are written out: shifts must be constants. */
 LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      const size_t g, __m512i *v)
 {
     lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, k_quants(bits, quants, g), v);
 }
 
-/* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
- */
+/* ---- Q4_K, Q5_K ---- */
 
 /* Scales of the eight blocks of 256 k, then their minimums. */
 LF_INLINE void k_factors(const uint8_t *super, float (*out)[LF_NR])
 {
     const __m512i low = _mm512_set1_epi32(63);
-    const __m512 d = lf_load_half16(super), dmin = lf_load_half16(super + 32);
+    const __m512 d = lf_load_f16x16(super), dmin = lf_load_f16x16(super + 32);
     __m512i top = _mm512_setzero_si512();
     for (size_t line = 0; line < 3; line++) {
         __m512i dwords = _mm512_load_si512(super + 64 + line * 64);
@@ -106,8 +105,7 @@ LF_INLINE void k_tile(const int bits, const size_t m, size_t n, size_t k, const 
     }
 }
 
-/* ---- Q6_K --------------------------------------------------------------------------------------
- */
+/* ---- Q6_K ---- */
 
 LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
 {
@@ -118,8 +116,8 @@ LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
     }
 }
 
-/* Half a block: groups g .. g + 3. x: the rows' dwords of the block; init and xs: which of them the
- * sums start with, and the scale. */
+/* Half a block: groups g .. g + 3. x: the rows' blocks; init and xs: the dwords with the start of
+ * the sums and with the scale. */
 LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const size_t xs,
                         const uint8_t *quants, const size_t g, const float *scale, __m512 *acc)
 {
@@ -147,7 +145,7 @@ LF_INLINE void q6k_tile(const size_t m, size_t n, size_t k, const void *tile, co
             _Alignas(64) float scales[16][LF_NR];
             lf_prefetch_panel(distances, p, LF_K_HEAD);
             lf_prefetch_sparse(distances, p);
-            q6k_scales(p, lf_load_half16(halves + s * 32), scales);
+            q6k_scales(p, lf_load_f16x16(halves + s * 32), scales);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
                 lf_prefetch_panel(distances, p, LF_Q6K_QUANTS);
@@ -161,9 +159,10 @@ LF_INLINE void q6k_tile(const size_t m, size_t n, size_t k, const void *tile, co
     }
 }
 
-/* ---- Widened panels ----------------------------------------------------------------------------
- * Per 32 k two lines of 16 floats (scale and minimum; of Q6_K the scales of both halves) and 8
- * groups of bytes = code, unsigned. */
+/* ---- Unpacked panels ----
+ *
+ * Per 32 k two lines of 16 floats (scale and minimum; for Q6_K the scales of both halves) and 8
+ * groups of unsigned bytes, one quant each. */
 
 enum { K_UNPACKED_HEAD = 2 * 64, K_UNPACKED = K_UNPACKED_HEAD + 8 * 64 };
 
@@ -225,7 +224,7 @@ static void q6k_unpack(size_t k, const void *panel, void *unpacked)
     uint8_t *out = unpacked;
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(64) float scales[16][LF_NR];
-        q6k_scales(p, lf_load_half16(halves + s * 32), scales);
+        q6k_scales(p, lf_load_f16x16(halves + s * 32), scales);
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
             lf_prefetch_panel(distances, p, LF_Q6K_QUANTS);
@@ -248,7 +247,7 @@ LF_INLINE void k_unpacked_tile(const bool halves, const size_t m, size_t n, size
                                const void *tile, const void *panels, float *c, size_t c_stride,
                                lf_prefetch_policy policy)
 {
-    (void)policy; /* widened panels are in the second level cache */
+    (void)policy; /* unpacked panels are in the second level cache */
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -281,13 +280,13 @@ LF_GEMM_BY_ROWS(12, q4k_gemm, q4k_tile)
 LF_GEMM_BY_ROWS(12, q5k_gemm, q5k_tile)
 LF_GEMM_BY_ROWS(12, q6k_gemm, q6k_tile)
 
-/* Many rows alone meet widened panels. */
+/* For many rows only. */
 #define unpacked_mins_tile(...)   k_unpacked_tile(false, __VA_ARGS__)
 #define unpacked_halves_tile(...) k_unpacked_tile(true, __VA_ARGS__)
 LF_GEMM_BY_ROWS(12, unpacked_mins, unpacked_mins_tile)
 LF_GEMM_BY_ROWS(12, unpacked_halves, unpacked_halves_tile)
 
-/* Q4_K, Q5_K and Q6_K have the same unpacked layout; `fn` multiplies it. */
+/* `tile_fn` multiplies unpacked panels. */
 #define UNPACKED(tag, tile_fn)                                                                     \
     .raw_blocks = true, .unpacked_bytes = k_unpacked_bytes, .unpack = tag##_unpack,                \
     .unpacked_fn = tile_fn

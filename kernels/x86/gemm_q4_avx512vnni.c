@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4 x LF_LHS_I8B32 for AVX-512 VNNI: weights are the unsigned operand of vpdpbusd, one
- * int32 lane a column, activations broadcast from memory. */
+/* LF_W_Q4 x LF_LHS_I8B32 for AVX-512 VNNI: weights are the unsigned operand of vpdpbusd, one
+ * int32 lane a column; LHS quants are broadcast from memory. */
 #include "kernels/x86/zmm_vnni.h"
 
 /* One block of 32 k. */
@@ -31,14 +31,14 @@ LF_INLINE void q4_tile(const size_t m, size_t n, size_t k, const void *tile, con
         for (size_t s = 0; s < k / 64; s++) {
             lf_prefetch_panel(distances, super, LF_Q4_SUPER);
             lf_prefetch_sparse(distances, super);
-            q4_block(m, x, super + 64, lf_load_half16(super), acc);
+            q4_block(m, x, super + 64, lf_load_f16x16(super), acc);
             x += LF_X_DWORDS * m;
-            q4_block(m, x, super + 64 + LF_Q4_QUANTS, lf_load_half16(super + 32), acc);
+            q4_block(m, x, super + 64 + LF_Q4_QUANTS, lf_load_f16x16(super + 32), acc);
             x += LF_X_DWORDS * m;
             super += LF_Q4_SUPER;
         }
         if (k % 64 != 0) {
-            q4_block(m, x, super + 64, lf_load_half16(super), acc);
+            q4_block(m, x, super + 64, lf_load_f16x16(super), acc);
             super += 64 + LF_Q4_QUANTS;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Owns LF_W_Q8 x LF_LHS_I16B32 for AVX2. A product of two bytes fits no 16 bits beside another, so
- * weights become words either way; then activations of 16 bits cost nothing more. Of each 4 bytes
- * of a column the even and the odd ones are a pair of words.
- */
+/* LF_W_Q8 x LF_LHS_I16B32 for AVX2. The sum of two products of bytes does not fit 16 bits, so
+ * that weights become words anyway; LHS quants of 16 bits then cost nothing more. Of each 4 bytes
+ * of a column, the even ones are one pair of words and the odd ones another. */
 #include "kernels/x86/ymm_asm.h"
 
 #define YMM_SUBTILES LF_YMM_SUBTILES_3
@@ -20,7 +18,7 @@ LF_INLINE __m256i odd_words(__m256i bytes)
     return _mm256_srli_epi16(bytes, 8);
 }
 
-/* The even words of both halves, then the odd ones, group after group. */
+/* For each group the even words of both halves, then the odd words. */
 LF_INLINE void q8_unpack(const uint8_t *quants, uint8_t *unpacked)
 {
     for (size_t g = 0; g < 8; g++) {

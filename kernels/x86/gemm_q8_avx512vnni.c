@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q8 x LF_LHS_I8X2B32 and LF_W_I8G x LF_LHS_I8B32 for AVX-512 VNNI: quants + 128 are the
- * unsigned operand of vpdpbusd, -128 * sum of the activation quants is added. */
+/* LF_W_Q8 x LF_LHS_I8X2B32 for AVX-512 VNNI: quant + 128 is the unsigned operand of vpdpbusd;
+ * -128 * sum of the LHS quants is added. */
 #include "kernels/x86/zmm_vnni.h"
 
-/* ---- LF_W_Q8 -----------------------------------------------------------------------------------
- */
+/* ---- LF_W_Q8 ---- */
 
-/* The upper plane's sums, times 256, go on with the lower plane. */
+/* The sums of the upper int8, times 256, are the start of the sums of the lower ones. */
 LF_INLINE void q8_planes(const size_t m, const uint32_t *x, const uint8_t *quants, __m512 scale,
                          __m512 *acc)
 {
@@ -42,14 +41,14 @@ LF_INLINE void q8_tile(const size_t m, size_t n, size_t k, const void *tile, con
         for (size_t s = 0; s < k / 64; s++) {
             lf_prefetch_panel(distances, super, LF_Q8_SUPER);
             lf_prefetch_sparse(distances, super);
-            q8_planes(m, x, super + 64, lf_load_half16(super), acc);
+            q8_planes(m, x, super + 64, lf_load_f16x16(super), acc);
             x += LF_X2_DWORDS * m;
-            q8_planes(m, x, super + 64 + LF_Q8_QUANTS, lf_load_half16(super + 32), acc);
+            q8_planes(m, x, super + 64 + LF_Q8_QUANTS, lf_load_f16x16(super + 32), acc);
             x += LF_X2_DWORDS * m;
             super += LF_Q8_SUPER;
         }
         if (k % 64 != 0) {
-            q8_planes(m, x, super + 64, lf_load_half16(super), acc);
+            q8_planes(m, x, super + 64, lf_load_f16x16(super), acc);
             super += 64 + LF_Q8_QUANTS;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);

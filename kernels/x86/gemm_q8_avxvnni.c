@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q8 x LF_LHS_I8X2B32 for AVX-VNNI: the sums of the upper plane, times 256, go on with
- * the lower one. */
+/* LF_W_Q8 x LF_LHS_I8X2B32 for AVX-VNNI: the sums of the upper int8, times 256, are the start of
+ * the sums of the lower ones. */
 #include "kernels/x86/ymm_asm.h"
 
 #define YMM_SUBTILES LF_YMM_SUBTILES_6

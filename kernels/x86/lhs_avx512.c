@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_LHS_I8B32 and LF_LHS_I8B16 for AVX-512; scalar/act.c defines it. */
+/* Quantization to LF_LHS_I8B32 and LF_LHS_I8B16 for AVX-512 (scalar/lhs.c). */
 #include "kernels/lhs_layout.h"
 #include "kernels/tables.h"
 #include "kernels/vector/unroll.h"
@@ -43,7 +43,7 @@ LF_INLINE __m256i to_bytes(__m512i low, __m512i high)
     return _mm256_set_m128i(_mm512_cvtepi32_epi8(high), _mm512_cvtepi32_epi8(low));
 }
 
-/* The dwords before the quants, as lf_put_block makes them. */
+/* Heads of blocks, as lf_put_block writes them. */
 typedef struct heads {
     _Alignas(64) uint32_t dwords[LF_X_QUANTS][BLOCKS];
 } heads;
@@ -73,8 +73,9 @@ LF_INLINE __m512 scale22(__m512 scale)
     return _mm512_castsi512_ps(_mm512_andnot_si512(_mm512_set1_epi32(3), up));
 }
 
-/* n <= BLOCKS blocks. Blocks without a usable magnitude have an inverse of 0: all their quants
- * become 0, those of infinities and NaN because the conversion gives 0x80000000 for them. */
+/* n <= BLOCKS blocks. Blocks whose largest magnitude is out of range have an inverse of 0, so
+ * that all their quants become 0; with infinities and NaN because the conversion gives
+ * 0x80000000. */
 LF_INLINE void quantize_blocks(size_t n, const float *x, uint8_t *out)
 {
     _Alignas(64) uint32_t amax[BLOCKS] = {0};
@@ -143,7 +144,8 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
     for (size_t h = 0; h < k / 16; h++, x += 16) {
         uint8_t *out = (uint8_t *)row + h / 2 * LF_X_BYTES;
         const uint32_t amax = largest(magnitudes(x));
-        const bool usable = amax >= LF_X_TINY && amax < LF_X_HUGE; /* otherwise as above */
+        const bool usable =
+            amax >= LF_X_TINY && amax < LF_X_HUGE; /* otherwise as in quantize_blocks */
         const __m512 inverse = _mm512_set1_ps(usable ? 127.0f / lf_float(amax) : 0.0f);
         const __m128i quants =
             _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), inverse)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns everything that is not a matrix product for AVX2. */
+/* Everything but matrix products and int8 attention for AVX2. */
 #include "kernels/x86/v16_avx2.h"
 
 #define ATTN_ROWS 6

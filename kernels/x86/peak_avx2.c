@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns reading memory and int8 products at full speed for AVX2. */
+/* Peak loops for AVX2: reading memory, int8 products. */
 #include "kernels/tables.h"
 #include "kernels/vector/prefetch.h"
 #include "kernels/x86/ymm_opaque.h"
@@ -35,7 +35,7 @@ static uint64_t read_avx2(const void *p, size_t bytes, size_t ahead)
 
 enum { CHAINS = 12 };
 
-/* The cheapest step that a kernel takes: vpmaddubsw, and sums that stay in 16 bits. */
+/* The cheapest step of the kernels: vpmaddubsw, with sums in 16 bits. */
 static uint16_t dot_avx2(size_t rounds)
 {
     __m256i sum[CHAINS];
@@ -46,7 +46,7 @@ static uint16_t dot_avx2(size_t rounds)
     }
     for (size_t r = 0; r < rounds; r++) {
         for (size_t c = 0; c < CHAINS; c++) {
-            w = lf_opaque(w); /* else one product would serve all */
+            w = lf_opaque(w); /* or the compiler would reuse one product */
             sum[c] = lf_opaque(_mm256_add_epi16(sum[c], _mm256_maddubs_epi16(w, x)));
         }
     }

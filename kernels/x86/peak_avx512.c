@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns reading memory at full speed for AVX-512. */
+/* Peak loop for AVX-512: reading memory. */
 #include "kernels/tables.h"
 #include "kernels/vector/prefetch.h"
 
@@ -28,7 +28,7 @@ static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
     for (size_t c = 1; c < CHAINS; c++) {
         sum[0] = _mm512_add_epi64(sum[0], sum[c]);
     }
-    /* Not by _mm512_reduce_add_epi64: gcc's adds signed numbers, and these overflow. */
+    /* _mm512_reduce_add_epi64 would not do: gcc's adds signed numbers, and these overflow. */
     uint64_t lanes[8];
     _mm512_storeu_si512(lanes, sum[0]);
     for (size_t i = 1; i < 8; i++) {

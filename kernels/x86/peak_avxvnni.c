@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns int8 products at full speed for AVX-VNNI. */
+/* Peak loop for AVX-VNNI: int8 products. */
 #include "kernels/tables.h"
 #include "kernels/x86/ymm_opaque.h"
 
-enum { CHAINS = 12 }; /* latency 5, two a cycle: 10 would do */
+enum { CHAINS = 12 }; /* with a latency of 5 and two a cycle, 10 would do */
 
 static uint16_t dot_avxvnni(size_t rounds)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Folds of 16 lanes to one, over the halves that v16_avx2.h and v16_avx512.h define. */
+/* Folds of 16 lanes to one number, from the halves that v16_avx2.h and v16_avx512.h add or
+ * compare. */
 #ifndef LF_KERNELS_X86_V16_FOLD_H
 #define LF_KERNELS_X86_V16_FOLD_H
 

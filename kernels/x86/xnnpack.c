@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the bindings of XNNPACK's x86 micro-kernels: rows of the table, activations, operations.
- * This file itself is compiled for the baseline; the micro-kernels bring their instruction sets. */
+/* Bindings of XNNPACK's x86 micro-kernels: matrix kernels, LHS quantization, operations. This
+ * file is compiled for the baseline; the micro-kernels in the archive are compiled for their own
+ * instruction sets. */
 #include "kernels/xnnpack/bind.h"
 
-/* ---- LF_LHS_QD8
- * ----------------------------------------------------------------------------------
- */
+/* ---- LF_LHS_QD8 * ---- */
 
 LF_QD8(sse41, LF_CPU_SSE41, xnn_f32_rminmax_ukernel__sse_u16_acc4,
        xnn_f32_qs8_vcvt_ukernel__sse41_u32)
@@ -14,8 +13,7 @@ LF_QD8(avx2, LF_CPU_AVX2, xnn_f32_rminmax_ukernel__avx_u32_acc4, xnn_f32_qs8_vcv
 LF_QD8(avx512, LF_CPU_AVX512, xnn_f32_rminmax_ukernel__avx512f_u64_acc4,
        xnn_f32_qs8_vcvt_ukernel__avx512skx_u128)
 
-/* ---- LF_W_Q4 with bf16 scales: XNNPACK's qb4w --------------------------------------------------
- */
+/* ---- LF_W_Q4 with bf16 scales: XNNPACK's qb4w ---- */
 
 LF_QB4W_PANEL(4, 8)
 LF_QB4W_PANEL(8, 8)
@@ -38,8 +36,7 @@ LF_QB4W_ENTRY(avx2, LF_CPU_AVX2, 3, 8, 8)
 LF_QB4W_ENTRY(avx, LF_CPU_AVX, 4, 4, 8)
 LF_QB4W_ENTRY(sse41, LF_CPU_SSE41, 3, 4, 8)
 
-/* ---- LF_W_F32 ----------------------------------------------------------------------------------
- */
+/* ---- LF_W_F32 ---- */
 
 LF_F32_PANEL(8)
 LF_F32_PANEL(16)
@@ -59,8 +56,7 @@ LF_F32_ENTRY(fma3, LF_CPU_AVX2, 5, 16, true)
 LF_F32_ENTRY(avx, LF_CPU_AVX, 5, 16, false)
 LF_F32_ENTRY(sse, LF_CPU_SSE41, 4, 8, false)
 
-/* ---- Operations whose results are the contract's -----------------------------------------------
- */
+/* ---- Operations that are bit-equal to scalar/ops.c ---- */
 
 static void add_avx2(size_t n, const float *x, float *y)
 {
@@ -104,7 +100,7 @@ static void f32_to_f16_avx512(size_t n, const float *x, uint16_t *y)
     }
 }
 
-/* In multiples of 8, because of what the micro-kernel reads beyond its end. */
+/* In multiples of 8: the micro-kernel reads past the end of a remainder. */
 static void f16_to_f32_avx2(size_t n, const uint16_t *x, float *y)
 {
     size_t whole = n / 8 * 8;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the steps that the 256-bit integer kernels share; gemm_ymm.h says how they are built. */
+/* Steps that the 256-bit integer kernels share; ymm_gemm_int.h describes these kernels. */
 #ifndef LF_KERNELS_X86_YMM_H
 #define LF_KERNELS_X86_YMM_H
 
@@ -10,25 +10,24 @@
 
 #include <immintrin.h>
 
-/* Up to YMM_FIXED_ROWS rows take quants apart as they read them; no piece of a tile has more than
- * YMM_ROWS.
- */
+/* Tiles of up to YMM_FIXED_ROWS rows have functions of their own; a larger tile is computed in
+ * subtiles of at most YMM_ROWS rows. */
 enum { YMM_FIXED_ROWS = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
 #define LF_YMM_TILE "16x16c4"
 
 /* F(g) for each of the 8 groups of 4 k of a block. */
 #define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 
-LF_INLINE __m256 lf_load_half8(const uint8_t *p)
+LF_INLINE __m256 lf_load_f16x8(const uint8_t *p)
 {
     return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)p));
 }
 
 /* 16 f16 -> 16 floats. */
-LF_INLINE void lf_ymm_halves(const uint8_t *p, float *out)
+LF_INLINE void lf_ymm_f16x16(const uint8_t *p, float *out)
 {
-    _mm256_store_ps(out, lf_load_half8(p));
-    _mm256_store_ps(out + 8, lf_load_half8(p + 16));
+    _mm256_store_ps(out, lf_load_f16x8(p));
+    _mm256_store_ps(out + 8, lf_load_f16x8(p + 16));
 }
 
 LF_INLINE __m256i lf_load_ymm(const uint8_t *p)
@@ -41,13 +40,13 @@ LF_INLINE void lf_store_ymm(uint8_t *p, __m256i v)
     _mm256_store_si256((__m256i *)(void *)p, v);
 }
 
-/* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
+/* v << n, or v >> -n. The caller masks away the bits that cross a byte. */
 LF_INLINE __m256i lf_ymm_shift(__m256i v, const int n)
 {
     return n > 0 ? _mm256_slli_epi32(v, n) : (n < 0 ? _mm256_srli_epi32(v, -n) : v);
 }
 
-/* Codes of group g of a block, `bits` unpacked, unsigned: 8 columns, from byte `half` on. */
+/* Quants of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
 LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const size_t g,
                                 const size_t half)
 {
@@ -69,9 +68,9 @@ LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const siz
     return _mm256_or_si256(nibbles, _mm256_and_si256(two, _mm256_set1_epi8(48)));
 }
 
-/* acc = fma(isum * activation scale, weight scale, acc), s: LF_MAGIC + isum; with `sums` (the rows'
- * code sums * activation scale) then acc = fma(-sum, minimum, acc). x: the rows' scales, biases
- * follow. */
+/* acc = fma(isum * LHS scale, weight scale, acc), where s is LF_MAGIC + isum. With `sums` (of the
+ * rows' LHS quants, times the LHS scale) then acc = fma(-sum, minimum, acc). x: the rows' LHS
+ * scales, each followed by its bias. */
 LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s,
                              const float *scales, const uint32_t *sums, const float *minimums,
                              float (*acc)[LF_NR])
@@ -102,13 +101,13 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
 #undef F
 }
 
-/* block(variant, unpacked, rows, x, quants, factors, acc) for all m rows of a tile, more than
- * YMM_FIXED_ROWS, in pieces; blocks of x are `stride` dwords. */
+/* Calls block(variant, unpacked, rows, x, quants, factors, acc) for all m rows of a tile, m above
+ * YMM_FIXED_ROWS, in subtiles. Blocks of x have `stride` dwords. */
 #define LF_YMM_SUBTILE(n, stride, block, variant, unpacked, quants, factors)                       \
     block(variant, unpacked, n, x + row * (stride), quants, factors, acc + row)
 
-/* Products and sums that are two instructions: pieces of 3, which measure best, and as fixed of 4
- * as will do. */
+/* For a product and a sum that are two instructions: subtiles of 3, which measure best, and as
+ * few of 4 as possible. */
 #define LF_YMM_SUBTILES_3(m, stride, ...)                                                          \
     {                                                                                              \
         const size_t fours = (m) == 5 ? 0 : (m) % 3;                                               \
@@ -124,7 +123,8 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
         }                                                                                          \
     }
 
-/* One instruction that waits for its sum: up to 6, as equal as possible. */
+/* For one instruction whose latency the rows must hide: subtiles of up to 6, as equal as
+ * possible. */
 #define LF_YMM_SUBTILES_6(m, stride, ...)                                                          \
     for (size_t row = 0, n; row < (m); row += n) {                                                 \
         const size_t left = (m)-row;                                                               \
@@ -161,8 +161,8 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
     }
 }
 
-/* A lf_gemm_fn `name` over panel(distances, fixed, m, k, tile, panel, acc), fixed a constant: m, or
- * 0 if that is above YMM_FIXED_ROWS. */
+/* Defines a lf_gemm_fn `name` from panel(distances, fixed, m, k, tile, panel, acc), where `fixed`
+ * is a constant: m, or 0 for m above YMM_FIXED_ROWS. */
 #define LF_YMM_GEMM_FIXED(name, fixed, panel, bytes)                                               \
     static void name##_##fixed(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
                                float *c, size_t c_stride, lf_prefetch_policy policy)               \

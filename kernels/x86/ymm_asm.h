@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the inner loops of the 256-bit integer kernels, in assembly: from intrinsics gcc makes sums
- * that it reorders over more registers than there are, and fetches the quants of many groups at
- * once.
+ * Inner loops of the 256-bit integer kernels in assembly. From intrinsics gcc makes code that
+ * keeps more sums and quants alive than there are registers.
  *
- * A step multiplies two registers of quants w0, w1 with a dword of activations in all lanes, `mul`,
- * and adds the products to two sums, `add`.
+ * A step multiplies (`mul`) two registers of quants, w0 and w1, with a dword of LHS quants in all
+ * lanes and adds (`add`) the products to two sums.
  */
 #ifndef LF_KERNELS_X86_YMM_ASM_H
 #define LF_KERNELS_X86_YMM_ASM_H
 
 #include "kernels/x86/ymm.h"
 
-/* A run is one string of up to 9 KB, which only clang minds. */
+/* The steps of a loop are one string of up to 9 KB; only clang warns. */
 #ifdef __clang__
 #pragma clang diagnostic ignored "-Woverlength-strings"
 #endif
@@ -23,7 +22,7 @@
             : "=&x"(s0), "=&x"(s1)                                                                 \
             : "x"(w0), "x"(w1), "m"(x))
 
-/* s0, s1 += the same. */
+/* s0, s1 += the products of w0, w1 with the dword at x. */
 #define LF_YMM_MULADD(mul, add, w0, w1, x, s0, s1)                                                 \
     {                                                                                              \
         __m256i t, u;                                                                              \
@@ -33,9 +32,9 @@
                 : "x"(w0), "x"(w1), "m"(x));                                                       \
     }
 
-/* A run of n steps, whose quants stand one after another at w, for the rows that are `stride`
- * dwords
- * (`bytes`) apart at x; v[2 * row], v[2 * row + 1] are %0, %1 and so on. */
+/* n steps for 2 to 4 rows: v[2 * row], v[2 * row + 1] = sums of products. The quants of the steps
+ * are consecutive at w; the LHS quants of a row are consecutive at x, rows `stride` dwords
+ * (`bytes` bytes) apart. The sums of row 0 are operands %0 and %1, and so on. */
 #define LF_ASM_LOAD(s) "vmovdqa 64*" #s "(%[w]), %[w0]\n\tvmovdqa 64*" #s "+32(%[w]), %[w1]\n\t"
 #define LF_ASM_MUL(mul, add, bytes, s, row, v0, v1)                                                \
     "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), " v1 "\n\t" mul " " v1 ", %[w0], " v0         \
@@ -91,8 +90,9 @@
                         LF_ASM_SUM(v, 5), LF_ASM_SUM(v, 6), LF_ASM_SUM(v, 7))                      \
     }
 
-/* The same of AVX-VNNI for 3 to 6 rows: v[2 * row], v[2 * row + 1] += the products. Six rows
- * have 29 operands of 30, which leaves none to name the memory with. */
+/* The same for AVX-VNNI and 3 to 6 rows: v[2 * row], v[2 * row + 1] += sums of products. Six
+ * rows take 29 of the 30 operands of an asm statement, so that the memory cannot be named as
+ * operands. */
 #define LF_ASM_DOT(bytes, s, row, v0, v1)                                                          \
     "vpbroadcastd 4*" #s "+" bytes "*" #row "(%[x]), %[t]\n\t"                                     \
     "%{vex%} vpdpbusd %[t], %[w0], " v0 "\n\t%{vex%} vpdpbusd %[t], %[w1], " v1 "\n\t"

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the 256-bit integer kernels but for LF_W_Q8. The including file defines before, for its
- * instruction set, YMM_SUBTILES and
+ * The 256-bit integer kernels but LF_W_Q8. Before it includes this header, a file defines for
+ * its instruction set YMM_SUBTILES and
  *
- * void ymm_sums(bits, unpacked, m, x, init, quants, first, end, s)
- *     s = for each of m rows dword `init` of its block at x, or LF_MAGIC_BITS if that is negative,
- *     plus the products of groups first .. end of the block of weights at quants with the row's.
- *     Codes are `bits` unpacked, with `unpacked` they stand as bytes. Of 8 bits there are whole
- * blocks alone, whose zero point may be taken out of the quants instead of the sum.
+ * void ymm_sums(bits, unpacked, m, x, init, quants, first, end, s): s = for each of m rows the
+ * products of groups [first, end) of the weight block at `quants` with the row's block at x,
+ * plus dword `init` of that block, or LF_MAGIC_BITS if init is negative. Quants are `bits`
+ * wide; with `unpacked` they are bytes. With 8 bits the groups are always a whole block; its
+ * zero point may be subtracted from the quants instead of the sum.
  *
- * A panel's 16 columns are two halves of 8. Integer sums are in registers (s[2 * row + half]),
- * float sums are an array in the first level cache. A tile of up to YMM_FIXED_ROWS rows takes
- * quants apart in registers as it reads them. More rows pass each block of 32 k in pieces
- * (YMM_SUBTILES): its quants are taken apart once for all of them, into the first level cache.
+ * The 16 columns of a panel are two halves of 8. Integer sums are in registers (s[2 * row +
+ * half]); float sums are an array in the first level cache. Tiles of up to YMM_FIXED_ROWS rows
+ * unpack quants in registers as they read them. Larger tiles go through each block of 32 k in
+ * subtiles (YMM_SUBTILES) and unpack its quants once for all of them, into the first level
+ * cache.
  */
 #ifndef LF_KERNELS_X86_YMM_GEMM_INT_H
 #define LF_KERNELS_X86_YMM_GEMM_INT_H
 
 #include "kernels/x86/ymm.h"
 
-/* Panel formats, as constants that inline functions are made for. */
+/* Panel formats, as constants for inline functions. */
 enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM };
 
-/* Width of the quants, which tells how many products fit 16 bits. */
+/* Width of the quants; it decides how many products fit 16 bits. */
 LF_INLINE int ymm_bits(const int variant)
 {
     return variant == YMM_Q4 || variant == YMM_Q4K
@@ -30,11 +31,10 @@ LF_INLINE int ymm_bits(const int variant)
                : (variant == YMM_Q5K ? 5 : (variant == YMM_Q6K ? 6 : 8));
 }
 
-/* ---- Blocks of 32 k ---------------------------------------------------------------------------
- */
+/* ---- Blocks of 32 k ---- */
 
-/* The two lines of 16 floats of a block: weight scales, then minimums; of Q6_K the scales of both
- * halves. */
+/* One block. factors: two lines of 16 floats, weight scales, then minimums; for Q6_K the scales
+ * of both halves. */
 LF_INLINE void ymm_block(const int variant, const bool unpacked, const size_t m, const uint32_t *x,
                          const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
@@ -62,8 +62,8 @@ LF_INLINE void ymm_unpack(const int bits, const uint8_t *quants, uint8_t *unpack
 #undef G
 }
 
-/* A block of all m rows of a tile: a constant `fixed` of at most YMM_FIXED_ROWS of them, or if that
- * is 0 any m above. */
+/* One block for all m rows of a tile. `fixed` is m as a constant, or 0 for m above
+ * YMM_FIXED_ROWS. */
 LF_INLINE void ymm_rows(const int variant, const size_t fixed, size_t m, const uint32_t *x,
                         const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
@@ -87,7 +87,7 @@ LF_INLINE void q4_rows(const size_t fixed, size_t m, const uint32_t *x, const ui
                        const uint8_t *halves, float (*acc)[LF_NR])
 {
     _Alignas(32) float scales[LF_NR];
-    lf_ymm_halves(halves, scales);
+    lf_ymm_f16x16(halves, scales);
     ymm_rows(YMM_Q4, fixed, m, x, quants, scales, acc);
 }
 
@@ -128,8 +128,8 @@ LF_INLINE void k_factors(const uint8_t *super, float (*out)[2][LF_NR])
 {
     const __m256i low = _mm256_set1_epi32(63);
     for (size_t half = 0; half < LF_NR; half += 8) {
-        const __m256 d = lf_load_half8(super + half * 2);
-        const __m256 dmin = lf_load_half8(super + 32 + half * 2);
+        const __m256 d = lf_load_f16x8(super + half * 2);
+        const __m256 dmin = lf_load_f16x8(super + 32 + half * 2);
         __m256i top = _mm256_setzero_si256();
         for (size_t line = 0; line < 3; line++) {
             __m256i dwords = lf_load_ymm(super + 64 + line * 64 + half * 4);
@@ -149,7 +149,7 @@ LF_INLINE void k_factors(const uint8_t *super, float (*out)[2][LF_NR])
 LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*out)[2][LF_NR])
 {
     for (size_t half = 0; half < LF_NR; half += 8) {
-        const __m256 d = lf_load_half8(halves + half * 2);
+        const __m256 d = lf_load_f16x8(halves + half * 2);
         for (size_t i = 0; i < 16; i++) {
             const __m128i bytes =
                 _mm_loadl_epi64((const __m128i *)(const void *)(super + i * LF_NR + half));
@@ -199,7 +199,7 @@ LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
 LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
 LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
 
-/* The entries of tables.h for one instruction set. */
+/* Defines the entries of one instruction set. */
 #define LF_YMM_INT_ENTRIES(arch, feature)                                                          \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature)             \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature)         \

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the 256-bit kernels of LF_W_Q8, with pieces of tiles as in gemm_ymm.h. The including file
- * defines before, for its instruction set, YMM_SUBTILES, Q8_UNPACKED_BYTES (the bytes of a block
- * that is taken apart, 0 if its quants are used as they stand) and
+ * The 256-bit kernels of LF_W_Q8, with subtiles as in ymm_gemm_int.h. Before it includes this
+ * header, a file defines for its instruction set YMM_SUBTILES, Q8_UNPACKED_BYTES (bytes of an
+ * unpacked block; 0 if quants are used as stored) and
  *
- * void q8_unpack(quants, unpacked)
- * void q8_sums(unpacked, m, x, quants, s): exact sums of a block, zero point included
+ * void q8_unpack(quants, unpacked) and void q8_sums(unpacked, m, x, quants, s), the exact sums of
+ * a block with the zero point subtracted.
  */
 #ifndef LF_KERNELS_X86_YMM_GEMM_Q8_H
 #define LF_KERNELS_X86_YMM_GEMM_Q8_H
 
 #include "kernels/x86/ymm.h"
 
-/* acc = fma((float)isum * activation scale, weight scale, acc); s: the sums. */
+/* acc = fma((float)isum * LHS scale, weight scale, acc). s: the isum. */
 LF_INLINE void q8_finish(const size_t m, const uint32_t *x, const __m256i *s, const float *scales,
                          float (*acc)[LF_NR])
 {
@@ -34,7 +34,7 @@ LF_INLINE void q8_finish(const size_t m, const uint32_t *x, const __m256i *s, co
 LF_INLINE void q8_block(const int variant, const bool unpacked, const size_t m, const uint32_t *x,
                         const uint8_t *quants, const float *scales, float (*acc)[LF_NR])
 {
-    (void)variant; /* there is one */
+    (void)variant; /* there is one variant */
     __m256i s[2 * YMM_ROWS];
     q8_sums(unpacked, m, x, quants, s);
     q8_finish(m, x, s, scales, acc);
@@ -44,7 +44,7 @@ LF_INLINE void q8_rows(const size_t fixed, size_t m, const uint32_t *x, const ui
                        const uint8_t *halves, float (*acc)[LF_NR])
 {
     _Alignas(32) float scales[LF_NR];
-    lf_ymm_halves(halves, scales);
+    lf_ymm_f16x16(halves, scales);
     if (fixed != 0) {
         q8_block(0, false, fixed, x, quants, scales, acc);
         return;

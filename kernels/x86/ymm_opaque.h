@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For loops whose instructions must stay as written. */
+/* For peak loops, whose instructions must stay as written. */
 #ifndef LF_KERNELS_X86_YMM_OPAQUE_H
 #define LF_KERNELS_X86_YMM_OPAQUE_H
 
@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-/* Returns v, but the compiler cannot know that: it can neither omit nor reorder the uses of the
+/* Returns v so that the compiler does not know it: it can neither omit nor reorder uses of the
  * result. */
 LF_INLINE __m256i lf_opaque(__m256i v)
 {

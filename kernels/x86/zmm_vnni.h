@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the steps that the AVX-512 VNNI kernels share. Only files compiled for it may include it. */
+/* Steps that the AVX-512 VNNI kernels share. */
 #ifndef LF_KERNELS_X86_ZMM_VNNI_H
 #define LF_KERNELS_X86_ZMM_VNNI_H
 
@@ -10,11 +10,12 @@
 
 #include <immintrin.h>
 
-/* Rows that are swift (lf_prefetch_distances), and of a full tile, for which every CPU of these
- * kernels wants both steps: taking panels apart fetches as those do that meet them. */
+/* LF_VNNI_SPARSE_ROWS: for lf_prefetch_distances. LF_VNNI_MR: rows of a full tile; unpacking a
+ * panel prefetches as a full tile does. */
 enum { LF_VNNI_SPARSE_ROWS = 2, LF_VNNI_MR = 12 };
 
-/* Below, x points to a dword of the first row's block; the other rows' blocks follow it. */
+/* In the functions below, x points to a dword of the first row's block; the blocks of the other
+ * rows follow at equal distances. */
 
 /* v[i] = the dword of row i in all lanes. */
 LF_INLINE void lf_vnni_start(const size_t m, const uint32_t *x, __m512i *v)
@@ -24,9 +25,9 @@ LF_INLINE void lf_vnni_start(const size_t m, const uint32_t *x, __m512i *v)
 #undef F
 }
 
-/* v[i] += 4 k of 16 columns: w unsigned bytes, x the rows' 4 signed quants, `stride` dwords apart.
- * In assembly, because gcc has no form of this instruction that broadcasts its operand from memory:
- * it would load each into a register first, up to a tenth slower. */
+/* v[i] += 4 k of 16 columns. w: unsigned bytes; x: the rows' 4 signed quants, `stride` dwords
+ * apart. In assembly because gcc has no intrinsic for a broadcast memory operand of this
+ * instruction and loads each into a register first, which is slower. */
 LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, const size_t stride, __m512i w,
                            __m512i *v)
 {
@@ -35,7 +36,7 @@ LF_INLINE void lf_vnni_dot(const size_t m, const uint32_t *x, const size_t strid
 #undef F
 }
 
-/* v[i] += a block of weights times 8 dwords of quants from x on, of each row `stride` further. */
+/* v[i] += a block of unsigned bytes times 8 dwords of quants from x on. */
 LF_INLINE void lf_vnni_dot_bytes(const size_t m, const uint32_t *x, const size_t stride,
                                  const uint8_t *quants, __m512i *v)
 {
@@ -44,7 +45,8 @@ LF_INLINE void lf_vnni_dot_bytes(const size_t m, const uint32_t *x, const size_t
     }
 }
 
-/* acc[i] = fma(isum * activation scale, weight scale, acc[i]); x: the scales, biases follow. */
+/* acc[i] = fma(isum * LHS scale, weight scale, acc[i]). x: the LHS scales, each followed by its
+ * bias. */
 LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *v, __m512 scale,
                               __m512 *acc)
 {
@@ -59,7 +61,7 @@ LF_INLINE void lf_vnni_finish(const size_t m, const uint32_t *x, const __m512i *
 #undef F
 }
 
-/* acc[i] = fma(-(code sum * activation scale), minimum, acc[i]); x: these sums. */
+/* acc[i] = fma(-(sum of the LHS quants * LHS scale), minimum, acc[i]). x: these sums. */
 LF_INLINE void lf_vnni_minimum(const size_t m, const uint32_t *x, __m512 minimum, __m512 *acc)
 {
     const float *sum = (const float *)(const void *)x;
@@ -84,12 +86,12 @@ LF_INLINE void lf_vnni_store(const size_t m, const __m512 *acc, size_t columns, 
 #undef F
 }
 
-LF_INLINE __m512 lf_load_half16(const void *p)
+LF_INLINE __m512 lf_load_f16x16(const void *p)
 {
     return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)p));
 }
 
-/* Defines an entry of tables.h; `...`: further fields. */
+/* Defines an entry of tables.h; `...`: more fields. */
 #define LF_VNNI_ENTRY(in, in_format, format, tag, packer, multiple, ...)                           \
     const lf_gemm lf_gemm_##tag##_avx512vnni = {.name =                                            \
                                                     #in "_f32_" #tag "_gemm_12x16c4__avx512vnni",  \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the declarations that make XNNPACK's micro-kernels rows of our table, whatever the ISA. */
+/* Declarations and macros that make XNNPACK's micro-kernels entries of tables.h. */
 #ifndef LF_KERNELS_XNNPACK_BIND_H
 #define LF_KERNELS_XNNPACK_BIND_H
 
@@ -9,10 +9,10 @@
 
 #include <math.h>
 
-/* ---- LF_LHS_QD8
- * ---------------------------------------------------------------------------------- A row, and a
- * tile of m rows: 16 xnn_qd8_params (those after row m are copies of its), then rows of quants,
- * LF_QD8_STRIDE(k) apart, then 64 bytes that may be read. */
+/* ---- LF_LHS_QD8 ----
+ *
+ * A quantized row, and a packed tile of m rows: 16 xnn_qd8_params (those after row m are copies
+ * of its), then rows of quants, lf_qd8_stride(k) bytes apart, then 64 bytes that may be read. */
 enum { LF_QD8_HEAD = 16 * sizeof(xnn_qd8_params), LF_QD8_SLACK = 64 };
 
 static inline size_t lf_qd8_stride(size_t k)
@@ -26,11 +26,10 @@ void lf_lhs_pack_qd8(size_t m, size_t k, const void *const *rows, void *tile);
 void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, size_t k,
                      const float *x, void *row);
 
-/* ---- Matrices: one call of a micro-kernel a panel -----------------------------------------------
- */
+/* ---- Matrices: one call of a micro-kernel a panel ---- */
 
-/* int4 with an f32 scale per 32 that is rounded to bf16, nr columns, groups of kr bytes a column,
- * whose low nibbles are kr consecutive k, their high nibbles the next kr. */
+/* int4 with an f32 scale per 32 that is rounded to bf16, nr columns, groups of kr bytes of a
+ * column: the low nibbles are kr consecutive k, the high nibbles the next kr. */
 size_t lf_panel_bytes_qb4w(size_t nr, size_t k);
 void lf_pack_qb4w(size_t nr, size_t kr, size_t k, const lf_panel_source *source, void *panel);
 void lf_multiply_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
@@ -42,8 +41,7 @@ void lf_pack_f32_xnnpack(size_t nr, size_t k, const lf_panel_source *source, voi
 void lf_multiply_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
                              const void *tile, const void *panels, float *c, size_t c_stride);
 
-/* ---- Rows of the tables, from the micro-kernels for one row and for many ----------------------
- */
+/* ---- Rows of the tables, from the micro-kernels for one row and for many ---- */
 
 #define LF_QD8(isa_name, feature, minmax, convert)                                                 \
     static void quantize_##isa_name(size_t k, const float *x, void *row)                           \
@@ -112,7 +110,7 @@ void lf_multiply_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_
         lf_multiply_f32_xnnpack(m == 1 ? one : many, columns, m, n, k, tile, panels, c, c_stride); \
     }
 
-/* Those with a fused multiply-add follow the contract: one chain a result, k ascending. */
+/* Kernels with a fused multiply-add follow the contract: one chain for each result, k ascending. */
 #define LF_F32_ENTRY(isa_name, feature, rows, columns, is_exact)                                   \
     const lf_gemm lf_gemm_f32_xnnpack_##isa_name = {.name = "f32_f32_f32_gemm_" #rows "x" #columns \
                                                             "__" #isa_name,                        \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns what of XNNPACK runs on every machine: the quantisation of LF_LHS_QD8. */
+/* XNNPACK's scalar quantization to LF_LHS_QD8. */
 #include "kernels/xnnpack/bind.h"
 
 static void quantize(size_t k, const float *x, void *row)

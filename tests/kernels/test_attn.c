@@ -29,8 +29,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Attention ---------------------------------------------------------------------------------
- */
+/* ---- Attention ---- */
 
 enum { MAX_HEAD = LF_ATTN_MOST_DIMS, MAX_Q = 70, BLOCKS = 3 };
 
@@ -266,8 +265,7 @@ static void int8_sums_fit(void **state)
     lft_unguard(values);
 }
 
-/* ---- Storing a position -------------------------------------------------------------------------
- */
+/* ---- Storing a position ---- */
 
 /* Every position, in any order, against the scalar; nothing but its place may change. */
 static void check_store(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size_t head_dim)
@@ -320,8 +318,7 @@ static void storing(void **state)
     }
 }
 
-/* ---- Scalar against double precision -----------------------------------------------------------
- */
+/* ---- Scalar against double precision ---- */
 
 /* The ratio acc / sum of one row against double precision. A score has an error of at most
  * (head_dim + 1) * u * sum |q k| =: e (1 by the scale), the subtraction of the maximum another u *

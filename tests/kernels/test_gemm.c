@@ -209,8 +209,7 @@ static void widened_panels_give_the_same(void **state)
     }
 }
 
-/* ---- Scalar against double precision -----------------------------------------------------------
- */
+/* ---- Scalar against double precision ---- */
 
 /* What the activation stands for: x itself, or code * scale. */
 static void activation_values(const product *p, size_t row, double *out)
@@ -309,8 +308,7 @@ static void scalar_is_right(void **state)
     }
 }
 
-/* ---- Rows with an arithmetic of their own ------------------------------------------------------
- */
+/* ---- Rows with an arithmetic of their own ---- */
 
 static float to_bf16(float f)
 {
@@ -406,8 +404,7 @@ static void inexact_row_within_bound(void **state)
     }
 }
 
-/* ---- The choice --------------------------------------------------------------------------------
- */
+/* ---- The choice ---- */
 
 static void picks_what_runs(void **state)
 {

@@ -73,8 +73,7 @@ static float *copy(const float *x, size_t n)
     return y;
 }
 
-/* ---- Vectors in, vectors out -------------------------------------------------------------------
- */
+/* ---- Vectors in, vectors out ---- */
 
 static void check_elementwise(const lf_ops *ops, uint64_t *seed, size_t n)
 {
@@ -219,8 +218,7 @@ static void rope(void **state)
     with_all(state, check_rope);
 }
 
-/* ---- Scalar against double precision -----------------------------------------------------------
- */
+/* ---- Scalar against double precision ---- */
 
 /* Below 2 ulp at every float that is tried; an ulp of a result below 2^-126 is 2^-149. */
 static void exp_is_right(void **state)

@@ -16,8 +16,7 @@
 
 #include <cmocka.h>
 
-/* ---- Memory ------------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 enum { MAX_GUARDS = 4096 };
 static struct {
@@ -70,8 +69,7 @@ void lft_unguard_all(void)
     }
 }
 
-/* ---- Random numbers ----------------------------------------------------------------------------
- */
+/* ---- Random numbers ---- */
 
 uint64_t lft_seed(void)
 {
@@ -108,8 +106,7 @@ uint32_t lft_below(uint64_t *state, uint32_t n)
     return (uint32_t)((lft_next(state) >> 32) * n >> 32);
 }
 
-/* ---- Weights -----------------------------------------------------------------------------------
- */
+/* ---- Weights ---- */
 
 static int8_t random_quant(uint64_t *state, bool nibble, lft_distribution distribution)
 {
@@ -275,8 +272,7 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w)
     return out;
 }
 
-/* ---- Activations -------------------------------------------------------------------------------
- */
+/* ---- Activations ---- */
 
 void lft_activations(uint64_t *state, size_t k, lft_distribution distribution, float *x)
 {
@@ -312,8 +308,7 @@ void *lft_tile(const lf_lhs *lhs, size_t m, size_t k, void *const *rows)
     return tile;
 }
 
-/* ---- Comparison --------------------------------------------------------------------------------
- */
+/* ---- Comparison ---- */
 
 size_t lft_differs(size_t n, const float *a, const float *b)
 {
