@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activation formats: every table's rows equal the scalar ones, rows mean what they say, tiles hold
- * their rows, nothing is written beyond the stated sizes. */
+/* LHS formats: quantized rows of every table equal the scalar ones and represent the values,
+ * packed tiles hold their rows, nothing is written beyond the stated sizes. */
 #include "kernels/lhs_layout.h"
 #include "kernels/tables.h"
 #include "support/kernel_util.h"
@@ -30,7 +30,7 @@ static float *random_row(uint64_t *seed, size_t k)
     return x;
 }
 
-/* The dwords that a kernel's sums start with, and the value of the quants' sum. */
+/* Checks the head of a block of LF_LHS_I8B32 against the sum of its quants. */
 static void check_sums(const uint32_t *block, int32_t total)
 {
     float sum = lf_float(block[LF_X_SUM]), scale = lf_float(block[LF_X_SCALE]);
@@ -39,9 +39,10 @@ static void check_sums(const uint32_t *block, int32_t total)
     assert_true(isnan(scale) ? isnan(sum) : sum == (float)total * scale);
 }
 
-/* amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), quants within half a
- * step, sums and constants exact, odd blocks marked. */
-static void check_meaning(size_t k, const float *x, const uint32_t *row)
+/* The scale is amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), quants
+ * are within half a step, sums and constants are exact, blocks with values out of range have a
+ * NaN scale. */
+static void check_values(size_t k, const float *x, const uint32_t *row)
 {
     for (size_t b = 0; b < k / 32; b++) {
         const uint32_t *block = row + b * LF_X_DWORDS;
@@ -87,7 +88,7 @@ static void rows_equal_scalar(void **state)
             float *x = random_row(&seed, k);
             void *a = lft_row(lhs, k, x), *b = lft_row(&lf_lhs_i8b32_scalar, k, x);
             assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
-            check_meaning(k, x, a);
+            check_values(k, x, a);
             lft_unguard(x);
             lft_unguard(a);
             lft_unguard(b);
@@ -96,11 +97,11 @@ static void rows_equal_scalar(void **state)
 }
 
 /* One block of LF_LHS_I16B32 (words) and LF_LHS_I8X2B32 (bytes): the same quants, within half a
- * step of x * 32512 / amax (1e-2: its roundings), exact constants, odd blocks marked. Two roundings
- * in the scale: 2^-23. */
+ * step of x * 32512 / amax (1e-2: its roundings), exact constants, a NaN scale for values out of
+ * range. The scale has two roundings: 2^-23. */
 static void check_fine(const float *x, const uint32_t *words, const uint32_t *bytes)
 {
-    const int16_t *code = (const int16_t *)(words + LF_X2_QUANTS);
+    const int16_t *quants = (const int16_t *)(words + LF_X2_QUANTS);
     const int8_t *upper = (const int8_t *)(bytes + LF_X2_QUANTS);
     float amax = 0.0f;
     bool odd = false;
@@ -111,7 +112,7 @@ static void check_fine(const float *x, const uint32_t *words, const uint32_t *by
     float scale = lf_float(words[LF_X2_SCALE]);
     int32_t sum = 0;
     for (size_t i = 0; i < 32; i++) {
-        int32_t c = code[i / 4 * 4 + i % 2 * 2 + i % 4 / 2];
+        int32_t c = quants[i / 4 * 4 + i % 2 * 2 + i % 4 / 2];
         assert_int_equal(c, upper[i] * 256 + upper[32 + i]);
         assert_in_range(upper[i] + 127, 0, 254);
         sum += c;
@@ -133,7 +134,7 @@ static void check_fine(const float *x, const uint32_t *words, const uint32_t *by
     }
 }
 
-/* LF_LHS_I16B32 and LF_LHS_I8X2B32: equal on every ISA, and to each other. */
+/* LF_LHS_I16B32 and LF_LHS_I8X2B32 are bit-equal on every ISA, and have the same quants. */
 static void fine_rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
@@ -142,7 +143,8 @@ static void fine_rows_equal_scalar(void **state)
     assert_int_equal((words->needs | bytes->needs) & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         float *x = random_row(&seed, k);
-        for (size_t j = 0; j < 32 && k == 64; j++) { /* all kinds of lower int8, ties, too */
+        /* Every remainder for the lower int8, and ties. */
+        for (size_t j = 0; j < 32 && k == 64; j++) {
             x[j] = (float)((int)j - 16) * 384.0f + (j % 4 == 1 ? 0.5f : 0.0f);
         }
         x[0] = k == 64 ? 32512.0f : x[0];
@@ -162,8 +164,8 @@ static void fine_rows_equal_scalar(void **state)
     }
 }
 
-/* LF_LHS_I8B16: equal on every ISA; a half means what a block of LF_LHS_I8B32 would whose other
- * half is zero. */
+/* LF_LHS_I8B16 is bit-equal on every ISA. A half has the quants and the scale of a block of
+ * LF_LHS_I8B32 with zeros as its other half. */
 static void half_rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
@@ -197,9 +199,9 @@ static void half_rows_equal_scalar(void **state)
     }
 }
 
-/* XNNPACK's qd8: every variant the same; each value within a step (the zero point and the code are
- * both rounded), and exactly 0 for 0. */
-static void qd8_rows_mean_values(void **state)
+/* XNNPACK's qd8: every ISA gives the same bytes. Each value is within a step (zero point and
+ * quant are both rounded); 0 is exact. */
+static void qd8_rows_represent_values(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
@@ -230,7 +232,7 @@ static void qd8_rows_mean_values(void **state)
     }
 }
 
-/* Every format of every table: for one row the tile is the row, as far as kernels read it. */
+/* Every format of every table: the tile of one row is the row, as far as kernels read it. */
 static void tiles_hold_rows(void **state)
 {
     enum { M = LF_MAX_MR };
@@ -274,7 +276,7 @@ static void tiles_hold_rows(void **state)
     }
 }
 
-/* What lf_lhs says of block_bytes: rows and tiles can be made block by block. */
+/* lf_lhs.block_bytes: rows can be quantized and packed block by block. */
 static void blocks_make_tiles(void **state)
 {
     enum { M = LF_MAX_MR, K = 96 };
@@ -313,7 +315,8 @@ static void blocks_make_tiles(void **state)
                 lhs->quantize(m * 32, side, blocks);
                 lhs->pack(m, 32, each, part);
                 assert_memory_equal(part, tile + b * bytes, bytes);
-                for (size_t end = bytes; end < sizeof part; end++) { /* another thread's */
+                /* Another thread may write these bytes. */
+                for (size_t end = bytes; end < sizeof part; end++) {
                     assert_int_equal(blocks[end], 0xA5);
                     assert_int_equal(part[end], 0xA5);
                 }
@@ -333,7 +336,7 @@ int main(void)
     lft_add_levels(&tests, "rows equal scalar", rows_equal_scalar);
     lft_add_levels(&tests, "fine rows equal scalar", fine_rows_equal_scalar);
     lft_add_levels(&tests, "half rows equal scalar", half_rows_equal_scalar);
-    lft_add_levels(&tests, "qd8 rows mean values", qd8_rows_mean_values);
+    lft_add_levels(&tests, "qd8 rows represent values", qd8_rows_represent_values);
     lft_add_levels(&tests, "tiles hold rows", tiles_hold_rows);
     lft_add_levels(&tests, "blocks make tiles", blocks_make_tiles);
     return cmocka_run_group_tests(tests.list, NULL, teardown);

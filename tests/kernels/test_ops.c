@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Everything that is neither a matrix product nor attention: each table of this machine (less and
- * less CPU, each choice of provider) against the scalar table bit for bit, at lengths that end
- * anywhere and at forbidden pages; the scalar table against double precision within derived bounds
- * (u = 2^-24).
- */
+/* Everything but matrix products and attention: the tables of all levels of this CPU, for each
+ * choice of provider, against the scalar table bit for bit, at lengths with every remainder and
+ * with buffers that end at inaccessible pages; the scalar table against double precision within
+ * derived bounds (u = 2^-24). */
 #include "kernels/exp.h"
 #include "kernels/numbers.h"
 #include "support/kernel_util.h"
@@ -33,7 +31,7 @@ static int teardown(void **state)
 
 typedef void (*check_fn)(const lf_ops *ops, uint64_t *seed, size_t n);
 
-/* Runs a check with the tables of a level and lengths of every variant. */
+/* Runs a check with the tables of a level, at many lengths. */
 static void with_all(void **state, check_fn check)
 {
     static const size_t more[] = {100, 127, 128, 129, 255, 1000, 1792, 2048, 2051};
@@ -49,7 +47,7 @@ static void with_all(void **state, check_fn check)
     }
 }
 
-/* Normal values, with some extremes in every third array. */
+/* Normal values; about every third array also has extreme ones. */
 static float *random_floats(uint64_t *seed, size_t n)
 {
     static const float odd[] = {0.0f,     -0.0f,     1e-40f, -1e-40f, 3e38f,   -3e38f,
@@ -129,7 +127,7 @@ static void check_reductions(const lf_ops *ops, uint64_t *seed, size_t n)
     LFT_SAME(n, a, b);
     s = ops->sum_exp(n, x, shift, NULL);
     LFT_SAME(1, &s, &s_true);
-    x[lft_below(seed, (uint32_t)n)] = NAN; /* a NaN is not the largest, and shows in the sum */
+    x[lft_below(seed, (uint32_t)n)] = NAN; /* max ignores a NaN, a sum must not */
     m = ops->max(n, x);
     m_true = scalar.max(n, x);
     LFT_SAME(1, &m, &m_true);
@@ -303,7 +301,7 @@ static void simple_ops_are_right(void **state)
     }
 }
 
-/* Every half there is, and every float near the middle between two of them. */
+/* Every f16 number, and the floats around the middle between two of them. */
 static void halves_are_right(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the helpers of the kernel tests. */
+/* Helpers of the kernel tests. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "support/kernel_util.h"
 
@@ -162,8 +162,8 @@ static bool is_k(lf_wformat format, lf_type *type)
     return format == LF_W_Q4K || format == LF_W_Q5K || format == LF_W_Q6K;
 }
 
-/* Stored blocks of random bytes (all 0 or all 255 in the extreme distribution) with chosen d and
- * dmin, and what they mean by src/quant. */
+/* Raw blocks of random bytes (with LFT_EXTREME all 0 or all 255) with chosen d and dmin, and
+ * their quants, scales and minimums by src/quant. */
 static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribution distribution)
 {
     const lf_type_info *info = lf_type_get(type);
@@ -324,6 +324,6 @@ size_t lft_differs(size_t n, const float *a, const float *b)
 void lft_near(double got, double want, double bound, const char *what)
 {
     if (!(fabs(got - want) <= bound)) {
-        fail_msg("%s: %.9g, truth %.9g, bound %.3g", what, got, want, bound);
+        fail_msg("%s: %.9g, exact %.9g, bound %.3g", what, got, want, bound);
     }
 }
