@@ -254,9 +254,9 @@ enum { LF_PEAK_X = -77, LF_PEAK_W = 90, LF_PEAK_STEP = 512 };
 typedef struct lf_peak {
     const char *read_isa, *dot_isa;
     /* Loads `bytes` (a multiple of LF_PEAK_STEP) from p (aligned to 64) and returns the sum of the
-     * 64-bit words. Unless `ahead` is 0, prefetches at that distance into the first level cache and
-     * at twice the distance into the second. */
-    uint64_t (*read)(const void *p, size_t bytes, size_t ahead);
+     * 64-bit words. Unless `distance` is 0, prefetches at that distance into the first level cache
+     * and at twice the distance into the second. */
+    uint64_t (*read)(const void *p, size_t bytes, size_t distance);
     /* Computes `rounds` times dot_ops / 2 products LF_PEAK_X * LF_PEAK_W in registers, with the
      * instructions of the int8 kernels, and returns the low bits of their sum. */
     uint16_t (*dot)(size_t rounds);

@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-static uint64_t read_scalar(const void *p, size_t bytes, size_t ahead)
+static uint64_t read_scalar(const void *p, size_t bytes, size_t distance)
 {
     enum { CHAINS = 8 };
     const uint8_t *at = p;
     uint64_t sum[CHAINS] = {0};
-    (void)ahead; /* plain C has no prefetch */
+    (void)distance; /* plain C has no prefetch */
     for (size_t i = 0; i < bytes; i += CHAINS * sizeof(uint64_t)) {
         uint64_t word[CHAINS];
         memcpy(word, at + i, sizeof word);

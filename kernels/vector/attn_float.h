@@ -35,8 +35,8 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
     return type == LF_KV_F16 ? lf_half_to_float(((const uint16_t *)at)[i]) : ((const float *)at)[i];
 }
 
-/* With unpacked operands, m of n rows prefetch m / n of the next slice: the result, in bytes,
- * in each of `steps` steps. */
+/* With unpacked operands, m of n rows prefetch m / n of the next slice, in `steps` steps of the
+ * returned size in bytes. */
 LF_INLINE size_t attn_prefetch_step(const int type, const attn_operand *operand, size_t m, size_t n,
                                     size_t steps)
 {

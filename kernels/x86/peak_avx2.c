@@ -4,7 +4,7 @@
 #include "kernels/vector/prefetch.h"
 #include "kernels/x86/ymm_opaque.h"
 
-static uint64_t read_avx2(const void *p, size_t bytes, size_t ahead)
+static uint64_t read_avx2(const void *p, size_t bytes, size_t distance)
 {
     enum { CHAINS = 8, STEP = CHAINS * 32 };
     const char *at = p;
@@ -14,11 +14,11 @@ static uint64_t read_avx2(const void *p, size_t bytes, size_t ahead)
         sum[c] = _mm256_setzero_si256();
     }
     for (; at < end; at += STEP) {
-        for (size_t line = 0; ahead != 0 && line < STEP; line += 64) {
-            lf_prefetch_l1(at + ahead + line);
+        for (size_t line = 0; distance != 0 && line < STEP; line += 64) {
+            lf_prefetch_l1(at + distance + line);
         }
-        for (size_t line = 0; ahead != 0 && line < STEP; line += 64) {
-            lf_prefetch_l2(at + 2 * ahead + line);
+        for (size_t line = 0; distance != 0 && line < STEP; line += 64) {
+            lf_prefetch_l2(at + 2 * distance + line);
         }
         for (size_t c = 0; c < CHAINS; c++) {
             const __m256i *v = (const __m256i *)(const void *)(at + 32 * c);

@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 
-static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
+static uint64_t read_avx512(const void *p, size_t bytes, size_t distance)
 {
     enum { CHAINS = 8, STEP = CHAINS * 64 };
     const char *at = p;
@@ -15,11 +15,11 @@ static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
         sum[c] = _mm512_setzero_si512();
     }
     for (; at < end; at += STEP) {
-        for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
-            lf_prefetch_l1(at + ahead + 64 * c);
+        for (size_t c = 0; distance != 0 && c < CHAINS; c++) {
+            lf_prefetch_l1(at + distance + 64 * c);
         }
-        for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
-            lf_prefetch_l2(at + 2 * ahead + 64 * c);
+        for (size_t c = 0; distance != 0 && c < CHAINS; c++) {
+            lf_prefetch_l2(at + 2 * distance + 64 * c);
         }
         for (size_t c = 0; c < CHAINS; c++) {
             sum[c] = _mm512_add_epi64(sum[c], _mm512_load_si512(at + 64 * c));

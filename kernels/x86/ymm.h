@@ -101,10 +101,10 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
 #undef F
 }
 
-/* Calls block(variant, unpacked, rows, x, quants, factors, acc) for all m rows of a tile, m above
+/* Calls block(format, unpacked, rows, x, quants, factors, acc) for all m rows of a tile, m above
  * YMM_FIXED_ROWS, in subtiles. Blocks of x have `stride` dwords. */
-#define LF_YMM_SUBTILE(n, stride, block, variant, unpacked, quants, factors)                       \
-    block(variant, unpacked, n, x + row * (stride), quants, factors, acc + row)
+#define LF_YMM_SUBTILE(n, stride, block, format, unpacked, quants, factors)                        \
+    block(format, unpacked, n, x + row * (stride), quants, factors, acc + row)
 
 /* For a product and a sum that are two instructions: subtiles of 3, which measure best, and as
  * few of 4 as possible. */

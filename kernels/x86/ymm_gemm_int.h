@@ -24,31 +24,31 @@
 enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM };
 
 /* Width of the quants; it decides how many products fit 16 bits. */
-LF_INLINE int ymm_bits(const int variant)
+LF_INLINE int ymm_bits(const int format)
 {
-    return variant == YMM_Q4 || variant == YMM_Q4K
+    return format == YMM_Q4 || format == YMM_Q4K
                ? 4
-               : (variant == YMM_Q5K ? 5 : (variant == YMM_Q6K ? 6 : 8));
+               : (format == YMM_Q5K ? 5 : (format == YMM_Q6K ? 6 : 8));
 }
 
 /* ---- Blocks of 32 k ---- */
 
 /* One block. factors: two lines of 16 floats, weight scales, then minimums; for Q6_K the scales
  * of both halves. */
-LF_INLINE void ymm_block(const int variant, const bool unpacked, const size_t m, const uint32_t *x,
+LF_INLINE void ymm_block(const int format, const bool unpacked, const size_t m, const uint32_t *x,
                          const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
     __m256i s[2 * YMM_ROWS];
-    const int bits = ymm_bits(variant);
-    if (variant == YMM_Q6K) {
+    const int bits = ymm_bits(format);
+    if (format == YMM_Q6K) {
         ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_LO, quants, 0, 4, s);
         lf_ymm_finish(m, x + LF_X16_SCALE_LO, s, factors, NULL, NULL, acc);
         ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_HI, quants, 4, 8, s);
         lf_ymm_finish(m, x + LF_X16_SCALE_HI, s, factors + LF_NR, NULL, NULL, acc);
         return;
     }
-    const bool mins = variant == YMM_Q4K || variant == YMM_Q5K || variant == YMM_I8GM;
-    const int init = variant == YMM_Q4 ? LF_X_INIT4 : (bits == 8 ? LF_X_INIT8 : -1);
+    const bool mins = format == YMM_Q4K || format == YMM_Q5K || format == YMM_I8GM;
+    const int init = format == YMM_Q4 ? LF_X_INIT4 : (bits == 8 ? LF_X_INIT8 : -1);
     ymm_sums(bits, unpacked, m, x, init, quants, 0, 8, s);
     lf_ymm_finish(m, x + LF_X_SCALE, s, factors, mins ? x + LF_X_SUM : NULL, factors + LF_NR, acc);
 }
@@ -64,12 +64,12 @@ LF_INLINE void ymm_unpack(const int bits, const uint8_t *quants, uint8_t *unpack
 
 /* One block for all m rows of a tile. `fixed` is m as a constant, or 0 for m above
  * YMM_FIXED_ROWS. */
-LF_INLINE void ymm_rows(const int variant, const size_t fixed, size_t m, const uint32_t *x,
+LF_INLINE void ymm_rows(const int format, const size_t fixed, size_t m, const uint32_t *x,
                         const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
-    const int bits = ymm_bits(variant);
+    const int bits = ymm_bits(format);
     if (fixed != 0) {
-        ymm_block(variant, bits == 8, fixed, x, quants, factors, acc);
+        ymm_block(format, bits == 8, fixed, x, quants, factors, acc);
         return;
     }
     _Alignas(32) uint8_t bytes[8 * 64];
@@ -78,7 +78,7 @@ LF_INLINE void ymm_rows(const int variant, const size_t fixed, size_t m, const u
         ymm_unpack(bits, quants, bytes);
         unpacked = bytes;
     }
-    YMM_SUBTILES(m, LF_X_DWORDS, ymm_block, variant, true, unpacked, factors)
+    YMM_SUBTILES(m, LF_X_DWORDS, ymm_block, format, true, unpacked, factors)
 }
 
 /* ---- LF_W_Q4 ---- */
@@ -109,13 +109,13 @@ LF_INLINE void q4_panel(lf_distances distances, const size_t fixed, size_t m, si
 
 /* ---- LF_W_I8G ---- */
 
-LF_INLINE void i8g_panel(const int variant, lf_distances distances, const size_t fixed, size_t m,
+LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
                          size_t k, const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
 {
-    const size_t head = (variant == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
+    const size_t head = (format == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
     for (size_t b = 0; b < k / 32; b++) {
         lf_prefetch_panel(distances, p, head + LF_Q8_QUANTS);
-        ymm_rows(variant, fixed, m, x, p + head, (const float *)(const void *)p, acc);
+        ymm_rows(format, fixed, m, x, p + head, (const float *)(const void *)p, acc);
         x += LF_X_DWORDS * m;
         p += head + LF_Q8_QUANTS;
     }
@@ -159,20 +159,20 @@ LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*o
     }
 }
 
-LF_INLINE void k_panel(const int variant, lf_distances distances, const size_t fixed, size_t m,
+LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
                        size_t k, const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
 {
-    const size_t step = variant == YMM_Q4K   ? LF_Q4_QUANTS
-                        : variant == YMM_Q5K ? LF_Q5K_QUANTS
-                                             : LF_Q6K_QUANTS;
+    const size_t step = format == YMM_Q4K   ? LF_Q4_QUANTS
+                        : format == YMM_Q5K ? LF_Q5K_QUANTS
+                                            : LF_Q6K_QUANTS;
     const uint8_t *p = panel;
-    if (variant == YMM_Q6K) {
+    if (format == YMM_Q6K) {
         p += lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER;
     }
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(32) float factors[8][2][LF_NR];
         lf_prefetch_panel(distances, p, LF_K_HEAD);
-        if (variant == YMM_Q6K) {
+        if (format == YMM_Q6K) {
             q6k_scales(p, panel + s * 32, factors);
         } else {
             k_factors(p, factors);
@@ -180,7 +180,7 @@ LF_INLINE void k_panel(const int variant, lf_distances distances, const size_t f
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
             lf_prefetch_panel(distances, p, step);
-            ymm_rows(variant, fixed, m, x, p, factors[b][0], acc);
+            ymm_rows(format, fixed, m, x, p, factors[b][0], acc);
             x += LF_X_DWORDS * m;
             p += step;
         }

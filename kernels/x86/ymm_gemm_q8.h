@@ -31,10 +31,10 @@ LF_INLINE void q8_finish(const size_t m, const uint32_t *x, const __m256i *s, co
 #undef F
 }
 
-LF_INLINE void q8_block(const int variant, const bool unpacked, const size_t m, const uint32_t *x,
+LF_INLINE void q8_block(const int format, const bool unpacked, const size_t m, const uint32_t *x,
                         const uint8_t *quants, const float *scales, float (*acc)[LF_NR])
 {
-    (void)variant; /* there is one variant */
+    (void)format; /* there is one format */
     __m256i s[2 * YMM_ROWS];
     q8_sums(unpacked, m, x, quants, s);
     q8_finish(m, x, s, scales, acc);

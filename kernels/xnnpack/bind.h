@@ -41,7 +41,7 @@ void lf_pack_f32_xnnpack(size_t nr, size_t k, const lf_panel_source *source, voi
 void lf_multiply_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
                              const void *tile, const void *panels, float *c, size_t c_stride);
 
-/* ---- Rows of the tables, from the micro-kernels for one row and for many ---- */
+/* ---- Entries of the tables, from a micro-kernel for one row and one for more ---- */
 
 #define LF_QD8(isa_name, feature, minmax, convert)                                                 \
     static void quantize_##isa_name(size_t k, const float *x, void *row)                           \
