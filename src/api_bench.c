@@ -23,7 +23,7 @@ int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel
     enum { USUAL_K = 2048 }; /* a multiple of every block size: the choice for most matrices */
     bool chosen = lf_gemm_pick(kernels, g->weights, g->mins, USUAL_K) == g;
     lfm2_kernel_info i = {.name = g->name,
-                          .provider = providers[g->by],
+                          .provider = providers[g->provider],
                           .isa = g->isa,
                           .weights = weight_names[g->weights],
                           .activations = kernels->lhs[g->lhs].name,

@@ -35,6 +35,9 @@ allowed_quotes() {
     src/run/*) REPLY='run/* model/* text/* runtime/* common/* lfm2.h' ;;
     src/convert/*) REPLY='convert/* load/* quant/* runtime/* common/* lfm2.h lfm2_tools.h' ;;
     src/bench/*) REPLY='bench/* model/* runtime/* common/* kernels/kernels.h lfm2.h lfm2_tools.h' ;;
+    kernels/vector/*)
+        REPLY='kernels/kernels.h kernels/tables.h kernels/numbers.h kernels/exp.h kernels/*_layout.h
+            kernels/vector/*' ;;
     kernels/*) REPLY='kernels/*' ;;
     # The program compiles these modules of the library a second time (CMakeLists.txt).
     tools/cli/*) REPLY='lfm2.h lfm2_tools.h cli/* common/file.h common/json.h common/utf8.h' ;;
@@ -47,9 +50,9 @@ allowed_quotes() {
 allowed_angles() {
     case $1 in
     include/*) REPLY='stddef.h stdint.h' ;;
-    kernels/*/cpu.c) REPLY='cpuid.h sys/auxv.h' ;;
-    kernels/*)
-        REPLY='stddef.h stdint.h stdbool.h string.h math.h float.h limits.h *intrin.h arm_neon.h' ;;
+    kernels/*/cpu.c) REPLY='cpuid.h string.h sys/auxv.h' ;;
+    kernels/x86/* | kernels/arm/*) REPLY='math.h string.h *intrin.h arm_neon.h' ;;
+    kernels/*) REPLY='stddef.h stdint.h stdbool.h string.h math.h' ;;
     *) REPLY='*' ;;
     esac
 }
@@ -119,8 +122,15 @@ set +f
 while IFS= read -r hit; do
     complain "$hit: ISA conditions belong into kernels/<arch>/"
 done < <(grep -rnE '^[[:space:]]*#[[:space:]]*(if|elif).*__(AVX|SSE|FMA|F16C|ARM_|aarch64|x86_64)' \
-    include src tools kernels/*.[ch] kernels/scalar kernels/xnnpack 2>/dev/null |
+    include src tools kernels/*.[ch] kernels/scalar kernels/vector kernels/xnnpack 2>/dev/null |
     grep -vE '^src/common/os\.c:.*__(x86_64|aarch64)__' || true)
+
+# Templates over the vector type name no instruction set: its type and functions are in
+# kernels/<arch>/v16_*.h.
+while IFS= read -r hit; do
+    complain "$hit: intrinsics and vector registers belong into kernels/<arch>/"
+done < <(grep -rnE '\b_mm|\b__m(128|256|512)|__builtin_ia32|\bv[a-z0-9]+q_(f32|s32|s16|s8|u8)\b|__asm__' \
+    kernels/vector || true)
 
 # XNNPACK's names are known in kernels/xnnpack/ and kernels/<arch>/xnnpack*.c (elsewhere: the table).
 while IFS= read -r hit; do

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns CPU detection on arm64: the capabilities that the kernel hands every process at its start.
- * It needs no file and cannot fail. */
-#include "kernels/internal.h"
+/* CPU detection on arm64, from the capabilities that the Linux kernel passes to every process. It
+ * reads no file and cannot fail. */
+#include "kernels/kernels.h"
 
 #include <sys/auxv.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the loop of int8 products in registers for arm64; includers name the instruction. */
+/* The peak loop of int8 products in registers for arm64; the including file names the
+ * instruction. */
 #ifndef LF_KERNELS_ARM_PEAK_DOT_H
 #define LF_KERNELS_ARM_PEAK_DOT_H
 
-#include "kernels/internal.h"
+#include "kernels/tables.h"
 
 #include <arm_neon.h>
 
@@ -18,7 +19,8 @@ enum { DOT_CHAINS = 16 }; /* latency 4, at most four a cycle */
         const type x = splat(LF_PEAK_X);                                                           \
         for (size_t c = 0; c < DOT_CHAINS; c++) {                                                  \
             sum[c] = vdupq_n_s32(0);                                                               \
-            __asm__("" : "+w"(sum[c])); /* each its own, else one chain would serve all */         \
+            __asm__(""                                                                             \
+                    : "+w"(sum[c])); /* distinct values, or the compiler would merge the chains */ \
         }                                                                                          \
         for (size_t r = 0; r < rounds; r++) {                                                      \
             for (size_t c = 0; c < DOT_CHAINS; c++) {                                              \

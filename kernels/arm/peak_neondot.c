@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns int8 products at full speed for arm64's dot products. */
+/* Peak loop of int8 products for arm64's dot products. */
 #include "kernels/arm/peak_dot.h"
 
 PEAK_DOT(dot_neondot, int8x16_t, vdupq_n_s8, vdotq_s32)

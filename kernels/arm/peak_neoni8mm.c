@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns int8 products at full speed for arm64's matrix products. */
+/* Peak loop of int8 products for arm64's matrix products. */
 #include "kernels/arm/peak_dot.h"
 
 /* A step multiplies 2 x 8 by 8 x 2. */

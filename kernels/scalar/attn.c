@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the truth of KV blocks: storing a position, coding a query, and attention over one block;
- * kernels.h gives the order of operations. */
-#include "kernels/internal.h"
+/* Scalar KV blocks: storing a position, quantizing a query, attention over one block. kernels.h
+ * gives the order of operations. */
+#include "kernels/exp.h"
+#include "kernels/kv_layout.h"
+#include "kernels/tables.h"
 
-/* ---- Storing ----------------------------------------------------------------------------------
- */
+/* ---- Storing ---- */
 
 void lf_kv_store_f16_scalar(size_t head_dim, size_t j, const float *k, const float *v,
                             void *k_block, void *v_block)
@@ -27,20 +28,20 @@ void lf_kv_store_f32_scalar(size_t head_dim, size_t j, const float *k, const flo
     memcpy((float *)v_block + j * head_dim, v, head_dim * sizeof(float));
 }
 
-/* Scale of n numbers, the largest of which becomes the code `most`, and what makes quants of them.
- */
-static float scale_of(size_t n, const float *x, float most, float *factor)
+/* Scale of n numbers whose largest magnitude becomes the quant `largest`; *factor makes quants of
+ * them. */
+static float scale_of(size_t n, const float *x, float largest, float *factor)
 {
-    uint32_t amax = 0; /* as bits: orders magnitudes, infinity and NaN above all */
+    uint32_t amax = 0; /* bits order magnitudes, with infinity and NaN above all */
     for (size_t i = 0; i < n; i++) {
         uint32_t magnitude = lf_bits(x[i]) & 0x7FFFFFFFu;
         amax = magnitude > amax ? magnitude : amax;
     }
-    return lf_code_scale(amax, most, factor);
+    return lf_quant_scale(amax, largest, factor);
 }
 
-/* Adding the magic number rounds to nearest even. */
-static int32_t code_of(float x, float factor)
+/* Adding LF_MAGIC rounds to nearest even. */
+static int32_t quant_of(float x, float factor)
 {
     uint32_t bits = factor != 0.0f ? lf_bits(x * factor + LF_MAGIC) : LF_MAGIC_BITS;
     return (int32_t)(bits - LF_MAGIC_BITS);
@@ -55,15 +56,14 @@ void lf_kv_store_q8_scalar(size_t head_dim, size_t j, const float *k, const floa
     ((float *)k_block)[j] = scale_of(head_dim, k, 127.0f, &k_factor);
     ((float *)v_block)[j] = scale_of(head_dim, v, 127.0f, &v_factor);
     for (size_t d = 0; d < head_dim; d++) {
-        keys[lf_q8_key(d, j)] = (int8_t)code_of(k[d], k_factor);
-        values[lf_q8_value(head_dim, d, j)] = (int8_t)code_of(v[d], v_factor);
+        keys[lf_q8_key(d, j)] = (int8_t)quant_of(k[d], k_factor);
+        values[lf_q8_value(head_dim, d, j)] = (int8_t)quant_of(v[d], v_factor);
     }
 }
 
-/* ---- Attention --------------------------------------------------------------------------------
- */
+/* ---- Attention ---- */
 
-/* How numbers are read. */
+/* Reads number i of a block. */
 typedef float (*load_fn)(const void *values, size_t i);
 
 static float load_f32(const void *values, size_t i)
@@ -76,15 +76,15 @@ static float load_f16(const void *values, size_t i)
     return lf_half_to_float(((const uint16_t *)values)[i]);
 }
 
-/* Scores of the `valid` >= 1 positions that a row sees to weights, with its maximum and sum;
- * returns the factor of what was there before. */
-static float weigh(size_t valid, float *p, float *row_max, float *row_sum)
+/* Turns the scores p of the `valid` >= 1 positions of a row into weights and updates the row's
+ * maximum and sum. Returns the factor for the row's previous results. */
+static float update_softmax(size_t valid, float *p, float *row_max, float *row_sum)
 {
     float max = *row_max;
     for (size_t j = 0; j < valid; j++) {
         max = p[j] > max ? p[j] : max;
     }
-    max += 0.0f; /* never the negative zero: its place in the order of comparisons must not show */
+    max += 0.0f; /* never the negative zero, or the order of comparisons would show */
     float alpha = lf_exp_scalar(*row_max - max);
     float lane[LF_LANES] = {0};
     for (size_t j = 0; j < valid; j++) {
@@ -110,7 +110,7 @@ static void attn(load_fn load, size_t m, size_t head_dim, const float *q, size_t
                 p[j] = lf_fma(q[i * q_stride + d], load(kv->k, d * LF_ATTN_BLOCK + j), p[j]);
             }
         }
-        float alpha = weigh(valid[i], p, state->max + i, state->sum + i);
+        float alpha = update_softmax(valid[i], p, state->max + i, state->sum + i);
         float *acc = state->acc + i * state->acc_stride;
         for (size_t d = 0; d < head_dim; d++) {
             acc[d] *= alpha;
@@ -136,9 +136,9 @@ void lf_attn_f32_scalar(size_t m, size_t head_dim, const float *q, size_t q_stri
 static float quants_of(size_t n, const float *x, int16_t *quants)
 {
     float factor = 0.0f;
-    const float scale = scale_of(n, x, LF_ATTN_CODE_MOST, &factor);
+    const float scale = scale_of(n, x, LF_ATTN_QUANT_MAX, &factor);
     for (size_t i = 0; i < n; i++) {
-        quants[i] = (int16_t)code_of(x[i], factor);
+        quants[i] = (int16_t)quant_of(x[i], factor);
     }
     return scale;
 }
@@ -151,7 +151,7 @@ void lf_kv_query_q8_scalar(size_t head_dim, float *q)
     q[head_dim / 2] = scale;
 }
 
-/* One row that sees `valid` >= 1 positions of int8 keys and values. */
+/* Attention of one row over the first `valid` >= 1 positions of int8 keys and values. */
 static void attend_q8(size_t head_dim, const float *q, size_t valid, const lf_kv_blocks *kv,
                       float *row_max, float *row_sum, float *acc)
 {
@@ -168,7 +168,7 @@ static void attend_q8(size_t head_dim, const float *q, size_t valid, const lf_kv
         }
         p[j] = (float)sum * q[head_dim / 2] * k_scales[j];
     }
-    const float alpha = weigh(valid, p, row_max, row_sum);
+    const float alpha = update_softmax(valid, p, row_max, row_sum);
     for (size_t j = 0; j < valid; j++) {
         p[j] *= v_scales[j];
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the truth of the float matrix kernels: acc = fma(x, w, acc) over k ascending, from 0. */
-#include "kernels/internal.h"
-#include "kernels/scalar/gemm.h"
+/* Scalar matrix kernels for float weights: acc = fma(x, w, acc) over k ascending, from 0. */
+#include "kernels/scalar/entry.h"
 
 typedef void (*load_fn)(const uint8_t *panel, size_t i, float w[LF_NR]);
 
@@ -49,23 +48,6 @@ static void gemm(load_fn load, size_t panel_bytes, size_t m, size_t n, size_t k,
     }
 }
 
-void lf_gemm_f32_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_f32, lf_panel_bytes_f32(k), m, n, k, tile, panels, c, c_stride);
-}
-
-void lf_gemm_f16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_f16, lf_panel_bytes_f16(k), m, n, k, tile, panels, c, c_stride);
-}
-
-void lf_gemm_bf16_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                         float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_bf16, lf_panel_bytes_f16(k), m, n, k, tile, panels, c, c_stride);
-}
+LF_SCALAR_ENTRY(f32, LF_LHS_F32, f32, LF_W_F32, false, 1, false, f32, f32, load_f32)
+LF_SCALAR_ENTRY(f32, LF_LHS_F32, f16, LF_W_F16, false, 1, false, f16, f16, load_f16)
+LF_SCALAR_ENTRY(f32, LF_LHS_F32, bf16, LF_W_BF16, false, 1, false, f16, f16, load_bf16)

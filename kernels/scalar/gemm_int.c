@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the truth of the integer matrix kernels: per block or group, in order of k,
- * acc = fma((float)isum * activation scale, weight scale, acc), with isum exact; with minimums then
- * acc = fma(-(code sum * activation scale), minimum, acc). */
-#include "kernels/internal.h"
-#include "kernels/scalar/gemm.h"
+/* Scalar matrix kernels for quantized weights. Per block or group, k ascending: acc =
+ * fma((float)isum * LHS scale, weight scale, acc), with isum exact; then, with minimums, acc =
+ * fma(-(sum of the LHS quants * LHS scale), minimum, acc). */
+#include "kernels/scalar/entry.h"
 
-/* What the rows of one block have in common: weights of 32 k as [k][column], and per group of
- * `group` k (16 or 32) the scales; minimums of the whole block. */
+/* The weights of one block of 32 k, for all rows of a tile: values as [k][column], scales of each
+ * group of `group` k (16 or 32), minimums of the block. */
 typedef struct block {
     int16_t w[32][LF_NR];
     float scales[2][LF_NR];
@@ -15,7 +14,7 @@ typedef struct block {
     bool has_mins;
 } block;
 
-/* Adds the group from k0 on to the sums of one row; x is the row's dwords of the block. */
+/* Adds the products of the group from k0 on to one row's results. x: the row's block. */
 static void add_group(const block *w, size_t k0, const uint32_t *x, float scale, float acc[LF_NR])
 {
     const float *scales = w->scales[k0 / w->group];
@@ -31,8 +30,8 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
     }
 }
 
-/* Adds one block of weights to a row; x is its block of LF_LHS_I8B32, for groups of 16 of
- * LF_LHS_I8B16. */
+/* Adds the products of one block to one row's results. x: the row's block, of LF_LHS_I8B16 if
+ * groups have 16 k, otherwise of LF_LHS_I8B32. */
 static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
 {
     if (w->group == 16) {
@@ -46,7 +45,7 @@ static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
     }
 }
 
-/* The same of LF_LHS_I16B32. */
+/* The same for LF_LHS_I16B32. */
 static void add_block16(const block *w, const uint32_t *x, float acc[LF_NR])
 {
     for (size_t c = 0; c < LF_NR; c++) {
@@ -68,21 +67,21 @@ static void load_bytes(const uint8_t *quants, block *out)
     }
 }
 
-static void load_halves(const uint8_t *halves, float *out)
+static void load_f16_line(const uint8_t *halves, float *out)
 {
     for (size_t c = 0; c < LF_NR; c++) {
         out[c] = lf_half_to_float(lf_load_u16(halves + c * 2));
     }
 }
 
-/* Nibbles: 16 k in the low ones, 16 in the high ones. */
+/* The low nibbles are k 0..15 of the block, the high ones k 16..31. */
 static void load_nibbles(const uint8_t *quants, int zero, block *out)
 {
     for (size_t i = 0; i < 16; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            uint8_t code = quants[i / 4 * 64 + c * 4 + i % 4];
-            out->w[i][c] = (int16_t)((code & 15) - zero);
-            out->w[i + 16][c] = (int16_t)((code >> 4) - zero);
+            uint8_t pair = quants[i / 4 * 64 + c * 4 + i % 4];
+            out->w[i][c] = (int16_t)((pair & 15) - zero);
+            out->w[i + 16][c] = (int16_t)((pair >> 4) - zero);
         }
     }
 }
@@ -91,7 +90,7 @@ static void load_q4(const uint8_t *panel, size_t k, size_t b, block *out)
 {
     (void)k;
     const uint8_t *super = panel + b / 2 * LF_Q4_SUPER;
-    load_halves(super + (b & 1) * 32, out->scales[0]);
+    load_f16_line(super + (b & 1) * 32, out->scales[0]);
     load_nibbles(super + 64 + (b & 1) * LF_Q4_QUANTS, 8, out);
 }
 
@@ -99,7 +98,7 @@ static void load_q8(const uint8_t *panel, size_t k, size_t b, block *out)
 {
     (void)k;
     const uint8_t *super = panel + b / 2 * LF_Q8_SUPER;
-    load_halves(super + (b & 1) * 32, out->scales[0]);
+    load_f16_line(super + (b & 1) * 32, out->scales[0]);
     load_bytes(super + 64 + (b & 1) * LF_Q8_QUANTS, out);
 }
 
@@ -132,8 +131,8 @@ static uint32_t k_factor(const uint8_t *super, size_t i, size_t c)
 static void load_k_factors(const uint8_t *super, size_t b, block *out)
 {
     float d[LF_NR], dmin[LF_NR];
-    load_halves(super, d);
-    load_halves(super + 32, dmin);
+    load_f16_line(super, d);
+    load_f16_line(super + 32, dmin);
     for (size_t c = 0; c < LF_NR; c++) {
         out->scales[0][c] = d[c] * (float)k_factor(super, b, c);
         out->mins[c] = dmin[c] * (float)k_factor(super, b + 8, c);
@@ -169,7 +168,7 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
         panel + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER) + b / 8 * LF_Q6K_SUPER;
     const uint8_t *quants = super + LF_K_HEAD + b % 8 * LF_Q6K_QUANTS;
     float d[LF_NR];
-    load_halves(panel + b / 8 * 32, d);
+    load_f16_line(panel + b / 8 * 32, d);
     for (size_t g = 0; g < 2; g++) {
         for (size_t c = 0; c < LF_NR; c++) {
             out->scales[g][c] = d[c] * (float)(int8_t)super[(b % 8 * 2 + g) * LF_NR + c];
@@ -187,7 +186,7 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
 
 typedef void (*load_fn)(const uint8_t *panel, size_t k, size_t b, block *out);
 
-/* `dwords`: of a block of activations, which tells their form. */
+/* `dwords`: of an LHS block, which tells its format. */
 static void gemm(load_fn load, size_t dwords, size_t group, bool has_mins, size_t panel_bytes,
                  size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
                  size_t c_stride)
@@ -211,57 +210,17 @@ static void gemm(load_fn load, size_t dwords, size_t group, bool has_mins, size_
     }
 }
 
-void lf_gemm_q4_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q4, LF_X_DWORDS, 32, false, lf_panel_bytes_q4(k), m, n, k, tile, panels, c, c_stride);
-}
-
-void lf_gemm_q8_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c,
-                       size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q8, LF_X2_DWORDS, 32, false, lf_panel_bytes_q8(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_q4k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q4k, LF_X_DWORDS, 32, true, lf_panel_bytes_q4k(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_q5k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q5k, LF_X_DWORDS, 32, true, lf_panel_bytes_q5k(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_q6k_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_q6k, LF_X_DWORDS, 16, false, lf_panel_bytes_q6k(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_i8g_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                        float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_i8g, LF_X_DWORDS, 32, false, lf_panel_bytes_i8g(k), m, n, k, tile, panels, c,
-         c_stride);
-}
-
-void lf_gemm_i8gm_scalar(size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                         float *c, size_t c_stride, lf_prefetch_policy policy)
-{
-    (void)policy;
-    gemm(load_i8g, LF_X_DWORDS, 32, true, lf_panel_bytes_i8gm(k), m, n, k, tile, panels, c,
-         c_stride);
-}
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4, LF_W_Q4, false, 32, true, q4, q4, load_q4, LF_X_DWORDS, 32,
+                false)
+LF_SCALAR_ENTRY(i16b32, LF_LHS_I16B32, q8, LF_W_Q8, false, 32, true, q8, q8, load_q8, LF_X2_DWORDS,
+                32, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4k, LF_W_Q4K, false, 256, true, q4k, q4k, load_q4k,
+                LF_X_DWORDS, 32, true)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q5k, LF_W_Q5K, false, 256, true, q5k, q5k, load_q5k,
+                LF_X_DWORDS, 32, true)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q6k, LF_W_Q6K, false, 256, true, q6k, q6k, load_q6k,
+                LF_X_DWORDS, 16, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8g, LF_W_I8G, false, 32, false, i8g, i8g, load_i8g,
+                LF_X_DWORDS, 32, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8gm, LF_W_I8G, true, 32, false, i8gm, i8g, load_i8g,
+                LF_X_DWORDS, 32, true)

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the truth of everything that is not a matrix product or attention. */
-#include "kernels/internal.h"
+/* Scalar operations: everything but matrix products and attention. */
+#include "kernels/exp.h"
+#include "kernels/kv_layout.h"
+#include "kernels/numbers.h"
+#include "kernels/tables.h"
+
+#include <math.h>
 
 float lf_exp_scalar(float x)
 {
-    x = LF_EXP_HIGH < x ? LF_EXP_HIGH : x; /* comparisons that keep a NaN */
+    x = LF_EXP_HIGH < x ? LF_EXP_HIGH : x; /* these comparisons keep a NaN */
     x = LF_EXP_LOW > x ? LF_EXP_LOW : x;
     float shifted = lf_fma(x, LF_EXP_LOG2E, LF_MAGIC);
     float n = shifted - LF_MAGIC;
@@ -16,7 +21,7 @@ float lf_exp_scalar(float x)
     p = lf_fma(p, r, LF_EXP_C2);
     p = lf_fma(p, r, 1.0f);
     p = lf_fma(p, r, 1.0f);
-    /* 2^n as two factors whose exponents stay normal; for a NaN any factors will do. */
+    /* 2^n as two factors with normal exponents. For a NaN any factors do. */
     uint32_t e = lf_bits(shifted) - LF_MAGIC_BITS;
     uint32_t half = ((e + 1024) >> 1) - 512;
     return p * lf_float((half + 127) << 23) * lf_float((e - half + 127) << 23);
@@ -170,6 +175,6 @@ const lf_ops lf_ops_scalar = {
     .bf16_to_f32 = bf16_to_f32,
     .kv = {[LF_KV_F16] = {lf_kv_store_f16_scalar, NULL, lf_attn_f16_scalar},
            [LF_KV_F32] = {lf_kv_store_f32_scalar, NULL, lf_attn_f32_scalar},
-           [LF_KV_Q8] = {lf_kv_store_q8_scalar, lf_kv_query_q8_scalar, lf_attn_q8_scalar}},
+           [LF_KV_Q8] = {lf_kv_store_q8_scalar, lf_kv_query_q8_scalar, NULL}},
     .max = max,
     .sum_exp = sum_exp};

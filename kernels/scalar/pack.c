@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the packing of weights into the panels of the own kernels; internal.h has the layouts. */
-#include "kernels/internal.h"
+/* Packs weights into the panels of panel_layout.h: float formats, Q4_0, Q8_0, int8 with f32
+ * scales. */
+#include "kernels/numbers.h"
+#include "kernels/panel_layout.h"
 
 size_t lf_panel_bytes_q4(size_t k)
 {
@@ -38,33 +40,33 @@ static void put_half(uint8_t *dst, float f)
     memcpy(dst, &h, sizeof h);
 }
 
-/* Stored Q4_0 and Q8_0 blocks hold their quants in the panels' order already: a block of a column
- * is an f16 scale and dwords of quants that only change place. `flip` turns int8 quants into code +
- * 128; `none` is the dword of a column that is not there. */
-static void pack_stored(size_t k, const lf_panel_source *source, size_t code_bytes, uint32_t flip,
+/* Packs raw Q4_0 and Q8_0 blocks. Their quants are already in the order of panels: a block of a
+ * column is an f16 scale and dwords of quants that only change place. `flip` turns int8 quants
+ * into quant + 128; `none` is the dword of a missing column. */
+static void pack_stored(size_t k, const lf_panel_source *source, size_t quants_bytes, uint32_t flip,
                         uint32_t none, uint8_t *panel)
 {
-    size_t block_bytes = 2 + code_bytes / LF_NR;
+    size_t block_bytes = 2 + quants_bytes / LF_NR;
     size_t row_bytes = k / 32 * block_bytes;
     uint8_t *super = panel;
     for (size_t b = 0; b < k / 32; b++) {
         uint8_t *scales = super + (b & 1) * 32;
-        uint8_t *quants = super + 64 + (b & 1) * code_bytes;
-        const uint8_t *block = (const uint8_t *)source->values + b * block_bytes;
+        uint8_t *quants = super + 64 + (b & 1) * quants_bytes;
+        const uint8_t *block = (const uint8_t *)source->raw + b * block_bytes;
         for (size_t c = 0; c < source->rows; c++, block += row_bytes) {
             memcpy(scales + c * 2, block, 2);
-            for (size_t d = 0; d < code_bytes / 64; d++) {
+            for (size_t d = 0; d < quants_bytes / 64; d++) {
                 uint32_t dword = lf_load_u32(block + 2 + d * 4) ^ flip;
                 memcpy(quants + d * 64 + c * 4, &dword, 4);
             }
         }
         for (size_t c = source->rows; c < LF_NR; c++) {
             memset(scales + c * 2, 0, 2);
-            for (size_t d = 0; d < code_bytes / 64; d++) {
+            for (size_t d = 0; d < quants_bytes / 64; d++) {
                 memcpy(quants + d * 64 + c * 4, &none, 4);
             }
         }
-        super += (b & 1) != 0 ? 64 + 2 * code_bytes : 0;
+        super += (b & 1) != 0 ? 64 + 2 * quants_bytes : 0;
     }
     if (k % 64 != 0) {
         memset(super + 32, 0, 32);
@@ -95,13 +97,13 @@ void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel)
     }
 }
 
-/* 32 k of all columns as 8 groups of bytes code + 128. */
+/* 32 k of all columns, as 8 groups of bytes quant + 128. */
 static void put_bytes(size_t k, size_t k0, const lf_panel_source *source, uint8_t *dst)
 {
     for (size_t c = 0; c < LF_NR; c++) {
         for (size_t i = 0; i < 32; i++) {
-            int code = c < source->rows ? source->quants[c * k + k0 + i] : 0;
-            dst[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(code + 128);
+            int quant = c < source->rows ? source->quants[c * k + k0 + i] : 0;
+            dst[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(quant + 128);
         }
     }
 }
@@ -147,7 +149,7 @@ void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel)
 
 static void pack_values(size_t k, size_t size, const lf_panel_source *source, uint8_t *panel)
 {
-    const uint8_t *values = source->values;
+    const uint8_t *values = source->raw;
     for (size_t i = 0; i < k; i++) {
         for (size_t c = 0; c < source->rows; c++) {
             memcpy(panel + (i * LF_NR + c) * size, values + (c * k + i) * size, size);

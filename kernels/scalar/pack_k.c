@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the packing of stored Q4_K, Q5_K and Q6_K blocks into panels; internal.h has the layouts.
- * Codes move as dwords: 4 consecutive k of one column. */
-#include "kernels/internal.h"
+/* Packs raw Q4_K, Q5_K and Q6_K blocks into the panels of panel_layout.h. Quants move as dwords:
+ * 4 consecutive k of one column. */
+#include "kernels/numbers.h"
+#include "kernels/panel_layout.h"
 
-/* Blocks of 256 as GGUF stores them. Q4_K and Q5_K: d, dmin, 12 bytes of factors, (Q5_K: 32 bytes
- * of fifth bits,) 128 bytes of nibbles. Q6_K: 128 bytes of nibbles, 64 of upper bits, 16 scales, d.
- */
+/* Blocks of 256 in GGUF. Q4_K and Q5_K: d, dmin, 12 bytes of factors, 32 bytes of fifth bits
+ * (Q5_K only), 128 bytes of nibbles. Q6_K: 128 bytes of nibbles, 64 of upper bits, 16 scales, d. */
 enum {
     FACTORS = 4,
     HEAD = 16,
@@ -30,7 +30,7 @@ size_t lf_panel_bytes_q5k(size_t k)
     return k / 256 * LF_Q5K_SUPER;
 }
 
-/* Bytes of the d of all of k. */
+/* Bytes of the d of a whole panel. */
 static size_t q6k_head(size_t k)
 {
     return lf_ceil(k / 256 * LF_NR * sizeof(uint16_t), 64);
@@ -46,9 +46,9 @@ static void put_u32(uint8_t *dst, uint32_t v)
     memcpy(dst, &v, sizeof v);
 }
 
-/* The 16 factors of a column: eight scales, eight minimums. Stored, factor i of the first four
- * scales (and minimums) is a byte's low 6 bits; the others have their low nibbles in four bytes of
- * their own and their top bits above those 6. */
+/* The 16 factors of a column, eight scales and eight minimums. In GGUF each of the first four
+ * scales and minimums is the low 6 bits of a byte; the low nibbles of the others are in four more
+ * bytes, and their top bits are above those 6. */
 static void unpack_factors(const uint8_t *s, uint32_t factor[16])
 {
     for (size_t i = 0; i < 4; i++) {
@@ -59,7 +59,7 @@ static void unpack_factors(const uint8_t *s, uint32_t factor[16])
     }
 }
 
-/* The first LF_K_HEAD bytes of 256 k, column c. */
+/* Writes column c of the first LF_K_HEAD bytes of 256 k. */
 static void put_head(const uint8_t *block, size_t c, uint8_t *super)
 {
     uint32_t factor[16];
@@ -75,7 +75,7 @@ static void put_head(const uint8_t *block, size_t c, uint8_t *super)
     }
 }
 
-/* Nibbles of two blocks of 32 from 32 stored bytes: the first has the low ones. */
+/* Writes the nibbles of two blocks of 32 from 32 bytes: the low ones belong to the first block. */
 static void put_nibbles(const uint8_t *q, size_t c, uint8_t *even, uint8_t *odd)
 {
     for (size_t g = 0; g < 4; g++) {
@@ -85,7 +85,7 @@ static void put_nibbles(const uint8_t *q, size_t c, uint8_t *even, uint8_t *odd)
     }
 }
 
-/* Bit `bit` of 32 stored bytes. */
+/* Writes the fifth bits of one block: bit `bit` of 32 bytes. */
 static void put_fifth_bits(const uint8_t *high, size_t bit, size_t c, uint8_t *out)
 {
     uint32_t dword = 0;
@@ -105,8 +105,7 @@ static void pack_k(size_t k, const lf_panel_source *source, bool five, uint8_t *
             memset(super, 0, LF_K_HEAD + 8 * quants_bytes);
         }
         for (size_t c = 0; c < source->rows; c++) {
-            const uint8_t *block =
-                (const uint8_t *)source->values + c * row_bytes + s * block_bytes;
+            const uint8_t *block = (const uint8_t *)source->raw + c * row_bytes + s * block_bytes;
             const uint8_t *q = block + HEAD + (five ? FIFTH_BITS : 0);
             uint8_t *quants = super + LF_K_HEAD;
             put_head(block, c, super);
@@ -132,8 +131,8 @@ void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel)
     pack_k(k, source, true, panel);
 }
 
-/* One block of 32: 32 bytes with its nibbles at bit `low_bit`, 32 with its upper bits at
- * `high_bit`. */
+/* Writes one block of 32: its nibbles are at bit `low_bit` of 32 bytes, its upper bits at bit
+ * `high_bit` of 32 others. */
 static void put_six_bits(const uint8_t *low, size_t low_bit, const uint8_t *high, size_t high_bit,
                          size_t c, uint8_t *quants)
 {
@@ -159,12 +158,12 @@ void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel)
             memset(super, 0, LF_Q6K_SUPER);
         }
         for (size_t c = 0; c < source->rows; c++) {
-            const uint8_t *block = (const uint8_t *)source->values + c * row_bytes + s * Q6K_BLOCK;
+            const uint8_t *block = (const uint8_t *)source->raw + c * row_bytes + s * Q6K_BLOCK;
             memcpy((uint8_t *)panel + s * 32 + c * 2, block + Q6K_D, 2);
             for (size_t g = 0; g < 16; g++) {
                 super[g * LF_NR + c] = block[Q6K_SCALES + g];
             }
-            /* Runs of 32 in the order in which halves of 128 store them. */
+            /* Blocks of 32, in the order in which GGUF stores halves of 128. */
             for (size_t b = 0; b < 8; b++) {
                 put_six_bits(block + b / 4 * 64 + b % 2 * 32, b % 4 / 2 * 4,
                              block + Q6K_HIGH + b / 4 * 32, b % 4 * 2, c,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the two limits in portable C: reading memory, and products of small integers. */
-#include "kernels/internal.h"
+/* Peak loops in portable C: reading memory, products of small integers. */
+#include "kernels/tables.h"
 
-static uint64_t read_scalar(const void *p, size_t bytes, size_t ahead)
+#include <string.h>
+
+static uint64_t read_scalar(const void *p, size_t bytes, size_t distance)
 {
     enum { CHAINS = 8 };
     const uint8_t *at = p;
     uint64_t sum[CHAINS] = {0};
-    (void)ahead; /* plain C has no prefetch */
+    (void)distance; /* plain C has no prefetch */
     for (size_t i = 0; i < bytes; i += CHAINS * sizeof(uint64_t)) {
         uint64_t word[CHAINS];
         memcpy(word, at + i, sizeof word);
@@ -33,7 +35,7 @@ static uint16_t dot_scalar(size_t rounds)
         w[i] = LF_PEAK_W;
     }
     for (size_t r = 0; r < rounds; r++) {
-        /* The numbers might have changed, for all the compiler knows. */
+        /* Makes the compiler assume that the numbers changed. */
         __asm__("" : "+m"(x), "+m"(w));
         int32_t round = 0;
         for (size_t i = 0; i < N; i++) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns attention over int8 keys and values for AVX-VNNI. */
+/* Attention over int8 keys and values for AVX-VNNI. */
 #include "kernels/x86/v16_avx2.h"
 
 #define ATTN_ROWS 6
 #define ATTN_VECS 1
 
-#include "kernels/x86/attn_q8_v16.h"
+#include "kernels/vector/attn_q8.h"
 
 void lf_attn_q8_avxvnni(size_t m, size_t head_dim, const float *q, size_t q_stride,
                         const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)

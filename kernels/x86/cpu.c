@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns CPU detection on x86-64: CPUID for what the CPU has, XGETBV for the registers whose contents
- * the operating system saves. Neither needs a file or can fail. */
-#include "kernels/internal.h"
+/* CPU detection on x86-64: CPUID for the features, XGETBV for the registers that the operating
+ * system saves. It reads no file and cannot fail. */
+#include "kernels/x86/cpu.h"
 
 #include <cpuid.h>
+#include <string.h>
 
 enum {
-    /* XCR0: SSE and AVX registers; with AVX-512, also masks and both halves of zmm. */
+    /* XCR0: SSE and AVX registers; with AVX-512 also mask registers and both halves of zmm. */
     STATE_AVX = 0x06,
     STATE_AVX512 = 0xe6
 };
@@ -38,7 +39,7 @@ lf_cpu lf_cpu_from_cpuid(const lf_cpuid *id)
     cpu |= has(id->eax7_1, 5) ? LF_CPU_AVX512BF16 : 0;
     lf_cpu result = {.features = lf_cpu_without(cpu, 0), .threads_per_core = 1};
     if (is_amd(id) && (result.features & LF_CPU_AVX2) != 0) {
-        /* by what Zen 4 brought, so that later ones are included */
+        /* AVX-512 came with Zen 4, so that this includes later ones */
         result.prefetch = (result.features & LF_CPU_AVX512) != 0 ? LF_PREFETCH_L2 : LF_PREFETCH_L1;
     }
     if (id->core_threads > 1) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the float matrix kernels for AVX2. */
+/* Matrix kernels for float weights for AVX2. */
 #include "kernels/x86/v16_avx2.h"
 
 #define FLOAT_MR     6
 #define FLOAT_TILE   "6x16"
 #define FLOAT_PANELS 1
 
-#include "kernels/x86/gemm_float_v16.h"
+#include "kernels/vector/gemm_float.h"
 
-const lf_gemm lf_gemms_float_avx2[LF_GEMMS_FLOAT] = LF_FLOAT_ROWS("avx2", LF_CPU_AVX2);
+LF_FLOAT_ENTRIES(avx2, LF_CPU_AVX2)

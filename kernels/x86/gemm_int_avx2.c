@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Owns the integer kernels but for LF_W_Q8 for AVX2: vpmaddubsw and sums in 16 bits for as many
- * groups as they hold, a pair of products with quants of 4, 5 and 6 bits being at most 15, 31 and
- * 63 times 254; vpmaddwd unpacks them.
- */
-#include "kernels/x86/ymm_run.h"
+/* The integer kernels but LF_W_Q8 for AVX2: vpmaddubsw with sums in 16 bits over as many groups
+ * as fit, then vpmaddwd to 32 bits. A pair of products with quants of 4, 5 and 6 bits is at most
+ * 15, 31 and 63 times 254. */
+#include "kernels/x86/ymm_asm.h"
 
-#define YMM_PIECES LF_YMM_PIECES_3
+#define YMM_SUBTILES LF_YMM_SUBTILES_3
 
-/* Bytes: products of the weights' magnitudes with the activations under the weights' signs; a pair
- * is at most 2 * 128 * 127 = 32512. They are signed, so there is no zero point to correct. */
+/* Bytes: products of the magnitude of a weight with the LHS quant under the weight's sign. A pair
+ * is at most 2 * 128 * 127 = 32512. The products are signed, so that there is no zero point to
+ * correct. */
 LF_INLINE __m256i dot_bytes(__m256i s, __m256i bytes, uint32_t x)
 {
     const __m256i w = _mm256_xor_si256(bytes, _mm256_set1_epi8(-128));
@@ -34,24 +33,24 @@ LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quant
     }
 }
 
-/* Groups of a run, whose sums fit 16 bits. */
-LF_INLINE size_t run_of(const int bits)
+/* Groups whose sums fit 16 bits. */
+LF_INLINE size_t groups_per_sum(const int bits)
 {
     return bits == 4 ? 8 : (bits == 5 ? 4 : 2);
 }
 
-LF_INLINE void wide_run(const size_t n, const size_t m, const uint32_t *x, const uint8_t *w,
-                        __m256i *v)
+LF_INLINE void unpacked_products(const size_t n, const size_t m, const uint32_t *x,
+                                 const uint8_t *w, __m256i *v)
 {
     if (n == 2) {
-        LF_YMM_RUNS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 2, m, x, w, v)
+        LF_YMM_PRODUCTS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 2, m, x, w, v)
     } else if (n == 4) {
-        LF_YMM_RUNS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 4, m, x, w, v)
+        LF_YMM_PRODUCTS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 4, m, x, w, v)
     } else {
-        LF_YMM_RUNS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 8, m, x, w, v)
+        LF_YMM_PRODUCTS("vpmaddubsw", "vpaddw", "56", LF_X_DWORDS, 8, m, x, w, v)
     }
 }
-_Static_assert(LF_X_BYTES == 56, "as written in wide_run");
+_Static_assert(LF_X_BYTES == 56, "as written in unpacked_products");
 
 LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      const size_t g, const bool starts, __m256i *v)
@@ -60,16 +59,16 @@ LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const ui
     x += LF_X_QUANTS + g;
 #define F(i)                                                                                       \
     if (starts) {                                                                                  \
-        LF_YMM_FIRST("vpmaddubsw", w0, w1, x[(i)*LF_X_DWORDS], v[2 * (i)], v[2 * (i) + 1]);        \
+        LF_YMM_MUL("vpmaddubsw", w0, w1, x[(i)*LF_X_DWORDS], v[2 * (i)], v[2 * (i) + 1]);          \
     } else {                                                                                       \
-        LF_YMM_NEXT("vpmaddubsw", "vpaddw", w0, w1, x[(i)*LF_X_DWORDS], v[2 * (i)],                \
-                    v[2 * (i) + 1])                                                                \
+        LF_YMM_MULADD("vpmaddubsw", "vpaddw", w0, w1, x[(i)*LF_X_DWORDS], v[2 * (i)],              \
+                      v[2 * (i) + 1])                                                              \
     }
     LF_EACH_ROW(m, F)
 #undef F
 }
 
-/* s = the sums of a run's pairs, or s += that. */
+/* s = the sums of the pairs in v, or s += that. */
 LF_INLINE void fold(const size_t m, const bool starts, const __m256i *v, __m256i *s)
 {
     for (size_t i = 0; i < 2 * m; i++) {
@@ -78,7 +77,7 @@ LF_INLINE void fold(const size_t m, const bool starts, const __m256i *v, __m256i
     }
 }
 
-LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const uint32_t *x,
+LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, const uint32_t *x,
                         const int init, const uint8_t *quants, const size_t first, const size_t end,
                         __m256i *s)
 {
@@ -86,19 +85,19 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
         byte_sums(m, x, quants, s);
         return;
     }
-    const size_t run = run_of(bits);
+    const size_t per_sum = groups_per_sum(bits);
     __m256i v[2 * YMM_ROWS];
-    if (wide) {
-        for (size_t g = first; g < end; g += run) {
-            wide_run(run, m, x + LF_X_QUANTS + g, quants + g * 64, v);
+    if (unpacked) {
+        for (size_t g = first; g < end; g += per_sum) {
+            unpacked_products(per_sum, m, x + LF_X_QUANTS + g, quants + g * 64, v);
             fold(m, g == first, v, s);
         }
-    } else { /* written out: shifts are constants */
+    } else { /* written out: shifts must be constants */
 #define G(g)                                                                                       \
     if ((g) >= first && (g) < end) {                                                               \
-        group(bits, m, x, quants, g, (g) % run == 0, v);                                           \
-        if ((g) % run == run - 1) {                                                                \
-            fold(m, (g) < first + run, v, s);                                                      \
+        group(bits, m, x, quants, g, (g) % per_sum == 0, v);                                       \
+        if ((g) % per_sum == per_sum - 1) {                                                        \
+            fold(m, (g) < first + per_sum, v, s);                                                  \
         }                                                                                          \
     }
         LF_EACH_GROUP(G)
@@ -115,6 +114,6 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
 #undef F
 }
 
-#include "kernels/x86/gemm_ymm.h"
+#include "kernels/x86/ymm_gemm_int.h"
 
-const lf_gemm lf_gemms_int_avx2[LF_GEMMS_INT] = LF_YMM_GEMMS("avx2", LF_CPU_AVX2);
+LF_YMM_INT_ENTRIES(avx2, LF_CPU_AVX2)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the integer kernels but for LF_W_Q8 for AVX-VNNI. */
-#include "kernels/x86/ymm_run.h"
+/* The integer kernels but LF_W_Q8 for AVX-VNNI. */
+#include "kernels/x86/ymm_asm.h"
 
-#define YMM_PIECES LF_YMM_PIECES_6
+#define YMM_SUBTILES LF_YMM_SUBTILES_6
 
 LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      const size_t g, __m256i *s)
@@ -18,7 +18,7 @@ LF_INLINE void group(const int bits, const size_t m, const uint32_t *x, const ui
 #undef F
 }
 
-LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const uint32_t *x,
+LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, const uint32_t *x,
                         const int init, const uint8_t *quants, const size_t first, const size_t end,
                         __m256i *s)
 {
@@ -26,7 +26,7 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
         s[2 * i] = s[2 * i + 1] = _mm256_set1_epi32(
             init >= 0 ? (int32_t)x[i * LF_X_DWORDS + (size_t)init] : LF_MAGIC_BITS);
     }
-    if (wide && m > 2) {
+    if (unpacked && m > 2) {
         const uint32_t *x0 = x + LF_X_QUANTS + first;
         const uint8_t *w = quants + first * 64;
         if (end - first == 4) {
@@ -38,7 +38,7 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
     }
 #define G(g)                                                                                       \
     if ((g) >= first && (g) < end) {                                                               \
-        group(wide ? 8 : bits, m, x, quants, g, s);                                                \
+        group(unpacked ? 8 : bits, m, x, quants, g, s);                                            \
     }
     LF_EACH_GROUP(G)
 #undef G
@@ -46,6 +46,6 @@ LF_INLINE void ymm_sums(const int bits, const bool wide, const size_t m, const u
 
 _Static_assert(LF_X_BYTES == 56, "as written in ymm_sums");
 
-#include "kernels/x86/gemm_ymm.h"
+#include "kernels/x86/ymm_gemm_int.h"
 
-const lf_gemm lf_gemms_int_avxvnni[LF_GEMMS_INT] = LF_YMM_GEMMS("avxvnni", LF_CPU_AVXVNNI);
+LF_YMM_INT_ENTRIES(avxvnni, LF_CPU_AVXVNNI)

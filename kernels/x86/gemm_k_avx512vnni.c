@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4K and LF_W_Q5K x LF_LHS_I8B32 and LF_W_Q6K x LF_LHS_I8B16 for AVX-512 VNNI: the
- * factors of 256 k become floats once for all rows, quants are put together in registers. */
-#include "kernels/x86/vnni512.h"
+/* LF_W_Q4K and LF_W_Q5K x LF_LHS_I8B32, LF_W_Q6K x LF_LHS_I8B16 for AVX-512 VNNI: the factors of
+ * 256 k become floats once for all rows; the bits of quants are joined in registers. */
+#include "kernels/x86/zmm_vnni.h"
 
-/* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
+/* v << n, or v >> -n. The caller masks away the bits that cross a byte. */
 LF_INLINE __m512i shift(__m512i v, const int n)
 {
     return n > 0 ? _mm512_slli_epi32(v, (unsigned)n)
@@ -17,7 +17,7 @@ LF_INLINE __m512i join(__m512i nibbles, __m512i upper, char mask)
                                      _mm512_and_si512(upper, _mm512_set1_epi8(mask)), 0xEA);
 }
 
-/* Codes of group g of a block, `bits` wide, unsigned. */
+/* Quants of group g of a block, `bits` wide, unsigned. */
 LF_INLINE __m512i k_quants(const int bits, const uint8_t *quants, const size_t g)
 {
     const __m512i nibbles = shift(_mm512_load_si512(quants + g % 4 * 64), g < 4 ? 0 : -4);
@@ -32,21 +32,20 @@ LF_INLINE __m512i k_quants(const int bits, const uint8_t *quants, const size_t g
                 48);
 }
 
-/* Group g of a block; x: the rows' dwords of it. Calls are written out: shifts are constants. */
+/* Group g of a block. x: the rows' blocks. Calls are written out: shifts must be constants. */
 LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      const size_t g, __m512i *v)
 {
     lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, k_quants(bits, quants, g), v);
 }
 
-/* ---- Q4_K, Q5_K --------------------------------------------------------------------------------
- */
+/* ---- Q4_K, Q5_K ---- */
 
 /* Scales of the eight blocks of 256 k, then their minimums. */
 LF_INLINE void k_factors(const uint8_t *super, float (*out)[LF_NR])
 {
     const __m512i low = _mm512_set1_epi32(63);
-    const __m512 d = lf_load_half16(super), dmin = lf_load_half16(super + 32);
+    const __m512 d = lf_load_f16x16(super), dmin = lf_load_f16x16(super + 32);
     __m512i top = _mm512_setzero_si512();
     for (size_t line = 0; line < 3; line++) {
         __m512i dwords = _mm512_load_si512(super + 64 + line * 64);
@@ -68,11 +67,11 @@ LF_INLINE void k_start(const size_t m, __m512i *v)
 #undef F
 }
 
-LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const void *tile,
-                     const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
+LF_INLINE void k_tile(const int bits, const size_t m, size_t n, size_t k, const void *tile,
+                      const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
     const size_t step = bits == 4 ? LF_Q4_QUANTS : LF_Q5K_QUANTS;
-    const lf_ahead ahead = lf_ahead_of(policy, m, LF_VNNI_SWIFT);
+    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -80,13 +79,13 @@ LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const v
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(64) float factors[16][LF_NR];
-            lf_prefetch(ahead, p, LF_K_HEAD);
-            lf_prefetch_one(ahead, p);
+            lf_prefetch_panel(distances, p, LF_K_HEAD);
+            lf_prefetch_sparse(distances, p);
             k_factors(p, factors);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
                 __m512i v[12];
-                lf_prefetch(ahead, p, step);
+                lf_prefetch_panel(distances, p, step);
                 k_start(m, v);
                 k_dot(bits, m, x, p, 0, v);
                 k_dot(bits, m, x, p, 1, v);
@@ -106,8 +105,7 @@ LF_INLINE void k_run(const int bits, const size_t m, size_t n, size_t k, const v
     }
 }
 
-/* ---- Q6_K --------------------------------------------------------------------------------------
- */
+/* ---- Q6_K ---- */
 
 LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
 {
@@ -118,8 +116,8 @@ LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
     }
 }
 
-/* Half a block: groups g .. g + 3. x: the rows' dwords of the block; init and xs: which of them the
- * sums start with, and the scale. */
+/* Half a block: groups g .. g + 3. x: the rows' blocks; init and xs: the dwords with the start of
+ * the sums and with the scale. */
 LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const size_t xs,
                         const uint8_t *quants, const size_t g, const float *scale, __m512 *acc)
 {
@@ -132,10 +130,10 @@ LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, co
     lf_vnni_finish(m, x + xs, v, _mm512_load_ps(scale), acc);
 }
 
-LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                       float *c, size_t c_stride, lf_prefetch_policy policy)
+LF_INLINE void q6k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_ahead ahead = lf_ahead_of(policy, m, LF_VNNI_SWIFT);
+    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
     const uint8_t *halves = panels;
     const size_t panel_bytes = lf_panel_bytes_q6k(k);
     for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
@@ -145,12 +143,12 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
             _Alignas(64) float scales[16][LF_NR];
-            lf_prefetch(ahead, p, LF_K_HEAD);
-            lf_prefetch_one(ahead, p);
-            q6k_scales(p, lf_load_half16(halves + s * 32), scales);
+            lf_prefetch_panel(distances, p, LF_K_HEAD);
+            lf_prefetch_sparse(distances, p);
+            q6k_scales(p, lf_load_f16x16(halves + s * 32), scales);
             p += LF_K_HEAD;
             for (size_t b = 0; b < 8; b++) {
-                lf_prefetch(ahead, p, LF_Q6K_QUANTS);
+                lf_prefetch_panel(distances, p, LF_Q6K_QUANTS);
                 q6k_half(m, x, LF_X16_INIT6_LO, LF_X16_SCALE_LO, p, 0, scales[2 * b], acc);
                 q6k_half(m, x, LF_X16_INIT6_HI, LF_X16_SCALE_HI, p, 4, scales[2 * b + 1], acc);
                 x += LF_X_DWORDS * m;
@@ -161,23 +159,24 @@ LF_INLINE void q6k_run(const size_t m, size_t n, size_t k, const void *tile, con
     }
 }
 
-/* ---- Widened panels ----------------------------------------------------------------------------
- * Per 32 k two lines of 16 floats (scale and minimum; of Q6_K the scales of both halves) and 8
- * groups of bytes = code, unsigned. */
+/* ---- Unpacked panels ----
+ *
+ * Per 32 k two lines of 16 floats (scale and minimum; for Q6_K the scales of both halves) and 8
+ * groups of unsigned bytes, one quant each. */
 
-enum { K_WIDE_HEAD = 2 * 64, K_WIDE = K_WIDE_HEAD + 8 * 64 };
+enum { K_UNPACKED_HEAD = 2 * 64, K_UNPACKED = K_UNPACKED_HEAD + 8 * 64 };
 
-static size_t k_wide_bytes(size_t k)
+static size_t k_unpacked_bytes(size_t k)
 {
-    return k / 32 * K_WIDE;
+    return k / 32 * K_UNPACKED;
 }
 
-LF_INLINE void widen_block(const int bits, const uint8_t *quants, const float *first,
-                           const float *second, uint8_t *out)
+LF_INLINE void unpack_block(const int bits, const uint8_t *quants, const float *first,
+                            const float *second, uint8_t *out)
 {
     _mm512_store_ps(out, _mm512_load_ps(first));
     _mm512_store_ps(out + 64, _mm512_load_ps(second));
-    out += K_WIDE_HEAD;
+    out += K_UNPACKED_HEAD;
     _mm512_store_si512(out, k_quants(bits, quants, 0));
     _mm512_store_si512(out + 64, k_quants(bits, quants, 1));
     _mm512_store_si512(out + 128, k_quants(bits, quants, 2));
@@ -188,84 +187,85 @@ LF_INLINE void widen_block(const int bits, const uint8_t *quants, const float *f
     _mm512_store_si512(out + 448, k_quants(bits, quants, 7));
 }
 
-LF_INLINE void k_widen(const int bits, size_t k, const void *panel, void *wide)
+LF_INLINE void k_unpack(const int bits, size_t k, const void *panel, void *unpacked)
 {
     const size_t step = bits == 4 ? LF_Q4_QUANTS : LF_Q5K_QUANTS;
-    const lf_ahead ahead = lf_ahead_of(LF_PREFETCH_L2_L1, LF_VNNI_MANY, 0);
+    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
     const uint8_t *p = panel;
-    uint8_t *out = wide;
+    uint8_t *out = unpacked;
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(64) float factors[16][LF_NR];
         k_factors(p, factors);
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
-            lf_prefetch(ahead, p, step);
-            widen_block(bits, p, factors[b], factors[b + 8], out);
+            lf_prefetch_panel(distances, p, step);
+            unpack_block(bits, p, factors[b], factors[b + 8], out);
             p += step;
-            out += K_WIDE;
+            out += K_UNPACKED;
         }
     }
 }
 
-static void q4k_widen(size_t k, const void *panel, void *wide)
+static void q4k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    k_widen(4, k, panel, wide);
+    k_unpack(4, k, panel, unpacked);
 }
 
-static void q5k_widen(size_t k, const void *panel, void *wide)
+static void q5k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    k_widen(5, k, panel, wide);
+    k_unpack(5, k, panel, unpacked);
 }
 
-static void q6k_widen(size_t k, const void *panel, void *wide)
+static void q6k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    const lf_ahead ahead = lf_ahead_of(LF_PREFETCH_L2_L1, LF_VNNI_MANY, 0);
+    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
     const uint8_t *halves = panel;
     const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
-    uint8_t *out = wide;
+    uint8_t *out = unpacked;
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(64) float scales[16][LF_NR];
-        q6k_scales(p, lf_load_half16(halves + s * 32), scales);
+        q6k_scales(p, lf_load_f16x16(halves + s * 32), scales);
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
-            lf_prefetch(ahead, p, LF_Q6K_QUANTS);
-            widen_block(6, p, scales[2 * b], scales[2 * b + 1], out);
+            lf_prefetch_panel(distances, p, LF_Q6K_QUANTS);
+            unpack_block(6, p, scales[2 * b], scales[2 * b + 1], out);
             p += LF_Q6K_QUANTS;
-            out += K_WIDE;
+            out += K_UNPACKED;
         }
     }
 }
 
-LF_INLINE void wide_dots(const size_t m, const uint32_t *x, const uint8_t *quants,
-                         const size_t first, const size_t end, __m512i *v)
+LF_INLINE void unpacked_dots(const size_t m, const uint32_t *x, const uint8_t *quants,
+                             const size_t first, const size_t end, __m512i *v)
 {
     for (size_t g = first; g < end; g++) {
         lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, _mm512_load_si512(quants + g * 64), v);
     }
 }
 
-LF_INLINE void k_wide_run(const bool halves, const size_t m, size_t n, size_t k, const void *tile,
-                          const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
+LF_INLINE void k_unpacked_tile(const bool halves, const size_t m, size_t n, size_t k,
+                               const void *tile, const void *panels, float *c, size_t c_stride,
+                               lf_prefetch_policy policy)
 {
-    (void)policy; /* widened panels are in the second level cache */
+    (void)policy; /* unpacked panels are in the second level cache */
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
         __m512 acc[12];
         lf_vnni_clear(m, acc);
-        for (size_t b = 0; b < k / 32; b++, p += K_WIDE, x += LF_X_DWORDS * m) {
+        for (size_t b = 0; b < k / 32; b++, p += K_UNPACKED, x += LF_X_DWORDS * m) {
             const __m512 first = _mm512_load_ps(p), second = _mm512_load_ps(p + 64);
             __m512i v[12];
             if (halves) {
                 lf_vnni_start(m, x + LF_X16_INIT6_LO, v);
-                wide_dots(m, x, p + K_WIDE_HEAD, 0, 4, v);
+                unpacked_dots(m, x, p + K_UNPACKED_HEAD, 0, 4, v);
                 lf_vnni_finish(m, x + LF_X16_SCALE_LO, v, first, acc);
                 lf_vnni_start(m, x + LF_X16_INIT6_HI, v);
-                wide_dots(m, x, p + K_WIDE_HEAD, 4, 8, v);
+                unpacked_dots(m, x, p + K_UNPACKED_HEAD, 4, 8, v);
                 lf_vnni_finish(m, x + LF_X16_SCALE_HI, v, second, acc);
             } else {
                 k_start(m, v);
-                wide_dots(m, x, p + K_WIDE_HEAD, 0, 8, v);
+                unpacked_dots(m, x, p + K_UNPACKED_HEAD, 0, 8, v);
                 lf_vnni_finish(m, x + LF_X_SCALE, v, first, acc);
                 lf_vnni_minimum(m, x + LF_X_SUM, second, acc);
             }
@@ -274,29 +274,23 @@ LF_INLINE void k_wide_run(const bool halves, const size_t m, size_t n, size_t k,
     }
 }
 
-#define q4k_run(...) k_run(4, __VA_ARGS__)
-#define q5k_run(...) k_run(5, __VA_ARGS__)
-LF_GEMM_ROWS(12, q4k_gemm, q4k_run)
-LF_GEMM_ROWS(12, q5k_gemm, q5k_run)
-LF_GEMM_ROWS(12, q6k_gemm, q6k_run)
+#define q4k_tile(...) k_tile(4, __VA_ARGS__)
+#define q5k_tile(...) k_tile(5, __VA_ARGS__)
+LF_GEMM_BY_ROWS(12, q4k_gemm, q4k_tile)
+LF_GEMM_BY_ROWS(12, q5k_gemm, q5k_tile)
+LF_GEMM_BY_ROWS(12, q6k_gemm, q6k_tile)
 
-/* Many rows alone meet widened panels. */
-#define wide_mins_run(...)   k_wide_run(false, __VA_ARGS__)
-#define wide_halves_run(...) k_wide_run(true, __VA_ARGS__)
-LF_GEMM_ROWS(12, wide_mins, wide_mins_run)
-LF_GEMM_ROWS(12, wide_halves, wide_halves_run)
+/* For many rows only. */
+#define unpacked_mins_tile(...)   k_unpacked_tile(false, __VA_ARGS__)
+#define unpacked_halves_tile(...) k_unpacked_tile(true, __VA_ARGS__)
+LF_GEMM_BY_ROWS(12, unpacked_mins, unpacked_mins_tile)
+LF_GEMM_BY_ROWS(12, unpacked_halves, unpacked_halves_tile)
 
-#define ROW(in, in_format, format, tag, wide)                                                      \
-    {                                                                                              \
-        .name = #in "_f32_" #tag "_gemm_12x16c4__avx512vnni", .isa = "avx512vnni",                 \
-        .by = LF_BY_LFM2, .needs = LF_CPU_AVX512VNNI, .weights = format, .lhs = in_format,         \
-        .mr = 12, .nr = LF_NR, .k_multiple = 256, .raw_blocks = true, .exact = true,               \
-        .panel_bytes = lf_panel_bytes_##tag, .pack = lf_pack_##tag, .fn = tag##_gemm,              \
-        .unpacked_bytes = k_wide_bytes, .unpack = tag##_widen, .unpacked_fn = wide                 \
-    }
+/* `tile_fn` multiplies unpacked panels. */
+#define UNPACKED(tag, tile_fn)                                                                     \
+    .raw_blocks = true, .unpacked_bytes = k_unpacked_bytes, .unpack = tag##_unpack,                \
+    .unpacked_fn = tile_fn
 
-const lf_gemm lf_gemms_k_avx512vnni[LF_GEMMS_K] = {
-    ROW(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, wide_mins),
-    ROW(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, wide_mins),
-    ROW(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, wide_halves),
-};
+LF_VNNI_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, 256, UNPACKED(q4k, unpacked_mins))
+LF_VNNI_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, 256, UNPACKED(q5k, unpacked_mins))
+LF_VNNI_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, 256, UNPACKED(q6k, unpacked_halves))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q4 x LF_LHS_I8B32 for AVX-512 VNNI: weights are the unsigned operand of vpdpbusd, one
- * int32 lane a column, activations broadcast from memory. */
-#include "kernels/x86/vnni512.h"
+/* LF_W_Q4 x LF_LHS_I8B32 for AVX-512 VNNI: weights are the unsigned operand of vpdpbusd, one
+ * int32 lane a column; LHS quants are broadcast from memory. */
+#include "kernels/x86/zmm_vnni.h"
 
 /* One block of 32 k. */
 LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *quants, __m512 scale,
@@ -19,45 +19,32 @@ LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *quants
     lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }
 
-LF_INLINE void q4_run(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
-                      float *c, size_t c_stride, lf_prefetch_policy policy)
+LF_INLINE void q4_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                       float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_ahead ahead = lf_ahead_of(policy, m, LF_VNNI_SWIFT);
+    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
     const uint8_t *super = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 64; s++) {
-            lf_prefetch(ahead, super, LF_Q4_SUPER);
-            lf_prefetch_one(ahead, super);
-            q4_block(m, x, super + 64, lf_load_half16(super), acc);
+            lf_prefetch_panel(distances, super, LF_Q4_SUPER);
+            lf_prefetch_sparse(distances, super);
+            q4_block(m, x, super + 64, lf_load_f16x16(super), acc);
             x += LF_X_DWORDS * m;
-            q4_block(m, x, super + 64 + LF_Q4_QUANTS, lf_load_half16(super + 32), acc);
+            q4_block(m, x, super + 64 + LF_Q4_QUANTS, lf_load_f16x16(super + 32), acc);
             x += LF_X_DWORDS * m;
             super += LF_Q4_SUPER;
         }
         if (k % 64 != 0) {
-            q4_block(m, x, super + 64, lf_load_half16(super), acc);
+            q4_block(m, x, super + 64, lf_load_f16x16(super), acc);
             super += 64 + LF_Q4_QUANTS;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
     }
 }
 
-LF_GEMM_ROWS(12, q4_gemm, q4_run)
+LF_GEMM_BY_ROWS(12, q4_gemm, q4_tile)
 
-const lf_gemm lf_gemm_q4_avx512vnni = {.name = "i8b32_f32_q4_gemm_12x16c4__avx512vnni",
-                                       .isa = "avx512vnni",
-                                       .by = LF_BY_LFM2,
-                                       .needs = LF_CPU_AVX512VNNI,
-                                       .weights = LF_W_Q4,
-                                       .lhs = LF_LHS_I8B32,
-                                       .mr = 12,
-                                       .nr = LF_NR,
-                                       .k_multiple = 32,
-                                       .exact = true,
-                                       .panel_bytes = lf_panel_bytes_q4,
-                                       .pack = lf_pack_q4,
-                                       .raw_blocks = true,
-                                       .fn = q4_gemm};
+LF_VNNI_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, 32, .raw_blocks = true)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns LF_W_Q8 x LF_LHS_I8X2B32 for AVX-VNNI: the sums of the upper plane, times 256, go on with
- * the lower one. */
-#include "kernels/x86/ymm_run.h"
+/* LF_W_Q8 x LF_LHS_I8X2B32 for AVX-VNNI: the sums of the upper int8, times 256, are the start of
+ * the sums of the lower ones. */
+#include "kernels/x86/ymm_asm.h"
 
-#define YMM_PIECES LF_YMM_PIECES_6
+#define YMM_SUBTILES LF_YMM_SUBTILES_6
 
-enum { Q8_WIDE = 0 };
+enum { Q8_UNPACKED_BYTES = 0 };
 
-LF_INLINE void q8_widen(const uint8_t *quants, uint8_t *wide)
+LF_INLINE void q8_unpack(const uint8_t *quants, uint8_t *unpacked)
 {
     (void)quants;
-    (void)wide;
+    (void)unpacked;
 }
 
 LF_INLINE void add_plane(const size_t m, const uint32_t *x, const uint8_t *quants, __m256i *s)
@@ -32,10 +32,10 @@ LF_INLINE void add_plane(const size_t m, const uint32_t *x, const uint8_t *quant
     }
 }
 
-LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const uint8_t *quants,
-                       __m256i *s)
+LF_INLINE void q8_sums(const bool unpacked, const size_t m, const uint32_t *x,
+                       const uint8_t *quants, __m256i *s)
 {
-    (void)wide;
+    (void)unpacked;
     for (size_t i = 0; i < 2 * m; i++) {
         s[i] = _mm256_setzero_si256();
     }
@@ -47,9 +47,8 @@ LF_INLINE void q8_sums(const bool wide, const size_t m, const uint32_t *x, const
     add_plane(m, x + LF_X2_QUANTS + 8, quants, s);
 }
 
-#include "kernels/x86/gemm_q8_ymm.h"
+#include "kernels/x86/ymm_gemm_q8.h"
 
 _Static_assert(LF_X2_BYTES == 72, "as written in add_plane");
 
-const lf_gemm lf_gemm_q8_avxvnni = LF_YMM_ROW(i8x2b32, LF_LHS_I8X2B32, LF_W_Q8, q8, q8, false, 32,
-                                              true, "avxvnni", LF_CPU_AVXVNNI);
+LF_YMM_ENTRY(i8x2b32, LF_LHS_I8X2B32, LF_W_Q8, q8, q8, false, 32, true, avxvnni, LF_CPU_AVXVNNI)

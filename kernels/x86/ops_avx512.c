@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns everything that is not a matrix product for AVX-512. */
+/* Everything but matrix products and int8 attention for AVX-512. */
 #include "kernels/x86/v16_avx512.h"
 
 #define ATTN_ROWS 6
 #define ATTN_VECS 4
-#define ATTN_Q8   lf_attn_q8_avx512
 
-#include "kernels/x86/attn_v16.h"
-#include "kernels/x86/kv_v16.h"
-#include "kernels/x86/ops_v16.h"
+#include "kernels/vector/ops.h"
 
 const lf_ops lf_ops_avx512 = LF_OPS_V16;

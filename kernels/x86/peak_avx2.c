@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns reading memory and int8 products at full speed for AVX2. */
-#include "kernels/x86/unroll.h"
+/* Peak loops for AVX2: reading memory, int8 products. */
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
+#include "kernels/x86/ymm_opaque.h"
 
-static uint64_t read_avx2(const void *p, size_t bytes, size_t ahead)
+static uint64_t read_avx2(const void *p, size_t bytes, size_t distance)
 {
     enum { CHAINS = 8, STEP = CHAINS * 32 };
     const char *at = p;
@@ -12,11 +14,11 @@ static uint64_t read_avx2(const void *p, size_t bytes, size_t ahead)
         sum[c] = _mm256_setzero_si256();
     }
     for (; at < end; at += STEP) {
-        for (size_t line = 0; ahead != 0 && line < STEP; line += 64) {
-            _mm_prefetch(at + ahead + line, _MM_HINT_T0);
+        for (size_t line = 0; distance != 0 && line < STEP; line += 64) {
+            lf_prefetch_l1(at + distance + line);
         }
-        for (size_t line = 0; ahead != 0 && line < STEP; line += 64) {
-            _mm_prefetch(at + 2 * ahead + line, _MM_HINT_T1);
+        for (size_t line = 0; distance != 0 && line < STEP; line += 64) {
+            lf_prefetch_l2(at + 2 * distance + line);
         }
         for (size_t c = 0; c < CHAINS; c++) {
             const __m256i *v = (const __m256i *)(const void *)(at + 32 * c);
@@ -33,7 +35,7 @@ static uint64_t read_avx2(const void *p, size_t bytes, size_t ahead)
 
 enum { CHAINS = 12 };
 
-/* The cheapest step that a kernel takes: vpmaddubsw, and sums that stay in 16 bits. */
+/* The cheapest step of the kernels: vpmaddubsw, with sums in 16 bits. */
 static uint16_t dot_avx2(size_t rounds)
 {
     __m256i sum[CHAINS];
@@ -44,8 +46,8 @@ static uint16_t dot_avx2(size_t rounds)
     }
     for (size_t r = 0; r < rounds; r++) {
         for (size_t c = 0; c < CHAINS; c++) {
-            w = lf_keep(w); /* else one product would serve all */
-            sum[c] = lf_keep(_mm256_add_epi16(sum[c], _mm256_maddubs_epi16(w, x)));
+            w = lf_opaque(w); /* or the compiler would reuse one product */
+            sum[c] = lf_opaque(_mm256_add_epi16(sum[c], _mm256_maddubs_epi16(w, x)));
         }
     }
     for (size_t c = 1; c < CHAINS; c++) {

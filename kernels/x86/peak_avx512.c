@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns reading memory at full speed for AVX-512. */
-#include "kernels/x86/unroll.h"
+/* Peak loop for AVX-512: reading memory. */
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
 
-static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
+#include <immintrin.h>
+
+static uint64_t read_avx512(const void *p, size_t bytes, size_t distance)
 {
     enum { CHAINS = 8, STEP = CHAINS * 64 };
     const char *at = p;
@@ -12,11 +15,11 @@ static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
         sum[c] = _mm512_setzero_si512();
     }
     for (; at < end; at += STEP) {
-        for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
-            _mm_prefetch(at + ahead + 64 * c, _MM_HINT_T0);
+        for (size_t c = 0; distance != 0 && c < CHAINS; c++) {
+            lf_prefetch_l1(at + distance + 64 * c);
         }
-        for (size_t c = 0; ahead != 0 && c < CHAINS; c++) {
-            _mm_prefetch(at + 2 * ahead + 64 * c, _MM_HINT_T1);
+        for (size_t c = 0; distance != 0 && c < CHAINS; c++) {
+            lf_prefetch_l2(at + 2 * distance + 64 * c);
         }
         for (size_t c = 0; c < CHAINS; c++) {
             sum[c] = _mm512_add_epi64(sum[c], _mm512_load_si512(at + 64 * c));
@@ -25,7 +28,7 @@ static uint64_t read_avx512(const void *p, size_t bytes, size_t ahead)
     for (size_t c = 1; c < CHAINS; c++) {
         sum[0] = _mm512_add_epi64(sum[0], sum[c]);
     }
-    /* Not by _mm512_reduce_add_epi64: gcc's adds signed numbers, and these overflow. */
+    /* _mm512_reduce_add_epi64 would not do: gcc's adds signed numbers, and these overflow. */
     uint64_t lanes[8];
     _mm512_storeu_si512(lanes, sum[0]);
     for (size_t i = 1; i < 8; i++) {

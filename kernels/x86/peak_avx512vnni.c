@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns int8 products at full speed for AVX-512 VNNI. */
-#include "kernels/x86/unroll.h"
+/* Peak loop for AVX-512 VNNI: int8 products. */
+#include "kernels/tables.h"
 
-enum { CHAINS = 12 }; /* latency 5, two a cycle: 10 would do */
+#include <immintrin.h>
+
+enum { CHAINS = 12 }; /* with a latency of 5 and two a cycle, 10 would do */
 
 static uint16_t dot_avx512vnni(size_t rounds)
 {
@@ -11,7 +13,7 @@ static uint16_t dot_avx512vnni(size_t rounds)
     const __m512i x = _mm512_set1_epi8(LF_PEAK_X);
     for (size_t c = 0; c < CHAINS; c++) {
         sum[c] = _mm512_setzero_si512();
-        __asm__("" : "+v"(sum[c])); /* each its own, else one chain would serve all */
+        __asm__("" : "+v"(sum[c])); /* distinct values, or the compiler would merge the chains */
     }
     for (size_t r = 0; r < rounds; r++) {
         for (size_t c = 0; c < CHAINS; c++) {

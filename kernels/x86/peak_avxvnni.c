@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns int8 products at full speed for AVX-VNNI. */
-#include "kernels/x86/unroll.h"
+/* Peak loop for AVX-VNNI: int8 products. */
+#include "kernels/tables.h"
+#include "kernels/x86/ymm_opaque.h"
 
-enum { CHAINS = 12 }; /* latency 5, two a cycle: 10 would do */
+enum { CHAINS = 12 }; /* with a latency of 5 and two a cycle, 10 would do */
 
 static uint16_t dot_avxvnni(size_t rounds)
 {
@@ -14,7 +15,7 @@ static uint16_t dot_avxvnni(size_t rounds)
     }
     for (size_t r = 0; r < rounds; r++) {
         for (size_t c = 0; c < CHAINS; c++) {
-            sum[c] = lf_keep(_mm256_dpbusd_avx_epi32(sum[c], w, x));
+            sum[c] = lf_opaque(_mm256_dpbusd_avx_epi32(sum[c], w, x));
         }
     }
     for (size_t c = 1; c < CHAINS; c++) {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns 16 floats, or 16 pairs of int16, as two AVX2 registers, for the files *_v16.h. */
+/* The vector type of kernels/vector as two AVX2 registers: v16 is 16 floats, w16 16 int32 or 16
+ * pairs of int16. */
 #ifndef LF_KERNELS_X86_V16_AVX2_H
 #define LF_KERNELS_X86_V16_AVX2_H
 
-#include "kernels/x86/unroll.h"
+#include "kernels/numbers.h"
+#include "kernels/vector/unroll.h"
+
+#include <immintrin.h>
 
 typedef struct v16 {
     __m256 a, b;
@@ -35,7 +39,7 @@ LF_INLINE v16 v_mask(size_t n)
                      _mm256_cmpgt_epi32(count, _mm256_add_epi32(lanes, _mm256_set1_epi32(8))))};
 }
 
-/* The first n floats, zeros after. */
+/* The first n floats, then zeros. */
 LF_INLINE v16 v_load_n(const float *p, size_t n)
 {
     const v16 mask = v_mask(n);
@@ -50,19 +54,19 @@ LF_INLINE void v_store_n(float *p, v16 x, size_t n)
     _mm256_maskstore_ps(p + 8, _mm256_castps_si256(mask.b), x.b);
 }
 
-LF_INLINE v16 v_load_half(const uint16_t *p)
+LF_INLINE v16 v_load_f16(const uint16_t *p)
 {
     return (v16){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)),
                  _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8)))};
 }
 
-LF_INLINE void v_store_half(uint16_t *p, v16 x)
+LF_INLINE void v_store_f16(uint16_t *p, v16 x)
 {
     _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(x.a, _MM_FROUND_TO_NEAREST_INT));
     _mm_storeu_si128((__m128i *)(void *)(p + 8), _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT));
 }
 
-/* The quants of x = code + LF_MAGIC. */
+/* Stores the quants of x = quant + LF_MAGIC. */
 LF_INLINE void v_store_i8(int8_t *p, v16 x)
 {
     const __m256i byte = _mm256_set1_epi32(0xFF);
@@ -74,7 +78,7 @@ LF_INLINE void v_store_i8(int8_t *p, v16 x)
                                                             _mm256_extracti128_si256(words, 1)));
 }
 
-LF_INLINE __m256 v_widen_bf16(const uint16_t *p)
+LF_INLINE __m256 v_load_bf16_half(const uint16_t *p)
 {
     const __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
@@ -82,7 +86,7 @@ LF_INLINE __m256 v_widen_bf16(const uint16_t *p)
 
 LF_INLINE v16 v_load_bf16(const uint16_t *p)
 {
-    return (v16){v_widen_bf16(p), v_widen_bf16(p + 8)};
+    return (v16){v_load_bf16_half(p), v_load_bf16_half(p + 8)};
 }
 
 LF_INLINE v16 v_add(v16 x, v16 y)
@@ -110,13 +114,13 @@ LF_INLINE v16 v_fma(v16 x, v16 y, v16 z)
     return (v16){_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)};
 }
 
-/* x > y ? x : y, so y where x is NaN. */
+/* x > y ? x : y: y where x is NaN. */
 LF_INLINE v16 v_max(v16 x, v16 y)
 {
     return (v16){_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)};
 }
 
-/* The larger magnitude, as bits: infinity and NaN above all; x has no sign. */
+/* The larger magnitude, as bits: infinity and NaN above all. x has no sign. */
 LF_INLINE v16 v_max_bits(v16 x, v16 y)
 {
     const __m256i mask = _mm256_set1_epi32(0x7FFFFFFF);
@@ -145,7 +149,7 @@ LF_INLINE v16 v_first(size_t n, v16 x, v16 y)
     return (v16){_mm256_blendv_ps(y.a, x.a, mask.a), _mm256_blendv_ps(y.b, x.b, mask.b)};
 }
 
-/* The fixed order of lf_fold_sum. */
+/* Adds, or compares, both halves: the first step of the folds, in the order of lf_fold_sum. */
 LF_INLINE __m256 v_half_sum(v16 x)
 {
     return _mm256_add_ps(x.a, x.b);
@@ -192,7 +196,7 @@ LF_INLINE w16 w_zero(void)
     return (w16){_mm256_setzero_si256(), _mm256_setzero_si256()};
 }
 
-/* The int16 quants of x = code + LF_MAGIC. */
+/* Stores the int16 quants of x = quant + LF_MAGIC. */
 LF_INLINE void w_store_i16(int16_t *p, v16 x)
 {
     const __m256i word = _mm256_set1_epi32(0xFFFF);
@@ -216,7 +220,7 @@ LF_INLINE w16 w_pair(const int16_t *p)
     return (w16){_mm256_set1_epi32(pair), _mm256_set1_epi32(pair)};
 }
 
-/* In assembly, because gcc copies each sum twice around its form of this instruction in a loop. */
+/* In assembly because gcc copies each sum twice when its intrinsic is in a loop. */
 LF_INLINE __m256i w_dot_half(__m256i sum, __m256i a, __m256i b)
 {
 #ifdef __AVXVNNI__
@@ -227,7 +231,7 @@ LF_INLINE __m256i w_dot_half(__m256i sum, __m256i a, __m256i b)
 #endif
 }
 
-/* sum + the products of both numbers of a pair */
+/* sum + the two products of each pair */
 LF_INLINE w16 w_dot(w16 sum, w16 x, w16 y)
 {
     return (w16){w_dot_half(sum.a, x.a, y.a), w_dot_half(sum.b, x.b, y.b)};
@@ -237,5 +241,7 @@ LF_INLINE v16 w_float(w16 x)
 {
     return (v16){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
 }
+
+#include "kernels/x86/v16_fold.h"
 
 #endif /* LF_KERNELS_X86_V16_AVX2_H */

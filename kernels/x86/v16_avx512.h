@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns 16 floats, or 16 pairs of int16, as one AVX-512 register, for the files *_v16.h. */
+/* The vector type of kernels/vector as one AVX-512 register: v16 is 16 floats, w16 16 int32 or 16
+ * pairs of int16. */
 #ifndef LF_KERNELS_X86_V16_AVX512_H
 #define LF_KERNELS_X86_V16_AVX512_H
 
-#include "kernels/x86/unroll.h"
+#include "kernels/numbers.h"
+#include "kernels/vector/unroll.h"
+
+#include <immintrin.h>
 
 typedef __m512 v16;
 
@@ -22,7 +26,7 @@ LF_INLINE v16 v_load(const float *p)
     return _mm512_loadu_ps(p);
 }
 
-/* The first n floats, zeros after. */
+/* The first n floats, then zeros. */
 LF_INLINE v16 v_load_n(const float *p, size_t n)
 {
     return _mm512_maskz_loadu_ps(v_mask(n), p);
@@ -38,17 +42,17 @@ LF_INLINE void v_store_n(float *p, v16 a, size_t n)
     _mm512_mask_storeu_ps(p, v_mask(n), a);
 }
 
-LF_INLINE v16 v_load_half(const uint16_t *p)
+LF_INLINE v16 v_load_f16(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 
-LF_INLINE void v_store_half(uint16_t *p, v16 a)
+LF_INLINE void v_store_f16(uint16_t *p, v16 a)
 {
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
 }
 
-/* The quants of x = code + LF_MAGIC. */
+/* Stores the quants of x = quant + LF_MAGIC. */
 LF_INLINE void v_store_i8(int8_t *p, v16 x)
 {
     _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_castps_si512(x)));
@@ -85,13 +89,13 @@ LF_INLINE v16 v_fma(v16 a, v16 b, v16 c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
-/* a > b ? a : b, so b where a is NaN. */
+/* a > b ? a : b: b where a is NaN. */
 LF_INLINE v16 v_max(v16 a, v16 b)
 {
     return _mm512_max_ps(a, b);
 }
 
-/* The larger magnitude, as bits: infinity and NaN above all; a has no sign. */
+/* The larger magnitude, as bits: infinity and NaN above all. a has no sign. */
 LF_INLINE v16 v_max_bits(v16 a, v16 b)
 {
     const __m512i magnitude =
@@ -116,7 +120,7 @@ LF_INLINE v16 v_first(size_t n, v16 a, v16 b)
     return _mm512_mask_blend_ps(v_mask(n), b, a);
 }
 
-/* The fixed order of lf_fold_sum. */
+/* Adds, or compares, both halves: the first step of the folds, in the order of lf_fold_sum. */
 LF_INLINE __m256 v_half_sum(v16 a)
 {
     return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
@@ -149,7 +153,7 @@ LF_INLINE w16 w_zero(void)
     return _mm512_setzero_si512();
 }
 
-/* The int16 quants of x = code + LF_MAGIC. */
+/* Stores the int16 quants of x = quant + LF_MAGIC. */
 LF_INLINE void w_store_i16(int16_t *p, v16 x)
 {
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(_mm512_castps_si512(x)));
@@ -169,8 +173,8 @@ LF_INLINE w16 w_pair(const int16_t *p)
     return _mm512_set1_epi32(pair);
 }
 
-/* sum + the products of both numbers of a pair. In assembly, because gcc copies each sum twice
- * around its form of this instruction in a loop. */
+/* sum + the two products of each pair. In assembly because gcc copies each sum twice when its
+ * intrinsic is in a loop. */
 LF_INLINE w16 w_dot(w16 sum, w16 a, w16 b)
 {
 #ifdef __AVX512VNNI__
@@ -185,5 +189,7 @@ LF_INLINE v16 w_float(w16 a)
 {
     return _mm512_cvtepi32_ps(a);
 }
+
+#include "kernels/x86/v16_fold.h"
 
 #endif /* LF_KERNELS_X86_V16_AVX512_H */

@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the steps that the 256-bit integer kernels share; gemm_ymm.h says how they are built. */
+/* Steps that the 256-bit integer kernels share; ymm_gemm_int.h describes these kernels. */
 #ifndef LF_KERNELS_X86_YMM_H
 #define LF_KERNELS_X86_YMM_H
 
-#include "kernels/x86/unroll.h"
+#include "kernels/lhs_layout.h"
+#include "kernels/panel_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
 
-/* Up to YMM_FEW rows take quants apart as they read them; no piece of a tile has more than
- * YMM_ROWS.
- */
-enum { YMM_FEW = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
+#include <immintrin.h>
+
+/* Tiles of up to YMM_FIXED_ROWS rows have functions of their own; a larger tile is computed in
+ * subtiles of at most YMM_ROWS rows. */
+enum { YMM_FIXED_ROWS = 4, YMM_ROWS = 6, LF_YMM_MR = 16 };
 #define LF_YMM_TILE "16x16c4"
 
 /* F(g) for each of the 8 groups of 4 k of a block. */
 #define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 
-LF_INLINE __m256 lf_load_half8(const uint8_t *p)
+LF_INLINE __m256 lf_load_f16x8(const uint8_t *p)
 {
     return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)(const void *)p));
 }
 
 /* 16 f16 -> 16 floats. */
-LF_INLINE void lf_ymm_halves(const uint8_t *p, float *out)
+LF_INLINE void lf_ymm_f16x16(const uint8_t *p, float *out)
 {
-    _mm256_store_ps(out, lf_load_half8(p));
-    _mm256_store_ps(out + 8, lf_load_half8(p + 16));
+    _mm256_store_ps(out, lf_load_f16x8(p));
+    _mm256_store_ps(out + 8, lf_load_f16x8(p + 16));
 }
 
 LF_INLINE __m256i lf_load_ymm(const uint8_t *p)
@@ -36,13 +40,13 @@ LF_INLINE void lf_store_ymm(uint8_t *p, __m256i v)
     _mm256_store_si256((__m256i *)(void *)p, v);
 }
 
-/* v << n, or v >> -n: what crosses a byte is masked away by the caller. */
+/* v << n, or v >> -n. The caller masks away the bits that cross a byte. */
 LF_INLINE __m256i lf_ymm_shift(__m256i v, const int n)
 {
     return n > 0 ? _mm256_slli_epi32(v, n) : (n < 0 ? _mm256_srli_epi32(v, -n) : v);
 }
 
-/* Codes of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
+/* Quants of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
 LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const size_t g,
                                 const size_t half)
 {
@@ -64,9 +68,9 @@ LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const siz
     return _mm256_or_si256(nibbles, _mm256_and_si256(two, _mm256_set1_epi8(48)));
 }
 
-/* acc = fma(isum * activation scale, weight scale, acc), s: LF_MAGIC + isum; with `sums` (the rows'
- * code sums * activation scale) then acc = fma(-sum, minimum, acc). x: the rows' scales, biases
- * follow. */
+/* acc = fma(isum * LHS scale, weight scale, acc), where s is LF_MAGIC + isum. With `sums` (of the
+ * rows' LHS quants, times the LHS scale) then acc = fma(-sum, minimum, acc). x: the rows' LHS
+ * scales, each followed by its bias. */
 LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s,
                              const float *scales, const uint32_t *sums, const float *minimums,
                              float (*acc)[LF_NR])
@@ -97,41 +101,42 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
 #undef F
 }
 
-/* block(kind, wide, rows, x, quants, factors, acc) for all m rows of a tile, more than YMM_FEW, in
- * pieces; blocks of x are `stride` dwords. */
-#define LF_YMM_PIECE(n, stride, block, kind, wide, quants, factors)                                \
-    block(kind, wide, n, x + row * (stride), quants, factors, acc + row)
+/* Calls block(format, unpacked, rows, x, quants, factors, acc) for all m rows of a tile, m above
+ * YMM_FIXED_ROWS, in subtiles. Blocks of x have `stride` dwords. */
+#define LF_YMM_SUBTILE(n, stride, block, format, unpacked, quants, factors)                        \
+    block(format, unpacked, n, x + row * (stride), quants, factors, acc + row)
 
-/* Products and sums that are two instructions: pieces of 3, which measure best, and as few of 4 as
- * will do. */
-#define LF_YMM_PIECES_3(m, stride, ...)                                                            \
+/* For a product and a sum that are two instructions: subtiles of 3, which measure best, and as
+ * few of 4 as possible. */
+#define LF_YMM_SUBTILES_3(m, stride, ...)                                                          \
     {                                                                                              \
         const size_t fours = (m) == 5 ? 0 : (m) % 3;                                               \
         size_t row = 0;                                                                            \
         for (; row + 4 * fours + 2 < (m); row += 3) {                                              \
-            LF_YMM_PIECE(3, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(3, stride, __VA_ARGS__);                                                \
         }                                                                                          \
         for (; row + 3 < (m); row += 4) {                                                          \
-            LF_YMM_PIECE(4, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(4, stride, __VA_ARGS__);                                                \
         }                                                                                          \
         if (row < (m)) {                                                                           \
-            LF_YMM_PIECE(2, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(2, stride, __VA_ARGS__);                                                \
         }                                                                                          \
     }
 
-/* One instruction that waits for its sum: up to 6, as equal as possible. */
-#define LF_YMM_PIECES_6(m, stride, ...)                                                            \
+/* For one instruction whose latency the rows must hide: subtiles of up to 6, as equal as
+ * possible. */
+#define LF_YMM_SUBTILES_6(m, stride, ...)                                                          \
     for (size_t row = 0, n; row < (m); row += n) {                                                 \
         const size_t left = (m)-row;                                                               \
         n = left <= 6 ? left : (left <= 12 ? (left + 1) / 2 : (left + 2) / 3);                     \
         if (n == 6) {                                                                              \
-            LF_YMM_PIECE(6, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(6, stride, __VA_ARGS__);                                                \
         } else if (n == 5) {                                                                       \
-            LF_YMM_PIECE(5, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(5, stride, __VA_ARGS__);                                                \
         } else if (n == 4) {                                                                       \
-            LF_YMM_PIECE(4, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(4, stride, __VA_ARGS__);                                                \
         } else {                                                                                   \
-            LF_YMM_PIECE(3, stride, __VA_ARGS__);                                                  \
+            LF_YMM_SUBTILE(3, stride, __VA_ARGS__);                                                \
         }                                                                                          \
     }
 
@@ -156,42 +161,52 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
     }
 }
 
-/* A lf_gemm_fn `name` over panel(ahead, few, m, k, tile, panel, acc), few a constant: m, or 0 if
- * that is above YMM_FEW. */
-#define LF_YMM_RUN(name, few, panel, bytes)                                                        \
-    static void name##_##few(size_t m, size_t n, size_t k, const void *tile, const void *panels,   \
-                             float *c, size_t c_stride, lf_prefetch_policy policy)                 \
+/* Defines a lf_gemm_fn `name` from panel(distances, fixed, m, k, tile, panel, acc), where `fixed`
+ * is a constant: m, or 0 for m above YMM_FIXED_ROWS. */
+#define LF_YMM_GEMM_FIXED(name, fixed, panel, bytes)                                               \
+    static void name##_##fixed(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
+                               float *c, size_t c_stride, lf_prefetch_policy policy)               \
     {                                                                                              \
         const uint8_t *p = panels;                                                                 \
-        const size_t rows = (few) != 0 ? (few) : m;                                                \
-        const lf_ahead ahead = lf_ahead_of(policy, rows, 0);                                       \
+        const size_t rows = (fixed) != 0 ? (fixed) : m;                                            \
+        const lf_distances distances = lf_prefetch_distances(policy, rows, 0);                     \
         for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
-            _Alignas(32) float acc[(few) != 0 ? (few) : LF_YMM_MR][LF_NR];                         \
+            _Alignas(32) float acc[(fixed) != 0 ? (fixed) : LF_YMM_MR][LF_NR];                     \
             lf_ymm_clear(rows, acc);                                                               \
-            panel(ahead, few, rows, k, tile, p, acc);                                              \
+            panel(distances, fixed, rows, k, tile, p, acc);                                        \
             lf_ymm_store(rows, acc, n - n0, c + n0, c_stride);                                     \
         }                                                                                          \
     }
 #define LF_YMM_GEMM(name, panel, bytes)                                                            \
-    LF_YMM_RUN(name, 0, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 1, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 2, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 3, panel, bytes)                                                              \
-    LF_YMM_RUN(name, 4, panel, bytes)                                                              \
+    LF_YMM_GEMM_FIXED(name, 0, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 1, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 2, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 3, panel, bytes)                                                       \
+    LF_YMM_GEMM_FIXED(name, 4, panel, bytes)                                                       \
     static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
                      size_t c_stride, lf_prefetch_policy policy)                                   \
     {                                                                                              \
         static const lf_gemm_fn by_rows[] = {name##_0, name##_1, name##_2, name##_3, name##_4};    \
-        by_rows[m <= YMM_FEW ? m : 0](m, n, k, tile, panels, c, c_stride, policy);                 \
+        by_rows[m <= YMM_FIXED_ROWS ? m : 0](m, n, k, tile, panels, c, c_stride, policy);          \
     }
 
-#define LF_YMM_ROW(in, in_format, format, tag, packer, has_mins, multiple, as_stored, arch,        \
-                   feature)                                                                        \
-    {                                                                                              \
-        .name = #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" arch, .isa = arch, .by = LF_BY_LFM2,    \
-        .needs = feature, .weights = format, .lhs = in_format, .mins = has_mins, .mr = LF_YMM_MR,  \
-        .nr = LF_NR, .k_multiple = multiple, .exact = true, .panel_bytes = lf_panel_bytes_##tag,   \
-        .pack = lf_pack_##packer, .raw_blocks = as_stored, .fn = tag##_gemm                        \
-    }
+#define LF_YMM_ENTRY(in, in_format, format, tag, packer, has_mins, multiple, from_raw, arch,       \
+                     feature)                                                                      \
+    const lf_gemm lf_gemm_##tag##_##arch = {.name =                                                \
+                                                #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" #arch,  \
+                                            .isa = #arch,                                          \
+                                            .provider = LF_PROVIDER_LFM2,                          \
+                                            .needs = feature,                                      \
+                                            .weights = format,                                     \
+                                            .lhs = in_format,                                      \
+                                            .mins = has_mins,                                      \
+                                            .mr = LF_YMM_MR,                                       \
+                                            .nr = LF_NR,                                           \
+                                            .k_multiple = multiple,                                \
+                                            .exact = true,                                         \
+                                            .panel_bytes = lf_panel_bytes_##tag,                   \
+                                            .pack = lf_pack_##packer,                              \
+                                            .raw_blocks = from_raw,                                \
+                                            .fn = tag##_gemm};
 
 #endif /* LF_KERNELS_X86_YMM_H */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns what XNNPACK's operators do around their micro-kernels: quantising rows, packing panels. */
+/* What XNNPACK's operators do around their micro-kernels: quantizing rows, packing panels. */
 #include "kernels/xnnpack/bind.h"
 
-/* ---- LF_LHS_QD8
- * ----------------------------------------------------------------------------------
- */
+/* ---- LF_LHS_QD8 * ---- */
 
 size_t lf_tile_bytes_qd8(size_t m, size_t k)
 {
@@ -16,8 +14,8 @@ size_t lf_row_bytes_qd8(size_t k)
     return lf_tile_bytes_qd8(1, k);
 }
 
-/* Rows that a micro-kernel was made for and that are not there are computed as copies of the last
- * row, with their own parameters: those must be copies, too. */
+/* A micro-kernel computes the rows that a tile lacks as copies of the last row, but with their
+ * own parameters: those must be copies, too. */
 static void fill_head(size_t m, uint8_t *tile)
 {
     for (size_t i = m; i < LF_QD8_HEAD / sizeof(xnn_qd8_params); i++) {
@@ -26,7 +24,7 @@ static void fill_head(size_t m, uint8_t *tile)
     }
 }
 
-void lf_tile_qd8(size_t m, size_t k, const void *const *rows, void *tile)
+void lf_lhs_pack_qd8(size_t m, size_t k, const void *const *rows, void *tile)
 {
     uint8_t *out = tile;
     for (size_t i = 0; i < m; i++) {
@@ -38,8 +36,9 @@ void lf_tile_qd8(size_t m, size_t k, const void *const *rows, void *tile)
     memset(out + LF_QD8_HEAD + m * lf_qd8_stride(k), 0, LF_QD8_SLACK);
 }
 
-/* 255 steps from min(0, lo) to max(0, hi); the zero point comes from the end where it fits better.
- * Not finite: all results of the row become NaN or, after a clamp, infinite. */
+/* 255 steps from min(0, lo) to max(0, hi). The zero point comes from the end that gives the
+ * smaller error. Values that are not finite make all results of the row NaN or, after a clamp,
+ * infinite. */
 void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, size_t k,
                      const float *x, void *row)
 {
@@ -60,7 +59,7 @@ void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, s
         float zero =
             -128.0f + low_end + (127.0f + high_end) > 0.0f ? -128.0f - low_end : 127.0f - high_end;
         zero = zero < -128.0f ? -128.0f : zero > 127.0f ? 127.0f : zero;
-        /* Adding the magic number rounds to nearest even. */
+        /* Adding LF_MAGIC rounds to nearest even. */
         params.zero_point = (int32_t)(lf_bits(zero + LF_MAGIC) - LF_MAGIC_BITS);
         params.scale = 1.0f / steps;
         const xnn_qs8_cvt_params cvt = {steps, (int16_t)params.zero_point};
@@ -70,8 +69,7 @@ void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, s
     fill_head(1, out);
 }
 
-/* ---- int4, XNNPACK's qb4w ----------------------------------------------------------------------
- */
+/* ---- int4, XNNPACK's qb4w ---- */
 
 size_t lf_panel_bytes_qb4w(size_t nr, size_t k)
 {
@@ -112,15 +110,15 @@ void lf_pack_qb4w(size_t nr, size_t kr, size_t k, const lf_panel_source *source,
                     (uint8_t)((w[0] & 15) | (w[kr] & 15) << 4);
             }
             corrections -= scale * (float)sum;
-            uint16_t stored = to_bf16(scale / 16.0f); /* kernels use nibbles as 16 * code */
+            uint16_t stored = to_bf16(scale / 16.0f); /* kernels use nibbles as 16 * quant */
             memcpy(block + nr * 16 + c * sizeof stored, &stored, sizeof stored);
         }
         memcpy(out + c * sizeof corrections, &corrections, sizeof corrections);
     }
 }
 
-void lf_run_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
-                 const void *tile, const void *panels, float *c, size_t c_stride)
+void lf_multiply_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
+                      const void *tile, const void *panels, float *c, size_t c_stride)
 {
     const xnn_qb4w_params params = {-INFINITY, INFINITY, 32};
     const int8_t *quants = (const int8_t *)tile + LF_QD8_HEAD;
@@ -132,8 +130,7 @@ void lf_run_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t
     }
 }
 
-/* ---- Floats -------------------------------------------------------------------------------------
- */
+/* ---- Floats ---- */
 
 size_t lf_panel_bytes_f32_xnnpack(size_t nr, size_t k)
 {
@@ -142,7 +139,7 @@ size_t lf_panel_bytes_f32_xnnpack(size_t nr, size_t k)
 
 void lf_pack_f32_xnnpack(size_t nr, size_t k, const lf_panel_source *source, void *panel)
 {
-    const uint8_t *values = source->values;
+    const uint8_t *values = source->raw;
     uint8_t *out = panel;
     memset(out, 0, lf_panel_bytes_f32_xnnpack(nr, k));
     for (size_t i = 0; i < k; i++) {
@@ -153,8 +150,8 @@ void lf_pack_f32_xnnpack(size_t nr, size_t k, const lf_panel_source *source, voi
     }
 }
 
-void lf_run_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
-                        const void *tile, const void *panels, float *c, size_t c_stride)
+void lf_multiply_f32_xnnpack(xnn_f32_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,
+                             const void *tile, const void *panels, float *c, size_t c_stride)
 {
     const xnn_minmax_params params = {-INFINITY, INFINITY};
     const uint8_t *panel = panels;

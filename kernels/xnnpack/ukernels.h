@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Every micro-kernel of XNNPACK that this library calls, as of the source of 2024-11-08 (Debian's
- * package 0.0~git20241108.4ea82e5, libmicrokernels-prod.a). The archive has no public header and no
- * promise: what holds these declarations to it are the kernel tests, which compare every row and
- * operation made from them with the scalar truth. Sizes and strides are in bytes and never 0; the
- * archive is built with assertions, so a call that breaks a precondition would abort.
- */
+/* Every micro-kernel of XNNPACK that this library calls, as of the source of 2024-11-08 (Debian's
+ * package 0.0~git20241108.4ea82e5, libmicrokernels-prod.a). The archive has no public header and
+ * no stable interface. The kernel tests check these declarations: they compare every matrix
+ * kernel and operation made from them with the scalar ones. Sizes and strides are in bytes and
+ * never 0. The archive is built with assertions: a call that breaks a precondition aborts. */
 #ifndef LF_KERNELS_XNNPACK_UKERNELS_H
 #define LF_KERNELS_XNNPACK_UKERNELS_H
 
@@ -22,14 +20,14 @@ typedef struct xnn_qb4w_params {
     size_t blocksize; /* k of a block */
 } xnn_qb4w_params;
 
-/* Of one row of activations: value = scale * (code - zero_point). */
+/* Of one quantized row: value = scale * (quant - zero_point). */
 typedef struct xnn_qd8_params {
     int32_t zero_point;
     float scale;
 } xnn_qd8_params;
 
 typedef struct xnn_qs8_cvt_params {
-    float scale; /* quants a unit */
+    float scale; /* steps of a unit: 1 / scale of the quants */
     int16_t zero_point;
 } xnn_qs8_cvt_params;
 

@@ -69,7 +69,7 @@ static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)
                               .quants = is_k(b->gemm->weights) ? NULL : quants,
                               .scales = scales,
                               .mins = b->gemm->mins ? scales + values : NULL,
-                              .values = p};
+                              .raw = p};
     b->gemm->pack(b->k, &source, b->panels);
     lf_free(alloc, p, values, 3 * sizeof(float));
     for (size_t i = 1; i < b->n_matrices * b->n_panels; i++) {
@@ -87,7 +87,7 @@ static void fill_tiles(const lf_lhs *lhs, const bench *b, const void *row, uint8
     }
     for (uint32_t first = 0; first < b->m; first += b->gemm->mr) {
         uint32_t m = b->m - first < b->gemm->mr ? b->m - first : b->gemm->mr;
-        lhs->tile(m, b->k, rows, tiles + first / b->gemm->mr * b->tile_bytes);
+        lhs->pack(m, b->k, rows, tiles + first / b->gemm->mr * b->tile_bytes);
     }
 }
 

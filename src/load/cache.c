@@ -84,7 +84,7 @@ int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, siz
         const lf_packed *m = matrices[i];
         /* These fields determine the panel layout: kernels of one provider and format that agree in
          * nr and kr use the same one. */
-        uint64_t layout[] = {m->gemm->by == LF_BY_XNNPACK,
+        uint64_t layout[] = {m->gemm->provider == LF_PROVIDER_XNNPACK,
                              m->gemm->weights,
                              m->gemm->mins,
                              m->gemm->nr,

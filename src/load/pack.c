@@ -119,7 +119,7 @@ static void fill_panel(const fill *f, uint32_t expert, uint32_t panel, uint8_t *
     uint32_t rows = p->n - first_row < nr ? p->n - first_row : nr;
     const uint8_t *src = row_at(f, expert, t, first_row);
     uint8_t *dst = p->owned + expert * p->expert_bytes + panel * p->panel_bytes;
-    lf_panel_source source = {.rows = rows, .values = src};
+    lf_panel_source source = {.rows = rows, .raw = src};
     if (f->unpack) {
         int8_t *quants = (int8_t *)scratch;
         float *scales = (float *)(void *)(scratch + f->quants_bytes);

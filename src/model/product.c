@@ -50,7 +50,7 @@ void lf_product_pack(void *product, uint32_t thread, size_t begin, size_t end)
         for (uint32_t r = 0; r < n; r++) {
             rows[r] = input_row(p, p->groups[g].first + first + r);
         }
-        p->lhs->tile(n, p->w->k, rows, p->tiles + slot * p->tile_bytes);
+        p->lhs->pack(n, p->w->k, rows, p->tiles + slot * p->tile_bytes);
     }
 }
 
@@ -79,7 +79,7 @@ static void pack_hidden(const lf_product *p, uint32_t m, const float *strip, siz
             p->pass->kernels->ops.swiglu(NR, pairs + 2 * NR, pairs + 3 * NR, to + NR);
         }
         lhs->quantize((size_t)m * LF_HIDDEN_BLOCK, x, blocks);
-        lhs->tile(m, LF_HIDDEN_BLOCK, rows, out);
+        lhs->pack(m, LF_HIDDEN_BLOCK, rows, out);
     }
 }
 

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Attention and what it keeps: each table of this machine (less and less CPU) against the scalar
- * table bit for bit, at forbidden pages; the scalar table against double precision within derived
- * bounds (u = 2^-24).
- */
-#include "kernels/internal.h"
+/* Attention and KV blocks: the tables of all levels of this CPU against the scalar table bit for
+ * bit, with buffers that end at inaccessible pages; the scalar table against double precision
+ * within derived bounds (u = 2^-24). */
+#include "kernels/numbers.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-static lf_ops truth;
+static lf_ops scalar;
 
 static int setup(void **state)
 {
     (void)state;
     lf_kernels table;
     lf_kernels_init(&table, 0, LF_PICK_SCALAR);
-    truth = table.ops;
+    scalar = table.ops;
     return 0;
 }
 
@@ -28,8 +27,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Attention ---------------------------------------------------------------------------------
- */
+/* ---- Attention ---- */
 
 enum { MAX_HEAD = LF_ATTN_MOST_DIMS, MAX_Q = 70, BLOCKS = 3 };
 
@@ -40,7 +38,7 @@ typedef struct attn_case {
     void *k[BLOCKS], *v[BLOCKS];
 } attn_case;
 
-/* Where a number of a block stands among the others. */
+/* Index of the number of dimension d at position j in a block. */
 static size_t kv_place(lf_kv_type type, bool key, size_t head_dim, size_t d, size_t j)
 {
     if (type == LF_KV_Q8) {
@@ -49,7 +47,7 @@ static size_t kv_place(lf_kv_type type, bool key, size_t head_dim, size_t d, siz
     return key ? d * 64 + j : j * head_dim + d;
 }
 
-/* Scale of a position of LF_KV_Q8, an odd one now and then. */
+/* Scale of a position of LF_KV_Q8; with `odd` sometimes an extreme one. */
 static float kv_scale(uint64_t *seed, bool odd)
 {
     static const float odds[] = {0.0f, 1e-33f, 1e36f, NAN};
@@ -59,7 +57,8 @@ static float kv_scale(uint64_t *seed, bool odd)
     return 1e-5f * (float)(100 + lft_below(seed, 2000));
 }
 
-/* Keys or values; what no row may see is NaN, or has a NaN scale. */
+/* Keys or values. Positions from `most` on, to which no row may attend, are NaN or have a NaN
+ * scale. */
 static void *kv_block(uint64_t *seed, lf_kv_type type, bool odd, bool key, size_t head_dim,
                       uint32_t most)
 {
@@ -84,7 +83,7 @@ static void *kv_block(uint64_t *seed, lf_kv_type type, bool odd, bool key, size_
     return block;
 }
 
-/* One number of a block, scale included; both factors are exact in double. */
+/* One number of a block, with its scale; both factors are exact in double. */
 static double kv_number(lf_kv_type type, bool key, const void *block, size_t head_dim, size_t d,
                         size_t j)
 {
@@ -100,25 +99,26 @@ static double kv_number(lf_kv_type type, bool key, const void *block, size_t hea
     }
 }
 
-/* A row for the cache, or a query: ordinary, or with a value that is none, or tiny, or huge. */
+/* A row for the cache, or a query: normal values, zeros, tiny values, or one value that is
+ * extreme or NaN. */
 static float *kv_row(uint64_t *seed, size_t n)
 {
     static const float odd[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-40f, 65519.9f};
     float *x = lft_floats(n);
-    uint32_t kind = lft_below(seed, 6);
+    uint32_t choice = lft_below(seed, 6);
     for (size_t i = 0; i < n; i++) {
-        x[i] = kind == 0 ? 0.0f : lft_normal(seed) * (kind == 1 ? 1e-31f : 2.0f);
+        x[i] = choice == 0 ? 0.0f : lft_normal(seed) * (choice == 1 ? 1e-31f : 2.0f);
     }
-    if (kind == 2) {
+    if (choice == 2) {
         uint32_t at = lft_below(seed, (uint32_t)n);
         x[at] = odd[lft_below(seed, sizeof odd / sizeof odd[0])];
-    } else if (kind == 3) {
+    } else if (choice == 3) {
         x[lft_below(seed, (uint32_t)n)] = lf_float(0x7FC00055u); /* a NaN with a payload */
     }
     return x;
 }
 
-/* `odd`: some scales and queries are none that a model makes. */
+/* `odd`: with scales and queries that no model makes. */
 static attn_case attn_start(uint64_t *seed, lf_kv_type type, bool odd, size_t m, size_t head_dim)
 {
     attn_case c = {
@@ -135,8 +135,8 @@ static attn_case attn_start(uint64_t *seed, lf_kv_type type, bool odd, size_t m,
     for (size_t b = 0; b < BLOCKS; b++) {
         uint32_t most = 0;
         for (size_t i = 0; i < m; i++) {
-            uint32_t kind = lft_below(seed, 4);
-            c.valid[b][i] = kind == 0 ? 0 : kind == 1 ? LF_ATTN_BLOCK : 1 + lft_below(seed, 64);
+            uint32_t choice = lft_below(seed, 4);
+            c.valid[b][i] = choice == 0 ? 0 : choice == 1 ? LF_ATTN_BLOCK : 1 + lft_below(seed, 64);
             most = c.valid[b][i] > most ? c.valid[b][i] : most;
         }
         c.k[b] = kv_block(seed, type, odd, true, head_dim, most);
@@ -154,7 +154,8 @@ static void attn_stop(attn_case *c)
     }
 }
 
-/* Rows first .. first + m - 1 through all blocks; out per row: max, sum, acc[head_dim]. */
+/* Attends with rows [first, first + m) to all blocks; out, for each row: max, sum,
+ * acc[head_dim]. */
 static void attn_run(const attn_case *c, const lf_kv *fn, size_t first, size_t m, float *out)
 {
     size_t width = c->head_dim + 2;
@@ -190,7 +191,7 @@ static void attn_run(const attn_case *c, const lf_kv *fn, size_t first, size_t m
 static const size_t head_dims[] = {2, 8, 16, 24, 32, 48, 64, 80, 128, MAX_HEAD};
 enum { N_HEAD_DIMS = sizeof head_dims / sizeof head_dims[0] };
 
-/* One tile and less, more than one, as many as pass a block together, more than that. */
+/* Up to one tile; more than one; as many as use a block together; more than that. */
 static const size_t row_counts[] = {1, 2, 3, 4, 5, 6, 7, 9, 13, 32, 33, MAX_Q};
 enum { N_ROWS = sizeof row_counts / sizeof row_counts[0] };
 
@@ -200,8 +201,8 @@ static void check_attn(const lf_ops *ops, uint64_t *seed, lf_kv_type type, bool 
     attn_case c = attn_start(seed, type, odd, m, head_dim);
     size_t width = head_dim + 2;
     float *a = lft_floats(m * width), *b = lft_floats(m * width);
-    for (size_t i = 0; i < m; i++) { /* one row at a time: the tile must not matter */
-        attn_run(&c, &truth.kv[type], i, 1, b + i * width);
+    for (size_t i = 0; i < m; i++) { /* one row at a time: the result must not depend on the tile */
+        attn_run(&c, &scalar.kv[type], i, 1, b + i * width);
     }
     attn_run(&c, &ops->kv[type], 0, m, a);
     LFT_SAME(m * width, a, b);
@@ -217,7 +218,7 @@ static void attention(void **state)
     for (size_t h = 0; h < N_HEAD_DIMS; h++) {
         for (size_t i_m = 0; i_m < N_ROWS; i_m++) {
             size_t m = row_counts[i_m];
-            bool tiles = m <= 7; /* one or two of them, which is where cases differ */
+            bool tiles = m <= 7; /* one or two tiles, where the special cases are */
             if (!tiles && (head_dims[h] == MAX_HEAD ||
                            (m > 13 && head_dims[h] != 24 && head_dims[h] != 80))) {
                 continue;
@@ -232,7 +233,7 @@ static void attention(void **state)
     }
 }
 
-/* The largest sums there are: all quants at their ends. */
+/* The largest sums: all quants at their limits. */
 static void int8_sums_fit(void **state)
 {
     size_t n = MAX_HEAD;
@@ -263,14 +264,13 @@ static void int8_sums_fit(void **state)
     lft_unguard(values);
 }
 
-/* ---- Storing a position -------------------------------------------------------------------------
- */
+/* ---- Storing a position ---- */
 
-/* Every position, in any order, against the truth; nothing but its place may change. */
+/* Every position, in another order, against the scalar function; no other bytes may change. */
 static void check_store(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size_t head_dim)
 {
     size_t bytes = lf_kv_block_bytes(type, head_dim);
-    uint8_t *block[4]; /* k, v, and the truth of both */
+    uint8_t *block[4]; /* k, v, then both by the scalar function */
     for (size_t i = 0; i < 4; i++) {
         block[i] = lft_guard(bytes, sizeof(float));
         memset(block[i], 0x5A, bytes);
@@ -279,7 +279,7 @@ static void check_store(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size
         size_t j = n * 37 % LF_ATTN_BLOCK;
         float *k = kv_row(seed, head_dim), *v = kv_row(seed, head_dim);
         ops->kv[type].store(head_dim, j, k, v, block[0], block[1]);
-        truth.kv[type].store(head_dim, j, k, v, block[2], block[3]);
+        scalar.kv[type].store(head_dim, j, k, v, block[2], block[3]);
         assert_memory_equal(block[0], block[2], bytes);
         assert_memory_equal(block[1], block[3], bytes);
         lft_unguard(k);
@@ -290,7 +290,7 @@ static void check_store(const lf_ops *ops, uint64_t *seed, lf_kv_type type, size
     }
 }
 
-/* A query must be the same for all, because one ISA may code it and another read it. */
+/* Queries are bit-equal on every ISA, because one ISA may quantize a query that another reads. */
 static void check_query(const lf_ops *ops, uint64_t *seed, size_t head_dim)
 {
     for (int i = 0; i < 20; i++) {
@@ -298,7 +298,7 @@ static void check_query(const lf_ops *ops, uint64_t *seed, size_t head_dim)
         float *want = lft_floats(head_dim);
         memcpy(want, q, head_dim * sizeof(float));
         ops->kv[LF_KV_Q8].query(head_dim, q);
-        truth.kv[LF_KV_Q8].query(head_dim, want);
+        scalar.kv[LF_KV_Q8].query(head_dim, want);
         assert_memory_equal(q, want, head_dim * sizeof(float));
         lft_unguard(q);
         lft_unguard(want);
@@ -317,17 +317,19 @@ static void storing(void **state)
     }
 }
 
-/* ---- Scalar against double precision -----------------------------------------------------------
- */
+/* ---- Scalar against double precision ---- */
 
-/* The ratio acc / sum of one row against double precision. A score has an error of at most
- * (head_dim + 1) * u * sum |q k| =: e (1 by the scale), the subtraction of the maximum another u *
- * |score - max|, exp 4 u; so each weight is off by a factor within 1 + e + |score - max| u + 4 u (e
- * is small), sums add (64 * blocks + 8) u at most, and rescaling 6 u a block. Twice that for
- * numerator and denominator.
- * LF_KV_Q8: a code is off by half a step and the rounding of factor, product and scale, STEP of the
- * largest number: so e is STEP * largest |q| * sum |k| and 3 u * |score|, and each value of a block
- * counts by another STEP of the block's largest weight times the scale of its position.
+/*
+ * The ratio acc / sum of one row against double precision. A score has an error of at most
+ * (head_dim + 1) * u * sum |q k| =: e (1 of it by the scale), the subtraction of the maximum
+ * another u * |score - max|, exp 4 u; so each weight is off by a factor within 1 + e + |score -
+ * max| u + 4 u (e is small). Sums add at most (64 * blocks + 8) u and rescaling 6 u a block.
+ * Twice that for numerator and denominator.
+ *
+ * LF_KV_Q8: a quant is off by half a step and by the rounding of factor, product and scale: STEP
+ * of the largest number. So e is STEP * largest |q| * sum |k| and 3 u * |score|, and each value
+ * of a block contributes another STEP of the block's largest weight times the scale of its
+ * position.
  */
 #define STEP (0.5 / 32767 + 4 * 0x1p-24)
 
@@ -340,7 +342,8 @@ static double largest_of(size_t n, const float *x)
     return largest;
 }
 
-/* Dimension d of the values of all blocks, each with the largest weight of its block. */
+/* The error by the quants of the weights in dimension d: all values of a block, each with the
+ * largest weight of the block. */
 static double weights_lost(const attn_case *c, double p[BLOCKS][LF_ATTN_BLOCK], size_t d)
 {
     double lost = 0;
@@ -357,12 +360,12 @@ static double weights_lost(const attn_case *c, double p[BLOCKS][LF_ATTN_BLOCK], 
     return lost;
 }
 
-static void check_attn_truth(uint64_t *seed, lf_kv_type type, size_t head_dim)
+static void check_attn_error(uint64_t *seed, lf_kv_type type, size_t head_dim)
 {
     const double u = 0x1p-24;
     attn_case c = attn_start(seed, type, false, 1, head_dim);
     float row[MAX_HEAD + 2];
-    attn_run(&c, &truth.kv[type], 0, 1, row);
+    attn_run(&c, &scalar.kv[type], 0, 1, row);
     double sum = 0, worst = 0, top = -1e30;
     static double p[BLOCKS][LF_ATTN_BLOCK];
     for (int pass = 0; pass < 2; pass++) {
@@ -404,7 +407,7 @@ static void check_attn_truth(uint64_t *seed, lf_kv_type type, size_t head_dim)
     attn_stop(&c);
 }
 
-/* What a stored number may be off by: half a unit in the last of 11 bits, or half a step of the
+/* Largest error of a stored number: half a unit in the last of 11 bits, or half a step of the
  * quants and two roundings. */
 static double kv_bound(lf_kv_type type, double value, double largest)
 {
@@ -433,16 +436,16 @@ static void storing_is_right(void **state)
                 k[d] = lft_normal(&seed) * 5;
                 v[d] = lft_normal(&seed) * 0.2f;
             }
-            truth.kv[type].store(n, j, k, v, kb, vb);
+            scalar.kv[type].store(n, j, k, v, kb, vb);
             for (size_t d = 0; d < n; d++) {
                 lft_near(kv_number(type, true, kb, n, d, j), (double)k[d],
                          kv_bound(type, (double)k[d], largest_of(n, k)), "stored key");
                 lft_near(kv_number(type, false, vb, n, d, j), (double)v[d],
                          kv_bound(type, (double)v[d], largest_of(n, v)), "stored value");
             }
-            k[n / 2] = NAN; /* no number must show */
+            k[n / 2] = NAN; /* the results must not be finite */
             v[n / 2] = -INFINITY;
-            truth.kv[type].store(n, j, k, v, kb, vb);
+            scalar.kv[type].store(n, j, k, v, kb, vb);
             assert_true(!isfinite(kv_number(type, true, kb, n, n / 2, j)));
             assert_true(!isfinite(kv_number(type, false, vb, n, n / 2, j)));
             lft_unguard(kb);
@@ -458,7 +461,7 @@ static void attention_is_right(void **state)
     for (size_t h = 0; h < N_HEAD_DIMS; h++) {
         for (int i = 0; i < 4; i++) {
             for (int type = 0; type < LF_KV_COUNT; type++) {
-                check_attn_truth(&seed, (lf_kv_type)type, head_dims[h]);
+                check_attn_error(&seed, (lf_kv_type)type, head_dims[h]);
             }
         }
     }

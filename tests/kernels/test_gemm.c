@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Every matrix kernel of the table that this CPU can run: the rows marked exact against the scalar
- * truth bit for bit (which is computed one row at a time, so this also says that a row's result
- * does not depend on its tile), the scalar truth against double precision, the others against
- * double precision within a derived bound. Buffers end at forbidden pages, results at canaries.
- */
-#include "kernels/internal.h"
+/* Every matrix kernel of the table that this CPU can run. Kernels marked exact against the scalar
+ * kernel bit for bit; the scalar kernel computes one row at a time, so that this also shows that
+ * a row's result does not depend on its tile. The scalar kernels against double precision; the
+ * others against double precision within a derived bound. Buffers end at inaccessible pages,
+ * results at canaries. */
+#include "kernels/lhs_layout.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { MAX_M = 16 };
 
-/* One product: weights, activations, and where the results go. */
+/* One product: weights, quantized rows, and the packed panels of `gemm`. */
 typedef struct product {
     const lf_gemm *gemm;
     lft_matrix w;
     void *panels;
-    const lf_lhs *act;
+    const lf_lhs *lhs;
     size_t m;
     float *x; /* [m][k] */
     void *rows[MAX_M];
@@ -43,15 +43,15 @@ static int teardown(void **state)
 }
 
 static product start(uint64_t *seed, const lf_gemm *gemm, size_t m, size_t n, size_t k,
-                     lft_distribution mood)
+                     lft_distribution distribution)
 {
-    product p = {.gemm = gemm, .m = m, .act = &full_table.lhs[gemm->lhs]};
-    p.w = lft_weights(seed, gemm, n, k, mood);
+    product p = {.gemm = gemm, .m = m, .lhs = &full_table.lhs[gemm->lhs]};
+    p.w = lft_weights(seed, gemm, n, k, distribution);
     p.panels = lft_pack(gemm, &p.w);
     p.x = lft_guard(m * k * sizeof(float), sizeof(float));
     for (size_t i = 0; i < m; i++) {
-        lft_activations(seed, k, mood, p.x + i * k);
-        p.rows[i] = lft_row(p.act, k, p.x + i * k);
+        lft_activations(seed, k, distribution, p.x + i * k);
+        p.rows[i] = lft_row(p.lhs, k, p.x + i * k);
     }
     return p;
 }
@@ -66,21 +66,21 @@ static void stop(product *p)
     }
 }
 
-/* Runs the kernel on rows first .. first + m - 1; out: [m][n]. A kernel of another form of
- * activations than the product's gets rows of its own. */
+/* Computes rows [first, first + m) with `gemm`; out: [m][n]. If its LHS format differs from that
+ * of the product, the rows are quantized again. */
 static void run(const product *p, const lf_gemm *gemm, const void *panels, size_t first, size_t m,
                 float *out, lf_prefetch_policy policy)
 {
     enum { CANARY = 0x5AA55AA5 };
     size_t n = p->w.n, stride = n + 3;
-    const lf_lhs *act = &full_table.lhs[gemm->lhs];
+    const lf_lhs *lhs = &full_table.lhs[gemm->lhs];
     void *rows[MAX_M];
     for (size_t i = 0; i < m; i++) {
         rows[i] =
-            act == p->act ? p->rows[first + i] : lft_row(act, p->w.k, p->x + (first + i) * p->w.k);
+            lhs == p->lhs ? p->rows[first + i] : lft_row(lhs, p->w.k, p->x + (first + i) * p->w.k);
     }
-    void *tile = lft_tile(act, m, p->w.k, rows);
-    /* Starts and ends at odd addresses for a vector. */
+    void *tile = lft_tile(lhs, m, p->w.k, rows);
+    /* Neither its start nor its end is aligned for a vector. */
     float *c = lft_guard(((m - 1) * stride + n) * sizeof(float), sizeof(float));
     for (size_t i = 0; i < (m - 1) * stride + n; i++) {
         c[i] = lf_float(CANARY);
@@ -92,79 +92,81 @@ static void run(const product *p, const lf_gemm *gemm, const void *panels, size_
             assert_int_equal(lf_bits(c[i * stride + j]), CANARY);
         }
     }
-    for (size_t i = 0; i < m && act != p->act; i++) {
+    for (size_t i = 0; i < m && lhs != p->lhs; i++) {
         lft_unguard(rows[i]);
     }
     lft_unguard(c);
     lft_unguard(tile);
 }
 
-/* The scalar row of the same format. */
+/* The scalar kernel of the same format. */
 static const lf_gemm *scalar_of(const lf_gemm *gemm)
 {
     const lf_gemm *s = lf_gemm_pick(&scalar_table, gemm->weights, gemm->mins, 256);
-    assert_int_equal(s->by, LF_BY_SCALAR);
+    assert_int_equal(s->provider, LF_PROVIDER_SCALAR);
     assert_int_equal(s->weights, gemm->weights);
     return s;
 }
 
 static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                        lft_distribution mood)
+                        lft_distribution distribution)
 {
-    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    product p = start(seed, gemm, gemm->mr, n, k, distribution);
     const lf_gemm *scalar = scalar_of(gemm);
     void *panels = lft_pack(scalar, &p.w);
-    float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    float *want = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, scalar, panels, i, 1, truth + i * n, LF_PREFETCH_L2_L1);
+        run(&p, scalar, panels, i, 1, want + i * n, LF_PREFETCH_L2_L1);
     }
     for (size_t m = 1; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
         lf_prefetch_policy policy = (lf_prefetch_policy)lft_below(seed, LF_PREFETCH_L2 + 1);
         run(&p, gemm, p.panels, first, m, out, policy);
-        size_t at = lft_differs(m * n, out, truth + first * n);
+        size_t at = lft_differs(m * n, out, want + first * n);
         if (at != m * n) {
-            fail_msg("%s m %zu n %zu k %zu mood %d fetch %d: row %zu column %zu: %a, scalar %a",
-                     gemm->name, m, n, k, (int)mood, (int)policy, at / n, at % n, (double)out[at],
-                     (double)truth[first * n + at]);
+            fail_msg(
+                "%s m %zu n %zu k %zu distribution %d policy %d: row %zu column %zu: %a, scalar %a",
+                gemm->name, m, n, k, (int)distribution, (int)policy, at / n, at % n,
+                (double)out[at], (double)want[first * n + at]);
         }
     }
     lft_unguard(out);
-    lft_unguard(truth);
+    lft_unguard(want);
     lft_unguard(panels);
     stop(&p);
 }
 
-/* The widened form of panels, which end at a forbidden page. */
-static void check_wide(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                       lft_distribution mood)
+/* Unpacked panels, which end at an inaccessible page. */
+static void check_unpacked(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
+                           lft_distribution distribution)
 {
-    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    product p = start(seed, gemm, gemm->mr, n, k, distribution);
     size_t bytes = gemm->unpacked_bytes(k);
     size_t n_panels = (n + gemm->nr - 1) / gemm->nr;
-    uint8_t *wide = lft_guard(n_panels * bytes, 64);
+    uint8_t *unpacked = lft_guard(n_panels * bytes, 64);
     for (size_t i = 0; i < n_panels; i++) {
-        gemm->unpack(k, (const uint8_t *)p.panels + i * gemm->panel_bytes(k), wide + i * bytes);
+        gemm->unpack(k, (const uint8_t *)p.panels + i * gemm->panel_bytes(k), unpacked + i * bytes);
     }
     lf_gemm other = *gemm;
     other.fn = gemm->unpacked_fn;
-    float *truth = lft_guard(p.m * n * sizeof(float), sizeof(float));
+    float *want = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t m = 1; m <= gemm->mr; m++) {
-        run(&p, gemm, p.panels, 0, m, truth, LF_PREFETCH_L2_L1);
-        run(&p, &other, wide, 0, m, out, LF_PREFETCH_L2_L1);
-        if (lft_differs(m * n, out, truth) != m * n) {
-            fail_msg("%s widened: m %zu n %zu k %zu mood %d", gemm->name, m, n, k, (int)mood);
+        run(&p, gemm, p.panels, 0, m, want, LF_PREFETCH_L2_L1);
+        run(&p, &other, unpacked, 0, m, out, LF_PREFETCH_L2_L1);
+        if (lft_differs(m * n, out, want) != m * n) {
+            fail_msg("%s unpacked: m %zu n %zu k %zu distribution %d", gemm->name, m, n, k,
+                     (int)distribution);
         }
     }
     lft_unguard(out);
-    lft_unguard(truth);
-    lft_unguard(wide);
+    lft_unguard(want);
+    lft_unguard(unpacked);
     stop(&p);
 }
 
-/* The row of the table that a test is for; skips the test if this CPU cannot run it. */
+/* The kernel that a test is for. Skips the test if this CPU cannot run it. */
 static const lf_gemm *gemm_of(void **state)
 {
     const lf_gemm *gemm = *state;
@@ -174,15 +176,17 @@ static const lf_gemm *gemm_of(void **state)
     return gemm;
 }
 
-static void exact_row_equals_scalar(void **state)
+static void exact_kernel_equals_scalar(void **state)
 {
     const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
     static const size_t shapes[][2] = {{1, 32},   {7, 64},    {16, 96},   {17, 256}, {40, 32},
                                        {100, 96}, {17, 1792}, {33, 2048}, {64, 160}, {21, 512}};
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
-        for (int mood = 0; mood < LFT_N_MOODS && shapes[s][1] % gemm->k_multiple == 0; mood++) {
-            check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_distribution)mood);
+        for (int distribution = 0;
+             distribution < LFT_N_DISTRIBUTIONS && shapes[s][1] % gemm->k_multiple == 0;
+             distribution++) {
+            check_exact(&seed, gemm, shapes[s][0], shapes[s][1], (lft_distribution)distribution);
         }
     }
     for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) { /* every remainder of the last panel */
@@ -193,21 +197,20 @@ static void exact_row_equals_scalar(void **state)
     }
 }
 
-static void widened_panels_give_the_same(void **state)
+static void unpacked_panels_equal_packed(void **state)
 {
     const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
-    for (int mood = 0; mood < LFT_N_MOODS; mood++) {
-        check_wide(&seed, gemm, 1, 256, (lft_distribution)mood);
-        check_wide(&seed, gemm, 16, 768, (lft_distribution)mood);
-        check_wide(&seed, gemm, 37, 2048, (lft_distribution)mood);
+    for (int distribution = 0; distribution < LFT_N_DISTRIBUTIONS; distribution++) {
+        check_unpacked(&seed, gemm, 1, 256, (lft_distribution)distribution);
+        check_unpacked(&seed, gemm, 16, 768, (lft_distribution)distribution);
+        check_unpacked(&seed, gemm, 37, 2048, (lft_distribution)distribution);
     }
 }
 
-/* ---- Scalar against double precision -----------------------------------------------------------
- */
+/* ---- Scalar against double precision ---- */
 
-/* What the activation stands for: x itself, or code * scale. */
+/* The values of a row that the LHS stands for: x itself, or quant * scale. */
 static void activation_values(const product *p, size_t row, double *out)
 {
     const uint32_t *x = p->rows[row];
@@ -219,16 +222,16 @@ static void activation_values(const product *p, size_t row, double *out)
         if (p->gemm->lhs == LF_LHS_I16B32) {
             const uint32_t *block = x + i / 32 * LF_X2_DWORDS;
             uint32_t pair = block[LF_X2_QUANTS + i % 32 / 4 * 2 + i % 2];
-            int16_t code = (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu);
-            out[i] = (double)lf_float(block[LF_X2_SCALE]) * code;
+            int16_t quant = (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu);
+            out[i] = (double)lf_float(block[LF_X2_SCALE]) * quant;
             continue;
         }
         const uint32_t *block = x + i / 32 * LF_X_DWORDS;
-        int8_t code = (int8_t)(block[LF_X_QUANTS + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
+        int8_t quant = (int8_t)(block[LF_X_QUANTS + i % 32 / 4] >> i % 4 * 8 & 0xFFu);
         size_t scale = p->gemm->lhs != LF_LHS_I8B16 ? LF_X_SCALE
                        : i % 32 < 16                ? LF_X16_SCALE_LO
                                                     : LF_X16_SCALE_HI;
-        out[i] = (double)lf_float(block[scale]) * code;
+        out[i] = (double)lf_float(block[scale]) * quant;
     }
 }
 
@@ -242,18 +245,16 @@ static double weight_value(const lft_matrix *w, size_t row, size_t i)
     return w->mins ? v - (double)w->min[at] : v;
 }
 
-/*
- * The bound: a chain acc = fma(t, s, acc) of N steps has an error of at most
- * sum_i |t_i s_i| * ((1 + u)^(N + 1) - 1), u = 2^-24: each product passes through at most N
- * roundings of the chain, and t = fl(isum * scale) adds one. With gamma = (N + 2) * u >= that for
- * the N here. |t_i s_i| <= sum over the block of |code * scale * weight|, so S, the sum of
- * magnitudes, bounds their sum; minimums are further steps with further magnitudes. Results below
- * the normal range add at most 2^-149 a step.
- */
+/* The bound: a chain acc = fma(t, s, acc) of N steps has an error of at most sum_i |t_i s_i| *
+ * ((1 + u)^(N + 1) - 1), u = 2^-24: each product passes through at most N roundings of the chain,
+ * and t = fl(isum * scale) adds one. gamma = (N + 2) * u is at least that for the N used here.
+ * |t_i s_i| <= sum over the block of |quant * scale * weight|, so that S, the sum of magnitudes,
+ * bounds their sum. Minimums are further steps with further magnitudes. Results below the normal
+ * range add at most 2^-149 a step. */
 static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                         lft_distribution mood)
+                         lft_distribution distribution)
 {
-    product p = start(seed, gemm, 2, n, k, mood);
+    product p = start(seed, gemm, 2, n, k, distribution);
     float *out = lft_guard(2 * n * sizeof(float), sizeof(float));
     double *x = lft_guard(k * sizeof(double), sizeof(double));
     run(&p, gemm, p.panels, 0, 2, out, LF_PREFETCH_L2_L1);
@@ -267,7 +268,7 @@ static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k
                 double w = weight_value(&p.w, j, a);
                 sum += x[a] * w;
                 magnitude += fabs(x[a] * w);
-                if (p.w.mins) { /* code and minimum are separate terms */
+                if (p.w.mins) { /* quant and minimum are separate terms */
                     magnitude +=
                         2 * fabs(x[a] * (double)p.w.min[j * (k / p.w.group) + a / p.w.group]);
                 }
@@ -276,8 +277,9 @@ static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k
                            magnitude * 0x1p-40 /* of the double sum */;
             double error = fabs((double)out[i * n + j] - sum);
             if (!(error <= bound)) {
-                fail_msg("%s n %zu k %zu mood %d column %zu: %g, truth %g, bound %g", gemm->name, n,
-                         k, (int)mood, j, (double)out[i * n + j], sum, bound);
+                fail_msg("%s n %zu k %zu distribution %d column %zu: %g, exact %g, bound %g",
+                         gemm->name, n, k, (int)distribution, j, (double)out[i * n + j], sum,
+                         bound);
             }
         }
     }
@@ -292,17 +294,18 @@ static void scalar_is_right(void **state)
     uint64_t seed = lft_seed();
     for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
         const lf_gemm *gemm = lf_gemm_at(index);
-        for (int mood = 0; mood < LFT_N_MOODS && gemm->by == LF_BY_SCALAR; mood++) {
+        for (int distribution = 0;
+             distribution < LFT_N_DISTRIBUTIONS && gemm->provider == LF_PROVIDER_SCALAR;
+             distribution++) {
             bool super = gemm->k_multiple == 256;
-            check_scalar(&seed, gemm, 5, super ? 256 : 32, (lft_distribution)mood);
-            check_scalar(&seed, gemm, 17, super ? 768 : 288, (lft_distribution)mood);
-            check_scalar(&seed, gemm, 16, 2048, (lft_distribution)mood);
+            check_scalar(&seed, gemm, 5, super ? 256 : 32, (lft_distribution)distribution);
+            check_scalar(&seed, gemm, 17, super ? 768 : 288, (lft_distribution)distribution);
+            check_scalar(&seed, gemm, 16, 2048, (lft_distribution)distribution);
         }
     }
 }
 
-/* ---- Rows with an arithmetic of their own ------------------------------------------------------
- */
+/* ---- Kernels with XNNPACK's arithmetic ---- */
 
 static float to_bf16(float f)
 {
@@ -310,13 +313,12 @@ static float to_bf16(float f)
     return lf_float((u + 0x7FFFu + (u >> 16 & 1u)) & 0xFFFF0000u);
 }
 
-/*
- * qb4w: scale * (zero * ksum + sum over blocks of s * dot), s rounded to bf16, zero at most 128 or
- * (with activations made unsigned) 256, |activation| at most 256 in the same way. Magnitudes are
- * at most M = scale * 2 * 256 * sum |s * w|; ksum has a rounding a block, so have the blocks, and
- * there are a product by zero, one by scale and one sum with the bias: (2 * blocks + 4) u M.
- */
-static double qb4w_truth(const product *p, size_t row, size_t column, double *bound)
+/* qb4w: scale * (zero * ksum + sum over blocks of s * dot), with s rounded to bf16, zero at most
+ * 128 or (with an LHS made unsigned) 256, and LHS quants of at most 256 in the same way.
+ * Magnitudes are at most M = scale * 2 * 256 * sum |s * w|. ksum and the blocks have one rounding
+ * a block each; a product by zero, one by scale and the sum with the bias add three: (2 * blocks
+ * + 4) u M. */
+static double qb4w_exact(const product *p, size_t row, size_t column, double *bound)
 {
     struct {
         int32_t zero_point;
@@ -337,7 +339,7 @@ static double qb4w_truth(const product *p, size_t row, size_t column, double *bo
 }
 
 /* Floats without a fused multiply-add: two roundings a step. */
-static double f32_truth(const product *p, size_t row, size_t column, double *bound)
+static double f32_exact(const product *p, size_t row, size_t column, double *bound)
 {
     size_t k = p->w.k;
     double sum = 0, magnitude = 0;
@@ -351,25 +353,27 @@ static double f32_truth(const product *p, size_t row, size_t column, double *bou
 }
 
 static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
-                          lft_distribution mood)
+                          lft_distribution distribution)
 {
-    product p = start(seed, gemm, gemm->mr, n, k, mood);
+    product p = start(seed, gemm, gemm->mr, n, k, distribution);
     float *alone = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
         run(&p, gemm, p.panels, i, 1, alone + i * n, LF_PREFETCH_L2_L1);
         for (size_t j = 0; j < n; j++) {
             double bound = 0;
-            double want = gemm->lhs == LF_LHS_QD8 ? qb4w_truth(&p, i, j, &bound)
-                                                  : f32_truth(&p, i, j, &bound);
+            double want = gemm->lhs == LF_LHS_QD8 ? qb4w_exact(&p, i, j, &bound)
+                                                  : f32_exact(&p, i, j, &bound);
             double got = (double)alone[i * n + j];
             if (!(fabs(got - want) <= bound)) {
-                fail_msg("%s n %zu k %zu mood %d row %zu column %zu: %g, truth %g, bound %g",
-                         gemm->name, n, k, (int)mood, i, j, got, want, bound);
+                fail_msg(
+                    "%s n %zu k %zu distribution %d row %zu column %zu: %g, exact %g, bound %g",
+                    gemm->name, n, k, (int)distribution, i, j, got, want, bound);
             }
         }
     }
-    for (size_t m = 2; m <= gemm->mr; m++) { /* what shares the call must not matter */
+    /* A row's result must not depend on the other rows of the call. */
+    for (size_t m = 2; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
         run(&p, gemm, p.panels, first, m, out, LF_PREFETCH_L2_L1);
         size_t at = lft_differs(m * n, out, alone + first * n);
@@ -383,22 +387,21 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     stop(&p);
 }
 
-static void inexact_row_within_bound(void **state)
+static void inexact_kernel_within_bound(void **state)
 {
     const lf_gemm *gemm = gemm_of(state);
     uint64_t seed = lft_seed();
-    for (int mood = 0; mood < LFT_N_MOODS; mood++) {
+    for (int distribution = 0; distribution < LFT_N_DISTRIBUTIONS; distribution++) {
         for (size_t n = 1; n <= 2 * gemm->nr + 1; n++) {
-            check_inexact(&seed, gemm, n, 32, (lft_distribution)mood);
+            check_inexact(&seed, gemm, n, 32, (lft_distribution)distribution);
         }
-        check_inexact(&seed, gemm, 7, 64, (lft_distribution)mood);
-        check_inexact(&seed, gemm, 37, 288, (lft_distribution)mood);
-        check_inexact(&seed, gemm, 17, 2048, (lft_distribution)mood);
+        check_inexact(&seed, gemm, 7, 64, (lft_distribution)distribution);
+        check_inexact(&seed, gemm, 37, 288, (lft_distribution)distribution);
+        check_inexact(&seed, gemm, 17, 2048, (lft_distribution)distribution);
     }
 }
 
-/* ---- The choice --------------------------------------------------------------------------------
- */
+/* ---- The choice ---- */
 
 static void picks_what_runs(void **state)
 {
@@ -424,8 +427,8 @@ static void picks_what_runs(void **state)
                 assert_in_range(g->nr, 1, LF_MAX_NR);
                 assert_int_equal(table.lhs[g->lhs].needs & ~table.cpu, 0);
                 assert_non_null(table.lhs[g->lhs].quantize);
-                assert_true(pick != LF_PICK_SCALAR || g->by == LF_BY_SCALAR);
-                assert_true(pick != LF_PICK_OWN || g->by != LF_BY_XNNPACK);
+                assert_true(pick != LF_PICK_SCALAR || g->provider == LF_PROVIDER_SCALAR);
+                assert_true(pick != LF_PICK_OWN || g->provider != LF_PROVIDER_XNNPACK);
             }
         }
     }
@@ -458,12 +461,12 @@ int main(void)
     for (uint32_t index = 0; lf_gemm_at(index) != NULL; index++) {
         const lf_gemm *gemm = lf_gemm_at(index);
         if (gemm->exact) {
-            lft_add(&tests, "equals scalar", gemm->name, exact_row_equals_scalar, gemm);
+            lft_add(&tests, "equals scalar", gemm->name, exact_kernel_equals_scalar, gemm);
         } else {
-            lft_add(&tests, "within bound", gemm->name, inexact_row_within_bound, gemm);
+            lft_add(&tests, "within bound", gemm->name, inexact_kernel_within_bound, gemm);
         }
         if (gemm->unpack != NULL) {
-            lft_add(&tests, "widened", gemm->name, widened_panels_give_the_same, gemm);
+            lft_add(&tests, "unpacked", gemm->name, unpacked_panels_equal_packed, gemm);
         }
     }
     lft_add_levels(&tests, "picks what runs", picks_what_runs);

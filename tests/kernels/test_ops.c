@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Everything that is neither a matrix product nor attention: each table of this machine (less and
- * less CPU, each choice of provider) against the scalar table bit for bit, at lengths that end
- * anywhere and at forbidden pages; the scalar table against double precision within derived bounds
- * (u = 2^-24).
- */
-#include "kernels/internal.h"
+/* Everything but matrix products and attention: the tables of all levels of this CPU, for each
+ * choice of provider, against the scalar table bit for bit, at lengths with every remainder and
+ * with buffers that end at inaccessible pages; the scalar table against double precision within
+ * derived bounds (u = 2^-24). */
+#include "kernels/exp.h"
+#include "kernels/numbers.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-static lf_ops truth;
+static lf_ops scalar;
 
 static int setup(void **state)
 {
     (void)state;
     lf_kernels table;
     lf_kernels_init(&table, 0, LF_PICK_SCALAR);
-    truth = table.ops;
+    scalar = table.ops;
     return 0;
 }
 
@@ -31,7 +31,7 @@ static int teardown(void **state)
 
 typedef void (*check_fn)(const lf_ops *ops, uint64_t *seed, size_t n);
 
-/* Runs a check with the tables of a level and lengths of every kind. */
+/* Runs a check with the tables of a level, at many lengths. */
 static void with_all(void **state, check_fn check)
 {
     static const size_t more[] = {100, 127, 128, 129, 255, 1000, 1792, 2048, 2051};
@@ -47,7 +47,7 @@ static void with_all(void **state, check_fn check)
     }
 }
 
-/* Normal values, with some extremes in every third array. */
+/* Normal values; about every third array also has extreme ones. */
 static float *random_floats(uint64_t *seed, size_t n)
 {
     static const float odd[] = {0.0f,     -0.0f,     1e-40f, -1e-40f, 3e38f,   -3e38f,
@@ -71,39 +71,38 @@ static float *copy(const float *x, size_t n)
     return y;
 }
 
-/* ---- Vectors in, vectors out -------------------------------------------------------------------
- */
+/* ---- Vectors in, vectors out ---- */
 
 static void check_elementwise(const lf_ops *ops, uint64_t *seed, size_t n)
 {
     float *x = random_floats(seed, n), *y = random_floats(seed, n);
     float *a = lft_floats(n), *b = lft_floats(n);
     ops->rmsnorm(n, x, y, 1e-5f, a);
-    truth.rmsnorm(n, x, y, 1e-5f, b);
+    scalar.rmsnorm(n, x, y, 1e-5f, b);
     LFT_SAME(n, a, b);
     float *in_place = copy(x, n);
     ops->rmsnorm(n, in_place, y, 1e-5f, in_place);
     LFT_SAME(n, in_place, b);
     ops->swiglu(n, x, y, a);
-    truth.swiglu(n, x, y, b);
+    scalar.swiglu(n, x, y, b);
     LFT_SAME(n, a, b);
     ops->sigmoid(n, x, a);
-    truth.sigmoid(n, x, b);
+    scalar.sigmoid(n, x, b);
     LFT_SAME(n, a, b);
     ops->scale(n, 0.3f, x, a);
-    truth.scale(n, 0.3f, x, b);
+    scalar.scale(n, 0.3f, x, b);
     LFT_SAME(n, a, b);
     float *c = copy(y, n), *d = copy(y, n);
     ops->add(n, x, c);
-    truth.add(n, x, d);
+    scalar.add(n, x, d);
     LFT_SAME(n, c, d);
     ops->axpy(n, -1.7f, x, c);
-    truth.axpy(n, -1.7f, x, d);
+    scalar.axpy(n, -1.7f, x, d);
     LFT_SAME(n, c, d);
     const float *rows[] = {a, x, b};
     for (size_t m = 1; m <= 3; m++) {
         ops->combine(n, m, (const float[]){0.7f, -1.3f, 1e-3f}, rows, c);
-        truth.combine(n, m, (const float[]){0.7f, -1.3f, 1e-3f}, rows, d);
+        scalar.combine(n, m, (const float[]){0.7f, -1.3f, 1e-3f}, rows, d);
         LFT_SAME(n, c, d);
     }
     float *all[] = {x, y, a, b, c, d, in_place};
@@ -120,17 +119,17 @@ static void elementwise(void **state)
 static void check_reductions(const lf_ops *ops, uint64_t *seed, size_t n)
 {
     float *x = random_floats(seed, n), *a = lft_floats(n), *b = lft_floats(n);
-    float m = ops->max(n, x), m_true = truth.max(n, x);
+    float m = ops->max(n, x), m_true = scalar.max(n, x);
     LFT_SAME(1, &m, &m_true);
     float shift = isfinite(m) ? m : 1.0f;
-    float s = ops->sum_exp(n, x, shift, a), s_true = truth.sum_exp(n, x, shift, b);
+    float s = ops->sum_exp(n, x, shift, a), s_true = scalar.sum_exp(n, x, shift, b);
     LFT_SAME(1, &s, &s_true);
     LFT_SAME(n, a, b);
     s = ops->sum_exp(n, x, shift, NULL);
     LFT_SAME(1, &s, &s_true);
-    x[lft_below(seed, (uint32_t)n)] = NAN; /* a NaN is not the largest, and shows in the sum */
+    x[lft_below(seed, (uint32_t)n)] = NAN; /* max ignores a NaN, a sum must not */
     m = ops->max(n, x);
-    m_true = truth.max(n, x);
+    m_true = scalar.max(n, x);
     LFT_SAME(1, &m, &m_true);
     assert_true(isnan(ops->sum_exp(n, x, shift, NULL)));
     lft_unguard(x);
@@ -148,13 +147,13 @@ static void check_conversions(const lf_ops *ops, uint64_t *seed, size_t n)
     float *x = random_floats(seed, n), *a = lft_floats(n), *b = lft_floats(n);
     uint16_t *h = lft_guard(n * 2, 2), *h_true = lft_guard(n * 2, 2);
     ops->f32_to_f16(n, x, h);
-    truth.f32_to_f16(n, x, h_true);
+    scalar.f32_to_f16(n, x, h_true);
     assert_memory_equal(h, h_true, n * 2);
     ops->f16_to_f32(n, h, a);
-    truth.f16_to_f32(n, h, b);
+    scalar.f16_to_f32(n, h, b);
     LFT_SAME(n, a, b);
     ops->bf16_to_f32(n, h, a);
-    truth.bf16_to_f32(n, h, b);
+    scalar.bf16_to_f32(n, h, b);
     LFT_SAME(n, a, b);
     lft_unguard(x);
     lft_unguard(a);
@@ -182,7 +181,7 @@ static void check_conv(const lf_ops *ops, uint64_t *seed, size_t n)
     size_t cut = lft_below(seed, (uint32_t)n + 1); /* all channels, in two calls */
     ops->conv(cut, n, n, taps, bcx, views, kernel, u, a);
     ops->conv(0, cut, n, taps, bcx, views, kernel, u, a);
-    truth.conv(0, n, n, taps, bcx, views, kernel, u_true, b);
+    scalar.conv(0, n, n, taps, bcx, views, kernel, u_true, b);
     LFT_SAME(n, u, u_true);
     LFT_SAME(n, a, b);
     for (size_t t = 0; t + 1 < taps; t++) {
@@ -204,7 +203,7 @@ static void check_rope(const lf_ops *ops, uint64_t *seed, size_t half)
     float *c = random_floats(seed, half), *s = random_floats(seed, half);
     float *a = random_floats(seed, 2 * half), *b = copy(a, 2 * half);
     ops->rope(2 * half, c, s, a);
-    truth.rope(2 * half, c, s, b);
+    scalar.rope(2 * half, c, s, b);
     LFT_SAME(2 * half, a, b);
     lft_unguard(c);
     lft_unguard(s);
@@ -217,8 +216,7 @@ static void rope(void **state)
     with_all(state, check_rope);
 }
 
-/* ---- Scalar against double precision -----------------------------------------------------------
- */
+/* ---- Scalar against double precision ---- */
 
 /* Below 2 ulp at every float that is tried; an ulp of a result below 2^-126 is 2^-149. */
 static void exp_is_right(void **state)
@@ -229,7 +227,7 @@ static void exp_is_right(void **state)
         if (!(x > -105.0f && x < 89.5f)) {
             continue;
         }
-        truth.sum_exp(1, &x, 0.0f, &e);
+        scalar.sum_exp(1, &x, 0.0f, &e);
         double want = exp((double)x);
         if (want > 0x1.ffffffp127) {
             assert_true(isinf(e));
@@ -268,23 +266,23 @@ static void simple_ops_are_right(void **state)
     for (size_t i = 0; i < N; i++) {
         squares += (double)x[i] * (double)x[i];
     }
-    truth.rmsnorm(N, x, w, 1e-5f, out);
+    scalar.rmsnorm(N, x, w, 1e-5f, out);
     for (size_t i = 0; i < N; i++) {
         double want = (double)x[i] * (double)w[i] / sqrt(squares / (double)N + (double)1e-5f);
         lft_near((double)out[i], want, fabs(want) * (double)(N / 16 + 11) * u, "rmsnorm");
     }
-    truth.swiglu(N, w, x, out);
+    scalar.swiglu(N, w, x, out);
     for (size_t i = 0; i < N; i++) {
         double want = (double)w[i] / (1 + exp(-(double)w[i])) * (double)x[i];
         lft_near((double)out[i], want, fabs(want) * 8 * u, "swiglu");
     }
-    truth.sigmoid(N, w, out);
+    scalar.sigmoid(N, w, out);
     for (size_t i = 0; i < N; i++) {
         double want = 1 / (1 + exp(-(double)w[i]));
         lft_near((double)out[i], want, want * 8 * u, "sigmoid");
     }
     const float *past[2] = {p[0], p[1]};
-    truth.conv(0, N, N, TAPS, x, past, w, now, out);
+    scalar.conv(0, N, N, TAPS, x, past, w, now, out);
     for (size_t i = 0; i < N; i++) {
         double b = (double)x[i], c = (double)x[N + i], now_u = b * (double)x[2 * N + i];
         double t0 = (double)w[i] * (double)p[0][i], t1 = (double)w[N + i] * (double)p[1][i];
@@ -293,7 +291,7 @@ static void simple_ops_are_right(void **state)
                  fabs(c) * (fabs(t0) + fabs(t1) + fabs(t2)) * 6 * u, "conv");
     }
     memcpy(out, x, sizeof out);
-    truth.rope(N, w, w + N, out);
+    scalar.rope(N, w, w + N, out);
     for (size_t i = 0; i < N / 2; i++) {
         double a = (double)x[i], b = (double)x[N / 2 + i];
         double c = (double)w[i], s = (double)w[N + i];
@@ -303,7 +301,7 @@ static void simple_ops_are_right(void **state)
     }
 }
 
-/* Every half there is, and every float near the middle between two of them. */
+/* Every f16 number, and the floats around the middle between two of them. */
 static void halves_are_right(void **state)
 {
     (void)state;
@@ -312,9 +310,9 @@ static void halves_are_right(void **state)
         double want = ldexp(mantissa, h < 0x400u ? -24 : (int)(h >> 10) - 25);
         uint16_t half = (uint16_t)h, next = (uint16_t)(h + 1), back = 0;
         float f = 0.0f;
-        truth.f16_to_f32(1, &half, &f);
+        scalar.f16_to_f32(1, &half, &f);
         assert_true((double)f == want);
-        truth.f32_to_f16(1, &f, &back);
+        scalar.f32_to_f16(1, &f, &back);
         assert_int_equal(back, half);
         double up = h + 1 == 0x7C00u ? 65536.0 : (double)lf_half_to_float(next);
         float middle = (float)((want + up) / 2);
@@ -322,10 +320,10 @@ static void halves_are_right(void **state)
                                 lf_float(lf_bits(middle) + 1)};
         const uint16_t wants[3] = {half, (h & 1u) != 0 ? next : half, next};
         for (size_t i = 0; i < 3; i++) {
-            truth.f32_to_f16(1, tries + i, &back);
+            scalar.f32_to_f16(1, tries + i, &back);
             assert_int_equal(back, wants[i]);
             float negative = -tries[i];
-            truth.f32_to_f16(1, &negative, &back);
+            scalar.f32_to_f16(1, &negative, &back);
             assert_int_equal(back, wants[i] | 0x8000u);
         }
     }

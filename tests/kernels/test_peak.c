@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops that find the machine's limits do all of their work: reading gives the sum of every
- * word and touches nothing else, the products are counted. Each table of this machine. */
-#include "kernels/internal.h"
+/* The peak loops do all of their work: reading returns the sum of every word and touches nothing
+ * else; the products are counted. For the tables of all levels of this CPU. */
 #include "support/kernel_util.h"
 #include "support/levels.h"
 

@@ -32,9 +32,9 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # threads, which take long where other programs run.
 LAST = r"(unit\.(?!sched|invariance|runs|linear)|kernels|golden)|cli\.(run|text|models)$"
 SEEN_BY = [
-    (r"^kernels/.*/act", [r"kernels\.(act|gemm)"]),
-    (r"^kernels/.*(attn|kv_)", [r"kernels\.attn", r"unit\.fresh_memory"]),
-    (r"^kernels/.*(gemm|pack|codes|vnni512|ymm|xnnpack|rows|unroll)", [r"kernels\.(gemm|act)"]),
+    (r"^kernels/.*/lhs", [r"kernels\.(lhs|gemm)"]),
+    (r"^kernels/.*(attn|/kv)", [r"kernels\.attn", r"unit\.fresh_memory"]),
+    (r"^kernels/.*(gemm|pack|quants|ymm|zmm|xnnpack|unroll|layout)", [r"kernels\.(gemm|lhs)"]),
     (r"^kernels/.*peak", [r"kernels\.peak"]),
     (r"^kernels/", [r"kernels\."]),
     (r"^src/common/(json|utf8)", [r"unit\.(json|utf8_decode|unicode|chat)$", r"unit\.tokenizer"]),
@@ -65,10 +65,10 @@ QUIET_CALLS = re.compile(
 QUIET_LINES = re.compile(r"LF_FETCH|_ns\b|\bahead\b|AHEAD|prefetch|LF_FEW_ROWS|least_units|"
                          r"_Static_assert")
 # Of kernels alone: what is fetched next.
-QUIET_KERNELS = re.compile(r"\bnear\b|\bnext\b|\bnext_[kv]\b|\bpiece\b")
+QUIET_KERNELS = re.compile(r"\bnext\b|\bnext_[kv]\b|distance|DISTANCE")
 # The order of two of these calls' arguments does not matter: they are multiplied or compared.
 COMMUTES = re.compile(r"(lf_new\w*|lf_free|lf_arena_new\w*|lf_mul_size|lf_add_size|\w*max\w*)\s*\(")
-FILES = re.compile(r"^src/.*\.c$|^kernels/.*\.c$|^kernels/(x86|scalar|xnnpack)/.*\.h$")
+FILES = re.compile(r"^src/.*\.c$|^kernels/.*\.c$|^kernels/(x86|vector|scalar|xnnpack)/.*\.h$")
 # A file's suffix says which instructions it is compiled for; without them no test can run it.
 NEEDS = {"avx2": "avx2", "avxvnni": "avx_vnni", "avx512": "avx512bw", "avx512vnni": "avx512_vnni"}
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the helpers of the kernel tests. */
+/* Helpers of the kernel tests. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "support/kernel_util.h"
 
-#include "kernels/internal.h"
+#include "kernels/numbers.h"
 #include "quant/quant.h"
 
 #include <math.h>
@@ -16,8 +16,7 @@
 
 #include <cmocka.h>
 
-/* ---- Memory ------------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 enum { MAX_GUARDS = 4096 };
 static struct {
@@ -70,8 +69,7 @@ void lft_unguard_all(void)
     }
 }
 
-/* ---- Random numbers ----------------------------------------------------------------------------
- */
+/* ---- Random numbers ---- */
 
 uint64_t lft_seed(void)
 {
@@ -108,34 +106,34 @@ uint32_t lft_below(uint64_t *state, uint32_t n)
     return (uint32_t)((lft_next(state) >> 32) * n >> 32);
 }
 
-/* ---- Weights -----------------------------------------------------------------------------------
- */
+/* ---- Weights ---- */
 
-static int8_t random_code(uint64_t *state, bool nibble, lft_distribution mood)
+static int8_t random_quant(uint64_t *state, bool nibble, lft_distribution distribution)
 {
     int low = nibble ? -8 : -128, high = nibble ? 7 : 127;
-    if (mood == LFT_EXTREME) {
+    if (distribution == LFT_EXTREME) {
         return (int8_t)(lft_below(state, 2) != 0 ? low : high);
     }
     return (int8_t)(low + (int)lft_below(state, (uint32_t)(high - low + 1)));
 }
 
 /* Scales are f16 values for the formats that store f16. */
-static float random_scale(uint64_t *state, bool half, lft_distribution mood)
+static float random_scale(uint64_t *state, bool half, lft_distribution distribution)
 {
     float f = (0.5f + lft_uniform(state)) * 0.02f;
-    if (mood == LFT_SCALES) {
+    if (distribution == LFT_SCALES) {
         static const float odd[] = {0.0f, 0x1p-24f, 0x1.8p-20f, 65504.0f, -65504.0f, -0.001f, 1.0f};
         f = odd[lft_below(state, sizeof odd / sizeof odd[0])];
     }
     return half ? lf_half_to_float(lf_float_to_half(f)) : f;
 }
 
-static void random_value(uint64_t *state, lf_wformat format, lft_distribution mood, uint8_t *out)
+static void random_value(uint64_t *state, lf_wformat format, lft_distribution distribution,
+                         uint8_t *out)
 {
-    float f =
-        mood == LFT_EXTREME ? (lft_below(state, 2) != 0 ? 1000.0f : -1000.0f) : lft_normal(state);
-    if (mood == LFT_SCALES) {
+    float f = distribution == LFT_EXTREME ? (lft_below(state, 2) != 0 ? 1000.0f : -1000.0f)
+                                          : lft_normal(state);
+    if (distribution == LFT_SCALES) {
         static const float odd[] = {0.0f, -0.0f, 0x1p-24f, 0x1p-126f, 60000.0f, -1.0f};
         f = odd[lft_below(state, sizeof odd / sizeof odd[0])];
     }
@@ -164,9 +162,9 @@ static bool is_k(lf_wformat format, lf_type *type)
     return format == LF_W_Q4K || format == LF_W_Q5K || format == LF_W_Q6K;
 }
 
-/* Stored blocks of random bytes (all 0 or all 255 in the extreme mood) with chosen d and dmin, and
- * what they mean by src/quant. */
-static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribution mood)
+/* Raw blocks of random bytes (with LFT_EXTREME all 0 or all 255) with chosen d and dmin, and
+ * their quants, scales and minimums by src/quant. */
+static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribution distribution)
 {
     const lf_type_info *info = lf_type_get(type);
     size_t row_bytes = lf_row_bytes(type, w->k), groups = w->k / w->group;
@@ -174,12 +172,12 @@ static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribut
     for (uint8_t *block = w->values; block < w->values + w->n * row_bytes;
          block += info->block_bytes) {
         for (uint32_t i = 0; i < info->block_bytes; i++) {
-            uint32_t random = lft_below(state, mood == LFT_EXTREME ? 2 : 256);
-            block[i] = (uint8_t)(mood == LFT_EXTREME ? random * 255 : random);
+            uint32_t random = lft_below(state, distribution == LFT_EXTREME ? 2 : 256);
+            block[i] = (uint8_t)(distribution == LFT_EXTREME ? random * 255 : random);
         }
         uint16_t d[2];
         for (size_t i = 0; i < 2; i++) {
-            d[i] = lf_float_to_half(random_scale(state, true, mood));
+            d[i] = lf_float_to_half(random_scale(state, true, distribution));
         }
         memcpy(block + (type == LF_Q6_K ? info->block_bytes - 2 : 0), d, type == LF_Q6_K ? 2 : 4);
     }
@@ -190,7 +188,7 @@ static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribut
 }
 
 lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
-                       lft_distribution mood)
+                       lft_distribution distribution)
 {
     lft_matrix w = {.format = like->weights,
                     .group = like->weights == LF_W_Q6K ? 16 : 32,
@@ -200,26 +198,26 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
     if (is_float(w.format)) {
         w.values = lft_guard(n * k * value_size(w.format), 1);
         for (size_t i = 0; i < n * k; i++) {
-            random_value(state, w.format, mood, w.values + i * value_size(w.format));
+            random_value(state, w.format, distribution, w.values + i * value_size(w.format));
         }
         return w;
     }
     w.quants = lft_guard(n * k, 1);
     for (size_t i = 0; i < n * k; i++) {
-        w.quants[i] = random_code(state, w.format == LF_W_Q4, mood);
+        w.quants[i] = random_quant(state, w.format == LF_W_Q4, distribution);
     }
     size_t groups = n * (k / w.group);
     w.scales = lft_guard(groups * sizeof(float), sizeof(float));
     w.min = w.mins ? lft_guard(groups * sizeof(float), sizeof(float)) : NULL;
     lf_type type;
     if (is_k(w.format, &type)) {
-        random_k(state, &w, type, mood);
+        random_k(state, &w, type, distribution);
         return w;
     }
     for (size_t i = 0; i < groups; i++) {
-        w.scales[i] = random_scale(state, w.format != LF_W_I8G, mood);
+        w.scales[i] = random_scale(state, w.format != LF_W_I8G, distribution);
         if (w.mins) {
-            float scale = random_scale(state, false, mood);
+            float scale = random_scale(state, false, distribution);
             w.min[i] = scale * lft_normal(state);
         }
     }
@@ -261,9 +259,9 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w)
                                       (uint32_t)(w->n - row < gemm->nr ? w->n - row : gemm->nr)};
         lf_type type;
         if (is_k(w->format, &type)) {
-            source.values = w->values + row * lf_row_bytes(type, w->k);
+            source.raw = w->values + row * lf_row_bytes(type, w->k);
         } else if (is_float(w->format)) {
-            source.values = w->values + row * w->k * value_size(w->format);
+            source.raw = w->values + row * w->k * value_size(w->format);
         } else {
             source.quants = w->quants + row * w->k;
             source.scales = w->scales + row * groups;
@@ -274,45 +272,43 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w)
     return out;
 }
 
-/* ---- Activations -------------------------------------------------------------------------------
- */
+/* ---- Activations ---- */
 
-void lft_activations(uint64_t *state, size_t k, lft_distribution mood, float *x)
+void lft_activations(uint64_t *state, size_t k, lft_distribution distribution, float *x)
 {
     float block = 1.0f;
     for (size_t i = 0; i < k; i++) {
-        if (mood == LFT_SCALES && i % 32 == 0) {
+        if (distribution == LFT_SCALES && i % 32 == 0) {
             static const float odd[] = {0.0f, 0x1p-120f, 0x1p-60f, 1.0f, 0x1p40f};
             block = odd[lft_below(state, sizeof odd / sizeof odd[0])];
         }
         float f = lft_normal(state);
-        x[i] = mood == LFT_EXTREME ? (f < 0.0f ? -3.0f : 3.0f) : f * block;
+        x[i] = distribution == LFT_EXTREME ? (f < 0.0f ? -3.0f : 3.0f) : f * block;
     }
 }
 
-void *lft_row(const lf_lhs *act, size_t k, const float *x)
+void *lft_row(const lf_lhs *lhs, size_t k, const float *x)
 {
-    assert_int_equal(act->row_bytes(k) % 64, 0);
-    void *row = lft_guard(act->row_bytes(k), 64);
-    act->quantize(k, x, row);
+    assert_int_equal(lhs->row_bytes(k) % 64, 0);
+    void *row = lft_guard(lhs->row_bytes(k), 64);
+    lhs->quantize(k, x, row);
     return row;
 }
 
-void *lft_tile(const lf_lhs *act, size_t m, size_t k, void *const *rows)
+void *lft_tile(const lf_lhs *lhs, size_t m, size_t k, void *const *rows)
 {
     const void *views[64];
     assert_true(m <= sizeof views / sizeof views[0]);
     for (size_t i = 0; i < m; i++) {
         views[i] = rows[i];
     }
-    assert_int_equal(act->tile_bytes(m, k) % 64, 0);
-    void *tile = lft_guard(act->tile_bytes(m, k), 64);
-    act->tile(m, k, views, tile);
+    assert_int_equal(lhs->tile_bytes(m, k) % 64, 0);
+    void *tile = lft_guard(lhs->tile_bytes(m, k), 64);
+    lhs->pack(m, k, views, tile);
     return tile;
 }
 
-/* ---- Comparison --------------------------------------------------------------------------------
- */
+/* ---- Comparison ---- */
 
 size_t lft_differs(size_t n, const float *a, const float *b)
 {
@@ -328,6 +324,6 @@ size_t lft_differs(size_t n, const float *a, const float *b)
 void lft_near(double got, double want, double bound, const char *what)
 {
     if (!(fabs(got - want) <= bound)) {
-        fail_msg("%s: %.9g, truth %.9g, bound %.3g", what, got, want, bound);
+        fail_msg("%s: %.9g, exact %.9g, bound %.3g", what, got, want, bound);
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns what the kernel tests share: memory between forbidden pages, random numbers, random and
- * extreme weights and activations, packing. A failing helper fails the test that called it. */
+/* Helpers of the kernel tests: memory between inaccessible pages, random numbers, random and
+ * extreme weights and activations, packing. A helper that fails fails the test that called it. */
 #ifndef LFT_KERNEL_UTIL_H
 #define LFT_KERNEL_UTIL_H
 
@@ -8,11 +8,11 @@
 
 /* ---- Memory ---- */
 
-/* `bytes` bytes that end right before a page that must not be touched (rounded up to `align`, a
- * power of two up to a page, at the start), with another such page before. Filled with 0xA5. */
+/* `bytes` bytes between two inaccessible pages, filled with 0xA5. The second page begins right
+ * after them, rounded up to `align`, a power of two up to a page. */
 void *lft_guard(size_t bytes, size_t align);
 float *lft_floats(size_t n);
-void lft_unguard(void *p); /* any pointer of lft_guard; NULL is nothing */
+void lft_unguard(void *p); /* a pointer from lft_guard, or NULL */
 void lft_unguard_all(void);
 
 /* ---- Random numbers ---- */
@@ -26,12 +26,12 @@ uint32_t lft_below(uint64_t *state, uint32_t n);
 
 /* ---- Weights ---- */
 
-/* How values are chosen. */
+/* The distribution of random values. */
 typedef enum {
     LFT_RANDOM,
     LFT_EXTREME, /* smallest and largest quants, activations that become -127 and 127 */
     LFT_SCALES,  /* zero, tiny and huge scales and activations */
-    LFT_N_MOODS
+    LFT_N_DISTRIBUTIONS
 } lft_distribution;
 
 typedef struct lft_matrix {
@@ -42,11 +42,11 @@ typedef struct lft_matrix {
     int8_t *quants;  /* [n][k], block formats */
     float *scales;   /* [n][k / group] */
     float *min;      /* [n][k / group] or NULL */
-    uint8_t *values; /* [n][k], float and K formats: as stored */
+    uint8_t *values; /* [n][k], float formats; for K formats the raw blocks */
 } lft_matrix;
 
 lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
-                       lft_distribution mood);
+                       lft_distribution distribution);
 void lft_weights_free(lft_matrix *w);
 
 /* Value of one weight of a float format. */
@@ -57,21 +57,21 @@ void *lft_pack(const lf_gemm *gemm, const lft_matrix *w);
 
 /* ---- Activations ---- */
 
-void lft_activations(uint64_t *state, size_t k, lft_distribution mood, float *x);
+void lft_activations(uint64_t *state, size_t k, lft_distribution distribution, float *x);
 
-/* A row of `act`, a tile of rows; in guarded memory. */
-void *lft_row(const lf_lhs *act, size_t k, const float *x);
-void *lft_tile(const lf_lhs *act, size_t m, size_t k, void *const *rows);
+/* A quantized row, and a packed tile of m rows, in guarded memory. */
+void *lft_row(const lf_lhs *lhs, size_t k, const float *x);
+void *lft_tile(const lf_lhs *lhs, size_t m, size_t k, void *const *rows);
 
 /* ---- Comparison ---- */
 
 /* Index of the first difference in bits (any two NaNs are equal), or n. */
 size_t lft_differs(size_t n, const float *a, const float *b);
 
-/* Fails unless got is within `bound` of `want`, both numbers. */
+/* Fails unless |got - want| <= bound. */
 void lft_near(double got, double want, double bound, const char *what);
 
-/* Fails unless the n floats of a have the bits of b, which come from the scalar table. */
+/* Fails unless the n floats of a have the bits of b, the results of the scalar table. */
 #define LFT_SAME(n, a, b)                                                                          \
     do {                                                                                           \
         size_t at_ = lft_differs((n), (a), (b));                                                   \

@@ -2,7 +2,10 @@
 /* Cores and quotas from imitated /sys and /proc folders; CPU features from imitated CPUID values.
  */
 #include "runtime/cpus.h"
-#include "kernels/internal.h"
+#include "kernels/kernels.h"
+#if LF_ARCH_X86
+#include "kernels/x86/cpu.h"
+#endif
 
 #include <setjmp.h>
 #include <stdarg.h>

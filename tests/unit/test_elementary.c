@@ -5,9 +5,11 @@
  * (golden/elementary.txt), at their edges, and against the bits that every machine must produce.
  */
 #include "common/elementary.h"
-#include "kernels/internal.h"
+#include "kernels/exp.h"
+#include "kernels/numbers.h"
 #include "support/random.h"
 
+#include <stdbool.h>
 #include <setjmp.h>
 #include <stdarg.h>
 

@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-# Kernel sources and the instruction sets they are compiled for. The suffix of a file's name says
-# which it may use: q4_avx512vnni.c. Nothing else in the project is compiled for more than the
-# architecture's baseline.
+# Kernel sources and their instruction sets. The suffix of a file's name is the instruction set it is
+# compiled for, as in gemm_q4_avx512vnni.c; a file without such a suffix, and everything outside
+# kernels/, is compiled for the baseline of the architecture.
 file(GLOB_RECURSE lfm2_kernel_sources CONFIGURE_DEPENDS kernels/scalar/*.c kernels/xnnpack/*.c)
 file(GLOB lfm2_kernel_top CONFIGURE_DEPENDS kernels/*.c)
 list(APPEND lfm2_kernel_sources ${lfm2_kernel_top})
 
 set(lfm2_avx2 -mavx2 -mfma -mf16c)
 set(lfm2_avx512 ${lfm2_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd)
-set(lfm2_isa_sse41 -msse4.1)
-set(lfm2_isa_avx -mavx)
 set(lfm2_isa_avx2 ${lfm2_avx2})
 set(lfm2_isa_avxvnni ${lfm2_avx2} -mavxvnni)
 set(lfm2_isa_avx512 ${lfm2_avx512})
 set(lfm2_isa_avx512vnni ${lfm2_avx512} -mavx512vnni)
-set(lfm2_isa_avx512vnnigfni ${lfm2_avx512} -mavx512vnni -mgfni)
-set(lfm2_isa_avx512bf16 ${lfm2_avx512} -mavx512bf16)
 set(lfm2_isa_neondot -march=armv8.2-a+dotprod)
 set(lfm2_isa_neoni8mm -march=armv8.2-a+i8mm+dotprod)
 
@@ -34,8 +30,8 @@ list(APPEND lfm2_kernel_sources ${lfm2_arch_sources})
 foreach(source IN LISTS lfm2_kernel_sources)
   set(options "")
   if(NOT LFM2_SANITIZE)
-    # Whatever the build type: without optimisation gcc takes minutes and gigabytes for these files.
-    # Loops begin at lines of the cache: where the linker put them made decoding 1 to 4 % slower.
+    # For every build type: without optimization gcc takes minutes and gigabytes for these files.
+    # Loops begin at cache lines: otherwise the speed depends on where the linker puts them.
     list(APPEND options -O3 -falign-functions=64 -falign-loops=64)
   endif()
   cmake_path(GET source STEM stem)

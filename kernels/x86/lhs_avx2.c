@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of every int form of activations of our own for AVX2; scalar/act.c defines
- * them. */
-#include "kernels/x86/unroll.h"
+/* Quantization to every integer LHS format but LF_LHS_QD8 for AVX2 (scalar/lhs.c). */
+#include "kernels/lhs_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/unroll.h"
+
+#include <immintrin.h>
 
 /* Sum of 16 signed bytes. */
 LF_INLINE int32_t sum_quants(__m128i quants)
@@ -24,7 +27,7 @@ LF_INLINE uint32_t largest(__m256i m)
     return (uint32_t)_mm_cvtsi128_si32(h);
 }
 
-/* The values of a block, and the bits of the largest magnitude. */
+/* Loads a block and returns the bits of its largest magnitude. */
 LF_INLINE uint32_t load_block(const float *x, __m256 *v)
 {
     __m256i most = _mm256_setzero_si256();
@@ -62,18 +65,18 @@ static void quantize_i8b32(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i8b32_avx2 = {.name = "i8b32",
-                                  .by = LF_BY_LFM2,
+                                  .provider = LF_PROVIDER_LFM2,
                                   .needs = LF_CPU_AVX2,
                                   .block_bytes = LF_X_BYTES,
                                   .row_bytes = lf_row_bytes_i8b32,
                                   .quantize = quantize_i8b32,
                                   .tile_bytes = lf_tile_bytes_i8b32,
-                                  .tile = lf_tile_i8b32};
+                                  .pack = lf_lhs_pack_i8b32};
 
 /* ---- LF_LHS_I16B32, LF_LHS_I8X2B32 ---- */
 
-/* The quants in order, as 2 x 16 words, and the dwords before them; false: neither, for there is a
- * magnitude that the scalar form is for. */
+/* Makes the quants in order, as 2 x 16 words, and writes the head of the block. false: did
+ * neither, because the largest magnitude is out of range, which scalar code handles. */
 LF_INLINE bool make_words(const float *x, __m256i *words, uint8_t *out)
 {
     __m256 v[4];
@@ -81,7 +84,7 @@ LF_INLINE bool make_words(const float *x, __m256i *words, uint8_t *out)
     if (amax < LF_X_TINY || amax >= LF_X_HUGE) {
         return false;
     }
-    const __m256 inverse = _mm256_set1_ps(LF_X2_MOST / lf_float(amax));
+    const __m256 inverse = _mm256_set1_ps(LF_X2_MAX / lf_float(amax));
     __m256i sum = _mm256_setzero_si256();
     for (size_t i = 0; i < 2; i++) {
         const __m256i two =
@@ -142,22 +145,22 @@ static void quantize_i8x2b32(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i16b32_avx2 = {.name = "i16b32",
-                                   .by = LF_BY_LFM2,
+                                   .provider = LF_PROVIDER_LFM2,
                                    .needs = LF_CPU_AVX2,
                                    .block_bytes = LF_X2_BYTES,
                                    .row_bytes = lf_row_bytes_x2,
                                    .quantize = quantize_i16b32,
                                    .tile_bytes = lf_tile_bytes_x2,
-                                   .tile = lf_tile_x2};
+                                   .pack = lf_lhs_pack_x2};
 
 const lf_lhs lf_lhs_i8x2b32_avx2 = {.name = "i8x2b32",
-                                    .by = LF_BY_LFM2,
+                                    .provider = LF_PROVIDER_LFM2,
                                     .needs = LF_CPU_AVX2,
                                     .block_bytes = LF_X2_BYTES,
                                     .row_bytes = lf_row_bytes_x2,
                                     .quantize = quantize_i8x2b32,
                                     .tile_bytes = lf_tile_bytes_x2,
-                                    .tile = lf_tile_x2};
+                                    .pack = lf_lhs_pack_x2};
 
 /* ---- LF_LHS_I8B16 ---- */
 
@@ -175,7 +178,7 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
             _mm256_permute4x64_epi64(_mm256_packs_epi32(c0, c1), _MM_SHUFFLE(3, 1, 2, 0));
         __m128i quants =
             _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-        if (!usable) { /* infinity and NaN times 0 are no code */
+        if (!usable) { /* infinity and NaN times 0 do not give a quant */
             quants = _mm_setzero_si128();
         }
         lf_put_half(out, h & 1, lf_block_scale(amax), sum_quants(quants));
@@ -184,10 +187,10 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i8b16_avx2 = {.name = "i8b16",
-                                  .by = LF_BY_LFM2,
+                                  .provider = LF_PROVIDER_LFM2,
                                   .needs = LF_CPU_AVX2,
                                   .block_bytes = LF_X_BYTES,
                                   .row_bytes = lf_row_bytes_i8b32,
                                   .quantize = quantize_i8b16,
                                   .tile_bytes = lf_tile_bytes_i8b32,
-                                  .tile = lf_tile_i8b32};
+                                  .pack = lf_lhs_pack_i8b32};

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the vector form of scalar/ops.c over 16 lanes; the including file defines v16 first. */
-#ifndef LF_KERNELS_X86_OPS_V16_H
-#define LF_KERNELS_X86_OPS_V16_H
+/* The operations of scalar/ops.c over 16 lanes. The including file defines v16. */
+#ifndef LF_KERNELS_VECTOR_OPS_H
+#define LF_KERNELS_VECTOR_OPS_H
 
-#include "kernels/x86/exp_v16.h"
+#include "kernels/tables.h"
+#include "kernels/vector/attn_float.h"
+#include "kernels/vector/exp.h"
+#include "kernels/vector/kv.h"
 
 static void rmsnorm(size_t n, const float *x, const float *w, float eps, float *out)
 {
@@ -102,7 +105,7 @@ static void sigmoid(size_t n, const float *x, float *out)
     }
 }
 
-/* 16 channels, or the last `count`. */
+/* 16 channels, or the last `count` ones. */
 LF_INLINE void conv16(size_t n, size_t taps, const float *bcx, const float *const *past,
                       const float *kernel, float *u_now, float *out, size_t i, size_t count)
 {
@@ -145,10 +148,10 @@ static void f32_to_f16(size_t n, const float *x, uint16_t *y)
 {
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        v_store_half(y + i, v_load(x + i));
+        v_store_f16(y + i, v_load(x + i));
     }
     uint16_t last[16];
-    v_store_half(last, v_load_n(x + i, n - i));
+    v_store_f16(last, v_load_n(x + i, n - i));
     memcpy(y + i, last, (n - i) * sizeof last[0]);
 }
 
@@ -156,11 +159,11 @@ static void f16_to_f32(size_t n, const uint16_t *x, float *y)
 {
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        v_store(y + i, v_load_half(x + i));
+        v_store(y + i, v_load_f16(x + i));
     }
     uint16_t last[16] = {0};
     memcpy(last, x + i, (n - i) * sizeof last[0]);
-    v_store_n(y + i, v_load_half(last), n - i);
+    v_store_n(y + i, v_load_f16(last), n - i);
 }
 
 static void bf16_to_f32(size_t n, const uint16_t *x, float *y)
@@ -210,8 +213,8 @@ static float sum_exp(size_t n, const float *x, float shift, float *out)
         .max = max, .sum_exp = sum_exp, .kv = {                                                    \
             [LF_KV_F16] = {store_f16, NULL, attn_f16},                                             \
             [LF_KV_F32] = {lf_kv_store_f32_scalar, NULL, attn_f32},                                \
-            [LF_KV_Q8] = {store_q8, query_q8, ATTN_Q8}                                             \
+            [LF_KV_Q8] = {store_q8, query_q8, NULL}                                                \
         }                                                                                          \
     }
 
-#endif /* LF_KERNELS_X86_OPS_V16_H */
+#endif /* LF_KERNELS_VECTOR_OPS_H */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the quantisation of LF_LHS_I8B32 and LF_LHS_I8B16 for AVX-512; scalar/act.c defines it. */
-#include "kernels/x86/unroll.h"
+/* Quantization to LF_LHS_I8B32 and LF_LHS_I8B16 for AVX-512 (scalar/lhs.c). */
+#include "kernels/lhs_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/unroll.h"
 
-enum { LOT = 16 }; /* blocks whose scales are computed together, one in each lane */
+#include <immintrin.h>
+
+enum { BLOCKS = 16 }; /* blocks whose scales are computed together, one in each lane */
 
 LF_INLINE __m512i magnitudes(const float *x)
 {
@@ -39,9 +43,9 @@ LF_INLINE __m256i to_bytes(__m512i low, __m512i high)
     return _mm256_set_m128i(_mm512_cvtepi32_epi8(high), _mm512_cvtepi32_epi8(low));
 }
 
-/* The dwords before the quants, as lf_put_block makes them. */
+/* Heads of blocks, as lf_put_block writes them. */
 typedef struct heads {
-    _Alignas(64) uint32_t dwords[LF_X_QUANTS][LOT];
+    _Alignas(64) uint32_t dwords[LF_X_QUANTS][BLOCKS];
 } heads;
 
 LF_INLINE void make_heads(__m512 scale, const int32_t *sums, heads *out)
@@ -69,13 +73,14 @@ LF_INLINE __m512 scale22(__m512 scale)
     return _mm512_castsi512_ps(_mm512_andnot_si512(_mm512_set1_epi32(3), up));
 }
 
-/* n <= LOT blocks. Blocks without a usable magnitude have an inverse of 0: all their quants become
- * 0, those of infinities and NaN because the conversion gives 0x80000000 for them. */
-LF_INLINE void quantize_lot(size_t n, const float *x, uint8_t *out)
+/* n <= BLOCKS blocks. Blocks whose largest magnitude is out of range have an inverse of 0, so
+ * that all their quants become 0; with infinities and NaN because the conversion gives
+ * 0x80000000. */
+LF_INLINE void quantize_blocks(size_t n, const float *x, uint8_t *out)
 {
-    _Alignas(64) uint32_t amax[LOT] = {0};
-    _Alignas(64) float inverses[LOT];
-    _Alignas(64) int32_t sums[LOT] = {0};
+    _Alignas(64) uint32_t amax[BLOCKS] = {0};
+    _Alignas(64) float inverses[BLOCKS];
+    _Alignas(64) int32_t sums[BLOCKS] = {0};
     for (size_t b = 0; b < n; b++) {
         amax[b] = largest(_mm512_max_epu32(magnitudes(x + b * 32), magnitudes(x + b * 32 + 16)));
     }
@@ -111,20 +116,20 @@ LF_INLINE void quantize_lot(size_t n, const float *x, uint8_t *out)
 
 static void quantize_i8b32(size_t k, const float *x, void *row)
 {
-    for (size_t b = 0; b < k / 32; b += LOT) {
-        const size_t n = k / 32 - b < LOT ? k / 32 - b : LOT;
-        quantize_lot(n, x + b * 32, (uint8_t *)row + b * LF_X_BYTES);
+    for (size_t b = 0; b < k / 32; b += BLOCKS) {
+        const size_t n = k / 32 - b < BLOCKS ? k / 32 - b : BLOCKS;
+        quantize_blocks(n, x + b * 32, (uint8_t *)row + b * LF_X_BYTES);
     }
 }
 
 const lf_lhs lf_lhs_i8b32_avx512 = {.name = "i8b32",
-                                    .by = LF_BY_LFM2,
+                                    .provider = LF_PROVIDER_LFM2,
                                     .needs = LF_CPU_AVX512,
                                     .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_i8b32,
                                     .tile_bytes = lf_tile_bytes_i8b32,
-                                    .tile = lf_tile_i8b32};
+                                    .pack = lf_lhs_pack_i8b32};
 
 /* Sum of 16 signed bytes. */
 LF_INLINE int32_t sum_quants(__m128i quants)
@@ -139,7 +144,8 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
     for (size_t h = 0; h < k / 16; h++, x += 16) {
         uint8_t *out = (uint8_t *)row + h / 2 * LF_X_BYTES;
         const uint32_t amax = largest(magnitudes(x));
-        const bool usable = amax >= LF_X_TINY && amax < LF_X_HUGE; /* otherwise as above */
+        const bool usable =
+            amax >= LF_X_TINY && amax < LF_X_HUGE; /* otherwise as in quantize_blocks */
         const __m512 inverse = _mm512_set1_ps(usable ? 127.0f / lf_float(amax) : 0.0f);
         const __m128i quants =
             _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x), inverse)));
@@ -149,10 +155,10 @@ static void quantize_i8b16(size_t k, const float *x, void *row)
 }
 
 const lf_lhs lf_lhs_i8b16_avx512 = {.name = "i8b16",
-                                    .by = LF_BY_LFM2,
+                                    .provider = LF_PROVIDER_LFM2,
                                     .needs = LF_CPU_AVX512,
                                     .block_bytes = LF_X_BYTES,
                                     .row_bytes = lf_row_bytes_i8b32,
                                     .quantize = quantize_i8b16,
                                     .tile_bytes = lf_tile_bytes_i8b32,
-                                    .tile = lf_tile_i8b32};
+                                    .pack = lf_lhs_pack_i8b32};

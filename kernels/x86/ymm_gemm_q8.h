@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the 256-bit kernels of LF_W_Q8, with pieces of tiles as in gemm_ymm.h. The including file
- * defines before, for its instruction set, YMM_PIECES, Q8_WIDE (the bytes of a block that is taken
- * apart, 0 if its quants are used as they stand) and
+ * The 256-bit kernels of LF_W_Q8, with subtiles as in ymm_gemm_int.h. Before it includes this
+ * header, a file defines for its instruction set YMM_SUBTILES, Q8_UNPACKED_BYTES (bytes of an
+ * unpacked block; 0 if quants are used as stored) and
  *
- * void q8_widen(quants, wide)
- * void q8_sums(wide, m, x, quants, s): exact sums of a block, zero point included
+ * void q8_unpack(quants, unpacked) and void q8_sums(unpacked, m, x, quants, s), the exact sums of
+ * a block with the zero point subtracted.
  */
-#ifndef LF_KERNELS_X86_GEMM_Q8_YMM_H
-#define LF_KERNELS_X86_GEMM_Q8_YMM_H
+#ifndef LF_KERNELS_X86_YMM_GEMM_Q8_H
+#define LF_KERNELS_X86_YMM_GEMM_Q8_H
 
 #include "kernels/x86/ymm.h"
 
-/* acc = fma((float)isum * activation scale, weight scale, acc); s: the sums. */
+/* acc = fma((float)isum * LHS scale, weight scale, acc). s: the isum. */
 LF_INLINE void q8_finish(const size_t m, const uint32_t *x, const __m256i *s, const float *scales,
                          float (*acc)[LF_NR])
 {
@@ -31,49 +31,49 @@ LF_INLINE void q8_finish(const size_t m, const uint32_t *x, const __m256i *s, co
 #undef F
 }
 
-LF_INLINE void q8_block(const int kind, const bool wide, const size_t m, const uint32_t *x,
+LF_INLINE void q8_block(const int format, const bool unpacked, const size_t m, const uint32_t *x,
                         const uint8_t *quants, const float *scales, float (*acc)[LF_NR])
 {
-    (void)kind; /* there is one */
+    (void)format; /* there is one format */
     __m256i s[2 * YMM_ROWS];
-    q8_sums(wide, m, x, quants, s);
+    q8_sums(unpacked, m, x, quants, s);
     q8_finish(m, x, s, scales, acc);
 }
 
-LF_INLINE void q8_rows(const size_t few, size_t m, const uint32_t *x, const uint8_t *quants,
+LF_INLINE void q8_rows(const size_t fixed, size_t m, const uint32_t *x, const uint8_t *quants,
                        const uint8_t *halves, float (*acc)[LF_NR])
 {
     _Alignas(32) float scales[LF_NR];
-    lf_ymm_halves(halves, scales);
-    if (few != 0) {
-        q8_block(0, false, few, x, quants, scales, acc);
+    lf_ymm_f16x16(halves, scales);
+    if (fixed != 0) {
+        q8_block(0, false, fixed, x, quants, scales, acc);
         return;
     }
-    _Alignas(32) uint8_t words[Q8_WIDE > 0 ? Q8_WIDE : 1];
+    _Alignas(32) uint8_t words[Q8_UNPACKED_BYTES > 0 ? Q8_UNPACKED_BYTES : 1];
     const uint8_t *from = quants;
-    if (Q8_WIDE > 0) {
-        q8_widen(quants, words);
+    if (Q8_UNPACKED_BYTES > 0) {
+        q8_unpack(quants, words);
         from = words;
     }
-    YMM_PIECES(m, LF_X2_DWORDS, q8_block, 0, Q8_WIDE > 0, from, scales)
+    YMM_SUBTILES(m, LF_X2_DWORDS, q8_block, 0, Q8_UNPACKED_BYTES > 0, from, scales)
 }
 
-LF_INLINE void q8_panel(lf_ahead ahead, const size_t few, size_t m, size_t k, const uint32_t *x,
-                        const uint8_t *p, float (*acc)[LF_NR])
+LF_INLINE void q8_panel(lf_distances distances, const size_t fixed, size_t m, size_t k,
+                        const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
 {
     for (size_t s = 0; s < k / 64; s++) {
-        lf_prefetch(ahead, p, LF_Q8_SUPER);
-        q8_rows(few, m, x, p + 64, p, acc);
+        lf_prefetch_panel(distances, p, LF_Q8_SUPER);
+        q8_rows(fixed, m, x, p + 64, p, acc);
         x += LF_X2_DWORDS * m;
-        q8_rows(few, m, x, p + 64 + LF_Q8_QUANTS, p + 32, acc);
+        q8_rows(fixed, m, x, p + 64 + LF_Q8_QUANTS, p + 32, acc);
         x += LF_X2_DWORDS * m;
         p += LF_Q8_SUPER;
     }
     if (k % 64 != 0) {
-        q8_rows(few, m, x, p + 64, p, acc);
+        q8_rows(fixed, m, x, p + 64, p, acc);
     }
 }
 
 LF_YMM_GEMM(q8_gemm, q8_panel, lf_panel_bytes_q8)
 
-#endif /* LF_KERNELS_X86_GEMM_Q8_YMM_H */
+#endif /* LF_KERNELS_X86_YMM_GEMM_Q8_H */

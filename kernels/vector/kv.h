@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the vector form of storing a position, and of queries, in scalar/attn.c; the including file
+/* Storing a position and quantizing a query (scalar/attn.c) over 16 lanes. The including file
  * defines v16. */
-#ifndef LF_KERNELS_X86_KV_V16_H
-#define LF_KERNELS_X86_KV_V16_H
+#ifndef LF_KERNELS_VECTOR_KV_H
+#define LF_KERNELS_VECTOR_KV_H
 
-#include "kernels/x86/quants_v16.h"
+#include "kernels/vector/quants.h"
 
 static void store_f16(size_t head_dim, size_t j, const float *k, const float *v, void *k_block,
                       void *v_block)
@@ -14,16 +14,16 @@ static void store_f16(size_t head_dim, size_t j, const float *k, const float *v,
     for (size_t d = 0; d < head_dim; d += 16) {
         const size_t count = head_dim - d < 16 ? head_dim - d : 16;
         uint16_t half[16];
-        v_store_half(half, v_load_n(k + d, count));
+        v_store_f16(half, v_load_n(k + d, count));
         for (size_t i = 0; i < count; i++) {
             column[(d + i) * LF_ATTN_BLOCK] = half[i];
         }
-        v_store_half(half, v_load_n(v + d, count));
+        v_store_f16(half, v_load_n(v + d, count));
         memcpy(row + d, half, count * sizeof half[0]);
     }
 }
 
-/* The quants of the first `count` of 16 values; factor 0 is for values that are no numbers, too. */
+/* Quants of the first `count` of 16 values. Factor 0 also marks values that are not finite. */
 LF_INLINE void row_quants(const float *x, size_t count, float factor, int8_t quants[16])
 {
     const v16 magic = v_set(LF_MAGIC);
@@ -37,8 +37,8 @@ static void store_q8(size_t head_dim, size_t j, const float *k, const float *v, 
     int8_t *keys = (int8_t *)k_block + LF_KV_SCALES;
     int8_t *values = (int8_t *)v_block + LF_KV_SCALES;
     float k_factor = 0.0f, v_factor = 0.0f;
-    ((float *)k_block)[j] = v_code_scale(head_dim, k, 127.0f, &k_factor);
-    ((float *)v_block)[j] = v_code_scale(head_dim, v, 127.0f, &v_factor);
+    ((float *)k_block)[j] = v_quant_scale(head_dim, k, 127.0f, &k_factor);
+    ((float *)v_block)[j] = v_quant_scale(head_dim, v, 127.0f, &v_factor);
     for (size_t d = 0; d < head_dim; d += 16) {
         const size_t count = head_dim - d < 16 ? head_dim - d : 16;
         int8_t quants[16];
@@ -61,4 +61,4 @@ static void query_q8(size_t head_dim, float *q)
     q[head_dim / 2] = scale;
 }
 
-#endif /* LF_KERNELS_X86_KV_V16_H */
+#endif /* LF_KERNELS_VECTOR_KV_H */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Activation formats: every table's rows equal the scalar ones, rows mean what they say, tiles hold
- * their rows, nothing is written beyond the stated sizes. */
-#include "kernels/internal.h"
+/* LHS formats: quantized rows of every table equal the scalar ones and represent the values,
+ * packed tiles hold their rows, nothing is written beyond the stated sizes. */
+#include "kernels/lhs_layout.h"
+#include "kernels/tables.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
+
+#include <math.h>
 
 static int teardown(void **state)
 {
@@ -18,7 +21,7 @@ static float *random_row(uint64_t *seed, size_t k)
                                 -0x1p109f, 0x1p110f, INFINITY, -INFINITY, NAN,
                                 0.5f,      1.5f,     2.5f,     127.0f};
     float *x = lft_guard(k * sizeof(float), sizeof(float));
-    lft_activations(seed, k, (lft_distribution)lft_below(seed, LFT_N_MOODS), x);
+    lft_activations(seed, k, (lft_distribution)lft_below(seed, LFT_N_DISTRIBUTIONS), x);
     uint32_t some = lft_below(seed, 2);
     for (uint32_t i = some * lft_below(seed, 5); i > 0; i--) {
         uint32_t at = lft_below(seed, (uint32_t)k);
@@ -27,7 +30,7 @@ static float *random_row(uint64_t *seed, size_t k)
     return x;
 }
 
-/* The dwords that a kernel's sums start with, and the value of the quants' sum. */
+/* Checks the head of a block of LF_LHS_I8B32 against the sum of its quants. */
 static void check_sums(const uint32_t *block, int32_t total)
 {
     float sum = lf_float(block[LF_X_SUM]), scale = lf_float(block[LF_X_SCALE]);
@@ -36,9 +39,10 @@ static void check_sums(const uint32_t *block, int32_t total)
     assert_true(isnan(scale) ? isnan(sum) : sum == (float)total * scale);
 }
 
-/* amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), quants within half a
- * step, sums and constants exact, odd blocks marked. */
-static void check_meaning(size_t k, const float *x, const uint32_t *row)
+/* The scale is amax / 127 within 1.5 * 2^-22 (rounded to 22 bits, after two roundings), quants
+ * are within half a step, sums and constants are exact, blocks with values out of range have a
+ * NaN scale. */
+static void check_values(size_t k, const float *x, const uint32_t *row)
 {
     for (size_t b = 0; b < k / 32; b++) {
         const uint32_t *block = row + b * LF_X_DWORDS;
@@ -77,14 +81,14 @@ static void rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    const lf_lhs *act = &table.lhs[LF_LHS_I8B32];
-    assert_int_equal(act->needs & ~table.cpu, 0);
+    const lf_lhs *lhs = &table.lhs[LF_LHS_I8B32];
+    assert_int_equal(lhs->needs & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         for (int repeat = 0; repeat < 8; repeat++) {
             float *x = random_row(&seed, k);
-            void *a = lft_row(act, k, x), *b = lft_row(&lf_lhs_i8b32_scalar, k, x);
+            void *a = lft_row(lhs, k, x), *b = lft_row(&lf_lhs_i8b32_scalar, k, x);
             assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
-            check_meaning(k, x, a);
+            check_values(k, x, a);
             lft_unguard(x);
             lft_unguard(a);
             lft_unguard(b);
@@ -93,11 +97,11 @@ static void rows_equal_scalar(void **state)
 }
 
 /* One block of LF_LHS_I16B32 (words) and LF_LHS_I8X2B32 (bytes): the same quants, within half a
- * step of x * 32512 / amax (1e-2: its roundings), exact constants, odd blocks marked. Two roundings
- * in the scale: 2^-23. */
+ * step of x * 32512 / amax (1e-2: its roundings), exact constants, a NaN scale for values out of
+ * range. The scale has two roundings: 2^-23. */
 static void check_fine(const float *x, const uint32_t *words, const uint32_t *bytes)
 {
-    const int16_t *code = (const int16_t *)(words + LF_X2_QUANTS);
+    const int16_t *quants = (const int16_t *)(words + LF_X2_QUANTS);
     const int8_t *upper = (const int8_t *)(bytes + LF_X2_QUANTS);
     float amax = 0.0f;
     bool odd = false;
@@ -108,7 +112,7 @@ static void check_fine(const float *x, const uint32_t *words, const uint32_t *by
     float scale = lf_float(words[LF_X2_SCALE]);
     int32_t sum = 0;
     for (size_t i = 0; i < 32; i++) {
-        int32_t c = code[i / 4 * 4 + i % 2 * 2 + i % 4 / 2];
+        int32_t c = quants[i / 4 * 4 + i % 2 * 2 + i % 4 / 2];
         assert_int_equal(c, upper[i] * 256 + upper[32 + i]);
         assert_in_range(upper[i] + 127, 0, 254);
         sum += c;
@@ -130,7 +134,7 @@ static void check_fine(const float *x, const uint32_t *words, const uint32_t *by
     }
 }
 
-/* LF_LHS_I16B32 and LF_LHS_I8X2B32: equal on every ISA, and to each other. */
+/* LF_LHS_I16B32 and LF_LHS_I8X2B32 are bit-equal on every ISA, and have the same quants. */
 static void fine_rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
@@ -139,7 +143,8 @@ static void fine_rows_equal_scalar(void **state)
     assert_int_equal((words->needs | bytes->needs) & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         float *x = random_row(&seed, k);
-        for (size_t j = 0; j < 32 && k == 64; j++) { /* all kinds of lower int8, ties, too */
+        /* Every remainder for the lower int8, and ties. */
+        for (size_t j = 0; j < 32 && k == 64; j++) {
             x[j] = (float)((int)j - 16) * 384.0f + (j % 4 == 1 ? 0.5f : 0.0f);
         }
         x[0] = k == 64 ? 32512.0f : x[0];
@@ -159,17 +164,17 @@ static void fine_rows_equal_scalar(void **state)
     }
 }
 
-/* LF_LHS_I8B16: equal on every ISA; a half means what a block of LF_LHS_I8B32 would whose other
- * half is zero. */
+/* LF_LHS_I8B16 is bit-equal on every ISA. A half has the quants and the scale of a block of
+ * LF_LHS_I8B32 with zeros as its other half. */
 static void half_rows_equal_scalar(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    const lf_lhs *act = &table.lhs[LF_LHS_I8B16];
-    assert_int_equal(act->needs & ~table.cpu, 0);
+    const lf_lhs *lhs = &table.lhs[LF_LHS_I8B16];
+    assert_int_equal(lhs->needs & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         float *x = random_row(&seed, k);
-        uint32_t *a = lft_row(act, k, x), *b = lft_row(&lf_lhs_i8b16_scalar, k, x);
+        uint32_t *a = lft_row(lhs, k, x), *b = lft_row(&lf_lhs_i8b16_scalar, k, x);
         assert_memory_equal(a, b, k / 32 * LF_X_BYTES);
         for (size_t half = 0; half < k / 16; half++) {
             const uint32_t *block = a + half / 2 * LF_X_DWORDS;
@@ -194,20 +199,20 @@ static void half_rows_equal_scalar(void **state)
     }
 }
 
-/* XNNPACK's qd8: every variant the same; each value within a step (the zero point and the code are
- * both rounded), and exactly 0 for 0. */
-static void qd8_rows_mean_values(void **state)
+/* XNNPACK's qd8: every ISA gives the same bytes. Each value is within a step (zero point and
+ * quant are both rounded); 0 is exact. */
+static void qd8_rows_represent_values(void **state)
 {
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
-    const lf_lhs *act = &table.lhs[LF_LHS_QD8];
-    assert_int_equal(act->needs & ~table.cpu, 0);
+    const lf_lhs *lhs = &table.lhs[LF_LHS_QD8];
+    assert_int_equal(lhs->needs & ~table.cpu, 0);
     for (size_t k = 32; k <= 2048; k = k < 320 ? k + 32 : 2 * k) {
         float *x = lft_guard(k * sizeof(float), sizeof(float));
         lft_activations(&seed, k, (lft_distribution)lft_below(&seed, 2), x);
         x[lft_below(&seed, (uint32_t)k)] = 0.0f;
-        uint8_t *a = lft_row(act, k, x), *b = lft_row(&lf_lhs_qd8_scalar, k, x);
-        assert_memory_equal(a, b, act->row_bytes(k));
+        uint8_t *a = lft_row(lhs, k, x), *b = lft_row(&lf_lhs_qd8_xnnpack_scalar, k, x);
+        assert_memory_equal(a, b, lhs->row_bytes(k));
         int32_t zero_point = (int32_t)lf_load_u32(a);
         float scale = lf_load_f32(a + 4);
         for (size_t j = 0; j < k; j++) {
@@ -217,17 +222,17 @@ static void qd8_rows_mean_values(void **state)
         lft_unguard(a);
         lft_unguard(b);
         x[k / 2] = NAN;
-        a = lft_row(act, k, x);
+        a = lft_row(lhs, k, x);
         assert_true(isnan(lf_load_f32(a + 4)));
         memset(x, 0, k * sizeof(float));
-        act->quantize(k, x, a);
+        lhs->quantize(k, x, a);
         assert_true(lf_load_f32(a + 4) == 1.0f);
         lft_unguard(a);
         lft_unguard(x);
     }
 }
 
-/* Every format of every table: for one row the tile is the row, as far as kernels read it. */
+/* Every format of every table: the tile of one row is the row, as far as kernels read it. */
 static void tiles_hold_rows(void **state)
 {
     enum { M = LF_MAX_MR };
@@ -236,26 +241,26 @@ static void tiles_hold_rows(void **state)
     for (size_t k = 32; k <= 1792; k = k < 96 ? k + 32 : k * 14 / 3 / 32 * 32) {
         void *rows[M];
         for (int format = 0; format < LF_LHS_COUNT; format++) {
-            const lf_lhs *act = &table.lhs[format];
-            if (act->quantize == NULL) {
+            const lf_lhs *lhs = &table.lhs[format];
+            if (lhs->quantize == NULL) {
                 continue;
             }
             for (size_t r = 0; r < M; r++) {
                 float *x = random_row(&seed, k);
-                rows[r] = lft_row(act, k, x);
+                rows[r] = lft_row(lhs, k, x);
                 lft_unguard(x);
             }
-            void *one = lft_tile(act, 1, k, rows);
-            assert_true(act->tile_bytes(1, k) <= act->row_bytes(k));
+            void *one = lft_tile(lhs, 1, k, rows);
+            assert_true(lhs->tile_bytes(1, k) <= lhs->row_bytes(k));
             assert_memory_equal(one, rows[0], k);
             lft_unguard(one);
             for (size_t m = 1; m <= M; m++) {
-                uint32_t *tile = lft_tile(act, m, k, rows);
-                for (size_t r = 0; act->stacked && r < m; r++) {
-                    assert_memory_equal((uint8_t *)tile + r * act->row_bytes(k), rows[r],
+                uint32_t *tile = lft_tile(lhs, m, k, rows);
+                for (size_t r = 0; lhs->stacked && r < m; r++) {
+                    assert_memory_equal((uint8_t *)tile + r * lhs->row_bytes(k), rows[r],
                                         k * sizeof(float));
                 }
-                size_t dwords = act->block_bytes / 4;
+                size_t dwords = lhs->block_bytes / 4;
                 for (size_t d = 0; d < k / 32 * dwords; d++) {
                     for (size_t r = 0; r < m; r++) {
                         size_t b = d / dwords, j = d % dwords;
@@ -271,18 +276,18 @@ static void tiles_hold_rows(void **state)
     }
 }
 
-/* What lf_lhs says of block_bytes: rows and tiles can be made block by block. */
+/* lf_lhs.block_bytes: rows can be quantized and packed block by block. */
 static void blocks_make_tiles(void **state)
 {
     enum { M = LF_MAX_MR, K = 96 };
     uint64_t seed = lft_seed();
     lf_kernels table = lft_table(state, LF_PICK_AUTO);
     for (int format = 0; format < LF_LHS_COUNT; format++) {
-        const lf_lhs *act = &table.lhs[format];
+        const lf_lhs *lhs = &table.lhs[format];
         bool blockwise = format != LF_LHS_F32 && format != LF_LHS_QD8;
-        assert_int_equal(act->block_bytes != 0, blockwise);
-        assert_true(act->block_bytes <= LF_MAX_BLOCK_BYTES);
-        assert_int_equal(act->stacked, format == LF_LHS_F32);
+        assert_int_equal(lhs->block_bytes != 0, blockwise);
+        assert_true(lhs->block_bytes <= LF_MAX_BLOCK_BYTES);
+        assert_int_equal(lhs->stacked, format == LF_LHS_F32);
         if (!blockwise) {
             continue;
         }
@@ -290,13 +295,13 @@ static void blocks_make_tiles(void **state)
         void *rows[M];
         for (size_t r = 0; r < M; r++) {
             x[r] = random_row(&seed, K);
-            rows[r] = lft_row(act, K, x[r]);
+            rows[r] = lft_row(lhs, K, x[r]);
         }
         for (size_t m = 1; m <= M; m++) {
-            uint8_t *tile = lft_tile(act, m, K, rows);
-            assert_true(act->tile_bytes(m, K) <= m * act->row_bytes(K));
+            uint8_t *tile = lft_tile(lhs, m, K, rows);
+            assert_true(lhs->tile_bytes(m, K) <= m * lhs->row_bytes(K));
             for (size_t b = 0; b < K / 32; b++) {
-                const size_t bytes = m * act->block_bytes;
+                const size_t bytes = m * lhs->block_bytes;
                 float side[M * 32];
                 uint8_t blocks[(M + 1) * LF_MAX_BLOCK_BYTES];
                 uint8_t part[(M + 1) * LF_MAX_BLOCK_BYTES];
@@ -305,12 +310,13 @@ static void blocks_make_tiles(void **state)
                 memset(part, 0xA5, sizeof part);
                 for (size_t r = 0; r < m; r++) {
                     memcpy(side + r * 32, x[r] + b * 32, 32 * sizeof(float));
-                    each[r] = blocks + r * act->block_bytes;
+                    each[r] = blocks + r * lhs->block_bytes;
                 }
-                act->quantize(m * 32, side, blocks);
-                act->tile(m, 32, each, part);
+                lhs->quantize(m * 32, side, blocks);
+                lhs->pack(m, 32, each, part);
                 assert_memory_equal(part, tile + b * bytes, bytes);
-                for (size_t end = bytes; end < sizeof part; end++) { /* another thread's */
+                /* Another thread may write these bytes. */
+                for (size_t end = bytes; end < sizeof part; end++) {
                     assert_int_equal(blocks[end], 0xA5);
                     assert_int_equal(part[end], 0xA5);
                 }
@@ -330,7 +336,7 @@ int main(void)
     lft_add_levels(&tests, "rows equal scalar", rows_equal_scalar);
     lft_add_levels(&tests, "fine rows equal scalar", fine_rows_equal_scalar);
     lft_add_levels(&tests, "half rows equal scalar", half_rows_equal_scalar);
-    lft_add_levels(&tests, "qd8 rows mean values", qd8_rows_mean_values);
+    lft_add_levels(&tests, "qd8 rows represent values", qd8_rows_represent_values);
     lft_add_levels(&tests, "tiles hold rows", tiles_hold_rows);
     lft_add_levels(&tests, "blocks make tiles", blocks_make_tiles);
     return cmocka_run_group_tests(tests.list, NULL, teardown);

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the vector form of attention over f16 and f32 in scalar/attn.c, over 16 lanes; the including
- * file defines v16, ATTN_ROWS, the query rows (at most 6) that share the loads of K and V, and
- * ATTN_VECS, the vectors of 16 positions (of dimensions in the second product) that a row has in
- * registers.
+ * Attention over f16 and f32 keys and values (scalar/attn.c) over 16 lanes. The including file
+ * defines v16 and two constants: ATTN_ROWS, the query rows (at most 6) that share the loads of K
+ * and V, and ATTN_VECS, the vectors of 16 positions (in the second product: dimensions) that each
+ * row keeps in registers.
  *
- * A tile of ATTN_ROWS rows unpacks K and V to floats as it loads them. Where there are more rows, K
- * and V are widened once for all of them, into a slice of ATTN_SLICE dimensions that stays in the
+ * Up to ATTN_ROWS rows convert K and V to floats as they load them. For more rows, K and V are
+ * converted once for all of them, a slice of ATTN_SLICE dimensions at a time, which stays in the
  * first level cache.
  */
-#ifndef LF_KERNELS_X86_ATTN_V16_H
-#define LF_KERNELS_X86_ATTN_V16_H
+#ifndef LF_KERNELS_VECTOR_ATTN_FLOAT_H
+#define LF_KERNELS_VECTOR_ATTN_FLOAT_H
 
-#include "kernels/x86/attn_rows_v16.h"
+#include "kernels/vector/attn_rows.h"
 
 enum { ATTN_SLICE = 64 };
 
-/* How numbers of K and V come: LF_KV_F16 or LF_KV_F32 as they are stored, or widened. */
-enum { ATTN_WIDE = LF_KV_COUNT };
+/* Type of the numbers of an operand: LF_KV_F16, LF_KV_F32, or floats that were unpacked to a
+ * slice. */
+enum { ATTN_UNPACKED = LF_KV_COUNT };
 
 LF_INLINE size_t attn_size(const int type)
 {
@@ -26,8 +27,7 @@ LF_INLINE size_t attn_size(const int type)
 
 LF_INLINE v16 attn_load(const int type, const void *at, size_t i)
 {
-    return type == LF_KV_F16 ? v_load_half((const uint16_t *)at + i)
-                             : v_load((const float *)at + i);
+    return type == LF_KV_F16 ? v_load_f16((const uint16_t *)at + i) : v_load((const float *)at + i);
 }
 
 LF_INLINE float attn_load1(const int type, const void *at, size_t i)
@@ -35,20 +35,20 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
     return type == LF_KV_F16 ? lf_half_to_float(((const uint16_t *)at)[i]) : ((const float *)at)[i];
 }
 
-/* With widened numbers m of n rows fetch their share of a slice, a piece of this size in each of
- * `steps` steps. */
-LF_INLINE size_t attn_piece(const int type, const attn_numbers *numbers, size_t m, size_t n,
-                            size_t steps)
+/* With unpacked operands, m of n rows prefetch m / n of the next slice, in `steps` steps of the
+ * returned size in bytes. */
+LF_INLINE size_t attn_prefetch_step(const int type, const attn_operand *operand, size_t m, size_t n,
+                                    size_t steps)
 {
-    return type == ATTN_WIDE ? numbers->bytes / n * m / steps : 0;
+    return type == ATTN_UNPACKED ? operand->bytes / n * m / steps : 0;
 }
 
 /* ---- Scores ---- */
 
-/* Scores of rows row .. row + m over `dims` dimensions from d0 on, at positions j0 .. j0 + 16 *
- * ATTN_VECS; k is [dims][LF_ATTN_BLOCK]. What is there from the dimensions before is added to. */
+/* Scores of rows [row, row + m) over `dims` dimensions from d0 on, at positions [j0, j0 + 16 *
+ * ATTN_VECS); k is [dims][LF_ATTN_BLOCK]. Continues the sums of the dimensions below d0. */
 LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
-                           size_t dims, const attn_numbers *k, size_t j0)
+                           size_t dims, const attn_operand *k, size_t j0)
 {
     v16 s[ATTN_ROWS][ATTN_VECS];
     const float *q[ATTN_ROWS];
@@ -58,18 +58,18 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
             s[i][v] = d0 == 0 ? v_set(0.0f) : v_load(t->p[row + i] + j0 + v * 16);
         }
     }
-    const size_t piece = attn_piece(type, k, m, t->n, dims);
-    const char *next = k->next + row * piece * dims / m;
+    const size_t step_bytes = attn_prefetch_step(type, k, m, t->n, dims);
+    const char *next = k->next + row * step_bytes * dims / m;
     for (size_t d = 0; d < dims; d++) {
         v16 kd[ATTN_VECS];
         for (size_t v = 0; v < ATTN_VECS; v++) {
             kd[v] = attn_load(type, k->at, d * LF_ATTN_BLOCK + j0 + v * 16);
         }
-        if (type == ATTN_WIDE) {
-            _mm_prefetch(next + d * piece, _MM_HINT_T1);
+        if (type == ATTN_UNPACKED) {
+            lf_prefetch_l2(next + d * step_bytes);
         } else {
-            attn_fetch(ATTN_VECS * 16 * attn_size(type), k,
-                       (d * LF_ATTN_BLOCK + j0) * attn_size(type));
+            attn_prefetch(ATTN_VECS * 16 * attn_size(type), k,
+                          (d * LF_ATTN_BLOCK + j0) * attn_size(type));
         }
         for (size_t i = 0; i < m; i++) {
             const v16 qd = v_set(q[i][d]);
@@ -87,10 +87,10 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
 
 /* ---- Values ---- */
 
-/* acc = acc * alpha + weights * V of rows row .. row + m, for n * 16 dimensions from `to` on, which
- * are those from `from` on in v. */
+/* acc = acc * alpha + weights * V of rows [row, row + m), for n * 16 dimensions from `to` on,
+ * which are those from `from` on in v. */
 LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_rows *t, size_t row,
-                           size_t to, const attn_numbers *v, size_t from)
+                           size_t to, const attn_operand *v, size_t from)
 {
     v16 acc[ATTN_ROWS][ATTN_VECS];
     size_t least = LF_ATTN_BLOCK;
@@ -100,17 +100,17 @@ LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_
             acc[i][c] = v_mul(v_load(t->acc[row + i] + to + c * 16), v_set(t->alpha[row + i]));
         }
     }
-    const size_t piece = attn_piece(type, v, m, t->n, LF_ATTN_BLOCK);
-    const char *next = v->next + row * piece * LF_ATTN_BLOCK / m;
+    const size_t step_bytes = attn_prefetch_step(type, v, m, t->n, LF_ATTN_BLOCK);
+    const char *next = v->next + row * step_bytes * LF_ATTN_BLOCK / m;
     for (size_t j = 0; j < least; j++) {
         v16 vj[ATTN_VECS];
         for (size_t c = 0; c < n; c++) {
             vj[c] = attn_load(type, v->at, j * v->stride + from + c * 16);
         }
-        if (type == ATTN_WIDE) {
-            _mm_prefetch(next + j * piece, _MM_HINT_T1);
+        if (type == ATTN_UNPACKED) {
+            lf_prefetch_l2(next + j * step_bytes);
         } else {
-            attn_fetch(n * 16 * attn_size(type), v, (j * v->stride + from) * attn_size(type));
+            attn_prefetch(n * 16 * attn_size(type), v, (j * v->stride + from) * attn_size(type));
         }
         for (size_t i = 0; i < m; i++) {
             const v16 p = v_set(t->p[row + i][j]);
@@ -133,9 +133,9 @@ LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_
     }
 }
 
-/* One dimension of a head that is not a multiple of 16. */
+/* One dimension, for heads whose size is not a multiple of 16. */
 LF_INLINE void attn_value1(const int type, attn_rows *t, size_t row, size_t to,
-                           const attn_numbers *v, size_t from)
+                           const attn_operand *v, size_t from)
 {
     float acc = t->acc[row][to] * t->alpha[row];
     for (size_t j = 0; j < t->valid[row]; j++) {
@@ -147,16 +147,16 @@ LF_INLINE void attn_value1(const int type, attn_rows *t, size_t row, size_t to,
 /* ---- Tiles of rows ---- */
 
 LF_INLINE void attn_tile_scores(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
-                                size_t dims, const attn_numbers *k)
+                                size_t dims, const attn_operand *k)
 {
     for (size_t j = 0; j < LF_ATTN_BLOCK; j += 16 * ATTN_VECS) {
         attn_scores(type, m, t, row, d0, dims, k, j);
     }
 }
 
-/* `dims` dimensions from d0 on, which are the first ones of v. */
+/* `dims` dimensions from d0 on, which are the first ones in v. */
 LF_INLINE void attn_tile_values(const int type, const size_t m, attn_rows *t, size_t row, size_t d0,
-                                size_t dims, const attn_numbers *v)
+                                size_t dims, const attn_operand *v)
 {
     size_t d = 0;
     for (; d + 16 * ATTN_VECS <= dims; d += 16 * ATTN_VECS) {
@@ -172,14 +172,14 @@ LF_INLINE void attn_tile_values(const int type, const size_t m, attn_rows *t, si
     }
 }
 
-/* A step over all rows, in tiles of sizes as equal as possible. */
+/* Calls `step` for all rows, in tiles of nearly equal size. */
 #define ATTN_CASE(m, step)                                                                         \
     case m:                                                                                        \
-        step(type, m, t, row, d0, dims, numbers);                                                  \
+        step(type, m, t, row, d0, dims, operand);                                                  \
         break;
 #define ATTN_STEP(name, step)                                                                      \
     LF_INLINE void name(const int type, attn_rows *t, size_t d0, size_t dims,                      \
-                        const attn_numbers *numbers)                                               \
+                        const attn_operand *operand)                                               \
     {                                                                                              \
         size_t size = 0;                                                                           \
         for (size_t row = 0; row < t->n; row += size) {                                            \
@@ -204,8 +204,8 @@ ATTN_STEP(attn_all_values, attn_tile_values)
 
 /* ---- Blocks ---- */
 
-/* n numbers from `at` on. */
-LF_INLINE void attn_widen(const int type, size_t n, const void *at, size_t first, float *out)
+/* Converts n numbers, from number `first` at `at` on, to floats. */
+LF_INLINE void attn_unpack(const int type, size_t n, const void *at, size_t first, float *out)
 {
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
@@ -216,40 +216,40 @@ LF_INLINE void attn_widen(const int type, size_t n, const void *at, size_t first
     }
 }
 
-static void attn_wide_scores(attn_rows *t, size_t d0, size_t dims, const attn_numbers *k)
+static void attn_unpacked_scores(attn_rows *t, size_t d0, size_t dims, const attn_operand *k)
 {
-    attn_all_scores(ATTN_WIDE, t, d0, dims, k);
+    attn_all_scores(ATTN_UNPACKED, t, d0, dims, k);
 }
 
-static void attn_wide_values(attn_rows *t, size_t d0, size_t dims, const attn_numbers *v)
+static void attn_unpacked_values(attn_rows *t, size_t d0, size_t dims, const attn_operand *v)
 {
-    attn_all_values(ATTN_WIDE, t, d0, dims, v);
+    attn_all_values(ATTN_UNPACKED, t, d0, dims, v);
 }
 
-/* Rows of one tile: K and V as they are stored. */
-LF_INLINE void attn_direct(const lf_kv_type type, attn_rows *t, size_t head_dim,
-                           const lf_kv_blocks *kv)
+/* For the rows of one tile: K and V as stored. */
+LF_INLINE void attn_one_tile(const lf_kv_type type, attn_rows *t, size_t head_dim,
+                             const lf_kv_blocks *kv)
 {
     const size_t bytes = head_dim * LF_ATTN_BLOCK * attn_size((int)type);
-    const attn_numbers keys = {.at = kv->k, .bytes = bytes, .next = kv->next_k};
-    const attn_numbers values = {
+    const attn_operand keys = {.at = kv->k, .bytes = bytes, .next = kv->next_k};
+    const attn_operand values = {
         .at = kv->v, .stride = head_dim, .bytes = bytes, .next = kv->next_v};
     attn_all_scores((int)type, t, 0, head_dim, &keys);
     attn_weights(t);
     attn_all_values((int)type, t, 0, head_dim, &values);
 }
 
-/* Many rows: a slice of K or V is widened, then all rows meet it. */
-LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim,
-                            const lf_kv_blocks *kv)
+/* For more rows than a tile: unpacks a slice of K or V, then uses it for all rows. */
+LF_INLINE void attn_many_tiles(const lf_kv_type type, attn_rows *t, size_t head_dim,
+                               const lf_kv_blocks *kv)
 {
-    _Alignas(64) float wide[LF_ATTN_BLOCK * ATTN_SLICE];
-    attn_numbers slice = {.at = wide, .next = kv->next_k};
+    _Alignas(64) float unpacked[LF_ATTN_BLOCK * ATTN_SLICE];
+    attn_operand slice = {.at = unpacked, .next = kv->next_k};
     for (size_t d = 0; d < head_dim; d += ATTN_SLICE) {
         const size_t dims = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
         slice.bytes = dims * LF_ATTN_BLOCK * attn_size((int)type);
-        attn_widen((int)type, dims * LF_ATTN_BLOCK, kv->k, d * LF_ATTN_BLOCK, wide);
-        attn_wide_scores(t, d, dims, &slice);
+        attn_unpack((int)type, dims * LF_ATTN_BLOCK, kv->k, d * LF_ATTN_BLOCK, unpacked);
+        attn_unpacked_scores(t, d, dims, &slice);
         slice.next += slice.bytes;
     }
     attn_weights(t);
@@ -258,9 +258,10 @@ LF_INLINE void attn_widened(const lf_kv_type type, attn_rows *t, size_t head_dim
         slice.stride = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
         slice.bytes = slice.stride * LF_ATTN_BLOCK * attn_size((int)type);
         for (size_t j = 0; j < LF_ATTN_BLOCK; j++) {
-            attn_widen((int)type, slice.stride, kv->v, j * head_dim + d, wide + j * slice.stride);
+            attn_unpack((int)type, slice.stride, kv->v, j * head_dim + d,
+                        unpacked + j * slice.stride);
         }
-        attn_wide_values(t, d, slice.stride, &slice);
+        attn_unpacked_values(t, d, slice.stride, &slice);
         slice.next += slice.bytes;
     }
 }
@@ -272,11 +273,11 @@ LF_INLINE void attn(const lf_kv_type type, size_t m, size_t head_dim, const floa
     attn_rows t;
     memset(t.alpha, 0, sizeof t.alpha);
     for (size_t i = 0; i < m;) {
-        i = attn_gather(&t, ATTN_MOST, i, m, q, q_stride, valid, state);
+        i = attn_gather(&t, ATTN_MAX_ROWS, i, m, q, q_stride, valid, state);
         if (t.n <= ATTN_ROWS) {
-            attn_direct(type, &t, head_dim, kv);
+            attn_one_tile(type, &t, head_dim, kv);
         } else {
-            attn_widened(type, &t, head_dim, kv);
+            attn_many_tiles(type, &t, head_dim, kv);
         }
     }
 }
@@ -293,4 +294,4 @@ static void attn_f32(size_t m, size_t head_dim, const float *q, size_t q_stride,
     attn(LF_KV_F32, m, head_dim, q, q_stride, valid, kv, state);
 }
 
-#endif /* LF_KERNELS_X86_ATTN_V16_H */
+#endif /* LF_KERNELS_VECTOR_ATTN_FLOAT_H */

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the vector form of attention over LF_KV_Q8 in scalar/attn.c, over 16 lanes; the including
- * file defines v16, w16, ATTN_ROWS and ATTN_VECS as for attn_v16.h.
+ * Attention over LF_KV_Q8 (scalar/attn.c) over 16 lanes. The including file defines v16, w16,
+ * ATTN_ROWS and ATTN_VECS as for attn_float.h.
  *
- * Keys and values have one form, pairs whose products are summed for lanes that stand side by side
- * (pairs of dimensions for positions, pairs of positions for dimensions), so one loop does both
- * products. ATTN_ROWS rows pass a block before the next ones do: it stays in the first level cache.
+ * Keys and values have the same layout: pairs whose products are summed, for adjacent lanes
+ * (pairs of dimensions for each position, pairs of positions for each dimension). So one loop
+ * computes both products. ATTN_ROWS rows use a block before the next rows do: the block stays in
+ * the first level cache.
  */
-#ifndef LF_KERNELS_X86_ATTN_Q8_V16_H
-#define LF_KERNELS_X86_ATTN_Q8_V16_H
+#ifndef LF_KERNELS_VECTOR_ATTN_Q8_H
+#define LF_KERNELS_VECTOR_ATTN_Q8_H
 
-#include "kernels/x86/attn_rows_v16.h"
-#include "kernels/x86/quants_v16.h"
+#include "kernels/tables.h"
+#include "kernels/vector/attn_rows.h"
+#include "kernels/vector/quants.h"
 
-/* Weights times the scales of V, as quants. */
+/* Weights times the scales of V, quantized. */
 typedef struct attn_quants {
     float scale[ATTN_ROWS];
     _Alignas(64) int16_t p[ATTN_ROWS][LF_ATTN_BLOCK];
 } attn_quants;
 
-/* Sums of m rows of quants over pairs, for n * 16 lanes from `lane` on. */
+/* Sums of products of m rows of quants over `pairs` pairs, for n * 16 lanes from `lane` on. */
 LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const quants[ATTN_ROWS],
-                         size_t pairs, const attn_numbers *numbers, size_t lane,
+                         size_t pairs, const attn_operand *operand, size_t lane,
                          w16 sums[ATTN_ROWS][ATTN_VECS])
 {
     for (size_t i = 0; i < m; i++) {
@@ -30,13 +32,13 @@ LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const qu
         }
     }
     for (size_t pair = 0; pair < pairs; pair++) {
-        const size_t at = 2 * (pair * numbers->stride + lane);
+        const size_t at = 2 * (pair * operand->stride + lane);
         w16 x[ATTN_VECS];
         for (size_t c = 0; c < n; c++) {
-            x[c] = w_load_i8((const int8_t *)numbers->at + at + c * 32);
+            x[c] = w_load_i8((const int8_t *)operand->at + at + c * 32);
         }
-        if (numbers->next != NULL && (n > 1 || at % 64 == 0)) {
-            attn_fetch(n * 32, numbers, at);
+        if (operand->next != NULL && (n > 1 || at % 64 == 0)) {
+            attn_prefetch(n * 32, operand, at);
         }
         for (size_t i = 0; i < m; i++) {
             const w16 two = w_pair(quants[i] + 2 * pair);
@@ -47,7 +49,7 @@ LF_INLINE void attn_sums(const size_t m, const size_t n, const int16_t *const qu
     }
 }
 
-LF_INLINE void attn_q8_scores(const size_t m, attn_rows *t, size_t head_dim, const attn_numbers *k,
+LF_INLINE void attn_q8_scores(const size_t m, attn_rows *t, size_t head_dim, const attn_operand *k,
                               const float *k_scales)
 {
     const int16_t *quants[ATTN_ROWS];
@@ -68,7 +70,7 @@ LF_INLINE void attn_q8_scores(const size_t m, attn_rows *t, size_t head_dim, con
 
 /* acc = acc * alpha + weights * V for n * 16 dimensions from d on. */
 LF_INLINE void attn_q8_values(const size_t m, const size_t n, attn_rows *t,
-                              const attn_quants *quants, size_t pairs, const attn_numbers *v,
+                              const attn_quants *quants, size_t pairs, const attn_operand *v,
                               size_t d)
 {
     const int16_t *p[ATTN_ROWS];
@@ -86,9 +88,9 @@ LF_INLINE void attn_q8_values(const size_t m, const size_t n, attn_rows *t,
     }
 }
 
-/* One dimension of a head that is not a multiple of 16. */
+/* One dimension, for heads whose size is not a multiple of 16. */
 LF_INLINE void attn_q8_value1(attn_rows *t, const attn_quants *quants, size_t i, size_t pairs,
-                              const attn_numbers *v, size_t d)
+                              const attn_operand *v, size_t d)
 {
     const int8_t *at = (const int8_t *)v->at + 2 * d;
     int32_t sum = 0;
@@ -98,7 +100,7 @@ LF_INLINE void attn_q8_value1(attn_rows *t, const attn_quants *quants, size_t i,
     t->acc[i][d] = __builtin_fmaf((float)sum, quants->scale[i], t->acc[i][d] * t->alpha[i]);
 }
 
-/* The weights of positions a row does not see are 0, whatever their scales are. */
+/* The weights of positions that a row does not attend to are 0, whatever the scales. */
 LF_INLINE void attn_q8_quants(const size_t m, attn_rows *t, attn_quants *quants,
                               const float *v_scales)
 {
@@ -114,16 +116,16 @@ LF_INLINE void attn_q8_quants(const size_t m, attn_rows *t, attn_quants *quants,
     }
 }
 
-/* `first`: no rows have passed this block yet, so they fetch the next one. */
+/* `first`: these are the first rows of the block; they prefetch the next block. */
 LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const lf_kv_blocks *kv,
                             bool first)
 {
     const size_t bytes = head_dim * LF_ATTN_BLOCK;
-    const attn_numbers k = {.at = (const char *)kv->k + LF_KV_SCALES,
+    const attn_operand k = {.at = (const char *)kv->k + LF_KV_SCALES,
                             .stride = LF_ATTN_BLOCK,
                             .bytes = bytes,
                             .next = first ? (const char *)kv->next_k + LF_KV_SCALES : NULL};
-    const attn_numbers v = {.at = (const char *)kv->v + LF_KV_SCALES,
+    const attn_operand v = {.at = (const char *)kv->v + LF_KV_SCALES,
                             .stride = head_dim,
                             .bytes = bytes,
                             .next = first ? (const char *)kv->next_v + LF_KV_SCALES : NULL};
@@ -158,10 +160,10 @@ LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const
 LF_INLINE void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_stride,
                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
-    /* The scales of the next block, whose quants are fetched as this block's are read. */
+    /* The scales of the next block. Its quants are prefetched while this block's are read. */
     for (size_t b = 0; b < LF_KV_SCALES; b += 64) {
-        _mm_prefetch((const char *)kv->next_k + b, _MM_HINT_T1);
-        _mm_prefetch((const char *)kv->next_v + b, _MM_HINT_T1);
+        lf_prefetch_l2((const char *)kv->next_k + b);
+        lf_prefetch_l2((const char *)kv->next_v + b);
     }
     attn_rows t;
     memset(t.alpha, 0, sizeof t.alpha);
@@ -181,4 +183,4 @@ LF_INLINE void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_strid
     }
 }
 
-#endif /* LF_KERNELS_X86_ATTN_Q8_V16_H */
+#endif /* LF_KERNELS_VECTOR_ATTN_Q8_H */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layouts of the panels of this library's own kernels, and their packing (scalar/pack.c,
+ * scalar/pack_k.c). XNNPACK's panels are in xnnpack/bind.h. */
+#ifndef LF_KERNELS_PANEL_LAYOUT_H
+#define LF_KERNELS_PANEL_LAYOUT_H
+
+#include "kernels/kernels.h"
+
+/*
+ * A panel has 16 columns. Quants are in groups of 4 consecutive k: byte 4 * c + j of a group of 64
+ * bytes belongs to column c and to k0 + 4 * group + j.
+ *
+ * - LF_W_Q4, per 64 k: 16 f16 scales of the first block of 32, 16 of the second, then per block
+ *   4 groups whose low nibbles are k 0..15 of the block and whose high nibbles are k 16..31. A
+ *   nibble is quant + 8.
+ * - LF_W_Q8, per 64 k: the same scales, then per block 8 groups of bytes, quant + 128.
+ * - LF_W_Q4K, per 256 k: 16 f16 d; 16 f16 dmin; three lines of 16 dwords, one dword a column,
+ *   with the 16 6-bit factors of the column; then per block the 4 groups of nibbles of LF_W_Q4,
+ *   where a nibble is the quant. Factors 0..7 are the scales of the blocks, 8..15 their
+ *   minimums. Factor i < 15 is at bit 6 * (i % 5) of line i / 5; factor 15 is in the top 2 bits
+ *   of the three lines, lowest bits first.
+ * - LF_W_Q5K: as LF_W_Q4K, and after the nibbles of a block 64 bytes. Bit i of these is bit 4
+ *   of the quants of group i.
+ * - LF_W_Q6K: first 16 f16 d for each 256 k, rounded up to 64 bytes; then per 256 k 16 times 16
+ *   int8 scales, and per block 4 groups of nibbles as above and twice 64 bytes. Bits 2 * i and
+ *   2 * i + 1 of the first 64 bytes are bits 4 and 5 of the quants of group i, those of the
+ *   second 64 bytes of group i + 4. A quant is stored as quant + 32.
+ * - LF_W_I8G, per 32 k: 16 f32 scales; 16 f32 minimums if the format has them; 8 groups of
+ *   bytes, quant + 128.
+ * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.
+ *
+ * If k is an odd multiple of 32, the last superblock of LF_W_Q4 and LF_W_Q8 has the scales of two
+ * blocks and the quants of one.
+ */
+enum {
+    LF_NR = 16,
+    LF_Q4_QUANTS = 4 * 64, /* bytes of quants of a block of 32 */
+    LF_Q8_QUANTS = 8 * 64,
+    LF_Q4_SUPER = 64 + 2 * LF_Q4_QUANTS, /* bytes of 64 k */
+    LF_Q8_SUPER = 64 + 2 * LF_Q8_QUANTS,
+    LF_K_HEAD = 256, /* bytes before the quants of 256 k of a K format */
+    LF_Q5K_QUANTS = LF_Q4_QUANTS + 64,
+    LF_Q6K_QUANTS = LF_Q4_QUANTS + 128,
+    LF_Q4K_SUPER = LF_K_HEAD + 8 * LF_Q4_QUANTS, /* bytes of 256 k */
+    LF_Q5K_SUPER = LF_K_HEAD + 8 * LF_Q5K_QUANTS,
+    LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_QUANTS
+};
+
+size_t lf_panel_bytes_q4(size_t k);
+size_t lf_panel_bytes_q8(size_t k);
+size_t lf_panel_bytes_q4k(size_t k);
+size_t lf_panel_bytes_q5k(size_t k);
+size_t lf_panel_bytes_q6k(size_t k);
+size_t lf_panel_bytes_i8g(size_t k);  /* without minimums */
+size_t lf_panel_bytes_i8gm(size_t k); /* with minimums */
+size_t lf_panel_bytes_f32(size_t k);
+size_t lf_panel_bytes_f16(size_t k); /* also of LF_W_BF16 */
+void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q4k(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_i8g(size_t k, const lf_panel_source *source,
+                 void *panel); /* with and without minimums */
+void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel); /* also LF_W_BF16 */
+
+#endif /* LF_KERNELS_PANEL_LAYOUT_H */

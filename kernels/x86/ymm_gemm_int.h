@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The 256-bit integer kernels but LF_W_Q8. Before it includes this header, a file defines for
+ * its instruction set YMM_SUBTILES and
+ *
+ * void ymm_sums(bits, unpacked, m, x, init, quants, first, end, s): s = for each of m rows the
+ * products of groups [first, end) of the weight block at `quants` with the row's block at x,
+ * plus dword `init` of that block, or LF_MAGIC_BITS if init is negative. Quants are `bits`
+ * wide; with `unpacked` they are bytes. With 8 bits the groups are always a whole block; its
+ * zero point may be subtracted from the quants instead of the sum.
+ *
+ * The 16 columns of a panel are two halves of 8. Integer sums are in registers (s[2 * row +
+ * half]); float sums are an array in the first level cache. Tiles of up to YMM_FIXED_ROWS rows
+ * unpack quants in registers as they read them. Larger tiles go through each block of 32 k in
+ * subtiles (YMM_SUBTILES) and unpack its quants once for all of them, into the first level
+ * cache.
+ */
+#ifndef LF_KERNELS_X86_YMM_GEMM_INT_H
+#define LF_KERNELS_X86_YMM_GEMM_INT_H
+
+#include "kernels/x86/ymm.h"
+
+/* Panel formats, as constants for inline functions. */
+enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM };
+
+/* Width of the quants; it decides how many products fit 16 bits. */
+LF_INLINE int ymm_bits(const int format)
+{
+    return format == YMM_Q4 || format == YMM_Q4K
+               ? 4
+               : (format == YMM_Q5K ? 5 : (format == YMM_Q6K ? 6 : 8));
+}
+
+/* ---- Blocks of 32 k ---- */
+
+/* One block. factors: two lines of 16 floats, weight scales, then minimums; for Q6_K the scales
+ * of both halves. */
+LF_INLINE void ymm_block(const int format, const bool unpacked, const size_t m, const uint32_t *x,
+                         const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
+{
+    __m256i s[2 * YMM_ROWS];
+    const int bits = ymm_bits(format);
+    if (format == YMM_Q6K) {
+        ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_LO, quants, 0, 4, s);
+        lf_ymm_finish(m, x + LF_X16_SCALE_LO, s, factors, NULL, NULL, acc);
+        ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_HI, quants, 4, 8, s);
+        lf_ymm_finish(m, x + LF_X16_SCALE_HI, s, factors + LF_NR, NULL, NULL, acc);
+        return;
+    }
+    const bool mins = format == YMM_Q4K || format == YMM_Q5K || format == YMM_I8GM;
+    const int init = format == YMM_Q4 ? LF_X_INIT4 : (bits == 8 ? LF_X_INIT8 : -1);
+    ymm_sums(bits, unpacked, m, x, init, quants, 0, 8, s);
+    lf_ymm_finish(m, x + LF_X_SCALE, s, factors, mins ? x + LF_X_SUM : NULL, factors + LF_NR, acc);
+}
+
+LF_INLINE void ymm_unpack(const int bits, const uint8_t *quants, uint8_t *unpacked)
+{
+#define G(g)                                                                                       \
+    lf_store_ymm(unpacked + (g)*64, lf_ymm_quants(bits, quants, g, 0));                            \
+    lf_store_ymm(unpacked + (g)*64 + 32, lf_ymm_quants(bits, quants, g, 32));
+    LF_EACH_GROUP(G)
+#undef G
+}
+
+/* One block for all m rows of a tile. `fixed` is m as a constant, or 0 for m above
+ * YMM_FIXED_ROWS. */
+LF_INLINE void ymm_rows(const int format, const size_t fixed, size_t m, const uint32_t *x,
+                        const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
+{
+    const int bits = ymm_bits(format);
+    if (fixed != 0) {
+        ymm_block(format, bits == 8, fixed, x, quants, factors, acc);
+        return;
+    }
+    _Alignas(32) uint8_t bytes[8 * 64];
+    const uint8_t *unpacked = quants;
+    if (bits != 8) {
+        ymm_unpack(bits, quants, bytes);
+        unpacked = bytes;
+    }
+    YMM_SUBTILES(m, LF_X_DWORDS, ymm_block, format, true, unpacked, factors)
+}
+
+/* ---- LF_W_Q4 ---- */
+
+LF_INLINE void q4_rows(const size_t fixed, size_t m, const uint32_t *x, const uint8_t *quants,
+                       const uint8_t *halves, float (*acc)[LF_NR])
+{
+    _Alignas(32) float scales[LF_NR];
+    lf_ymm_f16x16(halves, scales);
+    ymm_rows(YMM_Q4, fixed, m, x, quants, scales, acc);
+}
+
+LF_INLINE void q4_panel(lf_distances distances, const size_t fixed, size_t m, size_t k,
+                        const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
+{
+    for (size_t s = 0; s < k / 64; s++) {
+        lf_prefetch_panel(distances, p, LF_Q4_SUPER);
+        q4_rows(fixed, m, x, p + 64, p, acc);
+        x += LF_X_DWORDS * m;
+        q4_rows(fixed, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
+        x += LF_X_DWORDS * m;
+        p += LF_Q4_SUPER;
+    }
+    if (k % 64 != 0) {
+        q4_rows(fixed, m, x, p + 64, p, acc);
+    }
+}
+
+/* ---- LF_W_I8G ---- */
+
+LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+                         size_t k, const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
+{
+    const size_t head = (format == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
+    for (size_t b = 0; b < k / 32; b++) {
+        lf_prefetch_panel(distances, p, head + LF_Q8_QUANTS);
+        ymm_rows(format, fixed, m, x, p + head, (const float *)(const void *)p, acc);
+        x += LF_X_DWORDS * m;
+        p += head + LF_Q8_QUANTS;
+    }
+}
+
+/* ---- LF_W_Q4K, LF_W_Q5K, LF_W_Q6K ---- */
+
+/* Scales and minimums of the eight blocks of 256 k. */
+LF_INLINE void k_factors(const uint8_t *super, float (*out)[2][LF_NR])
+{
+    const __m256i low = _mm256_set1_epi32(63);
+    for (size_t half = 0; half < LF_NR; half += 8) {
+        const __m256 d = lf_load_f16x8(super + half * 2);
+        const __m256 dmin = lf_load_f16x8(super + 32 + half * 2);
+        __m256i top = _mm256_setzero_si256();
+        for (size_t line = 0; line < 3; line++) {
+            __m256i dwords = lf_load_ymm(super + 64 + line * 64 + half * 4);
+            top = _mm256_or_si256(top, _mm256_sllv_epi32(_mm256_srli_epi32(dwords, 30),
+                                                         _mm256_set1_epi32(2 * (int)line)));
+            for (size_t i = line * 5; i < line * 5 + 5; i++) {
+                const __m256 f = _mm256_cvtepi32_ps(_mm256_and_si256(dwords, low));
+                _mm256_store_ps(out[i % 8][i / 8] + half, _mm256_mul_ps(f, i < 8 ? d : dmin));
+                dwords = _mm256_srli_epi32(dwords, 6);
+            }
+        }
+        _mm256_store_ps(out[7][1] + half, _mm256_mul_ps(_mm256_cvtepi32_ps(top), dmin));
+    }
+}
+
+/* Scales of the 16 half blocks of 256 k. */
+LF_INLINE void q6k_scales(const uint8_t *super, const uint8_t *halves, float (*out)[2][LF_NR])
+{
+    for (size_t half = 0; half < LF_NR; half += 8) {
+        const __m256 d = lf_load_f16x8(halves + half * 2);
+        for (size_t i = 0; i < 16; i++) {
+            const __m128i bytes =
+                _mm_loadl_epi64((const __m128i *)(const void *)(super + i * LF_NR + half));
+            const __m256 s = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+            _mm256_store_ps(out[i / 2][i % 2] + half, _mm256_mul_ps(s, d));
+        }
+    }
+}
+
+LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+                       size_t k, const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
+{
+    const size_t step = format == YMM_Q4K   ? LF_Q4_QUANTS
+                        : format == YMM_Q5K ? LF_Q5K_QUANTS
+                                            : LF_Q6K_QUANTS;
+    const uint8_t *p = panel;
+    if (format == YMM_Q6K) {
+        p += lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER;
+    }
+    for (size_t s = 0; s < k / 256; s++) {
+        _Alignas(32) float factors[8][2][LF_NR];
+        lf_prefetch_panel(distances, p, LF_K_HEAD);
+        if (format == YMM_Q6K) {
+            q6k_scales(p, panel + s * 32, factors);
+        } else {
+            k_factors(p, factors);
+        }
+        p += LF_K_HEAD;
+        for (size_t b = 0; b < 8; b++) {
+            lf_prefetch_panel(distances, p, step);
+            ymm_rows(format, fixed, m, x, p, factors[b][0], acc);
+            x += LF_X_DWORDS * m;
+            p += step;
+        }
+    }
+}
+
+#define i8g_plain_panel(...) i8g_panel(YMM_I8G, __VA_ARGS__)
+#define i8g_mins_panel(...)  i8g_panel(YMM_I8GM, __VA_ARGS__)
+#define q4k_panel(...)       k_panel(YMM_Q4K, __VA_ARGS__)
+#define q5k_panel(...)       k_panel(YMM_Q5K, __VA_ARGS__)
+#define q6k_panel(...)       k_panel(YMM_Q6K, __VA_ARGS__)
+LF_YMM_GEMM(q4_gemm, q4_panel, lf_panel_bytes_q4)
+LF_YMM_GEMM(i8g_gemm, i8g_plain_panel, lf_panel_bytes_i8g)
+LF_YMM_GEMM(i8gm_gemm, i8g_mins_panel, lf_panel_bytes_i8gm)
+LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
+LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
+LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
+
+/* Defines the entries of one instruction set. */
+#define LF_YMM_INT_ENTRIES(arch, feature)                                                          \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature)             \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature)         \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature)         \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)
+
+#endif /* LF_KERNELS_X86_YMM_GEMM_INT_H */
