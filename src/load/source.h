@@ -100,6 +100,7 @@ typedef struct lf_source {
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
     bool hugging_face;
+    const char *missing;   /* a file without which a folder serves only its tokenizer, or NULL */
     const char *path;      /* as given, or a name such as "<memory>" */
     const char *name;      /* general.name or folder name */
     const char *file_type; /* the type with the most bytes among matrices, such as "Q4_0" */
