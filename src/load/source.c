@@ -223,6 +223,16 @@ static void drop_header(lf_source *source)
     }
 }
 
+int32_t lf_source_need_weights(const lf_source *source)
+{
+    if (source->missing != NULL) {
+        return lf_fail(LFM2_E_FORMAT, "hf.weights",
+                       "%s: the folder has no %s; only its tokenizer can be used", source->path,
+                       source->missing);
+    }
+    return LFM2_OK;
+}
+
 void lf_source_release(lf_source *source)
 {
     drop_header(source);

@@ -124,6 +124,9 @@ int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *pat
 int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_origin *origin,
                             lf_source **out);
 
+/* LFM2_E_FORMAT if the folder has a tokenizer but no config.json or no weights. */
+int32_t lf_source_need_weights(const lf_source *source);
+
 /* Frees what only loading needs: the copy of the header (vocab.tokens, vocab.merges and gguf become
  * NULL) and access to files that are not in place. */
 void lf_source_release(lf_source *source);

@@ -108,11 +108,11 @@ static int32_t normalizer_step(walk *w, const lf_json *step)
 static const char *const alternatives[][4] = {
     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'(?i:[sdmt]|ll|ve|re)", "(?i:'[sdmt]|'ll|'ve|'re)"},
     {"[^\\r\\n\\p{L}\\p{N}]?\\p{L}+", "[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+",
-     "[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++"},
+     "[^\\r\\n\\p{L}\\p{N}]?\\p{L}++", "[^\\r\\n\\p{L}\\p{N}]?+\\p{L}++"},
     {"\\p{N}{1,3}"},
     {" ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*", " ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*",
-     " ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+"},
-    {"\\s*[\\r\\n]+", "\\s*[\\r\\n]"},
+     " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*+", " ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*+"},
+    {"\\s*[\\r\\n]+", "\\s*[\\r\\n]", "\\s*[\\r\\n]++"},
     {"\\s+(?!\\S)"},
     {"\\s+", "\\s", "\\s++"},
 };
