@@ -234,7 +234,10 @@ int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, c
              .options = options,
              .source = source,
              .progress = {.options = options}};
-    int32_t status = run(&j, out_path, preset);
+    int32_t status = lf_source_need_weights(source);
+    if (status == LFM2_OK) {
+        status = run(&j, out_path, preset);
+    }
     lf_gguf_free(j.out);
     lf_free(alloc, j.encoded, j.capacity, sizeof(float));
     lf_free(alloc, j.values, j.capacity, sizeof *j.values);

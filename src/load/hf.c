@@ -158,6 +158,31 @@ static int32_t list_shards(loader *l)
     return LFM2_OK;
 }
 
+static int32_t has_file(loader *l, const char *name, bool *has)
+{
+    const char *path = NULL;
+    LF_TRY(join(l, name, &path));
+    *has = exists(path);
+    return LFM2_OK;
+}
+
+/* A folder without config.json or without weights still serves its tokenizer. */
+static int32_t find_missing(loader *l, bool has_config)
+{
+    bool tokenizer = false;
+    bool single = false;
+    bool index = false;
+    LF_TRY(has_file(l, "tokenizer.json", &tokenizer));
+    LF_TRY(has_file(l, "model.safetensors", &single));
+    LF_TRY(has_file(l, "model.safetensors.index.json", &index));
+    if (tokenizer && !has_config) {
+        l->source->missing = "config.json";
+    } else if (tokenizer && !single && !index) {
+        l->source->missing = "model.safetensors";
+    }
+    return LFM2_OK;
+}
+
 /* The single file if it exists, as in transformers; otherwise the files of the index. */
 static int32_t find_shards(loader *l)
 {
@@ -392,15 +417,22 @@ static int32_t load(loader *l)
     const lf_json *root = NULL;
     LF_TRY(join(l, "config.json", &config_path));
     LF_TRY(read_json(l, config_path, MAX_CONFIG, &root));
+    LF_TRY(find_missing(l, root != NULL));
+    LF_TRY(read_name(s));
+    lf_config_json config = {.bos_id = -1, .eos_id = -1, .pad_id = -1};
+    if (root == NULL && s->missing != NULL) {
+        return read_vocab(l, &config);
+    }
     if (root == NULL) {
         return lf_fail_errno(ENOENT, "io.open", config_path, "cannot be opened");
     }
-    lf_config_json config;
     LF_TRY(lf_config_from_json(root, config_path, &config));
     LF_TRY(lf_hparams_check(&config.hparams, config_path));
     s->hparams = config.hparams;
-    LF_TRY(read_name(s));
     LF_TRY(read_meta(s, root));
+    if (s->missing != NULL) {
+        return read_vocab(l, &config);
+    }
     LF_TRY(find_shards(l));
     LF_TRY(open_shards(l));
     LF_TRY(check_shards(l));

@@ -180,9 +180,13 @@ static int32_t open_origin(lf_source *source, const lf_log *log)
         source->hugging_face = S_ISDIR(st.st_mode);
     }
     LF_TRY(source->hugging_face ? lf_hf_load(source) : open_gguf(source));
-    LF_TRY(lf_source_finish(source));
+    if (source->missing == NULL) {
+        LF_TRY(lf_source_finish(source));
+    }
     lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file(s), mostly %s; %u tokens", path,
-                 source->n_tensors, source->n_files, source->file_type, source->vocab.n_tokens);
+                 source->n_tensors, source->n_files,
+                 source->file_type != NULL ? source->file_type : "no weights",
+                 source->vocab.n_tokens);
     return LFM2_OK;
 }
 
@@ -217,6 +221,16 @@ static void drop_header(lf_source *source)
         source->vocab.tokens = NULL;
         source->vocab.merges = NULL;
     }
+}
+
+int32_t lf_source_need_weights(const lf_source *source)
+{
+    if (source->missing != NULL) {
+        return lf_fail(LFM2_E_FORMAT, "hf.weights",
+                       "%s: the folder has no %s; only its tokenizer can be used", source->path,
+                       source->missing);
+    }
+    return LFM2_OK;
 }
 
 void lf_source_release(lf_source *source)

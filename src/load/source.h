@@ -100,6 +100,7 @@ typedef struct lf_source {
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
     bool hugging_face;
+    const char *missing;   /* a file without which a folder serves only its tokenizer, or NULL */
     const char *path;      /* as given, or a name such as "<memory>" */
     const char *name;      /* general.name or folder name */
     const char *file_type; /* the type with the most bytes among matrices, such as "Q4_0" */
@@ -122,6 +123,9 @@ int32_t lf_source_open(const lf_alloc *alloc, const lf_log *log, const char *pat
  * part of a split model). What `origin` points to must stay valid until lf_source_release. */
 int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_origin *origin,
                             lf_source **out);
+
+/* LFM2_E_FORMAT if the folder has a tokenizer but no config.json or no weights. */
+int32_t lf_source_need_weights(const lf_source *source);
 
 /* Frees what only loading needs: the copy of the header (vocab.tokens, vocab.merges and gguf become
  * NULL) and access to files that are not in place. */

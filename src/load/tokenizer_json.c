@@ -252,6 +252,28 @@ static int32_t read_named(const lf_tj *t, const lf_json *settings, const char *s
     return LFM2_OK;
 }
 
+/* n_tokens as the largest id says. An id that cannot be true is refused: it would cost memory. */
+static int32_t count_tokens(lf_tj *t)
+{
+    const lf_json *vocab = lf_json_get(lf_json_get(t->root, "model"), "vocab");
+    const lf_json *added = lf_config_member(t->root, "added_tokens");
+    uint64_t n = vocab != NULL ? vocab->count : 0;
+    n += added != NULL ? added->count : 0;
+    const uint64_t most = 2 * n + 4096; /* ids may have gaps */
+    n = 0;
+    for (const lf_json *v = vocab != NULL ? vocab->child : NULL; v != NULL; v = v->next) {
+        uint64_t id = 0;
+        n = lf_json_u64(v, &id) && id < most && id >= n ? id + 1 : n;
+    }
+    for (const lf_json *v = added != NULL ? added->child : NULL; v != NULL; v = v->next) {
+        uint64_t id = 0;
+        n = lf_json_u64(lf_json_get(v, "id"), &id) && id < most && id >= n ? id + 1 : n;
+    }
+    t->n_tokens = (uint32_t)n;
+    return n > 0 ? LFM2_OK
+                 : lf_tj_fail(t, vocab, LFM2_E_FORMAT, "tokenizer.vocab", "there are no tokens");
+}
+
 int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const char *name,
                                const lf_json *settings, const char *settings_name,
                                const lf_config_json *config)
@@ -259,6 +281,10 @@ int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const cha
     lf_tj t = {source, root, name, source->hparams.n_vocab, NULL};
     bool ignore_merges = false;
     LF_TRY(lf_tj_check_pipeline(&t, &ignore_merges));
+    if (t.n_tokens == 0) { /* no config.json */
+        LF_TRY(count_tokens(&t));
+        source->hparams.n_vocab = t.n_tokens;
+    }
     void *memory = NULL;
     LF_TRY(lf_arena_new(&source->arena, t.n_tokens, sizeof(lf_vocab_token), "vocabulary", &memory));
     t.tokens = memory;

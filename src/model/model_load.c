@@ -327,6 +327,10 @@ static int32_t fill_model(lfm2_model *model, const lf_origin *origin,
     } else if (options->mode == LFM2_LOAD_TOKENIZER) {
         return lf_model_need_text(model);
     }
+    if (model->source->missing != NULL && options->mode == LFM2_LOAD_TOKENIZER) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_source_need_weights(model->source));
     LF_TRY(lf_bind(model->source, &model->weights));
     if (model->mode == LFM2_LOAD_TOKENIZER) {
         return LFM2_OK;

@@ -160,7 +160,8 @@ static void test_config_refused(void **state)
     config_bad("\"num_experts\": 4", "\"num_experts\": 4, \"num_experts\": 4", LFM2_E_FORMAT,
                "json.duplicate");
     free(lft_folder.config);
-    lft_folder.config = NULL;
+    free(lft_folder.tokenizer);
+    lft_folder.config = lft_folder.tokenizer = NULL;
     tiny_folder_write(&lft_folder, lft_temp("hf"));
     lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_IO, "io.open", "hf/config.json");
 }
@@ -346,6 +347,8 @@ static void test_shards(void **state)
     char path[1024];
     snprintf(path, sizeof path, "%s/model.safetensors.index.json", lft_temp("hf"));
     unlink(path);
+    snprintf(path, sizeof path, "%s/tokenizer.json", lft_temp("hf"));
+    unlink(path);
     lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "hf.weights", "neither");
 }
 
@@ -407,7 +410,8 @@ static void test_post_processors(void **state)
     assert_int_equal(lft_source->vocab.bos_id, 1);
     static const char *const others[] = {
         STEPS "{\"type\": \"Bert\"}, {",
-        STEPS "{\"type\": \"TemplateProcessing\", \"single\": [{\"Sequence\": {}}]}, {"};
+        STEPS "{\"type\": \"TemplateProcessing\", \"single\": [{\"SpecialToken\": {}}, "
+              "{\"Sequence\": {}}]}, {"};
     for (size_t i = 0; i < 2; i++) {
         tiny_replace(&lft_folder.tokenizer, one, others[i]);
         tiny_replace(&lft_folder.tokenizer, one_end, steps_end);
@@ -415,8 +419,7 @@ static void test_post_processors(void **state)
                          "the post-processor");
     }
     tiny_replace(&lft_folder.tokenizer, "TemplateProcessing", "Sequence"); /* without steps */
-    LFT_OK(lft_open_folder());
-    assert_true(lft_source->vocab.add_bos); /* from the settings */
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.pipeline", "'processors'");
 #undef STEPS
 }
 
@@ -443,18 +446,14 @@ static void test_tokenizer_pipeline(void **state)
     static const char *const cases[][2] = {
         {"\"normalizer\": null", "\"normalizer\": {\"type\": \"NFC\"}"},
         {"{1,3}", "{1,2}"},
-        {"\"Isolated\"", "\"MergedWithNext\""},
-        {"\"invert\": false", "\"invert\": true"},
+        {"\"Isolated\"", "\"Removed\""},
         {"\"type\": \"Sequence\"", "\"type\": \"Sequenz\""},
         {"\"type\": \"Split\"", "\"type\": \"Digits\""},
         {"\"use_regex\": false", "\"use_regex\": true"},
         {", \"use_regex\": false", ""},
         {"\"add_prefix_space\": false", "\"add_prefix_space\": true"},
         {"\"decoder\": {\"type\": \"ByteLevel\"}", "\"decoder\": {\"type\": \"Fuse\"}"},
-        {"\"decoder\": {\"type\": \"ByteLevel\"}", "\"decoder\": null"},
         {"\"type\": \"BPE\"", "\"type\": \"Unigram\""},
-        {"\"byte_fallback\": false", "\"byte_fallback\": true"},
-        {"\"unk_token\": null", "\"unk_token\": \"<unk>\""},
         {"\"dropout\": null", "\"dropout\": 0.1"},
         {"TemplateProcessing", "BertProcessing"},
         {"{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}]",
