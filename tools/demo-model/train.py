@@ -14,7 +14,6 @@ Q4_0, while gradients go to the unrounded ones.
 """
 import argparse
 import json
-import math
 import multiprocessing as mp
 import os
 import random
@@ -25,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import chat_format
 import data
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -228,7 +228,7 @@ class Packer:
         self.r, self.rows, self.left = random.Random(seed), rows, []
 
     def chats(self, n):
-        texts = [data.render(data.training_chat(self.r)) for _ in range(n)]
+        texts = [chat_format.render(data.training_chat(self.r)) for _ in range(n)]
         out = []
         for e in self.tok.encode_batch(texts, add_special_tokens=False):
             ids = e.ids
@@ -354,7 +354,7 @@ def evaluate(net, tok, per_skill, max_new=96, batch=400):
     dev = net.p["embed_tokens/weight"].device
     items = []
     for skill, chat in data.heldout_chats(per_skill):
-        prompt = data.render(data.Chat(chat.messages[:-1], chat.tools), generation_prompt=True)
+        prompt = chat_format.render(chat_format.Chat(chat.messages[:-1], chat.tools), generation_prompt=True)
         items.append((tok.encode(prompt, add_special_tokens=False).ids, skill, chat.messages[-1]["content"]))
     items.sort(key=lambda x: len(x[0]))
     right, count, wrong = {}, {}, []
