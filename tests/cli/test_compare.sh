@@ -135,6 +135,62 @@ stand_in llama-bench <<'END'
 echo '{"flash_attn": 0, "avg_ts": 64.0, "x": 1}'
 END
 
+# ---- Pictures -----------------------------------------------------------------------------------
+
+if command -v python3 >/dev/null; then
+    plot="python3 $(dirname "$compare")/plot.py"
+    # svg_has FILE TEXT...: the file is XML, uses nothing from outside, and its texts include these.
+    svg_has() {
+        python3 - "$@" <<'END'
+import sys
+import xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+texts = {element.text for element in root.iter()}
+assert root.tag == "{http://www.w3.org/2000/svg}svg"
+assert not any("href" in name for element in root.iter() for name in element.attrib)
+assert all(text in texts for text in sys.argv[2:]), texts
+END
+        report "${1##*/} has: ${*:2}" $?
+    }
+    svg_has "$work/t.svg" 'llama.cpp' 'lfm2' 'First token, prompt of 32' '250 ms' '8 sequences together'
+    svg_has "$work/t-curves.svg" 'Prefill, tokens/s over prompt length' '32' '2,048'
+
+    # The median of the rounds counts, a failed round does not; less is better for times and sizes.
+    cat >"$work/p.csv" <<'END'
+row,side,round,figure,threads,flash_attn,read_bytes_per_second,weights_bytes_per_second,int8_ops_per_second,percent_of_limit,command
+pp512,llama.cpp,1,40,2,1,,,,,"llama-bench ""x"", y"
+pp512,lfm2,1,100,2,,1,2,3,50,"lfm2 bench"
+pp512,llama.cpp,2,60,2,1,,,,,"llama-bench"
+pp512,lfm2,2,300,2,,1,2,3,50,"lfm2 bench"
+pp512,llama.cpp,3,,2,,,,,,"llama-bench"
+tg32,llama.cpp,1,,2,,,,,,"llama-bench"
+tg32,lfm2,1,30,2,,1,2,3,50,"lfm2 bench"
+tg32-d4096,llama.cpp,1,10,2,,,,,,"llama-bench"
+tg32-d4096,lfm2,1,5,2,,1,2,3,50,"lfm2 bench"
+start,llama.cpp,1,24,2,,,,,,"llama-completion"
+start,lfm2,1,0.12,2,,1,,3,,"lfm2 run"
+qwen-tg32,llama.cpp,1,10,2,,,,,,"llama-bench"
+qwen-tg32,lfm2,1,70,2,,1,2,3,50,"lfm2 bench"
+END
+    $plot --caption 'AMD & <Intel>' "$work/p.csv" "$work/q.svg" >"$work/out" 2>"$work/err"
+    verdict 0 $? 'plot.py'
+    out_is "$work/q.svg\n"
+    svg_has "$work/q.svg" '50.0 tokens/s' '200 tokens/s' '4.00×' '0.50×' '0.12 s' '200×' 'AMD & <Intel>'
+    ! grep -qE 'Decode, empty|70.0 tokens' "$work/q.svg"
+    report 'rows without both programs, and of two models, are left out' $?
+    $plot "$work/none.csv" >"$work/out" 2>"$work/err"
+    verdict 1 $? 'plot.py without a file'
+    err_has 'plot.py: '
+    printf 'a,b\n1,2\n' >"$work/bad.csv"
+    $plot "$work/bad.csv" >"$work/out" 2>"$work/err"
+    verdict 1 $? 'plot.py with another CSV'
+    for file in "$(dirname "$compare")"/results/*.csv; do
+        cp "$file" "$work/"
+        $plot "$work/${file##*/}" >/dev/null
+        report "a picture of ${file##*/}" $?
+    done
+fi
+
 # The file of the other model
 if command -v python3 >/dev/null; then
     python3 "$(dirname "$compare")/qwen3_file.py" --tiny "$work/qwen.gguf"

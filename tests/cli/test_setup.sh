@@ -72,7 +72,8 @@ http://sixth.invalid/debian -
 err_empty
 mirrors_of "$work/none"
 out_empty
-! grep -nE 'https?://' "$tools/setup" "$tools/debian.sh" && ! grep -n 'http.*debian' "$tools/bench/compare"
+! grep -nE 'https?://' "$tools/setup" "$tools/debian.sh" &&
+    ! grep -n 'http.*debian' "$tools/bench/compare" "$tools"/bench/*.sh
 report 'no mirror is built in' $?
 
 # ---- The first mirror that helps is taken -------------------------------------------------------
