@@ -10,9 +10,7 @@
 debian_mirrors() {
     local apt=${1:-/etc/apt} file files=()
     for file in "$apt"/sources.list "$apt"/sources.list.d/*.list "$apt"/sources.list.d/*.sources; do
-        if [ -r "$file" ]; then
-            files+=("$file")
-        fi
+        [ ! -r "$file" ] || files+=("$file")
     done
     [ ${#files[@]} -gt 0 ] || return 0
     awk '
@@ -35,8 +33,7 @@ debian_mirrors() {
         # The first file name in Signed-By; a key may also be a fingerprint or an embedded key.
         function first_file(text,  i, n, words) {
             n = split(text, words, /[ \t,]+/)
-            for (i = 1; i <= n; i++)
-                if (words[i] ~ /^\//) return words[i]
+            for (i = 1; i <= n; i++) if (words[i] ~ /^\//) return words[i]
             return "-"
         }
         function read_line(  options, i) {

@@ -91,6 +91,22 @@ def generate(model, prompts, max_new):
     return out
 
 
+def read_prompts(path, tok, limit):
+    """(ids, line of the file): at most `limit` of each skill, 0: all."""
+    items, count = [], {}
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            row = json.loads(line)
+            count[row["skill"]] = count.get(row["skill"], 0) + 1
+            if limit and count[row["skill"]] > limit:
+                continue
+            text = chat_format.render(
+                chat_format.Chat(row["messages"], row.get("tools")), generation_prompt=True
+            )
+            items.append((tok.encode(text, add_special_tokens=False).ids, row))
+    return items
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("folder")
@@ -113,17 +129,7 @@ def main():
     if a.gguf:
         load_gguf(model, a.gguf)
     model = model.to(a.device)
-    items, count = [], {}
-    with open(a.file, encoding="utf-8") as f:
-        for line in f:
-            row = json.loads(line)
-            count[row["skill"]] = count.get(row["skill"], 0) + 1
-            if a.limit and count[row["skill"]] > a.limit:
-                continue
-            text = chat_format.render(
-                chat_format.Chat(row["messages"], row.get("tools")), generation_prompt=True
-            )
-            items.append((tok.encode(text, add_special_tokens=False).ids, row))
+    items = read_prompts(a.file, tok, a.limit)
     # prompts and answers of similar length share a batch, so that little is padded
     items.sort(key=lambda x: (len(x[0]) // 32, len(x[1]["expected"]), len(x[0])))
     right, total, wrong = {}, {}, []

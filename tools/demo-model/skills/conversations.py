@@ -190,6 +190,36 @@ def memory(r):
     return f"memory:{question[0]}:{sorted(values.items())}", chat
 
 
+def more_arithmetic(r, chat):
+    """A calculation, then one to three more with its result."""
+    key, user, answer = draw_single(r, r.choice(["add", "subtract", "multiply"]), False)
+    chat.add("user", user).add("assistant", answer)
+    value = int(answer.split("= ")[1])
+    for _ in range(r.choice([1, 1, 2, 3])):
+        op = r.choice("+-*") if 1 < value < 100 else r.choice("+-")
+        b = r.randint(2, 9) if op == "*" else r.randint(1, 99)
+        if op == "-" and value < b:
+            op = "+"
+        if value < 0 or is_heldout(f"{value}{op}{b}"):
+            break
+        text = r.choice(
+            {
+                "+": ["Add {b}.", "Add {b} to that.", "Now add {b}.", "Plus {b}?", "And plus {b}?"],
+                "-": [
+                    "Subtract {b}.",
+                    "Subtract {b} from that.",
+                    "Now take away {b}.",
+                    "Minus {b}?",
+                ],
+                "*": ["Multiply that by {b}.", "Now multiply by {b}.", "Times {b}?"],
+            }[op]
+        ).format(b=b)
+        new = {"+": value + b, "-": value - b, "*": value * b}[op]
+        chat.add("user", text).add("assistant", f"{value} {op} {b} = {new}")
+        key, value = f"follow:{value}{op}{b}", new
+    return key, chat
+
+
 def follow_up(r):
     """The second request needs the first one's answer or subject."""
     chat = Chat()
@@ -197,38 +227,7 @@ def follow_up(r):
         chat.add("system", r.choice(SYSTEMS))
     k = r.random()
     if k < 0.5:
-        key, user, answer = draw_single(r, r.choice(["add", "subtract", "multiply"]), False)
-        chat.add("user", user).add("assistant", answer)
-        value = int(answer.split("= ")[1])
-        for _ in range(r.choice([1, 1, 2, 3])):
-            op = r.choice("+-*") if 1 < value < 100 else r.choice("+-")
-            b = r.randint(2, 9) if op == "*" else r.randint(1, 99)
-            if op == "-" and value < b:
-                op = "+"
-            if value < 0 or is_heldout(f"{value}{op}{b}"):
-                break
-            text = r.choice(
-                {
-                    "+": [
-                        "Add {b}.",
-                        "Add {b} to that.",
-                        "Now add {b}.",
-                        "Plus {b}?",
-                        "And plus {b}?",
-                    ],
-                    "-": [
-                        "Subtract {b}.",
-                        "Subtract {b} from that.",
-                        "Now take away {b}.",
-                        "Minus {b}?",
-                    ],
-                    "*": ["Multiply that by {b}.", "Now multiply by {b}.", "Times {b}?"],
-                }[op]
-            ).format(b=b)
-            new = {"+": value + b, "-": value - b, "*": value * b}[op]
-            chat.add("user", text).add("assistant", f"{value} {op} {b} = {new}")
-            key, value = f"follow:{value}{op}{b}", new
-        return key, chat
+        return more_arithmetic(r, chat)
     if k < 0.75:
         a, b = r.sample(list(CAPITALS), 2)
         while is_heldout(f"fact:What is the capital of {a}?"):

@@ -60,8 +60,8 @@ def units(r):
     return key, ask(r, text.format(x=x, a=u(x, a), b=b)), f"{x} {u(x, a)} = {y} {u(y, b)}"
 
 
-def dates(r):
-    k = r.random()
+def week_days(r, k):
+    """Exercises of dates for k < 0.45."""
     d = r.randrange(7)
     if k < 0.2:
         after = r.random() < 0.6
@@ -75,7 +75,7 @@ def dates(r):
         ).format(w="after" if after else "before", d=DAYS[d])
         text = ask(r, text)
         return "date:" + text, text, DAYS[(d + (1 if after else -1)) % 7]
-    if k < 0.45:
+    else:
         n = r.randint(1, 14)
         plural = "day" if n == 1 else "days"
         if r.random() < 0.7:
@@ -99,6 +99,11 @@ def dates(r):
             answer = DAYS[(d - n) % 7]
         text = ask(r, text.format(d=DAYS[d], n=n, p=plural))
         return "date:" + text, text, answer
+
+
+def months(r, k):
+    """Exercises of dates for other k."""
+    r.randrange(7)  # as in week_days: the random numbers that follow stay the same
     m = r.randrange(12)
     month, length = MONTHS[m]
     if k < 0.6:
@@ -137,6 +142,11 @@ def dates(r):
     ).format(d=day, m=month)
     answer = f"{day + 1} {month}" if day < length else f"1 {MONTHS[(m + 1) % 12][0]}"
     return f"date:{day} {month}", ask(r, text), answer
+
+
+def dates(r):
+    k = r.random()
+    return week_days(r, k) if k < 0.45 else months(r, k)
 
 
 def capitals(r):

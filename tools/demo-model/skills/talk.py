@@ -196,83 +196,82 @@ def small_talk(r):
     return "talk:" + text, text, answer
 
 
+# requests that the model declines
+WORD_QUESTIONS = [
+    "Why is the {w} {v}?",
+    "Where is the {w}?",
+    "Can a {w} {v}?",
+    "Who has the {w}?",
+    "When does the {w} {v}?",
+    "What is a {w}?",
+    "Do you have a {w}?",
+    "What do you know about {w}?",
+    "How do I {v} a {w}?",
+    "Is the {w} {v}?",
+    "{s}.",
+    "{s}.",
+]
+TOPIC_REQUESTS = [
+    "Tell me about {t}.",
+    "Explain {t}.",
+    "What do you think about {t}?",
+    "Write a poem about {t}.",
+    "Write a story about {t}.",
+    "Who invented {t}?",
+    "Why is {t} important?",
+    "How does {t} work?",
+    "Write an essay on {t}.",
+    "Give me advice on {t}.",
+    "Can you explain {t} to me?",
+    "What is {t}?",
+    "Do you like {t}?",
+    "Write a program about {t}.",
+    "Write a joke about {t}.",
+]
+WORLD_QUESTIONS = [
+    "Who is {n}?",
+    "Who won the {e} yesterday?",
+    "What is the weather in {c}?",
+    "What time is it in {c}?",
+    "How many people live in {c}?",
+    "When was {n} born?",
+    "Do you know {n}?",
+    "Is {c} a nice city?",
+    "How far is {c} from {d}?",
+]
+OTHER_REQUESTS = [
+    "What is the news today?",
+    "Who is the president?",
+    "Tell me a joke.",
+    "Sing a song.",
+    "What should I eat?",
+    "Is there life on Mars?",
+    "Write a Python program.",
+    "Fix my code.",
+    "Translate this to Latin.",
+    "Draw a picture.",
+    "What is the meaning of life?",
+    "Who will win?",
+    "Tell me a secret.",
+    "Play a game with me.",
+    "Recommend a book.",
+]
+
+
 def unknown(r):
     k = r.random()
     if k < 0.2:
         w, v = r.choice(WORDS), r.choice(WORDS)
-        text = r.choice(
-            [
-                "Why is the {w} {v}?",
-                "Where is the {w}?",
-                "Can a {w} {v}?",
-                "Who has the {w}?",
-                "When does the {w} {v}?",
-                "What is a {w}?",
-                "Do you have a {w}?",
-                "What do you know about {w}?",
-                "How do I {v} a {w}?",
-                "Is the {w} {v}?",
-                "{s}.",
-                "{s}.",
-            ]
-        )
+        text = r.choice(WORD_QUESTIONS)
         text = text.format(w=w, v=v, s=sentence(r))
         text = text[0].upper() + text[1:]
     elif k < 0.75:
         t = r.choice(UNKNOWN_TOPICS)
-        text = r.choice(
-            [
-                "Tell me about {t}.",
-                "Explain {t}.",
-                "What do you think about {t}?",
-                "Write a poem about {t}.",
-                "Write a story about {t}.",
-                "Who invented {t}?",
-                "Why is {t} important?",
-                "How does {t} work?",
-                "Write an essay on {t}.",
-                "Give me advice on {t}.",
-                "Can you explain {t} to me?",
-                "What is {t}?",
-                "Do you like {t}?",
-                "Write a program about {t}.",
-                "Write a joke about {t}.",
-            ]
-        ).format(t=t)
+        text = r.choice(TOPIC_REQUESTS).format(t=t)
     elif k < 0.9:
-        text = r.choice(
-            [
-                "Who is {n}?",
-                "Who won the {e} yesterday?",
-                "What is the weather in {c}?",
-                "What time is it in {c}?",
-                "How many people live in {c}?",
-                "When was {n} born?",
-                "Do you know {n}?",
-                "Is {c} a nice city?",
-                "How far is {c} from {d}?",
-            ]
-        )
+        text = r.choice(WORLD_QUESTIONS)
         text = text.format(n=name(r), c=r.choice(CITIES), d=r.choice(CITIES), e=r.choice(EVENTS))
     else:
-        text = r.choice(
-            [
-                "What is the news today?",
-                "Who is the president?",
-                "Tell me a joke.",
-                "Sing a song.",
-                "What should I eat?",
-                "Is there life on Mars?",
-                "Write a Python program.",
-                "Fix my code.",
-                "Translate this to Latin.",
-                "Draw a picture.",
-                "What is the meaning of life?",
-                "Who will win?",
-                "Tell me a secret.",
-                "Play a game with me.",
-                "Recommend a book.",
-            ]
-        )
+        text = r.choice(OTHER_REQUESTS)
     text = ask(r, text)
     return "unknown:" + text, text, UNKNOWN
