@@ -9,6 +9,7 @@
 #include "quant/encode.h"
 
 #include "quant/block.h"
+#include "quant/lanes.h"
 #include "quant/numbers.h"
 
 #include <float.h>
@@ -19,9 +20,6 @@ enum {
     LANES = 4,                        /* sub-blocks searched together */
     HEAD_BYTES = 16                   /* d, dmin, 12 bytes of 6-bit scales and minima */
 };
-
-typedef float f4 __attribute__((vector_size(16)));
-typedef int32_t i4 __attribute__((vector_size(16)));
 
 /* Step s divides the range of the values into top + first + s / 10 intervals. */
 typedef struct search {
@@ -52,21 +50,6 @@ typedef struct lanes {
 typedef struct sums {
     f4 wl, wll, wlx;
 } sums;
-
-static f4 all(float v)
-{
-    return (f4){v, v, v, v};
-}
-
-static f4 choose(i4 mask, f4 yes, f4 no)
-{
-    return (f4)((mask & (i4)yes) | (~mask & (i4)no));
-}
-
-static f4 magnitudes(f4 v)
-{
-    return (f4)((i4)v & (i4){INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX});
-}
 
 /* Loads four sub-blocks. The weight of a value is its magnitude plus the root mean square of its
  * sub-block. */
