@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding of Q2_K: 16 groups of 16 values, each with a scale and a minimum of 4 bits.
  *
- * The search of a group is that of Q4_K (encode_k.c) with its own measure: an error counts with the
- * magnitude of its value and is not squared. Four groups are searched at once. */
+ * The search is that of Q4_K (encode_k.c) with another error: the sum of absolute errors, each
+ * weighted by the magnitude of its value. Four groups are searched at once, one in each vector
+ * lane. */
 #include "quant/encode.h"
 
 #include "quant/block.h"
@@ -16,16 +17,17 @@ enum {
     GROUPS = LF_SUPER_BLOCK / GROUP,
     LANES = 4,
     TOP = 3,   /* largest quant */
-    STEPS = 16 /* grids tried: step s spreads 2.5 + s / 10 quants over the range */
+    STEPS = 16 /* step s divides the range of the values into 2.5 + s / 10 intervals */
 };
 
-/* value = scale * quant - min; the quants of the search are round(inverse * (value - low)). */
+/* A value is scale * quant - min. The quants of the best grid are round(inverse * (value - low)).
+ */
 typedef struct fit {
     float scale, min;
     float inverse, low;
 } fit;
 
-/* Four groups, one a lane. */
+/* Four groups, one in each lane. */
 typedef struct lanes {
     f4 x[GROUP];
     f4 quants[GROUP]; /* of the grid being tried */
@@ -45,7 +47,8 @@ static void gather(const float *src, lanes *v)
         v->low = choose((i4)(x < v->low), x, v->low);
         v->high = choose((i4)(x > v->high), x, v->high);
     }
-    v->low = choose((i4)(v->low > all(0.0f)), all(0.0f), v->low); /* minima have no sign */
+    /* minima are stored without a sign */
+    v->low = choose((i4)(v->low > all(0.0f)), all(0.0f), v->low);
 }
 
 /* Quants per unit of a grid of n quants over the range; 0 where that overflows. */
@@ -168,8 +171,8 @@ void lf_encode_q2_k(const float *src, uint8_t *dst, size_t blocks)
         put_scales(fits, dst);
         float d = lf_f16_value(lf_block_u16(dst + 80));
         float dmin = lf_f16_value(lf_block_u16(dst + 82));
-        for (int i = 0; i < LF_SUPER_BLOCK;
-             i++) { /* for the scale and the minimum as they are stored */
+        /* the quants for the scales and minima as they are stored */
+        for (int i = 0; i < LF_SUPER_BLOCK; i++) {
             const fit *f = &fits[i / GROUP];
             float scale = d * (float)(dst[i / GROUP] & 15);
             float min = dmin * (float)(dst[i / GROUP] >> 4);

@@ -18,8 +18,8 @@ enum {
 
 static const float nothing = 1e-15f; /* groups below this get scale 0 */
 
-/* Four groups. A value x weighs x^2; the scale of quants l is sum_lx / sum_ll, and of two choices
- * of quants the better one has the larger sum_lx^2 / sum_ll. */
+/* Four groups. The weight of a value x is x^2. Quants l have the scale sum_lx / sum_ll; the best
+ * quants have the largest sum_lx^2 / sum_ll. */
 typedef struct lanes {
     f4 x[GROUP];
     f4 quants[GROUP];
@@ -46,8 +46,8 @@ static void begin(const float *src, lanes *v)
     }
 }
 
-/* Gives each value in turn the quant that fits the scale of all others. Returns whether that was
- * better for any. */
+/* Gives each value in turn the quant that fits the scale of the other values, if that is better.
+ * Returns whether a quant changed. */
 static bool improve(lanes *v)
 {
     i4 improved = all_int(0);
@@ -106,8 +106,8 @@ static void put_scales(const int *codes, uint8_t *dst)
     }
 }
 
-/* The quants that fit the scales as they are stored; where those are 0, the quants of the search
- * stay. */
+/* Computes the quants again for the scales as they are stored. Groups with scale 0 keep the quants
+ * of the search. */
 static void fit_stored(const float *src, float d, const int *codes, uint8_t *quants)
 {
     for (int i = 0; i < LF_SUPER_BLOCK; i++) {

@@ -5,7 +5,7 @@
 #include "quant/block.h"
 #include "quant/numbers.h"
 
-/* Twice the E2M1 values; the scale is half of the stored one to make up for it. */
+/* Twice the E2M1 values; the scale is half of the stored scale in return. */
 static const int8_t e2m1_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 /* 32 quants: two bits of every byte. */

@@ -142,7 +142,7 @@ static const layers_case layers_cases[] = {
     {"q4_k_s", 5, 0, 0x2, "44444", "4", "5", "4"},
     {"q4_k_m", 5, 0, 0x2, "44646", "4", "6", "4"},
     {"q5_k_m", 5, 0, 0x2, "55656", "5", "6", "5"},
-    /* Where layer 0 is an attention layer, llama.cpp sees that 4 query heads share a KV head. */
+    /* 0x2B: layer 0 is an attention layer, so llama.cpp counts 4 query heads to a KV head */
     {"q2_k", 24, 32, 0x244444, "333333333333333333333333", "222222", "333333", "333333"},
     {"q2_k", 9, 8, 0x1AA, "333333333", "88888", "88888", "55555"},
     {"q2_k", 6, 0, 0x2B, "333333", "2222", "4444", "3333"},
