@@ -68,7 +68,7 @@ static float group_scale(const float *x)
     if (lf_magnitude(largest) < nothing) {
         return 0.0f;
     }
-    f4 inverse[VECTORS];
+    f4 inverse[VECTORS] = {all(0.0f)};
     f4 qx[VECTORS];
     f4 qq[VECTORS];
     for (int c = 0; c < CANDIDATES; c++) { /* the largest becomes -127; then -134 to -120 */

@@ -29,7 +29,7 @@ typedef struct lanes {
 /* Begins with the quants that make the value of largest magnitude -4. */
 static void begin(const float *src, lanes *v)
 {
-    f4 inverse;
+    f4 inverse = all(0.0f);
     for (int j = 0; j < LANES; j++) {
         float largest = lf_extreme(src + j * GROUP, GROUP);
         inverse[j] = lf_magnitude(largest) < nothing ? 0.0f : (float)LOW / largest;
