@@ -9,9 +9,10 @@
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
  *    comments list errors without the prefix: "Errors: MEMORY". "also:" adds a cause to the general
- *    meaning of the status. After a failure, lfm2_last_error() and lfm2_last_error_code() describe
- *    it in the same thread; a successful call does not change them. A failing call leaves its
- *    outputs unchanged unless its comment says otherwise.
+ *    meaning of the status. Each of these functions can return ARGUMENT. After a failure,
+ *    lfm2_last_error() and lfm2_last_error_code() describe it in the same thread; a successful call
+ *    does not change them. A failing call leaves its outputs unchanged unless its comment says
+ *    otherwise.
  *  - Process: the library never aborts, exits, prints, installs signal handlers or reads the
  *    environment. Its threads block all signals except those that a thread's own instructions raise
  *    (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
@@ -149,8 +150,8 @@ enum {
 
 /* The implementation of the quantized matrix products. */
 enum {
-    LFM2_KERNELS_AUTO = 0,    /* the fastest for each format on this CPU, by a built-in order: from
-                                 measurements on x86-64, from estimates on arm64 */
+    LFM2_KERNELS_AUTO = 0,    /* the fastest for each format on this CPU; the order is built in,
+                                 measured on x86-64 and estimated on arm64 */
     LFM2_KERNELS_SCALAR = 1,  /* portable C only */
     LFM2_KERNELS_OWN = 2,     /* this library's; formats that these do not support use SCALAR */
     LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's; formats that these do not support use OWN */
@@ -429,7 +430,8 @@ LFM2_API void lfm2_decoder_free(lfm2_decoder *decoder);
 LFM2_API int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text,
                                    size_t *len);
 
-/* Ends the text and resets the decoder. An incomplete character is replaced by U+FFFD. */
+/* Ends the text and resets the decoder. An incomplete character is replaced by U+FFFD. The outputs
+ * are as in lfm2_decoder_push. */
 LFM2_API int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len);
 
 /* ---- Session: one sequence of tokens ------------------------------------------------------ */
@@ -523,11 +525,11 @@ typedef struct lfm2_sampler lfm2_sampler;
 
 /* The sampling steps, in the order of Hugging Face. The values of the model card assume this order.
  *  1. Logit bias.
- *  2. Penalties for the last penalty_last_n tokens. repetition_penalty: logit / penalty if the
- *     logit is positive, else logit * penalty. Tokens that occurred then get logit - count *
- *     frequency_penalty - presence_penalty.
+ *  2. Penalties for tokens that occur among the last penalty_last_n. First repetition_penalty:
+ *     logit / penalty if the logit is positive, else logit * penalty. Then the other two: logit -
+ *     count * frequency_penalty - presence_penalty.
  *  3. Temperature: logit / temperature. 0 chooses the largest logit (the lowest id among equals)
- *     and skips the other steps.
+ *     and skips the remaining steps.
  *  4. Top-k.
  *  5. Top-p: the smallest set with a total probability of at least top_p.
  *  6. Min-p: the tokens with a probability of at least min_p times the largest. Steps 4 to 6 each
@@ -577,7 +579,8 @@ LFM2_API int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits,
 /* Passed to the callback for each token; valid during the callback. */
 typedef struct lfm2_generated_token {
     size_t size;       /* sizeof in this library */
-    const char *text;  /* the characters that can be reported now; may be empty */
+    const char *text;  /* the new text, possibly empty; incomplete characters and beginnings of stop
+                          strings are held back */
     size_t len;
     int32_t id;        /* -1 for the rest of the text, which is flushed at the end */
     float logprob;     /* of id: natural logarithm of the softmax of the raw logits */
@@ -607,8 +610,8 @@ typedef struct lfm2_generate_options {
     uint32_t flags;               /* LFM2_GENERATE_* */
     const int32_t *stop_ids;      /* in addition to the model's end-of-text tokens */
     size_t n_stop_ids;
-    const char *const *stop_strings; /* 0-terminated, not empty */
-    size_t n_stop_strings;
+    const char *const *stop_strings; /* UTF-8, 1 to 65536 bytes each, 0-terminated */
+    size_t n_stop_strings;        /* at most 4096 */
     int32_t (*callback)(void *user, const lfm2_generated_token *token);
     void *callback_user;
     uint32_t n_top;               /* most likely tokens to report with each token: 0 to 64 */
