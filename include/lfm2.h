@@ -8,18 +8,19 @@
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
- *    comments list errors without the prefix: "Errors: MEMORY". "also:" adds a cause to the general
- *    meaning of the status. Each of these functions can return ARGUMENT. After a failure,
- *    lfm2_last_error() and lfm2_last_error_code() describe it in the same thread; a successful call
- *    does not change them. A failing call leaves its outputs unchanged unless its comment says
- *    otherwise.
+ *    comments list errors without the prefix: "Errors: MEMORY". "(also: ...)" lists causes beyond
+ *    the general meaning of the status. Each of these functions can return ARGUMENT. After a
+ *    failure, lfm2_last_error() and lfm2_last_error_code() describe it in the same thread; a
+ *    successful call does not change them. A failing call leaves its outputs unchanged unless its
+ *    comment says otherwise.
  *  - Process: the library never aborts, exits, prints, installs signal handlers or reads the
- *    environment. Its threads block all signals except those that a thread's own instructions raise
- *    (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
+ *    environment. One thing can still end the process: a mapped file that shrinks (SIGBUS). Its
+ *    threads block all signals except those that a thread's own instructions raise (SIGSEGV,
+ *    SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
  *  - Stack: a call uses at most 64 KiB of the calling thread's stack, plus what callbacks and
  *    signal handlers use.
  *  - Text is UTF-8 with an explicit length in bytes. Paths, names and stop strings are
- *    0-terminated. Strings to which the library returns a pointer are 0-terminated, too.
+ *    NUL-terminated. Strings to which the library returns a pointer are NUL-terminated, too.
  *  - Later versions may add statuses, finish reasons, token kinds and log levels. Treat an unknown
  *    status as a failure and an unknown finish reason as the end of the text.
  *  - Option structs begin with `size`. Pass sizeof the struct to the matching _init function: it
@@ -34,9 +35,9 @@
  *    session, sampler or decoder may be used by one thread at a time; lfm2_session_cancel is the
  *    exception.
  *  - Every _free function accepts NULL.
- *  - Callbacks run on the thread that called the library and must not use the session of that call.
- *    If a callback returns non-zero, the call ends with LFM2_E_STOPPED. A call that
- *    lfm2_session_cancel ends returns LFM2_E_CANCELLED.
+ *  - Callbacks other than the allocator run on the thread that called the library. They must not
+ *    use the session of that call; they may use everything else. If a callback returns non-zero,
+ *    the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a call with LFM2_E_CANCELLED.
  *  - No function needs a macro: every language with a C FFI can call all of them.
  *
  * Concurrency: calls that compute on the same runtime take turns, in the order in which they were
@@ -47,16 +48,16 @@
  *
  * fork: a child process does not have the runtime's threads. In the child every handle may be
  * freed, and functions that need no threads work; functions that compute return LFM2_E_STATE with
- * the code "runtime.forked" at once. The same is true of a runtime that uses the application's
- * thread pool. A runtime with one thread keeps working in the child. So do its sessions, except
- * those that another thread was using during the fork. The child may create runtimes.
+ * the code "runtime.forked" at once. This includes a runtime that uses the application's thread pool.
+ * A runtime with one thread keeps working in the child, with all sessions but those that another
+ * thread was using during the fork. The child may create runtimes.
  *
  * Reproducibility: the logits of a token depend only on the model file, the preceding tokens, the
- * KV type, and whether a format uses this library's kernels or XNNPACK's. This library's kernels
- * give the same bits on every CPU. The number of threads, the chunk size and the other tokens of a
- * pass do not affect the logits.
- * The calling thread must have the default floating-point environment: round to nearest, keep
- * subnormals.
+ * KV type, and for each weight format whose kernels compute it: this library's or XNNPACK's
+ * (lfm2_tools.h lists them). This library's kernels give the same bits on every CPU; choose
+ * LFM2_KERNELS_OWN if two kinds of CPU must give the same text. The number of threads, the chunk
+ * size and the other tokens of a pass do not affect the logits. The calling thread must have the
+ * default floating-point environment: round to nearest, keep subnormals.
  */
 #ifndef LFM2_H
 #define LFM2_H
@@ -129,10 +130,10 @@ typedef struct lfm2_runtime lfm2_runtime;
 /* Log levels. */
 enum { LFM2_LOG_ERROR = 0, LFM2_LOG_WARN = 1, LFM2_LOG_INFO = 2, LFM2_LOG_DEBUG = 3 };
 
-/* Instruction sets. Disabling one also disables those that need it. AVX and GFNI need SSE4.1, AVX2
- * needs AVX, AVX-VNNI and all of AVX-512 need AVX2. DOTPROD needs NEON, I8MM needs DOTPROD. On
- * arm64 the compiler uses NEON for the portable C code in any case. LFM2_CPU_ALL includes all bits
- * that later versions of this library define. */
+/* Instruction sets. Disabling one also disables those that need it. AVX and GFNI need SSE4.1; AVX2
+ * needs AVX; AVX-VNNI and all of AVX-512 need AVX2; DOTPROD needs NEON; I8MM needs DOTPROD. On
+ * arm64 the portable C code also contains NEON instructions. LFM2_CPU_ALL includes all bits that
+ * later versions of this library define. */
 enum {
     LFM2_CPU_AVX2 = 1,       /* with FMA and F16C */
     LFM2_CPU_AVXVNNI = 2,
@@ -150,11 +151,11 @@ enum {
 
 /* The implementation of the quantized matrix products. */
 enum {
-    LFM2_KERNELS_AUTO = 0,    /* the fastest for each format on this CPU; the order is built in,
-                                 measured on x86-64 and estimated on arm64 */
+    LFM2_KERNELS_AUTO = 0,    /* the fastest for each weight format on this CPU, by a built-in
+                                 ranking: measured on x86-64, estimated on arm64 */
     LFM2_KERNELS_SCALAR = 1,  /* portable C only */
-    LFM2_KERNELS_OWN = 2,     /* this library's; formats that these do not support use SCALAR */
-    LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's; formats that these do not support use OWN */
+    LFM2_KERNELS_OWN = 2,     /* this library's kernels; SCALAR for formats that they lack */
+    LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's kernels; OWN for formats that they lack */
 };
 
 typedef struct lfm2_runtime_options {
@@ -176,9 +177,9 @@ typedef struct lfm2_runtime_options {
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
     /* A pthreadpool_t of the application, which the runtime uses instead of starting threads, or
-     * NULL. n_threads is then ignored. The pool must outlive the runtime. Its threads and its
-     * caller spin while they wait: other programs that keep processors busy slow the pool down far
-     * more than the runtime's own threads. */
+     * NULL. With a pool, n_threads is ignored. The pool must outlive the runtime and all objects
+     * that hold a reference to it. Threads of a pool and their caller spin while they wait, so busy
+     * processors slow a pool down far more than they slow the runtime's own threads. */
     void *threadpool;
 } lfm2_runtime_options;
 
@@ -223,13 +224,14 @@ enum {
 
 /* The pack cache is a file with the packed weights; lfm2_model_save_cache writes it. A load with a
  * cache maps it instead of packing the weights, and takes milliseconds. A cache is valid if its
- * size and header are correct, the layout of the kernels is the same, and the model's files have
- * not changed (sizes, times, tensor table, samples of the data). Only VERIFY detects damage inside
- * the weights. Like the model file, the cache must come from a trusted source, and must not shrink
- * while the model exists; with LFM2_MODEL_COPY both may shrink after the load. */
+ * size and header are correct, this CPU's kernels read its layout, and the model's files are
+ * unchanged (sizes, times, tensor table, samples of the data). Only VERIFY detects damage inside
+ * the weights. The checks of model files and caches protect memory, whatever
+ * the file holds; they cannot tell wrong weights from right ones. Both must not shrink while the model exists; with LFM2_MODEL_COPY they may shrink after
+ * the load. */
 enum {
-    LFM2_CACHE_USE = 0,    /* use the cache if it exists and is valid */
-    LFM2_CACHE_OFF = 1,
+    LFM2_CACHE_USE = 0,    /* use the cache if it exists and is valid, else pack the weights */
+    LFM2_CACHE_OFF = 1,    /* pack the weights */
     LFM2_CACHE_VERIFY = 2, /* like USE, but read the whole cache and compare all checksums; FORMAT
                               if one differs */
     LFM2_CACHE_REQUIRE = 3 /* fail without it: IO if it cannot be read, FORMAT if it is not valid,
@@ -249,8 +251,9 @@ typedef struct lfm2_model_options {
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
     uint32_t flags; /* LFM2_MODEL_COPY or 0 */
-    const char *cache_path; /* NULL = the model's path with ".lfm2pack" appended, or model.lfm2pack
-                               in the model's folder; no cache if the model has no path */
+    const char *cache_path; /* NULL = the path of the GGUF file with ".lfm2pack" appended, or
+                               model.lfm2pack in a Hugging Face folder; no cache if the model
+                               has no path */
     /* Called from time to time with the fraction done, 0 to 1; NULL = no calls. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
@@ -267,7 +270,8 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  *  - Memory: the packed weights, unless they are in a mapped pack cache; while packing, also a
  *    buffer of about 32 MiB. The token embedding is used in place, in the mapped file or the
  *    caller's memory. Three cases need a copy of it: LFM2_MODEL_COPY, lfm2_model_load_reader, and
- *    a file that does not begin at a multiple of 8 bytes. lfm2_estimate_memory includes the copy.
+ *    GGUF data whose address or offset in the file is not a multiple of 8. lfm2_estimate_memory
+ *    includes the copy.
  * The header (metadata, vocabulary and tensor table; at most 128 MiB) is copied before it is
  * checked: later changes to the file cannot invalidate the checks.
  * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of a fork).
@@ -283,7 +287,7 @@ LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
  * fd must be readable and refer to a regular file (IO otherwise); a range beyond the file is an
  * ARGUMENT error. The call keeps the file position and does not close fd; the caller may close it
  * after the call. Without LFM2_MODEL_COPY the file is mapped: it must not shrink while the model
- * exists. Messages name it "<fd N>". A part of a split model is UNSUPPORTED. */
+ * exists. Messages call the file "<fd N>". A part of a split model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t offset,
                                     uint64_t bytes, const lfm2_model_options *options,
                                     lfm2_model **out);
@@ -299,9 +303,9 @@ typedef struct lfm2_model_reader {
     size_t size;    /* sizeof(lfm2_model_reader) */
     uint64_t bytes; /* size of the GGUF file */
     /* Copies the n bytes at `offset` to `buffer` and returns 0; any other result ends the load with
-     * STOPPED. n is 1 to 4 MiB, and offset + n is at most `bytes`. Each byte of the header is
-     * requested once; weights are requested in any order, some of them repeatedly. Each tensor also
-     * costs two requests of at most 64 bytes: if requests are slow, read ahead. */
+     * STOPPED. n is at least 1 byte and at most 4 MiB; offset + n is at most `bytes`. Each byte of
+     * the header is requested once; weights are requested in any order, some of them repeatedly.
+     * Each tensor also costs two requests of at most 64 bytes: if requests are slow, read ahead. */
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
     void *user;
 } lfm2_model_reader;
@@ -314,7 +318,7 @@ LFM2_API int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_model_
 
 /* Writes the pack cache of a model that was loaded with LFM2_LOAD_FULL. `path` NULL means the path
  * at which lfm2_model_load looks for it. The file appears complete or not at all, even if two
- * processes write it at once. It has about lfm2_model_info.packed_bytes bytes. Errors: ARGUMENT
+ * processes write it at once. Its size is about lfm2_model_info.packed_bytes. Errors: ARGUMENT
  * (`path` is a file of the model, or NULL for a model without a path), STATE, MEMORY, IO. */
 LFM2_API int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path);
 
@@ -332,7 +336,7 @@ typedef struct lfm2_model_info {
     const char *name;        /* general.name, or "" */
     const char *file_type;   /* the type of most weights, such as "Q4_0" */
     uint64_t n_params;       /* stored weights; a tied embedding counts once */
-    uint64_t n_params_active;/* the weights among them that one token uses */
+    uint64_t n_params_active;/* those that one token uses */
     uint64_t file_bytes;     /* of all parts */
     uint64_t weight_bytes;   /* tensor data in the files */
     uint64_t packed_bytes;   /* memory of the packed weights; 0 unless LFM2_LOAD_FULL */
@@ -347,9 +351,9 @@ typedef struct lfm2_model_info {
     int32_t bos_id, eos_id, pad_id;  /* -1 = none */
     uint32_t n_tensors, n_meta;
     uint32_t from_cache;     /* 1: the packed weights are from a pack cache */
-    /* The least cost of one token: bytes of packed weights read, and multiply-adds of the matrices.
-     * They include the experts used and the output matrix (the head), but not the embedding or
-     * attention itself. 0 with LFM2_LOAD_TOKENIZER. */
+    /* What one token costs at least: bytes of packed weights read, and multiply-adds of the
+     * matrices. They include the experts used and the output matrix (the head), but not the
+     * embedding or attention itself. 0 with LFM2_LOAD_TOKENIZER. */
     uint64_t token_bytes, token_macs;
     uint64_t head_bytes, head_macs; /* the cost of the head alone; a prompt pays it only once */
 } lfm2_model_info;
@@ -371,14 +375,15 @@ typedef struct lfm2_tensor_info {
 LFM2_API int32_t lfm2_model_get_tensor(const lfm2_model *model, uint32_t index,
                                        lfm2_tensor_info *info);
 
-/* Metadata entry `index`, 0 to n_meta - 1, as text; an array reads "[type x count]". The strings
+/* Metadata entry `index`, 0 to n_meta - 1, as text; an array is "[type x count]". The strings
  * live as long as the model. */
 LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, const char **key,
                                      const char **value);
 
 /* ---- Text --------------------------------------------------------------------------------- */
 
-/* The text functions need a model with a tokenizer (STATE without one). */
+/* The text functions need a model with a tokenizer (STATE without one). Files without a tokenizer
+ * load, too. */
 
 enum {
     LFM2_TOKENIZE_BOS = 1,    /* prepend the BOS token if the model asks for one */
@@ -389,7 +394,7 @@ enum {
 /* Converts text to token ids. Bytes that are not UTF-8 are encoded byte by byte, so detokenizing
  * restores them. *n_ids receives the number of ids of the whole text. If it exceeds `capacity`, the
  * first `capacity` ids are written and the call returns BUFFER. `ids` may be NULL if `capacity` is
- * 0. Errors: ARGUMENT, STATE, MEMORY, BUFFER, LIMIT (a single word of 2 GiB). */
+ * 0. Errors: ARGUMENT, STATE, MEMORY, BUFFER, LIMIT (a single pre-token of 2 GiB). */
 LFM2_API int32_t lfm2_tokenize(const lfm2_model *model, const char *text, size_t len,
                                uint32_t flags, int32_t *ids, size_t capacity, size_t *n_ids);
 
@@ -403,16 +408,16 @@ enum {
     LFM2_TOKEN_BYTE = 6
 };
 
-/* The bytes of one token as detokenizing writes them (a control token's name) and its kind,
- * LFM2_TOKEN_*. Each output may be NULL. The bytes live as long as the model and may end inside a
+/* The bytes of a token (for a control token, its name) and the token's kind, LFM2_TOKEN_*. Each
+ * output may be NULL. The bytes live as long as the model and may end inside a
  * UTF-8 character. */
 LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes,
                                 size_t *len, int32_t *kind);
 
-enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write the names of control tokens instead of nothing */ };
+enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write control tokens by name; otherwise omit them */ };
 
-/* Converts token ids to text, without a terminating 0. *len receives the length of the whole text.
- * If it exceeds `capacity`, the first `capacity` bytes are written and the call returns BUFFER.
+/* Converts token ids to text, not NUL-terminated. *len receives the length of the whole text. If it
+ * exceeds `capacity`, the first `capacity` bytes are written and the call returns BUFFER.
  * `text` may be NULL if `capacity` is 0. Errors: ARGUMENT, STATE, BUFFER, LIMIT. */
 LFM2_API int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_ids,
                                  uint32_t flags, char *text, size_t capacity, size_t *len);
@@ -444,7 +449,8 @@ enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 
 typedef struct lfm2_session_options {
     size_t size;
-    uint32_t n_ctx;   /* capacity in tokens; 0 = 4096, or the model's context if that is shorter */
+    uint32_t n_ctx;   /* capacity in tokens, at most the model's context (n_ctx_train);
+                         0 = 4096, or the model's context if that is shorter */
     uint32_t n_chunk; /* token limit of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
     int32_t kv_type;  /* LFM2_KV_* */
     uint32_t reserved;
@@ -482,14 +488,14 @@ LFM2_API uint32_t lfm2_session_capacity(const lfm2_session *session);
 
 /* Appends n >= 1 tokens and computes the logits after the last. LIMIT (they do not fit) and
  * ARGUMENT (an id outside the vocabulary) append nothing; after CANCELLED the chunks computed so
- * far stay. */
+ * far stay. Errors: ARGUMENT, LIMIT, CANCELLED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n);
 
-/* The same for one token. */
+/* The same for one token, with the same errors. */
 LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
 /* Appends ids[i] to sessions[i] for n >= 1 different sessions of one model, in a single pass: the
- * weights are read once for all, so a batch costs little more than one token. Each session then has
+ * weights are read once, so a batch costs little more than one token. Each session then has
  * the same logits, bit for bit, as if it had been decoded alone. Contexts, lengths and KV types may
  * differ.
  * The pass uses the workspace of sessions[0]: its n_chunk must be at least n (LIMIT). For the other
@@ -503,12 +509,13 @@ LFM2_API int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const i
                                           uint32_t n);
 
 /* Appends n >= 1 tokens and writes the logits after each to out: float[n][n_vocab], row-major.
- * After CANCELLED, the rows of the chunks computed so far are written. */
+ * After CANCELLED, the rows of the chunks computed so far are written. Errors: those of
+ * lfm2_session_prefill. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
 
-/* The logits after the last token: n_vocab floats, valid until the session's next call. A call that
- * fails or is cancelled before it appends a token keeps them. After lfm2_generate this call may
- * have to compute the last token first. Errors: those of lfm2_session_decode, and STATE (also:
+/* The logits after the last token: n_vocab floats, valid until a call appends tokens to the session
+ * or resets or frees it. `n_vocab` may be NULL. After lfm2_generate this call may have to compute
+ * the last token first. Errors: those of lfm2_session_decode, and STATE (also:
  * there is no token yet, or the last call failed after it had appended tokens). */
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
@@ -526,8 +533,8 @@ typedef struct lfm2_sampler lfm2_sampler;
 /* The sampling steps, in the order of Hugging Face. The values of the model card assume this order.
  *  1. Logit bias.
  *  2. Penalties for tokens that occur among the last penalty_last_n. First repetition_penalty:
- *     logit / penalty if the logit is positive, else logit * penalty. Then the other two: logit -
- *     count * frequency_penalty - presence_penalty.
+ *     logit / penalty if the logit is positive, else logit * penalty. Then
+ *     count * frequency_penalty is subtracted, then presence_penalty.
  *  3. Temperature: logit / temperature. 0 chooses the largest logit (the lowest id among equals)
  *     and skips the remaining steps.
  *  4. Top-k.
@@ -537,14 +544,14 @@ typedef struct lfm2_sampler lfm2_sampler;
  *  7. A draw with the seeded generator. */
 typedef struct lfm2_sampler_options {
     size_t size;
-    float temperature;        /* 0 = greedy; default 0.3 */
-    int32_t top_k;            /* 0 = off (default) */
-    float top_p;              /* 1 = off (default) */
-    float min_p;              /* 0 = off; default 0.15 */
-    float repetition_penalty; /* 1 = off; default 1.05 */
-    float frequency_penalty;  /* 0 = off (default) */
-    float presence_penalty;   /* 0 = off (default) */
-    int32_t penalty_last_n;   /* -1 = all tokens (default) */
+    float temperature;        /* >= 0; 0 = greedy; default 0.3 */
+    int32_t top_k;            /* >= 0; 0 = off (default) */
+    float top_p;              /* above 0, to 1; 1 = off (default) */
+    float min_p;              /* 0 to 1; 0 = off; default 0.15 */
+    float repetition_penalty; /* above 0; 1 = off; default 1.05 */
+    float frequency_penalty;  /* any finite number; 0 = off (default) */
+    float presence_penalty;   /* any finite number; 0 = off (default) */
+    int32_t penalty_last_n;   /* up to 16777216; 0 = none, -1 = all tokens (default) */
     uint64_t seed;            /* the same seed, model and prompt give the same text; default 0 */
     /* bias_values[i] is added to the logit of token bias_ids[i]; -INFINITY excludes the token. Both
      * arrays are copied. */
@@ -610,7 +617,7 @@ typedef struct lfm2_generate_options {
     uint32_t flags;               /* LFM2_GENERATE_* */
     const int32_t *stop_ids;      /* in addition to the model's end-of-text tokens */
     size_t n_stop_ids;
-    const char *const *stop_strings; /* UTF-8, 1 to 65536 bytes each, 0-terminated */
+    const char *const *stop_strings; /* UTF-8, 1 to 65536 bytes each, NUL-terminated */
     size_t n_stop_strings;        /* at most 4096 */
     int32_t (*callback)(void *user, const lfm2_generated_token *token);
     void *callback_user;
@@ -640,7 +647,8 @@ typedef struct lfm2_generate_result {
  * NULL. Returns OK for LENGTH, STOP_TOKEN, STOP_STRING and CONTEXT. STOPPED and CANCELLED also fill
  * the result, and the session stays usable with the tokens it holds. Other errors leave the result
  * unchanged: ARGUMENT, STATE (also: all logits are -INFINITY), LIMIT (the prompt does not fit;
- * nothing is appended), MEMORY. */
+ * nothing is appended), MEMORY. After such an error the session stays usable, too: it holds the
+ * tokens that were computed before (lfm2_session_length). */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
