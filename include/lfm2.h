@@ -48,8 +48,8 @@
  *
  * fork: a child process does not have the runtime's threads. In the child every handle may be
  * freed, and functions that need no threads work; functions that compute return LFM2_E_STATE with
- * the code "runtime.forked" at once. This includes a runtime that uses the application's thread pool.
- * A runtime with one thread keeps working in the child, with all sessions but those that another
+ * the code "runtime.forked" at once. This includes a runtime that uses the application's thread
+ * pool. A runtime with one thread keeps working in the child, with all sessions but those that another
  * thread was using during the fork. The child may create runtimes.
  *
  * Reproducibility: the logits of a token depend only on the model file, the preceding tokens, the
@@ -226,9 +226,9 @@ enum {
  * cache maps it instead of packing the weights, and takes milliseconds. A cache is valid if its
  * size and header are correct, this CPU's kernels read its layout, and the model's files are
  * unchanged (sizes, times, tensor table, samples of the data). Only VERIFY detects damage inside
- * the weights. The checks of model files and caches protect memory, whatever
- * the file holds; they cannot tell wrong weights from right ones. Both must not shrink while the model exists; with LFM2_MODEL_COPY they may shrink after
- * the load. */
+ * the weights. The checks of model files and caches protect memory, whatever a file holds; they
+ * cannot tell wrong weights from right ones. Model files and caches must not shrink while the model
+ * exists; with LFM2_MODEL_COPY they may shrink after the load. */
 enum {
     LFM2_CACHE_USE = 0,    /* use the cache if it exists and is valid, else pack the weights */
     LFM2_CACHE_OFF = 1,    /* pack the weights */
