@@ -56,7 +56,7 @@ make_models() {
             need_disk 2 "the file of the shape of Qwen3-1.7B"
             say "making $qwen ..."
             make_qwen || fail "making $qwen failed." \
-                "It takes python3: apt-get install python3, or leave out the rows qwen-*."
+                "It needs python3: apt-get install python3, or leave out the rows qwen-*."
         fi
     fi
 }

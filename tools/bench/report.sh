@@ -110,7 +110,7 @@ record() { # ROW PROGRAM ROUND
 write_plots() {
     rm -f -- "$plot" "$curves"
     if ! command -v python3 >/dev/null; then
-        say "no pictures: they take python3"
+        say "no pictures: they need python3"
         return
     fi
     python3 "$repo/tools/bench/plot.py" --caption "$(basename "$model"), $cpu, $threads threads, \
