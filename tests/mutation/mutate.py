@@ -143,7 +143,7 @@ EFFECT = re.compile(r"^(?:[A-Za-z_][\w]*(?:->|\.|\[[^;]*?\]|\w)*\s*(?:[-+*/|&^]|
 CONDITION = re.compile(r"\b(if|while)\s*\(")
 CALL = re.compile(r"\b(?!if\b|while\b|for\b|switch\b|return\b|sizeof\b|_Alignas\b)"
                   r"[A-Za-z_]\w*\s*\(")
-TRUTH = re.compile(r"\breturn (true|false);")
+BOOLEAN = re.compile(r"\breturn (true|false);")
 
 
 def quiet_spans(path, code):
@@ -185,8 +185,8 @@ def all_mutations(code):
         for (a, b), (c, d) in zip(spans, spans[1:]):
             if b - a < 40 and d - c < 40 and "\n" not in code[a:d] and code[a:b] != code[c:d]:
                 yield a, d, code[c:d] + code[b:c] + code[a:b], "swapped"
-    for m in TRUTH.finditer(code):
-        yield m.start(1), m.end(1), "false" if m.group(1) == "true" else "true", "truth"
+    for m in BOOLEAN.finditer(code):
+        yield m.start(1), m.end(1), "false" if m.group(1) == "true" else "true", "boolean"
 
 
 class Site:

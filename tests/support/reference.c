@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the reference network: all tokens at once, one matrix row after the other, everything in
- * double. */
+/* Implements the reference network: all tokens at once, one matrix row after the other, in double.
+ */
 #include "support/reference.h"
 
 #include "load/bind.h"
@@ -247,7 +247,7 @@ static void attention(const network *net, const lf_layer_weights *w, uint32_t n_
 
 /* ---- Feed-forward ---- */
 
-/* Slab e of gate, up and down for n rows. */
+/* Expert e of gate, up and down for n rows. */
 static void feed_forward(const network *net, const lf_layer_weights *w, uint64_t e, const double *h,
                          size_t n, double *out)
 {

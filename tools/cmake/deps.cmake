@@ -63,8 +63,8 @@ if(LFM2_BUILD_PROGRAM)
 endif()
 
 # pthreadpool stays a shared library, even for liblfm2.a: Debian packages no static one, and a host
-# that lends its thread pool must use the same pthreadpool as we do. Where it is not the system's own
-# it is installed into <libdir>/lfm2 and found there through the run path.
+# that passes its thread pool must use the same pthreadpool. A pthreadpool that is not the system's
+# is installed into <libdir>/lfm2 and found there through the run path.
 set(lfm2_private_libs "")
 set(lfm2_private_rpath "")
 set(lfm2_private_rpath_program "")
