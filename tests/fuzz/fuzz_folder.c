@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hugging Face folders through the public API. An input is five files, each of the first four with
- * its length (32 bits) before it: config.json, tokenizer.json, tokenizer_config.json, the index of
- * shards, and the weights. Empty files are left out; with an index the weights are a shard. */
+/* Hugging Face folders through the public API. An input is five files: config.json, tokenizer.json,
+ * tokenizer_config.json, the index of shards, and the weights. The first four have their length (32
+ * bits) before them. Empty files are not written; with an index the weights are a shard. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "model/model.h"

@@ -63,9 +63,9 @@ static double to_22_bits(float x)
     return ldexp(floor(ldexp((double)significand, 22) + 0.5), exponent - 22);
 }
 
-/* n values to int8 and back: the scale is the largest magnitude / 127, the code the nearest
- * integer to value * (127 / largest), halves to even. `fine`: what that leaves over is rounded once
- * more, in steps of scale / 254. */
+/* n values to int8 and back: the scale is the largest magnitude / 127, the quant the nearest
+ * integer to value * (127 / largest), halves to even. `fine`: the remainder is rounded once more,
+ * in steps of scale / 254. */
 static void round_block(double *x, size_t n, bool fine)
 {
     float most = 0;
@@ -113,7 +113,7 @@ static void multiply(const network *net, const lf_tensor *w, uint64_t e, const d
 }
 
 /* In place, n rows of k. */
-static void normalise(const network *net, const lf_tensor *weight, double *x, size_t n, size_t k)
+static void normalize(const network *net, const lf_tensor *weight, double *x, size_t n, size_t k)
 {
     double *w = vector(net, weight);
     for (size_t t = 0; t < n; t++) {
@@ -129,7 +129,7 @@ static void normalise(const network *net, const lf_tensor *weight, double *x, si
     free(w);
 }
 
-/* ---- Mixers: h [n][H] normed in, result out ---- */
+/* ---- Convolution and attention: normed h [n][H] to out ---- */
 
 static void short_convolution(const network *net, const lf_layer_weights *w, const double *h,
                               double *out)
@@ -319,7 +319,7 @@ static void experts(const network *net, const lf_layer_weights *w, const double 
     free(bias);
 }
 
-/* ---- The whole ---- */
+/* ---- The network ---- */
 
 static void layer(const network *net, uint32_t l, double *x)
 {

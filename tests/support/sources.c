@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the opened source and the folder of tests of lf_source_open. */
+/* The opened source and the model folder of tests of lf_source_open. */
 #include "support/sources.h"
 
 #include <setjmp.h>
