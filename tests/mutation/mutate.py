@@ -65,8 +65,8 @@ TESTS_OF = [
 # Calls whose arguments are texts, or hints and costs that affect only time.
 QUIET_CALLS = re.compile(
     r"\b(lf_fail\w*|lf_log_write|snprintf|_mm_prefetch|__builtin_\w+|_Static_assert|lf_prefetch_hint\w*|"
-    r"\w*prefetch\w*|\w*_fetch\w*|lf_pass_(parallel|balance))\s*\(")
-QUIET_LINES = re.compile(r"LF_FETCH|_ns\b|\bahead\b|AHEAD|prefetch|LF_FEW_ROWS|least_units|"
+    r"\w*prefetch\w*|lf_pass_(parallel|balance))\s*\(")
+QUIET_LINES = re.compile(r"_ns\b|\bahead\b|prefetch|LF_FEW_ROWS|least_units|"
                          r"_Static_assert")
 # Only in kernels: addresses to prefetch.
 QUIET_KERNELS = re.compile(r"\bnext\b|\bnext_[kv]\b|distance|DISTANCE")

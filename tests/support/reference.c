@@ -163,7 +163,7 @@ static void short_convolution(const network *net, const lf_layer_weights *w, con
 static void prepare_heads(const network *net, const lf_tensor *norm, double *x, size_t heads)
 {
     size_t d = net->h->head_dim;
-    normalise(net, norm, x, net->n * heads, d);
+    normalize(net, norm, x, net->n * heads, d);
     for (size_t t = 0; t < net->n; t++) {
         for (size_t head = 0; head < heads; head++) {
             double *v = x + (t * heads + head) * d;
@@ -329,7 +329,7 @@ static void layer(const network *net, uint32_t l, double *x)
     double *y = doubles(net->n * width);
     for (int half = 0; half < 2; half++) {
         memcpy(h, x, net->n * width * sizeof *h);
-        normalise(net, half == 0 ? w->mixer_norm : w->ffn_norm, h, net->n, width);
+        normalize(net, half == 0 ? w->mixer_norm : w->ffn_norm, h, net->n, width);
         if (half == 0 && net->h->n_head_kv[l] == 0) {
             short_convolution(net, w, h, y);
         } else if (half == 0) {
@@ -375,7 +375,7 @@ float *lft_reference(const char *path, const lft_reference_options *options, con
     for (uint32_t l = 0; l < net.h->n_layer; l++) {
         layer(&net, l, x);
     }
-    normalise(&net, weights->final_norm, x, n, width);
+    normalize(&net, weights->final_norm, x, n, width);
     double *logits = doubles(n * *n_vocab);
     multiply(&net, weights->head, 0, x, n, logits);
     float *out = calloc(n * *n_vocab, sizeof *out);
