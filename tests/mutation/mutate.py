@@ -56,9 +56,9 @@ TESTS_OF = [
     (r"^src/run/sampler", [r"unit\.sampler", r"unit\.generate"]),
     (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
     (r"^src/convert/", [r"unit\.(convert|synth)", r"cli\.(models|accuracy)"]),
-    (r"^src/bench/", [r"unit\.(api_tools|refused)$", r"cli\.measure"]),
+    (r"^src/bench/", [r"unit\.(api_tools|refused)$", r"cli\.bench"]),
     (r"^src/api", [r"unit\.(api|refused|failing)", r"unit\.(generate|session|sampler)",
-                   r"cli\.(run|measure|logits)"]),
+                   r"cli\.(run|bench|logits)"]),
 ]
 
 # ---- Places that are left out --------------------------------------------------------------------
