@@ -11,7 +11,7 @@ out_has '2 threads: loaded in'
 out_has '(weights packed), peak resident memory'
 out_lacks 'limit'
 
-# the model as an argument; a run that fails prints no table
+# the model as an argument; a bench that fails prints no table
 exits 0 bench "$demo" -p 2 -n 0 -t 1 -r 1 --no-roofline
 out_has ' pp2 |'
 exits 2 bench "$demo" -m "$demo"

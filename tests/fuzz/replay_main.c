@@ -5,7 +5,7 @@
  *   fuzz_NAME [--mutate N] [--seed S] [--past-syntax P] [--codes] FILE-OR-FOLDER...
  *
  * N mutations in all (a few more, because every file gets some), made by the target's mutator if it
- * has one. At least P percent of them must get past the container's syntax. --codes lists the
+ * has one. At least P percent of them must pass the checks of syntax. --codes lists the
  * errors. An input that kills the program, or takes a minute, is written to the current folder
  * as crash-fuzz_NAME. */
 #include "fuzz/mutate.h"

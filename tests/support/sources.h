@@ -21,8 +21,8 @@ int32_t lft_open_path(const char *path);
 /* Writes lft_folder to lft_temp("hf"), opens that, and makes lft_folder valid again. */
 int32_t lft_open_folder(void);
 
-/* Opening returned `expected` with this code and a message that contains `part`. */
-void lft_open_refused(int32_t status, int32_t expected, const char *code, const char *part);
+/* Opening returned `expected` with this code and a message that contains `says`. */
+void lft_open_refused(int32_t status, int32_t expected, const char *code, const char *says);
 
 /* Opens path with each allocation failing in turn: every failure is reported and leaks nothing. */
 void lft_open_without_memory(const char *path);

@@ -52,20 +52,20 @@ static int32_t open_changed(bool moe, const tiny_change *c)
     return open_builder(&b);
 }
 
-static void refused(int32_t status, int32_t expected, const char *code, const char *part)
+static void refused(int32_t status, int32_t expected, const char *code, const char *says)
 {
     if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
-        strstr(lf_fail_text(), "m.gguf: ") == NULL || strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
+        strstr(lf_fail_text(), "m.gguf: ") == NULL || strstr(lf_fail_text(), says) == NULL) {
+        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, says, status,
                  lf_fail_code(), lf_fail_text());
     }
     assert_null(source);
 }
 
 #define CHANGED(moe, ...)         open_changed(moe, &(const tiny_change){__VA_ARGS__})
-#define BAD(moe, code, part, ...) refused(CHANGED(moe, __VA_ARGS__), LFM2_E_FORMAT, code, part)
-#define UNSUPPORTED(moe, code, part, ...)                                                          \
-    refused(CHANGED(moe, __VA_ARGS__), LFM2_E_UNSUPPORTED, code, part)
+#define BAD(moe, code, says, ...) refused(CHANGED(moe, __VA_ARGS__), LFM2_E_FORMAT, code, says)
+#define UNSUPPORTED(moe, code, says, ...)                                                          \
+    refused(CHANGED(moe, __VA_ARGS__), LFM2_E_UNSUPPORTED, code, says)
 
 /* ---- Right files ---- */
 

@@ -439,7 +439,7 @@ static void test_out_of_memory(void **state)
     assert_true(c.peak < 8 * 1024 * 1024);
 }
 
-/* ---- The writer's promises ---- */
+/* ---- The writer ---- */
 
 static void test_writer(void **state)
 {

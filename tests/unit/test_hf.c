@@ -178,10 +178,10 @@ static void test_config_refused(void **state)
 
 /* ---- Tensors of a folder ---- */
 
-static void header_bad(const char *from, const char *to, const char *code, const char *part)
+static void header_bad(const char *from, const char *to, const char *code, const char *says)
 {
     tiny_replace(&lft_folder.header, from, to);
-    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, code, part);
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, code, says);
 }
 
 static void test_folder_tensors(void **state)

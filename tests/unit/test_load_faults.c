@@ -23,7 +23,7 @@
 static gguf_builder file; /* a small model with a header of several MB */
 static size_t header;     /* bytes before its data */
 
-/* ---- A callback that counts, lies and fails ---- */
+/* ---- A callback that counts, returns wrong data and fails ---- */
 
 typedef struct source {
     const uint8_t *data;

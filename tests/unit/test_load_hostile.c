@@ -269,7 +269,7 @@ static void test_folder(void **state)
     lft_end();
 }
 
-/* ---- Files that are all promise: sparse, with counts that would need much ---- */
+/* ---- Sparse files whose counts would need much memory ---- */
 
 static void test_large_promises(void **state)
 {
@@ -297,7 +297,7 @@ static void test_large_promises(void **state)
         victim v = {.path = lft_temp("big.gguf"), .fd = open(lft_temp("big.gguf"), O_RDWR)};
         assert_true(v.fd >= 0);
         if (ftruncate(v.fd, (off_t)size) == 0) {
-            attempt(&v, "promise", i);
+            attempt(&v, "sparse", i);
             assert_int_equal(v.refused, 1);
         }
         close(v.fd);
