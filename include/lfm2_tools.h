@@ -21,8 +21,8 @@ enum { LFM2_CONVERT_REQUANTIZE = 1 /* let weights that are already quantized cha
 
 typedef struct lfm2_convert_options {
     size_t size;
-    /* The preset: "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0", "f16",
-     * "bf16" or "f32" */
+    /* The preset: "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0",
+     * "q3_k_l", "q3_k_m", "q3_k_s", "q2_k", "iq4_nl", "iq4_xs", "f16", "bf16" or "f32" */
     const char *type;
     /* Called from time to time with the fraction done, 0 to 1; NULL = no calls. */
     int32_t (*progress)(void *user, double done);

@@ -19,6 +19,9 @@ typedef struct lf_packed {
     uint8_t *owned; /* the panels' memory; NULL if they are in a mapped cache */
 } lf_packed;
 
+/* Whether there are kernels for a type. */
+bool lf_can_pack(lf_type type);
+
 /* Chooses the kernel and computes the sizes. `second` is packed in alternation with `first`, and is
  * NULL for a single matrix. Allocates nothing. Errors: UNSUPPORTED (the two differ in shape or
  * type, or no kernel takes the type), MEMORY (a size overflows). */

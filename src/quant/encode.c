@@ -157,10 +157,28 @@ bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n)
     case LF_Q6_K:
         lf_encode_q6_k(src, bytes, n / LF_SUPER_BLOCK);
         return true;
-    case LF_Q4_1:
+    case LF_Q2_K:
+        lf_encode_q2_k(src, bytes, n / LF_SUPER_BLOCK);
+        return true;
+    case LF_Q3_K:
+        lf_encode_q3_k(src, bytes, n / LF_SUPER_BLOCK);
+        return true;
     case LF_IQ4_NL:
+        lf_encode_iq4_nl(src, bytes, n / LF_BLOCK);
+        return true;
     case LF_IQ4_XS:
+        lf_encode_iq4_xs(src, bytes, n / LF_SUPER_BLOCK);
+        return true;
+    case LF_Q4_1:
     case LF_MXFP4:
+    case LF_NVFP4:
+    case LF_IQ1_S:
+    case LF_IQ1_M:
+    case LF_IQ2_XXS:
+    case LF_IQ2_XS:
+    case LF_IQ2_S:
+    case LF_IQ3_XXS:
+    case LF_IQ3_S:
         break;
     }
     return false;

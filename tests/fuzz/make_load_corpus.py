@@ -101,7 +101,8 @@ def safetensors(entries, data):
 
 TYPES = {"F32": (0, 1, 4), "F16": (1, 1, 2), "Q4_0": (2, 32, 18), "Q8_0": (8, 32, 34),
          "Q4_K": (12, 256, 144), "Q5_K": (13, 256, 176), "Q6_K": (14, 256, 210),
-         "BF16": (30, 1, 2)}
+         "IQ2_XXS": (16, 256, 66), "IQ3_XXS": (18, 256, 98), "IQ1_S": (19, 256, 50),
+         "IQ4_NL": (20, 32, 18), "BF16": (30, 1, 2)}
 
 
 def byte_texts():
@@ -290,6 +291,11 @@ FILES = {
                        [(f"a{k}", ARR, (k, [0, 1])) for k in PLAIN] +
                        [("s", STR, b"\xff\n"), ("as", ARR, (STR, ["", "x"]))], []),
     "gguf/quantised": gguf([], [("q", 2, [32, 2], 36), ("k", 14, [256], 210), ("x", 39, [32], 17)]),
+    "gguf/low-bits": gguf([], [(f"t{kind}", kind, [elements, 2], 2 * size)
+                               for kind, elements, size in (
+                                   (10, 256, 84), (11, 256, 110), (16, 256, 66), (17, 256, 74),
+                                   (18, 256, 98), (19, 256, 50), (20, 32, 18), (21, 256, 110),
+                                   (22, 256, 82), (23, 256, 136), (29, 256, 56), (40, 64, 36))]),
     "safetensors/two": safetensors(
         {"__metadata__": {"format": "pt"},
          "a": {"dtype": "BF16", "shape": [2, 1, 3], "data_offsets": [0, 12]},
@@ -298,6 +304,7 @@ FILES = {
     "safetensors/empty": safetensors({}, b""),
     "model/lfm2": whole_gguf(False, 8, 8, "F16", ("F16", "F16", "F16")),
     "model/lfm2-k": whole_gguf(False, 32, 256, "Q4_0", ("Q4_K", "Q5_K", "Q6_K")),
+    "model/lfm2-iq": whole_gguf(False, 32, 256, "IQ4_NL", ("IQ1_S", "IQ2_XXS", "IQ3_XXS")),
     "model/lfm2moe": whole_gguf(True, 32, 32, "Q4_0", ("Q8_0", "Q4_0", "Q4_0")),
     "parts/lfm2": whole_gguf(False, 8, 8, "F16", ("F16", "F16", "F16"), 2),
     "folder/lfm2": whole_folder(False),

@@ -327,11 +327,12 @@ static void change_data(gguf_tree *t, uint64_t *random, gt_tensor *one)
 
 static void change_type(uint64_t *random, gt_tensor *one)
 {
-    static const lf_type known[] = {LF_F32,  LF_F16,  LF_BF16, LF_Q4_0,   LF_Q8_0,
-                                    LF_Q4_K, LF_Q5_K, LF_Q6_K, LF_IQ4_NL, LF_IQ4_XS,
-                                    LF_Q4_1, LF_Q5_0, LF_Q5_1, LF_MXFP4};
+    static const lf_type known[] = {
+        LF_F32,  LF_F16,   LF_BF16,  LF_Q4_0,   LF_Q8_0,    LF_Q4_K,   LF_Q5_K,  LF_Q6_K,
+        LF_Q4_1, LF_Q5_0,  LF_Q5_1,  LF_IQ4_NL, LF_IQ4_XS,  LF_MXFP4,  LF_NVFP4, LF_Q2_K,
+        LF_Q3_K, LF_IQ1_S, LF_IQ1_M, LF_IQ2_S,  LF_IQ2_XXS, LF_IQ2_XS, LF_IQ3_S, LF_IQ3_XXS};
     one->type = fuzz_one_in(random, 8)
-                    ? random_below(random, 42)
+                    ? random_below(random, 44)
                     : known[random_below(random, sizeof known / sizeof known[0])];
 }
 
