@@ -290,7 +290,7 @@ FILES = {
     "gguf/kinds": gguf([(f"k{k}", k, 1) for k in PLAIN] +
                        [(f"a{k}", ARR, (k, [0, 1])) for k in PLAIN] +
                        [("s", STR, b"\xff\n"), ("as", ARR, (STR, ["", "x"]))], []),
-    "gguf/quantised": gguf([], [("q", 2, [32, 2], 36), ("k", 14, [256], 210), ("x", 39, [32], 17)]),
+    "gguf/quantized": gguf([], [("q", 2, [32, 2], 36), ("k", 14, [256], 210), ("x", 39, [32], 17)]),
     "gguf/low-bits": gguf([], [(f"t{kind}", kind, [elements, 2], 2 * size)
                                for kind, elements, size in (
                                    (10, 256, 84), (11, 256, 110), (16, 256, 66), (17, 256, 74),

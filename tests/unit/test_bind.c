@@ -189,7 +189,7 @@ static void test_every_tensor_is_needed(void **state)
     }
 }
 
-static void test_quantised_norm(void **state)
+static void test_quantized_norm(void **state)
 {
     (void)state;
     UNSUPPORTED(true, "bind.type", "blk.0.attn_norm.weight", .tensor = "blk.0.attn_norm.weight",
@@ -473,7 +473,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_norm_alias, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_tensor_is_needed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quantised_norm, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quantized_norm, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shapes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keys_needed, setup, teardown),
