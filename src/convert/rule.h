@@ -29,7 +29,7 @@ typedef struct lf_preset {
     uint32_t ftype; /* llama.cpp's number, the value of general.file_type */
 } lf_preset;
 
-/* By name, case-insensitive; NULL if there is none. Static storage. */
+/* The preset with this name, case-insensitive; NULL if there is none. Static storage. */
 const lf_preset *lf_preset_find(const char *name);
 
 /* The preset that the options name. ARGUMENT if there is none. */
