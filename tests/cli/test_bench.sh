@@ -92,10 +92,11 @@ report 'the limit is a number' $?
 grep -q '"int8_ops_per_second":[1-9]' "$work/out"
 report 'the peak is a number' $?
 
-# csv NAME...: these columns of the first line after the names; every value is quoted
+# csv NAME...: these columns of test number $test; every value is quoted
+test=1
 csv() {
-    awk -v names="$*" 'NR == 1 { split($0, head, ",") }
-        NR == 2 {
+    awk -v names="$*" -v test="$test" 'NR == 1 { split($0, head, ",") }
+        NR == test + 1 {
             n = split(substr($0, 2, length($0) - 2), cells, "\",\"")
             for (i = 1; i <= n; i++) { value[head[i]] = cells[i] }
             for (i = 1; i <= split(names, name, " "); i++) { print value[name[i]] }
@@ -164,24 +165,27 @@ out_has '"from_cache":false,'
 # uses 4 of 16 experts with 4 x 3 x 256 x 96 weights, and does not use 3,538,944 weights. The KV cache has
 # 1024 bytes for each token.
 exits 0 synth --shape tiny --type f32 "$work/tiny.gguf"
-bytes_read() { # WEIGHTS ATTENTION ARGUMENT...
-    local weights=$1 kv=$2
-    shift 2
+bench_tiny() { # ARGUMENT...
     exits 0 bench -t 1 -m "$work/tiny.gguf" -r 1 -o csv "$@"
+}
+bytes_read() { # TEST WEIGHTS ATTENTION
+    test=$1
     csv n_prompt n_gen n_seqs limit_tokens_per_second read_bytes_per_second \
-        weights_bytes_per_second | tr '\n' ' ' | awk -v weights="$weights" -v kv="$kv" '{
+        weights_bytes_per_second | tr '\n' ' ' | awk -v weights="$2" -v kv="$3" '{
         ratio = $4 * (weights / $6 + kv / $5) / ($1 + $2 * $3)
         if (!(ratio < 1.00001 && ratio > 0.99999)) { print ratio; exit 1 }
     }'
-    report "bytes read at least: $weights, $kv" $?
+    report "bytes read at least: $2, $3" $?
 }
-bytes_read $((4 * 3948544)) 1024 -p 0 -n 1
-bytes_read $((2 * 4 * 3948544)) $((71 * 1024 + 72 * 1024)) -p 0 -n 2 -d 70
 # 8 sequences do not use (3 / 4) ^ 8 of the experts
-bytes_read $((4 * (3948544 + 3538944) - 1889568)) $((8 * 1024)) -p 0 -n 1 --npl 8
+bench_tiny -p 0 -n 1 --npl 1,8
+bytes_read 1 $((4 * 3948544)) 1024
+bytes_read 2 $((4 * (3948544 + 3538944) - 1889568)) $((8 * 1024))
+bench_tiny -p 0 -n 2 -d 70
+bytes_read 1 $((2 * 4 * 3948544)) $((71 * 1024 + 72 * 1024))
 # a pass of 2 tokens without the head does not use (3 / 4) ^ 2 of them; then a pass of 1 with the head
-bytes_read $((4 * (3948544 - 524288 + 3538944) - 3538944 * 3 + 4 * 3948544)) $((5 * 1024)) \
-    -p 3 -n 0 --chunk 2
+bench_tiny -p 3 -n 0 --chunk 2
+bytes_read 1 $((4 * (3948544 - 524288 + 3538944) - 3538944 * 3 + 4 * 3948544)) $((5 * 1024))
 
 # Ctrl-C ends the work at any time.
 for run in 1 2 3 4; do
