@@ -49,8 +49,8 @@
  * fork: a child process does not have the runtime's threads. In the child every handle may be
  * freed, and functions that need no threads work; functions that compute return LFM2_E_STATE with
  * the code "runtime.forked" at once. This includes a runtime that uses the application's thread
- * pool. A runtime with one thread keeps working in the child, with all sessions but those that another
- * thread was using during the fork. The child may create runtimes.
+ * pool. A runtime with one thread keeps working in the child, with all sessions but those that
+ * another thread was using during the fork. The child may create runtimes.
  *
  * Reproducibility: the logits of a token depend only on the model file, the preceding tokens, the
  * KV type, and for each weight format whose kernels compute it: this library's or XNNPACK's

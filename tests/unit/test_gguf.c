@@ -62,25 +62,25 @@ static int32_t parse(void)
     return parse_bytes(b.file.data, b.data.size > 0 ? b.file.size : header);
 }
 
-static void refused(int32_t status, int32_t expected, const char *code, const char *part)
+static void refused(int32_t status, int32_t expected, const char *code, const char *says)
 {
     if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
-        strncmp(lf_fail_text(), "model.gguf: ", 12) != 0 || strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
+        strncmp(lf_fail_text(), "model.gguf: ", 12) != 0 || strstr(lf_fail_text(), says) == NULL) {
+        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, says, status,
                  lf_fail_code(), lf_fail_text());
     }
     gb_free(&b);
     gb_init(&b);
 }
 
-static void bad(const char *code, const char *part)
+static void bad(const char *code, const char *says)
 {
-    refused(parse(), LFM2_E_FORMAT, code, part);
+    refused(parse(), LFM2_E_FORMAT, code, says);
 }
 
-static void unsupported(const char *code, const char *part)
+static void unsupported(const char *code, const char *says)
 {
-    refused(parse(), LFM2_E_UNSUPPORTED, code, part);
+    refused(parse(), LFM2_E_UNSUPPORTED, code, says);
 }
 
 /* ---- Right files ---- */
