@@ -153,6 +153,13 @@ printf 'GGUF' >"$work/stub.gguf"
 exits 1 run -m "$work/stub.gguf" -p x
 : >"$work/empty.gguf"
 exits 1 run -m "$work/empty.gguf" -p x
+err_has 'empty.gguf: not a GGUF file: it is empty (gguf.magic)'
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n' >"$work/pointer.gguf"
+exits 1 run -m "$work/pointer.gguf" -p x
+err_has "not a GGUF file: this is a Git LFS pointer; 'git lfs pull' downloads the file itself (gguf.magic)"
+printf '<!DOCTYPE html>\n' >"$work/page.gguf"
+exits 1 run -m "$work/page.gguf" -p x
+err_has 'not a GGUF file: this is a web page; download the file itself (gguf.magic)'
 exits 1 run -m /dev/null -p x
 mkdir "$work/folder"
 exits 1 run -m "$work/folder" -p x
