@@ -2,8 +2,10 @@
 /* The lfm2 program: finds the command and runs it. */
 #include "cli/commands.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COMMAND_ADDRESS(name) &cmd_##name,
 const command *const commands[] = {COMMANDS(COMMAND_ADDRESS)};
@@ -111,8 +113,22 @@ static int dispatch(int argc, char **argv)
     return found->run(found, argc - 1, argv + 1);
 }
 
+/* Occupies the descriptors of standard streams that are closed. Otherwise a file that the program
+ * opens would get the number, and messages would be written into it. Reading and writing still fail
+ * with EBADF: /dev/null is opened in the other direction. */
+static void occupy_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            /* the lowest free number, which is fd */
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    occupy_streams();
     /* Writing to a closed pipe, or beyond the limit of a file's size, then fails with an error. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
