@@ -494,6 +494,25 @@ done:
     return code;
 }
 
+/* Refuses options that contradict each other. */
+static int check_mode(const command *self, const bench_options *opts)
+{
+    if (opts->kernels + opts->machine + (opts->n_sessions > 0) > 1) {
+        return fail_usage(self->name, "--sessions, --machine and --micro-kernels cannot be "
+                                      "combined");
+    }
+    if (opts->n_busy > 0 && opts->n_sessions == 0) {
+        return fail_usage(self->name, "option --busy requires --sessions");
+    }
+    if (opts->n_sessions > 0 && opts->n_gen.items[0] == 0) {
+        return fail_usage(self->name, "nothing to measure: -n is 0");
+    }
+    if (!opts->kernels && !opts->machine && largest(&opts->n_prompt) + largest(&opts->n_gen) == 0) {
+        return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
+    }
+    return EXIT_OK;
+}
+
 static int run(const command *self, int argc, char **argv)
 {
     bench_options opts = {
@@ -517,14 +536,15 @@ static int run(const command *self, int argc, char **argv)
     if (code != PARSED) {
         return code;
     }
+    code = check_mode(self, &opts);
+    if (code != EXIT_OK) {
+        return code;
+    }
     if (opts.kernels) {
         return bench_kernels(&opts);
     }
     if (opts.machine) {
         return bench_machine_alone(&opts);
-    }
-    if (largest(&opts.n_prompt) + largest(&opts.n_gen) == 0) {
-        return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
     }
     if (opts.n_sessions > 0) {
         return bench_sessions(&opts);
