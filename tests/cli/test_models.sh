@@ -44,6 +44,13 @@ report 'q4_0 is smaller than q8_0' $?
 exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" --type q4_k_m -t 3
 same 'threads do not change the bytes' "$work/q4_k_m.gguf" "$work/again.gguf"
 
+# messages name the file as the user wrote it
+exits 1 synth ''
+err_has 'the path of the output file is empty'
+out_empty
+exits 1 synth "$work/no/such/folder.gguf"
+err_has "$work/no/such/folder.gguf: cannot be created: No such file or directory"
+
 # a failure leaves no file
 exits 1 synth "$work/no.gguf" --shape enormous
 err_has enormous
@@ -56,7 +63,7 @@ same 'after the files' "$work/q8_0.gguf" "$work/again.gguf"
 
 # quantized weights keep their type or become f32, unless --allow-requantize is given
 exits 1 quantize "$work/q4_0.gguf" "$work/no.gguf" --type q8_0
-err_has ", or use --allow-requantize (convert.requantize)"
+err_has "quantize an F32, F16 or BF16 file, or use --allow-requantize (convert.requantize)"
 out_empty
 [ ! -e "$work/no.gguf" ]
 report 'no file is left' $?
