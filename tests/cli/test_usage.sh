@@ -10,6 +10,8 @@ err_empty
 for flag in --help -h help; do
     exits 0 "$flag"
     err_empty
+    awk 'length > 80 { exit 1 }' "$work/out"
+    report 'the overview has no long line' $?
     for command in $commands; do
         out_has "  $command "
     done
@@ -21,7 +23,7 @@ for command in $commands; do
     cp "$work/out" "$work/help"
     exits 0 "$command" --help
     same "$command --help and help $command agree" "$work/out" "$work/help"
-    awk 'length > 104 { exit 1 }' "$work/help"
+    awk 'length > 80 { exit 1 }' "$work/help"
     report "help of $command has no long line" $?
     exits 2 "$command" --no-such-option
     err_has "lfm2: $command: unknown option '--no-such-option' (cli.usage)"

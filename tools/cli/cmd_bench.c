@@ -569,21 +569,17 @@ static int run(const command *self, int argc, char **argv)
 const command cmd_bench = {
     .name = "bench",
     .summary = "Measure tokens per second, or the micro-kernels.",
-    .synopsis = "[MODEL | -m PATH] [-p LIST] [-n LIST] [-d LIST] [-t LIST] [OPTION]...",
+    .synopsis = "[MODEL | -m PATH] [-p LIST] [-n LIST] [-d LIST] [OPTION]...",
     .details =
         "Tests: pp512 processes a prompt of 512 tokens, tg64 generates 64 tokens, tg64 x 8 "
-        "generates 64 "
-        "tokens of\neach of 8 parallel sequences; '@ d4096' means with 4096 tokens in the context, "
-        "which are computed\nbefore each repetition and not timed. t/s is the mean over the "
-        "repetitions and its standard deviation;\nit counts the tokens of all sequences. The model "
-        "is "
-        "loaded again for each number of threads.\n\n"
-        "The limit is the speed that the hardware allows: the time to read the weights and the KV "
-        "cache "
-        "at the\nmeasured memory bandwidth, or the time of the multiplications at the measured "
-        "peak of "
-        "int8 operations,\nwhichever is longer. Bandwidth and peak are measured for about a second "
-        "before and after each test;\nthe better value counts.",
+        "generates 64 tokens of each of 8 parallel sequences; '@ d4096' means with 4096 tokens "
+        "in the context, which are computed before each repetition and not timed. t/s is the "
+        "mean over the repetitions and its standard deviation; it counts the tokens of all "
+        "sequences. The model is loaded again for each number of threads.\n\n"
+        "The limit is the speed that the hardware allows: the time to read the weights and the "
+        "KV cache at the measured memory bandwidth, or the time of the multiplications at the "
+        "measured peak of int8 operations, whichever is longer. Bandwidth and peak are "
+        "measured for about a second before and after each test; the better value counts.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

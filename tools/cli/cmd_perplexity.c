@@ -459,15 +459,13 @@ const command cmd_perplexity = {
     .summary = "Measure how well a model predicts a text.",
     .synopsis = "[MODEL | -m PATH] -f FILE [OPTION]...",
     .details =
-        "The text is divided into windows of -c tokens. The BOS replaces the first token of each, "
-        "and "
-        "an\nincomplete window at the end is not used. Only the second half of a window is scored, "
-        "so "
-        "that every\nscored token has a context of at least half a window, as in "
-        "llama-perplexity.\n\n--save-logits in one run and --kl-base in another measure the "
-        "Kullback-Leibler divergence of the second\nfrom the first: mean, median, 99th percentile "
-        "and "
-        "maximum over the scored tokens, and how often both\npredict the same most likely token.",
+        "The text is divided into windows of -c tokens. The BOS replaces the first token of "
+        "each, and an incomplete window at the end is not used. Only the second half of a "
+        "window is scored, so that every scored token has a context of at least half a window, "
+        "as in llama-perplexity.\n\n"
+        "--save-logits in one run and --kl-base in another measure the Kullback-Leibler "
+        "divergence of the second from the first: mean, median, 99th percentile and maximum "
+        "over the scored tokens, and how often both predict the same most likely token.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

@@ -491,14 +491,12 @@ const command cmd_run = {
     .args_hint = "put quotes around a prompt of several words",
     .details =
         "If there are two arguments, the first is the model. A single argument is the prompt, "
-        "unless "
-        "there\nis no -m and it ends in .gguf or is a folder with a config.json.\n\n"
-        "The answer is printed while it is generated. The prompt is sent as a user message in the "
-        "chat\ntemplate of the model, unless --raw is given. Without --raw, one newline at the end "
-        "of a prompt\nfrom a file or a pipe is removed. If the prompt is an argument and standard "
-        "input is a pipe or a\nfile, its text is appended to the prompt; with -p, standard input "
-        "is "
-        "not read. Ctrl-C stops the\nanswer, and the exit code is 1.\n\n"
+        "unless there is no -m and it ends in .gguf or is a folder with a config.json.\n\n"
+        "The answer is printed while it is generated. The prompt is sent as a user message in "
+        "the chat template of the model, unless --raw is given. Without --raw, one newline at "
+        "the end of a prompt from a file or a pipe is removed. If the prompt is an argument "
+        "and standard input is a pipe or a file, its text is appended to the prompt; with -p, "
+        "standard input is not read. Ctrl-C stops the answer, and the exit code is 1.\n\n"
         "Examples: lfm2 run 'What is 127 + 48?'\n"
         "          lfm2 run LFM2-8B-A1B-Q4_0.gguf 'Why is the sky blue?'\n"
         "          cat letter.txt | lfm2 run 'Summarize this letter:'",

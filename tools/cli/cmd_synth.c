@@ -80,7 +80,7 @@ const command cmd_synth = {
     .synopsis = "OUT [--shape NAME] [--type TYPE] [OPTION]...",
     .details =
         "The model is valid: it has the sizes of the real one and a working tokenizer, but its "
-        "answers are\nmeaningless.",
+        "answers are meaningless.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

@@ -55,7 +55,7 @@ static void print_overview(void)
     for (uint32_t i = 0; i < n_commands; i++) {
         out_printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
     }
-    out_printf("\n'lfm2 help COMMAND' shows the options of a command, 'lfm2 --version' the "
+    out_printf("\n'lfm2 help COMMAND' shows the options of a command, 'lfm2 --version' the\n"
                "version.\n"
                "Results go to standard output, messages to standard error.\n"
                "Exit codes: 0 success, 1 failure, 2 invalid command line.\n");

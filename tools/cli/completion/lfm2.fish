@@ -12,7 +12,7 @@ complete -c lfm2 -n '__fish_use_subcommand' -a eval -d 'Measure the accuracy of 
 complete -c lfm2 -n '__fish_use_subcommand' -a bench -d 'Measure tokens per second, or the micro-kernels.'
 complete -c lfm2 -n '__fish_use_subcommand' -a quantize -d 'Convert a model to other weight types.'
 complete -c lfm2 -n '__fish_use_subcommand' -a synth -d 'Write a model with random weights, for tests and benchmarks.'
-complete -c lfm2 -n '__fish_use_subcommand' -a pack -d 'Write the pack cache of a model, which makes it load in milliseconds.'
+complete -c lfm2 -n '__fish_use_subcommand' -a pack -d 'Write a model\'s pack cache, so that it loads in milliseconds.'
 complete -c lfm2 -n '__fish_use_subcommand' -a help -d 'Show the options of a command.'
 complete -c lfm2 -n '__fish_seen_subcommand_from help' -f -a 'run chat tokenize detokenize inspect logits perplexity eval bench quantize synth pack help'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -s p -l prompt -x -d 'prompt; it may also be given as an argument'
