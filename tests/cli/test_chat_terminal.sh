@@ -199,4 +199,22 @@ send /quit\r
 ' | TERM=dumb "$pty" "$program" chat -t 1 -m "$demo" --temp 0 >"$work/out" 2>"$work/err"
 verdict 0 $? 'chat on a dumb terminal'
 out_lacks '2004'
+
+# Ctrl-C also clears the rows of the line below the cursor
+types 0 "expect $on
+send a line of one hundred characters, which takes two rows of a terminal that has eighty columns, and more
+expect and more
+send \x01
+signal 2
+expect \n\e[J
+expect $on
+send /quit\r
+"
+
+# one Ctrl-D at the start of a line ends a text
+printf '%s' 'send abc\r
+expect abc
+send \x04
+' | TERM=xterm "$pty" "$program" tokenize -m "$demo" -f - --ids --no-bos >"$work/out" 2>"$work/err"
+verdict 0 $? 'tokenize -f - on a terminal'
 finish

@@ -65,7 +65,7 @@ static int read_stream(FILE *stream, const char *name, text_buffer *out)
         if (ferror(stream) != 0) {
             return fail("cli.input", "%s: %s", name, strerror(error));
         }
-        if (got == 0) {
+        if (feof(stream) != 0) { /* on a terminal, another read would wait for a second Ctrl-D */
             break;
         }
     }
