@@ -5,6 +5,9 @@ pty=${LFM2_PTY:?names the pseudo-terminal helper}
 
 on='\e[?2004h'
 
+# Answers that last for seconds, so that a script can act during one also on a busy machine.
+slow='--temp 20 --min-p 0 --seed 1 --cpu-disable avx2'
+
 # types CODE SCRIPT OPTION...: runs chat on a terminal; pty.c describes the script.
 types() {
     local expected=$1 script=$2
@@ -146,7 +149,7 @@ signal 2
 expect press Ctrl-C again
 expect $on
 send /quit\r
-" --temp 20 --min-p 0 --seed 1
+" $slow
 types 1 "expect > 
 expect $on
 signal 2
@@ -165,7 +168,7 @@ signal 2
 expect stopped: interrupted
 expect 1 turn,
 expect 2 turns,
-" --temp 20 --min-p 0 --seed 1 -n 1500
+" $slow -n 500
 
 # signals at the prompt and in an answer; `pty` compares the terminal's settings at the end
 for signal in 1 3 15; do
@@ -180,7 +183,7 @@ send Hello!\r
 expect Hello!
 more 100
 signal 15
-" --temp 20 --min-p 0 --seed 1
+" $slow
 
 for signal in 1 3; do
     types $((128 + signal)) "expect $on
@@ -188,7 +191,7 @@ send Hello!\r
 expect Hello!
 more 100
 signal $signal
-" --temp 20 --min-p 0 --seed 1
+" $slow
 done
 
 # a terminal without escape sequences gets none
