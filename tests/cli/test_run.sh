@@ -134,6 +134,10 @@ exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64 --json
 out_has '"finish":"context"'
 exits 1 run -t 1 -m "$demo" -p "$ask" -c 4
 err_has 'tokens, the context has space for 4: -c N sets its size (cli.context)'
+exits 1 run -m "$demo" -p x --tools /dev/null
+err_has '/dev/null: the file is empty; it must contain a JSON array of tools (cli.tools)'
+exits 1 run -t 1 -m "$demo" -p "$(yes word | head -n 2500)"
+err_has 'tokens, the context has space for 2048: the model allows no larger one (cli.context)'
 out_empty
 
 # tools and system text

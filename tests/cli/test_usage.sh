@@ -37,6 +37,8 @@ err_has 'no command'
 exits 2 frobnicate
 err_has "unknown command 'frobnicate'"
 exits 2 help frobnicate
+exits 0 help help
+out_has 'Usage: lfm2 COMMAND'
 
 # option values, which are checked before anything is loaded
 bad() { # MESSAGE ARGUMENT...
@@ -140,6 +142,8 @@ fi
 yes 'some words that become tokens' | head -n 60 >"$work/text"
 exits 0 perplexity -m "$demo" -f "$work/text" -c 64 -v --save-logits "$work/open"
 "$program" perplexity -m "$demo" -f "$work/text" -c 64 -v --save-logits "$work/closed" 2>&- >"$work/out"
+exits 1 perplexity -m "$demo" --kl-base "$work/open" -c 128
+err_has 'the windows of the reference have 64 tokens, but -c is 128 (cli.kl.window)'
 same 'a closed standard error does not change an output file' "$work/open" "$work/closed"
 "$program" inspect "$demo" 2>"$work/err" >&-
 report 'a closed standard output is an error' "$(($? != 1))"

@@ -190,7 +190,7 @@ static int generate(chat *c, const id_list *ids, size_t *held)
 
 static void report_end(const chat *c)
 {
-    notice_finish(&c->last, c->session, RESET_HINT);
+    notice_finish(&c->last, c->opened.model, c->session, RESET_HINT);
     if (c->opts->model.verbose) {
         notice_timing(&c->last, c->opts->sampler.seed);
     }
@@ -205,9 +205,8 @@ static int answer(chat *c, const char *text, size_t len)
     interrupt_begin(c->session);
     int code = make_turn(c, text, len, &ids);
     if (code == EXIT_OK && ids.n >= capacity - length) {
-        notice("the message needs %zu tokens, the context has space for %u: -c N sets its "
-               "size" RESET_HINT,
-               ids.n + 1, capacity - length);
+        notice("the message needs %zu tokens, the context has space for %u: %s" RESET_HINT,
+               ids.n + 1, capacity - length, context_advice(c->opened.model, c->session));
         c->refused = true;
     } else if (code == EXIT_OK) {
         c->last_byte = '\n';
@@ -406,7 +405,7 @@ static int converse(chat *c)
 static int start(chat *c)
 {
     const chat_options *opts = c->opts;
-    int code = opts->tools != NULL ? text_read(opts->tools, &c->tools) : EXIT_OK;
+    int code = opts->tools != NULL ? text_read_tools(opts->tools, &c->tools) : EXIT_OK;
     /* First, so that what is typed while the model is loaded waits for the prompt. */
     if (code == EXIT_OK) {
         c->input = chat_input_open("> ");

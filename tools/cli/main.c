@@ -69,7 +69,7 @@ static int help(int argc, char **argv)
         void (*print)(void);
     } docs[] = {
         {"--man", docs_man}, {"--bash", docs_bash}, {"--zsh", docs_zsh}, {"--fish", docs_fish}};
-    if (argc < 2) {
+    if (argc < 2 || strcmp(argv[1], "help") == 0) {
         print_overview();
         return EXIT_OK;
     }

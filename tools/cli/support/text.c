@@ -86,6 +86,16 @@ int text_read(const char *path, text_buffer *out)
     return code;
 }
 
+int text_read_tools(const char *path, text_buffer *out)
+{
+    int code = text_read(path, out);
+    if (code == EXIT_OK && text_is_blank(out)) {
+        code =
+            fail("cli.tools", "%s: the file is empty; it must contain a JSON array of tools", path);
+    }
+    return code;
+}
+
 void text_chomp(text_buffer *text)
 {
     if (text->len > 0 && text->data[text->len - 1] == '\n') {
