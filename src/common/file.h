@@ -103,7 +103,8 @@ int32_t lf_read_bytes(lf_reader *r, const char *what, uint64_t n, const uint8_t 
  * removes it. Errors: IO, MEMORY; the first failure makes all later calls fail. */
 typedef struct lf_writer lf_writer;
 
-/* Fails with IO if `path` exists and is not a regular file, as lf_writer_create does. */
+/* Fails with IO if `path` is empty, or exists and is not a regular file, as lf_writer_create does.
+ */
 int32_t lf_writer_check(const char *path);
 
 int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out);

@@ -46,6 +46,9 @@ static int32_t fail_again(const lf_writer *w)
 int32_t lf_writer_check(const char *path)
 {
     struct stat st;
+    if (path[0] == 0) {
+        return lf_fail(LFM2_E_IO, "io.path", "the path of the output file is empty");
+    }
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
         return lf_fail(LFM2_E_IO, "io.not_regular", "%s: exists and is not a regular file", path);
     }
@@ -65,7 +68,7 @@ static int32_t open_temporary(lf_writer *w)
             break;
         }
     }
-    return lf_fail_errno(errno, "io.create", w->temporary, "cannot be created");
+    return lf_fail_errno(errno, "io.create", w->path, "cannot be created");
 }
 
 int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out)

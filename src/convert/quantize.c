@@ -34,7 +34,7 @@ static int32_t check_requantize(const job *j, const lf_out_tensor *t)
     return lf_fail(
         LFM2_E_UNSUPPORTED, "convert.requantize",
         "%s: tensor '%s' is already quantized (%s) and would lose quality as %s; quantize "
-        "an F32, F16 or BF16 file, or pass --allow-requantize (LFM2_CONVERT_REQUANTIZE)",
+        "an F32, F16 or BF16 file",
         j->source->path, t->name, from->name, lf_type_get((uint32_t)t->type)->name);
 }
 

@@ -48,6 +48,17 @@ int32_t lf_gguf_fail_key(const lf_gguf *g, const lf_gguf_value *value, int32_t s
 
 /* ---- Header ---- */
 
+static int32_t fail_magic(const lf_gguf *g, lf_reader *r)
+{
+    const uint8_t *head = NULL;
+    size_t n = r->size < LF_MISTAKEN_HEAD ? (size_t)r->size : LF_MISTAKEN_HEAD;
+    r->pos = 0;
+    LF_TRY(lf_read_bytes(r, "header", n, &head));
+    const char *mistaken = lf_mistaken(head, n);
+    return lf_fail(LFM2_E_FORMAT, "gguf.magic", "%s: not a GGUF file: %s", g->file->path,
+                   mistaken != NULL ? mistaken : "it does not start with 'GGUF'");
+}
+
 static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, uint64_t *n_tensors,
                            uint64_t *n_values)
 {
@@ -56,8 +67,7 @@ static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, ui
         LF_TRY(lf_read_bytes(r, "header", 4, &magic));
     }
     if (magic == NULL || memcmp(magic, "GGUF", 4) != 0) {
-        return lf_fail(LFM2_E_FORMAT, "gguf.magic",
-                       "%s: not a GGUF file: it does not start with 'GGUF'", g->file->path);
+        return fail_magic(g, r);
     }
     LF_TRY(lf_read_u32(r, "version", version));
     if (*version != 0 && (*version & 0xFFFFFF) == 0) {
@@ -76,13 +86,13 @@ static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, ui
         return lf_fail(
             LFM2_E_FORMAT, "gguf.key.count",
             "%s: offset 0x10: the header announces %llu keys, more than the file has space "
-            "for or than the limit of %d",
+            "for or than the limit of %d: the file is incomplete or damaged",
             g->file->path, (unsigned long long)*n_values, LF_GGUF_MAX_KEYS);
     }
     if (*n_tensors > LF_GGUF_MAX_TENSORS || *n_tensors > (r->size - r->pos) / SMALLEST_TENSOR) {
         return lf_fail(LFM2_E_FORMAT, "gguf.tensor.count",
                        "%s: offset 0x8: the header announces %llu tensors, more than the file has "
-                       "space for or than the limit of %d",
+                       "space for or than the limit of %d: the file is incomplete or damaged",
                        g->file->path, (unsigned long long)*n_tensors, LF_GGUF_MAX_TENSORS);
     }
     return LFM2_OK;

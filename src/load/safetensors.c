@@ -165,16 +165,29 @@ static int32_t read_entries(const container *c, lf_arena *arena, uint32_t part, 
     return check_overlap(c, arena->alloc, tensors, n);
 }
 
+static int32_t fail_length(lf_reader *r, uint64_t len)
+{
+    const uint8_t *head = NULL;
+    size_t n = r->size < LF_MISTAKEN_HEAD ? (size_t)r->size : LF_MISTAKEN_HEAD;
+    r->pos = 0;
+    LF_TRY(lf_read_bytes(r, "header", n, &head));
+    const char *mistaken = lf_mistaken(head, n);
+    if (mistaken != NULL) {
+        return lf_fail(LFM2_E_FORMAT, "safetensors.header", "%s: not a safetensors file: %s",
+                       r->file, mistaken);
+    }
+    return lf_fail(LFM2_E_FORMAT, "safetensors.header",
+                   "%s: offset 0x0: the header has %llu bytes, more than the file or the limit of "
+                   "100 MB",
+                   r->file, (unsigned long long)len);
+}
+
 /* Reads the header; *text has *len bytes. */
 static int32_t read_header(lf_reader *r, const char **text, uint64_t *len)
 {
     LF_TRY(lf_read_u64(r, "header length", len));
     if (*len > LF_ST_MAX_HEADER || *len > r->size - r->pos) {
-        return lf_fail(
-            LFM2_E_FORMAT, "safetensors.header",
-            "%s: offset 0x0: the header has %llu bytes, more than the file or the limit of "
-            "100 MB",
-            r->file, (unsigned long long)*len);
+        return fail_length(r, *len);
     }
     const uint8_t *bytes = NULL;
     LF_TRY(lf_read_bytes(r, "header", *len > 0 ? 1 : 0, &bytes));

@@ -183,8 +183,8 @@ static int32_t open_origin(lf_source *source, const lf_log *log)
     if (source->missing == NULL) {
         LF_TRY(lf_source_finish(source));
     }
-    lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file(s), mostly %s; %u tokens", path,
-                 source->n_tensors, source->n_files,
+    lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file%s, mostly %s; %u tokens", path,
+                 source->n_tensors, source->n_files, source->n_files == 1 ? "" : "s",
                  source->file_type != NULL ? source->file_type : "no weights",
                  source->vocab.n_tokens);
     return LFM2_OK;

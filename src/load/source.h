@@ -44,6 +44,11 @@ typedef struct lf_hparams {
  * FORMAT, UNSUPPORTED. */
 int32_t lf_hparams_check(const lf_hparams *h, const char *name);
 
+/* If a file that starts with these bytes is something that people often give instead of a model
+ * file, returns a sentence that says what it is, else NULL. */
+const char *lf_mistaken(const uint8_t *head, size_t n);
+enum { LF_MISTAKEN_HEAD = 32 }; /* the bytes that lf_mistaken looks at */
+
 /* An offset in one of the source's files. */
 typedef struct lf_place {
     uint32_t part;

@@ -205,7 +205,26 @@ for line in '| 1 | 1 | 1 |' '| 1 | 2 | 1 |' '| 2 | 1 | 1 |' '| 2 | 2 | 1 |'; do
 done
 exits 0 bench --sessions 3 -t 1 -n 4 -r 1 -o json
 out_has '"threads":1,"n_sessions":3,"n_busy":0,"n_gen":4'
+out_is_json
 out_lacks '"threads":2'
+exits 0 bench --sessions 2 -t 1 -n 4 -r 1 -o csv
+grep -qE '^1,2,0,4,[0-9.]+,[0-9.e-]+,[0-9.e-]+$' "$work/out"
+report '--sessions as CSV' $?
+exits 0 bench --sessions 2 -t 1 -n 4 -r 1 -o jsonl
+[ "$(grep -cE '^\{.*\}$' "$work/out")" -eq 2 ]
+report '--sessions as JSONL' $?
+# an interruption leaves valid JSON
+"$program" bench --micro-kernels -t 1 --pool 1 -o json >"$work/out" 2>"$work/err" </dev/null &
+pid=$!
+for _ in $(seq 300); do
+    [ ! -s "$work/out" ] || break
+    sleep 0.1
+done
+kill -TERM $pid
+wait $pid
+verdict 1 $? 'bench --micro-kernels after SIGTERM'
+err_has 'interrupted (cli.interrupted)'
+out_is_json
 # Stacks of 1 GB and address space for at most two: the threads that were started end, too.
 if [ -z "${LFM2_SANITIZED:-}" ]; then
     for _ in 1 2 3; do

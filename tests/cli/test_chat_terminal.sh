@@ -8,6 +8,9 @@ pty=${LFM2_PTY:?names the pseudo-terminal helper}
 prompt='> \e[?2004h'
 more='. \e[?2004h'
 
+# Answers that last for seconds, so that a script can act during one also on a busy machine.
+slow='--temp 20 --min-p 0 --seed 1 --cpu-disable avx2'
+
 # types CODE SCRIPT OPTION...: runs chat on a terminal; pty.c describes the script.
 types() {
     local expected=$1 script=$2
@@ -208,4 +211,22 @@ send /quit\r
 ' | TERM=dumb "$pty" "$program" chat -t 1 -m "$demo" --temp 0 >"$work/out" 2>"$work/err"
 verdict 0 $? 'chat on a dumb terminal'
 out_lacks '2004'
+
+# Ctrl-C also clears the rows of the line below the cursor
+types 0 "expect $on
+send a line of one hundred characters, which takes two rows of a terminal that has eighty columns, and more
+expect and more
+send \x01
+signal 2
+expect \n\e[J
+expect $on
+send /quit\r
+"
+
+# one Ctrl-D at the start of a line ends a text
+printf '%s' 'send abc\r
+expect abc
+send \x04
+' | TERM=xterm "$pty" "$program" tokenize -m "$demo" -f - --ids --no-bos >"$work/out" 2>"$work/err"
+verdict 0 $? 'tokenize -f - on a terminal'
 finish

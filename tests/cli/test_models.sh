@@ -52,6 +52,12 @@ for type in q2_k q3_k_s q3_k_m q3_k_l; do
     exits 1 run -m "$work/$type.gguf" --raw -p 'Once upon' -n 5
     err_has pack.group
 done
+# messages name the file as the user wrote it
+exits 1 synth ''
+err_has 'the path of the output file is empty'
+out_empty
+exits 1 synth "$work/no/such/folder.gguf"
+err_has "$work/no/such/folder.gguf: cannot be created: No such file or directory"
 
 # a failure leaves no file
 exits 1 synth "$work/no.gguf" --shape enormous
@@ -65,7 +71,7 @@ same 'after the files' "$work/q8_0.gguf" "$work/again.gguf"
 
 # quantized weights keep their type or become f32, unless --allow-requantize is given
 exits 1 quantize "$work/q4_0.gguf" "$work/no.gguf" --type q8_0
-err_has ", or use --allow-requantize (convert.requantize)"
+err_has "quantize an F32, F16 or BF16 file, or use --allow-requantize (convert.requantize)"
 out_empty
 [ ! -e "$work/no.gguf" ]
 report 'no file is left' $?

@@ -134,6 +134,10 @@ exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --ignore-eos -c 64 --json
 out_has '"finish":"context"'
 exits 1 run -t 1 -m "$demo" -p "$ask" -c 4
 err_has 'tokens, the context has space for 4: -c N sets its size (cli.context)'
+exits 1 run -m "$demo" -p x --tools /dev/null
+err_has '/dev/null: the file is empty; it must contain a JSON array of tools (cli.tools)'
+exits 1 run -t 1 -m "$demo" -p "$(yes word | head -n 2500)"
+err_has 'tokens, the context has space for 2048: the model allows no larger one (cli.context)'
 out_empty
 
 # tools and system text
@@ -153,6 +157,13 @@ printf 'GGUF' >"$work/stub.gguf"
 exits 1 run -m "$work/stub.gguf" -p x
 : >"$work/empty.gguf"
 exits 1 run -m "$work/empty.gguf" -p x
+err_has 'empty.gguf: not a GGUF file: it is empty (gguf.magic)'
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n' >"$work/pointer.gguf"
+exits 1 run -m "$work/pointer.gguf" -p x
+err_has "not a GGUF file: this is a Git LFS pointer; 'git lfs pull' downloads the file itself (gguf.magic)"
+printf '<!DOCTYPE html>\n' >"$work/page.gguf"
+exits 1 run -m "$work/page.gguf" -p x
+err_has 'not a GGUF file: this is a web page; download the file itself (gguf.magic)'
 exits 1 run -m /dev/null -p x
 mkdir "$work/folder"
 exits 1 run -m "$work/folder" -p x

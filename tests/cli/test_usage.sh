@@ -10,6 +10,8 @@ err_empty
 for flag in --help -h help; do
     exits 0 "$flag"
     err_empty
+    awk 'length > 80 { exit 1 }' "$work/out"
+    report 'the overview has no long line' $?
     for command in $commands; do
         out_has "  $command "
     done
@@ -21,7 +23,7 @@ for command in $commands; do
     cp "$work/out" "$work/help"
     exits 0 "$command" --help
     same "$command --help and help $command agree" "$work/out" "$work/help"
-    awk 'length > 104 { exit 1 }' "$work/help"
+    awk 'length > 80 { exit 1 }' "$work/help"
     report "help of $command has no long line" $?
     exits 2 "$command" --no-such-option
     err_has "lfm2: $command: unknown option '--no-such-option' (cli.usage)"
@@ -35,6 +37,8 @@ err_has 'no command'
 exits 2 frobnicate
 err_has "unknown command 'frobnicate'"
 exits 2 help frobnicate
+exits 0 help help
+out_has 'Usage: lfm2 COMMAND'
 
 # option values, which are checked before anything is loaded
 bad() { # MESSAGE ARGUMENT...
@@ -71,6 +75,10 @@ bad "option -p: '1;2' is not an integer" bench -p '1;2'
 bad "option -p: '' is not an integer" bench -p 1,,2
 bad "option -r is 0; allowed: 1 to" bench -r 0
 bad "nothing to measure" bench -p 0 -n 0
+bad "nothing to measure: -n is 0" bench --sessions 2 -n 0
+bad "option --busy requires --sessions" bench --busy 1
+bad "--sessions, --machine and --micro-kernels cannot be combined" bench --machine --sessions 2
+bad "option --cache: the path is empty" run -p x --cache ''
 bad "option --type: 'q3_k' is not one of" quantize a b --type q3_k
 bad "too few arguments" quantize a
 bad "too few arguments" synth
@@ -130,6 +138,16 @@ if [ -c /dev/full ]; then
     "$program" inspect "$demo" --json >/dev/full 2>"$work/err"
     report 'a full disk is an error of inspect' "$(($? != 1))"
 fi
+# Closed standard streams: messages must not go into a file that the program writes.
+yes 'some words that become tokens' | head -n 60 >"$work/text"
+exits 0 perplexity -m "$demo" -f "$work/text" -c 64 -v --save-logits "$work/open"
+"$program" perplexity -m "$demo" -f "$work/text" -c 64 -v --save-logits "$work/closed" 2>&- >"$work/out"
+exits 1 perplexity -m "$demo" --kl-base "$work/open" -c 128
+err_has 'the windows of the reference have 64 tokens, but -c is 128 (cli.kl.window)'
+same 'a closed standard error does not change an output file' "$work/open" "$work/closed"
+"$program" inspect "$demo" 2>"$work/err" >&-
+report 'a closed standard output is an error' "$(($? != 1))"
+err_has 'standard output: Bad file descriptor (cli.output)'
 yes 'some words that become tokens' | head -n 20000 >"$work/long"
 "$program" tokenize -m "$demo" -f "$work/long" 2>"$work/err" | head -c 1 >/dev/null
 report 'a closed pipe ends the program with exit code 1' "$((${PIPESTATUS[0]} != 1))"

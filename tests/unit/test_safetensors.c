@@ -123,6 +123,9 @@ static void test_header(void **state)
             "safetensors.header", "3 bytes");
     refused(parse_bytes((const uint8_t *)"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF{}", 10), LFM2_E_FORMAT,
             "safetensors.header", "18446744073709551615 bytes");
+    const char *pointer = "version https://git-lfs.github.com/spec/v1\n";
+    refused(parse_bytes((const uint8_t *)pointer, strlen(pointer)), LFM2_E_FORMAT,
+            "safetensors.header", "this is a Git LFS pointer");
     refused(parse(" {}", 0), LFM2_E_FORMAT, "safetensors.header",
             "its header must be a JSON object");
     refused(parse("[]", 0), LFM2_E_FORMAT, "safetensors.header",

@@ -495,6 +495,25 @@ done:
     return code;
 }
 
+/* Refuses options that contradict each other. */
+static int check_mode(const command *self, const bench_options *opts)
+{
+    if (opts->kernels + opts->machine + (opts->n_sessions > 0) > 1) {
+        return fail_usage(self->name, "--sessions, --machine and --micro-kernels cannot be "
+                                      "combined");
+    }
+    if (opts->n_busy > 0 && opts->n_sessions == 0) {
+        return fail_usage(self->name, "option --busy requires --sessions");
+    }
+    if (opts->n_sessions > 0 && opts->n_gen.items[0] == 0) {
+        return fail_usage(self->name, "nothing to measure: -n is 0");
+    }
+    if (!opts->kernels && !opts->machine && largest(&opts->n_prompt) + largest(&opts->n_gen) == 0) {
+        return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
+    }
+    return EXIT_OK;
+}
+
 static int run(const command *self, int argc, char **argv)
 {
     bench_options opts = {
@@ -518,14 +537,15 @@ static int run(const command *self, int argc, char **argv)
     if (code != PARSED) {
         return code;
     }
+    code = check_mode(self, &opts);
+    if (code != EXIT_OK) {
+        return code;
+    }
     if (opts.kernels) {
         return bench_kernels(&opts);
     }
     if (opts.machine) {
         return bench_machine_alone(&opts);
-    }
-    if (largest(&opts.n_prompt) + largest(&opts.n_gen) == 0) {
-        return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
     }
     if (opts.n_sessions > 0) {
         return bench_sessions(&opts);
@@ -549,22 +569,18 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_bench = {
     .name = "bench",
-    .summary = "Measure the speed of a model, of the machine or of the micro-kernels.",
-    .synopsis = "[MODEL | -m PATH] [-p LIST] [-n LIST] [-d LIST] [-t LIST] [OPTION]...",
+    .summary = "Measure the speed of a model, the machine or the micro-kernels.",
+    .synopsis = "[MODEL | -m PATH] [-p LIST] [-n LIST] [-d LIST] [OPTION]...",
     .details =
         "Tests: pp512 processes a prompt of 512 tokens, tg64 generates 64 tokens, tg64 x 8 "
-        "generates 64 "
-        "tokens of\neach of 8 parallel sequences; '@ d4096' means with 4096 tokens in the context, "
-        "which are computed\nbefore each repetition and not timed. t/s is the mean and the "
-        "standard deviation over the repetitions;\nit counts the tokens of all sequences. The "
-        "model is "
-        "loaded again for each number of threads.\n\n"
-        "The limit is the speed that the hardware allows: the time to read the weights and the KV "
-        "cache "
-        "at the\nmeasured memory bandwidth, or the time of the multiplications at the measured "
-        "peak of "
-        "int8 operations,\nwhichever is longer. Bandwidth and peak are measured for about a second "
-        "before and after each test;\nthe better value counts.",
+        "generates 64 tokens of each of 8 parallel sequences; '@ d4096' means with 4096 tokens "
+        "in the context, which are computed before each repetition and not timed. t/s is the "
+        "mean over the repetitions and its standard deviation; it counts the tokens of all "
+        "sequences. The model is loaded again for each number of threads.\n\n"
+        "The limit is the speed that the hardware allows: the time to read the weights and the "
+        "KV cache at the measured memory bandwidth, or the time of the multiplications at the "
+        "measured peak of int8 operations, whichever is longer. Bandwidth and peak are "
+        "measured for about a second before and after each test; the better value counts.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

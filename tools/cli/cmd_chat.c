@@ -190,7 +190,7 @@ static int generate(chat *c, const id_list *ids, size_t *held)
 
 static void report_end(const chat *c)
 {
-    notice_finish(&c->last, c->session, RESET_HINT);
+    notice_finish(&c->last, c->opened.model, c->session, RESET_HINT);
     if (c->opts->model.verbose) {
         notice_timing(&c->last, c->opts->sampler.seed);
     }
@@ -205,9 +205,8 @@ static int answer(chat *c, const char *text, size_t len)
     interrupt_begin(c->session);
     int code = make_turn(c, text, len, &ids);
     if (code == EXIT_OK && ids.n >= capacity - length) {
-        notice("the message needs %zu tokens, the context has space for %u: -c N sets its "
-               "size" RESET_HINT,
-               ids.n + 1, capacity - length);
+        notice("the message needs %zu tokens, the context has space for %u: %s" RESET_HINT,
+               ids.n + 1, capacity - length, context_advice(c->opened.model, c->session));
         c->refused = true;
     } else if (code == EXIT_OK) {
         c->last_byte = '\n';
@@ -406,7 +405,7 @@ static int converse(chat *c)
 static int start(chat *c)
 {
     const chat_options *opts = c->opts;
-    int code = opts->tools != NULL ? text_read(opts->tools, &c->tools) : EXIT_OK;
+    int code = opts->tools != NULL ? text_read_tools(opts->tools, &c->tools) : EXIT_OK;
     /* First, so that what is typed while the model is loaded waits for the prompt. */
     if (code == EXIT_OK) {
         c->input = chat_input_open("> ");
@@ -466,12 +465,12 @@ const command cmd_chat = {
     .summary = "Have a conversation with the model.",
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
     .details =
-        "Each line is a message. Pasted lines are one message, and so are the lines between \"\"\" "
-        "and \"\"\".\n/help shows the commands. Text that is typed during an answer appears at the "
+        "Each line is a message; so are pasted lines, and lines between \"\"\" and \"\"\". "
+        "/help shows the commands. Text that is typed during an answer appears at the "
         "next prompt.\n\n"
         "If standard input or output is not a terminal, messages are read line by line, each "
-        "answer "
-        "ends with\na newline, and the exit code is 1 if a message did not fit into the context.",
+        "answer ends with a newline, and the exit code is 1 if a message did not fit into the "
+        "context.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

@@ -77,8 +77,8 @@ const command cmd_detokenize = {
     .summary = "Convert token ids to text.",
     .synopsis = "[-m PATH] [--ids LIST | --ids-file FILE] [OPTION]...",
     .details =
-        "Prints exactly the bytes of the tokens, without a newline at the end. The weights of the "
-        "model are not\nloaded.",
+        "Prints exactly the bytes of the tokens, without a newline at the end. The weights of "
+        "the model are not loaded.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .run = run,

@@ -447,12 +447,10 @@ const command cmd_eval = {
     .summary = "Measure the accuracy of answers to a file of chats.",
     .synopsis = "FILE [-m PATH] [OPTION]...",
     .details =
-        "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (objects with "
-        "\"role\" and\n\"content\"), optionally \"tools\" (an array), and \"expected\". Sampling "
-        "is "
-        "greedy, without penalties.\nAn answer is right if it equals the expected one byte for "
-        "byte; "
-        "control tokens are compared as text.",
+        "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (objects "
+        "with \"role\" and \"content\"), optionally \"tools\" (an array), and \"expected\". "
+        "Sampling is greedy, without penalties. An answer is right if it equals the expected "
+        "one byte for byte; control tokens are compared as text.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

@@ -345,9 +345,8 @@ const command cmd_inspect = {
     .also = "show info",
     .summary = "Show the contents of a model and the memory it needs.",
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
-    .details =
-        "Checks the whole file. The memory is computed, not allocated, for one session with the "
-        "given -c, --chunk\nand --kv.",
+    .details = "Checks the whole file. The memory is computed, not allocated, for one session with "
+               "the given -c, --chunk and --kv.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

@@ -178,11 +178,10 @@ static int run(const command *self, int argc, char **argv)
 const command cmd_logits = {
     .name = "logits",
     .summary = "Write the logits after each token of a list to a file.",
-    .synopsis = "[MODEL | -m PATH] [--ids LIST | --ids-file FILE] -o FILE [OPTION]...",
-    .details =
-        "FILE receives 32-bit little-endian floats: for each id, the n_vocab logits of the next "
-        "token. No BOS is\nadded. The KV cache is f32 and as large as the list, unless --kv or "
-        "-c is given.",
+    .synopsis = "[MODEL] [--ids LIST | --ids-file FILE] -o FILE [OPTION]...",
+    .details = "FILE receives 32-bit little-endian floats: for each id, the n_vocab logits of the "
+               "next token. No BOS is added. The KV cache is f32 and as large as the list, unless "
+               "--kv or -c is given.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

@@ -103,13 +103,12 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_pack = {
     .name = "pack",
-    .summary = "Write the pack cache of a model, which makes it load in milliseconds.",
+    .summary = "Write a model's pack cache, so that it loads in milliseconds.",
     .synopsis = "[MODEL | -m PATH] [--cache FILE] [--verify] [--json]",
-    .details =
-        "The cache contains the weights in the order in which the kernels read them, and is about "
-        "as large as\nthe model. Other commands use it automatically if model file, kernels and "
-        "CPU are the same. Processes\nthat use it share its memory. If writing fails, no "
-        "incomplete file is left.",
+    .details = "The cache contains the weights in the order in which the kernels read them, and is "
+               "about as large as the model. Other commands use it automatically if model file, "
+               "kernels and CPU are the same. Processes that use it share its memory. If writing "
+               "fails, no incomplete file is left.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

@@ -15,9 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DEFAULT_WINDOW = 512 };
+
 typedef struct perplexity_options {
     model_options model;
-    session_options session; /* n_ctx is the window size */
+    session_options session; /* n_ctx is the window size; 0 = not given */
     const char *text, *file, *save, *base;
     uint32_t save_type, windows;
     bool special, json;
@@ -352,6 +354,11 @@ static int use_base(measure *m)
     if (m->opts->windows > 0 && m->shape.n_windows > m->opts->windows) {
         m->shape.n_windows = m->opts->windows;
     }
+    if (m->opts->session.n_ctx != 0 && m->opts->session.n_ctx != m->shape.n_ctx) {
+        return fail("cli.kl.window",
+                    "%s: the windows of the reference have %u tokens, but -c is %u", m->opts->base,
+                    m->shape.n_ctx, m->opts->session.n_ctx);
+    }
     if (m->shape.n_vocab != n_vocab) {
         return fail("cli.kl.vocab",
                     "%s: the vocabulary of the reference has %u tokens, that of the model %u",
@@ -391,7 +398,8 @@ static int perform(measure *m, open_model *opened, id_list *ids)
     lfm2_model_info info = {.size = sizeof info};
     int code = lfm2_model_get_info(opened->model, &info) == LFM2_OK ? EXIT_OK : fail_library();
     if (code == EXIT_OK) {
-        m->shape = (logprob_header){.n_vocab = info.n_vocab, .n_ctx = m->opts->session.n_ctx};
+        uint32_t n_ctx = m->opts->session.n_ctx != 0 ? m->opts->session.n_ctx : DEFAULT_WINDOW;
+        m->shape = (logprob_header){.n_vocab = info.n_vocab, .n_ctx = n_ctx};
         code = m->comparing ? use_base(m) : make_windows(m, opened->model, ids);
     }
     if (code == EXIT_OK) {
@@ -422,7 +430,7 @@ static int perform(measure *m, open_model *opened, id_list *ids)
 
 static int run(const command *self, int argc, char **argv)
 {
-    perplexity_options opts = {.session.n_ctx = 512};
+    perplexity_options opts = {.windows = 0};
     opt_args args = {.n = 0};
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
@@ -459,15 +467,13 @@ const command cmd_perplexity = {
     .summary = "Measure how well a model predicts a text.",
     .synopsis = "[MODEL | -m PATH] -f FILE [OPTION]...",
     .details =
-        "The text is divided into windows of -c tokens. The BOS replaces the first token of each, "
-        "and "
-        "an\nincomplete window at the end is not used. Only the second half of a window is scored, "
-        "so "
-        "that every\nscored token has a context of at least half a window, as in "
-        "llama-perplexity.\n\n--save-logits in one run and --kl-base in another measure the "
-        "Kullback-Leibler divergence of the second\nfrom the first: mean, median, 99th percentile "
-        "and "
-        "maximum over the scored tokens, and how often both\npredict the same most likely token.",
+        "The text is divided into windows of -c tokens. The BOS replaces the first token of "
+        "each, and an incomplete window at the end is not used. Only the second half of a "
+        "window is scored, so that every scored token has a context of at least half a window, "
+        "as in llama-perplexity.\n\n"
+        "--save-logits in one run and --kl-base in another measure the Kullback-Leibler "
+        "divergence of the second from the first: mean, median, 99th percentile and maximum "
+        "over the scored tokens, and how often both predict the same most likely token.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

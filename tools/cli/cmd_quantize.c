@@ -83,11 +83,11 @@ const command cmd_quantize = {
     .name = "quantize",
     .summary = "Convert a model to other weight types.",
     .synopsis = "IN OUT [TYPE | --type TYPE] [OPTION]...",
-    .details = "IN is a GGUF file or a Hugging Face folder, OUT a GGUF file. Weights in F32, F16 "
-               "or BF16 can "
-               "be\nconverted to any type. Weights that are already quantized keep their type or "
-               "become f32, "
-               "unless\n--allow-requantize is given. If writing fails, no incomplete file is left.",
+    .details =
+        "IN is a GGUF file or a Hugging Face folder, OUT a GGUF file. Weights in F32, F16 or "
+        "BF16 can be converted to any type. Weights that are already quantized keep their type "
+        "or become f32, unless --allow-requantize is given. If writing fails, no incomplete "
+        "file is left.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 2,

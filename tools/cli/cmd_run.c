@@ -329,7 +329,7 @@ static int make_prompt(const run_options *opts, const lfm2_model *model, const t
         return make_raw_prompt(opts, model, text, ids);
     }
     text_buffer tools = {0};
-    int code = opts->tools != NULL ? text_read(opts->tools, &tools) : EXIT_OK;
+    int code = opts->tools != NULL ? text_read_tools(opts->tools, &tools) : EXIT_OK;
     if (code == EXIT_OK) {
         chat_message messages[2];
         size_t n = 0;
@@ -361,10 +361,9 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     lfm2_generate_result result = {.size = sizeof result, .stop_id = -1};
     int code = session_open(&opts->session, opened->model, &session);
     if (code == EXIT_OK && prompt->n > lfm2_session_capacity(session)) {
-        code = fail("cli.context",
-                    "the prompt has %zu token%s, the context has space for %u: -c N sets "
-                    "its size",
-                    prompt->n, plural(prompt->n), lfm2_session_capacity(session));
+        code = fail("cli.context", "the prompt has %zu token%s, the context has space for %u: %s",
+                    prompt->n, plural(prompt->n), lfm2_session_capacity(session),
+                    context_advice(opened->model, session));
     }
     if (code == EXIT_OK) {
         code = sampler_open(&opts->sampler, opened->model, &sampler);
@@ -385,7 +384,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     }
     out_flush();
     if (code == EXIT_OK && !opts->json) {
-        notice_finish(&result, session, "");
+        notice_finish(&result, opened->model, session, "");
     }
     if (code == EXIT_OK && opts->model.verbose) {
         notice_timing(&result, opts->sampler.seed);
@@ -491,14 +490,12 @@ const command cmd_run = {
     .args_hint = "put quotes around a prompt of several words",
     .details =
         "If there are two arguments, the first is the model. A single argument is the prompt, "
-        "unless "
-        "there\nis no -m and it ends in .gguf or is a folder with a config.json.\n\n"
-        "The answer is printed while it is generated. The prompt is sent as a user message in the "
-        "chat\ntemplate of the model, unless --raw is given. Without --raw, one newline at the end "
-        "of a prompt\nfrom a file or a pipe is removed. If the prompt is an argument and standard "
-        "input is a pipe or a\nfile, its text is appended to the prompt; with -p, standard input "
-        "is "
-        "not read. Ctrl-C stops the\nanswer, and the exit code is 1.\n\n"
+        "unless there is no -m and it ends in .gguf or is a folder with a config.json.\n\n"
+        "The answer is printed while it is generated. The prompt is sent as a user message in "
+        "the chat template of the model, unless --raw is given. Without --raw, one newline at "
+        "the end of a prompt from a file or a pipe is removed. If the prompt is an argument "
+        "and standard input is a pipe or a file, its text is appended to the prompt; with -p, "
+        "standard input is not read. Ctrl-C stops the answer, and the exit code is 1.\n\n"
         "Examples: lfm2 run 'What is 127 + 48?'\n"
         "          lfm2 run LFM2-8B-A1B-Q4_0.gguf 'Why is the sky blue?'\n"
         "          cat letter.txt | lfm2 run 'Summarize this letter:'",

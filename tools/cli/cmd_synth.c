@@ -80,7 +80,7 @@ const command cmd_synth = {
     .synopsis = "OUT [--shape NAME] [--type TYPE] [OPTION]...",
     .details =
         "The model is valid: it has a working tokenizer and, except for tiny, the sizes of the "
-        "published model.\nIts answers are meaningless.",
+        "published model. Its answers are meaningless.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

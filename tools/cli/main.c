@@ -2,8 +2,10 @@
 /* The lfm2 program: finds the command and runs it. */
 #include "cli/commands.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define COMMAND_ADDRESS(name) &cmd_##name,
 const command *const commands[] = {COMMANDS(COMMAND_ADDRESS)};
@@ -53,7 +55,7 @@ static void print_overview(void)
     for (uint32_t i = 0; i < n_commands; i++) {
         out_printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
     }
-    out_printf("\n'lfm2 help COMMAND' shows the options of a command, 'lfm2 --version' the "
+    out_printf("\n'lfm2 help COMMAND' shows the options of a command, 'lfm2 --version' the\n"
                "version.\n"
                "Results go to standard output, messages to standard error.\n"
                "Exit codes: 0 success, 1 failure, 2 invalid command line.\n");
@@ -67,7 +69,7 @@ static int help(int argc, char **argv)
         void (*print)(void);
     } docs[] = {
         {"--man", docs_man}, {"--bash", docs_bash}, {"--zsh", docs_zsh}, {"--fish", docs_fish}};
-    if (argc < 2) {
+    if (argc < 2 || strcmp(argv[1], "help") == 0) {
         print_overview();
         return EXIT_OK;
     }
@@ -111,8 +113,22 @@ static int dispatch(int argc, char **argv)
     return found->run(found, argc - 1, argv + 1);
 }
 
+/* Occupies the descriptors of standard streams that are closed. Otherwise a file that the program
+ * opens would get the number, and messages would be written into it. Reading and writing still fail
+ * with EBADF: /dev/null is opened in the other direction. */
+static void occupy_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            /* the lowest free number, which is fd */
+            (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
+    occupy_streams();
     /* Writing to a closed pipe, or beyond the limit of a file's size, then fails with an error. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 bench --micro-kernels: measures every micro-kernel that this CPU can run. */
 #include "cli/bench/bench.h"
+#include "cli/support/interrupt.h"
 #include "cli/support/json.h"
 
 #include <string.h>
@@ -59,8 +60,8 @@ static int bench_one(const bench_options *opts, lfm2_runtime *runtime, uint32_t 
             notice("%s: skipped: %s", info->name, lfm2_last_error());
             return EXIT_OK;
         }
-        if (status != LFM2_OK) {
-            return fail_library();
+        if (interrupt_status(status) != LFM2_OK) {
+            return interrupt_code(interrupt_status(status));
         }
         print_result(opts, info, lfm2_runtime_threads(runtime), opts->m.items[i], ops, bytes,
                      *n_results == 0);
@@ -80,6 +81,7 @@ int bench_kernels(const bench_options *opts)
     }
     lfm2_runtime_set_prefetch(runtime, (int32_t)opts->prefetch);
     uint32_t n_results = 0;
+    interrupt_begin(NULL);
     for (uint32_t index = 0; code == EXIT_OK && !out_failed(); index++) {
         lfm2_kernel_info info = {.size = sizeof info};
         if (lfm2_kernel_get(runtime, index, &info) != LFM2_OK) {
@@ -90,6 +92,7 @@ int bench_kernels(const bench_options *opts)
             code = bench_one(opts, runtime, index, &info, &n_results);
         }
     }
+    interrupt_end();
     bench_end_array(opts, n_results);
     int n_threads = (int)lfm2_runtime_threads(runtime);
     if (code == EXIT_OK && n_results == 0 && !out_failed()) {

@@ -175,32 +175,47 @@ static void *keep_busy(void *argument)
 
 /* ---- The table ---- */
 
+static void print_head(uint32_t format)
+{
+    if (format == BENCH_MD) {
+        out_printf("| threads | sessions | busy | t/s | vs. 1 session | vs. 1 thread |\n"
+                   "| ------: | -------: | ---: | --: | ------------: | -----------: |\n");
+    } else if (format == BENCH_CSV) {
+        out_printf("threads,n_sessions,n_busy,n_gen,tokens_per_second,of_one_session,"
+                   "of_one_thread\n");
+    }
+}
+
+static void print_line(const bench_comparison *s, uint32_t index)
+{
+    const bench_options *opts = s->opts;
+    const bench_line *line = &s->lines[index];
+    const bench_line *one = line->n_sessions == 1 ? line : line - 1;
+    double rate = line->sum / opts->repetitions;
+    int threads = (int)lfm2_runtime_threads(s->opened[line->runtime].runtime);
+    double of_one = line->sum / one->sum;
+    double of_first = line->sum / s->lines[0].sum;
+    if (opts->format == BENCH_MD) {
+        out_printf("| %d | %u | %u | %.2f | %.3f | %.3f |\n", threads, line->n_sessions,
+                   opts->n_busy, rate, of_one, of_first);
+    } else if (opts->format == BENCH_CSV) {
+        out_printf("%d,%u,%u,%u,%.9g,%.4g,%.4g\n", threads, line->n_sessions, opts->n_busy,
+                   s->n_gen, rate, of_one, of_first);
+    } else {
+        out_printf("%s{\"threads\":%d,\"n_sessions\":%u,\"n_busy\":%u,\"n_gen\":%u,"
+                   "\"tokens_per_second\":%.9g,\"of_one_session\":%.4g,\"of_one_thread\":%.4g}%s",
+                   bench_before_object(opts, index == 0), threads, line->n_sessions, opts->n_busy,
+                   s->n_gen, rate, of_one, of_first, bench_after_object(opts));
+    }
+}
+
 static void print_lines(const bench_comparison *s)
 {
-    bool json = s->opts->format == BENCH_JSON;
-    const bench_line *first = s->lines;
-    out_printf(json ? "["
-                    : "| threads | sessions | busy | t/s | vs. 1 session | vs. 1 thread |\n"
-                      "| ------: | -------: | ---: | --: | ------------: | -----------: |\n");
+    print_head(s->opts->format);
     for (uint32_t i = 0; i < s->n_lines; i++) {
-        const bench_line *line = &s->lines[i];
-        const bench_line *one = line->n_sessions == 1 ? line : line - 1;
-        double rate = line->sum / s->opts->repetitions;
-        int threads = (int)lfm2_runtime_threads(s->opened[line->runtime].runtime);
-        double of_one = line->sum / one->sum;
-        double of_first = line->sum / first->sum;
-        if (json) {
-            out_printf("%s{\"threads\":%d,\"n_sessions\":%u,\"n_busy\":%u,\"n_gen\":%u,"
-                       "\"tokens_per_second\":%.9g,\"of_one_session\":%.4g,"
-                       "\"of_one_thread\":%.4g}",
-                       i > 0 ? ",\n" : "", threads, line->n_sessions, s->opts->n_busy, s->n_gen,
-                       rate, of_one, of_first);
-        } else {
-            out_printf("| %d | %u | %u | %.2f | %.3f | %.3f |\n", threads, line->n_sessions,
-                       s->opts->n_busy, rate, of_one, of_first);
-        }
+        print_line(s, i);
     }
-    out_printf(json ? "]\n" : "");
+    bench_end_array(s->opts, s->n_lines);
 }
 
 /* Measures all lines in alternation, so that changes of the machine affect all of them. */

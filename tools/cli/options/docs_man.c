@@ -33,18 +33,11 @@ static void roff_text(const char *text)
     roff(text, strlen(text));
 }
 
-/* Writes paragraphs, which empty lines separate. One that begins with "Example" is not filled. */
-static void print_paragraphs(const char *text)
+static void print_paragraph(const char *text, size_t len, bool as_is)
 {
-    while (*text != 0) {
-        const char *end = strstr(text, "\n\n");
-        size_t len = end != NULL ? (size_t)(end - text) : strlen(text);
-        bool as_is = strncmp(text, "Example", 7) == 0;
-        out_printf(as_is ? ".PP\n.nf\n" : ".PP\n");
-        roff(text, len);
-        out_printf(as_is ? "\n.fi\n" : "\n");
-        text += len + (end != NULL ? 2 : 0);
-    }
+    out_printf(as_is ? ".PP\n.nf\n" : ".PP\n");
+    roff(text, len);
+    out_printf(as_is ? "\n.fi\n" : "\n");
 }
 
 static void print_range(const opt_spec *spec)
@@ -86,7 +79,7 @@ static void print_command(const command *c)
     roff_text(c->synopsis);
     out_printf("\n.PP\n%s\n", c->summary);
     if (c->details != NULL) {
-        print_paragraphs(c->details);
+        paragraphs(c->details, print_paragraph);
     }
     for (uint32_t g = 0; g < c->n_groups; g++) {
         const opt_group *group = &c->groups[g];

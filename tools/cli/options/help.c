@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HELP_INDENT = 28, HELP_WIDTH = 88 };
+enum { HELP_INDENT = 28, HELP_WIDTH = 80 };
 
 bool option_takes_value(const opt_spec *spec)
 {
@@ -51,6 +51,16 @@ size_t option_add_specials(const opt_spec *spec, const char *before, char *out, 
     return used;
 }
 
+void paragraphs(const char *text, void (*print)(const char *text, size_t len, bool as_is))
+{
+    while (*text != 0) {
+        const char *end = strstr(text, "\n\n");
+        size_t len = end != NULL ? (size_t)(end - text) : strlen(text);
+        print(text, len, strncmp(text, "Example", 7) == 0);
+        text += len + (end != NULL ? 2 : 0);
+    }
+}
+
 void option_describe(const opt_spec *spec, char *out, size_t size)
 {
     size_t used = append_format(out, size, 0, "%s", spec->help);
@@ -75,15 +85,17 @@ void option_describe(const opt_spec *spec, char *out, size_t size)
     }
 }
 
-/* Prints `text` from column `column` on; further lines start at column HELP_INDENT. */
-static void print_wrapped(const char *text, int column)
+/* Prints `n` bytes of text from column `indent` on, where further lines start, too. */
+static void print_wrapped(const char *text, size_t n, int indent)
 {
+    const char *end = text + n;
+    int column = indent;
     bool first = true;
-    while (*text != 0) {
-        int len = (int)strcspn(text, " ");
+    while (text < end) {
+        int len = (int)strcspn(text, " \n");
         if (!first && column + 1 + len > HELP_WIDTH) {
-            out_printf("\n%*s", HELP_INDENT, "");
-            column = HELP_INDENT;
+            out_printf("\n%*s", indent, "");
+            column = indent;
         } else if (!first) {
             out_write(" ", 1);
             column++;
@@ -91,7 +103,7 @@ static void print_wrapped(const char *text, int column)
         out_write(text, (size_t)len);
         column += len;
         text += len;
-        text += strspn(text, " ");
+        text += strspn(text, " \n");
         first = false;
     }
     out_write("\n", 1);
@@ -115,7 +127,18 @@ static void print_option(const opt_spec *spec)
         out_printf("%*s", HELP_INDENT - len, "");
     }
     option_describe(spec, text, sizeof text);
-    print_wrapped(text, HELP_INDENT);
+    print_wrapped(text, strlen(text), HELP_INDENT);
+}
+
+static void print_paragraph(const char *text, size_t len, bool as_is)
+{
+    out_printf("\n");
+    if (as_is) {
+        out_write(text, len);
+        out_printf("\n");
+    } else {
+        print_wrapped(text, len, 0);
+    }
 }
 
 void options_help(const command *self)
@@ -138,6 +161,6 @@ void options_help(const command *self)
         }
     }
     if (self->details != NULL) {
-        out_printf("\n%s\n", self->details);
+        paragraphs(self->details, print_paragraph);
     }
 }

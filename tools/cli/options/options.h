@@ -90,7 +90,7 @@ typedef struct command {
     const char *also;     /* names in other programs, separated by blanks, to suggest it; or NULL */
     const char *summary;  /* one line */
     const char *synopsis; /* follows "lfm2 NAME " */
-    const char *details;  /* paragraphs that follow the options, or NULL */
+    const char *details;  /* paragraphs that follow the options, or NULL; see paragraphs() */
     const char *args_hint; /* ends the message about an argument too many, or NULL */
     const opt_group *groups;
     uint32_t n_groups;
@@ -129,6 +129,10 @@ void options_help(const command *self);
 /* Appends "0 or -1 = off, ...", the special numbers of an option, after `before`. */
 size_t option_add_specials(const opt_spec *spec, const char *before, char *out, size_t size,
                            size_t used);
+
+/* Calls `print` for each paragraph of `text`; empty lines separate them. One that begins with
+ * "Example" is printed as it is; the lines of the others are filled. */
+void paragraphs(const char *text, void (*print)(const char *text, size_t len, bool as_is));
 
 /* Writes the description of an option: help, choices, special numbers, default, aliases. */
 void option_describe(const opt_spec *spec, char *out, size_t size);

@@ -247,6 +247,15 @@ static int set_list(const match *m, const char *value)
     return PARSED;
 }
 
+static int set_text(const match *m, const char *value)
+{
+    if (value[0] == 0 && strcmp(m->spec->arg, "FILE") == 0) {
+        return fail_usage(m->self->name, "option %s: the path is empty", m->shown);
+    }
+    *(const char **)m->target = value;
+    return PARSED;
+}
+
 static int add_text(const match *m, const char *value)
 {
     opt_texts *texts = m->target;
@@ -313,8 +322,7 @@ static int set(const match *m, const char *value)
     case OPT_REAL:
         return set_real(m, value, m->target);
     case OPT_TEXT:
-        *(const char **)m->target = value;
-        return PARSED;
+        return set_text(m, value);
     case OPT_CONTENT:
         return set_content(m, value, m->target);
     case OPT_TEXTS:

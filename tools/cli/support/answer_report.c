@@ -24,8 +24,16 @@ const char *finish_name(int32_t finish)
     }
 }
 
-void notice_finish(const lfm2_generate_result *result, const lfm2_session *session,
-                   const char *remedy)
+const char *context_advice(const lfm2_model *model, const lfm2_session *session)
+{
+    lfm2_model_info info = {.size = sizeof info};
+    bool largest = lfm2_model_get_info(model, &info) == LFM2_OK &&
+                   lfm2_session_capacity(session) >= info.n_ctx_train;
+    return largest ? "the model allows no larger one" : "-c N sets its size";
+}
+
+void notice_finish(const lfm2_generate_result *result, const lfm2_model *model,
+                   const lfm2_session *session, const char *remedy)
 {
     switch (result->finish) {
     case LFM2_FINISH_LENGTH:
@@ -33,8 +41,8 @@ void notice_finish(const lfm2_generate_result *result, const lfm2_session *sessi
                plural(result->n_generated));
         break;
     case LFM2_FINISH_CONTEXT:
-        notice("stopped: the context of %u tokens is full: -c N sets its size%s",
-               lfm2_session_capacity(session), remedy);
+        notice("stopped: the context of %u tokens is full: %s%s", lfm2_session_capacity(session),
+               context_advice(model, session), remedy);
         break;
     case LFM2_FINISH_CANCELLED:
         notice("stopped: interrupted");

@@ -8,10 +8,13 @@
 /* The name of LFM2_FINISH_* in JSON: "stop_token" and so on. */
 const char *finish_name(int32_t finish);
 
+/* What to do if a text does not fit into the context: the end of a message. */
+const char *context_advice(const lfm2_model *model, const lfm2_session *session);
+
 /* Prints a message if neither the model nor a stop string ended the answer. `remedy`, which may be
  * "", follows the advice about a full context. */
-void notice_finish(const lfm2_generate_result *result, const lfm2_session *session,
-                   const char *remedy);
+void notice_finish(const lfm2_generate_result *result, const lfm2_model *model,
+                   const lfm2_session *session, const char *remedy);
 
 /* Prints a message with the speed of an answer and its seed. */
 void notice_timing(const lfm2_generate_result *result, uint64_t seed);

@@ -98,9 +98,15 @@ static int model_path(const model_options *options, char *path, size_t size)
     return EXIT_OK;
 }
 
+static bool has_file(const char *folder, const char *name)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%.4096s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
 int model_check_path(const char *path)
 {
-    char config[4200];
     struct stat info;
     if (path[0] == 0) {
         return fail("cli.model", "the path of the model is empty");
@@ -109,10 +115,10 @@ int model_check_path(const char *path)
     if (!exists && errno != ENOENT) {
         return EXIT_OK; /* the library reports the error */
     }
-    snprintf(config, sizeof config, "%.4096s/config.json", path);
     if (!exists) {
         fail("cli.model.missing", "%s: no such model file", path);
-    } else if (S_ISDIR(info.st_mode) && access(config, F_OK) != 0) {
+    } else if (S_ISDIR(info.st_mode) && !has_file(path, "config.json") &&
+               !has_file(path, "tokenizer.json")) {
         fail("cli.model.missing", "%s: this folder is not a model: it has no config.json", path);
     } else {
         return EXIT_OK;

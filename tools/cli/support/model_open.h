@@ -16,8 +16,9 @@ typedef struct open_model {
 
 int runtime_open(const model_options *options, lfm2_runtime **out);
 
-/* Checks that `path` is a file, or a folder with a config.json. The message says what a model is
- * and where to get one: a wrong path is the most frequent error of a new user. */
+/* Checks that `path` is a file, or a folder with a config.json or a tokenizer.json, which suffices
+ * for the tokenizer. The message says what a model is and where to get one: a wrong path is the
+ * most frequent error of a new user. */
 int model_check_path(const char *path);
 
 /* Opens a runtime and a model; `mode` is LFM2_LOAD_*. After a failure there is nothing to close. */

@@ -447,7 +447,7 @@ void terminal_close(terminal *t)
     free(t);
 }
 
-/* Discards the line after Ctrl-C. */
+/* Discards the line after Ctrl-C. The cursor may be in an upper row of it: clears the rest. */
 static input_result discard(terminal *t)
 {
     const LineInfo *line = el_line(t->edit);
@@ -455,7 +455,8 @@ static input_result discard(terminal *t)
     t->at = t->end = 0;
     el_set(t->edit, EL_UNBUFFERED, 0);
     el_reset(t->edit);
-    fputc('\n', stderr);
+    fputs(t->has_escapes ? "\n\033[J" : "\n", stdout);
+    fflush(stdout);
     return empty ? INPUT_INTERRUPT : INPUT_DROPPED;
 }
 

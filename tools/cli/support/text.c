@@ -65,7 +65,7 @@ static int read_stream(FILE *stream, const char *name, text_buffer *out)
         if (ferror(stream) != 0) {
             return fail("cli.input", "%s: %s", name, strerror(error));
         }
-        if (got == 0) {
+        if (feof(stream) != 0) { /* on a terminal, another read would wait for a second Ctrl-D */
             break;
         }
     }
@@ -83,6 +83,16 @@ int text_read(const char *path, text_buffer *out)
     }
     int code = read_stream(stream, path, out);
     fclose(stream);
+    return code;
+}
+
+int text_read_tools(const char *path, text_buffer *out)
+{
+    int code = text_read(path, out);
+    if (code == EXIT_OK && text_is_blank(out)) {
+        code =
+            fail("cli.tools", "%s: the file is empty; it must contain a JSON array of tools", path);
+    }
     return code;
 }
 

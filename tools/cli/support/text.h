@@ -22,6 +22,9 @@ int text_append(text_buffer *text, const char *data, size_t len);
  * Returns EXIT_OK, or EXIT_FAILED after a message. */
 int text_read(const char *path, text_buffer *out);
 
+/* The same for the file of --tools, which must not be empty. */
+int text_read_tools(const char *path, text_buffer *out);
+
 /* Removes one newline (or CR LF) from the end. */
 void text_chomp(text_buffer *text);
 
