@@ -8,9 +8,6 @@ pty=${LFM2_PTY:?names the pseudo-terminal helper}
 prompt='> \e[?2004h'
 more='. \e[?2004h'
 
-# Answers that last for seconds, so that a script can act during one also on a busy machine.
-slow='--temp 20 --min-p 0 --seed 1 --cpu-disable avx2'
-
 # types CODE SCRIPT OPTION...: runs chat on a terminal; pty.c describes the script.
 types() {
     local expected=$1 script=$2
@@ -213,13 +210,13 @@ verdict 0 $? 'chat on a dumb terminal'
 out_lacks '2004'
 
 # Ctrl-C also clears the rows of the line below the cursor
-types 0 "expect $on
+types 0 "expect $prompt
 send a line of one hundred characters, which takes two rows of a terminal that has eighty columns, and more
 expect and more
 send \x01
 signal 2
 expect \n\e[J
-expect $on
+expect $prompt
 send /quit\r
 "
 
