@@ -14,6 +14,7 @@ int32_t lf_config_from_gguf(const lf_gguf *g, lf_hparams *out);
 typedef struct lf_config_json {
     lf_hparams hparams;
     int32_t bos_id, eos_id, pad_id; /* -1: none; of a list, the first */
+    bool vision;                    /* hparams are those of a vision model's text model */
 } lf_config_json;
 
 int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_json *out);

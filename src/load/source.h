@@ -100,6 +100,8 @@ typedef struct lf_source {
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
     bool hugging_face;
+    const char *hf_prefix; /* of a folder's tensor names, such as "model." */
+    const lf_log *log;     /* NULL after opening */
     const char *missing;   /* a file without which a folder serves only its tokenizer, or NULL */
     const char *path;      /* as given, or a name such as "<memory>" */
     const char *name;      /* general.name or folder name */
