@@ -186,7 +186,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l type -x -a 'q4_0 q
 complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l allow-requantize -d 'convert weights that are already quantized, which rounds them twice'
 complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l json -d 'print a summary as one JSON object'
 complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -s t -l threads -x -d 'number of threads'
-complete -c lfm2 -n '__fish_seen_subcommand_from synth' -l shape -x -d 'shape of the model: tiny, lfm2-350m, lfm2-1.2b, lfm2-8b-a1b, lfm2-24b-a2b'
+complete -c lfm2 -n '__fish_seen_subcommand_from synth' -l shape -x -d 'shape of the model: tiny, lfm2-350m, lfm2-700m, lfm2-1.2b, lfm2-2.6b, lfm2-8b-a1b, lfm2-24b-a2b, lfm2.5-230m, lfm2.5-2.6b, lfm2.5-8b-a1b'
 complete -c lfm2 -n '__fish_seen_subcommand_from synth' -l type -x -a 'q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 f16 bf16 f32' -d 'type of the weights'
 complete -c lfm2 -n '__fish_seen_subcommand_from synth' -l seed -x -d 'seed of the random weights: the same seed gives the same file'
 complete -c lfm2 -n '__fish_seen_subcommand_from synth' -l json -d 'print a summary as one JSON object'
