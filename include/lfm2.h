@@ -340,6 +340,7 @@ typedef struct lfm2_model_info {
      * itself are not counted. 0 with LFM2_LOAD_TOKENIZER. */
     uint64_t token_bytes, token_macs;
     uint64_t head_bytes, head_macs; /* the head's fraction of these: paid once for a whole prompt */
+    const char *sampling;    /* where lfm2_sampler_options_init has this model's defaults from */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
@@ -395,6 +396,11 @@ enum {
  * UTF-8 character. */
 LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes,
                                 size_t *len, int32_t *kind);
+
+/* Whether generation stops at a token: 1 for the EOS token, the other end tokens that the model's
+ * files list, and tokens such as "<|im_end|>" that end a turn by their name; 0 for all others, for
+ * ids outside the vocabulary, and for models without a tokenizer. */
+LFM2_API int32_t lfm2_token_is_end(const lfm2_model *model, int32_t id);
 
 enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write the names of control tokens instead of nothing */ };
 
@@ -516,14 +522,14 @@ typedef struct lfm2_sampler lfm2_sampler;
  *  7. a draw with the seeded generator. */
 typedef struct lfm2_sampler_options {
     size_t size;
-    float temperature;        /* 0 = greedy; default 0.3 */
-    int32_t top_k;            /* 0 = off (default) */
-    float top_p;              /* 1 = off (default) */
-    float min_p;              /* 0 = off; default 0.15 */
-    float repetition_penalty; /* 1 = off; default 1.05 */
+    float temperature;        /* 0 = greedy */
+    int32_t top_k;            /* 0 = off */
+    float top_p;              /* 1 = off */
+    float min_p;              /* 0 = off */
+    float repetition_penalty; /* 1 = off */
     float frequency_penalty;  /* 0 = off (default) */
     float presence_penalty;   /* 0 = off (default) */
-    int32_t penalty_last_n;   /* -1 = all tokens (default) */
+    int32_t penalty_last_n;   /* -1 = all tokens */
     uint64_t seed;            /* the same seed, model and prompt give the same text; default 0 */
     /* bias_values[i] is added to the logit of token bias_ids[i]; -INFINITY excludes the token. Both
      * arrays are copied. */
@@ -532,7 +538,11 @@ typedef struct lfm2_sampler_options {
     size_t n_bias;
 } lfm2_sampler_options;
 
-/* Sets the defaults of the model's card; with `model` NULL, those of LFM2-8B-A1B. */
+/* Sets the model's defaults: the values in generation_config.json or, in a GGUF file,
+ * general.sampling.*; for others those of the model card, by the model's size, vocabulary and name.
+ * top_k, top_p and min_p count together: if the file sets one of them, the others are off. For
+ * `model` NULL and models of other sizes, the values are LFM2's: temperature 0.3, min_p 0.15,
+ * repetition_penalty 1.05, the rest off. lfm2_model_info.sampling says which of these was used. */
 LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size,
                                         const lfm2_model *model);
 
@@ -570,7 +580,7 @@ typedef struct lfm2_generated_token {
 
 enum {
     LFM2_FINISH_LENGTH = 1,      /* max_tokens were generated */
-    LFM2_FINISH_STOP_TOKEN = 2,  /* EOS or a stop token, which is not part of the text */
+    LFM2_FINISH_STOP_TOKEN = 2,  /* an end token or a stop token, which is not part of the text */
     LFM2_FINISH_STOP_STRING = 3, /* a stop string; the text ends before it */
     LFM2_FINISH_CONTEXT = 4,     /* the session is full */
     LFM2_FINISH_CALLBACK = 5,    /* the callback returned non-zero (LFM2_E_STOPPED) */
@@ -578,7 +588,7 @@ enum {
 };
 
 enum {
-    LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the model's end-of-text tokens */
+    LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the tokens of lfm2_token_is_end */
     LFM2_GENERATE_SPECIAL = 2     /* include the names of control tokens in the text */
 };
 
@@ -586,7 +596,7 @@ typedef struct lfm2_generate_options {
     size_t size;
     uint32_t max_tokens;          /* 0 = no limit */
     uint32_t flags;               /* LFM2_GENERATE_* */
-    const int32_t *stop_ids;      /* in addition to the model's end-of-text tokens */
+    const int32_t *stop_ids;      /* in addition to the tokens of lfm2_token_is_end */
     size_t n_stop_ids;
     const char *const *stop_strings; /* 0-terminated, not empty */
     size_t n_stop_strings;

@@ -3,7 +3,7 @@
  * value and the tensors' shapes would reveal a wrong one: the defaults of transformers' classes are
  * not the values of the published models. */
 #include "load/advice.h"
-#include "load/config.h"
+#include "load/generation.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -385,16 +385,8 @@ static int32_t read_experts(const config *c, lf_hparams *h)
 
 /* ---- Token ids ---- */
 
-static int32_t read_id(const config *c, const char *key, int32_t *out)
+static int32_t to_id(const config *c, const char *key, const lf_json *v, int32_t *out)
 {
-    const lf_json *v = lf_config_member(c->root, key);
-    *out = -1;
-    if (v != NULL && v->kind == LF_JSON_ARRAY) {
-        v = v->child; /* a list of ids that end a text: take the first */
-    }
-    if (v == NULL) {
-        return LFM2_OK;
-    }
     uint64_t n = 0;
     if (!lf_json_u64(v, &n) || n > INT32_MAX) {
         return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
@@ -402,6 +394,34 @@ static int32_t read_id(const config *c, const char *key, int32_t *out)
     }
     *out = (int32_t)n;
     return LFM2_OK;
+}
+
+static int32_t read_id(const config *c, const char *key, int32_t *out)
+{
+    const lf_json *v = lf_config_member(c->root, key);
+    v = v != NULL ? v : lf_config_member(c->file, key);
+    *out = -1;
+    return v != NULL ? to_id(c, key, v, out) : LFM2_OK;
+}
+
+static int32_t read_ends(const config *c, lf_ends *out)
+{
+    static const char key[] = "eos_token_id";
+    const lf_json *v = lf_config_member(c->root, key);
+    v = v != NULL ? v : lf_config_member(c->file, key);
+    bool list = v != NULL && v->kind == LF_JSON_ARRAY;
+    out->n = 0;
+    for (v = list ? v->child : v; v != NULL; v = list ? v->next : NULL) {
+        int32_t id = 0;
+        LF_TRY(to_id(c, key, v, &id));
+        LF_TRY(lf_end_add(out, id, c->name));
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_config_ends(const lf_json *root, const char *name, lf_ends *out)
+{
+    return read_ends(&(const config){.root = root, .file = root, .name = name}, out);
 }
 
 int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_json *out)
@@ -433,7 +453,8 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
     /* The older key takes precedence. */
     LF_TRY(get_bool_or(&c, "tie_embedding", h->tied, &h->tied));
     LF_TRY(read_id(&c, "bos_token_id", &r.bos_id));
-    LF_TRY(read_id(&c, "eos_token_id", &r.eos_id));
+    LF_TRY(read_ends(&c, &r.ends));
+    r.ends_file = "config.json";
     LF_TRY(read_id(&c, "pad_token_id", &r.pad_id));
     *out = r;
     return LFM2_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The vocabulary from GGUF's tokenizer keys. Its texts point into the copy of the header. */
-#include "load/gguf.h"
+#include "load/generation.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -172,6 +172,21 @@ static int32_t read_id(const lf_gguf *g, const char *key, uint32_t n_tokens, int
     return LFM2_OK;
 }
 
+/* The tokens that end a turn or a message, beside EOS. */
+static int32_t read_ends(const lf_gguf *g, lf_vocab_data *vocab)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        int32_t id = -1;
+        LF_TRY(read_id(g, keys[i], vocab->n_tokens, &id));
+        if (id >= 0) {
+            LF_TRY(lf_end_add(&vocab->ends, id, g->file->path));
+        }
+    }
+    return LFM2_OK;
+}
+
 static int32_t read_template(lf_source *source, const lf_gguf *g)
 {
     static const char key[] = "tokenizer.chat_template";
@@ -209,6 +224,7 @@ int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g)
     LF_TRY(read_id(g, "tokenizer.ggml.bos_token_id", vocab->n_tokens, &vocab->bos_id));
     LF_TRY(read_id(g, "tokenizer.ggml.eos_token_id", vocab->n_tokens, &vocab->eos_id));
     LF_TRY(read_id(g, "tokenizer.ggml.padding_token_id", vocab->n_tokens, &vocab->pad_id));
+    LF_TRY(read_ends(g, vocab));
     vocab->add_bos = true; /* the default of the pre-tokenizer 'lfm2' */
     LF_TRY(lf_gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &vocab->add_bos, &found));
     vocab->add_bos = vocab->add_bos && vocab->bos_id >= 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading of a Hugging Face folder: its files, the index of shards, metadata as text. */
 #include "load/advice.h"
+#include "load/generation.h"
 #include "load/hf.h"
 
 #include "common/os.h"
@@ -358,17 +359,27 @@ static int32_t read_template_file(loader *l)
     return status;
 }
 
-static int32_t read_vocab(loader *l, const lf_config_json *config)
+static int32_t read_generation(loader *l, lf_config_json *config)
+{
+    const char *path = NULL;
+    const lf_json *root = NULL;
+    LF_TRY(lf_folder_join(l->source, "generation_config.json", &path));
+    LF_TRY(read_json(l, path, MAX_CONFIG, &root));
+    return root != NULL ? lf_generation_from_json(l->source, root, path, config) : LFM2_OK;
+}
+
+static int32_t read_vocab(loader *l, lf_config_json *config)
 {
     lf_vocab_data *vocab = &l->source->vocab;
     const char *settings_path = NULL;
     const lf_json *root = NULL;
     const lf_json *settings = NULL;
+    LF_TRY(read_generation(l, config));
     LF_TRY(lf_folder_join(l->source, "tokenizer.json", &vocab->name));
     LF_TRY(read_json(l, vocab->name, MAX_TOKENIZER, &root));
     if (root == NULL) {
         vocab->bos_id = config->bos_id;
-        vocab->eos_id = config->eos_id;
+        vocab->eos_id = config->ends.n > 0 ? config->ends.ids[0] : -1;
         vocab->pad_id = config->pad_id;
         return LFM2_OK;
     }
@@ -406,7 +417,7 @@ static int32_t load(loader *l)
     LF_TRY(read_json(l, config_path, MAX_CONFIG, &root));
     LF_TRY(find_missing(l, root != NULL));
     LF_TRY(read_name(s));
-    lf_config_json config = {.bos_id = -1, .eos_id = -1, .pad_id = -1};
+    lf_config_json config = {.bos_id = -1, .pad_id = -1};
     if (root == NULL && s->missing != NULL) {
         return read_vocab(l, &config);
     }

@@ -3,6 +3,7 @@
 #include "load/gguf.h"
 
 #include "load/bind.h"
+#include "load/generation.h"
 #include "load/hf.h"
 
 #include "common/os.h"
@@ -188,6 +189,7 @@ static int32_t open_origin(lf_source *source)
     if (source->missing == NULL) {
         LF_TRY(lf_source_finish(source));
     }
+    LF_TRY(lf_generation_finish(source));
     lf_log_write(source->log, LFM2_LOG_INFO, "%s: %u tensors in %u file(s), mostly %s; %u tokens",
                  path, source->n_tensors, source->n_files,
                  source->file_type != NULL ? source->file_type : "no weights",

@@ -76,16 +76,32 @@ typedef struct lf_vocab_merge {
     uint32_t left_len, right_len;
 } lf_vocab_merge;
 
+/* The tokens at which generation stops, as the files list them. */
+enum { LF_MAX_ENDS = 64 };
+typedef struct lf_ends {
+    uint32_t n;
+    int32_t ids[LF_MAX_ENDS];
+} lf_ends;
+
 typedef struct lf_vocab_data {
     uint32_t n_tokens, n_merges;
     const lf_vocab_token *tokens;   /* by id; unused rows are LFM2_TOKEN_UNUSED */
     const lf_vocab_merge *merges;   /* by rank */
     int32_t bos_id, eos_id, pad_id; /* -1: none */
+    lf_ends ends;                   /* in addition to eos_id */
     bool add_bos;
     bool ignore_merges;        /* tokenizer.json's value; false for GGUF */
     const char *chat_template; /* or NULL; not interpreted */
     const char *name;          /* the file, for messages */
 } lf_vocab_data;
+
+/* Defaults of the sampler for this model. */
+typedef struct lf_sampling {
+    float temperature, top_p, min_p, repetition_penalty;
+    int32_t top_k, penalty_last_n;
+    const char *origin; /* where they are from, as text */
+    const void *given;  /* private to generation.c */
+} lf_sampling;
 
 typedef struct lf_meta {
     const char *key;
@@ -108,6 +124,7 @@ typedef struct lf_source {
     const char *file_type; /* the type with the most bytes among matrices, such as "Q4_0" */
     lf_hparams hparams;
     lf_vocab_data vocab;
+    lf_sampling sampling;
     const lf_tensor *tensors;
     uint32_t n_tensors;
     const lf_meta *meta;

@@ -70,6 +70,25 @@ pipes 0 ' there' run -t 1 -m "$demo" --raw 'Hello' --json -n 1
 [ "$(n_prompt)" = "$whole" ]
 report 'raw text is appended without a separator' $?
 
+# BOS: added to a raw prompt, unless the prompt begins with it or --no-bos is given
+exits 0 run -t 1 -m "$demo" --raw -p '<|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" = "$whole" ]
+report 'a prompt that begins with BOS gets no second one' $?
+exits 0 run -t 1 -m "$demo" --raw --special -p '<|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" = "$whole" ]
+report 'nor does it with --special' $?
+exits 0 run -t 1 -m "$demo" --raw --no-bos -p 'Hello there' --json -n 1
+[ "$(n_prompt)" = "\"n_prompt\":$((${whole#*:} - 1))" ]
+report '--no-bos adds none' $?
+exits 0 run -t 1 -m "$demo" --raw --no-bos -p '<|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" = "$whole" ]
+report '--no-bos keeps the one in the prompt' $?
+exits 0 run -t 1 -m "$demo" --raw -p ' <|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" != "$whole" ]
+report 'elsewhere its name is text' $?
+exits 2 run -t 1 -m "$demo" --no-bos -p 'Hello'
+err_has '--no-bos requires --raw'
+
 # an empty prompt
 for text in '' ' ' '\n' '\n \t\r\n'; do
     pipes 2 "$text" run -t 1 -m "$demo"

@@ -21,6 +21,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from run' -l system -x -d 'system me
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l system-file -r -F -d 'read the system message from FILE'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l tools -r -F -d 'file with a JSON array of the tools that the model can call'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l raw -d 'continue the prompt without applying the chat template'
+complete -c lfm2 -n '__fish_seen_subcommand_from run' -l no-bos -d 'do not add the BOS token to a --raw prompt (a prompt that begins with it never gets a second one)'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -s n -l predict -x -d 'maximum number of tokens in the answer'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l stop -x -d 'end the answer before TEXT; may be repeated'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l ignore-eos -d 'do not stop at end-of-generation tokens'
