@@ -433,16 +433,11 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     return code;
 }
 
-/* Whether an argument is the path of a model: a GGUF file, or a folder with a config.json. */
+/* Whether an argument is the path of a model: a GGUF file, or a folder with one. */
 static bool is_model_path(const char *text)
 {
-    char config[4096];
     size_t len = strlen(text);
-    if (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) {
-        return true;
-    }
-    int n = snprintf(config, sizeof config, "%s/config.json", text);
-    return n > 0 && (size_t)n < sizeof config && access(config, R_OK) == 0;
+    return (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) || model_is_folder(text);
 }
 
 /* Takes the model and the prompt from the arguments. The first of two is the model; a single one is

@@ -4,6 +4,7 @@
 #include "cli/support/progress.h"
 #include "cli/support/system.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,9 +99,27 @@ static int model_path(const model_options *options, char *path, size_t size)
     return EXIT_OK;
 }
 
+bool model_is_folder(const char *path)
+{
+    static const char *const names[] = {"config.json", "tokenizer.json", "adapter_config.json"};
+    bool found = false;
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return false;
+    }
+    for (struct dirent *e = readdir(folder); e != NULL && !found; e = readdir(folder)) {
+        size_t n = strlen(e->d_name);
+        found = n > 5 && strcmp(e->d_name + n - 5, ".gguf") == 0;
+        for (size_t i = 0; i < COUNT(names); i++) {
+            found = found || strcmp(e->d_name, names[i]) == 0;
+        }
+    }
+    closedir(folder);
+    return found;
+}
+
 int model_check_path(const char *path)
 {
-    char config[4200];
     struct stat info;
     if (path[0] == 0) {
         return fail("cli.model", "the path of the model is empty");
@@ -109,11 +128,11 @@ int model_check_path(const char *path)
     if (!exists && errno != ENOENT) {
         return EXIT_OK; /* the library reports the error */
     }
-    snprintf(config, sizeof config, "%.4096s/config.json", path);
     if (!exists) {
         fail("cli.model.missing", "%s: no such model file", path);
-    } else if (S_ISDIR(info.st_mode) && access(config, F_OK) != 0) {
-        fail("cli.model.missing", "%s: this folder is not a model: it has no config.json", path);
+    } else if (S_ISDIR(info.st_mode) && !model_is_folder(path)) {
+        fail("cli.model.missing",
+             "%s: this folder is not a model: it has no config.json and no GGUF file", path);
     } else {
         return EXIT_OK;
     }
