@@ -240,5 +240,6 @@ int32_t lf_generation_finish(lf_source *source)
         snprintf(text, sizeof text, "%s, then %.120s", origin, rest);
     }
     merge(given, card, &source->sampling);
+    source->sampling.from_file = origin != NULL;
     return lf_arena_string(&source->arena, text, strlen(text), &source->sampling.origin);
 }

@@ -99,6 +99,7 @@ typedef struct lf_vocab_data {
 typedef struct lf_sampling {
     float temperature, top_p, min_p, repetition_penalty;
     int32_t top_k, penalty_last_n;
+    bool from_file;     /* the model's files set at least one of them */
     const char *origin; /* where they are from, as text */
     const void *given;  /* private to generation.c */
 } lf_sampling;

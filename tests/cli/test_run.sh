@@ -176,14 +176,14 @@ exits 1 run -m /dev/null -p x
 mkdir "$work/folder"
 exits 1 run -m "$work/folder" -p x
 err_has 'folder: this folder is not a model: it has no config.json and no GGUF file (cli.model.missing)'
+err_has 'https://huggingface.co/LiquidAI'
+out_empty
 cp "$demo" "$work/folder/a.gguf"
 exits 0 run -t 1 "$work/folder" "$ask" --temp 0
 same 'the only GGUF file of a folder is loaded' "$work/out" "$work/answer"
 cp "$demo" "$work/folder/b.gguf"
 exits 1 run -t 1 -m "$work/folder" -p x
 err_has 'the folder has 2 GGUF models; give the path of one of them: a.gguf, b.gguf'
-err_has 'https://huggingface.co/LiquidAI'
-out_empty
 # a missing model is reported before a missing prompt
 exits 1 run "$work/missing.gguf"
 err_has 'missing.gguf: no such model file (cli.model.missing)'

@@ -4,6 +4,7 @@
 #include "support/sources.h"
 
 #include "lfm2.h"
+#include "lfm2_tools.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -223,6 +224,27 @@ static void test_sampling_of_gguf(void **state)
     check_sampling(path, 0.3F, 0, 1, 0, 1.05F, -1, origin);
 }
 
+/* A folder that becomes a GGUF file keeps its end tokens and its sampling. */
+static void test_converted(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_AUTO, 0);
+    lfm2_convert_options o;
+    lfm2_convert_options_init(&o, sizeof o);
+    o.type = "f32";
+    const char *path = lft_temp("converted.gguf");
+    LFT_OK(lfm2_quantize(runtime,
+                         write_folder("{\"eos_token_id\": [7, 50, 51], \"temperature\": 0.5, "
+                                      "\"top_k\": 20}"),
+                         path, &o));
+    check_ends(path, "2 7 50 51");
+    check_sampling(path, 0.5F, 20, 1, 0, 1.05F, -1, "general.sampling");
+    LFT_OK(lfm2_quantize(runtime, write_folder(NULL), path, &o));
+    check_ends(path, "2 7");
+    check_sampling(path, 0.3F, 0, 1, 0.15F, 1.05F, -1, "defaults of LFM2");
+    lfm2_runtime_free(runtime);
+}
+
 /* ---- Model cards ---- */
 
 typedef struct card_case {
@@ -300,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ends_of_gguf, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_sampling_of_folders, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_sampling_of_gguf, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_converted, lft_source_begin, lft_source_end),
         cmocka_unit_test(test_cards),
         cmocka_unit_test(test_revision),
     };
