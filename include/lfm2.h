@@ -264,9 +264,10 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of a fork).
  */
 
-/* Loads a GGUF file (of a split model: its first part), or a Hugging Face folder with config.json,
- * *.safetensors and tokenizer.json. Without LFM2_MODEL_COPY the file is mapped: it must not shrink
- * while the model exists. */
+/* Loads a GGUF file (of a split model: its first part), a folder with exactly one GGUF model, or a
+ * Hugging Face folder with config.json, *.safetensors and tokenizer.json. Of a vision model
+ * (lfm2_vl) the text model is loaded. Without LFM2_MODEL_COPY the file is mapped: it must not
+ * shrink while the model exists. */
 LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
                                  const lfm2_model_options *options, lfm2_model **out);
 

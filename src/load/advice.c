@@ -123,8 +123,8 @@ static const struct {
     {"classification", lf_advice_encoder},
     {"lfm2model", lf_advice_encoder},
     {"lfm2moemodel", lf_advice_encoder},
-    {"lfm2_audio", "this is an audio model, which is not supported; load a text model of the "
-                   "LFM2 family"},
+    {"audio", "this is an audio model, which is not supported; load a text model of the "
+              "LFM2 family"},
 };
 
 const char *lf_advice_model(const char *name, size_t len)

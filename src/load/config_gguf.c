@@ -102,9 +102,13 @@ static int32_t refuse_variants(keys *k)
     if (found && !(len == 4 && memcmp(scaling, "none", 4) == 0)) {
         return refuse(k, "RoPE scaling is not supported; only the value 'none' is");
     }
-    uint32_t pooling = 0;
-    LF_TRY(get_u32_or(k, "pooling_type", 0, &pooling));
-    if (pooling != 0) {
+    uint32_t value = 0;
+    LF_TRY(get_u32_or(k, "pooling_type", 0, &value));
+    if (value != 0) {
+        return refuse(k, lf_advice_encoder);
+    }
+    LF_TRY(get_u32_or(k, "embedding_length_out", 0, &value));
+    if (value != 0) {
         return refuse(k, lf_advice_encoder);
     }
     return LFM2_OK;

@@ -33,8 +33,8 @@ static int32_t require_text(const lf_gguf *g, const char *key, const char *wante
 /* Whether the vocabulary has the control tokens of LFM2's, in their order. */
 static bool is_lfm2(const lf_vocab_data *vocab)
 {
-    static const char *const names[] = {"<|pad|>", "<|startoftext|>", "<|endoftext|>",
-                                        "<|im_start|>", "<|im_end|>"};
+    static const char *const names[] = {"<|startoftext|>", "<|endoftext|>", "<|im_start|>",
+                                        "<|im_end|>"};
     enum { NAMES = sizeof names / sizeof names[0] };
     size_t next = 0;
     for (uint32_t i = 0; i < vocab->n_tokens && next < NAMES; i++) {

@@ -108,14 +108,18 @@ static void test_models(void **state)
     gguf_advice("general.type", "adapter", "gguf.general_type", "adapter (LoRA)");
     gguf_advice("general.type", "imatrix", "gguf.general_type", "importance matrix");
     gguf_advice("lfm2moe.rope.scaling.type", "yarn", "gguf.variant", "with YaRN");
-    gguf_builder b;
-    tiny_gguf(&b, true, NULL);
-    gb_string(&b, "general.type", "model");
-    gb_u32(&b, "lfm2moe.pooling_type", 1);
-    gb_finish(&b);
-    int32_t status = open_bytes(b.file.data, b.file.size);
-    gb_free(&b);
-    lft_open_refused(status, LFM2_E_UNSUPPORTED, "gguf.variant", encoder);
+    config_advice("\"lfm2_moe\"", "\"lfm2_audio\", \"x\": \"lfm2_moe\"", "audio model");
+    static const char *const keys[] = {"lfm2moe.pooling_type", "lfm2moe.embedding_length_out"};
+    for (size_t i = 0; i < 2; i++) {
+        gguf_builder b;
+        tiny_gguf(&b, true, NULL);
+        gb_string(&b, "general.type", "model");
+        gb_u32(&b, keys[i], 1);
+        gb_finish(&b);
+        int32_t status = open_bytes(b.file.data, b.file.size);
+        gb_free(&b);
+        lft_open_refused(status, LFM2_E_UNSUPPORTED, "gguf.variant", encoder);
+    }
 }
 
 /* ---- Folders of GGUF files ---- */
