@@ -163,31 +163,47 @@ static const values cards[] = {
     [LFM25_8B] = CARD(0.2, 80, 0, 1.05),
 };
 
-/* The sizes of the published models. Layers and width identify a size. */
+/* The sizes of the published models. Width, layers and experts identify a size. */
 static const struct {
     uint32_t n_embd, n_layer, n_expert;
-    const char *size;
+    const char *size, *pattern;
     int lfm2, lfm25; /* cards */
 } sizes[] = {
-    {1024, 14, 0, "230M", LFM25, LFM25},
-    {1024, 16, 0, "350M", LFM2, LFM25},
-    {1536, 16, 0, "700M", LFM2, LFM25},
-    {2048, 16, 0, "1.2B", LFM2, LFM25},
-    {2048, 30, 0, "2.6B", LFM2, LFM25},
-    {2048, 24, 32, "8B-A1B", LFM2, LFM25_8B},
-    {2048, 40, 64, "24B-A2B", LFM2_24B, LFM2_24B},
+    {1024, 14, 0, "230M", "230m", LFM25, LFM25},
+    {1024, 16, 0, "350M", "350m", LFM2, LFM25},
+    {1536, 16, 0, "700M", "700m", LFM2, LFM25},
+    {2048, 16, 0, "1.2B", "1.2b", LFM2, LFM25},
+    {2048, 30, 0, "2.6B", "2.6b", LFM2, LFM25},
+    {2048, 24, 32, "8B-A1B", "8b-a1b", LFM2, LFM25_8B},
+    {2048, 40, 64, "24B-A2B", "24b-a2b", LFM2_24B, LFM2_24B},
 };
+enum { N_SIZES = sizeof sizes / sizeof sizes[0] };
 
-/* Whether a name has "LFM2.5", in one of its spellings. */
-static bool names_lfm25(const char *name)
+/* Whether a character of a name is the pattern's, in any case and with any separator. */
+static bool same_char(char c, char pattern)
 {
+    static const char separators[] = " -_.";
+    if (c >= 'A' && c <= 'Z') {
+        c = (char)(c - 'A' + 'a');
+    }
+    bool separator = strchr(separators, pattern) != NULL;
+    return c != '\0' && (separator ? strchr(separators, c) != NULL : c == pattern);
+}
+
+/* Whether a name has the pattern, in lower case, as a component of its own. */
+static bool names(const char *name, const char *pattern)
+{
+    bool begins = true;
     for (const char *p = name != NULL ? name : ""; *p != '\0'; p++) {
-        bool lfm = (p[0] == 'l' || p[0] == 'L') && (p[1] == 'f' || p[1] == 'F') &&
-                   (p[2] == 'm' || p[2] == 'M') && p[3] == '2';
-        if (lfm && (p[4] == '.' || p[4] == '_' || p[4] == '-') && p[5] == '5' &&
-            (p[6] < '0' || p[6] > '9')) {
+        size_t n = 0;
+        while (pattern[n] != '\0' && same_char(p[n], pattern[n])) {
+            n++;
+        }
+        bool ends = pattern[n] == '\0' && (p[n] < '0' || p[n] > '9');
+        if (begins && ends) {
             return true;
         }
+        begins = strchr(" -_./", *p) != NULL;
     }
     return false;
 }
@@ -213,33 +229,54 @@ static bool has_lfm25_tokens(const lf_vocab_data *vocab)
 static bool is_lfm25(const lf_source *source)
 {
     enum { LARGE_VOCAB = 128000 }; /* only models of LFM2.5 have it */
-    return source->hparams.n_vocab == LARGE_VOCAB || names_lfm25(source->name) ||
-           names_lfm25(file_name(source)) || has_lfm25_tokens(&source->vocab);
+    return source->hparams.n_vocab == LARGE_VOCAB || names(source->name, "lfm2.5") ||
+           names(file_name(source), "lfm2.5") || has_lfm25_tokens(&source->vocab);
+}
+
+/* The index of the model's size, by its shape or else by its name; N_SIZES if it is unknown. */
+static size_t find_size(const lf_source *source)
+{
+    const lf_hparams *h = &source->hparams;
+    for (size_t i = 0; i < N_SIZES; i++) {
+        if (h->n_embd == sizes[i].n_embd && h->n_layer == sizes[i].n_layer &&
+            h->n_expert == sizes[i].n_expert) {
+            return i;
+        }
+    }
+    const char *const candidates[] = {source->name, file_name(source)};
+    for (size_t c = 0; c < 2; c++) {
+        bool lfm2 = names(candidates[c], "lfm2") || names(candidates[c], "lfm2.5");
+        for (size_t i = 0; i < N_SIZES && lfm2; i++) {
+            if (names(candidates[c], sizes[i].pattern)) {
+                return i;
+            }
+        }
+    }
+    return N_SIZES;
 }
 
 int32_t lf_generation_finish(lf_source *source)
 {
     static const values none;
-    const lf_hparams *h = &source->hparams;
     const values *given = source->sampling.given != NULL ? source->sampling.given : &none;
     const char *origin = source->sampling.origin;
-    const values *card = &cards[LFM2];
+    size_t size = find_size(source);
+    bool newer = is_lfm25(source) || (size < N_SIZES && sizes[size].lfm2 == LFM25);
+    int card = newer ? LFM25 : LFM2;
     char text[160] = "defaults of LFM2, as the model is not a published one";
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        if (h->n_embd == sizes[i].n_embd && h->n_layer == sizes[i].n_layer &&
-            h->n_expert == sizes[i].n_expert) {
-            bool newer = is_lfm25(source) || sizes[i].lfm2 == LFM25;
-            card = &cards[newer ? sizes[i].lfm25 : sizes[i].lfm2];
-            snprintf(text, sizeof text, "model card of %s-%s", newer ? "LFM2.5" : "LFM2",
-                     sizes[i].size);
-        }
+    if (size < N_SIZES) {
+        card = newer ? sizes[size].lfm25 : sizes[size].lfm2;
+        snprintf(text, sizeof text, "model card of %s-%s", newer ? "LFM2.5" : "LFM2",
+                 sizes[size].size);
+    } else if (newer) {
+        snprintf(text, sizeof text, "model cards of LFM2.5");
     }
     if (origin != NULL) {
         char rest[sizeof text];
         memcpy(rest, text, sizeof rest);
         snprintf(text, sizeof text, "%s, then %.120s", origin, rest);
     }
-    merge(given, card, &source->sampling);
+    merge(given, &cards[card], &source->sampling);
     source->sampling.from_file = origin != NULL;
     return lf_arena_string(&source->arena, text, strlen(text), &source->sampling.origin);
 }

@@ -272,7 +272,14 @@ static void test_cards(void **state)
         {2048, 24, 32, 128000, "x", "m.gguf", "model card of LFM2.5-8B-A1B", 0.2F, 0, 80},
         {2048, 40, 64, 65536, "x", "m.gguf", "model card of LFM2-24B-A2B", 0.1F, 0, 50},
         {2048, 40, 64, 128000, "x", "m.gguf", "model card of LFM2.5-24B-A2B", 0.1F, 0, 50},
-        {2048, 40, 32, 65536, "LFM2.5", "m.gguf", "defaults of LFM2,", 0.3F, 0.15F, 0},
+        /* other shapes: by name */
+        {64, 4, 0, 100, "lfm2_5_1_2b-instruct", "m", "model card of LFM2.5-1.2B", 0.1F, 0, 50},
+        {64, 4, 0, 100, "", "/a/LFM2-8B-A1B-pruned", "model card of LFM2-8B-A1B", 0.3F, 0.15F, 0},
+        {64, 4, 0, 100, "LFM2.5 8B A1B", "m", "model card of LFM2.5-8B-A1B", 0.2F, 0, 80},
+        {64, 4, 0, 100, "LFM2 11.2B", "m", "defaults of LFM2,", 0.3F, 0.15F, 0},
+        {64, 4, 0, 100, "other 1.2B", "m", "defaults of LFM2,", 0.3F, 0.15F, 0},
+        {2048, 40, 32, 65536, "LFM2.5", "m.gguf", "model cards of LFM2.5", 0.1F, 0, 50},
+        {64, 4, 0, 128000, "tuned", "m", "model cards of LFM2.5", 0.1F, 0, 50},
     };
     lf_alloc heap = lf_alloc_default();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
