@@ -181,7 +181,7 @@ static int32_t check_rope_type(const config *c, const lf_json *rope, const char 
     bool yarn = lf_json_is_string(type, "yarn");
     return fail_key(c, type, key, LFM2_E_UNSUPPORTED, "config.variant",
                     yarn ? "RoPE scaling with YaRN is not supported; use the original model, whose "
-                           "context is max_position_embeddings / factor"
+                           "context is shorter"
                          : "RoPE scaling is not supported; only the type 'default' is");
 }
 
