@@ -8,16 +8,19 @@
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
- *    comments list errors without the prefix: "Errors: MEMORY". After a failure, lfm2_last_error()
- *    and lfm2_last_error_code() describe it in the same thread; a successful call does not change
- *    them. A failing call leaves its outputs unchanged unless its comment says otherwise.
+ *    comments list errors without the prefix: "Errors: MEMORY". "(also: ...)" lists causes beyond
+ *    the general meaning of the status. Each of these functions can return ARGUMENT. After a
+ *    failure, lfm2_last_error() and lfm2_last_error_code() describe it in the same thread; a
+ *    successful call does not change them. A failing call leaves its outputs unchanged unless its
+ *    comment says otherwise.
  *  - Process: the library never aborts, exits, prints, installs signal handlers or reads the
- *    environment. Its threads block all signals except those that a fault of the thread itself
- *    raises (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
+ *    environment. One thing can still end the process: a mapped file that shrinks (SIGBUS). Its
+ *    threads block all signals except those that a thread's own instructions raise (SIGSEGV,
+ *    SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
  *  - Stack: a call uses at most 64 KiB of the calling thread's stack, plus what callbacks and
  *    signal handlers use.
  *  - Text is UTF-8 with an explicit length in bytes. Paths, names and stop strings are
- *    0-terminated. So is every text to which the library returns a pointer.
+ *    NUL-terminated. Strings to which the library returns a pointer are NUL-terminated, too.
  *  - Later versions may add statuses, finish reasons, token kinds and log levels. Treat an unknown
  *    status as a failure and an unknown finish reason as the end of the text.
  *  - Option structs begin with `size`. Pass sizeof the struct to the matching _init function: it
@@ -32,27 +35,29 @@
  *    session, sampler or decoder may be used by one thread at a time; lfm2_session_cancel is the
  *    exception.
  *  - Every _free function accepts NULL.
- *  - Callbacks run on the thread that called the library and must not use the same session. If a
- *    callback returns non-zero, the call ends with LFM2_E_STOPPED. If lfm2_session_cancel ends a
- *    call, it returns LFM2_E_CANCELLED.
+ *  - Callbacks other than the allocator run on the thread that called the library. They must not
+ *    use the session of that call; they may use everything else. If a callback returns non-zero,
+ *    the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a call with LFM2_E_CANCELLED.
  *  - No function needs a macro: every language with a C FFI can call all of them.
  *
  * Concurrency: calls that compute on the same runtime take turns, in the order in which they were
  * made. A turn is one pass: a chunk of a prompt or one decoding step. Waiting callers sleep. A
- * runtime with one thread has no turns: its callers compute at the same time, so two sessions on
- * two idle cores yield up to twice the tokens of one, within the memory bandwidth.
+ * runtime with one thread has no turns: its callers compute at the same time. Two sessions on two
+ * idle cores then generate up to twice as many tokens per second as one, unless memory bandwidth
+ * is the limit.
  *
  * fork: a child process does not have the runtime's threads. In the child every handle may be
  * freed, and functions that need no threads work; functions that compute return LFM2_E_STATE with
- * the code "runtime.forked" at once. This includes runtimes on a thread pool of the host. A runtime
- * with one thread keeps working in the child, with the sessions that no other thread was using
- * during the fork. The child may create runtimes.
+ * the code "runtime.forked" at once. This includes a runtime that uses the application's thread
+ * pool. A runtime with one thread keeps working in the child, with all sessions but those that
+ * another thread was using during the fork. The child may create runtimes.
  *
  * Reproducibility: the logits of a token depend only on the model file, the preceding tokens, the
- * KV type and the kernel family (this library's, which give the same bits on every CPU, or
- * XNNPACK's). The number of threads, the chunk size and the other tokens of a pass change no bit.
- * The calling thread must have the default floating-point environment: round to nearest, keep
- * subnormals.
+ * KV type, and for each weight format whose kernels compute it: this library's or XNNPACK's
+ * (lfm2_tools.h lists them). This library's kernels give the same bits on every CPU; choose
+ * LFM2_KERNELS_OWN if two kinds of CPU must give the same text. The number of threads, the chunk
+ * size and the other tokens of a pass do not affect the logits. The calling thread must have the
+ * default floating-point environment: round to nearest, keep subnormals.
  */
 #ifndef LFM2_H
 #define LFM2_H
@@ -92,7 +97,8 @@ enum {
     LFM2_E_ARGUMENT = 1,    /* an argument is NULL, out of range or inconsistent */
     LFM2_E_MEMORY = 2,      /* an allocation failed; existing handles stay valid */
     LFM2_E_IO = 3,          /* the system could not open, read, map or write a file */
-    LFM2_E_FORMAT = 4,      /* a file is invalid; the message names file, key or tensor, offset */
+    LFM2_E_FORMAT = 4,      /* a file is invalid; the message names the file, the key or tensor,
+                               and the offset */
     LFM2_E_UNSUPPORTED = 5, /* a valid file or request that this library does not handle */
     LFM2_E_THREAD = 6,      /* the system could not start a thread */
     LFM2_E_LIMIT = 7,       /* the session's context is full, or a documented limit is exceeded */
@@ -113,7 +119,8 @@ LFM2_API const char *lfm2_status_name(int32_t status);
  * Returns "" before the first failure. The text is valid until this thread's next failure. */
 LFM2_API const char *lfm2_last_error(void);
 
-/* A stable name for the cause of this thread's last failure, such as "gguf.tensor.bounds". */
+/* A stable name for the cause of this thread's last failure, such as "gguf.tensor.bounds".
+ * Returns "" before the first failure. The string is static. */
 LFM2_API const char *lfm2_last_error_code(void);
 
 /* ---- Runtime: threads, allocator, log, instruction sets ----------------------------------- */
@@ -123,9 +130,10 @@ typedef struct lfm2_runtime lfm2_runtime;
 /* Log levels. */
 enum { LFM2_LOG_ERROR = 0, LFM2_LOG_WARN = 1, LFM2_LOG_INFO = 2, LFM2_LOG_DEBUG = 3 };
 
-/* Instruction sets. Disabling one also disables those that extend it: AVX2 includes AVX-VNNI and
- * all of AVX-512, DOTPROD includes I8MM, NEON includes both. On arm64 the compiler uses NEON for
- * the portable C code in any case. LFM2_CPU_ALL includes the instruction sets of later versions. */
+/* Instruction sets. Disabling one also disables those that need it. AVX and GFNI need SSE4.1; AVX2
+ * needs AVX; AVX-VNNI and all of AVX-512 need AVX2; DOTPROD needs NEON; I8MM needs DOTPROD. On
+ * arm64 the portable C code also contains NEON instructions. LFM2_CPU_ALL includes all bits that
+ * later versions of this library define. */
 enum {
     LFM2_CPU_AVX2 = 1,       /* with FMA and F16C */
     LFM2_CPU_AVXVNNI = 2,
@@ -143,11 +151,11 @@ enum {
 
 /* The implementation of the quantized matrix products. */
 enum {
-    LFM2_KERNELS_AUTO = 0,    /* for each format the fastest on this CPU: as measured on x86-64, as
-                                 estimated on arm64 */
+    LFM2_KERNELS_AUTO = 0,    /* the fastest for each weight format on this CPU, by a built-in
+                                 ranking: measured on x86-64, estimated on arm64 */
     LFM2_KERNELS_SCALAR = 1,  /* portable C only */
-    LFM2_KERNELS_OWN = 2,     /* this library's; SCALAR for formats without one */
-    LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's; OWN for formats without one */
+    LFM2_KERNELS_OWN = 2,     /* this library's kernels; SCALAR for formats that they lack */
+    LFM2_KERNELS_XNNPACK = 3  /* XNNPACK's kernels; OWN for formats that they lack */
 };
 
 typedef struct lfm2_runtime_options {
@@ -160,16 +168,18 @@ typedef struct lfm2_runtime_options {
     int32_t log_level;    /* messages above this level are dropped; default LFM2_LOG_WARN */
     /* Allocator; set both functions or neither. It provides all memory except the stacks of threads
      * and one page that detects forks. alloc returns `bytes` bytes aligned to `align` (a power of
-     * 2, at most 4096), or NULL. Any thread may call both. */
+     * 2, at most 4096), or NULL. free receives the same `bytes` and `align`, and never NULL. The
+     * library may call both from several threads at once. */
     void *(*alloc)(void *user, size_t bytes, size_t align);
     void (*free)(void *user, void *ptr, size_t bytes, size_t align);
     void *alloc_user;
     /* Receives log messages; NULL = no log. Called only on threads that call the library. */
     void (*log)(void *user, int32_t level, const char *text, size_t len);
     void *log_user;
-    /* A pthreadpool_t of the host to use instead of own threads, or NULL. n_threads is then
-     * ignored. It must outlive the runtime. Its threads and its caller spin while they wait: other
-     * programs that keep processors busy slow it down far more than the runtime's own threads. */
+    /* A pthreadpool_t of the application, which the runtime uses instead of starting threads, or
+     * NULL. With a pool, n_threads is ignored. The pool must outlive the runtime and all objects
+     * that hold a reference to it. Threads of a pool and their caller spin while they wait, so busy
+     * processors slow a pool down far more than they slow the runtime's own threads. */
     void *threadpool;
 } lfm2_runtime_options;
 
@@ -178,8 +188,8 @@ LFM2_API void lfm2_runtime_options_init(lfm2_runtime_options *options, size_t si
 /* Detects the CPU, selects kernels and starts n_threads - 1 threads.
  * Between passes the threads spin for some milliseconds before they sleep; they sleep at once if
  * there are more threads than processors. While other programs keep processors busy, fewer threads
- * compute; this does not apply to a pool of the host, or to more threads than processors. If /proc
- * or /sys is missing, the log says at LFM2_LOG_WARN what could not be determined.
+ * compute, unless the runtime uses the application's pool or has more threads than processors. If
+ * /proc or /sys is missing, the log says at LFM2_LOG_WARN what could not be determined.
  * Models and samplers hold a reference to the runtime, so it may be freed before them.
  * Errors: ARGUMENT, MEMORY, THREAD. */
 LFM2_API int32_t lfm2_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **out);
@@ -198,32 +208,33 @@ LFM2_API uint32_t lfm2_runtime_cpu(const lfm2_runtime *runtime);
 /* Immutable and reference-counted. */
 typedef struct lfm2_model lfm2_model;
 
+/* What to load. Packing a weight matrix rearranges it into the layout that the kernels read. */
 enum {
     LFM2_LOAD_FULL = 0,      /* everything: sessions can be created */
     LFM2_LOAD_TOKENIZER = 1, /* the tokenizer only: no weights are read */
-    LFM2_LOAD_INSPECT = 2    /* everything is parsed and checked, no weights are packed */
+    LFM2_LOAD_INSPECT = 2    /* everything is parsed and checked; weights are not packed */
 };
 
 /* How BPE handles a pre-token that is itself in the vocabulary. */
 enum {
-    LFM2_MERGES_FILE = 0,  /* as ignore_merges of tokenizer.json says; GGUF files: as APPLY */
+    LFM2_MERGES_FILE = 0,  /* follow ignore_merges of tokenizer.json; for GGUF files, APPLY */
     LFM2_MERGES_APPLY = 1, /* apply the merges (Hugging Face with ignore_merges false) */
     LFM2_MERGES_IGNORE = 2 /* emit it as one token (llama.cpp) */
 };
 
-/* The pack cache is a file with the weights in the layout of the kernels; lfm2_model_save_cache
- * writes it. A load with a cache maps it instead of packing the weights, and takes milliseconds. A
- * cache does not fit if the model's files changed (sizes, times, tensor table, samples of the
- * data), if the layout of the kernels changed, or if its own size or header is wrong. Only VERIFY
- * detects damage inside the weights. Like the model file, the cache must come from a trusted
- * source, and must not shrink while the model exists; with LFM2_MODEL_COPY both may shrink after
- * the load. */
+/* The pack cache is a file with the packed weights; lfm2_model_save_cache writes it. A load with a
+ * cache maps it instead of packing the weights, and takes milliseconds. A cache is valid if its
+ * size and header are correct, this CPU's kernels read its layout, and the model's files are
+ * unchanged (sizes, times, tensor table, samples of the data). Only VERIFY detects damage inside
+ * the weights. The checks of model files and caches protect memory, whatever a file holds; they
+ * cannot tell wrong weights from right ones. Model files and caches must not shrink while the model
+ * exists; with LFM2_MODEL_COPY they may shrink after the load. */
 enum {
-    LFM2_CACHE_USE = 0,    /* use the cache if it exists and fits */
-    LFM2_CACHE_OFF = 1,
-    LFM2_CACHE_VERIFY = 2, /* as USE, and compare all checksums, which reads the whole cache: FORMAT
+    LFM2_CACHE_USE = 0,    /* use the cache if it exists and is valid, else pack the weights */
+    LFM2_CACHE_OFF = 1,    /* pack the weights */
+    LFM2_CACHE_VERIFY = 2, /* like USE, but read the whole cache and compare all checksums; FORMAT
                               if one differs */
-    LFM2_CACHE_REQUIRE = 3 /* fail without it: IO if it cannot be read, FORMAT if it does not fit,
+    LFM2_CACHE_REQUIRE = 3 /* fail without it: IO if it cannot be read, FORMAT if it is not valid,
                               ARGUMENT if neither the model nor the cache has a path */
 };
 
@@ -240,8 +251,9 @@ typedef struct lfm2_model_options {
     int32_t merges; /* LFM2_MERGES_* */
     int32_t cache;  /* LFM2_CACHE_* */
     uint32_t flags; /* LFM2_MODEL_COPY or 0 */
-    const char *cache_path; /* NULL = the model's path with ".lfm2pack" appended, or model.lfm2pack
-                               inside a folder; no cache if the model has no path */
+    const char *cache_path; /* NULL = the path of the GGUF file with ".lfm2pack" appended, or
+                               model.lfm2pack in a Hugging Face folder; no cache if the model
+                               has no path */
     /* Called from time to time with the fraction done, 0 to 1; NULL = no calls. */
     int32_t (*progress)(void *user, double done);
     void *progress_user;
@@ -251,14 +263,15 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
 
 /*
  * Four functions load a model, from a path, a file descriptor, memory or a callback. They take the
- * same options, and the logits of the model do not depend on the function, bit for bit.
+ * same options and give models with the same logits, bit for bit.
  *  - Time: packing reads every weight once. With a pack cache, loading reads the header, at most
  *    128 bytes of each tensor, and the small tensors. LFM2_MODEL_COPY also reads the embedding and
  *    the whole pack cache.
  *  - Memory: the packed weights, unless they are in a mapped pack cache; while packing, also a
  *    buffer of about 32 MiB. The token embedding is used in place, in the mapped file or the
- *    caller's memory. It is copied by LFM2_MODEL_COPY, by lfm2_model_load_reader, and if the file
- *    does not begin at a multiple of 8 bytes. lfm2_estimate_memory includes it.
+ *    caller's memory. Three cases need a copy of it: LFM2_MODEL_COPY, lfm2_model_load_reader, and
+ *    GGUF data whose address or offset in the file is not a multiple of 8. lfm2_estimate_memory
+ *    includes the copy.
  * The header (metadata, vocabulary and tensor table; at most 128 MiB) is copied before it is
  * checked: later changes to the file cannot invalidate the checks.
  * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of a fork).
@@ -274,14 +287,14 @@ LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
 /* Loads a GGUF file from `bytes` bytes of an open file at `offset`; `bytes` 0 means up to its end.
  * fd must be readable and refer to a regular file (IO otherwise); a range beyond the file is an
  * ARGUMENT error. The call keeps the file position and does not close fd; the caller may close it
- * after the call. The file is mapped as by lfm2_model_load. Messages name it "<fd N>". A part of a
- * split model is UNSUPPORTED. */
+ * after the call. Without LFM2_MODEL_COPY the file is mapped: it must not shrink while the model
+ * exists. Messages call the file "<fd N>". A part of a split model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_fd(lfm2_runtime *runtime, int32_t fd, uint64_t offset,
                                     uint64_t bytes, const lfm2_model_options *options,
                                     lfm2_model **out);
 
 /* Loads a GGUF file from memory, at any alignment. The memory is only read. Without LFM2_MODEL_COPY
- * it must stay valid and unchanged while the model exists. A pack cache is compared with the size,
+ * it must stay valid and unchanged while the model exists. The check of a pack cache uses the size,
  * the tensor table and samples of the data. Messages name the file "<memory>". A part of a split
  * model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_memory(lfm2_runtime *runtime, const void *data, uint64_t bytes,
@@ -291,22 +304,22 @@ typedef struct lfm2_model_reader {
     size_t size;    /* sizeof(lfm2_model_reader) */
     uint64_t bytes; /* size of the GGUF file */
     /* Copies the n bytes at `offset` to `buffer` and returns 0; any other result ends the load with
-     * STOPPED. n is 1 to 4 MiB; a request never exceeds `bytes`. Each byte of the header is
-     * requested once; weights are requested in any order, some of them repeatedly. Each tensor also
-     * costs two requests of at most 64 bytes: buffer these if requests are slow. */
+     * STOPPED. n is at least 1 byte and at most 4 MiB; offset + n is at most `bytes`. Each byte of
+     * the header is requested once; weights are requested in any order, some of them repeatedly.
+     * Each tensor also costs two requests of at most 64 bytes: if requests are slow, read ahead. */
     int32_t (*read)(void *user, uint64_t offset, void *buffer, size_t n);
     void *user;
 } lfm2_model_reader;
 
 /* Loads a GGUF file through a callback, which runs on the calling thread and during this call only.
- * `reader` need not outlive the call. A pack cache is compared as by lfm2_model_load_memory.
+ * `reader` need not outlive the call. A pack cache is checked as in lfm2_model_load_memory.
  * Messages name the file "<reader>". A part of a split model is UNSUPPORTED. */
 LFM2_API int32_t lfm2_model_load_reader(lfm2_runtime *runtime, const lfm2_model_reader *reader,
                                         const lfm2_model_options *options, lfm2_model **out);
 
 /* Writes the pack cache of a model that was loaded with LFM2_LOAD_FULL. `path` NULL means the path
- * at which lfm2_model_load looks for it. The file appears complete or not at all, also if two
- * processes write it at once. It has about lfm2_model_info.packed_bytes bytes. Errors: ARGUMENT
+ * at which lfm2_model_load looks for it. The file appears complete or not at all, even if two
+ * processes write it at once. Its size is about lfm2_model_info.packed_bytes. Errors: ARGUMENT
  * (`path` is a file of the model, or NULL for a model without a path), STATE, MEMORY, IO. */
 LFM2_API int32_t lfm2_model_save_cache(const lfm2_model *model, const char *path);
 
@@ -324,10 +337,13 @@ typedef struct lfm2_model_info {
     const char *name;        /* general.name, or "" */
     const char *file_type;   /* the type of most weights, such as "Q4_0" */
     uint64_t n_params;       /* stored weights; a tied embedding counts once */
-    uint64_t n_params_active;/* the weights among them that one token uses */
+    uint64_t n_params_active;/* those that one token uses */
     uint64_t file_bytes;     /* of all parts */
     uint64_t weight_bytes;   /* tensor data in the files */
     uint64_t packed_bytes;   /* memory of the packed weights; 0 unless LFM2_LOAD_FULL */
+    /* n_layer_attn layers have attention, the others a convolution. The first n_layer_dense layers
+     * have a feed-forward network of width n_ff. Each other layer has n_expert networks of width
+     * n_ff_expert, of which a token uses n_expert_used. */
     uint32_t n_vocab, n_embd, n_layer, n_layer_attn, n_layer_dense;
     uint32_t n_head, n_head_kv, head_dim;
     uint32_t n_ff, n_expert, n_expert_used, n_ff_expert;
@@ -336,11 +352,11 @@ typedef struct lfm2_model_info {
     int32_t bos_id, eos_id, pad_id;  /* -1 = none */
     uint32_t n_tensors, n_meta;
     uint32_t from_cache;     /* 1: the packed weights are from a pack cache */
-    /* The least cost of one token, including the head: bytes of packed weights read (of the
-     * experts, only those used) and multiply-adds of all matrices. The embedding and attention
-     * itself are not counted. 0 with LFM2_LOAD_TOKENIZER. */
+    /* What one token costs at least: bytes of packed weights read, and multiply-adds of the
+     * matrices. They include the experts used and the output matrix (the head), but not the
+     * embedding or attention itself. 0 with LFM2_LOAD_TOKENIZER. */
     uint64_t token_bytes, token_macs;
-    uint64_t head_bytes, head_macs; /* the head's fraction of these: paid once for a whole prompt */
+    uint64_t head_bytes, head_macs; /* the cost of the head alone; a prompt pays it only once */
     const char *sampling;    /* where lfm2_sampler_options_init has this model's defaults from */
 } lfm2_model_info;
 
@@ -361,14 +377,15 @@ typedef struct lfm2_tensor_info {
 LFM2_API int32_t lfm2_model_get_tensor(const lfm2_model *model, uint32_t index,
                                        lfm2_tensor_info *info);
 
-/* Metadata entry `index`, 0 to n_meta - 1, as text; an array reads "[type x count]". The strings
+/* Metadata entry `index`, 0 to n_meta - 1, as text; an array is "[type x count]". The strings
  * live as long as the model. */
 LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, const char **key,
                                      const char **value);
 
 /* ---- Text --------------------------------------------------------------------------------- */
 
-/* The text functions need a model with a tokenizer (STATE without one). */
+/* The text functions need a model with a tokenizer (STATE without one). Files without a tokenizer
+ * load, too. */
 
 enum {
     LFM2_TOKENIZE_BOS = 1,    /* prepend the BOS token if the model asks for one */
@@ -379,10 +396,11 @@ enum {
 /* Converts text to token ids. Bytes that are not UTF-8 are encoded byte by byte, so detokenizing
  * restores them. *n_ids receives the number of ids of the whole text. If it exceeds `capacity`, the
  * first `capacity` ids are written and the call returns BUFFER. `ids` may be NULL if `capacity` is
- * 0. Errors: ARGUMENT, STATE, MEMORY, BUFFER, LIMIT (a single word of 2 GiB). */
+ * 0. Errors: ARGUMENT, STATE, MEMORY, BUFFER, LIMIT (a single pre-token of 2 GiB). */
 LFM2_API int32_t lfm2_tokenize(const lfm2_model *model, const char *text, size_t len,
                                uint32_t flags, int32_t *ids, size_t capacity, size_t *n_ids);
 
+/* Kinds of tokens; the values are those of tokenizer.ggml.token_type in GGUF. */
 enum {
     LFM2_TOKEN_NORMAL = 1,
     LFM2_TOKEN_UNKNOWN = 2,
@@ -392,8 +410,8 @@ enum {
     LFM2_TOKEN_BYTE = 6
 };
 
-/* The bytes of one token as detokenizing writes them (a control token's name) and its kind,
- * LFM2_TOKEN_*. Each output may be NULL. The bytes live as long as the model and may end inside a
+/* The bytes of a token (for a control token, its name) and the token's kind, LFM2_TOKEN_*. Each
+ * output may be NULL. The bytes live as long as the model and may end inside a
  * UTF-8 character. */
 LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes,
                                 size_t *len, int32_t *kind);
@@ -403,10 +421,11 @@ LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char 
  * ids outside the vocabulary, and for models without a tokenizer. */
 LFM2_API int32_t lfm2_token_is_end(const lfm2_model *model, int32_t id);
 
-enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write the names of control tokens instead of nothing */ };
+enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write control tokens by name; otherwise omit them */ };
 
-/* Converts token ids to text, without a terminating 0. *len receives the length of the whole text.
- * If it exceeds `capacity`, the first `capacity` bytes are written and the call returns BUFFER. */
+/* Converts token ids to text, not NUL-terminated. *len receives the length of the whole text. If it
+ * exceeds `capacity`, the first `capacity` bytes are written and the call returns BUFFER.
+ * `text` may be NULL if `capacity` is 0. Errors: ARGUMENT, STATE, BUFFER, LIMIT. */
 LFM2_API int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_ids,
                                  uint32_t flags, char *text, size_t capacity, size_t *len);
 
@@ -418,11 +437,13 @@ LFM2_API int32_t lfm2_decoder_create(lfm2_model *model, uint32_t flags, lfm2_dec
 LFM2_API void lfm2_decoder_free(lfm2_decoder *decoder);
 
 /* Adds a token. *text and *len receive the characters that it completes, possibly none; they are
- * valid until the next call. Bytes that cannot become UTF-8 are replaced by U+FFFD. */
+ * valid until the next call. Bytes that cannot become UTF-8 are replaced by U+FFFD. Errors:
+ * ARGUMENT, MEMORY; the decoder is then unchanged. */
 LFM2_API int32_t lfm2_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text,
                                    size_t *len);
 
-/* Ends the text and resets the decoder. An incomplete character is replaced by U+FFFD. */
+/* Ends the text and resets the decoder. An incomplete character is replaced by U+FFFD. The outputs
+ * are as in lfm2_decoder_push. */
 LFM2_API int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, size_t *len);
 
 /* ---- Session: one sequence of tokens ------------------------------------------------------ */
@@ -435,8 +456,9 @@ enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 
 typedef struct lfm2_session_options {
     size_t size;
-    uint32_t n_ctx;   /* capacity in tokens; 0 = 4096, or the model's context if that is shorter */
-    uint32_t n_chunk; /* most tokens of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
+    uint32_t n_ctx;   /* capacity in tokens, at most the model's context (n_ctx_train);
+                         0 = 4096, or the model's context if that is shorter */
+    uint32_t n_chunk; /* token limit of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
     int32_t kv_type;  /* LFM2_KV_* */
     uint32_t reserved;
 } lfm2_session_options;
@@ -445,16 +467,17 @@ LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t si
 
 typedef struct lfm2_memory {
     size_t size;
-    uint64_t weights; /* packed weights and a copied embedding; shared by the model's sessions */
+    uint64_t weights; /* packed weights, and the copy of the embedding if the load makes one; shared
+                         by the model's sessions */
     uint64_t mapped;  /* bytes of the file used in place: the embedding */
     uint64_t kv;      /* keys and values of one session */
     uint64_t conv;    /* convolution state of one session */
     uint64_t scratch; /* workspace of one session */
-    uint64_t total;   /* the sum */
+    uint64_t total;   /* the sum, including `mapped` */
 } lfm2_memory;
 
 /* Computes the bytes that a fully loaded model and one session need. Needs a model loaded with
- * LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates nothing large. */
+ * LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates nothing large. Errors: ARGUMENT, MEMORY, STATE. */
 LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
                                       lfm2_memory *memory);
 
@@ -472,38 +495,41 @@ LFM2_API uint32_t lfm2_session_capacity(const lfm2_session *session);
 
 /* Appends n >= 1 tokens and computes the logits after the last. LIMIT (they do not fit) and
  * ARGUMENT (an id outside the vocabulary) append nothing; after CANCELLED the chunks computed so
- * far stay. */
+ * far stay. Errors: ARGUMENT, LIMIT, CANCELLED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n);
 
-/* The same for one token. */
+/* The same for one token, with the same errors. */
 LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
 /* Appends ids[i] to sessions[i] for n >= 1 different sessions of one model, in a single pass: the
- * weights are read once for all, so a batch costs little more than one token. Each session then has
- * the logits, bit for bit, of decoding it alone. Contexts, lengths and KV types may differ.
+ * weights are read once, so a batch costs little more than one token. Each session then has
+ * the same logits, bit for bit, as if it had been decoded alone. Contexts, lengths and KV types may
+ * differ.
  * The pass uses the workspace of sessions[0]: its n_chunk must be at least n (LIMIT). For the other
  * sessions an n_chunk of 1 is enough.
  * LIMIT (also: a session is full), ARGUMENT (also: an id outside the vocabulary, a session given
  * twice or of another model) and CANCELLED change no session; all logits stay valid.
- * Cancelling any of the sessions cancels the call. The call consumes the requests of all, unless an
- * argument is NULL or n is 0. No other thread may use any of the sessions during the call. */
+ * Cancelling any of the sessions cancels the call. The call clears the cancellation requests of all
+ * its sessions, unless an argument is NULL or n is 0. No other thread may use any of the sessions
+ * during the call. */
 LFM2_API int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const int32_t *ids,
                                           uint32_t n);
 
 /* Appends n >= 1 tokens and writes the logits after each to out: float[n][n_vocab], row-major.
- * After CANCELLED, the rows of the chunks computed so far are written. */
+ * After CANCELLED, the rows of the chunks computed so far are written. Errors: those of
+ * lfm2_session_prefill. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
 
-/* The logits after the last token: n_vocab floats, valid until the session's next call. A call that
- * fails or is cancelled before it appends a token keeps them. After lfm2_generate this call may
- * compute the last token, and then fails like lfm2_session_decode. Errors: also STATE (no token
- * yet, or the last call failed after it had appended tokens). */
+/* The logits after the last token: n_vocab floats, valid until a call appends tokens to the session
+ * or resets or frees it. `n_vocab` may be NULL. After lfm2_generate this call may have to compute
+ * the last token first. Errors: those of lfm2_session_decode, and STATE (also:
+ * there is no token yet, or the last call failed after it had appended tokens). */
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
 
 /* Cancels the session's current call, or the next one if there is none. The call returns
  * LFM2_E_CANCELLED: a computing call before its next layer, a waiting one when the current turn
- * ends. The call consumes the request however it ends; so does lfm2_session_reset. The session
+ * ends. The call clears the request however it ends; so does lfm2_session_reset. The session
  * stays usable. May be called from any thread and from signal handlers: it is one atomic store. */
 LFM2_API void lfm2_session_cancel(lfm2_session *session);
 
@@ -511,26 +537,28 @@ LFM2_API void lfm2_session_cancel(lfm2_session *session);
 
 typedef struct lfm2_sampler lfm2_sampler;
 
-/* The steps, in the order of Hugging Face, for which the model card gives its values:
- *  1. logit bias;
- *  2. penalties over the last penalty_last_n tokens: repetition r: logit / r if positive, else
- *     logit * r; frequency f and presence p: logit - count * f - p;
- *  3. temperature: 0 takes the largest logit (the lowest id among equals) and ends here; otherwise
- *     logit / temperature;
- *  4. top-k; 5. top-p, the smallest set with a total probability of at least p; 6. min-p, the
- *     tokens with p >= min_p * largest. Each works on the renormalized result of the one before and
- *     keeps at least one token;
- *  7. a draw with the seeded generator. */
+/* The sampling steps, in the order of Hugging Face. The values of the model card assume this order.
+ *  1. Logit bias.
+ *  2. Penalties for tokens that occur among the last penalty_last_n. First repetition_penalty:
+ *     logit / penalty if the logit is positive, else logit * penalty. Then
+ *     count * frequency_penalty is subtracted, then presence_penalty.
+ *  3. Temperature: logit / temperature. 0 chooses the largest logit (the lowest id among equals)
+ *     and skips the remaining steps.
+ *  4. Top-k.
+ *  5. Top-p: the smallest set with a total probability of at least top_p.
+ *  6. Min-p: the tokens with a probability of at least min_p times the largest. Steps 4 to 6 each
+ *     use the renormalized result of the step before and keep at least one token.
+ *  7. A draw with the seeded generator. */
 typedef struct lfm2_sampler_options {
     size_t size;
-    float temperature;        /* 0 = greedy */
-    int32_t top_k;            /* 0 = off */
-    float top_p;              /* 1 = off */
-    float min_p;              /* 0 = off */
-    float repetition_penalty; /* 1 = off */
-    float frequency_penalty;  /* 0 = off (default) */
-    float presence_penalty;   /* 0 = off (default) */
-    int32_t penalty_last_n;   /* -1 = all tokens */
+    float temperature;        /* >= 0; 0 = greedy */
+    int32_t top_k;            /* >= 0; 0 = off */
+    float top_p;              /* above 0, to 1; 1 = off */
+    float min_p;              /* 0 to 1; 0 = off */
+    float repetition_penalty; /* above 0; 1 = off */
+    float frequency_penalty;  /* any finite number; 0 = off (default) */
+    float presence_penalty;   /* any finite number; 0 = off (default) */
+    int32_t penalty_last_n;   /* up to 16777216; 0 = none, -1 = all tokens */
     uint64_t seed;            /* the same seed, model and prompt give the same text; default 0 */
     /* bias_values[i] is added to the logit of token bias_ids[i]; -INFINITY excludes the token. Both
      * arrays are copied. */
@@ -569,7 +597,8 @@ LFM2_API int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits,
 /* Passed to the callback for each token; valid during the callback. */
 typedef struct lfm2_generated_token {
     size_t size;       /* sizeof in this library */
-    const char *text;  /* the characters that this token makes final; may be empty */
+    const char *text;  /* the new text, possibly empty; incomplete characters and beginnings of stop
+                          strings are held back */
     size_t len;
     int32_t id;        /* -1 for the rest of the text, which is flushed at the end */
     float logprob;     /* of id: natural logarithm of the softmax of the raw logits */
@@ -599,8 +628,8 @@ typedef struct lfm2_generate_options {
     uint32_t flags;               /* LFM2_GENERATE_* */
     const int32_t *stop_ids;      /* in addition to the tokens of lfm2_token_is_end */
     size_t n_stop_ids;
-    const char *const *stop_strings; /* 0-terminated, not empty */
-    size_t n_stop_strings;
+    const char *const *stop_strings; /* UTF-8, 1 to 65536 bytes each, NUL-terminated */
+    size_t n_stop_strings;        /* at most 4096 */
     int32_t (*callback)(void *user, const lfm2_generated_token *token);
     void *callback_user;
     uint32_t n_top;               /* most likely tokens to report with each token: 0 to 64 */
@@ -614,22 +643,23 @@ typedef struct lfm2_generate_result {
     int32_t finish;         /* LFM2_FINISH_* */
     int32_t stop_id;        /* the stop token, or -1 */
     uint32_t n_prompt;      /* prompt tokens appended */
-    uint32_t n_generated;   /* tokens chosen, without a stop token */
+    uint32_t n_generated;   /* tokens chosen, not counting a stop token */
     int32_t excluded_id;    /* the last chosen token if the session was too full to append it, else
-                               -1; it was reported, or is stop_id */
+                               -1. This token was reported, unless it equals stop_id */
     uint32_t reserved;      /* 0 */
     double prompt_seconds;  /* until the first token was reported */
     double generate_seconds;/* from then on */
 } lfm2_generate_result;
 
-/* Appends the prompt, then samples, appends and reports tokens until a LFM2_FINISH_* reason occurs.
+/* Appends the prompt, then samples, appends and reports tokens until one of LFM2_FINISH_* occurs.
  * The prompt may be empty if the session holds tokens. The sampler accepts the prompt and each
  * token. Afterwards the session holds every chosen token, including the stop token, so that the
  * next turn of a chat can follow; result->excluded_id names the one exception. `result` may be
  * NULL. Returns OK for LENGTH, STOP_TOKEN, STOP_STRING and CONTEXT. STOPPED and CANCELLED also fill
  * the result, and the session stays usable with the tokens it holds. Other errors leave the result
  * unchanged: ARGUMENT, STATE (also: all logits are -INFINITY), LIMIT (the prompt does not fit;
- * nothing is appended), MEMORY. */
+ * nothing is appended), MEMORY. After such an error the session stays usable, too: it holds the
+ * tokens that were computed before (lfm2_session_length). */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
@@ -653,10 +683,10 @@ LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
 
 /* Renders a conversation in LFM2's chat format. `messages` is a JSON array in OpenAI's format:
  * objects with "role" ("system", "user", "assistant" or "tool") and "content" (a string). Tools are
- * written with the separators of Python's json.dumps, keys in their order. `text`, `capacity` and
- * *len are as in lfm2_detokenize. The model may be loaded in any mode. Errors: ARGUMENT, BUFFER,
- * MEMORY, TEXT (messages or tools do not have this format; the message names index, member and byte
- * offset), UNSUPPORTED (another role, member or type of content). */
+ * written with the separators of Python's json.dumps, and keep the order of their keys. `text`,
+ * `capacity` and *len are as in lfm2_detokenize. The model may be loaded in any mode. Errors:
+ * ARGUMENT, BUFFER, MEMORY, TEXT (messages or tools do not have this format; lfm2_last_error names
+ * index, member and byte offset), UNSUPPORTED (another role, member or type of content). */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
                                   size_t messages_len, const lfm2_chat_options *options,
                                   char *text, size_t capacity, size_t *len);

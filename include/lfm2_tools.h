@@ -21,8 +21,8 @@ enum { LFM2_CONVERT_REQUANTIZE = 1 /* let weights that are already quantized cha
 
 typedef struct lfm2_convert_options {
     size_t size;
-    /* The preset: "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0", "f16",
-     * "bf16" or "f32" */
+    /* The preset: "q4_0" (default), "q4_k_m", "q4_k_s", "q5_k_m", "q5_k_s", "q6_k", "q8_0",
+     * "q3_k_l", "q3_k_m", "q3_k_s", "q2_k", "iq4_nl", "iq4_xs", "f16", "bf16" or "f32" */
     const char *type;
     /* Called from time to time with the fraction done, 0 to 1; NULL = no calls. */
     int32_t (*progress)(void *user, double done);
@@ -35,15 +35,15 @@ LFM2_API void lfm2_convert_options_init(lfm2_convert_options *options, size_t si
 
 /* Reads a GGUF file or a Hugging Face folder and writes a GGUF file with the preset options->type.
  * Each tensor gets the type that llama-quantize without further options gives it. The output
- * appears complete or not at all. Weights that are F32, F16 or BF16 take any type. Quantized
- * weights keep their type or become F32; another type would round them a second time and is
- * UNSUPPORTED (code "convert.requantize") without LFM2_CONVERT_REQUANTIZE. Errors: ARGUMENT (also:
+ * appears complete or not at all. F32, F16 and BF16 weights can become any type. Quantized weights
+ * keep their type or become F32. Any other type would round them a second time; it requires
+ * LFM2_CONVERT_REQUANTIZE, else UNSUPPORTED (code "convert.requantize"). Errors: ARGUMENT (also:
  * the output is one of the inputs), MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child
  * of a fork). */
 LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const char *out_path,
                                const lfm2_convert_options *options);
 
-/* Writes a valid model with random weights from a seed and a working tokenizer. `shape` is one of
+/* Writes a valid model with a working tokenizer and random weights from `seed`. `shape` is one of
  * "lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b", "lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2.5-230m",
  * "lfm2.5-2.6b", "lfm2.5-8b-a1b" and "tiny". Which layers of lfm2-700m, lfm2-24b-a2b and
  * lfm2.5-230m have attention is inferred. Errors: ARGUMENT, MEMORY, IO, STOPPED, STATE (in the
@@ -53,17 +53,17 @@ LFM2_API int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint6
 
 /* ---- Kernels and their speed -------------------------------------------------------------- */
 
-/* The measurements below hold the turn of the runtime's threads until they end: other calls on the
- * runtime wait that long. */
+/* Each measurement below is one turn (see lfm2.h): other calls that compute on the runtime wait
+ * until it ends. */
 
 typedef struct lfm2_kernel_info {
     size_t size;
     const char *name;     /* e.g. "i8b32_f32_q4_gemm_12x16c4__avx512vnni"; static storage */
     const char *provider; /* "scalar", "lfm2", "xnnpack" */
     const char *isa;      /* "scalar", "avx2", "avx512vnni", ... */
-    const char *weights;  /* panel format */
-    const char *activations; /* format of the left-hand side */
-    uint32_t mr, nr;      /* most rows, and columns, of one tile */
+    const char *weights;  /* format of the packed weights */
+    const char *activations; /* format of the activations that the kernel reads */
+    uint32_t mr, nr;      /* most rows of activations in a call; columns computed together */
     uint32_t available;   /* 1: the CPU supports it and its instruction set is not disabled */
     uint32_t chosen;      /* 1: the runtime uses it for its panel format */
 } lfm2_kernel_info;
@@ -73,15 +73,16 @@ LFM2_API int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index,
                                  lfm2_kernel_info *info);
 
 /* Multiplies m rows by k x n weights with matrix kernel `index`, on all threads for about `seconds`
- * (0 to 3600). The weights are read in turn from pool_bytes bytes of memory. *ops receives
- * operations per second (2 m n k for one product), *bytes the bytes of weights read per second.
- * Errors: ARGUMENT (no such kernel on this CPU; sizes; k is not a multiple of 64), UNSUPPORTED (k
- * does not fit the kernel's format: K formats need a multiple of 256), MEMORY. */
+ * (0 to 3600). Successive products use different copies of the weights, which fill pool_bytes bytes
+ * of memory. *ops receives operations per second (2 m n k for one product), *bytes the bytes of
+ * weights read per second.
+ * Errors: ARGUMENT (no such kernel on this CPU; a size is out of range; k is not a multiple of 64),
+ * UNSUPPORTED (k does not fit the kernel's format: K formats need a multiple of 256), MEMORY. */
 LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint32_t n,
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
                                    double *bytes);
 
-/* How kernels prefetch weights. It changes no result. */
+/* How kernels prefetch weights. The choice does not affect results. */
 enum {
     LFM2_PREFETCH_CPU = 0,   /* chosen by vendor and generation of the CPU (default) */
     LFM2_PREFETCH_L2_L1 = 1, /* into the second level cache, then from there into the first */
@@ -108,18 +109,18 @@ typedef struct lfm2_machine {
 } lfm2_machine;
 
 /* Measures both limits in about `seconds` (0 to 60), plus some tenths of a second to fill 512 MiB
- * of memory, which it frees at the end. Reading is the mean of passes over that memory, with the
- * best prefetch distance, which one pass for each of several distances determines. Products are the
- * best of many short measurements. At least eight passes and one measurement of products run. Other
+ * of memory, which it frees at the end. One pass over that memory for each of several prefetch
+ * distances finds the best distance. read_bytes is the mean of the passes with it, int8_ops is the
+ * best of many short measurements. At least eight passes and one measurement of int8_ops run. Other
  * work on the machine lowers the results. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_machine *out);
 
 /* Measures the bytes per second at which all threads of the model's runtime together load its
- * packed weights in place, in about `seconds` (0 to 60) and in the same manner. A pass reads 512
- * MiB, or all weights if they are fewer, and begins where the previous one ended. The result is 0
- * if there is too little to measure. Weights that fit the caches are read from them. The pages of a
- * mapped pack cache may have to be read from disk first, and may be in slower memory than new
- * pages. Errors: ARGUMENT, STATE (not loaded with LFM2_LOAD_FULL), MEMORY. */
+ * packed weights in place. Takes about `seconds` (0 to 60) and measures like lfm2_machine_bench. A
+ * pass reads 512 MiB, or all weights if they are fewer, and begins where the previous one ended.
+ * The result is 0 if there is too little to measure. Weights that fit the caches are read from
+ * them. The pages of a mapped pack cache may have to be read from disk first, and may be in slower
+ * memory than new pages. Errors: ARGUMENT, STATE (not loaded with LFM2_LOAD_FULL), MEMORY. */
 LFM2_API int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds,
                                        double *bytes_per_second);
 

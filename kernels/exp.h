@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exp of all kernels: constants and the scalar definition (scalar/ops.c).
+/* The exp that all kernels compute: constants and the scalar definition (scalar/ops.c).
  *
  * n = round(x * log2 e); r = x - n * ln 2 in two fused steps; a polynomial of degree 6 by fused
  * Horner steps; then * 2^n as two factors, of which only the second can round. The error is below

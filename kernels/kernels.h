@@ -4,9 +4,9 @@
  * or keep state.
  *
  * Arithmetic contract of the `scalar` and `lfm2` providers: for each operation kernels/scalar
- * defines one sequence of IEEE operations per result, and every ISA follows it, so that results are
- * bit-equal on every machine: integer dot products are exact; a multiply-add written fma is fused
- * (fmaf); reductions have 16 lanes that are folded in a fixed order; no result depends on how many
+ * defines one sequence of IEEE operations per result. Every ISA follows it, so that results are
+ * bit-equal on every machine. Integer dot products are exact. A multiply-add written fma is fused
+ * (fmaf). Reductions have 16 lanes that are folded in a fixed order. No result depends on how many
  * rows share a call. XNNPACK's kernels follow XNNPACK's own arithmetic unless they are marked
  * exact.
  */
@@ -57,29 +57,28 @@ typedef enum {
 typedef enum {
     LF_LHS_F32,     /* f32, unchanged */
     LF_LHS_I8B32,   /* symmetric int8, one f32 scale per 32, with the block's sum of quants */
-    LF_LHS_I16B32,  /* symmetric int16, one f32 scale per 32: for Q8_0, whose own error is not
-                       larger than that of int8 */
+    LF_LHS_I16B32,  /* symmetric int16, one f32 scale per 32: for Q8_0; int8 would add an error at
+                       least as large as that of Q8_0 */
     LF_LHS_I8X2B32, /* the same quants, each as 256 * upper + lower int8 */
     LF_LHS_I8B16,   /* symmetric int8, one f32 scale per 16: for weights with scales per 16 */
     LF_LHS_QD8,     /* XNNPACK's qd8: asymmetric int8, one scale and zero point a row */
     LF_LHS_COUNT
 } lf_lhs_format;
 
-/* A row is quantized once, for all matrices that read it; any up to mr quantized rows are packed
- * into a tile for one call of a matrix kernel. The tile of one row is the quantized row. */
+/* A row is quantized once, for all matrices that read it; up to mr quantized rows are packed into
+ * a tile for one call of a matrix kernel. The tile of one row is the quantized row. */
 typedef struct lf_lhs {
     const char *name;
     lf_provider provider;
     uint32_t needs; /* LF_CPU_* bits */
-    /* Bytes of a block, for formats that quantize and pack each 32 values independently: quantize
-     * of m * 32 values makes the blocks of m rows of 32, one after another; packing block by block
-     * makes the tile of the rows; neither writes beyond m blocks. 0: the format is not like that.
-     */
+    /* Bytes of a block, if the format quantizes and packs each 32 values independently; else 0.
+     * With such a format, quantize of m * 32 values makes the blocks of m rows of 32, one after
+     * another. Packing block by block makes the tile of the rows. Neither exceeds m blocks. */
     size_t block_bytes;
-    bool stacked;                  /* rows that lie row_bytes apart are their own packed tile */
+    bool stacked; /* rows that are row_bytes apart form a packed tile as they are */
     size_t (*row_bytes)(size_t k); /* of a quantized row; a multiple of 64 */
     void (*quantize)(size_t k, const float *x, void *row);
-    /* Of a packed tile; a multiple of 64, with the slack that kernels may read. */
+    /* Of a packed tile; a multiple of 64. Includes the bytes past the end that kernels may read. */
     size_t (*tile_bytes)(size_t m, size_t k);
     void (*pack)(size_t m, size_t k, const void *const *rows, void *tile);
 } lf_lhs;
@@ -88,11 +87,11 @@ typedef struct lf_lhs {
 
 /* How to prefetch a stream of panels; it changes no result, and a kernel may ignore it (README). */
 typedef enum {
-    LF_PREFETCH_L2_L1, /* at a long distance into the second level cache and at a shorter one into
-                          the first, whose line buffers cannot cover the latency of memory */
+    LF_PREFETCH_L2_L1, /* at a long distance into the second level cache, then at a shorter one into
+                          the first, which has too few line buffers for the latency of memory */
     LF_PREFETCH_L1,    /* into the first level cache only */
-    LF_PREFETCH_L2     /* up to 4 rows: into the second level cache only, for the fewest rows only a
-                          line now and then; more rows: as LF_PREFETCH_L2_L1 */
+    LF_PREFETCH_L2 /* up to 4 rows: into the second level cache only, and for the fewest rows only
+                      some of the lines; more rows: like LF_PREFETCH_L2_L1 */
 } lf_prefetch_policy;
 
 /* c = tile * panels: c[m][n], row i at c + i * c_stride floats. n is any number of columns: the
@@ -153,9 +152,10 @@ enum { LF_KV_SCALES = LF_ATTN_BLOCK * 4 }; /* bytes of the scales of a block of 
 
 /* Bytes of a KV block, a multiple of 64. A KV block holds LF_ATTN_BLOCK positions of the keys, or
  * of the values, of one KV head: keys transposed, [head_dim][LF_ATTN_BLOCK], values as
- * [LF_ATTN_BLOCK][head_dim]. LF_KV_Q8: LF_ATTN_BLOCK f32 scales, one a position, then int8 quants
- * in pairs, keys [head_dim / 2][LF_ATTN_BLOCK][2], values [LF_ATTN_BLOCK / 2][head_dim][2]; value =
- * quant * scale; head_dim is even and at most LF_ATTN_MOST_DIMS. */
+ * [LF_ATTN_BLOCK][head_dim]. LF_KV_Q8 has LF_ATTN_BLOCK f32 scales, one for each position, then
+ * int8 quants in pairs. The quants of keys are [head_dim / 2][LF_ATTN_BLOCK][2], those of values
+ * [LF_ATTN_BLOCK / 2][head_dim][2]. A value is quant * scale. head_dim is even and at most
+ * LF_ATTN_MOST_DIMS. */
 static inline size_t lf_kv_block_bytes(lf_kv_type type, size_t head_dim)
 {
     const size_t values = LF_ATTN_BLOCK * head_dim;
@@ -177,8 +177,8 @@ typedef struct lf_attn_state {
     size_t acc_stride;
 } lf_attn_state;
 
-/* A block of K and of V, and the blocks that are likely read next, which attention prefetches;
- * those need not be readable. */
+/* A block of K and of V, and the blocks that are likely to be read next. Attention prefetches the
+ * next blocks; they need not be readable. */
 typedef struct lf_kv_blocks {
     const void *k, *v;
     const void *next_k, *next_v;
@@ -186,13 +186,13 @@ typedef struct lf_kv_blocks {
 
 /* Converts a scaled query, [head_dim] floats, in place to what attn of the same KV type takes;
  * NULL: attn takes the floats. LF_KV_Q8: head_dim int16 quants, then an f32 scale; value = quant *
- * scale, quantized as by lf_kv_store_fn with 32767 for 127. */
+ * scale, quantized like keys in lf_kv_store_fn but with 32767 instead of 127. */
 typedef void lf_kv_query_fn(size_t head_dim, float *q);
 
 /* Attention of m query rows of one KV head over one KV block. q: m rows of head_dim floats,
  * converted by `query`, q_stride floats apart. valid[i] (0..64): row i attends to the first
- * valid[i] positions; the contents of the others, NaNs included, change no bit; 0 leaves the row's
- * state unchanged.
+ * valid[i] positions; the contents of the others, NaNs included, do not affect the result; 0 leaves
+ * the row's state unchanged.
  *
  * Per row, in this order: s_j = sum over d ascending, fma, of q_d and the stored number;
  * m' = max(m, s); alpha = exp(m - m'); p_j = exp(s_j - m'); sum = fma(sum, alpha, lane-folded sum
@@ -249,16 +249,16 @@ typedef struct lf_ops {
 
 enum { LF_PEAK_X = -77, LF_PEAK_W = 90, LF_PEAK_STEP = 512 };
 
-/* Loops that find the limits of a core. The value they return depends on every step, so that the
- * compiler can omit none, and is the same on every ISA. */
+/* Loops that find the limits of a core. The value that they return depends on every step, so that
+ * the compiler cannot omit any. It is the same on every ISA. */
 typedef struct lf_peak {
     const char *read_isa, *dot_isa;
     /* Loads `bytes` (a multiple of LF_PEAK_STEP) from p (aligned to 64) and returns the sum of the
      * 64-bit words. Unless `distance` is 0, prefetches at that distance into the first level cache
      * and at twice the distance into the second. */
     uint64_t (*read)(const void *p, size_t bytes, size_t distance);
-    /* Computes `rounds` times dot_ops / 2 products LF_PEAK_X * LF_PEAK_W in registers, with the
-     * instructions of the int8 kernels, and returns the low bits of their sum. */
+    /* Each round computes dot_ops / 2 products LF_PEAK_X * LF_PEAK_W in registers, with the
+     * instructions of the int8 kernels. Returns the low bits of the sum of all rounds. */
     uint16_t (*dot)(size_t rounds);
     size_t dot_ops; /* multiplications and additions of a round */
 } lf_peak;

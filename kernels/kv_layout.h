@@ -7,7 +7,7 @@
 #include "kernels/kernels.h"
 #include "kernels/numbers.h"
 
-/* Index of the quant of dimension d at position j of a block: of keys, of values. */
+/* Index of the quant of dimension d at position j, in a block of keys and in a block of values. */
 static inline size_t lf_q8_key(size_t d, size_t j)
 {
     return (d / 2 * LF_ATTN_BLOCK + j) * 2 + d % 2;
@@ -23,8 +23,8 @@ static inline size_t lf_q8_value(size_t head_dim, size_t d, size_t j)
 #define LF_ATTN_QUANT_MAX 32767.0f
 _Static_assert((int64_t)LF_ATTN_MOST_DIMS * 32767 * 127 <= INT32_MAX, "the sums overflow");
 
-/* Scale of values whose largest magnitude has the bits `amax` and becomes the quant `largest`.
- * *factor makes quants of the values; it is 0 where all quants are 0. */
+/* Scale of values whose largest magnitude has the bits `amax` and becomes the quant `largest`. A
+ * quant is value * *factor, rounded; *factor is 0 if all quants are 0. */
 static inline float lf_quant_scale(uint32_t amax, float largest, float *factor)
 {
     const bool finite = amax < 0x7F800000u;

@@ -60,8 +60,8 @@ enum {
  * --------------------------------------------------------------------------------------
  *
  * A block whose largest magnitude is below 2^-100 becomes zeros. At 2^110 and above, infinities and
- * NaN included, the scale becomes NaN, so that the results are NaN, too. Both limits are bits of
- * floats. */
+ * NaN included, the scale becomes NaN, so that the results are NaN, too. The macros are the bit
+ * patterns of both limits. */
 #define LF_X_TINY 0x0D800000u
 #define LF_X_HUGE 0x76800000u
 

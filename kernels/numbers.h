@@ -69,7 +69,7 @@ static inline float lf_half_to_float(uint16_t h)
     return lf_float(lf_bits((float)rest * 0x1p-24f) | sign);
 }
 
-/* Round to nearest even; NaN keeps its upper payload bits and becomes quiet, as F16C does it. */
+/* Round to nearest even; NaN keeps its upper payload bits and becomes quiet, as with F16C. */
 static inline uint16_t lf_float_to_half(float f)
 {
     uint32_t u = lf_bits(f);
@@ -84,7 +84,7 @@ static inline uint16_t lf_float_to_half(float f)
     if (u >= 0x38800000u) {
         return (uint16_t)(sign | ((u - 0x38000000u + 0xFFFu + (u >> 13 & 1u)) >> 13));
     }
-    /* Subnormal: adding 2^-1 * 1 lets the float adder round at 2^-24. */
+    /* Subnormal: adding 0.5 makes the float adder round at 2^-24. */
     return (uint16_t)(sign | (lf_bits(lf_float(u) + 0.5f) - 0x3F000000u));
 }
 

@@ -19,12 +19,12 @@
  *   where a nibble is the quant. Factors 0..7 are the scales of the blocks, 8..15 their
  *   minimums. Factor i < 15 is at bit 6 * (i % 5) of line i / 5; factor 15 is in the top 2 bits
  *   of the three lines, lowest bits first.
- * - LF_W_Q5K: as LF_W_Q4K, and after the nibbles of a block 64 bytes. Bit i of these is bit 4
- *   of the quants of group i.
- * - LF_W_Q6K: first 16 f16 d for each 256 k, rounded up to 64 bytes; then per 256 k 16 times 16
- *   int8 scales, and per block 4 groups of nibbles as above and twice 64 bytes. Bits 2 * i and
- *   2 * i + 1 of the first 64 bytes are bits 4 and 5 of the quants of group i, those of the
- *   second 64 bytes of group i + 4. A quant is stored as quant + 32.
+ * - LF_W_Q5K: like LF_W_Q4K, with 64 more bytes after the nibbles of each block. Bit i of these
+ *   bytes is bit 4 of the quants of group i.
+ * - LF_W_Q6K: first 16 f16 d for each 256 k, rounded up to 64 bytes. Then, per 256 k, [16][16]
+ *   int8 scales, and per block 4 groups of nibbles as above and two lines of 64 bytes. Bits 2 * i
+ *   and 2 * i + 1 of the first line are bits 4 and 5 of the quants of group i; in the second line
+ *   they belong to group i + 4. A quant is stored as quant + 32.
  * - LF_W_I8G, per 32 k: 16 f32 scales; 16 f32 minimums if the format has them; 8 groups of
  *   bytes, quant + 128.
  * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.

@@ -2,8 +2,8 @@
 /*
  * The tables of kernels. Each line names one entry; the file of the kernel defines it.
  *
- * The order of a table is the order of preference: of the entries that fit and that the CPU can
- * run, the first one is used.
+ * The order of a table is the order of preference: of the entries that suit the request and
+ * that the CPU can run, the first one is used.
  *
  * Entries are called lf_<operation>_<format>_<isa>, those of XNNPACK
  * lf_<operation>_<format>_xnnpack_<isa>.

@@ -19,7 +19,7 @@ void lf_api_init(void *options, size_t size, const void *defaults, size_t defaul
 
 /* Copies the caller's option struct over the defaults in `options`; NULL changes nothing. The two
  * versions of the struct may differ in size; `least` is the size of the first version. Errors:
- * ARGUMENT for a size that no version has, and for a field set that this version does not have.
+ * ARGUMENT for a size that no version has, and if a field is set that this version does not have.
  * `what` names the struct in messages. */
 int32_t lf_api_read(const char *what, const void *given, size_t least, void *options, size_t size);
 

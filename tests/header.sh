@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Each public header alone, and nothing else of ours, compiles as C11, C17, C++11 and C++17 without a
-# warning; its structs have no padding.
+# Each public header compiles without other headers of the project and without warnings as C11, C17,
+# C++11, C++17 and C++20; its structs have no padding.
 #   header.sh [C-COMPILER]
 set -euo pipefail
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -25,7 +25,7 @@ for header in lfm2.h lfm2_tools.h; do
             done
         fi
     done
-    # A field that a later version adds must not fall into padding that callers never cleared.
+    # A field that a later version adds must not be in padding, which callers of this version do not clear.
     "$cc" -std=c11 -Wpadded -Werror -I"$repo/include" -fsyntax-only "$work/alone.c"
 done
 
@@ -45,4 +45,4 @@ for header in lfm2.h lfm2_tools.h; do
     [ -n "$exported" ] || { echo "no function found in $header"; exit 1; }
     count=$((count + $(wc -l <<<"$exported")))
 done
-echo "$count functions; each header stands alone"
+echo "$count functions; each header compiles without others"

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What the built libraries show and use:
-#  - the shared library and liblfm2.a define exactly the functions of lfm2.h and lfm2_tools.h, each
-#    header in a version node of its own, and the SONAME names the version;
-#  - our objects call nothing that ends the process, prints or reads the environment; memory comes
-#    from one place; kernels only compute; no number comes from the C library's mathematics;
-#  - no writable data outside threads' own storage.
-#   symbols.sh LIBLFM2.SO LIBLFM2.A OBJECT...      (objects named ...src/ROOM/x.c.o, kernels/...)
+# The symbols that the built libraries define and use:
+#  - The shared library and liblfm2.a define exactly the functions of lfm2.h and lfm2_tools.h, each
+#    header in a separate version node. The SONAME contains the version.
+#  - The objects call no function that ends the process, prints or reads the environment. Only
+#    common/alloc.c allocates memory. Kernels only compute. Results do not depend on libm.
+#  - Writable data is thread-local.
+#   symbols.sh LIBLFM2.SO LIBLFM2.A OBJECT...      (objects named ...src/MODULE/x.c.o, kernels/...)
 set -euo pipefail
 export LC_ALL=C
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -35,7 +35,7 @@ compare() {
     local extra missing
     extra=$(comm -13 <(echo "$2") <(echo "$3"))
     missing=$(comm -23 <(echo "$2") <(echo "$3"))
-    [ -z "$extra" ] || complain "$1 shows more than the headers:" $extra
+    [ -z "$extra" ] || complain "$1 exports more than the headers declare:" $extra
     [ -z "$missing" ] || complain "$1 lacks:" $missing
 }
 version=$(sed -nE 's/^project\(lfm2 VERSION ([0-9]+\.[0-9]+)\..*/\1/p' "$repo/CMakeLists.txt")
@@ -50,16 +50,16 @@ compare "$(basename "$archive")" "$all" "$(nm -g --defined-only "$archive" |
 soname=$(readelf -d "$shared" | sed -nE 's/.*SONAME.*\[(.*)\]/\1/p')
 [ "$soname" = "liblfm2.so.$version" ] || complain "$(basename "$shared") has the SONAME $soname"
 
-# Lines "OBJECT CLASS SYMBOL SECTION" of our own objects, named from src/ or kernels/ on.
+# Lines "OBJECT CLASS SYMBOL SECTION" of the objects; names start with src/ or kernels/.
 symbols=$(nm -A -f sysv "$@" 2>/dev/null | tr -d ' \t' | awk -F'|' 'NF >= 7 {
     name = $1; sub(/.*:/, "", name)
     object = $1; sub(/:[^:]*$/, "", object); sub(/^.*\.dir\/(\.\/)?/, "", object)
     print object, $3, name, $7 }')
-for room in src/common src/load src/text src/model src/run kernels; do
-    grep -q "^$room/" <<<"$symbols" || complain "no symbol from $room among the objects"
+for module in src/common src/load src/text src/model src/run kernels; do
+    grep -q "^$module/" <<<"$symbols" || complain "no symbol from $module among the objects"
 done
 
-# calls WHAT OBJECT-PATTERN NAME-PATTERN: complains of undefined names in objects.
+# calls REASON OBJECT-PATTERN NAME-PATTERN: objects must not call these functions.
 calls() {
     local object symbol
     while read -r object symbol; do
@@ -67,26 +67,26 @@ calls() {
     done < <(awk -v objects="$2" -v names="^($3)$" \
         '$2 == "U" && $1 ~ objects && $3 ~ names { print $1, $3 }' <<<"$symbols")
 }
-calls 'the library ends no process' . \
+calls 'the library must not end the process' . \
     'abort|exit|_exit|_Exit|quick_exit|atexit|__assert_fail|raise|kill|signal|sigaction'
-calls 'the library prints nothing' . \
+calls 'the library must not print' . \
     'f?printf|vf?printf|__v?f?printf_chk|puts|putchar|putc|perror|fputs|fputc|stdout|stderr'
-calls 'the library reads no environment' . 'getenv|secure_getenv|setenv|putenv'
-# json_number.c gives strtod numbers without a decimal point.
+calls 'the library must not read the environment' . 'getenv|secure_getenv|setenv|putenv'
+# json_number.c calls strtod with numbers without a decimal point.
 calls 'results depend on the locale' '^(kernels|src/(api|load|quant|text|model|run|convert)|src/common/[^j])' \
     'setlocale|strtod|strtof|strtold|atof|v?f?scanf|__isoc99_v?s?scanf'
-# What IEEE 754 does not define to the last bit, under all names of C libraries: plain and complex, of
-# every type, for fast mathematics (__exp_finite) and for vectors. Implementations of fmin and fmax
-# differ in the sign of zeros and in signalling NaN, musl's fmaf in subnormal results.
+# Functions whose last bit IEEE 754 does not define, under all names of C libraries: real and complex,
+# of every type, of -ffast-math (__exp_finite) and of vectors. Implementations of fmin and fmax differ in
+# the sign of zeros and in signaling NaN, musl's fmaf in subnormal results.
 inexact='a?(sin|cos|tan)h?(pi)?|sincos(pi)?|atan2(pi)?|exp|exp2|exp10|expm1|pow|powi|pown|powr|pow10|log|log2|log10|'
 inexact+='log1p|logp1|cbrt|rootn|rsqrt|hypot|erfc?|[lt]?gamma(_r)?|j[01n]|y[01n]|fma|fmin|fmax|fdim|compoundn'
-calls 'C libraries differ in its last bit; common/elementary.h has what is needed' . \
+calls 'C libraries differ in its last bit; use common/elementary.h' . \
     "_*(c?($inexact)|c(abs|arg|sqrt))([fl]|f[0-9]+x?)?(_r)?(_finite)?|_ZGV.*"
-calls 'unbounded, or not for threads' . \
+calls 'not bounded or not thread-safe' . \
     'strcpy|strcat|v?sprintf|__v?sprintf_chk|gets|strtok|rand|srand|random|system|popen|strerror'
-calls 'memory comes from common/alloc.c' '^src/(api|load|quant|text|model|run|convert)' \
+calls 'only common/alloc.c allocates memory' '^src/(api|load|quant|text|model|run|convert)' \
     'malloc|calloc|realloc|free|aligned_alloc|posix_memalign|strdup|strndup'
-calls 'kernels hold arithmetic only' '^kernels/' \
+calls 'kernels only compute' '^kernels/' \
     'malloc|calloc|realloc|free|aligned_alloc|posix_memalign|pthread.*|f?open|read|write|mmap|lf_fail.*'
 
 while read -r object symbol; do
@@ -97,5 +97,5 @@ if [ "$broken" -gt 0 ]; then
     printf '%d broken\n' "$broken"
     exit 1
 fi
-printf '%d functions, nothing else; %d symbols looked at\n' "$(wc -l <<<"$all")" \
+printf '%d functions and no others are exported; %d symbols checked\n' "$(wc -l <<<"$all")" \
     "$(wc -l <<<"$symbols")"

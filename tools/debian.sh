@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# Debian's archive as this machine's apt knows it: for the scripts that take packages from another
-# release than the one that runs. To be sourced; needs a function `fail LINE...` that does not return.
+# Finds the Debian mirrors and signing keys in this machine's apt configuration, for scripts that
+# take packages from another release. To be sourced; needs a function `fail LINE...` that does not
+# return.
 
-# Prints "URI KEYRING" for each Debian archive in apt's sources: the entries whose suite is a whole
-# release, in apt's order. KEYRING is "-" where none is named. Reads one-line files with their options
-# in brackets, deb822 files, and the lists of mirrors behind mirror+file:.
+# Prints "URI KEYRING" for each Debian archive in apt's sources, in apt's order: the entries whose
+# suite is a release. KEYRING is "-" if the entry names none. Reads one-line files with options in
+# brackets, deb822 files, and the mirror lists that mirror+file: names.
 #   debian_mirrors [FOLDER]      (default: /etc/apt)
 debian_mirrors() {
     local apt=${1:-/etc/apt} file files=()
     for file in "$apt"/sources.list "$apt"/sources.list.d/*.list "$apt"/sources.list.d/*.sources; do
-        if [ -r "$file" ]; then
-            files+=("$file")
-        fi
+        [ ! -r "$file" ] || files+=("$file")
     done
     [ ${#files[@]} -gt 0 ] || return 0
     awk '
@@ -31,11 +30,10 @@ debian_mirrors() {
         function is_release(suite) {
             return suite ~ /^(bookworm|trixie|forky|sid|(old)?stable|testing|unstable)$/
         }
-        # The first file name of a list of keys; a key may also be given by its fingerprint or whole.
+        # The first file name in Signed-By; a key may also be a fingerprint or an embedded key.
         function first_file(text,  i, n, words) {
             n = split(text, words, /[ \t,]+/)
-            for (i = 1; i <= n; i++)
-                if (words[i] ~ /^\//) return words[i]
+            for (i = 1; i <= n; i++) if (words[i] ~ /^\//) return words[i]
             return "-"
         }
         function read_line(  options, i) {
@@ -72,7 +70,7 @@ debian_mirrors() {
         END { end_stanza() }' "${files[@]}"
 }
 
-# Prints the file of keys to check an archive with: FILE if it can be read, else Debian's own.
+# Prints the keyring that checks an archive: FILE if it can be read, otherwise Debian's.
 debian_keyring() { # FILE
     local file
     for file in "$1" /usr/share/keyrings/debian-archive-keyring.{pgp,gpg}; do
@@ -81,12 +79,12 @@ debian_keyring() { # FILE
             return
         fi
     done
-    fail "Debian's signing keys are not on this machine: nothing could be checked." \
+    fail "Debian's signing keys are not installed, so no package can be checked." \
         "As root, run: apt-get install debian-archive-keyring"
 }
 
-# Calls COMMAND with URI and KEYRING for each mirror until it succeeds: for MIRROR alone if that is
-# not empty. The mirrors that were tried are left in $tried.
+# Calls COMMAND with URI and KEYRING for each mirror until it succeeds; only for MIRROR if that is
+# not empty. Sets $tried to the mirrors that were tried.
 with_debian_mirror() { # MIRROR COMMAND...
     local mirror=$1 uri keyring
     local -a list=()
@@ -108,7 +106,7 @@ with_debian_mirror() { # MIRROR COMMAND...
     return 1
 }
 
-# Ends the script after with_debian_mirror has failed: says what was tried and what can be done.
+# Fails after with_debian_mirror has failed: prints what was tried and what to do.
 fail_mirrors() { # WHAT SUITE COMMAND-TO-REPEAT ADVICE...
     local what=$1 suite=$2 again=$3 lines=()
     shift 3
@@ -117,6 +115,6 @@ fail_mirrors() { # WHAT SUITE COMMAND-TO-REPEAT ADVICE...
     else
         lines=("Tried: ${tried[*]}")
     fi
-    fail "$what" "${lines[@]}" "A mirror that has Debian's suite '$suite' can be named:" \
+    fail "$what" "${lines[@]}" "Name a mirror that has Debian's suite '$suite':" \
         "  $again --mirror URL" "$@"
 }

@@ -35,8 +35,8 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
     return type == LF_KV_F16 ? lf_half_to_float(((const uint16_t *)at)[i]) : ((const float *)at)[i];
 }
 
-/* With unpacked operands, m of n rows prefetch m / n of the next slice, in `steps` steps of the
- * returned size in bytes. */
+/* The bytes to prefetch in each of `steps` steps. With unpacked operands, m of n rows prefetch m /
+ * n of the next slice. */
 LF_INLINE size_t attn_prefetch_step(const int type, const attn_operand *operand, size_t m, size_t n,
                                     size_t steps)
 {
@@ -87,8 +87,8 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
 
 /* ---- Values ---- */
 
-/* acc = acc * alpha + weights * V of rows [row, row + m), for n * 16 dimensions from `to` on,
- * which are those from `from` on in v. */
+/* acc = acc * alpha + weights * V of rows [row, row + m), for n * 16 dimensions: those of acc start
+ * at `to`, those of v at `from`. */
 LF_INLINE void attn_values(const int type, const size_t m, const size_t n, attn_rows *t, size_t row,
                            size_t to, const attn_operand *v, size_t from)
 {
@@ -204,7 +204,7 @@ ATTN_STEP(attn_all_values, attn_tile_values)
 
 /* ---- Blocks ---- */
 
-/* Converts n numbers, from number `first` at `at` on, to floats. */
+/* Converts n numbers of the array `at`, starting with number `first`, to floats. */
 LF_INLINE void attn_unpack(const int type, size_t n, const void *at, size_t first, float *out)
 {
     size_t i = 0;

@@ -3,10 +3,10 @@
  * Attention over LF_KV_Q8 (scalar/attn.c) over 16 lanes. The including file defines v16, w16,
  * ATTN_ROWS and ATTN_VECS as for attn_float.h.
  *
- * Keys and values have the same layout: pairs whose products are summed, for adjacent lanes
- * (pairs of dimensions for each position, pairs of positions for each dimension). So one loop
- * computes both products. ATTN_ROWS rows use a block before the next rows do: the block stays in
- * the first level cache.
+ * Keys and values have the same layout: one pair of quants for each lane, and the products of a
+ * pair are summed. Keys have pairs of dimensions for each position, values have pairs of positions
+ * for each dimension. So one loop computes both products. ATTN_ROWS rows use a block before the
+ * next rows do: the block stays in the first level cache.
  */
 #ifndef LF_KERNELS_VECTOR_ATTN_Q8_H
 #define LF_KERNELS_VECTOR_ATTN_Q8_H

@@ -26,14 +26,14 @@ typedef struct attn_rows {
 /* Numbers of K or V, and what to prefetch while they are read. */
 typedef struct attn_operand {
     const void *at;
-    size_t stride;    /* in numbers, or pairs of them, between successive factors */
+    size_t stride;    /* from the numbers (or pairs) of one step to those of the next */
     size_t bytes;     /* of the whole block, or of what `next` covers */
-    const char *next; /* the block or slice that is likely read next; NULL: no prefetch */
+    const char *next; /* the block or slice likely to be read next; NULL: no prefetch */
 } attn_operand;
 
-/* For `size` bytes from byte `at` on: prefetches the bytes ahead, in this block or at the start
- * of the next, into the first level cache, then those at the same place in the next block into
- * the second (README). */
+/* Prefetches `size` bytes twice (README). The bytes ahead of byte `at`, in this block or at the
+ * start of the next, go into the first level cache. The bytes at `at` in the next block go into the
+ * second. */
 LF_INLINE void attn_prefetch(const size_t size, const attn_operand *operand, size_t at)
 {
     for (size_t b = 0; b < size; b += 64) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LF_W_F32, LF_W_F16 and LF_W_BF16 x LF_LHS_F32 over 16 lanes: acc = fma(x, w, acc) over k
  * ascending, one chain for each result. The including file defines v16 and three constants:
- * FLOAT_MR, the most rows of a tile, FLOAT_TILE, the tile's name, and FLOAT_PANELS, the panels
+ * FLOAT_MR, the maximum rows of a tile, FLOAT_TILE, the tile's name, and FLOAT_PANELS, the panels
  * that are computed together. */
 #ifndef LF_KERNELS_VECTOR_GEMM_FLOAT_H
 #define LF_KERNELS_VECTOR_GEMM_FLOAT_H

@@ -23,12 +23,12 @@ typedef struct lf_distances {
 } lf_distances;
 
 enum { LF_L2_DISTANCE = 9216, LF_L1_DISTANCE = 4608, LF_L1_DISTANCE_SHORT = 1152 };
-enum { LF_MEMORY_BOUND_ROWS = 4 }; /* up to this many rows read about as fast as memory delivers */
+enum { LF_MEMORY_BOUND_ROWS = 4 }; /* with up to this many rows, memory limits the speed */
 
-/* The distances for m rows. Up to `sparse_rows` rows execute so few instructions a line that,
- * with LF_PREFETCH_L2, out-of-order execution requests the next lines early enough and
- * prefetching them costs time. One line now and then keeps requests in flight across the end of a
- * call. */
+/* The distances for m rows. With LF_PREFETCH_L2 and up to `sparse_rows` rows, a line takes so few
+ * instructions that out-of-order execution requests the next lines early enough: prefetching every
+ * line would cost time. One line of each stretch keeps requests in flight across the end of a call.
+ */
 LF_INLINE lf_distances lf_prefetch_distances(lf_prefetch_policy policy, size_t m,
                                              size_t sparse_rows)
 {
@@ -60,7 +60,7 @@ LF_INLINE void lf_prefetch_panel(lf_distances d, const uint8_t *p, size_t bytes)
     }
 }
 
-/* The one line of the stretch that begins at p. */
+/* Prefetches one line for the stretch that begins at p. */
 LF_INLINE void lf_prefetch_sparse(lf_distances d, const uint8_t *p)
 {
     if (d.sparse_l2 != 0) {

@@ -6,8 +6,8 @@
 #include "kernels/kv_layout.h"
 #include "kernels/vector/unroll.h"
 
-/* Scale of n numbers whose largest magnitude becomes the quant `largest`; *factor makes quants of
- * them. */
+/* Scale of n numbers whose largest magnitude becomes the quant `largest`. A quant is number *
+ * *factor, rounded. */
 LF_INLINE float v_quant_scale(size_t n, const float *x, float largest, float *factor)
 {
     v16 top = v_set(0.0f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CPU features from the words of CPUID; apart from reading them, so that tests can give any
- * words. */
+/* Derives CPU features from the words of CPUID. Reading the words is separate, so that tests can
+ * pass any words. */
 #ifndef LF_KERNELS_X86_CPU_H
 #define LF_KERNELS_X86_CPU_H
 

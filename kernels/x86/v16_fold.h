@@ -13,7 +13,7 @@ LF_INLINE float v_fold_sum(v16 x)
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
 }
 
-/* Largest lane of x, which has no NaN; never the negative zero. */
+/* Largest lane of x, which has no NaN; never returns -0. */
 LF_INLINE float v_fold_max(v16 x)
 {
     const __m256 h = v_half_max(x);

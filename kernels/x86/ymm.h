@@ -106,7 +106,7 @@ LF_INLINE void lf_ymm_finish(const size_t m, const uint32_t *x, const __m256i *s
 #define LF_YMM_SUBTILE(n, stride, block, format, unpacked, quants, factors)                        \
     block(format, unpacked, n, x + row * (stride), quants, factors, acc + row)
 
-/* For a product and a sum that are two instructions: subtiles of 3, which measure best, and as
+/* For a product and a sum that are two instructions: subtiles of 3, the fastest size, and as
  * few of 4 as possible. */
 #define LF_YMM_SUBTILES_3(m, stride, ...)                                                          \
     {                                                                                              \

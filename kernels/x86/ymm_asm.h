@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inner loops of the 256-bit integer kernels in assembly. From intrinsics gcc makes code that
- * keeps more sums and quants alive than there are registers.
+ * Inner loops of the 256-bit integer kernels in assembly. With intrinsics, gcc generates code
+ * that keeps more sums and quants alive than there are registers.
  *
  * A step multiplies (`mul`) two registers of quants, w0 and w1, with a dword of LHS quants in all
  * lanes and adds (`add`) the products to two sums.

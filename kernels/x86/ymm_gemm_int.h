@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The 256-bit integer kernels but LF_W_Q8. Before it includes this header, a file defines for
- * its instruction set YMM_SUBTILES and
+ * The 256-bit integer kernels, except those of LF_W_Q8. Before it includes this header, a file
+ * defines for its instruction set YMM_SUBTILES and
  *
  * void ymm_sums(bits, unpacked, m, x, init, quants, first, end, s): s = for each of m rows the
  * products of groups [first, end) of the weight block at `quants` with the row's block at x,

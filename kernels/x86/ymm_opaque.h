@@ -7,8 +7,8 @@
 
 #include <immintrin.h>
 
-/* Returns v so that the compiler does not know it: it can neither omit nor reorder uses of the
- * result. */
+/* Returns v and hides its value from the compiler, which can then neither omit nor reorder uses of
+ * the result. */
 LF_INLINE __m256i lf_opaque(__m256i v)
 {
     __asm__("" : "+x"(v));

@@ -12,7 +12,7 @@
 /* ---- LF_LHS_QD8 ----
  *
  * A quantized row, and a packed tile of m rows: 16 xnn_qd8_params (those after row m are copies
- * of its), then rows of quants, lf_qd8_stride(k) bytes apart, then 64 bytes that may be read. */
+ * of row m's), then rows of quants, lf_qd8_stride(k) bytes apart, then 64 readable bytes. */
 enum { LF_QD8_HEAD = 16 * sizeof(xnn_qd8_params), LF_QD8_SLACK = 64 };
 
 static inline size_t lf_qd8_stride(size_t k)
@@ -28,8 +28,8 @@ void lf_quantize_qd8(xnn_f32_rminmax_fn *minmax, xnn_f32_qs8_vcvt_fn *convert, s
 
 /* ---- Matrices: one call of a micro-kernel a panel ---- */
 
-/* int4 with an f32 scale per 32 that is rounded to bf16, nr columns, groups of kr bytes of a
- * column: the low nibbles are kr consecutive k, the high nibbles the next kr. */
+/* nr columns of int4 with a scale per 32: an f32 rounded to bf16. A column is in groups of kr
+ * bytes: the low nibbles are kr consecutive k, the high nibbles the next kr. */
 size_t lf_panel_bytes_qb4w(size_t nr, size_t k);
 void lf_pack_qb4w(size_t nr, size_t kr, size_t k, const lf_panel_source *source, void *panel);
 void lf_multiply_qb4w(xnn_qb4w_gemm_fn *kernel, size_t nr, size_t m, size_t n, size_t k,

@@ -27,7 +27,7 @@ typedef struct xnn_qd8_params {
 } xnn_qd8_params;
 
 typedef struct xnn_qs8_cvt_params {
-    float scale; /* steps of a unit: 1 / scale of the quants */
+    float scale; /* 1 / scale of the quants */
     int16_t zero_point;
 } xnn_qs8_cvt_params;
 

@@ -43,7 +43,8 @@ typedef struct lf_arena {
 void lf_arena_init(lf_arena *arena, const lf_alloc *alloc);
 void lf_arena_free(lf_arena *arena);
 
-/* Allocate count * item bytes, not cleared, aligned to 16 bytes or to LF_ALIGN. Errors: MEMORY. */
+/* Allocate count * item bytes, not cleared, aligned to 16 bytes; lf_arena_new_aligned aligns them
+ * to LF_ALIGN. Errors: MEMORY. */
 int32_t lf_arena_new(lf_arena *arena, size_t count, size_t item, const char *what, void **out);
 int32_t lf_arena_new_aligned(lf_arena *arena, size_t count, size_t item, const char *what,
                              void **out);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Declares exp, log, pow, sine and cosine for every value that affects a logit, a probability or a
- * sampled token. C libraries differ in the last bit of these functions. Here each result is a fixed
- * sequence of IEEE 754 additions, subtractions, multiplications, divisions and conversions: it has
- * the same bits with every C library and on every CPU. This requires the default rounding mode, no
- * flushing of subnormals, and -ffp-contract=off.
+ * sampled token. C libraries differ in the last bit of these functions. Here each function is a
+ * fixed sequence of IEEE 754 additions, subtractions, multiplications, divisions and conversions:
+ * it has the same bits with every C library and on every CPU. This requires the default rounding
+ * mode, no flushing of subnormals, and -ffp-contract=off.
  *
  * The functions are pure and cannot fail; any thread may call them. Error bounds are in units in
  * the last place of the result; tests/unit/test_elementary.c compares with exact values.

@@ -21,7 +21,7 @@ typedef struct lf_origin {
 
 enum {
     LF_FILE_ALIGN = 8,          /* alignment of `data`: no user needs more */
-    LF_FILE_MOST_READ = 4 << 20 /* most bytes of one request to a read callback */
+    LF_FILE_MOST_READ = 4 << 20 /* maximum bytes of one request to a callback */
 };
 
 /* The name of an origin in messages: its path, "<fd N>", "<memory>" or "<reader>". May use
@@ -36,8 +36,8 @@ typedef struct lf_file {
     const uint8_t *data; /* NULL: size is 0, or the bytes need lf_file_read */
     uint64_t size;
     uint64_t mtime_ns;      /* 0: unknown */
-    uint64_t device, inode; /* both 0: not a file of the system */
-    char *path;             /* the name for messages: a path, or such as "<memory>" */
+    uint64_t device, inode; /* both 0: not in a file system */
+    char *path;             /* the name for messages: a path, "<memory>", ... */
     const lf_alloc *alloc;
     /* Private to file.c. */
     void *map;
@@ -78,12 +78,12 @@ typedef struct lf_reader {
     uint64_t size;
     uint64_t pos;
     const char *file;
-    const char *code; /* of a read beyond the end, such as "gguf.truncated" */
+    const char *code; /* error code for a read beyond the end: "gguf.truncated", ... */
     /* If `from` is set, data is a copy of its first `have` bytes, which grows on demand. */
     const lf_file *from;
     uint8_t *copy;
     uint64_t have, capacity;
-    uint64_t limit; /* most bytes to copy */
+    uint64_t limit; /* maximum bytes to copy */
 } lf_reader;
 
 /* Reads a copy of the first `limit` bytes of `file`; each byte is read from the file once.
@@ -98,9 +98,9 @@ int32_t lf_read_u64(lf_reader *r, const char *what, uint64_t *out);
 /* Points *out to n bytes, without copying. If `from` is set, they are valid until the next read. */
 int32_t lf_read_bytes(lf_reader *r, const char *what, uint64_t n, const uint8_t **out);
 
-/* Writes a file that appears complete or not at all: a temporary file next to the target, which
- * lf_writer_commit renames, and lf_writer_free removes if it was not committed. Buffered. Errors:
- * IO, MEMORY; the first failure makes all later calls fail. */
+/* Writes a file that appears complete or not at all. The data goes through a buffer to a temporary
+ * file next to the target. lf_writer_commit renames this file; without a commit, lf_writer_free
+ * removes it. Errors: IO, MEMORY; the first failure makes all later calls fail. */
 typedef struct lf_writer lf_writer;
 
 /* Fails with IO if `path` exists and is not a regular file, as lf_writer_create does. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Declares an index from names to numbers for untrusted names: it is built once, in n log n steps
- * for any names. */
+/* Declares an index from names to numbers. The names are untrusted: building the index takes
+ * O(n log n) steps for any names. */
 #ifndef LF_COMMON_INDEX_H
 #define LF_COMMON_INDEX_H
 
@@ -25,7 +25,7 @@ void lf_index_hash(lf_index_entry *entry);
 /* Sorts n entries and keeps the order of equal ones; scratch holds n entries. */
 void lf_index_sort(lf_index_entry *entries, lf_index_entry *scratch, size_t n);
 
-/* Allocates `count` entries in the arena; the caller sets their text, len and id. */
+/* Allocates `count` entries in the arena; the caller sets text, len and id. Errors: MEMORY. */
 int32_t lf_index_new(lf_arena *arena, uint32_t count, lf_index *out);
 
 /* Hashes and sorts the entries. *duplicate receives an entry with the name of an earlier one, or

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads and writes JSON (RFC 8259). The reader is strict: it checks UTF-8, limits the depth,
  * rejects duplicate keys, and reports the byte offset of an error. Numbers keep every digit,
- * members their order. README.md says why no packaged library is used. */
+ * and members keep their order. README.md says why no packaged library is used. */
 #ifndef LF_COMMON_JSON_H
 #define LF_COMMON_JSON_H
 
@@ -23,11 +23,11 @@ enum {
      * limit bounds the memory for an untrusted text at 256 MiB. A tokenizer.json has up to a
      * million. */
     LF_JSON_MAX_VALUES = 4 << 20,
-    LF_JSON_MAX_DIGITS = 320 /* most significant digits of a number that can be converted */
+    LF_JSON_MAX_DIGITS = 320 /* limit of significant digits for the conversion of a number */
 };
 
 /* A value. Children form a list in the order of the source. Strings are unescaped UTF-8 with a
- * terminating 0; a \u0000 puts 0 bytes inside. Numbers keep their source text. */
+ * terminating 0; they contain a 0 byte for each \u0000. Numbers keep their source text. */
 typedef struct lf_json {
     lf_json_kind kind;
     uint32_t count;  /* children of an array or object */
@@ -55,8 +55,9 @@ bool lf_json_key_is(const lf_json *member, const char *key);
 bool lf_json_is_string(const lf_json *value, const char *text);
 
 /* Convert a number. They return false and leave *out unchanged if value is NULL, not a number, out
- * of range, or has more than LF_JSON_MAX_DIGITS significant digits; the first two also if it is not
- * an integer (1.0 and 1e3 are). Doubles are correctly rounded in every locale. */
+ * of range, or has more than LF_JSON_MAX_DIGITS significant digits. lf_json_u64 and lf_json_i64
+ * also return false for numbers that are not integers (1.0 and 1e3 are integers). Doubles are
+ * correctly rounded in every locale. */
 bool lf_json_u64(const lf_json *value, uint64_t *out);
 bool lf_json_i64(const lf_json *value, int64_t *out);
 bool lf_json_double(const lf_json *value, double *out);
@@ -75,7 +76,7 @@ typedef struct lf_json_writer {
 void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t len);
 
 /* Writes a parsed value as Python's json.dumps(value, ensure_ascii=False) does: separators ", " and
- * ": ", members in their order; numbers as in their source. Not recursive. */
+ * ": ", members and digits of numbers as in the source. Not recursive. */
 void lf_json_write(const lf_json_writer *writer, const lf_json *value);
 
 #endif /* LF_COMMON_JSON_H */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing of model files: quantization and synthetic models. */
+/* Writes model files: quantized models and synthetic models. */
 #ifndef LF_CONVERT_CONVERT_H
 #define LF_CONVERT_CONVERT_H
 

@@ -7,11 +7,14 @@
 #include <string.h>
 
 static const lf_preset presets[] = {
-    {"f32", LF_F32, LF_PRESET_PLAIN, 0},      {"f16", LF_F16, LF_PRESET_PLAIN, 1},
-    {"q4_0", LF_Q4_0, LF_PRESET_PLAIN, 2},    {"q8_0", LF_Q8_0, LF_PRESET_PLAIN, 7},
-    {"q4_k_s", LF_Q4_K, LF_PRESET_SMALL, 14}, {"q4_k_m", LF_Q4_K, LF_PRESET_MEDIUM, 15},
-    {"q5_k_s", LF_Q5_K, LF_PRESET_SMALL, 16}, {"q5_k_m", LF_Q5_K, LF_PRESET_MEDIUM, 17},
-    {"q6_k", LF_Q6_K, LF_PRESET_PLAIN, 18},   {"bf16", LF_BF16, LF_PRESET_PLAIN, 32},
+    {"f32", LF_F32, LF_PRESET_PLAIN, 0},        {"f16", LF_F16, LF_PRESET_PLAIN, 1},
+    {"q4_0", LF_Q4_0, LF_PRESET_PLAIN, 2},      {"q8_0", LF_Q8_0, LF_PRESET_PLAIN, 7},
+    {"q2_k", LF_Q2_K, LF_PRESET_PLAIN, 10},     {"q3_k_s", LF_Q3_K, LF_PRESET_SMALL, 11},
+    {"q3_k_m", LF_Q3_K, LF_PRESET_MEDIUM, 12},  {"q3_k_l", LF_Q3_K, LF_PRESET_LARGE, 13},
+    {"q4_k_s", LF_Q4_K, LF_PRESET_SMALL, 14},   {"q4_k_m", LF_Q4_K, LF_PRESET_MEDIUM, 15},
+    {"q5_k_s", LF_Q5_K, LF_PRESET_SMALL, 16},   {"q5_k_m", LF_Q5_K, LF_PRESET_MEDIUM, 17},
+    {"q6_k", LF_Q6_K, LF_PRESET_PLAIN, 18},     {"iq4_nl", LF_IQ4_NL, LF_PRESET_PLAIN, 25},
+    {"iq4_xs", LF_IQ4_XS, LF_PRESET_PLAIN, 30}, {"bf16", LF_BF16, LF_PRESET_PLAIN, 32},
 };
 enum { N_PRESETS = sizeof presets / sizeof presets[0] };
 
@@ -42,7 +45,8 @@ int32_t lf_preset_parse(const lfm2_convert_options *options, const lf_preset **o
                ? LFM2_OK
                : lf_fail(LFM2_E_ARGUMENT, "convert.type",
                          "type '%s' is not a quantization preset; allowed: f32, f16, bf16, q8_0, "
-                         "q6_k, q5_k_m, q5_k_s, q4_k_m, q4_k_s and q4_0",
+                         "q6_k, q5_k_m, q5_k_s, q4_k_m, q4_k_s, q4_0, iq4_nl, iq4_xs, q3_k_l, "
+                         "q3_k_m, q3_k_s and q2_k",
                          name);
 }
 
@@ -89,31 +93,107 @@ static bool has_more_bits(long i, long n)
     return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
 }
 
+/* Query heads per KV head of layer 0, which llama.cpp takes for all layers: 0 if that layer is a
+ * convolution. */
+static uint32_t heads_per_kv(const lf_hparams *h)
+{
+    return h->n_head_kv[0] > 0 ? h->n_head / h->n_head_kv[0] : 0;
+}
+
+/* The type of attn_v in attention layer i of n. */
+static lf_type value_type(const lf_rule *rule, long i, long n)
+{
+    const lf_preset *preset = rule->preset;
+    bool grouped = heads_per_kv(rule->hparams) >= 4;
+    switch ((int)preset->type) {
+    case LF_Q2_K:
+        return grouped ? LF_Q4_K : LF_Q3_K;
+    case LF_Q3_K:
+        if (preset->size == LF_PRESET_MEDIUM) {
+            return i < 2 ? LF_Q5_K : LF_Q4_K;
+        }
+        return preset->size == LF_PRESET_LARGE ? LF_Q5_K : LF_Q3_K;
+    case LF_Q4_K:
+        if (preset->size == LF_PRESET_SMALL) {
+            return i < 4 ? LF_Q5_K : LF_Q4_K;
+        }
+        return has_more_bits(i, n) ? LF_Q6_K : LF_Q4_K;
+    case LF_Q5_K:
+        return preset->size == LF_PRESET_MEDIUM && has_more_bits(i, n) ? LF_Q6_K : LF_Q5_K;
+    case LF_IQ4_NL:
+    case LF_IQ4_XS:
+        return grouped ? LF_Q5_K : preset->type;
+    default:
+        return preset->type;
+    }
+}
+
+/* The type of ffn_down in layer i of n. */
+static lf_type down_type(const lf_preset *preset, long i, long n)
+{
+    switch ((int)preset->type) {
+    case LF_Q2_K:
+        return LF_Q3_K;
+    case LF_Q3_K:
+        if (preset->size == LF_PRESET_MEDIUM) {
+            return i < n / 16 ? LF_Q5_K : LF_Q4_K;
+        }
+        return preset->size == LF_PRESET_LARGE ? LF_Q5_K : LF_Q3_K;
+    case LF_Q4_K:
+        if (preset->size == LF_PRESET_SMALL) {
+            return i < n / 8 ? LF_Q5_K : LF_Q4_K;
+        }
+        return has_more_bits(i, n) ? LF_Q6_K : LF_Q4_K;
+    case LF_Q5_K:
+        return preset->size == LF_PRESET_MEDIUM && has_more_bits(i, n) ? LF_Q6_K : LF_Q5_K;
+    case LF_IQ4_NL:
+    case LF_IQ4_XS:
+        return i < n / 8 ? LF_Q5_K : preset->type;
+    default:
+        return preset->type;
+    }
+}
+
+/* The type of attn_output. llama.cpp has special cases for models with exactly 8 experts: here and
+ * in lf_rule_type. */
+static lf_type attention_output_type(const lf_rule *rule)
+{
+    const lf_preset *preset = rule->preset;
+    bool eight = rule->hparams->n_expert == 8;
+    switch ((int)preset->type) {
+    case LF_Q2_K:
+        return eight ? LF_Q5_K : LF_Q3_K;
+    case LF_Q3_K:
+        if (preset->size == LF_PRESET_LARGE) {
+            return eight ? LF_Q3_K : LF_Q5_K;
+        }
+        return eight ? LF_Q5_K : preset->size == LF_PRESET_MEDIUM ? LF_Q4_K : LF_Q3_K;
+    case LF_Q4_K:
+    case LF_IQ4_NL:
+    case LF_IQ4_XS:
+        return eight ? LF_Q5_K : preset->type;
+    default:
+        return preset->type;
+    }
+}
+
 /* The type of a layer's matrix in a quantized preset. attn_v and ffn_down, which quality depends on
  * most, get more bits in some layers. */
 static lf_type layer_type(const lf_rule *rule, const char *name)
 {
-    const lf_preset *preset = rule->preset;
     const lf_hparams *h = rule->hparams;
-    bool value = ends_with(name, "attn_v.weight");
-    bool down = ends_with(name, "ffn_down.weight") || ends_with(name, "ffn_down_exps.weight");
     long layer = layer_of(name);
     long n = (long)h->n_layer;
-    if (value) { /* count attention layers only */
-        layer = attention_before(h, layer);
-        n = attention_before(h, n);
+    if (ends_with(name, "attn_v.weight")) { /* counts attention layers only */
+        return value_type(rule, attention_before(h, layer), attention_before(h, n));
     }
-    if ((value || down) && preset->size == LF_PRESET_MEDIUM) {
-        return has_more_bits(layer, n) ? LF_Q6_K : preset->type;
+    if (ends_with(name, "ffn_down.weight") || ends_with(name, "ffn_down_exps.weight")) {
+        return down_type(rule->preset, layer, n);
     }
-    if ((value || down) && preset->size == LF_PRESET_SMALL && preset->type == LF_Q4_K) {
-        return layer < (value ? 4 : n / 8) ? LF_Q5_K : preset->type;
+    if (ends_with(name, "attn_output.weight")) {
+        return attention_output_type(rule);
     }
-    /* llama.cpp has special cases for models with exactly 8 experts: here and in lf_rule_type */
-    if (h->n_expert == 8 && preset->type == LF_Q4_K && ends_with(name, "attn_output.weight")) {
-        return LF_Q5_K;
-    }
-    return preset->type;
+    return rule->preset->type;
 }
 
 static bool fits(lf_type type, uint64_t row)
@@ -121,10 +201,16 @@ static bool fits(lf_type type, uint64_t row)
     return row % lf_type_get((uint32_t)type)->block == 0;
 }
 
-/* The type with blocks of 32 that replaces a K format if rows are not a multiple of 256. */
+/* The type with blocks of 32 that replaces one with super-blocks if rows are not a multiple of 256.
+ */
 static lf_type without_super_blocks(lf_type type)
 {
     switch ((int)type) {
+    case LF_Q2_K:
+    case LF_Q3_K:
+        return LF_Q4_0;
+    case LF_IQ4_XS:
+        return LF_IQ4_NL;
     case LF_Q4_K:
         return LF_Q5_0;
     case LF_Q5_K:

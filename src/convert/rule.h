@@ -19,7 +19,7 @@ typedef struct lf_out_tensor {
 
 /* The variants of Q4_K and Q5_K presets ("_s", "_m"): which matrices have more bits than the
  * others. */
-typedef enum { LF_PRESET_PLAIN, LF_PRESET_SMALL, LF_PRESET_MEDIUM } lf_preset_size;
+typedef enum { LF_PRESET_PLAIN, LF_PRESET_SMALL, LF_PRESET_MEDIUM, LF_PRESET_LARGE } lf_preset_size;
 
 /* A quantization preset; llama.cpp calls it ftype. */
 typedef struct lf_preset {
@@ -29,7 +29,7 @@ typedef struct lf_preset {
     uint32_t ftype; /* llama.cpp's number, the value of general.file_type */
 } lf_preset;
 
-/* By name, case-insensitive; NULL if there is none. Static storage. */
+/* The preset with this name, case-insensitive; NULL if there is none. Static storage. */
 const lf_preset *lf_preset_find(const char *name);
 
 /* The preset that the options name. ARGUMENT if there is none. */

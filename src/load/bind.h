@@ -32,7 +32,7 @@ typedef struct lf_weights {
 
 /* Fills `weights` from the source. Every tensor of the architecture must be present with its exact
  * shape and an allowed type; any other tensor is an error. Errors: FORMAT and UNSUPPORTED, naming
- * the tensor, MEMORY. lf_source_open has called it once as a check. */
+ * the tensor, MEMORY. lf_source_open calls it, too, as a check. */
 int32_t lf_bind(const lf_source *source, lf_weights *weights);
 
 #endif /* LF_LOAD_BIND_H */

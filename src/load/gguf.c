@@ -301,11 +301,16 @@ static int32_t read_tensor(const lf_gguf *g, lf_arena *arena, lf_reader *r, lf_t
     LF_TRY(lf_read_u32(r, t->name, &number));
     const lf_type_info *type = lf_type_get(number);
     if (type == NULL) {
-        char text[192];
-        snprintf(text, sizeof text,
-                 "tensor type %u is not supported; supported: F32, F16, BF16, Q4_0, Q4_1, Q5_0, "
-                 "Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS and MXFP4",
-                 number);
+        const char *name = lf_type_name(number);
+        char text[128];
+        if (name != NULL) {
+            snprintf(text, sizeof text,
+                     "tensor type %s is not supported; convert the model to another type, such as "
+                     "Q8_0 or Q4_K",
+                     name);
+        } else {
+            snprintf(text, sizeof text, "tensor type %u is unknown", number);
+        }
         return fail_tensor(g, t, at, LFM2_E_UNSUPPORTED, "gguf.tensor.type", text);
     }
     t->type = type->type;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The GGUF container: parsing, typed access to keys, loading a source. Private to src/load but for
- * the value types and lf_gguf_value, which src/convert uses. */
+/* The GGUF container: parsing, typed access to keys, loading a source. Private to src/load,
+ * except the value types and lf_gguf_value, which src/convert uses. */
 #ifndef LF_LOAD_GGUF_H
 #define LF_LOAD_GGUF_H
 
@@ -64,7 +64,7 @@ typedef struct lf_gguf {
 /* Reads header, metadata and tensor descriptions of one file, each byte once, and checks everything
  * but the meaning of keys and names; lf_source_index finds duplicate tensor names. Tensors and keys
  * are in the arena; values and arrays point into the copy of the header, which lf_gguf_close frees.
- * `file` must outlive both. Errors: FORMAT, UNSUPPORTED, IO, STOPPED, MEMORY. */
+ * `file` must outlive *out. Errors: FORMAT, UNSUPPORTED, IO, STOPPED, MEMORY. */
 int32_t lf_gguf_parse(lf_arena *arena, const lf_file *file, uint32_t part, lf_gguf *out);
 void lf_gguf_close(lf_gguf *g);
 
@@ -103,7 +103,7 @@ int32_t lf_gguf_text(lf_arena *arena, const lf_gguf_value *value, const char **o
 int32_t lf_gguf_fail_key(const lf_gguf *g, const lf_gguf_value *value, int32_t status,
                          const char *code, const char *message);
 
-/* Fills the source. source->files[0] is open; opens the other parts. */
+/* Opens the parts after source->files[0], which is open already, and fills the source. */
 int32_t lf_gguf_load(lf_source *source);
 /* Fills source->vocab (gguf_vocab.c); texts point into the copy of the header. */
 int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g);

@@ -17,7 +17,7 @@ typedef struct lf_st_tensor {
     uint64_t offset; /* of the data, from the start of the file */
 } lf_st_tensor;
 
-/* The limit of the format's reference reader. */
+/* Maximum bytes of a header, as in the format's reference reader. */
 enum { LF_ST_MAX_HEADER = 100 * 1000 * 1000 };
 
 /* Reads the header of one file and checks every tensor's type, shape and offsets. The list is in

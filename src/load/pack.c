@@ -28,6 +28,11 @@ static lf_wformat format_of(lf_type type)
     }
 }
 
+bool lf_can_pack(lf_type type)
+{
+    return format_of(type) != LF_W_I8G || lf_type_get((uint32_t)type)->group == 32;
+}
+
 int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf_tensor *second,
                      lf_packed *out)
 {
@@ -43,10 +48,12 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
                    .k = (uint32_t)first->ne[0],
                    .n_experts = (uint32_t)first->ne[2],
                    .pair = second != NULL};
-    if (format_of(first->type) == LF_W_I8G && type->group != 32) {
-        return lf_fail(LFM2_E_UNSUPPORTED, "pack.group",
-                       "tensor '%s': type %s is not supported for matrices", first->name,
-                       type->name);
+    if (!lf_can_pack(first->type)) {
+        return lf_fail(
+            LFM2_E_UNSUPPORTED, "pack.group",
+            "tensor '%s': type %s can be converted but not run: it has a scale for every "
+            "%u values",
+            first->name, type->name, type->group);
     }
     p.gemm = lf_gemm_pick(kernels, format_of(first->type), type->has_min, p.k);
     p.n_panels = (p.n + p.gemm->nr - 1) / p.gemm->nr * (p.pair ? 2 : 1);

@@ -19,6 +19,9 @@ typedef struct lf_packed {
     uint8_t *owned; /* the panels' memory; NULL if they are in a mapped cache */
 } lf_packed;
 
+/* Whether there are kernels for a type. */
+bool lf_can_pack(lf_type type);
+
 /* Chooses the kernel and computes the sizes. `second` is packed in alternation with `first`, and is
  * NULL for a single matrix. Allocates nothing. Errors: UNSUPPORTED (the two differ in shape or
  * type, or no kernel takes the type), MEMORY (a size overflows). */
@@ -26,8 +29,8 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
                      lf_packed *out);
 
 /* Allocates and fills the panels; pages of the source are dropped once they are packed. Data that
- * is not in place is read into a buffer of about 32 MiB, on the calling thread, which holds no turn
- * then. `source` owns the files. Errors: MEMORY, IO, STATE (lf_sched_begin), STOPPED; lf_pack_free
+ * is not in place is read into a buffer of about 32 MiB, on the calling thread and outside of
+ * turns. `source` owns the files. Errors: MEMORY, IO, STATE (lf_sched_begin), STOPPED; lf_pack_free
  * also frees what an error leaves. */
 int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *source,
                      const lf_tensor *first, const lf_tensor *second, lf_packed *packed);

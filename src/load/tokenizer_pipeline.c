@@ -224,8 +224,8 @@ static int32_t check_pre_tokenizer(const lf_tj *t)
 
 /* ---- Model ---- */
 
-/* A vocabulary with all 256 bytes (src/text requires it) never meets an unknown character, so
- * unk_token, fuse_unk and byte_fallback change nothing. */
+/* A vocabulary with all 256 bytes (src/text requires it) can encode every character, so unk_token,
+ * fuse_unk and byte_fallback change nothing. */
 static int32_t check_model(const lf_tj *t, bool *ignore_merges)
 {
     static const char *const off[] = {"continuing_subword_prefix", "end_of_word_suffix"};

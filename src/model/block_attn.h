@@ -19,7 +19,7 @@ typedef struct lf_attn_memory { /* T = rows of a pass */
     lf_attn_plan *plan;         /* [T] by item */
     float *tiles;               /* [threads] working memory of one tile each */
     float *partials;            /* [n_slots][heads] of max, sum, acc[head_dim] */
-    uint32_t n_slots;           /* of one (token, segment) each */
+    uint32_t n_slots;           /* one slot for each (token, segment) */
 } lf_attn_memory;
 
 void lf_attn_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *c,

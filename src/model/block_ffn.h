@@ -11,7 +11,7 @@ typedef struct lf_route { /* one (token, expert) pair */
     float weight;
 } lf_route;
 
-/* Empty without experts but for `routes` and the row tables. T = rows of a pass,
+/* Without experts only `routes` and the row tables have elements. T = rows of a pass,
  * R = T * max(1, n_expert_used). */
 typedef struct lf_ffn_memory {
     float *experts_out;     /* [R][H] */

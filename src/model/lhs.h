@@ -11,8 +11,8 @@ typedef struct lf_lhs_rows {
     size_t k;
     uint8_t *rows[LF_LHS_COUNT];    /* by format; row i starts at i * row_bytes */
     size_t row_bytes[LF_LHS_COUNT]; /* 0: not in this format */
-    bool are_packed; /* each tile is packed where its first row would start; valid only for products
-                        with the groups that it was packed for */
+    bool are_packed; /* each tile is packed at the address of its first row; valid only for products
+                        with the groups that determined the tiles */
 } lf_lhs_rows;
 
 /* Quantizes rmsnorm(x[i]) * w for n rows of the model's width to the formats in the mask `formats`

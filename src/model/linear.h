@@ -45,15 +45,15 @@ void lf_linear_groups(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_
                       size_t y_stride);
 
 /* silu(gate) * up of each group, quantized for `down` into the workspace; for products of `down`
- * with the same groups only. Where lf_packs_hidden and some group has several rows, each block of
- * hidden columns is quantized and packed while it is in the cache. */
+ * with the same groups only. If lf_packs_hidden is true and some group has several rows, each
+ * block of hidden columns is quantized and packed while it is in the cache. */
 void lf_linear_hidden(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t *gather,
                       const lf_group *groups, size_t n_groups, const lf_packed *gate_up,
                       const lf_packed *down, lf_lhs_rows *hidden);
 bool lf_packs_hidden(const lf_kernels *kernels, const lf_packed *gate_up, const lf_packed *down);
 
-/* Names the matrix and the groups of the product after the next one (w NULL: unknown yet). Threads
- * without work in the next product and after it prefetch the first lines of their range. */
+/* Names the matrix and the groups of the product after the next one (w NULL: not known yet).
+ * Threads without work in the next product and after it prefetch the first lines of their range. */
 void lf_prefetch_hint(const lf_pass *pass, const lf_packed *w, const lf_group *groups,
                       size_t n_groups);
 

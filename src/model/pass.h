@@ -63,15 +63,15 @@ static inline uint32_t lf_row_position(const lf_pass *pass, size_t row)
 }
 
 /* Calls body for the ranges of [0, n), one range a thread; on the calling thread alone when the
- * work is too small to pay for a region. `cost` is that of one unit: about its nanoseconds on one
- * core. */
+ * work is too small to pay for a region. `cost` is the approximate time of one unit on one core, in
+ * nanoseconds. */
 void lf_pass_parallel(const lf_pass *pass, size_t n, size_t cost, lf_body body, void *ctx);
 
 /* The same for units of different size: each thread takes the units of its range one by one, then
  * those left in other ranges. `total` is the cost of all units. */
 void lf_pass_balance(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
 
-/* The same for units of one size that are a stream of memory: guided scheduling. */
+/* The same with guided scheduling, for units of equal size that read consecutive memory. */
 void lf_pass_stream(const lf_pass *pass, size_t n, size_t total, lf_body body, void *ctx);
 
 #endif /* LF_MODEL_PASS_H */

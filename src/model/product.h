@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One matrix product, as one thread computes its units of it; for linear.c alone. */
+/* The units of a matrix product that one thread computes; private to linear.c. */
 #ifndef LF_MODEL_PRODUCT_H
 #define LF_MODEL_PRODUCT_H
 
@@ -40,8 +40,8 @@ static inline size_t lf_first_tile(const lf_product *p, size_t g)
     return p->groups[g].first / p->w->gemm->mr + g;
 }
 
-/* Panels that one thread multiplies together, because they make one block of hidden columns: two of
- * gate and up; four where a panel is half a block wide. */
+/* Panels that one thread multiplies together. For a pair they make one block of hidden columns: two
+ * panels, or four if a panel is half a block wide. */
 static inline uint32_t lf_panels_together(const lf_packed *w)
 {
     return !w->pair ? 1 : w->gemm->nr == LF_HIDDEN_BLOCK / 2 ? 4 : 2;

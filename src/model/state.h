@@ -7,7 +7,7 @@
 
 /* KV memory is not cleared: a block holds numbers only for the positions that were stored. */
 typedef struct lf_state {
-    uint32_t n_ctx, n_chunk; /* positions; tokens of a pass, at most */
+    uint32_t n_ctx, n_chunk; /* maximum positions; maximum tokens of a pass */
     uint32_t n_blocks;       /* of LF_ATTN_BLOCK positions */
     lf_kv_type kv_type;
     uint32_t length;    /* tokens held */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Working memory of passes. Each stage declares its own in its header and sizes it in its .c. */
+/* Working memory of passes. Each stage of a pass declares its memory in its header and computes the
+ * sizes in its .c file. */
 #ifndef LF_MODEL_WORKSPACE_H
 #define LF_MODEL_WORKSPACE_H
 

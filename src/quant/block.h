@@ -13,12 +13,23 @@ enum {
     LF_Q5_0_BYTES = 22,
     LF_Q5_1_BYTES = 24,
     LF_Q8_0_BYTES = 34,
+    LF_Q2_K_BYTES = 84,
+    LF_Q3_K_BYTES = 110,
     LF_Q4_K_BYTES = 144,
     LF_Q5_K_BYTES = 176,
     LF_Q6_K_BYTES = 210,
+    LF_IQ2_XXS_BYTES = 66,
+    LF_IQ2_XS_BYTES = 74,
+    LF_IQ3_XXS_BYTES = 98,
+    LF_IQ1_S_BYTES = 50,
     LF_IQ4_NL_BYTES = 18,
+    LF_IQ3_S_BYTES = 110,
+    LF_IQ2_S_BYTES = 82,
     LF_IQ4_XS_BYTES = 136,
-    LF_MXFP4_BYTES = 17
+    LF_IQ1_M_BYTES = 56,
+    LF_MXFP4_BYTES = 17,
+    LF_NVFP4_BLOCK = 64, /* elements: four groups of 16 */
+    LF_NVFP4_BYTES = 36
 };
 
 /* Little-endian fields at any alignment. */

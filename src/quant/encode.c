@@ -119,6 +119,20 @@ static void encode_q5_1(const float *src, uint8_t *dst, size_t blocks)
     }
 }
 
+static void encode_f16(const float *src, uint8_t *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        lf_block_put_u16(dst + 2 * i, lf_f32_to_f16(src[i]));
+    }
+}
+
+static void encode_bf16(const float *src, uint8_t *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        lf_block_put_u16(dst + 2 * i, lf_f32_to_bf16(src[i]));
+    }
+}
+
 bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n)
 {
     uint8_t *bytes = dst;
@@ -127,14 +141,10 @@ bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n)
         memcpy(dst, src, n * sizeof *src);
         return true;
     case LF_F16:
-        for (size_t i = 0; i < n; i++) {
-            lf_block_put_u16(bytes + 2 * i, lf_f32_to_f16(src[i]));
-        }
+        encode_f16(src, bytes, n);
         return true;
     case LF_BF16:
-        for (size_t i = 0; i < n; i++) {
-            lf_block_put_u16(bytes + 2 * i, lf_f32_to_bf16(src[i]));
-        }
+        encode_bf16(src, bytes, n);
         return true;
     case LF_Q8_0:
         encode_q8_0(src, bytes, n / LF_BLOCK);
@@ -157,10 +167,28 @@ bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n)
     case LF_Q6_K:
         lf_encode_q6_k(src, bytes, n / LF_SUPER_BLOCK);
         return true;
-    case LF_Q4_1:
+    case LF_Q2_K:
+        lf_encode_q2_k(src, bytes, n / LF_SUPER_BLOCK);
+        return true;
+    case LF_Q3_K:
+        lf_encode_q3_k(src, bytes, n / LF_SUPER_BLOCK);
+        return true;
     case LF_IQ4_NL:
+        lf_encode_iq4_nl(src, bytes, n / LF_BLOCK);
+        return true;
     case LF_IQ4_XS:
+        lf_encode_iq4_xs(src, bytes, n / LF_SUPER_BLOCK);
+        return true;
+    case LF_Q4_1:
     case LF_MXFP4:
+    case LF_NVFP4:
+    case LF_IQ1_S:
+    case LF_IQ1_M:
+    case LF_IQ2_XXS:
+    case LF_IQ2_XS:
+    case LF_IQ2_S:
+    case LF_IQ3_XXS:
+    case LF_IQ3_S:
         break;
     }
     return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to src/quant: the encoders of the K formats. `blocks` counts super-blocks. */
+/* Private to src/quant: the encoders outside encode.c. `blocks` counts super-blocks, of IQ4_NL
+ * blocks of 32. */
 #ifndef LF_QUANT_ENCODE_H
 #define LF_QUANT_ENCODE_H
 
@@ -9,5 +10,13 @@
 void lf_encode_q4_k(const float *src, uint8_t *dst, size_t blocks);
 void lf_encode_q5_k(const float *src, uint8_t *dst, size_t blocks);
 void lf_encode_q6_k(const float *src, uint8_t *dst, size_t blocks);
+void lf_encode_q2_k(const float *src, uint8_t *dst, size_t blocks);
+void lf_encode_q3_k(const float *src, uint8_t *dst, size_t blocks);
+void lf_encode_iq4_nl(const float *src, uint8_t *dst, size_t blocks);
+void lf_encode_iq4_xs(const float *src, uint8_t *dst, size_t blocks);
+
+/* Q2_K and Q3_K: 256 quants 0..3 into 64 bytes. Each half of the block fills 32 bytes; byte j holds
+ * its elements j, j + 32, j + 64 and j + 96. */
+void lf_pack_two_bits(const uint8_t *quants, uint8_t *dst);
 
 #endif /* LF_QUANT_ENCODE_H */

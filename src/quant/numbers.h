@@ -22,7 +22,7 @@ static inline float lf_float_of(uint32_t u)
     return f;
 }
 
-/* lf_f16_to_f32 and lf_bf16_to_f32 without branches, for loops. */
+/* lf_f16_to_f32 and lf_bf16_to_f32 without branches, so that compilers can vectorize loops. */
 static inline float lf_f16_value(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000u) << 16;

@@ -16,13 +16,23 @@ typedef enum {
     LF_Q5_0 = 6,
     LF_Q5_1 = 7,
     LF_Q8_0 = 8,
+    LF_Q2_K = 10,
+    LF_Q3_K = 11,
     LF_Q4_K = 12,
     LF_Q5_K = 13,
     LF_Q6_K = 14,
+    LF_IQ2_XXS = 16,
+    LF_IQ2_XS = 17,
+    LF_IQ3_XXS = 18,
+    LF_IQ1_S = 19,
     LF_IQ4_NL = 20,
+    LF_IQ3_S = 21,
+    LF_IQ2_S = 22,
     LF_IQ4_XS = 23,
+    LF_IQ1_M = 29,
     LF_BF16 = 30,
-    LF_MXFP4 = 39
+    LF_MXFP4 = 39,
+    LF_NVFP4 = 40
 } lf_type;
 
 typedef struct lf_type_info {
@@ -36,6 +46,8 @@ typedef struct lf_type_info {
 
 /* By GGUF's number; NULL if this library does not read the type. */
 const lf_type_info *lf_type_get(uint32_t number);
+/* The name of any type that GGUF has or had, supported or not; NULL for other numbers. */
+const char *lf_type_name(uint32_t number);
 /* By name, case-insensitive; NULL if unknown. */
 const lf_type_info *lf_type_find(const char *name);
 
@@ -46,7 +58,8 @@ size_t lf_row_bytes(lf_type type, size_t n);
 void lf_decode_row(lf_type type, const void *src, float *dst, size_t n);
 
 /* Encodes n elements (a multiple of the block) into the blocks that llama.cpp's encoder makes
- * without an importance matrix. False for Q4_1, IQ4_NL, IQ4_XS and MXFP4, which have no encoder. */
+ * without an importance matrix. False for Q4_1, MXFP4, NVFP4, IQ1, IQ2 and IQ3, which have no
+ * encoder. */
 bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n);
 
 /* Unpacks n elements (a multiple of the block) of a quantized type: quants[n], scales[n / group],

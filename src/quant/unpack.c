@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unpacking of every quantized format into integer quants, scales and mins. Decoding to floats
  * (decode.c) uses it too, so both get the same numbers. */
+#include "quant/unpack.h"
+
 #include "quant/block.h"
 #include "quant/numbers.h"
 
@@ -251,6 +253,24 @@ void lf_unpack_row(lf_type type, const void *src, size_t n, int8_t *quants, floa
         break;
     case LF_MXFP4:
         unpack_mxfp4(src, n / LF_BLOCK, quants, scales);
+        break;
+    case LF_NVFP4:
+        lf_unpack_nvfp4(src, n / LF_NVFP4_BLOCK, quants, scales);
+        break;
+    case LF_Q2_K:
+        lf_unpack_q2_k(src, n / LF_SUPER_BLOCK, quants, scales, mins);
+        break;
+    case LF_Q3_K:
+        lf_unpack_q3_k(src, n / LF_SUPER_BLOCK, quants, scales);
+        break;
+    case LF_IQ1_S:
+    case LF_IQ1_M:
+    case LF_IQ2_XXS:
+    case LF_IQ2_XS:
+    case LF_IQ2_S:
+    case LF_IQ3_XXS:
+    case LF_IQ3_S:
+        lf_unpack_iq(type, src, n / LF_SUPER_BLOCK, quants, scales);
         break;
     case LF_F32:
     case LF_F16:

@@ -5,7 +5,7 @@
 
 #include "model/model.h"
 
-/* The model must have a tokenizer; the decoder holds a reference to it. With `special` control
+/* The model must have a tokenizer; the decoder holds a reference to it. With `special`, control
  * tokens are decoded to their names, else to nothing. One thread at a time. Errors: MEMORY. */
 int32_t lf_decoder_create(lfm2_model *model, bool special, lfm2_decoder **out);
 void lf_decoder_free(lfm2_decoder *decoder); /* NULL is allowed */

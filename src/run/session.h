@@ -19,7 +19,7 @@ int32_t lf_session_create(lfm2_model *model, const lfm2_session_options *options
 void lf_session_free(lfm2_session *session);
 
 /* Contracts: lfm2_session_prefill (all_logits NULL) and lfm2_session_eval, except that a
- * cancellation stays set; the caller takes it. */
+ * cancellation stays set; the caller clears it with lf_session_take_cancel. */
 int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, float *all_logits);
 
 /* Contract: lfm2_session_decode_many, with n >= 1 and no NULL; cancellations stay set as above. */
@@ -28,8 +28,8 @@ int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids
 /* Number of tokens, including the pending one. */
 uint32_t lf_session_length(const lfm2_session *session);
 
-/* Appends a token as the pending token, which the next call that needs its effect computes. No
- * token may be pending. Returns false, and appends nothing, if the context is full. */
+/* Appends a token as the pending token. The next call that needs its effect computes it. No token
+ * may be pending already. Returns false, and appends nothing, if the context is full. */
 bool lf_session_add_later(lfm2_session *session, int32_t id);
 
 /* Logits after the last token; computes a pending token. Errors: STATE (no logits), CANCELLED. */

@@ -20,7 +20,8 @@ void lf_crowding_init(lf_crowding *crowding, uint32_t n_threads);
 /* Whether lf_crowding_decide is due. */
 bool lf_crowding_due(const lf_crowding *crowding, uint64_t now);
 
-/* Processors lost by a thread that lost this share of its time, 0 to 1; small shares count 0. */
+/* Converts the share of its time that a thread lost, 0 to 1, to processors lost; small shares give
+ * 0. */
 double lf_crowding_counts(double share);
 
 /* Updates `active`. `lost`: processors lost to other programs since the last decision, summed over

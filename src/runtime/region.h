@@ -9,7 +9,7 @@
 
 enum { LF_CACHE_LINE = 64, LF_REGION_THREADS = 256, LF_REGION_CHUNKS = INT32_MAX };
 
-/* The chunks left of a thread's range, which are taken from both ends. On its own cache line. */
+/* The remaining chunks of a thread's range, taken from both ends. On its own cache line. */
 typedef struct lf_range {
     _Alignas(LF_CACHE_LINE) atomic_uint_least64_t left;
 } lf_range;
@@ -34,7 +34,7 @@ void lf_region_open(lf_region *region, size_t n, size_t grain, lf_body body, voi
 
 /* Runs the chunks of the thread's range in order, then chunks from the back of other ranges;
  * returns how many it ran. Taking a chunk acquires what lf_region_open wrote, so a thread that is
- * late from an earlier region simply works on the newest one. */
+ * still in the call for an earlier region can run chunks of the newest one. */
 size_t lf_region_run(lf_region *region, uint32_t thread);
 
 #endif /* LF_RUNTIME_REGION_H */

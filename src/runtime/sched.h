@@ -48,8 +48,8 @@ typedef void (*lf_body)(void *ctx, uint32_t thread, size_t begin, size_t end);
  * - g: ranges are divided into chunks of g units (the last may be shorter). A thread takes the
  *   chunks of its range in order, one at a time, then chunks from the back of other ranges. So
  *   memory is read in streams, and no thread waits longer than one chunk for a slow one.
- * - LF_GUIDED: each call gets a quarter of what is left of the range; for units of equal size whose
- *   stream should rarely be interrupted.
+ * - LF_GUIDED: each call gets a quarter of what is left of the range; for units of equal size that
+ *   should be read in long streams.
  * With a grain, at most LF_REGION_THREADS threads work. If fewer than 2 threads would work, there
  * is one call. */
 void lf_parallel(const lf_sched *sched, size_t n, size_t grain, lf_body body, void *ctx);

@@ -12,12 +12,12 @@ typedef struct lf_team lf_team;
 typedef void (*lf_team_main)(lf_team *team, void *ctx);
 
 /* Calls main(team, ctx) on the calling thread and returns after it; in a turn only
- * (lf_sched_begin). If `spin`, the other threads spin between the regions, provided that the pool
- * is the library's and has a processor for each thread as far as known. While other programs use
- * the processors, fewer threads take part, or the caller alone. */
+ * (lf_sched_begin). If `spin`, the other threads spin between the regions. They do not spin in a
+ * pool of the host, or if the pool is known to have more threads than processors. While other
+ * programs use the processors, fewer threads take part, or the caller alone. */
 void lf_team_run(const lf_sched *sched, bool spin, lf_team_main main, void *ctx);
 
-/* lf_parallel, for `main` only. With grain 0, too, a thread may get several calls. */
+/* lf_parallel, for `main` only. A thread may get several calls even if the grain is 0. */
 void lf_team_parallel(lf_team *team, size_t n, size_t grain, lf_body body, void *ctx);
 
 /* Whether the threads spin, so that regions start without waking them. */

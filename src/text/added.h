@@ -5,8 +5,8 @@
 
 #include "common/alloc.h"
 
-/* Most bytes of an added token. Limits the search to this many steps per byte of text for any
- * vocabulary. */
+/* Maximum bytes of an added token. With any vocabulary, the search takes at most this many steps
+ * per byte of text. */
 enum { LF_ADDED_MAX = 256 };
 
 typedef struct lf_added_token {

@@ -12,7 +12,7 @@ typedef enum {
     LF_CLASS_SPACE   /* \s: White_Space */
 } lf_class;
 
-/* The class in Unicode 16.0, also where the installed utf8proc implements an older version
+/* The class in Unicode 16.0, even if the installed utf8proc implements an older version
  * (README.md). */
 lf_class lf_class_of(uint32_t code_point);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An application that uses every struct of lfm2.h on its stack, each between two guards. Built with
- * one version's header and run with another version's library, under the address sanitizer: what is
- * written beyond a struct is found by the sanitizer or by its guard. */
+ * one version's header and run with another version's library, under the address sanitizer: the
+ * sanitizer or a guard detects writes beyond a struct. */
 #include <lfm2.h>
 
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 enum { GUARD = 64, FILL = 0xA5 };
 
-/* A struct with memory that nobody may write on both sides. */
+/* A struct between two guards, which must not change. */
 #define GUARDED(type)                                                                              \
     struct {                                                                                       \
         unsigned char before[GUARD];                                                               \
@@ -43,7 +43,7 @@ static int n_tokens;
 static int32_t on_token(void *user, const lfm2_generated_token *token)
 {
     (void)user;
-    /* An older library's is shorter than this header's; the fields of 0.2 are always there. */
+    /* An older library's struct is shorter than this header's, but has the fields of 0.2. */
     CHECK(token->size >= offsetof(lfm2_generated_token, n_top) + sizeof token->n_top);
     CHECK(token->n_top == (token->id >= 0 ? 3 : 0) && token->text[token->len] == '\0');
     for (size_t i = 0; i < token->n_top; i++) {

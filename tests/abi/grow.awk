@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Writes a public header in which every struct that starts with `size` has grown at its end, as a
-# later version's would: awk -f grow.awk lfm2.h >grown/lfm2.h
+# Writes a public header in which every struct that starts with `size` has new fields at its end, as in
+# a later version: awk -f grow.awk lfm2.h >grown/lfm2.h
 /^typedef struct [a-z0-9_]+ \{$/ { name = $3; sized = 0 }
 /^    size_t size;/ { sized = 1 }
 /^} lfm2_[a-z0-9_]+;$/ {

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Compares what the library promises with the committed reference: in lfm2.abi every function of
-# lfm2.h, the types that these mention, sizes and offsets of members; in constants.txt the values of
-# enumerators and macros. Any difference fails, an addition as well. If the change is meant, update the
-# reference in the same commit:
+# Compares the ABI with the committed reference: lfm2.abi has every function of lfm2.h, the types that
+# these use, sizes and offsets of members; constants.txt has the values of enumerators and macros. Every
+# difference fails, including additions. If a change is intended, update the reference in the same commit:
 #   tests/abi/reference.sh LIBRARY-WITH-DEBUG-INFORMATION C-COMPILER [--update]
 set -euo pipefail
 export LC_ALL=C
@@ -19,7 +18,7 @@ if [ "$(uname -m)" != x86_64 ]; then
 fi
 command -v abidw >/dev/null || { echo "abidw is missing: tools/setup --tests installs it"; exit 1; }
 
-# lfm2.h alone: lfm2_tools.h has no stable ABI, and what handles point to is private.
+# Only lfm2.h: lfm2_tools.h has no stable ABI, and the structs behind handles are private.
 mkdir "$work/include"
 cp "$here/../../include/lfm2.h" "$work/include"
 flat=$(sed -e 's://.*::' "$work/include/lfm2.h" | tr '\n' ' ' |
@@ -34,7 +33,7 @@ abidw --headers-dir "$work/include" --drop-private-types --exported-interfaces-o
     --no-show-locs --type-id-style hash --out-file "$work/lfm2.abi" "$library"
 sed -i 's/ *$//' "$work/lfm2.abi"
 
-# Enumerators and numeric macros, which no function's type mentions.
+# Enumerators and numeric macros, which the types of functions do not contain.
 {
     printf '#include "lfm2.h"\n#include <stdio.h>\nint main(void)\n{\n'
     { grep -o 'LFM2_[A-Z0-9_]* *=' <<<"$flat" | tr -d ' =' &&
@@ -61,7 +60,7 @@ same=yes
 abidiff "$here/lfm2.abi" "$work/lfm2.abi" || same=no
 diff -u "$here/constants.txt" "$work/constants.txt" || same=no
 if [ $same = no ]; then
-    echo "The ABI differs from the reference in tests/abi. If that is meant: tests/abi/README.md"
+    echo "The ABI differs from the reference in tests/abi. If that is intended: tests/abi/README.md"
     exit 1
 fi
 echo "$functions functions, $structs structs and $constants constants as in the reference"

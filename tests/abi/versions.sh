@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A program that was built for 0.1, whose structs had another rule, must not start with this library:
-# neither under the name that it asks for, nor when somebody gives this library that name.
+# A program that was built for 0.1, which had other rules for structs, must not start with this library,
+# neither under this library's name nor under that of 0.1.
 #   versions.sh LIBRARY C-COMPILER
 set -euo pipefail
 library=$(readlink -f "$1")
@@ -32,8 +32,8 @@ mkdir "$work/old" "$work/new" "$work/renamed"
 ln -s "$library" "$work/new/liblfm2.so.0.2"
 ln -s "$library" "$work/renamed/liblfm2.so.0"
 
-output=$(LD_LIBRARY_PATH=$work/old "$work/program") || fail "the program does not run at all"
-[ "$output" = 0.1.0 ] || fail "the stand-in says $output"
+output=$(LD_LIBRARY_PATH=$work/old "$work/program") || fail "the program does not run with the library of 0.1"
+[ "$output" = 0.1.0 ] || fail "the stand-in prints $output"
 if output=$(LD_LIBRARY_PATH=$work/new "$work/program" 2>&1); then
     fail "a program built for 0.1 runs with this library: $output"
 fi

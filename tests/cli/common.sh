@@ -68,6 +68,30 @@ err_empty() {
     report "standard error is empty" $?
 }
 
+# wait_for TEXT FILE: waits up to a minute for the text.
+wait_for() {
+    local i
+    for i in $(seq 1200); do
+        ! grep -qF -- "$1" "$2" || return 0
+        sleep 0.05
+    done
+    report "$(basename "$2") has in time: $1" 1
+}
+
+# interrupted DESCRIPTION: sends SIGINT to $pid, which has a minute to end.
+interrupted() {
+    local i
+    kill -INT "$pid"
+    for i in $(seq 600); do
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null
+    wait "$pid"
+    verdict 1 $? "$1, interrupted,"
+    err_has 'interrupted'
+}
+
 # The output is exactly this text (printf format).
 out_is() {
     # shellcheck disable=SC2059

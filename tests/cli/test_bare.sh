@@ -34,8 +34,8 @@ report "instruction sets are reported" $?
 report "the same instruction sets without /proc: '$without', not '$with'" $?
 cmp -s "$work/with" "$work/out"
 report "the same answer without /proc" $?
-err_has "warning: the system does not tell which processors share a core"
-err_has "warning: the system does not tell this process's control group"
+err_has "warning: /sys does not say which processors share a core"
+err_has "warning: /proc does not name the control group of this process"
 ! grep -v '^lfm2: ' "$work/err"
 report "only the program writes to standard error" $?
 

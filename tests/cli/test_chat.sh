@@ -153,10 +153,12 @@ err_empty
 
 # without a terminal, Ctrl-C ends the program
 mkfifo "$work/pipe"
-"$program" chat -t 1 -m "$demo" --temp 20 --min-p 0 --seed 1 >"$work/pipe" 2>"$work/err" < <(
-    printf 'Hello!\nHello!\n'
-    exec sleep 60
-) &
+mkfifo "$work/messages"
+exec 4<>"$work/messages" # also a writer, so that the program does not read the end of input
+printf 'Hello!\nHello!\n' >&4
+# With the scalar kernels, the answer takes half a minute.
+"$program" chat -t 1 -m "$demo" --temp 20 --min-p 0 --seed 1 --cpu-disable all >"$work/pipe" \
+    2>"$work/err" <&4 &
 pid=$!
 exec 3<"$work/pipe"
 IFS= read -r -n 1 -u 3 _

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# tools/check: how it counts what the stages come to. Stand-ins take the place of cmake and ctest.
+# tools/check: how it counts the results of the stages. Stubs replace cmake and ctest.
 . "$(dirname "$0")/common.sh"
 repo=$work/repo
 mkdir -p "$repo" "$work/bin"
 cp -R "$(dirname "$0")/../../tools" "$repo/"
 
-stand_in() { # NAME, the script's body on standard input
+stub() { # NAME; standard input: the body of the script
     { printf '#!/bin/sh\necho "%s $*" >>"%s/asked"\n' "$1" "$work"; cat; } >"$work/bin/$1"
     chmod +x "$work/bin/$1"
 }
@@ -34,9 +34,9 @@ for wrong in --bogus nonsense 'gcc nonsense'; do
     err_has 'usage: tools/check [--full] [--quick | gcc|asan'
 done
 
-# As ctest writes it: one passed, one skipped, a part of the first left out.
-stand_in cmake </dev/null
-stand_in ctest <<'EOF'
+# ctest's output: one test passed, with one skipped case; one test skipped.
+stub cmake </dev/null
+stub ctest <<'EOF'
 folder=$2
 mkdir -p "$folder/Testing/Temporary"
 cat >"$folder/Testing/Temporary/LastTest.log" <<'END'
@@ -72,7 +72,7 @@ asked 'ctest .*build-check-tsan.* -L threads'
 checks 0 arm64
 last_line_is '0 passed, 0 failed, 1 skipped'
 
-stand_in ctest <<'EOF'
+stub ctest <<'EOF'
 mkdir -p "$2/Testing/Temporary"
 : >"$2/Testing/Temporary/LastTest.log"
 echo '67% tests passed, 1 tests failed out of 3'
@@ -80,14 +80,14 @@ EOF
 checks 1 gcc clang
 last_line_is '4 passed, 2 failed'
 
-stand_in ctest <<'EOF'
+stub ctest <<'EOF'
 echo 'No tests were found!!!'
 EOF
 checks 1 gcc
 last_line_is '0 passed, 1 failed'
 out_has 'no test ran'
 
-stand_in cmake <<'EOF'
+stub cmake <<'EOF'
 echo 'c1: fatal error: x.o: No space left on device'
 exit 1
 EOF

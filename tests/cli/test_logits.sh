@@ -25,7 +25,7 @@ report 'the logits with an f16 KV cache differ' $?
 exits 0 logits "$demo" -t 1 --ids "$ids" -o "$work/some.f32"
 same 'the model as an argument' "$work/all.f32" "$work/some.f32"
 
-# after a failure the old file is unchanged, and there is no other
+# after a failure the old file is unchanged, and the folder has no other file
 rm -f "$work"/*
 printf old >"$work/file"
 for bad in 1,2048 1,999999; do

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# tools/setup and tools/bench/compare: which mirrors they read from apt's sources, what they say when none
-# of them helps. Stand-ins take the place of apt and debootstrap: nothing is fetched.
+# tools/setup and tools/bench/compare: the mirrors that they read from apt's sources, and their
+# messages when no mirror works. Stubs replace apt and debootstrap: nothing is fetched.
 . "$(dirname "$0")/common.sh"
 tools=$(cd "$(dirname "$0")/../.." && pwd)/tools
 
@@ -18,8 +18,8 @@ deb cdrom:[Debian 12]/ bookworm main
 deb mirror+file:$apt/list bookworm main
 deb https://plain.invalid/debian/ bookworm main
 EOF
-printf '# mirrors\nhttp://first.invalid/debian\tpriority:1\n\nhttps://second.invalid/debian arch:amd64\n' \
-    >"$apt/list"
+printf '# mirrors\nhttp://first.invalid/debian\tpriority:1\n\n' >"$apt/list"
+printf 'https://second.invalid/debian arch:amd64\n' >>"$apt/list"
 printf 'deb http://other.invalid/repo nodistro main\ndeb file:/srv/debian bookworm main\n' \
     >"$apt/sources.list.d/more.list"
 cat >"$apt/sources.list.d/debian.sources" <<'EOF'
@@ -72,24 +72,25 @@ http://sixth.invalid/debian -
 err_empty
 mirrors_of "$work/none"
 out_empty
-! grep -nE 'https?://' "$tools/setup" "$tools/debian.sh" && ! grep -n 'http.*debian' "$tools/bench/compare"
+! grep -nE 'https?://' "$tools/setup" "$tools/debian.sh" &&
+    ! grep -n 'http.*debian' "$tools/bench/compare" "$tools"/bench/*.sh
 report 'no mirror is built in' $?
 
-# ---- The first mirror that helps is taken -------------------------------------------------------
+# ---- The first mirror that works is used --------------------------------------------------------
 
-# with_mirrors CODE MIRROR HELPFUL LISTED...: MIRROR is that of --mirror.
+# with_mirrors CODE MIRROR WORKING LISTED...: MIRROR is the value of --mirror.
 with_mirrors() {
     local wanted=$1
     shift
     # shellcheck disable=SC2016
     bash -uc '
         . "$1/debian.sh"
-        mirror=$2 helpful=$3
+        mirror=$2 working=$3
         listed=("${@:4}")
         fail() { printf "%s\n" "$@" >&2; exit 1; }
         debian_keyring() { printf "key\n"; }
         debian_mirrors() { [ ${#listed[@]} -eq 0 ] || printf "%s -\n" "${listed[@]}"; }
-        try() { [ "$2" = "$helpful" ]; }
+        try() { [ "$2" = "$working" ]; }
         with_debian_mirror "$mirror" try word || fail_mirrors "not found" suite tools/some advice
         printf "%s\n" "${tried[@]}"' - "$tools" "$@" >"$work/out" 2>"$work/err"
     verdict "$wanted" $? "mirrors: $*"
@@ -103,7 +104,7 @@ err_has 'Tried: mine'
 with_mirrors 1 '' three one two
 err_has 'not found'
 err_has 'Tried: one two'
-err_has "suite 'suite'"
+err_has "Name a mirror that has Debian's suite 'suite':"
 err_has 'tools/some --mirror URL'
 err_has advice
 with_mirrors 1 '' one
@@ -116,29 +117,30 @@ for wrong in --bogus --mirror --mirror= tests --mirror=x[y; do
     verdict 1 $? "setup $wrong"
     err_has 'usage: tools/setup'
 done
-LFM2_SKIP_SETUP=1 "$tools/setup" --tests --mirror=http://none.invalid/debian >"$work/out" 2>"$work/err"
+LFM2_SKIP_SETUP=1 "$tools/setup" --tests --mirror=http://none.invalid/debian \
+    >"$work/out" 2>"$work/err"
 verdict 0 $? 'setup with LFM2_SKIP_SETUP'
 out_empty
 
 if ! grep -qs '^ID=debian$' /etc/os-release || ! command -v dpkg >/dev/null ||
     [ ! -r /usr/share/keyrings/debian-archive-keyring.gpg ]; then
-    finish # what follows is for Debian
+    finish # the rest tests Debian only
 fi
 
-stand_in() { # NAME, the script's body on standard input
+stub() { # NAME; standard input: the body of the script
     { printf '#!/bin/sh\n'; cat; } >"$work/bin/$1"
     chmod +x "$work/bin/$1"
 }
-# Everything is installed but the micro-kernels, which no mirror has.
-stand_in dpkg-query <<'EOF'
+# Everything is installed except the micro-kernels, which no mirror has.
+stub dpkg-query <<'EOF'
 case "$*" in
 *libxnnpack-dev*) exit 1 ;;
 *) echo installed ;;
 esac
 EOF
-stand_in apt-cache </dev/null
-stand_in sudo </dev/null
-stand_in apt-get <<EOF
+stub apt-cache </dev/null
+stub sudo </dev/null
+stub apt-get <<EOF
 for word; do
     case \$word in
     Dir::Etc::sourcelist=*) cat "\${word#*=}" >>"$work/asked" ;;
@@ -152,20 +154,20 @@ for mirror in http://none.invalid/debian file:/none; do
         2>"$work/err" </dev/null
     verdict 1 $? "setup --mirror $mirror"
     err_has "Tried: $mirror"
-    err_has "suite 'trixie' can be named"
+    err_has "Name a mirror that has Debian's suite 'trixie':"
     err_has 'tools/setup --mirror URL'
     err_has 'E: no such release'
     grep -qF "] $mirror trixie main" "$work/asked"
     report "apt was asked for Debian 13 at $mirror" $?
 done
 [ ! -e "$work/deps/READY" ]
-report 'nothing passes for unpacked' $?
+report 'nothing is marked as unpacked' $?
 
-# Stand-ins for root and for what only root may do.
-stand_in id <<'EOF'
+# Stubs for root and for programs that need root.
+stub id <<'EOF'
 echo 0
 EOF
-stand_in unshare <<'EOF'
+stub unshare <<'EOF'
 while [ $# -gt 0 ]; do
     case $1 in
     --mount) shift ;;
@@ -174,7 +176,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 EOF
-stand_in debootstrap <<EOF
+stub debootstrap <<EOF
 echo "\$*" >>"$work/asked"
 echo 'E: Failed getting release file'
 exit 1
@@ -185,7 +187,7 @@ if ! PATH=$path command -v llama-bench >/dev/null; then
         >"$work/out" 2>"$work/err" </dev/null
     verdict 1 $? 'compare --mirror'
     err_has 'Tried: http://none.invalid/debian'
-    err_has "suite 'sid' can be named"
+    err_has "Name a mirror that has Debian's suite 'sid':"
     err_has 'tools/bench/compare --mirror URL'
     err_has 'E: Failed getting release file'
     grep -q 'sid .*/cache/lfm2-compare-sid http://none.invalid/debian$' "$work/asked"

@@ -99,7 +99,7 @@ bad "draft models are not supported" run -md "$demo" -p x
 bad "-p and -n are measured separately" bench -pg 8,8
 exits 0 bench -m "$demo" -fa 0,1 -mmp 0 -p 8 -n 0 -r 1 --no-roofline
 bad "'Q8_0' is a type, so the output file is missing" quantize "$demo" Q8_0
-bad "q4_0, q4_k_s, q4_k_m" quantize a b Q2_K
+bad "q4_0, q4_k_s, q4_k_m" quantize a b Q2_0
 exits 1 quantize "$work/none.gguf" "$work/out.gguf"
 err_has "no such model file"
 echo x >"$work/short"

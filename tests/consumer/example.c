@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stranger's C program over the installed library: loads the model named on the command line,
- * asks it something and prints the answer as it comes. Without a model: that errors arrive. */
+/* A C program of another project, built with the installed library: loads the model named on the
+ * command line, asks a question and prints the answer while it is generated. Without a model it
+ * checks that errors are reported. */
 #include <lfm2.h>
 
 #include <stdio.h>
@@ -68,7 +69,7 @@ int main(int argc, char **argv)
     }
     int status = 0;
     if (lfm2_model_load(runtime, "no such file", NULL, &model) != LFM2_E_IO || model != NULL) {
-        fprintf(stderr, "a file that is not there: expected %s\n", lfm2_status_name(LFM2_E_IO));
+        fprintf(stderr, "a missing file: expected %s\n", lfm2_status_name(LFM2_E_IO));
         status = 1;
     }
     if (status == 0 && argc > 1) {

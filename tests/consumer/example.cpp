@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stranger's C++ program over the installed library; prints what example.c prints. */
+/* A C++ program of another project, built with the installed library; prints what example.c prints. */
 #include <lfm2.h>
 
 #include <cstdint>
@@ -86,7 +86,7 @@ void run(const char *path)
 
     lfm2_model *raw_model = nullptr;
     if (lfm2_model_load(runtime.get(), "no such file", nullptr, &raw_model) != LFM2_E_IO) {
-        throw std::runtime_error("a file that is not there was loaded");
+        throw std::runtime_error("a missing file was loaded");
     }
     if (path != nullptr) {
         check(lfm2_model_load(runtime.get(), path, nullptr, &raw_model));

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds another project that holds lfm2's sources as a part of itself, and runs its two
-# programs, one over the shared library, one over the archive.
+# Builds another project that contains lfm2's sources, and runs its two programs, one with the shared
+# library, one with the static library.
 #   inside.sh CMAKE PROJECT GENERATOR C-COMPILER BUILD-TYPE|none DEPS
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -37,14 +37,14 @@ if ! {
     fail 'the project did not build'
 fi
 
-# Neither the program nor the tests, and nothing to install.
+# The project builds neither lfm2's program nor its tests, and installs nothing.
 program=$(find "$work/build" -type f -name lfm2)
 [ -z "$program" ] || fail "the program was built: $program"
 tests=$(ctest --test-dir "$work/build" -N 2>&1 | sed -n 's/^Total Tests: //p')
 [ "$tests" = 0 ] || fail "the project has lfm2's tests ($tests)"
 "$cmake" --install "$work/build" --prefix "$work/prefix" >"$work/log" 2>&1 ||
     { cat "$work/log"; fail 'the installation failed'; }
-[ -z "$(find "$work/prefix" -type f 2>/dev/null)" ] || fail 'the installation holds files'
+[ -z "$(find "$work/prefix" -type f 2>/dev/null)" ] || fail 'the installation contains files'
 
 unset LD_LIBRARY_PATH
 expected=

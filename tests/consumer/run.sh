@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the build into a temporary prefix, moves that, and builds strangers' programs against it:
-# C and C++, shared and static, through pkg-config and through find_package. All must run and print
-# the same; the installed program must run too.
+# Installs the build into a temporary prefix, moves that, and builds programs with it: C and C++, shared
+# and static, through pkg-config and through find_package. All must run and print the same; the
+# installed program must run too.
 #   run.sh CMAKE BUILD-FOLDER [C-COMPILER]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,8 +23,8 @@ fail() {
     exit 1
 }
 
-# stands_alone NAME LIBRARIES: whatever the run path finds, it must not be in a build's folders.
-stands_alone() {
+# is_independent NAME LIBRARIES: no library is missing or in a build's folders.
+is_independent() {
     if grep -E 'not found|/\.deps/' <<<"$2"; then
         fail "$1 depends on the build's folders"
     fi
@@ -58,15 +58,15 @@ for way in shared static; do
         "${libs[@]}" "${run_path[@]}"
 done
 
-# The README's example is a program like that, too.
+# The README's example.
 awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' "$here/../../README.md" >"$work/readme.c"
-[ -s "$work/readme.c" ] || fail "README.md holds no example in C"
+[ -s "$work/readme.c" ] || fail "README.md contains no example in C"
 read -ra flags <<<"$(pkg-config --cflags --libs lfm2-static)"
 "$cc" -std=c11 "${warnings[@]}" "$work/readme.c" -o "$work/readme" "${flags[@]}"
 if [ -n "$model" ]; then
-    [ -n "$("$work/readme" "$model")" ] || fail "the README's example says nothing"
+    [ -n "$("$work/readme" "$model")" ] || fail "the README's example prints nothing"
 elif "$work/readme" "no such file" 2>/dev/null; then
-    fail "the README's example does not notice a missing model"
+    fail "the README's example succeeds without a model"
 fi
 
 # ---- find_package ---------------------------------------------------------------------------------
@@ -90,14 +90,14 @@ for program in "$work"/pc_* "$work"/cmake/cmake_*_{shared,static}; do
     elif [[ $libraries == *liblfm2* ]]; then
         fail "$name: linked to the shared library"
     fi
-    stands_alone "$name" "$libraries"
+    is_independent "$name" "$libraries"
 done
 [ "$(head -n 1 <<<"$expected")" = "version $(pkg-config --modversion lfm2)" ] ||
     fail "the library says '$(head -n 1 <<<"$expected")', the package $(pkg-config --modversion lfm2)"
 
 if [ -x "$prefix/bin/lfm2" ]; then
     "$prefix/bin/lfm2" --version >/dev/null || fail "the installed program does not run"
-    stands_alone 'the installed program' "$(ldd "$prefix/bin/lfm2")"
+    is_independent 'the installed program' "$(ldd "$prefix/bin/lfm2")"
     for file in man/man1/lfm2.1 bash-completion/completions/lfm2 zsh/site-functions/_lfm2 \
         fish/vendor_completions.d/lfm2.fish; do
         [ -s "$prefix/share/$file" ] || fail "share/$file was not installed"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pack caches of one small model. An input is changes to the right cache: a byte of flags, then
- * records of a byte that names the region, an offset in it, a length (16, 8 bits) and that many
- * bytes. With the header as it was and its checksums made right again, damage reaches the weights:
- * the model must then run, or be refused when everything is verified. */
+/* Pack caches of one small model. An input describes changes of the valid cache: a byte of flags,
+ * then records of a byte that names the region, an offset in it (16 bits), a length (8 bits) and
+ * that number of bytes. If the header is unchanged and its checksums are corrected, damaged weights
+ * are loaded: the model must then compute, or be refused if everything is verified. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "model/model.h"
@@ -13,7 +13,7 @@
 #include <xxhash.h>
 
 enum { VERIFY = 1, REPAIR_HEADER = 2, REPAIR_TABLE = 4, CUT = 8, EXTEND = 16, COPY = 32 };
-/* As src/load/cache.c lays the file out. */
+/* The layout of src/load/cache.c. */
 enum { PAGE = 4096, HEADER = 72, SUMS_HASH = 56, HEADER_HASH = 64, N_MATRICES = 40 };
 
 static struct {
@@ -48,10 +48,10 @@ static void set_up(void)
     lfm2_model_free(model);
     fixed.right = (uint8_t *)lft_read_file(fixed.cache, &fixed.size);
     uint64_t hash = fuzz_get(fixed.right + HEADER_HASH, 8);
-    fuzz_must(hash == XXH3_64bits(fixed.right, HEADER_HASH)); /* the layout is as above */
+    fuzz_must(hash == XXH3_64bits(fixed.right, HEADER_HASH)); /* checks the layout */
 }
 
-/* Lays the records over the cache. */
+/* Applies the records to the cache. */
 static void apply(uint8_t *file, const uint8_t *data, size_t size)
 {
     uint64_t n = fuzz_get(fixed.right + N_MATRICES, 8);
@@ -80,7 +80,7 @@ static void repair(uint8_t *file, uint32_t flags)
     }
 }
 
-/* No damaged byte of the weights is used. */
+/* All weights in use are undamaged. */
 static void check_panels(const lfm2_model *model)
 {
     size_t at = 2 * (size_t)PAGE;

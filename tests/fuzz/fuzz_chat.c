@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a conversation: the first byte holds flags, then the messages; 0xFF, which JSON
- * never holds, divides them from the tools. */
+/* Any bytes as a conversation: a byte of flags, the messages, a byte 0xFF, which JSON never
+ * contains, and the tools. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "support/random.h"
@@ -31,7 +31,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     return at + changed + rest;
 }
 
-static lf_tokenizer *tokenizer; /* lives to the end */
+static lf_tokenizer *tokenizer; /* until the process ends */
 
 static void set_up(const lf_alloc *alloc)
 {
@@ -41,7 +41,7 @@ static void set_up(const lf_alloc *alloc)
     text_vocab_free(&v);
 }
 
-/* The ids spell the text; control tokens stand only where every byte may be part of one. */
+/* The ids decode to the text; control tokens are only where spans allow them for every byte. */
 static void check(const lf_chat *chat)
 {
     char *text = malloc(2 * chat->len + 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hugging Face folders through the public API. An input is five files, each of the first four with
- * its length (32 bits) before it: config.json, tokenizer.json, tokenizer_config.json, the index of
- * shards, and the weights. generation_config.json has the text of config.json. Empty files are left
- * out; with an index the weights are a shard. */
+/* Hugging Face folders through the public API. An input is five files: config.json, tokenizer.json,
+ * tokenizer_config.json, the index of shards, and the weights. The first four have their length (32
+ * bits) before them. generation_config.json has the text of config.json. Empty files are not
+ * written; with an index the weights are a shard. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "model/model.h"
@@ -14,12 +14,12 @@
 
 enum { CONFIG, TOKENIZER, SETTINGS, INDEX, WEIGHTS, N_FILES, MAX_FOLDER = 1 << 18 };
 
-typedef struct part {
+typedef struct section {
     const uint8_t *data;
     size_t size;
-} part;
+} section;
 
-static void split(const uint8_t *data, size_t size, part parts[N_FILES])
+static void split(const uint8_t *data, size_t size, section sections[N_FILES])
 {
     size_t at = 0;
     for (int i = 0; i < N_FILES; i++) {
@@ -29,7 +29,7 @@ static void split(const uint8_t *data, size_t size, part parts[N_FILES])
             at += size - at >= 4 ? 4 : size - at;
             n = n < size - at ? n : size - at;
         }
-        parts[i] = (part){data + at, (size_t)n};
+        sections[i] = (section){data + at, (size_t)n};
         at += (size_t)n;
     }
 }
@@ -37,7 +37,7 @@ static void split(const uint8_t *data, size_t size, part parts[N_FILES])
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
     uint64_t random = fuzz_random_of(seed);
-    part parts[N_FILES];
+    section sections[N_FILES];
     uint8_t *old = malloc(size + 1);
     uint8_t *changed = malloc(max_size);
     if (old == NULL || changed == NULL || fuzz_one_in(&random, 64)) {
@@ -46,41 +46,42 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         return LLVMFuzzerMutate(data, size, max_size);
     }
     memcpy(old, data, size);
-    split(old, size, parts);
+    split(old, size, sections);
     for (uint32_t n = 1 + random_below(&random, 2); n > 0; n--) {
-        part *p = &parts[random_below(&random, N_FILES)];
+        section *p = &sections[random_below(&random, N_FILES)];
         size_t most = max_size > size + 16 ? p->size + (max_size - size - 16) : p->size;
         if (p->data == changed || p->size == 0 || most > max_size) {
             continue;
         }
         memcpy(changed, p->data, p->size);
-        p->size = p == &parts[WEIGHTS] ? fuzz_mutate_safetensors(&random, changed, p->size, most)
-                                       : fuzz_mutate_json(&random, changed, p->size, most);
+        p->size = p == &sections[WEIGHTS] ? fuzz_mutate_safetensors(&random, changed, p->size, most)
+                                          : fuzz_mutate_json(&random, changed, p->size, most);
         p->data = changed;
         break;
     }
     size_t at = 0;
     for (int i = 0; i < N_FILES; i++) {
-        if (parts[i].size > max_size - at || (i < WEIGHTS && parts[i].size + 4 > max_size - at)) {
+        if (sections[i].size > max_size - at ||
+            (i < WEIGHTS && sections[i].size + 4 > max_size - at)) {
             break;
         }
         if (i < WEIGHTS) {
-            fuzz_put(data + at, parts[i].size, 4);
+            fuzz_put(data + at, sections[i].size, 4);
             at += 4;
         }
-        memcpy(data + at, parts[i].data, parts[i].size);
-        at += parts[i].size;
+        memcpy(data + at, sections[i].data, sections[i].size);
+        at += sections[i].size;
     }
     free(old);
     free(changed);
     return at;
 }
 
-static void write_folder(const part parts[N_FILES], const char *paths[N_FILES + 1])
+static void write_folder(const section sections[N_FILES], const char *paths[N_FILES + 1])
 {
-    bool index = parts[INDEX].size > 0;
+    bool index = sections[INDEX].size > 0;
     for (int i = 0; i <= N_FILES; i++) {
-        const part *p = &parts[i < N_FILES ? i : WEIGHTS];
+        const section *p = &sections[i < N_FILES ? i : WEIGHTS];
         bool there = p->size > 0 && (i < WEIGHTS || index == (i == N_FILES));
         if (there) {
             fuzz_write(paths[i], p->data, p->size);
@@ -113,11 +114,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > MAX_FOLDER) {
         return -1;
     }
-    part parts[N_FILES];
-    split(data, size, parts);
-    write_folder(parts, paths);
-    if (parts[CONFIG].size > 0) {
-        fuzz_write(generation, parts[CONFIG].data, parts[CONFIG].size);
+    section sections[N_FILES];
+    split(data, size, sections);
+    write_folder(sections, paths);
+    if (sections[CONFIG].size > 0) {
+        fuzz_write(generation, sections[CONFIG].data, sections[CONFIG].size);
     } else {
         unlink(generation);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GGUF files from memory: header, keys, tensors, hyper-parameters, vocabulary, names and shapes;
- * every expert of a file that is accepted must lie inside it. */
+ * every expert of a file that is accepted must be inside it. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 

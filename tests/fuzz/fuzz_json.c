@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON texts: whatever parses can be walked and its numbers asked for. */
+/* JSON texts: a parsed value can be traversed and its numbers converted. */
 #include "common/json.h"
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"

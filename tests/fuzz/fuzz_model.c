@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GGUF files through the public API: what loads in full is run, whatever its weights are, and now
- * and then written in another type and loaded again. */
+/* GGUF files through the public API: a model that loads must compute, whatever its weights are.
+ * Some models are also converted to another type and loaded again. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "lfm2_tools.h"
@@ -16,7 +16,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     return fuzz_mutate_gguf(&random, data, size, max_size);
 }
 
-/* Weights that are no numbers may be refused; what is written must load. */
+/* Weights that are not finite may be refused; a written file must load. */
 static void convert(lfm2_runtime *runtime, const char *from, const char *to, uint32_t choice)
 {
     static const char *const types[] = {"q4_0", "q8_0", "q4_k_m", "q6_k", "f16", "bf16", "f32"};
@@ -46,7 +46,7 @@ static int32_t read_input(void *user, uint64_t offset, void *buffer, size_t n)
     return 0;
 }
 
-/* In one of the ways there are. */
+/* Loads in one of several ways. */
 static int32_t load(lfm2_runtime *runtime, const char *path, input data, uint32_t choice,
                     lfm2_model **model)
 {
@@ -81,9 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         runtimes[2] = fuzz_runtime(LFM2_KERNELS_OWN);
     }
     if (size > MAX_FILE) {
-        return -1; /* not for the corpus: costs are bounded by the size */
+        return -1; /* not for the corpus: such inputs take too long */
     }
-    uint32_t choice = 0; /* the same for the same input */
+    uint32_t choice = 0; /* depends only on the input */
     for (size_t i = 0; i < size; i++) {
         choice = choice * 31 + data[i];
     }

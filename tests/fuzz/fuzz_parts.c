@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A GGUF model in two files through the public API: the length of the first (32 bits), the first,
- * the second. What loads is run. */
+ * the second. A model that loads must compute. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "model/model.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* safetensors files from memory: every tensor of an accepted header must lie inside the file. */
+/* safetensors files from memory: every tensor of an accepted header must be inside the file. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "load/hf.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes through the tokenizer, control tokens on and off, merges applied and ignored, as one
- * span and cut in two: the same ids, and decoding gives the bytes back. */
+/* Any bytes through the tokenizer, control tokens on and off, merges applied and ignored: one span
+ * and two spans give the same ids, and decoding gives the same bytes. */
 #include "fuzz/target.h"
 #include "support/text_vocab.h"
 #include "text/tokenizer.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static lf_tokenizer *tokenizers[2]; /* merges applied, ignored; live to the end */
+static lf_tokenizer *tokenizers[2]; /* merges applied, ignored; until the process ends */
 
 static void set_up(void)
 {
@@ -38,7 +38,7 @@ static void check_bytes(const lf_tokenizer *t, const int32_t *ids, size_t n, con
     fuzz_must(at == size);
 }
 
-/* The bytes through the stream assembler, all at once and one by one. */
+/* The bytes through the UTF-8 stream, all at once and one by one. */
 static void check_stream(const uint8_t *data, size_t size)
 {
     size_t bound = lf_utf8_push_bound(size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as tokens and merges on top of the 256 bytes: refused cleanly, or a tokenizer that
- * gives its texts back. The input is a list of records: kind byte, length byte, text; kinds beyond
- * those of tokens make merges, cut in two at (kind - 8). */
+/* Any bytes as tokens and merges added to the 256 bytes: refused, or a tokenizer whose ids decode
+ * to its texts. The input is a list of records: a byte for the kind, a byte for the length, a text.
+ * Greater values than the kinds of tokens make merges of two texts, divided at (kind - 8). */
 #include "fuzz/target.h"
 #include "support/text_vocab.h"
 #include "text/tokenizer.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns reading and writing of GGUF files for the mutator. Written apart from the library's reader,
- * which is what it tests. */
+/* Reads and writes GGUF files for the mutator. Independent of the library's reader, which it
+ * tests. */
 #include "fuzz/gguf_tree.h"
 
 #include "fuzz/mutate.h"
@@ -206,8 +206,8 @@ static void give_key(sink *s, const gt_key *k)
     give(s, k->value.data, k->value.size);
 }
 
-/* Bytes that a tensor asks for; what it has when the library does not know its type or the number
- * is beyond any input. */
+/* Bytes of data that a tensor's dimensions need; its present number if the library does not know
+ * its type or the needed number is larger than any input. */
 static size_t data_bytes(const gt_tensor *t)
 {
     const lf_type_info *type = lf_type_get(t->type);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A GGUF file as parts that a mutator changes one by one. Nothing is checked for sense. */
+/* A GGUF file as lists of keys and tensors, which a mutator changes. Values are not checked. */
 #ifndef LF_TESTS_FUZZ_GGUF_TREE_H
 #define LF_TESTS_FUZZ_GGUF_TREE_H
 
@@ -24,7 +24,7 @@ typedef struct gt_bytes {
 typedef struct gt_key {
     gt_bytes name;
     uint32_t type, item; /* item: of an array's elements */
-    uint64_t count;      /* of an array, as it will be written */
+    uint64_t count;      /* of an array; the value in the file */
     gt_bytes value;      /* the elements of an array, strings with their lengths; a string's text */
 } gt_key;
 
@@ -34,30 +34,30 @@ typedef struct gt_tensor {
     uint64_t dims[GT_MAX_DIMS];
     uint32_t type;
     uint64_t offset;
-    bool keep_offset; /* written as it is; else the data follows that of the tensor before */
+    bool keep_offset; /* the offset is written; else that after the previous tensor */
     gt_bytes data;
 } gt_tensor;
 
-/* Parts point into the parsed bytes, into the pool or into static memory. */
+/* Pointers are into the parsed bytes, the pool or static memory. */
 typedef struct gguf_tree {
     uint32_t version;
     uint64_t alignment;
     uint32_t n_keys, n_tensors;
-    uint64_t said_keys, said_tensors; /* as they will be written */
+    uint64_t said_keys, said_tensors; /* the counts in the file */
     gt_key keys[GT_MAX_KEYS];
     gt_tensor tensors[GT_MAX_TENSORS];
     size_t pool_used;
     uint8_t pool[GT_POOL];
 } gguf_tree;
 
-/* False when the bytes are not a GGUF file or have too many parts; then *t is undefined. */
+/* False if the bytes are not a GGUF file or have too many entries; then *t is undefined. */
 bool gt_read(gguf_tree *t, const uint8_t *data, size_t size);
 
-/* Writes the file; 0 if it takes more than max_size bytes. Tensors whose type is known get the
- * bytes that their dimensions ask for, their data repeated. */
+/* Writes the file; 0 if it needs more than max_size bytes. Tensors of known types get the number of
+ * bytes that their dimensions need: their data is repeated. */
 size_t gt_write(const gguf_tree *t, uint8_t *out, size_t max_size);
 
-/* Memory that lives as long as the tree; NULL when the pool is used up. */
+/* Memory that is valid as long as the tree; NULL when the pool is full. */
 uint8_t *gt_new(gguf_tree *t, size_t size);
 
 /* Bytes of one element; 0 for strings, arrays and unknown types. */

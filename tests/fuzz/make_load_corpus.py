@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Writes the starting inputs of fuzz_gguf, fuzz_model, fuzz_parts, fuzz_folder, fuzz_cache,
-fuzz_safetensors and fuzz_json into corpus/: the smallest valid files of each kind. Those of
+fuzz_safetensors and fuzz_json into corpus/: the smallest valid files of each format. Those of
 fuzz_model, fuzz_parts and fuzz_folder are whole models that can run. No packages needed.
 usage: make_load_corpus.py (anywhere)"""
 import json
@@ -20,21 +20,21 @@ def string(s):
     return struct.pack("<Q", len(s)) + s
 
 
-def value(kind, v):
-    if kind == STR:
+def value(type_, v):
+    if type_ == STR:
         return string(v)
-    if kind == ARR:
+    if type_ == ARR:
         item, items = v
         return struct.pack("<IQ", item, len(items)) + b"".join(value(item, x) for x in items)
-    return struct.pack(PLAIN[kind], v)
+    return struct.pack(PLAIN[type_], v)
 
 
 def gguf(keys, tensors, version=3, alignment=8):
     """tensors: (name, type code, dims, data or its size)"""
     keys = keys + [("general.alignment", U32, alignment)]
     out = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys))
-    for name, kind, v in keys:
-        out += string(name) + struct.pack("<I", kind) + value(kind, v)
+    for name, type_, v in keys:
+        out += string(name) + struct.pack("<I", type_) + value(type_, v)
     data = b""
     for name, code, dims, n in tensors:
         data += bytes(-len(data) % alignment)
@@ -101,11 +101,12 @@ def safetensors(entries, data):
 
 TYPES = {"F32": (0, 1, 4), "F16": (1, 1, 2), "Q4_0": (2, 32, 18), "Q8_0": (8, 32, 34),
          "Q4_K": (12, 256, 144), "Q5_K": (13, 256, 176), "Q6_K": (14, 256, 210),
-         "BF16": (30, 1, 2)}
+         "IQ2_XXS": (16, 256, 66), "IQ3_XXS": (18, 256, 98), "IQ1_S": (19, 256, 50),
+         "IQ4_NL": (20, 32, 18), "BF16": (30, 1, 2)}
 
 
 def byte_texts():
-    """The printable stand-ins of the bytes in byte-level BPE."""
+    """The printable characters that represent the bytes in byte-level BPE."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     spare = iter(range(0x100, 0x200))
     return [chr(b) if b in plain else chr(next(spare)) for b in range(256)]
@@ -116,23 +117,23 @@ KINDS = [1] * 257 + [3, 3, 4]
 BOS, EOS = 257, 258
 
 
-def weights(name, kind, n):
+def weights(name, type_, n):
     """n values of a type; the scales of blocks are small, everything else is arbitrary."""
     rng = random.Random(name)
-    _, block, size = TYPES[kind]
+    _, block, size = TYPES[type_]
     small = struct.pack("<e", 0.01)
     out = b""
     for _ in range(n // block):
         value = 1.0 if "norm" in name else rng.uniform(-0.1, 0.1)
-        if kind == "F32":
+        if type_ == "F32":
             out += struct.pack("<f", value)
-        elif kind == "F16":
+        elif type_ == "F16":
             out += struct.pack("<e", value)
-        elif kind == "BF16":
+        elif type_ == "BF16":
             out += struct.pack("<f", value)[2:]
-        elif kind in ("Q4_K", "Q5_K"):
+        elif type_ in ("Q4_K", "Q5_K"):
             out += small * 2 + rng.randbytes(size - 4)
-        elif kind == "Q6_K":
+        elif type_ == "Q6_K":
             out += rng.randbytes(size - 2) + small
         else:
             out += small + rng.randbytes(size - 2)
@@ -178,7 +179,7 @@ def size_of(dims):
     return n
 
 
-def whole_gguf(moe, width, ff, kind, down=("Q4_0", "Q4_0", "Q4_0"), parts=1):
+def whole_gguf(moe, width, ff, type_, down=("Q4_0", "Q4_0", "Q4_0"), parts=1):
     a = "lfm2moe" if moe else "lfm2"
     head = width // 2
     keys = [("general.architecture", STR, a), ("general.name", STR, "tiny"),
@@ -202,9 +203,9 @@ def whole_gguf(moe, width, ff, kind, down=("Q4_0", "Q4_0", "Q4_0"), parts=1):
                  (a + ".leading_dense_block_count", U32, 1), (a + ".expert_gating_func", U32, 2)]
     listed = []
     for name, _, dims in tensors(width, head, ff, moe, 32):
-        this = kind
+        this = type_
         if len(dims) == 1 or "conv.weight" in name or "gate_inp" in name:
-            this = "F16" if kind == "F16" else "F32"
+            this = "F16" if type_ == "F16" else "F32"
         elif "ffn_down.weight" in name:
             this = down[int(name.split(".")[1])]
         listed.append((name, TYPES[this][0], dims, weights(name, this, size_of(dims))))
@@ -271,9 +272,9 @@ def whole_folder(moe, shard=False):
     index = {"metadata": {}, "weight_map": {n: "a.safetensors" for n in entries}}
     out = b""
     for text in (config, tokenizer, settings, index if shard else None):
-        part = b"" if text is None else json.dumps(text, separators=(",", ":"),
+        section = b"" if text is None else json.dumps(text, separators=(",", ":"),
                                                    ensure_ascii=False).encode()
-        out += struct.pack("<I", len(part)) + part
+        out += struct.pack("<I", len(section)) + section
     return out + safetensors(entries, data)
 
 
@@ -289,7 +290,12 @@ FILES = {
     "gguf/kinds": gguf([(f"k{k}", k, 1) for k in PLAIN] +
                        [(f"a{k}", ARR, (k, [0, 1])) for k in PLAIN] +
                        [("s", STR, b"\xff\n"), ("as", ARR, (STR, ["", "x"]))], []),
-    "gguf/quantised": gguf([], [("q", 2, [32, 2], 36), ("k", 14, [256], 210), ("x", 39, [32], 17)]),
+    "gguf/quantized": gguf([], [("q", 2, [32, 2], 36), ("k", 14, [256], 210), ("x", 39, [32], 17)]),
+    "gguf/low-bits": gguf([], [(f"t{kind}", kind, [elements, 2], 2 * size)
+                               for kind, elements, size in (
+                                   (10, 256, 84), (11, 256, 110), (16, 256, 66), (17, 256, 74),
+                                   (18, 256, 98), (19, 256, 50), (20, 32, 18), (21, 256, 110),
+                                   (22, 256, 82), (23, 256, 136), (29, 256, 56), (40, 64, 36))]),
     "safetensors/two": safetensors(
         {"__metadata__": {"format": "pt"},
          "a": {"dtype": "BF16", "shape": [2, 1, 3], "data_offsets": [0, 12]},
@@ -298,6 +304,7 @@ FILES = {
     "safetensors/empty": safetensors({}, b""),
     "model/lfm2": whole_gguf(False, 8, 8, "F16", ("F16", "F16", "F16")),
     "model/lfm2-k": whole_gguf(False, 32, 256, "Q4_0", ("Q4_K", "Q5_K", "Q6_K")),
+    "model/lfm2-iq": whole_gguf(False, 32, 256, "IQ4_NL", ("IQ1_S", "IQ2_XXS", "IQ3_XXS")),
     "model/lfm2moe": whole_gguf(True, 32, 32, "Q4_0", ("Q8_0", "Q4_0", "Q4_0")),
     "parts/lfm2": whole_gguf(False, 8, 8, "F16", ("F16", "F16", "F16"), 2),
     "folder/lfm2": whole_folder(False),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns changes to GGUF files: to keys, tensor descriptions and tensor data, written back so that
- * lengths, counts and offsets agree, but for one file in a few. */
+/* Changes GGUF files: keys, tensor descriptions and tensor data. In most written files lengths,
+ * counts and offsets agree. */
 #include "fuzz/gguf_tree.h"
 #include "fuzz/mutate.h"
 #include "quant/quant.h"
@@ -27,7 +27,7 @@ static gt_bytes text_bytes(const char *text)
     return (gt_bytes){(const uint8_t *)text, strlen(text)};
 }
 
-/* A text that the formats give a meaning, or `old` changed. */
+/* A text with a meaning in the formats, or `old` changed. */
 static gt_bytes change_text(gguf_tree *t, uint64_t *random, gt_bytes old)
 {
     static const char *const words[] = {"",
@@ -116,7 +116,7 @@ static void convert_key(gguf_tree *t, uint64_t *random, gt_key *k)
     }
 }
 
-/* The elements are there; a change before this one may have made the array say otherwise. */
+/* The array has the elements that it states; an earlier change may have made these differ. */
 static bool is_whole(const gt_key *k)
 {
     size_t bytes = gt_item_bytes(k->item);
@@ -144,7 +144,7 @@ static size_t string_at(const gt_key *k, uint64_t i)
     return at;
 }
 
-/* Puts `text` in the place of string `i`. */
+/* Replaces string `i` by `text`. */
 static void set_string(gguf_tree *t, gt_key *k, uint64_t i, gt_bytes text)
 {
     size_t at = string_at(k, i);
@@ -161,7 +161,7 @@ static void set_string(gguf_tree *t, gt_key *k, uint64_t i, gt_bytes text)
     k->value = (gt_bytes){p, size};
 }
 
-/* As many elements as `count`: fewer, or the last ones again. */
+/* Sets the number of elements: removes some or repeats the last ones. */
 static void resize_array(gguf_tree *t, gt_key *k, uint64_t count)
 {
     size_t bytes = gt_item_bytes(k->item);
@@ -196,7 +196,7 @@ static void change_array(gguf_tree *t, uint64_t *random, gt_key *k)
     case 0:
         resize_array(t, k, fuzz_integer(random, k->count));
         return;
-    case 1: /* the same bytes seen as another type, as many as fit */
+    case 1: /* the same bytes as elements of another type */
         k->item = random_below(random, 13);
         if (gt_item_bytes(k->item) > 0) {
             k->count = k->value.size / gt_item_bytes(k->item);
@@ -254,18 +254,18 @@ static void change_key(gguf_tree *t, uint64_t *random)
         memmove(k, k + 1, (t->n_keys - i - 1) * sizeof *k);
         t->said_keys = --t->n_keys;
         return;
-    case 1: /* the same again, or under another's name */
+    case 1: /* a copy with the same name or that of another key */
         if (t->n_keys < GT_MAX_KEYS) {
             t->keys[t->n_keys] = *k;
             t->keys[t->n_keys].name = change_text(t, random, other.name);
             t->said_keys = ++t->n_keys;
         }
         return;
-    case 2: /* another's value */
+    case 2: /* the value of another key */
         other.name = k->name;
         *k = other;
         return;
-    case 3: /* another place */
+    case 3: /* to another position */
         t->keys[j] = *k;
         *k = other;
         return;
@@ -297,7 +297,7 @@ static void change_shape(uint64_t *random, gt_tensor *one)
     }
 }
 
-/* Values that arithmetic treats in its own way, at places where scales of blocks may be. */
+/* Special values at offsets where scales of blocks may be. */
 static void change_data(gguf_tree *t, uint64_t *random, gt_tensor *one)
 {
     gt_bytes copy = copy_bytes(t, one->data, one->data.size);
@@ -327,11 +327,12 @@ static void change_data(gguf_tree *t, uint64_t *random, gt_tensor *one)
 
 static void change_type(uint64_t *random, gt_tensor *one)
 {
-    static const lf_type known[] = {LF_F32,  LF_F16,  LF_BF16, LF_Q4_0,   LF_Q8_0,
-                                    LF_Q4_K, LF_Q5_K, LF_Q6_K, LF_IQ4_NL, LF_IQ4_XS,
-                                    LF_Q4_1, LF_Q5_0, LF_Q5_1, LF_MXFP4};
+    static const lf_type known[] = {
+        LF_F32,  LF_F16,   LF_BF16,  LF_Q4_0,   LF_Q8_0,    LF_Q4_K,   LF_Q5_K,  LF_Q6_K,
+        LF_Q4_1, LF_Q5_0,  LF_Q5_1,  LF_IQ4_NL, LF_IQ4_XS,  LF_MXFP4,  LF_NVFP4, LF_Q2_K,
+        LF_Q3_K, LF_IQ1_S, LF_IQ1_M, LF_IQ2_S,  LF_IQ2_XXS, LF_IQ2_XS, LF_IQ3_S, LF_IQ3_XXS};
     one->type = fuzz_one_in(random, 8)
-                    ? random_below(random, 42)
+                    ? random_below(random, 44)
                     : known[random_below(random, sizeof known / sizeof known[0])];
 }
 
@@ -349,21 +350,21 @@ static void change_tensor(gguf_tree *t, uint64_t *random)
         memmove(one, one + 1, (t->n_tensors - i - 1) * sizeof *one);
         t->said_tensors = --t->n_tensors;
         return;
-    case 1: /* the same again under another name */
+    case 1: /* a copy with another name */
         if (t->n_tensors < GT_MAX_TENSORS) {
             t->tensors[t->n_tensors] = *one;
             t->tensors[t->n_tensors].name = change_text(t, random, other.name);
             t->said_tensors = ++t->n_tensors;
         }
         return;
-    case 2: /* names change places */
+    case 2: /* exchange names */
         t->tensors[j].name = one->name;
         one->name = other.name;
         return;
     case 3:
         one->name = change_text(t, random, one->name);
         return;
-    case 4: /* a place in the file that is another's, or none */
+    case 4: /* the offset of another tensor, or any */
         one->keep_offset = true;
         one->offset = fuzz_one_in(random, 2) ? other.offset : fuzz_integer(random, one->offset);
         return;
@@ -412,8 +413,9 @@ static void change_vocab(gguf_tree *t, uint64_t *random)
 
 /* ---- Files ---- */
 
-/* One size becomes another wherever it stands, with its half and its triple (the heads' dimension
- * and the convolution's input in the corpus): models of other shapes, many of them right. */
+/* Replaces one size by another everywhere, and its half and triple accordingly (in the corpus, the
+ * dimension of heads and the input of the convolution): models of other shapes, many of them valid.
+ */
 static void change_size(gguf_tree *t, uint64_t *random)
 {
     if (t->n_tensors == 0) {
@@ -459,7 +461,7 @@ static void change_file(gguf_tree *t, uint64_t *random)
     case 2:
         t->said_tensors = fuzz_integer(random, t->said_tensors);
         return;
-    case 3: { /* an array that says another length than it has */
+    case 3: { /* an array that states a wrong length */
         gt_key *k = &t->keys[random_below(random, t->n_keys > 0 ? t->n_keys : 1)];
         k->count = t->n_keys > 0 ? fuzz_integer(random, k->count) : 0;
         return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns changes to JSON texts, value by value, and to the JSON headers of safetensors files. */
+/* Changes values of JSON texts and of the JSON headers of safetensors files. */
 #include "fuzz/mutate.h"
 #include "support/random.h"
 
@@ -22,7 +22,7 @@ typedef struct document {
     value values[MAX_VALUES];
 } document;
 
-/* ---- Reading: without sense for what is allowed inside strings and numbers ---- */
+/* ---- Reading: does not check strings and numbers ---- */
 
 static void skip_space(document *d)
 {
@@ -118,7 +118,7 @@ static bool read_value(document *d, int parent, int *last, int depth, bool membe
 
 /* ---- Choice ---- */
 
-/* Goes down from the root and stops somewhere, so that a long list does not hide the rest. */
+/* Descends from the root and stops at a random depth, so that long lists do not dominate. */
 static int choose(const document *d, uint64_t *random)
 {
     int i = 0;
@@ -250,7 +250,7 @@ static void put_value(change *c, uint64_t *random)
     }
 }
 
-/* A number near the one that is there, or the text changed byte by byte. */
+/* A number near the present one, or the text changed byte by byte. */
 static void put_near(const document *d, const value *v, change *c, uint64_t *random)
 {
     char text[40];
@@ -274,7 +274,7 @@ static void put_near(const document *d, const value *v, change *c, uint64_t *ran
     }
 }
 
-/* The range of the value with its key and one comma, so that what is left is a list. */
+/* The range of the value with its key and one comma, so that the remainder is a list. */
 static void take_member(const document *d, const value *v, change *c)
 {
     c->begin = v->key;
@@ -306,7 +306,7 @@ static void make_change(const document *d, change *c, uint64_t *random)
     case 0:
         take_member(d, v, c);
         return;
-    case 1: { /* the same again, a member mostly under another key */
+    case 1: { /* a copy; of a member mostly with another key */
         bool renamed = v->key_end > v->key && !fuzz_one_in(random, 8);
         size_t begin = renamed ? v->begin : v->key;
         c->begin = v->end;
@@ -318,7 +318,7 @@ static void make_change(const document *d, change *c, uint64_t *random)
     case 3:
         put_text(c, d->text + other->begin, other->end - other->begin);
         return;
-    case 4: /* another member in its place */
+    case 4: /* replaced by another member */
         c->begin = v->key;
         put_text(c, d->text + other->key, other->end - other->key);
         return;
@@ -345,7 +345,7 @@ static void make_change(const document *d, change *c, uint64_t *random)
 size_t fuzz_mutate_json(uint64_t *random, uint8_t *data, size_t size, size_t max_size)
 {
     static document d;
-    static char room[LONG];
+    static char buffer[LONG];
     int last = NO_VALUE;
     d.text = (const char *)data;
     d.size = size;
@@ -354,7 +354,7 @@ size_t fuzz_mutate_json(uint64_t *random, uint8_t *data, size_t size, size_t max
     if (fuzz_one_in(random, 32) || !read_value(&d, NO_VALUE, &last, 0, false)) {
         return LLVMFuzzerMutate(data, size, max_size);
     }
-    change c = {.text = room};
+    change c = {.text = buffer};
     make_change(&d, &c, random);
     size_t rest = size - c.end;
     if (c.begin + c.size + rest > max_size) {
@@ -365,7 +365,7 @@ size_t fuzz_mutate_json(uint64_t *random, uint8_t *data, size_t size, size_t max
     return c.begin + c.size + rest;
 }
 
-/* The header changes as JSON, and its length with it; or the data does. */
+/* Changes the header as JSON, with its length, or the data. */
 size_t fuzz_mutate_safetensors(uint64_t *random, uint8_t *data, size_t size, size_t max_size)
 {
     uint64_t header = size >= 8 ? fuzz_get(data, 8) : UINT64_MAX;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the choice of values that changed inputs get: integers, floats, chances. */
+/* Chooses values for changed inputs: integers, floats, chances. */
 #include "fuzz/mutate.h"
 
 #include "support/random.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target without a fuzzing engine: over every file of its corpus, and over mutations of
- * them drawn from a fixed seed, so that any compiler and any test run gets some of the benefit.
+/* Runs a fuzz target without a fuzzing engine, so that any compiler can build it: over every file
+ * of its corpus, and over mutations of them that depend only on the seed.
  *
  *   fuzz_NAME [--mutate N] [--seed S] [--past-syntax P] [--codes] FILE-OR-FOLDER...
  *
- * N mutations in all (a few more: no file goes without), made by the target's own mutator where it
- * has one. At least P percent of them must get past the container's syntax. --codes lists the
- * errors. An input that kills the program, or takes a minute, is left in the current folder as
- * crash-fuzz_NAME. */
+ * N mutations in all (a few more, because every file gets some), made by the target's mutator if it
+ * has one. At least P percent of them must pass the checks of syntax. --codes lists the
+ * errors. An input that kills the program, or takes a minute, is written to the current folder
+ * as crash-fuzz_NAME. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 
@@ -34,7 +34,7 @@ typedef struct input_file {
     char *path;
     uint8_t *data;
     size_t size;
-    uint64_t weight; /* share of the mutations */
+    uint64_t weight; /* relative number of mutations */
 } input_file;
 
 static struct {
@@ -86,7 +86,8 @@ static size_t below(size_t n)
     return n == 0 ? 0 : (size_t)(next_random() % n);
 }
 
-/* Runs one input from a buffer of exactly its size, so that a read past the end is seen. */
+/* Runs one input from a buffer of exactly its size, so that sanitizers detect reads past the end.
+ */
 static void run_input(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);
@@ -112,7 +113,7 @@ static void run_input(const uint8_t *data, size_t size)
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 {
     size_t at = below(size);
-    size_t run = 1 + below(16);
+    size_t n = 1 + below(16);
     if (size == 0) {
         if (max_size > 0) {
             data[0] = (uint8_t)next_random();
@@ -126,31 +127,31 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
     case 1: /* one byte */
         data[at] = (uint8_t)next_random();
         return size;
-    case 2: { /* a telling number, little-endian, 1 to 8 bytes */
+    case 2: { /* a boundary value, little-endian, 1 to 8 bytes */
         uint64_t value = fuzz_integer(&replay.random, 0);
         size_t bytes = (size_t)1 << below(4);
         fuzz_put(data + at, value, bytes < size - at ? bytes : size - at);
         return size;
     }
-    case 3: /* cut off */
+    case 3: /* truncate */
         return at > 0 ? at : size;
-    case 4: /* remove a run */
-        if (size - at > run) {
-            memmove(data + at, data + at + run, size - at - run);
-            return size - run;
+    case 4: /* remove some bytes */
+        if (size - at > n) {
+            memmove(data + at, data + at + n, size - at - n);
+            return size - n;
         }
         return size;
-    case 5: /* repeat a run */
-        if (run <= max_size - size && run <= size - at) {
-            memmove(data + at + run, data + at, size - at);
-            return size + run;
+    case 5: /* repeat some bytes */
+        if (n <= max_size - size && n <= size - at) {
+            memmove(data + at + n, data + at, size - at);
+            return size + n;
         }
         return size;
-    default:              /* copy a run elsewhere */
-        if (size > run) { /* in this order: compilers choose that of arguments */
-            size_t to = below(size - run);
-            size_t from = below(size - run);
-            memmove(data + to, data + from, run);
+    default:            /* copy some bytes elsewhere */
+        if (size > n) { /* fixes the order of the two calls */
+            size_t to = below(size - n);
+            size_t from = below(size - n);
+            memmove(data + to, data + from, n);
         }
         return size;
     }
@@ -160,7 +161,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 static size_t mutate(uint8_t *buffer, size_t size)
 {
     if (LLVMFuzzerCustomMutator != NULL) {
-        /* growth by a long string and a long name must fit */
+        /* the input may grow by a long string and a long name */
         size_t most = size + (1 << 18) < MAX_INPUT ? size + (1 << 18) : MAX_INPUT;
         return LLVMFuzzerCustomMutator(buffer, size, most, (unsigned)next_random());
     }
@@ -239,7 +240,8 @@ static int read_file(input_file *f)
     return 0;
 }
 
-/* Runs a file as it is. What is refused by its syntax gets few mutations: they would be as well. */
+/* Runs an unchanged file. A file with wrong syntax gets few mutations, which would be wrong, too.
+ */
 static void run_file(input_file *f)
 {
     enum { FEW = 1, MANY = 16 };
@@ -282,7 +284,7 @@ static int run_files(unsigned long mutations)
     return status;
 }
 
-/* ---- How far they got ---- */
+/* ---- How far inputs get ---- */
 
 static int report(unsigned long past_syntax, bool codes)
 {
@@ -292,16 +294,18 @@ static int report(unsigned long past_syntax, bool codes)
     uint64_t all = accepted + c->refused - replay.corpus.refused;
     uint64_t past = all - syntax;
     if (all > 0) {
-        printf("replay: of the mutations %llu accepted, %llu refused by their meaning, %llu by "
-               "their syntax: %llu %% past the syntax\n",
-               (unsigned long long)accepted, (unsigned long long)(past - accepted),
-               (unsigned long long)syntax, (unsigned long long)(past * 100 / all));
+        printf(
+            "replay: of the mutations %llu were accepted, %llu refused after the checks of syntax, "
+            "%llu refused by them: %llu %% passed them\n",
+            (unsigned long long)accepted, (unsigned long long)(past - accepted),
+            (unsigned long long)syntax, (unsigned long long)(past * 100 / all));
     }
     for (size_t i = 0; codes && i < c->n_codes; i++) {
         printf("%8llu %s\n", (unsigned long long)c->codes[i].n, c->codes[i].code);
     }
     if (past * 100 < past_syntax * all || (past_syntax > 0 && accepted == 0)) {
-        fprintf(stderr, "replay: at least %lu %% must get past the syntax, some be accepted\n",
+        fprintf(stderr,
+                "replay: at least %lu %% must pass the checks of syntax, and some be accepted\n",
                 past_syntax);
         return 1;
     }

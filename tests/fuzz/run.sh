@@ -1,21 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs libFuzzer targets, one after the other, each from its committed corpus and what earlier runs
-# found, for a number of seconds. An input that kills a target, takes a minute or 2 GB stays in
-# BUILD/tests/fuzz-found; the run then fails and says where.
+# Runs libFuzzer targets, one after the other, each for a number of seconds, from its committed corpus
+# and the inputs of earlier runs. An input that kills a target, or takes a minute or 2 GB, is written to
+# BUILD/tests/fuzz-found; the exit status is then 1 and a message names the file.
 #
-#   tests/fuzz/run.sh [--build BUILD] [--seconds N] [--seed S] [--jobs J] [--fresh] [--minimise]
+#   tests/fuzz/run.sh [--build BUILD] [--seconds N] [--seed S] [--jobs J] [--fresh] [--minimize]
 #                     [TARGET...]
 #
 #   --build     build folder with -DLFM2_FUZZ=ON (default: build-fuzz)
 #   --seconds   for each target (default: 60)
 #   --seed      of libFuzzer's random numbers (default: 0, another one each time)
-#   --jobs      processes for each target (default: 1), which share what they find
-#   --fresh     forget what earlier runs found
-#   --minimise  no fuzzing: of what earlier runs found, few and small inputs that take every branch
-#               that any takes and the committed ones do not, in BUILD/tests/fuzz-minimal/TARGET
-# Without TARGET: all. For hours: --seconds 36000 --jobs 8, then --minimise; what that leaves may be
-# committed, if it is small.
+#   --jobs      processes for each target (default: 1), which exchange inputs
+#   --fresh     delete the inputs of earlier runs
+#   --minimize  no fuzzing: copies a few small inputs of earlier runs, which together reach every branch
+#               that the committed ones do not reach, to BUILD/tests/fuzz-minimal/TARGET
+# Without TARGET: all. For hours: --seconds 36000 --jobs 8, then --minimize; the result may be committed
+# if it is small.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$(cd "$here/../.." && pwd)/build-fuzz
@@ -23,7 +23,7 @@ seconds=60
 seed=0
 jobs=1
 fresh=0
-minimise=0
+minimize=0
 targets=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
     --seed) seed=$2 && shift ;;
     --jobs) jobs=$2 && shift ;;
     --fresh) fresh=1 ;;
-    --minimise) minimise=1 ;;
+    --minimize) minimize=1 ;;
     -*)
         sed -n 's/^#  *\(tests\/fuzz\/run.sh\)/usage: \1/p' "${BASH_SOURCE[0]}" >&2
         exit 2
@@ -50,7 +50,7 @@ fi
 export ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1
 
-# The folders of a target's committed inputs, in $seeds.
+# Sets `seeds` to the folders of a target's committed inputs.
 seeds_of() {
     seeds=("$here/corpus/$1")
     if [ "$1" = gguf ]; then
@@ -58,10 +58,10 @@ seeds_of() {
     fi
 }
 
-# The merge keeps inputs for how often they take a branch, too: of these the ones that take a new one
-# are left. Its control file has the names, those of the first folder first, each lot by size, and a
-# line COV with the branches of each that it had not seen before.
-minimise() {
+# libFuzzer's merge also keeps inputs that only execute a branch more often; these are not copied. Its
+# control file lists the names, folder by folder and by size, and for each a line COV with the branches
+# that no earlier input reached.
+minimize() {
     local all=$build/tests/fuzz-minimal/$1.all control=$build/tests/fuzz-minimal/$1.control name
     rm -rf "$minimal" "$all" "$control" && mkdir -p "$minimal" "$all" &&
         find "${seeds[@]}" -type f -exec cp -t "$all" {} + &&
@@ -76,7 +76,7 @@ minimise() {
         "$(cat "$minimal"/* /dev/null 2>/dev/null | wc -c)" "$minimal"
 }
 
-# For a log that outlives the machine: base64 -d | gunzip makes the input again.
+# Prints inputs for a log that is kept longer than the files: base64 -d | gunzip restores them.
 show_inputs() { # LIBFUZZER-LOG
     local input
     sed -n 's/.*Test unit written to //p' "$1" | while read -r input; do
@@ -96,8 +96,8 @@ for name in "${targets[@]}"; do
     fi
     mkdir -p "$corpus" "$found" || exit 2
     seeds_of "$name"
-    if [ $minimise -eq 1 ]; then
-        minimise "$name" || failed+=("$name")
+    if [ $minimize -eq 1 ]; then
+        minimize "$name" || failed+=("$name")
         continue
     fi
     options=(-seed="$seed" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=262144

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns what fuzz targets share, but for the use of models. */
+/* Implements the helpers of fuzz targets, except those that use models. */
 #include "fuzz/target.h"
 
 #include <stdio.h>
@@ -65,8 +65,8 @@ static void *take(void *user, size_t bytes, size_t align)
 {
     (void)user;
     if (bytes > memory.limit - memory.held) {
-        fprintf(stderr, "fuzz: %zu bytes asked for on top of %zu; the limit is %zu\n", bytes,
-                memory.held, memory.limit);
+        fprintf(stderr, "fuzz: an allocation of %zu bytes in addition to %zu; the limit is %zu\n",
+                bytes, memory.held, memory.limit);
         abort();
     }
     void *p = NULL;
@@ -93,7 +93,7 @@ lf_alloc fuzz_memory(void)
     return (lf_alloc){.alloc = take, .free = give};
 }
 
-/* A JSON value of two bytes is a node of some 80, panels are padded to 16 columns, codes of four
+/* A JSON value of two bytes is a node of about 80, panels are padded to 16 columns, quants of four
  * bits may become f32; the constant is for tables of fixed size. */
 enum { MEMORY_FACTOR = 96, MEMORY_BASE = 4 << 20 };
 
@@ -107,7 +107,7 @@ void fuzz_memory_end(void)
 {
     memory.limit = SIZE_MAX;
     if (memory.held != memory.before) {
-        fprintf(stderr, "fuzz: %zu bytes were not given back\n", memory.held - memory.before);
+        fprintf(stderr, "fuzz: %zu bytes were not freed\n", memory.held - memory.before);
         abort();
     }
 }

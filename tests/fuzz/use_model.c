@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns what is done with a model that was accepted, however hostile its weights are. */
+/* Computes with accepted models, whatever their weights are. */
 #include "fuzz/target.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 enum { N_CTX = 16, N_IDS = 4, MAX_IDS = 256, MAX_TEXT = 1 << 17 };
 
-/* The same bits, or both no number: which NaN comes out is not promised. */
+/* The same bits, or both NaN: the bits of NaNs are not specified. */
 static bool same(const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -32,7 +32,7 @@ static lfm2_session *new_session(lfm2_model *model, uint32_t n_chunk, uint32_t c
     return session;
 }
 
-/* Three tokens at once and one more, against one by one; then one for both at once. */
+/* Three tokens at once and one more, against one by one; then one token for both in one pass. */
 static void run(lfm2_model *model, uint32_t n_vocab, uint32_t choice)
 {
     lfm2_session *sessions[2] = {new_session(model, 8, choice), new_session(model, 1, choice)};
@@ -63,7 +63,7 @@ static void run(lfm2_model *model, uint32_t n_vocab, uint32_t choice)
     lfm2_session_free(sessions[0]);
 }
 
-/* Logits that are no numbers may be refused, not crash; the text ends at the context's end. */
+/* Logits that are NaN may be refused; the text ends where the context is full. */
 static void generate(lfm2_model *model, uint32_t choice)
 {
     lfm2_session *session = new_session(model, 4, choice);
@@ -106,7 +106,7 @@ static void text(lfm2_model *model, uint32_t n_vocab)
         int32_t status =
             lfm2_detokenize(model, ids, n, LFM2_DETOKENIZE_SPECIAL, out, MAX_TEXT, &len);
         fuzz_must(status == LFM2_OK || status == LFM2_E_BUFFER);
-        if ((flags & LFM2_TOKENIZE_BOS) == 0) { /* no token stands before the text */
+        if ((flags & LFM2_TOKENIZE_BOS) == 0) { /* no token before the text */
             fuzz_must(len == sizeof words - 1 && memcmp(out, words, len) == 0);
         }
     }
@@ -121,7 +121,7 @@ static void text(lfm2_model *model, uint32_t n_vocab)
     }
 }
 
-/* What is asked about a model. */
+/* The queries about a model. */
 static void ask(const lfm2_model *model, const lfm2_model_info *info)
 {
     for (uint32_t i = 0; i < info->n_tensors; i++) {

@@ -80,7 +80,7 @@ def exp_arguments():
         yield rng.uniform(-745, -708)
         yield rng.uniform(-708, 709)
         yield rng.uniform(-1, 1)
-    for _ in range(80):  # what the sampler asks for: two logits and a temperature
+    for _ in range(80):  # as the sampler: two logits and a temperature
         yield -as_float(rng.uniform(0, 12)) / as_float(rng.uniform(0.1, 1.5))
 
 

@@ -37,14 +37,14 @@ def moe(**keys):
                   "routed_scaling_factor": 1.0} | keys
 
 
-# What is special about a case stands in its name or in the comment before it.
+# The name of a case, or the comment before it, says what it tests.
 CASES = {
     # the plainest model; width by the 2/3 rule with block_multiple_of
     "dense-plain": DENSE | dict(
         hidden_size=64, num_attention_heads=2, num_key_value_heads=2, intermediate_size=210,
         block_auto_adjust_ff_dim=True, block_ffn_dim_multiplier=1.0, block_multiple_of=32,
         layer_types=[CONV, ATTN, CONV], vocab_size=96, rope_theta=1000000.0),
-    # 4 taps, a head of its own, groups of 2, transformers 5's rope key
+    # 4 taps, an untied head, groups of 2, transformers 5's rope key
     "dense-untied": DENSE | dict(
         hidden_size=128, num_attention_heads=2, num_key_value_heads=1, intermediate_size=192,
         layer_types=[ATTN, CONV, CONV, ATTN], vocab_size=160, conv_L_cache=4,

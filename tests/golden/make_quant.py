@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reference data of the block formats.
 
-    python make_quant.py [--llama-quantize PROGRAM]
+    python make_quant.py [--ggml LIBRARY]
 
-writes quant/decode.bin (values that gguf-py gives for random blocks of every type) and, when a
-llama-quantize is named, quant/encode.bin (random rows and the bytes that it makes of them without
-an importance matrix). Needs numpy and gguf.
+writes quant/decode.bin (values that gguf-py gives for random blocks of every type) and, when a shared
+library of ggml (libggml-base.so) is named, quant/encode.bin and quant/encode_rare.bin (rows and the bytes
+that it makes of them without an importance matrix). Needs numpy and gguf.
 
-Both files are sequences of records, all numbers little-endian:
+The files are sequences of records, all numbers little-endian:
   decode.bin: u32 type, u32 values n, u32 bytes, the blocks, n f32 values
-  encode.bin: first u32 n and n f32 values; then per type u32 type, u32 bytes, the blocks
+  encode*.bin: first u32 n and n f32 values; then per type u32 type, u32 bytes, the blocks
 """
 import argparse
+import ctypes
 import pathlib
-import shlex
 import struct
-import subprocess
-import tempfile
 
 import gguf
 import numpy as np
@@ -24,13 +22,67 @@ from gguf import GGMLQuantizationType as T
 
 HERE = pathlib.Path(__file__).resolve().parent / "quant"
 TYPES = [T.F32, T.F16, T.BF16, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.Q4_K, T.Q5_K, T.Q6_K, T.IQ4_NL, T.IQ4_XS,
-         T.MXFP4]
+         T.MXFP4, T.Q2_K, T.Q3_K, T.IQ2_XXS, T.IQ2_XS, T.IQ2_S, T.IQ3_XXS, T.IQ3_S, T.IQ1_S, T.IQ1_M, T.NVFP4]
 # Byte offsets of the f16 scales and mins in a block.
 HALVES = {T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q8_0: [0], T.Q4_K: [0, 2], T.Q5_K: [0, 2],
-          T.Q6_K: [208], T.IQ4_NL: [0], T.IQ4_XS: [0]}
+          T.Q6_K: [208], T.IQ4_NL: [0], T.IQ4_XS: [0], T.Q2_K: [80, 82], T.Q3_K: [108], T.IQ2_XXS: [0], T.IQ2_XS: [0],
+          T.IQ2_S: [0], T.IQ3_XXS: [0], T.IQ3_S: [0], T.IQ1_S: [0]}
 # Zeros, smallest and largest subnormal, smallest normal, one, largest, infinity, NaN, and negatives.
 EDGES = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x8400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E01]
-ROWS, COLS = 20, 1024
+COLS = 1024
+ENCODED = [T.F16, T.BF16, T.Q8_0, T.Q4_0, T.Q6_K, T.Q5_0, T.Q5_1, T.Q4_K, T.Q5_K, T.Q2_K, T.Q3_K, T.IQ4_NL, T.IQ4_XS]
+# Codebook entries, indexes in a block.
+INDEXES = {T.IQ2_XXS: (256, 32), T.IQ2_XS: (512, 32), T.IQ2_S: (1024, 32), T.IQ3_XXS: (256, 64), T.IQ3_S: (512, 64),
+           T.IQ1_S: (2048, 32), T.IQ1_M: (2048, 32)}
+
+
+def put(fields, shift, width, values):
+    """Sets bits shift.. of each field."""
+    mask = fields.dtype.type(((1 << width) - 1) << shift)
+    fields[...] = (fields & ~mask) | ((values.astype(fields.dtype) << shift) & mask)
+
+
+def index_blocks(rng, kind):
+    """Random blocks; every index and 7-bit sign code occurs before the last len(EDGES) ones."""
+    entries, per_block = INDEXES[kind]
+    n = max(8, entries // per_block) + len(EDGES)
+    out = rng.integers(0, 256, (n, gguf.GGML_QUANT_SIZES[kind][1]), np.uint8)
+    index = np.resize(rng.permutation(entries), (n, per_block))
+    signs = np.resize(rng.permutation(128), (n, 32))
+    low_at = 0 if kind == T.IQ1_M else 2
+    low = out[:, low_at:low_at + per_block]
+    if kind == T.IQ2_XXS:
+        groups = np.ascontiguousarray(out[:, 2:]).reshape(n, 8, 8)
+        groups[:, :, :4] = index.reshape(n, 8, 4)
+        word = groups[:, :, 4:].copy().view("<u4").reshape(n, 8)
+        for v in range(4):
+            put(word, 7 * v, 7, signs.reshape(n, 8, 4)[:, :, v])
+        groups[:, :, 4:] = word[..., None].view(np.uint8)
+        out[:, 2:] = groups.reshape(n, -1)
+    elif kind == T.IQ2_XS:
+        out[:, 2:66] = (index | signs << 9).astype("<u2").view(np.uint8)
+    elif kind == T.IQ3_XXS:
+        low[...] = index
+        word = out[:, 66:].copy().view("<u4")
+        for v in range(4):
+            put(word, 7 * v, 7, signs.reshape(n, 8, 4)[:, :, v])
+        out[:, 66:] = word.view(np.uint8)
+    else:
+        low[...] = index & 255
+        at, count, dtype, step = {T.IQ2_S: (66, 4, "u1", 2), T.IQ3_S: (66, 8, "u1", 1), T.IQ1_S: (34, 4, "<u2", 3),
+                                  T.IQ1_M: (32, 2, "u1", 4)}[kind]
+        upper = out[:, at:at + per_block // count * np.dtype(dtype).itemsize].copy().view(dtype)
+        for v in range(count):
+            put(upper, step * v, min(step, 3), (index >> 8).reshape(n, -1, count)[:, :, v])
+        out[:, at:at + upper.shape[1] * upper.itemsize] = upper.view(np.uint8)
+    if kind == T.IQ1_M:  # a nibble of the f16 scale on top of each word of scales
+        d = rng.normal(0, 0.05, n).astype(np.float16).view(np.uint16)
+        d[-len(EDGES):] = EDGES
+        words = out[:, 48:].copy().view("<u2")
+        for w in range(4):
+            put(words[:, w], 12, 4, d >> 4 * w)
+        out[:, 48:] = words.view(np.uint8)
+    return out
 
 
 def blocks(rng, kind):
@@ -46,9 +98,15 @@ def blocks(rng, kind):
     out = rng.integers(0, 256, (n, size), np.uint8)
     if kind == T.MXFP4:
         out[:, 0] = np.arange(256)  # every scale
+    if kind == T.NVFP4:
+        out = rng.integers(0, 256, (64, size), np.uint8)
+        out[:, :4] = np.arange(256).reshape(64, 4)
+    if kind in INDEXES:
+        out = index_blocks(rng, kind)
+        n = len(out)
     for at in HALVES.get(kind, []):
         out[:, at:at + 2] = rng.normal(0, 0.05, n).astype(np.float16).view(np.uint8).reshape(n, 2)
-        where = rng.permutation(n)[:len(EDGES)]
+        where = np.arange(n)[-len(EDGES):] if kind in INDEXES else rng.permutation(n)[:len(EDGES)]
         out[where, at:at + 2] = np.array(EDGES, np.uint16).view(np.uint8).reshape(-1, 2)
     return out.reshape(-1)
 
@@ -89,58 +147,41 @@ def rows():
     return np.concatenate([x, y]).astype(np.float32)
 
 
-def skeleton(path, x):
-    w = gguf.GGUFWriter(path, "lfm2")
-    w.add_block_count(1)
-    w.add_context_length(64)
-    w.add_embedding_length(COLS)
-    w.add_feed_forward_length(ROWS)
-    w.add_head_count(16)
-    w.add_head_count_kv([16])
-    w.add_layer_norm_rms_eps(1e-5)
-    w.add_rope_freq_base(1e6)
-    w.add_vocab_size(ROWS)
-    w.add_shortconv_l_cache(3)
-    w.add_tokenizer_model("gpt2")
-    w.add_tokenizer_pre("lfm2")
-    w.add_token_list([f"t{i}" for i in range(ROWS)])
-    w.add_token_types([1] * ROWS)
-    w.add_token_merges(["a b"])
-    w.add_tensor("token_embd.weight", x)
-    w.add_tensor("blk.0.ffn_up.weight", x)
-    w.write_header_to_file()
-    w.write_kv_data_to_file()
-    w.write_tensors_to_file()
-    w.close()
+def rare_rows():
+    """Rows that decide between Q2_K, Q3_K and IQ4 encoders in rare cases; the seeds were searched for them."""
+    def random(seed):
+        return np.random.default_rng(seed)
+    return np.stack([5 + random(1).standard_normal(COLS) * 0.01,  # a fit whose determinant is negative by rounding
+                     random(446).uniform(-1, 1, COLS),            # a group that a sixth round would improve
+                     random(110).standard_normal(COLS),           # values close to the middle between two numbers
+                     random(10959).uniform(-1, 1, COLS),          # values exactly in the middle, for the final scale
+                     random(0).integers(-8, 9, COLS)]).astype(np.float32)  # and for the scales that are tried
 
 
-def write_encode(path, program):
-    x = rows()
-    with tempfile.TemporaryDirectory(dir=".") as folder, open(path, "wb") as f:
-        source = pathlib.Path(folder).resolve() / "in.gguf"
-        skeleton(source, x)
+def write_encode(path, library, x, kinds):
+    """Rows, then the blocks that ggml_quantize_chunk of a ggml library makes of them: what llama-quantize calls."""
+    ggml = ctypes.CDLL(library)
+    ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
+    with open(path, "wb") as f:
         f.write(struct.pack("<I", x.size) + x.tobytes())
-        for name, tensor, kind in [("F16", "blk.0.ffn_up.weight", T.F16), ("BF16", "blk.0.ffn_up.weight", T.BF16),
-                                   ("Q8_0", "blk.0.ffn_up.weight", T.Q8_0), ("Q4_0", "blk.0.ffn_up.weight", T.Q4_0),
-                                   ("Q4_0", "token_embd.weight", T.Q6_K), ("Q5_0", "blk.0.ffn_up.weight", T.Q5_0),
-                                   ("Q5_1", "blk.0.ffn_up.weight", T.Q5_1), ("Q4_K_S", "blk.0.ffn_up.weight", T.Q4_K),
-                                   ("Q5_K_S", "blk.0.ffn_up.weight", T.Q5_K)]:
-            out = source.with_name("out.gguf")
-            subprocess.run([*shlex.split(program), source, out, name], check=True, capture_output=True)
-            made = next(t for t in gguf.GGUFReader(out).tensors if t.name == tensor)
-            assert made.tensor_type == kind, (name, made.tensor_type)
-            raw = np.ascontiguousarray(made.data).view(np.uint8).tobytes()
-            f.write(struct.pack("<II", int(kind), len(raw)) + raw)
+        for kind in kinds:
+            per_block, size = gguf.GGML_QUANT_SIZES[kind]
+            raw = ctypes.create_string_buffer(x.size // per_block * size)
+            made = ggml.ggml_quantize_chunk(int(kind), x.ctypes.data_as(ctypes.c_void_p), raw, ctypes.c_int64(0),
+                                            ctypes.c_int64(len(x)), ctypes.c_int64(COLS), None)
+            assert made == len(raw)
+            f.write(struct.pack("<II", int(kind), len(raw)) + raw.raw)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("--llama-quantize", metavar="PROGRAM")
+    p.add_argument("--ggml", metavar="LIBRARY")
     a = p.parse_args()
     HERE.mkdir(exist_ok=True)
     write_decode(HERE / "decode.bin")
-    if a.llama_quantize:
-        write_encode(HERE / "encode.bin", a.llama_quantize)
+    if a.ggml:
+        write_encode(HERE / "encode.bin", a.ggml, rows(), ENCODED)
+        write_encode(HERE / "encode_rare.bin", a.ggml, rare_rows(), [T.Q2_K, T.Q3_K, T.IQ4_NL, T.IQ4_XS])
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def train(r):
     unmerged = [t for t in unmerged if t not in model["vocab"]]
     middle = len(trained) // 2
     order = CONTROL + trained[:middle] + unmerged + trained[middle:]
-    assert all(t in model["vocab"] for t in USER)  # made by merges, and added besides
+    assert all(t in model["vocab"] for t in USER)  # both made by merges and added
     order += LATE_CONTROL
     kinds = [CONTROL_KIND if t in CONTROL + LATE_CONTROL else USER_KIND if t in USER else
              NORMAL_KIND for t in order]
@@ -167,7 +167,7 @@ class Reference:
     def raw_ids(self, data, ignore):
         """Ids of bytes that are not UTF-8: pieces as for U+FFFD, merges over the bytes."""
         text = data.decode("utf-8", errors="replace")
-        # Where each character of `text` begins in `data`; a replacement stands for as many bytes as
+        # Where each character of `text` begins in `data`; a replacement represents as many bytes as
         # still decode to a single one.
         starts = [0]
         for c in text:

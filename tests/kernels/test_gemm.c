@@ -210,7 +210,7 @@ static void unpacked_panels_equal_packed(void **state)
 
 /* ---- Scalar against double precision ---- */
 
-/* The values of a row that the LHS stands for: x itself, or quant * scale. */
+/* The values that the LHS represents: x itself, or quant * scale. */
 static void activation_values(const product *p, size_t row, double *out)
 {
     const uint32_t *x = p->rows[row];

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Breaks the library in one random place after another and sees whether a test fails.
+"""Breaks the library at one random place after another and checks whether a test fails.
 
     tests/mutation/mutate.py                        40 mutants, seed 1
-    tests/mutation/mutate.py --seed 2 --count 10    others
-    tests/mutation/mutate.py --only src/text        of these files alone (a regular expression)
-    tests/mutation/mutate.py --list                 what would be broken; builds nothing
+    tests/mutation/mutate.py --seed 2 --count 10    other mutants
+    tests/mutation/mutate.py --only src/text        only in these files (a regular expression)
+    tests/mutation/mutate.py --list                 prints the mutants; builds nothing
     tests/mutation/mutate.py --mutant src/run/sampler.c:120:   those of a line
 
-Works on a copy of the tree (--folder, by default build-mutation), so the tree is never changed. A
-developer's tool: no test needs it, and it needs Python's standard library alone.
+Works on a copy of the tree (--folder, by default build-mutation) and never changes the tree. A
+developer's tool: no test needs it. Uses only Python's standard library.
 """
 import argparse
 import hashlib
@@ -26,50 +26,54 @@ import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-# ---- Which tests can see a file ------------------------------------------------------------------
-# The first pattern that matches decides. Stages run one after the other until a test fails, the
-# most telling first; after them comes the last stage, for every file: without the tests of many
-# threads, which take long where other programs run.
-LAST = r"(unit\.(?!sched|invariance|runs|linear)|kernels|golden)|cli\.(run|text|models)$"
-SEEN_BY = [
+# ---- The tests of each file ----------------------------------------------------------------------
+# The first pattern that matches a path gives its stages, which run in order until a test fails: the
+# most specific tests first. LAST is the last stage of every file, without the tests of several
+# threads, which are slow on busy machines.
+LAST = r"unit\.(?!sched|invariance|batch|linear)|kernels|cli\.(run|text|models)$"
+TESTS_OF = [
     (r"^kernels/.*/lhs", [r"kernels\.(lhs|gemm)"]),
     (r"^kernels/.*(attn|/kv)", [r"kernels\.attn", r"unit\.fresh_memory"]),
     (r"^kernels/.*(gemm|pack|quants|ymm|zmm|xnnpack|unroll|layout)", [r"kernels\.(gemm|lhs)"]),
     (r"^kernels/.*peak", [r"kernels\.peak"]),
     (r"^kernels/", [r"kernels\."]),
     (r"^src/common/(json|utf8)", [r"unit\.(json|utf8_decode|unicode|chat)$", r"unit\.tokenizer"]),
-    (r"^src/common/(sched|region|team)", [r"unit\.sched", r"threads\.|unit\.invariance"]),
-    (r"^src/common/(file|writer|os)", [r"unit\.(file|gguf|api)$"]),
+    (r"^src/common/elementary", [r"unit\.elementary", r"unit\.sampler"]),
+    (r"^src/common/(file|reader|writer|os|index)", [r"unit\.(file|gguf|api)$"]),
     (r"^src/common/", [r"unit\.(file|bind|api|gguf|log)$"]),
+    (r"^src/runtime/(cpus|crowding|meter)", [r"unit\.(cpus|crowding)$"]),
+    (r"^src/runtime/turns", [r"threads\.turns", r"threads\."]),
+    (r"^src/runtime/", [r"unit\.sched", r"threads\.|unit\.invariance"]),
     (r"^src/load/(gguf|source|config_gguf)", [r"unit\.(gguf|source|load_hostile|bind)$"]),
     (r"^src/load/(hf|safetensors|tokenizer|config)",
-     [r"unit\.(hf|safetensors|source|load_hostile)$"]),
+     [r"unit\.(hf|safetensors|source|tokenizer_pipeline|load_hostile)$"]),
     (r"^src/load/", [r"unit\.(cache|bind|source|convert)$", r"unit\.(linear|forward)$"]),
     (r"^src/quant/", [r"unit\.quant", r"unit\.convert"]),
     (r"^src/text/chat", [r"unit\.chat", r"unit\.(generate|api)|cli\.chat"]),
     (r"^src/text/", [r"unit\.(token|added|pretok|unicode|utf8)", r"unit\.generate"]),
     (r"^src/model/", [r"unit\.(forward|linear)$", r"unit\.(session|router|fresh|failing|walk)",
-                      r"unit\.(runs|invariance)"]),
+                      r"unit\.(batch|invariance)"]),
     (r"^src/run/sampler", [r"unit\.sampler", r"unit\.generate"]),
     (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
     (r"^src/convert/", [r"unit\.(convert|synth)", r"cli\.(models|accuracy)"]),
+    (r"^src/bench/", [r"unit\.(api_tools|refused)$", r"cli\.bench"]),
     (r"^src/api", [r"unit\.(api|refused|failing)", r"unit\.(generate|session|sampler)",
-                   r"cli\.(run|measure|logits)"]),
+                   r"cli\.(run|bench|logits)"]),
 ]
 
-# ---- What is left alone --------------------------------------------------------------------------
-# Calls whose arguments are texts, or hints and costs that decide time alone.
+# ---- Places that are left out --------------------------------------------------------------------
+# Calls whose arguments are texts, or hints and costs that affect only time.
 QUIET_CALLS = re.compile(
     r"\b(lf_fail\w*|lf_log_write|snprintf|_mm_prefetch|__builtin_\w+|_Static_assert|lf_prefetch_hint\w*|"
-    r"\w*prefetch\w*|\w*_fetch\w*|lf_pass_(parallel|balance))\s*\(")
-QUIET_LINES = re.compile(r"LF_FETCH|_ns\b|\bahead\b|AHEAD|prefetch|LF_FEW_ROWS|least_units|"
+    r"\w*prefetch\w*|lf_pass_(parallel|balance))\s*\(")
+QUIET_LINES = re.compile(r"_ns\b|\bahead\b|prefetch|LF_FEW_ROWS|least_units|"
                          r"_Static_assert")
-# Of kernels alone: what is fetched next.
+# Only in kernels: addresses to prefetch.
 QUIET_KERNELS = re.compile(r"\bnext\b|\bnext_[kv]\b|distance|DISTANCE")
 # The order of two of these calls' arguments does not matter: they are multiplied or compared.
 COMMUTES = re.compile(r"(lf_new\w*|lf_free|lf_arena_new\w*|lf_mul_size|lf_add_size|\w*max\w*)\s*\(")
 FILES = re.compile(r"^src/.*\.c$|^kernels/.*\.c$|^kernels/(x86|vector|scalar|xnnpack)/.*\.h$")
-# A file's suffix says which instructions it is compiled for; without them no test can run it.
+# A file's suffix names the instructions it is compiled for; other CPUs cannot test it.
 NEEDS = {"avx2": "avx2", "avxvnni": "avx_vnni", "avx512": "avx512bw", "avx512vnni": "avx512_vnni"}
 
 
@@ -95,7 +99,7 @@ def blank(match):
 
 
 def code_of(text):
-    """The same text, as long, without comments, preprocessor lines and what strings hold."""
+    """The text with comments, preprocessor lines and the contents of strings replaced by spaces."""
     pattern = re.compile(
         r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|"
         r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.S | re.M)
@@ -104,7 +108,7 @@ def code_of(text):
 
 
 def end_of_brackets(code, start):
-    """Index behind the bracket that closes the one at start."""
+    """Index after the bracket that closes the one at start."""
     depth = 0
     for i in range(start, len(code)):
         depth += (code[i] in "([{") - (code[i] in ")]}")
@@ -123,12 +127,12 @@ def arguments(code, start, end):
         depth += (code[i] in "([{") - (code[i] in ")]}")
     out = []
     for a, b in spans:
-        part = code[a:b]
-        out.append((a + len(part) - len(part.lstrip()), b - len(part) + len(part.rstrip())))
+        text = code[a:b]
+        out.append((a + len(text) - len(text.lstrip()), b - len(text) + len(text.rstrip())))
     return out
 
 
-# ---- Mutations: (start, end, replacement, kind) -------------------------------------------------
+# ---- Mutations: (start, end, replacement, type) -------------------------------------------------
 
 SWAPPED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+": "-", "-": "+",
            "*": "/", "/": "*", "%": "/", "&": "|", "|": "&", "<<": ">>", ">>": "<<", "&&": "||",
@@ -143,7 +147,7 @@ EFFECT = re.compile(r"^(?:[A-Za-z_][\w]*(?:->|\.|\[[^;]*?\]|\w)*\s*(?:[-+*/|&^]|
 CONDITION = re.compile(r"\b(if|while)\s*\(")
 CALL = re.compile(r"\b(?!if\b|while\b|for\b|switch\b|return\b|sizeof\b|_Alignas\b)"
                   r"[A-Za-z_]\w*\s*\(")
-TRUTH = re.compile(r"\breturn (true|false);")
+BOOLEAN = re.compile(r"\breturn (true|false);")
 
 
 def quiet_spans(path, code):
@@ -157,7 +161,7 @@ def quiet_spans(path, code):
 
 
 def in_function(code):
-    """Spans of function bodies: what braces at the left margin enclose."""
+    """Spans of function bodies, which braces at the left margin enclose."""
     spans = []
     for m in re.finditer(r"^\{", code, re.M):
         spans.append((m.start(), end_of_brackets(code, m.start())))
@@ -185,13 +189,13 @@ def all_mutations(code):
         for (a, b), (c, d) in zip(spans, spans[1:]):
             if b - a < 40 and d - c < 40 and "\n" not in code[a:d] and code[a:b] != code[c:d]:
                 yield a, d, code[c:d] + code[b:c] + code[a:b], "swapped"
-    for m in TRUTH.finditer(code):
-        yield m.start(1), m.end(1), "false" if m.group(1) == "true" else "true", "truth"
+    for m in BOOLEAN.finditer(code):
+        yield m.start(1), m.end(1), "false" if m.group(1) == "true" else "true", "boolean"
 
 
 class Site:
-    def __init__(self, path, text, start, end, new, kind):
-        self.path, self.start, self.end, self.kind = path, start, end, kind
+    def __init__(self, path, text, start, end, new, type_):
+        self.path, self.start, self.end, self.type = path, start, end, type_
         self.line = text.count("\n", 0, start) + 1
         self.old = text[start:end]
         self.new = new if new is not None else "(!%s)" % self.old
@@ -204,7 +208,7 @@ class Site:
         def shorten(text):
             text = re.sub(r"\s+", " ", text)
             return text if len(text) < 70 else text[:67] + "..."
-        return "%s:%d: %s: %s => %s" % (self.path, self.line, self.kind, shorten(self.old),
+        return "%s:%d: %s: %s => %s" % (self.path, self.line, self.type, shorten(self.old),
                                         shorten(self.new))
 
 
@@ -213,27 +217,27 @@ def sites_of(path):
         text = f.read()
     code = code_of(text)
     quiet, bodies = quiet_spans(path, code), in_function(code)
-    for start, end, new, kind in all_mutations(code):
+    for start, end, new, type_ in all_mutations(code):
         if any(a < end and start < b for a, b in quiet):
             continue
         if any(a <= start and end <= b for a, b in bodies):
-            # strings stand blanked in code; what is put in must be the text itself
-            if kind == "swapped" and "\"" in text[start:end]:
+            # `code` has no contents of strings, which a replacement would need
+            if type_ == "swapped" and "\"" in text[start:end]:
                 continue
-            yield Site(path, text, start, end, new, kind)
+            yield Site(path, text, start, end, new, type_)
 
 
 def sample(sites, count, source):
-    """`count` of them, each kind as likely as the others."""
-    kinds = {}
+    """`count` of them, with each type equally likely."""
+    by_type = {}
     for site in sites:
-        kinds.setdefault(site.kind, []).append(site)
+        by_type.setdefault(site.type, []).append(site)
     chosen = []
-    while kinds and len(chosen) < count:
-        kind = source.choice(sorted(kinds))
-        chosen.append(kinds[kind].pop(source.randrange(len(kinds[kind]))))
-        if not kinds[kind]:
-            del kinds[kind]
+    while by_type and len(chosen) < count:
+        type_ = source.choice(sorted(by_type))
+        chosen.append(by_type[type_].pop(source.randrange(len(by_type[type_]))))
+        if not by_type[type_]:
+            del by_type[type_]
     return chosen
 
 
@@ -248,7 +252,7 @@ def limits():
 
 
 def run(command, seconds, **more):
-    """Exit status, output; "hung" after `seconds`, with everything it started ended."""
+    """Returns exit status and output; "hung" after `seconds`. Kills all processes of the command."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, preexec_fn=limits, **more)
     try:
@@ -352,13 +356,13 @@ class Copy:
         return run(command, seconds, env=environment, cwd=folder)
 
     def measure(self, names):
-        """How long each test takes when nothing is broken; all must pass."""
+        """Measures the time of each test with the unchanged library; all must pass."""
         missing = [n for n in names if n not in self.times]
         for i, name in enumerate(missing):
             start = time.monotonic()
             status, output = self.test(name, 600)
             if status != 0:
-                sys.exit("%s\n%s fails with nothing broken" % (output[-2000:], name))
+                sys.exit("%s\n%s fails with the unchanged library" % (output[-2000:], name))
             self.times[name] = time.monotonic() - start
             print("  %-28s %6.1f s  (%d of %d)" % (name, self.times[name], i + 1, len(missing)),
                   flush=True)
@@ -367,8 +371,8 @@ class Copy:
 
 
 def stages_of(copy, path):
-    """Names of tests by stage; none twice."""
-    patterns = next((p for e, p in SEEN_BY if re.search(e, path)), [])
+    """Names of tests by stage, each name once."""
+    patterns = next((p for e, p in TESTS_OF if re.search(e, path)), [])
     known, stages = set(), []
     for pattern in patterns + [LAST]:
         names = [n for n in copy.select(pattern) if n not in known]
@@ -378,7 +382,7 @@ def stages_of(copy, path):
 
 
 def judge(copy, site, slowest):
-    """What becomes of one mutant: a word, and what shows it."""
+    """Tests one mutant. Returns the result (a word) and the reason."""
     copy.write(site.path, site.broken())
     try:
         built, output = copy.make("lfm2_internal")
@@ -407,7 +411,7 @@ def judge(copy, site, slowest):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # also ends the running test
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=40)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stand-in for the packaged pthreadpool in builds with a sanitizer: its locks are visible to the
- * thread sanitizer, and its threads sleep while they wait. Only the calls that src/runtime/sched.c
- * makes. */
+/* Replaces the packaged pthreadpool in builds with a sanitizer: the thread sanitizer sees its
+ * locks, and its threads sleep while they wait. Implements only the functions that
+ * src/runtime/sched.c calls. */
 #include <pthread.h>
 #include <pthreadpool.h>
 #include <stdbool.h>

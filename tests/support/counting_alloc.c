@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the counting and failing allocator of the tests. */
+/* Implements the counting and failing allocator of the tests. */
 #include "support/counting_alloc.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER = 4096 }; /* before each block: keeps every alignment up to this */
+enum { HEADER = 4096 }; /* before each block; blocks may be aligned to this */
 
 static void *count_alloc(void *user, size_t bytes, size_t align)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the writing of GGUF files in memory. */
+/* Implements the writing of GGUF files in memory. */
 #include "support/gguf_builder.h"
 
 #include <stdio.h>
@@ -19,9 +19,9 @@ static void *grow(void *p, size_t bytes)
 
 static void put(gb_bytes *to, const void *data, size_t n)
 {
-    if (n > to->room - to->size) {
-        to->room = (to->size + n) * 2;
-        to->data = grow(to->data, to->room);
+    if (n > to->capacity - to->size) {
+        to->capacity = (to->size + n) * 2;
+        to->data = grow(to->data, to->capacity);
     }
     if (n > 0) {
         memcpy(to->data + to->size, data, n);
@@ -47,7 +47,7 @@ static void put_int(gb_bytes *to, uint64_t v, uint32_t bytes)
     put(to, p, bytes);
 }
 
-/* An integer that tests may want to spoil. */
+/* An integer whose place is recorded, so that tests can change it. */
 static void put_field(gguf_builder *b, gb_bytes *to, uint64_t v, uint32_t bytes)
 {
     b->fields = grow(b->fields, (b->n_fields + 1) * sizeof *b->fields);
@@ -180,7 +180,7 @@ size_t gb_finish(gguf_builder *b)
     size_t tensors_at = b->file.size;
     put(&b->file, b->tensors.data, b->tensors.size);
     size_t header = b->file.size;
-    for (size_t i = 0; i < n; i++) { /* keys come first, as all callers add them first */
+    for (size_t i = 0; i < n; i++) { /* callers add all keys before the tensors */
         fields[3 + i] = b->fields[i];
         fields[3 + i].offset += i < b->n_key_fields ? keys_at : tensors_at;
     }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builds GGUF files in memory for tests: right ones, and any wrong one. Running out of memory ends
- * the test program. */
+/* Builds valid and invalid GGUF files in memory for tests. A failed allocation ends the program. */
 #ifndef LF_TESTS_GGUF_BUILDER_H
 #define LF_TESTS_GGUF_BUILDER_H
 
@@ -10,7 +9,7 @@
 
 typedef struct gb_bytes {
     uint8_t *data;
-    size_t size, room;
+    size_t size, capacity;
 } gb_bytes;
 
 /* An integer field of the header: counts, lengths, types, offsets, values. */
@@ -40,18 +39,18 @@ void gb_string(gguf_builder *b, const char *key, const char *value);
 void gb_i32s(gguf_builder *b, const char *key, const int32_t *values, size_t n);
 void gb_strings(gguf_builder *b, const char *key, const char *const *values, size_t n);
 
-/* A tensor whose data of `bytes` bytes is put behind those before it, aligned; the data is 0.
+/* A tensor with `bytes` zero bytes of data, aligned, after those of the tensors before it.
  * Dimensions: contiguous first. */
 void gb_tensor(gguf_builder *b, const char *name, uint32_t type, uint32_t n_dims,
                const uint64_t *dims, uint64_t bytes);
 /* The data of the last tensor. */
 uint8_t *gb_last_data(gguf_builder *b, uint64_t bytes);
-/* The same at an offset of the caller's choice, with no data added. */
+/* The same at a chosen offset, without data. */
 void gb_tensor_at(gguf_builder *b, const char *name, uint32_t type, uint32_t n_dims,
                   const uint64_t *dims, uint64_t offset);
 
-/* Header, keys, tensors, padding, data; b->file and b->fields are then final. Returns the size of
- * everything before the data. */
+/* Completes b->file (header, keys, tensors, padding, data) and b->fields. Returns the number of
+ * bytes before the padding and the data. */
 size_t gb_finish(gguf_builder *b);
 
 void gb_write(const char *path, const void *data, size_t bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Helpers of the kernel tests: memory between inaccessible pages, random numbers, random and
- * extreme weights and activations, packing. A helper that fails fails the test that called it. */
+ * extreme weights and activations, packing. A failure in a helper fails the test. */
 #ifndef LFT_KERNEL_UTIL_H
 #define LFT_KERNEL_UTIL_H
 

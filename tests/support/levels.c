@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the levels of instructions that kernels are tested at. */
+/* The levels of instructions that kernels are tested at. */
 #include "support/levels.h"
 
 #include <stdio.h>

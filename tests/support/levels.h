@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of kernels that run once for each level of instructions, and are reported as skipped for
- * the levels that this CPU lacks. */
+/* Tests of kernels that are executed once for each level of instructions, and reported as skipped
+ * for the levels that this CPU lacks. */
 #ifndef LFT_LEVELS_H
 #define LFT_LEVELS_H
 
@@ -15,8 +15,8 @@
 
 enum { LFT_MOST_TESTS = 128 };
 
-/* The tests of a program: start with {0}, add, then cmocka_run_group_tests(tests.list, ...), which
- * passes over the empty ones at the end. */
+/* The tests of a program: start with {0}, add tests, then call cmocka_run_group_tests(tests.list,
+ * ...), which skips the empty entries at the end. */
 typedef struct lft_tests {
     struct CMUnitTest list[LFT_MOST_TESTS];
     char names[LFT_MOST_TESTS][96];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the JSON text of test conversations. */
+/* Writes test conversations as JSON. */
 #include "support/messages.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns what tests need around a model: files, golden checkpoints, handles, a failing allocator. */
+/* Implements helpers of tests of models: files, golden checkpoints, handles, an allocator. */
 #include "support/models.h"
 
 #include "quant/quant.h"
@@ -212,7 +212,7 @@ static void write_safetensors(const char *path, char *lines)
         assert_true(used < HEADER - 1024 && at < DATA - (4 << 20));
     }
     header[used++] = '}';
-    while (used % 8 != 0) { /* the data begins aligned */
+    while (used % 8 != 0) { /* aligns the data */
         header[used++] = ' ';
     }
     uint64_t length = used - 8;
@@ -232,7 +232,7 @@ const char *lft_golden_folder(const char *name)
 {
     const char *path = lft_temp(name);
     if (mkdir(path, 0700) != 0) {
-        return path; /* made before */
+        return path; /* exists already */
     }
     size_t size = 0;
     char file[PATH_BYTES];
@@ -427,7 +427,7 @@ double lft_log_distance(const float *a, const float *b, size_t n_rows, size_t n_
 
 /* ---- An allocator that counts and fails ---- */
 
-/* What stands before a block, so that giving it back can be checked. */
+/* Stored before a block, to check how it is freed. */
 typedef struct block_head {
     void *base;
     size_t bytes, align;
@@ -448,7 +448,7 @@ void *lft_memory_alloc(void *memory, size_t bytes, size_t align)
         atomic_store(&m->broken, true);
         return NULL;
     }
-    /* An exact block, so that the address sanitizer sees one byte too far. */
+    /* Exactly this size, so that the address sanitizer detects an access one byte past the end. */
     size_t front = (sizeof(block_head) + align - 1) / align * align;
     if (bytes > SIZE_MAX - front) {
         return NULL;
@@ -461,7 +461,7 @@ void *lft_memory_alloc(void *memory, size_t bytes, size_t align)
     char *block = (char *)base + front;
     block_head head = {base, bytes, align, LIVE};
     memcpy(block - sizeof head, &head, sizeof head);
-    memset(block, 0xFF, bytes); /* NaNs: nobody may count on cleared memory */
+    memset(block, 0xFF, bytes); /* NaNs: no code may rely on cleared memory */
     atomic_fetch_add(&m->live_blocks, 1);
     atomic_fetch_add(&m->live_bytes, (long long)bytes);
     return block;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Models, sessions and memory for tests: temporary folders, the golden checkpoints, loading through
- * the public API, an allocator that counts and fails. Anything that goes wrong here fails the test
- * that called. */
+ * the public API, an allocator that counts and fails. A failure in a helper fails the test. */
 #ifndef LF_TESTS_MODELS_H
 #define LF_TESTS_MODELS_H
 
@@ -12,16 +11,16 @@
 
 /* ---- Files ---- */
 
-/* A folder of its own below the system's temporary folder, made by the first call; lft_end removes
- * it with all its files. Returns "<folder>/<name>", valid until lft_end (at most 64 of them). */
+/* The first call creates a temporary folder of this process; lft_end removes it with all its
+ * files. Returns "<folder>/<name>", valid until lft_end (at most 64 of them). */
 const char *lft_temp(const char *name);
 void lft_end(void);
 
-/* A whole file with a 0 added, to be freed. */
+/* The content of a file with a 0 added. The caller frees it. */
 char *lft_read_file(const char *path, size_t *size);
 
-/* Whether the test shall try only some of its cases: the environment says so (tests/CMakeLists.txt)
- * where the processor is emulated. */
+/* Whether the test should try only some of its cases: where the processor is emulated, the
+ * environment contains LFM2_TEST_SAMPLE (tests/CMakeLists.txt). */
 bool lft_sampled(void);
 
 /* ---- Golden checkpoints: see tests/golden/make_forward.py ---- */
@@ -44,7 +43,7 @@ void lft_golden_free(lft_golden *golden);
 /* ---- Handles ---- */
 
 /* Fails the test, with the library's message, unless the call returns `expected`. A call that
- * succeeds must leave lfm2_last_error alone, too. */
+ * succeeds must not change lfm2_last_error either. */
 void lft_mark_error(void);
 void lft_expect(int32_t status, int32_t expected, const char *what);
 #define LFT_FAILS(call, expected)                                                                  \
@@ -57,7 +56,7 @@ void lft_expect(int32_t status, int32_t expected, const char *what);
 /* kernels: LFM2_KERNELS_*; disable: LFM2_CPU_* bits. */
 lfm2_runtime *lft_runtime(int32_t n_threads, int32_t kernels, uint32_t disable);
 
-/* Path of the synthetic model "tiny" in `type`, made by the first call (seed 1). */
+/* Path of the synthetic model "tiny" in `type`, created by the first call (seed 1). */
 const char *lft_tiny(const char *type);
 
 lfm2_model *lft_load(lfm2_runtime *runtime, const char *path);
@@ -67,7 +66,7 @@ uint32_t lft_vocab(const lfm2_model *model);
 /* A model with its own runtime of n_threads threads. */
 lfm2_model *lft_open(const char *path, int32_t n_threads, int32_t kernels, uint32_t disable);
 
-/* n ids below n_vocab, the same for the same seed; to be freed. */
+/* n ids below n_vocab, which depend only on the seed. The caller frees them. */
 int32_t *lft_ids(size_t n, uint32_t n_vocab, uint64_t seed);
 
 /* ---- Numbers ---- */
@@ -89,7 +88,7 @@ typedef struct lft_memory {
     atomic_llong calls;
     atomic_llong fail_at; /* the call (from 1) that fails, with all after it if fail_on; 0: none */
     atomic_bool fail_on;
-    atomic_bool broken; /* a block came back with another size or alignment, or damaged */
+    atomic_bool broken; /* a block was freed with another size or alignment, or was damaged */
 } lft_memory;
 
 void *lft_memory_alloc(void *memory, size_t bytes, size_t align);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the reference network: all tokens at once, one matrix row after the other, everything in
- * double. */
+/* Implements the reference network: all tokens at once, one matrix row after the other, in double.
+ */
 #include "support/reference.h"
 
 #include "load/bind.h"
@@ -63,9 +63,9 @@ static double to_22_bits(float x)
     return ldexp(floor(ldexp((double)significand, 22) + 0.5), exponent - 22);
 }
 
-/* n values to int8 and back: the scale is the largest magnitude / 127, the code the nearest
- * integer to value * (127 / largest), halves to even. `fine`: what that leaves over is rounded once
- * more, in steps of scale / 254. */
+/* n values to int8 and back: the scale is the largest magnitude / 127, the quant the nearest
+ * integer to value * (127 / largest), halves to even. `fine`: the remainder is rounded once more,
+ * in steps of scale / 254. */
 static void round_block(double *x, size_t n, bool fine)
 {
     float most = 0;
@@ -113,7 +113,7 @@ static void multiply(const network *net, const lf_tensor *w, uint64_t e, const d
 }
 
 /* In place, n rows of k. */
-static void normalise(const network *net, const lf_tensor *weight, double *x, size_t n, size_t k)
+static void normalize(const network *net, const lf_tensor *weight, double *x, size_t n, size_t k)
 {
     double *w = vector(net, weight);
     for (size_t t = 0; t < n; t++) {
@@ -129,7 +129,7 @@ static void normalise(const network *net, const lf_tensor *weight, double *x, si
     free(w);
 }
 
-/* ---- Mixers: h [n][H] normed in, result out ---- */
+/* ---- Convolution and attention: normed h [n][H] to out ---- */
 
 static void short_convolution(const network *net, const lf_layer_weights *w, const double *h,
                               double *out)
@@ -163,7 +163,7 @@ static void short_convolution(const network *net, const lf_layer_weights *w, con
 static void prepare_heads(const network *net, const lf_tensor *norm, double *x, size_t heads)
 {
     size_t d = net->h->head_dim;
-    normalise(net, norm, x, net->n * heads, d);
+    normalize(net, norm, x, net->n * heads, d);
     for (size_t t = 0; t < net->n; t++) {
         for (size_t head = 0; head < heads; head++) {
             double *v = x + (t * heads + head) * d;
@@ -247,7 +247,7 @@ static void attention(const network *net, const lf_layer_weights *w, uint32_t n_
 
 /* ---- Feed-forward ---- */
 
-/* Slab e of gate, up and down for n rows. */
+/* Expert e of gate, up and down for n rows. */
 static void feed_forward(const network *net, const lf_layer_weights *w, uint64_t e, const double *h,
                          size_t n, double *out)
 {
@@ -319,7 +319,7 @@ static void experts(const network *net, const lf_layer_weights *w, const double 
     free(bias);
 }
 
-/* ---- The whole ---- */
+/* ---- The network ---- */
 
 static void layer(const network *net, uint32_t l, double *x)
 {
@@ -329,7 +329,7 @@ static void layer(const network *net, uint32_t l, double *x)
     double *y = doubles(net->n * width);
     for (int half = 0; half < 2; half++) {
         memcpy(h, x, net->n * width * sizeof *h);
-        normalise(net, half == 0 ? w->mixer_norm : w->ffn_norm, h, net->n, width);
+        normalize(net, half == 0 ? w->mixer_norm : w->ffn_norm, h, net->n, width);
         if (half == 0 && net->h->n_head_kv[l] == 0) {
             short_convolution(net, w, h, y);
         } else if (half == 0) {
@@ -375,7 +375,7 @@ float *lft_reference(const char *path, const lft_reference_options *options, con
     for (uint32_t l = 0; l < net.h->n_layer; l++) {
         layer(&net, l, x);
     }
-    normalise(&net, weights->final_norm, x, n, width);
+    normalize(&net, weights->final_norm, x, n, width);
     double *logits = doubles(n * *n_vocab);
     multiply(&net, weights->head, 0, x, n, logits);
     float *out = calloc(n * *n_vocab, sizeof *out);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A second, slow implementation of the whole network, in double and in the plainest order, written
- * from the description of the model and sharing no code with src/model: the truth for the engine.
- */
+/* A second, slow implementation of the network in double, written from the description of the
+ * model. It shares no code with src/model, whose results are compared with its results. */
 #ifndef LF_TESTS_REFERENCE_H
 #define LF_TESTS_REFERENCE_H
 
@@ -10,15 +9,15 @@
 #include <stdbool.h>
 
 typedef struct lft_reference_options {
-    /* Round what meets a block-quantised matrix to int8 as the engine's own kernels do (a scale for
-     * 32 values, for Q6_K 16; for Q8_0 a second int8 for what is left), so that only the rounding
-     * of sums remains between the two. */
+    /* Round the inputs of block-quantized matrices to int8 as the kernels do (a scale for 32
+     * values, for Q6_K 16; for Q8_0 a second int8 for the remainder), so that the results differ
+     * only in the rounding of sums. */
     bool int8_activations;
     bool f16_kv; /* keep keys and values in half precision */
 } lft_reference_options;
 
-/* Logits of all n positions, [n][n_vocab], of the model file or folder at path; to be freed. Fails
- * the test if the model cannot be read. */
+/* Logits of all n positions, [n][n_vocab], of the model file or folder at path. The caller frees
+ * them. Fails the test if the model cannot be read. */
 float *lft_reference(const char *path, const lft_reference_options *options, const int32_t *ids,
                      size_t n, size_t *n_vocab);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the opened source and the folder of tests of lf_source_open. */
+/* The opened source and the model folder of tests of lf_source_open. */
 #include "support/sources.h"
 
 #include <setjmp.h>
@@ -45,11 +45,11 @@ int32_t lft_open_folder(void)
     return lft_open_path(lft_temp("hf"));
 }
 
-void lft_open_refused(int32_t status, int32_t expected, const char *code, const char *part)
+void lft_open_refused(int32_t status, int32_t expected, const char *code, const char *says)
 {
     if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
-        strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
+        strstr(lf_fail_text(), says) == NULL) {
+        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, says, status,
                  lf_fail_code(), lf_fail_text());
     }
     assert_null(lft_source);

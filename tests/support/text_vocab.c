@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the building and reading of vocabularies for the text tests. */
+/* Builds and reads vocabularies for the text tests. */
 #include "support/text_vocab.h"
 
 #include <stdio.h>

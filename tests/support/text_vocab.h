@@ -22,8 +22,8 @@ void text_vocab_free(text_vocab *v);
 int32_t text_vocab_add(text_vocab *v, const char *text, size_t len, int32_t kind);
 int32_t text_vocab_add_string(text_vocab *v, const char *text, int32_t kind);
 
-/* Adds a merge of two stored texts, and the token it makes if the vocabulary lacks it. Returns that
- * token's id, or -1 if the pair is there already. */
+/* Adds a merge of two stored texts, and the merged token if the vocabulary lacks it. Returns that
+ * token's id, or -1 if the pair exists already. */
 int32_t text_vocab_merge(text_vocab *v, const char *left, const char *right);
 
 /* LFM2's control tokens by name plus a few merges; BOS and EOS set. */
@@ -32,7 +32,8 @@ void text_vocab_init_small(text_vocab *v);
 /* tests/golden/text/vocab.bin; false if it cannot be read. */
 bool text_vocab_load(text_vocab *v);
 
-/* A file below tests/golden/text/ with a 0 added, to be freed; NULL if it cannot be read. */
+/* A file below tests/golden/text/ with a 0 added, which the caller frees; NULL if it cannot be
+ * read. */
 uint8_t *text_golden_read(const char *name, size_t *size);
 
 /* FNV-1a of ids as little-endian 32-bit numbers. */

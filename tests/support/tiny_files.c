@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns the tiny model that tests of loading use, in both containers. */
+/* Writes the tiny model that tests of loading use, in both containers. */
 #include "support/tiny_files.h"
 
 #include <stdio.h>
@@ -24,7 +24,7 @@ enum {
     NAME = 96
 };
 
-/* ---- Vocabulary: 8 control tokens, 256 bytes, 4 merged pieces, 1 user token, placeholders ---- */
+/* ---- Vocabulary: 8 control tokens, 256 bytes, 4 merged tokens, 1 user token, placeholders ---- */
 
 static const char *const specials[SPECIALS] = {"<|pad|>",      "<|startoftext|>", "<|endoftext|>",
                                                "<|fim_pre|>",  "<|fim_mid|>",     "<|fim_suf|>",
@@ -38,7 +38,7 @@ typedef struct vocab {
     int32_t kinds[TINY_VOCAB];
 } vocab;
 
-/* The printable stand-in of a byte in byte-level BPE, as UTF-8. */
+/* The printable character that represents a byte in byte-level BPE, as UTF-8. */
 static void byte_text(unsigned byte, char out[24])
 {
     unsigned c = 0x100;
@@ -158,7 +158,7 @@ static uint64_t elements(const uint64_t *dims, uint32_t n_dims)
     return n;
 }
 
-/* Bytes that belong to a GGUF name, from byte `first` of the tensor on. */
+/* The bytes of the tensor with this GGUF name, from byte `first` on. */
 static void fill(uint8_t *out, const char *name, uint64_t first, uint64_t n)
 {
     uint32_t seed = 17;

@@ -325,10 +325,10 @@ typedef struct canceller {
     int calls;
 } canceller;
 
-static int32_t count(void *argument, const lfm2_generated_token *piece)
+static int32_t count(void *argument, const lfm2_generated_token *token)
 {
     canceller *c = argument;
-    if (piece->id >= 0 && ++c->calls == 5) {
+    if (token->id >= 0 && ++c->calls == 5) {
         sem_post(&c->seen);
     }
     return 0;

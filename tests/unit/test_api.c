@@ -403,7 +403,7 @@ static void test_no_text(void **state)
 
 /* ---- An allocator that fails ---- */
 
-/* Makes every kind of call that a program makes. Returns the first failure; always frees its
+/* Calls every function that a program typically calls. Returns the first failure; always frees its
  * handles. */
 static int32_t whole_program(lft_memory *memory, const char *path)
 {

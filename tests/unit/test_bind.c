@@ -52,20 +52,20 @@ static int32_t open_changed(bool moe, const tiny_change *c)
     return open_builder(&b);
 }
 
-static void refused(int32_t status, int32_t expected, const char *code, const char *part)
+static void refused(int32_t status, int32_t expected, const char *code, const char *says)
 {
     if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
-        strstr(lf_fail_text(), "m.gguf: ") == NULL || strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
+        strstr(lf_fail_text(), "m.gguf: ") == NULL || strstr(lf_fail_text(), says) == NULL) {
+        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, says, status,
                  lf_fail_code(), lf_fail_text());
     }
     assert_null(source);
 }
 
 #define CHANGED(moe, ...)         open_changed(moe, &(const tiny_change){__VA_ARGS__})
-#define BAD(moe, code, part, ...) refused(CHANGED(moe, __VA_ARGS__), LFM2_E_FORMAT, code, part)
-#define UNSUPPORTED(moe, code, part, ...)                                                          \
-    refused(CHANGED(moe, __VA_ARGS__), LFM2_E_UNSUPPORTED, code, part)
+#define BAD(moe, code, says, ...) refused(CHANGED(moe, __VA_ARGS__), LFM2_E_FORMAT, code, says)
+#define UNSUPPORTED(moe, code, says, ...)                                                          \
+    refused(CHANGED(moe, __VA_ARGS__), LFM2_E_UNSUPPORTED, code, says)
 
 /* ---- Right files ---- */
 
@@ -189,7 +189,7 @@ static void test_every_tensor_is_needed(void **state)
     }
 }
 
-static void test_quantised_norm(void **state)
+static void test_quantized_norm(void **state)
 {
     (void)state;
     UNSUPPORTED(true, "bind.type", "blk.0.attn_norm.weight", .tensor = "blk.0.attn_norm.weight",
@@ -474,7 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_accepted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_norm_alias, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_tensor_is_needed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quantised_norm, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quantized_norm, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shapes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keys_needed, setup, teardown),

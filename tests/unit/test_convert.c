@@ -258,9 +258,9 @@ static void parse(lf_arena *arena, lf_file *file, const char *path, lf_gguf *out
     LFT_OK(lf_gguf_parse(arena, file, 0, out));
 }
 
-static void test_metadata(void **state)
+/* A model with metadata values of every type, at path. */
+static void write_metadata(const char *path)
 {
-    (void)state;
     static const char *const strings[] = {"a", "", "\xC3\xA9"};
     static const uint8_t bools[] = {7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0};
     static const uint8_t wide[8] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -280,12 +280,17 @@ static void test_metadata(void **state)
     gb_strings(&b, "extra.strings", strings, 3);
     gb_raw(&b, "extra.bools", 9, bools, sizeof bools);
     finish_tame(&b);
+    gb_write(path, b.file.data, b.file.size);
+    gb_free(&b);
+}
+
+static void test_metadata(void **state)
+{
+    (void)state;
     const char *in = lft_temp("meta.gguf");
     const char *out = lft_temp("out.gguf");
-    gb_write(in, b.file.data, b.file.size);
-    gb_free(&b);
+    write_metadata(in);
     LFT_OK(quantize("q8_0", in, out));
-
     lf_alloc alloc = lf_alloc_default();
     lf_arena arena;
     lf_arena_init(&arena, &alloc);
@@ -434,7 +439,7 @@ static void test_out_of_memory(void **state)
     assert_true(c.peak < 8 * 1024 * 1024);
 }
 
-/* ---- The writer's promises ---- */
+/* ---- The writer ---- */
 
 static void test_writer(void **state)
 {

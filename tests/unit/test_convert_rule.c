@@ -71,12 +71,24 @@ static const rule_case rule_cases[] = {
     {"q5_k_m", 32, true, "blk.3.ffn_down_exps.weight", 3, 96, LF_Q5_1},
     {"q6_k", 32, true, "blk.3.ffn_down_exps.weight", 3, 96, LF_Q8_0},
     {"q6_k", 32, true, "blk.3.ffn_down_exps.weight", 3, 48, LF_F16},
+    {"q2_k", 32, true, "token_embd.weight", 2, 2048, LF_Q6_K},
+    {"q2_k", 32, false, "token_embd.weight", 2, 2048, LF_Q2_K},
+    {"q2_k", 32, false, "token_embd.weight", 2, 320, LF_Q4_0},
+    {"q3_k_l", 32, true, "token_embd.weight", 2, 320, LF_Q8_0},
+    {"q3_k_m", 32, true, "blk.3.ffn_up_exps.weight", 3, 96, LF_Q4_0},
+    {"q3_k_m", 32, true, "blk.3.ffn_down_exps.weight", 3, 96, LF_Q5_0},
+    {"q3_k_s", 32, true, "blk.3.ffn_down_exps.weight", 3, 48, LF_F16},
+    {"iq4_xs", 32, true, "token_embd.weight", 2, 2048, LF_Q6_K},
+    {"iq4_xs", 32, false, "token_embd.weight", 2, 320, LF_IQ4_NL},
+    {"iq4_xs", 32, true, "blk.0.ffn_down.weight", 2, 96, LF_Q5_1},
+    {"iq4_nl", 32, true, "token_embd.weight", 2, 320, LF_Q8_0},
+    {"iq4_nl", 32, true, "blk.5.ffn_up.weight", 2, 96, LF_IQ4_NL},
 };
 
 /* A model of n_layer layers; bit i of `attention`: layer i is an attention layer. */
 static void set_layers(lf_hparams *h, uint32_t n_layer, uint64_t attention, uint32_t n_expert)
 {
-    *h = (lf_hparams){.n_layer = n_layer, .n_expert = n_expert};
+    *h = (lf_hparams){.n_layer = n_layer, .n_expert = n_expert, .n_head = 32};
     for (uint32_t i = 0; i < n_layer; i++) {
         h->n_head_kv[i] = (attention >> i & 1) != 0 ? 8 : 0;
     }
@@ -130,13 +142,56 @@ static const layers_case layers_cases[] = {
     {"q4_k_s", 5, 0, 0x2, "44444", "4", "5", "4"},
     {"q4_k_m", 5, 0, 0x2, "44646", "4", "6", "4"},
     {"q5_k_m", 5, 0, 0x2, "55656", "5", "6", "5"},
+    /* 0x2B: layer 0 is an attention layer, so llama.cpp counts 4 query heads to a KV head */
+    {"q2_k", 24, 32, 0x244444, "333333333333333333333333", "222222", "333333", "333333"},
+    {"q2_k", 9, 8, 0x1AA, "333333333", "88888", "88888", "55555"},
+    {"q2_k", 6, 0, 0x2B, "333333", "2222", "4444", "3333"},
+    {"q3_k_s", 24, 32, 0x244444, "333333333333333333333333", "333333", "333333", "333333"},
+    {"q3_k_s", 9, 8, 0x1AA, "333333333", "88888", "88888", "55555"},
+    {"q3_k_s", 6, 0, 0x2B, "333333", "3333", "3333", "3333"},
+    {"q3_k_m", 24, 32, 0x244444, "544444444444444444444444", "333333", "554444", "444444"},
+    {"q3_k_m", 9, 8, 0x1AA, "444444444", "88888", "88888", "55555"},
+    {"q3_k_m", 6, 0, 0x2B, "444444", "3333", "5544", "4444"},
+    {"q3_k_m", 40, 64, 0x4444444444, "5544444444444444444444444444444444444444", "3333333333",
+     "5544444444", "4444444444"},
+    {"q3_k_l", 24, 32, 0x244444, "555555555555555555555555", "333333", "555555", "555555"},
+    {"q3_k_l", 9, 8, 0x1AA, "555555555", "88888", "88888", "33333"},
+    {"q3_k_l", 6, 0, 0x2B, "555555", "3333", "5555", "5555"},
+    {"iq4_nl", 24, 32, 0x244444, "555nnnnnnnnnnnnnnnnnnnnn", "nnnnnn", "nnnnnn", "nnnnnn"},
+    {"iq4_nl", 9, 8, 0x1AA, "5nnnnnnnn", "88888", "88888", "55555"},
+    {"iq4_nl", 6, 0, 0x2B, "nnnnnn", "nnnn", "5555", "nnnn"},
+    {"iq4_xs", 24, 32, 0x244444, "555xxxxxxxxxxxxxxxxxxxxx", "xxxxxx", "xxxxxx", "xxxxxx"},
+    {"iq4_xs", 9, 8, 0x1AA, "5xxxxxxxx", "88888", "88888", "55555"},
+    {"iq4_xs", 6, 0, 0x2B, "xxxxxx", "xxxx", "5555", "xxxx"},
 };
+
+static lf_type type_of(char bits)
+{
+    switch (bits) {
+    case '2':
+        return LF_Q2_K;
+    case '3':
+        return LF_Q3_K;
+    case '4':
+        return LF_Q4_K;
+    case '5':
+        return LF_Q5_K;
+    case '6':
+        return LF_Q6_K;
+    case 'n':
+        return LF_IQ4_NL;
+    case 'x':
+        return LF_IQ4_XS;
+    default:
+        return LF_Q8_0;
+    }
+}
 
 static void check_layer(const lf_rule *rule, uint32_t layer, const char *matrix, char bits)
 {
     char name[64];
     snprintf(name, sizeof name, "blk.%u.%s.weight", layer, matrix);
-    lf_type want = bits == '4' ? LF_Q4_K : bits == '5' ? LF_Q5_K : bits == '6' ? LF_Q6_K : LF_Q8_0;
+    lf_type want = type_of(bits);
     lf_type got = lf_rule_type(rule, name, 2, 256);
     if (got != want) {
         fail_msg("%s, %u layers: %s has type %d, not %d", rule->preset->name,
@@ -153,13 +208,14 @@ static void test_layers(void **state)
         set_layers(&h, c->n_layer, c->attention, c->n_expert);
         lf_rule rule = {lf_preset_find(c->asked), &h, true};
         assert_non_null(rule.preset);
+        char most = c->asked[c->asked[0] == 'i' ? 4 : 1]; /* of "q4_k_m", of "iq4_nl" */
         uint32_t a = 0;
         for (uint32_t l = 0; l < c->n_layer; l++) {
             check_layer(&rule, l, c->n_expert > 0 && l > 1 ? "ffn_down_exps" : "ffn_down",
                         c->down[l]);
-            check_layer(&rule, l, "ffn_up", c->asked[1]);
+            check_layer(&rule, l, "ffn_up", most);
             if ((c->attention >> l & 1) != 0) {
-                check_layer(&rule, l, "attn_q", c->asked[1]);
+                check_layer(&rule, l, "attn_q", most);
                 check_layer(&rule, l, "attn_k", c->key[a]);
                 check_layer(&rule, l, "attn_v", c->value[a]);
                 check_layer(&rule, l, "attn_output", c->attn_output[a]);
@@ -173,14 +229,16 @@ static void test_layers(void **state)
 static void test_presets(void **state)
 {
     (void)state;
-    static const char *const names[] = {"f32",    "F16",    "q4_0",   "Q8_0", "q4_k_s",
-                                        "Q4_K_M", "q5_k_s", "q5_K_m", "q6_k", "bf16"};
-    static const uint32_t numbers[] = {0, 1, 2, 7, 14, 15, 16, 17, 18, 32};
+    static const char *const names[] = {"f32",    "F16",    "q4_0",   "Q8_0",  "q4_k_s", "Q4_K_M",
+                                        "q5_k_s", "q5_K_m", "q6_k",   "bf16",  "q2_k",   "q3_k_s",
+                                        "Q3_K_M", "q3_k_l", "IQ4_NL", "iq4_xs"};
+    static const uint32_t numbers[] = {0, 1, 2, 7, 14, 15, 16, 17, 18, 32, 10, 11, 12, 13, 25, 30};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_non_null(lf_preset_find(names[i]));
         assert_int_equal(lf_preset_find(names[i])->ftype, numbers[i]);
     }
-    static const char *const unknown[] = {"", "q4", "q4_k", "q4_k_", "q4_k_mm", "q5_0", "mxfp4"};
+    static const char *const unknown[] = {"",      "q4",     "q4_k", "q4_k_", "q4_k_mm", "q5_0",
+                                          "mxfp4", "q2_k_s", "q3_k", "iq4",   "iq3_s"};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         assert_null(lf_preset_find(unknown[i]));
     }

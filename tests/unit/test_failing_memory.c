@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each allocation of single calls of the API fails once: the call says MEMORY, nothing is lost, no
- * file is left half written, and the same call then succeeds. test_api.c does so for a whole
+/* Each allocation of single calls of the API fails once: the call returns MEMORY, nothing leaks, no
+ * incomplete file is left, and the same call then succeeds. test_api.c does the same for a whole
  * program. */
 #include "support/models.h"
 
@@ -50,7 +50,7 @@ static void check(call_fn *call, const char *output)
     }
     print_message("%lld allocations\n", n - 2);
     assert_true(n > 2);
-    assert_true(atomic_load(&memory.calls) == n - 2); /* success means that none failed */
+    assert_true(atomic_load(&memory.calls) == n - 2); /* none failed */
 }
 
 /* ---- Loading ---- */

@@ -313,7 +313,7 @@ static void test_write_displaced(void **state)
     assert_int_equal(count_files(), 1); /* the folder; the temporary file was removed */
 }
 
-/* A limit on file sizes stands in for a full disk: write fails in the same way. */
+/* A limit on file sizes instead of a full disk: write fails in the same way. */
 static void test_write_full(void **state)
 {
     (void)state;

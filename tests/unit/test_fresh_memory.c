@@ -102,7 +102,7 @@ static void test_fresh_memory(void **state)
                                        LFM2_CPU_AVX512 | LFM2_CPU_AVXVNNI, LFM2_CPU_AVX2};
     static const int32_t kv_types[] = {LFM2_KV_F16, LFM2_KV_F32, LFM2_KV_Q8};
     /* Heads of 32 and of 36 values: full vectors and a remainder. Convolution first, attention
-     * first: the mixers share memory, and the first one finds it as it was allocated. */
+     * first: both use the same memory, and the first one gets it as it was allocated. */
     const char *const paths[] = {lft_golden_folder("moe-plain"), lft_golden_folder("dense-odd"),
                                  lft_golden_folder("dense-untied")};
     for (size_t t = 0; t < sizeof kv_types / sizeof kv_types[0]; t++) {

@@ -99,7 +99,7 @@ static void test_config_dense(void **state)
                LFM2_E_FORMAT, "hparams.range");
 }
 
-static void test_config_refused(void **state)
+static void test_config_missing(void **state)
 {
     (void)state;
     static const char *const needed[] = {"hidden_size",
@@ -124,6 +124,16 @@ static void test_config_refused(void **state)
         config_bad(from, needed[i][strlen(needed[i]) - 1] == '"' ? "\"x\"" : "\"x", LFM2_E_FORMAT,
                    "config.key.missing");
     }
+    free(lft_folder.config);
+    free(lft_folder.tokenizer);
+    lft_folder.config = lft_folder.tokenizer = NULL;
+    tiny_folder_write(&lft_folder, lft_temp("hf"));
+    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_IO, "io.open", "hf/config.json");
+}
+
+static void test_config_unsupported(void **state)
+{
+    (void)state;
     static const char *const unsupported[][2] = {
         {"\"lfm2_moe\"", "\"lfm3\", \"x\": \"lfm2_moe\""},
         {"Lfm2MoeForCausalLM", "Lfm2MoeModel"},
@@ -139,6 +149,11 @@ static void test_config_refused(void **state)
         config_bad(unsupported[i][0], unsupported[i][1], LFM2_E_UNSUPPORTED,
                    i < 2 || i == 3 ? "config.architecture" : "config.variant");
     }
+}
+
+static void test_config_refused(void **state)
+{
+    (void)state;
     config_bad("\"hidden_size\": 32", "\"hidden_size\": \"32\"", LFM2_E_FORMAT, "config.key.type");
     config_bad("\"vocab_size\": 300", "\"vocab_size\": 301", LFM2_E_FORMAT, "hf.vocab.count");
     config_bad("\"hidden_size\": 32", "\"hidden_size\": 32.5", LFM2_E_FORMAT, "config.key.type");
@@ -159,19 +174,14 @@ static void test_config_refused(void **state)
     config_bad("\"num_experts\": 4", "\"num_experts\": 1", LFM2_E_FORMAT, "hparams.range");
     config_bad("\"num_experts\": 4", "\"num_experts\": 4, \"num_experts\": 4", LFM2_E_FORMAT,
                "json.duplicate");
-    free(lft_folder.config);
-    free(lft_folder.tokenizer);
-    lft_folder.config = lft_folder.tokenizer = NULL;
-    tiny_folder_write(&lft_folder, lft_temp("hf"));
-    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_IO, "io.open", "hf/config.json");
 }
 
 /* ---- Tensors of a folder ---- */
 
-static void header_bad(const char *from, const char *to, const char *code, const char *part)
+static void header_bad(const char *from, const char *to, const char *code, const char *says)
 {
     tiny_replace(&lft_folder.header, from, to);
-    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, code, part);
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, code, says);
 }
 
 static void test_folder_tensors(void **state)
@@ -548,6 +558,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_config_accepted, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_config_dense, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_config_missing, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_config_unsupported, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_config_refused, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_folder_tensors, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_fused, lft_source_begin, lft_source_end),

@@ -23,7 +23,7 @@
 static gguf_builder file; /* a small model with a header of several MB */
 static size_t header;     /* bytes before its data */
 
-/* ---- A callback that counts, lies and fails ---- */
+/* ---- A callback that counts, returns wrong data and fails ---- */
 
 typedef struct source {
     const uint8_t *data;
@@ -401,7 +401,7 @@ static uint8_t *pack(const lf_origin *origin, uint64_t experts, lf_packed *out, 
 
 /* An expert larger than a step is packed in several steps. The panels equal those of its quarters,
  * which are smaller than a step, both in place and through a buffer no larger than the step. */
-static void test_pieces(void **state)
+static void test_large_expert(void **state)
 {
     (void)state;
     size_t n = (size_t)ROWS * COLUMNS / 32 * 18 * 2;
@@ -465,7 +465,7 @@ int main(void)
         cmocka_unit_test(test_header_limit),      cmocka_unit_test(test_header_once),
         cmocka_unit_test(test_header_changes),    cmocka_unit_test(test_failing_reads),
         cmocka_unit_test(test_failing_allocator), cmocka_unit_test(test_places),
-        cmocka_unit_test(test_shrinking),         cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_shrinking),         cmocka_unit_test(test_large_expert),
     };
     make_file();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

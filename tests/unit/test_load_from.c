@@ -162,23 +162,23 @@ static void same_text(const lfm2_model *a, const lfm2_model *b)
 }
 
 /* Frees `model`. `copied`: its embedding is in allocated memory. */
-static void expect_same(lfm2_model *truth, const float *want, lfm2_model *model, bool copied)
+static void expect_same(lfm2_model *original, const float *want, lfm2_model *model, bool copied)
 {
     lfm2_memory a = {.size = sizeof a};
     lfm2_memory b = {.size = sizeof b};
     float *have = logits(model);
-    assert_memory_equal(have, want, N_IDS * lft_vocab(truth) * sizeof *want);
+    assert_memory_equal(have, want, N_IDS * lft_vocab(original) * sizeof *want);
     free(have);
-    same_facts(truth, model);
-    same_text(truth, model);
-    LFT_OK(lfm2_estimate_memory(truth, NULL, &a));
+    same_facts(original, model);
+    same_text(original, model);
+    LFT_OK(lfm2_estimate_memory(original, NULL, &a));
     LFT_OK(lfm2_estimate_memory(model, NULL, &b));
     assert_int_equal(a.total, b.total);
     assert_int_equal(b.mapped, copied ? 0 : a.mapped);
     lfm2_model_free(model);
 }
 
-static void same_from_memory(const bytes *b, lfm2_model *truth, const float *want, size_t lead)
+static void same_from_memory(const bytes *b, lfm2_model *original, const float *want, size_t lead)
 {
     for (uint32_t flags = 0; flags <= LFM2_MODEL_COPY; flags++) {
         lfm2_model_options o = options(flags, NULL);
@@ -193,7 +193,7 @@ static void same_from_memory(const bytes *b, lfm2_model *truth, const float *wan
         if (flags != 0) {
             assert_int_equal(munmap(data, lead + b->size), 0);
         }
-        expect_same(truth, want, model, flags != 0 || lead % 8 != 0);
+        expect_same(original, want, model, flags != 0 || lead % 8 != 0);
         if (flags == 0) {
             assert_memory_equal(data + lead, b->data, b->size);
             assert_int_equal(munmap(data, lead + b->size), 0);
@@ -208,24 +208,24 @@ static void test_same_logits(void **state)
     static const size_t offsets[] = {0, 1, 7, 8, 4095, 4096, 12352};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         bytes b = read_all(lft_tiny(types[t]));
-        lfm2_model *truth = load_path(lft_tiny(types[t]), 0);
-        float *want = logits(truth);
-        expect_same(truth, want, load_path(lft_tiny(types[t]), LFM2_MODEL_COPY), true);
-        expect_same(truth, want, load_reader(&b, 0, NULL), true);
-        expect_same(truth, want, load_reader(&b, LFM2_MODEL_COPY, NULL), true);
+        lfm2_model *original = load_path(lft_tiny(types[t]), 0);
+        float *want = logits(original);
+        expect_same(original, want, load_path(lft_tiny(types[t]), LFM2_MODEL_COPY), true);
+        expect_same(original, want, load_reader(&b, 0, NULL), true);
+        expect_same(original, want, load_reader(&b, LFM2_MODEL_COPY, NULL), true);
         /* all origins for one type, some for the others */
         size_t n_offsets = t == 0 ? sizeof offsets / sizeof offsets[0] : 2;
         for (size_t i = 0; i < n_offsets; i++) {
             size_t at = offsets[i];
-            expect_same(truth, want, load_fd(&b, at, 0, 0), at % 8 != 0);
-            expect_same(truth, want, load_fd(&b, at, 100, 0), at % 8 != 0);
-            expect_same(truth, want, load_fd(&b, at, at, LFM2_MODEL_COPY), true);
+            expect_same(original, want, load_fd(&b, at, 0, 0), at % 8 != 0);
+            expect_same(original, want, load_fd(&b, at, 100, 0), at % 8 != 0);
+            expect_same(original, want, load_fd(&b, at, at, LFM2_MODEL_COPY), true);
         }
         for (size_t lead = 0; lead <= (t == 0 ? 8 : 1); lead++) {
-            same_from_memory(&b, truth, want, lead);
+            same_from_memory(&b, original, want, lead);
         }
         free(want);
-        lfm2_model_free(truth);
+        lfm2_model_free(original);
         free(b.data);
     }
 }
@@ -236,15 +236,15 @@ static void test_folders(void **state)
     (void)state;
     for (size_t i = 0; lft_cases[i] != NULL; i++) {
         const char *path = lft_golden_folder(lft_cases[i]);
-        lfm2_model *truth = load_path(path, 0);
+        lfm2_model *original = load_path(path, 0);
         lfm2_model *copy = load_path(path, LFM2_MODEL_COPY);
-        float *want = logits(truth);
+        float *want = logits(original);
         float *have = logits(copy);
-        assert_memory_equal(have, want, N_IDS * lft_vocab(truth) * sizeof *want);
-        same_facts(truth, copy);
+        assert_memory_equal(have, want, N_IDS * lft_vocab(original) * sizeof *want);
+        same_facts(original, copy);
         free(want);
         free(have);
-        lfm2_model_free(truth);
+        lfm2_model_free(original);
         lfm2_model_free(copy);
     }
 }
@@ -254,17 +254,17 @@ static void test_modes(void **state)
 {
     (void)state;
     bytes b = read_all(lft_tiny("q4_0"));
-    lfm2_model *truth = load_path(lft_tiny("q4_0"), 0);
+    lfm2_model *original = load_path(lft_tiny("q4_0"), 0);
     lfm2_memory want = {.size = sizeof want};
-    LFT_OK(lfm2_estimate_memory(truth, NULL, &want));
+    LFT_OK(lfm2_estimate_memory(original, NULL, &want));
     for (int32_t mode = LFM2_LOAD_TOKENIZER; mode <= LFM2_LOAD_INSPECT; mode++) {
         lfm2_model_reader reader = {sizeof reader, b.size, read_bytes, &b};
         lfm2_model_options o = options(0, NULL);
         lfm2_model *model = NULL;
         o.mode = mode;
         LFT_OK(lfm2_model_load_reader(runtime, &reader, &o, &model));
-        same_facts(truth, model);
-        same_text(truth, model);
+        same_facts(original, model);
+        same_text(original, model);
         if (mode == LFM2_LOAD_INSPECT) {
             lfm2_memory have = {.size = sizeof have};
             LFT_OK(lfm2_estimate_memory(model, NULL, &have));
@@ -273,7 +273,7 @@ static void test_modes(void **state)
         }
         lfm2_model_free(model);
     }
-    lfm2_model_free(truth);
+    lfm2_model_free(original);
     free(b.data);
 }
 
@@ -306,8 +306,8 @@ static void test_destroyed_files(void **state)
     bytes b = read_all(lft_tiny("q4_0"));
     const char *path = lft_temp("copy.gguf");
     const char *cache = lft_temp("copy.lfm2pack");
-    lfm2_model *truth = load_path(lft_tiny("q4_0"), 0);
-    float *want = logits(truth);
+    lfm2_model *original = load_path(lft_tiny("q4_0"), 0);
+    float *want = logits(original);
     for (int cached = 0; cached < 2; cached++) {
         gb_write(path, b.data, b.size);
         lfm2_model *model = load_path(path, LFM2_MODEL_COPY);
@@ -322,10 +322,10 @@ static void test_destroyed_files(void **state)
         }
         destroy(path);
         LFT_OK(lfm2_model_save_cache(model, lft_temp("later.lfm2pack")));
-        expect_same(truth, want, model, true);
+        expect_same(original, want, model, true);
     }
     free(want);
-    lfm2_model_free(truth);
+    lfm2_model_free(original);
     free(b.data);
 }
 
@@ -357,8 +357,8 @@ static void test_cache(void **state)
     const char *path = lft_tiny("q4_0");
     const char *cache = lft_temp("reader.lfm2pack");
     bytes b = read_all(path);
-    lfm2_model *truth = load_path(path, 0);
-    float *want = logits(truth);
+    lfm2_model *original = load_path(path, 0);
+    float *want = logits(original);
     lfm2_model *model = load_reader(&b, 0, NULL);
     LFT_FAILS(lfm2_model_save_cache(model, NULL), LFM2_E_ARGUMENT);
     assert_string_equal(lfm2_last_error_code(), "cache.path");
@@ -368,16 +368,16 @@ static void test_cache(void **state)
     lfm2_model_options o = options(0, cache);
     LFT_OK(lfm2_model_load_memory(runtime, b.data, b.size, &o, &model));
     assert_true(from_cache(model));
-    expect_same(truth, want, model, false);
+    expect_same(original, want, model, false);
     assert_false(fd_uses(path, cache)); /* a file has a modification time */
     b.data[b.size - 1] ^= 1;            /* the cache key samples the last byte of a tensor */
     assert_false(reader_uses(&b, cache));
     b.data[b.size - 1] ^= 1;
-    LFT_OK(lfm2_model_save_cache(truth, cache));
+    LFT_OK(lfm2_model_save_cache(original, cache));
     assert_true(fd_uses(path, cache));
     assert_false(reader_uses(&b, cache));
     free(want);
-    lfm2_model_free(truth);
+    lfm2_model_free(original);
     free(b.data);
 }
 

@@ -46,31 +46,31 @@ static void limited_free(void *user, void *ptr, size_t bytes, size_t align)
     free(ptr);
 }
 
-/* ---- One file under attack ---- */
+/* ---- A file to damage ---- */
 
-typedef struct victim {
+typedef struct damaged_file {
     const char *path; /* opened by the library */
     int fd;           /* of the damaged file */
     uint8_t *whole;
     size_t size;
     unsigned opened, refused;
-} victim;
+} damaged_file;
 
-static void victim_init(victim *v, const char *path, const char *file)
+static void damaged_init(damaged_file *v, const char *path, const char *file)
 {
-    *v = (victim){.path = path};
+    *v = (damaged_file){.path = path};
     v->whole = (uint8_t *)lft_read_file(file, &v->size);
     v->fd = open(file, O_RDWR);
     assert_true(v->fd >= 0);
 }
 
-static void victim_free(victim *v)
+static void damaged_free(damaged_file *v)
 {
     close(v->fd);
     free(v->whole);
 }
 
-static void put(const victim *v, const void *data, size_t n, size_t at)
+static void put(const damaged_file *v, const void *data, size_t n, size_t at)
 {
     assert_int_equal(pwrite(v->fd, data, n, (off_t)at), n);
 }
@@ -102,7 +102,7 @@ static void check_inside(const lf_source *s, const char *what, uint64_t number)
 }
 
 /* Opens the file in its current state; `what` and `number` describe the damage. */
-static void attempt(victim *v, const char *what, uint64_t number)
+static void attempt(damaged_file *v, const char *what, uint64_t number)
 {
     limited memory = {0};
     lf_alloc alloc = {limited_alloc, limited_free, &memory};
@@ -130,7 +130,7 @@ static void attempt(victim *v, const char *what, uint64_t number)
 }
 
 /* Truncates the file to `from` bytes and then in steps of `step` to 0, then restores it. */
-static void cut(victim *v, size_t from, size_t step)
+static void cut(damaged_file *v, size_t from, size_t step)
 {
     unsigned opened = v->opened;
     for (size_t n = from; n < from + 1; n = n >= step ? n - step : SIZE_MAX) {
@@ -142,7 +142,7 @@ static void cut(victim *v, size_t from, size_t step)
 }
 
 /* Flips one bit at a time: every bit before `all`, then `samples` random bits before `end`. */
-static void flip(victim *v, size_t all, size_t end, int samples)
+static void flip(damaged_file *v, size_t all, size_t end, int samples)
 {
     uint64_t random = SEED;
     for (size_t i = 0; i < all * 8 + (size_t)samples; i++) {
@@ -155,7 +155,7 @@ static void flip(victim *v, size_t all, size_t end, int samples)
 }
 
 /* Overwrites a few bytes at random places. */
-static void scribble(victim *v, size_t end, int samples)
+static void overwrite(damaged_file *v, size_t end, int samples)
 {
     uint64_t random = SEED + 1;
     for (int i = 0; i < samples; i++) {
@@ -170,7 +170,7 @@ static void scribble(victim *v, size_t end, int samples)
 
 /* ---- GGUF ---- */
 
-static void extremes(victim *v, const gguf_builder *b)
+static void extremes(damaged_file *v, const gguf_builder *b)
 {
     static const uint64_t values[] = {0,
                                       1,
@@ -194,21 +194,21 @@ static void extremes(victim *v, const gguf_builder *b)
     }
 }
 
-static void attack_gguf(bool moe)
+static void damage_gguf(bool moe)
 {
     gguf_builder b;
-    victim v;
+    damaged_file v;
     tiny_gguf(&b, moe, NULL);
     size_t header = gb_finish(&b);
     gb_write(lft_temp("m.gguf"), b.file.data, b.file.size);
-    victim_init(&v, lft_temp("m.gguf"), lft_temp("m.gguf"));
+    damaged_init(&v, lft_temp("m.gguf"), lft_temp("m.gguf"));
     attempt(&v, "whole", 0);
     assert_int_equal(v.opened, 1);
     cut(&v, header, 1);
     cut(&v, v.size - 1, 9973);
     flip(&v, 200, header, 1000);
     extremes(&v, &b);
-    scribble(&v, header, 500);
+    overwrite(&v, header, 500);
     unsigned refused = v.refused;
     uint64_t data = (header + 31) / 32 * 32;
     uint64_t random = SEED + 2;
@@ -220,39 +220,39 @@ static void attack_gguf(bool moe)
     }
     assert_int_equal(v.refused, refused);
     assert_true(v.refused > v.opened / 4);
-    victim_free(&v);
+    damaged_free(&v);
     gb_free(&b);
 }
 
 static void test_gguf(void **state)
 {
     (void)state;
-    attack_gguf(true);
+    damage_gguf(true);
     lft_end();
 }
 
 static void test_gguf_dense(void **state)
 {
     (void)state;
-    attack_gguf(false);
+    damage_gguf(false);
     lft_end();
 }
 
 /* ---- Hugging Face ---- */
 
-static void attack_folder(const char *file, size_t end, size_t step)
+static void damage_folder(const char *file, size_t end, size_t step)
 {
-    victim v;
-    victim_init(&v, lft_temp("hf"), lft_temp(file));
+    damaged_file v;
+    damaged_init(&v, lft_temp("hf"), lft_temp(file));
     end = end < v.size ? end : v.size;
     attempt(&v, "whole", 0);
     assert_int_equal(v.opened, 1);
     cut(&v, end - 1, step);
     flip(&v, 16, end, 600);
-    scribble(&v, end, 300);
+    overwrite(&v, end, 300);
     attempt(&v, "whole", 1);
     assert_true(v.opened >= 2 && v.refused > 100);
-    victim_free(&v);
+    damaged_free(&v);
 }
 
 static void test_folder(void **state)
@@ -261,15 +261,15 @@ static void test_folder(void **state)
     tiny_folder f;
     tiny_folder_init(&f, true);
     tiny_folder_write(&f, lft_temp("hf"));
-    attack_folder("hf/config.json", SIZE_MAX, 3);
-    attack_folder("hf/tokenizer.json", SIZE_MAX, 29);
-    attack_folder("hf/tokenizer_config.json", SIZE_MAX, 1);
-    attack_folder("hf/model.safetensors", strlen(f.header) + 8, 17);
+    damage_folder("hf/config.json", SIZE_MAX, 3);
+    damage_folder("hf/tokenizer.json", SIZE_MAX, 29);
+    damage_folder("hf/tokenizer_config.json", SIZE_MAX, 1);
+    damage_folder("hf/model.safetensors", strlen(f.header) + 8, 17);
     tiny_folder_free(&f);
     lft_end();
 }
 
-/* ---- Files that are all promise: sparse, with counts that would need much ---- */
+/* ---- Sparse files whose counts would need much memory ---- */
 
 static void test_large_promises(void **state)
 {
@@ -294,10 +294,10 @@ static void test_large_promises(void **state)
         size_t header = gb_finish(&b);
         gb_write(lft_temp("big.gguf"), b.file.data, header);
         gb_free(&b);
-        victim v = {.path = lft_temp("big.gguf"), .fd = open(lft_temp("big.gguf"), O_RDWR)};
+        damaged_file v = {.path = lft_temp("big.gguf"), .fd = open(lft_temp("big.gguf"), O_RDWR)};
         assert_true(v.fd >= 0);
         if (ftruncate(v.fd, (off_t)size) == 0) {
-            attempt(&v, "promise", i);
+            attempt(&v, "sparse", i);
             assert_int_equal(v.refused, 1);
         }
         close(v.fd);
@@ -307,7 +307,7 @@ static void test_large_promises(void **state)
         uint8_t head[24] = "GGUF\3";
         memcpy(head + (i < 3 ? 8 : 16), &counts[i % 3], 8);
         gb_write(lft_temp("big.gguf"), head, sizeof head);
-        victim v = {.path = lft_temp("big.gguf"), .fd = open(lft_temp("big.gguf"), O_RDWR)};
+        damaged_file v = {.path = lft_temp("big.gguf"), .fd = open(lft_temp("big.gguf"), O_RDWR)};
         assert_true(v.fd >= 0);
         if (ftruncate(v.fd, (off_t)size) == 0) {
             attempt(&v, "count", i);

@@ -14,14 +14,14 @@
 #include <string.h>
 
 /* The messages that a sink received. */
-typedef struct heard {
+typedef struct received {
     int n[LFM2_LOG_DEBUG + 1]; /* by level */
     char text[2048];           /* of the last message */
-} heard;
+} received;
 
 static void sink(void *user, int32_t level, const char *text, size_t len)
 {
-    heard *h = user;
+    received *h = user;
     assert_in_range(level, LFM2_LOG_ERROR, LFM2_LOG_DEBUG);
     assert_true(len < sizeof h->text);
     assert_int_equal(strlen(text), len);
@@ -36,7 +36,7 @@ static void test_levels(void **state)
     (void)state;
     for (int32_t limit = LFM2_LOG_ERROR - 1; limit <= LFM2_LOG_DEBUG + 1; limit++) {
         for (int32_t level = LFM2_LOG_ERROR; level <= LFM2_LOG_DEBUG; level++) {
-            heard h = {{0}, ""};
+            received h = {{0}, ""};
             lf_log log = {sink, &h, limit};
             lf_log_write(&log, level, "%s %d", "message", level);
             for (int32_t i = LFM2_LOG_ERROR; i <= LFM2_LOG_DEBUG; i++) {
@@ -58,7 +58,7 @@ static void test_long_messages(void **state)
     char text[1100];
     memset(text, 'x', sizeof text);
     for (size_t n = 1020; n < 1027; n++) {
-        heard h = {{0}, ""};
+        received h = {{0}, ""};
         lf_log log = {sink, &h, LFM2_LOG_INFO};
         lf_log_write(&log, LFM2_LOG_INFO, "%.*s", (int)n, text);
         assert_int_equal(strlen(h.text), n < 1023 ? n : 1023);
@@ -68,7 +68,7 @@ static void test_long_messages(void **state)
 
 /* ---- Through the public API ---- */
 
-static lfm2_runtime *runtime_with(heard *h, int32_t level)
+static lfm2_runtime *runtime_with(received *h, int32_t level)
 {
     lfm2_runtime_options o;
     lfm2_runtime_options_init(&o, sizeof o);
@@ -89,7 +89,7 @@ static void test_runtime(void **state)
     const char *model_path = lft_tiny("q4_0");
     const char *folder = lft_golden_folder("dense-plain");
     for (int32_t level = LFM2_LOG_ERROR; level <= LFM2_LOG_DEBUG; level++) {
-        heard h = {{0}, ""};
+        received h = {{0}, ""};
         lfm2_runtime *runtime = runtime_with(&h, level);
         lfm2_model_free(lft_load(runtime, model_path));
         assert_int_equal(h.n[LFM2_LOG_INFO] > 0, level >= LFM2_LOG_INFO);

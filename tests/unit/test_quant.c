@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of block formats: values are compared with gguf-py's, encoders with llama-quantize's bytes
+/* Tests of block formats: values are compared with gguf-py's, encoders with ggml's bytes
  * (golden/make_quant.py), 16-bit floats with their definition.
  * ctest-labels: golden */
 #include "quant/quant.h"
@@ -99,6 +99,14 @@ static void test_types(void **state)
     assert_null(lf_type_find("q4"));
     assert_null(lf_type_find("q4_00"));
     assert_null(lf_type_find(""));
+    assert_int_equal(lf_type_find("iq2_xs")->type, LF_IQ2_XS);
+    assert_int_equal(lf_type_find("IQ2_XXS")->type, LF_IQ2_XXS);
+    assert_null(lf_type_find("tq1_0"));
+    assert_string_equal(lf_type_name(40), "NVFP4");
+    assert_string_equal(lf_type_name(34), "TQ1_0"); /* known, not supported */
+    assert_null(lf_type_get(34));
+    assert_null(lf_type_name(43));
+    assert_null(lf_type_name(0xFFFFFFFFu));
 
     assert_int_equal(lf_row_bytes(LF_F32, 7), 28);
     assert_int_equal(lf_row_bytes(LF_Q4_0, 2048), 1152);
@@ -239,17 +247,17 @@ static void test_decode(void **state)
         free(got);
         free(want);
     }
-    assert_int_equal(types, 14);
+    assert_int_equal(types, 24);
     free(g.data);
 }
 
 /* ---- Encoding ---- */
 
-static void test_encode(void **state)
+/* Every record of a file; returns their number. */
+static int check_encoded(const char *name)
 {
-    (void)state;
     golden g;
-    read_golden("encode.bin", &g);
+    read_golden(name, &g);
     size_t n = take_u32(&g);
     float *src = copy_floats(take(&g, n * sizeof *src), n);
     int types = 0;
@@ -270,16 +278,24 @@ static void test_encode(void **state)
         types++;
         free(got);
     }
-    assert_int_equal(types, 9);
     free(src);
     free(g.data);
+    return types;
+}
+
+static void test_encode(void **state)
+{
+    (void)state;
+    assert_int_equal(check_encoded("encode.bin"), 13);
+    assert_int_equal(check_encoded("encode_rare.bin"), 4);
 }
 
 /* The blocks of a row are independent of each other. */
 static void test_encode_parts(void **state)
 {
     (void)state;
-    static const lf_type types[] = {LF_Q8_0, LF_Q4_0, LF_Q5_0, LF_Q5_1, LF_Q4_K, LF_Q5_K, LF_Q6_K};
+    static const lf_type types[] = {LF_Q8_0, LF_Q4_0, LF_Q5_0, LF_Q5_1,   LF_Q4_K,  LF_Q5_K,
+                                    LF_Q6_K, LF_Q2_K, LF_Q3_K, LF_IQ4_NL, LF_IQ4_XS};
     float src[1024];
     uint32_t seed = 5;
     print_message("seed %u\n", seed);
@@ -301,7 +317,8 @@ static void test_encode_parts(void **state)
 static void test_encode_refused(void **state)
 {
     (void)state;
-    static const lf_type types[] = {LF_Q4_1, LF_IQ4_NL, LF_IQ4_XS, LF_MXFP4};
+    static const lf_type types[] = {LF_Q4_1,    LF_MXFP4,  LF_NVFP4, LF_IQ1_S,   LF_IQ1_M,
+                                    LF_IQ2_XXS, LF_IQ2_XS, LF_IQ2_S, LF_IQ3_XXS, LF_IQ3_S};
     float src[256] = {0.0f};
     uint8_t dst[1024] = {0};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
@@ -315,8 +332,9 @@ static void test_encode_hostile(void **state)
     (void)state;
     static const float values[] = {NAN,      INFINITY,  -INFINITY,  FLT_MAX,
                                    -FLT_MAX, 0x1p-149f, -0x1p-130f, 1e20f};
-    static const lf_type types[] = {LF_F16,  LF_BF16, LF_Q8_0, LF_Q4_0, LF_Q5_0,
-                                    LF_Q5_1, LF_Q4_K, LF_Q5_K, LF_Q6_K};
+    static const lf_type types[] = {LF_F16,  LF_BF16,   LF_Q8_0,  LF_Q4_0, LF_Q5_0,
+                                    LF_Q5_1, LF_Q4_K,   LF_Q5_K,  LF_Q6_K, LF_Q2_K,
+                                    LF_Q3_K, LF_IQ4_NL, LF_IQ4_XS};
     for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
         float src[256];
         for (size_t i = 0; i < 256; i++) {
@@ -336,7 +354,7 @@ static void test_encode_hostile(void **state)
 static void test_encode_constant(void **state)
 {
     (void)state;
-    static const lf_type types[] = {LF_Q5_0, LF_Q5_1, LF_Q4_K, LF_Q5_K, LF_Q6_K};
+    static const lf_type types[] = {LF_Q5_0, LF_Q5_1, LF_Q4_K, LF_Q5_K, LF_Q6_K, LF_Q2_K, LF_Q3_K};
     static const float constants[] = {0.0f, 1.0f, -1.0f, 1000.0f, -0x1p-10f};
     for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
         for (size_t c = 0; c < sizeof constants / sizeof constants[0]; c++) {

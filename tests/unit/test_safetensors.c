@@ -68,12 +68,12 @@ static int32_t parse(const char *header, size_t n_data)
     return parse_padded(header, 8, n_data);
 }
 
-static void refused(int32_t status, int32_t expected, const char *code, const char *part)
+static void refused(int32_t status, int32_t expected, const char *code, const char *says)
 {
     if (status != expected || strcmp(lf_fail_code(), code) != 0 ||
         strncmp(lf_fail_text(), "m.safetensors: ", 15) != 0 ||
-        strstr(lf_fail_text(), part) == NULL) {
-        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, part, status,
+        strstr(lf_fail_text(), says) == NULL) {
+        fail_msg("expected %d %s with '%s', got %d %s: %s", expected, code, says, status,
                  lf_fail_code(), lf_fail_text());
     }
 }

@@ -136,7 +136,7 @@ static void test_refused(void **state)
     group as = open_group();
     refuse(NULL, five, N, LFM2_E_ARGUMENT, "sessions", &g, &as);
     refuse(g.sessions, NULL, N, LFM2_E_ARGUMENT, "ids", &g, &as);
-    refuse(g.sessions, five, 0, LFM2_E_ARGUMENT, "no sessions", &g, &as);
+    refuse(g.sessions, five, 0, LFM2_E_ARGUMENT, "n is 0", &g, &as);
 
     lfm2_session *list[N];
     memcpy(list, g.sessions, sizeof list);

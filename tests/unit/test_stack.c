@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stack that lfm2.h asks of a caller is enough: a thread that has no more, above a page that
- * nobody may touch, does everything. Not under a sanitizer, whose frames are larger. */
+/* The stack size that lfm2.h requires is enough: a thread with this stack, above an inaccessible
+ * page, makes all calls. Not with a sanitizer, which makes frames larger. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MAP_STACK */
 #include "lfm2_tools.h"
 #include "support/models.h"

@@ -203,7 +203,7 @@ static void test_same_as_quantized(void **state)
     }
 }
 
-/* Two elements share one hash, so a thread starts at an even row. */
+/* One hash gives two elements, so a thread starts at an even row. */
 static void test_grain(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lf_model_walk visits every byte of the packed weights from its start, in order, past the end, in
- * chunks that are not larger than requested and lie within one matrix. */
+ * chunks that are not larger than requested and are within one matrix. */
 #include "support/models.h"
 
 #include "model/model.h"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a GGUF file with the exact shape of Qwen3-1.7B (or a tiny one) and random weights.
 
-tools/bench/compare lets llama.cpp run it: a dense model of about the active size of LFM2-8B-A1B. Types
-are those of llama-quantize's Q4_0: matrices Q4_0, the tied embedding Q6_K, norms F32. Speed does
-not depend on the values; they are small so that nothing overflows. Standard library only.
+tools/bench/compare runs it in llama.cpp: a dense model of about the active size of LFM2-8B-A1B. The
+types are those of llama-quantize's Q4_0: matrices Q4_0, the tied embedding Q6_K, norms F32. Speed
+does not depend on the values; they are small so that nothing overflows. Standard library only.
 
     qwen3_file.py [--tiny] [--seed S] OUT.gguf
 """
@@ -134,7 +134,7 @@ def n_bytes(kind, cols, rows):
 
 
 def data(kind, size, rng):
-    """Pieces of `size` bytes in all: random codes, small scales."""
+    """Chunks of `size` bytes in total: random quants, small scales."""
     if kind == F32:
         yield struct.pack("<f", 1.0) * (size // 4)
         return
@@ -142,7 +142,7 @@ def data(kind, size, rng):
     step = block << 16
     while size > 0:
         n = min(step, size)
-        piece = bytearray(rng.randbytes(n))
+        chunk = bytearray(rng.randbytes(n))
         blocks = n // block
         scale = struct.pack("<e", 2.0 ** -9)
         if kind == Q4_0:
@@ -150,10 +150,10 @@ def data(kind, size, rng):
         else:
             first = 208
             for i in range(192, 208):  # the int8 scales of a Q6_K block
-                piece[i::block] = rng.choice((b"\x0b", b"\x10", b"\xf2")) * blocks
-        piece[first::block] = scale[:1] * blocks
-        piece[first + 1::block] = scale[1:] * blocks
-        yield piece
+                chunk[i::block] = rng.choice((b"\x0b", b"\x10", b"\xf2")) * blocks
+        chunk[first::block] = scale[:1] * blocks
+        chunk[first + 1::block] = scale[1:] * blocks
+        yield chunk
         size -= n
 
 
@@ -177,8 +177,8 @@ def write(shape, seed, out):
     out.write(head + bytes(pad(len(head))))
     for name, kind, cols, rows in infos:
         size = n_bytes(kind, cols, rows)
-        for piece in data(kind, size, rng):
-            out.write(piece)
+        for chunk in data(kind, size, rng):
+            out.write(chunk)
         out.write(bytes(pad(size)))
 
 
@@ -188,15 +188,15 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("out")
     args = parser.parse_args()
-    part = f"{args.out}.tmp-{os.getpid()}"
+    unfinished = f"{args.out}.tmp-{os.getpid()}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with open(part, "wb") as out:
+        with open(unfinished, "wb") as out:
             write(Tiny if args.tiny else Shape, args.seed, out)
-        os.rename(part, args.out)
-    except BaseException as error:  # interrupts, too, leave nothing behind
-        if os.path.exists(part):
-            os.unlink(part)
+        os.rename(unfinished, args.out)
+    except BaseException as error:  # also after an interrupt no file is left
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
         if isinstance(error, (OSError, KeyboardInterrupt)):
             sys.exit(f"qwen3_file.py: {str(error) or 'interrupted'}")
         raise

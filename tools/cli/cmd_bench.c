@@ -161,7 +161,8 @@ static const opt_spec micro_kernel_specs[] = {
     {.type = OPT_U32,
      .name = "pool",
      .arg = "MIB",
-     .help = "size of the pool of weights in MiB; a pool larger than the caches measures memory",
+     .help = "size of the pool of weights in MiB; if the caches cannot hold it, kernels read from "
+             "memory",
      .default_text = "256",
      .offset = offsetof(bench_options, pool_mib),
      .min = 1,
@@ -548,15 +549,15 @@ static int run(const command *self, int argc, char **argv)
 
 const command cmd_bench = {
     .name = "bench",
-    .summary = "Measure tokens per second, or the micro-kernels.",
+    .summary = "Measure the speed of a model, of the machine or of the micro-kernels.",
     .synopsis = "[MODEL | -m PATH] [-p LIST] [-n LIST] [-d LIST] [-t LIST] [OPTION]...",
     .details =
         "Tests: pp512 processes a prompt of 512 tokens, tg64 generates 64 tokens, tg64 x 8 "
         "generates 64 "
         "tokens of\neach of 8 parallel sequences; '@ d4096' means with 4096 tokens in the context, "
-        "which are computed\nbefore each repetition and not timed. t/s is the mean over the "
-        "repetitions and its standard deviation;\nit counts the tokens of all sequences. The model "
-        "is "
+        "which are computed\nbefore each repetition and not timed. t/s is the mean and the "
+        "standard deviation over the repetitions;\nit counts the tokens of all sequences. The "
+        "model is "
         "loaded again for each number of threads.\n\n"
         "The limit is the speed that the hardware allows: the time to read the weights and the KV "
         "cache "

@@ -466,9 +466,9 @@ const command cmd_chat = {
     .summary = "Have a conversation with the model.",
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
     .details =
-        "Each line is a message; so are pasted lines, and lines between \"\"\" and \"\"\". /help "
-        "shows the\ncommands. What is typed while an answer is generated appears at the next "
-        "prompt.\n\n"
+        "Each line is a message. Pasted lines are one message, and so are the lines between \"\"\" "
+        "and \"\"\".\n/help shows the commands. Text that is typed during an answer appears at the "
+        "next prompt.\n\n"
         "If standard input or output is not a terminal, messages are read line by line, each "
         "answer "
         "ends with\na newline, and the exit code is 1 if a message did not fit into the context.",

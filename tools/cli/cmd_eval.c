@@ -452,7 +452,7 @@ const command cmd_eval = {
         "is "
         "greedy, without penalties.\nAn answer is right if it equals the expected one byte for "
         "byte; "
-        "control tokens count by name.",
+        "control tokens are compared as text.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

@@ -80,8 +80,8 @@ const command cmd_synth = {
     .summary = "Write a model with random weights, for tests and benchmarks.",
     .synopsis = "OUT [--shape NAME] [--type TYPE] [OPTION]...",
     .details =
-        "The model is valid: it has the sizes of the real one and a working tokenizer, but its "
-        "answers are\nmeaningless.",
+        "The model is valid: it has a working tokenizer and, except for tiny, the sizes of the "
+        "published model.\nIts answers are meaningless.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

@@ -137,8 +137,8 @@ const command cmd_tokenize = {
     .summary = "Convert text to token ids.",
     .synopsis = "[-m PATH] [-p TEXT | -f FILE] [OPTION]...",
     .details =
-        "Prints a line for each token: its id, a tab, and its text as a JSON string. All bytes of "
-        "the text count,\nalso a newline at its end. The weights of the model are not loaded.",
+        "Prints a line for each token: its id, a tab, and its text as a JSON string. A newline at "
+        "the end of the\ntext is part of the text. The weights of the model are not loaded.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .run = run,

@@ -44,9 +44,8 @@ add_library(lfm2_external INTERFACE)
 target_include_directories(lfm2_external SYSTEM INTERFACE
   "${LFM2_PTHREADPOOL_INCLUDE_DIR}" "${LFM2_UTF8PROC_INCLUDE_DIR}" "${LFM2_XXHASH_INCLUDE_DIR}")
 if(LFM2_SANITIZE)
-  # The packaged pthreadpool synchronises with instructions that the thread sanitizer cannot see, and
-  # its threads spin while they wait, which sanitized code makes long. A small stand-in takes its
-  # place (tests/README.md).
+  # tests/pool replaces the packaged pthreadpool: the thread sanitizer does not see its synchronization,
+  # and its threads spin while they wait for code that a sanitizer makes slow (tests/README.md).
   add_library(lfm2_pool STATIC tests/pool/pthreadpool.c)
   target_include_directories(lfm2_pool SYSTEM PRIVATE "${LFM2_PTHREADPOOL_INCLUDE_DIR}")
   target_link_libraries(lfm2_pool PRIVATE lfm2_flags PUBLIC Threads::Threads)
@@ -63,8 +62,8 @@ if(LFM2_BUILD_PROGRAM)
 endif()
 
 # pthreadpool stays a shared library, even for liblfm2.a: Debian packages no static one, and a host
-# that lends its thread pool must use the same pthreadpool as we do. Where it is not the system's own
-# it is installed into <libdir>/lfm2 and found there through the run path.
+# that passes its thread pool must use the same pthreadpool. A pthreadpool that is not the system's
+# is installed into <libdir>/lfm2 and found there through the run path.
 set(lfm2_private_libs "")
 set(lfm2_private_rpath "")
 set(lfm2_private_rpath_program "")

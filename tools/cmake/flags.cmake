@@ -28,7 +28,7 @@ if(NOT LFM2_WERROR)
 else()
   target_compile_options(lfm2_flags INTERFACE -Werror)
   if(CMAKE_C_COMPILER_ID STREQUAL GNU)
-    # Guesses of the optimiser, which come and go with its version: still shown, no error.
+    # Warnings only: they depend on the version of the optimizer and may be wrong.
     target_compile_options(lfm2_flags INTERFACE -Wno-error=maybe-uninitialized
       -Wno-error=array-bounds -Wno-error=stringop-overflow -Wno-error=stringop-overread)
   endif()

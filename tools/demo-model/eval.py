@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accuracy on held-out prompts with transformers: greedy decoding, exact match, per skill.
+"""Measures accuracy on held-out prompts with transformers: greedy, exact match, per skill.
 
-    python eval.py FOLDER                          # the checkpoint as it is
-    python eval.py FOLDER --gguf lfm2-demo-q4_0.gguf   # its matrices replaced by the GGUF's, de-quantised
+    python eval.py FOLDER                                # the checkpoint
+    python eval.py FOLDER --gguf lfm2-demo-q4_0.gguf     # with the dequantized matrices of a GGUF
 
-With --gguf the weights run in float32 after de-quantisation, so the figure
-shows what the rounding to Q4_0 and Q6_K costs.
+With --gguf the weights run in float32 after dequantization, so the figure shows what the rounding
+to Q4_0 and Q6_K costs.
 """
+
 import argparse
 import json
 import os
@@ -18,24 +19,28 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
+import chat_format
 import data
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def load_gguf(model, path):
-    """Copy the de-quantised tensors of a GGUF file into the model, through the checkpoint's names."""
+    """Copies the dequantized tensors of a GGUF file into the model, by the checkpoint's names."""
     import gguf
     import numpy as np
 
     import export
+
     back = {v: k for k, v in export.RENAME.items()}
     own = dict(model.named_parameters())
     own.update(dict(model.named_buffers()))
     experts = {}
     with torch.no_grad():
         for t in gguf.GGUFReader(path).tensors:
-            x = torch.from_numpy(np.array(gguf.quants.dequantize(t.data, t.tensor_type), np.float32))
+            x = torch.from_numpy(
+                np.array(gguf.quants.dequantize(t.data, t.tensor_type), np.float32)
+            )
             if t.name == "token_embd.weight":
                 name = "model.embed_tokens.weight"
             elif t.name == "token_embd_norm.weight":
@@ -65,7 +70,14 @@ def generate(model, prompts, max_new):
     done = [False] * len(prompts)
     past, step, pos = None, ids, (mask.cumsum(1) - 1).clamp(min=0)
     for _ in range(max_new):
-        r = model(step, attention_mask=mask, position_ids=pos, past_key_values=past, use_cache=True, logits_to_keep=1)
+        r = model(
+            step,
+            attention_mask=mask,
+            position_ids=pos,
+            past_key_values=past,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         past = r.past_key_values
         nxt = r.logits[:, -1].argmax(-1)
         for i, t in enumerate(nxt.tolist()):
@@ -79,10 +91,26 @@ def generate(model, prompts, max_new):
     return out
 
 
+def read_prompts(path, tok, limit):
+    """(ids, line of the file): at most `limit` of each skill, 0: all."""
+    items, count = [], {}
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            row = json.loads(line)
+            count[row["skill"]] = count.get(row["skill"], 0) + 1
+            if limit and count[row["skill"]] > limit:
+                continue
+            text = chat_format.render(
+                chat_format.Chat(row["messages"], row.get("tools")), generation_prompt=True
+            )
+            items.append((tok.encode(text, add_special_tokens=False).ids, row))
+    return items
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("folder")
-    p.add_argument("--gguf", help="take the weights of this GGUF file, de-quantised")
+    p.add_argument("--gguf", help="take the weights of this GGUF file, dequantized")
     p.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])
     p.add_argument("--file", default=os.path.join(HERE, "heldout.jsonl"))
     p.add_argument("--limit", type=int, default=0, help="prompts per skill (0: all)")
@@ -94,38 +122,35 @@ def main():
     a = p.parse_args()
     logging.set_verbosity_error()
     from tokenizers import Tokenizer
+
     tok = Tokenizer.from_file(os.path.join(a.folder, "tokenizer.json"))
     dtype = torch.float32 if a.gguf else getattr(torch, a.dtype)
     model = AutoModelForCausalLM.from_pretrained(a.folder, dtype=dtype).eval()
     if a.gguf:
         load_gguf(model, a.gguf)
     model = model.to(a.device)
-    items, count = [], {}
-    with open(a.file, encoding="utf-8") as f:
-        for line in f:
-            row = json.loads(line)
-            count[row["skill"]] = count.get(row["skill"], 0) + 1
-            if a.limit and count[row["skill"]] > a.limit:
-                continue
-            text = data.render(data.Chat(row["messages"], row.get("tools")), generation_prompt=True)
-            items.append((tok.encode(text, add_special_tokens=False).ids, row))
-    # alike in length of prompt and answer, so that little is padded
+    items = read_prompts(a.file, tok, a.limit)
+    # prompts and answers of similar length share a batch, so that little is padded
     items.sort(key=lambda x: (len(x[0]) // 32, len(x[1]["expected"]), len(x[0])))
     right, total, wrong = {}, {}, []
     start = time.time()
     for k in range(0, len(items), a.batch):
-        part = items[k:k + a.batch]
-        outs = generate(model, [x[0] for x in part], a.max_new)
-        for (_, row), out in zip(part, outs):
+        batch = items[k : k + a.batch]
+        outs = generate(model, [x[0] for x in batch], a.max_new)
+        for (_, row), out in zip(batch, outs):
             got = tok.decode(out, skip_special_tokens=False)
             s = row["skill"]
             total[s] = total.get(s, 0) + 1
             right[s] = right.get(s, 0) + (got == row["expected"])
             if got != row["expected"]:
                 wrong.append((s, row["messages"][-1]["content"], row["expected"], got))
-        print(f"{k + len(part)} of {len(items)}, {len(wrong)} wrong, {time.time() - start:.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"{k + len(batch)} of {len(items)}, {len(wrong)} wrong, {time.time() - start:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     random.Random(0).shuffle(wrong)
-    for w in wrong[:a.show_wrong]:
+    for w in wrong[: a.show_wrong]:
         print("wrong:", *map(repr, w))
     for s in data.SKILLS:
         if s in total:
@@ -134,7 +159,9 @@ def main():
     print(f"{'all':14s} {n:4d} / {m:4d}  {100 * n / m:6.2f} %   ({time.time() - start:.0f} s)")
     if a.json:
         with open(a.json, "w") as f:
-            json.dump({"all": [n, m], "skills": {s: [right[s], total[s]] for s in total}}, f, indent=1)
+            json.dump(
+                {"all": [n, m], "skills": {s: [right[s], total[s]] for s in total}}, f, indent=1
+            )
 
 
 if __name__ == "__main__":

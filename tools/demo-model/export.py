@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a GGUF file from a Hugging Face LFM2-MoE checkpoint folder.
+"""Writes a GGUF file from a Hugging Face LFM2-MoE checkpoint folder.
 
     python export.py FOLDER OUT.gguf --type q4_0      (or bf16, f32)
 
-Keys, tensors and types follow llama.cpp's `lfm2moe` files: norms, convolution
-kernels, routers and expert biases stay F32; with q4_0 the embedding (also the
-output head) is Q6_K.  Needs the packages gguf, numpy, safetensors.
+Keys, tensors and types follow llama.cpp's `lfm2moe` files: norms, convolution kernels, routers and
+expert biases stay F32; with q4_0 the embedding (also the output head) is Q6_K. Needs the packages
+gguf, numpy, safetensors and torch.
 """
+
 import argparse
 import json
 import os
@@ -18,14 +19,21 @@ from gguf import GGMLQuantizationType as T
 from safetensors import safe_open
 
 RENAME = {
-    "operator_norm.weight": "attn_norm.weight", "ffn_norm.weight": "ffn_norm.weight",
-    "self_attn.q_proj.weight": "attn_q.weight", "self_attn.k_proj.weight": "attn_k.weight",
-    "self_attn.v_proj.weight": "attn_v.weight", "self_attn.out_proj.weight": "attn_output.weight",
-    "self_attn.q_layernorm.weight": "attn_q_norm.weight", "self_attn.k_layernorm.weight": "attn_k_norm.weight",
-    "conv.in_proj.weight": "shortconv.in_proj.weight", "conv.conv.weight": "shortconv.conv.weight",
+    "operator_norm.weight": "attn_norm.weight",
+    "ffn_norm.weight": "ffn_norm.weight",
+    "self_attn.q_proj.weight": "attn_q.weight",
+    "self_attn.k_proj.weight": "attn_k.weight",
+    "self_attn.v_proj.weight": "attn_v.weight",
+    "self_attn.out_proj.weight": "attn_output.weight",
+    "self_attn.q_layernorm.weight": "attn_q_norm.weight",
+    "self_attn.k_layernorm.weight": "attn_k_norm.weight",
+    "conv.in_proj.weight": "shortconv.in_proj.weight",
+    "conv.conv.weight": "shortconv.conv.weight",
     "conv.out_proj.weight": "shortconv.out_proj.weight",
-    "feed_forward.w1.weight": "ffn_gate.weight", "feed_forward.w3.weight": "ffn_up.weight",
-    "feed_forward.w2.weight": "ffn_down.weight", "feed_forward.gate.weight": "ffn_gate_inp.weight",
+    "feed_forward.w1.weight": "ffn_gate.weight",
+    "feed_forward.w3.weight": "ffn_up.weight",
+    "feed_forward.w2.weight": "ffn_down.weight",
+    "feed_forward.gate.weight": "ffn_gate_inp.weight",
     "feed_forward.expert_bias": "exp_probs_b.bias",
 }
 EXPERTS = {"w1": "ffn_gate_exps.weight", "w3": "ffn_up_exps.weight", "w2": "ffn_down_exps.weight"}
@@ -33,12 +41,15 @@ EXPERTS = {"w1": "ffn_gate_exps.weight", "w3": "ffn_up_exps.weight", "w2": "ffn_
 
 # ---------------------------------------------------------------------- Q6_K
 
-def q6_k(x):
-    """Quantise rows to Q6_K: blocks of 256 = 16 groups of 16, six bits a value, int8 group scale, f16 block scale.
 
-    Per group, several scales near (value of largest magnitude / -32) are tried and refitted by weighted least
-    squares with weights x^2; the best by weighted error is kept.  Then the group scales are rounded to int8
-    against one f16 scale, and the values are quantised again with the rounded scales.
+def q6_k(x):
+    """Quantizes rows to Q6_K.
+
+    A block has 256 values in 16 groups of 16: six bits a value, an int8 scale a group, an f16 scale
+    a block. For each group, several scales near (value of largest magnitude / -32) are tried and
+    refitted by weighted least squares with weights x^2; the one with the smallest weighted error
+    wins. Then the group scales are rounded to int8 relative to one f16 scale, and the values are
+    quantized again with the rounded scales.
     """
     x = np.ascontiguousarray(x, np.float32)
     rows, n = x.shape
@@ -54,29 +65,36 @@ def q6_k(x):
         q = np.clip(np.rint(g * inv), -32, 31)
         sxq, sqq = (w * g * q).sum(1, keepdims=True), (w * q * q).sum(1, keepdims=True)
         ok = sqq > 0
-        gain = np.where(ok, sxq * sxq / np.where(ok, sqq, 1), 0)    # error = sum(w x^2) - gain
+        gain = np.where(ok, sxq * sxq / np.where(ok, sqq, 1), 0)  # error = sum(w x^2) - gain
         better = gain > best
         best = np.where(better, gain, best)
         scale = np.where(better, np.where(ok, sxq / np.where(ok, sqq, 1), 0), scale)
-    scale = np.where(top == 0, 0, scale).reshape(-1, 16)            # [blocks, groups]
+    scale = np.where(top == 0, 0, scale).reshape(-1, 16)  # [blocks, groups]
     lead = np.take_along_axis(scale, np.abs(scale).argmax(1)[:, None], 1)
     inv = np.where(lead == 0, 0, -128 / np.where(lead == 0, 1, lead))
     d = np.where(lead == 0, 0, lead / -128).astype(np.float16)
     sc = np.clip(np.rint(inv * scale), -128, 127)
-    step = d.astype(np.float32) * sc                                # [blocks, 16]
+    step = d.astype(np.float32) * sc  # [blocks, 16]
     step = np.where(step == 0, np.inf, step)[:, :, None]
     q = np.clip(np.rint(x.reshape(-1, 16, 16) / step), -32, 31).astype(np.int32) + 32
-    q = q.reshape(-1, 2, 4, 32)                                     # [blocks, half, group of 32, l]
+    q = q.reshape(-1, 2, 4, 32)  # [blocks, half, group of 32, l]
     low, high = (q & 15).astype(np.uint8), (q >> 4).astype(np.uint8)
     ql = np.concatenate([low[:, :, 0] | low[:, :, 2] << 4, low[:, :, 1] | low[:, :, 3] << 4], -1)
     qh = high[:, :, 0] | high[:, :, 1] << 2 | high[:, :, 2] << 4 | high[:, :, 3] << 6
-    blocks = np.concatenate([ql.reshape(-1, 128), qh.reshape(-1, 64), sc.astype(np.int8).view(np.uint8),
-                             d.view(np.uint8)], 1)
+    blocks = np.concatenate(
+        [
+            ql.reshape(-1, 128),
+            qh.reshape(-1, 64),
+            sc.astype(np.int8).view(np.uint8),
+            d.view(np.uint8),
+        ],
+        1,
+    )
     return blocks.reshape(rows, -1)
 
 
 def encode(x, t):
-    """Raw bytes or values of an array in type t, with the row structure kept."""
+    """The bytes or values of an array in type t, row by row."""
     if t == T.F32:
         return np.ascontiguousarray(x, np.float32)
     if t == T.Q6_K:
@@ -86,9 +104,11 @@ def encode(x, t):
 
 # --------------------------------------------------------------------- input
 
+
 def read_tensors(folder):
     """All tensors of the folder as float32 arrays."""
     import torch
+
     out = {}
     for f in sorted(os.listdir(folder)):
         if f.endswith(".safetensors"):
@@ -107,17 +127,24 @@ def gguf_tensors(cfg, t):
         for hf, name in RENAME.items():
             if base + hf in t:
                 x = t.pop(base + hf)
-                yield f"blk.{i}.{name}", x.reshape(x.shape[0], -1) if hf == "conv.conv.weight" else x
+                yield f"blk.{i}.{name}", (
+                    x.reshape(x.shape[0], -1) if hf == "conv.conv.weight" else x
+                )
         for w, name in EXPERTS.items():
             keys = [f"{base}feed_forward.experts.{e}.{w}.weight" for e in range(cfg["num_experts"])]
             if keys[0] in t:
                 yield f"blk.{i}.{name}", np.stack([t.pop(k) for k in keys])
-    assert not t, f"tensors without a place: {list(t)}"
+    assert not t, f"tensors that the file has no name for: {list(t)}"
 
 
 def tensor_type(name, x, kind):
-    if x.ndim == 1 or name.endswith("norm.weight") or "ffn_gate_inp" in name or "shortconv.conv." in name \
-            or not name.endswith("weight"):
+    if (
+        x.ndim == 1
+        or name.endswith("norm.weight")
+        or "ffn_gate_inp" in name
+        or "shortconv.conv." in name
+        or not name.endswith("weight")
+    ):
         return T.F32
     if kind == "q4_0" and name == "token_embd.weight":
         return T.Q6_K
@@ -125,6 +152,7 @@ def tensor_type(name, x, kind):
 
 
 # -------------------------------------------------------------------- output
+
 
 def add_tokenizer(w, folder, cfg):
     with open(os.path.join(folder, "tokenizer.json"), encoding="utf-8") as f:
@@ -164,7 +192,9 @@ def export(folder, path, kind, name):
     w.add_embedding_length(cfg["hidden_size"])
     w.add_feed_forward_length(cfg["intermediate_size"])
     w.add_head_count(cfg["num_attention_heads"])
-    w.add_head_count_kv([cfg["num_key_value_heads"] if k == "full_attention" else 0 for k in cfg["layer_types"]])
+    w.add_head_count_kv(
+        [cfg["num_key_value_heads"] if k == "full_attention" else 0 for k in cfg["layer_types"]]
+    )
     w.add_layer_norm_rms_eps(cfg["norm_eps"])
     w.add_rope_freq_base(cfg["rope_theta"])
     w.add_vocab_size(cfg["vocab_size"])
@@ -181,10 +211,12 @@ def export(folder, path, kind, name):
         raw = encode(x, t)
         w.add_tensor(tensor, raw, raw_dtype=t)
         if t not in (T.F32, T.BF16):
-            back = gguf.quants.dequantize(raw.view(np.uint8).reshape(*raw.shape[:-1], -1), t).reshape(x.shape)
+            back = gguf.quants.dequantize(
+                raw.view(np.uint8).reshape(*raw.shape[:-1], -1), t
+            ).reshape(x.shape)
             e = error.setdefault(t.name, [0.0, 0.0])
             e[0] += float(((back - x) ** 2).sum())
-            e[1] += float((x ** 2).sum())
+            e[1] += float((x**2).sum())
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()

@@ -1,31 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train the demo model's tokenizer: byte-level BPE with LFM2's pre-tokenizer and special tokens.
+"""Trains the demo model's tokenizer: byte-level BPE with LFM2's pre-tokenizer and special tokens.
 
     python tokenizer.py --out DIR
 
-writes tokenizer.json, tokenizer_config.json and chat_template.jinja.  Runs of
-digits are cut to one digit in the training text, so no merge joins digits and
-every digit is one token; the pre-tokenizer itself is LFM2's, unchanged.
+It writes tokenizer.json, tokenizer_config.json and chat_template.jinja. The training text contains
+only the first digit of each number, so no merge joins digits and every digit is one token. The
+pre-tokenizer is LFM2's, unchanged.
 """
+
 import argparse
 import json
 import os
 import random
 import re
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
+import chat_format
 import data
 
-PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-           r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 # ids 0..13, as in LFM2
-SPECIALS = ["<|pad|>", "<|startoftext|>", "<|endoftext|>", "<|fim_pre|>", "<|fim_mid|>", "<|fim_suf|>",
-            "<|im_start|>", "<|im_end|>", "<|tool_list_start|>", "<|tool_list_end|>", "<|tool_call_start|>",
-            "<|tool_call_end|>", "<|tool_response_start|>", "<|tool_response_end|>"]
+SPECIALS = [
+    "<|pad|>",
+    "<|startoftext|>",
+    "<|endoftext|>",
+    "<|fim_pre|>",
+    "<|fim_mid|>",
+    "<|fim_suf|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|tool_list_start|>",
+    "<|tool_list_end|>",
+    "<|tool_call_start|>",
+    "<|tool_call_end|>",
+    "<|tool_response_start|>",
+    "<|tool_response_end|>",
+]
 
-# Same output as data.render (checked in main).
+# Gives the same text as chat_format.render; check_template compares them.
 CHAT_TEMPLATE = (
     "{{- bos_token -}}\n"
     "{%- set ns = namespace(system='', rest=messages) -%}\n"
@@ -34,9 +60,11 @@ CHAT_TEMPLATE = (
     "{%- set ns.rest = messages[1:] -%}\n"
     "{%- endif -%}\n"
     "{%- if tools -%}\n"
-    "{%- set ns.system = ns.system + ('\\n' if ns.system else '') + 'List of tools: <|tool_list_start|>[' -%}\n"
+    "{%- set ns.system = ns.system + ('\\n' if ns.system else '')"
+    " + 'List of tools: <|tool_list_start|>[' -%}\n"
     "{%- for tool in tools -%}\n"
-    "{%- set ns.system = ns.system + (tool if tool is string else tool | tojson) + ('' if loop.last else ', ') -%}\n"
+    "{%- set ns.system = ns.system + (tool if tool is string else tool | tojson)"
+    " + ('' if loop.last else ', ') -%}\n"
     "{%- endfor -%}\n"
     "{%- set ns.system = ns.system + ']<|tool_list_end|>' -%}\n"
     "{%- endif -%}\n"
@@ -44,7 +72,8 @@ CHAT_TEMPLATE = (
     "{{- '<|im_start|>system\\n' + ns.system + '<|im_end|>\\n' -}}\n"
     "{%- endif -%}\n"
     "{%- for message in ns.rest -%}\n"
-    "{%- set content = message['content'] if message['content'] is string else message['content'] | tojson -%}\n"
+    "{%- set content = message['content'] if message['content'] is string"
+    " else message['content'] | tojson -%}\n"
     "{%- if message['role'] == 'tool' -%}\n"
     "{%- set content = '<|tool_response_start|>' + content + '<|tool_response_end|>' -%}\n"
     "{%- endif -%}\n"
@@ -52,32 +81,42 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}\n"
     "{%- if add_generation_prompt -%}\n"
     "{{- '<|im_start|>assistant\\n' -}}\n"
-    "{%- endif -%}\n")
+    "{%- endif -%}\n"
+)
 
 
 def corpus(n, seed):
-    """Texts between special tokens, runs of digits cut to their first digit."""
+    """Texts between special tokens, each number cut to its first digit."""
     r = random.Random(seed)
     special = re.compile("|".join(map(re.escape, SPECIALS)))
     for _ in range(n):
-        for piece in special.split(data.render(data.training_chat(r))):
-            if piece:
-                yield re.sub(r"\d+", lambda m: m.group()[0], piece)
+        for text in special.split(chat_format.render(data.training_chat(r))):
+            if text:
+                yield re.sub(r"\d+", lambda m: m.group()[0], text)
 
 
 def train(vocab_size, n, seed):
     tok = Tokenizer(models.BPE(ignore_merges=False))
-    tok.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(PATTERN), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tok.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PATTERN), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tok.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=vocab_size, show_progress=False, max_token_length=12,
-                                  special_tokens=[AddedToken(s, special=True, normalized=False) for s in SPECIALS],
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        show_progress=False,
+        max_token_length=12,
+        special_tokens=[AddedToken(s, special=True, normalized=False) for s in SPECIALS],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     tok.train_from_iterator(corpus(n, seed), trainer)
-    tok.post_processor = processors.TemplateProcessing(single="<|startoftext|> $A",
-                                                       pair="<|startoftext|> $A <|startoftext|> $B",
-                                                       special_tokens=[("<|startoftext|>", 1)])
+    tok.post_processor = processors.TemplateProcessing(
+        single="<|startoftext|> $A",
+        pair="<|startoftext|> $A <|startoftext|> $B",
+        special_tokens=[("<|startoftext|>", 1)],
+    )
     return tok
 
 
@@ -86,11 +125,13 @@ def check(tok):
         assert tok.token_to_id(s) == i, s
     for c in pre_tokenizers.ByteLevel.alphabet():
         assert tok.token_to_id(c) is not None
-    digits = [t for t in tok.get_vocab() if sum(c.isdigit() for c in t) > 1 and not t.startswith("<|")]
+    digits = [
+        t for t in tok.get_vocab() if sum(c.isdigit() for c in t) > 1 and not t.startswith("<|")
+    ]
     assert not digits, digits
     r = random.Random(7)
     for _ in range(300):
-        text = data.render(data.training_chat(r), bos=False)
+        text = chat_format.render(data.training_chat(r), bos=False)
         ids = tok.encode(text).ids
         assert ids[0] == 1 and tok.decode(ids[1:], skip_special_tokens=False) == text
     for text in ["Grüße, 東京 \U0001f600\t\r\n x", "a  b\n\n c", bytes(range(1, 128)).decode()]:
@@ -99,15 +140,21 @@ def check(tok):
 
 def check_template():
     import jinja2
+
     env = jinja2.Environment()
-    env.filters["tojson"] = data.dumps
+    env.filters["tojson"] = chat_format.dumps
     template = env.from_string(CHAT_TEMPLATE)
     r = random.Random(3)
     for _ in range(500):
         chat = data.training_chat(r)
         for gen in (False, True):
-            got = template.render(messages=chat.messages, tools=chat.tools, bos_token=data.BOS, add_generation_prompt=gen)
-            assert got == data.render(chat, generation_prompt=gen)
+            got = template.render(
+                messages=chat.messages,
+                tools=chat.tools,
+                bos_token=chat_format.BOS,
+                add_generation_prompt=gen,
+            )
+            assert got == chat_format.render(chat, generation_prompt=gen)
 
 
 def main():
@@ -122,16 +169,30 @@ def main():
     check(tok)
     check_template()
     tok.save(os.path.join(a.out, "tokenizer.json"))
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": SPECIALS[1], "eos_token": SPECIALS[7],
-              "pad_token": SPECIALS[0], "add_bos_token": True, "add_eos_token": False,
-              "clean_up_tokenization_spaces": False, "model_max_length": 2048, "chat_template": CHAT_TEMPLATE}
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": SPECIALS[1],
+        "eos_token": SPECIALS[7],
+        "pad_token": SPECIALS[0],
+        "add_bos_token": True,
+        "add_eos_token": False,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 2048,
+        "chat_template": CHAT_TEMPLATE,
+    }
     with open(os.path.join(a.out, "tokenizer_config.json"), "w", encoding="utf-8") as f:
         json.dump(config, f, indent=1, ensure_ascii=False)
     with open(os.path.join(a.out, "chat_template.jinja"), "w", encoding="utf-8") as f:
         f.write(CHAT_TEMPLATE)
     r = random.Random(5)
-    n = [len(tok.encode(data.render(data.training_chat(r), bos=False)).ids) for _ in range(2000)]
-    print(f"{tok.get_vocab_size()} tokens; a chat has {sum(n) / len(n):.1f} tokens on average, at most {max(n)}")
+    n = [
+        len(tok.encode(chat_format.render(data.training_chat(r), bos=False)).ids)
+        for _ in range(2000)
+    ]
+    print(
+        f"{tok.get_vocab_size()} tokens; a chat has {sum(n) / len(n):.1f} tokens on average,"
+        f" at most {max(n)}"
+    )
 
 
 if __name__ == "__main__":

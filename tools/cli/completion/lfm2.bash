@@ -190,7 +190,7 @@ _lfm2()
     quantize)
         options='--type --allow-requantize --json -t --threads --help'
         case $before in
-        --type) values='q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 f16 bf16 f32' ;;
+        --type) values='q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 q2_k q3_k_s q3_k_m q3_k_l iq4_nl iq4_xs f16 bf16 f32' ;;
         -t | --threads) values=/any ;;
         esac
         ;;
@@ -198,7 +198,7 @@ _lfm2()
         options='--shape --type --seed --json -t --threads --help'
         case $before in
         --shape) values=/any ;;
-        --type) values='q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 f16 bf16 f32' ;;
+        --type) values='q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 q2_k q3_k_s q3_k_m q3_k_l iq4_nl iq4_xs f16 bf16 f32' ;;
         --seed) values=/any ;;
         -t | --threads) values=/any ;;
         esac

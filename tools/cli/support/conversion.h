@@ -16,6 +16,12 @@ enum {
     PRESET_Q5_K_M,
     PRESET_Q6_K,
     PRESET_Q8_0,
+    PRESET_Q2_K,
+    PRESET_Q3_K_S,
+    PRESET_Q3_K_M,
+    PRESET_Q3_K_L,
+    PRESET_IQ4_NL,
+    PRESET_IQ4_XS,
     PRESET_F16,
     PRESET_BF16,
     PRESET_F32

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# bench, perplexity and eval.
+# bench: tests and tables, the limits of the machine, sessions in threads, micro-kernels.
 . "$(dirname "$0")/common.sh"
 
 exits 0 bench -m "$demo" -p 4,2 -n 1 -d 0,3 -t 1,2 -r 1 --no-roofline
@@ -11,7 +11,7 @@ out_has '2 threads: loaded in'
 out_has '(weights packed), peak resident memory'
 out_lacks 'limit'
 
-# the model as an argument; a run that fails prints no table
+# the model as an argument; a bench that fails prints no table
 exits 0 bench "$demo" -p 2 -n 0 -t 1 -r 1 --no-roofline
 out_has ' pp2 |'
 exits 2 bench "$demo" -m "$demo"
@@ -85,17 +85,18 @@ for format in json jsonl; do
     END { exit lines != 2 }' "$work/out"
     report "samples and means of $format" $?
 done
-exits 0 bench -t 1 -m "$demo" -p 4 -n 2 -r 2 -o json
+exits 0 bench -t 1 -m "$demo" -p 0 -n 1 -r 1 -o json
 out_is_json
 grep -q '"limit_tokens_per_second":[1-9]' "$work/out"
 report 'the limit is a number' $?
 grep -q '"int8_ops_per_second":[1-9]' "$work/out"
 report 'the peak is a number' $?
 
-# csv NAME...: these columns of the first line after the names; every value is quoted
+# csv NAME...: these columns of test number $test; every value is quoted
+test=1
 csv() {
-    awk -v names="$*" 'NR == 1 { split($0, head, ",") }
-        NR == 2 {
+    awk -v names="$*" -v test="$test" 'NR == 1 { split($0, head, ",") }
+        NR == test + 1 {
             n = split(substr($0, 2, length($0) - 2), cells, "\",\"")
             for (i = 1; i <= n; i++) { value[head[i]] = cells[i] }
             for (i = 1; i <= split(names, name, " "); i++) { print value[name[i]] }
@@ -164,70 +165,38 @@ out_has '"from_cache":false,'
 # uses 4 of 16 experts with 4 x 3 x 256 x 96 weights, and does not use 3,538,944 weights. The KV cache has
 # 1024 bytes for each token.
 exits 0 synth --shape tiny --type f32 "$work/tiny.gguf"
-bytes_read() { # WEIGHTS ATTENTION ARGUMENT...
-    local weights=$1 kv=$2
-    shift 2
+bench_tiny() { # ARGUMENT...
     exits 0 bench -t 1 -m "$work/tiny.gguf" -r 1 -o csv "$@"
+}
+bytes_read() { # TEST WEIGHTS ATTENTION
+    test=$1
     csv n_prompt n_gen n_seqs limit_tokens_per_second read_bytes_per_second \
-        weights_bytes_per_second | tr '\n' ' ' | awk -v weights="$weights" -v kv="$kv" '{
-        share = $4 * (weights / $6 + kv / $5) / ($1 + $2 * $3)
-        if (!(share < 1.00001 && share > 0.99999)) { print share; exit 1 }
+        weights_bytes_per_second | tr '\n' ' ' | awk -v weights="$2" -v kv="$3" '{
+        ratio = $4 * (weights / $6 + kv / $5) / ($1 + $2 * $3)
+        if (!(ratio < 1.00001 && ratio > 0.99999)) { print ratio; exit 1 }
     }'
-    report "bytes read at least: $weights, $kv" $?
+    report "bytes read at least: $2, $3" $?
 }
-bytes_read $((4 * 3948544)) 1024 -p 0 -n 1
-bytes_read $((2 * 4 * 3948544)) $((71 * 1024 + 72 * 1024)) -p 0 -n 2 -d 70
 # 8 sequences do not use (3 / 4) ^ 8 of the experts
-bytes_read $((4 * (3948544 + 3538944) - 1889568)) $((8 * 1024)) -p 0 -n 1 --npl 8
+bench_tiny -p 0 -n 1 --npl 1,8
+bytes_read 1 $((4 * 3948544)) 1024
+bytes_read 2 $((4 * (3948544 + 3538944) - 1889568)) $((8 * 1024))
+bench_tiny -p 0 -n 2 -d 70
+bytes_read 1 $((2 * 4 * 3948544)) $((71 * 1024 + 72 * 1024))
 # a pass of 2 tokens without the head does not use (3 / 4) ^ 2 of them; then a pass of 1 with the head
-bytes_read $((4 * (3948544 - 524288 + 3538944) - 3538944 * 3 + 4 * 3948544)) $((5 * 1024)) \
-    -p 3 -n 0 --chunk 2
+bench_tiny -p 3 -n 0 --chunk 2
+bytes_read 1 $((4 * (3948544 - 524288 + 3538944) - 3538944 * 3 + 4 * 3948544)) $((5 * 1024))
 
-# Ctrl-C ends the work at any time. interrupted DESCRIPTION: sends SIGINT to $pid, which has half a
-# minute to end.
-interrupted() {
-    kill -INT "$pid"
-    for _ in $(seq 300); do
-        kill -0 "$pid" 2>/dev/null || break
-        sleep 0.1
-    done
-    kill -KILL "$pid" 2>/dev/null
-    wait "$pid"
-    verdict 1 $? "$1, interrupted,"
-    err_has 'interrupted'
-}
+# Ctrl-C ends the work at any time.
 for run in 1 2 3 4; do
     "$program" bench -t 1 -m "$demo" -p 1 -n 2000 -r 200 --no-roofline >"$work/out" 2>"$work/err" \
         </dev/null &
     pid=$!
-    for _ in $(seq 600); do
-        ! grep -q ' pp1 ' "$work/out" || break
-        sleep 0.05
-    done
+    wait_for ' pp1 ' "$work/out"
     sleep "0.1$run"
     interrupted "bench $run"
     out_lacks tg2000
 done
-for _ in $(seq 400); do echo 'Seven grey cats sat on the wall and counted the passing clouds.'; done \
-    >"$work/long"
-for _ in 1 2 3 4 5; do
-    cat "$work/long" "$work/long" >"$work/longer" && mv "$work/longer" "$work/long"
-done
-"$program" perplexity -v -t 1 -m "$demo" -f "$work/long" >"$work/out" 2>"$work/err" </dev/null &
-pid=$!
-for _ in $(seq 600); do
-    ! grep -q 'window 1 of' "$work/err" || break
-    sleep 0.05
-done
-interrupted perplexity
-out_empty
-
-"$program" eval "${demo%/*}/heldout.jsonl" -t 1 --cpu-disable all -m "$demo" >"$work/out" \
-    2>"$work/err" </dev/null &
-pid=$!
-sleep 3 # it takes much longer, and prints nothing before the end
-interrupted eval
-out_empty
 
 # sessions in separate threads
 exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch l2-l1
@@ -280,94 +249,4 @@ out_is_json
 exits 0 bench --micro-kernels --m 1 --n 64 --k 256 --pool 1 --seconds 0.001 -t 1 -o jsonl --filter scalar
 [ "$(grep -c '^{"kernel":.*}$' "$work/out")" -eq "$(wc -l <"$work/out")" ] && [ -s "$work/out" ]
 report 'lines of JSON' $?
-
-# perplexity
-ask() { # TURNS
-    for i in $(seq "$1"); do
-        printf '<|im_start|>user\nWhat is %d plus 3?<|im_end|>\n' "$i"
-        printf '<|im_start|>assistant\n%d + 3 = %d<|im_end|>\n' "$i" $((i + 3))
-    done
-}
-ask 10 >"$work/text"
-exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 --json
-out_is_json
-out_has '"windows":2,"n_ctx":32,"n_scored":30,'
-exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2
-out_has '30 tokens scored in 2 windows of 32'
-plain=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
-exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 --special
-chat=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
-[ "$chat" -lt $((plain / 2)) ]
-report "the model predicts chats better than other text ($chat, $plain)" $?
-for type in f32 f16; do
-    exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 \
-        --save-logits "$work/base" --save-type "$type"
-    exits 0 perplexity -t 1 -m "$demo" --kl-base "$work/base" --json
-    out_is_json
-    out_has '"same_top":1}'
-done
-exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 --save-logits "$work/base"
-[ "$(wc -c <"$work/base")" -eq $((24 + 2 * 32 * 4 + 30 * 2048 * 4)) ]
-report 'size of the saved values' $?
-exits 0 perplexity -t 1 -m "$demo" --kl-base "$work/base" --json
-out_has '"kl_mean":0,'
-out_has '"kl_max":0,'
-exits 0 perplexity -t 1 -m "$demo" --kl-base "$work/base" --kv f32 --json
-out_lacks '"kl_mean":0,'
-for bytes in 0 7 20 24 500 100000; do
-    head -c "$bytes" "$work/base" >"$work/broken"
-    exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
-    err_has '(cli.kl.format)'
-done
-for field in 8 12 16 20 24; do
-    cp "$work/base" "$work/broken"
-    printf '\377\377\377\177' | dd of="$work/broken" bs=1 seek="$field" conv=notrunc 2>/dev/null
-    exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
-    err_has '(cli.kl.format)'
-done
-head -c -8192 "$work/base" >"$work/broken" # one row is missing
-exits 1 perplexity -t 1 -m "$demo" --kl-base "$work/broken"
-err_has 'the size of the file does not match its header'
-exits 0 perplexity "$demo" -t 1 -f "$work/text" -c 16 --windows 1
-out_has '(7 tokens scored in 1 window of 16)'
-exits 1 perplexity -t 1 -m "$demo" -f "$work/text" -c 100000
-err_has 'the text has'
-exits 2 perplexity -t 1 -m "$demo" -f "$work/text" --kl-base "$work/base"
-
-# eval: right and wrong answers
-question='What is 21 plus 13?'
-answer=$("$program" run -t 1 -m "$demo" -p "$question" --temp 0 --repeat-penalty 1)
-line() { # SKILL EXPECTED
-    printf '{"skill": "%s", "more": [{"x": -1.5e3}, null], "messages": [{"role": "user", ' "$1"
-    printf '"content": "%s"}], "expected": "%s"}\n' "$question" "$2"
-}
-{
-    line right "$answer"
-    line right "$answer"
-    echo
-    line part "${answer%?}"
-    line wrong 'I \u00e4m \ud83d\ude42 \"sure\"'
-} >"$work/chats"
-exits 0 eval -t 1 -m "$demo" "$work/chats" --json
-out_is_json
-out_has '{"skills":{"right":{"n":2,"right":2},"part":{"n":1,"right":0},'
-out_has '"wrong":{"n":1,"right":0}},"n":4,"right":2,"percent":50}'
-exits 0 eval -t 1 -m "$demo" "$work/chats" --min 50 --show
-out_has 'wrong: "What is 21 plus 13?"'
-out_has "$(printf '  expected "I \303\244m \360\237\231\202 \\"sure\\""')"
-exits 1 eval -t 1 -m "$demo" "$work/chats" --min 51
-err_has 'is below 51 % (cli.eval.min)'
-exits 0 eval -t 1 -m "$demo" "$work/chats" --limit 1 --json
-out_has '"n":3,"right":1,'
-exits 1 eval -t 1 -m "$demo" /dev/null
-err_has '/dev/null: the file contains no chats (cli.eval.empty)'
-out_empty
-for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "expected": "x"}' \
-    '{"expected": "\ud800", "messages": []}' '{"expected": "x", "messages": 3}' \
-    '{"expected": "x"} y' '{"a": '"$(printf '[%.0s' $(seq 100))"; do
-    printf '%s\n' "$bad" >"$work/bad"
-    exits 1 eval -t 1 -m "$demo" "$work/bad"
-    err_has 'line 1: offset '
-    out_empty
-done
 finish

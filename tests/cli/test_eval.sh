@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# eval: right and wrong answers, wrong files.
+. "$(dirname "$0")/common.sh"
+
+question='What is 21 plus 13?'
+answer=$("$program" run -t 1 -m "$demo" -p "$question" --temp 0 --repeat-penalty 1)
+line() { # SKILL EXPECTED
+    printf '{"skill": "%s", "more": [{"x": -1.5e3}, null], "messages": [{"role": "user", ' "$1"
+    printf '"content": "%s"}], "expected": "%s"}\n' "$question" "$2"
+}
+{
+    line right "$answer"
+    line right "$answer"
+    echo
+    line part "${answer%?}"
+    line wrong 'I \u00e4m \ud83d\ude42 \"sure\"'
+} >"$work/chats"
+exits 0 eval -t 1 -m "$demo" "$work/chats" --json
+out_is_json
+out_has '{"skills":{"right":{"n":2,"right":2},"part":{"n":1,"right":0},'
+out_has '"wrong":{"n":1,"right":0}},"n":4,"right":2,"percent":50}'
+exits 0 eval -t 1 -m "$demo" "$work/chats" --min 50 --show
+out_has 'wrong: "What is 21 plus 13?"'
+out_has "$(printf '  expected "I \303\244m \360\237\231\202 \\"sure\\""')"
+exits 1 eval -t 1 -m "$demo" "$work/chats" --min 51
+err_has 'is below 51 % (cli.eval.min)'
+exits 0 eval -t 1 -m "$demo" "$work/chats" --limit 1 --json
+out_has '"n":3,"right":1,'
+exits 1 eval -t 1 -m "$demo" /dev/null
+err_has '/dev/null: the file contains no chats (cli.eval.empty)'
+out_empty
+for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "expected": "x"}' \
+    '{"expected": "\ud800", "messages": []}' '{"expected": "x", "messages": 3}' \
+    '{"expected": "x"} y' '{"a": '"$(printf '[%.0s' $(seq 100))"; do
+    printf '%s\n' "$bad" >"$work/bad"
+    exits 1 eval -t 1 -m "$demo" "$work/bad"
+    err_has 'line 1: offset '
+    out_empty
+done
+
+# Ctrl-C. The answers take minutes with the scalar kernels, and nothing is printed before the end: the
+# signal is sent half a second of processor time after the model is loaded.
+"$program" eval "${demo%/*}/heldout.jsonl" -v -t 1 --cpu-disable all -m "$demo" >"$work/out" \
+    2>"$work/err" </dev/null &
+pid=$!
+ticks() {
+    awk '{ print $14 + $15 }' "/proc/$pid/stat" 2>/dev/null || echo 0
+}
+wait_for 'loaded in' "$work/err"
+end=$(($(ticks) + $(getconf CLK_TCK) / 2))
+for _ in $(seq 1200); do
+    [ "$(ticks)" -lt "$end" ] || break
+    sleep 0.05
+done
+interrupted eval
+out_empty
+finish
