@@ -277,9 +277,10 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  * Errors: ARGUMENT, MEMORY, IO, FORMAT, UNSUPPORTED, STOPPED, STATE (in the child of a fork).
  */
 
-/* Loads a GGUF file (for a split model, its first part), or a Hugging Face folder with config.json,
- * *.safetensors and tokenizer.json. Without LFM2_MODEL_COPY the file is mapped: it must not shrink
- * while the model exists. */
+/* Loads a GGUF file (of a split model: its first part), a folder with exactly one GGUF model, or a
+ * Hugging Face folder with config.json, *.safetensors and tokenizer.json. Of a vision model
+ * (lfm2_vl) the text model is loaded. Without LFM2_MODEL_COPY the file is mapped: it must not
+ * shrink while the model exists. */
 LFM2_API int32_t lfm2_model_load(lfm2_runtime *runtime, const char *path,
                                  const lfm2_model_options *options, lfm2_model **out);
 
@@ -356,6 +357,7 @@ typedef struct lfm2_model_info {
      * embedding or attention itself. 0 with LFM2_LOAD_TOKENIZER. */
     uint64_t token_bytes, token_macs;
     uint64_t head_bytes, head_macs; /* the cost of the head alone; a prompt pays it only once */
+    const char *sampling;    /* where lfm2_sampler_options_init has this model's defaults from */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
@@ -413,6 +415,11 @@ enum {
  * UTF-8 character. */
 LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes,
                                 size_t *len, int32_t *kind);
+
+/* Whether generation stops at a token: 1 for the EOS token, the other end tokens that the model's
+ * files list, and tokens such as "<|im_end|>" that end a turn by their name; 0 for all others, for
+ * ids outside the vocabulary, and for models without a tokenizer. */
+LFM2_API int32_t lfm2_token_is_end(const lfm2_model *model, int32_t id);
 
 enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write control tokens by name; otherwise omit them */ };
 
@@ -544,14 +551,14 @@ typedef struct lfm2_sampler lfm2_sampler;
  *  7. A draw with the seeded generator. */
 typedef struct lfm2_sampler_options {
     size_t size;
-    float temperature;        /* >= 0; 0 = greedy; default 0.3 */
-    int32_t top_k;            /* >= 0; 0 = off (default) */
-    float top_p;              /* above 0, to 1; 1 = off (default) */
-    float min_p;              /* 0 to 1; 0 = off; default 0.15 */
-    float repetition_penalty; /* above 0; 1 = off; default 1.05 */
+    float temperature;        /* >= 0; 0 = greedy */
+    int32_t top_k;            /* >= 0; 0 = off */
+    float top_p;              /* above 0, to 1; 1 = off */
+    float min_p;              /* 0 to 1; 0 = off */
+    float repetition_penalty; /* above 0; 1 = off */
     float frequency_penalty;  /* any finite number; 0 = off (default) */
     float presence_penalty;   /* any finite number; 0 = off (default) */
-    int32_t penalty_last_n;   /* up to 16777216; 0 = none, -1 = all tokens (default) */
+    int32_t penalty_last_n;   /* up to 16777216; 0 = none, -1 = all tokens */
     uint64_t seed;            /* the same seed, model and prompt give the same text; default 0 */
     /* bias_values[i] is added to the logit of token bias_ids[i]; -INFINITY excludes the token. Both
      * arrays are copied. */
@@ -560,7 +567,11 @@ typedef struct lfm2_sampler_options {
     size_t n_bias;
 } lfm2_sampler_options;
 
-/* Sets the defaults of the model's card; with `model` NULL, those of LFM2-8B-A1B. */
+/* Sets the model's defaults: the values in generation_config.json or, in a GGUF file,
+ * general.sampling.*; for others those of the model card, by the model's size, vocabulary and name.
+ * top_k, top_p and min_p count together: if the file sets one of them, the others are off. For
+ * `model` NULL and models of other sizes, the values are LFM2's: temperature 0.3, min_p 0.15,
+ * repetition_penalty 1.05, the rest off. lfm2_model_info.sampling says which of these was used. */
 LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size,
                                         const lfm2_model *model);
 
@@ -599,7 +610,7 @@ typedef struct lfm2_generated_token {
 
 enum {
     LFM2_FINISH_LENGTH = 1,      /* max_tokens were generated */
-    LFM2_FINISH_STOP_TOKEN = 2,  /* EOS or a stop token, which is not part of the text */
+    LFM2_FINISH_STOP_TOKEN = 2,  /* an end token or a stop token, which is not part of the text */
     LFM2_FINISH_STOP_STRING = 3, /* a stop string; the text ends before it */
     LFM2_FINISH_CONTEXT = 4,     /* the session is full */
     LFM2_FINISH_CALLBACK = 5,    /* the callback returned non-zero (LFM2_E_STOPPED) */
@@ -607,7 +618,7 @@ enum {
 };
 
 enum {
-    LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the model's end-of-text tokens */
+    LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the tokens of lfm2_token_is_end */
     LFM2_GENERATE_SPECIAL = 2     /* include the names of control tokens in the text */
 };
 
@@ -615,7 +626,7 @@ typedef struct lfm2_generate_options {
     size_t size;
     uint32_t max_tokens;          /* 0 = no limit */
     uint32_t flags;               /* LFM2_GENERATE_* */
-    const int32_t *stop_ids;      /* in addition to the model's end-of-text tokens */
+    const int32_t *stop_ids;      /* in addition to the tokens of lfm2_token_is_end */
     size_t n_stop_ids;
     const char *const *stop_strings; /* UTF-8, 1 to 65536 bytes each, NUL-terminated */
     size_t n_stop_strings;        /* at most 4096 */

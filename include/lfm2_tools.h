@@ -44,8 +44,10 @@ LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const
                                const lfm2_convert_options *options);
 
 /* Writes a valid model with a working tokenizer and random weights from `seed`. `shape` is one of
- * "lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2-350m", "lfm2-1.2b" and "tiny". Errors: ARGUMENT, MEMORY, IO,
- * STOPPED, STATE (in the child of a fork). */
+ * "lfm2-350m", "lfm2-700m", "lfm2-1.2b", "lfm2-2.6b", "lfm2-8b-a1b", "lfm2-24b-a2b", "lfm2.5-230m",
+ * "lfm2.5-2.6b", "lfm2.5-8b-a1b" and "tiny". Which layers of lfm2-700m, lfm2-24b-a2b and
+ * lfm2.5-230m have attention is inferred. Errors: ARGUMENT, MEMORY, IO, STOPPED, STATE (in the
+ * child of a fork). */
 LFM2_API int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
                                  const char *out_path, const lfm2_convert_options *options);
 

@@ -142,7 +142,8 @@ int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
                          .pad_id = s->vocab.pad_id,
                          .n_tensors = s->n_tensors,
                          .n_meta = s->n_meta,
-                         .from_cache = model->cache != NULL};
+                         .from_cache = model->cache != NULL,
+                         .sampling = s->sampling.origin};
     lf_model_count(model, &i);
     return lf_api_write(&i, sizeof i, info, "info");
 }

@@ -138,10 +138,25 @@ static const lfm2_sampler_options sampler_defaults = {.size = sizeof sampler_def
                                                       .repetition_penalty = 1.05f,
                                                       .penalty_last_n = -1};
 
+static lfm2_sampler_options defaults_of(const lfm2_model *model)
+{
+    lfm2_sampler_options o = sampler_defaults;
+    if (model != NULL) {
+        const lf_sampling *s = &model->source->sampling;
+        o.temperature = s->temperature;
+        o.top_k = s->top_k;
+        o.top_p = s->top_p;
+        o.min_p = s->min_p;
+        o.repetition_penalty = s->repetition_penalty;
+        o.penalty_last_n = s->penalty_last_n;
+    }
+    return o;
+}
+
 void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size, const lfm2_model *model)
 {
-    (void)model; /* all model cards of the family that name values name these */
-    lf_api_init(options, size, &sampler_defaults, sizeof sampler_defaults);
+    lfm2_sampler_options o = defaults_of(model);
+    lf_api_init(options, size, &o, sizeof o);
 }
 
 int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
@@ -150,7 +165,7 @@ int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options 
     if (model == NULL || out == NULL) {
         return lf_api_null(model == NULL ? "model" : "out");
     }
-    lfm2_sampler_options o = sampler_defaults;
+    lfm2_sampler_options o = defaults_of(model);
     LF_TRY(
         lf_api_read("options", options, LF_API_FIRST(lfm2_sampler_options, n_bias), &o, sizeof o));
     return lf_sampler_create(model->runtime, model->source->hparams.n_vocab, &o, out);

@@ -52,6 +52,11 @@ int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char **bytes, 
     return LFM2_OK;
 }
 
+int32_t lfm2_token_is_end(const lfm2_model *model, int32_t id)
+{
+    return model != NULL && model->tokenizer != NULL && lf_tokenizer_is_end(model->tokenizer, id);
+}
+
 int32_t lfm2_detokenize(const lfm2_model *model, const int32_t *ids, size_t n_ids, uint32_t flags,
                         char *text, size_t capacity, size_t *len)
 {

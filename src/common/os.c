@@ -4,8 +4,10 @@
 #include "common/os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -19,6 +21,57 @@ int32_t lf_fail_errno(int error, const char *code, const char *path, const char 
     const char *text = strerror_r(error, buffer, sizeof buffer);
     return lf_fail(error == ENOMEM ? LFM2_E_MEMORY : LFM2_E_IO, code, "%s: %s: %s", path, what,
                    text);
+}
+
+/* ---- Folders ---- */
+
+/* An entry as the kernel returns it, followed by the rest of its name. */
+typedef struct entry {
+    uint64_t inode;
+    int64_t next;
+    uint16_t bytes; /* of the entry */
+    uint8_t type;
+    char name[5]; /* 0-terminated; the true size is bytes - 19 */
+} entry;
+
+/* Visits the entries in a buffer that the kernel filled. */
+static int32_t visit_entries(const char *buffer, long n, uint32_t *left,
+                             int32_t (*visit)(void *user, const char *name), void *user)
+{
+    for (long at = 0; at<n && * left> 0; (*left)--) {
+        uint16_t bytes = 0;
+        memcpy(&bytes, buffer + at + offsetof(entry, bytes), sizeof bytes);
+        const char *name = buffer + at + offsetof(entry, name);
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+            LF_TRY(visit(user, name));
+        }
+        at += bytes;
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_os_list(const char *path, uint32_t limit, int32_t (*visit)(void *user, const char *name),
+                   void *user)
+{
+    /* opendir would allocate with malloc instead of the host's allocator */
+    _Alignas(entry) char buffer[4096];
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return lf_fail_errno(errno, "io.open", path, "cannot be opened");
+    }
+    int32_t status = LFM2_OK;
+    long n = 1;
+    while (status == LFM2_OK && n > 0 && limit > 0) {
+        n = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
+        if (n > 0) {
+            status = visit_entries(buffer, n, &limit, visit, user);
+        }
+    }
+    if (n < 0) {
+        status = lf_fail_errno(errno, "io.list", path, "cannot be listed");
+    }
+    close(fd);
+    return status;
 }
 
 /* ---- Time ---- */

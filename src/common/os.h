@@ -12,6 +12,13 @@
 /* Fails with "path: what: description of errno". Returns MEMORY for ENOMEM, otherwise IO. */
 int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what);
 
+/* ---- Folders ---- */
+
+/* Calls `visit` with the name of each entry of a folder but "." and "..", in no order. Visits at
+ * most `limit` entries; allocates nothing. Errors: IO, and what `visit` returns. */
+int32_t lf_os_list(const char *path, uint32_t limit, int32_t (*visit)(void *user, const char *name),
+                   void *user);
+
 /* ---- Time ---- */
 
 /* A monotonic clock. */

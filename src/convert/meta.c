@@ -139,6 +139,32 @@ static int32_t token_id(lf_gguf_writer *g, const char *key, int32_t id)
     return id >= 0 ? lf_gguf_u32(g, key, (uint32_t)id) : LFM2_OK;
 }
 
+/* GGUF has keys for two end tokens beside EOS. */
+static int32_t end_ids(lf_gguf_writer *g, const lf_vocab_data *v)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    size_t n = 0;
+    for (uint32_t i = 0; i < v->ends.n && n < sizeof keys / sizeof keys[0]; i++) {
+        if (v->ends.ids[i] != v->eos_id) {
+            LF_TRY(token_id(g, keys[n++], v->ends.ids[i]));
+        }
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_meta_sampling(lf_gguf_writer *g, const lf_sampling *s)
+{
+    if (!s->from_file) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_gguf_f32(g, "general.sampling.temp", s->temperature));
+    LF_TRY(lf_gguf_u32(g, "general.sampling.top_k", (uint32_t)s->top_k));
+    LF_TRY(lf_gguf_f32(g, "general.sampling.top_p", s->top_p));
+    LF_TRY(lf_gguf_f32(g, "general.sampling.min_p", s->min_p));
+    return lf_gguf_f32(g, "general.sampling.penalty_repeat", s->repetition_penalty);
+}
+
 int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *v)
 {
     if (v->n_tokens == 0) {
@@ -151,6 +177,7 @@ int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *v)
     LF_TRY(token_id(g, "tokenizer.ggml.bos_token_id", v->bos_id));
     LF_TRY(token_id(g, "tokenizer.ggml.eos_token_id", v->eos_id));
     LF_TRY(token_id(g, "tokenizer.ggml.padding_token_id", v->pad_id));
+    LF_TRY(end_ids(g, v));
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_bos_token", v->add_bos));
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_sep_token", false));
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_eos_token", false));

@@ -191,6 +191,7 @@ static int32_t write_file(job *j, const char *out_path, const lf_preset *preset)
     LF_TRY(lf_gguf_create(j->alloc, out_path, &j->out));
     if (source->hugging_face) {
         LF_TRY(lf_meta_model(j->out, &source->hparams, source->name));
+        LF_TRY(lf_meta_sampling(j->out, &source->sampling));
         LF_TRY(lf_meta_vocab(j->out, &source->vocab));
     } else {
         LF_TRY(lf_meta_copy(j->out, source->gguf));

@@ -70,6 +70,8 @@ int32_t lf_progress_add(lf_progress *p, uint64_t bytes);
 int32_t lf_meta_model(lf_gguf_writer *g, const lf_hparams *h, const char *name);
 /* tokenizer.*; writes nothing for an empty vocabulary. UNSUPPORTED for a very long merge. */
 int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *vocab);
+/* general.sampling.*, if the model's files set values. */
+int32_t lf_meta_sampling(lf_gguf_writer *g, const lf_sampling *s);
 /* Copies all entries of a GGUF file except those that lf_meta_file writes and those that describe
  * the old file. */
 int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old);

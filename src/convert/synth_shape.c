@@ -18,24 +18,38 @@ typedef struct shape {
     uint64_t attention; /* bit i: layer i is an attention layer */
     uint32_t n_embd, n_layer, n_head, head_kv, n_ff, n_vocab;
     uint32_t n_dense, n_expert, n_expert_used, n_ff_expert; /* n_expert 0: a dense model */
+    float rope_theta;                                       /* 0: 1e6 */
+    uint32_t n_ctx;                                         /* 0: 128000 */
 } shape;
 
 #define L(i) ((uint64_t)1 << (i))
 
-/* lfm2-24b-a2b: 10 of its 40 layers are attention layers, but it is unknown which ones; here every
- * fourth layer from layer 2 on. tiny: every type of layer, two KV heads, and experts whose width is
- * not a multiple of 64. */
+/* Inferred: which layers are attention layers in lfm2-24b-a2b (10 of 40; here every fourth from
+ * layer 2 on), lfm2.5-230m (6 of 14; here every second from layer 2 on) and lfm2-700m (as in
+ * lfm2-350m). tiny: every type of layer, two KV heads, and experts whose width is not a multiple
+ * of 64. */
 static const shape shapes[] = {
     {"lfm2-8b-a1b", "LFM2 8B A1B synthetic", L(2) | L(6) | L(10) | L(14) | L(18) | L(21), 2048, 24,
-     32, 8, 7168, 65536, 2, 32, 4, 1792},
+     32, 8, 7168, 65536, 2, 32, 4, 1792, 0, 0},
     {"lfm2-24b-a2b", "LFM2 24B A2B synthetic",
      L(2) | L(6) | L(10) | L(14) | L(18) | L(22) | L(26) | L(30) | L(34) | L(38), 2048, 40, 32, 8,
-     11776, 65536, 2, 64, 4, 1536},
+     11776, 65536, 2, 64, 4, 1536, 0, 0},
     {"lfm2-350m", "LFM2 350M synthetic", L(2) | L(5) | L(8) | L(10) | L(12) | L(14), 1024, 16, 16,
-     8, 4608, 65536, 16, 0, 0, 0},
+     8, 4608, 65536, 16, 0, 0, 0, 0, 0},
     {"lfm2-1.2b", "LFM2 1.2B synthetic", L(2) | L(5) | L(8) | L(10) | L(12) | L(14), 2048, 16, 32,
-     8, 8192, 65536, 16, 0, 0, 0},
-    {"tiny", "LFM2 tiny synthetic", L(2) | L(5), 256, 6, 4, 2, 512, 2048, 2, 16, 4, 96},
+     8, 8192, 65536, 16, 0, 0, 0, 0, 0},
+    {"lfm2-700m", "LFM2 700M synthetic", L(2) | L(5) | L(8) | L(10) | L(12) | L(14), 1536, 16, 24,
+     8, 6912, 65536, 16, 0, 0, 0, 0, 0},
+    {"lfm2-2.6b", "LFM2 2.6B synthetic", L(2) | L(5) | L(9) | L(13) | L(17) | L(21) | L(24) | L(27),
+     2048, 30, 32, 8, 10752, 65536, 30, 0, 0, 0, 0, 0},
+    {"lfm2.5-230m", "LFM2.5 230M synthetic", L(2) | L(4) | L(6) | L(8) | L(10) | L(12), 1024, 14,
+     16, 8, 2560, 65536, 14, 0, 0, 0, 0, 0},
+    {"lfm2.5-2.6b", "LFM2.5 2.6B synthetic",
+     L(2) | L(5) | L(9) | L(13) | L(17) | L(21) | L(24) | L(27), 2048, 30, 32, 8, 10752, 128000, 30,
+     0, 0, 0, 1e7f, 131072},
+    {"lfm2.5-8b-a1b", "LFM2.5 8B A1B synthetic", L(2) | L(6) | L(10) | L(14) | L(18) | L(21), 2048,
+     24, 32, 8, 7168, 128000, 2, 32, 4, 1792, 5e6f, 0},
+    {"tiny", "LFM2 tiny synthetic", L(2) | L(5), 256, 6, 4, 2, 512, 2048, 2, 16, 4, 96, 0, 0},
 };
 
 /* Factors for the standard deviation; with 1 a matrix preserves the variance of its input. */
@@ -69,11 +83,10 @@ static int32_t find_shape(const char *name, const shape **out)
             return LFM2_OK;
         }
     }
-    return lf_fail(
-        LFM2_E_ARGUMENT, "synth.shape",
-        "shape '%s' is unknown; allowed: lfm2-8b-a1b, lfm2-24b-a2b, lfm2-350m, lfm2-1.2b and "
-        "tiny",
-        name);
+    return lf_fail(LFM2_E_ARGUMENT, "synth.shape",
+                   "shape '%s' is unknown; allowed: lfm2-350m, lfm2-700m, lfm2-1.2b, lfm2-2.6b, "
+                   "lfm2-8b-a1b, lfm2-24b-a2b, lfm2.5-230m, lfm2.5-2.6b, lfm2.5-8b-a1b and tiny",
+                   name);
 }
 
 static void fill_hparams(const shape *s, lf_hparams *h)
@@ -90,9 +103,9 @@ static void fill_hparams(const shape *s, lf_hparams *h)
                       .n_expert_used = s->n_expert_used,
                       .n_ff_expert = s->n_ff_expert,
                       .conv_kernel = 3,
-                      .n_ctx_train = 128000,
+                      .n_ctx_train = s->n_ctx > 0 ? s->n_ctx : 128000,
                       .norm_eps = 1e-5f,
-                      .rope_theta = 1e6f,
+                      .rope_theta = s->rope_theta > 0 ? s->rope_theta : 1e6f,
                       .expert_scale = 1.0f,
                       .norm_topk = true,
                       .expert_bias = s->n_expert > 0,

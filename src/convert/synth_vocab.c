@@ -11,6 +11,9 @@ enum {
     N_SPECIAL = 14,
     N_RESERVED = 487,     /* real files: ids 14..500 */
     RESERVED_FROM = 4096, /* smaller vocabularies have no reserved tokens */
+    LARGE = 128000,       /* the vocabulary of LFM2.5's larger models: its special tokens ... */
+    LARGE_FIRST = 124893, /* ... start here */
+    LARGE_RESERVED = 3,   /* rows at the end; their number is inferred */
     LETTERS = 26
 };
 
@@ -33,6 +36,29 @@ static const char *const specials[N_SPECIAL] = {
     "<|tool_response_start|>",
     "<|tool_response_end|>",
 };
+
+/* Those of the vocabulary of 128,000 tokens, from LARGE_FIRST on. The names from `</think>` to
+ * <|tool_list_end|> are inferred. */
+static const char *const large_specials[] = {
+    "<|pad|>",
+    "<|startoftext|>",
+    "<|endoftext|>",
+    "<|fim_pre|>",
+    "<|fim_mid|>",
+    "<|fim_suf|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<think>",
+    "</think>",
+    "<|tool_call_start|>",
+    "<|tool_call_end|>",
+    "<|tool_list_start|>",
+    "<|tool_list_end|>",
+    "<image>",
+    "<|tool_response_start|>",
+    "<|tool_response_end|>",
+};
+enum { N_LARGE_SPECIAL = sizeof large_specials / sizeof large_specials[0] };
 
 /* LFM2's chat format: optional system block, the messages, the assistant's opening. */
 static const char chat_template[] =
@@ -145,17 +171,34 @@ static int32_t merge(builder *b, const char *left, const char *right)
 
 /* ---- Groups of tokens, in the order of their ids ---- */
 
-static int32_t special_tokens(builder *b, uint32_t n)
+static int32_t reserved_tokens(builder *b, int n)
 {
-    for (int i = 0; i < N_SPECIAL; i++) {
-        LF_TRY(add_token(b, specials[i], strlen(specials[i]), LFM2_TOKEN_CONTROL));
-    }
-    for (int i = 0; n >= RESERVED_FROM && i < N_RESERVED; i++) {
+    for (int i = 0; i < n; i++) {
         char name[32];
         int len = snprintf(name, sizeof name, "<|reserved_%d|>", i + 4);
         LF_TRY(add_token(b, name, (size_t)len, LFM2_TOKEN_CONTROL));
     }
     return LFM2_OK;
+}
+
+static int32_t special_tokens(builder *b, uint32_t n)
+{
+    for (int i = 0; i < N_SPECIAL; i++) {
+        LF_TRY(add_token(b, specials[i], strlen(specials[i]), LFM2_TOKEN_CONTROL));
+    }
+    return reserved_tokens(b, n >= RESERVED_FROM ? N_RESERVED : 0);
+}
+
+/* Rows up to LARGE_FIRST without a token are unused. */
+static int32_t large_special_tokens(builder *b)
+{
+    while (b->n_tokens < LARGE_FIRST) {
+        b->tokens[b->n_tokens++] = (lf_vocab_token){"", 0, LFM2_TOKEN_UNUSED};
+    }
+    for (int i = 0; i < N_LARGE_SPECIAL; i++) {
+        LF_TRY(add_token(b, large_specials[i], strlen(large_specials[i]), LFM2_TOKEN_CONTROL));
+    }
+    return reserved_tokens(b, LARGE - LARGE_FIRST - N_LARGE_SPECIAL - LARGE_RESERVED);
 }
 
 static bool is_printed(unsigned byte)
@@ -296,6 +339,21 @@ static int32_t triples(builder *b)
     return LFM2_OK;
 }
 
+/* All pairs of pairs, which only the large vocabulary has space for. */
+static int32_t quadruples(builder *b)
+{
+    for (int i = 0; i < N_PAIRS && b->n_tokens < b->limit; i++) {
+        for (int j = 0; j < N_PAIRS; j++) {
+            char left[3];
+            char right[3];
+            pair_at(i, left);
+            pair_at(j, right);
+            LF_TRY(merge(b, left, right));
+        }
+    }
+    return LFM2_OK;
+}
+
 static int32_t merged_tokens(builder *b)
 {
     LF_TRY(repetitions(b, NEWLINE));
@@ -306,7 +364,8 @@ static int32_t merged_tokens(builder *b)
     LF_TRY(pair_tokens(b));
     LF_TRY(double_pairs(b, ""));
     LF_TRY(double_pairs(b, SPACE));
-    return triples(b);
+    LF_TRY(triples(b));
+    return quadruples(b);
 }
 
 /* ---- Building ---- */
@@ -318,7 +377,8 @@ static int32_t builder_init(builder *b, lf_arena *arena, uint32_t n)
         slots *= 2;
     }
     /* published models have 1136 unused rows at the end */
-    *b = (builder){.arena = arena, .limit = n - n / 58, .mask = slots - 1};
+    uint32_t limit = n == LARGE ? LARGE_FIRST : n - n / 58;
+    *b = (builder){.arena = arena, .limit = limit, .mask = slots - 1};
     void *p = NULL;
     LF_TRY(lf_arena_new(arena, n, sizeof *b->tokens, "tokens", &p));
     b->tokens = p;
@@ -334,9 +394,15 @@ int32_t lf_synth_vocab(lf_arena *arena, uint32_t n, lf_vocab_data *out)
 {
     builder b;
     LF_TRY(builder_init(&b, arena, n));
-    LF_TRY(special_tokens(&b, n));
+    bool large = n == LARGE;
+    if (!large) {
+        LF_TRY(special_tokens(&b, n));
+    }
     LF_TRY(byte_tokens(&b));
     LF_TRY(merged_tokens(&b));
+    if (large) {
+        LF_TRY(large_special_tokens(&b));
+    }
     for (uint32_t i = b.n_tokens; i < n; i++) {
         b.tokens[i] = (lf_vocab_token){"", 0, LFM2_TOKEN_UNUSED};
     }
@@ -344,9 +410,9 @@ int32_t lf_synth_vocab(lf_arena *arena, uint32_t n, lf_vocab_data *out)
                            .n_merges = b.n_merges,
                            .tokens = b.tokens,
                            .merges = b.merges,
-                           .bos_id = 1,
-                           .eos_id = 7,
-                           .pad_id = 0,
+                           .bos_id = large ? LARGE_FIRST + 1 : 1,
+                           .eos_id = large ? LARGE_FIRST + 7 : 7,
+                           .pad_id = large ? LARGE_FIRST : 0,
                            .add_bos = true,
                            .chat_template = chat_template,
                            .name = "synthetic vocabulary"};

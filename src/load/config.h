@@ -13,10 +13,16 @@ int32_t lf_config_from_gguf(const lf_gguf *g, lf_hparams *out);
  * vocab_size. */
 typedef struct lf_config_json {
     lf_hparams hparams;
-    int32_t bos_id, eos_id, pad_id; /* -1: none; the first id of a list */
+    int32_t bos_id, pad_id; /* -1: none */
+    lf_ends ends;           /* eos_token_id, which may be a list */
+    const char *ends_file;  /* the file that lists them */
+    bool vision;            /* hparams are those of a vision model's text model */
 } lf_config_json;
 
 int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_json *out);
+
+/* The end tokens that 'eos_token_id' lists: none, a number or a list. */
+int32_t lf_config_ends(const lf_json *root, const char *name, lf_ends *out);
 
 /* The member of a JSON object, or NULL if it is absent or null. */
 const lf_json *lf_config_member(const lf_json *object, const char *key);

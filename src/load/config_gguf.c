@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hyperparameters from GGUF's architecture keys. */
+#include "load/advice.h"
 #include "load/config.h"
 
 #include <stdio.h>
@@ -55,10 +56,26 @@ static int32_t read_arch(keys *k, lf_arch *out)
         }
     }
     lf_shown shown;
+    const char *advice = lf_advice_model(text, len);
     return lf_fail(LFM2_E_UNSUPPORTED, "gguf.architecture",
-                   "%s: key 'general.architecture': '%s' is not supported; supported: 'lfm2' and "
-                   "'lfm2moe'",
-                   k->g->file->path, lf_show(&shown, text, len));
+                   "%s: key 'general.architecture': '%s' is not supported%s%s", k->g->file->path,
+                   lf_show(&shown, text, len), advice != NULL ? ": " : "",
+                   advice != NULL ? advice : "; supported: 'lfm2' and 'lfm2moe'");
+}
+
+/* Files that are not models state so in general.type; their architecture is that of a model. */
+static int32_t refuse_type(const lf_gguf *g)
+{
+    const char *text = NULL;
+    size_t len = 0;
+    bool found = false;
+    LF_TRY(lf_gguf_get_string(g, "general.type", &text, &len, &found));
+    const char *advice = found ? lf_advice_model(text, len) : NULL;
+    lf_shown shown;
+    return advice == NULL ? LFM2_OK
+                          : lf_fail(LFM2_E_UNSUPPORTED, "gguf.general_type",
+                                    "%s: key 'general.type': the type is '%s': %s", g->file->path,
+                                    lf_show(&shown, text, len), advice);
 }
 
 /* Refuses keys that would change the computation. */
@@ -68,7 +85,7 @@ static int32_t refuse_variants(keys *k)
     bool causal = true;
     LF_TRY(lf_gguf_get_bool(k->g, key(k, "attention.causal"), &causal, &found));
     if (!causal) {
-        return refuse(k, "bidirectional attention is not supported; only the value true is");
+        return refuse(k, lf_advice_encoder);
     }
     uint32_t window = 0;
     LF_TRY(get_u32_or(k, "attention.sliding_window", 0, &window));
@@ -78,8 +95,21 @@ static int32_t refuse_variants(keys *k)
     const char *scaling = NULL;
     size_t len = 0;
     LF_TRY(lf_gguf_get_string(k->g, key(k, "rope.scaling.type"), &scaling, &len, &found));
+    if (found && len == 4 && memcmp(scaling, "yarn", 4) == 0) {
+        return refuse(k, "RoPE scaling with YaRN is not supported; use the original model, whose "
+                         "context is shorter");
+    }
     if (found && !(len == 4 && memcmp(scaling, "none", 4) == 0)) {
         return refuse(k, "RoPE scaling is not supported; only the value 'none' is");
+    }
+    uint32_t value = 0;
+    LF_TRY(get_u32_or(k, "pooling_type", 0, &value));
+    if (value != 0) {
+        return refuse(k, lf_advice_encoder);
+    }
+    LF_TRY(get_u32_or(k, "embedding_length_out", 0, &value));
+    if (value != 0) {
+        return refuse(k, lf_advice_encoder);
     }
     return LFM2_OK;
 }
@@ -182,6 +212,7 @@ int32_t lf_config_from_gguf(const lf_gguf *g, lf_hparams *out)
 {
     lf_hparams h = {.n_layer = 0};
     keys k = {.g = g};
+    LF_TRY(refuse_type(g));
     LF_TRY(read_arch(&k, &h.arch));
     LF_TRY(refuse_variants(&k));
     LF_TRY(get_u32(&k, "block_count", &h.n_layer));

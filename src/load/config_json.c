@@ -2,15 +2,18 @@
 /* Hyperparameters from config.json. A key is optional only if all published models agree on its
  * value and the tensors' shapes would reveal a wrong one: the defaults of transformers' classes are
  * not the values of the published models. */
-#include "load/config.h"
+#include "load/advice.h"
+#include "load/generation.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef struct config {
-    const lf_json *root;
+    const lf_json *root; /* of a vision model: its text_config */
+    const lf_json *file; /* the whole file */
     const char *name;
+    bool vision;
 } config;
 
 static int32_t fail_key(const config *c, const lf_json *at, const char *key, int32_t status,
@@ -82,10 +85,12 @@ static int32_t refuse_text(const config *c, const lf_json *v, const char *key,
                            const char *supported)
 {
     lf_shown shown;
+    bool text = v->kind == LF_JSON_STRING;
+    const char *advice = text ? lf_advice_model(v->text, v->len) : NULL;
     return lf_fail(LFM2_E_UNSUPPORTED, "config.architecture",
-                   "%s: key '%s': offset %llu: '%s' is not supported; supported: %s", c->name, key,
-                   (unsigned long long)v->offset,
-                   v->kind == LF_JSON_STRING ? lf_show(&shown, v->text, v->len) : "?", supported);
+                   "%s: key '%s': offset %llu: '%s' is not supported%s%s", c->name, key,
+                   (unsigned long long)v->offset, text ? lf_show(&shown, v->text, v->len) : "?",
+                   advice != NULL ? ": " : "; supported: ", advice != NULL ? advice : supported);
 }
 
 static int32_t read_arch(const config *c, lf_arch *out)
@@ -99,15 +104,36 @@ static int32_t read_arch(const config *c, lf_arch *out)
     } else if (lf_json_is_string(type, "lfm2_moe")) {
         *out = LF_ARCH_LFM2MOE;
     } else {
-        return refuse_text(c, type, "model_type", "'lfm2' and 'lfm2_moe'");
+        return refuse_text(c, type, "model_type", "'lfm2', 'lfm2_moe' and the text of 'lfm2_vl'");
     }
     /* encoders and classifiers have the same model_type */
-    const lf_json *list = lf_config_member(c->root, "architectures");
-    const char *causal = *out == LF_ARCH_LFM2 ? "Lfm2ForCausalLM" : "Lfm2MoeForCausalLM";
+    const lf_json *list = lf_config_member(c->file, "architectures");
+    const char *causal = c->vision              ? "Lfm2VlForConditionalGeneration"
+                         : *out == LF_ARCH_LFM2 ? "Lfm2ForCausalLM"
+                                                : "Lfm2MoeForCausalLM";
     if (list != NULL && list->kind == LF_JSON_ARRAY && list->child != NULL &&
         !lf_json_is_string(list->child, causal)) {
         return refuse_text(c, list->child, "architectures", causal);
     }
+    return LFM2_OK;
+}
+
+/* A vision model nests the configuration of its text model. */
+static int32_t find_text_config(config *c)
+{
+    const lf_json *type = lf_config_member(c->root, "model_type");
+    if (!lf_json_is_string(type, "lfm2_vl") && !lf_json_is_string(type, "lfm2-vl")) {
+        return LFM2_OK;
+    }
+    const lf_json *text = lf_config_member(c->root, "text_config");
+    if (text == NULL || text->kind != LF_JSON_OBJECT) {
+        return lf_fail(LFM2_E_FORMAT, "config.key.missing",
+                       "%s: key 'text_config' is missing or not an object; a vision model requires "
+                       "it",
+                       c->name);
+    }
+    c->vision = true;
+    c->root = text;
     return LFM2_OK;
 }
 
@@ -117,12 +143,17 @@ static int32_t refuse_variants(const config *c)
         const char *key;
         const char *why;
     } variants[] = {
-        {"quantization_config", "quantized checkpoints are not supported; use the original one"},
-        {"rope_scaling", "RoPE scaling is not supported; only the value null is"},
+        {"quantization",
+         "the folder holds weights quantized by MLX, which are not supported; use a GGUF file of "
+         "the model, or its original folder and lfm2 quantize"},
+        {"quantization_config",
+         "quantized checkpoints are not supported; use a GGUF file of the model, or its original "
+         "folder and lfm2 quantize"},
         {"sliding_window", "sliding-window attention is not supported; only the value null is"},
     };
     for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
         const lf_json *v = lf_config_member(c->root, variants[i].key);
+        v = v != NULL ? v : lf_config_member(c->file, variants[i].key);
         if (v != NULL) {
             return fail_key(c, v, variants[i].key, LFM2_E_UNSUPPORTED, "config.variant",
                             variants[i].why);
@@ -140,14 +171,46 @@ static int32_t refuse_variants(const config *c)
 
 /* ---- RoPE: flat (transformers 4) or nested (transformers 5) ---- */
 
+static int32_t check_rope_type(const config *c, const lf_json *rope, const char *key)
+{
+    const lf_json *type = lf_config_member(rope, "rope_type");
+    type = type != NULL ? type : lf_config_member(rope, "type");
+    if (type == NULL || lf_json_is_string(type, "default")) {
+        return LFM2_OK;
+    }
+    bool yarn = lf_json_is_string(type, "yarn");
+    return fail_key(c, type, key, LFM2_E_UNSUPPORTED, "config.variant",
+                    yarn ? "RoPE scaling with YaRN is not supported; use the original model, whose "
+                           "context is shorter"
+                         : "RoPE scaling is not supported; only the type 'default' is");
+}
+
+/* The object that has RoPE's parameters, or NULL. Some versions nest one for each type of layer. */
+static int32_t find_rope(const config *c, const lf_json **out)
+{
+    static const char *const keys[] = {"rope_parameters", "rope_scaling"};
+    *out = NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const lf_json *rope = lf_config_member(c->root, keys[i]);
+        if (rope == NULL) {
+            continue;
+        }
+        if (rope->kind != LF_JSON_OBJECT) {
+            return fail_key(c, rope, keys[i], LFM2_E_FORMAT, "config.key.type",
+                            "the value must be an object or null");
+        }
+        const lf_json *nested = lf_config_member(rope, "full_attention");
+        rope = nested != NULL ? nested : rope;
+        LF_TRY(check_rope_type(c, rope, keys[i]));
+        *out = *out == NULL ? rope : *out;
+    }
+    return LFM2_OK;
+}
+
 static int32_t read_rope(const config *c, float *theta)
 {
-    const lf_json *nested = lf_config_member(c->root, "rope_parameters");
-    const lf_json *type = lf_config_member(nested, "rope_type");
-    if (type != NULL && !lf_json_is_string(type, "default")) {
-        return fail_key(c, type, "rope_parameters.rope_type", LFM2_E_UNSUPPORTED, "config.variant",
-                        "RoPE scaling is not supported; only the type 'default' is");
-    }
+    const lf_json *nested = NULL;
+    LF_TRY(find_rope(c, &nested));
     static const char partial[] = "partial_rotary_factor";
     const lf_json *part = lf_config_member(nested, partial);
     if (part == NULL) {
@@ -162,8 +225,9 @@ static int32_t read_rope(const config *c, float *theta)
     if (v != NULL) {
         return to_float(c, "rope_parameters.rope_theta", v, theta);
     }
-    v = lf_config_member(c->root, "rope_theta");
-    return v != NULL ? to_float(c, "rope_theta", v, theta) : fail_missing(c, "rope_theta");
+    const char *key = lf_config_member(c->root, "theta") != NULL ? "theta" : "rope_theta";
+    v = lf_config_member(c->root, key);
+    return v != NULL ? to_float(c, key, v, theta) : fail_missing(c, key);
 }
 
 /* ---- Layers ---- */
@@ -306,7 +370,11 @@ static int32_t read_experts(const config *c, lf_hparams *h)
     LF_TRY(get_u32(c, "intermediate_size", &h->n_ff));
     LF_TRY(get_u32(c, "moe_intermediate_size", &h->n_ff_expert));
     LF_TRY(get_u32(c, "num_dense_layers", &h->n_dense));
-    LF_TRY(get_u32(c, "num_experts", &h->n_expert));
+    const char *experts = lf_config_member(c->root, "num_experts") == NULL &&
+                                  lf_config_member(c->root, "num_local_experts") != NULL
+                              ? "num_local_experts"
+                              : "num_experts";
+    LF_TRY(get_u32(c, experts, &h->n_expert));
     LF_TRY(get_u32(c, "num_experts_per_tok", &h->n_expert_used));
     LF_TRY(get_bool_or(c, "norm_topk_prob", true, &h->norm_topk));
     LF_TRY(get_bool_or(c, "use_expert_bias", true, &h->expert_bias));
@@ -317,16 +385,8 @@ static int32_t read_experts(const config *c, lf_hparams *h)
 
 /* ---- Token ids ---- */
 
-static int32_t read_id(const config *c, const char *key, int32_t *out)
+static int32_t to_id(const config *c, const char *key, const lf_json *v, int32_t *out)
 {
-    const lf_json *v = lf_config_member(c->root, key);
-    *out = -1;
-    if (v != NULL && v->kind == LF_JSON_ARRAY) {
-        v = v->child; /* a list of ids that end a text: take the first */
-    }
-    if (v == NULL) {
-        return LFM2_OK;
-    }
     uint64_t n = 0;
     if (!lf_json_u64(v, &n) || n > INT32_MAX) {
         return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
@@ -336,22 +396,53 @@ static int32_t read_id(const config *c, const char *key, int32_t *out)
     return LFM2_OK;
 }
 
+static int32_t read_id(const config *c, const char *key, int32_t *out)
+{
+    const lf_json *v = lf_config_member(c->root, key);
+    v = v != NULL ? v : lf_config_member(c->file, key);
+    *out = -1;
+    return v != NULL ? to_id(c, key, v, out) : LFM2_OK;
+}
+
+static int32_t read_ends(const config *c, lf_ends *out)
+{
+    static const char key[] = "eos_token_id";
+    const lf_json *v = lf_config_member(c->root, key);
+    v = v != NULL ? v : lf_config_member(c->file, key);
+    bool list = v != NULL && v->kind == LF_JSON_ARRAY;
+    out->n = 0;
+    for (v = list ? v->child : v; v != NULL; v = list ? v->next : NULL) {
+        int32_t id = 0;
+        LF_TRY(to_id(c, key, v, &id));
+        LF_TRY(lf_end_add(out, id, c->name));
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_config_ends(const lf_json *root, const char *name, lf_ends *out)
+{
+    return read_ends(&(const config){.root = root, .file = root, .name = name}, out);
+}
+
 int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_json *out)
 {
-    config c = {root, name};
+    config c = {.root = root, .file = root, .name = name};
     if (root->kind != LF_JSON_OBJECT) {
         return lf_fail(LFM2_E_FORMAT, "config.object", "%s: the file must contain a JSON object",
                        name);
     }
     lf_config_json r = {.bos_id = -1};
     lf_hparams *h = &r.hparams;
+    LF_TRY(find_text_config(&c));
+    r.vision = c.vision;
     LF_TRY(read_arch(&c, &h->arch));
     LF_TRY(refuse_variants(&c));
     LF_TRY(get_u32(&c, "hidden_size", &h->n_embd));
     LF_TRY(get_u32(&c, "vocab_size", &h->n_vocab));
     LF_TRY(get_u32(&c, "max_position_embeddings", &h->n_ctx_train));
     LF_TRY(get_u32(&c, "conv_L_cache", &h->conv_kernel));
-    const lf_json *eps = lf_config_member(root, "norm_eps");
+    const lf_json *eps = lf_config_member(c.root, "norm_eps");
+    eps = eps != NULL ? eps : lf_config_member(c.root, "block_norm_eps");
     LF_TRY(eps != NULL ? to_float(&c, "norm_eps", eps, &h->norm_eps)
                        : fail_missing(&c, "norm_eps"));
     LF_TRY(read_rope(&c, &h->rope_theta));
@@ -362,7 +453,8 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
     /* The older key takes precedence. */
     LF_TRY(get_bool_or(&c, "tie_embedding", h->tied, &h->tied));
     LF_TRY(read_id(&c, "bos_token_id", &r.bos_id));
-    LF_TRY(read_id(&c, "eos_token_id", &r.eos_id));
+    LF_TRY(read_ends(&c, &r.ends));
+    r.ends_file = "config.json";
     LF_TRY(read_id(&c, "pad_token_id", &r.pad_id));
     *out = r;
     return LFM2_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The GGUF container: header, metadata, tensor descriptions and where their data is. Other files
  * interpret the keys. */
+#include "load/advice.h"
 #include "load/gguf.h"
 
 #include <stdio.h>
@@ -48,15 +49,20 @@ int32_t lf_gguf_fail_key(const lf_gguf *g, const lf_gguf_value *value, int32_t s
 
 /* ---- Header ---- */
 
-static int32_t fail_magic(const lf_gguf *g, lf_reader *r)
+/* Refuses a file without the magic, of which the reader has `have` bytes. */
+static int32_t fail_magic(lf_reader *r, uint64_t have)
 {
-    const uint8_t *head = NULL;
-    size_t n = r->size < LF_MISTAKEN_HEAD ? (size_t)r->size : LF_MISTAKEN_HEAD;
-    r->pos = 0;
-    LF_TRY(lf_read_bytes(r, "header", n, &head));
-    const char *mistaken = lf_mistaken(head, n);
-    return lf_fail(LFM2_E_FORMAT, "gguf.magic", "%s: not a GGUF file: %s", g->file->path,
-                   mistaken != NULL ? mistaken : "it does not start with 'GGUF'");
+    const uint8_t *bytes = NULL;
+    uint64_t n = r->size < LF_ADVICE_BYTES ? r->size : LF_ADVICE_BYTES;
+    if (n > have) {
+        LF_TRY(lf_read_bytes(r, "header", n - have, &bytes));
+    }
+    const char *advice = lf_advice_start(r->data, (size_t)n);
+    if (advice == NULL && n > 0 && r->data[0] == '{') {
+        advice = "this is a JSON file; the path of a Hugging Face model is that of its folder";
+    }
+    return lf_fail(LFM2_E_FORMAT, "gguf.magic", "%s: not a GGUF file: %s", r->file,
+                   advice != NULL ? advice : "it does not start with 'GGUF'");
 }
 
 static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, uint64_t *n_tensors,
@@ -67,7 +73,7 @@ static int32_t read_header(const lf_gguf *g, lf_reader *r, uint32_t *version, ui
         LF_TRY(lf_read_bytes(r, "header", 4, &magic));
     }
     if (magic == NULL || memcmp(magic, "GGUF", 4) != 0) {
-        return fail_magic(g, r);
+        return fail_magic(r, magic != NULL ? 4 : 0);
     }
     LF_TRY(lf_read_u32(r, "version", version));
     if (*version != 0 && (*version & 0xFFFFFF) == 0) {

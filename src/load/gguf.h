@@ -80,6 +80,8 @@ uint32_t lf_gguf_type_bytes(uint32_t type);
 const lf_gguf_value *lf_gguf_find(const lf_gguf *g, const char *key);
 int32_t lf_gguf_get_u32(const lf_gguf *g, const char *key, uint32_t *out, bool *found);
 int32_t lf_gguf_get_f32(const lf_gguf *g, const char *key, float *out, bool *found);
+/* A number of any type as a double; false for other values. */
+bool lf_gguf_number(const lf_gguf_value *value, double *out);
 int32_t lf_gguf_get_bool(const lf_gguf *g, const char *key, bool *out, bool *found);
 /* *out points into the header; not 0-terminated. */
 int32_t lf_gguf_get_string(const lf_gguf *g, const char *key, const char **out, size_t *len,

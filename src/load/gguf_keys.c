@@ -119,6 +119,21 @@ int32_t lf_gguf_get_f32(const lf_gguf *g, const char *key, float *out, bool *fou
     return LFM2_OK;
 }
 
+bool lf_gguf_number(const lf_gguf_value *value, double *out)
+{
+    uint64_t bits = 0;
+    bool negative = false;
+    if (value->type == LF_GGUF_F32 || value->type == LF_GGUF_F64) {
+        return read_float(value->type, value->data, out);
+    }
+    if (value->type == LF_GGUF_ARRAY || value->type == LF_GGUF_STRING ||
+        !read_integer(value->type, value->data, &bits, &negative)) {
+        return false;
+    }
+    *out = negative ? -(double)(~bits + 1) : (double)bits;
+    return true;
+}
+
 int32_t lf_gguf_get_bool(const lf_gguf *g, const char *key, bool *out, bool *found)
 {
     const lf_gguf_value *v = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading of GGUF files into a source: the parts of a split model, metadata as text, and the
  * hyperparameters that depend on tensors. */
-#include "load/config.h"
+#include "load/generation.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -309,5 +309,6 @@ int32_t lf_gguf_load(lf_source *source)
     LF_TRY(lf_hparams_check(&source->hparams, source->path));
     LF_TRY(read_meta(source, g));
     LF_TRY(read_name(source, g));
+    LF_TRY(lf_generation_from_gguf(source, g));
     return lf_gguf_vocab(source, g);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The vocabulary from GGUF's tokenizer keys. Its texts point into the copy of the header. */
-#include "load/gguf.h"
+#include "load/generation.h"
 
 #include <stdio.h>
 #include <string.h>
+
+static const char pre_key[] = "tokenizer.ggml.pre";
 
 static int32_t fail_element(const lf_gguf *g, const lf_gguf_value *array, uint64_t i,
                             const char *what)
@@ -25,6 +27,50 @@ static int32_t require_text(const lf_gguf *g, const char *key, const char *wante
                        "%s: key '%s': '%s' is not supported; supported: '%s'", g->file->path, key,
                        lf_show(&shown, text, len), wanted);
     }
+    return LFM2_OK;
+}
+
+/* Whether the vocabulary has the control tokens of LFM2's, in their order. */
+static bool is_lfm2(const lf_vocab_data *vocab)
+{
+    static const char *const names[] = {"<|startoftext|>", "<|endoftext|>", "<|im_start|>",
+                                        "<|im_end|>"};
+    enum { NAMES = sizeof names / sizeof names[0] };
+    size_t next = 0;
+    for (uint32_t i = 0; i < vocab->n_tokens && next < NAMES; i++) {
+        const lf_vocab_token *t = &vocab->tokens[i];
+        bool same = t->kind == LFM2_TOKEN_CONTROL && t->len == strlen(names[next]) &&
+                    memcmp(t->text, names[next], t->len) == 0;
+        next += same ? 1 : 0;
+    }
+    return next == NAMES;
+}
+
+/* Converters that do not know the vocabulary write other names, or none, for the pre-tokenizer. If
+ * the tokens are LFM2's, so is the pre-tokenizer: *guessed asks for that check. */
+static int32_t check_pre(const lf_gguf *g, bool *guessed)
+{
+    static const char *const names[] = {"default", "llama-bpe", "llama3", "llama-v3"};
+    const char *text = "";
+    size_t len = 0;
+    bool found = false;
+    LF_TRY(lf_gguf_get_string(g, pre_key, &text, &len, &found));
+    *guessed = !found;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        *guessed |= len == strlen(names[i]) && memcmp(text, names[i], len) == 0;
+    }
+    return *guessed ? LFM2_OK : require_text(g, pre_key, "lfm2");
+}
+
+static int32_t check_guessed(const lf_source *source, const lf_gguf *g)
+{
+    if (!is_lfm2(&source->vocab)) {
+        return require_text(g, pre_key, "lfm2");
+    }
+    bool found = lf_gguf_find(g, pre_key) != NULL;
+    lf_log_write(source->log, LFM2_LOG_WARN,
+                 "%s: key '%s' %s; the tokens are LFM2's, so it is read as 'lfm2'", g->file->path,
+                 pre_key, found ? "names another pre-tokenizer" : "is missing");
     return LFM2_OK;
 }
 
@@ -126,6 +172,21 @@ static int32_t read_id(const lf_gguf *g, const char *key, uint32_t n_tokens, int
     return LFM2_OK;
 }
 
+/* The tokens that end a turn or a message, beside EOS. */
+static int32_t read_ends(const lf_gguf *g, lf_vocab_data *vocab)
+{
+    static const char *const keys[] = {"tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        int32_t id = -1;
+        LF_TRY(read_id(g, keys[i], vocab->n_tokens, &id));
+        if (id >= 0) {
+            LF_TRY(lf_end_add(&vocab->ends, id, g->file->path));
+        }
+    }
+    return LFM2_OK;
+}
+
 static int32_t read_template(lf_source *source, const lf_gguf *g)
 {
     static const char key[] = "tokenizer.chat_template";
@@ -148,17 +209,22 @@ int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g)
     lf_vocab_data *vocab = &source->vocab;
     const lf_gguf_value *texts = NULL;
     bool found = false;
+    bool guessed = false;
     LF_TRY(lf_gguf_get_array(g, "tokenizer.ggml.tokens", true, &texts, &found));
     if (!found) {
         return LFM2_OK; /* a file of weights only: text functions fail later */
     }
     LF_TRY(require_text(g, "tokenizer.ggml.model", "gpt2"));
-    LF_TRY(require_text(g, "tokenizer.ggml.pre", "lfm2"));
+    LF_TRY(check_pre(g, &guessed));
     LF_TRY(read_tokens(source, g, texts));
+    if (guessed) {
+        LF_TRY(check_guessed(source, g));
+    }
     LF_TRY(read_merges(source, g));
     LF_TRY(read_id(g, "tokenizer.ggml.bos_token_id", vocab->n_tokens, &vocab->bos_id));
     LF_TRY(read_id(g, "tokenizer.ggml.eos_token_id", vocab->n_tokens, &vocab->eos_id));
     LF_TRY(read_id(g, "tokenizer.ggml.padding_token_id", vocab->n_tokens, &vocab->pad_id));
+    LF_TRY(read_ends(g, vocab));
     vocab->add_bos = true; /* the default of the pre-tokenizer 'lfm2' */
     LF_TRY(lf_gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &vocab->add_bos, &found));
     vocab->add_bos = vocab->add_bos && vocab->bos_id >= 0;

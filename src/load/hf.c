@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading of a Hugging Face folder: its files, the index of shards, metadata as text. */
+#include "load/advice.h"
+#include "load/generation.h"
 #include "load/hf.h"
 
 #include "common/os.h"
@@ -31,18 +33,6 @@ typedef struct loader {
 } loader;
 
 /* ---- Files ---- */
-
-static int32_t join(loader *l, const char *name, const char **out)
-{
-    size_t dir = strlen(l->source->path);
-    size_t n = dir + strlen(name) + 2;
-    void *p = NULL;
-    LF_TRY(lf_arena_new(&l->source->arena, n, 1, "path", &p));
-    snprintf(p, n, "%s%s%s", l->source->path, dir > 0 && l->source->path[dir - 1] == '/' ? "" : "/",
-             name);
-    *out = p;
-    return LFM2_OK;
-}
 
 static bool exists(const char *path)
 {
@@ -87,7 +77,14 @@ static int32_t read_json(loader *l, const char *path, uint64_t limit, const lf_j
     char *text = NULL;
     size_t len = 0;
     LF_TRY(read_small(l, path, limit, &text, &len));
-    int32_t status = lf_json_parse(&l->scratch, path, LFM2_E_FORMAT, text, len, out);
+    int32_t status = LFM2_OK;
+    bool object = len > 0 && text[0] == '{';
+    const char *advice = object ? NULL : lf_advice_start((const uint8_t *)text, len);
+    if (advice != NULL) {
+        status = lf_fail(LFM2_E_FORMAT, "hf.not_json", "%s: not a JSON file: %s", path, advice);
+    } else {
+        status = lf_json_parse(&l->scratch, path, LFM2_E_FORMAT, text, len, out);
+    }
     lf_free(&l->source->alloc, text, len, 1);
     return status;
 }
@@ -158,23 +155,15 @@ static int32_t list_shards(loader *l)
     return LFM2_OK;
 }
 
-static int32_t has_file(loader *l, const char *name, bool *has)
-{
-    const char *path = NULL;
-    LF_TRY(join(l, name, &path));
-    *has = exists(path);
-    return LFM2_OK;
-}
-
 /* A folder without config.json or without weights still serves its tokenizer. */
 static int32_t find_missing(loader *l, bool has_config)
 {
     bool tokenizer = false;
     bool single = false;
     bool index = false;
-    LF_TRY(has_file(l, "tokenizer.json", &tokenizer));
-    LF_TRY(has_file(l, "model.safetensors", &single));
-    LF_TRY(has_file(l, "model.safetensors.index.json", &index));
+    LF_TRY(lf_folder_has(l->source, "tokenizer.json", &tokenizer));
+    LF_TRY(lf_folder_has(l->source, "model.safetensors", &single));
+    LF_TRY(lf_folder_has(l->source, "model.safetensors.index.json", &index));
     if (tokenizer && !has_config) {
         l->source->missing = "config.json";
     } else if (tokenizer && !single && !index) {
@@ -188,7 +177,7 @@ static int32_t find_shards(loader *l)
 {
     static const char *const single[] = {"model.safetensors"};
     const char *path = NULL;
-    LF_TRY(join(l, single[0], &path));
+    LF_TRY(lf_folder_join(l->source, single[0], &path));
     if (exists(path)) {
         void *memory = NULL;
         LF_TRY(lf_arena_new(&l->scratch, 1, sizeof *l->shards, "parts", &memory));
@@ -197,7 +186,7 @@ static int32_t find_shards(loader *l)
         l->n_shards = 1;
         return LFM2_OK;
     }
-    LF_TRY(join(l, "model.safetensors.index.json", &l->index_path));
+    LF_TRY(lf_folder_join(l->source, "model.safetensors.index.json", &l->index_path));
     const lf_json *root = NULL;
     LF_TRY(read_json(l, l->index_path, MAX_INDEX, &root));
     if (root == NULL) {
@@ -234,7 +223,7 @@ static int32_t open_shards(loader *l)
     uint64_t total = 0;
     for (uint32_t i = 0; i < l->n_shards; i++) {
         const char *path = NULL;
-        LF_TRY(join(l, l->shards[i], &path));
+        LF_TRY(lf_folder_join(l->source, l->shards[i], &path));
         lf_origin origin = s->origin;
         origin.path = path;
         int32_t status = lf_file_open_from(&s->alloc, &origin, &s->files[i]);
@@ -358,7 +347,7 @@ static int32_t read_name(lf_source *source)
 static int32_t read_template_file(loader *l)
 {
     const char *path = NULL;
-    LF_TRY(join(l, "chat_template.jinja", &path));
+    LF_TRY(lf_folder_join(l->source, "chat_template.jinja", &path));
     if (!exists(path)) {
         return LFM2_OK;
     }
@@ -370,21 +359,31 @@ static int32_t read_template_file(loader *l)
     return status;
 }
 
-static int32_t read_vocab(loader *l, const lf_config_json *config)
+static int32_t read_generation(loader *l, lf_config_json *config)
+{
+    const char *path = NULL;
+    const lf_json *root = NULL;
+    LF_TRY(lf_folder_join(l->source, "generation_config.json", &path));
+    LF_TRY(read_json(l, path, MAX_CONFIG, &root));
+    return root != NULL ? lf_generation_from_json(l->source, root, path, config) : LFM2_OK;
+}
+
+static int32_t read_vocab(loader *l, lf_config_json *config)
 {
     lf_vocab_data *vocab = &l->source->vocab;
     const char *settings_path = NULL;
     const lf_json *root = NULL;
     const lf_json *settings = NULL;
-    LF_TRY(join(l, "tokenizer.json", &vocab->name));
+    LF_TRY(read_generation(l, config));
+    LF_TRY(lf_folder_join(l->source, "tokenizer.json", &vocab->name));
     LF_TRY(read_json(l, vocab->name, MAX_TOKENIZER, &root));
     if (root == NULL) {
         vocab->bos_id = config->bos_id;
-        vocab->eos_id = config->eos_id;
+        vocab->eos_id = config->ends.n > 0 ? config->ends.ids[0] : -1;
         vocab->pad_id = config->pad_id;
         return LFM2_OK;
     }
-    LF_TRY(join(l, "tokenizer_config.json", &settings_path));
+    LF_TRY(lf_folder_join(l->source, "tokenizer_config.json", &settings_path));
     LF_TRY(read_json(l, settings_path, MAX_SETTINGS, &settings));
     LF_TRY(read_template_file(l));
     return lf_tokenizer_from_json(l->source, root, vocab->name, settings, settings_path, config);
@@ -397,15 +396,14 @@ static int32_t check_rows(const lf_source *source, const char *config_path)
     uint32_t stated = source->hparams.n_vocab;
     if (embed == NULL) {
         return lf_fail(LFM2_E_FORMAT, "bind.missing",
-                       "%s: tensor 'model.embed_tokens.weight' is missing; every model requires it",
-                       source->path);
+                       "%s: tensor '%sembed_tokens.weight' is missing; every model requires it",
+                       source->path, source->hf_prefix);
     }
     if (embed->ne[1] != stated) {
-        return lf_fail(
-            LFM2_E_FORMAT, "hf.vocab.count",
-            "%s: key 'vocab_size': the value is %u, but tensor 'model.embed_tokens.weight' "
-            "has %llu rows",
-            config_path, stated, (unsigned long long)embed->ne[1]);
+        return lf_fail(LFM2_E_FORMAT, "hf.vocab.count",
+                       "%s: key 'vocab_size': the value is %u, but tensor '%sembed_tokens.weight' "
+                       "has %llu rows",
+                       config_path, stated, source->hf_prefix, (unsigned long long)embed->ne[1]);
     }
     return LFM2_OK;
 }
@@ -415,11 +413,11 @@ static int32_t load(loader *l)
     lf_source *s = l->source;
     const char *config_path = NULL;
     const lf_json *root = NULL;
-    LF_TRY(join(l, "config.json", &config_path));
+    LF_TRY(lf_folder_join(l->source, "config.json", &config_path));
     LF_TRY(read_json(l, config_path, MAX_CONFIG, &root));
     LF_TRY(find_missing(l, root != NULL));
     LF_TRY(read_name(s));
-    lf_config_json config = {.bos_id = -1, .eos_id = -1, .pad_id = -1};
+    lf_config_json config = {.bos_id = -1, .pad_id = -1};
     if (root == NULL && s->missing != NULL) {
         return read_vocab(l, &config);
     }
@@ -436,7 +434,7 @@ static int32_t load(loader *l)
     LF_TRY(find_shards(l));
     LF_TRY(open_shards(l));
     LF_TRY(check_shards(l));
-    LF_TRY(lf_hf_translate(s, l->raw, l->n_raw));
+    LF_TRY(lf_hf_translate(s, l->raw, l->n_raw, config.vision));
     LF_TRY(lf_source_index(s));
     LF_TRY(check_rows(s, config_path));
     return read_vocab(l, &config);

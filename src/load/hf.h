@@ -37,7 +37,8 @@ enum { LF_SHOWN_NAME = 128 };
 const char *lf_tensor_shown(const lf_source *source, const char *name, char buffer[LF_SHOWN_NAME]);
 
 /* Fills source->tensors with the tensors of all safetensors files under GGUF names (hf_names.c).
- * `raw` is in file order. */
-int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n);
+ * `raw` is in file order. The tensors of a vision model's text model have another prefix; the rest
+ * of a vision model is ignored. */
+int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n, bool vision);
 
 #endif /* LF_LOAD_HF_H */

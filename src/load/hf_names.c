@@ -9,14 +9,17 @@ static const struct {
     const char *hf;
     const char *gguf;
 } whole_names[] = {
-    {"model.embed_tokens.weight", "token_embd.weight"},
-    {"model.embedding_norm.weight", "token_embd_norm.weight"},
-    {"lm_head.weight", "output.weight"},
+    {"embed_tokens.weight", "token_embd.weight"},
+    {"embedding_norm.weight", "token_embd_norm.weight"},
 };
+
+static const char head_name[] = "lm_head.weight";
+static const char head_gguf[] = "output.weight";
 
 static const char conv_kernel[] = "conv.conv.weight";
 
-/* Names after "model.layers.N." and "blk.N.". */
+/* Names after "layers.N." and "blk.N.". MLX has the last three for dense layers of models with
+ * experts. */
 static const struct {
     const char *hf;
     const char *gguf;
@@ -37,17 +40,21 @@ static const struct {
     {"feed_forward.w2.weight", "ffn_down.weight"},
     {"feed_forward.gate.weight", "ffn_gate_inp.weight"},
     {"feed_forward.expert_bias", "exp_probs_b.bias"},
+    {"feed_forward.gate_proj.weight", "ffn_gate.weight"},
+    {"feed_forward.up_proj.weight", "ffn_up.weight"},
+    {"feed_forward.down_proj.weight", "ffn_down.weight"},
 };
 
-/* Names of the experts' matrices: "feed_forward.experts.E." + hf. */
+/* Names of the experts' matrices: "feed_forward.experts.E." + hf; MLX stacks them itself. */
 enum { GATE, UP, DOWN, ROLES };
 static const struct {
     const char *hf;
+    const char *mlx;
     const char *gguf;
 } expert_names[ROLES] = {
-    [GATE] = {"w1.weight", "ffn_gate_exps.weight"},
-    [UP] = {"w3.weight", "ffn_up_exps.weight"},
-    [DOWN] = {"w2.weight", "ffn_down_exps.weight"},
+    [GATE] = {"w1.weight", "feed_forward.switch_mlp.gate_proj.weight", "ffn_gate_exps.weight"},
+    [UP] = {"w3.weight", "feed_forward.switch_mlp.up_proj.weight", "ffn_up_exps.weight"},
+    [DOWN] = {"w2.weight", "feed_forward.switch_mlp.down_proj.weight", "ffn_down_exps.weight"},
 };
 
 static const char experts_prefix[] = "feed_forward.experts.";
@@ -64,6 +71,8 @@ typedef struct translator {
     lf_tensor *out;
     uint32_t n_out;
     stack (*stacks)[ROLES]; /* [n_layer] */
+    bool vision;
+    uint32_t n_vision; /* tensors of the vision part */
 } translator;
 
 /* ---- Names ---- */
@@ -105,6 +114,26 @@ static bool ignored(const char *name)
     return n >= m && strcmp(name + n - m, buffer) == 0;
 }
 
+/* Writes the folder's name for the suffix of a layer's tensor; false if there is none. */
+static bool show_layer(const lf_source *source, uint32_t layer, const char *suffix, char *buffer)
+{
+    for (size_t i = 0; i < sizeof layer_names / sizeof layer_names[0]; i++) {
+        if (strcmp(suffix, layer_names[i].gguf) == 0) {
+            snprintf(buffer, LF_SHOWN_NAME, "%slayers.%u.%s", source->hf_prefix, layer,
+                     layer_names[i].hf);
+            return true;
+        }
+    }
+    for (size_t i = 0; i < ROLES; i++) {
+        if (strcmp(suffix, expert_names[i].gguf) == 0) {
+            snprintf(buffer, LF_SHOWN_NAME, "%slayers.%u.%s*.%s", source->hf_prefix, layer,
+                     experts_prefix, expert_names[i].hf);
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *lf_tensor_shown(const lf_source *source, const char *name, char buffer[LF_SHOWN_NAME])
 {
     const char *rest = name;
@@ -112,24 +141,14 @@ const char *lf_tensor_shown(const lf_source *source, const char *name, char buff
     if (!source->hugging_face) {
         return name;
     }
-    snprintf(buffer, LF_SHOWN_NAME, "%s", name);
-    for (size_t i = 0; i < sizeof whole_names / sizeof whole_names[0]; i++) {
-        if (strcmp(name, whole_names[i].gguf) == 0) {
-            snprintf(buffer, LF_SHOWN_NAME, "%s", whole_names[i].hf);
-        }
-    }
-    if (!take_prefix(&rest, "blk.") || !take_number(&rest, LF_MAX_LAYERS, &layer)) {
+    if (take_prefix(&rest, "blk.") && take_number(&rest, LF_MAX_LAYERS, &layer) &&
+        show_layer(source, layer, rest, buffer)) {
         return buffer;
     }
-    for (size_t i = 0; i < sizeof layer_names / sizeof layer_names[0]; i++) {
-        if (strcmp(rest, layer_names[i].gguf) == 0) {
-            snprintf(buffer, LF_SHOWN_NAME, "model.layers.%u.%s", layer, layer_names[i].hf);
-        }
-    }
-    for (size_t i = 0; i < ROLES; i++) {
-        if (strcmp(rest, expert_names[i].gguf) == 0) {
-            snprintf(buffer, LF_SHOWN_NAME, "model.layers.%u.%s*.%s", layer, experts_prefix,
-                     expert_names[i].hf);
+    snprintf(buffer, LF_SHOWN_NAME, "%s", strcmp(name, head_gguf) == 0 ? head_name : name);
+    for (size_t i = 0; i < sizeof whole_names / sizeof whole_names[0]; i++) {
+        if (strcmp(name, whole_names[i].gguf) == 0) {
+            snprintf(buffer, LF_SHOWN_NAME, "%s%s", source->hf_prefix, whole_names[i].hf);
         }
     }
     return buffer;
@@ -176,13 +195,16 @@ static int32_t add_layer_tensor(translator *t, const lf_st_tensor *raw, uint32_t
                                 size_t entry)
 {
     lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
-    if (strcmp(layer_names[entry].hf, conv_kernel) == 0) { /* [H, 1, taps] -> {taps, H} */
-        if (raw->n_dims != 3 || raw->shape[1] != 1) {
+    if (strcmp(layer_names[entry].hf, conv_kernel) == 0) { /* -> {taps, H} */
+        bool mlx = raw->n_dims == 3 && raw->shape[1] != 1 && raw->shape[2] == 1;
+        if (raw->n_dims != 3 || (raw->shape[1] != 1 && !mlx)) {
             return fail_tensor(t, raw, "bind.shape",
-                               "its shape must be [hidden_size, 1, conv_L_cache]");
+                               "its shape must be [hidden_size, 1, conv_L_cache] or, in MLX's "
+                               "layout, [hidden_size, conv_L_cache, 1]");
         }
         tensor.n_dims = 2;
-        tensor.ne[1] = tensor.ne[2];
+        tensor.ne[0] = raw->shape[mlx ? 1 : 2];
+        tensor.ne[1] = raw->shape[0];
         tensor.ne[2] = 1;
     }
     LF_TRY(name_tensor(t, &tensor, layer, layer_names[entry].gguf));
@@ -244,11 +266,14 @@ static int32_t add_gate_up(translator *t, const lf_st_tensor *raw, uint32_t laye
     return LFM2_OK;
 }
 
-/* down_proj: [experts, outputs, width], contiguous as in GGUF. */
-static int32_t add_down(translator *t, const lf_st_tensor *raw, uint32_t layer)
+/* All experts of a role in one tensor, [experts, outputs, inputs], contiguous as in GGUF. */
+static int32_t add_stacked(translator *t, const lf_st_tensor *raw, uint32_t layer, int role)
 {
     lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
-    LF_TRY(name_tensor(t, &tensor, layer, expert_names[DOWN].gguf));
+    if (layer < t->source->hparams.n_dense) {
+        return fail_unknown(t, raw);
+    }
+    LF_TRY(name_tensor(t, &tensor, layer, expert_names[role].gguf));
     t->out[t->n_out++] = tensor;
     return LFM2_OK;
 }
@@ -265,7 +290,7 @@ static int32_t add_expert(translator *t, const lf_st_tensor *raw, uint32_t layer
         return add_gate_up(t, raw, layer);
     }
     if (strcmp(rest, "down_proj") == 0) {
-        return add_down(t, raw, layer);
+        return add_stacked(t, raw, layer, DOWN);
     }
     if (!take_number(&rest, h->n_expert, &e)) {
         return fail_unknown(t, raw);
@@ -279,36 +304,96 @@ static int32_t add_expert(translator *t, const lf_st_tensor *raw, uint32_t layer
     return fail_unknown(t, raw);
 }
 
-static int32_t add(translator *t, const lf_st_tensor *raw)
+/* ---- Prefixes ---- */
+
+/* The prefixes of a text model's tensors: alone, and in a vision model. */
+static const char *const prefixes[] = {"model.language_model.", "language_model.model.", "model."};
+
+static bool is_text(const lf_st_tensor *raw, const char *prefix)
 {
-    for (size_t i = 0; i < sizeof whole_names / sizeof whole_names[0]; i++) {
-        if (strcmp(raw->name, whole_names[i].hf) != 0) {
-            continue;
-        }
-        if (t->source->hparams.tied && strcmp(whole_names[i].gguf, "output.weight") == 0) {
-            return LFM2_OK; /* a copy of the embedding, unused by tied models */
-        }
-        lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
-        tensor.name = whole_names[i].gguf;
-        t->out[t->n_out++] = tensor;
-        return LFM2_OK;
-    }
     const char *rest = raw->name;
-    uint32_t layer = 0;
-    if (ignored(raw->name)) {
-        return LFM2_OK;
+    return take_prefix(&rest, prefix) &&
+           (strncmp(rest, "layers.", 7) == 0 || strcmp(rest, whole_names[0].hf) == 0);
+}
+
+/* Finds the prefix of the text model in a vision model. */
+static const char *find_prefix(const lf_st_tensor *raw, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        for (size_t p = 0; p < sizeof prefixes / sizeof prefixes[0]; p++) {
+            if (is_text(&raw[i], prefixes[p])) {
+                return prefixes[p];
+            }
+        }
     }
-    if (!take_prefix(&rest, "model.layers.") ||
-        !take_number(&rest, t->source->hparams.n_layer, &layer)) {
-        return fail_unknown(t, raw);
+    return "model.";
+}
+
+static bool is_vision(const char *name)
+{
+    take_prefix(&name, "model.");
+    return take_prefix(&name, "vision_") || take_prefix(&name, "multi_modal_projector.");
+}
+
+static bool is_head(const translator *t, const char *name)
+{
+    if (t->vision) {
+        take_prefix(&name, "language_model.");
     }
+    return strcmp(name, head_name) == 0;
+}
+
+static int32_t add_whole(translator *t, const lf_st_tensor *raw, const char *name)
+{
+    lf_tensor tensor = make_tensor(raw, 0, raw->n_dims);
+    tensor.name = name;
+    t->out[t->n_out++] = tensor;
+    return LFM2_OK;
+}
+
+/* `rest` follows "layers.N.". */
+static int32_t add_in_layer(translator *t, const lf_st_tensor *raw, uint32_t layer,
+                            const char *rest)
+{
     for (size_t i = 0; i < sizeof layer_names / sizeof layer_names[0]; i++) {
         if (strcmp(rest, layer_names[i].hf) == 0) {
             return add_layer_tensor(t, raw, layer, i);
         }
     }
+    for (int role = 0; role < ROLES; role++) {
+        if (strcmp(rest, expert_names[role].mlx) == 0) {
+            return add_stacked(t, raw, layer, role);
+        }
+    }
     return take_prefix(&rest, experts_prefix) ? add_expert(t, raw, layer, rest)
                                               : fail_unknown(t, raw);
+}
+
+static int32_t add(translator *t, const lf_st_tensor *raw)
+{
+    const char *rest = raw->name;
+    uint32_t layer = 0;
+    if (ignored(rest)) {
+        return LFM2_OK;
+    }
+    if (t->vision && is_vision(rest)) {
+        t->n_vision++;
+        return LFM2_OK;
+    }
+    if (is_head(t, rest)) { /* of a tied model: a copy of the embedding, unused */
+        return t->source->hparams.tied ? LFM2_OK : add_whole(t, raw, head_gguf);
+    }
+    if (!take_prefix(&rest, t->source->hf_prefix)) {
+        return fail_unknown(t, raw);
+    }
+    for (size_t i = 0; i < sizeof whole_names / sizeof whole_names[0]; i++) {
+        if (strcmp(rest, whole_names[i].hf) == 0) {
+            return add_whole(t, raw, whole_names[i].gguf);
+        }
+    }
+    return take_prefix(&rest, "layers.") && take_number(&rest, t->source->hparams.n_layer, &layer)
+               ? add_in_layer(t, raw, layer, rest)
+               : fail_unknown(t, raw);
 }
 
 static int32_t close_stacks(translator *t)
@@ -323,9 +408,9 @@ static int32_t close_stacks(translator *t)
             for (uint32_t e = 0; e < h->n_expert; e++) {
                 if (s->places[e].offset == 0) {
                     return lf_fail(LFM2_E_FORMAT, "bind.missing",
-                                   "%s: tensor 'model.layers.%u.%s%u.%s' is missing; the model's "
+                                   "%s: tensor '%slayers.%u.%s%u.%s' is missing; the model's "
                                    "configuration requires it",
-                                   t->source->path, layer, experts_prefix, e,
+                                   t->source->path, t->source->hf_prefix, layer, experts_prefix, e,
                                    expert_names[role].hf);
                 }
             }
@@ -341,9 +426,10 @@ static int32_t close_stacks(translator *t)
     return LFM2_OK;
 }
 
-int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n)
+int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n, bool vision)
 {
-    translator t = {.source = source};
+    translator t = {.source = source, .vision = vision};
+    source->hf_prefix = vision ? find_prefix(raw, n) : "model.";
     void *stacks = NULL;
     uint32_t n_layer = source->hparams.n_layer;
     LF_TRY(lf_new_zero(&source->alloc, n_layer, sizeof *t.stacks, "experts", &stacks));
@@ -360,6 +446,12 @@ int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n)
     LF_TRY_DONE(close_stacks(&t));
     source->tensors = t.out;
     source->n_tensors = t.n_out;
+    if (vision) {
+        lf_log_write(source->log, LFM2_LOG_WARN,
+                     "%s: a vision model: its text model is loaded; %u tensors of the vision part "
+                     "are ignored",
+                     source->path, t.n_vision);
+    }
 done:
     lf_free(&source->alloc, stacks, n_layer, sizeof *t.stacks);
     return status;

@@ -44,4 +44,13 @@ int32_t lf_source_finish(lf_source *source);
 /* Fills the source from a Hugging Face folder; source->path is set. */
 int32_t lf_hf_load(lf_source *source);
 
+/* The path of a file in the folder source->path, in the arena; whether it exists. */
+int32_t lf_folder_join(lf_source *source, const char *name, const char **out);
+int32_t lf_folder_has(lf_source *source, const char *name, bool *has);
+
+/* Looks for GGUF models in the folder source->path. *found is false if it is a Hugging Face folder
+ * or has no GGUF file. If it has one model, source->path becomes the model's path. Errors: IO,
+ * MEMORY; ARGUMENT, naming the models, if there are several. */
+int32_t lf_folder_find_gguf(lf_source *source, bool *found);
+
 #endif /* LF_LOAD_LOAD_H */

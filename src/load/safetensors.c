@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The safetensors container: a JSON header followed by raw data. */
+#include "load/advice.h"
 #include "load/hf.h"
 
 #include <stdio.h>
@@ -165,29 +166,32 @@ static int32_t read_entries(const container *c, lf_arena *arena, uint32_t part, 
     return check_overlap(c, arena->alloc, tensors, n);
 }
 
-static int32_t fail_length(lf_reader *r, uint64_t len)
+/* Refuses a file that is recognized as something else. */
+static int32_t refuse_start(lf_reader *r)
 {
-    const uint8_t *head = NULL;
-    size_t n = r->size < LF_MISTAKEN_HEAD ? (size_t)r->size : LF_MISTAKEN_HEAD;
+    const uint8_t *bytes = NULL;
+    uint64_t n = r->size < LF_ADVICE_BYTES ? r->size : LF_ADVICE_BYTES;
+    LF_TRY(lf_read_bytes(r, "header", n, &bytes));
+    bool is_header = n > 8 && bytes[8] == '{';
+    const char *advice = is_header ? NULL : lf_advice_start(bytes, (size_t)n);
     r->pos = 0;
-    LF_TRY(lf_read_bytes(r, "header", n, &head));
-    const char *mistaken = lf_mistaken(head, n);
-    if (mistaken != NULL) {
-        return lf_fail(LFM2_E_FORMAT, "safetensors.header", "%s: not a safetensors file: %s",
-                       r->file, mistaken);
-    }
-    return lf_fail(LFM2_E_FORMAT, "safetensors.header",
-                   "%s: offset 0x0: the header has %llu bytes, more than the file or the limit of "
-                   "100 MB",
-                   r->file, (unsigned long long)len);
+    return advice == NULL ? LFM2_OK
+                          : lf_fail(LFM2_E_FORMAT, "safetensors.header",
+                                    "%s: not a safetensors file: %s", r->file, advice);
 }
 
 /* Reads the header; *text has *len bytes. */
 static int32_t read_header(lf_reader *r, const char **text, uint64_t *len)
 {
+    if (r->size >= 8) {
+        LF_TRY(refuse_start(r));
+    }
     LF_TRY(lf_read_u64(r, "header length", len));
     if (*len > LF_ST_MAX_HEADER || *len > r->size - r->pos) {
-        return fail_length(r, *len);
+        return lf_fail(
+            LFM2_E_FORMAT, "safetensors.header",
+            "%s: offset 0x0: the header has %llu bytes, more than the file or the limit of 100 MB",
+            r->file, (unsigned long long)*len);
     }
     const uint8_t *bytes = NULL;
     LF_TRY(lf_read_bytes(r, "header", *len > 0 ? 1 : 0, &bytes));

@@ -3,6 +3,7 @@
 #include "load/gguf.h"
 
 #include "load/bind.h"
+#include "load/generation.h"
 #include "load/hf.h"
 
 #include "common/os.h"
@@ -165,26 +166,32 @@ int32_t lf_source_finish(lf_source *source)
     return check_names_and_shapes(source);
 }
 
-static int32_t open_origin(lf_source *source, const lf_log *log)
+static int32_t open_origin(lf_source *source)
 {
     char name[LF_FILE_NAME];
     const char *path = lf_origin_name(&source->origin, name);
     LF_TRY(lf_arena_string(&source->arena, path, strlen(path), &source->path));
     path = source->path;
+    source->hf_prefix = "model.";
     source->vocab = (lf_vocab_data){.bos_id = -1, .eos_id = -1, .pad_id = -1, .name = path};
     if (source->origin.kind == LF_FROM_PATH) {
         struct stat st;
         if (stat(path, &st) != 0) {
             return lf_fail_errno(errno, "io.open", path, "cannot be opened");
         }
-        source->hugging_face = S_ISDIR(st.st_mode);
+        bool gguf = false;
+        if (S_ISDIR(st.st_mode)) {
+            LF_TRY(lf_folder_find_gguf(source, &gguf));
+            source->hugging_face = !gguf;
+        }
     }
     LF_TRY(source->hugging_face ? lf_hf_load(source) : open_gguf(source));
     if (source->missing == NULL) {
         LF_TRY(lf_source_finish(source));
     }
-    lf_log_write(log, LFM2_LOG_INFO, "%s: %u tensors in %u file%s, mostly %s; %u tokens", path,
-                 source->n_tensors, source->n_files, source->n_files == 1 ? "" : "s",
+    LF_TRY(lf_generation_finish(source));
+    lf_log_write(source->log, LFM2_LOG_INFO, "%s: %u tensors in %u file%s, mostly %s; %u tokens",
+                 path, source->n_tensors, source->n_files, source->n_files == 1 ? "" : "s",
                  source->file_type != NULL ? source->file_type : "no weights",
                  source->vocab.n_tokens);
     return LFM2_OK;
@@ -204,7 +211,9 @@ int32_t lf_source_open_from(const lf_alloc *alloc, const lf_log *log, const lf_o
     source->alloc = *alloc;
     source->origin = *origin;
     lf_arena_init(&source->arena, &source->alloc);
-    int32_t status = open_origin(source, log);
+    source->log = log;
+    int32_t status = open_origin(source);
+    source->log = NULL;
     if (status != LFM2_OK) {
         lf_source_close(source);
         return status;

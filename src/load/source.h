@@ -44,11 +44,6 @@ typedef struct lf_hparams {
  * FORMAT, UNSUPPORTED. */
 int32_t lf_hparams_check(const lf_hparams *h, const char *name);
 
-/* If a file that starts with these bytes is something that people often give instead of a model
- * file, returns a sentence that says what it is, else NULL. */
-const char *lf_mistaken(const uint8_t *head, size_t n);
-enum { LF_MISTAKEN_HEAD = 32 }; /* the bytes that lf_mistaken looks at */
-
 /* An offset in one of the source's files. */
 typedef struct lf_place {
     uint32_t part;
@@ -81,16 +76,33 @@ typedef struct lf_vocab_merge {
     uint32_t left_len, right_len;
 } lf_vocab_merge;
 
+/* The tokens at which generation stops, as the files list them. */
+enum { LF_MAX_ENDS = 64 };
+typedef struct lf_ends {
+    uint32_t n;
+    int32_t ids[LF_MAX_ENDS];
+} lf_ends;
+
 typedef struct lf_vocab_data {
     uint32_t n_tokens, n_merges;
     const lf_vocab_token *tokens;   /* by id; unused rows are LFM2_TOKEN_UNUSED */
     const lf_vocab_merge *merges;   /* by rank */
     int32_t bos_id, eos_id, pad_id; /* -1: none */
+    lf_ends ends;                   /* in addition to eos_id */
     bool add_bos;
     bool ignore_merges;        /* tokenizer.json's value; false for GGUF */
     const char *chat_template; /* or NULL; not interpreted */
     const char *name;          /* the file, for messages */
 } lf_vocab_data;
+
+/* Defaults of the sampler for this model. */
+typedef struct lf_sampling {
+    float temperature, top_p, min_p, repetition_penalty;
+    int32_t top_k, penalty_last_n;
+    bool from_file;     /* the model's files set at least one of them */
+    const char *origin; /* where they are from, as text */
+    const void *given;  /* private to generation.c */
+} lf_sampling;
 
 typedef struct lf_meta {
     const char *key;
@@ -105,12 +117,15 @@ typedef struct lf_source {
     uint32_t n_files;
     struct lf_gguf *gguf; /* header of a GGUF file (the first part's), or NULL */
     bool hugging_face;
+    const char *hf_prefix; /* of a folder's tensor names, such as "model." */
+    const lf_log *log;     /* NULL after opening */
     const char *missing;   /* a file without which a folder serves only its tokenizer, or NULL */
     const char *path;      /* as given, or a name such as "<memory>" */
     const char *name;      /* general.name or folder name */
     const char *file_type; /* the type with the most bytes among matrices, such as "Q4_0" */
     lf_hparams hparams;
     lf_vocab_data vocab;
+    lf_sampling sampling;
     const lf_tensor *tensors;
     uint32_t n_tensors;
     const lf_meta *meta;

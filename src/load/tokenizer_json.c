@@ -180,6 +180,17 @@ static int32_t read_merges(const lf_tj *t, const lf_json *list)
 
 /* ---- BOS, EOS, PAD ---- */
 
+/* `file` is the file that has the id. */
+static int32_t check_id(const lf_tj *t, const char *file, const char *key, int32_t id)
+{
+    if (id >= 0 && (uint32_t)id >= t->n_tokens) {
+        return lf_fail(LFM2_E_FORMAT, "tokenizer.named",
+                       "%s: %s: key '%s_id': the value is %d; allowed: 0 to %u, the last token",
+                       t->source->path, file, key, id, t->n_tokens - 1);
+    }
+    return LFM2_OK;
+}
+
 /* *out receives the id of the token that a setting names; the setting is a string, or an object
  * with 'content'. Without the setting it is `otherwise`, the id from config.json (-1: none). */
 static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *settings_name,
@@ -190,14 +201,8 @@ static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *s
         v = lf_config_member(v, "content");
     }
     if (v == NULL) {
-        if (otherwise >= 0 && (uint32_t)otherwise >= t->n_tokens) {
-            return lf_fail(
-                LFM2_E_FORMAT, "tokenizer.named",
-                "%s: config.json: key '%s_id': the value is %d; allowed: 0 to %u, the last token",
-                t->source->path, key, otherwise, t->n_tokens - 1);
-        }
         *out = otherwise;
-        return LFM2_OK;
+        return check_id(t, "config.json", key, otherwise);
     }
     for (uint32_t id = 0; id < t->n_tokens && v->kind == LF_JSON_STRING; id++) {
         if (t->tokens[id].len == v->len && memcmp(t->tokens[id].text, v->text, v->len) == 0) {
@@ -237,7 +242,12 @@ static int32_t read_named(const lf_tj *t, const lf_json *settings, const char *s
 {
     lf_vocab_data *vocab = &t->source->vocab;
     LF_TRY(find_named(t, settings, settings_name, "bos_token", config->bos_id, &vocab->bos_id));
-    LF_TRY(find_named(t, settings, settings_name, "eos_token", config->eos_id, &vocab->eos_id));
+    for (uint32_t i = 0; i < config->ends.n; i++) {
+        LF_TRY(check_id(t, config->ends_file, "eos_token", config->ends.ids[i]));
+    }
+    vocab->ends = config->ends;
+    int32_t eos = vocab->ends.n > 0 ? vocab->ends.ids[0] : -1;
+    LF_TRY(find_named(t, settings, settings_name, "eos_token", eos, &vocab->eos_id));
     LF_TRY(find_named(t, settings, settings_name, "pad_token", config->pad_id, &vocab->pad_id));
     int32_t bos = -1;
     bool decided = false;

@@ -280,18 +280,31 @@ static int32_t add_merges(builder *b)
     return LFM2_OK;
 }
 
-/* Marks the tokens at which generation stops. */
-static void mark_stop_tokens(lf_tokenizer *t, lf_token *tokens)
+static void mark_name(const lf_added *table, const char *name, lf_token *tokens)
 {
-    static const char *const names[] = {"<|endoftext|>", "<|im_end|>"};
+    size_t len = strlen(name);
+    size_t at = 0;
+    const lf_added_token *found = lf_added_find(table, (const uint8_t *)name, 0, len, &at);
+    if (found != NULL && at == 0 && found->len == len) {
+        tokens[found->id].ends = true;
+    }
+}
+
+/* Marks the tokens at which generation stops: those that the files list, and the tokens that end a
+ * turn or a text by their names, as llama.cpp finds them. */
+static void mark_stop_tokens(lf_tokenizer *t, const lf_ends *ends, lf_token *tokens)
+{
+    static const char *const names[] = {
+        "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>",         "<|eom_id|>",
+        "<|end|>",    "<|return|>",    "<|call|>",        "<end_of_turn>",      "</s>",
+        "<EOT>",      "[EOT]",         "[EOS]",           "<end_of_utterance>",
+    };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        size_t len = strlen(names[i]);
-        size_t at = 0;
-        const lf_added_token *found =
-            lf_added_find(&t->control, (const uint8_t *)names[i], 0, len, &at);
-        if (found != NULL && found->len == len) {
-            tokens[found->id].ends = true;
-        }
+        mark_name(&t->control, names[i], tokens);
+        mark_name(&t->user, names[i], tokens);
+    }
+    for (uint32_t i = 0; i < ends->n; i++) {
+        tokens[ends->ids[i]].ends = true;
     }
     if (t->eos_id >= 0) {
         tokens[t->eos_id].ends = true;
@@ -310,6 +323,9 @@ static int32_t build(builder *b, bool ignore_merges)
     LF_TRY(check_id(b, "BOS", vocab->bos_id));
     LF_TRY(check_id(b, "EOS", vocab->eos_id));
     LF_TRY(check_id(b, "padding", vocab->pad_id));
+    for (uint32_t i = 0; i < vocab->ends.n; i++) {
+        LF_TRY(check_id(b, "end", vocab->ends.ids[i]));
+    }
     byte_map_init(&b->map);
     LF_TRY(add_tokens(b));
     LF_TRY(add_added(b, true, b->n_control, &t->control));
@@ -319,7 +335,7 @@ static int32_t build(builder *b, bool ignore_merges)
     t->eos_id = vocab->eos_id;
     t->pad_id = vocab->pad_id;
     t->add_bos = vocab->add_bos;
-    mark_stop_tokens(t, b->tokens);
+    mark_stop_tokens(t, &vocab->ends, b->tokens);
     t->ignore_merges = ignore_merges;
     if (ignore_merges) {
         t->index = b->index;

@@ -70,6 +70,25 @@ pipes 0 ' there' run -t 1 -m "$demo" --raw 'Hello' --json -n 1
 [ "$(n_prompt)" = "$whole" ]
 report 'raw text is appended without a separator' $?
 
+# BOS: added to a raw prompt, unless the prompt begins with it or --no-bos is given
+exits 0 run -t 1 -m "$demo" --raw -p '<|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" = "$whole" ]
+report 'a prompt that begins with BOS gets no second one' $?
+exits 0 run -t 1 -m "$demo" --raw --special -p '<|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" = "$whole" ]
+report 'nor does it with --special' $?
+exits 0 run -t 1 -m "$demo" --raw --no-bos -p 'Hello there' --json -n 1
+[ "$(n_prompt)" = "\"n_prompt\":$((${whole#*:} - 1))" ]
+report '--no-bos adds none' $?
+exits 0 run -t 1 -m "$demo" --raw --no-bos -p '<|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" = "$whole" ]
+report '--no-bos keeps the one in the prompt' $?
+exits 0 run -t 1 -m "$demo" --raw -p ' <|startoftext|>Hello there' --json -n 1
+[ "$(n_prompt)" != "$whole" ]
+report 'elsewhere its name is text' $?
+exits 2 run -t 1 -m "$demo" --no-bos -p 'Hello'
+err_has '--no-bos requires --raw'
+
 # an empty prompt
 for text in '' ' ' '\n' '\n \t\r\n'; do
     pipes 2 "$text" run -t 1 -m "$demo"
@@ -157,19 +176,25 @@ printf 'GGUF' >"$work/stub.gguf"
 exits 1 run -m "$work/stub.gguf" -p x
 : >"$work/empty.gguf"
 exits 1 run -m "$work/empty.gguf" -p x
-err_has 'empty.gguf: not a GGUF file: it is empty (gguf.magic)'
+err_has 'empty.gguf: not a GGUF file: it is empty or starts with zeros'
 printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n' >"$work/pointer.gguf"
 exits 1 run -m "$work/pointer.gguf" -p x
-err_has "not a GGUF file: this is a Git LFS pointer; 'git lfs pull' downloads the file itself (gguf.magic)"
+err_has "not a GGUF file: this is a Git LFS pointer, not the file itself; run 'git lfs pull'"
 printf '<!DOCTYPE html>\n' >"$work/page.gguf"
 exits 1 run -m "$work/page.gguf" -p x
-err_has 'not a GGUF file: this is a web page; download the file itself (gguf.magic)'
+err_has 'not a GGUF file: this is a web page, not a model file'
 exits 1 run -m /dev/null -p x
 mkdir "$work/folder"
 exits 1 run -m "$work/folder" -p x
-err_has 'folder: this folder is not a model: it has no config.json (cli.model.missing)'
+err_has 'folder: this folder is not a model: it has no config.json and no GGUF file (cli.model.missing)'
 err_has 'https://huggingface.co/LiquidAI'
 out_empty
+cp "$demo" "$work/folder/a.gguf"
+exits 0 run -t 1 "$work/folder" "$ask" --temp 0
+same 'the only GGUF file of a folder is loaded' "$work/out" "$work/answer"
+cp "$demo" "$work/folder/b.gguf"
+exits 1 run -t 1 -m "$work/folder" -p x
+err_has 'the folder has 2 GGUF models; give the path of one of them: a.gguf, b.gguf'
 # a missing model is reported before a missing prompt
 exits 1 run "$work/missing.gguf"
 err_has 'missing.gguf: no such model file (cli.model.missing)'

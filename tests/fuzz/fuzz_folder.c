@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hugging Face folders through the public API. An input is five files: config.json, tokenizer.json,
  * tokenizer_config.json, the index of shards, and the weights. The first four have their length (32
- * bits) before them. Empty files are not written; with an index the weights are a shard. */
+ * bits) before them. generation_config.json has the text of config.json. Empty files are not
+ * written; with an index the weights are a shard. */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "model/model.h"
@@ -99,13 +100,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         "tokenizer_config.json", "model.safetensors.index.json",
         "model.safetensors",     "a.safetensors"};
     static const char *paths[N_FILES + 1];
+    static char *generation;
     if (runtime == NULL) {
         runtime = fuzz_runtime(LFM2_KERNELS_AUTO);
         for (int i = 0; i <= N_FILES; i++) {
             paths[i] = fuzz_file(names[i]);
         }
+        generation = strdup(fuzz_file("generation_config.json"));
         folder = strdup(paths[0]);
-        fuzz_must(folder != NULL);
+        fuzz_must(folder != NULL && generation != NULL);
         *strrchr(folder, '/') = '\0';
     }
     if (size > MAX_FOLDER) {
@@ -114,6 +117,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     section sections[N_FILES];
     split(data, size, sections);
     write_folder(sections, paths);
+    if (sections[CONFIG].size > 0) {
+        fuzz_write(generation, sections[CONFIG].data, sections[CONFIG].size);
+    } else {
+        unlink(generation);
+    }
     lfm2_model_options options;
     lfm2_model_options_init(&options, sizeof options);
     options.cache = LFM2_CACHE_OFF;

@@ -83,6 +83,13 @@ CASES = {
         rope_parameters={"rope_theta": 5000000.0, "rope_type": "default"}),
 }
 
+# The text models of vision models: the case of the same name without "vl-", nested in the
+# configuration of lfm2_vl, with a small vision tower.
+VISION = ["vl-dense-untied", "vl-moe-plain"]
+VISION_CONFIG = {"model_type": "siglip2_vision_model", "hidden_size": 16, "intermediate_size": 16,
+                 "num_hidden_layers": 1, "num_attention_heads": 2, "num_patches": 16,
+                 "patch_size": 2}
+
 COMMON = dict(conv_L_cache=3, conv_bias=False, norm_eps=1e-5, max_position_embeddings=8192,
               bos_token_id=1, eos_token_id=7, pad_token_id=0, dtype="bfloat16")
 
@@ -200,10 +207,31 @@ def margins(model, cfg):
     return gaps
 
 
+def nest(c, rows):
+    """The configuration and the tensors of a vision model with the text model (c, rows)."""
+    c = {"architectures": ["Lfm2VlForConditionalGeneration"], "model_type": "lfm2_vl",
+         "dtype": c["dtype"], "tie_word_embeddings": c.get("tie_word_embeddings", True),
+         "projector_hidden_size": 16, "text_config": c, "vision_config": VISION_CONFIG}
+    rows = [("model.language_model." + n.removeprefix("model.") if n.startswith("model.") else n,
+             *rest) for n, *rest in rows]
+    text = {n for n, *_ in rows} | {"lm_head.weight"}
+    config = transformers.Lfm2VlConfig(**{k: v for k, v in c.items() if k != "model_type"})
+    state = transformers.Lfm2VlForConditionalGeneration(config).state_dict()
+    for n, tensor in state.items():
+        if n not in text and ".experts." not in n:
+            rows.append((n, "BF16", list(tensor.shape), mix(len(rows)), 0.0, 0.5))
+    return c, rows
+
+
 def make(name, seed):
-    c = COMMON | CASES[name]
+    c = COMMON | CASES[name.removeprefix("vl-")]
     c.setdefault("num_hidden_layers", len(c.get("layer_types", [])))
     rows = tensors(c, seed)
+    vocab, moe_model = c["vocab_size"], c["model_type"] == "lfm2_moe"
+    loader = transformers.AutoModelForCausalLM
+    if name in VISION:
+        c, rows = nest(c, rows)
+        loader = transformers.Lfm2VlForConditionalGeneration
     folder = os.path.join(OUT, name)
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w") as f:
@@ -212,20 +240,20 @@ def make(name, seed):
     with open(os.path.join(folder, "tensors.txt"), "w") as f:
         for n, dtype, dims, key, mean, spread in rows:
             f.write(f"{n} {dtype} {'x'.join(map(str, dims))} {key:016x} {mean!r} {spread!r}\n")
-    ids = (np.random.default_rng(seed).integers(0, c["vocab_size"], TOKENS)).tolist()
+    ids = (np.random.default_rng(seed).integers(0, vocab, TOKENS)).tolist()
     with open(os.path.join(folder, "ids.txt"), "w") as f:
         f.write(" ".join(map(str, ids)) + "\n")
     with tempfile.TemporaryDirectory() as d:
         save(d, rows)
         with open(os.path.join(d, "config.json"), "w") as f:
             json.dump(c, f)
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        model, info = loader.from_pretrained(
             d, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[what]:
             sys.exit(f"{name}: {what}: {info[what]}")
     model.eval()
-    gaps = margins(model, model.config) if c["model_type"] == "lfm2_moe" else []
+    gaps = margins(model, model.config.get_text_config()) if moe_model else []
     with torch.no_grad():
         logits = model(torch.tensor([ids]), use_cache=False).logits[0].float().numpy()
     logits.astype("<f4").tofile(os.path.join(folder, "logits.f32"))
@@ -239,7 +267,7 @@ def make(name, seed):
 def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    for i, name in enumerate(CASES):
+    for i, name in enumerate([*CASES, *VISION]):
         if len(sys.argv) < 2 or name in sys.argv[1:]:
             make(name, 20 + i)
 

@@ -118,9 +118,9 @@ static void write_file(const char *path, const void *data, size_t size)
 
 /* ---- Golden checkpoints ---- */
 
-const char *const lft_cases[] = {"dense-plain", "dense-untied", "dense-legacy",
-                                 "dense-odd",   "moe-plain",    "moe-scaled",
-                                 "moe-nobias",  "moe-mixed",    NULL};
+const char *const lft_cases[] = {
+    "dense-plain", "dense-untied", "dense-legacy",    "dense-odd",    "moe-plain", "moe-scaled",
+    "moe-nobias",  "moe-mixed",    "vl-dense-untied", "vl-moe-plain", NULL};
 
 static char *golden_file(const char *name, const char *file, size_t *size)
 {

@@ -237,7 +237,9 @@ static void add_vocab(gguf_builder *b, const tiny_change *c)
     static vocab v;
     make_vocab(&v);
     gb_string(b, "tokenizer.ggml.model", "gpt2");
-    gb_string(b, "tokenizer.ggml.pre", "lfm2");
+    if (!left_out(c, "tokenizer.ggml.pre")) {
+        gb_string(b, "tokenizer.ggml.pre", "lfm2");
+    }
     gb_strings(b, "tokenizer.ggml.tokens", v.list, TINY_VOCAB);
     if (!left_out(c, "tokenizer.ggml.token_type")) {
         gb_i32s(b, "tokenizer.ggml.token_type", v.kinds, TINY_VOCAB);
@@ -398,13 +400,15 @@ static char *make_tokenizer(void)
     return text_close(&t);
 }
 
-/* One entry of the header; the data is appended. */
+/* One entry of the header; the data is appended. With `mlx` an entry has all experts. */
 static void add_entry(tiny_folder *f, FILE *out, const tensor *t, const char *name, uint64_t first,
-                      uint64_t bytes)
+                      uint64_t bytes, bool mlx)
 {
     fprintf(out, "%s\"%s\": {\"dtype\": \"F32\", \"shape\": [", f->n_data == 0 ? "" : ", ", name);
     if (strstr(t->hf, "conv.conv") != NULL) {
-        fprintf(out, "%d, 1, %d", WIDTH, TAPS);
+        fprintf(out, mlx ? "%d, %d, 1" : "%d, 1, %d", WIDTH, TAPS);
+    } else if (mlx && t->n_dims == 3) {
+        fprintf(out, "%d, %d, %d", EXPERTS, (int)t->dims[1], (int)t->dims[0]);
     } else if (t->n_dims == 1) {
         fprintf(out, "%d", (int)t->dims[0]);
     } else {
@@ -419,7 +423,29 @@ static void add_entry(tiny_folder *f, FILE *out, const tensor *t, const char *na
     f->n_data += (size_t)bytes;
 }
 
-void tiny_folder_init(tiny_folder *f, bool moe)
+/* The name of a tensor in the folder. */
+static void folder_name(const tensor *t, uint64_t expert, bool mlx, char name[NAME])
+{
+    static const char *const roles[][2] = {{"w1.weight", "gate_proj.weight"},
+                                           {"w3.weight", "up_proj.weight"},
+                                           {"w2.weight", "down_proj.weight"}};
+    char *mark = strstr(t->hf, "%d");
+    const char *role = strstr(t->hf, ".w");
+    snprintf(name, NAME, "%s", t->hf);
+    if (mark != NULL && !mlx) {
+        snprintf(name + (mark - t->hf), NAME - (size_t)(mark - t->hf), "%d%s", (int)expert,
+                 mark + 2);
+    }
+    for (size_t i = 0; mlx && i < sizeof roles / sizeof roles[0]; i++) {
+        if (role != NULL && strcmp(role + 1, roles[i][0]) == 0) {
+            int layer = t->hf[strlen("model.layers.")] - '0';
+            snprintf(name, NAME, "model.layers.%d.feed_forward.%s%s", layer,
+                     mark != NULL ? "switch_mlp." : "", roles[i][1]);
+        }
+    }
+}
+
+static void init_folder(tiny_folder *f, bool moe, bool mlx)
 {
     tensor list[MAX_TENSORS];
     int n = make_tensors(list, moe, false);
@@ -429,17 +455,12 @@ void tiny_folder_init(tiny_folder *f, bool moe)
     fputc('{', t.stream);
     for (int i = 0; i < n; i++) {
         const tensor *p = &list[i];
-        uint64_t experts = p->n_dims == 3 ? p->dims[2] : 1;
+        uint64_t experts = p->n_dims == 3 && !mlx ? p->dims[2] : 1;
         uint64_t bytes = elements(p->dims, p->n_dims) / experts * 4;
         for (uint64_t e = 0; e < experts; e++) {
             char name[NAME];
-            char *mark = strstr(p->hf, "%d");
-            snprintf(name, sizeof name, "%s", p->hf);
-            if (mark != NULL) {
-                snprintf(name + (mark - p->hf), sizeof name - (size_t)(mark - p->hf), "%d%s",
-                         (int)e, mark + 2);
-            }
-            add_entry(f, t.stream, p, name, e * bytes, bytes);
+            folder_name(p, e, mlx, name);
+            add_entry(f, t.stream, p, name, e * bytes, bytes, mlx);
         }
     }
     fprintf(t.stream, ", \"__metadata__\": {\"format\": \"pt\"}}");
@@ -451,6 +472,16 @@ void tiny_folder_init(tiny_folder *f, bool moe)
                       "\"eos_token\": {\"content\": \"<|im_end|>\"}, \"pad_token\": \"<|pad|>\", "
                       "\"chat_template\": \"{{ bos_token }}\"}");
     f->settings = text_close(&t);
+}
+
+void tiny_folder_init(tiny_folder *f, bool moe)
+{
+    init_folder(f, moe, false);
+}
+
+void tiny_folder_init_mlx(tiny_folder *f, bool moe)
+{
+    init_folder(f, moe, true);
 }
 
 void tiny_folder_free(tiny_folder *f)

@@ -34,6 +34,8 @@ typedef struct tiny_folder {
 } tiny_folder;
 
 void tiny_folder_init(tiny_folder *f, bool moe);
+/* The same model in MLX's layout: taps before channels, stacked experts, other names. */
+void tiny_folder_init_mlx(tiny_folder *f, bool moe);
 void tiny_folder_free(tiny_folder *f);
 
 /* Creates a folder with config.json, tokenizer.json, tokenizer_config.json and model.safetensors;

@@ -119,9 +119,10 @@ static void *use_model(void *argument)
     lfm2_session_free(session);
     /* The error message belongs to the thread that failed. */
     lfm2_model *none = NULL;
-    if (u->status == LFM2_OK &&
-        (lfm2_model_load(shared.runtime, shared.folder, NULL, &none) == LFM2_OK ||
-         strstr(lfm2_last_error(), "lfm2-threads") == NULL)) {
+    char missing[96];
+    snprintf(missing, sizeof missing, "%s/missing.gguf", shared.folder);
+    if (u->status == LFM2_OK && (lfm2_model_load(shared.runtime, missing, NULL, &none) == LFM2_OK ||
+                                 strstr(lfm2_last_error(), "lfm2-threads") == NULL)) {
         u->status = LFM2_E_INTERNAL;
     }
     lfm2_model_free(u->model);

@@ -310,7 +310,8 @@ static void test_variants(void **state)
     gguf_builder b;
     tiny_gguf(&b, true, NULL);
     gb_bool(&b, "lfm2moe.attention.causal", false);
-    refused(open_builder(&b), LFM2_E_UNSUPPORTED, "gguf.variant", "bidirectional");
+    refused(open_builder(&b), LFM2_E_UNSUPPORTED, "gguf.variant",
+            "lfm2moe.attention.causal': this is an encoder");
     tiny_gguf(&b, true, NULL);
     gb_bool(&b, "lfm2moe.attention.causal", true);
     gb_f32(&b, "lfm2moe.expert_weights_scale", 2.5F);
@@ -455,9 +456,9 @@ static void test_bad_vocab(void **state)
     refused(open_builder(&b), LFM2_E_FORMAT, "gguf.vocab.count", "token_type");
     tiny_gguf(&b, true, &(const tiny_change){.no_vocab = true});
     gb_string(&b, "tokenizer.ggml.model", "gpt2");
-    gb_string(&b, "tokenizer.ggml.pre", "llama-bpe");
+    gb_string(&b, "tokenizer.ggml.pre", "qwen2");
     gb_strings(&b, "tokenizer.ggml.tokens", wrong, 7);
-    refused(open_builder(&b), LFM2_E_UNSUPPORTED, "gguf.tokenizer", "'llama-bpe'");
+    refused(open_builder(&b), LFM2_E_UNSUPPORTED, "gguf.tokenizer", "'qwen2'");
     tiny_gguf(&b, true, &(const tiny_change){.no_vocab = true});
     gb_string(&b, "tokenizer.ggml.model", "gpt2");
     gb_string(&b, "tokenizer.ggml.pre", "lfm2");

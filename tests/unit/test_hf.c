@@ -135,7 +135,7 @@ static void test_config_unsupported(void **state)
 {
     (void)state;
     static const char *const unsupported[][2] = {
-        {"\"lfm2_moe\"", "\"lfm2_vl\", \"x\": \"lfm2_moe\""},
+        {"\"lfm2_moe\"", "\"lfm3\", \"x\": \"lfm2_moe\""},
         {"Lfm2MoeForCausalLM", "Lfm2MoeModel"},
         {"\"conv_bias\": false", "\"conv_bias\": true"},
         {"\"full_attention\"", "\"sliding_attention\""},
@@ -217,7 +217,8 @@ static void test_folder_tensors(void **state)
     header_bad(from, to, "bind.shape", "differ");
     header_bad("model.layers.0.feed_forward.w1.weight",
                "model.layers.0.feed_forward.experts.0.w1.weight", "bind.unknown", "experts.0");
-    header_bad("[32, 1, 3]", "[32, 3, 1]", "bind.shape", "conv.conv.weight");
+    header_bad("[32, 1, 3]", "[32, 3, 2]", "safetensors.offsets", "conv.conv.weight");
+    header_bad("[32, 1, 3]", "[3, 32, 1]", "bind.shape", "conv.conv.weight");
     header_bad("[32, 1, 3]", "[32, 3]", "bind.shape", "conv.conv.weight");
     /* a stored lm_head of a tied model is not read */
     tiny_replace(&lft_folder.header, "{\"model.embed",

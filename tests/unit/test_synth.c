@@ -55,7 +55,43 @@ static const shape_case shape_cases[] = {
     {"lfm2-24b-a2b", 23843661440u, 40, 0x4444444444, 428},
     {"lfm2-350m", 354483968u, 16, 0x5524, 148},
     {"lfm2-1.2b", 1170340608u, 16, 0x5524, 148},
+    {"lfm2-700m", 742489344u, 16, 0x5524, 148},
+    {"lfm2-2.6b", 2569272320u, 30, 0x9222224, 266},
+    {"lfm2.5-230m", 229693184u, 14, 0x1554, 132},
+    {"lfm2.5-2.6b", 2697198592u, 30, 0x9222224, 266},
+    {"lfm2.5-8b-a1b", 8467856832u, 24, 0x244444, 256},
 };
+
+/* The parameters in which LFM2.5 differs from LFM2, and its vocabulary's special tokens. */
+static void test_lfm25(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        float rope_theta;
+        uint32_t n_ctx;
+    } cases[] = {{"lfm2.5-2.6b", 1e7f, 131072}, {"lfm2.5-8b-a1b", 5e6f, 128000}};
+    lf_alloc alloc = lf_alloc_default();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        lf_arena arena;
+        lf_arena_init(&arena, &alloc);
+        lf_synth_model m;
+        LFT_OK(lf_synth_model_of(&arena, cases[i].name, lf_preset_find("q4_0"), &m));
+        assert_true(m.hparams.rope_theta == cases[i].rope_theta);
+        assert_int_equal(m.hparams.n_ctx_train, cases[i].n_ctx);
+        assert_int_equal(m.hparams.n_vocab, 128000);
+        lf_vocab_data v;
+        LFT_OK(lf_synth_vocab(&arena, 128000, &v));
+        assert_int_equal(v.bos_id, 124894);
+        assert_int_equal(v.eos_id, 124900);
+        assert_int_equal(v.pad_id, 124893);
+        assert_string_equal(v.tokens[124894].text, "<|startoftext|>");
+        assert_string_equal(v.tokens[124900].text, "<|im_end|>");
+        assert_string_equal(v.tokens[124901].text, "<think>");
+        assert_string_equal(v.tokens[124907].text, "<image>");
+        lf_arena_free(&arena);
+    }
+}
 
 static void test_shapes(void **state)
 {
@@ -275,10 +311,12 @@ static void check_vocab(uint32_t n, uint32_t least_merges)
     LFT_OK(lf_synth_vocab(&arena, n, &v));
     assert_int_equal(v.n_tokens, n);
     assert_true(v.n_merges >= least_merges);
-    assert_string_equal(v.tokens[0].text, "<|pad|>");
-    assert_string_equal(v.tokens[7].text, "<|im_end|>");
-    assert_string_equal(v.tokens[13].text, "<|tool_response_end|>");
-    assert_int_equal(v.tokens[13].kind, LFM2_TOKEN_CONTROL);
+    uint32_t first = n == 128000 ? 124893 : 0;
+    uint32_t last = n == 128000 ? 124909 : 13;
+    assert_string_equal(v.tokens[first].text, "<|pad|>");
+    assert_string_equal(v.tokens[first + 7].text, "<|im_end|>");
+    assert_string_equal(v.tokens[last].text, "<|tool_response_end|>");
+    assert_int_equal(v.tokens[last].kind, LFM2_TOKEN_CONTROL);
     assert_int_equal(v.tokens[n - 1].kind, LFM2_TOKEN_UNUSED);
 
     lf_tokenizer *t = NULL; /* refuses duplicates and merges of unknown tokens */
@@ -313,6 +351,7 @@ static void test_vocab(void **state)
     (void)state;
     check_vocab(2048, 1700);
     check_vocab(65536, 63000);
+    check_vocab(128000, 124000);
 }
 
 static int finish(void **state)
@@ -334,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_moments),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_vocab),
+        cmocka_unit_test(test_lfm25),
     };
     return cmocka_run_group_tests(tests, NULL, finish);
 }

@@ -141,6 +141,24 @@ static void line_bytes(const char *key, uint64_t bytes)
     out_printf("%-16s %s\n", key, format_bytes(bytes, text));
 }
 
+static void print_generation(const report *r)
+{
+    lfm2_sampler_options s;
+    lfm2_sampler_options_init(&s, sizeof s, r->model);
+    out_printf("%-16s", "end tokens");
+    for (uint32_t id = 0; id < r->info.n_vocab; id++) {
+        if (lfm2_token_is_end(r->model, (int32_t)id)) {
+            out_printf(" %u", id);
+        }
+    }
+    out_printf("\n%-16s temp %g, top-k %d, top-p %g, min-p %g, repeat-penalty %g, "
+               "repeat-last-n %d\n%-16s from: ",
+               "sampling", (double)s.temperature, (int)s.top_k, (double)s.top_p, (double)s.min_p,
+               (double)s.repetition_penalty, (int)s.penalty_last_n, "");
+    out_name(r->info.sampling);
+    out_printf("\n");
+}
+
 static void print_summary(const report *r)
 {
     const lfm2_model_info *i = &r->info;
@@ -165,6 +183,7 @@ static void print_summary(const report *r)
                (double)i->norm_eps);
     out_printf("%-16s bos %d, eos %d, pad %d\n", "tokens", (int)i->bos_id, (int)i->eos_id,
                (int)i->pad_id);
+    print_generation(r);
     for (uint32_t t = 0; t < r->n_types; t++) {
         out_printf("%-16s %u x %s, %s\n", t == 0 ? "tensor types" : "", r->types[t].n,
                    r->types[t].name, format_bytes(r->types[t].bytes, count));
@@ -208,6 +227,26 @@ static void json_fields(const field *fields, uint32_t n)
     }
 }
 
+static void json_generation(const report *r)
+{
+    bool first = true;
+    lfm2_sampler_options s;
+    lfm2_sampler_options_init(&s, sizeof s, r->model);
+    out_printf("\"end_ids\":[");
+    for (uint32_t id = 0; id < r->info.n_vocab; id++) {
+        if (lfm2_token_is_end(r->model, (int32_t)id)) {
+            out_printf("%s%u", first ? "" : ",", id);
+            first = false;
+        }
+    }
+    out_printf("],\"sampling\":{");
+    json_member("from", r->info.sampling);
+    out_printf("\"temperature\":%.9g,\"top_k\":%d,\"top_p\":%.9g,\"min_p\":%.9g,"
+               "\"repetition_penalty\":%.9g,\"penalty_last_n\":%d},",
+               (double)s.temperature, (int)s.top_k, (double)s.top_p, (double)s.min_p,
+               (double)s.repetition_penalty, (int)s.penalty_last_n);
+}
+
 static void json_summary(const report *r)
 {
     const lfm2_model_info *i = &r->info;
@@ -222,10 +261,11 @@ static void json_summary(const report *r)
                i->n_params, i->n_params_active, i->file_bytes, i->weight_bytes);
     list_fields(i, fields);
     json_fields(fields, N_FIELDS);
-    out_printf(",\"rope_theta\":%.9g,\"norm_eps\":%.9g,\"bos_id\":%d,\"eos_id\":%d,\"pad_id\":%d,"
-               "\"types\":{",
+    out_printf(",\"rope_theta\":%.9g,\"norm_eps\":%.9g,\"bos_id\":%d,\"eos_id\":%d,\"pad_id\":%d,",
                (double)i->rope_theta, (double)i->norm_eps, (int)i->bos_id, (int)i->eos_id,
                (int)i->pad_id);
+    json_generation(r);
+    out_printf("\"types\":{");
     for (uint32_t t = 0; t < r->n_types; t++) {
         out_printf("%s\"%s\":{\"n\":%u,\"bytes\":%" PRIu64 "}", t > 0 ? "," : "", r->types[t].name,
                    r->types[t].n, r->types[t].bytes);

@@ -28,7 +28,7 @@ typedef struct run_options {
     uint32_t n_predict;
     opt_texts stop;
     int32_t logprobs; /* -1 = not requested */
-    bool raw, special, ignore_eos, json;
+    bool raw, no_bos, special, ignore_eos, json;
     bool is_argument; /* the prompt is an argument, not the value of -p */
 } run_options;
 
@@ -68,6 +68,11 @@ static const opt_spec specs[] = {
      .aliases = "-no-cnv --no-conversation",
      .help = "continue the prompt without applying the chat template",
      .offset = offsetof(run_options, raw)},
+    {.type = OPT_FLAG,
+     .name = "no-bos",
+     .help = "do not add the BOS token to a --raw prompt (a prompt that begins with it never gets "
+             "a second one)",
+     .offset = offsetof(run_options, no_bos)},
     {.type = OPT_U32,
      .letter = 'n',
      .name = "predict",
@@ -303,18 +308,42 @@ static int read_prompt(const command *self, const run_options *opts, text_buffer
     return code;
 }
 
-/* Control tokens in the prompt are text unless --special is given. Users of llama.cpp may expect
- * tokens, so a message says it. */
+/* The length of the BOS token's name if the text begins with it, otherwise 0. */
+static size_t bos_length(const lfm2_model *model, const text_buffer *text, int32_t *bos)
+{
+    lfm2_model_info info = {.size = sizeof info};
+    const char *name = NULL;
+    size_t len = 0;
+    if (lfm2_model_get_info(model, &info) != LFM2_OK || info.bos_id < 0 ||
+        lfm2_token_get(model, info.bos_id, &name, &len, NULL) != LFM2_OK || text->len < len ||
+        memcmp(text->data, name, len) != 0) {
+        return 0;
+    }
+    *bos = info.bos_id;
+    return len;
+}
+
+/* A BOS token that the prompt begins with is the only one. Other control tokens in the prompt are
+ * text unless --special is given. Users of llama.cpp may expect tokens, so a message says it. */
 static int make_raw_prompt(const run_options *opts, const lfm2_model *model,
                            const text_buffer *text, id_list *ids)
 {
-    uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
+    int32_t bos = -1;
+    size_t skip = bos_length(model, text, &bos);
+    const char *rest = text->data + skip;
+    size_t len = text->len - skip;
+    uint32_t flags = (skip > 0 || opts->no_bos ? 0U : LFM2_TOKENIZE_BOS) |
+                     (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
     id_list special = {0};
-    int code = ids_of_text(model, text->data, text->len, flags, ids);
-    if (code == EXIT_OK && !opts->special) {
-        code = ids_of_text(model, text->data, text->len, flags | LFM2_TOKENIZE_SPECIAL, &special);
+    int code = skip > 0 ? ids_append(ids, &bos, 1) : EXIT_OK;
+    size_t before = ids->n;
+    if (code == EXIT_OK) {
+        code = ids_of_text(model, rest, len, flags, ids);
     }
-    if (code == EXIT_OK && special.n > 0 && special.n != ids->n) {
+    if (code == EXIT_OK && !opts->special) {
+        code = ids_of_text(model, rest, len, flags | LFM2_TOKENIZE_SPECIAL, &special);
+    }
+    if (code == EXIT_OK && special.n > 0 && special.n != ids->n - before) {
         notice("control tokens in the prompt are treated as text; --special recognizes them");
     }
     ids_free(&special);
@@ -403,16 +432,11 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     return code;
 }
 
-/* Whether an argument is the path of a model: a GGUF file, or a folder with a config.json. */
+/* Whether an argument is the path of a model: a GGUF file, or a folder with one. */
 static bool is_model_path(const char *text)
 {
-    char config[4096];
     size_t len = strlen(text);
-    if (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) {
-        return true;
-    }
-    int n = snprintf(config, sizeof config, "%s/config.json", text);
-    return n > 0 && (size_t)n < sizeof config && access(config, R_OK) == 0;
+    return (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) || model_is_folder(text);
 }
 
 /* Takes the model and the prompt from the arguments. The first of two is the model; a single one is
@@ -458,6 +482,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (opts.raw && (opts.system != NULL || opts.tools != NULL)) {
         return fail_usage(self->name, "--system and --tools cannot be combined with --raw");
+    }
+    if (opts.no_bos && !opts.raw) {
+        return fail_usage(self->name, "option --no-bos requires --raw");
     }
     text_buffer text = {0};
     id_list prompt = {0};

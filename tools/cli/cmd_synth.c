@@ -22,7 +22,8 @@ static const opt_spec specs[] = {
     {.type = OPT_TEXT,
      .name = "shape",
      .arg = "NAME",
-     .help = "shape of the model: tiny, lfm2-350m, lfm2-1.2b, lfm2-8b-a1b, lfm2-24b-a2b",
+     .help = "shape of the model: tiny, lfm2-350m, lfm2-700m, lfm2-1.2b, lfm2-2.6b, lfm2-8b-a1b, "
+             "lfm2-24b-a2b, lfm2.5-230m, lfm2.5-2.6b, lfm2.5-8b-a1b",
      .default_text = "tiny",
      .offset = offsetof(synth_options, shape)},
     {.type = OPT_CHOICE,

@@ -15,14 +15,14 @@ const opt_spec sampler_specs[] = {
      .aliases = "--temperature",
      .arg = "T",
      .help = "temperature; 0 = always choose the most likely token",
-     .default_text = "0.3",
+     .default_text = "as the model says",
      .offset = offsetof(sampler_options, temperature),
      .max = 1000},
     {.type = OPT_U32,
      .name = "top-k",
      .arg = "K",
      .help = "sample from the K most likely tokens",
-     .default_text = "0",
+     .default_text = "as the model says",
      .offset = offsetof(sampler_options, top_k),
      .min = 1,
      .max = INT32_MAX,
@@ -32,14 +32,14 @@ const opt_spec sampler_specs[] = {
      .arg = "P",
      .help =
          "sample from the smallest set of tokens whose total probability is at least P; 1 = off",
-     .default_text = "1",
+     .default_text = "as the model says",
      .offset = offsetof(sampler_options, top_p),
      .max = 1},
     {.type = OPT_REAL,
      .name = "min-p",
      .arg = "P",
      .help = "sample from tokens at least P times as likely as the most likely one; 0 = off",
-     .default_text = "0.15",
+     .default_text = "as the model says",
      .offset = offsetof(sampler_options, min_p),
      .max = 1},
     {.type = OPT_REAL,
@@ -48,7 +48,7 @@ const opt_spec sampler_specs[] = {
      .arg = "R",
      .help = "penalize tokens that have already occurred: divide positive logits by R and multiply "
              "negative ones; 1 = off",
-     .default_text = "1.05",
+     .default_text = "as the model says",
      .offset = offsetof(sampler_options, repeat_penalty),
      .min = 0.01,
      .max = 100},
@@ -57,7 +57,7 @@ const opt_spec sampler_specs[] = {
      .aliases = "--penalty-last-n",
      .arg = "N",
      .help = "number of recent tokens that the penalties consider; 0 = none, -1 = all",
-     .default_text = "-1",
+     .default_text = "as the model says",
      .offset = offsetof(sampler_options, repeat_last_n),
      .min = -1,
      .max = 1 << 24},
@@ -88,33 +88,45 @@ const opt_spec sampler_specs[] = {
     {.type = OPT_END},
 };
 
+/* Values that no option has: the model's default applies. */
+enum { UNSET_LAST_N = INT32_MIN };
+static const uint32_t unset_top_k = UINT32_MAX;
+static const double unset = -1;
+
 void sampler_options_init(sampler_options *options)
 {
-    lfm2_sampler_options defaults;
-    lfm2_sampler_options_init(&defaults, sizeof defaults, NULL);
     *options = (sampler_options){
-        .temperature = (double)defaults.temperature,
-        .top_k = (uint32_t)defaults.top_k,
-        .top_p = (double)defaults.top_p,
-        .min_p = (double)defaults.min_p,
-        .repeat_penalty = (double)defaults.repetition_penalty,
-        .repeat_last_n = defaults.penalty_last_n,
-        .frequency_penalty = (double)defaults.frequency_penalty,
-        .presence_penalty = (double)defaults.presence_penalty,
+        .temperature = unset,
+        .top_k = unset_top_k,
+        .top_p = unset,
+        .min_p = unset,
+        .repeat_penalty = unset,
+        .repeat_last_n = UNSET_LAST_N,
         .seed = random_seed(),
     };
+}
+
+static void set_real(float *out, double value)
+{
+    if (value >= 0) {
+        *out = (float)value;
+    }
 }
 
 int sampler_open(const sampler_options *options, const lfm2_model *model, lfm2_sampler **out)
 {
     lfm2_sampler_options library;
     lfm2_sampler_options_init(&library, sizeof library, model);
-    library.temperature = (float)options->temperature;
-    library.top_k = (int32_t)options->top_k;
-    library.top_p = (float)options->top_p;
-    library.min_p = (float)options->min_p;
-    library.repetition_penalty = (float)options->repeat_penalty;
-    library.penalty_last_n = options->repeat_last_n;
+    set_real(&library.temperature, options->temperature);
+    set_real(&library.top_p, options->top_p);
+    set_real(&library.min_p, options->min_p);
+    set_real(&library.repetition_penalty, options->repeat_penalty);
+    if (options->top_k != unset_top_k) {
+        library.top_k = (int32_t)options->top_k;
+    }
+    if (options->repeat_last_n != UNSET_LAST_N) {
+        library.penalty_last_n = options->repeat_last_n;
+    }
     library.frequency_penalty = (float)options->frequency_penalty;
     library.presence_penalty = (float)options->presence_penalty;
     library.seed = options->seed;

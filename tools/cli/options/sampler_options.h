@@ -23,7 +23,7 @@ extern const opt_spec sampler_specs[];
         "Sampling", sampler_specs, offsetof(type, member), NULL                                    \
     }
 
-/* Fills in the library's defaults and a random seed. */
+/* Marks what the model's defaults decide as not given, and sets a random seed. */
 void sampler_options_init(sampler_options *options);
 
 /* Returns EXIT_OK, or EXIT_FAILED after a message. */

@@ -4,6 +4,7 @@
 #include "cli/support/progress.h"
 #include "cli/support/system.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,11 +99,23 @@ static int model_path(const model_options *options, char *path, size_t size)
     return EXIT_OK;
 }
 
-static bool has_file(const char *folder, const char *name)
+bool model_is_folder(const char *path)
 {
-    char path[4200];
-    snprintf(path, sizeof path, "%.4096s/%s", folder, name);
-    return access(path, F_OK) == 0;
+    static const char *const names[] = {"config.json", "tokenizer.json", "adapter_config.json"};
+    bool found = false;
+    DIR *folder = opendir(path);
+    if (folder == NULL) {
+        return false;
+    }
+    for (struct dirent *e = readdir(folder); e != NULL && !found; e = readdir(folder)) {
+        size_t n = strlen(e->d_name);
+        found = n > 5 && strcmp(e->d_name + n - 5, ".gguf") == 0;
+        for (size_t i = 0; i < COUNT(names); i++) {
+            found = found || strcmp(e->d_name, names[i]) == 0;
+        }
+    }
+    closedir(folder);
+    return found;
 }
 
 int model_check_path(const char *path)
@@ -117,9 +130,9 @@ int model_check_path(const char *path)
     }
     if (!exists) {
         fail("cli.model.missing", "%s: no such model file", path);
-    } else if (S_ISDIR(info.st_mode) && !has_file(path, "config.json") &&
-               !has_file(path, "tokenizer.json")) {
-        fail("cli.model.missing", "%s: this folder is not a model: it has no config.json", path);
+    } else if (S_ISDIR(info.st_mode) && !model_is_folder(path)) {
+        fail("cli.model.missing",
+             "%s: this folder is not a model: it has no config.json and no GGUF file", path);
     } else {
         return EXIT_OK;
     }

@@ -12,13 +12,15 @@ typedef struct open_model {
     char path[4096];
 } open_model;
 
+/* Whether a path is a folder with a file of a model, an adapter or a tokenizer. */
+bool model_is_folder(const char *path);
+
 /* These return EXIT_OK, or EXIT_FAILED after a message. */
 
 int runtime_open(const model_options *options, lfm2_runtime **out);
 
-/* Checks that `path` is a file, or a folder with a config.json or a tokenizer.json, which suffices
- * for the tokenizer. The message says what a model is and where to get one: a wrong path is the
- * most frequent error of a new user. */
+/* Checks that `path` is a file, or a folder with one of these. The message says what a model is
+ * and where to get one: a wrong path is the most frequent error of a new user. */
 int model_check_path(const char *path);
 
 /* Opens a runtime and a model; `mode` is LFM2_LOAD_*. After a failure there is nothing to close. */

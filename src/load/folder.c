@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Folders that hold GGUF files instead of a Hugging Face checkpoint. */
+#include "load/load.h"
+
+#include "common/os.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Entries that are looked at; names that a message lists; bytes of a name. */
+enum { MAX_ENTRIES = 1 << 16, MAX_NAMES = 8, NAME_BYTES = 256 };
+
+/* The models of a folder: the first names in alphabetical order, and their number. */
+typedef struct models {
+    uint32_t n, n_projectors;
+    char names[MAX_NAMES][NAME_BYTES];
+} models;
+
+static bool ends_with(const char *name, size_t n, const char *end)
+{
+    size_t m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+/* Whether the name is that of a part other than the first, "...-00002-of-00003.gguf". */
+static bool is_later_part(const char *name, size_t n)
+{
+    enum { TAIL = sizeof "-00002-of-00003.gguf" - 1, OF = 6 };
+    if (n <= TAIL) {
+        return false;
+    }
+    const char *tail = name + n - TAIL;
+    return strncmp(tail + OF, "-of-", 4) == 0 && strspn(tail + 1, "0123456789") == OF - 1 &&
+           strncmp(tail, "-00001", OF) != 0;
+}
+
+static int32_t visit(void *user, const char *name)
+{
+    models *m = user;
+    size_t n = strlen(name);
+    if (name[0] == '.' || n >= NAME_BYTES || !ends_with(name, n, ".gguf") ||
+        is_later_part(name, n)) {
+        return LFM2_OK;
+    }
+    if (strstr(name, "mmproj") != NULL) {
+        m->n_projectors++;
+        return LFM2_OK;
+    }
+    uint32_t kept = m->n < MAX_NAMES ? m->n : MAX_NAMES;
+    uint32_t at = kept;
+    while (at > 0 && strcmp(name, m->names[at - 1]) < 0) {
+        at--;
+    }
+    if (at < MAX_NAMES) {
+        uint32_t moved = (kept < MAX_NAMES ? kept : MAX_NAMES - 1) - at;
+        memmove(m->names[at + 1 < MAX_NAMES ? at + 1 : at], m->names[at], moved * NAME_BYTES);
+        memcpy(m->names[at], name, n + 1);
+    }
+    m->n++;
+    return LFM2_OK;
+}
+
+static int32_t fail_several(const lf_source *source, const models *m)
+{
+    char list[MAX_NAMES * (LF_SHOWN + 8)];
+    size_t n = 0;
+    for (uint32_t i = 0; i < m->n && i < MAX_NAMES; i++) {
+        lf_shown shown;
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i > 0 ? ", " : "",
+                              lf_show(&shown, m->names[i], strlen(m->names[i])));
+    }
+    return lf_fail(LFM2_E_ARGUMENT, "folder.several",
+                   "%s: the folder has %u GGUF models; give the path of one of them: %s%s",
+                   source->path, m->n, list, m->n > MAX_NAMES ? ", ..." : "");
+}
+
+int32_t lf_folder_join(lf_source *source, const char *name, const char **out)
+{
+    size_t dir = strlen(source->path);
+    size_t n = dir + strlen(name) + 2;
+    void *p = NULL;
+    LF_TRY(lf_arena_new(&source->arena, n, 1, "path", &p));
+    snprintf(p, n, "%s%s%s", source->path, dir > 0 && source->path[dir - 1] == '/' ? "" : "/",
+             name);
+    *out = p;
+    return LFM2_OK;
+}
+
+int32_t lf_folder_has(lf_source *source, const char *name, bool *has)
+{
+    const char *path = NULL;
+    struct stat st;
+    LF_TRY(lf_folder_join(source, name, &path));
+    *has = stat(path, &st) == 0;
+    return LFM2_OK;
+}
+
+int32_t lf_folder_find_gguf(lf_source *source, bool *found)
+{
+    bool config = false;
+    bool tokenizer = false;
+    bool adapter = false;
+    models m = {.n = 0};
+    *found = false;
+    LF_TRY(lf_folder_has(source, "config.json", &config));
+    LF_TRY(lf_folder_has(source, "tokenizer.json", &tokenizer));
+    if (config || tokenizer) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_folder_has(source, "adapter_config.json", &adapter));
+    if (adapter) {
+        return lf_fail(LFM2_E_UNSUPPORTED, "folder.adapter",
+                       "%s: the folder has an adapter (LoRA), not a model; merge it into its model "
+                       "and load the result",
+                       source->path);
+    }
+    LF_TRY(lf_os_list(source->path, MAX_ENTRIES, visit, &m));
+    if (m.n > 1) {
+        return fail_several(source, &m);
+    }
+    if (m.n == 0 && m.n_projectors > 0) {
+        return lf_fail(LFM2_E_FORMAT, "folder.projector",
+                       "%s: the folder has only the projector (mmproj) of a vision or audio "
+                       "model; add the GGUF file of its text model",
+                       source->path);
+    }
+    if (m.n == 1) {
+        LF_TRY(lf_folder_join(source, m.names[0], &source->path));
+        source->origin.path = source->path;
+        source->vocab.name = source->path;
+        *found = true;
+    }
+    return LFM2_OK;
+}
