@@ -13,7 +13,7 @@ enum { MAX_ENTRIES = 1 << 16, MAX_NAMES = 8, NAME_BYTES = 256 };
 
 /* The models of a folder: the first names in alphabetical order, and their number. */
 typedef struct models {
-    uint32_t n, n_projectors;
+    uint32_t n, n_projectors, n_later; /* n_later: parts of split models except the first */
     char names[MAX_NAMES][NAME_BYTES];
 } models;
 
@@ -39,8 +39,11 @@ static int32_t visit(void *user, const char *name)
 {
     models *m = user;
     size_t n = strlen(name);
-    if (name[0] == '.' || n >= NAME_BYTES || !ends_with(name, n, ".gguf") ||
-        is_later_part(name, n)) {
+    if (name[0] == '.' || n >= NAME_BYTES || !ends_with(name, n, ".gguf")) {
+        return LFM2_OK;
+    }
+    if (is_later_part(name, n)) {
+        m->n_later++;
         return LFM2_OK;
     }
     if (strstr(name, "mmproj") != NULL) {
@@ -96,16 +99,42 @@ int32_t lf_folder_has(lf_source *source, const char *name, bool *has)
     return LFM2_OK;
 }
 
+int32_t lf_folder_has_safetensors(lf_source *source, bool *has)
+{
+    LF_TRY(lf_folder_has(source, "model.safetensors", has));
+    return *has ? LFM2_OK : lf_folder_has(source, "model.safetensors.index.json", has);
+}
+
+/* Refuses a folder without a model by what it has instead. */
+static int32_t refuse_no_model(const lf_source *source, const models *m)
+{
+    if (m->n_later > 0) {
+        return lf_fail(LFM2_E_FORMAT, "folder.part",
+                       "%s: the folder has later parts of a split GGUF model, but not the first "
+                       "part (...-00001-of-...gguf); add it",
+                       source->path);
+    }
+    if (m->n_projectors > 0) {
+        return lf_fail(LFM2_E_FORMAT, "folder.projector",
+                       "%s: the folder has only the projector (mmproj) of a vision or audio "
+                       "model; add the GGUF file of its text model",
+                       source->path);
+    }
+    return LFM2_OK;
+}
+
 int32_t lf_folder_find_gguf(lf_source *source, bool *found)
 {
     bool config = false;
     bool tokenizer = false;
+    bool safetensors = false;
     bool adapter = false;
     models m = {.n = 0};
     *found = false;
     LF_TRY(lf_folder_has(source, "config.json", &config));
     LF_TRY(lf_folder_has(source, "tokenizer.json", &tokenizer));
-    if (config || tokenizer) {
+    LF_TRY(lf_folder_has_safetensors(source, &safetensors));
+    if (safetensors && (config || tokenizer)) {
         return LFM2_OK;
     }
     LF_TRY(lf_folder_has(source, "adapter_config.json", &adapter));
@@ -119,17 +148,12 @@ int32_t lf_folder_find_gguf(lf_source *source, bool *found)
     if (m.n > 1) {
         return fail_several(source, &m);
     }
-    if (m.n == 0 && m.n_projectors > 0) {
-        return lf_fail(LFM2_E_FORMAT, "folder.projector",
-                       "%s: the folder has only the projector (mmproj) of a vision or audio "
-                       "model; add the GGUF file of its text model",
-                       source->path);
-    }
     if (m.n == 1) {
         LF_TRY(lf_folder_join(source, m.names[0], &source->path));
         source->origin.path = source->path;
         source->vocab.name = source->path;
         *found = true;
+        return LFM2_OK;
     }
-    return LFM2_OK;
+    return config || tokenizer ? LFM2_OK : refuse_no_model(source, &m);
 }

@@ -159,14 +159,12 @@ static int32_t list_shards(loader *l)
 static int32_t find_missing(loader *l, bool has_config)
 {
     bool tokenizer = false;
-    bool single = false;
-    bool index = false;
+    bool safetensors = false;
     LF_TRY(lf_folder_has(l->source, "tokenizer.json", &tokenizer));
-    LF_TRY(lf_folder_has(l->source, "model.safetensors", &single));
-    LF_TRY(lf_folder_has(l->source, "model.safetensors.index.json", &index));
+    LF_TRY(lf_folder_has_safetensors(l->source, &safetensors));
     if (tokenizer && !has_config) {
         l->source->missing = "config.json";
-    } else if (tokenizer && !single && !index) {
+    } else if (tokenizer && !safetensors) {
         l->source->missing = "model.safetensors";
     }
     return LFM2_OK;

@@ -48,9 +48,13 @@ int32_t lf_hf_load(lf_source *source);
 int32_t lf_folder_join(lf_source *source, const char *name, const char **out);
 int32_t lf_folder_has(lf_source *source, const char *name, bool *has);
 
+/* Whether the folder has weights: model.safetensors or the index of its shards. */
+int32_t lf_folder_has_safetensors(lf_source *source, bool *has);
+
 /* Looks for GGUF models in the folder source->path. *found is false if it is a Hugging Face folder
- * or has no GGUF file. If it has one model, source->path becomes the model's path. Errors: IO,
- * MEMORY; ARGUMENT, naming the models, if there are several. */
+ * with weights or has no GGUF file. If it has one model, source->path becomes the model's path.
+ * Errors: IO, MEMORY; ARGUMENT, naming the models, if there are several; UNSUPPORTED for adapters;
+ * FORMAT if it has only projectors or later parts. */
 int32_t lf_folder_find_gguf(lf_source *source, bool *found);
 
 #endif /* LF_LOAD_LOAD_H */

@@ -164,9 +164,27 @@ static void test_gguf_folder(void **state)
     lft_open_refused(lft_open_path(folder), LFM2_E_ARGUMENT, "folder.several",
                      "has 12 GGUF models; give the path of one of them: a.gguf, b-Q4_0.gguf, "
                      "m0.gguf, m1.gguf, m2.gguf, m3.gguf, m4.gguf, m5.gguf, ...");
+    snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+    gb_write(path, lft_folder.tokenizer, strlen(lft_folder.tokenizer));
     snprintf(path, sizeof path, "%s/adapter_config.json", folder);
     gb_write(path, "{}", 2);
     lft_open_refused(lft_open_path(folder), LFM2_E_UNSUPPORTED, "folder.adapter", "(LoRA)");
+}
+
+/* Folders of GGUF files may have config.json and tokenizer.json too. */
+static void test_gguf_with_config(void **state)
+{
+    (void)state;
+    char path[1024];
+    tiny_folder_write(&lft_folder, lft_temp("hf"));
+    write_model(lft_temp("hf"), "m.gguf");
+    LFT_OK(lft_open_path(lft_temp("hf")));
+    assert_true(lft_source->hugging_face);
+    snprintf(path, sizeof path, "%s/model.safetensors", lft_temp("hf"));
+    unlink(path);
+    LFT_OK(lft_open_path(lft_temp("hf")));
+    assert_false(lft_source->hugging_face);
+    assert_null(lft_source->missing);
 }
 
 /* The parts of a split model count as one model. */
@@ -186,6 +204,13 @@ static void test_split_folder(void **state)
         gb_write(path, b.file.data, b.file.size);
         gb_free(&b);
     }
+    char first[1024];
+    char moved[1024];
+    snprintf(first, sizeof first, "%s/m-00001-of-00002.gguf", folder);
+    snprintf(moved, sizeof moved, "%s/m-00001-of-00002.part", folder);
+    assert_int_equal(rename(first, moved), 0);
+    lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "folder.part", "not the first part");
+    assert_int_equal(rename(moved, first), 0);
     /* both parts have the other tensors: the first part was opened, and joined with the second */
     lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "source.duplicate", "00002.gguf");
 }
@@ -197,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_folder_files, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_models, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_gguf_folder, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_gguf_with_config, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_split_folder, lft_source_begin, lft_source_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
