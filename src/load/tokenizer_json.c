@@ -262,26 +262,40 @@ static int32_t read_named(const lf_tj *t, const lf_json *settings, const char *s
     return LFM2_OK;
 }
 
-/* n_tokens as the largest id says. An id that cannot be true is refused: it would cost memory. */
+/* Sets n_tokens from the largest id unless config.json gives it. Without an embedding nothing else
+ * bounds the ids and with them the memory of the vocabulary, so large gaps are refused. */
 static int32_t count_tokens(lf_tj *t)
 {
     const lf_json *vocab = lf_json_get(lf_json_get(t->root, "model"), "vocab");
-    const lf_json *added = lf_config_member(t->root, "added_tokens");
-    uint64_t n = vocab != NULL ? vocab->count : 0;
-    n += added != NULL ? added->count : 0;
-    const uint64_t most = 2 * n + 4096; /* ids may have gaps */
-    n = 0;
-    for (const lf_json *v = vocab != NULL ? vocab->child : NULL; v != NULL; v = v->next) {
-        uint64_t id = 0;
-        n = lf_json_u64(v, &id) && id < most && id >= n ? id + 1 : n;
+    const lf_json *lists[] = {vocab, lf_config_member(t->root, "added_tokens")};
+    uint64_t n = 0;
+    for (size_t i = 0; i < 2; i++) {
+        n += lists[i] != NULL ? lists[i]->count : 0;
     }
-    for (const lf_json *v = added != NULL ? added->child : NULL; v != NULL; v = v->next) {
-        uint64_t id = 0;
-        n = lf_json_u64(lf_json_get(v, "id"), &id) && id < most && id >= n ? id + 1 : n;
+    const uint64_t most = 2 * n + 4096;
+    uint64_t end = t->n_tokens;
+    const lf_json *at = vocab;
+    for (size_t i = 0; i < 2 && t->n_tokens == 0; i++) {
+        for (const lf_json *v = lists[i] != NULL ? lists[i]->child : NULL; v != NULL; v = v->next) {
+            uint64_t id = 0;
+            const lf_json *number = i == 0 ? v : lf_json_get(v, "id");
+            if (lf_json_u64(number, &id) && id >= end) {
+                end = id < most ? id + 1 : most + 1;
+                at = v;
+            }
+        }
     }
-    t->n_tokens = (uint32_t)n;
-    return n > 0 ? LFM2_OK
-                 : lf_tj_fail(t, vocab, LFM2_E_FORMAT, "tokenizer.vocab", "there are no tokens");
+    if (end > most) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "%s is too large for %llu tokens; allowed with so few: at most %llu",
+                 t->n_tokens > 0 ? "'vocab_size' of config.json" : "a token id",
+                 (unsigned long long)n, (unsigned long long)(t->n_tokens > 0 ? most : most - 1));
+        return lf_tj_fail(t, at, LFM2_E_FORMAT, "tokenizer.vocab.id", text);
+    }
+    t->n_tokens = (uint32_t)end;
+    return end > 0 ? LFM2_OK
+                   : lf_tj_fail(t, vocab, LFM2_E_FORMAT, "tokenizer.vocab", "there are no tokens");
 }
 
 int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const char *name,
@@ -291,7 +305,7 @@ int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const cha
     lf_tj t = {source, root, name, source->hparams.n_vocab, NULL};
     bool ignore_merges = false;
     LF_TRY(lf_tj_check_pipeline(&t, &ignore_merges));
-    if (t.n_tokens == 0) { /* no config.json */
+    if (source->missing != NULL) {
         LF_TRY(count_tokens(&t));
         source->hparams.n_vocab = t.n_tokens;
     }

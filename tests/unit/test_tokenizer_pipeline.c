@@ -150,12 +150,35 @@ static void test_tokenizer_alone(void **state)
     lft_open_without_memory(lft_temp("hf"));
 }
 
+/* Without an embedding the number of tokens bounds the ids. */
+static void test_tokenizer_ids(void **state)
+{
+    (void)state;
+    free(lft_folder.header);
+    lft_folder.header = NULL;
+    tiny_replace(&lft_folder.config, "\"vocab_size\": 300", "\"vocab_size\": 4194304");
+    tiny_folder_write(&lft_folder, lft_temp("hf"));
+    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "tokenizer.vocab.id",
+                     "'vocab_size' of config.json is too large for");
+    free(lft_folder.config);
+    lft_folder.config = NULL;
+    tiny_replace(&lft_folder.tokenizer, "\"ab\": 264", "\"ab\": 4294967296");
+    tiny_folder_write(&lft_folder, lft_temp("hf"));
+    lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "tokenizer.vocab.id",
+                     "a token id is too large for");
+    tiny_replace(&lft_folder.tokenizer, "\"ab\": 4294967296", "\"ab\": 4000");
+    tiny_folder_write(&lft_folder, lft_temp("hf"));
+    LFT_OK(lft_open_path(lft_temp("hf")));
+    assert_int_equal(lft_source->vocab.n_tokens, 4001);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_pipelines, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_spellings, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_alone, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_tokenizer_ids, lft_source_begin, lft_source_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
