@@ -85,11 +85,13 @@ static int32_t refuse_text(const config *c, const lf_json *v, const char *key,
                            const char *supported)
 {
     lf_shown shown;
-    bool text = v->kind == LF_JSON_STRING;
-    const char *advice = text ? lf_advice_model(v->text, v->len) : NULL;
+    if (v->kind != LF_JSON_STRING) {
+        return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type", "the value must be a string");
+    }
+    const char *advice = lf_advice_model(v->text, v->len);
     return lf_fail(LFM2_E_UNSUPPORTED, "config.architecture",
                    "%s: key '%s': offset %llu: '%s' is not supported%s%s", c->name, key,
-                   (unsigned long long)v->offset, text ? lf_show(&shown, v->text, v->len) : "?",
+                   (unsigned long long)v->offset, lf_show(&shown, v->text, v->len),
                    advice != NULL ? ": " : "; supported: ", advice != NULL ? advice : supported);
 }
 
@@ -195,12 +197,12 @@ static int32_t find_rope(const config *c, const lf_json **out)
         if (rope == NULL) {
             continue;
         }
+        const lf_json *nested = lf_config_member(rope, "full_attention");
+        rope = nested != NULL ? nested : rope;
         if (rope->kind != LF_JSON_OBJECT) {
             return fail_key(c, rope, keys[i], LFM2_E_FORMAT, "config.key.type",
                             "the value must be an object or null");
         }
-        const lf_json *nested = lf_config_member(rope, "full_attention");
-        rope = nested != NULL ? nested : rope;
         LF_TRY(check_rope_type(c, rope, keys[i]));
         *out = *out == NULL ? rope : *out;
     }
@@ -223,7 +225,7 @@ static int32_t read_rope(const config *c, float *theta)
     }
     const lf_json *v = lf_config_member(nested, "rope_theta");
     if (v != NULL) {
-        return to_float(c, "rope_parameters.rope_theta", v, theta);
+        return to_float(c, "rope_theta", v, theta);
     }
     const char *key = lf_config_member(c->root, "theta") != NULL ? "theta" : "rope_theta";
     v = lf_config_member(c->root, key);
@@ -312,6 +314,18 @@ static int32_t read_head_dim(const config *c, lf_hparams *h)
     }
     h->head_dim = h->n_embd / h->n_head;
     return LFM2_OK;
+}
+
+static int32_t read_norm_eps(const config *c, float *eps)
+{
+    static const char *const keys[] = {"norm_eps", "block_norm_eps"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const lf_json *v = lf_config_member(c->root, keys[i]);
+        if (v != NULL) {
+            return to_float(c, keys[i], v, eps);
+        }
+    }
+    return fail_missing(c, keys[0]);
 }
 
 /* ---- Feed-forward ---- */
@@ -441,10 +455,7 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
     LF_TRY(get_u32(&c, "vocab_size", &h->n_vocab));
     LF_TRY(get_u32(&c, "max_position_embeddings", &h->n_ctx_train));
     LF_TRY(get_u32(&c, "conv_L_cache", &h->conv_kernel));
-    const lf_json *eps = lf_config_member(c.root, "norm_eps");
-    eps = eps != NULL ? eps : lf_config_member(c.root, "block_norm_eps");
-    LF_TRY(eps != NULL ? to_float(&c, "norm_eps", eps, &h->norm_eps)
-                       : fail_missing(&c, "norm_eps"));
+    LF_TRY(read_norm_eps(&c, &h->norm_eps));
     LF_TRY(read_rope(&c, &h->rope_theta));
     LF_TRY(read_layers(&c, h));
     LF_TRY(read_head_dim(&c, h));

@@ -159,8 +159,9 @@ const char *lf_tensor_shown(const lf_source *source, const char *name, char buff
 static int32_t fail_tensor(const translator *t, const lf_st_tensor *raw, const char *code,
                            const char *message)
 {
+    lf_shown shown;
     return lf_fail(LFM2_E_FORMAT, code, "%s: tensor '%s': %s", t->source->files[raw->part].path,
-                   raw->name, message);
+                   lf_show(&shown, raw->name, strlen(raw->name)), message);
 }
 
 static int32_t fail_unknown(const translator *t, const lf_st_tensor *raw)
@@ -225,8 +226,11 @@ static int32_t add_expert_matrix(translator *t, const lf_st_tensor *raw, uint32_
         s->places = memory;
         s->tensor = *expert;
     }
+    if (expert->n_dims != 2) {
+        return fail_tensor(t, raw, "bind.shape", "a matrix of an expert must have two dimensions");
+    }
     if (expert->ne[0] != s->tensor.ne[0] || expert->ne[1] != s->tensor.ne[1] ||
-        expert->ne[2] != 1 || expert->type != s->tensor.type) {
+        expert->type != s->tensor.type) {
         return fail_tensor(t, raw, "bind.shape",
                            "its type or shape differs from that of another expert");
     }

@@ -124,8 +124,21 @@ static void test_configs(void **state)
                  "2.0}, \"x\"");
     lft_open_refused(lft_open_folder(), LFM2_E_UNSUPPORTED, "config.variant",
                      "with YaRN is not supported; use the original model");
-    tiny_replace(&lft_folder.config, "\"rope_theta\"", "\"rope_scaling\": 2, \"rope_theta\"");
-    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "config.key.type", "rope_scaling");
+    static const struct {
+        const char *from, *to, *says;
+    } types[] = {
+        {"\"rope_theta\"", "\"rope_scaling\": 2, \"rope_theta\"", "'rope_scaling'"},
+        {"\"rope_theta\"", "\"rope_scaling\": {\"rope_theta\": []}, \"x\"", "'rope_theta'"},
+        {"\"rope_theta\"", "\"rope_parameters\": {\"full_attention\": []}, \"rope_theta\"",
+         "'rope_parameters'"},
+        {"\"norm_eps\": 1e-05", "\"block_norm_eps\": \"1e-5\"", "'block_norm_eps'"},
+        {"\"full_attention\"", "null", "key 'layer_types': offset"},
+        {"\"lfm2_moe\"", "5, \"x\": \"lfm2_moe\"", "key 'model_type': offset"},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        tiny_replace(&lft_folder.config, types[i].from, types[i].to);
+        lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "config.key.type", types[i].says);
+    }
     tiny_replace(&lft_folder.config, "\"norm_eps\"",
                  "\"quantization\": {\"group_size\": 64, \"bits\": 4}, \"norm_eps\"");
     lft_open_refused(lft_open_folder(), LFM2_E_UNSUPPORTED, "config.variant",
@@ -200,6 +213,37 @@ static void test_vision(void **state)
     make_vision(prefixes[0]);
     tiny_replace(&lft_folder.config, "text_config", "text_confix");
     lft_open_refused(open_written(), LFM2_E_FORMAT, "config.key.missing", "'text_config'");
+}
+
+/* ---- Experts ---- */
+
+/* The matrix of one expert has two dimensions, even where others would have the same elements. */
+static void test_expert_shapes(void **state)
+{
+    (void)state;
+    static const char name[] = "model.layers.1.feed_forward.experts.1.w1.weight";
+    char from[128];
+    char to[128];
+    begin_folder(true, false);
+    snprintf(from, sizeof from, "\"%s\": {\"dtype\": \"F32\", \"shape\": [32, 32]", name);
+    snprintf(to, sizeof to, "\"%s\": {\"dtype\": \"F32\", \"shape\": [2, 1, 16, 32]", name);
+    tiny_replace(&lft_folder.header, from, to);
+    lft_open_refused(open_written(), LFM2_E_FORMAT, "bind.shape", "must have two dimensions");
+    tiny_replace(&lft_folder.header, "[2, 1, 16, 32]", "[1, 1, 32, 32]");
+    lft_open_refused(open_written(), LFM2_E_FORMAT, "bind.shape", "must have two dimensions");
+}
+
+/* A long name is cut, so that the message has the reason. */
+static void test_long_name(void **state)
+{
+    (void)state;
+    char to[8192];
+    begin_folder(true, false);
+    size_t n = (size_t)snprintf(to, sizeof to, "\"model.layers.1.");
+    memset(to + n, 'x', sizeof to - n);
+    to[sizeof to - 1] = '\0';
+    tiny_replace(&lft_folder.header, "\"model.layers.1.operator_norm", to);
+    lft_open_refused(open_written(), LFM2_E_FORMAT, "bind.unknown", "it is unknown");
 }
 
 /* ---- MLX ---- */
@@ -281,6 +325,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_configs, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_vision, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_expert_shapes, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_long_name, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_mlx, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_pre, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_pre_of_others, lft_source_begin, lft_source_end),
