@@ -52,7 +52,7 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
         return lf_fail(
             LFM2_E_UNSUPPORTED, "pack.group",
             "tensor '%s': type %s can be converted but not run: it has a scale for every "
-            "%u values",
+            "%u values; convert the model with lfm2 quantize --allow-requantize",
             first->name, type->name, type->group);
     }
     p.gemm = lf_gemm_pick(kernels, format_of(first->type), type->has_min, p.k);

@@ -221,7 +221,10 @@ static int32_t plan_matrix(lfm2_model *model, const matrix_ref *ref, void *ctx)
         first = inspected(first, &copies[0]);
         second = inspected(second, &copies[1]);
     }
-    LF_TRY(lf_pack_plan(&model->runtime->kernels, first, second, ref->packed));
+    int32_t status = lf_pack_plan(&model->runtime->kernels, first, second, ref->packed);
+    if (status != LFM2_OK) {
+        return lf_fail_prefix(status, "%s: ", model->source->path);
+    }
     model->packed_bytes += ref->packed->bytes;
     model->matrices[model->n_matrices++] = ref->packed;
     return LFM2_OK;

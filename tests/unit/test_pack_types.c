@@ -63,6 +63,8 @@ static void test_inspect(void **state)
     lfm2_model *model = NULL;
     LFT_FAILS(lfm2_model_load(runtime, lft_temp("nvfp4.gguf"), NULL, &model), LFM2_E_UNSUPPORTED);
     assert_string_equal(lfm2_last_error_code(), "pack.group");
+    assert_non_null(strstr(lfm2_last_error(), "nvfp4.gguf: tensor 'blk.0.ffn_down.weight'"));
+    assert_non_null(strstr(lfm2_last_error(), "convert the model with lfm2 quantize"));
     lfm2_model_options options;
     lfm2_model_options_init(&options, sizeof options);
     options.mode = LFM2_LOAD_INSPECT;
