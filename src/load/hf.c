@@ -366,6 +366,31 @@ static int32_t read_generation(loader *l, lf_config_json *config)
     return root != NULL ? lf_generation_from_json(l->source, root, path, config) : LFM2_OK;
 }
 
+/* The ids of a folder without tokenizer.json. */
+static int32_t use_config_ids(lf_source *source, const lf_config_json *config)
+{
+    lf_vocab_data *vocab = &source->vocab;
+    vocab->bos_id = config->bos_id;
+    vocab->eos_id = config->ends.n > 0 ? config->ends.ids[0] : -1;
+    vocab->pad_id = config->pad_id;
+    const struct {
+        const char *file, *key;
+        int32_t id;
+    } ids[] = {{"config.json", "bos_token_id", vocab->bos_id},
+               {config->ends_file, "eos_token_id", vocab->eos_id},
+               {"config.json", "pad_token_id", vocab->pad_id}};
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        if (ids[i].id >= 0 && (uint32_t)ids[i].id >= source->hparams.n_vocab) {
+            return lf_fail(LFM2_E_FORMAT, "tokenizer.named",
+                           "%s: %s: key '%s': the value is %d; allowed: 0 to %u, the last row of "
+                           "the embedding",
+                           source->path, ids[i].file, ids[i].key, ids[i].id,
+                           source->hparams.n_vocab - 1);
+        }
+    }
+    return LFM2_OK;
+}
+
 static int32_t read_vocab(loader *l, lf_config_json *config)
 {
     lf_vocab_data *vocab = &l->source->vocab;
@@ -376,10 +401,7 @@ static int32_t read_vocab(loader *l, lf_config_json *config)
     LF_TRY(lf_folder_join(l->source, "tokenizer.json", &vocab->name));
     LF_TRY(read_json(l, vocab->name, MAX_TOKENIZER, &root));
     if (root == NULL) {
-        vocab->bos_id = config->bos_id;
-        vocab->eos_id = config->ends.n > 0 ? config->ends.ids[0] : -1;
-        vocab->pad_id = config->pad_id;
-        return LFM2_OK;
+        return use_config_ids(l->source, config);
     }
     LF_TRY(lf_folder_join(l->source, "tokenizer_config.json", &settings_path));
     LF_TRY(read_json(l, settings_path, MAX_SETTINGS, &settings));

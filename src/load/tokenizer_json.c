@@ -204,7 +204,13 @@ static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *s
         *out = otherwise;
         return check_id(t, "config.json", key, otherwise);
     }
-    for (uint32_t id = 0; id < t->n_tokens && v->kind == LF_JSON_STRING; id++) {
+    if (v->kind != LF_JSON_STRING) {
+        return lf_fail(LFM2_E_FORMAT, "tokenizer.named",
+                       "%s: key '%s': offset %llu: the value must be a string, null or an object "
+                       "with 'content'",
+                       settings_name, key, (unsigned long long)v->offset);
+    }
+    for (uint32_t id = 0; id < t->n_tokens; id++) {
         if (t->tokens[id].len == v->len && memcmp(t->tokens[id].text, v->text, v->len) == 0) {
             *out = (int32_t)id;
             return LFM2_OK;
@@ -215,7 +221,7 @@ static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *s
                    "%s: key '%s': offset %llu: token '%s' is not in the vocabulary of "
                    "tokenizer.json",
                    settings_name, key, (unsigned long long)v->offset,
-                   v->kind == LF_JSON_STRING ? lf_show(&shown, v->text, v->len) : "?");
+                   lf_show(&shown, v->text, v->len));
 }
 
 static int32_t read_template(lf_source *source, const lf_json *settings)

@@ -403,6 +403,11 @@ static void test_tokenizer_accepted(void **state)
     LFT_OK(lft_open_folder());
     assert_int_equal(lft_source->vocab.n_tokens, 0);
     assert_int_equal(lft_source->vocab.eos_id, 7);
+    free(lft_folder.tokenizer);
+    lft_folder.tokenizer = NULL;
+    tiny_replace(&lft_folder.config, "\"eos_token_id\": 7", "\"eos_token_id\": [300]");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named",
+                     "'eos_token_id': the value is 300; allowed: 0 to 299");
 }
 
 /* Newer files have a post-processor of several steps. */
@@ -507,6 +512,9 @@ static void test_tokenizer_refused(void **state)
     tiny_replace(&lft_folder.settings, "\"<|startoftext|>\"", "\"<|nothing|>\"");
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named",
                      "token '<|nothing|>' is not in");
+    tiny_replace(&lft_folder.settings, "\"<|startoftext|>\"", "5");
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named",
+                     "the value must be a string, null or");
     tiny_replace(&lft_folder.settings, "\"pad_token\"", "\"x\"");
     tiny_replace(&lft_folder.config, "\"pad_token_id\": 0", "\"pad_token_id\": 300");
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.named",
