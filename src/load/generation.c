@@ -52,8 +52,8 @@ static void take(const lf_source *source, values *v, int k, bool is_number, doub
 {
     if (!is_number || !(value >= value_keys[k].low && value <= value_keys[k].high)) {
         lf_log_write(source->log, LFM2_LOG_WARN,
-                     "%s: key '%s': the value is ignored; it must be a number from %g to %g", name,
-                     key, value_keys[k].low, value_keys[k].high);
+                     "%s: key '%s': the value is ignored; it must be a number from %.10g to %.10g",
+                     name, key, value_keys[k].low, value_keys[k].high);
         return;
     }
     v->set[k] = true;

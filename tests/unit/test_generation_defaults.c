@@ -197,6 +197,24 @@ static void test_sampling_of_folders(void **state)
     }
 }
 
+static void keep_text(void *user, int32_t level, const char *text, size_t len)
+{
+    (void)level;
+    snprintf(user, 256, "%.*s", (int)len, text);
+}
+
+/* The warning has the exact limits. */
+static void test_warning(void **state)
+{
+    (void)state;
+    char text[256] = "";
+    lf_alloc heap = lf_alloc_default();
+    lf_log log = {.sink = keep_text, .user = text, .level = LFM2_LOG_WARN};
+    LFT_OK(lf_source_open(&heap, &log, write_folder("{\"top_k\": 1e10}"), &lft_source));
+    assert_non_null(strstr(text, "generation_config.json: key 'top_k': the value is ignored; it "
+                                 "must be a number from -1 to 2147483647"));
+}
+
 static void test_sampling_of_gguf(void **state)
 {
     (void)state;
@@ -328,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_ends, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_ends_of_gguf, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_sampling_of_folders, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_warning, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_sampling_of_gguf, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_converted, lft_source_begin, lft_source_end),
         cmocka_unit_test(test_cards),
