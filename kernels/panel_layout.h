@@ -27,7 +27,11 @@
  *   second 64 bytes of group i + 4. A quant is stored as quant + 32.
  * - LF_W_I8G, per 32 k: 16 f32 scales; 16 f32 minimums if the format has them; 8 groups of
  *   bytes, quant + 128.
+ * - LF_W_I8G16, per 32 k: 16 f32 scales of the first 16 k, 16 of the last; 16 f32 minimums / 32 of
+ *   the first, 16 of the last, if the format has them; 8 groups of bytes as in LF_W_I8G.
  * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.
+ *
+ * A panel of LF_W_I8G or LF_W_I8G16 is the sequence of the panels of each 32 k.
  *
  * If k is an odd multiple of 32, the last superblock of LF_W_Q4 and LF_W_Q8 has the scales of two
  * blocks and the quants of one.
@@ -53,6 +57,8 @@ size_t lf_panel_bytes_q5k(size_t k);
 size_t lf_panel_bytes_q6k(size_t k);
 size_t lf_panel_bytes_i8g(size_t k);  /* without minimums */
 size_t lf_panel_bytes_i8gm(size_t k); /* with minimums */
+size_t lf_panel_bytes_i8g16(size_t k);
+size_t lf_panel_bytes_i8g16m(size_t k);
 size_t lf_panel_bytes_f32(size_t k);
 size_t lf_panel_bytes_f16(size_t k); /* also of LF_W_BF16 */
 void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
@@ -62,6 +68,8 @@ void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_i8g(size_t k, const lf_panel_source *source,
                  void *panel); /* with and without minimums */
+void lf_pack_i8g16(size_t k, const lf_panel_source *source,
+                   void *panel); /* with and without minimums */
 void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel); /* also LF_W_BF16 */
 

@@ -22,6 +22,8 @@
     ENTRY(lf_gemm_q8_avx512vnni) \
     ENTRY(lf_gemm_i8g_avx512vnni) \
     ENTRY(lf_gemm_i8gm_avx512vnni) \
+    ENTRY(lf_gemm_i8g16_avx512vnni) \
+    ENTRY(lf_gemm_i8g16m_avx512vnni) \
     ENTRY(lf_gemm_q4k_avx512vnni) \
     ENTRY(lf_gemm_q5k_avx512vnni) \
     ENTRY(lf_gemm_q6k_avx512vnni) \
@@ -29,6 +31,8 @@
     ENTRY(lf_gemm_q4_avxvnni) \
     ENTRY(lf_gemm_i8g_avxvnni) \
     ENTRY(lf_gemm_i8gm_avxvnni) \
+    ENTRY(lf_gemm_i8g16_avxvnni) \
+    ENTRY(lf_gemm_i8g16m_avxvnni) \
     ENTRY(lf_gemm_q4k_avxvnni) \
     ENTRY(lf_gemm_q5k_avxvnni) \
     ENTRY(lf_gemm_q6k_avxvnni) \
@@ -36,6 +40,8 @@
     ENTRY(lf_gemm_q4_avx2) \
     ENTRY(lf_gemm_i8g_avx2) \
     ENTRY(lf_gemm_i8gm_avx2) \
+    ENTRY(lf_gemm_i8g16_avx2) \
+    ENTRY(lf_gemm_i8g16m_avx2) \
     ENTRY(lf_gemm_q4k_avx2) \
     ENTRY(lf_gemm_q5k_avx2) \
     ENTRY(lf_gemm_q6k_avx2) \
@@ -70,6 +76,8 @@
     ENTRY(lf_gemm_q6k_scalar) \
     ENTRY(lf_gemm_i8g_scalar) \
     ENTRY(lf_gemm_i8gm_scalar) \
+    ENTRY(lf_gemm_i8g16_scalar) \
+    ENTRY(lf_gemm_i8g16m_scalar) \
     ENTRY(lf_gemm_f32_scalar) \
     ENTRY(lf_gemm_f16_scalar) \
     ENTRY(lf_gemm_bf16_scalar)

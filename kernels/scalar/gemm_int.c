@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scalar matrix kernels for quantized weights. Per block or group, k ascending: acc =
  * fma((float)isum * LHS scale, weight scale, acc), with isum exact; then, with minimums, acc =
- * fma(-(sum of the LHS quants * LHS scale), minimum, acc). */
+ * fma(-(sum of the LHS quants * LHS scale), minimum, acc). LF_LHS_I8B16 has -32 * sum, and panels
+ * minimum / 32. */
 #include "kernels/scalar/entry.h"
 
 /* The weights of one block of 32 k, for all rows of a tile: values as [k][column], scales of each
- * group of `group` k (16 or 32), minimums of the block. */
+ * group of `group` k (16 or 32), and its minimums (of 16 k: / 32). */
 typedef struct block {
     int16_t w[32][LF_NR];
     float scales[2][LF_NR];
-    float mins[LF_NR];
+    float mins[2][LF_NR];
     size_t group;
     bool has_mins;
 } block;
@@ -30,18 +31,29 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
     }
 }
 
+/* Adds the products of half a block of LF_LHS_I8B16 to one row's results. x: the row's block. */
+static void add_half(const block *w, size_t half, const uint32_t *x, float acc[LF_NR])
+{
+    float scale = lf_float(x[LF_X16_SCALE_LO + 2 * half]);
+    float sum = (float)((int32_t)x[LF_X16_INIT6_LO + half] - LF_MAGIC_BITS) * scale;
+    add_group(w, 16 * half, x, scale, acc);
+    for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
+        acc[c] = lf_fma(sum, w->mins[half][c], acc[c]);
+    }
+}
+
 /* Adds the products of one block to one row's results. x: the row's block, of LF_LHS_I8B16 if
  * groups have 16 k, otherwise of LF_LHS_I8B32. */
 static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
 {
     if (w->group == 16) {
-        add_group(w, 0, x, lf_float(x[LF_X16_SCALE_LO]), acc);
-        add_group(w, 16, x, lf_float(x[LF_X16_SCALE_HI]), acc);
+        add_half(w, 0, x, acc);
+        add_half(w, 1, x, acc);
         return;
     }
     add_group(w, 0, x, lf_float(x[LF_X_SCALE]), acc);
     for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
-        acc[c] = lf_fma(-lf_float(x[LF_X_SUM]), w->mins[c], acc[c]);
+        acc[c] = lf_fma(-lf_float(x[LF_X_SUM]), w->mins[0][c], acc[c]);
     }
 }
 
@@ -116,6 +128,20 @@ static void load_i8g(const uint8_t *panel, size_t k, size_t b, block *out)
     load_bytes(src, out);
 }
 
+static void load_i8g16(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
+    size_t floats = 2 * LF_NR * sizeof(float);
+    const uint8_t *src = panel + b * (floats * (out->has_mins ? 2 : 1) + LF_Q8_QUANTS);
+    memcpy(out->scales, src, floats);
+    src += floats;
+    if (out->has_mins) {
+        memcpy(out->mins, src, floats);
+        src += floats;
+    }
+    load_bytes(src, out);
+}
+
 /* Factor i of 256 k of a column. */
 static uint32_t k_factor(const uint8_t *super, size_t i, size_t c)
 {
@@ -135,7 +161,7 @@ static void load_k_factors(const uint8_t *super, size_t b, block *out)
     load_f16_line(super + 32, dmin);
     for (size_t c = 0; c < LF_NR; c++) {
         out->scales[0][c] = d[c] * (float)k_factor(super, b, c);
-        out->mins[c] = dmin[c] * (float)k_factor(super, b + 8, c);
+        out->mins[0][c] = dmin[c] * (float)k_factor(super, b + 8, c);
     }
 }
 
@@ -224,3 +250,7 @@ LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8g, LF_W_I8G, false, 32, false, i8g, i8g, 
                 LF_X_DWORDS, 32, false)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8gm, LF_W_I8G, true, 32, false, i8gm, i8g, load_i8g,
                 LF_X_DWORDS, 32, true)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, i8g16, LF_W_I8G16, false, 32, false, i8g16, i8g16, load_i8g16,
+                LF_X_DWORDS, 16, false)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, i8g16m, LF_W_I8G16, true, 32, false, i8g16m, i8g16, load_i8g16,
+                LF_X_DWORDS, 16, true)

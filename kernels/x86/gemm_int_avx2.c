@@ -17,12 +17,13 @@ LF_INLINE __m256i dot_bytes(__m256i s, __m256i bytes, uint32_t x)
     return _mm256_add_epi32(s, _mm256_madd_epi16(two, _mm256_set1_epi16(1)));
 }
 
-LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quants, __m256i *s)
+LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quants,
+                         const size_t first, const size_t end, __m256i *s)
 {
 #define F(i) s[2 * (i)] = s[2 * (i) + 1] = _mm256_set1_epi32(LF_MAGIC_BITS);
     LF_EACH_ROW(m, F)
 #undef F
-    for (size_t g = 0; g < 8; g++) {
+    for (size_t g = first; g < end; g++) {
         for (size_t half = 0; half < 2; half++) {
             const __m256i w = lf_load_ymm(quants + g * 64 + half * 32);
 #define F(i)                                                                                       \
@@ -82,7 +83,7 @@ LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, con
                         __m256i *s)
 {
     if (bits == 8) {
-        byte_sums(m, x, quants, s);
+        byte_sums(m, x, quants, first, end, s);
         return;
     }
     const size_t per_sum = groups_per_sum(bits);

@@ -68,6 +68,13 @@ LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const siz
     return _mm256_or_si256(nibbles, _mm256_and_si256(two, _mm256_set1_epi8(48)));
 }
 
+/* LF_MAGIC_BITS - 128 * sum from LF_MAGIC_BITS - 32 * sum. */
+LF_INLINE __m256i lf_ymm_start128(__m256i start32)
+{
+    return _mm256_sub_epi32(_mm256_slli_epi32(start32, 2),
+                            _mm256_set1_epi32((int32_t)(3u * (uint32_t)LF_MAGIC_BITS)));
+}
+
 /* acc = fma(isum * LHS scale, weight scale, acc), where s is LF_MAGIC + isum. With `sums` (of the
  * rows' LHS quants, times the LHS scale) then acc = fma(-sum, minimum, acc). x: the rows' LHS
  * scales, each followed by its bias. */

@@ -6,8 +6,8 @@
  * void ymm_sums(bits, unpacked, m, x, init, quants, first, end, s): s = for each of m rows the
  * products of groups [first, end) of the weight block at `quants` with the row's block at x,
  * plus dword `init` of that block, or LF_MAGIC_BITS if init is negative. Quants are `bits`
- * wide; with `unpacked` they are bytes. With 8 bits the groups are always a whole block; its
- * zero point may be subtracted from the quants instead of the sum.
+ * wide; with `unpacked` they are bytes. With 8 bits the zero point of 128 may be subtracted from
+ * the quants instead of the sum; for half a block dword `init` is of the zero point 32.
  *
  * The 16 columns of a panel are two halves of 8. Integer sums are in registers (s[2 * row +
  * half]); float sums are an array in the first level cache. Tiles of up to YMM_FIXED_ROWS rows
@@ -21,7 +21,7 @@
 #include "kernels/x86/ymm.h"
 
 /* Panel formats, as constants for inline functions. */
-enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM };
+enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM, YMM_I8G16, YMM_I8G16M };
 
 /* Width of the quants; it decides how many products fit 16 bits. */
 LF_INLINE int ymm_bits(const int format)
@@ -33,18 +33,49 @@ LF_INLINE int ymm_bits(const int format)
 
 /* ---- Blocks of 32 k ---- */
 
-/* One block. factors: two lines of 16 floats, weight scales, then minimums; for Q6_K the scales
- * of both halves. */
+/* acc = fma(-32 * sum of the LHS quants * LHS scale, minimum / 32, acc). init: LF_MAGIC_BITS - 32 *
+ * sum; x: the rows' LHS scales, each followed by its bias. */
+LF_INLINE void ymm_minimums(const size_t m, const uint32_t *init, const uint32_t *x,
+                            const float *minimums, float (*acc)[LF_NR])
+{
+    const __m256 minimum0 = _mm256_load_ps(minimums), minimum1 = _mm256_load_ps(minimums + 8);
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const __m256 sum = _mm256_fmadd_ps(_mm256_set1_ps(lf_load_f32(init + (i)*LF_X_DWORDS)),    \
+                                           _mm256_set1_ps(lf_load_f32(x + (i)*LF_X_DWORDS)),       \
+                                           _mm256_set1_ps(lf_load_f32(x + (i)*LF_X_DWORDS + 1)));  \
+        _mm256_store_ps(acc[i], _mm256_fmadd_ps(sum, minimum0, _mm256_load_ps(acc[i])));           \
+        _mm256_store_ps(acc[i] + 8, _mm256_fmadd_ps(sum, minimum1, _mm256_load_ps(acc[i] + 8)));   \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+/* Half a block of 16 k. factors: lines of scales of both halves, then of minimums. */
+LF_INLINE void ymm_half(const int format, const bool unpacked, const size_t m, const uint32_t *x,
+                        const size_t half, const uint8_t *quants, const float *factors,
+                        float (*acc)[LF_NR])
+{
+    __m256i s[2 * YMM_ROWS];
+    const uint32_t *scale = x + LF_X16_SCALE_LO + 2 * half;
+    const int init = LF_X16_INIT6_LO + (int)half;
+    ymm_sums(ymm_bits(format), unpacked, m, x, init, quants, 4 * half, 4 * half + 4, s);
+    lf_ymm_finish(m, scale, s, factors + half * LF_NR, NULL, NULL, acc);
+    if (format == YMM_I8G16M) {
+        ymm_minimums(m, x + init, scale, factors + (2 + half) * LF_NR, acc);
+    }
+}
+
+/* One block. factors: two lines of 16 floats, weight scales, then minimums; for groups of 16 as in
+ * ymm_half. */
 LF_INLINE void ymm_block(const int format, const bool unpacked, const size_t m, const uint32_t *x,
                          const uint8_t *quants, const float *factors, float (*acc)[LF_NR])
 {
     __m256i s[2 * YMM_ROWS];
     const int bits = ymm_bits(format);
-    if (format == YMM_Q6K) {
-        ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_LO, quants, 0, 4, s);
-        lf_ymm_finish(m, x + LF_X16_SCALE_LO, s, factors, NULL, NULL, acc);
-        ymm_sums(bits, unpacked, m, x, LF_X16_INIT6_HI, quants, 4, 8, s);
-        lf_ymm_finish(m, x + LF_X16_SCALE_HI, s, factors + LF_NR, NULL, NULL, acc);
+    if (format == YMM_Q6K || format == YMM_I8G16 || format == YMM_I8G16M) {
+        ymm_half(format, unpacked, m, x, 0, quants, factors, acc);
+        ymm_half(format, unpacked, m, x, 1, quants, factors, acc);
         return;
     }
     const bool mins = format == YMM_Q4K || format == YMM_Q5K || format == YMM_I8GM;
@@ -107,12 +138,13 @@ LF_INLINE void q4_panel(lf_distances distances, const size_t fixed, size_t m, si
     }
 }
 
-/* ---- LF_W_I8G ---- */
+/* ---- LF_W_I8G, LF_W_I8G16 ---- */
 
 LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
                          size_t k, const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
 {
-    const size_t head = (format == YMM_I8GM ? 2u : 1u) * LF_NR * sizeof(float);
+    const size_t lines = format == YMM_I8G ? 1 : (format == YMM_I8G16M ? 4 : 2);
+    const size_t head = lines * LF_NR * sizeof(float);
     for (size_t b = 0; b < k / 32; b++) {
         lf_prefetch_panel(distances, p, head + LF_Q8_QUANTS);
         ymm_rows(format, fixed, m, x, p + head, (const float *)(const void *)p, acc);
@@ -187,14 +219,18 @@ LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fi
     }
 }
 
-#define i8g_plain_panel(...) i8g_panel(YMM_I8G, __VA_ARGS__)
-#define i8g_mins_panel(...)  i8g_panel(YMM_I8GM, __VA_ARGS__)
-#define q4k_panel(...)       k_panel(YMM_Q4K, __VA_ARGS__)
-#define q5k_panel(...)       k_panel(YMM_Q5K, __VA_ARGS__)
-#define q6k_panel(...)       k_panel(YMM_Q6K, __VA_ARGS__)
+#define i8g_plain_panel(...)   i8g_panel(YMM_I8G, __VA_ARGS__)
+#define i8g_mins_panel(...)    i8g_panel(YMM_I8GM, __VA_ARGS__)
+#define i8g16_plain_panel(...) i8g_panel(YMM_I8G16, __VA_ARGS__)
+#define i8g16_mins_panel(...)  i8g_panel(YMM_I8G16M, __VA_ARGS__)
+#define q4k_panel(...)         k_panel(YMM_Q4K, __VA_ARGS__)
+#define q5k_panel(...)         k_panel(YMM_Q5K, __VA_ARGS__)
+#define q6k_panel(...)         k_panel(YMM_Q6K, __VA_ARGS__)
 LF_YMM_GEMM(q4_gemm, q4_panel, lf_panel_bytes_q4)
 LF_YMM_GEMM(i8g_gemm, i8g_plain_panel, lf_panel_bytes_i8g)
 LF_YMM_GEMM(i8gm_gemm, i8g_mins_panel, lf_panel_bytes_i8gm)
+LF_YMM_GEMM(i8g16_gemm, i8g16_plain_panel, lf_panel_bytes_i8g16)
+LF_YMM_GEMM(i8g16m_gemm, i8g16_mins_panel, lf_panel_bytes_i8g16m)
 LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
 LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
 LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
@@ -204,6 +240,8 @@ LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature)             \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature)         \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16, false, 32, false, arch, feature)   \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, true, 32, false, arch, feature)   \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)

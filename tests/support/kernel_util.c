@@ -191,7 +191,7 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
                        lft_distribution distribution)
 {
     lft_matrix w = {.format = like->weights,
-                    .group = like->weights == LF_W_Q6K ? 16 : 32,
+                    .group = like->weights == LF_W_Q6K || like->weights == LF_W_I8G16 ? 16 : 32,
                     .mins = like->mins || like->weights == LF_W_Q4K || like->weights == LF_W_Q5K,
                     .n = n,
                     .k = k};
@@ -215,7 +215,8 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
         return w;
     }
     for (size_t i = 0; i < groups; i++) {
-        w.scales[i] = random_scale(state, w.format != LF_W_I8G, distribution);
+        bool half = w.format != LF_W_I8G && w.format != LF_W_I8G16;
+        w.scales[i] = random_scale(state, half, distribution);
         if (w.mins) {
             float scale = random_scale(state, false, distribution);
             w.min[i] = scale * lft_normal(state);
