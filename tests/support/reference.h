@@ -11,8 +11,9 @@
 
 typedef struct lft_reference_options {
     /* Round what meets a block-quantised matrix to int8 as the engine's own kernels do (a scale for
-     * 32 values, for Q6_K 16; for Q8_0 a second int8 for what is left), so that only the rounding
-     * of sums remains between the two. */
+     * 32 values, or for 16 where the weights have one for 16 or gate and up have different types;
+     * for Q8_0 a second int8 for what is left), so that only the rounding of sums remains between
+     * the two. */
     bool int8_activations;
     bool f16_kv; /* keep keys and values in half precision */
 } lft_reference_options;

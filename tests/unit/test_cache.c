@@ -71,11 +71,11 @@ static float *logits(lfm2_model *model)
     return out;
 }
 
-/* A new model file in the test's folder, with its cache at the default path. */
-static const char *packed_model(lfm2_runtime *runtime, const char *name)
+/* A new model file of a preset in the test's folder, with its cache at the default path. */
+static const char *packed_preset(lfm2_runtime *runtime, const char *name, const char *preset)
 {
     const char *path = lft_temp(name);
-    copy_file(lft_tiny("q4_0"), path);
+    copy_file(lft_tiny(preset), path);
     lfm2_model *model = load(runtime, path, NULL, LFM2_CACHE_OFF);
     assert_false(from_cache(model));
     LFT_OK(lfm2_model_save_cache(model, NULL));
@@ -83,11 +83,15 @@ static const char *packed_model(lfm2_runtime *runtime, const char *name)
     return path;
 }
 
-static void same_numbers(void **state)
+static const char *packed_model(lfm2_runtime *runtime, const char *name)
 {
-    (void)state;
+    return packed_preset(runtime, name, "q4_0");
+}
+
+static void check_same_numbers(const char *name, const char *preset)
+{
     lfm2_runtime *runtime = lft_runtime(2, LFM2_KERNELS_AUTO, 0);
-    const char *path = packed_model(runtime, "same.gguf");
+    const char *path = packed_preset(runtime, name, preset);
     lfm2_model *plain = load(runtime, path, NULL, LFM2_CACHE_OFF);
     lfm2_model *cached = load(runtime, path, NULL, LFM2_CACHE_VERIFY);
     assert_true(from_cache(cached));
@@ -99,6 +103,13 @@ static void same_numbers(void **state)
     lfm2_model_free(plain);
     lfm2_model_free(cached);
     lfm2_runtime_free(runtime);
+}
+
+static void same_numbers(void **state)
+{
+    (void)state;
+    check_same_numbers("same.gguf", "q4_0");
+    check_same_numbers("same-blocks.gguf", "q2_k"); /* panels hold the blocks of the file */
 }
 
 /* Kernels with other panels do not use the cache; kernels with the same panels do. */

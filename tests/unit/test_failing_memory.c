@@ -74,6 +74,11 @@ static int32_t load_gguf(void)
     return load(lft_tiny("q4_0"), LFM2_LOAD_FULL, LFM2_CACHE_OFF);
 }
 
+static int32_t load_blocks(void)
+{
+    return load(lft_tiny("q2_k"), LFM2_LOAD_FULL, LFM2_CACHE_OFF);
+}
+
 static int32_t load_folder(void)
 {
     return load(lft_golden_folder("moe-mixed"), LFM2_LOAD_FULL, LFM2_CACHE_OFF);
@@ -98,6 +103,7 @@ static void test_loading(void **state)
 {
     (void)state;
     check(load_gguf, NULL);
+    check(load_blocks, NULL);
     check(load_folder, NULL);
     check(load_cached, NULL);
     check(load_to_inspect, NULL);
