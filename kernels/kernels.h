@@ -50,6 +50,10 @@ typedef enum {
     LF_W_I8G,   /* int8 quants, per 32 an f32 scale, and optionally an f32 minimum: any other block
                    format with scales per 32, exactly */
     LF_W_I8G16, /* the same per 16 */
+    LF_W_Q2K,   /* Q2_K: unsigned 2-bit quants; per 256 f16 d and dmin, per 16 a 4-bit scale (of d)
+                   and   minimum (of dmin) */
+    LF_W_Q3K,   /* Q3_K: 3-bit quants with zero point 4; per 256 an f16 d, per 16 a 6-bit scale with
+                   zero point 32 */
     LF_W_COUNT
 } lf_wformat;
 

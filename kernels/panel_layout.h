@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layouts of the panels of this library's own kernels, and their packing (scalar/pack.c,
- * scalar/pack_k.c). XNNPACK's panels are in xnnpack/bind.h. */
+ * scalar/pack_k.c, scalar/pack_lowk.c). XNNPACK's panels are in xnnpack/bind.h. */
 #ifndef LF_KERNELS_PANEL_LAYOUT_H
 #define LF_KERNELS_PANEL_LAYOUT_H
 
@@ -29,6 +29,13 @@
  *   bytes, quant + 128.
  * - LF_W_I8G16, per 32 k: 16 f32 scales of the first 16 k, 16 of the last; 16 f32 minimums / 32 of
  *   the first, 16 of the last, if the format has them; 8 groups of bytes as in LF_W_I8G.
+ * - LF_W_Q2K, per 256 k: 16 f16 d; 16 f16 dmin; 16 times 16 bytes with the scale (low nibble) and
+ *   the minimum of 16 k; then per 32 k two lines of 64 bytes, one for 16 k: bits 2 * i and
+ *   2 * i + 1 are the quants of their group i.
+ * - LF_W_Q3K: first 16 f16 d for each 256 k, rounded up to 64 bytes; then per 256 k three lines
+ * with the scales, as LF_W_Q4K has its factors, and per 32 k three lines of 64 bytes: bits 0 to 2
+ * of line i are the quants of group 2 * i, bits 4 to 6 those of group 2 * i + 1; bits 3 and 7 of
+ * line i are bit i of the quants of groups 6 and 7. A quant is stored as quant + 4.
  * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.
  *
  * A panel of LF_W_I8G or LF_W_I8G16 is the sequence of the panels of each 32 k.
@@ -47,11 +54,19 @@ enum {
     LF_Q6K_QUANTS = LF_Q4_QUANTS + 128,
     LF_Q4K_SUPER = LF_K_HEAD + 8 * LF_Q4_QUANTS, /* bytes of 256 k */
     LF_Q5K_SUPER = LF_K_HEAD + 8 * LF_Q5K_QUANTS,
-    LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_QUANTS
+    LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_QUANTS,
+    LF_Q2K_HEAD = 64 + 16 * LF_NR,
+    LF_Q3K_HEAD = 3 * 64,
+    LF_Q2K_QUANTS = 2 * 64,
+    LF_Q3K_QUANTS = 3 * 64,
+    LF_Q2K_SUPER = LF_Q2K_HEAD + 8 * LF_Q2K_QUANTS,
+    LF_Q3K_SUPER = LF_Q3K_HEAD + 8 * LF_Q3K_QUANTS
 };
 
 size_t lf_panel_bytes_q4(size_t k);
 size_t lf_panel_bytes_q8(size_t k);
+size_t lf_panel_bytes_q2k(size_t k);
+size_t lf_panel_bytes_q3k(size_t k);
 size_t lf_panel_bytes_q4k(size_t k);
 size_t lf_panel_bytes_q5k(size_t k);
 size_t lf_panel_bytes_q6k(size_t k);
@@ -63,6 +78,8 @@ size_t lf_panel_bytes_f32(size_t k);
 size_t lf_panel_bytes_f16(size_t k); /* also of LF_W_BF16 */
 void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q2k(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_q3k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q4k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel);

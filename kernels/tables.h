@@ -24,6 +24,8 @@
     ENTRY(lf_gemm_i8gm_avx512vnni) \
     ENTRY(lf_gemm_i8g16_avx512vnni) \
     ENTRY(lf_gemm_i8g16m_avx512vnni) \
+    ENTRY(lf_gemm_q2k_avx512vnni) \
+    ENTRY(lf_gemm_q3k_avx512vnni) \
     ENTRY(lf_gemm_q4k_avx512vnni) \
     ENTRY(lf_gemm_q5k_avx512vnni) \
     ENTRY(lf_gemm_q6k_avx512vnni) \
@@ -33,6 +35,8 @@
     ENTRY(lf_gemm_i8gm_avxvnni) \
     ENTRY(lf_gemm_i8g16_avxvnni) \
     ENTRY(lf_gemm_i8g16m_avxvnni) \
+    ENTRY(lf_gemm_q2k_avxvnni) \
+    ENTRY(lf_gemm_q3k_avxvnni) \
     ENTRY(lf_gemm_q4k_avxvnni) \
     ENTRY(lf_gemm_q5k_avxvnni) \
     ENTRY(lf_gemm_q6k_avxvnni) \
@@ -42,6 +46,8 @@
     ENTRY(lf_gemm_i8gm_avx2) \
     ENTRY(lf_gemm_i8g16_avx2) \
     ENTRY(lf_gemm_i8g16m_avx2) \
+    ENTRY(lf_gemm_q2k_avx2) \
+    ENTRY(lf_gemm_q3k_avx2) \
     ENTRY(lf_gemm_q4k_avx2) \
     ENTRY(lf_gemm_q5k_avx2) \
     ENTRY(lf_gemm_q6k_avx2) \
@@ -71,6 +77,8 @@
     LF_GEMM_TABLE_ARCH(ENTRY) \
     ENTRY(lf_gemm_q4_scalar) \
     ENTRY(lf_gemm_q8_scalar) \
+    ENTRY(lf_gemm_q2k_scalar) \
+    ENTRY(lf_gemm_q3k_scalar) \
     ENTRY(lf_gemm_q4k_scalar) \
     ENTRY(lf_gemm_q5k_scalar) \
     ENTRY(lf_gemm_q6k_scalar) \

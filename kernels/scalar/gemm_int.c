@@ -142,10 +142,10 @@ static void load_i8g16(const uint8_t *panel, size_t k, size_t b, block *out)
     load_bytes(src, out);
 }
 
-/* Factor i of 256 k of a column. */
-static uint32_t k_factor(const uint8_t *super, size_t i, size_t c)
+/* Factor i of 256 k of a column from three lines of factors. */
+static uint32_t k_factor(const uint8_t *lines, size_t i, size_t c)
 {
-    const uint8_t *dwords = super + 64 + c * 4;
+    const uint8_t *dwords = lines + c * 4;
     if (i < 15) {
         return lf_load_u32(dwords + i / 5 * 64) >> 6 * (i % 5) & 63u;
     }
@@ -160,8 +160,8 @@ static void load_k_factors(const uint8_t *super, size_t b, block *out)
     load_f16_line(super, d);
     load_f16_line(super + 32, dmin);
     for (size_t c = 0; c < LF_NR; c++) {
-        out->scales[0][c] = d[c] * (float)k_factor(super, b, c);
-        out->mins[0][c] = dmin[c] * (float)k_factor(super, b + 8, c);
+        out->scales[0][c] = d[c] * (float)k_factor(super + 64, b, c);
+        out->mins[0][c] = dmin[c] * (float)k_factor(super + 64, b + 8, c);
     }
 }
 
@@ -210,6 +210,58 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
     }
 }
 
+static void load_q2k(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
+    const uint8_t *super = panel + b / 8 * LF_Q2K_SUPER;
+    const uint8_t *quants = super + LF_Q2K_HEAD + b % 8 * LF_Q2K_QUANTS;
+    float d[LF_NR], dmin[LF_NR];
+    load_f16_line(super, d);
+    load_f16_line(super + 32, dmin);
+    for (size_t g = 0; g < 2; g++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            uint8_t factors = super[64 + (b % 8 * 2 + g) * LF_NR + c];
+            out->scales[g][c] = d[c] * (float)(factors & 15);
+            out->mins[g][c] = dmin[c] * (1.0f / 32.0f) * (float)(factors >> 4);
+        }
+    }
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            uint8_t four = quants[i / 16 * 64 + c * 4 + i % 4];
+            out->w[i][c] = (int16_t)(four >> i % 16 / 4 * 2 & 3);
+        }
+    }
+}
+
+static void load_q3k(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    const uint8_t *super =
+        panel + (lf_panel_bytes_q3k(k) - k / 256 * LF_Q3K_SUPER) + b / 8 * LF_Q3K_SUPER;
+    const uint8_t *quants = super + LF_Q3K_HEAD + b % 8 * LF_Q3K_QUANTS;
+    float d[LF_NR];
+    load_f16_line(panel + b / 8 * 32, d);
+    for (size_t g = 0; g < 2; g++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            int32_t scale = (int32_t)k_factor(super, b % 8 * 2 + g, c) - 32;
+            out->scales[g][c] = d[c] * (float)scale;
+        }
+    }
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            const uint8_t *bytes = quants + c * 4 + i % 4;
+            size_t group = i / 4;
+            int quant = 0;
+            if (group < 6) {
+                quant = bytes[group / 2 * 64] >> group % 2 * 4 & 7;
+            }
+            for (size_t line = 0; line < 3 && group >= 6; line++) {
+                quant |= (bytes[line * 64] >> (group == 6 ? 3 : 7) & 1) << line;
+            }
+            out->w[i][c] = (int16_t)(quant - 4);
+        }
+    }
+}
+
 typedef void (*load_fn)(const uint8_t *panel, size_t k, size_t b, block *out);
 
 /* `dwords`: of an LHS block, which tells its format. */
@@ -240,6 +292,10 @@ LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4, LF_W_Q4, false, 32, true, q4, q4, load_
                 false)
 LF_SCALAR_ENTRY(i16b32, LF_LHS_I16B32, q8, LF_W_Q8, false, 32, true, q8, q8, load_q8, LF_X2_DWORDS,
                 32, false)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q2k, LF_W_Q2K, false, 256, true, q2k, q2k, load_q2k,
+                LF_X_DWORDS, 16, true)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q3k, LF_W_Q3K, false, 256, true, q3k, q3k, load_q3k,
+                LF_X_DWORDS, 16, false)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4k, LF_W_Q4K, false, 256, true, q4k, q4k, load_q4k,
                 LF_X_DWORDS, 32, true)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q5k, LF_W_Q5K, false, 256, true, q5k, q5k, load_q5k,

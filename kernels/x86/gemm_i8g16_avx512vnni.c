@@ -15,23 +15,6 @@ LF_INLINE void start(const size_t m, const uint32_t *x, __m512i *v)
 #undef F
 }
 
-/* acc[i] = fma(-32 * sum of the LHS quants * LHS scale, minimum / 32, acc[i]). init: LF_MAGIC_BITS
- * - 32 * sum; x: the LHS scales, each followed by its bias. */
-LF_INLINE void minimum(const size_t m, const uint32_t *init, const uint32_t *x, __m512 mins,
-                       __m512 *acc)
-{
-    const float *sum = (const float *)(const void *)init;
-    const float *xs = (const float *)(const void *)x;
-    const float *xb = (const float *)(const void *)(x + 1);
-#define F(i)                                                                                       \
-    acc[i] = _mm512_fmadd_ps(_mm512_fmadd_ps(_mm512_set1_ps(sum[(i)*LF_X_DWORDS]),                 \
-                                             _mm512_set1_ps(xs[(i)*LF_X_DWORDS]),                  \
-                                             _mm512_set1_ps(xb[(i)*LF_X_DWORDS])),                 \
-                             mins, acc[i]);
-    LF_EACH_ROW(m, F)
-#undef F
-}
-
 /* Half a block. x: the rows' blocks; quants: 4 groups; factors: the line with the scales; with
  * minimums theirs is two lines further. */
 LF_INLINE void half_block(const bool has_mins, const size_t m, const uint32_t *x, const size_t half,
@@ -47,7 +30,7 @@ LF_INLINE void half_block(const bool has_mins, const size_t m, const uint32_t *x
     }
     lf_vnni_finish(m, scale, v, _mm512_load_ps(factors), acc);
     if (has_mins) {
-        minimum(m, init, scale, _mm512_load_ps(factors + 128), acc);
+        lf_vnni_minimum16(m, init, scale, _mm512_load_ps(factors + 128), acc);
     }
 }
 

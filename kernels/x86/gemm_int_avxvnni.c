@@ -25,8 +25,8 @@ LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, con
     for (size_t i = 0; i < m; i++) {
         __m256i start = _mm256_set1_epi32(init >= 0 ? (int32_t)x[i * LF_X_DWORDS + (size_t)init]
                                                     : LF_MAGIC_BITS);
-        if (bits == 8 && end - first == 4) {
-            start = lf_ymm_start128(start);
+        if (end - first == 4 && init >= 0) {
+            start = lf_ymm_half_start(bits, start);
         }
         s[2 * i] = s[2 * i + 1] = start;
     }

@@ -7,7 +7,8 @@
  * products of groups [first, end) of the weight block at `quants` with the row's block at x,
  * plus dword `init` of that block, or LF_MAGIC_BITS if init is negative. Quants are `bits`
  * wide; with `unpacked` they are bytes. With 8 bits the zero point of 128 may be subtracted from
- * the quants instead of the sum; for half a block dword `init` is of the zero point 32.
+ * the quants instead of the sum. For half a block dword `init` is of the zero point 32;
+ * lf_ymm_half_start makes the start for the format's.
  *
  * The 16 columns of a panel are two halves of 8. Integer sums are in registers (s[2 * row +
  * half]); float sums are an array in the first level cache. Tiles of up to YMM_FIXED_ROWS rows
@@ -21,14 +22,44 @@
 #include "kernels/x86/ymm.h"
 
 /* Panel formats, as constants for inline functions. */
-enum { YMM_Q4, YMM_Q4K, YMM_Q5K, YMM_Q6K, YMM_I8G, YMM_I8GM, YMM_I8G16, YMM_I8G16M };
+enum {
+    YMM_Q4,
+    YMM_Q2K,
+    YMM_Q3K,
+    YMM_Q4K,
+    YMM_Q5K,
+    YMM_Q6K,
+    YMM_I8G,
+    YMM_I8GM,
+    YMM_I8G16,
+    YMM_I8G16M
+};
 
 /* Width of the quants; it decides how many products fit 16 bits. */
 LF_INLINE int ymm_bits(const int format)
 {
-    return format == YMM_Q4 || format == YMM_Q4K
-               ? 4
-               : (format == YMM_Q5K ? 5 : (format == YMM_Q6K ? 6 : 8));
+    switch (format) {
+    case YMM_Q2K:
+        return 2;
+    case YMM_Q3K:
+        return 3;
+    case YMM_Q4:
+    case YMM_Q4K:
+        return 4;
+    case YMM_Q5K:
+        return 5;
+    case YMM_Q6K:
+        return 6;
+    default:
+        return 8;
+    }
+}
+
+/* Whether scales are for half a block. */
+LF_INLINE bool ymm_halves(const int format)
+{
+    return format == YMM_Q2K || format == YMM_Q3K || format == YMM_Q6K || format == YMM_I8G16 ||
+           format == YMM_I8G16M;
 }
 
 /* ---- Blocks of 32 k ---- */
@@ -59,9 +90,10 @@ LF_INLINE void ymm_half(const int format, const bool unpacked, const size_t m, c
     __m256i s[2 * YMM_ROWS];
     const uint32_t *scale = x + LF_X16_SCALE_LO + 2 * half;
     const int init = LF_X16_INIT6_LO + (int)half;
-    ymm_sums(ymm_bits(format), unpacked, m, x, init, quants, 4 * half, 4 * half + 4, s);
+    ymm_sums(ymm_bits(format), unpacked, m, x, format == YMM_Q2K ? -1 : init, quants, 4 * half,
+             4 * half + 4, s);
     lf_ymm_finish(m, scale, s, factors + half * LF_NR, NULL, NULL, acc);
-    if (format == YMM_I8G16M) {
+    if (format == YMM_I8G16M || format == YMM_Q2K) {
         ymm_minimums(m, x + init, scale, factors + (2 + half) * LF_NR, acc);
     }
 }
@@ -73,7 +105,7 @@ LF_INLINE void ymm_block(const int format, const bool unpacked, const size_t m, 
 {
     __m256i s[2 * YMM_ROWS];
     const int bits = ymm_bits(format);
-    if (format == YMM_Q6K || format == YMM_I8G16 || format == YMM_I8G16M) {
+    if (ymm_halves(format)) {
         ymm_half(format, unpacked, m, x, 0, quants, factors, acc);
         ymm_half(format, unpacked, m, x, 1, quants, factors, acc);
         return;
@@ -219,10 +251,83 @@ LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fi
     }
 }
 
+/* ---- LF_W_Q2K, LF_W_Q3K ---- */
+
+/* Lines of factors of a block: scales of both halves, with 2 bits also minimums / 32. */
+enum { YMM_Q2K_LINES = 4, YMM_Q3K_LINES = 2 };
+
+LF_INLINE void q2k_factors(const uint8_t *super, float (*out)[LF_NR])
+{
+    for (size_t half = 0; half < LF_NR; half += 8) {
+        const __m256 d = lf_load_f16x8(super + half * 2);
+        const __m256 dmin =
+            _mm256_mul_ps(lf_load_f16x8(super + 32 + half * 2), _mm256_set1_ps(1.0f / 32));
+        for (size_t i = 0; i < 16; i++) {
+            const uint8_t *bytes = super + 64 + i * LF_NR + half;
+            const __m256i both =
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)bytes));
+            const __m256 s = _mm256_cvtepi32_ps(_mm256_and_si256(both, _mm256_set1_epi32(15)));
+            const __m256 minimum = _mm256_cvtepi32_ps(_mm256_srli_epi32(both, 4));
+            float *line = out[i / 2 * YMM_Q2K_LINES + i % 2] + half;
+            _mm256_store_ps(line, _mm256_mul_ps(s, d));
+            _mm256_store_ps(line + 2 * LF_NR, _mm256_mul_ps(minimum, dmin));
+        }
+    }
+}
+
+LF_INLINE void q3k_factors(const uint8_t *super, const uint8_t *halves, float (*out)[LF_NR])
+{
+    const __m256i low = _mm256_set1_epi32(63), zero = _mm256_set1_epi32(32);
+    for (size_t half = 0; half < LF_NR; half += 8) {
+        const __m256 d = lf_load_f16x8(halves + half * 2);
+        __m256i top = _mm256_setzero_si256();
+        for (size_t line = 0; line < 3; line++) {
+            __m256i dwords = lf_load_ymm(super + line * 64 + half * 4);
+            top = _mm256_or_si256(top, _mm256_sllv_epi32(_mm256_srli_epi32(dwords, 30),
+                                                         _mm256_set1_epi32(2 * (int)line)));
+            for (size_t i = line * 5; i < line * 5 + 5; i++) {
+                const __m256i s = _mm256_sub_epi32(_mm256_and_si256(dwords, low), zero);
+                _mm256_store_ps(out[i] + half, _mm256_mul_ps(_mm256_cvtepi32_ps(s), d));
+                dwords = _mm256_srli_epi32(dwords, 6);
+            }
+        }
+        const __m256 last = _mm256_cvtepi32_ps(_mm256_sub_epi32(top, zero));
+        _mm256_store_ps(out[15] + half, _mm256_mul_ps(last, d));
+    }
+}
+
+LF_INLINE void lowk_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+                          size_t k, const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
+{
+    const bool two = format == YMM_Q2K;
+    const size_t head = two ? LF_Q2K_HEAD : LF_Q3K_HEAD;
+    const size_t step = two ? LF_Q2K_QUANTS : LF_Q3K_QUANTS;
+    const size_t lines = two ? YMM_Q2K_LINES : YMM_Q3K_LINES;
+    const uint8_t *p = two ? panel : panel + (lf_panel_bytes_q3k(k) - k / 256 * LF_Q3K_SUPER);
+    for (size_t s = 0; s < k / 256; s++) {
+        _Alignas(32) float factors[8 * YMM_Q2K_LINES][LF_NR];
+        lf_prefetch_panel(distances, p, head);
+        if (two) {
+            q2k_factors(p, factors);
+        } else {
+            q3k_factors(p, panel + s * 32, factors);
+        }
+        p += head;
+        for (size_t b = 0; b < 8; b++) {
+            lf_prefetch_panel(distances, p, step);
+            ymm_rows(format, fixed, m, x, p, factors[b * lines], acc);
+            x += LF_X_DWORDS * m;
+            p += step;
+        }
+    }
+}
+
 #define i8g_plain_panel(...)   i8g_panel(YMM_I8G, __VA_ARGS__)
 #define i8g_mins_panel(...)    i8g_panel(YMM_I8GM, __VA_ARGS__)
 #define i8g16_plain_panel(...) i8g_panel(YMM_I8G16, __VA_ARGS__)
 #define i8g16_mins_panel(...)  i8g_panel(YMM_I8G16M, __VA_ARGS__)
+#define q2k_panel(...)         lowk_panel(YMM_Q2K, __VA_ARGS__)
+#define q3k_panel(...)         lowk_panel(YMM_Q3K, __VA_ARGS__)
 #define q4k_panel(...)         k_panel(YMM_Q4K, __VA_ARGS__)
 #define q5k_panel(...)         k_panel(YMM_Q5K, __VA_ARGS__)
 #define q6k_panel(...)         k_panel(YMM_Q6K, __VA_ARGS__)
@@ -231,6 +336,8 @@ LF_YMM_GEMM(i8g_gemm, i8g_plain_panel, lf_panel_bytes_i8g)
 LF_YMM_GEMM(i8gm_gemm, i8g_mins_panel, lf_panel_bytes_i8gm)
 LF_YMM_GEMM(i8g16_gemm, i8g16_plain_panel, lf_panel_bytes_i8g16)
 LF_YMM_GEMM(i8g16m_gemm, i8g16_mins_panel, lf_panel_bytes_i8g16m)
+LF_YMM_GEMM(q2k_gemm, q2k_panel, lf_panel_bytes_q2k)
+LF_YMM_GEMM(q3k_gemm, q3k_panel, lf_panel_bytes_q3k)
 LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
 LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
 LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
@@ -242,6 +349,8 @@ LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16, false, 32, false, arch, feature)   \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, true, 32, false, arch, feature)   \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, false, 256, true, arch, feature)         \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)

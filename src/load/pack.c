@@ -22,6 +22,10 @@ static lf_wformat format_of(lf_type type)
         return LF_W_Q4;
     case LF_Q8_0:
         return LF_W_Q8;
+    case LF_Q2_K:
+        return LF_W_Q2K;
+    case LF_Q3_K:
+        return LF_W_Q3K;
     case LF_Q4_K:
         return LF_W_Q4K;
     case LF_Q5_K:

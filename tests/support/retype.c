@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,4 +144,17 @@ const char *lft_retyped(const char *name, lft_type_of *type_of, const void *ctx)
     free(types);
     lf_source_close(source);
     return path;
+}
+
+static lf_type one_type(const char *tensor, size_t index, const void *ctx)
+{
+    (void)index;
+    return strstr(tensor, "ffn_gate_inp") != NULL ? LF_F32 : *(const lf_type *)ctx;
+}
+
+const char *lft_retyped_all(lf_type type)
+{
+    char file[32];
+    snprintf(file, sizeof file, "%s.gguf", lf_type_get((uint32_t)type)->name);
+    return lft_retyped(file, one_type, &type);
 }

@@ -16,4 +16,8 @@ void lft_random_blocks(uint64_t *seed, lf_type type, size_t n, uint8_t *blocks);
 /* Writes the model as lft_temp(name) and returns its path, valid until lft_end. */
 const char *lft_retyped(const char *name, lft_type_of *type_of, const void *ctx);
 
+/* Every matrix in `type`, but the router, which stays F32: a token whose experts differ cannot be
+ * compared. The file is <type>.gguf. */
+const char *lft_retyped_all(lf_type type);
+
 #endif /* LF_TESTS_RETYPE_H */
