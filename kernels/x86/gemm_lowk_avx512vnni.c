@@ -41,23 +41,36 @@ LF_INLINE void dot(const int bits, const size_t m, const uint32_t *x, const uint
 
 /* ---- Factors ---- */
 
-/* 16 lines of scales of 16 k; with 2 bits then as many of minimums / 32. halves: the d of 256 k. */
-LF_INLINE void lowk_factors(const int bits, const uint8_t *super, const uint8_t *halves,
-                            float (*out)[LF_NR])
+/* Scales and minimums / 32 of 16 k. */
+typedef struct factors {
+    __m512 scale, minimum;
+} factors;
+
+/* What makes the factors of 256 k of Q2_K: d, dmin / 32, and 0 to 15 as floats. */
+typedef struct q2k_head {
+    __m512 d, dmin, numbers;
+} q2k_head;
+
+LF_INLINE q2k_head q2k_load_head(const uint8_t *super)
+{
+    const __m512 dmin = _mm512_mul_ps(lf_load_f16x16(super + 32), _mm512_set1_ps(1.0f / 32));
+    return (q2k_head){lf_load_f16x16(super), dmin,
+                      _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)};
+}
+
+/* A permutation, which looks at 4 bits of an index, replaces a mask and a conversion. */
+LF_INLINE factors q2k_factors(const q2k_head *head, const uint8_t *bytes)
+{
+    const __m512i both = _mm512_cvtepu8_epi32(_mm_load_si128((const __m128i *)(const void *)bytes));
+    const __m512 scale = _mm512_permutexvar_ps(both, head->numbers);
+    const __m512 minimum = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), head->numbers);
+    return (factors){_mm512_mul_ps(scale, head->d), _mm512_mul_ps(minimum, head->dmin)};
+}
+
+/* 16 lines of scales of 16 k. halves: the d of 256 k. */
+LF_INLINE void q3k_scales(const uint8_t *super, const uint8_t *halves, float (*out)[LF_NR])
 {
     const __m512 d = lf_load_f16x16(halves);
-    if (bits == 2) {
-        const __m512 dmin = _mm512_mul_ps(lf_load_f16x16(super + 32), _mm512_set1_ps(1.0f / 32));
-        for (size_t i = 0; i < 16; i++) {
-            const __m512i both = _mm512_cvtepu8_epi32(
-                _mm_load_si128((const __m128i *)(const void *)(super + 64 + i * LF_NR)));
-            const __m512i scale = _mm512_and_si512(both, _mm512_set1_epi32(15));
-            const __m512i minimum = _mm512_srli_epi32(both, 4);
-            _mm512_store_ps(out[i], _mm512_mul_ps(_mm512_cvtepi32_ps(scale), d));
-            _mm512_store_ps(out[16 + i], _mm512_mul_ps(_mm512_cvtepi32_ps(minimum), dmin));
-        }
-        return;
-    }
     const __m512i low = _mm512_set1_epi32(63), zero = _mm512_set1_epi32(32);
     __m512i top = _mm512_setzero_si512();
     for (size_t line = 0; line < 3; line++) {
@@ -89,9 +102,9 @@ LF_INLINE void start(const int bits, const size_t m, const uint32_t *x, __m512i 
 #undef F
 }
 
-/* Half a block. scale: its line of factors; with 2 bits the minimums are 16 lines further. */
+/* Half a block. */
 LF_INLINE void half_block(const int bits, const size_t m, const uint32_t *x, const size_t half,
-                          const uint8_t *quants, const float *scale, __m512 *acc)
+                          const uint8_t *quants, factors f, __m512 *acc)
 {
     const uint32_t *init = x + LF_X16_INIT6_LO + half;
     const uint32_t *xs = x + LF_X16_SCALE_LO + 2 * half;
@@ -101,43 +114,70 @@ LF_INLINE void half_block(const int bits, const size_t m, const uint32_t *x, con
     dot(bits, m, x, quants, 4 * half + 1, v);
     dot(bits, m, x, quants, 4 * half + 2, v);
     dot(bits, m, x, quants, 4 * half + 3, v);
-    lf_vnni_finish(m, xs, v, _mm512_load_ps(scale), acc);
+    lf_vnni_finish(m, xs, v, f.scale, acc);
     if (bits == 2) {
-        lf_vnni_minimum16(m, init, xs, _mm512_load_ps(scale + 16 * LF_NR), acc);
+        lf_vnni_minimum16(m, init, xs, f.minimum, acc);
+    }
+}
+
+LF_INLINE void q2k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
+{
+    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const uint8_t *p = panels;
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
+        const uint32_t *x = tile;
+        __m512 acc[12];
+        lf_vnni_clear(m, acc);
+        for (size_t s = 0; s < k / 256; s++) {
+            const q2k_head head = q2k_load_head(p);
+            const uint8_t *bytes = p + 64;
+            lf_prefetch_panel(distances, p, LF_Q2K_HEAD);
+            lf_prefetch_sparse(distances, p);
+            p += LF_Q2K_HEAD;
+            for (size_t b = 0; b < 8; b++, bytes += 2 * LF_NR) {
+                lf_prefetch_panel(distances, p, LF_Q2K_QUANTS);
+                half_block(2, m, x, 0, p, q2k_factors(&head, bytes), acc);
+                half_block(2, m, x, 1, p, q2k_factors(&head, bytes + LF_NR), acc);
+                x += LF_X_DWORDS * m;
+                p += LF_Q2K_QUANTS;
+            }
+        }
+        lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
     }
 }
 
 /* Where the blocks of 256 k of a panel begin. */
-LF_INLINE const uint8_t *first_super(const int bits, size_t k, const uint8_t *panel)
+LF_INLINE const uint8_t *q3k_supers(size_t k, const uint8_t *panel)
 {
-    return bits == 2 ? panel : panel + (lf_panel_bytes_q3k(k) - k / 256 * LF_Q3K_SUPER);
+    return panel + (lf_panel_bytes_q3k(k) - k / 256 * LF_Q3K_SUPER);
 }
 
-LF_INLINE void lowk_tile(const int bits, const size_t m, size_t n, size_t k, const void *tile,
-                         const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
+LF_INLINE void q3k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const size_t head = bits == 2 ? LF_Q2K_HEAD : LF_Q3K_HEAD;
-    const size_t step = bits == 2 ? LF_Q2K_QUANTS : LF_Q3K_QUANTS;
-    const size_t panel_bytes = bits == 2 ? lf_panel_bytes_q2k(k) : lf_panel_bytes_q3k(k);
     const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
-    const uint8_t *panel = panels;
-    for (size_t n0 = 0; n0 < n; n0 += LF_NR, panel += panel_bytes) {
+    const size_t panel_bytes = lf_panel_bytes_q3k(k);
+    const uint8_t *halves = panels;
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
         const uint32_t *x = tile;
-        const uint8_t *p = first_super(bits, k, panel);
+        const uint8_t *p = q3k_supers(k, halves);
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
-            _Alignas(64) float factors[32][LF_NR];
-            lf_prefetch_panel(distances, p, head);
+            _Alignas(64) float scales[16][LF_NR];
+            lf_prefetch_panel(distances, p, LF_Q3K_HEAD);
             lf_prefetch_sparse(distances, p);
-            lowk_factors(bits, p, bits == 2 ? p : panel + s * 32, factors);
-            p += head;
+            q3k_scales(p, halves + s * 32, scales);
+            p += LF_Q3K_HEAD;
             for (size_t b = 0; b < 8; b++) {
-                lf_prefetch_panel(distances, p, step);
-                half_block(bits, m, x, 0, p, factors[2 * b], acc);
-                half_block(bits, m, x, 1, p, factors[2 * b + 1], acc);
+                const factors lo = {.scale = _mm512_load_ps(scales[2 * b])};
+                const factors hi = {.scale = _mm512_load_ps(scales[2 * b + 1])};
+                lf_prefetch_panel(distances, p, LF_Q3K_QUANTS);
+                half_block(3, m, x, 0, p, lo, acc);
+                half_block(3, m, x, 1, p, hi, acc);
                 x += LF_X_DWORDS * m;
-                p += step;
+                p += LF_Q3K_QUANTS;
             }
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
@@ -163,52 +203,69 @@ static size_t q3k_unpacked_bytes(size_t k)
 
 LF_INLINE void unpack_group(const int bits, const uint8_t *quants, const size_t g, uint8_t *out)
 {
-    const __m512i w = lowk_quants(bits, quants, g);
     const __m512i zero = _mm512_set1_epi8(bits == 2 ? 0 : 32 - 4);
-    _mm512_store_si512(out + g * 64, _mm512_add_epi8(w, zero));
+    _mm512_store_si512(out + g * 64, _mm512_add_epi8(lowk_quants(bits, quants, g), zero));
 }
 
-LF_INLINE void lowk_unpack(const int bits, size_t k, const void *panel, uint8_t *out)
+LF_INLINE void unpack_block(const int bits, const uint8_t *quants, uint8_t *out)
 {
-    const size_t step = bits == 2 ? LF_Q2K_QUANTS : LF_Q3K_QUANTS;
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
-    const uint8_t *p = first_super(bits, k, panel);
-    for (size_t s = 0; s < k / 256; s++) {
-        _Alignas(64) float factors[32][LF_NR];
-        lowk_factors(bits, p, bits == 2 ? p : (const uint8_t *)panel + s * 32, factors);
-        p += bits == 2 ? LF_Q2K_HEAD : LF_Q3K_HEAD;
-        for (size_t b = 0; b < 8; b++, p += step) {
-            lf_prefetch_panel(distances, p, step);
-            for (size_t line = 0; line < (bits == 2 ? 4 : 2); line++, out += 64) {
-                const float *factor = factors[line / 2 * 16 + 2 * b + line % 2];
-                _mm512_store_ps(out, _mm512_load_ps(factor));
-            }
-            unpack_group(bits, p, 0, out);
-            unpack_group(bits, p, 1, out);
-            unpack_group(bits, p, 2, out);
-            unpack_group(bits, p, 3, out);
-            unpack_group(bits, p, 4, out);
-            unpack_group(bits, p, 5, out);
-            unpack_group(bits, p, 6, out);
-            unpack_group(bits, p, 7, out);
-            out += 8 * 64;
-        }
-    }
+    unpack_group(bits, quants, 0, out);
+    unpack_group(bits, quants, 1, out);
+    unpack_group(bits, quants, 2, out);
+    unpack_group(bits, quants, 3, out);
+    unpack_group(bits, quants, 4, out);
+    unpack_group(bits, quants, 5, out);
+    unpack_group(bits, quants, 6, out);
+    unpack_group(bits, quants, 7, out);
 }
 
 static void q2k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    lowk_unpack(2, k, panel, unpacked);
+    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const uint8_t *p = panel;
+    uint8_t *out = unpacked;
+    for (size_t s = 0; s < k / 256; s++) {
+        const q2k_head head = q2k_load_head(p);
+        const uint8_t *bytes = p + 64;
+        p += LF_Q2K_HEAD;
+        for (size_t b = 0; b < 8; b++, bytes += 2 * LF_NR) {
+            const factors lo = q2k_factors(&head, bytes);
+            const factors hi = q2k_factors(&head, bytes + LF_NR);
+            lf_prefetch_panel(distances, p, LF_Q2K_QUANTS);
+            _mm512_store_ps(out, lo.scale);
+            _mm512_store_ps(out + 64, hi.scale);
+            _mm512_store_ps(out + 128, lo.minimum);
+            _mm512_store_ps(out + 192, hi.minimum);
+            unpack_block(2, p, out + 4 * 64);
+            p += LF_Q2K_QUANTS;
+            out += Q2K_UNPACKED;
+        }
+    }
 }
 
 static void q3k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    lowk_unpack(3, k, panel, unpacked);
+    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const uint8_t *p = q3k_supers(k, panel);
+    uint8_t *out = unpacked;
+    for (size_t s = 0; s < k / 256; s++) {
+        _Alignas(64) float scales[16][LF_NR];
+        q3k_scales(p, (const uint8_t *)panel + s * 32, scales);
+        p += LF_Q3K_HEAD;
+        for (size_t b = 0; b < 8; b++) {
+            lf_prefetch_panel(distances, p, LF_Q3K_QUANTS);
+            _mm512_store_ps(out, _mm512_load_ps(scales[2 * b]));
+            _mm512_store_ps(out + 64, _mm512_load_ps(scales[2 * b + 1]));
+            unpack_block(3, p, out + 2 * 64);
+            p += LF_Q3K_QUANTS;
+            out += Q3K_UNPACKED;
+        }
+    }
 }
 
-/* Half a block. factors: the lines of the block. */
+/* Half a block. lines: the factors of the block. */
 LF_INLINE void unpacked_half(const int bits, const size_t m, const uint32_t *x, const size_t half,
-                             const uint8_t *quants, const uint8_t *factors, __m512 *acc)
+                             const uint8_t *quants, const uint8_t *lines, __m512 *acc)
 {
     const uint32_t *init = x + LF_X16_INIT6_LO + half;
     const uint32_t *xs = x + LF_X16_SCALE_LO + 2 * half;
@@ -221,9 +278,9 @@ LF_INLINE void unpacked_half(const int bits, const size_t m, const uint32_t *x, 
     for (size_t g = 4 * half; g < 4 * half + 4; g++) {
         lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, _mm512_load_si512(quants + g * 64), v);
     }
-    lf_vnni_finish(m, xs, v, _mm512_load_ps(factors + half * 64), acc);
+    lf_vnni_finish(m, xs, v, _mm512_load_ps(lines + half * 64), acc);
     if (bits == 2) {
-        lf_vnni_minimum16(m, init, xs, _mm512_load_ps(factors + (2 + half) * 64), acc);
+        lf_vnni_minimum16(m, init, xs, _mm512_load_ps(lines + (2 + half) * 64), acc);
     }
 }
 
@@ -248,8 +305,6 @@ LF_INLINE void unpacked_tile(const int bits, const size_t m, size_t n, size_t k,
     }
 }
 
-#define q2k_tile(...)          lowk_tile(2, __VA_ARGS__)
-#define q3k_tile(...)          lowk_tile(3, __VA_ARGS__)
 #define q2k_unpacked_tile(...) unpacked_tile(2, __VA_ARGS__)
 #define q3k_unpacked_tile(...) unpacked_tile(3, __VA_ARGS__)
 LF_GEMM_BY_ROWS(12, q2k_gemm, q2k_tile)
