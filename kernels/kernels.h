@@ -54,6 +54,8 @@ typedef enum {
                    and   minimum (of dmin) */
     LF_W_Q3K,   /* Q3_K: 3-bit quants with zero point 4; per 256 an f16 d, per 16 a 6-bit scale with
                    zero point 32 */
+    LF_W_IQ3S, /* IQ3_S: vectors of 4 out of a codebook, and signs; per 256 an f16 d, per 32 a 4-bit
+                  scale */
     LF_W_COUNT
 } lf_wformat;
 

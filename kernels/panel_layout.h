@@ -36,6 +36,11 @@
  * with the scales, as LF_W_Q4K has its factors, and per 32 k three lines of 64 bytes: bits 0 to 2
  * of line i are the quants of group 2 * i, bits 4 to 6 those of group 2 * i + 1; bits 3 and 7 of
  * line i are bit i of the quants of groups 6 and 7. A quant is stored as quant + 4.
+ * - LF_W_IQ3S: first 16 f16 d for each 256 k, rounded up to 64 bytes; then per 256 k 16 dwords, one
+ * a column, bits 4 * b and up of which are the scale of block b of 32; per group of 4 k 8 bytes,
+ * bit 4 * c + j of which is the sign of k0 + j of column c; per group 16 bytes, the lower 8 bits of
+ * the columns' positions in lf_iq3s_grid; per block 16 bytes, bit g of which is the ninth bit of
+ * the positions of group g. A value of the block is (2 * scale + 1) * d * quant.
  * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.
  *
  * A panel of LF_W_I8G or LF_W_I8G16 is the sequence of the panels of each 32 k.
@@ -60,13 +65,18 @@ enum {
     LF_Q2K_QUANTS = 2 * 64,
     LF_Q3K_QUANTS = 3 * 64,
     LF_Q2K_SUPER = LF_Q2K_HEAD + 8 * LF_Q2K_QUANTS,
-    LF_Q3K_SUPER = LF_Q3K_HEAD + 8 * LF_Q3K_QUANTS
+    LF_Q3K_SUPER = LF_Q3K_HEAD + 8 * LF_Q3K_QUANTS,
+    LF_IQ3S_SIGNS = 64, /* where they begin in the bytes of 256 k */
+    LF_IQ3S_INDEX = LF_IQ3S_SIGNS + 64 * 8,
+    LF_IQ3S_HIGH = LF_IQ3S_INDEX + 64 * LF_NR,
+    LF_IQ3S_SUPER = LF_IQ3S_HIGH + 8 * LF_NR
 };
 
 size_t lf_panel_bytes_q4(size_t k);
 size_t lf_panel_bytes_q8(size_t k);
 size_t lf_panel_bytes_q2k(size_t k);
 size_t lf_panel_bytes_q3k(size_t k);
+size_t lf_panel_bytes_iq3s(size_t k);
 size_t lf_panel_bytes_q4k(size_t k);
 size_t lf_panel_bytes_q5k(size_t k);
 size_t lf_panel_bytes_q6k(size_t k);
@@ -80,6 +90,7 @@ void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q2k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q3k(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_iq3s(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q4k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel);
@@ -89,5 +100,8 @@ void lf_pack_i8g16(size_t k, const lf_panel_source *source,
                    void *panel); /* with and without minimums */
 void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel); /* also LF_W_BF16 */
+
+/* The codebook of IQ3_S: 4 magnitudes, each plus 128 in a byte. */
+extern const uint32_t lf_iq3s_grid[512];
 
 #endif /* LF_KERNELS_PANEL_LAYOUT_H */

@@ -26,6 +26,7 @@
     ENTRY(lf_gemm_i8g16m_avx512vnni) \
     ENTRY(lf_gemm_q2k_avx512vnni) \
     ENTRY(lf_gemm_q3k_avx512vnni) \
+    ENTRY(lf_gemm_iq3s_avx512vnni) \
     ENTRY(lf_gemm_q4k_avx512vnni) \
     ENTRY(lf_gemm_q5k_avx512vnni) \
     ENTRY(lf_gemm_q6k_avx512vnni) \
@@ -37,6 +38,7 @@
     ENTRY(lf_gemm_i8g16m_avxvnni) \
     ENTRY(lf_gemm_q2k_avxvnni) \
     ENTRY(lf_gemm_q3k_avxvnni) \
+    ENTRY(lf_gemm_iq3s_avxvnni) \
     ENTRY(lf_gemm_q4k_avxvnni) \
     ENTRY(lf_gemm_q5k_avxvnni) \
     ENTRY(lf_gemm_q6k_avxvnni) \
@@ -48,6 +50,7 @@
     ENTRY(lf_gemm_i8g16m_avx2) \
     ENTRY(lf_gemm_q2k_avx2) \
     ENTRY(lf_gemm_q3k_avx2) \
+    ENTRY(lf_gemm_iq3s_avx2) \
     ENTRY(lf_gemm_q4k_avx2) \
     ENTRY(lf_gemm_q5k_avx2) \
     ENTRY(lf_gemm_q6k_avx2) \
@@ -79,6 +82,7 @@
     ENTRY(lf_gemm_q8_scalar) \
     ENTRY(lf_gemm_q2k_scalar) \
     ENTRY(lf_gemm_q3k_scalar) \
+    ENTRY(lf_gemm_iq3s_scalar) \
     ENTRY(lf_gemm_q4k_scalar) \
     ENTRY(lf_gemm_q5k_scalar) \
     ENTRY(lf_gemm_q6k_scalar) \

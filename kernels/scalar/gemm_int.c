@@ -262,6 +262,29 @@ static void load_q3k(const uint8_t *panel, size_t k, size_t b, block *out)
     }
 }
 
+static void load_iq3s(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    const uint8_t *super =
+        panel + (lf_panel_bytes_iq3s(k) - k / 256 * LF_IQ3S_SUPER) + b / 8 * LF_IQ3S_SUPER;
+    float d[LF_NR];
+    load_f16_line(panel + b / 8 * 32, d);
+    for (size_t c = 0; c < LF_NR; c++) {
+        uint32_t scale = lf_load_u32(super + c * 4) >> b % 8 * 4 & 15u;
+        uint8_t high = super[LF_IQ3S_HIGH + b % 8 * LF_NR + c];
+        out->scales[0][c] = d[c] * (float)(2 * scale + 1);
+        for (size_t g = 0; g < 8; g++) {
+            size_t group = b % 8 * 8 + g;
+            uint8_t signs = super[LF_IQ3S_SIGNS + group * 8 + c / 2] >> c % 2 * 4 & 15;
+            uint32_t low = super[LF_IQ3S_INDEX + group * LF_NR + c];
+            uint32_t vector = lf_iq3s_grid[low | (uint32_t)(high >> g & 1) << 8];
+            for (size_t j = 0; j < 4; j++) {
+                int magnitude = (int)(vector >> 8 * j & 0xFFu) - 128;
+                out->w[g * 4 + j][c] = (int16_t)((signs >> j & 1) != 0 ? -magnitude : magnitude);
+            }
+        }
+    }
+}
+
 typedef void (*load_fn)(const uint8_t *panel, size_t k, size_t b, block *out);
 
 /* `dwords`: of an LHS block, which tells its format. */
@@ -296,6 +319,8 @@ LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q2k, LF_W_Q2K, false, 256, true, q2k, q2k, 
                 LF_X_DWORDS, 16, true)
 LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q3k, LF_W_Q3K, false, 256, true, q3k, q3k, load_q3k,
                 LF_X_DWORDS, 16, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, iq3s, LF_W_IQ3S, false, 256, true, iq3s, iq3s, load_iq3s,
+                LF_X_DWORDS, 32, false)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4k, LF_W_Q4K, false, 256, true, q4k, q4k, load_q4k,
                 LF_X_DWORDS, 32, true)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q5k, LF_W_Q5K, false, 256, true, q5k, q5k, load_q5k,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packs raw Q2_K and Q3_K blocks into the panels of panel_layout.h. Quants move as dwords: 4
+/* Packs raw Q2_K, Q3_K and IQ3_S blocks into the panels of panel_layout.h. Quants move as dwords: 4
  * consecutive k of one column. */
 #include "kernels/numbers.h"
 #include "kernels/panel_layout.h"
@@ -17,20 +17,23 @@ enum {
     Q3K_BLOCK = 110
 };
 
+/* IQ3_S: d, 64 bytes of positions, 8 of their ninth bits, 32 of signs, 4 of scales. */
+enum { IQ3S_INDEX = 2, IQ3S_HIGH = 66, IQ3S_SIGNS = 74, IQ3S_SCALES = 106, IQ3S_BLOCK = 110 };
+
 size_t lf_panel_bytes_q2k(size_t k)
 {
     return k / 256 * LF_Q2K_SUPER;
 }
 
-/* Bytes of the d of a whole panel. */
-static size_t q3k_head(size_t k)
+/* Bytes of the d of a whole panel of Q3_K or IQ3_S. */
+static size_t d_bytes(size_t k)
 {
     return lf_ceil(k / 256 * LF_NR * sizeof(uint16_t), 64);
 }
 
 size_t lf_panel_bytes_q3k(size_t k)
 {
-    return q3k_head(k) + k / 256 * LF_Q3K_SUPER;
+    return d_bytes(k) + k / 256 * LF_Q3K_SUPER;
 }
 
 /* Lower bits of 4 k: dword g of the 32 with number b. */
@@ -99,8 +102,8 @@ static void put_three_bits(const uint8_t *block, size_t b, size_t c, uint8_t *qu
 
 void lf_pack_q3k(size_t k, const lf_panel_source *source, void *panel)
 {
-    uint8_t *super = (uint8_t *)panel + q3k_head(k);
-    memset(panel, 0, source->rows < LF_NR ? lf_panel_bytes_q3k(k) : q3k_head(k));
+    uint8_t *super = (uint8_t *)panel + d_bytes(k);
+    memset(panel, 0, source->rows < LF_NR ? lf_panel_bytes_q3k(k) : d_bytes(k));
     for (size_t s = 0; s < k / 256; s++, super += LF_Q3K_SUPER) {
         for (size_t c = 0; c < source->rows; c++) {
             const uint8_t *block = (const uint8_t *)source->raw + (c * (k / 256) + s) * Q3K_BLOCK;
@@ -108,6 +111,33 @@ void lf_pack_q3k(size_t k, const lf_panel_source *source, void *panel)
             put_scales(block + Q3K_SCALES, c, super);
             for (size_t b = 0; b < 8; b++) {
                 put_three_bits(block, b, c, super + LF_Q3K_HEAD + b * LF_Q3K_QUANTS);
+            }
+        }
+    }
+}
+
+size_t lf_panel_bytes_iq3s(size_t k)
+{
+    return d_bytes(k) + k / 256 * LF_IQ3S_SUPER;
+}
+
+void lf_pack_iq3s(size_t k, const lf_panel_source *source, void *panel)
+{
+    uint8_t *super = (uint8_t *)panel + d_bytes(k);
+    memset(panel, 0, lf_panel_bytes_iq3s(k));
+    for (size_t s = 0; s < k / 256; s++, super += LF_IQ3S_SUPER) {
+        for (size_t c = 0; c < source->rows; c++) {
+            const uint8_t *block = (const uint8_t *)source->raw + (c * (k / 256) + s) * IQ3S_BLOCK;
+            memcpy((uint8_t *)panel + s * 32 + c * 2, block, 2);
+            memcpy(super + c * 4, block + IQ3S_SCALES, 4);
+            for (size_t g = 0; g < 64; g++) {
+                unsigned signs = (unsigned)block[IQ3S_SIGNS + g / 2] >> g % 2 * 4 & 15u;
+                uint8_t *at = super + LF_IQ3S_SIGNS + g * 8 + c / 2;
+                *at = (uint8_t)(*at | signs << c % 2 * 4);
+                super[LF_IQ3S_INDEX + g * LF_NR + c] = block[IQ3S_INDEX + g];
+            }
+            for (size_t b = 0; b < 8; b++) {
+                super[LF_IQ3S_HIGH + b * LF_NR + c] = block[IQ3S_HIGH + b];
             }
         }
     }

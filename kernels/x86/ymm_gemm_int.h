@@ -322,6 +322,64 @@ LF_INLINE void lowk_panel(const int format, lf_distances distances, const size_t
     }
 }
 
+/* ---- LF_W_IQ3S: each block becomes one of LF_W_I8G ---- */
+
+/* 8 columns, from column `half` on, of group g of block b. The codebook has magnitudes + 128. */
+LF_INLINE __m256i iq3s_quants(const uint8_t *super, size_t b, const size_t g, const size_t half)
+{
+    const size_t group = b * 8 + g;
+    const uint8_t *index = super + LF_IQ3S_INDEX + group * LF_NR + half;
+    const uint8_t *upper = super + LF_IQ3S_HIGH + b * LF_NR + half;
+    const __m256i low = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)index));
+    const __m256i high =
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)upper));
+    const __m256i ninth =
+        _mm256_and_si256(_mm256_slli_epi32(high, 8 - (int)g), _mm256_set1_epi32(256));
+    const __m256i w = _mm256_i32gather_epi32((const int *)(const void *)lf_iq3s_grid,
+                                             _mm256_or_si256(low, ninth), 4);
+    /* Bit i of the signs becomes byte i. */
+    const __m256i bytes =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bits = _mm256_set1_epi64x((long long)0x8040201008040201);
+    int32_t signs;
+    memcpy(&signs, super + LF_IQ3S_SIGNS + group * 8 + half / 2, sizeof signs);
+    const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(signs), bytes);
+    const __m256i negative = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bits), bits);
+    return _mm256_sub_epi8(_mm256_xor_si256(w, negative), negative);
+}
+
+LF_INLINE void iq3s_scales(const uint8_t *super, size_t b, const uint8_t *halves, float *out)
+{
+    for (size_t half = 0; half < LF_NR; half += 8) {
+        const __m256i all = lf_load_ymm(super + half * 4);
+        const __m256i scale = _mm256_and_si256(
+            _mm256_srlv_epi32(all, _mm256_set1_epi32((int)(4 * b))), _mm256_set1_epi32(15));
+        const __m256i odd = _mm256_add_epi32(_mm256_add_epi32(scale, scale), _mm256_set1_epi32(1));
+        _mm256_store_ps(out + half,
+                        _mm256_mul_ps(_mm256_cvtepi32_ps(odd), lf_load_f16x8(halves + half * 2)));
+    }
+}
+
+LF_INLINE void iq3s_panel(lf_distances distances, const size_t fixed, size_t m, size_t k,
+                          const uint32_t *x, const uint8_t *panel, float (*acc)[LF_NR])
+{
+    const uint8_t *p = panel + (lf_panel_bytes_iq3s(k) - k / 256 * LF_IQ3S_SUPER);
+    for (size_t s = 0; s < k / 256; s++, p += LF_IQ3S_SUPER) {
+        for (size_t b = 0; b < 8; b++, x += LF_X_DWORDS * m) {
+            _Alignas(32) uint8_t quants[LF_Q8_QUANTS];
+            _Alignas(32) float scales[LF_NR];
+            lf_prefetch_panel(distances, p + b * (LF_IQ3S_SUPER / 8), LF_IQ3S_SUPER / 8);
+            iq3s_scales(p, b, panel + s * 32, scales);
+#define G(g)                                                                                       \
+    lf_store_ymm(quants + (g)*64, iq3s_quants(p, b, g, 0));                                        \
+    lf_store_ymm(quants + (g)*64 + 32, iq3s_quants(p, b, g, 8));
+            LF_EACH_GROUP(G)
+#undef G
+            ymm_rows(YMM_I8G, fixed, m, x, quants, scales, acc);
+        }
+    }
+}
+
 #define i8g_plain_panel(...)   i8g_panel(YMM_I8G, __VA_ARGS__)
 #define i8g_mins_panel(...)    i8g_panel(YMM_I8GM, __VA_ARGS__)
 #define i8g16_plain_panel(...) i8g_panel(YMM_I8G16, __VA_ARGS__)
@@ -338,6 +396,7 @@ LF_YMM_GEMM(i8g16_gemm, i8g16_plain_panel, lf_panel_bytes_i8g16)
 LF_YMM_GEMM(i8g16m_gemm, i8g16_mins_panel, lf_panel_bytes_i8g16m)
 LF_YMM_GEMM(q2k_gemm, q2k_panel, lf_panel_bytes_q2k)
 LF_YMM_GEMM(q3k_gemm, q3k_panel, lf_panel_bytes_q3k)
+LF_YMM_GEMM(iq3s_gemm, iq3s_panel, lf_panel_bytes_iq3s)
 LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
 LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
 LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
@@ -351,6 +410,7 @@ LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, true, 32, false, arch, feature)   \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, false, 256, true, arch, feature)         \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, false, 256, true, arch, feature)      \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)

@@ -26,6 +26,8 @@ static lf_wformat format_of(lf_type type)
         return LF_W_Q2K;
     case LF_Q3_K:
         return LF_W_Q3K;
+    case LF_IQ3_S:
+        return LF_W_IQ3S;
     case LF_Q4_K:
         return LF_W_Q4K;
     case LF_Q5_K:

@@ -161,11 +161,8 @@ static bool is_k(lf_wformat format, lf_type *type)
     static const struct {
         lf_wformat format;
         lf_type type;
-    } types[] = {{LF_W_Q2K, LF_Q2_K},
-                 {LF_W_Q3K, LF_Q3_K},
-                 {LF_W_Q4K, LF_Q4_K},
-                 {LF_W_Q5K, LF_Q5_K},
-                 {LF_W_Q6K, LF_Q6_K}};
+    } types[] = {{LF_W_Q2K, LF_Q2_K}, {LF_W_Q3K, LF_Q3_K}, {LF_W_IQ3S, LF_IQ3_S},
+                 {LF_W_Q4K, LF_Q4_K}, {LF_W_Q5K, LF_Q5_K}, {LF_W_Q6K, LF_Q6_K}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         *type = types[i].type;
         if (types[i].format == format) {
@@ -193,7 +190,7 @@ static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribut
             d[i] = lf_float_to_half(random_scale(state, true, distribution));
         }
         size_t bytes = info->has_min ? 4 : 2; /* d and dmin are at the start or the end */
-        bool first = type == LF_Q4_K || type == LF_Q5_K;
+        bool first = type == LF_Q4_K || type == LF_Q5_K || type == LF_IQ3_S;
         memcpy(block + (first ? 0 : info->block_bytes - bytes), d, bytes);
     }
     for (size_t row = 0; row < w->n; row++) {

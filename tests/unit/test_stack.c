@@ -142,7 +142,7 @@ static void test_stack(void **state)
     static const uint32_t without[] = {0, LFM2_CPU_AVX512, LFM2_CPU_AVX512 | LFM2_CPU_AVXVNNI,
                                        LFM2_CPU_ALL};
     const char *paths[] = {lft_tiny("q4_0"), lft_tiny("q6_k"), lft_tiny("q8_0"),
-                           lft_retyped_all(LF_IQ3_S)};
+                           lft_retyped_all(LF_IQ3_XXS)};
     const char *folder = lft_golden_folder("dense-plain");
     size_t most = 0;
     for (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++) {
