@@ -101,7 +101,9 @@ void lf_pack_i8g16(size_t k, const lf_panel_source *source,
 void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel); /* also LF_W_BF16 */
 
-/* The codebook of IQ3_S: 4 magnitudes, each plus 128 in a byte. */
+/* The codebook of IQ3_S: 4 magnitudes, each plus 128 in a byte; the same in fields of 3 bits, of
+ * which f stands for 2 * f + 1. */
 extern const uint32_t lf_iq3s_grid[512];
+extern const uint16_t lf_iq3s_fields[512];
 
 #endif /* LF_KERNELS_PANEL_LAYOUT_H */

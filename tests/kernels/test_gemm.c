@@ -417,6 +417,7 @@ static void codebook_is_right(void **state)
         lf_unpack_row(LF_IQ3_S, block, 256, quants, scales, NULL);
         for (size_t j = 0; j < 4; j++) {
             assert_int_equal((int)(lf_iq3s_grid[i] >> 8 * j & 0xFFu) - 128, quants[j]);
+            assert_int_equal(2 * (lf_iq3s_fields[i] >> 3 * j & 7) + 1, quants[j]);
         }
     }
 }
