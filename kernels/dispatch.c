@@ -49,7 +49,8 @@ static const lf_gemm *find(uint32_t cpu, int provider, const lf_gemm *wanted, si
 
 const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, bool mins, size_t k)
 {
-    const lf_gemm wanted = {.weights = weights, .mins = weights == LF_W_I8G && mins};
+    const bool optional = weights == LF_W_I8G || weights == LF_W_I8G16;
+    const lf_gemm wanted = {.weights = weights, .mins = optional && mins};
     const lf_gemm *g = NULL;
     if (table->pick == LF_PICK_AUTO) {
         g = find(table->cpu, -1, &wanted, k);

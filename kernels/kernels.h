@@ -41,14 +41,21 @@ typedef enum {
     LF_W_F32,
     LF_W_F16,
     LF_W_BF16,
-    LF_W_Q4,  /* unsigned 4-bit quants with zero point 8, an f16 scale per 32 (Q4_0) */
-    LF_W_Q8,  /* int8 quants, an f16 scale per 32 (Q8_0) */
-    LF_W_Q4K, /* Q4_K: unsigned 4-bit quants; per 256 f16 d and dmin, per 32 a 6-bit scale (of d)
-                 and minimum (of dmin) */
-    LF_W_Q5K, /* Q5_K: the same with 5-bit quants */
-    LF_W_Q6K, /* Q6_K: 6-bit quants with zero point 32; per 256 an f16 d, per 16 an int8 scale */
-    LF_W_I8G, /* int8 quants, per 32 an f32 scale, and optionally an f32 minimum: any other block
-                 format, exactly */
+    LF_W_Q4,    /* unsigned 4-bit quants with zero point 8, an f16 scale per 32 (Q4_0) */
+    LF_W_Q8,    /* int8 quants, an f16 scale per 32 (Q8_0) */
+    LF_W_Q4K,   /* Q4_K: unsigned 4-bit quants; per 256 f16 d and dmin, per 32 a 6-bit scale (of d)
+                   and minimum (of dmin) */
+    LF_W_Q5K,   /* Q5_K: the same with 5-bit quants */
+    LF_W_Q6K,   /* Q6_K: 6-bit quants with zero point 32; per 256 an f16 d, per 16 an int8 scale */
+    LF_W_I8G,   /* int8 quants, per 32 an f32 scale, and optionally an f32 minimum: any other block
+                   format with scales per 32, exactly */
+    LF_W_I8G16, /* the same per 16 */
+    LF_W_Q2K,   /* Q2_K: unsigned 2-bit quants; per 256 f16 d and dmin, per 16 a 4-bit scale (of d)
+                   and   minimum (of dmin) */
+    LF_W_Q3K,   /* Q3_K: 3-bit quants with zero point 4; per 256 an f16 d, per 16 a 6-bit scale with
+                   zero point 32 */
+    LF_W_IQ3S, /* IQ3_S: vectors of 4 out of a codebook, and signs; per 256 an f16 d, per 32 a 4-bit
+                  scale */
     LF_W_COUNT
 } lf_wformat;
 
@@ -106,8 +113,8 @@ typedef void (*lf_gemm_fn)(size_t m, size_t n, size_t k, const void *tile, const
 typedef struct lf_panel_source {
     uint32_t rows;
     const int8_t *quants; /* [rows][k] */
-    const float *scales;  /* [rows][k / 32] */
-    const float *mins;    /* [rows][k / 32] or NULL: value = scale * quant - min */
+    const float *scales;  /* [rows][k / 32]; LF_W_I8G16: [rows][k / 16] */
+    const float *mins;    /* as many, or NULL: value = scale * quant - min */
     const void *raw;      /* the bytes of the rows in GGUF, one row after another; quants is NULL */
 } lf_panel_source;
 
@@ -121,7 +128,7 @@ typedef struct lf_gemm {
     uint32_t needs; /* LF_CPU_* bits */
     lf_wformat weights;
     lf_lhs_format lhs;
-    bool mins; /* LF_W_I8G: the panel has minimums */
+    bool mins; /* LF_W_I8G, LF_W_I8G16: the panel has minimums */
     uint32_t mr, nr;
     uint32_t kr;         /* XNNPACK int4: consecutive k of a column in a panel; otherwise 0 */
     uint32_t k_multiple; /* k must be a multiple of this */
@@ -296,7 +303,7 @@ void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick);
 const lf_gemm *lf_gemm_at(uint32_t index);
 
 /* The kernel that this table uses for a weight format at inner size k; `mins` matters for LF_W_I8G
- * only. Never NULL: the scalar kernels take every k that the format allows. */
+ * and LF_W_I8G16 only. Never NULL: the scalar kernels take every k that the format allows. */
 const lf_gemm *lf_gemm_pick(const lf_kernels *table, lf_wformat weights, bool mins, size_t k);
 
 #endif /* LF_KERNELS_H */

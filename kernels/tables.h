@@ -22,6 +22,11 @@
     ENTRY(lf_gemm_q8_avx512vnni) \
     ENTRY(lf_gemm_i8g_avx512vnni) \
     ENTRY(lf_gemm_i8gm_avx512vnni) \
+    ENTRY(lf_gemm_i8g16_avx512vnni) \
+    ENTRY(lf_gemm_i8g16m_avx512vnni) \
+    ENTRY(lf_gemm_q2k_avx512vnni) \
+    ENTRY(lf_gemm_q3k_avx512vnni) \
+    ENTRY(lf_gemm_iq3s_avx512vnni) \
     ENTRY(lf_gemm_q4k_avx512vnni) \
     ENTRY(lf_gemm_q5k_avx512vnni) \
     ENTRY(lf_gemm_q6k_avx512vnni) \
@@ -29,6 +34,11 @@
     ENTRY(lf_gemm_q4_avxvnni) \
     ENTRY(lf_gemm_i8g_avxvnni) \
     ENTRY(lf_gemm_i8gm_avxvnni) \
+    ENTRY(lf_gemm_i8g16_avxvnni) \
+    ENTRY(lf_gemm_i8g16m_avxvnni) \
+    ENTRY(lf_gemm_q2k_avxvnni) \
+    ENTRY(lf_gemm_q3k_avxvnni) \
+    ENTRY(lf_gemm_iq3s_avxvnni) \
     ENTRY(lf_gemm_q4k_avxvnni) \
     ENTRY(lf_gemm_q5k_avxvnni) \
     ENTRY(lf_gemm_q6k_avxvnni) \
@@ -36,6 +46,11 @@
     ENTRY(lf_gemm_q4_avx2) \
     ENTRY(lf_gemm_i8g_avx2) \
     ENTRY(lf_gemm_i8gm_avx2) \
+    ENTRY(lf_gemm_i8g16_avx2) \
+    ENTRY(lf_gemm_i8g16m_avx2) \
+    ENTRY(lf_gemm_q2k_avx2) \
+    ENTRY(lf_gemm_q3k_avx2) \
+    ENTRY(lf_gemm_iq3s_avx2) \
     ENTRY(lf_gemm_q4k_avx2) \
     ENTRY(lf_gemm_q5k_avx2) \
     ENTRY(lf_gemm_q6k_avx2) \
@@ -65,11 +80,16 @@
     LF_GEMM_TABLE_ARCH(ENTRY) \
     ENTRY(lf_gemm_q4_scalar) \
     ENTRY(lf_gemm_q8_scalar) \
+    ENTRY(lf_gemm_q2k_scalar) \
+    ENTRY(lf_gemm_q3k_scalar) \
+    ENTRY(lf_gemm_iq3s_scalar) \
     ENTRY(lf_gemm_q4k_scalar) \
     ENTRY(lf_gemm_q5k_scalar) \
     ENTRY(lf_gemm_q6k_scalar) \
     ENTRY(lf_gemm_i8g_scalar) \
     ENTRY(lf_gemm_i8gm_scalar) \
+    ENTRY(lf_gemm_i8g16_scalar) \
+    ENTRY(lf_gemm_i8g16m_scalar) \
     ENTRY(lf_gemm_f32_scalar) \
     ENTRY(lf_gemm_f16_scalar) \
     ENTRY(lf_gemm_bf16_scalar)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scalar matrix kernels for quantized weights. Per block or group, k ascending: acc =
  * fma((float)isum * LHS scale, weight scale, acc), with isum exact; then, with minimums, acc =
- * fma(-(sum of the LHS quants * LHS scale), minimum, acc). */
+ * fma(-(sum of the LHS quants * LHS scale), minimum, acc). LF_LHS_I8B16 has -32 * sum, and panels
+ * minimum / 32. */
 #include "kernels/scalar/entry.h"
 
 /* The weights of one block of 32 k, for all rows of a tile: values as [k][column], scales of each
- * group of `group` k (16 or 32), minimums of the block. */
+ * group of `group` k (16 or 32), and its minimums (of 16 k: / 32). */
 typedef struct block {
     int16_t w[32][LF_NR];
     float scales[2][LF_NR];
-    float mins[LF_NR];
+    float mins[2][LF_NR];
     size_t group;
     bool has_mins;
 } block;
@@ -30,18 +31,29 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
     }
 }
 
+/* Adds the products of half a block of LF_LHS_I8B16 to one row's results. x: the row's block. */
+static void add_half(const block *w, size_t half, const uint32_t *x, float acc[LF_NR])
+{
+    float scale = lf_float(x[LF_X16_SCALE_LO + 2 * half]);
+    float sum = (float)((int32_t)x[LF_X16_INIT6_LO + half] - LF_MAGIC_BITS) * scale;
+    add_group(w, 16 * half, x, scale, acc);
+    for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
+        acc[c] = lf_fma(sum, w->mins[half][c], acc[c]);
+    }
+}
+
 /* Adds the products of one block to one row's results. x: the row's block, of LF_LHS_I8B16 if
  * groups have 16 k, otherwise of LF_LHS_I8B32. */
 static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
 {
     if (w->group == 16) {
-        add_group(w, 0, x, lf_float(x[LF_X16_SCALE_LO]), acc);
-        add_group(w, 16, x, lf_float(x[LF_X16_SCALE_HI]), acc);
+        add_half(w, 0, x, acc);
+        add_half(w, 1, x, acc);
         return;
     }
     add_group(w, 0, x, lf_float(x[LF_X_SCALE]), acc);
     for (size_t c = 0; c < LF_NR && w->has_mins; c++) {
-        acc[c] = lf_fma(-lf_float(x[LF_X_SUM]), w->mins[c], acc[c]);
+        acc[c] = lf_fma(-lf_float(x[LF_X_SUM]), w->mins[0][c], acc[c]);
     }
 }
 
@@ -116,10 +128,24 @@ static void load_i8g(const uint8_t *panel, size_t k, size_t b, block *out)
     load_bytes(src, out);
 }
 
-/* Factor i of 256 k of a column. */
-static uint32_t k_factor(const uint8_t *super, size_t i, size_t c)
+static void load_i8g16(const uint8_t *panel, size_t k, size_t b, block *out)
 {
-    const uint8_t *dwords = super + 64 + c * 4;
+    (void)k;
+    size_t floats = 2 * LF_NR * sizeof(float);
+    const uint8_t *src = panel + b * (floats * (out->has_mins ? 2 : 1) + LF_Q8_QUANTS);
+    memcpy(out->scales, src, floats);
+    src += floats;
+    if (out->has_mins) {
+        memcpy(out->mins, src, floats);
+        src += floats;
+    }
+    load_bytes(src, out);
+}
+
+/* Factor i of 256 k of a column from three lines of factors. */
+static uint32_t k_factor(const uint8_t *lines, size_t i, size_t c)
+{
+    const uint8_t *dwords = lines + c * 4;
     if (i < 15) {
         return lf_load_u32(dwords + i / 5 * 64) >> 6 * (i % 5) & 63u;
     }
@@ -134,8 +160,8 @@ static void load_k_factors(const uint8_t *super, size_t b, block *out)
     load_f16_line(super, d);
     load_f16_line(super + 32, dmin);
     for (size_t c = 0; c < LF_NR; c++) {
-        out->scales[0][c] = d[c] * (float)k_factor(super, b, c);
-        out->mins[c] = dmin[c] * (float)k_factor(super, b + 8, c);
+        out->scales[0][c] = d[c] * (float)k_factor(super + 64, b, c);
+        out->mins[0][c] = dmin[c] * (float)k_factor(super + 64, b + 8, c);
     }
 }
 
@@ -184,6 +210,81 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
     }
 }
 
+static void load_q2k(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
+    const uint8_t *super = panel + b / 8 * LF_Q2K_SUPER;
+    const uint8_t *quants = super + LF_Q2K_HEAD + b % 8 * LF_Q2K_QUANTS;
+    float d[LF_NR], dmin[LF_NR];
+    load_f16_line(super, d);
+    load_f16_line(super + 32, dmin);
+    for (size_t g = 0; g < 2; g++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            uint8_t factors = super[64 + (b % 8 * 2 + g) * LF_NR + c];
+            out->scales[g][c] = d[c] * (float)(factors & 15);
+            out->mins[g][c] = dmin[c] * (1.0f / 32.0f) * (float)(factors >> 4);
+        }
+    }
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            uint8_t four = quants[i / 16 * 64 + c * 4 + i % 4];
+            out->w[i][c] = (int16_t)(four >> i % 16 / 4 * 2 & 3);
+        }
+    }
+}
+
+static void load_q3k(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    const uint8_t *super =
+        panel + (lf_panel_bytes_q3k(k) - k / 256 * LF_Q3K_SUPER) + b / 8 * LF_Q3K_SUPER;
+    const uint8_t *quants = super + LF_Q3K_HEAD + b % 8 * LF_Q3K_QUANTS;
+    float d[LF_NR];
+    load_f16_line(panel + b / 8 * 32, d);
+    for (size_t g = 0; g < 2; g++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            int32_t scale = (int32_t)k_factor(super, b % 8 * 2 + g, c) - 32;
+            out->scales[g][c] = d[c] * (float)scale;
+        }
+    }
+    for (size_t i = 0; i < 32; i++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            const uint8_t *bytes = quants + c * 4 + i % 4;
+            size_t group = i / 4;
+            int quant = 0;
+            if (group < 6) {
+                quant = bytes[group / 2 * 64] >> group % 2 * 4 & 7;
+            }
+            for (size_t line = 0; line < 3 && group >= 6; line++) {
+                quant |= (bytes[line * 64] >> (group == 6 ? 3 : 7) & 1) << line;
+            }
+            out->w[i][c] = (int16_t)(quant - 4);
+        }
+    }
+}
+
+static void load_iq3s(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    const uint8_t *super =
+        panel + (lf_panel_bytes_iq3s(k) - k / 256 * LF_IQ3S_SUPER) + b / 8 * LF_IQ3S_SUPER;
+    float d[LF_NR];
+    load_f16_line(panel + b / 8 * 32, d);
+    for (size_t c = 0; c < LF_NR; c++) {
+        uint32_t scale = lf_load_u32(super + c * 4) >> b % 8 * 4 & 15u;
+        uint8_t high = super[LF_IQ3S_HIGH + b % 8 * LF_NR + c];
+        out->scales[0][c] = d[c] * (float)(2 * scale + 1);
+        for (size_t g = 0; g < 8; g++) {
+            size_t group = b % 8 * 8 + g;
+            uint8_t signs = super[LF_IQ3S_SIGNS + group * 8 + c / 2] >> c % 2 * 4 & 15;
+            uint32_t low = super[LF_IQ3S_INDEX + group * LF_NR + c];
+            uint32_t vector = lf_iq3s_grid[low | (uint32_t)(high >> g & 1) << 8];
+            for (size_t j = 0; j < 4; j++) {
+                int magnitude = (int)(vector >> 8 * j & 0xFFu) - 128;
+                out->w[g * 4 + j][c] = (int16_t)((signs >> j & 1) != 0 ? -magnitude : magnitude);
+            }
+        }
+    }
+}
+
 typedef void (*load_fn)(const uint8_t *panel, size_t k, size_t b, block *out);
 
 /* `dwords`: of an LHS block, which tells its format. */
@@ -214,6 +315,12 @@ LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4, LF_W_Q4, false, 32, true, q4, q4, load_
                 false)
 LF_SCALAR_ENTRY(i16b32, LF_LHS_I16B32, q8, LF_W_Q8, false, 32, true, q8, q8, load_q8, LF_X2_DWORDS,
                 32, false)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q2k, LF_W_Q2K, false, 256, true, q2k, q2k, load_q2k,
+                LF_X_DWORDS, 16, true)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, q3k, LF_W_Q3K, false, 256, true, q3k, q3k, load_q3k,
+                LF_X_DWORDS, 16, false)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, iq3s, LF_W_IQ3S, false, 256, true, iq3s, iq3s, load_iq3s,
+                LF_X_DWORDS, 32, false)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q4k, LF_W_Q4K, false, 256, true, q4k, q4k, load_q4k,
                 LF_X_DWORDS, 32, true)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, q5k, LF_W_Q5K, false, 256, true, q5k, q5k, load_q5k,
@@ -224,3 +331,7 @@ LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8g, LF_W_I8G, false, 32, false, i8g, i8g, 
                 LF_X_DWORDS, 32, false)
 LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, i8gm, LF_W_I8G, true, 32, false, i8gm, i8g, load_i8g,
                 LF_X_DWORDS, 32, true)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, i8g16, LF_W_I8G16, false, 32, false, i8g16, i8g16, load_i8g16,
+                LF_X_DWORDS, 16, false)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, i8g16m, LF_W_I8G16, true, 32, false, i8g16m, i8g16, load_i8g16,
+                LF_X_DWORDS, 16, true)

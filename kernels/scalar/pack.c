@@ -24,6 +24,16 @@ size_t lf_panel_bytes_i8gm(size_t k)
     return k / 32 * (2 * LF_NR * sizeof(float) + LF_Q8_QUANTS);
 }
 
+size_t lf_panel_bytes_i8g16(size_t k)
+{
+    return k / 32 * (2 * LF_NR * sizeof(float) + LF_Q8_QUANTS);
+}
+
+size_t lf_panel_bytes_i8g16m(size_t k)
+{
+    return k / 32 * (4 * LF_NR * sizeof(float) + LF_Q8_QUANTS);
+}
+
 size_t lf_panel_bytes_f32(size_t k)
 {
     return k * LF_NR * sizeof(float);
@@ -100,10 +110,12 @@ void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel)
 /* 32 k of all columns, as 8 groups of bytes quant + 128. */
 static void put_bytes(size_t k, size_t k0, const lf_panel_source *source, uint8_t *dst)
 {
+    const uint32_t flip = 0x80808080u;
     for (size_t c = 0; c < LF_NR; c++) {
-        for (size_t i = 0; i < 32; i++) {
-            int quant = c < source->rows ? source->quants[c * k + k0 + i] : 0;
-            dst[i / 4 * 64 + c * 4 + i % 4] = (uint8_t)(quant + 128);
+        const int8_t *quants = source->quants + c * k + k0;
+        for (size_t g = 0; g < 8; g++) {
+            uint32_t dword = (c < source->rows ? lf_load_u32(quants + g * 4) : 0) ^ flip;
+            memcpy(dst + g * 64 + c * 4, &dword, sizeof dword);
         }
     }
 }
@@ -125,10 +137,12 @@ void lf_pack_q8(size_t k, const lf_panel_source *source, void *panel)
     }
 }
 
-static uint8_t *put_floats(uint8_t *dst, uint32_t rows, size_t stride, const float *values)
+/* A line of values * factor. */
+static uint8_t *put_floats(uint8_t *dst, uint32_t rows, size_t stride, const float *values,
+                           float factor)
 {
     for (size_t c = 0; c < LF_NR; c++) {
-        float f = c < rows ? values[c * stride] : 0.0f;
+        float f = c < rows ? values[c * stride] * factor : 0.0f;
         memcpy(dst + c * sizeof f, &f, sizeof f);
     }
     return dst + LF_NR * sizeof(float);
@@ -138,9 +152,24 @@ void lf_pack_i8g(size_t k, const lf_panel_source *source, void *panel)
 {
     uint8_t *dst = panel;
     for (size_t b = 0; b < k / 32; b++) {
-        dst = put_floats(dst, source->rows, k / 32, source->scales + b);
+        dst = put_floats(dst, source->rows, k / 32, source->scales + b, 1.0f);
         if (source->mins != NULL) {
-            dst = put_floats(dst, source->rows, k / 32, source->mins + b);
+            dst = put_floats(dst, source->rows, k / 32, source->mins + b, 1.0f);
+        }
+        put_bytes(k, b * 32, source, dst);
+        dst += LF_Q8_QUANTS;
+    }
+}
+
+void lf_pack_i8g16(size_t k, const lf_panel_source *source, void *panel)
+{
+    uint8_t *dst = panel;
+    for (size_t b = 0; b < k / 32; b++) {
+        for (size_t g = 2 * b; g < 2 * b + 2; g++) {
+            dst = put_floats(dst, source->rows, k / 16, source->scales + g, 1.0f);
+        }
+        for (size_t g = 2 * b; g < 2 * b + 2 && source->mins != NULL; g++) {
+            dst = put_floats(dst, source->rows, k / 16, source->mins + g, 1.0f / 32.0f);
         }
         put_bytes(k, b * 32, source, dst);
         dst += LF_Q8_QUANTS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The integer kernels but LF_W_Q8 for AVX2: vpmaddubsw with sums in 16 bits over as many groups
  * as fit, then vpmaddwd to 32 bits. A pair of products with quants of 4, 5 and 6 bits is at most
- * 15, 31 and 63 times 254. */
+ * 15, 31 and 63 times 254. Quants of 2 and 3 bits have scales for four groups, whose sums fit. */
 #include "kernels/x86/ymm_asm.h"
 
 #define YMM_SUBTILES LF_YMM_SUBTILES_3
@@ -17,12 +17,13 @@ LF_INLINE __m256i dot_bytes(__m256i s, __m256i bytes, uint32_t x)
     return _mm256_add_epi32(s, _mm256_madd_epi16(two, _mm256_set1_epi16(1)));
 }
 
-LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quants, __m256i *s)
+LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quants,
+                         const size_t first, const size_t end, __m256i *s)
 {
 #define F(i) s[2 * (i)] = s[2 * (i) + 1] = _mm256_set1_epi32(LF_MAGIC_BITS);
     LF_EACH_ROW(m, F)
 #undef F
-    for (size_t g = 0; g < 8; g++) {
+    for (size_t g = first; g < end; g++) {
         for (size_t half = 0; half < 2; half++) {
             const __m256i w = lf_load_ymm(quants + g * 64 + half * 32);
 #define F(i)                                                                                       \
@@ -36,7 +37,7 @@ LF_INLINE void byte_sums(const size_t m, const uint32_t *x, const uint8_t *quant
 /* Groups whose sums fit 16 bits. */
 LF_INLINE size_t groups_per_sum(const int bits)
 {
-    return bits == 4 ? 8 : (bits == 5 ? 4 : 2);
+    return bits == 4 ? 8 : (bits == 6 ? 2 : 4);
 }
 
 LF_INLINE void unpacked_products(const size_t n, const size_t m, const uint32_t *x,
@@ -82,7 +83,7 @@ LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, con
                         __m256i *s)
 {
     if (bits == 8) {
-        byte_sums(m, x, quants, s);
+        byte_sums(m, x, quants, first, end, s);
         return;
     }
     const size_t per_sum = groups_per_sum(bits);
@@ -105,8 +106,11 @@ LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, con
     }
 #define F(i)                                                                                       \
     {                                                                                              \
-        const __m256i start = _mm256_set1_epi32(                                                   \
-            init >= 0 ? (int32_t)x[(i)*LF_X_DWORDS + (size_t)init] : LF_MAGIC_BITS);               \
+        __m256i start = _mm256_set1_epi32(init >= 0 ? (int32_t)x[(i)*LF_X_DWORDS + (size_t)init]   \
+                                                    : LF_MAGIC_BITS);                              \
+        if (end - first == 4 && init >= 0) {                                                       \
+            start = lf_ymm_half_start(bits, start);                                                \
+        }                                                                                          \
         s[2 * (i)] = _mm256_add_epi32(s[2 * (i)], start);                                          \
         s[2 * (i) + 1] = _mm256_add_epi32(s[2 * (i) + 1], start);                                  \
     }

@@ -23,8 +23,12 @@ LF_INLINE void ymm_sums(const int bits, const bool unpacked, const size_t m, con
                         __m256i *s)
 {
     for (size_t i = 0; i < m; i++) {
-        s[2 * i] = s[2 * i + 1] = _mm256_set1_epi32(
-            init >= 0 ? (int32_t)x[i * LF_X_DWORDS + (size_t)init] : LF_MAGIC_BITS);
+        __m256i start = _mm256_set1_epi32(init >= 0 ? (int32_t)x[i * LF_X_DWORDS + (size_t)init]
+                                                    : LF_MAGIC_BITS);
+        if (end - first == 4 && init >= 0) {
+            start = lf_ymm_half_start(bits, start);
+        }
+        s[2 * i] = s[2 * i + 1] = start;
     }
     if (unpacked && m > 2) {
         const uint32_t *x0 = x + LF_X_QUANTS + first;

@@ -46,12 +46,38 @@ LF_INLINE __m256i lf_ymm_shift(__m256i v, const int n)
     return n > 0 ? _mm256_slli_epi32(v, n) : (n < 0 ? _mm256_srli_epi32(v, -n) : v);
 }
 
+/* (v >> n) & mask */
+LF_INLINE __m256i lf_ymm_field(__m256i v, const int n, char mask)
+{
+    return _mm256_and_si256(lf_ymm_shift(v, -n), _mm256_set1_epi8(mask));
+}
+
+/* Quants of group g of a block of LF_W_Q2K or LF_W_Q3K, as lf_ymm_quants. */
+LF_INLINE __m256i lf_ymm_few_bits(const int bits, const uint8_t *line, const size_t g)
+{
+    if (bits == 2) {
+        return lf_ymm_field(lf_load_ymm(line + g / 4 * 64), (int)(g % 4) * 2, 3);
+    }
+    if (g < 6) {
+        return lf_ymm_field(lf_load_ymm(line + g / 2 * 64), (int)(g % 2) * 4, 7);
+    }
+    const __m256i top = _mm256_set1_epi8((char)0x88);
+    const __m256i bit0 = _mm256_srli_epi32(_mm256_and_si256(lf_load_ymm(line), top), 3);
+    const __m256i bit1 = _mm256_srli_epi32(_mm256_and_si256(lf_load_ymm(line + 64), top), 2);
+    const __m256i bit2 = _mm256_srli_epi32(_mm256_and_si256(lf_load_ymm(line + 128), top), 1);
+    const __m256i both = _mm256_or_si256(_mm256_or_si256(bit0, bit1), bit2);
+    return lf_ymm_field(both, g == 6 ? 0 : 4, 7);
+}
+
 /* Quants of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
 LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const size_t g,
                                 const size_t half)
 {
     if (bits == 8) {
         return lf_load_ymm(quants + g * 64 + half);
+    }
+    if (bits < 4) {
+        return lf_ymm_few_bits(bits, quants + half, g);
     }
     const __m256i nibbles =
         _mm256_and_si256(lf_ymm_shift(lf_load_ymm(quants + g % 4 * 64 + half), g < 4 ? 0 : -4),
@@ -66,6 +92,21 @@ LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const siz
     }
     const __m256i two = lf_ymm_shift(lf_load_ymm(upper + g / 4 * 64), 4 - 2 * (int)(g % 4));
     return _mm256_or_si256(nibbles, _mm256_and_si256(two, _mm256_set1_epi8(48)));
+}
+
+/* The start of sums of half a block for the zero point of quants of `bits`, 4 or 128, from that for
+ * 32, LF_MAGIC_BITS - 32 * sum. */
+LF_INLINE __m256i lf_ymm_half_start(const int bits, __m256i start32)
+{
+    if (bits == 3) {
+        return _mm256_add_epi32(_mm256_srli_epi32(start32, 3),
+                                _mm256_set1_epi32(LF_MAGIC_BITS - LF_MAGIC_BITS / 8));
+    }
+    if (bits == 8) {
+        return _mm256_sub_epi32(_mm256_slli_epi32(start32, 2),
+                                _mm256_set1_epi32((int32_t)(3u * (uint32_t)LF_MAGIC_BITS)));
+    }
+    return start32;
 }
 
 /* acc = fma(isum * LHS scale, weight scale, acc), where s is LF_MAGIC + isum. With `sums` (of the

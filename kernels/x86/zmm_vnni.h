@@ -70,6 +70,23 @@ LF_INLINE void lf_vnni_minimum(const size_t m, const uint32_t *x, __m512 minimum
 #undef F
 }
 
+/* acc[i] = fma(-32 * sum of the LHS quants * LHS scale, minimum / 32, acc[i]). init: LF_MAGIC_BITS
+ * - 32 * sum; x: the LHS scales, each followed by its bias. */
+LF_INLINE void lf_vnni_minimum16(const size_t m, const uint32_t *init, const uint32_t *x,
+                                 __m512 mins, __m512 *acc)
+{
+    const float *sum = (const float *)(const void *)init;
+    const float *xs = (const float *)(const void *)x;
+    const float *xb = (const float *)(const void *)(x + 1);
+#define F(i)                                                                                       \
+    acc[i] = _mm512_fmadd_ps(_mm512_fmadd_ps(_mm512_set1_ps(sum[(i)*LF_X_DWORDS]),                 \
+                                             _mm512_set1_ps(xs[(i)*LF_X_DWORDS]),                  \
+                                             _mm512_set1_ps(xb[(i)*LF_X_DWORDS])),                 \
+                             mins, acc[i]);
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
 LF_INLINE void lf_vnni_clear(const size_t m, __m512 *acc)
 {
 #define F(i) acc[i] = _mm512_setzero_ps();

@@ -43,7 +43,8 @@ static int8_t quant_at(const lf_gemm *gemm, uint32_t i)
 
 static bool is_k(lf_wformat weights)
 {
-    return weights == LF_W_Q4K || weights == LF_W_Q5K || weights == LF_W_Q6K;
+    return weights == LF_W_Q4K || weights == LF_W_Q5K || weights == LF_W_Q6K ||
+           weights == LF_W_Q2K || weights == LF_W_Q3K || weights == LF_W_IQ3S;
 }
 
 static int32_t fill_panels(const lfm2_runtime *runtime, bench *b)

@@ -83,7 +83,7 @@ int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, siz
     for (size_t i = 0; i < n; i++) {
         const lf_packed *m = matrices[i];
         /* These fields determine the panel layout: kernels of one provider and format that agree in
-         * nr and kr use the same one. */
+         * nr and kr use the same one; blocks of the file have other panel_bytes. */
         uint64_t layout[] = {m->gemm->provider == LF_PROVIDER_XNNPACK,
                              m->gemm->weights,
                              m->gemm->mins,

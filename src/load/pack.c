@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+static size_t round_up(size_t n, size_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
 static lf_wformat format_of(lf_type type)
 {
     switch (type) {
@@ -17,6 +22,12 @@ static lf_wformat format_of(lf_type type)
         return LF_W_Q4;
     case LF_Q8_0:
         return LF_W_Q8;
+    case LF_Q2_K:
+        return LF_W_Q2K;
+    case LF_Q3_K:
+        return LF_W_Q3K;
+    case LF_IQ3_S:
+        return LF_W_IQ3S;
     case LF_Q4_K:
         return LF_W_Q4K;
     case LF_Q5_K:
@@ -24,40 +35,49 @@ static lf_wformat format_of(lf_type type)
     case LF_Q6_K:
         return LF_W_Q6K;
     default:
-        return LF_W_I8G;
+        return lf_type_get((uint32_t)type)->group == 16 ? LF_W_I8G16 : LF_W_I8G;
     }
 }
 
-bool lf_can_pack(lf_type type)
+/* Whether panels hold the blocks of the file. Panels of int8 would be more than twice as large. */
+static bool keeps_blocks(const lf_type_info *type)
 {
-    return format_of(type) != LF_W_I8G || lf_type_get((uint32_t)type)->group == 32;
+    lf_wformat format = format_of(type->type);
+    return format == LF_W_I8G16 || (format == LF_W_I8G && type->block_bytes * 8 < type->block * 4);
+}
+
+/* Chooses the kernel, and what panels hold. A pair of two quantized types keeps its blocks, because
+ * they unpack to the same panels of int8; with a float type both become F32. */
+static void choose(const lf_kernels *kernels, lf_packed *p)
+{
+    const lf_type_info *first = lf_type_get((uint32_t)p->types[0]);
+    const lf_type_info *second = lf_type_get((uint32_t)p->types[1]);
+    lf_wformat format = format_of(first->type);
+    bool has_min = first->has_min || second->has_min;
+    p->blocks = keeps_blocks(first);
+    if (first != second) {
+        p->blocks = first->group != 0 && second->group != 0;
+        format = p->blocks ? LF_W_I8G16 : LF_W_F32;
+    }
+    p->gemm = lf_gemm_pick(kernels, format, has_min, p->k);
+    p->panel_bytes = p->gemm->panel_bytes(p->k);
+    if (p->blocks) {
+        size_t one = lf_row_bytes(first->type, p->k);
+        size_t other = lf_row_bytes(second->type, p->k);
+        p->panel_bytes = round_up(p->gemm->nr * (one > other ? one : other), LF_ALIGN);
+    }
 }
 
 int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf_tensor *second,
                      lf_packed *out)
 {
-    if (second != NULL &&
-        (second->type != first->type || memcmp(second->ne, first->ne, sizeof first->ne) != 0)) {
-        return lf_fail(LFM2_E_UNSUPPORTED, "pack.pair",
-                       "tensors '%s' and '%s' differ in type or shape: they are computed together "
-                       "and must agree",
-                       first->name, second->name);
-    }
-    const lf_type_info *type = lf_type_get((uint32_t)first->type);
     lf_packed p = {.n = (uint32_t)first->ne[1],
                    .k = (uint32_t)first->ne[0],
                    .n_experts = (uint32_t)first->ne[2],
-                   .pair = second != NULL};
-    if (!lf_can_pack(first->type)) {
-        return lf_fail(
-            LFM2_E_UNSUPPORTED, "pack.group",
-            "tensor '%s': type %s can be converted but not run: it has a scale for every "
-            "%u values; convert the model with lfm2 quantize --allow-requantize",
-            first->name, type->name, type->group);
-    }
-    p.gemm = lf_gemm_pick(kernels, format_of(first->type), type->has_min, p.k);
+                   .pair = second != NULL,
+                   .types = {first->type, second != NULL ? second->type : first->type}};
+    choose(kernels, &p);
     p.n_panels = (p.n + p.gemm->nr - 1) / p.gemm->nr * (p.pair ? 2 : 1);
-    p.panel_bytes = p.gemm->panel_bytes(p.k);
     if (!lf_mul_size(p.panel_bytes, p.n_panels, &p.expert_bytes) ||
         !lf_mul_size(p.expert_bytes, p.n_experts, &p.bytes)) {
         return lf_fail(LFM2_E_MEMORY, "memory.overflow",
@@ -81,9 +101,9 @@ typedef struct fill {
     const lf_packed *packed;
     const lf_tensor *tensors[2];
     uint32_t n_tensors;
-    size_t row_bytes;
-    const lf_type_info *type; /* of all tensors */
-    bool unpack;              /* the kernel packs from quants and scales, not from blocks */
+    size_t row_bytes[2];
+    bool unpack; /* the kernel packs from quants and scales, not from blocks */
+    bool decode; /* the kernel packs f32, the tensors have other types */
     step now;
     uint8_t *scratch; /* thread_bytes for each thread */
     size_t thread_bytes;
@@ -108,12 +128,35 @@ static uint32_t step_rows(const fill *f, const step *s, uint32_t *first)
 static const uint8_t *row_at(const fill *f, uint32_t expert, uint32_t tensor, uint32_t row)
 {
     if (f->rows == NULL) {
-        return lf_tensor_expert(f->source, f->tensors[tensor], expert) + row * f->row_bytes;
+        return lf_tensor_expert(f->source, f->tensors[tensor], expert) + row * f->row_bytes[tensor];
     }
     uint32_t first = 0;
     step_rows(f, &f->now, &first);
     return f->rows + ((expert - f->now.expert) * f->n_tensors + tensor) * f->stride +
-           (row - first) * f->row_bytes;
+           (row - first) * f->row_bytes[tensor];
+}
+
+/* What the kernel packs, made from `rows` rows of tensor t at src. */
+static lf_panel_source make_source(const fill *f, uint32_t t, const uint8_t *src, uint32_t rows,
+                                   uint8_t *scratch)
+{
+    lf_type type = f->tensors[t]->type;
+    const lf_type_info *info = lf_type_get((uint32_t)type);
+    size_t k = f->packed->k;
+    if (f->decode) {
+        float *values = (float *)(void *)scratch;
+        lf_decode_row(type, src, values, rows * k);
+        return (lf_panel_source){.rows = rows, .raw = values};
+    }
+    if (!f->unpack) {
+        return (lf_panel_source){.rows = rows, .raw = src};
+    }
+    int8_t *quants = (int8_t *)scratch;
+    float *scales = (float *)(void *)(scratch + f->quants_bytes);
+    float *mins = (float *)(void *)(scratch + f->quants_bytes + f->scales_bytes);
+    lf_unpack_row(type, src, rows * k, quants, scales, mins);
+    return (lf_panel_source){
+        .rows = rows, .quants = quants, .scales = scales, .mins = info->has_min ? mins : NULL};
 }
 
 static void fill_panel(const fill *f, uint32_t expert, uint32_t panel, uint8_t *scratch)
@@ -121,26 +164,17 @@ static void fill_panel(const fill *f, uint32_t expert, uint32_t panel, uint8_t *
     const lf_packed *p = f->packed;
     uint32_t nr = p->gemm->nr;
     uint32_t t = panel % f->n_tensors;
-    const lf_tensor *tensor = f->tensors[t];
     uint32_t first_row = panel / f->n_tensors * nr;
     uint32_t rows = p->n - first_row < nr ? p->n - first_row : nr;
     const uint8_t *src = row_at(f, expert, t, first_row);
     uint8_t *dst = p->owned + expert * p->expert_bytes + panel * p->panel_bytes;
-    lf_panel_source source = {.rows = rows, .raw = src};
-    if (f->unpack) {
-        int8_t *quants = (int8_t *)scratch;
-        float *scales = (float *)(void *)(scratch + f->quants_bytes);
-        float *mins = (float *)(void *)(scratch + f->quants_bytes + f->scales_bytes);
-        size_t groups = p->k / f->type->group;
-        for (uint32_t r = 0; r < rows; r++) {
-            lf_unpack_row(tensor->type, src + r * f->row_bytes, p->k, quants + (size_t)r * p->k,
-                          scales + r * groups, mins + r * groups);
-        }
-        source = (lf_panel_source){.rows = rows,
-                                   .quants = quants,
-                                   .scales = scales,
-                                   .mins = f->type->has_min ? mins : NULL};
+    if (p->blocks) {
+        size_t bytes = rows * f->row_bytes[t];
+        memcpy(dst, src, bytes);
+        memset(dst + bytes, 0, p->panel_bytes - bytes);
+        return;
     }
+    const lf_panel_source source = make_source(f, t, src, rows, scratch);
     p->gemm->pack(p->k, &source, dst);
 }
 
@@ -152,11 +186,6 @@ static void fill_panels(void *ctx, uint32_t thread, size_t begin, size_t end)
         uint32_t panel = f->now.panel + (uint32_t)(i % f->now.n_panels);
         fill_panel(f, expert, panel, f->scratch + thread * f->thread_bytes);
     }
-}
-
-static size_t round_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
 }
 
 /* The first step; no other is larger. */
@@ -200,8 +229,8 @@ static int32_t read_rows(const fill *f)
     uint8_t *to = f->rows;
     for (uint32_t i = 0; i < f->now.n_experts; i++) {
         for (uint32_t t = 0; t < f->n_tensors; t++, to += f->stride) {
-            LF_TRY(lf_tensor_read(f->source, f->tensors[t], f->now.expert + i, first * f->row_bytes,
-                                  to, rows * f->row_bytes));
+            LF_TRY(lf_tensor_read(f->source, f->tensors[t], f->now.expert + i,
+                                  first * f->row_bytes[t], to, rows * f->row_bytes[t]));
         }
     }
     return LFM2_OK;
@@ -214,8 +243,8 @@ static void drop_rows(const fill *f)
     for (uint32_t i = 0; i < f->now.n_experts; i++) {
         for (uint32_t t = 0; t < f->n_tensors; t++) {
             lf_place place = lf_tensor_place(f->tensors[t], f->now.expert + i);
-            lf_file_drop(&f->source->files[place.part], place.offset + first * f->row_bytes,
-                         rows * f->row_bytes);
+            lf_file_drop(&f->source->files[place.part], place.offset + first * f->row_bytes[t],
+                         rows * f->row_bytes[t]);
         }
     }
 }
@@ -241,7 +270,8 @@ static int32_t new_rows(const lf_alloc *alloc, fill *f)
 {
     const step largest = first_step(f);
     uint32_t first = 0;
-    f->stride = round_up(step_rows(f, &largest, &first) * f->row_bytes, LF_ALIGN);
+    size_t longest = f->row_bytes[0] > f->row_bytes[1] ? f->row_bytes[0] : f->row_bytes[1];
+    f->stride = round_up(step_rows(f, &largest, &first) * longest, LF_ALIGN);
     f->rows_bytes = f->stride * f->n_tensors * largest.n_experts;
     void *p = NULL;
     LF_TRY(lf_new(alloc, f->rows_bytes, 1, "reading buffer", &p));
@@ -256,14 +286,18 @@ int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *so
               .packed = packed,
               .tensors = {first, second},
               .n_tensors = second != NULL ? 2 : 1,
-              .row_bytes = lf_row_bytes(first->type, packed->k)};
-    f.type = lf_type_get((uint32_t)first->type);
-    f.unpack = f.type->group > 0 && !packed->gemm->raw_blocks;
+              .row_bytes = {lf_row_bytes(packed->types[0], packed->k),
+                            lf_row_bytes(packed->types[1], packed->k)}};
+    size_t values = (size_t)packed->gemm->nr * packed->k;
+    uint32_t group = lf_type_get((uint32_t)first->type)->group;
+    f.decode = packed->types[0] != packed->types[1] && !packed->blocks;
+    f.unpack = group > 0 && !packed->gemm->raw_blocks && !packed->blocks && !f.decode;
     if (f.unpack) {
-        uint32_t nr = packed->gemm->nr;
-        f.quants_bytes = round_up((size_t)nr * packed->k, LF_ALIGN);
-        f.scales_bytes = round_up(nr * (packed->k / f.type->group) * sizeof(float), LF_ALIGN);
+        f.quants_bytes = round_up(values, LF_ALIGN);
+        f.scales_bytes = round_up(values / group * sizeof(float), LF_ALIGN);
         f.thread_bytes = f.quants_bytes + 2 * f.scales_bytes;
+    } else if (f.decode) {
+        f.thread_bytes = round_up(values * sizeof(float), LF_ALIGN);
     }
     void *panels = NULL;
     LF_TRY(lf_new(alloc, packed->bytes, 1, "packed weights", &panels));

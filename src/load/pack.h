@@ -12,19 +12,20 @@ typedef struct lf_packed {
     const lf_gemm *gemm;
     uint32_t n, k; /* outputs, inputs; a pair holds n columns of each of its two matrices */
     uint32_t n_experts;
-    bool pair;         /* panels alternate: first matrix, second matrix */
+    bool pair; /* panels alternate: first matrix, second matrix */
+    /* Panels hold the blocks of the file: nr rows, one after another, missing ones zero. They are
+     * unpacked to panels of `gemm` before each product. */
+    bool blocks;
+    lf_type types[2];  /* in the file; of a single matrix both are the same */
     uint32_t n_panels; /* of an expert */
     size_t panel_bytes, expert_bytes, bytes;
     const uint8_t *panels;
     uint8_t *owned; /* the panels' memory; NULL if they are in a mapped cache */
 } lf_packed;
 
-/* Whether there are kernels for a type. */
-bool lf_can_pack(lf_type type);
-
-/* Chooses the kernel and computes the sizes. `second` is packed in alternation with `first`, and is
- * NULL for a single matrix. Allocates nothing. Errors: UNSUPPORTED (the two differ in shape or
- * type, or no kernel takes the type), MEMORY (a size overflows). */
+/* Chooses the kernel and computes the sizes. `second` has the shape of `first` and is packed in
+ * alternation with it; NULL for a single matrix. Allocates nothing. Error: MEMORY (a size
+ * overflows). */
 int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf_tensor *second,
                      lf_packed *out);
 
@@ -34,6 +35,10 @@ int32_t lf_pack_plan(const lf_kernels *kernels, const lf_tensor *first, const lf
  * also frees what an error leaves. */
 int32_t lf_pack_fill(const lf_alloc *alloc, lf_sched *sched, const lf_source *source,
                      const lf_tensor *first, const lf_tensor *second, lf_packed *packed);
+/* `packed` has blocks: writes panel number `panel` of an expert, whose blocks are at `from`, as a
+ * panel of packed->gemm. */
+void lf_unpack_blocks(const lf_packed *packed, uint32_t panel, const uint8_t *from, uint8_t *to);
+
 void lf_pack_free(const lf_alloc *alloc, lf_packed *packed);
 
 #endif /* LF_LOAD_PACK_H */

@@ -22,12 +22,17 @@ enum { UNPACK_TILES = 3, STEP_BYTES = 384 << 10 };
 
 bool lf_unpacks(const lf_packed *w, size_t tiles)
 {
-    return tiles >= UNPACK_TILES && w->gemm->unpack != NULL;
+    return w->blocks || (tiles >= UNPACK_TILES && w->gemm->unpack != NULL);
+}
+
+size_t lf_unpacked_bytes(const lf_packed *w)
+{
+    return w->blocks ? w->gemm->panel_bytes(w->k) : w->gemm->unpacked_bytes(w->k);
 }
 
 uint32_t lf_panels_a_step(const lf_packed *w, bool unpacked)
 {
-    size_t bytes = unpacked ? w->gemm->unpacked_bytes(w->k) : w->panel_bytes;
+    size_t bytes = unpacked ? lf_unpacked_bytes(w) : w->panel_bytes;
     uint32_t n = UNIT_PANELS;
     while (n > lf_panels_together(w) && n * bytes > STEP_BYTES) {
         n /= 2;
@@ -115,7 +120,7 @@ static void multiply(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t
     bool are_packed = lhs->are_packed || (p.lhs->stacked && gather == NULL);
     p.tiles = are_packed ? NULL : pass->workspace->linear.tiles;
     size_t units = n_groups * p.n_units;
-    size_t unit_ns = w->panel_bytes * p.unit / 16;
+    size_t unit_ns = (w->blocks ? lf_unpacked_bytes(w) : w->panel_bytes) * p.unit / 16;
     if (tile_rows == 0) {
         lf_pass_stream(pass, units, units * unit_ns, lf_product_multiply, &p);
         return;
@@ -213,7 +218,7 @@ static void need_rows(const lfm2_model *model, const lf_packed *w, size_t n_rows
     rows[gemm->lhs] = lf_max_size(rows[gemm->lhs], n_rows * lhs->row_bytes(w->k));
     if (lf_unpacks(w, (largest + gemm->mr - 1) / gemm->mr)) {
         max->unpacked =
-            lf_max_size(max->unpacked, lf_panels_a_step(w, true) * gemm->unpacked_bytes(w->k));
+            lf_max_size(max->unpacked, lf_panels_a_step(w, true) * lf_unpacked_bytes(w));
     }
 }
 

@@ -64,9 +64,10 @@ static inline void lf_prefetch_hint_rows(const lf_pass *pass, const lf_packed *w
     lf_prefetch_hint(pass, w, &all, 1);
 }
 
-/* Whether panels are unpacked for a group of this many tiles, and how many panels are multiplied
- * with all tiles before the next panels are read. */
+/* Whether panels are unpacked for a group of this many tiles, the bytes of an unpacked panel, and
+ * how many panels are multiplied with all tiles before the next panels are read. */
 bool lf_unpacks(const lf_packed *w, size_t tiles);
+size_t lf_unpacked_bytes(const lf_packed *w);
 uint32_t lf_panels_a_step(const lf_packed *w, bool unpacked);
 
 #endif /* LF_MODEL_LINEAR_H */

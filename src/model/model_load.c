@@ -200,28 +200,10 @@ static int32_t for_matrices(lfm2_model *model, matrix_fn each, void *ctx)
     return LFM2_OK;
 }
 
-/* LFM2_LOAD_INSPECT also describes models that cannot run: types without kernels count as Q8_0. */
-static const lf_tensor *inspected(const lf_tensor *tensor, lf_tensor *copy)
-{
-    if (tensor == NULL || lf_can_pack(tensor->type)) {
-        return tensor;
-    }
-    *copy = *tensor;
-    copy->type = LF_Q8_0;
-    return copy;
-}
-
 static int32_t plan_matrix(lfm2_model *model, const matrix_ref *ref, void *ctx)
 {
     (void)ctx;
-    const lf_tensor *first = ref->first;
-    const lf_tensor *second = ref->second;
-    lf_tensor copies[2];
-    if (model->mode == LFM2_LOAD_INSPECT) {
-        first = inspected(first, &copies[0]);
-        second = inspected(second, &copies[1]);
-    }
-    int32_t status = lf_pack_plan(&model->runtime->kernels, first, second, ref->packed);
+    int32_t status = lf_pack_plan(&model->runtime->kernels, ref->first, ref->second, ref->packed);
     if (status != LFM2_OK) {
         return lf_fail_prefix(status, "%s: ", model->source->path);
     }

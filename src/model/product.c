@@ -150,18 +150,22 @@ static void multiply_tile(const lf_product *p, panel_source from, uint32_t panel
     }
 }
 
-/* Unpacks panels into the thread's memory. */
-static panel_source unpack(const lf_product *p, uint32_t thread, panel_source from,
+/* Unpacks panels [panel, panel + n_panels), stored at `from`, into the thread's memory. */
+static panel_source unpack(const lf_product *p, uint32_t thread, panel_source from, uint32_t panel,
                            uint32_t n_panels)
 {
     const lf_linear_memory *memory = &p->pass->workspace->linear;
-    const lf_gemm *gemm = p->w->gemm;
+    const lf_packed *w = p->w;
     uint8_t *to = memory->unpacked + thread * memory->unpacked_bytes;
-    size_t bytes = gemm->unpacked_bytes(p->w->k);
+    size_t bytes = lf_unpacked_bytes(w);
     for (uint32_t i = 0; i < n_panels; i++) {
-        gemm->unpack(p->w->k, from.at + i * from.bytes, to + i * bytes);
+        if (w->blocks) {
+            lf_unpack_blocks(w, panel + i, from.at + i * from.bytes, to + i * bytes);
+        } else {
+            w->gemm->unpack(w->k, from.at + i * from.bytes, to + i * bytes);
+        }
     }
-    return (panel_source){to, bytes, gemm->unpacked_fn};
+    return (panel_source){to, bytes, w->blocks ? w->gemm->fn : w->gemm->unpacked_fn};
 }
 
 /* Units [unit, unit_end) of one group. */
@@ -174,24 +178,24 @@ static void multiply_group(const lf_product *p, uint32_t thread, size_t g, uint3
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
     panel_source from = {expert, w->panel_bytes, w->gemm->fn};
-    if (group->n == 1) {
+    if (group->n == 1 && !w->blocks) {
         from.at += panel * w->panel_bytes;
         multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);
         return;
     }
     uint32_t tiles = lf_group_tiles(p, group);
     bool unpacks = lf_unpacks(w, tiles);
-    uint32_t step = tiles == 1 ? end - panel : lf_panels_a_step(w, unpacks);
+    uint32_t step = tiles == 1 && !unpacks ? end - panel : lf_panels_a_step(w, unpacks);
     for (; panel < end; panel += step) {
         uint32_t n_panels = end - panel < step ? end - panel : step;
         from.at = expert + panel * w->panel_bytes;
-        panel_source now = unpacks ? unpack(p, thread, from, n_panels) : from;
+        panel_source now = unpacks ? unpack(p, thread, from, panel, n_panels) : from;
         for (uint32_t t = 0; t < tiles; t++) {
             uint32_t first = 0;
             uint32_t n = 0;
             tile_rows(p, group, t, &first, &n);
             first += group->first;
-            const void *tile = p->tiles != NULL
+            const void *tile = p->tiles != NULL && group->n > 1
                                    ? p->tiles + (lf_first_tile(p, g) + t) * p->tile_bytes
                                    : input_row(p, first);
             multiply_tile(p, now, panel, n_panels, tile, n, first);

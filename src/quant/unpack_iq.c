@@ -7,9 +7,9 @@
 #include "quant/grids.h"
 #include "quant/numbers.h"
 
-static const int8_t iq2_values[4] = {8, 25, 43};
-static const int8_t iq3_xxs_values[8] = {4, 12, 20, 28, 36, 44, 52, 62};
-static const int8_t iq3_s_values[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+/* Elements are computed 8 at a time, one in each byte of a number: no sum or product below carries
+ * into the next byte. */
+#define EACH(byte) ((byte)*UINT64_C(0x0101010101010101))
 
 /* ---- Vectors ---- */
 
@@ -22,32 +22,58 @@ static unsigned even_signs(unsigned bits)
     return bits | (parity & 1u) << 7;
 }
 
-/* 8 elements of an IQ2 vector; bit j of `signs` makes element j negative. */
-static void iq2_vector(uint16_t vector, unsigned signs, int8_t *quants)
+/* 8 fields of 2 bits. */
+static uint64_t spread_2(uint64_t bits)
 {
-    for (int j = 0; j < 8; j++) {
-        int value = iq2_values[vector >> 2 * j & 3];
-        quants[j] = (int8_t)((signs >> j & 1u) != 0 ? -value : value);
-    }
+    bits = (bits | bits << 24) & 0x000000FF000000FFu;
+    bits = (bits | bits << 12) & 0x000F000F000F000Fu;
+    return (bits | bits << 6) & EACH(3u);
 }
 
-/* 8 elements from two IQ3 vectors. */
-static void iq3_vectors(uint16_t first, uint16_t second, const int8_t *values, unsigned signs,
-                        int8_t *quants)
+/* 8 fields of 3 bits. */
+static uint64_t spread_3(uint64_t bits)
 {
-    uint32_t both = first | (uint32_t)second << 12;
-    for (int j = 0; j < 8; j++) {
-        int value = values[both >> 3 * j & 7];
-        quants[j] = (int8_t)((signs >> j & 1u) != 0 ? -value : value);
-    }
+    bits = (bits | bits << 20) & 0x00000FFF00000FFFu;
+    bits = (bits | bits << 10) & 0x003F003F003F003Fu;
+    return (bits | bits << 5) & EACH(7u);
+}
+
+/* Writes 8 magnitudes, none of them 0; bit j of `signs` makes element j negative. */
+static void put_signed(uint64_t values, unsigned signs, int8_t *quants)
+{
+    uint64_t bits = EACH((uint64_t)signs) & 0x8040201008040201u; /* bit j of byte j */
+    uint64_t negative = (bits + EACH(0x7Fu)) >> 7 & EACH(1u);
+    values = (values ^ negative * 0xFF) + negative;
+    memcpy(quants, &values, sizeof values);
+}
+
+/* 8 elements of an IQ2 vector: 8, 25 or 43. */
+static void iq2_vector(uint16_t vector, unsigned signs, int8_t *quants)
+{
+    uint64_t fields = spread_2(vector);
+    put_signed(EACH(8u) + 17 * fields + (fields >> 1 & EACH(1u)), signs, quants);
+}
+
+/* 8 elements from two vectors of IQ3_XXS: 4, 12, 20, ... 52, 62. */
+static void iq3_xxs_vectors(uint16_t first, uint16_t second, unsigned signs, int8_t *quants)
+{
+    uint64_t fields = spread_3(first | (uint64_t)second << 12);
+    uint64_t last = (fields + EACH(1u)) >> 3 & EACH(1u);
+    put_signed(EACH(4u) + 8 * fields + 2 * last, signs, quants);
+}
+
+/* 8 elements from two vectors of IQ3_S: 1, 3, 5, ... 15. */
+static void iq3_s_vectors(uint16_t first, uint16_t second, unsigned signs, int8_t *quants)
+{
+    put_signed(EACH(1u) + 2 * spread_3(first | (uint64_t)second << 12), signs, quants);
 }
 
 /* 8 elements of an IQ1 vector in eighths: -1, 0 or 1, shifted by an eighth up or down. */
 static void iq1_vector(uint16_t vector, bool down, int8_t *quants)
 {
-    for (int j = 0; j < 8; j++) {
-        quants[j] = (int8_t)(8 * ((vector >> 2 * j & 3) - 1) + (down ? -1 : 1));
-    }
+    uint64_t shifted = 8 * spread_2(vector) + EACH(128u - 8 + 1) - EACH(down ? 2u : 0u);
+    uint64_t values = shifted ^ EACH(128u);
+    memcpy(quants, &values, sizeof values);
 }
 
 /* ---- IQ2: scale = d * (2 s + 1) / 8 for a 4-bit s ---- */
@@ -111,8 +137,8 @@ static void iq3_xxs_block(const uint8_t *src, int8_t *quants, float *scales)
         uint32_t rest = lf_block_u32(src + 66 + 4 * g);
         scales[g] = d * (0.5f + (float)(rest >> 28)) * 0.5f;
         for (int v = 0; v < 4; v++, index += 2, quants += 8) {
-            iq3_vectors(grid[index[0]], grid[index[1]], iq3_xxs_values,
-                        even_signs(rest >> 7 * v & 127u), quants);
+            iq3_xxs_vectors(grid[index[0]], grid[index[1]], even_signs(rest >> 7 * v & 127u),
+                            quants);
         }
     }
 }
@@ -131,7 +157,7 @@ static void iq3_s_block(const uint8_t *src, int8_t *quants, float *scales)
         unsigned upper = (unsigned)high[v / 4] >> 2 * (v % 4);
         unsigned first = src[2 + 2 * v] | (upper & 1u) << 8;
         unsigned second = src[3 + 2 * v] | (upper >> 1 & 1u) << 8;
-        iq3_vectors(lf_grid_iq3_s[first], lf_grid_iq3_s[second], iq3_s_values, signs[v], quants);
+        iq3_s_vectors(lf_grid_iq3_s[first], lf_grid_iq3_s[second], signs[v], quants);
     }
 }
 

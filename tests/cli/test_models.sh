@@ -31,7 +31,7 @@ whole=$(sed -E 's/.*"kv":([0-9]+).*/\1/' "$work/out")
 [ "$half" -gt 0 ] && [ "$whole" -eq $((2 * half)) ]
 report "memory of f32 is twice that of f16 ($half, $whole)" $?
 
-for type in q4_0 q8_0 f16 bf16 q4_k_m q5_k_m q6_k iq4_nl iq4_xs; do
+for type in q4_0 q8_0 f16 bf16 q4_k_m q5_k_m q6_k iq4_nl iq4_xs q2_k q3_k_s q3_k_m q3_k_l; do
     exits 0 quantize "$work/tiny.gguf" "$work/$type.gguf" --type "$type" --json
     out_is_json
     out_has "\"type\":\"$type\""
@@ -44,13 +44,9 @@ report 'q4_0 is smaller than q8_0' $?
 exits 0 quantize "$work/tiny.gguf" "$work/again.gguf" --type q4_k_m -t 3
 same 'threads do not change the bytes' "$work/q4_k_m.gguf" "$work/again.gguf"
 
-# types without kernels can be written and inspected, not run
 for type in q2_k q3_k_s q3_k_m q3_k_l; do
-    exits 0 quantize "$work/tiny.gguf" "$work/$type.gguf" --type "$type"
     exits 0 inspect "$work/$type.gguf"
     out_has " x Q3_K"
-    exits 1 run -m "$work/$type.gguf" --raw -p 'Once upon' -n 5
-    err_has pack.group
 done
 # messages name the file as the user wrote it
 exits 1 synth ''

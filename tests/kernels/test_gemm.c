@@ -5,6 +5,8 @@
  * others against double precision within a derived bound. Buffers end at inaccessible pages,
  * results at canaries. */
 #include "kernels/lhs_layout.h"
+#include "kernels/panel_layout.h"
+#include "quant/quant.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
 
@@ -401,6 +403,25 @@ static void inexact_kernel_within_bound(void **state)
     }
 }
 
+/* ---- The codebook of IQ3_S ---- */
+
+/* Every vector has the magnitudes that src/quant decodes. */
+static void codebook_is_right(void **state)
+{
+    (void)state;
+    enum { INDEX = 2, HIGH = 66 }; /* places in a block */
+    for (size_t i = 0; i < 512; i++) {
+        uint8_t block[110] = {[INDEX] = (uint8_t)i, [HIGH] = (uint8_t)(i >> 8)};
+        int8_t quants[256];
+        float scales[8];
+        lf_unpack_row(LF_IQ3_S, block, 256, quants, scales, NULL);
+        for (size_t j = 0; j < 4; j++) {
+            assert_int_equal((int)(lf_iq3s_grid[i] >> 8 * j & 0xFFu) - 128, quants[j]);
+            assert_int_equal(2 * (lf_iq3s_fields[i] >> 3 * j & 7) + 1, quants[j]);
+        }
+    }
+}
+
 /* ---- The choice ---- */
 
 static void picks_what_runs(void **state)
@@ -409,10 +430,11 @@ static void picks_what_runs(void **state)
         lf_wformat weights;
         uint32_t multiple;
         bool mins;
-    } formats[] = {{LF_W_F32, 1, false},  {LF_W_F16, 1, false},   {LF_W_BF16, 1, false},
-                   {LF_W_Q4, 32, false},  {LF_W_Q8, 32, false},   {LF_W_I8G, 32, false},
-                   {LF_W_I8G, 32, true},  {LF_W_Q4K, 256, false}, {LF_W_Q5K, 256, false},
-                   {LF_W_Q6K, 256, false}};
+    } formats[] = {{LF_W_F32, 1, false},   {LF_W_F16, 1, false},    {LF_W_BF16, 1, false},
+                   {LF_W_Q4, 32, false},   {LF_W_Q8, 32, false},    {LF_W_I8G, 32, false},
+                   {LF_W_I8G, 32, true},   {LF_W_Q4K, 256, false},  {LF_W_Q5K, 256, false},
+                   {LF_W_Q6K, 256, false}, {LF_W_I8G16, 32, false}, {LF_W_I8G16, 32, true},
+                   {LF_W_Q2K, 256, false}, {LF_W_Q3K, 256, false},  {LF_W_IQ3S, 256, false}};
     for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
         lf_kernels table = lft_table(state, (lf_pick)pick);
         for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
@@ -469,6 +491,7 @@ int main(void)
             lft_add(&tests, "unpacked", gemm->name, unpacked_panels_equal_packed, gemm);
         }
     }
+    lft_add(&tests, "codebook is right", NULL, codebook_is_right, NULL);
     lft_add_levels(&tests, "picks what runs", picks_what_runs);
     lft_add(&tests, "masks close under need", NULL, masks_close_under_need, NULL);
     return cmocka_run_group_tests(tests.list, setup, teardown);

@@ -158,8 +158,18 @@ static size_t value_size(lf_wformat format)
 /* Type of a K format. */
 static bool is_k(lf_wformat format, lf_type *type)
 {
-    *type = format == LF_W_Q4K ? LF_Q4_K : format == LF_W_Q5K ? LF_Q5_K : LF_Q6_K;
-    return format == LF_W_Q4K || format == LF_W_Q5K || format == LF_W_Q6K;
+    static const struct {
+        lf_wformat format;
+        lf_type type;
+    } types[] = {{LF_W_Q2K, LF_Q2_K}, {LF_W_Q3K, LF_Q3_K}, {LF_W_IQ3S, LF_IQ3_S},
+                 {LF_W_Q4K, LF_Q4_K}, {LF_W_Q5K, LF_Q5_K}, {LF_W_Q6K, LF_Q6_K}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        *type = types[i].type;
+        if (types[i].format == format) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Raw blocks of random bytes (with LFT_EXTREME all 0 or all 255) with chosen d and dmin, and
@@ -179,7 +189,9 @@ static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribut
         for (size_t i = 0; i < 2; i++) {
             d[i] = lf_float_to_half(random_scale(state, true, distribution));
         }
-        memcpy(block + (type == LF_Q6_K ? info->block_bytes - 2 : 0), d, type == LF_Q6_K ? 2 : 4);
+        size_t bytes = info->has_min ? 4 : 2; /* d and dmin are at the start or the end */
+        bool first = type == LF_Q4_K || type == LF_Q5_K || type == LF_IQ3_S;
+        memcpy(block + (first ? 0 : info->block_bytes - bytes), d, bytes);
     }
     for (size_t row = 0; row < w->n; row++) {
         lf_unpack_row(type, w->values + row * row_bytes, w->k, w->quants + row * w->k,
@@ -191,10 +203,14 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
                        lft_distribution distribution)
 {
     lft_matrix w = {.format = like->weights,
-                    .group = like->weights == LF_W_Q6K ? 16 : 32,
-                    .mins = like->mins || like->weights == LF_W_Q4K || like->weights == LF_W_Q5K,
+                    .group = like->lhs == LF_LHS_I8B16 ? 16 : 32,
+                    .mins = like->mins,
                     .n = n,
                     .k = k};
+    lf_type type;
+    if (is_k(w.format, &type)) {
+        w.mins = lf_type_get(type)->has_min;
+    }
     if (is_float(w.format)) {
         w.values = lft_guard(n * k * value_size(w.format), 1);
         for (size_t i = 0; i < n * k; i++) {
@@ -209,13 +225,13 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
     size_t groups = n * (k / w.group);
     w.scales = lft_guard(groups * sizeof(float), sizeof(float));
     w.min = w.mins ? lft_guard(groups * sizeof(float), sizeof(float)) : NULL;
-    lf_type type;
     if (is_k(w.format, &type)) {
         random_k(state, &w, type, distribution);
         return w;
     }
     for (size_t i = 0; i < groups; i++) {
-        w.scales[i] = random_scale(state, w.format != LF_W_I8G, distribution);
+        bool half = w.format != LF_W_I8G && w.format != LF_W_I8G16;
+        w.scales[i] = random_scale(state, half, distribution);
         if (w.mins) {
             float scale = random_scale(state, false, distribution);
             w.min[i] = scale * lft_normal(state);

@@ -36,7 +36,7 @@ typedef enum {
 
 typedef struct lft_matrix {
     lf_wformat format;
-    uint32_t group; /* 32; Q6_K 16 */
+    uint32_t group; /* 32, or 16 for LF_LHS_I8B16 */
     bool mins;
     size_t n, k;
     int8_t *quants;  /* [n][k], block formats */

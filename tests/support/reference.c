@@ -83,19 +83,27 @@ static void round_block(double *x, size_t n, bool fine)
     }
 }
 
+/* How many values of x share a scale, 0 if x is not rounded. other: the tensor that is multiplied
+ * together with w, or w. */
+static size_t group_of_x(const network *net, const lf_tensor *w, const lf_tensor *other)
+{
+    if (!net->options->int8_activations || is_float(w->type) || is_float(other->type)) {
+        return 0;
+    }
+    return w->type != other->type ? 16 : lf_type_get((uint32_t)w->type)->group;
+}
+
 /* y[t][r] = weights of expert e, row r, times x[t]. */
-static void multiply(const network *net, const lf_tensor *w, uint64_t e, const double *x, size_t n,
-                     double *y)
+static void multiply_with(const network *net, const lf_tensor *w, const lf_tensor *other,
+                          uint64_t e, const double *x, size_t n, double *y)
 {
     size_t k = (size_t)w->ne[0];
     size_t rows = (size_t)w->ne[1];
     double *in = doubles(n * k);
     memcpy(in, x, n * k * sizeof *in);
-    if (net->options->int8_activations && !is_float(w->type)) {
-        size_t block = w->type == LF_Q6_K ? 16 : 32;
-        for (size_t i = 0; i < n * k; i += block) {
-            round_block(in + i, block, w->type == LF_Q8_0);
-        }
+    size_t block = group_of_x(net, w, other);
+    for (size_t i = 0; block > 0 && i < n * k; i += block) {
+        round_block(in + i, block, block == 32 && w->type == LF_Q8_0);
     }
     double *row = doubles(k);
     for (size_t r = 0; r < rows; r++) {
@@ -110,6 +118,12 @@ static void multiply(const network *net, const lf_tensor *w, uint64_t e, const d
     }
     free(row);
     free(in);
+}
+
+static void multiply(const network *net, const lf_tensor *w, uint64_t e, const double *x, size_t n,
+                     double *y)
+{
+    multiply_with(net, w, w, e, x, n, y);
 }
 
 /* In place, n rows of k. */
@@ -254,8 +268,8 @@ static void feed_forward(const network *net, const lf_layer_weights *w, uint64_t
     size_t inner = (size_t)w->gate->ne[1];
     double *gate = doubles(n * inner);
     double *up = doubles(n * inner);
-    multiply(net, w->gate, e, h, n, gate);
-    multiply(net, w->up, e, h, n, up);
+    multiply_with(net, w->gate, w->up, e, h, n, gate);
+    multiply_with(net, w->up, w->gate, e, h, n, up);
     for (size_t i = 0; i < n * inner; i++) {
         gate[i] = gate[i] / (1.0 + exp(-gate[i])) * up[i];
     }

@@ -9,9 +9,10 @@
 #include <stdbool.h>
 
 typedef struct lft_reference_options {
-    /* Round the inputs of block-quantized matrices to int8 as the kernels do (a scale for 32
-     * values, for Q6_K 16; for Q8_0 a second int8 for the remainder), so that the results differ
-     * only in the rounding of sums. */
+    /* Round the inputs of block-quantized matrices to int8 as the kernels do: a scale for 32
+     * values, or for 16 if the weights have one for 16 or gate and up have different types; for
+     * Q8_0 a second int8 for the remainder. The results then differ only in the rounding of sums.
+     */
     bool int8_activations;
     bool f16_kv; /* keep keys and values in half precision */
 } lft_reference_options;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of the pack cache: the same results as without it; an unusable file is never used. */
 #include "support/models.h"
+#include "support/retype.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -71,11 +72,11 @@ static float *logits(lfm2_model *model)
     return out;
 }
 
-/* A new model file in the test's folder, with its cache at the default path. */
-static const char *packed_model(lfm2_runtime *runtime, const char *name)
+/* A copy of a model file, with its cache at the default path. */
+static const char *packed_copy(lfm2_runtime *runtime, const char *name, const char *from)
 {
     const char *path = lft_temp(name);
-    copy_file(lft_tiny("q4_0"), path);
+    copy_file(from, path);
     lfm2_model *model = load(runtime, path, NULL, LFM2_CACHE_OFF);
     assert_false(from_cache(model));
     LFT_OK(lfm2_model_save_cache(model, NULL));
@@ -83,11 +84,15 @@ static const char *packed_model(lfm2_runtime *runtime, const char *name)
     return path;
 }
 
-static void same_numbers(void **state)
+static const char *packed_model(lfm2_runtime *runtime, const char *name)
 {
-    (void)state;
+    return packed_copy(runtime, name, lft_tiny("q4_0"));
+}
+
+static void check_same_numbers(const char *name, const char *from)
+{
     lfm2_runtime *runtime = lft_runtime(2, LFM2_KERNELS_AUTO, 0);
-    const char *path = packed_model(runtime, "same.gguf");
+    const char *path = packed_copy(runtime, name, from);
     lfm2_model *plain = load(runtime, path, NULL, LFM2_CACHE_OFF);
     lfm2_model *cached = load(runtime, path, NULL, LFM2_CACHE_VERIFY);
     assert_true(from_cache(cached));
@@ -99,6 +104,14 @@ static void same_numbers(void **state)
     lfm2_model_free(plain);
     lfm2_model_free(cached);
     lfm2_runtime_free(runtime);
+}
+
+static void same_numbers(void **state)
+{
+    (void)state;
+    check_same_numbers("same.gguf", lft_tiny("q4_0"));
+    /* panels that hold the blocks of the file */
+    check_same_numbers("same-blocks.gguf", lft_retyped_all(LF_IQ2_XS));
 }
 
 /* Kernels with other panels do not use the cache; kernels with the same panels do. */

@@ -3,6 +3,7 @@
  * incomplete file is left, and the same call then succeeds. test_api.c does the same for a whole
  * program. */
 #include "support/models.h"
+#include "support/retype.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,6 +75,13 @@ static int32_t load_gguf(void)
     return load(lft_tiny("q4_0"), LFM2_LOAD_FULL, LFM2_CACHE_OFF);
 }
 
+static const char *blocks_path; /* a model whose panels hold the blocks of the file */
+
+static int32_t load_blocks(void)
+{
+    return load(blocks_path, LFM2_LOAD_FULL, LFM2_CACHE_OFF);
+}
+
 static int32_t load_folder(void)
 {
     return load(lft_golden_folder("moe-mixed"), LFM2_LOAD_FULL, LFM2_CACHE_OFF);
@@ -98,6 +106,8 @@ static void test_loading(void **state)
 {
     (void)state;
     check(load_gguf, NULL);
+    blocks_path = lft_retyped_all(LF_IQ2_XS);
+    check(load_blocks, NULL);
     check(load_folder, NULL);
     check(load_cached, NULL);
     check(load_to_inspect, NULL);

@@ -3,6 +3,7 @@
  * alone; threads, chunks, calls, cancelled passes and the CPU change no bit. */
 /* ctest-labels: sampled */
 #include "support/models.h"
+#include "support/retype.h"
 
 #include "model/model.h"
 #include "run/sampler.h"
@@ -176,6 +177,9 @@ static void test_calls_and_threads(void **state)
     }
     /* Panels of Q5_K and Q6_K are unpacked for many tiles. */
     check_model(lft_tiny("q5_k_m"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 3);
+    check_model(lft_tiny("q2_k"), LFM2_KERNELS_AUTO, LFM2_KV_F16, 3);
+    /* Panels that hold the blocks of the file are unpacked for any number of rows. */
+    check_model(lft_retyped_all(LF_IQ2_XS), LFM2_KERNELS_AUTO, LFM2_KV_F16, 3);
 }
 
 /* ---- The CPU ---- */
@@ -249,6 +253,8 @@ static void test_cpus(void **state)
     }
     check_cpus(lft_tiny("q4_0"), LFM2_KV_F16, 20);
     check_cpus(lft_tiny("q8_0"), LFM2_KV_F32, 10);
+    check_cpus(lft_tiny("q2_k"), LFM2_KV_F32, 10);
+    check_cpus(lft_retyped_all(LF_IQ1_M), LFM2_KV_F32, 10);
     check_cpus(lft_golden_gguf("moe-plain", "f16"), LFM2_KV_F16, 10);
     check_cpus(lft_golden_gguf("moe-plain", "f32"), LFM2_KV_F16, 10);
     check_cpus(lft_golden_folder("dense-odd"), LFM2_KV_F32, 20);

@@ -7,6 +7,7 @@
 #include "model/workspace.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
+#include "support/retype.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,47 @@ static lf_packed make_matrix(uint64_t *seed, const lf_kernels *kernels, lf_wform
     return w;
 }
 
+/* n columns, or n of each of a pair, whose panels hold blocks. *expanded receives the same matrix
+ * in the panels of its kernel. */
+static lf_packed make_blocks(uint64_t *seed, const lf_kernels *kernels, const lf_type types[2],
+                             bool pair, uint32_t n, uint32_t k, lf_packed *expanded)
+{
+    lf_tensor tensors[2] = {{.name = "first", .type = types[0], .ne = {k, n, EXPERTS, 1}},
+                            {.name = "second", .type = types[1], .ne = {k, n, EXPERTS, 1}}};
+    lf_packed w = {0};
+    assert_int_equal(lf_pack_plan(kernels, &tensors[0], pair ? &tensors[1] : NULL, &w), LFM2_OK);
+    assert_true(w.blocks);
+    w.owned = lft_guard(w.bytes, 64);
+    w.panels = w.owned;
+    *expanded = w;
+    expanded->panel_bytes = w.gemm->panel_bytes(k);
+    expanded->expert_bytes = w.n_panels * expanded->panel_bytes;
+    expanded->owned = lft_guard(EXPERTS * expanded->expert_bytes, 64);
+    expanded->panels = expanded->owned;
+    for (size_t i = 0; i < EXPERTS * (size_t)w.n_panels; i++) {
+        lf_type type = w.types[pair ? i % 2 : 0];
+        uint32_t nr = w.gemm->nr;
+        lft_random_blocks(seed, type, (size_t)nr * k, w.owned + i * w.panel_bytes);
+        size_t group = lf_type_get((uint32_t)type)->group, groups = nr * (size_t)k / group;
+        size_t step = w.gemm->weights == LF_W_I8G16 ? group / 16 : 1;
+        int8_t *quants = lft_guard((size_t)nr * k, 1);
+        float *scales = lft_floats(groups * step), *mins = lft_floats(groups * step);
+        memset(mins, 0, groups * step * sizeof *mins);
+        lf_unpack_row(type, w.owned + i * w.panel_bytes, (size_t)nr * k, quants, scales, mins);
+        for (size_t g = groups * step; g-- > 0;) { /* groups of 16 from groups of 32 */
+            scales[g] = scales[g / step];
+            mins[g] = mins[g / step];
+        }
+        const lf_panel_source source = {
+            .rows = nr, .quants = quants, .scales = scales, .mins = w.gemm->mins ? mins : NULL};
+        w.gemm->pack(k, &source, expanded->owned + i * expanded->panel_bytes);
+        lft_unguard(quants);
+        lft_unguard(scales);
+        lft_unguard(mins);
+    }
+    return w;
+}
+
 /* One row times one expert. */
 static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t expert,
                          const float *x, float *y)
@@ -80,9 +122,8 @@ static void need(bench *b, const lf_packed *w, uint8_t **rows, size_t n_rows, si
     rows[gemm->lhs] = lft_guard(n_rows * lhs->row_bytes(w->k), 64);
     *tiles = larger(*tiles, (b->n_rows / gemm->mr + b->n_groups) * lhs->tile_bytes(gemm->mr, w->k));
     if (lf_unpacks(w, (b->n_rows + gemm->mr - 1) / gemm->mr)) {
-        b->workspace.linear.unpacked_bytes =
-            larger(b->workspace.linear.unpacked_bytes,
-                   lf_panels_a_step(w, true) * gemm->unpacked_bytes(w->k));
+        b->workspace.linear.unpacked_bytes = larger(
+            b->workspace.linear.unpacked_bytes, lf_panels_a_step(w, true) * lf_unpacked_bytes(w));
     }
 }
 
@@ -152,7 +193,9 @@ static void run_job(lf_team *team, void *ctx)
     lf_linear_groups(&b->pass, &hidden, NULL, b->groups, b->n_groups, j->down, j->y, j->down->n);
 }
 
-static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed *down)
+/* `plain` and `plain_down`: the same matrices as w and down, in panels of their kernels. */
+static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed *down,
+                  const lf_packed *plain, const lf_packed *plain_down)
 {
     const lf_packed *last = down != NULL ? down : w;
     give_memory(b, w, down);
@@ -169,13 +212,13 @@ static void check(bench *b, uint64_t *seed, const lf_packed *w, const lf_packed 
     float *hidden = lft_floats(w->n);
     for (uint32_t r = 0; r < b->n_rows; r++) {
         const float *input = x + (size_t)b->gather[r] * w->k;
-        multiply_row(&b->kernels, w, expert_of(b, r), input, down != NULL ? first : want);
+        multiply_row(&b->kernels, plain, expert_of(b, r), input, down != NULL ? first : want);
         if (down != NULL) {
             uint32_t nr = w->gemm->nr;
             for (uint32_t c = 0; c < w->n; c += nr) {
                 b->kernels.ops.swiglu(nr, first + 2 * c, first + 2 * c + nr, hidden + c);
             }
-            multiply_row(&b->kernels, down, expert_of(b, r), hidden, want);
+            multiply_row(&b->kernels, plain_down, expert_of(b, r), hidden, want);
         }
         if (lft_differs(last->n, y + (size_t)r * last->n, want) != last->n) {
             fail_msg("%s, %s: row %u of %u", w->gemm->name, last->gemm->name, r, b->n_rows);
@@ -212,7 +255,7 @@ static void check_formats(const lf_kernels *kernels, uint64_t *seed, lf_wformat 
     for (size_t i = 0; i < 3; i++) {
         bench b = {.kernels = *kernels};
         set_groups(&b, seed, sets[i], counts[i]);
-        check(&b, seed, &w, pair ? &down : NULL);
+        check(&b, seed, &w, pair ? &down : NULL, &w, &down);
     }
     lft_unguard(w.owned);
     lft_unguard(down.owned);
@@ -269,6 +312,46 @@ static void test_hidden(void **state)
     with_tables(hidden_of);
 }
 
+/* ---- Panels that hold blocks ---- */
+
+static void check_blocks(const lf_kernels *kernels, uint64_t *seed, const lf_type types[3])
+{
+    const lf_group *sets[] = {several, single, all_tiles};
+    const size_t counts[] = {3, 2, 2};
+    lf_packed plain[3];
+    const lf_type down[] = {types[2], types[2]};
+    lf_packed w[3] = {make_blocks(seed, kernels, types, true, 256, 2560, &plain[0]),
+                      make_blocks(seed, kernels, down, false, 100, 256, &plain[1]),
+                      make_blocks(seed, kernels, types, false, 165, 1280, &plain[2])};
+    for (size_t i = 0; i < 3; i++) {
+        bench b = {.kernels = *kernels};
+        set_groups(&b, seed, sets[i], counts[i]);
+        check(&b, seed, &w[0], &w[1], &plain[0], &plain[1]);
+        check(&b, seed, &w[2], NULL, &plain[2], NULL);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        lft_unguard(w[i].owned);
+        lft_unguard(plain[i].owned);
+    }
+}
+
+/* With and without minimums, groups of 16 and 32, gate and up of one and of two types. */
+static void blocks_of(const lf_kernels *kernels, uint64_t *seed)
+{
+    static const lf_type types[][3] = {{LF_IQ1_M, LF_IQ1_M, LF_NVFP4},
+                                       {LF_IQ3_XXS, LF_IQ3_XXS, LF_IQ2_S},
+                                       {LF_IQ2_XXS, LF_Q4_K, LF_IQ1_S}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        check_blocks(kernels, seed, types[i]);
+    }
+}
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    with_tables(blocks_of);
+}
+
 /* ---- Panels of a step ---- */
 
 static size_t kilobytes(size_t k)
@@ -300,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_steps),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

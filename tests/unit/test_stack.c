@@ -4,6 +4,7 @@
 #define _GNU_SOURCE /* MAP_ANONYMOUS, MAP_STACK */
 #include "lfm2_tools.h"
 #include "support/models.h"
+#include "support/retype.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -140,7 +141,8 @@ static void test_stack(void **state)
     }
     static const uint32_t without[] = {0, LFM2_CPU_AVX512, LFM2_CPU_AVX512 | LFM2_CPU_AVXVNNI,
                                        LFM2_CPU_ALL};
-    const char *paths[] = {lft_tiny("q4_0"), lft_tiny("q6_k"), lft_tiny("q8_0")};
+    const char *paths[] = {lft_tiny("q4_0"), lft_tiny("q6_k"), lft_tiny("q8_0"),
+                           lft_retyped_all(LF_IQ3_XXS)};
     const char *folder = lft_golden_folder("dense-plain");
     size_t most = 0;
     for (size_t p = 0; p < sizeof paths / sizeof paths[0]; p++) {
