@@ -245,9 +245,8 @@ int32_t tpl_slice(tpl_vm *vm, const tpl_value *object, const tpl_value bounds[3]
         break;
     case TPL_UNDEFINED:
         return no_attribute(vm, object);
-    default: /* Jinja: an item that does not exist */
-        *out = tpl_undefined(NULL);
-        return LFM2_OK;
+    default:
+        return TPL_TYPE_ERROR(vm, "%s cannot be sliced", tpl_type_name(object));
     }
     const tpl_seq *l = object->u.l;
     LF_TRY(slice_of(vm, bounds, (int64_t)l->n, &at));
@@ -274,11 +273,24 @@ static bool all_digits(const char *text, size_t len)
     return len > 0 && i == len;
 }
 
-int32_t tpl_getpath(tpl_vm *vm, const tpl_value *object, const tpl_value *path, tpl_value *out)
+static void set_default(tpl_value *v, const tpl_value *absent)
 {
+    if (v->type == TPL_UNDEFINED && absent != NULL && absent->type != TPL_NONE) {
+        *v = *absent;
+    }
+}
+
+int32_t tpl_getpath(tpl_vm *vm, const tpl_value *object, const tpl_value *path,
+                    const tpl_value *absent, tpl_value *out)
+{
+    if (path->type == TPL_NONE) {
+        *out = *object;
+        return LFM2_OK;
+    }
     if (path->type != TPL_STRING) {
-        return path->type == TPL_NONE ? (*out = *object, LFM2_OK)
-                                      : tpl_getitem(vm, object, path, out);
+        LF_TRY(tpl_getitem(vm, object, path, out));
+        set_default(out, absent);
+        return LFM2_OK;
     }
     const tpl_string *s = path->u.s;
     tpl_value at = *object;
@@ -294,6 +306,7 @@ int32_t tpl_getpath(tpl_vm *vm, const tpl_value *object, const tpl_value *path, 
             LF_TRY(tpl_string_part(vm, s, from, to, &key));
         }
         LF_TRY(tpl_getitem(vm, &at, &key, &next));
+        set_default(&next, absent);
         at = next;
         from = to + 1;
     }

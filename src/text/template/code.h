@@ -31,7 +31,7 @@
     X(FILTER) /* table entry a of filters; n, x as CALL */                                         \
     X(TEST)                                                                                        \
     X(UNKNOWN)  /* a filter or test (x: 1) without an implementation; constant a */                \
-    X(PRINT)    /* pops and writes */                                                              \
+    X(PRINT)    /* pops and writes; x: 1 strings only */                                           \
     X(TEXT)     /* writes constant a */                                                            \
     X(UNPACK)   /* pops a sequence of a items, pushes them, the first on top */                    \
     X(FOR)      /* pops a value, begins a loop over it */                                          \

@@ -88,7 +88,7 @@ FILTER(join)
         tpl_value *mapped = NULL;
         LF_TRY(tpl_new(vm, n, sizeof *mapped, &mapped));
         for (size_t i = 0; i < n; i++) {
-            LF_TRY(tpl_getpath(vm, &items[i], &a.v[1], &mapped[i]));
+            LF_TRY(tpl_getpath(vm, &items[i], &a.v[1], NULL, &mapped[i]));
         }
         items = mapped;
     }
@@ -107,8 +107,7 @@ FILTER(reverse)
         return tpl_slice(vm, v, bounds, out);
     }
     LF_TRY(tpl_iterate(vm, v, &items, &n));
-    bool list = v->type == TPL_ITERATOR || v->type == TPL_UNDEFINED;
-    LF_TRY(tpl_seq_new(vm, list ? TPL_LIST : TPL_ITERATOR, items, n, out));
+    LF_TRY(tpl_seq_new(vm, v->type == TPL_ITERATOR ? TPL_LIST : TPL_ITERATOR, items, n, out));
     for (size_t i = 0; i < n; i++) {
         out->u.l->items[i] = items[n - 1 - i];
     }
@@ -142,12 +141,12 @@ typedef struct keyed {
 } keyed;
 
 /* The key of an item: an attribute, or several ("a,b") as a list. */
-static int32_t key_of(tpl_vm *vm, const tpl_value *item, const tpl_value *attribute, bool several,
-                      bool lower, tpl_value *out)
+static int32_t key_of(tpl_vm *vm, const tpl_value *item, const tpl_value *attribute,
+                      const tpl_value *absent, bool several, bool lower, tpl_value *out)
 {
     const tpl_string *s = attribute->type == TPL_STRING ? attribute->u.s : NULL;
     if (!several || s == NULL || memchr(s->text, ',', s->len) == NULL) {
-        LF_TRY(tpl_getpath(vm, item, attribute, out));
+        LF_TRY(tpl_getpath(vm, item, attribute, absent, out));
         return lower ? tpl_lower_key(vm, out) : LFM2_OK;
     }
     LF_TRY(tpl_seq_new(vm, TPL_LIST, NULL, 0, out));
@@ -156,7 +155,7 @@ static int32_t key_of(tpl_vm *vm, const tpl_value *item, const tpl_value *attrib
         size_t to = comma != NULL ? (size_t)(comma - s->text) : s->len;
         tpl_value path, key;
         LF_TRY(tpl_string_part(vm, s, from, to, &path));
-        LF_TRY(tpl_getpath(vm, item, &path, &key));
+        LF_TRY(tpl_getpath(vm, item, &path, absent, &key));
         LF_TRY(lower ? tpl_lower_key(vm, &key) : LFM2_OK);
         LF_TRY(tpl_seq_push(vm, out, key));
         from = to + 1;
@@ -164,8 +163,8 @@ static int32_t key_of(tpl_vm *vm, const tpl_value *item, const tpl_value *attrib
     return LFM2_OK;
 }
 
-static int32_t make_keyed(tpl_vm *vm, const tpl_value *v, const tpl_value *attribute, bool several,
-                          bool lower, keyed *out)
+static int32_t make_keyed(tpl_vm *vm, const tpl_value *v, const tpl_value *attribute,
+                          const tpl_value *absent, bool several, bool lower, keyed *out)
 {
     tpl_value *items = NULL;
     tpl_value none = tpl_none();
@@ -175,8 +174,8 @@ static int32_t make_keyed(tpl_vm *vm, const tpl_value *v, const tpl_value *attri
     for (size_t i = 0; i < out->n; i++) {
         out->items[i] = items[i];
         LF_TRY(tpl_charge(vm, 1));
-        LF_TRY(key_of(vm, &items[i], attribute->type == TPL_UNDEFINED ? &none : attribute, several,
-                      lower, &out->keys[i]));
+        LF_TRY(key_of(vm, &items[i], attribute->type == TPL_UNDEFINED ? &none : attribute, absent,
+                      several, lower, &out->keys[i]));
     }
     return LFM2_OK;
 }
@@ -186,7 +185,7 @@ FILTER(sort)
     tpl_slots a;
     keyed k;
     LF_TRY(tpl_bind(vm, "sort", "reverse case_sensitive attribute", 0, args, &a));
-    LF_TRY(make_keyed(vm, v, &a.v[2], true, !tpl_truthy(&a.v[1]), &k));
+    LF_TRY(make_keyed(vm, v, &a.v[2], NULL, true, !tpl_truthy(&a.v[1]), &k));
     LF_TRY(tpl_sort(vm, k.items, k.keys, k.n, tpl_truthy(&a.v[0])));
     LF_TRY(tpl_seq_new(vm, TPL_LIST, k.items, k.n, out));
     out->data = v->data;
@@ -210,7 +209,7 @@ FILTER(dictsort)
     tpl_value index = tpl_int(by_value, false);
     keyed k;
     LF_TRY(f_items(vm, v, &none, &pairs));
-    LF_TRY(make_keyed(vm, &pairs, &index, false, !tpl_truthy(&a.v[0]), &k));
+    LF_TRY(make_keyed(vm, &pairs, &index, NULL, false, !tpl_truthy(&a.v[0]), &k));
     LF_TRY(tpl_sort(vm, k.items, k.keys, k.n, tpl_truthy(&a.v[2])));
     LF_TRY(tpl_seq_new(vm, TPL_LIST, k.items, k.n, out));
     out->data = v->data;
@@ -222,7 +221,7 @@ FILTER(unique)
     tpl_slots a;
     keyed k;
     LF_TRY(tpl_bind(vm, "unique", "case_sensitive attribute", 0, args, &a));
-    LF_TRY(make_keyed(vm, v, &a.v[1], false, !tpl_truthy(&a.v[0]), &k));
+    LF_TRY(make_keyed(vm, v, &a.v[1], NULL, false, !tpl_truthy(&a.v[0]), &k));
     LF_TRY(tpl_seq_new(vm, TPL_ITERATOR, NULL, 0, out));
     tpl_value seen;
     LF_TRY(tpl_dict_new(vm, 0, &seen));
@@ -244,7 +243,7 @@ static int32_t extreme(tpl_vm *vm, const char *what, bool largest, const tpl_val
     tpl_slots a;
     keyed k;
     LF_TRY(tpl_bind(vm, what, "case_sensitive attribute", 0, args, &a));
-    LF_TRY(make_keyed(vm, v, &a.v[1], false, !tpl_truthy(&a.v[0]), &k));
+    LF_TRY(make_keyed(vm, v, &a.v[1], NULL, false, !tpl_truthy(&a.v[0]), &k));
     size_t best = 0;
     for (size_t i = 1; i < k.n; i++) {
         bool better = false;
@@ -271,14 +270,11 @@ FILTER(groupby)
     tpl_slots a;
     keyed k;
     LF_TRY(tpl_bind(vm, "groupby", "attribute default case_sensitive", 1, args, &a));
-    LF_TRY(make_keyed(vm, v, &a.v[0], false, false, &k));
+    LF_TRY(make_keyed(vm, v, &a.v[0], a.given[1] ? &a.v[1] : NULL, false, false, &k));
     tpl_value *own = NULL; /* the keys with their case, moved along as the items */
     LF_TRY(tpl_new(vm, k.n, 2 * sizeof *own, &own));
     tpl_value *again = own + k.n;
     for (size_t i = 0; i < k.n; i++) {
-        if (k.keys[i].type == TPL_UNDEFINED && a.given[1] && a.v[1].type != TPL_NONE) {
-            k.keys[i] = a.v[1];
-        }
         own[i] = k.keys[i];
         LF_TRY(tpl_truthy(&a.v[2]) ? LFM2_OK : tpl_lower_key(vm, &k.keys[i]));
         again[i] = k.keys[i];
@@ -371,7 +367,7 @@ FILTER(sum)
     for (size_t i = 0; i < n; i++) {
         tpl_value item = items[i], next;
         if (a.given[0] && a.v[0].type != TPL_NONE) {
-            LF_TRY(tpl_getpath(vm, &items[i], &a.v[0], &item));
+            LF_TRY(tpl_getpath(vm, &items[i], &a.v[0], NULL, &item));
         }
         LF_TRY(tpl_charge(vm, 1));
         LF_TRY(tpl_arithmetic(vm, '+', &total, &item, &next));

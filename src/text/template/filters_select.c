@@ -49,22 +49,22 @@ FILTER(map)
     size_t n = 0;
     tpl_slots a = {.given = {false}};
     const tpl_filter *entry = NULL;
+    LF_TRY(tpl_seq_new(vm, TPL_ITERATOR, NULL, 0, out));
+    if (!tpl_truthy(v)) { /* Jinja looks at nothing then */
+        return LFM2_OK;
+    }
     if (args->n == 0) {
         LF_TRY(tpl_bind(vm, "map", "attribute default", 1, args, &a));
     } else {
         LF_TRY(named_entry(vm, false, args, 0, &entry));
     }
     LF_TRY(tpl_iterate(vm, v, &items, &n));
-    LF_TRY(tpl_seq_new(vm, TPL_ITERATOR, NULL, 0, out));
     for (size_t i = 0; i < n; i++) {
         tpl_value mapped;
         if (entry != NULL) {
             LF_TRY(apply(vm, entry, &items[i], args, 1, &mapped));
         } else {
-            LF_TRY(tpl_getpath(vm, &items[i], &a.v[0], &mapped));
-            if (mapped.type == TPL_UNDEFINED && a.given[1] && a.v[1].type != TPL_NONE) {
-                mapped = a.v[1];
-            }
+            LF_TRY(tpl_getpath(vm, &items[i], &a.v[0], a.given[1] ? &a.v[1] : NULL, &mapped));
         }
         LF_TRY(tpl_seq_push(vm, out, mapped));
     }
@@ -78,6 +78,10 @@ static int32_t choose(tpl_vm *vm, const tpl_value *v, const tpl_args *args, bool
     size_t n = 0;
     size_t at = attribute;
     const tpl_filter *entry = NULL;
+    LF_TRY(tpl_seq_new(vm, TPL_ITERATOR, NULL, 0, out));
+    if (!tpl_truthy(v)) {
+        return LFM2_OK;
+    }
     if (args->n < at) {
         return TPL_TYPE_ERROR(vm, "the name of an attribute is missing");
     }
@@ -85,11 +89,10 @@ static int32_t choose(tpl_vm *vm, const tpl_value *v, const tpl_args *args, bool
         LF_TRY(named_entry(vm, true, args, at, &entry));
     }
     LF_TRY(tpl_iterate(vm, v, &items, &n));
-    LF_TRY(tpl_seq_new(vm, TPL_ITERATOR, NULL, 0, out));
     for (size_t i = 0; i < n; i++) {
         tpl_value item = items[i], yes;
         if (attribute) {
-            LF_TRY(tpl_getpath(vm, &items[i], &args->items[0], &item));
+            LF_TRY(tpl_getpath(vm, &items[i], &args->items[0], NULL, &item));
         }
         if (entry != NULL) {
             LF_TRY(apply(vm, entry, &item, args, at + 1, &yes));

@@ -225,15 +225,17 @@ FILTER(truncate)
         end = a.v[2];
     }
     const tpl_string *s = NULL, *tail = NULL;
+    int64_t now = 0;
     LF_TRY(tpl_need_string(vm, "truncate", &end, &tail));
-    LF_TRY(tpl_need_string(vm, "truncate", v, &s));
+    LF_TRY(tpl_length(vm, v, &now));
     if (length < (int64_t)tail->chars || leeway < 0 || length > INT32_MAX || leeway > INT32_MAX) {
         return TPL_TYPE_ERROR(vm, "truncate: the length is too small");
     }
-    if ((int64_t)s->chars <= length + leeway) {
+    if (now <= length + leeway) {
         *out = *v;
         return LFM2_OK;
     }
+    LF_TRY(tpl_need_string(vm, "truncate", v, &s));
     size_t to = tpl_char_at(s, (size_t)(length - (int64_t)tail->chars));
     tpl_string space = {.text = " ", .len = 1};
     size_t at = a.given[1] && tpl_truthy(&a.v[1]) ? SIZE_MAX : tpl_find_last(s, 0, to, &space);

@@ -263,7 +263,8 @@ int32_t tpl_format_percent(tpl_vm *vm, const tpl_string *s, const tpl_value *arg
         }
         LF_TRY(put_percent(vm, &text, v, &f));
     }
-    if (used < n && args->type != TPL_DICT && args->type != TPL_LIST) {
+    if (used < n && args->type != TPL_DICT && args->type != TPL_LIST &&
+        args->type != TPL_UNDEFINED) {
         return TPL_TYPE_ERROR(vm, "%% has too many arguments");
     }
     return tpl_text_end(vm, &text, out);

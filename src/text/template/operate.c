@@ -176,7 +176,8 @@ int32_t tpl_arithmetic(tpl_vm *vm, char op, const tpl_value *a, const tpl_value 
     int64_t i = 0, j = 0;
     double x = 0, y = 0;
     bool int_a = tpl_integer(a, &i), int_b = tpl_integer(b, &j);
-    if (a->type == TPL_UNDEFINED || b->type == TPL_UNDEFINED) {
+    bool format = op == '%' && a->type == TPL_STRING;
+    if (a->type == TPL_UNDEFINED || (b->type == TPL_UNDEFINED && !format)) {
         const tpl_string *name = a->type == TPL_UNDEFINED ? a->u.s : b->u.s;
         lf_shown shown;
         return TPL_TYPE_ERROR(vm, "%s is undefined",
@@ -189,7 +190,7 @@ int32_t tpl_arithmetic(tpl_vm *vm, char op, const tpl_value *a, const tpl_value 
     if (tpl_number(a, &x) && tpl_number(b, &y)) {
         return floats(vm, op, x, y, out);
     }
-    if (op == '%' && a->type == TPL_STRING) {
+    if (format) {
         return tpl_format_percent(vm, a->u.s, b, out);
     }
     bool list_a = a->type == TPL_LIST || a->type == TPL_TUPLE;

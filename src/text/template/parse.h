@@ -101,7 +101,12 @@ void tpl_resolve(tpl_parser *p, int32_t *list);
 void tpl_rotate(tpl_parser *p, size_t from, size_t middle);
 int32_t tpl_name(tpl_parser *p, const char *name, size_t len, uint32_t *out);
 
-/* ---- expression.c ---- */
+/* ---- operand.c, expression.c ---- */
+
+int32_t tpl_unexpected(const tpl_parser *p, const char *expected);
+/* The text after the current token, without white space. */
+const char *tpl_following(const tpl_parser *p, size_t *len);
+int32_t tpl_unary(tpl_parser *p);
 
 int32_t tpl_next(tpl_parser *p);
 bool tpl_is_operator(const tpl_parser *p, const char *op);

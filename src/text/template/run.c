@@ -243,8 +243,10 @@ static int32_t check_output(tpl_vm *vm)
 
 OP(PRINT)
 {
-    (void)in;
     tpl_value v = tpl_pop(vm);
+    if (in->x != 0 && v.type != TPL_STRING) {
+        return TPL_TYPE_ERROR(vm, "the filters of a block give %s", tpl_type_name(&v));
+    }
     LF_TRY(tpl_text_put_value(vm, vm->out, &v));
     return check_output(vm);
 }

@@ -304,7 +304,7 @@ static int32_t end_capture(tpl_parser *p, tpl_block *b)
         tpl_resolve(p, &b->ends);
     }
     return b->type == TPL_BLOCK_SET ? tpl_emit_targets(p, b->targets)
-                                    : tpl_emit(p, TPL_OP_PRINT, 0, 0, 0);
+                                    : tpl_emit(p, TPL_OP_PRINT, 0, 0, 1);
 }
 
 static int32_t begin_with(tpl_parser *p)

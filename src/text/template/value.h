@@ -226,8 +226,10 @@ int32_t tpl_negate(tpl_vm *vm, const tpl_value *v, bool minus, tpl_value *out);
 int32_t tpl_getattr(tpl_vm *vm, const tpl_value *object, const tpl_string *name, tpl_value *out);
 int32_t tpl_getitem(tpl_vm *vm, const tpl_value *object, const tpl_value *key, tpl_value *out);
 int32_t tpl_slice(tpl_vm *vm, const tpl_value *object, const tpl_value bounds[3], tpl_value *out);
-/* "a.b.0", or an integer. */
-int32_t tpl_getpath(tpl_vm *vm, const tpl_value *object, const tpl_value *path, tpl_value *out);
+/* The path is "a.b.0", an integer, or none. `absent` replaces undefined items on it; NULL: nothing
+ * does. */
+int32_t tpl_getpath(tpl_vm *vm, const tpl_value *object, const tpl_value *path,
+                    const tpl_value *absent, tpl_value *out);
 
 /* ---- text of values: write.c, format.c ---- */
 
