@@ -38,32 +38,34 @@ static int compare_strings(const tpl_string *a, const tpl_string *b)
     return c != 0 ? c : (a->len > b->len) - (a->len < b->len);
 }
 
-static bool equal_dicts(const tpl_dict *a, const tpl_dict *b)
+static bool equal_dicts(tpl_vm *vm, const tpl_dict *a, const tpl_dict *b)
 {
     if (a->n != b->n) {
         return false;
     }
     for (size_t i = 0; i < a->n; i++) {
         size_t j = 0;
-        while (j < b->n && !tpl_equal(&a->keys[i], &b->keys[j])) {
+        while (j < b->n && !tpl_equal(vm, &a->keys[i], &b->keys[j])) {
             j++;
         }
-        if (j == b->n || !tpl_equal(&a->values[i], &b->values[j])) {
+        if (j == b->n || !tpl_equal(vm, &a->values[i], &b->values[j])) {
             return false;
         }
     }
     return true;
 }
 
-/* Recursive over containers, whose depth is limited. */
-bool tpl_equal(const tpl_value *a, const tpl_value *b)
+/* Recursive over containers, whose depth is limited. When the steps are used up, the answer is
+ * false and the next instruction fails. */
+bool tpl_equal(tpl_vm *vm, const tpl_value *a, const tpl_value *b)
 {
     if (is_numeric(a) && is_numeric(b)) {
         return compare_numbers(a, b) == 0;
     }
-    if (a->type != b->type) {
+    if (a->type != b->type || vm->steps >= vm->limits.steps) {
         return false;
     }
+    vm->steps += a->type >= TPL_LIST;
     switch ((tpl_type)a->type) {
     case TPL_UNDEFINED:
     case TPL_NONE:
@@ -78,13 +80,13 @@ bool tpl_equal(const tpl_value *a, const tpl_value *b)
             return false;
         }
         for (size_t i = 0; i < a->u.l->n; i++) {
-            if (!tpl_equal(&a->u.l->items[i], &b->u.l->items[i])) {
+            if (!tpl_equal(vm, &a->u.l->items[i], &b->u.l->items[i])) {
                 return false;
             }
         }
         return true;
     case TPL_DICT:
-        return equal_dicts(a->u.d, b->u.d);
+        return equal_dicts(vm, a->u.d, b->u.d);
     case TPL_BUILTIN:
         return a->u.i == b->u.i;
     default:
@@ -105,7 +107,7 @@ int32_t tpl_less(tpl_vm *vm, const tpl_value *a, const tpl_value *b, bool *out)
     if ((a->type == TPL_LIST || a->type == TPL_TUPLE) && a->type == b->type) {
         const tpl_seq *x = a->u.l, *y = b->u.l;
         size_t i = 0;
-        while (i < x->n && i < y->n && tpl_equal(&x->items[i], &y->items[i])) {
+        while (i < x->n && i < y->n && tpl_equal(vm, &x->items[i], &y->items[i])) {
             i++;
         }
         if (i < x->n && i < y->n) {
@@ -142,8 +144,9 @@ static int32_t contains(tpl_vm *vm, const tpl_value *item, const tpl_value *in, 
         if (item->type != TPL_STRING) {
             return TPL_TYPE_ERROR(vm, "cannot look for %s in a string", tpl_type_name(item));
         }
+        LF_TRY(tpl_charge_find(vm, in->u.s, item->u.s));
         *out = tpl_find(in->u.s, 0, in->u.s->len, item->u.s) != SIZE_MAX;
-        return tpl_charge(vm, in->u.s->len / 64 * (item->u.s->len / 64 + 1));
+        return LFM2_OK;
     }
     if (in->type == TPL_DICT) {
         const tpl_value *found = NULL;
@@ -157,7 +160,7 @@ static int32_t contains(tpl_vm *vm, const tpl_value *item, const tpl_value *in, 
     LF_TRY(tpl_iterate(vm, in, &items, &n));
     for (size_t i = 0; i < n && !*out; i++) {
         LF_TRY(tpl_charge(vm, 1 + weight(&items[i])));
-        *out = tpl_equal(&items[i], item);
+        *out = tpl_equal(vm, &items[i], item);
         if (in->type == TPL_ITERATOR) {
             in->u.l->pos = start + i + 1;
         }
@@ -172,7 +175,7 @@ int32_t tpl_compare_values(tpl_vm *vm, tpl_compare op, const tpl_value *a, const
     switch (op) {
     case TPL_EQ:
     case TPL_NE:
-        *out = tpl_equal(a, b) == (op == TPL_EQ);
+        *out = tpl_equal(vm, a, b) == (op == TPL_EQ);
         return LFM2_OK;
     case TPL_LT:
         return tpl_less(vm, a, b, out);
@@ -181,7 +184,7 @@ int32_t tpl_compare_values(tpl_vm *vm, tpl_compare op, const tpl_value *a, const
     case TPL_LE:
     case TPL_GE:
         LF_TRY(op == TPL_LE ? tpl_less(vm, a, b, out) : tpl_less(vm, b, a, out));
-        *out = *out || tpl_equal(a, b);
+        *out = *out || tpl_equal(vm, a, b);
         return LFM2_OK;
     case TPL_IN:
         return contains(vm, a, b, out);

@@ -285,7 +285,7 @@ FILTER(groupby)
     for (size_t i = 0, end = 0; i < k.n; i = end) {
         tpl_value pair[2] = {own[i], tpl_none()};
         tpl_value group;
-        for (end = i + 1; end < k.n && tpl_equal(&k.keys[i], &k.keys[end]); end++) {
+        for (end = i + 1; end < k.n && tpl_equal(vm, &k.keys[i], &k.keys[end]); end++) {
         }
         LF_TRY(tpl_seq_new(vm, TPL_LIST, k.items + i, end - i, &pair[1]));
         LF_TRY(tpl_seq_new(vm, TPL_TUPLE, pair, 2, &group));

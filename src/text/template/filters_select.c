@@ -194,7 +194,7 @@ static int32_t remainder_test(tpl_vm *vm, const tpl_value *v, const tpl_value *b
 {
     tpl_value r, wanted = tpl_int(want, false);
     LF_TRY(tpl_arithmetic(vm, '%', v, by, &r));
-    *out = tpl_bool(tpl_equal(&r, &wanted), false);
+    *out = tpl_bool(tpl_equal(vm, &r, &wanted), false);
     return LFM2_OK;
 }
 
@@ -251,7 +251,7 @@ TEST(sameas)
     tpl_slots a;
     LF_TRY(tpl_bind(vm, "sameas", "other", 1, args, &a));
     bool same = v->type == a.v[0].type &&
-                (v->type < TPL_LIST ? tpl_equal(v, &a.v[0]) : v->u.l == a.v[0].u.l);
+                (v->type < TPL_LIST ? tpl_equal(vm, v, &a.v[0]) : v->u.l == a.v[0].u.l);
     *out = tpl_bool(same, false);
     return LFM2_OK;
 }

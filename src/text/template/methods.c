@@ -127,7 +127,7 @@ int32_t tpl_call_loop(tpl_vm *vm, const tpl_method *method, const tpl_args *args
     }
     tpl_value now;
     LF_TRY(tpl_seq_new(vm, TPL_TUPLE, args->items, args->n, &now));
-    bool same = loop->has_changed && tpl_equal(&loop->changed, &now);
+    bool same = loop->has_changed && tpl_equal(vm, &loop->changed, &now);
     loop->changed = now;
     loop->has_changed = true;
     *out = tpl_bool(!same, false);

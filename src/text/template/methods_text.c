@@ -119,7 +119,7 @@ static int32_t m_split(tpl_vm *vm, const tpl_string *s, const tpl_slots *a, int 
     if (by->len == 0) {
         return TPL_TYPE_ERROR(vm, "split with an empty separator");
     }
-    LF_TRY(tpl_charge(vm, s->len / 64 * (by->len / 64 + 1)));
+    LF_TRY(tpl_charge_find(vm, s, by));
     size_t from = 0, to = s->len;
     while (most != 0) {
         size_t at =
@@ -151,8 +151,8 @@ static int32_t m_partition(tpl_vm *vm, const tpl_string *s, const tpl_slots *a, 
     if (by->len == 0) {
         return TPL_TYPE_ERROR(vm, "partition with an empty separator");
     }
+    LF_TRY(tpl_charge_find(vm, s, by));
     size_t at = variant == TPL_LEFT ? tpl_find(s, 0, s->len, by) : tpl_find_last(s, 0, s->len, by);
-    LF_TRY(tpl_charge(vm, s->len / 64 * (by->len / 64 + 1)));
     bool found = at != SIZE_MAX;
     size_t one = found ? at : variant == TPL_LEFT ? s->len : 0;
     size_t two = found ? at + by->len : one;
@@ -224,7 +224,7 @@ static int32_t m_find(tpl_vm *vm, const tpl_string *s, const tpl_slots *a, int v
     const tpl_string *needle = NULL;
     LF_TRY(tpl_need_string(vm, "find", &a->v[0], &needle));
     LF_TRY(range_of(vm, s, a, &from, &to, &empty));
-    LF_TRY(tpl_charge(vm, s->len / 64 * (needle->len / 64 + 1)));
+    LF_TRY(tpl_charge_find(vm, s, needle));
     int64_t n = 0;
     if (variant == COUNT) {
         if (needle->len == 0) {

@@ -45,7 +45,9 @@ size_t tpl_float_text(double v, char out[TPL_NUMBER_TEXT])
     }
     char digits[32];
     int exponent = 0;
-    for (int precision = 1; precision <= 17; precision++) {
+    /* The digits of a normal number with up to 15 of them are exact; zeros at the end are removed.
+     */
+    for (int precision = fabs(v) < 0x1p-1022 ? 1 : 15; precision <= 17; precision++) {
         char text[64];
         double back = 0;
         digits_of(fabs(v), precision, digits, &exponent);

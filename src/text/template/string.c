@@ -51,6 +51,20 @@ bool tpl_same_bytes(const tpl_string *a, const tpl_string *b)
     return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
 }
 
+/* The search may compare the needle at every byte. */
+int32_t tpl_charge_find(tpl_vm *vm, const tpl_string *s, const tpl_string *needle)
+{
+    size_t work = 0;
+    if (needle->len < 2) {
+        return tpl_charge(vm, s->len / 64);
+    }
+    if (needle->len > s->len) {
+        return LFM2_OK;
+    }
+    return lf_mul_size(s->len, 8 + needle->len / 16, &work) ? tpl_charge(vm, work / 64)
+                                                            : tpl_charge(vm, SIZE_MAX);
+}
+
 size_t tpl_find(const tpl_string *s, size_t from, size_t to, const tpl_string *needle)
 {
     if (needle->len == 0) {

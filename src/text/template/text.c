@@ -151,7 +151,7 @@ static int32_t insert_between(tpl_vm *vm, const tpl_string *s, const tpl_string 
 int32_t tpl_replace(tpl_vm *vm, const tpl_string *s, const tpl_string *old, const tpl_string *by,
                     int64_t count, tpl_value *out)
 {
-    LF_TRY(tpl_charge(vm, s->len / 64 * (old->len / 64 + 1)));
+    LF_TRY(tpl_charge_find(vm, s, old));
     if (old->len == 0) {
         return insert_between(vm, s, by, count, out);
     }

@@ -257,12 +257,12 @@ int32_t tpl_dict_find(tpl_vm *vm, const tpl_dict *d, const tpl_value *key, const
             i++;
         }
     } else {
-        while (i < d->n && !tpl_equal(&d->keys[i], key)) {
+        while (i < d->n && !tpl_equal(vm, &d->keys[i], key)) {
             i++;
         }
     }
     *out = i < d->n ? &d->values[i] : NULL;
-    return tpl_charge(vm, i / 8);
+    return tpl_charge(vm, i / 4);
 }
 
 const tpl_value *tpl_dict_name(const tpl_dict *d, const char *name)

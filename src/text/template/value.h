@@ -168,6 +168,8 @@ size_t tpl_count_chars(const char *text, size_t len);
 size_t tpl_char_at(const tpl_string *s, size_t index);
 bool tpl_string_is(const tpl_string *s, const char *text);
 bool tpl_same_bytes(const tpl_string *a, const tpl_string *b);
+/* Counts the work of a search. */
+int32_t tpl_charge_find(tpl_vm *vm, const tpl_string *s, const tpl_string *needle);
 /* The offset of the first (or last) occurrence at or after `from`; SIZE_MAX if there is none. */
 size_t tpl_find(const tpl_string *s, size_t from, size_t to, const tpl_string *needle);
 size_t tpl_find_last(const tpl_string *s, size_t from, size_t to, const tpl_string *needle);
@@ -211,7 +213,7 @@ bool tpl_integer(const tpl_value *v, int64_t *out); /* INT or BOOL */
 
 typedef enum { TPL_EQ, TPL_NE, TPL_LT, TPL_LE, TPL_GT, TPL_GE, TPL_IN, TPL_NOT_IN } tpl_compare;
 
-bool tpl_equal(const tpl_value *a, const tpl_value *b);
+bool tpl_equal(tpl_vm *vm, const tpl_value *a, const tpl_value *b);
 int32_t tpl_less(tpl_vm *vm, const tpl_value *a, const tpl_value *b, bool *out);
 int32_t tpl_compare_values(tpl_vm *vm, tpl_compare op, const tpl_value *a, const tpl_value *b,
                            bool *out);

@@ -115,7 +115,7 @@ static int32_t put_scalar(tpl_vm *vm, tpl_text *to, const tpl_value *v, const tp
                                      : "Infinity",
                        v->data);
         }
-        LF_TRY(tpl_charge(vm, 20));
+        LF_TRY(tpl_charge(vm, 100));
         return tpl_text_put(vm, to, number, tpl_float_text(v->u.f, number), v->data);
     case TPL_BIG:
         return tpl_text_put_string(vm, to, v->u.s);
