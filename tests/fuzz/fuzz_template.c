@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a chat template; 0xFF, which UTF-8 never holds, divides it from a context as JSON. */
+/* Any bytes as a chat template; 0xFF, which UTF-8 never holds, divides it from a context as JSON.
+ */
 #include "fuzz/mutate.h"
 #include "fuzz/target.h"
 #include "text/template/template.h"
@@ -7,6 +8,118 @@
 #include <string.h>
 
 enum { MAX_VARIABLES = 32 };
+
+/* Inserts or removes a piece of a template, or changes bytes. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    static const char *const pieces[] = {"{{ ",
+                                         " }}",
+                                         "{% ",
+                                         " %}",
+                                         "{%- ",
+                                         " -%}",
+                                         "{% if i %}",
+                                         "{% else %}",
+                                         "{% endif %}",
+                                         "{% for x in l %}",
+                                         "{% endfor %}",
+                                         "{% break %}",
+                                         "{% continue %}",
+                                         "{% set x = ",
+                                         "{% set x %}",
+                                         "{% endset %}",
+                                         "{% macro f(a, b=1) %}",
+                                         "{% endmacro %}",
+                                         "f(",
+                                         ")",
+                                         "[",
+                                         "]",
+                                         "{",
+                                         "}",
+                                         "(",
+                                         ", ",
+                                         "|",
+                                         " is ",
+                                         "not ",
+                                         " in ",
+                                         " and ",
+                                         " or ",
+                                         " if ",
+                                         " else ",
+                                         "~",
+                                         "+",
+                                         "*",
+                                         "//",
+                                         "%",
+                                         "**",
+                                         "-",
+                                         "==",
+                                         "<",
+                                         ".",
+                                         ":",
+                                         "::",
+                                         "loop.index",
+                                         "loop",
+                                         "messages",
+                                         "tools",
+                                         "s",
+                                         "l",
+                                         "i",
+                                         "x",
+                                         "none",
+                                         "true",
+                                         "1",
+                                         "-1",
+                                         "2.5",
+                                         "'a'",
+                                         "namespace(a=1)",
+                                         "|tojson",
+                                         "|map('upper')",
+                                         "|join",
+                                         "|sort",
+                                         "|list",
+                                         "|replace('a', 'b')",
+                                         "|items",
+                                         ".split('e')",
+                                         ".format(1)",
+                                         "[::-1]",
+                                         "[1:]",
+                                         "{% call f() %}",
+                                         "{% endcall %}",
+                                         "caller()",
+                                         "{% filter upper %}",
+                                         "{% endfilter %}",
+                                         "{% generation %}",
+                                         "{% endgeneration %}",
+                                         "{% raw %}",
+                                         "{% endraw %}",
+                                         "{# ",
+                                         " #}",
+                                         "|groupby('role')",
+                                         "|batch(2)",
+                                         "range(3)"};
+    uint64_t random = fuzz_random_of(seed);
+    if (fuzz_one_in(&random, 4)) {
+        return LLVMFuzzerMutate(data, size, max_size);
+    }
+    size_t at = (size_t)fuzz_integer(&random, 7) % (size + 1);
+    at = (at + (size_t)random) % (size + 1);
+    if (size > 0 && fuzz_one_in(&random, 3)) {
+        size_t len = (size_t)(random % 12) + 1;
+        len = len < size - at ? len : size - at;
+        memmove(data + at, data + at + len, size - at - len);
+        return size - len;
+    }
+    fuzz_one_in(&random, 2);
+    const char *piece = pieces[(random >> 8) % (sizeof pieces / sizeof *pieces)];
+    size_t len = strlen(piece);
+    if (size + len > max_size) {
+        return size;
+    }
+    memmove(data + at + len, data + at, size - at);
+    memcpy(data + at, piece, len);
+    return size + len;
+}
 
 static size_t read_context(lf_arena *arena, const uint8_t *text, size_t len,
                            lf_template_variable *out)
@@ -19,8 +132,8 @@ static size_t read_context(lf_arena *arena, const uint8_t *text, size_t len,
     const lf_json *context = NULL;
     if (text == NULL || lf_json_parse(arena, "context", LFM2_E_TEXT, (const char *)text, len,
                                       &context) != LFM2_OK) {
-        fuzz_must(lf_json_parse(arena, "context", LFM2_E_TEXT, usual, sizeof usual - 1,
-                                &context) == LFM2_OK);
+        fuzz_must(lf_json_parse(arena, "context", LFM2_E_TEXT, usual, sizeof usual - 1, &context) ==
+                  LFM2_OK);
     }
     size_t n = 0;
     for (const lf_json *c = context->child; c != NULL && n < MAX_VARIABLES; c = c->next) {
