@@ -7,6 +7,7 @@
 #include "support/text_vocab.h"
 #include "text/template/template.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -438,13 +439,78 @@ static void limits_apply(void **state)
     }
 }
 
+/* ---- A small stack ---- */
+
+typedef struct task {
+    const lf_alloc *alloc;
+    const char *text;
+    const input *in;
+    int32_t status;
+} task;
+
+static void *render_task(void *user)
+{
+    task *t = user;
+    lf_template_limits limits = lf_template_limits_default();
+    lf_template_output out;
+    t->status = render_with(t->alloc, &limits, t->text, strlen(t->text), t->in, &now, &out);
+    lf_template_output_free(&out);
+    return NULL;
+}
+
+/* What recurses does it within the stack that lfm2.h asks of a caller. */
+static void small_stack(void **state)
+{
+    (void)state;
+    enum { STACK = 64 * 1024 };
+    const char *sanitized = getenv("LFM2_SANITIZED");
+    if (sanitized != NULL && *sanitized != '\0') {
+        skip(); /* frames are larger */
+    }
+    static const char *const nests[][3] = {{"{{ ", "f(", ""},
+                                           {"{{ ", "x|d(", ""},
+                                           {"{{ ", "[{1: (", ""},
+                                           {"{{ ", "x[1:", ""},
+                                           {"{{ ", "1 or 2 and not 3 == 4 + 5 ~ 6 * 7 ** (", ""},
+                                           {"{% set ns = namespace(a=1, b=1) %}",
+                                            "{% set ns.a = [ns.a] %}{% set ns.b = [ns.b] %}",
+                                            "{{ ns.a == ns.b }}{{ ns.a < ns.b }}{{ ns.a|tojson "
+                                            "}}{{ [[1], ns.a]|map('string')|list }}"}};
+    lf_alloc alloc = lf_alloc_default();
+    input in;
+    char *open = repeat("[", 60), *close = repeat("]", 60), json[200];
+    snprintf(json, sizeof json, "{\"x\": %s%s}", open, close);
+    parse_context(&in, &alloc, json);
+    for (size_t i = 0; i < sizeof nests / sizeof *nests; i++) {
+        char *middle = repeat(nests[i][1], i == 5 ? 90 : 200);
+        size_t size = strlen(middle) + 300;
+        char *text = malloc(size);
+        assert_non_null(text);
+        snprintf(text, size, "%s%s%s", nests[i][0], middle, nests[i][2]);
+        task t = {.alloc = &alloc, .text = text, .in = &in};
+        pthread_attr_t attr;
+        pthread_t thread;
+        assert_int_equal(pthread_attr_init(&attr), 0);
+        assert_int_equal(pthread_attr_setstacksize(&attr, STACK), 0);
+        assert_int_equal(pthread_create(&thread, &attr, render_task, &t), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        pthread_attr_destroy(&attr);
+        assert_int_equal(t.status, i == 5 ? LFM2_OK : LFM2_E_LIMIT);
+        free(text);
+        free(middle);
+    }
+    free(open);
+    free(close);
+    lf_arena_free(&in.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden),         cmocka_unit_test(marks),
         cmocka_unit_test(errors),         cmocka_unit_test(hostile),
         cmocka_unit_test(hostile_source), cmocka_unit_test(failing_memory),
-        cmocka_unit_test(limits_apply),
+        cmocka_unit_test(limits_apply),   cmocka_unit_test(small_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

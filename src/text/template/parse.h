@@ -34,7 +34,7 @@ typedef struct tpl_lexer {
     size_t n_open;
 } tpl_lexer;
 
-enum { TPL_MAX_BLOCKS = 100, TPL_MAX_NESTING = 100 };
+enum { TPL_MAX_BLOCKS = 100, TPL_MAX_NESTING = 80 };
 
 typedef enum {
     TPL_BLOCK_IF,
