@@ -473,7 +473,8 @@ FILTER(round)
         scale *= 10;
     }
     if (ceiling || low) { /* Python: an integer unless divided; both print as a float here */
-        *out = tpl_float((ceiling ? ceil(f * scale) : floor(f * scale)) / scale, v->data);
+        *out =
+            tpl_float((ceiling ? -tpl_floor(-f * scale) : tpl_floor(f * scale)) / scale, v->data);
         return LFM2_OK;
     }
     if (tpl_integer(v, &i)) {

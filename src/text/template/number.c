@@ -217,6 +217,54 @@ bool tpl_parse_int(const char *text, size_t len, int64_t base, int64_t *out)
     return true;
 }
 
+/* ---- Rounding and remainder: the library does not link the C library's mathematics ---- */
+
+double tpl_floor(double x)
+{
+    if (!(fabs(x) < 0x1p52)) {
+        return x;
+    }
+    double whole = (double)(int64_t)x;
+    whole -= whole > x ? 1 : 0;
+    return whole == 0 ? copysign(0, x) : whole;
+}
+
+/* The bits of a finite number as mantissa * 2^exponent. */
+static uint64_t split(double x, int *exponent)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &x, sizeof bits);
+    uint64_t mantissa = bits & (((uint64_t)1 << 52) - 1);
+    int e = (int)(bits >> 52 & 0x7FF);
+    *exponent = e > 0 ? e : 1;
+    return e > 0 ? mantissa | (uint64_t)1 << 52 : mantissa;
+}
+
+double tpl_remainder(double a, double b)
+{
+    if (isnan(a) || isnan(b) || isinf(a) || b == 0) {
+        return NAN;
+    }
+    if (fabs(a) < fabs(b) || isinf(b)) {
+        return a;
+    }
+    int ea = 0, eb = 0;
+    uint64_t m = split(a, &ea), d = split(b, &eb);
+    m %= d;
+    for (; ea > eb; ea--) {
+        m = (m << 1) % d;
+    }
+    /* m * 2^(eb - 1075) is exact: m < d */
+    double unit = 0x1p-1074;
+    if (eb > 52) {
+        uint64_t bits = (uint64_t)(eb - 52) << 52;
+        memcpy(&unit, &bits, sizeof unit);
+    } else {
+        unit *= (double)((uint64_t)1 << (eb - 1));
+    }
+    return copysign((double)m * unit, a);
+}
+
 bool tpl_integer(const tpl_value *v, int64_t *out)
 {
     if (v->type == TPL_INT) {

@@ -254,8 +254,10 @@ static int32_t bound(tpl_parser *p)
 static int32_t subscript(tpl_parser *p)
 {
     LF_TRY(tpl_next(p));
-    if (tpl_is_operator(p, "]")) {
-        return tpl_unexpected(p, "an index");
+    if (tpl_is_operator(p, "]")) { /* Jinja: the index () */
+        LF_TRY(tpl_emit(p, TPL_OP_TUPLE, 0, 0, 0));
+        LF_TRY(tpl_emit(p, TPL_OP_GETITEM, 0, 0, 0));
+        return tpl_next(p);
     }
     bool slice = tpl_is_operator(p, ":");
     LF_TRY(bound(p));

@@ -99,7 +99,7 @@ static int32_t floats(tpl_vm *vm, char op, double a, double b, tpl_value *out)
         return tpl_fail(vm, LFM2_E_UNSUPPORTED, "template.unsupported",
                         "** with floats is not supported");
     default: {
-        double m = fmod(a, b);
+        double m = tpl_remainder(a, b);
         double q = (a - m) / b;
         if (m != 0 && (b < 0) != (m < 0)) {
             m += b;
@@ -107,7 +107,7 @@ static int32_t floats(tpl_vm *vm, char op, double a, double b, tpl_value *out)
         } else if (m == 0) {
             m = copysign(0, b);
         }
-        double whole = floor(q);
+        double whole = tpl_floor(q);
         r = op == '%' ? m : q == 0 ? copysign(0, a / b) : q - whole > 0.5 ? whole + 1 : whole;
         break;
     }

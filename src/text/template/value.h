@@ -206,6 +206,9 @@ size_t tpl_float_text(double v, char out[TPL_NUMBER_TEXT]);
 size_t tpl_fixed_text(double v, int precision, char out[TPL_NUMBER_TEXT]);
 bool tpl_parse_float(const char *text, size_t len, double *out);
 bool tpl_parse_int(const char *text, size_t len, int64_t base, int64_t *out);
+double tpl_floor(double x);
+/* The exact remainder with the sign of a, as C's fmod. */
+double tpl_remainder(double a, double b);
 bool tpl_number(const tpl_value *v, double *out);
 bool tpl_integer(const tpl_value *v, int64_t *out); /* INT or BOOL */
 
