@@ -323,6 +323,11 @@ static void hostile(void **state)
         "{% set ns = namespace(x=1) %}{% set ns.x = ns %}{{ ns.x.x.x.x }}{{ {'a': ns}|tojson }}",
         "{% for i in range(99999) %}{{ 1.1 * i }}{{ 1e300 * i }}{{ 1e-300 * i }}{% endfor %}",
         "{% for i in range(99999) %}{% set x = ('%s' * 20) % 5 %}{% endfor %}",
+        "{% set a = 'a' * 2000000 %}{{ a.strip('b' * 2000000 ~ 'a') }}{{ 1 / 0 }}",
+        "{% set a = [1] * 90000 %}{% set b = [a] * 90000 %}{% set c = [a] * 90000 %}{{ b == c }}",
+        "{% set a = ['x' * 1000000] * 90000 %}{% set b = ['x' * 1000000] * 90000 %}{{ a == b }}",
+        "{% set k = 'x' * 1000000 %}{% set d = {k ~ 1: 1, k ~ 2: 2, k ~ 3: 3} %}{% set q = k ~ 4 %}"
+        "{% for i in range(99999) %}{{ d[q] }}{% endfor %}",
         "{% set d = dict(range(99999)|map('string')|batch(2)) %}{{ d == d }}",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

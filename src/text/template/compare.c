@@ -38,6 +38,24 @@ static int compare_strings(const tpl_string *a, const tpl_string *b)
     return c != 0 ? c : (a->len > b->len) - (a->len < b->len);
 }
 
+/* The work that comparing may take. */
+static size_t weight(const tpl_value *v)
+{
+    switch ((tpl_type)v->type) {
+    case TPL_STRING:
+        return v->u.s->len / 64;
+    case TPL_LIST:
+    case TPL_TUPLE:
+    case TPL_RANGE:
+    case TPL_VIEW:
+        return v->u.l->n;
+    case TPL_DICT:
+        return v->u.d->n * (v->u.d->n / 8 + 1);
+    default:
+        return 0;
+    }
+}
+
 static bool equal_dicts(tpl_vm *vm, const tpl_dict *a, const tpl_dict *b)
 {
     if (a->n != b->n) {
@@ -65,7 +83,7 @@ bool tpl_equal(tpl_vm *vm, const tpl_value *a, const tpl_value *b)
     if (a->type != b->type || vm->steps >= vm->limits.steps) {
         return false;
     }
-    vm->steps += a->type >= TPL_LIST;
+    tpl_spend(vm, a->type == TPL_STRING || a->type >= TPL_LIST ? 1 + weight(a) / 4 : 0);
     switch ((tpl_type)a->type) {
     case TPL_UNDEFINED:
     case TPL_NONE:
@@ -117,24 +135,6 @@ int32_t tpl_less(tpl_vm *vm, const tpl_value *a, const tpl_value *b, bool *out)
         return LFM2_OK;
     }
     return TPL_TYPE_ERROR(vm, "cannot order %s and %s", tpl_type_name(a), tpl_type_name(b));
-}
-
-/* The work that comparing may take. */
-static size_t weight(const tpl_value *v)
-{
-    switch ((tpl_type)v->type) {
-    case TPL_STRING:
-        return v->u.s->len / 64;
-    case TPL_LIST:
-    case TPL_TUPLE:
-    case TPL_RANGE:
-    case TPL_VIEW:
-        return v->u.l->n;
-    case TPL_DICT:
-        return v->u.d->n * (v->u.d->n / 8 + 1);
-    default:
-        return 0;
-    }
 }
 
 static int32_t contains(tpl_vm *vm, const tpl_value *item, const tpl_value *in, bool *out)
@@ -201,7 +201,7 @@ static int32_t merge(tpl_vm *vm, const tpl_value *from, tpl_value *to, size_t a,
                      size_t end, bool reverse)
 {
     size_t b = middle;
-    for (size_t i = a; a < middle || b < end; i += 2) {
+    while (a < middle || b < end) {
         bool second = a == middle;
         if (a < middle && b < end) {
             LF_TRY(tpl_charge(vm, 1 + weight(&from[2 * a])));

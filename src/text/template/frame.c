@@ -38,14 +38,14 @@ tpl_value *tpl_top(tpl_vm *vm)
 
 static tpl_binding *find_binding(tpl_vm *vm, const tpl_scope *scope, uint32_t name)
 {
-    for (tpl_binding *b = scope->first; b != NULL; b = b->next) {
-        vm->steps +=
-            vm->steps < vm->limits.steps && (b->name & 7) == 0; /* long scopes cost steps */
-        if (b->name == name) {
-            return b;
-        }
+    size_t n = 0;
+    tpl_binding *b = scope->first;
+    while (b != NULL && b->name != name) {
+        b = b->next;
+        n++;
     }
-    return NULL;
+    tpl_spend(vm, n / 8);
+    return b;
 }
 
 tpl_value tpl_load(tpl_vm *vm, uint32_t name)

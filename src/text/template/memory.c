@@ -31,6 +31,12 @@ int32_t tpl_new(tpl_vm *vm, size_t count, size_t item, void *out)
     return tpl_charge(vm, bytes / 256);
 }
 
+void tpl_spend(tpl_vm *vm, size_t steps)
+{
+    size_t left = vm->limits.steps - vm->steps;
+    vm->steps += steps < left ? steps : left;
+}
+
 int32_t tpl_charge(tpl_vm *vm, size_t steps)
 {
     if (steps > vm->limits.steps - vm->steps) {

@@ -132,11 +132,11 @@ bool tpl_parse_float(const char *text, size_t len, double *out)
     bool negative = len > 0 && text[0] == '-';
     i += len > 0 && (text[0] == '-' || text[0] == '+');
     if (same_word(text + i, len - i, "inf") || same_word(text + i, len - i, "infinity")) {
-        *out = negative ? -INFINITY : INFINITY;
+        *out = negative ? -(double)INFINITY : (double)INFINITY;
         return true;
     }
     if (same_word(text + i, len - i, "nan")) {
-        *out = NAN;
+        *out = (double)NAN;
         return true;
     }
     if (len >= sizeof json - 8) {
@@ -176,7 +176,7 @@ bool tpl_parse_float(const char *text, size_t len, double *out)
         return false;
     }
     if (!parse_json_double(json, n, out)) {
-        *out = negative ? -INFINITY : INFINITY;
+        *out = negative ? -(double)INFINITY : (double)INFINITY;
     }
     return true;
 }
@@ -243,7 +243,7 @@ static uint64_t split(double x, int *exponent)
 double tpl_remainder(double a, double b)
 {
     if (isnan(a) || isnan(b) || isinf(a) || b == 0) {
-        return NAN;
+        return (double)NAN;
     }
     if (fabs(a) < fabs(b) || isinf(b)) {
         return a;

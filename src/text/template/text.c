@@ -100,7 +100,9 @@ int32_t tpl_strip(tpl_vm *vm, const tpl_string *s, int sides, const tpl_value *c
         LF_TRY(tpl_need_string(vm, "strip", chars, &set));
     }
     size_t from = 0, to = s->len;
+    size_t cost = set != NULL ? set->len / 16 : 0;
     while ((sides & TPL_LEFT) != 0 && from < to) {
+        LF_TRY(tpl_charge(vm, cost));
         size_t n = lf_utf8_char(s->text + from, to - from);
         if (!strips(s, from, from + n, set)) {
             break;
@@ -108,6 +110,7 @@ int32_t tpl_strip(tpl_vm *vm, const tpl_string *s, int sides, const tpl_value *c
         from += n;
     }
     while ((sides & TPL_RIGHT) != 0 && to > from) {
+        LF_TRY(tpl_charge(vm, cost));
         size_t start = to - 1;
         while (start > from && ((uint8_t)s->text[start] & 0xC0) == 0x80) {
             start--;
@@ -117,7 +120,7 @@ int32_t tpl_strip(tpl_vm *vm, const tpl_string *s, int sides, const tpl_value *c
         }
         to = start;
     }
-    LF_TRY(tpl_charge(vm, (s->len - (to - from)) / 16 * (set != NULL ? set->len / 8 + 1 : 1)));
+    LF_TRY(tpl_charge(vm, (s->len - (to - from)) / 16));
     return tpl_string_part(vm, s, from, to, out);
 }
 

@@ -262,7 +262,8 @@ int32_t tpl_dict_find(tpl_vm *vm, const tpl_dict *d, const tpl_value *key, const
         }
     }
     *out = i < d->n ? &d->values[i] : NULL;
-    return tpl_charge(vm, i / 4);
+    size_t bytes = key->type == TPL_STRING ? key->u.s->len : 0;
+    return tpl_charge(vm, i / 4 + bytes / 64 * (i + 1));
 }
 
 const tpl_value *tpl_dict_name(const tpl_dict *d, const char *name)
@@ -315,7 +316,7 @@ static int32_t number_from_json(tpl_vm *vm, const lf_json *json, bool data, tpl_
     if (real) {
         double f = 0;
         if (!lf_json_double(json, &f)) {
-            f = json->text[0] == '-' ? -INFINITY : INFINITY;
+            f = json->text[0] == '-' ? -(double)INFINITY : (double)INFINITY;
         }
         *out = tpl_float(f, data);
         return LFM2_OK;

@@ -145,6 +145,8 @@ enum { TPL_MAX_DEPTH = 100 }; /* of nested containers: bounds recursion over val
 
 int32_t tpl_new(tpl_vm *vm, size_t count, size_t item, void *out);
 int32_t tpl_charge(tpl_vm *vm, size_t steps);
+/* As tpl_charge, for functions without a status: the next instruction fails. */
+void tpl_spend(tpl_vm *vm, size_t steps);
 /* Counts a function that calls itself through a table; vm->nested-- ends it. */
 int32_t tpl_enter_nested(tpl_vm *vm);
 int32_t tpl_fail(const tpl_vm *vm, int32_t status, const char *code, const char *format, ...)
