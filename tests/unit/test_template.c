@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Chat templates against jinja2 (golden/text/templates.jsonl), which bytes are whose, hostile
+/* Chat templates against jinja2 (golden/text/templates.jsonl), provenance of the output, hostile
  * templates, and failing memory.
  * ctest-labels: golden */
 #include "common/json.h"
@@ -119,7 +119,7 @@ static void golden(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* ---- Whose bytes ---- */
+/* ---- Provenance ---- */
 
 /* Renders and writes data in brackets, which the contexts do not contain. */
 static void check_marks(const char *text, const char *json, const char *want)
