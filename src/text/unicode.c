@@ -2,7 +2,6 @@
 /* Implements the character classes. */
 #include "text/unicode.h"
 
-#include <stdbool.h>
 #include <utf8proc.h>
 
 /* 16 characters per line. */
@@ -100,4 +99,43 @@ lf_class lf_class_of(uint32_t code_point)
     default:
         return LF_CLASS_OTHER;
     }
+}
+
+uint32_t lf_to_upper(uint32_t code_point)
+{
+    return (uint32_t)utf8proc_toupper((utf8proc_int32_t)code_point);
+}
+
+uint32_t lf_to_lower(uint32_t code_point)
+{
+    return (uint32_t)utf8proc_tolower((utf8proc_int32_t)code_point);
+}
+
+uint32_t lf_to_title(uint32_t code_point)
+{
+    return (uint32_t)utf8proc_totitle((utf8proc_int32_t)code_point);
+}
+
+bool lf_is_printable(uint32_t code_point)
+{
+    switch (utf8proc_category((utf8proc_int32_t)code_point)) {
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+        return false;
+    case UTF8PROC_CATEGORY_ZS:
+        return code_point == ' ';
+    case UTF8PROC_CATEGORY_CN:
+        return class_of_unassigned(code_point) != LF_CLASS_OTHER;
+    default:
+        return true;
+    }
+}
+
+bool lf_is_decimal(uint32_t code_point)
+{
+    return utf8proc_category((utf8proc_int32_t)code_point) == UTF8PROC_CATEGORY_ND;
 }

@@ -49,6 +49,7 @@ TESTS_OF = [
      [r"unit\.(hf|safetensors|source|tokenizer_pipeline|load_hostile)$"]),
     (r"^src/load/", [r"unit\.(cache|bind|source|convert)$", r"unit\.(linear|forward)$"]),
     (r"^src/quant/", [r"unit\.quant", r"unit\.convert"]),
+    (r"^src/text/template", [r"unit\.template", r"fuzz\.template"]),
     (r"^src/text/chat", [r"unit\.chat", r"unit\.(generate|api)|cli\.chat"]),
     (r"^src/text/", [r"unit\.(token|added|pretok|unicode|utf8)", r"unit\.generate"]),
     (r"^src/model/", [r"unit\.(forward|linear)$", r"unit\.(session|router|fresh|failing|walk)",
