@@ -8,17 +8,28 @@
 
 /* ---- Stack ---- */
 
+static int32_t grow(tpl_vm *vm)
+{
+    size_t cap = vm->cap_stack > 0 ? 2 * vm->cap_stack : 64;
+    tpl_value *larger = NULL;
+    LF_TRY(tpl_new(vm, cap, sizeof *larger, &larger));
+    if (vm->n_stack > 0) {
+        memcpy(larger, vm->stack, vm->n_stack * sizeof *larger);
+    }
+    vm->stack = larger;
+    vm->cap_stack = cap;
+    return LFM2_OK;
+}
+
+int32_t tpl_stack_init(tpl_vm *vm)
+{
+    return grow(vm);
+}
+
 int32_t tpl_push(tpl_vm *vm, tpl_value v)
 {
     if (vm->n_stack == vm->cap_stack) {
-        size_t cap = vm->cap_stack > 0 ? 2 * vm->cap_stack : 64;
-        tpl_value *larger = NULL;
-        LF_TRY(tpl_new(vm, cap, sizeof *larger, &larger));
-        if (vm->n_stack > 0) {
-            memcpy(larger, vm->stack, vm->n_stack * sizeof *larger);
-        }
-        vm->stack = larger;
-        vm->cap_stack = cap;
+        LF_TRY(grow(vm));
     }
     vm->stack[vm->n_stack++] = v;
     return LFM2_OK;

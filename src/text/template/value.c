@@ -99,8 +99,9 @@ int32_t tpl_seq_new(tpl_vm *vm, tpl_type type, const tpl_value *items, size_t n,
     tpl_seq *l = NULL;
     LF_TRY(tpl_new(vm, 1, sizeof *l, &l));
     *l = (tpl_seq){.n = n, .depth = 1};
+    LF_TRY(
+        tpl_new(vm, n > 0 ? n : 1, sizeof *items, &l->items)); /* never NULL: callers add to it */
     if (n > 0) {
-        LF_TRY(tpl_new(vm, n, sizeof *items, &l->items));
         memcpy(l->items, items, n * sizeof *items);
         for (size_t i = 0; i < n; i++) {
             LF_TRY(note_depth(vm, &l->depth, &items[i]));
@@ -231,10 +232,8 @@ int32_t tpl_dict_new(tpl_vm *vm, size_t cap, tpl_value *out)
     tpl_dict *d = NULL;
     LF_TRY(tpl_new(vm, 1, sizeof *d, &d));
     *d = (tpl_dict){.cap = cap, .depth = 1};
-    if (cap > 0) {
-        LF_TRY(tpl_new(vm, 2 * cap, sizeof *d->keys, &d->keys));
-        d->values = d->keys + cap;
-    }
+    LF_TRY(tpl_new(vm, cap > 0 ? 2 * cap : 1, sizeof *d->keys, &d->keys)); /* never NULL */
+    d->values = d->keys + cap;
     *out = (tpl_value){.type = TPL_DICT, .u.d = d};
     return LFM2_OK;
 }
