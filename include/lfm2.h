@@ -14,9 +14,9 @@
  *    successful call does not change them. A failing call leaves its outputs unchanged unless its
  *    comment says otherwise.
  *  - Process: the library never aborts, exits, prints, installs signal handlers or reads the
- *    environment. One thing can still end the process: a mapped file that shrinks (SIGBUS). Its
- *    threads block all signals except those that a thread's own instructions raise (SIGSEGV,
- *    SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
+ *    environment. One thing can still end the process: a mapped file that shrinks (SIGBUS).
+ *    Library threads block all signals except those that a thread's own instructions raise
+ *    (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT).
  *  - Stack: a call uses at most 64 KiB of the calling thread's stack, plus what callbacks and
  *    signal handlers use.
  *  - Text is UTF-8 with an explicit length in bytes. Paths, names and stop strings are
@@ -53,7 +53,7 @@
  * another thread was using during the fork. The child may create runtimes.
  *
  * Reproducibility: the logits of a token depend only on the model file, the preceding tokens, the
- * KV type, and for each weight format whose kernels compute it: this library's or XNNPACK's
+ * KV type, and whose kernels compute each weight format: this library's or XNNPACK's
  * (lfm2_tools.h lists them). This library's kernels give the same bits on every CPU; choose
  * LFM2_KERNELS_OWN if two kinds of CPU must give the same text. The number of threads, the chunk
  * size and the other tokens of a pass do not affect the logits. The calling thread must have the
@@ -357,7 +357,7 @@ typedef struct lfm2_model_info {
      * embedding or attention itself. 0 with LFM2_LOAD_TOKENIZER. */
     uint64_t token_bytes, token_macs;
     uint64_t head_bytes, head_macs; /* the cost of the head alone; a prompt pays it only once */
-    const char *sampling;    /* where lfm2_sampler_options_init has this model's defaults from */
+    const char *sampling;    /* source of the model's defaults in lfm2_sampler_options_init */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
@@ -417,8 +417,8 @@ LFM2_API int32_t lfm2_token_get(const lfm2_model *model, int32_t id, const char 
                                 size_t *len, int32_t *kind);
 
 /* Whether generation stops at a token: 1 for the EOS token, the other end tokens that the model's
- * files list, and tokens such as "<|im_end|>" that end a turn by their name; 0 for all others, for
- * ids outside the vocabulary, and for models without a tokenizer. */
+ * files list, and tokens named as ends of a turn, such as "<|im_end|>"; 0 for all others, for ids
+ * outside the vocabulary, and for models without a tokenizer. */
 LFM2_API int32_t lfm2_token_is_end(const lfm2_model *model, int32_t id);
 
 enum { LFM2_DETOKENIZE_SPECIAL = 1 /* write control tokens by name; otherwise omit them */ };
@@ -567,11 +567,11 @@ typedef struct lfm2_sampler_options {
     size_t n_bias;
 } lfm2_sampler_options;
 
-/* Sets the model's defaults: the values in generation_config.json or, in a GGUF file,
- * general.sampling.*; for others those of the model card, by the model's size, vocabulary and name.
- * top_k, top_p and min_p count together: if the file sets one of them, the others are off. For
- * `model` NULL and models of other sizes, the values are LFM2's: temperature 0.3, min_p 0.15,
- * repetition_penalty 1.05, the rest off. lfm2_model_info.sampling says which of these was used. */
+/* Sets the model's defaults: those in generation_config.json or a GGUF file's general.sampling.*;
+ * values not set there are the model card's, by size, vocabulary and name. top_k, top_p and min_p
+ * count together: if the file sets one of them, the others are off. For `model` NULL and models
+ * that are not recognized, the card is LFM2's: temperature 0.3, min_p 0.15, repetition_penalty
+ * 1.05, the rest off. lfm2_model_info.sampling says which of these was used. */
 LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size,
                                         const lfm2_model *model);
 
