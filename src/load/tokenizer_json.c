@@ -294,7 +294,7 @@ static int32_t count_tokens(lf_tj *t)
     if (end > most) {
         char text[160];
         snprintf(text, sizeof text,
-                 "%s is too large for %llu tokens; allowed with so few: at most %llu",
+                 "%s is too large for a tokenizer with %llu tokens; allowed: at most %llu",
                  t->n_tokens > 0 ? "'vocab_size' of config.json" : "a token id",
                  (unsigned long long)n, (unsigned long long)(t->n_tokens > 0 ? most : most - 1));
         return lf_tj_fail(t, at, LFM2_E_FORMAT, "tokenizer.vocab.id", text);

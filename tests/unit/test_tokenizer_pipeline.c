@@ -159,13 +159,13 @@ static void test_tokenizer_ids(void **state)
     tiny_replace(&lft_folder.config, "\"vocab_size\": 300", "\"vocab_size\": 4194304");
     tiny_folder_write(&lft_folder, lft_temp("hf"));
     lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "tokenizer.vocab.id",
-                     "'vocab_size' of config.json is too large for");
+                     "'vocab_size' of config.json is too large for a tokenizer with");
     free(lft_folder.config);
     lft_folder.config = NULL;
     tiny_replace(&lft_folder.tokenizer, "\"ab\": 264", "\"ab\": 4294967296");
     tiny_folder_write(&lft_folder, lft_temp("hf"));
     lft_open_refused(lft_open_path(lft_temp("hf")), LFM2_E_FORMAT, "tokenizer.vocab.id",
-                     "a token id is too large for");
+                     "a token id is too large for a tokenizer with");
     tiny_replace(&lft_folder.tokenizer, "\"ab\": 4294967296", "\"ab\": 4000");
     tiny_folder_write(&lft_folder, lft_temp("hf"));
     LFT_OK(lft_open_path(lft_temp("hf")));
