@@ -46,6 +46,10 @@ static void test_config_accepted(void **state)
                 "\"rope_theta\": 1, \"rope_parameters\": {\"rope_theta\": 5e6}");
     assert_true(lft_source->hparams.rope_theta == 5e6F);
     config_good("\"eos_token_id\": 7", "\"eos_token_id\": [7, 2]");
+    config_good("\"pad_token_id\": 0", "\"pad_token_id\": -1"); /* -1 and null: none */
+    config_good("\"pad_token_id\": 0", "\"pad_token_id\": null");
+    config_good("\"eos_token_id\": 7", "\"eos_token_id\": -1");
+    config_good("\"eos_token_id\": 7", "\"eos_token_id\": [-1, 7]");
     config_good("\"tie_word_embeddings\": true, ", "");
     assert_true(lft_source->hparams.tied);
     config_good("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": null");
@@ -162,7 +166,9 @@ static void test_config_refused(void **state)
     config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 1e39", LFM2_E_FORMAT, "config.key.type");
     config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 0", LFM2_E_FORMAT, "hparams.range");
     config_bad("\"conv_bias\": false", "\"conv_bias\": 0", LFM2_E_FORMAT, "config.key.type");
-    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": -1", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": -2", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": 2147483648", LFM2_E_FORMAT,
+               "config.key.type");
     config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", LFM2_E_FORMAT,
                "config.layers");
     config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 257", LFM2_E_FORMAT,
