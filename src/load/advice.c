@@ -39,6 +39,9 @@ bool lf_ends_with(const char *text, size_t n, const char *ending)
 static const char page[] =
     "this is a web page, not a model file: the download saved the page of a site or an error; "
     "download it again from the link to the file itself";
+static const char error[] =
+    "this is the message of a failed download; check the address and the access to the repository, "
+    "and download it again";
 static const char archive[] = "this is a compressed archive; unpack it and load the model inside";
 static const char torch[] =
     "this is an archive, as PyTorch and zip write it; use the model's GGUF file or its folder with "
@@ -60,6 +63,11 @@ static const struct {
     {"<html", page},
     {"<?xml", page},
     {"<head", page},
+    {"entry not found", error},
+    {"repository not found", error},
+    {"invalid username", error},
+    {"access to model", error},
+    {"{\"error\"", error},
     {"pk\003\004", torch},
     {"\x80\x02", pickle},
     {"\x89hdf", "this is an HDF5 file, as Keras writes it; use the model's GGUF file or its folder "

@@ -167,6 +167,15 @@ static int32_t refuse_variants(const config *c)
                             variants[i].why);
         }
     }
+    bool causal = true;
+    bool both_ways = false;
+    LF_TRY(get_bool_or(c, "is_causal", true, &causal));
+    LF_TRY(get_bool_or(c, "use_bidirectional_attention", false, &both_ways));
+    if (!causal || both_ways) {
+        const char *key = causal ? "use_bidirectional_attention" : "is_causal";
+        return fail_key(c, lf_config_member(c->root, key), key, LFM2_E_UNSUPPORTED,
+                        "config.variant", lf_advice_encoder);
+    }
     bool bias = false;
     LF_TRY(get_bool_or(c, "conv_bias", false, &bias));
     if (bias) {

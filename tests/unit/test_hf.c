@@ -56,6 +56,8 @@ static void test_config_accepted(void **state)
     config_good("\"tie_word_embeddings\": true",
                 "\"tie_word_embeddings\": false, \"tie_embedding\": true");
     config_good("\"conv_bias\": false, ", "");
+    config_good("\"conv_bias\": false, ",
+                "\"is_causal\": true, \"use_bidirectional_attention\": false, ");
     config_good("\"norm_topk_prob\": true", "\"norm_topk_prob\": false");
     assert_false(lft_source->hparams.norm_topk);
     config_good("\"routed_scaling_factor\": 1.0", "\"routed_scaling_factor\": 2.5");
@@ -146,6 +148,8 @@ static void test_config_unsupported(void **state)
         {"\"norm_eps\"", "\"quantization_config\": {}, \"norm_eps\""},
         {"\"norm_eps\"", "\"rope_scaling\": {\"type\": \"yarn\"}, \"norm_eps\""},
         {"\"norm_eps\"", "\"sliding_window\": 4096, \"norm_eps\""},
+        {"\"norm_eps\"", "\"is_causal\": false, \"norm_eps\""},
+        {"\"norm_eps\"", "\"use_bidirectional_attention\": true, \"norm_eps\""},
         {"\"rope_theta\"", "\"rope_parameters\": {\"rope_type\": \"yarn\"}, \"rope_theta\""},
         {"\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\""},
     };

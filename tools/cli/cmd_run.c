@@ -413,8 +413,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
 /* Whether an argument is the path of a model: a GGUF file, or a folder with one. */
 static bool is_model_path(const char *text)
 {
-    size_t len = strlen(text);
-    return (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) || model_is_folder(text);
+    return model_is_gguf_name(text) || model_is_folder(text);
 }
 
 /* Takes the model and the prompt from the arguments. The first of two is the model; a single one is
