@@ -224,7 +224,7 @@ static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *s
                    lf_show(&shown, v->text, v->len));
 }
 
-static int32_t read_template(lf_source *source, const lf_json *settings)
+static int32_t read_template(lf_source *source, const lf_json *settings, const char *settings_name)
 {
     const lf_json *v = lf_config_member(settings, "chat_template");
     if (v != NULL && v->kind == LF_JSON_ARRAY) { /* several templates with names */
@@ -236,9 +236,14 @@ static int32_t read_template(lf_source *source, const lf_json *settings)
                     : NULL;
         }
     }
-    if (source->vocab.chat_template != NULL || v == NULL || v->kind != LF_JSON_STRING ||
-        v->len > LF_MAX_TEMPLATE) {
+    if (source->vocab.chat_template != NULL || v == NULL || v->kind != LF_JSON_STRING) {
         return LFM2_OK;
+    }
+    if (v->len > LF_MAX_TEMPLATE) {
+        return lf_fail(LFM2_E_FORMAT, "tokenizer.template",
+                       "%s: key 'chat_template': offset %llu: the template is larger than 4 MiB, "
+                       "the limit",
+                       settings_name, (unsigned long long)v->offset);
     }
     return lf_arena_string(&source->arena, v->text, v->len, &source->vocab.chat_template);
 }
@@ -328,5 +333,5 @@ int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const cha
     source->vocab.tokens = t.tokens;
     source->vocab.n_tokens = t.n_tokens;
     source->vocab.ignore_merges = ignore_merges;
-    return read_template(source, settings);
+    return read_template(source, settings, settings_name);
 }

@@ -407,12 +407,45 @@ static void test_large_tokenizer(void **state)
     lft_end();
 }
 
+/* A chat template may have 4 MiB. */
+static void test_large_template(void **state)
+{
+    (void)state;
+    enum { MOST = 4 << 20 };
+    static const char start[] = "{\"chat_template\": \"";
+    for (size_t more = 0; more < 2; more++) {
+        tiny_folder f;
+        tiny_folder_init(&f, true);
+        free(f.settings);
+        size_t n = sizeof start - 1 + MOST + more;
+        f.settings = malloc(n + 3);
+        assert_non_null(f.settings);
+        memset(f.settings, 'x', n);
+        memcpy(f.settings, start, sizeof start - 1);
+        memcpy(f.settings + n, "\"}", 3);
+        tiny_folder_write(&f, lft_temp("hf"));
+        tiny_folder_free(&f);
+        lf_alloc alloc = lf_alloc_default();
+        lf_source *s = NULL;
+        int32_t status = lf_source_open(&alloc, NULL, lft_temp("hf"), &s);
+        assert_int_equal(status, more == 0 ? LFM2_OK : LFM2_E_FORMAT);
+        if (more == 0) {
+            assert_int_equal(strlen(s->vocab.chat_template), MOST);
+        } else {
+            assert_string_equal(lf_fail_code(), "tokenizer.template");
+        }
+        lf_source_close(s);
+    }
+    lft_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gguf),        cmocka_unit_test(test_gguf_dense),
-        cmocka_unit_test(test_folder),      cmocka_unit_test(test_large_promises),
-        cmocka_unit_test(test_json_memory), cmocka_unit_test(test_large_tokenizer),
+        cmocka_unit_test(test_gguf),           cmocka_unit_test(test_gguf_dense),
+        cmocka_unit_test(test_folder),         cmocka_unit_test(test_large_promises),
+        cmocka_unit_test(test_json_memory),    cmocka_unit_test(test_large_tokenizer),
+        cmocka_unit_test(test_large_template),
     };
     print_message("seed %d\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);

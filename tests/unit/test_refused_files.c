@@ -287,6 +287,13 @@ static void test_split_folder(void **state)
     assert_int_equal(rename(moved, first), 0);
     /* both parts have the other tensors: the first part was opened, and joined with the second */
     lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "source.duplicate", "00002.gguf");
+    snprintf(moved, sizeof moved, "%s/m-00001-of-00002.GGUF", folder);
+    assert_int_equal(rename(first, moved), 0);
+    snprintf(first, sizeof first, "%s/m-00002-of-00002.gguf", folder);
+    char second[1024];
+    snprintf(second, sizeof second, "%s/m-00002-of-00002.GGUF", folder);
+    assert_int_equal(rename(first, second), 0);
+    lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "source.duplicate", "00002.GGUF");
 }
 
 int main(void)
