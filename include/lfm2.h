@@ -3,8 +3,8 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, sampler, generation, chat. Its ABI is stable within 0.2. lfm2_tools.h
- * declares functions that make model files and measure speed; its ABI is not stable.
+ * model, text, session, sampler, generation, stream, chat. Its ABI is stable within 0.2.
+ * lfm2_tools.h declares functions that make model files and measure speed; its ABI is not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -32,12 +32,13 @@
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
  *  - Handles may move between threads. Several threads may use one runtime or one model at once. A
- *    session, sampler or decoder may be used by one thread at a time; lfm2_session_cancel is the
- *    exception.
+ *    session, sampler, stream or decoder may be used by one thread at a time;
+ *    lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator run on the thread that called the library. They must not
- *    use the session of that call; they may use everything else. If a callback returns non-zero,
- *    the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a call with LFM2_E_CANCELLED.
+ *    use the session or stream of that call; they may use everything else. If a callback returns
+ *    non-zero, the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a call with
+ *    LFM2_E_CANCELLED.
  *  - No function needs a macro: every language with a C FFI can call all of them.
  *
  * Concurrency: calls that compute on the same runtime take turns, in the order in which they were
@@ -579,7 +580,22 @@ LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t si
  * range or not finite), MEMORY. */
 LFM2_API int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
                                      lfm2_sampler **out);
+
+/* Releases the caller's reference. Streams hold one each. */
 LFM2_API void lfm2_sampler_free(lfm2_sampler *sampler);
+
+/* Copies a sampler with its options, the accepted tokens and the position of its generator: both
+ * choose the same tokens from then on. Costs about 16 bytes a token of the vocabulary. Errors:
+ * ARGUMENT, MEMORY. */
+LFM2_API int32_t lfm2_sampler_clone(const lfm2_sampler *sampler, lfm2_sampler **out);
+
+/* Changes the options and keeps the state: the accepted tokens that the new penalty_last_n covers,
+ * and the position of the generator, which restarts only if the seed changes. Tokens that the old
+ * penalty_last_n no longer covered stay forgotten. A failure changes nothing. Errors: those of
+ * lfm2_sampler_create, and STATE (penalty_last_n changes from -1 to a limit although tokens were
+ * accepted: with -1 their order is not kept). */
+LFM2_API int32_t lfm2_sampler_configure(lfm2_sampler *sampler,
+                                        const lfm2_sampler_options *options);
 
 /* Forgets the accepted tokens and restarts the generator from the seed. */
 LFM2_API void lfm2_sampler_reset(lfm2_sampler *sampler);
@@ -663,6 +679,109 @@ typedef struct lfm2_generate_result {
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
+
+/* ---- Stream: generation step by step ------------------------------------------------------ */
+
+/* Turns logits into text, one token a step. lfm2_generate is a loop over a session and a stream. A
+ * host that computes many sessions in one pass uses a stream for each:
+ *
+ *     lfm2_session_prefill(session, prompt, n); lfm2_stream_prompt(stream, prompt, n);
+ *     do {
+ *         lfm2_session_logits(session, &logits, &n_vocab);
+ *         lfm2_stream_sample(stream, logits, n_vocab, &step);
+ *         ... step.text is final
+ *         lfm2_session_decode(session, step.id), or lfm2_session_decode_many with others
+ *     } while (step.finish == 0);
+ *     lfm2_stream_flush(stream, &step);
+ *
+ * A stream never computes and never touches a session: the host appends the tokens. The last one
+ * must be appended, too, if another turn follows. */
+typedef struct lfm2_stream lfm2_stream;
+
+enum {
+    LFM2_STREAM_IGNORE_EOS = 1, /* do not end at the tokens of lfm2_token_is_end */
+    LFM2_STREAM_SPECIAL = 2,    /* include the names of control tokens in the text */
+    LFM2_STREAM_LOGPROBS = 4    /* compute log-probabilities; n_top > 0 sets it */
+};
+
+typedef struct lfm2_stream_options {
+    size_t size;
+    uint32_t max_tokens; /* 0 = no limit */
+    uint32_t flags;      /* LFM2_STREAM_* */
+    /* As in lfm2_generate_options. Both arrays and the strings are copied. */
+    const int32_t *stop_ids;
+    size_t n_stop_ids;
+    const char *const *stop_strings;
+    size_t n_stop_strings;
+    uint32_t n_top; /* most likely tokens to report with each token: 0 to 64 */
+    uint32_t reserved;
+} lfm2_stream_options;
+
+LFM2_API void lfm2_stream_options_init(lfm2_stream_options *options, size_t size);
+
+typedef struct lfm2_stream_step {
+    size_t size;
+    int32_t id;          /* the token, including a stop token; -1 after lfm2_stream_flush */
+    int32_t finish;      /* 0 = the text goes on, or LFM2_FINISH_LENGTH, _STOP_TOKEN, _STOP_STRING */
+    int32_t stop_string; /* the index in stop_strings of the string that ended the text, or -1 */
+    uint32_t n_generated;/* tokens of the text so far, not counting a stop token */
+    /* The text that became final, possibly empty. Incomplete characters and beginnings of stop
+     * strings are held back. The pointers of a step are valid until the next call that is given its
+     * stream. */
+    const char *text;
+    size_t len;
+    /* Natural logarithms of the softmax of the raw logits: of `id`, and of the n_top most likely
+     * tokens, best first. 0 and none without LFM2_STREAM_LOGPROBS and for a stop token. */
+    float logprob;
+    uint32_t n_top;
+    const int32_t *top_ids;
+    const float *top_logprobs;
+} lfm2_stream_step;
+
+/* Holds references to the model and the sampler. One thread at a time may use the stream and its
+ * sampler. Of the model only the tokenizer is used. Time and memory are linear in the stop strings
+ * (13 bytes for each of their bytes). Errors: ARGUMENT, MEMORY, STATE (no tokenizer). */
+LFM2_API int32_t lfm2_stream_create(lfm2_model *model, lfm2_sampler *sampler,
+                                    const lfm2_stream_options *options, lfm2_stream **out);
+LFM2_API void lfm2_stream_free(lfm2_stream *stream);
+
+/* Copies a stream in its present state, with a clone of its sampler. The copy has the same hook and
+ * `user` pointer. Errors: ARGUMENT, MEMORY. */
+LFM2_API int32_t lfm2_stream_clone(const lfm2_stream *stream, lfm2_stream **out);
+
+/* The stream's sampler, which lives at least as long as the stream: for example to give a clone
+ * another seed with lfm2_sampler_configure. NULL if `stream` is NULL. */
+LFM2_API lfm2_sampler *lfm2_stream_sampler(const lfm2_stream *stream);
+
+/* Sets a function that lfm2_stream_sample calls before the sampler chooses, with a copy of the
+ * logits that it may change: -INFINITY excludes a token. Bias, penalties and temperature apply
+ * afterwards; log-probabilities stay those of the raw logits. If it returns non-zero, the call ends
+ * with STOPPED. It must not use the stream or its sampler. Without a hook (NULL) nothing is copied.
+ * Errors: ARGUMENT. */
+LFM2_API int32_t lfm2_stream_set_hook(lfm2_stream *stream,
+                                      int32_t (*hook)(void *user, float *logits, size_t n_vocab),
+                                      void *user);
+
+/* Tells the sampler which tokens precede the text. Errors: ARGUMENT (then it accepted none). */
+LFM2_API int32_t lfm2_stream_prompt(lfm2_stream *stream, const int32_t *ids, size_t n);
+
+/* Chooses the next token from the logits after the last one, and tells the sampler. After a failure
+ * the stream and its sampler are unchanged. A step costs one lfm2_sampler_sample, one softmax with
+ * LFM2_STREAM_LOGPROBS, and time linear in the token's text. Errors: ARGUMENT, MEMORY, STOPPED (the
+ * hook), STATE (the text has ended; all logits are -INFINITY). */
+LFM2_API int32_t lfm2_stream_sample(lfm2_stream *stream, const float *logits, size_t n_vocab,
+                                    lfm2_stream_step *step);
+
+/* The same with a token that the caller chose: it is part of the text, can end it, and counts as
+ * generated. The hook is not called and the sampler's generator does not advance. `logits` NULL
+ * means no log-probabilities. Errors: ARGUMENT, MEMORY, STATE (the text has ended). */
+LFM2_API int32_t lfm2_stream_force(lfm2_stream *stream, int32_t id, const float *logits,
+                                   size_t n_vocab, lfm2_stream_step *step);
+
+/* Ends the text: the step has the text that was held back, an incomplete character as U+FFFD, and
+ * the last finish and n_generated. The stream can then generate another text; the sampler keeps its
+ * state. May be called at any time. Errors: ARGUMENT. */
+LFM2_API int32_t lfm2_stream_flush(lfm2_stream *stream, lfm2_stream_step *step);
 
 /* ---- Chat --------------------------------------------------------------------------------- */
 
