@@ -722,7 +722,7 @@ LFM2_API void lfm2_stream_options_init(lfm2_stream_options *options, size_t size
 typedef struct lfm2_stream_step {
     size_t size;
     int32_t id;          /* the token, including a stop token; -1 after lfm2_stream_flush */
-    int32_t finish;      /* 0 = the text goes on, or LFM2_FINISH_LENGTH, _STOP_TOKEN, _STOP_STRING */
+    int32_t finish;      /* 0 = the text goes on, or LFM2_FINISH_LENGTH, STOP_TOKEN, STOP_STRING */
     int32_t stop_string; /* the index in stop_strings of the string that ended the text, or -1 */
     uint32_t n_generated;/* tokens of the text so far, not counting a stop token */
     /* The text that became final, possibly empty. Incomplete characters and beginnings of stop
