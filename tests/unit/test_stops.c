@@ -5,6 +5,7 @@
 
 #include "support/counting_alloc.h"
 #include "support/models.h"
+#include "support/stop_search.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,41 +30,6 @@ static lf_stops *stops_of(const char *const *strings, size_t n)
 
 /* ---- Strings ---- */
 
-/* Whether a stop string ends in text[begin .. end); the first one, and among those that begin
- * together the one that ends first, and among equal ones that with the lowest index. */
-static bool find_naively(const char *const *strings, size_t n, const char *text, size_t begin,
-                         size_t end, lf_stop_match *match)
-{
-    bool found = false;
-    for (size_t at = 0; at < end && !found; at++) {
-        size_t shortest = SIZE_MAX;
-        for (size_t i = 0; i < n; i++) {
-            size_t len = strlen(strings[i]);
-            if (len <= end - at && at + len > begin && memcmp(text + at, strings[i], len) == 0 &&
-                len < shortest) {
-                *match = (lf_stop_match){at, (uint32_t)i};
-                shortest = len;
-                found = true;
-            }
-        }
-    }
-    return found;
-}
-
-/* The longest end of the text that is the beginning of a stop string, but not all of it. */
-static size_t held_naively(const char *const *strings, size_t n, const char *text, size_t end)
-{
-    size_t longest = 0;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t len = strlen(strings[i]) - 1; len > longest; len--) {
-            if (len <= end && memcmp(text + end - len, strings[i], len) == 0) {
-                longest = len;
-            }
-        }
-    }
-    return longest;
-}
-
 /* Reads the text in random portions until a stop string is found. */
 static bool compare(const lf_stops *stops, const char *const *strings, size_t n, const char *text,
                     size_t len, uint64_t *random)
@@ -74,7 +40,7 @@ static bool compare(const lf_stops *stops, const char *const *strings, size_t n,
         end = end < len ? end : len;
         lf_stop_match expected = {0};
         lf_stop_match match = {0};
-        bool found = find_naively(strings, n, text, begin, end, &expected);
+        bool found = lft_find_stop(strings, n, text, begin, end, &expected);
         assert_int_equal(lf_stops_find(stops, &search, text, begin, end, &match), found);
         if (found) {
             assert_int_equal(match.at, expected.at);
@@ -82,7 +48,7 @@ static bool compare(const lf_stops *stops, const char *const *strings, size_t n,
             assert_int_equal(match.string, expected.string);
             return true;
         }
-        assert_int_equal(lf_stops_held(stops, &search), held_naively(strings, n, text, end));
+        assert_int_equal(lf_stops_held(stops, &search), lft_held_back(strings, n, text, end));
         begin = end;
     }
     return false;
