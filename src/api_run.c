@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements the functions of lfm2.h for sessions, samplers, generation and streams: checks
- * arguments and calls run/. */
+/* Implements the functions of lfm2.h for sessions, samplers and generation: checks arguments and
+ * calls run/. */
 #include "api.h"
 
 #include "run/generate.h"
