@@ -89,7 +89,7 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
     double first = start;
     while (status == LFM2_OK && r->finish == 0) {
         status = one_token(r, result);
-        if (result->n_generated <= 1 && first == start) {
+        if (first == start) {
             first = lf_os_seconds();
         }
         if (r->finish == 0 && lf_session_take_cancel(r->session)) {
