@@ -155,12 +155,20 @@ static int32_t read_merges(lf_source *source, const lf_gguf *g)
     return LFM2_OK;
 }
 
+/* Some writers store -1, signed or not, for a token that the model does not have. */
 static int32_t read_id(const lf_gguf *g, const char *key, uint32_t n_tokens, int32_t *out)
 {
+    const lf_gguf_value *v = lf_gguf_find(g, key);
+    double number = 0;
     uint32_t id = 0;
     bool found = false;
-    LF_TRY(lf_gguf_get_u32(g, key, &id, &found));
     *out = -1;
+    bool is_float = v != NULL && (v->type == LF_GGUF_F32 || v->type == LF_GGUF_F64);
+    if (v != NULL && !is_float && lf_gguf_number(v, &number) &&
+        (number == -1 || number == UINT32_MAX)) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_gguf_get_u32(g, key, &id, &found));
     if (found && id >= n_tokens) {
         return lf_fail(LFM2_E_FORMAT, "gguf.vocab.id",
                        "%s: key '%s': the value is %u; allowed: 0 to %u, the last token",

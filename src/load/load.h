@@ -44,17 +44,19 @@ int32_t lf_source_finish(lf_source *source);
 /* Fills the source from a Hugging Face folder; source->path is set. */
 int32_t lf_hf_load(lf_source *source);
 
-/* The path of a file in the folder source->path, in the arena; whether it exists. */
+/* The path of a file in the folder source->path, in the arena. lf_folder_has also tells whether it
+ * exists; its `path` may be NULL. */
 int32_t lf_folder_join(lf_source *source, const char *name, const char **out);
-int32_t lf_folder_has(lf_source *source, const char *name, bool *has);
+int32_t lf_folder_has(lf_source *source, const char *name, bool *has, const char **path);
 
 /* Whether the folder has weights: model.safetensors or the index of its shards. */
 int32_t lf_folder_has_safetensors(lf_source *source, bool *has);
 
 /* Looks for GGUF models in the folder source->path. *found is false if it is a Hugging Face folder
- * with weights or has no GGUF file. If it has one model, source->path becomes the model's path.
- * Errors: IO, MEMORY; ARGUMENT, naming the models, if there are several; UNSUPPORTED for adapters;
- * FORMAT if it has only projectors or later parts. */
+ * with weights or has no GGUF file. If it has one model, source->path becomes the model's path. If
+ * it has only weights in another format, source->weights_advice says what to do. Errors: IO,
+ * MEMORY; ARGUMENT, naming the models, if there are several; UNSUPPORTED for adapters; FORMAT if it
+ * has only projectors or later parts. */
 int32_t lf_folder_find_gguf(lf_source *source, bool *found);
 
 #endif /* LF_LOAD_LOAD_H */

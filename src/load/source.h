@@ -120,9 +120,10 @@ typedef struct lf_source {
     const char *hf_prefix; /* of a folder's tensor names, such as "model." */
     const lf_log *log;     /* NULL after opening */
     const char *missing;   /* a file without which a folder serves only its tokenizer, or NULL */
-    const char *path;      /* as given, or a name such as "<memory>" */
-    const char *name;      /* general.name or folder name */
-    const char *file_type; /* the type with the most bytes among matrices, such as "Q4_0" */
+    const char *weights_advice; /* of a folder whose weights have another format, or NULL */
+    const char *path;           /* as given, or a name such as "<memory>" */
+    const char *name;           /* general.name or folder name */
+    const char *file_type;      /* the type with the most bytes among matrices, such as "Q4_0" */
     lf_hparams hparams;
     lf_vocab_data vocab;
     lf_sampling sampling;

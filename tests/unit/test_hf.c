@@ -46,12 +46,18 @@ static void test_config_accepted(void **state)
                 "\"rope_theta\": 1, \"rope_parameters\": {\"rope_theta\": 5e6}");
     assert_true(lft_source->hparams.rope_theta == 5e6F);
     config_good("\"eos_token_id\": 7", "\"eos_token_id\": [7, 2]");
+    config_good("\"pad_token_id\": 0", "\"pad_token_id\": -1"); /* -1 and null: none */
+    config_good("\"pad_token_id\": 0", "\"pad_token_id\": null");
+    config_good("\"eos_token_id\": 7", "\"eos_token_id\": -1");
+    config_good("\"eos_token_id\": 7", "\"eos_token_id\": [-1, 7]");
     config_good("\"tie_word_embeddings\": true, ", "");
     assert_true(lft_source->hparams.tied);
     config_good("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": null");
     config_good("\"tie_word_embeddings\": true",
                 "\"tie_word_embeddings\": false, \"tie_embedding\": true");
     config_good("\"conv_bias\": false, ", "");
+    config_good("\"conv_bias\": false, ",
+                "\"is_causal\": true, \"use_bidirectional_attention\": false, ");
     config_good("\"norm_topk_prob\": true", "\"norm_topk_prob\": false");
     assert_false(lft_source->hparams.norm_topk);
     config_good("\"routed_scaling_factor\": 1.0", "\"routed_scaling_factor\": 2.5");
@@ -142,6 +148,8 @@ static void test_config_unsupported(void **state)
         {"\"norm_eps\"", "\"quantization_config\": {}, \"norm_eps\""},
         {"\"norm_eps\"", "\"rope_scaling\": {\"type\": \"yarn\"}, \"norm_eps\""},
         {"\"norm_eps\"", "\"sliding_window\": 4096, \"norm_eps\""},
+        {"\"norm_eps\"", "\"is_causal\": false, \"norm_eps\""},
+        {"\"norm_eps\"", "\"use_bidirectional_attention\": true, \"norm_eps\""},
         {"\"rope_theta\"", "\"rope_parameters\": {\"rope_type\": \"yarn\"}, \"rope_theta\""},
         {"\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\""},
     };
@@ -162,7 +170,9 @@ static void test_config_refused(void **state)
     config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 1e39", LFM2_E_FORMAT, "config.key.type");
     config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 0", LFM2_E_FORMAT, "hparams.range");
     config_bad("\"conv_bias\": false", "\"conv_bias\": 0", LFM2_E_FORMAT, "config.key.type");
-    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": -1", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": -2", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": 2147483648", LFM2_E_FORMAT,
+               "config.key.type");
     config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", LFM2_E_FORMAT,
                "config.layers");
     config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 257", LFM2_E_FORMAT,
