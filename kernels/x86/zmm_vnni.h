@@ -14,6 +14,10 @@
  * panel prefetches as a full tile does. */
 enum { LF_VNNI_SPARSE_ROWS = 2, LF_VNNI_MR = 12 };
 
+/* With up to this many rows, loads limit a kernel: lines of quants and factors then stay in
+ * registers. */
+enum { LF_VNNI_FEW_ROWS = 4 };
+
 /* In the functions below, x points to a dword of the first row's block; the blocks of the other
  * rows follow at equal distances. */
 
@@ -42,6 +46,39 @@ LF_INLINE void lf_vnni_dot_bytes(const size_t m, const uint32_t *x, const size_t
 {
     for (size_t g = 0; g < 8; g++) {
         lf_vnni_dot(m, x + g, stride, _mm512_load_si512(quants + g * 64), v);
+    }
+}
+
+/* A line of quants that several instructions use. In assembly because gcc otherwise loads it again
+ * for each of them. */
+LF_INLINE __m512i lf_vnni_line(const size_t m, const uint8_t *line)
+{
+    __m512i v = _mm512_load_si512(line);
+    if (m <= LF_VNNI_FEW_ROWS) {
+        __asm__("" : "+v"(v));
+    }
+    return v;
+}
+
+/* v[i] += a block of nibbles times 8 dwords of quants from x on. For one row, high nibbles are
+ * multiplied where they are, and their sum is shifted instead. */
+LF_INLINE void lf_vnni_dot_nibbles(const size_t m, const uint32_t *x, const uint8_t *quants,
+                                   __m512i *v)
+{
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512i high = _mm512_setzero_si512();
+    for (size_t g = 0; g < 4; g++) {
+        const __m512i w = lf_vnni_line(m, quants + g * 64);
+        lf_vnni_dot(m, x + g, LF_X_DWORDS, _mm512_and_si512(w, low), v);
+        if (m == 1) {
+            lf_vnni_dot(1, x + 4 + g, LF_X_DWORDS, _mm512_andnot_si512(low, w), &high);
+        } else {
+            lf_vnni_dot(m, x + 4 + g, LF_X_DWORDS, _mm512_and_si512(_mm512_srli_epi32(w, 4), low),
+                        v);
+        }
+    }
+    if (m == 1) {
+        v[0] = _mm512_add_epi32(v[0], _mm512_srai_epi32(high, 4));
     }
 }
 
