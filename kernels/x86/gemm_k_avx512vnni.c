@@ -62,60 +62,30 @@ LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const ui
 
 /* ---- Factors of Q4_K and Q5_K ---- */
 
-/* The factors of 256 k: d and dmin, the lines, and each line shifted so that its fields 3 and 4
- * are where fields 0 and 1 were. */
 typedef struct k_head {
     __m512 d, dmin;
-    __m512i lines[3], shifted[3];
+    lf_vnni_factors factors;
 } k_head;
 
 LF_INLINE k_head k_load_head(const uint8_t *super)
 {
-    k_head h = {.d = lf_load_f16x16(super), .dmin = lf_load_f16x16(super + 32)};
-    for (size_t i = 0; i < 3; i++) {
-        h.lines[i] = lf_vnni_line(1, super + 64 + i * 64);
-        h.shifted[i] = _mm512_srli_epi32(h.lines[i], 18);
-    }
-    return h;
+    return (k_head){lf_load_f16x16(super), lf_load_f16x16(super + 32),
+                    lf_vnni_load_factors(super + 64)};
 }
 
-/* Six bits of v from bit 6 * at on, at < 3, as a float: they become bits of the mantissa of a power
- * of two, which is subtracted. */
-LF_INLINE __m512 six_bits(__m512i v, const size_t at)
-{
-    const float one = (float)(1 << (23 - 6 * at));
-    const __m512i bits = _mm512_castps_si512(_mm512_set1_ps(one));
-    const __m512i mask = _mm512_set1_epi32(63 << 6 * at);
-    return _mm512_sub_ps(_mm512_castsi512_ps(_mm512_ternarylogic_epi32(v, mask, bits, 0xEA)),
-                         _mm512_set1_ps(one));
-}
-
-/* Factor i: the scale of block i or, from 8 on, the minimum of block i - 8. */
+/* Factor i of 256 k: the scale of block i or, from 8 on, the minimum of block i - 8. */
 LF_INLINE __m512 k_factor(const k_head *h, const size_t i)
 {
-    __m512 f;
-    if (i < 15) {
-        f = six_bits(i % 5 < 3 ? h->lines[i / 5] : h->shifted[i / 5], i % 5 % 3);
-    } else { /* bits 12 and 13 of the shifted lines */
-        const __m512i two = _mm512_ternarylogic_epi32(_mm512_set1_epi32(3 << 12), h->shifted[0],
-                                                      _mm512_slli_epi32(h->shifted[1], 2), 0xCA);
-        f = six_bits(_mm512_ternarylogic_epi32(_mm512_set1_epi32(15 << 12), two,
-                                               _mm512_slli_epi32(h->shifted[2], 4), 0xCA),
-                     2);
-    }
-    return _mm512_mul_ps(f, i < 8 ? h->d : h->dmin);
+    return _mm512_mul_ps(lf_vnni_factor(&h->factors, i, 0), i < 8 ? h->d : h->dmin);
 }
 
 /* All of them. */
 LF_INLINE void k_factors(const uint8_t *super, float (*out)[LF_NR])
 {
     const k_head h = k_load_head(super);
-#define STORE(i) _mm512_store_ps(out[i], k_factor(&h, i));
-    STORE(0)
-    STORE(1)
-    STORE(2) STORE(3) STORE(4) STORE(5) STORE(6) STORE(7) STORE(8) STORE(9) STORE(10) STORE(11)
-        STORE(12) STORE(13) STORE(14) STORE(15)
-#undef STORE
+#define F(i) _mm512_store_ps(out[i], k_factor(&h, i));
+    LF_VNNI_EACH_FACTOR(F)
+#undef F
 }
 
 LF_INLINE void k_start(const size_t m, __m512i *v)
@@ -151,7 +121,8 @@ LF_INLINE void k_super(const int bits, lf_distances distances, const size_t m, c
             k_factor(&h, (b) + 8), acc);
         BLOCK(0)
         BLOCK(1)
-        BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
+        BLOCK(2)
+        BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
 #undef BLOCK
             return;
     }

@@ -145,6 +145,52 @@ LF_INLINE __m512 lf_load_f16x16(const void *p)
     return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)p));
 }
 
+/* ---- Lines of 6-bit factors: Q3_K, Q4_K, Q5_K ---- */
+
+/* The lines of 256 k, and each shifted so that its fields 3 and 4 are where fields 0 and 1 were. */
+typedef struct lf_vnni_factors {
+    __m512i lines[3], shifted[3];
+} lf_vnni_factors;
+
+LF_INLINE lf_vnni_factors lf_vnni_load_factors(const uint8_t *lines)
+{
+    lf_vnni_factors f;
+    for (size_t i = 0; i < 3; i++) {
+        f.lines[i] = lf_vnni_line(1, lines + i * 64);
+        f.shifted[i] = _mm512_srli_epi32(f.lines[i], 18);
+    }
+    return f;
+}
+
+/* Six bits of v from bit 6 * at on, at < 3, minus `zero`, as a float. They become bits of the
+ * mantissa of a power of two, which is subtracted. */
+LF_INLINE __m512 lf_vnni_six_bits(__m512i v, const size_t at, const float zero)
+{
+    const float one = (float)(1 << (23 - 6 * at));
+    const __m512i bits = _mm512_castps_si512(_mm512_set1_ps(one));
+    const __m512i mask = _mm512_set1_epi32(63 << 6 * at);
+    return _mm512_sub_ps(_mm512_castsi512_ps(_mm512_ternarylogic_epi32(v, mask, bits, 0xEA)),
+                         _mm512_set1_ps(one + zero));
+}
+
+/* Factor i, a constant, minus `zero`. */
+LF_INLINE __m512 lf_vnni_factor(const lf_vnni_factors *f, const size_t i, const float zero)
+{
+    if (i < 15) {
+        return lf_vnni_six_bits(i % 5 < 3 ? f->lines[i / 5] : f->shifted[i / 5], i % 5 % 3, zero);
+    }
+    /* Bits 12 and 13 of the shifted lines. */
+    const __m512i two = _mm512_ternarylogic_epi32(_mm512_set1_epi32(3 << 12), f->shifted[0],
+                                                  _mm512_slli_epi32(f->shifted[1], 2), 0xCA);
+    return lf_vnni_six_bits(_mm512_ternarylogic_epi32(_mm512_set1_epi32(15 << 12), two,
+                                                      _mm512_slli_epi32(f->shifted[2], 4), 0xCA),
+                            2, zero);
+}
+
+/* F(i) for each of 16 factors. */
+#define LF_VNNI_EACH_FACTOR(F)                                                                     \
+    F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
+
 /* Defines an entry of tables.h; `...`: more fields. */
 #define LF_VNNI_ENTRY(in, in_format, format, tag, packer, multiple, ...)                           \
     const lf_gemm lf_gemm_##tag##_avx512vnni = {.name =                                            \
