@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The metadata of written files: made from hyperparameters and a vocabulary, or copied from another
  * GGUF file. */
+#include "convert/imatrix.h"
 #include "convert/rule.h"
 
 #include <stdio.h>
@@ -196,8 +197,16 @@ static bool key_is(const lf_gguf_value *value, const char *name)
 static bool describes_file(const lf_gguf_value *value)
 {
     static const char *const keys[] = {
-        "general.file_type", "general.quantization_version", "general.alignment", "split.no",
-        "split.count",       "split.tensors.count",
+        "general.file_type",
+        "general.quantization_version",
+        "general.alignment",
+        "split.no",
+        "split.count",
+        "split.tensors.count",
+        "quantize.imatrix.file",
+        "quantize.imatrix.dataset",
+        "quantize.imatrix.entries_count",
+        "quantize.imatrix.chunks_count",
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (key_is(value, keys[i])) {
@@ -221,4 +230,33 @@ int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *preset)
 {
     LF_TRY(lf_gguf_u32(g, "general.quantization_version", QUANTIZATION_VERSION));
     return lf_gguf_u32(g, "general.file_type", preset->ftype);
+}
+
+/* llama-quantize keeps as many bytes of a text. */
+enum { SHORT_TEXT = 127 };
+
+static int32_t short_text(lf_gguf_writer *g, const char *key, const char *value, size_t len)
+{
+    size_t n = 0;
+    while (n < len && n < SHORT_TEXT && value[n] != '\0') {
+        n++;
+    }
+    return lf_gguf_string(g, key, value, n);
+}
+
+int32_t lf_meta_imatrix(lf_gguf_writer *g, const lf_imatrix *imatrix)
+{
+    if (imatrix == NULL) {
+        return LFM2_OK;
+    }
+    const char *path = imatrix->file.path;
+    LF_TRY(short_text(g, "quantize.imatrix.file", path, strlen(path)));
+    if (imatrix->dataset != NULL) {
+        LF_TRY(short_text(g, "quantize.imatrix.dataset", imatrix->dataset, imatrix->dataset_len));
+    }
+    LF_TRY(lf_gguf_u32(g, "quantize.imatrix.entries_count", imatrix->n_entries));
+    if (imatrix->n_chunks > 0 && imatrix->n_chunks <= INT32_MAX) {
+        return lf_gguf_u32(g, "quantize.imatrix.chunks_count", imatrix->n_chunks);
+    }
+    return LFM2_OK;
 }

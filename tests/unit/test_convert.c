@@ -78,7 +78,9 @@ static void check_tensors(const char *in_path, const char *out_path, const char 
     lf_source *in = open_source(in_path);
     lf_source *out = open_source(out_path);
     assert_int_equal(in->n_tensors, out->n_tensors);
-    lf_rule rule = {lf_preset_find(asked), &in->hparams, in->hparams.tied};
+    lf_rule rule = {
+        .preset = lf_preset_find(asked), .hparams = &in->hparams, .tied = in->hparams.tied};
+    lf_rule_count(&rule);
     for (uint32_t i = 0; i < out->n_tensors; i++) {
         const lf_tensor *o = &out->tensors[i];
         const lf_tensor *s = lf_source_find(in, o->name);
