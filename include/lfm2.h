@@ -456,11 +456,13 @@ enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 
 typedef struct lfm2_session_options {
     size_t size;
-    uint32_t n_ctx;   /* capacity in tokens, at most the model's context (n_ctx_train);
-                         0 = 4096, or the model's context if that is shorter */
-    uint32_t n_chunk; /* token limit of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
-    int32_t kv_type;  /* LFM2_KV_* */
+    uint32_t n_ctx;     /* capacity in tokens, at most the model's context (n_ctx_train);
+                           0 = the model's context. Capacity costs nothing until it is used */
+    uint32_t n_chunk;   /* token limit of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
+    int32_t kv_type;    /* LFM2_KV_* */
     uint32_t reserved;
+    uint32_t n_reserve; /* tokens whose memory is allocated at once, 0 to n_ctx; default 0 */
+    uint32_t reserved2;
 } lfm2_session_options;
 
 LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t size);
@@ -470,14 +472,17 @@ typedef struct lfm2_memory {
     uint64_t weights; /* packed weights, and the copy of the embedding if the load makes one; shared
                          by the model's sessions */
     uint64_t mapped;  /* bytes of the file used in place: the embedding */
-    uint64_t kv;      /* keys and values of one session */
+    uint64_t kv;      /* keys and values of one full session */
     uint64_t conv;    /* convolution state of one session */
-    uint64_t scratch; /* workspace of one session */
+    uint64_t scratch; /* workspace of a call on one session, and its logits */
     uint64_t total;   /* the sum, including `mapped` */
+    uint64_t kv_page;   /* keys and values of 64 tokens: what a session takes at a time */
+    uint64_t kv_budget; /* of the model's sessions together, now; UINT64_MAX = no limit */
 } lfm2_memory;
 
-/* Computes the bytes that a fully loaded model and one session need. Needs a model loaded with
- * LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates nothing large. Errors: ARGUMENT, MEMORY, STATE. */
+/* Computes the bytes that a fully loaded model and one full session need; a session with fewer
+ * tokens needs less `kv`. Needs a model loaded with LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates
+ * nothing large. Errors: ARGUMENT, MEMORY, STATE. */
 LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
                                       lfm2_memory *memory);
 
