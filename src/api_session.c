@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements the functions of lfm2.h for sessions and batches: checks arguments and calls run/. */
+/* Implements the functions of lfm2.h for sessions: checks arguments and calls run/. */
 #include "api.h"
 
-#include "run/session.h"
+#include "run/sequence.h"
 
 /* ---- Session ---- */
 
@@ -125,4 +125,44 @@ void lfm2_session_cancel(lfm2_session *session)
     if (session != NULL) {
         atomic_store(&session->cancel, 1);
     }
+}
+
+/* ---- Operations on the tokens ---- */
+
+int32_t lfm2_session_fork(const lfm2_session *session, lfm2_session **out)
+{
+    if (session == NULL || out == NULL) {
+        return lf_api_null(session == NULL ? "session" : "out");
+    }
+    return lf_session_fork(session, out);
+}
+
+int32_t lfm2_session_tokens(const lfm2_session *session, uint32_t first, uint32_t n, int32_t *ids)
+{
+    if (session == NULL || ids == NULL) {
+        return lf_api_null(session == NULL ? "session" : "ids");
+    }
+    return lf_session_tokens(session, first, n, ids);
+}
+
+int32_t lfm2_session_rewind(lfm2_session *session, uint32_t length)
+{
+    if (session == NULL) {
+        return lf_api_null("session");
+    }
+    return lf_api_end_call(session, lf_session_rewind(session, length));
+}
+
+int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
+                            lfm2_remove_result *result)
+{
+    if (session == NULL) {
+        return lf_api_null("session");
+    }
+    if (result != NULL) {
+        LF_TRY(lf_api_check_result(result, "result"));
+    }
+    lfm2_remove_result r = {.size = sizeof r};
+    LF_TRY(lf_api_end_call(session, lf_session_remove(session, first, n, &r)));
+    return result == NULL ? LFM2_OK : lf_api_write(&r, sizeof r, result, "result");
 }

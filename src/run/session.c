@@ -106,19 +106,6 @@ bool lf_session_add_later(lfm2_session *session, int32_t id)
 
 /* ---- One session ---- */
 
-static int32_t open_workspace(lfm2_session *session, uint32_t rows, lf_workspace **out)
-{
-    *out = session->workspace;
-    return *out != NULL ? LFM2_OK : lf_workspace_take(session->model, rows, out);
-}
-
-static void close_workspace(lfm2_session *session, lf_workspace *workspace)
-{
-    if (workspace != session->workspace) {
-        lf_workspace_return(session->model, workspace);
-    }
-}
-
 static int32_t step_one(lfm2_session *session, lf_workspace *workspace, const int32_t *ids,
                         uint32_t n, lf_logits wanted, float *out)
 {
@@ -139,9 +126,9 @@ int32_t lf_session_logits(lfm2_session *session, const float **logits)
 {
     if (session->later >= 0) {
         lf_workspace *workspace = NULL;
-        LF_TRY(open_workspace(session, 1, &workspace));
+        LF_TRY(lf_step_open(session, 1, &workspace));
         int32_t status = flush(session, workspace);
-        close_workspace(session, workspace);
+        lf_step_close(session, workspace);
         LF_TRY(status);
     }
     if (!session->has_logits) {
@@ -176,9 +163,9 @@ int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, f
     LF_TRY(lf_session_check_tokens(session, ids, n));
     lf_workspace *workspace = NULL;
     uint32_t chunk = session->state.n_chunk;
-    LF_TRY(open_workspace(session, n < chunk ? (uint32_t)n : chunk, &workspace));
+    LF_TRY(lf_step_open(session, n < chunk ? (uint32_t)n : chunk, &workspace));
     int32_t status = append(session, workspace, ids, n, all_logits);
-    close_workspace(session, workspace);
+    lf_step_close(session, workspace);
     lf_state_trim(&session->state);
     return status;
 }

@@ -4,6 +4,19 @@
 
 #include <string.h>
 
+int32_t lf_step_open(lfm2_session *session, uint32_t rows, lf_workspace **out)
+{
+    *out = session->workspace;
+    return *out != NULL ? LFM2_OK : lf_workspace_take(session->model, rows, out);
+}
+
+void lf_step_close(lfm2_session *session, lf_workspace *workspace)
+{
+    if (workspace != session->workspace) {
+        lf_workspace_return(session->model, workspace);
+    }
+}
+
 lf_item lf_step_item(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
                      float *out)
 {

@@ -7,6 +7,11 @@
 
 enum { LF_STEP_MOST_ROWS = 8192 };
 
+/* Gets the session's own workspace or one of the model's for at least `rows` rows; the former may
+ * have fewer. Errors: MEMORY. */
+int32_t lf_step_open(lfm2_session *session, uint32_t rows, lf_workspace **out);
+void lf_step_close(lfm2_session *session, lf_workspace *workspace);
+
 /* An item of workspace->pass.items. `out` is [n][V] for LF_LOGITS_ALL, else NULL. */
 lf_item lf_step_item(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
                      float *out);
