@@ -227,9 +227,9 @@ static void forms(void **state)
                "<|tool_response_end|><|im_end|>\n");
     /* Calls: arguments as JSON or as text. */
     check_json("[" CALLS("{\"a\":\"x\",\"b\":2}") "]", NULL, flags,
-               OPENED("<|tool_call_start|>[f(a='x', b=2)]<|tool_call_end|>"));
+               OPENED("<|tool_call_start|>[f(a=\"x\", b=2)]<|tool_call_end|>"));
     check_json("[" CALLS("\"{\\\"a\\\":\\\"x\\\",\\\"b\\\":2}\"") "]", NULL, flags,
-               OPENED("<|tool_call_start|>[f(a='x', b=2)]<|tool_call_end|>"));
+               OPENED("<|tool_call_start|>[f(a=\"x\", b=2)]<|tool_call_end|>"));
     check_json("[" CALLS("\"\"") "," CALLS("null") "," CALLS("{}") "]", NULL, flags,
                OPENED("<|tool_call_start|>[f()]<|tool_call_end|>")
                    OPENED("<|tool_call_start|>[f()]<|tool_call_end|>")
@@ -237,7 +237,7 @@ static void forms(void **state)
     check_json("[" CALLS("{\"s\":\"it's\\n\\\\\",\"l\":[true,\"é\"],\"m\":{\"k\":null},\"n\":null,"
                          "\"t\":true,\"x\":-1.5}") "]",
                NULL, flags,
-               OPENED("<|tool_call_start|>[f(s='it\\'s\\n\\\\', l=[true, \"é\"], m={\"k\": null}, "
+               OPENED("<|tool_call_start|>[f(s=\"it's\\n\\\\\", l=[true, \"é\"], m={\"k\": null}, "
                       "n=None, t=True, x=-1.5)]<|tool_call_end|>"));
     check_json(
         "[{\"role\":\"assistant\",\"content\":\"C\",\"reasoning_content\":\"R\","
