@@ -166,6 +166,33 @@ int32_t lf_meta_sampling(lf_gguf_writer *g, const lf_sampling *s)
     return lf_gguf_f32(g, "general.sampling.penalty_repeat", s->repetition_penalty);
 }
 
+/* The template "default" is tokenizer.chat_template. Each other one has its own key; a list has
+ * their names. */
+static int32_t templates(lf_gguf_writer *g, const lf_vocab_data *v)
+{
+    uint32_t named = 0;
+    for (uint32_t i = 0; i < v->n_templates; i++) {
+        const lf_vocab_template *t = &v->templates[i];
+        char key[KEY_MAX] = "tokenizer.chat_template";
+        if (strcmp(t->name, "default") != 0) {
+            snprintf(key, sizeof key, "tokenizer.chat_template.%s", t->name);
+            named++;
+        }
+        LF_TRY(lf_gguf_string(g, key, t->text, t->len));
+    }
+    if (named == 0) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_gguf_array(g, "tokenizer.chat_templates", LF_GGUF_STRING, named));
+    for (uint32_t i = 0; i < v->n_templates; i++) {
+        const char *name = v->templates[i].name;
+        if (strcmp(name, "default") != 0) {
+            LF_TRY(lf_gguf_put_string(g, name, strlen(name)));
+        }
+    }
+    return LFM2_OK;
+}
+
 int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *v)
 {
     if (v->n_tokens == 0) {
@@ -182,8 +209,7 @@ int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *v)
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_bos_token", v->add_bos));
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_sep_token", false));
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_eos_token", false));
-    return v->chat_template != NULL ? text(g, "tokenizer.chat_template", v->chat_template)
-                                    : LFM2_OK;
+    return templates(g, v);
 }
 
 /* ---- Copying ---- */

@@ -176,7 +176,12 @@ static void same_vocab(const lf_vocab_data *a, const lf_vocab_data *b)
     assert_int_equal(a->eos_id, b->eos_id);
     assert_int_equal(a->pad_id, b->pad_id);
     assert_int_equal(a->add_bos, b->add_bos);
-    assert_string_equal(a->chat_template, b->chat_template);
+    assert_int_equal(a->n_templates, b->n_templates);
+    for (uint32_t i = 0; i < a->n_templates; i++) {
+        assert_string_equal(a->templates[i].name, b->templates[i].name);
+        assert_int_equal(a->templates[i].len, b->templates[i].len);
+        assert_string_equal(a->templates[i].text, b->templates[i].text);
+    }
 }
 
 /* The support files have one model in both containers; converting the folder gives the file. */
