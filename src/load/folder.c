@@ -115,6 +115,33 @@ int32_t lf_folder_has(lf_source *source, const char *name, bool *has, const char
     return LFM2_OK;
 }
 
+int32_t lf_folder_read(lf_source *source, const char *path, uint64_t limit, char **text,
+                       size_t *len)
+{
+    const lf_origin origin = {.kind = LF_FROM_PATH, .path = path, .copy = true};
+    const lf_alloc *alloc = &source->alloc;
+    lf_file file;
+    void *memory = NULL;
+    LF_TRY(lf_file_open_from(alloc, &origin, &file));
+    size_t n = (size_t)file.size;
+    int32_t status = LFM2_OK;
+    if (file.size > limit) {
+        status = lf_fail(LFM2_E_FORMAT, "hf.file_size",
+                         "%s: the file has %llu bytes; at most %llu are allowed", path,
+                         (unsigned long long)file.size, (unsigned long long)limit);
+        goto done;
+    }
+    LF_TRY_DONE(lf_new(alloc, n, 1, "file", &memory));
+    LF_TRY_DONE(lf_file_read(&file, 0, memory, n));
+    *text = memory;
+    *len = n;
+    memory = NULL;
+done:
+    lf_free(alloc, memory, n, 1);
+    lf_file_close(&file);
+    return status;
+}
+
 int32_t lf_folder_has_safetensors(lf_source *source, bool *has)
 {
     LF_TRY(lf_folder_has(source, "model.safetensors", has, NULL));

@@ -36,33 +36,6 @@ typedef struct loader {
 
 /* ---- Files ---- */
 
-/* A copy of a file of at most `limit` bytes; lf_free(text, *len, 1) frees it. */
-static int32_t read_small(loader *l, const char *path, uint64_t limit, char **text, size_t *len)
-{
-    const lf_origin origin = {.kind = LF_FROM_PATH, .path = path, .copy = true};
-    const lf_alloc *alloc = &l->source->alloc;
-    lf_file file;
-    void *memory = NULL;
-    LF_TRY(lf_file_open_from(alloc, &origin, &file));
-    size_t n = (size_t)file.size;
-    int32_t status = LFM2_OK;
-    if (file.size > limit) {
-        status = lf_fail(LFM2_E_FORMAT, "hf.file_size",
-                         "%s: the file has %llu bytes; at most %llu are allowed", path,
-                         (unsigned long long)file.size, (unsigned long long)limit);
-        goto done;
-    }
-    LF_TRY_DONE(lf_new(alloc, n, 1, "file", &memory));
-    LF_TRY_DONE(lf_file_read(&file, 0, memory, n));
-    *text = memory;
-    *len = n;
-    memory = NULL;
-done:
-    lf_free(alloc, memory, n, 1);
-    lf_file_close(&file);
-    return status;
-}
-
 /* Reads a file of the folder; *path receives its path. *out is NULL if it does not exist. */
 static int32_t read_json(loader *l, const char *name, const limits *limit, const char **path,
                          const lf_json **out)
@@ -75,7 +48,7 @@ static int32_t read_json(loader *l, const char *name, const limits *limit, const
     }
     char *text = NULL;
     size_t len = 0;
-    LF_TRY(read_small(l, *path, limit->bytes, &text, &len));
+    LF_TRY(lf_folder_read(l->source, *path, limit->bytes, &text, &len));
     int32_t status = LFM2_OK;
     bool object = len > 0 && text[0] == '{';
     const char *advice = object ? NULL : lf_advice_start((const uint8_t *)text, len);
@@ -340,23 +313,6 @@ static int32_t read_name(lf_source *source)
 
 /* ---- Text ---- */
 
-/* transformers 5 stores the chat template in a separate file. */
-static int32_t read_template_file(loader *l)
-{
-    const char *path = NULL;
-    bool has = false;
-    LF_TRY(lf_folder_has(l->source, "chat_template.jinja", &has, &path));
-    if (!has) {
-        return LFM2_OK;
-    }
-    char *text = NULL;
-    size_t len = 0;
-    LF_TRY(read_small(l, path, LF_MAX_TEMPLATE, &text, &len));
-    int32_t status = lf_arena_string(&l->source->arena, text, len, &l->source->vocab.chat_template);
-    lf_free(&l->source->alloc, text, len, 1);
-    return status;
-}
-
 static int32_t read_generation(loader *l, lf_config_json *config)
 {
     const char *path = NULL;
@@ -402,7 +358,8 @@ static int32_t read_vocab(loader *l, lf_config_json *config)
         return use_config_ids(l->source, config);
     }
     LF_TRY(read_json(l, "tokenizer_config.json", &settings_limits, &settings_path, &settings));
-    LF_TRY(read_template_file(l));
+    LF_TRY(lf_templates_from_folder(l->source));
+    LF_TRY(lf_templates_from_json(l->source, settings));
     return lf_tokenizer_from_json(l->source, root, vocab->name, settings, settings_path, config);
 }
 

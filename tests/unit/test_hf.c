@@ -407,7 +407,7 @@ static void test_tokenizer_accepted(void **state)
     LFT_OK(lft_open_folder());
     assert_int_equal(lft_source->vocab.eos_id, 7);
     assert_int_equal(lft_source->vocab.pad_id, 0);
-    assert_null(lft_source->vocab.chat_template);
+    assert_int_equal(lft_source->vocab.n_templates, 0);
     free(lft_folder.tokenizer);
     lft_folder.tokenizer = NULL;
     LFT_OK(lft_open_folder());
@@ -447,23 +447,6 @@ static void test_post_processors(void **state)
     tiny_replace(&lft_folder.tokenizer, "TemplateProcessing", "Sequence"); /* without steps */
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.pipeline", "'processors'");
 #undef STEPS
-}
-
-static void test_template_file(void **state)
-{
-    (void)state;
-    char path[1024];
-    assert_int_equal(mkdir(lft_temp("hf"), 0700), 0);
-    snprintf(path, sizeof path, "%s/chat_template.jinja", lft_temp("hf"));
-    gb_write(path, "{{ 1 }}", 7);
-    LFT_OK(lft_open_folder());
-    assert_string_equal(lft_source->vocab.chat_template, "{{ 1 }}");
-    unlink(path);
-    tiny_replace(&lft_folder.settings, "\"{{ bos_token }}\"",
-                 "[{\"name\": \"tool\", \"template\": \"t\"}, "
-                 "{\"name\": \"default\", \"template\": \"d\"}]");
-    LFT_OK(lft_open_folder());
-    assert_string_equal(lft_source->vocab.chat_template, "d");
 }
 
 static void test_tokenizer_pipeline(void **state)
@@ -584,7 +567,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shards, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_accepted, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_post_processors, lft_source_begin, lft_source_end),
-        cmocka_unit_test_setup_teardown(test_template_file, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_pipeline, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_refused, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_wrong_files, lft_source_begin, lft_source_end),

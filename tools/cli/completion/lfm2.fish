@@ -184,6 +184,8 @@ complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l pool -x -d 'size of t
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l seconds -x -d 'duration of each measurement in seconds'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l filter -x -d 'measure only kernels with TEXT in their name'
 complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l type -x -a 'q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 q2_k q3_k_s q3_k_m q3_k_l iq4_nl iq4_xs f16 bf16 f32' -d 'type of the weights'
+complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l imatrix -r -F -d 'weight errors by an importance matrix, as lfm2 imatrix and llama-imatrix write it'
+complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l tensor-type -x -d 'type of the tensors whose name REGEX matches; may be repeated, the first match counts'
 complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l allow-requantize -d 'convert weights that are already quantized, which rounds them twice'
 complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -l json -d 'print a summary as one JSON object'
 complete -c lfm2 -n '__fish_seen_subcommand_from quantize' -s t -l threads -x -d 'number of threads'
