@@ -19,12 +19,14 @@
  *   where a nibble is the quant. Factors 0..7 are the scales of the blocks, 8..15 their
  *   minimums. Factor i < 15 is at bit 6 * (i % 5) of line i / 5; factor 15 is in the top 2 bits
  *   of the three lines, lowest bits first.
- * - LF_W_Q5K: like LF_W_Q4K, with 64 more bytes after the nibbles of each block. Bit i of these
- *   bytes is bit 4 of the quants of group i.
+ * - LF_W_Q5K: the same head; then per block five lines of 64 bytes. The low 5 bits of line i are
+ *   the quants of group i. Bits 5 to 7 of lines 0, 2 and 4 are the upper 3 bits of the quants of
+ *   groups 5, 6 and 7. Bits 6 and 7 of lines 1 and 3 are the lower 2 bits of groups 5 and 6; bit 5
+ *   of line 1 is bit 0 of group 7, bit 5 of line 3 its bit 1.
  * - LF_W_Q6K: first 16 f16 d for each 256 k, rounded up to 64 bytes. Then, per 256 k, [16][16]
- *   int8 scales, and per block 4 groups of nibbles as above and two lines of 64 bytes. Bits 2 * i
- *   and 2 * i + 1 of the first line are bits 4 and 5 of the quants of group i; in the second line
- *   they belong to group i + 4. A quant is stored as quant + 32.
+ *   int8 scales, and per 16 k three lines of 64 bytes. The low 6 bits of line i are the quants of
+ *   group i; the top 2 bits of the lines, the first line's first, are those of group 3. A quant is
+ *   stored as quant + 32.
  * - LF_W_I8G, per 32 k: 16 f32 scales; 16 f32 minimums if the format has them; 8 groups of
  *   bytes, quant + 128.
  * - LF_W_I8G16, per 32 k: 16 f32 scales of the first 16 k, 16 of the last; 16 f32 minimums / 32 of
@@ -55,8 +57,8 @@ enum {
     LF_Q4_SUPER = 64 + 2 * LF_Q4_QUANTS, /* bytes of 64 k */
     LF_Q8_SUPER = 64 + 2 * LF_Q8_QUANTS,
     LF_K_HEAD = 256, /* bytes before the quants of 256 k of a K format */
-    LF_Q5K_QUANTS = LF_Q4_QUANTS + 64,
-    LF_Q6K_QUANTS = LF_Q4_QUANTS + 128,
+    LF_Q5K_QUANTS = 5 * 64,
+    LF_Q6K_QUANTS = 6 * 64,
     LF_Q4K_SUPER = LF_K_HEAD + 8 * LF_Q4_QUANTS, /* bytes of 256 k */
     LF_Q5K_SUPER = LF_K_HEAD + 8 * LF_Q5K_QUANTS,
     LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_QUANTS,

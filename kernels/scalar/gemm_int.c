@@ -179,11 +179,18 @@ static void load_q5k(const uint8_t *panel, size_t k, size_t b, block *out)
     const uint8_t *super = panel + b / 8 * LF_Q5K_SUPER;
     const uint8_t *quants = super + LF_K_HEAD + b % 8 * LF_Q5K_QUANTS;
     load_k_factors(super, b % 8, out);
-    load_nibbles(quants, 0, out);
     for (size_t i = 0; i < 32; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            int high = quants[LF_Q4_QUANTS + c * 4 + i % 4] >> i / 4 & 1;
-            out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
+            const uint8_t *bytes = quants + c * 4 + i % 4;
+            size_t g = i / 4;
+            if (g < 5) {
+                out->w[i][c] = bytes[g * 64] & 31;
+                continue;
+            }
+            int upper = bytes[(g - 5) * 2 * 64] >> 5;
+            int lower = g < 7 ? bytes[(g - 5) * 2 * 64 + 64] >> 6
+                              : (bytes[64] >> 5 & 1) | (bytes[3 * 64] >> 5 & 1) << 1;
+            out->w[i][c] = (int16_t)(upper << 2 | lower);
         }
     }
 }
@@ -200,12 +207,13 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
             out->scales[g][c] = d[c] * (float)(int8_t)super[(b % 8 * 2 + g) * LF_NR + c];
         }
     }
-    load_nibbles(quants, 32, out);
     for (size_t i = 0; i < 32; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            const uint8_t *upper = quants + LF_Q4_QUANTS + i / 16 * 64;
-            int high = upper[c * 4 + i % 4] >> i % 16 / 4 * 2 & 3;
-            out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
+            const uint8_t *bytes = quants + i / 16 * 3 * 64 + c * 4 + i % 4;
+            size_t g = i % 16 / 4;
+            int quant = g < 3 ? bytes[g * 64] & 63
+                              : bytes[0] >> 6 << 4 | bytes[64] >> 6 << 2 | bytes[128] >> 6;
+            out->w[i][c] = (int16_t)(quant - 32);
         }
     }
 }

@@ -187,25 +187,36 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t 
 
 /* ---- LF_W_Q4K, LF_W_Q5K, LF_W_Q6K ---- */
 
+/* Factor i, a constant, of three lines of 6-bit factors. lines: 8 columns. */
+LF_INLINE __m256i six_bits(const __m256i lines[3], const size_t i)
+{
+    if (i < 15) {
+        return _mm256_and_si256(_mm256_srli_epi32(lines[i / 5], (int)(i % 5) * 6),
+                                _mm256_set1_epi32(63));
+    }
+    const __m256i second = _mm256_and_si256(_mm256_srli_epi32(lines[1], 28), _mm256_set1_epi32(12));
+    const __m256i third = _mm256_and_si256(_mm256_srli_epi32(lines[2], 26), _mm256_set1_epi32(48));
+    return _mm256_or_si256(_mm256_srli_epi32(lines[0], 30), _mm256_or_si256(second, third));
+}
+
+/* F(i) for each of 16 factors; gcc leaves a loop over them rolled. */
+#define EACH_FACTOR(F)                                                                             \
+    F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
+
 /* Scales and minimums of the eight blocks of 256 k. */
 LF_INLINE void k_factors(const uint8_t *super, float (*out)[2][LF_NR])
 {
-    const __m256i low = _mm256_set1_epi32(63);
     for (size_t half = 0; half < LF_NR; half += 8) {
+        const uint8_t *line = super + 64 + half * 4;
         const __m256 d = lf_load_f16x8(super + half * 2);
         const __m256 dmin = lf_load_f16x8(super + 32 + half * 2);
-        __m256i top = _mm256_setzero_si256();
-        for (size_t line = 0; line < 3; line++) {
-            __m256i dwords = lf_load_ymm(super + 64 + line * 64 + half * 4);
-            top = _mm256_or_si256(top, _mm256_sllv_epi32(_mm256_srli_epi32(dwords, 30),
-                                                         _mm256_set1_epi32(2 * (int)line)));
-            for (size_t i = line * 5; i < line * 5 + 5; i++) {
-                const __m256 f = _mm256_cvtepi32_ps(_mm256_and_si256(dwords, low));
-                _mm256_store_ps(out[i % 8][i / 8] + half, _mm256_mul_ps(f, i < 8 ? d : dmin));
-                dwords = _mm256_srli_epi32(dwords, 6);
-            }
-        }
-        _mm256_store_ps(out[7][1] + half, _mm256_mul_ps(_mm256_cvtepi32_ps(top), dmin));
+        const __m256i lines[3] = {lf_load_ymm(line), lf_load_ymm(line + 64),
+                                  lf_load_ymm(line + 128)};
+#define F(i)                                                                                       \
+    _mm256_store_ps(out[(i) % 8][(i) / 8] + half,                                                  \
+                    _mm256_mul_ps(_mm256_cvtepi32_ps(six_bits(lines, i)), (i) < 8 ? d : dmin));
+        EACH_FACTOR(F)
+#undef F
     }
 }
 
@@ -277,22 +288,18 @@ LF_INLINE void q2k_factors(const uint8_t *super, float (*out)[LF_NR])
 
 LF_INLINE void q3k_factors(const uint8_t *super, const uint8_t *halves, float (*out)[LF_NR])
 {
-    const __m256i low = _mm256_set1_epi32(63), zero = _mm256_set1_epi32(32);
+    const __m256i zero = _mm256_set1_epi32(32);
     for (size_t half = 0; half < LF_NR; half += 8) {
+        const uint8_t *line = super + half * 4;
         const __m256 d = lf_load_f16x8(halves + half * 2);
-        __m256i top = _mm256_setzero_si256();
-        for (size_t line = 0; line < 3; line++) {
-            __m256i dwords = lf_load_ymm(super + line * 64 + half * 4);
-            top = _mm256_or_si256(top, _mm256_sllv_epi32(_mm256_srli_epi32(dwords, 30),
-                                                         _mm256_set1_epi32(2 * (int)line)));
-            for (size_t i = line * 5; i < line * 5 + 5; i++) {
-                const __m256i s = _mm256_sub_epi32(_mm256_and_si256(dwords, low), zero);
-                _mm256_store_ps(out[i] + half, _mm256_mul_ps(_mm256_cvtepi32_ps(s), d));
-                dwords = _mm256_srli_epi32(dwords, 6);
-            }
-        }
-        const __m256 last = _mm256_cvtepi32_ps(_mm256_sub_epi32(top, zero));
-        _mm256_store_ps(out[15] + half, _mm256_mul_ps(last, d));
+        const __m256i lines[3] = {lf_load_ymm(line), lf_load_ymm(line + 64),
+                                  lf_load_ymm(line + 128)};
+#define F(i)                                                                                       \
+    _mm256_store_ps(                                                                               \
+        out[i] + half,                                                                             \
+        _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(six_bits(lines, i), zero)), d));
+        EACH_FACTOR(F)
+#undef F
     }
 }
 

@@ -78,7 +78,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l merges -x -a 'file app
 complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -s p -l prompt -x -d 'text to tokenize'
 complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -s f -l file -r -F -d 'read the text from FILE; - = standard input'
 complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -l special -d 'recognize control tokens in the text'
-complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -l no-bos -d 'do not add the BOS token'
+complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -l no-bos -d 'do not add the BOS token (with --special, a text that begins with it gets no second one)'
 complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -l ids -d 'print the ids on one line, comma-separated'
 complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -l pieces -d 'print the text of each token on its own line, as a JSON string'
 complete -c lfm2 -n '__fish_seen_subcommand_from tokenize' -l json -d 'print one JSON object'
