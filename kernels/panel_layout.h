@@ -43,6 +43,10 @@
  * bit 4 * c + j of which is the sign of k0 + j of column c; per group 16 bytes, the lower 8 bits of
  * the columns' positions in lf_iq3s_grid; per block 16 bytes, bit g of which is the ninth bit of
  * the positions of group g. A value of the block is (2 * scale + 1) * d * quant.
+ * - LF_W_T4: 16 bytes, the distinct quants of the panel + 128, four times; then per 32 k 16 f32
+ *   scales and 4 groups of nibbles in the order of LF_W_Q4. A nibble is an index into the 16 bytes.
+ * - LF_W_T4G16: the same with quants + 32, and per 32 k 16 f16 scales of the first 16 k and 16 of
+ *   the last.
  * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.
  *
  * A panel of LF_W_I8G or LF_W_I8G16 is the sequence of the panels of each 32 k.
@@ -68,7 +72,9 @@ enum {
     LF_Q3K_QUANTS = 3 * 64,
     LF_Q2K_SUPER = LF_Q2K_HEAD + 8 * LF_Q2K_QUANTS,
     LF_Q3K_SUPER = LF_Q3K_HEAD + 8 * LF_Q3K_QUANTS,
-    LF_IQ3S_SIGNS = 64, /* where they begin in the bytes of 256 k */
+    LF_T4_TABLE = 64,
+    LF_T4_BLOCK = 64 + LF_Q4_QUANTS, /* bytes of 32 k */
+    LF_IQ3S_SIGNS = 64,              /* where they begin in the bytes of 256 k */
     LF_IQ3S_INDEX = LF_IQ3S_SIGNS + 64 * 8,
     LF_IQ3S_HIGH = LF_IQ3S_INDEX + 64 * LF_NR,
     LF_IQ3S_SUPER = LF_IQ3S_HIGH + 8 * LF_NR
@@ -86,6 +92,8 @@ size_t lf_panel_bytes_i8g(size_t k);  /* without minimums */
 size_t lf_panel_bytes_i8gm(size_t k); /* with minimums */
 size_t lf_panel_bytes_i8g16(size_t k);
 size_t lf_panel_bytes_i8g16m(size_t k);
+size_t lf_panel_bytes_t4(size_t k);
+size_t lf_panel_bytes_t4g16(size_t k);
 size_t lf_panel_bytes_f32(size_t k);
 size_t lf_panel_bytes_f16(size_t k); /* also of LF_W_BF16 */
 void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
@@ -100,6 +108,8 @@ void lf_pack_i8g(size_t k, const lf_panel_source *source,
                  void *panel); /* with and without minimums */
 void lf_pack_i8g16(size_t k, const lf_panel_source *source,
                    void *panel); /* with and without minimums */
+void lf_pack_t4(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_t4g16(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel); /* also LF_W_BF16 */
 

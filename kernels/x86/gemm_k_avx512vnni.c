@@ -38,13 +38,6 @@ LF_INLINE __m512i q6k_quants(const __m512i l[3], const size_t g)
     return low_bits(choose(60, upper, _mm512_srli_epi32(l[2], 6)), 63);
 }
 
-LF_INLINE void load_lines(const size_t m, const uint8_t *quants, const size_t n, __m512i *l)
-{
-    for (size_t i = 0; i < n; i++) {
-        l[i] = lf_vnni_line(m, quants + i * 64);
-    }
-}
-
 /* v[i] += a block of Q4_K or Q5_K times the rows' blocks at x. */
 LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
                      __m512i *v)
@@ -54,7 +47,7 @@ LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const ui
         return;
     }
     __m512i l[5];
-    load_lines(m, quants, 5, l);
+    lf_vnni_lines(m, quants, 5, l);
     for (size_t g = 0; g < 8; g++) {
         lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, q5k_quants(l, g), v);
     }
@@ -122,7 +115,8 @@ LF_INLINE void k_super(const int bits, lf_distances distances, const size_t m, c
         BLOCK(0)
         BLOCK(1)
         BLOCK(2)
-        BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
+        BLOCK(3)
+        BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
 #undef BLOCK
             return;
     }
@@ -169,7 +163,7 @@ LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t half, co
                         __m512 scale, __m512 *acc)
 {
     __m512i v[12], l[3];
-    load_lines(m, quants + half * 3 * 64, 3, l);
+    lf_vnni_lines(m, quants + half * 3 * 64, 3, l);
     lf_vnni_start(m, x + LF_X16_INIT6_LO + half, v);
     for (size_t g = 0; g < 4; g++) {
         lf_vnni_dot(m, x + LF_X_QUANTS + 4 * half + g, LF_X_DWORDS, q6k_quants(l, g), v);
@@ -231,7 +225,7 @@ LF_INLINE void unpack_block(const int bits, const uint8_t *quants, __m512 first,
                             uint8_t *out)
 {
     __m512i l[6];
-    load_lines(1, quants, (size_t)bits, l);
+    lf_vnni_lines(1, quants, (size_t)bits, l);
     _mm512_store_ps(out, first);
     _mm512_store_ps(out + 64, second);
     out += K_UNPACKED_HEAD;

@@ -32,13 +32,6 @@ LF_INLINE __m512i lowk_quants(const int bits, const __m512i *l, const size_t g)
     return bits == 3 ? q3k_quants(l, g) : field(l[g / 4], g % 4 * 2, 3);
 }
 
-LF_INLINE void load_lines(const int bits, const size_t m, const uint8_t *quants, __m512i *l)
-{
-    for (size_t i = 0; i < (size_t)bits; i++) {
-        l[i] = lf_vnni_line(m, quants + i * 64);
-    }
-}
-
 /* ---- Factors ---- */
 
 /* Scales and minimums / 32 of 16 k. */
@@ -110,7 +103,7 @@ LF_INLINE void block(const int bits, const size_t m, const uint32_t *x, const ui
                      factors lo, factors hi, __m512 *acc)
 {
     __m512i l[3];
-    load_lines(bits, m, quants, l);
+    lf_vnni_lines(m, quants, (size_t)bits, l);
     half_block(bits, m, x, 0, l, lo, acc);
     half_block(bits, m, x, 1, l, hi, acc);
 }
@@ -174,7 +167,8 @@ LF_INLINE void q3k_super(lf_distances distances, const size_t m, const uint32_t 
           (factors){.scale = q3k_scale(&f, d, 2 * (b))},                                           \
           (factors){.scale = q3k_scale(&f, d, 2 * (b) + 1)}, acc);
         BLOCK(0)
-        BLOCK(1) BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
+        BLOCK(1)
+        BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
 #undef BLOCK
             return;
     }
@@ -230,7 +224,7 @@ LF_INLINE void unpack_block(const int bits, const uint8_t *quants, uint8_t *out)
 {
     const __m512i zero = _mm512_set1_epi8(bits == 2 ? 0 : 32 - 4);
     __m512i l[3];
-    load_lines(bits, 1, quants, l);
+    lf_vnni_lines(1, quants, (size_t)bits, l);
     for (size_t g = 0; g < 8; g++) {
         _mm512_store_si512(out + g * 64, _mm512_add_epi8(lowk_quants(bits, l, g), zero));
     }

@@ -387,6 +387,41 @@ LF_INLINE void iq3s_panel(lf_distances distances, const size_t fixed, size_t m, 
     }
 }
 
+/* ---- LF_W_T4, LF_W_T4G16: each block becomes one of LF_W_I8G or LF_W_I8G16 ---- */
+
+/* Quants + 128 of a block. table: its 16 quants + 128, twice. */
+LF_INLINE void t4_quants(__m256i table, const uint8_t *nibbles, uint8_t *out)
+{
+    for (size_t i = 0; i < LF_Q4_QUANTS; i += 32) {
+        const __m256i w = lf_load_ymm(nibbles + i);
+        lf_store_ymm(out + i, _mm256_shuffle_epi8(table, lf_ymm_field(w, 0, 15)));
+        lf_store_ymm(out + LF_Q4_QUANTS + i, _mm256_shuffle_epi8(table, lf_ymm_field(w, 4, 15)));
+    }
+}
+
+LF_INLINE void t4_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+                        size_t k, const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
+{
+    const bool halves = format == YMM_I8G16;
+    const __m256i table = _mm256_add_epi8(lf_load_ymm(p), _mm256_set1_epi8(halves ? 128 - 32 : 0));
+    p += LF_T4_TABLE;
+    for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK) {
+        _Alignas(32) uint8_t quants[LF_Q8_QUANTS];
+        _Alignas(32) float scales[2][LF_NR];
+        lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+        if (halves) {
+            lf_ymm_f16x16(p, scales[0]);
+            lf_ymm_f16x16(p + 32, scales[1]);
+        }
+        t4_quants(table, p + 64, quants);
+        ymm_rows(format, fixed, m, x, quants, halves ? scales[0] : (const float *)(const void *)p,
+                 acc);
+        x += LF_X_DWORDS * m;
+    }
+}
+
+#define t4_plain_panel(...)    t4_panel(YMM_I8G, __VA_ARGS__)
+#define t4g16_panel(...)       t4_panel(YMM_I8G16, __VA_ARGS__)
 #define i8g_plain_panel(...)   i8g_panel(YMM_I8G, __VA_ARGS__)
 #define i8g_mins_panel(...)    i8g_panel(YMM_I8GM, __VA_ARGS__)
 #define i8g16_plain_panel(...) i8g_panel(YMM_I8G16, __VA_ARGS__)
@@ -404,6 +439,8 @@ LF_YMM_GEMM(i8g16m_gemm, i8g16_mins_panel, lf_panel_bytes_i8g16m)
 LF_YMM_GEMM(q2k_gemm, q2k_panel, lf_panel_bytes_q2k)
 LF_YMM_GEMM(q3k_gemm, q3k_panel, lf_panel_bytes_q3k)
 LF_YMM_GEMM(iq3s_gemm, iq3s_panel, lf_panel_bytes_iq3s)
+LF_YMM_GEMM(t4_gemm, t4_plain_panel, lf_panel_bytes_t4)
+LF_YMM_GEMM(t4g16_gemm, t4g16_panel, lf_panel_bytes_t4g16)
 LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
 LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
 LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
@@ -418,6 +455,8 @@ LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, false, 256, true, arch, feature)      \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_T4, t4, t4, false, 32, false, arch, feature)            \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_T4G16, t4g16, t4g16, false, 32, false, arch, feature)   \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)

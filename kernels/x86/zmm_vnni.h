@@ -60,6 +60,13 @@ LF_INLINE __m512i lf_vnni_line(const size_t m, const uint8_t *line)
     return v;
 }
 
+LF_INLINE void lf_vnni_lines(const size_t m, const uint8_t *quants, const size_t n, __m512i *l)
+{
+    for (size_t i = 0; i < n; i++) {
+        l[i] = lf_vnni_line(m, quants + i * 64);
+    }
+}
+
 /* v[i] += a block of nibbles times 8 dwords of quants from x on. For one row, high nibbles are
  * multiplied where they are, and their sum is shifted instead. */
 LF_INLINE void lf_vnni_dot_nibbles(const size_t m, const uint32_t *x, const uint8_t *quants,
@@ -80,6 +87,13 @@ LF_INLINE void lf_vnni_dot_nibbles(const size_t m, const uint32_t *x, const uint
     if (m == 1) {
         v[0] = _mm512_add_epi32(v[0], _mm512_srai_epi32(high, 4));
     }
+}
+
+/* Quants of group g of a block of LF_W_T4 or LF_W_T4G16. l: its four lines; table: their bytes. */
+LF_INLINE __m512i lf_vnni_t4_quants(__m512i table, const __m512i l[4], const size_t g)
+{
+    const __m512i w = g < 4 ? l[g] : _mm512_srli_epi32(l[g - 4], 4);
+    return _mm512_shuffle_epi8(table, _mm512_and_si512(w, _mm512_set1_epi8(15)));
 }
 
 /* acc[i] = fma(isum * LHS scale, weight scale, acc[i]). x: the LHS scales, each followed by its
