@@ -107,6 +107,18 @@ static void check_list(const lfm2_model *m, const char *origins, const char *con
     assert_string_equal(lfm2_last_error_code(), "model.chat_template");
 }
 
+static const char *meta_of(const lfm2_model *m, const char *key)
+{
+    const char *k = NULL;
+    const char *value = NULL;
+    for (uint32_t i = 0; lfm2_model_get_meta(m, i, &k, &value) == LFM2_OK; i++) {
+        if (strcmp(k, key) == 0) {
+            return value;
+        }
+    }
+    return "";
+}
+
 /* Converting keeps all templates; GGUF lists the default first. */
 static void test_sources(void **state)
 {
@@ -132,6 +144,7 @@ static void test_sources(void **state)
                    "tokenizer.chat_template tokenizer.chat_template.rag "
                    "tokenizer.chat_template.tool_use",
                    gguf, 3);
+        assert_string_equal(meta_of(m, "tokenizer.chat_templates"), "[str x 2]");
         lfm2_model_free(m);
     }
     m = open_with(runtime, "null");
