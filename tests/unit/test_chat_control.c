@@ -48,6 +48,13 @@ static void read_templates(void)
     }
     free(file);
     add_template(lf_chat_format, strlen(lf_chat_format));
+    /* All that a template can read, and functions that take text apart. */
+    static const char everything[] =
+        "<|im_start|>{{ messages }}{{ messages | tojson }}{{ tools }}{{ tools | tojson(indent=1) }}"
+        "{{ x }}{{ y | upper }}{{ y | string | replace('a', 'b') }}{{ x[:2] ~ x[2:] }}"
+        "{% for m in messages %}{{ m | dictsort }}{{ m.content | string | list | join }}"
+        "{{ '%s' % m.role }}{% endfor %}";
+    add_template(everything, sizeof everything - 1);
 }
 
 /* The golden vocabulary; as in LFM2.5 some markers are user-defined. */
@@ -131,7 +138,7 @@ static const place places[] = {
     {"[" USER "]", TOOL("f", "d", "%", "v"), NULL},
     {"[" USER "]", TOOL("f", "d", "p", "%"), NULL},
     {"[" USER "]", "[\"%\"]", NULL},
-    {"[" USER "]", NULL, "{\"%\":\"%\",\"keep_past_thinking\":\"%\"}"},
+    {"[" USER "]", NULL, "{\"x\":\"%\",\"y\":{\"a%\":[\"%\"]},\"keep_past_thinking\":\"%\"}"},
 };
 
 /* The pattern with a word for each %; NULL for NULL. */
