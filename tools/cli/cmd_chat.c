@@ -78,9 +78,9 @@ static const opt_spec run_only[] = {
 
 static const opt_group groups[] = {
     {"Conversation", specs, 0, NULL},
+    SAMPLER_GROUP(chat_options, sampler),
     REASONING_GROUP(chat_options, reasoning),
     TEMPLATE_GROUP(chat_options, chat_template),
-    SAMPLER_GROUP(chat_options, sampler),
     SESSION_GROUPS(chat_options, session),
     MODEL_GROUPS(chat_options, model),
     MODEL_MERGES_GROUP(chat_options, model),

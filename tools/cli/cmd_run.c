@@ -130,9 +130,9 @@ static const opt_spec chat_only[] = {
 
 static const opt_group groups[] = {
     {"Prompt and answer", specs, 0, NULL},
+    SAMPLER_GROUP(run_options, sampler),
     REASONING_GROUP(run_options, reasoning),
     TEMPLATE_GROUP(run_options, chat_template),
-    SAMPLER_GROUP(run_options, sampler),
     SESSION_GROUPS(run_options, session),
     MODEL_GROUPS(run_options, model),
     MODEL_MERGES_GROUP(run_options, model),
@@ -497,7 +497,7 @@ const command cmd_run = {
     .name = "run",
     .also = "generate completion",
     .summary = "Answer one prompt.",
-    .synopsis = "[MODEL | -m PATH] [PROMPT | -p TEXT | -f FILE | --messages FILE] [OPTION]...",
+    .synopsis = "[MODEL | -m PATH] [PROMPT | -p TEXT | -f FILE] [OPTION]...",
     .args_hint = "put quotes around a prompt of several words",
     .details =
         "If there are two arguments, the first is the model. A single argument is the prompt, "

@@ -20,7 +20,7 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --json --logprobs --reasoning --reasoning-budget --chat-template --template-args --date --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
@@ -31,11 +31,6 @@ _lfm2()
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
         --stop | -r | --reverse-prompt) values=/any ;;
         --logprobs) values=/any ;;
-        --reasoning) values='show hide off' ;;
-        --reasoning-budget) values=/any ;;
-        --chat-template | --chat-template-file) values=/any ;;
-        --template-args | --chat-template-kwargs) values=/any ;;
-        --date) values=/any ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;
@@ -45,6 +40,11 @@ _lfm2()
         --frequency-penalty) values=/any ;;
         --presence-penalty) values=/any ;;
         -s | --seed) values=/any ;;
+        --reasoning) values='show hide off' ;;
+        --reasoning-budget) values=/any ;;
+        --chat-template | --chat-template-file) values=/any ;;
+        --template-args | --chat-template-kwargs) values=/any ;;
+        --date) values=/any ;;
         -c | --ctx | --ctx-size | --context-size) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
@@ -57,17 +57,12 @@ _lfm2()
         esac
         ;;
     chat)
-        options='--system --system-file --tools -n --predict --special --reasoning --reasoning-budget --chat-template --template-args --date --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='--system --system-file --tools -n --predict --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
-        --reasoning) values='show hide off' ;;
-        --reasoning-budget) values=/any ;;
-        --chat-template | --chat-template-file) values=/any ;;
-        --template-args | --chat-template-kwargs) values=/any ;;
-        --date) values=/any ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;
@@ -77,6 +72,11 @@ _lfm2()
         --frequency-penalty) values=/any ;;
         --presence-penalty) values=/any ;;
         -s | --seed) values=/any ;;
+        --reasoning) values='show hide off' ;;
+        --reasoning-budget) values=/any ;;
+        --chat-template | --chat-template-file) values=/any ;;
+        --template-args | --chat-template-kwargs) values=/any ;;
+        --date) values=/any ;;
         -c | --ctx | --ctx-size | --context-size) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;

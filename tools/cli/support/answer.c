@@ -10,7 +10,7 @@ static void on_split(void *user, answer_channel channel, const char *text, size_
     answer *a = user;
     if (channel == ANSWER_REASONING) {
         a->reasoned = true;
-        a->last_byte = len > 0 ? text[len - 1] : a->last_byte;
+        a->last_byte = len > 0 ? text[len - 1] : 0;
     }
     if (a->on_text != NULL && a->on_text(a->user, channel, text, len) != 0) {
         a->stopped = true;
@@ -109,9 +109,9 @@ int answer_generate(answer *a, const id_list *prompt)
     id_list closing = {0};
     a->options.callback = on_generated;
     a->options.callback_user = a;
-    a->last_byte = a->open.len > 0 ? a->open.text[a->open.len - 1] : '\n';
     reasoning_begin(&a->splitter, info != NULL ? info->reasoning_start_id : -1,
                     info != NULL ? info->reasoning_end_id : -1, a->open.len > 0, on_split, a);
+    a->last_byte = a->open.len > 0 ? a->open.text[a->open.len - 1] : 0;
     int code = generate_part(a, prompt, true);
     while (code == EXIT_OK && continues(a, max_tokens)) {
         code = close_reasoning(a, &closing);
