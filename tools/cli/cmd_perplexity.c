@@ -536,8 +536,9 @@ const command cmd_perplexity = {
         "as in llama-perplexity.\n\n"
         "With --messages, each conversation is rendered with the chat template and read from its "
         "start. The tokens of its answers are scored, up to the end of the turn: what the model "
-        "would generate after the prompt for each. Answers whose text the template changes when "
-        "the conversation continues are scored as they are in the whole conversation.\n\n"
+        "would generate after the prompt for each. If the template changes an answer when the "
+        "conversation continues (some drop the reasoning), only the tokens before the change are "
+        "scored.\n\n"
         "--save-logits in one run and --kl-base in another measure the Kullback-Leibler "
         "divergence of the second from the first: mean, median, 99th percentile and maximum "
         "over the scored tokens, and how often both predict the same most likely token.",
