@@ -3,9 +3,9 @@
 . "$(dirname "$0")/common.sh"
 edit=${LFM2_EDIT_GGUF:?names the program that edits GGUF files}
 
-# prompts: the number of tokens that each turn read, from the messages of -v
-prompts() {
-    sed -nE 's/.*prompt: ([0-9]+) token.*/\1/p' "$work/err" | paste -sd ' ' -
+# read_tokens: sets `read` to the number of tokens that each turn read, from the messages of -v
+read_tokens() {
+    read=$(sed -nE 's/.*prompt: ([0-9]+) token.*/\1/p' "$work/err" | paste -sd ' ' -)
 }
 # count TEXT: the number of tokens of a text with control tokens
 count() {
@@ -16,6 +16,7 @@ converse() {
     local input=$1
     shift
     pipes 0 "$input" chat -t 1 -m "$demo" -v "$@"
+    read_tokens
 }
 
 start=$'<|im_start|>user\nMy name is Tom.<|im_end|>\n<|im_start|>assistant\n'
@@ -26,30 +27,30 @@ turns='My name is Tom.\nWhat is my name?\n'
 converse "$turns" --temp 0
 first=$(($(count "$start") + 1)) # the BOS
 second=$(count "$more")
-[ "$(prompts)" = "$first $second" ]
-report "the second turn reads only its own tokens ($(prompts))" $?
+[ "$read" = "$first $second" ]
+report "the second turn reads only its own tokens ($read)" $?
 printf '%s\n' '{% for m in messages %}{% if loop.first %}{{ bos_token }}{% endif %}<|im_start|>{{ m.role }}
 {{ m.content }}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}' >"$work/plain.jinja"
 cp "$work/out" "$work/answers"
 converse "$turns" --temp 0 --chat-template "$work/plain.jinja"
-[ "$(prompts)" = "$first $second" ]
+[ "$read" = "$first $second" ]
 report 'the same with a template of a file' $?
 same 'the same answers' "$work/out" "$work/answers"
 
 # tokens that the tokenizer would not choose for the text of the answer stay, too
-for seed in 2 4; do
+for seed in 1 2 3 4; do
     converse 'My name is Tom.\nWhat is my name?\n/stats\n' --temp 20 --min-p 0 --seed $seed -n 30 \
         --kernels own
     cut=$(count "<|im_end|>$more")
-    [ "$(prompts)" = "$first $cut" ]
-    report "random tokens stay in the context (seed $seed: $(prompts); expected: $first $cut)" $?
+    [ "$read" = "$first $cut" ]
+    report "random tokens stay in the context (seed $seed: $read; expected: $first $cut)" $?
 done
 
 # an answer is cut: the rest of the turn follows
 converse "$turns" --temp 0 -n 1
-[ "$(prompts)" = "$first $cut" ]
+[ "$read" = "$first $cut" ]
 report 'the end of a turn follows an answer that was cut' $?
 
 # ---- Reasoning ------------------------------------------------------------------------------------
@@ -73,8 +74,8 @@ for kept in field content; do
     converse "$turns$turns/stats\n" "${reasoning[@]}" --chat-template "$work/$kept.jinja"
     again=$(count "$more<think>")
     name=$(count $'\n'"$start<think>")
-    [ "$(prompts)" = "$((opened + 1)) $again $name $again" ]
-    report "reasoning is kept in the $kept: nothing is read again ($(prompts))" $?
+    [ "$read" = "$((opened + 1)) $again $name $again" ]
+    report "reasoning is kept in the $kept: nothing is read again ($read)" $?
     out_has 'reasoning 2 tokens, answer '
     out_has '4 turns, '
 done
@@ -90,8 +91,8 @@ printf '[{"role": "user", "content": "My name is Tom."}, {"role": "assistant", "
 exits 0 render -m "$demo" -f "$work/turns.json" --chat-template "$work/dropped.jinja" --ids
 whole=$(tr ',' '\n' <"$work/out" | wc -l)
 converse "$turns/stats\n" "${reasoning[@]}" --chat-template "$work/dropped.jinja"
-[ "$(prompts)" = "$((opened + 1)) $whole" ]
-report "without the past reasoning ($(prompts); expected: $((opened + 1)) $whole)" $?
+[ "$read" = "$((opened + 1)) $whole" ]
+report "without the past reasoning ($read; expected: $((opened + 1)) $whole)" $?
 # the session contains the rendered conversation, the last answer and its end
 held=$(sed -nE 's/^2 turns, ([0-9]+) of .*/\1/p' "$work/out")
 answer=$(sed -nE 's/.*reasoning ([0-9]+) tokens?, answer ([0-9]+) token.*/\1 + \2/p' "$work/out")
@@ -103,7 +104,7 @@ report "and nothing else is in the session ($held tokens)" $?
 printf '%s\n' "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'assistant' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}$head{% if loop.index0 != ns.last %}{{ m.content.split('</think>')[-1] }}{% else %}{{ m.content }}{% endif %}$tail" \
     >"$work/split.jinja"
 converse "$turns"'Hello!\n' "${reasoning[@]}" --chat-template "$work/split.jinja"
-read -r one two three <<<"$(prompts)"
+IFS=' ' read -r one two three <<<"$read"
 [ "$one" = $((opened + 1)) ] && [ "$two" = "$again" ] && [ "$three" -gt $((one + two - 10)) ]
 report "the third turn reads the conversation again ($one $two $three)" $?
 
@@ -135,20 +136,21 @@ printf '%s\n' "{{ tools[0].function.name }}: {% for m in messages %}{{ m.role }}
 expected=$(count 'get_weather: system You help.<|im_end|>user Hello!<|im_end|>')
 converse 'Hello!\n/reset\nHello!\n' --temp 0 -n 1 --chat-template "$work/tools.jinja" \
     --tools "$work/tools.json" --system 'You help.'
-[ "$(prompts)" = "$expected $expected" ]
-report "system message and tools ($(prompts); expected: $expected)" $?
+[ "$read" = "$expected $expected" ]
+report "system message and tools ($read; expected: $expected)" $?
 
 # the date is the same for the whole conversation
 printf '%s\n' "{{ strftime_now('%d %B %Y') }}{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}" \
     >"$work/date.jinja"
 converse 'Hello!\n' --temp 0 -n 1 --chat-template "$work/date.jinja" --date 2024-02-29
-[ "$(prompts)" = "$(count '29 February 2024Hello!<|im_end|>')" ]
+[ "$read" = "$(count '29 February 2024Hello!<|im_end|>')" ]
 report 'the template has the date of --date' $?
 
 # the template of the file
 "$edit" "$demo" "$work/edited.gguf" "tokenizer.chat_template=$work/date.jinja"
 pipes 0 'Hello!\n' chat -t 1 -m "$work/edited.gguf" --temp 0 -n 1 --date 2024-02-29 -v
-[ "$(prompts)" = "$(count '29 February 2024Hello!<|im_end|>')" ]
+read_tokens
+[ "$read" = "$(count '29 February 2024Hello!<|im_end|>')" ]
 report 'the template of the file is used' $?
 err_has 'chat template: default from tokenizer.chat_template'
 finish

@@ -56,8 +56,8 @@ exits 2 perplexity -t 1 -m "$demo" -f "$work/text" --kl-base "$work/base"
 
 # ---- Conversations --------------------------------------------------------------------------------
 
-n_scored() {
-    sed -nE 's/.*"n_scored":([0-9]+),.*/\1/p' "$work/out"
+n_scored() { # sets n
+    n=$(sed -nE 's/.*"n_scored":([0-9]+),.*/\1/p' "$work/out")
 }
 count() { # TEXT
     "$program" tokenize -m "$demo" --special --no-bos --pieces -p "$1" | wc -l
@@ -68,8 +68,9 @@ printf '%s\n' "$right" >"$work/right.jsonl"
 exits 0 perplexity -t 1 -m "$demo" --messages "$work/right.jsonl" --json
 out_is_json
 out_has '{"conversations":1,"n_ctx":'
-[ "$(n_scored)" = "$(count '2 + 3 = 5<|im_end|>')" ]
-report "the answer and its end are scored ($(n_scored) tokens)" $?
+n_scored
+[ "$n" = "$(count '2 + 3 = 5<|im_end|>')" ]
+report "the answer and its end are scored ($n tokens)" $?
 good=$(sed -nE 's/.*"perplexity":([0-9]+).*/\1/p' "$work/out")
 printf '%s\n' "$wrong" >"$work/wrong.jsonl"
 exits 0 perplexity -t 1 -m "$demo" --messages "$work/wrong.jsonl"
@@ -86,14 +87,16 @@ report "the model predicts a right answer better than a wrong one ($good, $bad)"
 } >"$work/several.jsonl"
 exits 0 perplexity -t 1 -m "$demo" --messages "$work/several.jsonl" --json
 out_has '"conversations":3,'
-[ "$(n_scored)" = "$(($(count '2 + 3 = 5<|im_end|>') + $(count 'Hi!<|im_end|>') + $(count 'Zebras fly.<|im_end|>')))" ]
-report "all answers are scored ($(n_scored) tokens)" $?
+n_scored
+[ "$n" = "$(($(count '2 + 3 = 5<|im_end|>') + $(count 'Hi!<|im_end|>') + $(count 'Zebras fly.<|im_end|>')))" ]
+report "all answers are scored ($n tokens)" $?
 # the logits of the answer do not depend on what is scored before it: sums of two files
 printf '%s\n%s\n' "$right" "$wrong" >"$work/both.jsonl"
 "$program" perplexity -t 1 -m "$demo" --messages - --json <"$work/both.jsonl" >"$work/out" 2>"$work/err"
 verdict 0 $? 'perplexity --messages -'
 both=$(sed -nE 's/.*"perplexity":([0-9.]+),.*/\1/p' "$work/out")
-n_both=$(n_scored)
+n_scored
+n_both=$n
 sum=0
 for file in right wrong; do
     exits 0 perplexity -t 1 -m "$demo" --messages "$work/$file.jsonl" --json
@@ -109,8 +112,9 @@ printf '%s\n' "{{ bos_token }}{% for m in messages %}{{ m.content if loop.last e
 printf '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "why #b"}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]\n' \
     >"$work/drops.jsonl"
 exits 0 perplexity -t 1 -m "$demo" --messages "$work/drops.jsonl" --chat-template "$work/drops.jinja" --json
-[ "$(n_scored)" = "$(count 'd<|im_end|>')" ]
-report "an answer that changes is not scored ($(n_scored) tokens)" $?
+n_scored
+[ "$n" = "$(count 'd<|im_end|>')" ]
+report "an answer that changes is not scored ($n tokens)" $?
 
 exits 1 perplexity -t 1 -m "$demo" --messages "$work/right.jsonl" -c 10
 err_has 'right.jsonl: line 1: the conversation has '

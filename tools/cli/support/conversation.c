@@ -2,6 +2,7 @@
 /* The messages of a conversation and the session that contains its tokens. */
 #include "cli/support/conversation.h"
 #include "cli/support/messages.h"
+#include "cli/support/token_match.h"
 
 #include <string.h>
 
@@ -25,62 +26,6 @@ void conversation_free(conversation *c)
     text_free(&c->messages);
     ids_free(&c->held);
     text_free(&c->sampled);
-}
-
-/* ---- What the session contains already ------------------------------------------------------ */
-
-/* The text of a token that a comparison has not reached yet. */
-typedef struct rest {
-    const char *text;
-    size_t len;
-} rest;
-
-static void take(const lfm2_model *model, int32_t id, rest *out)
-{
-    *out = (rest){.text = "", .len = 0};
-    lfm2_token_get(model, id, &out->text, &out->len, NULL);
-}
-
-/* Finds how many of the session's tokens the prompt keeps (t->keep), and the ids that follow them
- * (t->from). The ids are equal, except in answers: the model may have chosen other tokens than
- * those to which the tokenizer divides the same text. These stay. */
-static void find_common(const conversation *c, turn *t)
-{
-    const lfm2_model *model = c->format->model;
-    const id_list *held = &c->held;
-    rest a = {.len = 0};
-    rest b = {.len = 0};
-    size_t i = 0;
-    size_t j = 0;
-    t->keep = t->from = 0;
-    while (i < held->n && j < t->ids.n) {
-        if (a.len == 0 && b.len == 0 && held->data[i] == t->ids.data[j]) {
-            t->keep = ++i;
-            t->from = ++j;
-            continue;
-        }
-        if (c->sampled.data[i] == 0) {
-            return;
-        }
-        if (a.len == 0) {
-            take(model, held->data[i], &a);
-        }
-        if (b.len == 0) {
-            take(model, t->ids.data[j], &b);
-        }
-        size_t n = a.len < b.len ? a.len : b.len;
-        if (n == 0 || memcmp(a.text, b.text, n) != 0) {
-            return;
-        }
-        a = (rest){.text = a.text + n, .len = a.len - n};
-        b = (rest){.text = b.text + n, .len = b.len - n};
-        i += a.len == 0;
-        j += b.len == 0;
-        if (a.len == 0 && b.len == 0) {
-            t->keep = i;
-            t->from = j;
-        }
-    }
 }
 
 /* ---- Asking --------------------------------------------------------------------------------- */
@@ -108,8 +53,10 @@ int conversation_ask(conversation *c, const char *text, size_t len, turn *out)
         code = chat_format_complete(c->format, c->reasoning, &out->ids, &out->open);
     }
     if (code == EXIT_OK) {
-        find_common(c, out);
-    } else {
+        code = token_match(c->format->model, &c->held, c->sampled.data, &out->ids, &out->keep,
+                           &out->from);
+    }
+    if (code != EXIT_OK) {
         conversation_withdraw(c, before);
     }
     text_free(&all);
@@ -189,12 +136,13 @@ static int add_answer(conversation *c, const answer *a, const open_reasoning *op
         on_channel(&out, ANSWER_CONTENT, open->text, open->len);
     }
     for (size_t i = 0; i < a->ids.n; i++) {
-        rest piece;
-        take(c->format->model, a->ids.data[i], &piece);
+        const char *text = "";
+        size_t len = 0;
+        lfm2_token_get(c->format->model, a->ids.data[i], &text, &len, NULL);
         if (c->format->keeps_reasoning) {
-            reasoning_push(&splitter, a->ids.data[i], piece.text, piece.len);
+            reasoning_push(&splitter, a->ids.data[i], text, len);
         } else {
-            on_channel(&out, ANSWER_CONTENT, piece.text, piece.len);
+            on_channel(&out, ANSWER_CONTENT, text, len);
         }
     }
     if (c->format->keeps_reasoning) {
