@@ -108,12 +108,13 @@ IFS=' ' read -r one two three <<<"$read"
 [ "$one" = $((opened + 1)) ] && [ "$two" = "$again" ] && [ "$three" -gt $((one + two - 10)) ]
 report "the third turn reads the conversation again ($one $two $three)" $?
 
-# random answers do not repeat after a turn that goes back
-converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 5 -n 8 --chat-template "$work/dropped.jinja"
-[ "$(sed -n 1p "$work/out")" != "$(sed -n 2p "$work/out")" ]
-report 'the random choices of two turns differ' $?
+# a turn that goes back does not repeat the random choices: here all turns have the same context
+printf '%s\n' '{{ messages[-1].content }}' >"$work/last.jinja"
+converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 5 -n 8 --chat-template "$work/last.jinja"
+[ "$read" = '2 2' ] && [ "$(sed -n 1p "$work/out")" != "$(sed -n 2p "$work/out")" ]
+report "the random choices of two turns differ ($read)" $?
 cp "$work/out" "$work/drawn"
-converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 5 -n 8 --chat-template "$work/dropped.jinja"
+converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 5 -n 8 --chat-template "$work/last.jinja"
 same 'one seed, one conversation' "$work/out" "$work/drawn"
 
 # ---- Refusals -------------------------------------------------------------------------------------

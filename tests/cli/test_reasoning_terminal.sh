@@ -71,4 +71,10 @@ sed 's/^[[:space:]]*//; s/[[:space:]]*$//' "$work/plain" >"$work/stripped"
 [ -n "$reasoning" ] && [ -n "$text" ]
 report "there is reasoning and text ($reasoning, $text)" $?
 same 'the terminal shows both, divided by an empty line' "$work/stripped" "$work/expected"
+# hidden: the content follows the hint, which is removed
+types xterm '' run -t 1 -m "$demo" -p 'Hello' --chat-template "$work/t.jinja" --reasoning-budget 3 \
+    --temp 0 --ignore-eos --special -n 6 --reasoning hide
+out_has $'\e[2mthinking ...\e[0m\r\e[K'"$text"
+[ "$(grep -c 'thinking' "$work/out")" -eq 1 ]
+report 'there is one hint' $?
 finish

@@ -5,7 +5,7 @@
 #include "cli/options/model_options.h"
 #include "cli/options/sampler_options.h"
 #include "cli/options/session_options.h"
-#include "cli/support/answer.h"
+#include "cli/support/answer_record.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/messages.h"
 #include "cli/support/progress.h"
@@ -91,9 +91,10 @@ typedef struct eval {
     lf_arena arena; /* of the current line */
     char name[512]; /* of the current line, in messages */
     eval_chat chat;
-    text_buffer answer; /* without reasoning */
-    bool reasoned;      /* the answer has reasoning */
-    int code;           /* of a callback */
+    answer_record record;
+    const char *answer; /* the content of the answer, in record */
+    size_t answer_len;
+    int code; /* of a callback */
     progress bar;
     skill_sum skills[MAX_SKILLS];
     uint32_t n_skills;
@@ -185,21 +186,10 @@ static skill_sum *find_skill(eval *e)
     return &e->skills[e->n_skills++];
 }
 
-/* Collects the content. White space between the reasoning and the content is in neither. */
 static int32_t on_text(void *user, answer_channel channel, const char *text, size_t len)
 {
     eval *e = user;
-    if (channel == ANSWER_REASONING) {
-        e->reasoned = true;
-        e->answer.len = 0;
-        return 0;
-    }
-    while (e->reasoned && e->answer.len == 0 && len > 0 && strchr(" \t\r\n", text[0]) != NULL &&
-           text[0] != 0) {
-        text++;
-        len--;
-    }
-    e->code = text_append(&e->answer, text, len);
+    e->code = answer_record_text(&e->record, channel, text, len);
     return e->code == EXIT_OK ? 0 : 1;
 }
 
@@ -215,7 +205,7 @@ static int generate(eval *e, const id_list *ids, const open_reasoning *open)
     lfm2_generate_options_init(&a.options, sizeof a.options);
     a.options.max_tokens = e->opts->n_predict;
     a.options.flags = LFM2_GENERATE_SPECIAL;
-    e->reasoned = false;
+    answer_record_free(&e->record);
     lfm2_sampler_reset(e->sampler);
     int code = lfm2_session_reset(e->session) == LFM2_OK ? EXIT_OK : fail_library();
     if (code == EXIT_OK) {
@@ -224,6 +214,7 @@ static int generate(eval *e, const id_list *ids, const open_reasoning *open)
     if (code == EXIT_OK && (a.result.finish == LFM2_FINISH_CANCELLED || interrupt_seen())) {
         code = interrupt_code(LFM2_E_CANCELLED);
     }
+    answer_record_content(&e->record, a.reasoned, &e->answer, &e->answer_len);
     answer_free(&a);
     return code == EXIT_OK ? e->code : code;
 }
@@ -241,7 +232,7 @@ static int show_wrong(const eval *e)
         out_printf("\n  expected ");
         json_string(chat->expected->text, chat->expected->len);
         out_printf("\n  answer   ");
-        json_string(e->answer.data, e->answer.len);
+        json_string(e->answer, e->answer_len);
         out_printf("\n");
     }
     text_free(&question);
@@ -254,10 +245,9 @@ static int ask(eval *e, skill_sum *skill)
     const eval_chat *chat = &e->chat;
     id_list ids = {0};
     open_reasoning open = {.len = 0};
-    e->answer.len = 0;
-    int code = text_append(&e->answer, "", 0);
-    if (code == EXIT_OK && chat_format_ids(&e->format, &chat->messages, LFM2_CHAT_GENERATION_PROMPT,
-                                           &ids) != LFM2_OK) {
+    int code = EXIT_OK;
+    if (chat_format_ids(&e->format, &chat->messages, LFM2_CHAT_GENERATION_PROMPT, &ids) !=
+        LFM2_OK) {
         code = fail(lfm2_last_error_code(), "%s: %s", e->name, lfm2_last_error());
     }
     if (code == EXIT_OK) {
@@ -267,8 +257,8 @@ static int ask(eval *e, skill_sum *skill)
         code = generate(e, &ids, &open);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer.len == chat->expected->len &&
-                     memcmp(e->answer.data, chat->expected->text, chat->expected->len) == 0;
+        bool right = e->answer_len == chat->expected->len &&
+                     memcmp(e->answer, chat->expected->text, chat->expected->len) == 0;
         skill->n++;
         skill->right += right;
         code = !right && e->opts->show ? show_wrong(e) : EXIT_OK;
@@ -357,7 +347,7 @@ static void free_eval(eval *e)
     text_free(&e->chat.tools);
     text_free(&e->chat.messages);
     chat_format_close(&e->format);
-    text_free(&e->answer);
+    answer_record_free(&e->record);
     lfm2_sampler_free(e->sampler);
     lfm2_session_free(e->session);
     free(e);

@@ -83,18 +83,30 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Prints a member; without white space at the start and, if `both`, at the end. */
-static void print_text(const char *key, const text_buffer *text, bool strip, bool both)
+void answer_record_content(const answer_record *record, bool reasoned, const char **text,
+                           size_t *len)
+{
+    const text_buffer *content = &record->text[ANSWER_CONTENT];
+    size_t start = 0;
+    while (reasoned && start < content->len && is_space(content->data[start])) {
+        start++;
+    }
+    *text = content->data != NULL ? content->data + start : "";
+    *len = content->len - start;
+}
+
+/* Prints "reasoning_content", without white space at its ends. */
+static void print_reasoning(const text_buffer *text)
 {
     size_t start = 0;
     size_t end = text->len;
-    while (strip && start < end && is_space(text->data[start])) {
+    while (start < end && is_space(text->data[start])) {
         start++;
     }
-    while (both && end > start && is_space(text->data[end - 1])) {
+    while (end > start && is_space(text->data[end - 1])) {
         end--;
     }
-    out_printf(",\"%s\":", key);
+    out_printf(",\"reasoning_content\":");
     json_string(end > start ? text->data + start : "", end - start);
 }
 
@@ -102,11 +114,15 @@ void answer_record_print(const answer_record *record, const answer *a, const lfm
                          const char *path, uint64_t seed, bool logprobs)
 {
     const lfm2_generate_result *r = &a->result;
+    const char *text = "";
+    size_t len = 0;
     out_printf("{\"model\":");
     json_string(path, strlen(path));
-    print_text("text", &record->text[ANSWER_CONTENT], a->reasoned, false);
+    answer_record_content(record, a->reasoned, &text, &len);
+    out_printf(",\"text\":");
+    json_string(text, len);
     if (a->reasoned) {
-        print_text("reasoning_content", &record->text[ANSWER_REASONING], true, true);
+        print_reasoning(&record->text[ANSWER_REASONING]);
     }
     out_printf(",\"ids\":");
     json_ids(a->ids.data, a->ids.n);

@@ -17,6 +17,10 @@ typedef struct answer_record {
 int answer_record_text(answer_record *record, answer_channel channel, const char *text, size_t len);
 int answer_record_token(answer_record *record, const lfm2_generated_token *token);
 
+/* The content; after reasoning, without the white space at its start. */
+void answer_record_content(const answer_record *record, bool reasoned, const char **text,
+                           size_t *len);
+
 /* Prints {"model":...}; "tokens" are in it if `logprobs`. */
 void answer_record_print(const answer_record *record, const answer *a, const lfm2_model *model,
                          const char *path, uint64_t seed, bool logprobs);
