@@ -392,7 +392,8 @@ LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, co
 enum {
     LFM2_TOKENIZE_BOS = 1,    /* prepend the BOS token if the model asks for one */
     LFM2_TOKENIZE_SPECIAL = 2 /* control tokens written in the text ("<|im_end|>") become tokens;
-                                 otherwise they are plain text. Do not set it for user input. */
+                                 otherwise they are plain text. Do not set it for user input. The
+                                 same applies to user-defined tokens with names in <>: "<think>". */
 };
 
 /* Converts text to token ids. Bytes that are not UTF-8 are encoded byte by byte, so detokenizing
@@ -746,8 +747,8 @@ LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
  *
  * `messages` is a JSON array of objects in OpenAI's format. Each has "role", a string. The template
  * decides which roles and members it accepts, and sees them unchanged with these exceptions:
- *  - content: a string, null, absent, or an array of text parts ({"type": "text", "text": ...});
- *    other parts are UNSUPPORTED.
+ *  - content: a string, null, absent, an object, or an array of text parts ({"type": "text",
+ *    "text": ...}); other parts are UNSUPPORTED.
  *  - null members are left out.
  *  - If the template fails with TEXT, it runs once more with "" for each content that is null or
  *    absent, and with arrays of parts joined as LFM2_CHAT_JOIN_PARTS does.

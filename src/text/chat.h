@@ -53,7 +53,7 @@ int32_t lf_chat_view(lf_arena *arena, const lf_json *messages, lf_chat_content c
 /* ---- What a template does (chat_info.c) ---- */
 
 /* Sets the features in *info by rendering short conversations. Of the request, messages, now and
- * arg are not used. Errors: MEMORY; TEXT and ARGUMENT for invalid tools and arguments. */
+ * arg are not used. Errors: MEMORY, LIMIT; TEXT and ARGUMENT for invalid tools and arguments. */
 int32_t lf_chat_features(const lf_alloc *alloc, const lf_chat_request *request,
                          lfm2_chat_info *info);
 

@@ -16,7 +16,7 @@ const char lf_chat_format[] =
     "        {%- endfor -%}\n"
     "    {%- endif -%}\n"
     "{%- endmacro -%}\n"
-    /* Calls as the models write them: strings, lists and mappings as JSON, else Python's literals. */
+    /* Calls as the models write them: strings, lists, mappings as JSON, else Python's literals. */
     "{%- macro calls_of(message, index) -%}\n"
     "    {{- '<|tool_call_start|>[' -}}\n"
     "    {%- for call in message['tool_calls'] -%}\n"

@@ -57,9 +57,10 @@ static int32_t render(probe *p, const char *messages, lf_chat *out, bool *worked
     lf_fail_save(&before);
     int32_t status = lf_chat_build(p->alloc, &p->request, out);
     *worked = status == LFM2_OK;
-    if (status == LFM2_OK || status == LFM2_E_MEMORY ||
+    /* An error in tools or arguments, no memory, and a template without bounds end the search. */
+    if (status == LFM2_OK || status == LFM2_E_MEMORY || status == LFM2_E_LIMIT ||
         strncmp(lf_fail_code(), "template.", strlen("template.")) != 0) {
-        return status; /* of another kind: tools or arguments are not valid */
+        return status;
     }
     lf_fail_restore(&before);
     return LFM2_OK;

@@ -424,9 +424,9 @@ def content(r):
 
 
 def hide(value, pattern):
-    """The value with each control token in its strings and keys in private-use brackets."""
+    """The value with each control token in its strings and keys in brackets that no text has, as its index."""
     if isinstance(value, str):
-        return pattern.sub(lambda m: "\uE000%d\uE001" % NAMES.index(m.group()), value)
+        return pattern.sub(lambda m: "\u2997%d\u2998" % NAMES.index(m.group()), value)
     if isinstance(value, list):
         return [hide(v, pattern) for v in value]
     if isinstance(value, dict):
@@ -437,17 +437,22 @@ def hide(value, pattern):
 NAMES = sorted(CONTROL + LATE_CONTROL, key=len, reverse=True)
 
 
+def marked_ids(ref, pattern, text):
+    """Ids of a text: control tokens count, those that `hide` marked stay text."""
+    ids = []
+    for i, part in enumerate(re.split("(%s)" % pattern.pattern, text)):
+        part = re.sub("\u2997(\\d+)\u2998", lambda m: NAMES[int(m.group(1))], part)
+        ids += [ref.vocab[part]] if i % 2 else ref.ids(part, False)
+    return ids
+
+
 def chat_ids(ref, tokenizer, messages, tools, generation):
     """Ids with control tokens recognised only where the template writes them: the text is cut at
     these, the rest is encoded with control tokens off."""
     pattern = re.compile("|".join(map(re.escape, NAMES)))
     text = tokenizer.apply_chat_template(hide(messages, pattern), tools=hide(tools, pattern),
                                          tokenize=False, add_generation_prompt=generation)
-    ids = []
-    for i, part in enumerate(re.split("(%s)" % pattern.pattern, text)):
-        part = re.sub("\uE000(\\d+)\uE001", lambda m: NAMES[int(m.group(1))], part)
-        ids += [ref.vocab[part]] if i % 2 else ref.ids(part, False)
-    return ids
+    return marked_ids(ref, pattern, text)
 
 
 def make_chats(ref):
