@@ -110,11 +110,13 @@ report "the third turn reads the conversation again ($one $two $three)" $?
 
 # a turn that goes back does not repeat the random choices: here all turns have the same context
 printf '%s\n' '{{ messages[-1].content }}' >"$work/last.jinja"
-converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 5 -n 8 --chat-template "$work/last.jinja"
-[ "$read" = '2 2' ] && [ "$(sed -n 1p "$work/out")" != "$(sed -n 2p "$work/out")" ]
+converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \
+    --chat-template "$work/last.jinja"
+[ "$read" = '2 2' ] && [ "$(wc -l <"$work/out")" -eq 2 ] && [ "$(sed -n 1p "$work/out")" != "$(sed -n 2p "$work/out")" ]
 report "the random choices of two turns differ ($read)" $?
 cp "$work/out" "$work/drawn"
-converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 5 -n 8 --chat-template "$work/last.jinja"
+converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \
+    --chat-template "$work/last.jinja"
 same 'one seed, one conversation' "$work/out" "$work/drawn"
 
 # ---- Refusals -------------------------------------------------------------------------------------
@@ -129,6 +131,15 @@ pipes 1 'Hello!\n' chat -t 1 -m "$demo" --chat-template nothing
 out_empty
 pipes 1 'Hello!\n' chat -t 1 -m "$demo" --chat-template "$work/missing.jinja"
 out_empty
+
+# a message that does not fit is removed
+long=$(printf 'word %.0s' $(seq 100))
+pipes 1 "Hello!\n$long\nHello!\n/stats\n" chat -t 1 -m "$demo" --temp 0 -n 1 -c 80 -v
+read_tokens
+err_has 'the message needs '
+out_has '2 turns, '
+[ "$read" = "$(count $'<|startoftext|><|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n') $(count $'<|im_end|>\n<|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n')" ]
+report "the turns before and after it ($read)" $?
 
 # a system message and tools precede the first message, also after /reset
 printf '%s' '[{"type": "function", "function": {"name": "get_weather"}}]' >"$work/tools.json"
