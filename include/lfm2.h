@@ -3,8 +3,8 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, batch, sampler, generation, chat. Its ABI is stable within 0.2. lfm2_tools.h
- * declares functions that make model files and measure speed; its ABI is not stable.
+ * model, text, session, batch, sampler, generation, chat. Its ABI is stable within 0.2.
+ * lfm2_tools.h declares functions that make model files and measure speed; its ABI is not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -562,11 +562,11 @@ typedef struct lfm2_remove_result {
     uint32_t n_computed; /* tokens after them, which were computed again */
 } lfm2_remove_result;
 
-/* Removes n >= 1 tokens from position `first` on, such as the oldest turns of a chat after its system
- * prompt. The tokens after them move to other positions and depend on other tokens, so they are
- * computed again: the cost is that of rewinding to `first` and of a prefill of n_computed tokens, and
- * until it is done the memory of both. There are logits if n_computed is not 0. `result` may be
- * NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV budget), MEMORY,
+/* Removes n >= 1 tokens from position `first` on, such as the oldest turns of a chat after its
+ * system prompt. The tokens after them move to other positions and depend on other tokens, so they
+ * are computed again: the cost is that of rewinding to `first` and of a prefill of n_computed
+ * tokens, and until it is done the memory of both. There are logits if n_computed is not 0.
+ * `result` may be NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV budget), MEMORY,
  * CANCELLED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
                                      lfm2_remove_result *result);
@@ -643,10 +643,10 @@ typedef struct lfm2_batch_item {
     uint32_t reserved;/* 0 */
 } lfm2_batch_item;
 
-/* Appends the tokens of `n` items, at least 1, to their sessions in one pass, any mix of prompts and
- * single tokens. Each weight matrix is read once, and each session has the same bits as if it had
- * been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id outside
- * the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up), MEMORY,
+/* Appends the tokens of `n` items, at least 1, to their sessions in one pass, any mix of prompts
+ * and single tokens. Each weight matrix is read once, and each session has the same bits as if it
+ * had been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id
+ * outside the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up), MEMORY,
  * CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its session is
  * unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are pending, they are
  * computed first, in another pass.
