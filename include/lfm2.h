@@ -566,8 +566,8 @@ typedef struct lfm2_remove_result {
  * system prompt. The tokens after them move to other positions and depend on other tokens, so they
  * are computed again: the cost is that of rewinding to `first` and of a prefill of n_computed
  * tokens, and until it is done the memory of both. There are logits if n_computed is not 0.
- * `result` may be NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV budget), MEMORY,
- * CANCELLED, STATE (in the child of a fork). */
+ * `result` may be NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV
+ * budget), MEMORY, CANCELLED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
                                      lfm2_remove_result *result);
 
@@ -646,9 +646,9 @@ typedef struct lfm2_batch_item {
 /* Appends the tokens of `n` items, at least 1, to their sessions in one pass, any mix of prompts
  * and single tokens. Each weight matrix is read once, and each session has the same bits as if it
  * had been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id
- * outside the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up), MEMORY,
- * CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its session is
- * unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are pending, they are
+ * outside the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up),
+ * MEMORY, CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its
+ * session is unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are pending, they are
  * computed first, in another pass.
  * Returns OK if all items are computed, else the status of one that is not, the one that
  * lfm2_last_error describes. If the call cannot run as a whole, nothing is computed, and each item
