@@ -648,8 +648,8 @@ typedef struct lfm2_batch_item {
  * had been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id
  * outside the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up),
  * MEMORY, CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its
- * session is unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are pending, they are
- * computed first, in another pass.
+ * session is unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are
+ * pending, they are computed first, in another pass.
  * Returns OK if all items are computed, else the status of one that is not, the one that
  * lfm2_last_error describes. If the call cannot run as a whole, nothing is computed, and each item
  * gets the status that the call returns: ARGUMENT (a session given twice or of another model,
