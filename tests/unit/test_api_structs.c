@@ -20,6 +20,7 @@ typedef union newer {
     lfm2_session_options session;
     lfm2_sampler_options sampler;
     lfm2_generate_options generate;
+    lfm2_stream_options stream;
     lfm2_chat_options chat;
     lfm2_convert_options convert;
     unsigned char bytes[512];
@@ -77,6 +78,17 @@ static int32_t use_generate(const void *options)
     return status;
 }
 
+static int32_t use_stream(const void *options)
+{
+    lfm2_sampler *sampler = NULL;
+    lfm2_stream *stream = NULL;
+    LFT_OK(lfm2_sampler_create(model, NULL, &sampler));
+    int32_t status = lfm2_stream_create(model, sampler, options, &stream);
+    lfm2_stream_free(stream);
+    lfm2_sampler_free(sampler);
+    return status;
+}
+
 static int32_t use_chat(const void *options)
 {
     size_t n = 0;
@@ -102,6 +114,7 @@ INIT_OF(runtime)
 INIT_OF(model)
 INIT_OF(session)
 INIT_OF(generate)
+INIT_OF(stream)
 INIT_OF(chat)
 INIT_OF(convert)
 
@@ -121,7 +134,9 @@ static const struct {
      sizeof(lfm2_sampler_options)},
     {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
      sizeof(lfm2_generate_options)},
-    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options), sizeof(lfm2_chat_options)},
+    {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
+    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
+     offsetof(lfm2_chat_options, template_args)},
     {"convert", init_convert, use_convert, sizeof(lfm2_convert_options),
      sizeof(lfm2_convert_options)},
 };
@@ -190,6 +205,8 @@ static void test_wrong_sizes(void **state)
         }
         o.size = structs[i].size;
         LFT_OK(structs[i].use(&o));
+        o.size = structs[i].first_size;
+        LFT_OK(structs[i].use(&o));
         LFT_OK(structs[i].use(NULL));
     }
 }
@@ -204,9 +221,12 @@ static void test_unknown_bits(void **state)
         o.generate.flags = bit;
         o.generate.max_tokens = 1;
         LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        init_stream(&o, sizeof o.stream);
+        o.stream.flags = bit;
+        LFT_FAILS(use_stream(&o), bit <= LFM2_STREAM_LOGPROBS ? LFM2_OK : LFM2_E_ARGUMENT);
         init_chat(&o, sizeof o.chat);
         o.chat.flags = bit;
-        LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_NO_BOS ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_JOIN_PARTS ? LFM2_OK : LFM2_E_ARGUMENT);
         init_convert(&o, sizeof o.convert);
         o.convert.flags = bit;
         LFT_FAILS(use_convert(&o), bit <= LFM2_CONVERT_REQUANTIZE ? LFM2_OK : LFM2_E_ARGUMENT);
@@ -225,6 +245,9 @@ static void test_unknown_bits(void **state)
     init_generate(&o, sizeof o.generate);
     o.generate.reserved = 1;
     LFT_FAILS(use_generate(&o), LFM2_E_ARGUMENT);
+    init_stream(&o, sizeof o.stream);
+    o.stream.reserved = 1;
+    LFT_FAILS(use_stream(&o), LFM2_E_ARGUMENT);
     init_session(&o, sizeof o.session);
     o.session.reserved = 1;
     LFT_FAILS(use_session(&o), LFM2_E_ARGUMENT);

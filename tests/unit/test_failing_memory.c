@@ -2,16 +2,16 @@
 /* Each allocation of single calls of the API fails once: the call returns MEMORY, nothing leaks, no
  * incomplete file is left, and the same call then succeeds. test_api.c does the same for a whole
  * program. */
+#include "support/failing.h"
 #include "support/models.h"
 #include "support/retype.h"
-
-#include "model/workspace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,38 +22,9 @@ static lfm2_runtime *runtime;
 static lfm2_model *model;
 static const char *cache_path; /* of a pack cache that fits the model */
 
-/* One call; what it makes is freed before it returns. */
-typedef int32_t call_fn(void);
-
-/* Runs `call` with its first allocation failing, then its second, and so on, until none is left to
- * fail; `output` (or NULL) is a file that must exist after success alone. */
-static void check(call_fn *call, const char *output)
+static void check(lft_failing_call *call, const char *output)
 {
-    const long long blocks = atomic_load(&memory.live_blocks);
-    const long long bytes = atomic_load(&memory.live_bytes);
-    long long n = 1;
-    int32_t status = LFM2_E_MEMORY;
-    for (; status != LFM2_OK; n++) {
-        if (output != NULL) {
-            unlink(output);
-        }
-        atomic_store(&memory.calls, 0);
-        atomic_store(&memory.fail_at, n);
-        status = call();
-        atomic_store(&memory.fail_at, 0);
-        if (status != LFM2_OK) {
-            lft_expect(status, LFM2_E_MEMORY, "the call with a failing allocation");
-            assert_true(n <= atomic_load(&memory.calls));
-            assert_true(strlen(lfm2_last_error()) > 0);
-        }
-        assert_true(output == NULL || (access(output, F_OK) == 0) == (status == LFM2_OK));
-        assert_int_equal(atomic_load(&memory.live_blocks), blocks);
-        assert_int_equal(atomic_load(&memory.live_bytes), bytes);
-        assert_false(atomic_load(&memory.broken));
-    }
-    print_message("%lld allocations\n", n - 2);
-    assert_true(n > 2);
-    assert_true(atomic_load(&memory.calls) == n - 2); /* none failed */
+    lft_check_failing(&memory, call, output);
 }
 
 /* ---- Loading ---- */
@@ -160,6 +131,62 @@ static int32_t render(void)
     return status;
 }
 
+/* The first use of a model's template compiles it. */
+static int32_t first_render(void)
+{
+    lfm2_model_options o;
+    lfm2_model_options_init(&o, sizeof o);
+    o.mode = LFM2_LOAD_TOKENIZER;
+    lfm2_model *m = NULL;
+    char text[600];
+    size_t n = 0;
+    int32_t status = lfm2_model_load(runtime, lft_tiny("q4_0"), &o, &m);
+    if (status == LFM2_OK) {
+        status = lfm2_chat_render(m, messages, sizeof messages - 1, NULL, text, 600, &n);
+    }
+    lfm2_model_free(m);
+    return status;
+}
+
+/* A template of the application; a conversation that is rendered twice. */
+static int32_t other_template(void)
+{
+    static const char source[] = "{{ messages[0].content + messages[0].x|string }}{{ d }}";
+    static const char parts[] =
+        "[{\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}], "
+        "\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}]";
+    char text[16];
+    size_t n = 0;
+    lfm2_chat_options o = chat_options();
+    lfm2_chat_template *t = NULL;
+    int32_t status = lfm2_chat_template_create(runtime, source, sizeof source - 1, &t);
+    assert_true((t != NULL) == (status == LFM2_OK));
+    o.chat_template = t;
+    o.template_args = "{\"d\": [1]}";
+    o.template_args_len = strlen(o.template_args);
+    if (status == LFM2_OK) {
+        status = lfm2_chat_render(model, parts, sizeof parts - 1, &o, text, sizeof text, &n);
+    }
+    lfm2_chat_template_free(t);
+    return status;
+}
+
+static int32_t find_template(void)
+{
+    lfm2_chat_template *t = NULL;
+    int32_t status = lfm2_chat_template_find(model, "lfm2", &t);
+    assert_true((t != NULL) == (status == LFM2_OK));
+    lfm2_chat_template_free(t);
+    return status;
+}
+
+static int32_t chat_info(void)
+{
+    lfm2_chat_info info = {.size = sizeof info};
+    lfm2_chat_options o = chat_options();
+    return lfm2_chat_get_info(model, &o, &info);
+}
+
 static int32_t chat_tokens(void)
 {
     int32_t ids[600];
@@ -174,12 +201,19 @@ static void test_text(void **state)
 {
     (void)state;
     check(tokenize, NULL);
+    check(first_render, NULL);
+    LFT_OK(render());
     check(render, NULL);
+    check(other_template, NULL);
+    check(find_template, NULL);
+    check(chat_info, NULL);
     check(chat_tokens, NULL);
     check(decode_text, NULL);
 }
 
-/* ---- Sessions and samplers ---- */
+/* ---- Sessions, samplers, streams ---- */
+
+static lfm2_sampler *shared_sampler;
 
 static int32_t session(void)
 {
@@ -199,129 +233,155 @@ static int32_t sampler(void)
     return status;
 }
 
-static const int32_t tokens[80] = {5, 6, 7, 8, 9};
-
-/* The workspaces that the model keeps would hide allocations of the next call. */
-static int32_t end_of(lfm2_session *s, int32_t status)
+static int32_t clone_sampler(void)
 {
-    lfm2_session_free(s);
-    lf_workspace_free_idle(model);
+    lfm2_sampler *clone = NULL;
+    int32_t status = lfm2_sampler_clone(shared_sampler, &clone);
+    assert_true((clone != NULL) == (status == LFM2_OK));
+    lfm2_sampler_free(clone);
     return status;
 }
 
-static int32_t reserved_session(void)
+/* With a bias and a window, and then with smaller ones. */
+static int32_t configure_sampler(void)
 {
-    lfm2_session_options o;
-    lfm2_session_options_init(&o, sizeof o);
-    o.n_reserve = 200;
-    lfm2_session *s = NULL;
-    int32_t status = lfm2_session_create(model, &o, &s);
+    static const int32_t bias_ids[] = {4, 5};
+    static const float bias_values[] = {1, 2};
+    lfm2_sampler *s = NULL;
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o, sizeof o, model);
+    int32_t status = lfm2_sampler_create(model, &o, &s);
+    o.bias_ids = bias_ids;
+    o.bias_values = bias_values;
+    o.n_bias = 2;
+    o.penalty_last_n = 8;
+    status = status != LFM2_OK ? status : lfm2_sampler_configure(s, &o);
+    o.n_bias = 0;
+    o.penalty_last_n = 4;
+    status = status != LFM2_OK ? status : lfm2_sampler_configure(s, &o);
+    lfm2_sampler_free(s);
+    return status;
+}
+
+static lfm2_stream_options stream_options(void)
+{
+    static const char *const stops[] = {"ab", "abc", "x", "ab"};
+    static const int32_t ids[] = {5, 6};
+    lfm2_stream_options o;
+    lfm2_stream_options_init(&o, sizeof o);
+    o.stop_strings = stops;
+    o.n_stop_strings = 4;
+    o.stop_ids = ids;
+    o.n_stop_ids = 2;
+    return o;
+}
+
+static int32_t stream(void)
+{
+    lfm2_stream_options o = stream_options();
+    lfm2_stream *s = NULL;
+    int32_t status = lfm2_stream_create(model, shared_sampler, &o, &s);
     assert_true((s != NULL) == (status == LFM2_OK));
-    return end_of(s, status);
-}
-
-/* A session with 70 tokens, made while no allocation fails. */
-static lfm2_session *session_of_70(void)
-{
-    long long at = atomic_exchange(&memory.fail_at, 0);
-    long long calls = atomic_load(&memory.calls);
-    lfm2_session *s = lft_session(model, 200, 0, LFM2_KV_F16);
-    LFT_OK(lfm2_session_prefill(s, tokens, 70));
-    lf_workspace_free_idle(model);
-    atomic_store(&memory.calls, calls);
-    atomic_store(&memory.fail_at, at);
-    return s;
-}
-
-/* After a failure the session has its 70 tokens and their logits, and the same call succeeds. */
-static int32_t change(lfm2_session *s, int32_t (*call)(lfm2_session *s), uint32_t length)
-{
-    const float *before = NULL, *after = NULL;
-    LFT_OK(lfm2_session_logits(s, &before, NULL));
-    int32_t status = call(s);
-    if (status != LFM2_OK) {
-        atomic_store(&memory.fail_at, 0);
-        assert_int_equal(lfm2_session_length(s), 70);
-        LFT_OK(lfm2_session_logits(s, &after, NULL));
-        assert_ptr_equal(after, before);
-        LFT_OK(call(s));
-    }
-    assert_int_equal(lfm2_session_length(s), length);
+    lfm2_stream_free(s);
     return status;
 }
 
-static int32_t call_prefill(lfm2_session *s)
+static int32_t clone_stream(void)
 {
-    return lfm2_session_prefill(s, tokens, 80);
-}
-
-static int32_t call_decode_many(lfm2_session *s)
-{
-    return lfm2_session_decode_many(&s, tokens, 1);
-}
-
-static int32_t call_rewind(lfm2_session *s)
-{
-    return lfm2_session_rewind(s, 65);
-}
-
-static int32_t call_remove(lfm2_session *s)
-{
-    lfm2_remove_result result = {.size = sizeof result};
-    return lfm2_session_remove(s, 10, 5, &result);
-}
-
-static int32_t call_batch(lfm2_session *s)
-{
-    lfm2_batch *batch = NULL;
-    LF_TRY(lfm2_batch_create(model, NULL, &batch));
-    lfm2_batch_item item = {
-        .size = sizeof item, .session = s, .ids = tokens, .n = 80, .logits = LFM2_LOGITS_LAST};
-    int32_t status = lfm2_batch_run(batch, &item, 1);
-    assert_int_equal(item.status, status);
-    lfm2_batch_free(batch);
+    lfm2_stream_options o = stream_options();
+    lfm2_stream *s = NULL;
+    lfm2_stream *clone = NULL;
+    int32_t status = lfm2_stream_create(model, shared_sampler, &o, &s);
+    status = status != LFM2_OK ? status : lfm2_stream_clone(s, &clone);
+    assert_true((clone != NULL) == (status == LFM2_OK));
+    lfm2_stream_free(clone);
+    lfm2_stream_free(s);
     return status;
 }
 
-/* Forks, then appends to the fork: it copies the shared page. */
-static int32_t call_fork(lfm2_session *s)
+enum { N_STEPS = 100 };
+
+/* Samples letters at random, which are all held back: the text grows. A step that fails is
+ * repeated; the text is the same as without failures. */
+static int32_t hold_back(lfm2_stream *s, const float *logits, char *text)
 {
-    lfm2_session *fork = NULL;
-    int32_t status = lfm2_session_fork(s, &fork);
-    assert_true((fork != NULL) == (status == LFM2_OK));
-    if (status == LFM2_OK) {
-        status = lfm2_session_decode(fork, 4);
-        assert_int_equal(lfm2_session_length(fork), status == LFM2_OK ? 71 : 70);
+    const size_t n_vocab = lft_vocab(model);
+    int32_t status = LFM2_OK;
+    lfm2_stream_step step = {.size = sizeof step};
+    for (uint32_t i = 0; i < N_STEPS; i++) {
+        int32_t tried = lfm2_stream_sample(s, logits, n_vocab, &step);
+        if (tried != LFM2_OK) {
+            status = tried;
+            LFT_OK(lfm2_stream_sample(s, logits, n_vocab, &step));
+        }
+        assert_true(step.n_generated == i + 1 && step.len == 0);
     }
-    lfm2_session_free(fork);
+    LFT_OK(lfm2_stream_flush(s, &step));
+    assert_int_equal(step.len, N_STEPS);
+    memcpy(text, step.text, N_STEPS);
     return status;
 }
 
-#define CHANGE(name, length)                                                                       \
-    static int32_t with_##name(void)                                                               \
-    {                                                                                              \
-        lfm2_session *s = session_of_70();                                                         \
-        return end_of(s, change(s, call_##name, length));                                          \
+static float letters[1 << 16]; /* logits that allow "a" and "b" */
+
+/* The first call writes the text, without stop strings. For the others, the stop string is this
+ * text and one character more. */
+static int32_t steps(void)
+{
+    static char text[N_STEPS + 2];
+    const char *stop = text;
+    lfm2_stream_options o;
+    lfm2_stream_options_init(&o, sizeof o);
+    o.stop_strings = &stop;
+    o.n_stop_strings = text[0] == '\0' ? 0 : 1;
+    lfm2_stream *s = NULL;
+    lfm2_sampler_reset(shared_sampler);
+    int32_t status = lfm2_stream_create(model, shared_sampler, &o, &s);
+    if (status == LFM2_OK && o.n_stop_strings == 0) {
+        for (int i = 0; i < N_STEPS; i++) {
+            lfm2_stream_step step = {.size = sizeof step};
+            LFT_OK(lfm2_stream_sample(s, letters, lft_vocab(model), &step));
+            text[i] = step.text[0];
+        }
+        text[N_STEPS] = '!';
+    } else if (status == LFM2_OK) {
+        char again[N_STEPS];
+        status = hold_back(s, letters, again);
+        assert_memory_equal(again, text, N_STEPS);
     }
-CHANGE(prefill, 150)
-CHANGE(decode_many, 71)
-CHANGE(rewind, 65)
-CHANGE(remove, 65)
-CHANGE(batch, 150)
-CHANGE(fork, 70)
+    lfm2_stream_free(s);
+    return status;
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o, sizeof o, NULL);
+    o.temperature = 1;
+    LFT_OK(lfm2_sampler_create(model, &o, &shared_sampler));
+    for (uint32_t id = 0; id < lft_vocab(model); id++) {
+        const char *bytes = NULL;
+        size_t len = 0;
+        LFT_OK(lfm2_token_get(model, (int32_t)id, &bytes, &len, NULL));
+        letters[id] = len == 1 && (bytes[0] == 'a' || bytes[0] == 'b') ? 0 : -INFINITY;
+    }
+    LFT_OK(steps()); /* writes the text */
+    check(steps, NULL);
+    lfm2_sampler_free(shared_sampler);
+}
 
 static void test_sessions(void **state)
 {
     (void)state;
     check(session, NULL);
-    check(reserved_session, NULL);
-    check(with_prefill, NULL);
-    check(with_decode_many, NULL);
-    check(with_rewind, NULL);
-    check(with_remove, NULL);
-    check(with_batch, NULL);
-    check(with_fork, NULL);
     check(sampler, NULL);
+    LFT_OK(lfm2_sampler_create(model, NULL, &shared_sampler));
+    check(clone_sampler, NULL);
+    check(configure_sampler, NULL);
+    check(stream, NULL);
+    check(clone_stream, NULL);
+    lfm2_sampler_free(shared_sampler);
 }
 
 /* ---- Files ---- */
@@ -406,8 +466,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loading),  cmocka_unit_test(test_text),
-        cmocka_unit_test(test_sessions), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_sessions), cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_files),    cmocka_unit_test(test_bench),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
