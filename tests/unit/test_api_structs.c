@@ -138,7 +138,7 @@ static const struct {
     {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
      offsetof(lfm2_chat_options, template_args)},
     {"convert", init_convert, use_convert, sizeof(lfm2_convert_options),
-     sizeof(lfm2_convert_options)},
+     offsetof(lfm2_convert_options, imatrix)},
 };
 
 enum { N_STRUCTS = sizeof structs / sizeof structs[0] };
