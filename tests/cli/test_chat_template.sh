@@ -53,6 +53,18 @@ converse "$turns" --temp 0 -n 1
 [ "$read" = "$first $cut" ]
 report 'the end of a turn follows an answer that was cut' $?
 
+# so do the control tokens around a tool call, although they are text in a message
+cat >"$work/weather.json" <<'END'
+[{"type": "function", "function": {"name": "get_weather", "description": "Weather in a city",
+"parameters": {"type": "object", "properties": {"city_name": {"type": "string"}}, "required": ["city_name"]}}}]
+END
+converse 'Weather in Reykjavik?\nWhat is my name?\n' --temp 0 --tools "$work/weather.json" \
+    --system 'Help the user.'
+sed -n 1p "$work/out" | grep -qxF '[get_weather(city_name="Reykjavik")]'
+report 'the first answer is a tool call' $?
+[ "${read#* }" = "$second" ]
+report "a tool call stays in the context ($read)" $?
+
 # ---- Reasoning ------------------------------------------------------------------------------------
 
 # In all templates below the prompt opens the reasoning, which --reasoning-budget ends; the rest of the
