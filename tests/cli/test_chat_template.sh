@@ -112,6 +112,17 @@ closing=$(count $'\n</think>\n\n')
 [ "$held" -eq $((whole + answer + closing + 1)) ]
 report "and nothing else is in the session ($held tokens)" $?
 
+# kept if an argument of the template asks for it
+printf '%s\n' "$head{% if m.thinking is defined and (loop.last or preserve_thinking) %}<think>{{ m.thinking }}</think>{% endif %}{{ m.content }}$tail" \
+    >"$work/preserve.jinja"
+converse "$turns" "${reasoning[@]}" --chat-template "$work/preserve.jinja"
+[ "$read" = "$((opened + 1)) $whole" ]
+report "reasoning is dropped ($read)" $?
+converse "$turns" "${reasoning[@]}" --chat-template "$work/preserve.jinja" \
+    --template-args '{"preserve_thinking": true}'
+[ "$read" = "$((opened + 1)) $again" ]
+report "reasoning is preserved ($read)" $?
+
 # dropped from all answers but the last, by the text: the third turn goes back
 printf '%s\n' "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'assistant' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}$head{% if loop.index0 != ns.last %}{{ m.content.split('</think>')[-1] }}{% else %}{{ m.content }}{% endif %}$tail" \
     >"$work/split.jinja"
