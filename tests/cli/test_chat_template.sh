@@ -141,6 +141,10 @@ cp "$work/out" "$work/drawn"
 converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \
     --chat-template "$work/last.jinja"
 same 'one seed, one conversation' "$work/out" "$work/drawn"
+cat "$work/drawn" "$work/drawn" >"$work/twice"
+converse 'Hello!\nHello!\n/reset\nHello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \
+    --chat-template "$work/last.jinja"
+same 'also after /reset' "$work/out" "$work/twice"
 
 # ---- Refusals -------------------------------------------------------------------------------------
 
