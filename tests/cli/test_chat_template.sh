@@ -53,6 +53,18 @@ converse "$turns" --temp 0 -n 1
 [ "$read" = "$first $cut" ]
 report 'the end of a turn follows an answer that was cut' $?
 
+# so do the control tokens around a tool call, although they are text in a message
+cat >"$work/weather.json" <<'END'
+[{"type": "function", "function": {"name": "get_weather", "description": "Weather in a city",
+"parameters": {"type": "object", "properties": {"city_name": {"type": "string"}}, "required": ["city_name"]}}}]
+END
+converse 'Weather in Reykjavik?\nWhat is my name?\n' --temp 0 --tools "$work/weather.json" \
+    --system 'Help the user.'
+sed -n 1p "$work/out" | grep -qxF '[get_weather(city_name="Reykjavik")]'
+report 'the first answer is a tool call' $?
+[ "${read#* }" = "$second" ]
+report "a tool call stays in the context ($read)" $?
+
 # ---- Reasoning ------------------------------------------------------------------------------------
 
 # In all templates below the prompt opens the reasoning, which --reasoning-budget ends; the rest of the
@@ -100,6 +112,17 @@ closing=$(count $'\n</think>\n\n')
 [ "$held" -eq $((whole + answer + closing + 1)) ]
 report "and nothing else is in the session ($held tokens)" $?
 
+# kept if an argument of the template asks for it
+printf '%s\n' "$head{% if m.thinking is defined and (loop.last or preserve_thinking) %}<think>{{ m.thinking }}</think>{% endif %}{{ m.content }}$tail" \
+    >"$work/preserve.jinja"
+converse "$turns" "${reasoning[@]}" --chat-template "$work/preserve.jinja"
+[ "$read" = "$((opened + 1)) $whole" ]
+report "reasoning is dropped ($read)" $?
+converse "$turns" "${reasoning[@]}" --chat-template "$work/preserve.jinja" \
+    --template-args '{"preserve_thinking": true}'
+[ "$read" = "$((opened + 1)) $again" ]
+report "reasoning is preserved ($read)" $?
+
 # dropped from all answers but the last, by the text: the third turn goes back
 printf '%s\n' "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'assistant' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}$head{% if loop.index0 != ns.last %}{{ m.content.split('</think>')[-1] }}{% else %}{{ m.content }}{% endif %}$tail" \
     >"$work/split.jinja"
@@ -118,6 +141,10 @@ cp "$work/out" "$work/drawn"
 converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \
     --chat-template "$work/last.jinja"
 same 'one seed, one conversation' "$work/out" "$work/drawn"
+cat "$work/drawn" "$work/drawn" >"$work/twice"
+converse 'Hello!\nHello!\n/reset\nHello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \
+    --chat-template "$work/last.jinja"
+same 'also after /reset' "$work/out" "$work/twice"
 
 # ---- Refusals -------------------------------------------------------------------------------------
 

@@ -175,6 +175,21 @@ exits 1 render "$work/edited.gguf" -f "$work/hello.json"
 exits 0 render "$work/edited.gguf" -f "$work/hello.json" --chat-template lfm2
 same 'the built-in format instead of an invalid template' "$work/out" "$work/text"
 
+# a folder with a tokenizer and templates; no weights are needed
+tokenizer_folder "$work/folder"
+printf 'F:{{ messages[0].content }}{{ bos_token }}' >"$work/folder/chat_template.jinja"
+exits 0 render "$work/folder" -f "$work/hello.json" -v
+case $(cat "$work/out") in 'F:Hello!'*) ;; *) false ;; esac
+report 'the template of a folder' $?
+err_has 'chat template: default from chat_template.jinja'
+mkdir "$work/folder/additional_chat_templates"
+printf 'A:{{ messages[0].content }}' >"$work/folder/additional_chat_templates/other.jinja"
+exits 0 render "$work/folder" -f "$work/hello.json" --chat-template other
+out_is 'A:Hello!'
+exits 0 render "$work/folder" -f "$work/hello.json" --chat-template other --ids
+[ "$(tr ',' '\n' <"$work/out" | wc -l)" -eq 8 ]
+report 'the ids of single bytes' $?
+
 # ---- Messages -------------------------------------------------------------------------------------
 
 for bad in '' '{' '[]' '{}' '3' '"x"' '[3]' '[{}]' '[{"content": "x"}]' '[{"role": 3}]' \

@@ -11,14 +11,28 @@ void turn_free(turn *t)
     ids_free(&t->ids);
 }
 
+/* Replaces the sampler: the new one has accepted no tokens. */
+static int renew_sampler(conversation *c, uint64_t seed)
+{
+    sampler_options sampling = *c->sampling;
+    lfm2_sampler *sampler = NULL;
+    sampling.seed = seed;
+    int code = sampler_open(&sampling, c->format->model, &sampler);
+    if (code == EXIT_OK) {
+        lfm2_sampler_free(c->sampler);
+        c->sampler = sampler;
+    }
+    return code;
+}
+
 int conversation_reset(conversation *c)
 {
     c->messages.len = 0;
     c->held.n = 0;
     c->sampled.len = 0;
     c->n_turns = 0;
-    lfm2_sampler_reset(c->sampler);
-    return lfm2_session_reset(c->session) == LFM2_OK ? EXIT_OK : fail_library();
+    int code = lfm2_session_reset(c->session) == LFM2_OK ? EXIT_OK : fail_library();
+    return code == EXIT_OK ? renew_sampler(c, c->sampling->seed) : code;
 }
 
 void conversation_free(conversation *c)
@@ -73,14 +87,9 @@ static int go_back(conversation *c, size_t keep)
     if (keep == c->held.n) {
         return EXIT_OK;
     }
-    sampler_options sampling = *c->sampling;
-    lfm2_sampler *sampler = NULL;
-    sampling.seed ^= c->n_turns * 0x9e3779b97f4a7c15U;
-    int code = sampler_open(&sampling, c->format->model, &sampler);
-    if (code == EXIT_OK) {
-        lfm2_sampler_free(c->sampler);
-        c->sampler = sampler;
-        code = lfm2_session_reset(c->session) == LFM2_OK ? EXIT_OK : fail_library();
+    int code = renew_sampler(c, c->sampling->seed ^ c->n_turns * 0x9e3779b97f4a7c15U);
+    if (code == EXIT_OK && lfm2_session_reset(c->session) != LFM2_OK) {
+        code = fail_library();
     }
     return code;
 }
