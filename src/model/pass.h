@@ -28,6 +28,7 @@ typedef struct lf_item {
 typedef struct lf_limits {
     uint32_t rows;  /* T */
     uint32_t n_ctx; /* context length that attention has slots for */
+    bool observed;  /* passes may have an observer */
 } lf_limits;
 
 /* Working memory of the whole pass. */

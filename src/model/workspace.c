@@ -58,7 +58,7 @@ int32_t lf_session_memory(const lfm2_model *model, const lfm2_session_options *o
     lf_state state;
     lf_workspace workspace;
     LF_TRY(lf_state_measure(model, options, &state));
-    const lf_limits limits = {state.n_chunk, state.n_ctx};
+    const lf_limits limits = {.rows = state.n_chunk, .n_ctx = state.n_ctx};
     LF_TRY(lf_workspace_measure(model, limits, &workspace));
     uint64_t owned = lf_model_embed_owned(model);
     *memory = (lfm2_memory){.weights = model->packed_bytes + owned,

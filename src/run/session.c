@@ -13,7 +13,7 @@ int32_t lf_session_create(lfm2_model *model, const lfm2_session_options *options
     lfm2_session *session = p;
     int32_t status = lf_state_create(model, options, &session->state);
     if (status == LFM2_OK) {
-        const lf_limits limits = {session->state.n_chunk, session->state.n_ctx};
+        const lf_limits limits = {.rows = session->state.n_chunk, .n_ctx = session->state.n_ctx};
         status = lf_workspace_create(model, limits, &session->workspace);
     }
     if (status != LFM2_OK) {

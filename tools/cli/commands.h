@@ -17,6 +17,7 @@
     entry(perplexity) \
     entry(eval) \
     entry(bench) \
+    entry(imatrix) \
     entry(quantize) \
     entry(synth) \
     entry(pack)
