@@ -56,6 +56,7 @@ TESTS_OF = [
                       r"unit\.(batch|invariance)"]),
     (r"^src/run/sampler", [r"unit\.sampler", r"unit\.generate"]),
     (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
+    (r"^src/(convert/imatrix|convert/pattern|convert/overrides|imatrix/)", [r"unit\.(imatrix|convert_pattern)", r"unit\.convert"]),
     (r"^src/convert/", [r"unit\.(convert|synth)", r"cli\.(models|accuracy)"]),
     (r"^src/bench/", [r"unit\.(api_tools|refused)$", r"cli\.bench"]),
     (r"^src/api", [r"unit\.(api|refused|failing)", r"unit\.(generate|session|sampler)",
