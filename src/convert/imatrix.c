@@ -181,7 +181,8 @@ static int32_t read_file(lf_imatrix *m, const char *path)
     if (is_old(&m->file)) {
         return lf_fail(LFM2_E_UNSUPPORTED, "imatrix.old",
                        "%s: this importance matrix has llama.cpp's older format, which is not "
-                       "supported; convert it with: llama-imatrix --in-file OLD -o NEW.gguf",
+                       "supported; convert it with: llama-imatrix -m MODEL --in-file OLD -o "
+                       "NEW.gguf",
                        path);
     }
     LF_TRY(lf_gguf_parse(&m->arena, &m->file, 0, &m->gguf));
