@@ -38,7 +38,7 @@ LF_INLINE void i8g16_tile(const bool has_mins, const size_t m, size_t n, size_t 
                           const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
     const size_t head = has_mins ? 256 : 128; /* bytes of the scales and minimums of a block */
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;

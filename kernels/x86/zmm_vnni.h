@@ -10,9 +10,7 @@
 
 #include <immintrin.h>
 
-/* LF_VNNI_SPARSE_ROWS: for lf_prefetch_distances. LF_VNNI_MR: rows of a full tile; unpacking a
- * panel prefetches as a full tile does. */
-enum { LF_VNNI_SPARSE_ROWS = 2, LF_VNNI_MR = 12 };
+enum { LF_VNNI_MR = 12 }; /* rows of a full tile */
 
 /* In the functions below, x points to a dword of the first row's block; the blocks of the other
  * rows follow at equal distances. */

@@ -178,6 +178,7 @@ int32_t lf_forward_batch(const lfm2_model *model, lf_workspace *workspace, const
                             .workspace = workspace,
                             .shared = &workspace->pass,
                             .kernels = &model->runtime->kernels,
+                            .prefetch = model->runtime->prefetch,
                             .n = n}};
     lf_sched *sched = &model->runtime->sched;
     LF_TRY(lf_sched_begin(sched, cancelled, &net.pass));

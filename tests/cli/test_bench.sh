@@ -199,7 +199,7 @@ for run in 1 2 3 4; do
 done
 
 # sessions in separate threads
-exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch l2-l1
+exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch l2-l1-9k
 for line in '| 1 | 1 | 1 |' '| 1 | 2 | 1 |' '| 2 | 1 | 1 |' '| 2 | 2 | 1 |'; do
     out_has "$line"
 done

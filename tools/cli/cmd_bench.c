@@ -16,13 +16,6 @@ static const opt_choice format_choices[] = {{"md", BENCH_MD, NULL},
                                             {"csv", BENCH_CSV, NULL},
                                             {NULL, 0, NULL}};
 
-static const opt_choice prefetch_choices[] = {
-    {"cpu", LFM2_PREFETCH_CPU, "the default for this CPU"},
-    {"l2-l1", LFM2_PREFETCH_L2_L1, "into the L2 cache, then from there into L1"},
-    {"l1", LFM2_PREFETCH_L1, "into L1"},
-    {"l2", LFM2_PREFETCH_L2, "into L2 only"},
-    {NULL, 0, NULL}};
-
 enum { MAX_TOKENS = 1 << 24, MAX_SEQS = 1024 };
 
 static const opt_spec specs[] = {
@@ -98,13 +91,6 @@ static const opt_spec specs[] = {
      .name = "no-roofline",
      .help = "do not measure the limits of the machine between the tests",
      .offset = offsetof(bench_options, no_roofline)},
-    {.type = OPT_CHOICE,
-     .name = "prefetch",
-     .arg = "POLICY",
-     .help = "how the kernels prefetch weights from memory",
-     .default_text = "cpu",
-     .offset = offsetof(bench_options, prefetch),
-     .choices = prefetch_choices},
     {.type = OPT_U32,
      .name = "sessions",
      .arg = "N",
@@ -459,7 +445,6 @@ static int bench_threads(const bench_options *opts, uint32_t threads, bool *firs
     *r = (bench_run){.opts = opts, .ids = ids, .low = *low, .high = *high, .first = first};
     code = model_open(&model, LFM2_LOAD_FULL, &r->opened);
     if (code == EXIT_OK) {
-        lfm2_runtime_set_prefetch(r->opened.runtime, (int32_t)opts->prefetch);
         code = open_session(r, (uint32_t)n_ids);
     }
     if (code == EXIT_OK && lfm2_model_get_info(r->opened.model, &info) != LFM2_OK) {

@@ -19,7 +19,6 @@ typedef struct bench_options {
     uint32_t repetitions, format;
     double delay; /* seconds before each test */
     bool no_roofline, machine, kernels;
-    uint32_t prefetch;           /* LFM2_PREFETCH_* */
     uint32_t n_sessions, n_busy; /* n_sessions > 0: --sessions */
     /* micro-kernels */
     opt_u32s m;

@@ -4,6 +4,8 @@
 #include "cli/support/progress.h"
 #include "cli/support/system.h"
 
+#include "lfm2_tools.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +33,12 @@ int runtime_open(const model_options *options, lfm2_runtime **out)
     library.log = on_log;
     if (lfm2_runtime_create(&library, out) != LFM2_OK) {
         return fail_library();
+    }
+    if (lfm2_runtime_set_prefetch(*out, prefetch_choices[options->prefetch].name) != LFM2_OK) {
+        int code = fail_library();
+        lfm2_runtime_free(*out);
+        *out = NULL;
+        return code;
     }
     if (options->verbose) {
         char names[128];
