@@ -117,18 +117,25 @@ typedef struct estimate {
     float error; /* standard error, from the width of that half */
 } estimate;
 
-static estimate estimate_of(sample *samples, uint32_t n)
+static void sort(sample *samples, uint32_t n)
 {
-    float total = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 1; i < n; i++) {
         const sample s = samples[i];
         uint32_t at = i;
         for (; at > 0 && samples[at - 1].value > s.value; at--) {
             samples[at] = samples[at - 1];
         }
         samples[at] = s;
-        total += s.weight;
     }
+}
+
+static estimate estimate_of(sample *samples, uint32_t n)
+{
+    float total = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        total += samples[i].weight;
+    }
+    sort(samples, n);
     const float low = total / 4, high = total - low;
     float before = 0, sum = 0, width = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -144,14 +151,19 @@ static estimate estimate_of(sample *samples, uint32_t n)
     return (estimate){sum / (high - low), width / 1.35f * 1.1f / __builtin_sqrtf((float)n)};
 }
 
-/* The mean cost of the remaining candidates in a round. */
+/* The median cost of the remaining candidates in a round: an outlier in one must not make the
+ * others look fast. */
 static float cost_of_round(const lf_chooser *c, uint32_t round)
 {
-    float sum = 0;
+    sample samples[LF_CANDIDATES];
+    uint32_t n = 0;
     for (uint32_t i = 0; i < LF_CANDIDATES; i++) {
-        sum += contains(c->left, i) ? c->costs[round][i] : 0;
+        if (contains(c->left, i)) {
+            samples[n++] = (sample){c->costs[round][i], 1};
+        }
     }
-    return sum / (float)count(c->left);
+    sort(samples, n);
+    return (samples[(n - 1) / 2].value + samples[n / 2].value) / 2;
 }
 
 static void finish(lf_chooser *c, uint32_t best)
@@ -186,6 +198,7 @@ static void evaluate(lf_chooser *c)
         }
     }
     const estimate best = ratios[fastest];
+    const float surely = 2 + 8.0f / (float)c->n_rounds; /* errors of few samples are uncertain */
     uint32_t left = 0;
     bool equal = true;
     bool keep = false; /* the previous choice is not clearly slower than the fastest */
@@ -196,9 +209,9 @@ static void evaluate(lf_chooser *c)
         c->relative[i] = ratios[i].mean / best.mean;
         const float slower = c->relative[i] - 1;
         const float error = norm(ratios[i].error, best.error) / best.mean;
-        left |= slower <= larger(TIE, 2 * error) ? 1u << i : 0;
+        left |= slower <= larger(TIE, surely * error) ? 1u << i : 0;
         equal = equal && (slower <= TIE || !contains(left, i));
-        keep = keep || (i == c->best && slower <= larger(TIE, error));
+        keep = keep || (i == c->best && slower <= TIE);
     }
     c->left = left;
     if (count(left) == 1 || c->n_rounds == LF_CHOOSER_ROUNDS ||

@@ -9,7 +9,7 @@
 
 enum {
     LF_CANDIDATES = 8,      /* at most */
-    LF_CHOOSER_ROUNDS = 24, /* after which a comparison ends */
+    LF_CHOOSER_ROUNDS = 48, /* after which a comparison ends */
     LF_CHOOSER_SIZES = 8    /* classes of sizes of work */
 };
 

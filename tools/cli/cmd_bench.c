@@ -5,6 +5,7 @@
 #include "cli/options/compat_options.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/model_open.h"
+#include "cli/support/prefetch_report.h"
 #include "cli/support/system.h"
 
 #include <math.h>
@@ -462,6 +463,9 @@ static int bench_threads(const bench_options *opts, uint32_t threads, bool *firs
     }
     if (code == EXIT_OK) {
         code = run_tests(r, t);
+    }
+    if (code == EXIT_OK && opts->model.verbose) {
+        notice_prefetch(r->opened.runtime);
     }
     if (code == EXIT_OK) {
         *loaded = (bench_loading){.threads = t->threads,

@@ -9,6 +9,7 @@
 #include "cli/support/interrupt.h"
 #include "cli/support/json.h"
 #include "cli/support/model_open.h"
+#include "cli/support/prefetch_report.h"
 #include "cli/support/token_ids.h"
 
 #include <inttypes.h>
@@ -417,6 +418,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     }
     if (code == EXIT_OK && opts->model.verbose) {
         notice_timing(&result, opts->sampler.seed);
+        notice_prefetch(opened->runtime);
     }
     if (code == EXIT_OK && interrupt_seen()) {
         code = EXIT_FAILED;

@@ -43,7 +43,10 @@ int runtime_open(const model_options *options, lfm2_runtime **out)
     if (options->verbose) {
         char names[128];
         int n_threads = (int)lfm2_runtime_threads(*out);
-        notice("%d thread%s, instruction sets: %s", n_threads, plural((uint64_t)n_threads),
+        notice("%d thread%s, prefetch: %s, instruction sets: %s", n_threads,
+               plural((uint64_t)n_threads),
+               options->prefetch == 0 ? "auto (measured in passes)"
+                                      : prefetch_choices[options->prefetch].name,
                cpu_names(lfm2_runtime_cpu(*out), names, sizeof names));
     }
     return EXIT_OK;
