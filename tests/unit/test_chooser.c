@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* ctest-labels: threads */
 /* The chooser with simulated work: noise, outliers, speeds that drift, ties, work of different
  * sizes, repeated comparisons; and a runtime's choices with several callers at once. */
 #include "runtime/chooser.h"
