@@ -241,6 +241,12 @@ if [ -z "${LFM2_SANITIZED:-}" ]; then
 fi
 exits 2 bench --sessions 0
 exits 2 bench --prefetch sideways
+exits 2 bench --policies --prefetch l1-4k
+exits 2 bench --policies --machine
+exits 2 bench --policies -n 0
+exits 0 bench --policies -n 2 --npl 1,3 -r 2 -v
+out_has '| type | sequences | auto | none |'
+out_has '| Q4_0 | 3 |'
 
 # only the machine
 exits 0 bench --machine -t 1,2

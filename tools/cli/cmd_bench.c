@@ -110,6 +110,12 @@ static const opt_spec specs[] = {
      .offset = offsetof(bench_options, n_busy),
      .max = BENCH_MAX_SESSIONS},
     {.type = OPT_FLAG,
+     .name = "policies",
+     .help =
+         "instead of the tests, compare the policies of --prefetch in alternation, generating -n "
+         "tokens of --npl sequences; 'auto' first computes 50 steps",
+     .offset = offsetof(bench_options, policies)},
+    {.type = OPT_FLAG,
      .name = "machine",
      .help = "instead of the tests, measure the machine: memory bandwidth and peak int8 throughput",
      .offset = offsetof(bench_options, machine)},
@@ -487,14 +493,17 @@ done:
 /* Refuses options that contradict each other. */
 static int check_mode(const command *self, const bench_options *opts)
 {
-    if (opts->kernels + opts->machine + (opts->n_sessions > 0) > 1) {
-        return fail_usage(self->name, "--sessions, --machine and --micro-kernels cannot be "
-                                      "combined");
+    if (opts->kernels + opts->machine + opts->policies + (opts->n_sessions > 0) > 1) {
+        return fail_usage(self->name, "--sessions, --policies, --machine and --micro-kernels "
+                                      "cannot be combined");
+    }
+    if (opts->policies && (opts->format != BENCH_MD || opts->model.prefetch != 0)) {
+        return fail_usage(self->name, "--policies cannot be combined with -o and --prefetch");
     }
     if (opts->n_busy > 0 && opts->n_sessions == 0) {
         return fail_usage(self->name, "option --busy requires --sessions");
     }
-    if (opts->n_sessions > 0 && opts->n_gen.items[0] == 0) {
+    if ((opts->n_sessions > 0 || opts->policies) && opts->n_gen.items[0] == 0) {
         return fail_usage(self->name, "nothing to measure: -n is 0");
     }
     if (!opts->kernels && !opts->machine && largest(&opts->n_prompt) + largest(&opts->n_gen) == 0) {
@@ -538,6 +547,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (opts.n_sessions > 0) {
         return bench_sessions(&opts);
+    }
+    if (opts.policies) {
+        return bench_policies(&opts);
     }
     bool first = true;
     bench_loading loads[OPT_MAX_ITEMS];

@@ -171,6 +171,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l delay -x -d 'seconds 
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l no-roofline -d 'do not measure the limits of the machine between the tests'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l sessions -x -d 'instead of the tests, compare N sessions, each in its own thread, with a single one: on a runtime with one thread, where they run in parallel, and on a runtime with -t threads, where they take turns; each generates -n tokens'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l busy -x -d 'with --sessions: number of threads that occupy processors meanwhile'
+complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l policies -d 'instead of the tests, compare the policies of --prefetch in alternation, generating -n tokens of --npl sequences; \'auto\' first computes 50 steps'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l machine -d 'instead of the tests, measure the machine: memory bandwidth and peak int8 throughput'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l chunk -x -d 'maximum number of prompt tokens in one pass; 0 = the default'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l kv -x -a 'f16 f32 q8_0 q8' -d 'data type of the KV cache'
