@@ -14,9 +14,9 @@ enum { EVALUATE_ROUNDS = 4, SETTLE_ROUNDS = 12 };
 /* Candidates that differ by less are equally fast. */
 static const float TIE = 0.01f;
 
-/* The next comparison follows after this many times the bytes of the last one: more after every
- * comparison that confirms the choice. */
-enum { LEAST_PATIENCE = 16, MOST_PATIENCE = 4096 };
+/* The next comparison follows after this many times the bytes of the last one: soon after the
+ * first, in which memory may be new; later after every comparison that confirms the choice. */
+enum { FIRST_PATIENCE = 4, LEAST_PATIENCE = 16, MOST_PATIENCE = 4096 };
 
 static float smaller(float a, float b)
 {
@@ -58,10 +58,7 @@ static void begin(lf_chooser *c)
 
 void lf_chooser_init(lf_chooser *c, uint32_t candidates, uint32_t start)
 {
-    *c = (lf_chooser){.all = candidates,
-                      .best = start,
-                      .patience = LEAST_PATIENCE,
-                      .random = 0x9E3779B97F4A7C15u};
+    *c = (lf_chooser){.all = candidates, .best = start, .random = 0x9E3779B97F4A7C15u};
     begin(c);
 }
 
@@ -168,9 +165,13 @@ static float cost_of_round(const lf_chooser *c, uint32_t round)
 
 static void finish(lf_chooser *c, uint32_t best)
 {
-    c->patience = best != c->best                ? LEAST_PATIENCE
-                  : c->patience >= MOST_PATIENCE ? MOST_PATIENCE
-                                                 : c->patience * 4;
+    if (c->patience == 0) {
+        c->patience = FIRST_PATIENCE;
+    } else if (best != c->best) {
+        c->patience = LEAST_PATIENCE;
+    } else if (c->patience < MOST_PATIENCE) {
+        c->patience *= 4;
+    }
     c->best = best;
     c->left = 0;
     c->rest = c->bytes * c->patience;

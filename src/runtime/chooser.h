@@ -30,9 +30,9 @@ typedef struct lf_chooser {
     uint32_t best; /* the choice; during a comparison the previous one */
     uint32_t n_rounds;
     uint64_t random;
-    uint64_t bytes; /* of all samples of the comparison */
-    uint64_t rest;  /* bytes to do with this choice before the next comparison */
-    uint32_t patience;
+    uint64_t bytes;    /* of all samples of the comparison */
+    uint64_t rest;     /* bytes to do with this choice before the next comparison */
+    uint32_t patience; /* rest / bytes; 0 before the end of the first comparison */
     lf_open_round open[LF_CHOOSER_SIZES];
     float weights[LF_CHOOSER_ROUNDS];
     float costs[LF_CHOOSER_ROUNDS][LF_CANDIDATES]; /* nanoseconds for a byte */
