@@ -3,8 +3,8 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, sampler, generation, chat. Its ABI is stable within 0.2. lfm2_tools.h
- * declares functions that make model files and measure speed; its ABI is not stable.
+ * model, text, session, batch, sampler, generation, stream, chat. Its ABI is stable within 0.2.
+ * lfm2_tools.h declares functions that make model files and measure speed; its ABI is not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -32,12 +32,13 @@
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
  *  - Handles may move between threads. Several threads may use one runtime or one model at once. A
- *    session, sampler or decoder may be used by one thread at a time; lfm2_session_cancel is the
- *    exception.
+ *    session, sampler, stream or decoder may be used by one thread at a time;
+ *    lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator run on the thread that called the library. They must not
- *    use the session of that call; they may use everything else. If a callback returns non-zero,
- *    the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a call with LFM2_E_CANCELLED.
+ *    use the session or stream of that call; they may use everything else. If a callback returns
+ *    non-zero, the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a call with
+ *    LFM2_E_CANCELLED.
  *  - No function needs a macro: every language with a C FFI can call all of them.
  *
  * Concurrency: calls that compute on the same runtime take turns, in the order in which they were
@@ -358,6 +359,8 @@ typedef struct lfm2_model_info {
     uint64_t token_bytes, token_macs;
     uint64_t head_bytes, head_macs; /* the cost of the head alone; a prompt pays it only once */
     const char *sampling;    /* source of the model's defaults in lfm2_sampler_options_init */
+    uint32_t n_chat_templates; /* at least 1, the built-in LFM2 format */
+    uint32_t reserved;       /* 0 */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
@@ -390,7 +393,8 @@ LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, co
 enum {
     LFM2_TOKENIZE_BOS = 1,    /* prepend the BOS token if the model asks for one */
     LFM2_TOKENIZE_SPECIAL = 2 /* control tokens written in the text ("<|im_end|>") become tokens;
-                                 otherwise they are plain text. Do not set it for user input. */
+                                 otherwise they are plain text. Do not set it for user input. The
+                                 same applies to user-defined tokens with names in <>: "<think>". */
 };
 
 /* Converts text to token ids. Bytes that are not UTF-8 are encoded byte by byte, so detokenizing
@@ -448,6 +452,10 @@ LFM2_API int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, si
 
 /* ---- Session: one sequence of tokens ------------------------------------------------------ */
 
+/* A session holds the ids of its tokens and what the network keeps of them: keys and values, in
+ * pages of 64 tokens, and the state of the convolutions. Memory is taken as tokens are appended.
+ * Before each step MEMORY or LIMIT (the KV budget of the model) may be returned, and then the
+ * session is unchanged. n_reserve excludes that. */
 typedef struct lfm2_session lfm2_session;
 
 /* The type of stored keys and values. Q8 is int8 with a scale for each position and head: about
@@ -456,59 +464,50 @@ enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 
 typedef struct lfm2_session_options {
     size_t size;
-    uint32_t n_ctx;   /* capacity in tokens, at most the model's context (n_ctx_train);
-                         0 = 4096, or the model's context if that is shorter */
-    uint32_t n_chunk; /* token limit of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
-    int32_t kv_type;  /* LFM2_KV_* */
+    uint32_t n_ctx;     /* capacity in tokens, at most the model's context (n_ctx_train);
+                           0 = the model's context. Capacity costs nothing until it is used */
+    uint32_t n_chunk;   /* token limit of one pass of prefill and eval: 1 to 8192, capped at n_ctx;
+                           0 = 512 */
+    int32_t kv_type;    /* LFM2_KV_* */
     uint32_t reserved;
+    uint32_t n_reserve; /* 0 to n_ctx; default 0. If it is not 0, the session is created with the
+                           memory of this many tokens and with its own workspace; appending up to
+                           them then allocates nothing */
+    uint32_t reserved2;
 } lfm2_session_options;
 
 LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t size);
 
-typedef struct lfm2_memory {
-    size_t size;
-    uint64_t weights; /* packed weights, and the copy of the embedding if the load makes one; shared
-                         by the model's sessions */
-    uint64_t mapped;  /* bytes of the file used in place: the embedding */
-    uint64_t kv;      /* keys and values of one session */
-    uint64_t conv;    /* convolution state of one session */
-    uint64_t scratch; /* workspace of one session */
-    uint64_t total;   /* the sum, including `mapped` */
-} lfm2_memory;
-
-/* Computes the bytes that a fully loaded model and one session need. Needs a model loaded with
- * LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates nothing large. Errors: ARGUMENT, MEMORY, STATE. */
-LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
-                                      lfm2_memory *memory);
-
-/* Allocates all memory that the session will need. Errors: ARGUMENT, MEMORY, STATE. */
+/* Errors: ARGUMENT, MEMORY, STATE (the model was not loaded in full), and with n_reserve LIMIT (the
+ * KV budget). */
 LFM2_API int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
                                      lfm2_session **out);
 LFM2_API void lfm2_session_free(lfm2_session *session);
 
-/* Removes all tokens. */
+/* Removes all tokens, and frees their memory unless it is reserved. */
 LFM2_API int32_t lfm2_session_reset(lfm2_session *session);
 
 /* The number of tokens in the session, and the most it can hold. */
 LFM2_API uint32_t lfm2_session_length(const lfm2_session *session);
 LFM2_API uint32_t lfm2_session_capacity(const lfm2_session *session);
 
-/* Appends n >= 1 tokens and computes the logits after the last. LIMIT (they do not fit) and
- * ARGUMENT (an id outside the vocabulary) append nothing; after CANCELLED the chunks computed so
- * far stay. Errors: ARGUMENT, LIMIT, CANCELLED, STATE (in the child of a fork). */
+/* Appends n >= 1 tokens and computes the logits after the last. LIMIT (they do not fit, or the KV
+ * budget is used up), MEMORY and ARGUMENT (an id outside the vocabulary) append nothing; after
+ * CANCELLED the chunks computed so far stay. The pass uses a workspace that the model keeps between
+ * calls, one for each call at the same time. Errors: ARGUMENT, LIMIT, MEMORY, CANCELLED, STATE (in
+ * the child of a fork). */
 LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n);
 
 /* The same for one token, with the same errors. */
 LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
-/* Appends ids[i] to sessions[i] for n >= 1 different sessions of one model, in a single pass: the
- * weights are read once, so a batch costs little more than one token. Each session then has
+/* Appends ids[i] to sessions[i] for n different sessions of one model, 1 to 8192, in a single pass.
+ * The weights are read once, so a batch costs little more than one token. Each session then has
  * the same logits, bit for bit, as if it had been decoded alone. Contexts, lengths and KV types may
- * differ.
- * The pass uses the workspace of sessions[0]: its n_chunk must be at least n (LIMIT). For the other
- * sessions an n_chunk of 1 is enough.
- * LIMIT (also: a session is full), ARGUMENT (also: an id outside the vocabulary, a session given
- * twice or of another model) and CANCELLED change no session; all logits stay valid.
+ * differ. lfm2_batch_run does the same for prompts, and lets items fail one by one; here all
+ * sessions are computed or none is.
+ * LIMIT (also: a session is full), MEMORY, ARGUMENT (also: an id outside the vocabulary, a session
+ * given twice or of another model) and CANCELLED change no session; all logits stay valid.
  * Cancelling any of the sessions cancels the call. The call clears the cancellation requests of all
  * its sessions, unless an argument is NULL or n is 0. No other thread may use any of the sessions
  * during the call. */
@@ -520,10 +519,10 @@ LFM2_API int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const i
  * lfm2_session_prefill. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
 
-/* The logits after the last token: n_vocab floats, valid until a call appends tokens to the session
- * or resets or frees it. `n_vocab` may be NULL. After lfm2_generate this call may have to compute
- * the last token first. Errors: those of lfm2_session_decode, and STATE (also:
- * there is no token yet, or the last call failed after it had appended tokens). */
+/* The logits after the last token: n_vocab floats, valid until a call changes the tokens of the
+ * session or frees it. `n_vocab` may be NULL. After lfm2_generate this call may have to compute
+ * the last token first. Errors: those of lfm2_session_decode, and STATE (also: there is no token
+ * yet, the last call computed no logits, or it failed after it had appended tokens). */
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
 
@@ -532,6 +531,136 @@ LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits
  * ends. The call clears the request however it ends; so does lfm2_session_reset. The session
  * stays usable. May be called from any thread and from signal handlers: it is one atomic store. */
 LFM2_API void lfm2_session_cancel(lfm2_session *session);
+
+/* ---- Operations on the tokens of a session ------------------------------------------------ */
+
+/* None of these functions changes a bit of any later logits: they are those of a session that was
+ * given the remaining tokens, whatever the KV type, the kernels and the number of threads. They may
+ * allocate memory whatever n_reserve is. A failure leaves the session unchanged. */
+
+/* Creates a session with the same tokens, logits, capacity, n_chunk and KV type, without reserve.
+ * The two share memory: the cost is that of a copy of the page table, 8 bytes for 64 tokens. A page
+ * is copied when one of them appends tokens to it; so a fork takes at most one page more than the
+ * tokens that are appended later. The two may be used by different threads. Errors: ARGUMENT,
+ * MEMORY. */
+LFM2_API int32_t lfm2_session_fork(const lfm2_session *session, lfm2_session **out);
+
+/* Copies the ids of n tokens, from position `first` on, to ids[0..n). Errors: ARGUMENT (also: the
+ * session has fewer tokens). */
+LFM2_API int32_t lfm2_session_tokens(const lfm2_session *session, uint32_t first, uint32_t n,
+                                     int32_t *ids);
+
+/* Removes the tokens from position `length` on, and frees their memory unless it is reserved. There
+ * are no logits until tokens are appended; to get those of the last kept token, rewind to one token
+ * less and append it. The keys and values of the kept tokens stay. The state of the convolutions
+ * is computed: they are finite filters, so a pass without logits over the last (conv_kernel - 1) *
+ * (number of convolution layers) kept tokens rebuilds it exactly. These are 36 tokens for
+ * LFM2-8B-A1B, 44 for 2.6B, 60 for 24B-A2B, fewer if fewer are kept, none for length 0. Errors:
+ * ARGUMENT (also: the session has fewer tokens), MEMORY, CANCELLED, STATE (in the child of a fork).
+ */
+LFM2_API int32_t lfm2_session_rewind(lfm2_session *session, uint32_t length);
+
+typedef struct lfm2_remove_result {
+    size_t size;
+    uint32_t n_reused;   /* tokens before the removed ones, whose keys and values stay */
+    uint32_t n_computed; /* tokens after them, which were computed again */
+} lfm2_remove_result;
+
+/* Removes n >= 1 tokens from position `first` on, such as the oldest turns of a chat after its
+ * system prompt. The tokens after them move to other positions and depend on other tokens, so they
+ * are computed again: the cost is that of rewinding to `first` and of a prefill of n_computed
+ * tokens, and until it is done the memory of both. There are logits if n_computed is not 0.
+ * `result` may be NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV
+ * budget), MEMORY, CANCELLED, STATE (in the child of a fork). */
+LFM2_API int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
+                                     lfm2_remove_result *result);
+
+/* ---- Memory of sessions ------------------------------------------------------------------- */
+
+typedef struct lfm2_memory {
+    size_t size;
+    uint64_t weights; /* packed weights, and the copy of the embedding if the load makes one; shared
+                         by the model's sessions */
+    uint64_t mapped;  /* bytes of the file used in place: the embedding */
+    uint64_t kv;      /* keys and values of one full session */
+    uint64_t conv;    /* convolution state of one session */
+    uint64_t scratch; /* workspace of a call on one session, and its logits */
+    uint64_t total;   /* the sum, including `mapped` */
+    uint64_t kv_page;   /* keys and values of 64 tokens: what a session takes at a time */
+    uint64_t kv_budget; /* of the model's sessions together, now; UINT64_MAX = no limit */
+} lfm2_memory;
+
+/* Computes the bytes that a fully loaded model and one full session need; a session with fewer
+ * tokens needs less `kv`. Needs a model loaded with LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates
+ * nothing large. Errors: ARGUMENT, MEMORY, STATE. */
+LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
+                                      lfm2_memory *memory);
+
+/* The memory for keys and values of all sessions of a model. */
+typedef struct lfm2_kv_usage {
+    size_t size;
+    uint64_t budget; /* bytes; UINT64_MAX = no limit */
+    uint64_t used;   /* bytes of the pages that exist; sessions that share a page count it once */
+} lfm2_kv_usage;
+
+LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usage);
+
+/* Sets the budget in bytes. 0 = the default, computed now as when the model was loaded: half of the
+ * memory that the machine and the control groups of the process leave, counting what the system can
+ * reclaim; no limit where the system does not say. A budget below `used` frees nothing: steps that
+ * need pages return LIMIT until enough is freed. May be called from any thread at any time. */
+LFM2_API int32_t lfm2_model_set_kv_budget(lfm2_model *model, uint64_t bytes);
+
+/* ---- Batch: many sessions in one pass ----------------------------------------------------- */
+
+/* The working memory of passes over sessions of one model. One thread at a time may use it. */
+typedef struct lfm2_batch lfm2_batch;
+
+typedef struct lfm2_batch_options {
+    size_t size;
+    uint32_t n_rows; /* most tokens of a pass, all items together: 1 to 8192; 0 = 512 */
+    uint32_t n_ctx;  /* memory for sessions of up to this length is allocated at once, and grows
+                        when a longer session takes part; default 0 */
+} lfm2_batch_options;
+
+LFM2_API void lfm2_batch_options_init(lfm2_batch_options *options, size_t size);
+
+/* Holds a reference to the model. Errors: ARGUMENT, MEMORY, STATE (the model was not loaded in
+ * full). */
+LFM2_API int32_t lfm2_batch_create(lfm2_model *model, const lfm2_batch_options *options,
+                                   lfm2_batch **out);
+LFM2_API void lfm2_batch_free(lfm2_batch *batch);
+
+/* Which logits an item wants: none; those of its last token, for lfm2_session_logits; or those of
+ * all its tokens in `out`, and the last also for lfm2_session_logits. */
+enum { LFM2_LOGITS_NONE = 0, LFM2_LOGITS_LAST = 1, LFM2_LOGITS_ALL = 2 };
+
+/* n tokens to append to a session. */
+typedef struct lfm2_batch_item {
+    size_t size;      /* sizeof(lfm2_batch_item), in every item of a call */
+    lfm2_session *session;
+    const int32_t *ids;
+    uint32_t n;       /* at least 1 */
+    int32_t logits;   /* LFM2_LOGITS_* */
+    float *out;       /* float[n][n_vocab] for LFM2_LOGITS_ALL, else NULL */
+    int32_t status;   /* result */
+    uint32_t reserved;/* 0 */
+} lfm2_batch_item;
+
+/* Appends the tokens of `n` items, at least 1, to their sessions in one pass, any mix of prompts
+ * and single tokens. Each weight matrix is read once, and each session has the same bits as if it
+ * had been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id
+ * outside the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up),
+ * MEMORY, CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its
+ * session is unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are
+ * pending, they are computed first, in another pass.
+ * Returns OK if all items are computed, else the status of one that is not, the one that
+ * lfm2_last_error describes. If the call cannot run as a whole, nothing is computed, and each item
+ * gets the status that the call returns: ARGUMENT (a session given twice or of another model,
+ * another value out of range), LIMIT (more tokens than n_rows: the caller divides the work). If
+ * `items`, a `size` or a pointer in an item is wrong, no status is set. The call clears the
+ * cancellation requests of its sessions. */
+LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint32_t n);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
 
@@ -579,7 +708,22 @@ LFM2_API void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t si
  * range or not finite), MEMORY. */
 LFM2_API int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
                                      lfm2_sampler **out);
+
+/* Releases the caller's reference. Streams hold one each. */
 LFM2_API void lfm2_sampler_free(lfm2_sampler *sampler);
+
+/* Copies a sampler with its options, the accepted tokens and the position of its generator: both
+ * choose the same tokens from then on. Costs about 16 bytes a token of the vocabulary. Errors:
+ * ARGUMENT, MEMORY. */
+LFM2_API int32_t lfm2_sampler_clone(const lfm2_sampler *sampler, lfm2_sampler **out);
+
+/* Changes the options and keeps the state: the accepted tokens that the new penalty_last_n covers,
+ * and the position of the generator, which restarts only if the seed changes. Tokens that the old
+ * penalty_last_n no longer covered stay forgotten. A failure changes nothing. Errors: those of
+ * lfm2_sampler_create, and STATE (penalty_last_n changes from -1 to a limit although tokens were
+ * accepted: with -1 their order is not kept). */
+LFM2_API int32_t lfm2_sampler_configure(lfm2_sampler *sampler,
+                                        const lfm2_sampler_options *options);
 
 /* Forgets the accepted tokens and restarts the generator from the seed. */
 LFM2_API void lfm2_sampler_reset(lfm2_sampler *sampler);
@@ -664,11 +808,161 @@ LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, con
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
 
+/* ---- Stream: generation step by step ------------------------------------------------------ */
+
+/* Turns logits into text, one token a step. lfm2_generate is a loop over a session and a stream. A
+ * host that computes many sessions in one pass uses a stream for each:
+ *
+ *     lfm2_session_prefill(session, prompt, n); lfm2_stream_prompt(stream, prompt, n);
+ *     do {
+ *         lfm2_session_logits(session, &logits, &n_vocab);
+ *         lfm2_stream_sample(stream, logits, n_vocab, &step);
+ *         ... step.text is final
+ *         lfm2_session_decode(session, step.id), or lfm2_session_decode_many with others
+ *     } while (step.finish == 0);
+ *     lfm2_stream_flush(stream, &step);
+ *
+ * A stream never computes and never touches a session: the host appends the tokens. The last one
+ * must be appended, too, if another turn follows. */
+typedef struct lfm2_stream lfm2_stream;
+
+enum {
+    LFM2_STREAM_IGNORE_EOS = 1, /* do not end at the tokens of lfm2_token_is_end */
+    LFM2_STREAM_SPECIAL = 2,    /* include the names of control tokens in the text */
+    LFM2_STREAM_LOGPROBS = 4    /* compute log-probabilities; n_top > 0 sets it */
+};
+
+typedef struct lfm2_stream_options {
+    size_t size;
+    uint32_t max_tokens; /* 0 = no limit */
+    uint32_t flags;      /* LFM2_STREAM_* */
+    /* As in lfm2_generate_options. Both arrays and the strings are copied. */
+    const int32_t *stop_ids;
+    size_t n_stop_ids;
+    const char *const *stop_strings;
+    size_t n_stop_strings;
+    uint32_t n_top; /* most likely tokens to report with each token: 0 to 64 */
+    uint32_t reserved;
+} lfm2_stream_options;
+
+LFM2_API void lfm2_stream_options_init(lfm2_stream_options *options, size_t size);
+
+typedef struct lfm2_stream_step {
+    size_t size;
+    int32_t id;          /* the token, including a stop token; -1 after lfm2_stream_flush */
+    int32_t finish;      /* 0 = the text goes on, or LFM2_FINISH_LENGTH, STOP_TOKEN, STOP_STRING */
+    int32_t stop_string; /* the index in stop_strings of the string that ended the text, or -1 */
+    uint32_t n_generated;/* tokens of the text so far, not counting a stop token */
+    /* The text that became final, possibly empty. Incomplete characters and beginnings of stop
+     * strings are held back. The pointers of a step are valid until the next call that is given its
+     * stream. */
+    const char *text;
+    size_t len;
+    /* Natural logarithms of the softmax of the raw logits: of `id`, and of the n_top most likely
+     * tokens, best first. 0 and none without LFM2_STREAM_LOGPROBS and for a stop token. */
+    float logprob;
+    uint32_t n_top;
+    const int32_t *top_ids;
+    const float *top_logprobs;
+} lfm2_stream_step;
+
+/* Holds references to the model and the sampler. One thread at a time may use the stream and its
+ * sampler. Of the model only the tokenizer is used. Time and memory are linear in the stop strings
+ * (13 bytes for each of their bytes). Errors: ARGUMENT, MEMORY, STATE (no tokenizer). */
+LFM2_API int32_t lfm2_stream_create(lfm2_model *model, lfm2_sampler *sampler,
+                                    const lfm2_stream_options *options, lfm2_stream **out);
+LFM2_API void lfm2_stream_free(lfm2_stream *stream);
+
+/* Copies a stream in its present state, with a clone of its sampler. The copy has the same hook and
+ * `user` pointer. Errors: ARGUMENT, MEMORY. */
+LFM2_API int32_t lfm2_stream_clone(const lfm2_stream *stream, lfm2_stream **out);
+
+/* The stream's sampler, which lives at least as long as the stream: for example to give a clone
+ * another seed with lfm2_sampler_configure. NULL if `stream` is NULL. */
+LFM2_API lfm2_sampler *lfm2_stream_sampler(const lfm2_stream *stream);
+
+/* Sets a function that lfm2_stream_sample calls before the sampler chooses, with a copy of the
+ * logits that it may change: -INFINITY excludes a token. Bias, penalties and temperature apply
+ * afterwards; log-probabilities stay those of the raw logits. If it returns non-zero, the call ends
+ * with STOPPED. It must not use the stream or its sampler. Without a hook (NULL) nothing is copied.
+ * Errors: ARGUMENT. */
+LFM2_API int32_t lfm2_stream_set_hook(lfm2_stream *stream,
+                                      int32_t (*hook)(void *user, float *logits, size_t n_vocab),
+                                      void *user);
+
+/* Tells the sampler which tokens precede the text. Errors: ARGUMENT (then it accepted none). */
+LFM2_API int32_t lfm2_stream_prompt(lfm2_stream *stream, const int32_t *ids, size_t n);
+
+/* Chooses the next token from the logits after the last one, and tells the sampler. After a failure
+ * the stream and its sampler are unchanged. A step costs one lfm2_sampler_sample, one softmax with
+ * LFM2_STREAM_LOGPROBS, and time linear in the token's text. Errors: ARGUMENT, MEMORY, STOPPED (the
+ * hook), STATE (the text has ended; all logits are -INFINITY). */
+LFM2_API int32_t lfm2_stream_sample(lfm2_stream *stream, const float *logits, size_t n_vocab,
+                                    lfm2_stream_step *step);
+
+/* The same with a token that the caller chose: it is part of the text, can end it, and counts as
+ * generated. The hook is not called and the sampler's generator does not advance. `logits` NULL
+ * means no log-probabilities. Errors: ARGUMENT, MEMORY, STATE (the text has ended). */
+LFM2_API int32_t lfm2_stream_force(lfm2_stream *stream, int32_t id, const float *logits,
+                                   size_t n_vocab, lfm2_stream_step *step);
+
+/* Ends the text: the step has the text that was held back, an incomplete character as U+FFFD, and
+ * the last finish and n_generated. The stream can then generate another text; the sampler keeps its
+ * state. May be called at any time. Errors: ARGUMENT. */
+LFM2_API int32_t lfm2_stream_flush(lfm2_stream *stream, lfm2_stream_step *step);
+
 /* ---- Chat --------------------------------------------------------------------------------- */
+
+/* A chat template turns a conversation into the text that a model expects. It is a Jinja program
+ * that comes with the model, and runs as in Hugging Face's transformers. The library does not trust
+ * it: a template reads only the conversation and the options, and its steps, memory and output are
+ * limited. Control tokens and user-defined tokens such as "<think>" become token ids only where the
+ * template wrote them; in everything that the application passes they stay plain text. */
+typedef struct lfm2_chat_template lfm2_chat_template;
+
+typedef struct lfm2_chat_template_info {
+    size_t size;
+    const char *name;   /* "default", "tool_use", ...; "lfm2" for the built-in format; "" if created
+                           from text */
+    const char *origin; /* "tokenizer.chat_template" and the like, a file such as
+                           "chat_template.jinja", "built-in" or "application" */
+    const char *text;   /* the source; not compiled, so it can be invalid */
+    size_t len;
+} lfm2_chat_template_info;
+
+/* Template `index` of a model, 0 to lfm2_model_info.n_chat_templates - 1. The last one is the
+ * built-in LFM2 format, "lfm2". The strings live as long as the model. */
+LFM2_API int32_t lfm2_model_get_chat_template(const lfm2_model *model, uint32_t index,
+                                              lfm2_chat_template_info *info);
+
+/* Compiles a template that the application provides. The text is copied; threads can share the
+ * template. It can be used with every model: special tokens are those of the model that a call
+ * names. Errors: ARGUMENT, MEMORY, FORMAT (the template is invalid; the message names the line),
+ * UNSUPPORTED (it uses what this library does not implement), LIMIT (more than 512 KiB). */
+LFM2_API int32_t lfm2_chat_template_create(lfm2_runtime *runtime, const char *text, size_t len,
+                                           lfm2_chat_template **out);
+
+/* Compiles the template of this name, as lfm2_model_get_chat_template lists them. The result does
+ * not depend on the model. Errors: those of lfm2_chat_template_create, and ARGUMENT with the code
+ * "chat.template_name" (no such template; the message lists the names). */
+LFM2_API int32_t lfm2_chat_template_find(const lfm2_model *model, const char *name,
+                                         lfm2_chat_template **out);
+
+/* Adds a reference and returns `chat_template`. */
+LFM2_API lfm2_chat_template *lfm2_chat_template_retain(lfm2_chat_template *chat_template);
+LFM2_API void lfm2_chat_template_free(lfm2_chat_template *chat_template);
+
+/* A local time, which templates may write. The library reads no clock. */
+typedef struct lfm2_time {
+    size_t size;              /* sizeof(lfm2_time) */
+    int32_t year, month, day; /* 1970 to 9999, 1 to 12, 1 to 31 */
+    int32_t hour, minute, second;
+} lfm2_time;
 
 enum {
     LFM2_CHAT_GENERATION_PROMPT = 1, /* end with the opening of an assistant message */
-    LFM2_CHAT_NO_BOS = 2             /* no leading BOS: the text continues a conversation */
+    LFM2_CHAT_NO_BOS = 2,            /* remove a leading BOS: the text continues a conversation */
+    LFM2_CHAT_JOIN_PARTS = 4         /* templates see an array of text parts as one string */
 };
 
 typedef struct lfm2_chat_options {
@@ -677,26 +971,77 @@ typedef struct lfm2_chat_options {
     size_t tools_len;
     uint32_t flags;    /* LFM2_CHAT_*; default 0 */
     uint32_t reserved;
+    /* JSON object of further variables of the template, such as {"enable_thinking": false}; NULL or
+     * length 0 = none. A member may replace a special token, but not messages, tools or
+     * add_generation_prompt (ARGUMENT). */
+    const char *template_args;
+    size_t template_args_len;
+    /* NULL = the model's template: with tools the one named "tool_use" if there is one, else
+     * "default"; the built-in LFM2 format if the model has neither. */
+    const lfm2_chat_template *chat_template;
+    const lfm2_time *now; /* NULL = unknown: a template that asks for the time fails with TEXT and
+                             the code "template.date" */
 } lfm2_chat_options;
 
 LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
 
-/* Renders a conversation in LFM2's chat format. `messages` is a JSON array in OpenAI's format:
- * objects with "role" ("system", "user", "assistant" or "tool") and "content" (a string). Tools are
- * written with the separators of Python's json.dumps, and keep the order of their keys. `text`,
- * `capacity` and *len are as in lfm2_detokenize. The model may be loaded in any mode. Errors:
- * ARGUMENT, BUFFER, MEMORY, TEXT (messages or tools do not have this format; lfm2_last_error names
- * index, member and byte offset), UNSUPPORTED (another role, member or type of content). */
+/*
+ * Renders a conversation. `text`, `capacity` and *len are as in lfm2_detokenize. The model may be
+ * loaded in any mode. The template writes BOS; no other is added.
+ *
+ * `messages` is a JSON array of objects in OpenAI's format. Each has "role", a string. The template
+ * decides which roles and members it accepts, and sees them unchanged with these exceptions:
+ *  - content: a string, null, absent, an object, or an array of text parts ({"type": "text",
+ *    "text": ...}); other parts are UNSUPPORTED.
+ *  - null members are left out.
+ *  - If the template fails with TEXT, it runs once more with "" for each content that is null or
+ *    absent, and with arrays of parts joined as LFM2_CHAT_JOIN_PARTS does.
+ *  - tool_calls[].function.arguments: text that is a JSON object is replaced by this object, and ""
+ *    by {}.
+ *  - reasoning_content, thinking, reasoning: the first of these that is present is also given as
+ *    reasoning_content, and as thinking if that is absent.
+ * Other variables are tools and documents (none if absent), add_generation_prompt, the special
+ * tokens of the model's files (bos_token, eos_token, ...) and the members of template_args.
+ *
+ * Errors: ARGUMENT, BUFFER, MEMORY; TEXT (messages, tools or template_args do not have this format,
+ * or the template refuses the conversation); UNSUPPORTED (also: a template that is not
+ * implemented); FORMAT (the model's template is invalid); LIMIT. The text may have 1 MiB, plus 4
+ * times the bytes of messages and tools; memory and steps are limited in proportion.
+ */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
                                   size_t messages_len, const lfm2_chat_options *options,
                                   char *text, size_t capacity, size_t *len);
 
-/* Renders a conversation as token ids, the same as Hugging Face's, with one exception: control
- * tokens written in the content of user and tool messages stay plain text. `ids`, `capacity` and
- * *n_ids are as in lfm2_tokenize. Errors: those of lfm2_chat_render, and STATE (no tokenizer). */
+/* Renders a conversation as token ids. They are those of Hugging Face's apply_chat_template, unless
+ * the application's strings contain control tokens. `ids`, `capacity` and *n_ids are as in
+ * lfm2_tokenize. Errors: those of lfm2_chat_render, and STATE (no tokenizer). */
 LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const char *messages,
                                     size_t messages_len, const lfm2_chat_options *options,
                                     int32_t *ids, size_t capacity, size_t *n_ids);
+
+/* What a template does, found by rendering short conversations with the given options. */
+typedef struct lfm2_chat_info {
+    size_t size;
+    const char *name, *origin;  /* as in lfm2_chat_template_info */
+    uint32_t system;            /* 1: a system message appears in the text */
+    uint32_t tools;             /* 1: the name of a tool appears in the text */
+    uint32_t tool_calls;        /* 1: the name of a function in tool_calls appears in the text */
+    uint32_t parts;             /* 1: an array of parts appears as their text, not as JSON */
+    uint32_t opens_reasoning;   /* 1: the generation prompt has "<think>" without "</think>" */
+    const char *reasoning_arg;  /* the template argument, true or false, that changes the text: the
+                                   first of "enable_thinking" and "thinking"; "" = none. Static */
+    int32_t reasoning_start_id; /* the token "<think>"; -1 = none, then it is several tokens */
+    int32_t reasoning_end_id;   /* the token "</think>" */
+    uint32_t reserved;          /* 0 */
+} lfm2_chat_info;
+
+/* Describes the template that lfm2_chat_render uses with these options. Flags and `now` are
+ * ignored. The strings live as long as the template, or the model. Costs some 10 renderings. If the
+ * template cannot be compiled, the call fails with that error after it has set name and origin
+ * and cleared the rest. A
+ * feature whose conversation the template refuses is 0. */
+LFM2_API int32_t lfm2_chat_get_info(const lfm2_model *model, const lfm2_chat_options *options,
+                                    lfm2_chat_info *info);
 
 #ifdef __cplusplus
 }

@@ -8,10 +8,10 @@
 
 static const char *const providers[] = {"scalar", "lfm2", "xnnpack"}; /* by lf_provider */
 static const char *const weight_names[LF_W_COUNT] = {
-    [LF_W_F32] = "f32",  [LF_W_F16] = "f16",     [LF_W_BF16] = "bf16", [LF_W_Q4] = "q4",
-    [LF_W_Q8] = "q8",    [LF_W_Q4K] = "q4k",     [LF_W_Q5K] = "q5k",   [LF_W_Q6K] = "q6k",
-    [LF_W_I8G] = "i8g",  [LF_W_I8G16] = "i8g16", [LF_W_Q2K] = "q2k",   [LF_W_Q3K] = "q3k",
-    [LF_W_IQ3S] = "iq3s"};
+    [LF_W_F32] = "f32",   [LF_W_F16] = "f16",     [LF_W_BF16] = "bf16",  [LF_W_Q4] = "q4",
+    [LF_W_Q8] = "q8",     [LF_W_Q4K] = "q4k",     [LF_W_Q5K] = "q5k",    [LF_W_Q6K] = "q6k",
+    [LF_W_I8G] = "i8g",   [LF_W_I8G16] = "i8g16", [LF_W_Q2K] = "q2k",    [LF_W_Q3K] = "q3k",
+    [LF_W_IQ3S] = "iq3s", [LF_W_T4] = "t4",       [LF_W_T4G16] = "t4g16"};
 
 int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel_info *info)
 {
@@ -152,4 +152,13 @@ int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *b
     LF_TRY(check_seconds(seconds, 60));
     LF_TRY(lf_model_need_full(model));
     return lf_read_bench(model, seconds, bytes_per_second);
+}
+
+int32_t lfm2_model_bytes_read(const lfm2_model *model, uint64_t *bytes)
+{
+    if (model == NULL || bytes == NULL) {
+        return lf_api_null(model == NULL ? "model" : "bytes");
+    }
+    *bytes = atomic_load(&model->bytes_read);
+    return LFM2_OK;
 }

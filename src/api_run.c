@@ -1,132 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements the functions of lfm2.h for sessions, samplers and generation: checks arguments and
+/* Implements the functions of lfm2.h for samplers and generation: checks arguments and
  * calls run/. */
 #include "api.h"
 
 #include "run/generate.h"
-
-/* ---- Session ---- */
-
-static const lfm2_session_options session_defaults = {.size = sizeof session_defaults};
-
-void lfm2_session_options_init(lfm2_session_options *options, size_t size)
-{
-    lf_api_init(options, size, &session_defaults, sizeof session_defaults);
-}
-
-int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out)
-{
-    *out = session_defaults;
-    LF_TRY(lf_api_read("options", given, LF_API_FIRST(lfm2_session_options, reserved), out,
-                       sizeof *out));
-    return lf_api_flags(out->reserved, 0, "reserved");
-}
-
-int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
-                            lfm2_session **out)
-{
-    if (model == NULL || out == NULL) {
-        return lf_api_null(model == NULL ? "model" : "out");
-    }
-    lfm2_session_options o;
-    LF_TRY(lf_api_session_options(options, &o));
-    LF_TRY(lf_model_need_full(model));
-    return lf_session_create(model, &o, out);
-}
-
-void lfm2_session_free(lfm2_session *session)
-{
-    lf_session_free(session);
-}
-
-int32_t lfm2_session_reset(lfm2_session *session)
-{
-    if (session == NULL) {
-        return lf_api_null("session");
-    }
-    lf_session_reset(session);
-    return LFM2_OK;
-}
-
-uint32_t lfm2_session_length(const lfm2_session *session)
-{
-    return session == NULL ? 0 : lf_session_length(session);
-}
-
-uint32_t lfm2_session_capacity(const lfm2_session *session)
-{
-    return session == NULL ? 0 : session->state.n_ctx;
-}
-
-/* Ends a call that computes: it consumes the request to cancel, even one that came too late. */
-static int32_t end_call(lfm2_session *session, int32_t status)
-{
-    lf_session_take_cancel(session);
-    return status;
-}
-
-int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n)
-{
-    if (session == NULL || ids == NULL) {
-        return lf_api_null(session == NULL ? "session" : "ids");
-    }
-    return end_call(session, lf_session_append(session, ids, n, NULL));
-}
-
-int32_t lfm2_session_decode(lfm2_session *session, int32_t id)
-{
-    if (session == NULL) {
-        return lf_api_null("session");
-    }
-    return end_call(session, lf_session_append(session, &id, 1, NULL));
-}
-
-int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
-{
-    if (sessions == NULL || ids == NULL) {
-        return lf_api_null(sessions == NULL ? "sessions" : "ids");
-    }
-    if (n == 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "session.empty", "n is 0; at least one session is needed");
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        if (sessions[i] == NULL) {
-            return lf_fail(LFM2_E_ARGUMENT, "argument.null", "sessions[%u] is NULL", i);
-        }
-    }
-    int32_t status = lf_session_append_many(sessions, ids, n);
-    for (uint32_t i = 0; i < n; i++) {
-        end_call(sessions[i], status);
-    }
-    return status;
-}
-
-int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out)
-{
-    if (session == NULL || ids == NULL || out == NULL) {
-        return lf_api_null(session == NULL ? "session" : ids == NULL ? "ids" : "out");
-    }
-    return end_call(session, lf_session_append(session, ids, n, out));
-}
-
-int32_t lfm2_session_logits(lfm2_session *session, const float **logits, size_t *n_vocab)
-{
-    if (session == NULL || logits == NULL) {
-        return lf_api_null(session == NULL ? "session" : "logits");
-    }
-    LF_TRY(end_call(session, lf_session_logits(session, logits)));
-    if (n_vocab != NULL) {
-        *n_vocab = session->model->source->hparams.n_vocab;
-    }
-    return LFM2_OK;
-}
-
-void lfm2_session_cancel(lfm2_session *session)
-{
-    if (session != NULL) {
-        atomic_store(&session->cancel, 1);
-    }
-}
+#include "run/stream.h"
 
 /* ---- Sampler ---- */
 
@@ -176,6 +54,25 @@ void lfm2_sampler_free(lfm2_sampler *sampler)
     lf_sampler_free(sampler);
 }
 
+int32_t lfm2_sampler_clone(const lfm2_sampler *sampler, lfm2_sampler **out)
+{
+    if (sampler == NULL || out == NULL) {
+        return lf_api_null(sampler == NULL ? "sampler" : "out");
+    }
+    return lf_sampler_clone(sampler, out);
+}
+
+int32_t lfm2_sampler_configure(lfm2_sampler *sampler, const lfm2_sampler_options *options)
+{
+    if (sampler == NULL || options == NULL) {
+        return lf_api_null(sampler == NULL ? "sampler" : "options");
+    }
+    lfm2_sampler_options o = sampler_defaults;
+    LF_TRY(
+        lf_api_read("options", options, LF_API_FIRST(lfm2_sampler_options, n_bias), &o, sizeof o));
+    return lf_sampler_configure(sampler, &o);
+}
+
 void lfm2_sampler_reset(lfm2_sampler *sampler)
 {
     if (sampler != NULL) {
@@ -196,15 +93,22 @@ int32_t lfm2_sampler_accept(lfm2_sampler *sampler, int32_t id)
     return LFM2_OK;
 }
 
+/* Fails unless there are as many logits as the model has tokens. */
+static int32_t check_n_vocab(size_t n_vocab, uint32_t expected)
+{
+    if (n_vocab != expected) {
+        return lf_fail(LFM2_E_ARGUMENT, "sampler.n_vocab", "n_vocab is %zu; the model has %u",
+                       n_vocab, expected);
+    }
+    return LFM2_OK;
+}
+
 int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n_vocab, int32_t *id)
 {
     if (sampler == NULL || logits == NULL || id == NULL) {
         return lf_api_null(sampler == NULL ? "sampler" : logits == NULL ? "logits" : "id");
     }
-    if (n_vocab != sampler->n_vocab) {
-        return lf_fail(LFM2_E_ARGUMENT, "sampler.n_vocab", "n_vocab is %zu; the model has %u",
-                       n_vocab, sampler->n_vocab);
-    }
+    LF_TRY(check_n_vocab(n_vocab, sampler->n_vocab));
     return lf_sampler_sample(sampler, logits, id);
 }
 
@@ -233,10 +137,110 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
     if (result != NULL) { /* before anything is generated */
         LF_TRY(lf_api_check_result(result, "result"));
     }
-    int32_t status = end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r));
+    int32_t status =
+        lf_api_end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r));
     bool has_result = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
     if (has_result && result != NULL) {
         lf_api_write(&r, sizeof r, result, "result");
     }
     return status;
+}
+
+/* ---- Stream ---- */
+
+static const lfm2_stream_options stream_defaults = {.size = sizeof stream_defaults};
+
+void lfm2_stream_options_init(lfm2_stream_options *options, size_t size)
+{
+    lf_api_init(options, size, &stream_defaults, sizeof stream_defaults);
+}
+
+int32_t lfm2_stream_create(lfm2_model *model, lfm2_sampler *sampler,
+                           const lfm2_stream_options *options, lfm2_stream **out)
+{
+    if (model == NULL || sampler == NULL || out == NULL) {
+        return lf_api_null(model == NULL ? "model" : sampler == NULL ? "sampler" : "out");
+    }
+    lfm2_stream_options o = stream_defaults;
+    LF_TRY(
+        lf_api_read("options", options, LF_API_FIRST(lfm2_stream_options, reserved), &o, sizeof o));
+    const uint32_t known = LFM2_STREAM_IGNORE_EOS | LFM2_STREAM_SPECIAL | LFM2_STREAM_LOGPROBS;
+    LF_TRY(lf_api_flags(o.flags, known, "flags"));
+    LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
+    return lf_stream_create(model, sampler, &o, out);
+}
+
+void lfm2_stream_free(lfm2_stream *stream)
+{
+    lf_stream_free(stream);
+}
+
+int32_t lfm2_stream_clone(const lfm2_stream *stream, lfm2_stream **out)
+{
+    if (stream == NULL || out == NULL) {
+        return lf_api_null(stream == NULL ? "stream" : "out");
+    }
+    return lf_stream_clone(stream, out);
+}
+
+lfm2_sampler *lfm2_stream_sampler(const lfm2_stream *stream)
+{
+    return stream == NULL ? NULL : lf_stream_sampler(stream);
+}
+
+int32_t lfm2_stream_set_hook(lfm2_stream *stream,
+                             int32_t (*hook)(void *user, float *logits, size_t n_vocab), void *user)
+{
+    if (stream == NULL) {
+        return lf_api_null("stream");
+    }
+    lf_stream_set_hook(stream, hook, user);
+    return LFM2_OK;
+}
+
+int32_t lfm2_stream_prompt(lfm2_stream *stream, const int32_t *ids, size_t n)
+{
+    if (stream == NULL || (ids == NULL && n > 0)) {
+        return lf_api_null(stream == NULL ? "stream" : "ids");
+    }
+    return lf_stream_prompt(stream, ids, n);
+}
+
+int32_t lfm2_stream_sample(lfm2_stream *stream, const float *logits, size_t n_vocab,
+                           lfm2_stream_step *step)
+{
+    if (stream == NULL || logits == NULL) {
+        return lf_api_null(stream == NULL ? "stream" : "logits");
+    }
+    LF_TRY(check_n_vocab(n_vocab, lf_stream_n_vocab(stream)));
+    LF_TRY(lf_api_check_result(step, "step"));
+    lfm2_stream_step s;
+    LF_TRY(lf_stream_sample(stream, logits, &s));
+    return lf_api_write(&s, sizeof s, step, "step");
+}
+
+int32_t lfm2_stream_force(lfm2_stream *stream, int32_t id, const float *logits, size_t n_vocab,
+                          lfm2_stream_step *step)
+{
+    if (stream == NULL) {
+        return lf_api_null("stream");
+    }
+    if (logits != NULL) {
+        LF_TRY(check_n_vocab(n_vocab, lf_stream_n_vocab(stream)));
+    }
+    LF_TRY(lf_api_check_result(step, "step"));
+    lfm2_stream_step s;
+    LF_TRY(lf_stream_force(stream, id, logits, &s));
+    return lf_api_write(&s, sizeof s, step, "step");
+}
+
+int32_t lfm2_stream_flush(lfm2_stream *stream, lfm2_stream_step *step)
+{
+    if (stream == NULL) {
+        return lf_api_null("stream");
+    }
+    LF_TRY(lf_api_check_result(step, "step"));
+    lfm2_stream_step s;
+    lf_stream_flush(stream, &s);
+    return lf_api_write(&s, sizeof s, step, "step");
 }

@@ -42,7 +42,7 @@ static conv_item open_item(const conv_job *j, uint32_t index, size_t first_chann
 {
     const lf_pass *pass = j->pass;
     const lf_conv_memory *m = &pass->workspace->conv;
-    const lf_item *item = &pass->items[index];
+    const lf_item *item = pass->items[index];
     size_t width = pass->model->source->hparams.n_embd;
     size_t first = pass->shared->item_first[index];
     return (conv_item){.first = first_channel,
@@ -153,7 +153,7 @@ static void filter_channels(void *ctx, uint32_t thread, size_t begin, size_t end
     filter(j, thread, 0, j->pass->n, begin * CHANNELS, stop);
 }
 
-void lf_block_conv(const lf_pass *pass, uint32_t layer)
+int32_t lf_block_conv(const lf_pass *pass, uint32_t layer)
 {
     const lf_hparams *h = &pass->model->source->hparams;
     const lf_layer *w = &pass->model->layers[layer];
@@ -176,4 +176,5 @@ void lf_block_conv(const lf_pass *pass, uint32_t layer)
     lf_lhs_quantize(pass, m->out, pass->n, width, lf_format_bit(&w->out), &lhs);
     lf_prefetch_hint_rows(pass, lf_ffn_first(w));
     lf_linear_add(pass, &lhs, &w->out, x, width);
+    return LFM2_OK;
 }

@@ -57,15 +57,22 @@ static int32_t reserve(lfm2_decoder *decoder, size_t bytes)
     return LFM2_OK;
 }
 
+int32_t lf_decoder_bytes(const lf_tokenizer *tokenizer, int32_t id, bool special,
+                         const char **bytes, size_t *n)
+{
+    int32_t kind = 0;
+    LF_TRY(lf_tokenizer_token(tokenizer, id, bytes, n, &kind));
+    if (kind == LFM2_TOKEN_CONTROL && !special) {
+        *n = 0;
+    }
+    return LFM2_OK;
+}
+
 int32_t lf_decoder_push(lfm2_decoder *decoder, int32_t id, const char **text, size_t *len)
 {
     const char *bytes = NULL;
     size_t n = 0;
-    int32_t kind = 0;
-    LF_TRY(lf_tokenizer_token(decoder->model->tokenizer, id, &bytes, &n, &kind));
-    if (kind == LFM2_TOKEN_CONTROL && !decoder->special) {
-        n = 0;
-    }
+    LF_TRY(lf_decoder_bytes(decoder->model->tokenizer, id, decoder->special, &bytes, &n));
     LF_TRY(reserve(decoder, lf_utf8_push_bound(n) + 1));
     *len = n > 0 ? lf_utf8_push(&decoder->stream, bytes, n, decoder->text) : 0;
     decoder->text[*len] = '\0';

@@ -5,6 +5,11 @@
 
 #include "model/model.h"
 
+/* The bytes that a token adds to a text: those of the token, or none for a control token without
+ * `special`. They live as long as the tokenizer. Errors: ARGUMENT (id out of range). */
+int32_t lf_decoder_bytes(const lf_tokenizer *tokenizer, int32_t id, bool special,
+                         const char **bytes, size_t *n);
+
 /* The model must have a tokenizer; the decoder holds a reference to it. With `special`, control
  * tokens are decoded to their names, else to nothing. One thread at a time. Errors: MEMORY. */
 int32_t lf_decoder_create(lfm2_model *model, bool special, lfm2_decoder **out);

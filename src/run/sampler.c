@@ -55,25 +55,46 @@ static int32_t check_options(const lfm2_sampler_options *o, uint32_t n_vocab)
     return LFM2_OK;
 }
 
-static int32_t allocate(lfm2_sampler *s)
+/* Takes the options and allocates what depends on them. After a failure, free_options frees what
+ * was allocated. */
+static int32_t take_options(const lf_alloc *alloc, const lfm2_sampler_options *o, lfm2_sampler *s)
 {
-    const lf_alloc *alloc = &s->runtime->alloc;
+    s->options = *o;
     void *p = NULL;
-    LF_TRY(lf_new(alloc, s->options.n_bias, sizeof *s->bias_ids, "logit bias", &p));
+    LF_TRY(lf_new(alloc, o->n_bias, sizeof *s->bias_ids, "logit bias", &p));
     s->bias_ids = p;
-    LF_TRY(lf_new(alloc, s->options.n_bias, sizeof *s->bias_values, "logit bias", &p));
+    LF_TRY(lf_new(alloc, o->n_bias, sizeof *s->bias_values, "logit bias", &p));
     s->bias_values = p;
+    if (o->n_bias > 0) {
+        memcpy(s->bias_ids, o->bias_ids, o->n_bias * sizeof *s->bias_ids);
+        memcpy(s->bias_values, o->bias_values, o->n_bias * sizeof *s->bias_values);
+    }
+    s->options.bias_ids = s->bias_ids;
+    s->options.bias_values = s->bias_values;
+    if (o->penalty_last_n > 0) {
+        s->window_size = (size_t)o->penalty_last_n;
+        LF_TRY(lf_new(alloc, s->window_size, sizeof *s->window, "penalty window", &p));
+        s->window = p;
+    }
+    return LFM2_OK;
+}
+
+static void free_options(const lf_alloc *alloc, lfm2_sampler *s)
+{
+    lf_free(alloc, s->bias_ids, s->options.n_bias, sizeof *s->bias_ids);
+    lf_free(alloc, s->bias_values, s->options.n_bias, sizeof *s->bias_values);
+    lf_free(alloc, s->window, s->window_size, sizeof *s->window);
+}
+
+static int32_t allocate(const lf_alloc *alloc, lfm2_sampler *s)
+{
+    void *p = NULL;
     LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->counts, "sampler", &p));
     s->counts = p;
     LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->candidates, "sampler", &p));
     s->candidates = p;
     LF_TRY(lf_new(alloc, s->n_vocab, sizeof *s->logits, "sampler", &p));
     s->logits = p;
-    if (s->options.penalty_last_n > 0) {
-        s->window_size = (size_t)s->options.penalty_last_n;
-        LF_TRY(lf_new(alloc, s->window_size, sizeof *s->window, "penalty window", &p));
-        s->window = p;
-    }
     return LFM2_OK;
 }
 
@@ -81,44 +102,126 @@ int32_t lf_sampler_create(lfm2_runtime *runtime, uint32_t n_vocab,
                           const lfm2_sampler_options *options, lfm2_sampler **out)
 {
     LF_TRY(check_options(options, n_vocab));
+    const lf_alloc *alloc = &runtime->alloc;
     void *p = NULL;
-    LF_TRY(lf_new_zero(&runtime->alloc, 1, sizeof(lfm2_sampler), "sampler", &p));
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lfm2_sampler), "sampler", &p));
     lfm2_sampler *s = p;
+    atomic_init(&s->refs, 1);
     s->runtime = lf_runtime_retain(runtime);
-    s->options = *options;
     s->n_vocab = n_vocab;
-    int32_t status = allocate(s);
+    int32_t status = take_options(alloc, options, s);
+    status = status != LFM2_OK ? status : allocate(alloc, s);
     if (status != LFM2_OK) {
         lf_sampler_free(s);
         return status;
     }
-    if (options->n_bias > 0) {
-        memcpy(s->bias_ids, options->bias_ids, options->n_bias * sizeof *s->bias_ids);
-        memcpy(s->bias_values, options->bias_values, options->n_bias * sizeof *s->bias_values);
-    }
-    s->options.bias_ids = s->bias_ids;
-    s->options.bias_values = s->bias_values;
     lf_sampler_reset(s);
     *out = s;
     return LFM2_OK;
 }
 
+int32_t lf_sampler_clone(const lfm2_sampler *s, lfm2_sampler **out)
+{
+    lfm2_sampler *clone = NULL;
+    LF_TRY(lf_sampler_create(s->runtime, s->n_vocab, &s->options, &clone));
+    memcpy(clone->counts, s->counts, s->n_vocab * sizeof *s->counts);
+    if (s->window != NULL) {
+        memcpy(clone->window, s->window, s->window_used * sizeof *s->window);
+    }
+    clone->window_used = s->window_used;
+    clone->window_next = s->window_next;
+    clone->random = s->random;
+    *out = clone;
+    return LFM2_OK;
+}
+
+lfm2_sampler *lf_sampler_retain(lfm2_sampler *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
 void lf_sampler_free(lfm2_sampler *s)
 {
-    if (s == NULL) {
+    if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1) {
         return;
     }
     lfm2_runtime *runtime = s->runtime;
     const lf_alloc *alloc = &runtime->alloc;
-    lf_free(alloc, s->bias_ids, s->options.n_bias, sizeof *s->bias_ids);
-    lf_free(alloc, s->bias_values, s->options.n_bias, sizeof *s->bias_values);
+    free_options(alloc, s);
     lf_free(alloc, s->counts, s->n_vocab, sizeof *s->counts);
     lf_free(alloc, s->candidates, s->n_vocab, sizeof *s->candidates);
     lf_free(alloc, s->logits, s->n_vocab, sizeof *s->logits);
-    lf_free(alloc, s->window, s->window_size, sizeof *s->window);
     lf_free(alloc, s, 1, sizeof *s);
     lf_runtime_release(runtime);
 }
+
+/* ---- Changing the options ---- */
+
+static bool has_counts(const lfm2_sampler *s)
+{
+    for (uint32_t i = 0; i < s->n_vocab; i++) {
+        if (s->counts[i] > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Moves the accepted tokens that the new window can hold. Those that are too old stop counting. */
+static void move_window(lfm2_sampler *s, lfm2_sampler *next)
+{
+    if (next->options.penalty_last_n == 0) {
+        memset(s->counts, 0, s->n_vocab * sizeof *s->counts);
+    }
+    if (next->window == NULL || s->window == NULL) {
+        return;
+    }
+    size_t oldest = (s->window_next + s->window_size - s->window_used) % s->window_size;
+    for (size_t left = s->window_used; left > 0; left--) {
+        int32_t id = s->window[oldest];
+        oldest = (oldest + 1) % s->window_size;
+        if (left > next->window_size) {
+            s->counts[id]--;
+        } else {
+            next->window[next->window_used++] = id;
+        }
+    }
+    next->window_next = next->window_used % next->window_size;
+}
+
+int32_t lf_sampler_configure(lfm2_sampler *s, const lfm2_sampler_options *options)
+{
+    LF_TRY(check_options(options, s->n_vocab));
+    if (s->options.penalty_last_n == -1 && options->penalty_last_n > 0 && has_counts(s)) {
+        return lf_fail(LFM2_E_STATE, "sampler.window",
+                       "penalty_last_n cannot change from -1 to %d after tokens were accepted: "
+                       "their order was not kept; reset the sampler and accept them again",
+                       options->penalty_last_n);
+    }
+    const lf_alloc *alloc = &s->runtime->alloc;
+    lfm2_sampler next = {0};
+    int32_t status = take_options(alloc, options, &next);
+    if (status != LFM2_OK) {
+        free_options(alloc, &next);
+        return status;
+    }
+    move_window(s, &next);
+    if (options->seed != s->options.seed) {
+        s->random = options->seed;
+    }
+    free_options(alloc, s);
+    s->options = next.options;
+    s->bias_ids = next.bias_ids;
+    s->bias_values = next.bias_values;
+    s->window = next.window;
+    s->window_size = next.window_size;
+    s->window_used = next.window_used;
+    s->window_next = next.window_next;
+    return LFM2_OK;
+}
+
+/* ---- State ---- */
 
 void lf_sampler_reset(lfm2_sampler *s)
 {

@@ -69,6 +69,13 @@ elif "$work/readme" "no such file" 2>/dev/null; then
     fail "the README's example succeeds without a model"
 fi
 
+# Two conversations in one batch, with the texts of lfm2_generate.
+"$cc" -std=c11 "${warnings[@]}" "$here/batch.c" -o "$work/batch" "${flags[@]}"
+if [ -n "$model" ]; then
+    batch=$("$work/batch" "$model") || fail "the batch differs from lfm2_generate"
+    [ -n "$batch" ] || fail "the batch generates nothing"
+fi
+
 # ---- find_package ---------------------------------------------------------------------------------
 
 "$cmake" -S "$here/cmake" -B "$work/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" \

@@ -55,6 +55,8 @@ TESTS_OF = [
     (r"^src/model/", [r"unit\.(forward|linear)$", r"unit\.(session|router|fresh|failing|walk)",
                       r"unit\.(batch|invariance)"]),
     (r"^src/run/sampler", [r"unit\.sampler", r"unit\.generate"]),
+    (r"^src/run/stops", [r"unit\.stops", r"fuzz\.stream|unit\.(stream|generate)"]),
+    (r"^src/run/(stream|decoder)", [r"unit\.(stream|generate)", r"fuzz\.stream|unit\.failing"]),
     (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
     (r"^src/convert/", [r"unit\.(convert|synth)", r"cli\.(models|accuracy)"]),
     (r"^src/bench/", [r"unit\.(api_tools|refused)$", r"cli\.bench"]),

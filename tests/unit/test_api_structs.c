@@ -20,6 +20,7 @@ typedef union newer {
     lfm2_session_options session;
     lfm2_sampler_options sampler;
     lfm2_generate_options generate;
+    lfm2_stream_options stream;
     lfm2_chat_options chat;
     lfm2_convert_options convert;
     unsigned char bytes[512];
@@ -77,6 +78,17 @@ static int32_t use_generate(const void *options)
     return status;
 }
 
+static int32_t use_stream(const void *options)
+{
+    lfm2_sampler *sampler = NULL;
+    lfm2_stream *stream = NULL;
+    LFT_OK(lfm2_sampler_create(model, NULL, &sampler));
+    int32_t status = lfm2_stream_create(model, sampler, options, &stream);
+    lfm2_stream_free(stream);
+    lfm2_sampler_free(sampler);
+    return status;
+}
+
 static int32_t use_chat(const void *options)
 {
     size_t n = 0;
@@ -102,6 +114,7 @@ INIT_OF(runtime)
 INIT_OF(model)
 INIT_OF(session)
 INIT_OF(generate)
+INIT_OF(stream)
 INIT_OF(chat)
 INIT_OF(convert)
 
@@ -110,14 +123,22 @@ static const struct {
     void (*init)(void *options, size_t size);
     int32_t (*use)(const void *options);
     size_t size;
+    size_t first_size; /* of its first version */
 } structs[] = {
-    {"runtime", init_runtime, use_runtime, sizeof(lfm2_runtime_options)},
-    {"model", init_model, use_model, sizeof(lfm2_model_options)},
-    {"session", init_session, use_session, sizeof(lfm2_session_options)},
-    {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options)},
-    {"generate", init_generate, use_generate, sizeof(lfm2_generate_options)},
-    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options)},
-    {"convert", init_convert, use_convert, sizeof(lfm2_convert_options)},
+    {"runtime", init_runtime, use_runtime, sizeof(lfm2_runtime_options),
+     sizeof(lfm2_runtime_options)},
+    {"model", init_model, use_model, sizeof(lfm2_model_options), sizeof(lfm2_model_options)},
+    {"session", init_session, use_session, sizeof(lfm2_session_options),
+     offsetof(lfm2_session_options, n_reserve)},
+    {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options),
+     sizeof(lfm2_sampler_options)},
+    {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
+     sizeof(lfm2_generate_options)},
+    {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
+    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
+     offsetof(lfm2_chat_options, template_args)},
+    {"convert", init_convert, use_convert, sizeof(lfm2_convert_options),
+     offsetof(lfm2_convert_options, imatrix)},
 };
 
 enum { N_STRUCTS = sizeof structs / sizeof structs[0] };
@@ -176,13 +197,15 @@ static void test_wrong_sizes(void **state)
     for (size_t i = 0; i < N_STRUCTS; i++) {
         newer o;
         structs[i].init(&o, structs[i].size);
-        const size_t wrong[] = {0, 1, sizeof(size_t), structs[i].size - 1, 4097, SIZE_MAX};
+        const size_t wrong[] = {0, 1, sizeof(size_t), structs[i].first_size - 1, 4097, SIZE_MAX};
         for (size_t w = 0; w < sizeof wrong / sizeof wrong[0]; w++) {
             o.size = wrong[w];
             LFT_FAILS(structs[i].use(&o), LFM2_E_ARGUMENT);
             assert_string_equal(lfm2_last_error_code(), "argument.size");
         }
         o.size = structs[i].size;
+        LFT_OK(structs[i].use(&o));
+        o.size = structs[i].first_size;
         LFT_OK(structs[i].use(&o));
         LFT_OK(structs[i].use(NULL));
     }
@@ -198,9 +221,12 @@ static void test_unknown_bits(void **state)
         o.generate.flags = bit;
         o.generate.max_tokens = 1;
         LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        init_stream(&o, sizeof o.stream);
+        o.stream.flags = bit;
+        LFT_FAILS(use_stream(&o), bit <= LFM2_STREAM_LOGPROBS ? LFM2_OK : LFM2_E_ARGUMENT);
         init_chat(&o, sizeof o.chat);
         o.chat.flags = bit;
-        LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_NO_BOS ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_JOIN_PARTS ? LFM2_OK : LFM2_E_ARGUMENT);
         init_convert(&o, sizeof o.convert);
         o.convert.flags = bit;
         LFT_FAILS(use_convert(&o), bit <= LFM2_CONVERT_REQUANTIZE ? LFM2_OK : LFM2_E_ARGUMENT);
@@ -219,8 +245,14 @@ static void test_unknown_bits(void **state)
     init_generate(&o, sizeof o.generate);
     o.generate.reserved = 1;
     LFT_FAILS(use_generate(&o), LFM2_E_ARGUMENT);
+    init_stream(&o, sizeof o.stream);
+    o.stream.reserved = 1;
+    LFT_FAILS(use_stream(&o), LFM2_E_ARGUMENT);
     init_session(&o, sizeof o.session);
     o.session.reserved = 1;
+    LFT_FAILS(use_session(&o), LFM2_E_ARGUMENT);
+    init_session(&o, sizeof o.session);
+    o.session.reserved2 = 1;
     LFT_FAILS(use_session(&o), LFM2_E_ARGUMENT);
     init_chat(&o, sizeof o.chat);
     o.chat.reserved = 1;

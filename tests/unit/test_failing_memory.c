@@ -2,6 +2,7 @@
 /* Each allocation of single calls of the API fails once: the call returns MEMORY, nothing leaks, no
  * incomplete file is left, and the same call then succeeds. test_api.c does the same for a whole
  * program. */
+#include "support/failing.h"
 #include "support/models.h"
 #include "support/retype.h"
 
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,38 +22,9 @@ static lfm2_runtime *runtime;
 static lfm2_model *model;
 static const char *cache_path; /* of a pack cache that fits the model */
 
-/* One call; what it makes is freed before it returns. */
-typedef int32_t call_fn(void);
-
-/* Runs `call` with its first allocation failing, then its second, and so on, until none is left to
- * fail; `output` (or NULL) is a file that must exist after success alone. */
-static void check(call_fn *call, const char *output)
+static void check(lft_failing_call *call, const char *output)
 {
-    const long long blocks = atomic_load(&memory.live_blocks);
-    const long long bytes = atomic_load(&memory.live_bytes);
-    long long n = 1;
-    int32_t status = LFM2_E_MEMORY;
-    for (; status != LFM2_OK; n++) {
-        if (output != NULL) {
-            unlink(output);
-        }
-        atomic_store(&memory.calls, 0);
-        atomic_store(&memory.fail_at, n);
-        status = call();
-        atomic_store(&memory.fail_at, 0);
-        if (status != LFM2_OK) {
-            lft_expect(status, LFM2_E_MEMORY, "the call with a failing allocation");
-            assert_true(n <= atomic_load(&memory.calls));
-            assert_true(strlen(lfm2_last_error()) > 0);
-        }
-        assert_true(output == NULL || (access(output, F_OK) == 0) == (status == LFM2_OK));
-        assert_int_equal(atomic_load(&memory.live_blocks), blocks);
-        assert_int_equal(atomic_load(&memory.live_bytes), bytes);
-        assert_false(atomic_load(&memory.broken));
-    }
-    print_message("%lld allocations\n", n - 2);
-    assert_true(n > 2);
-    assert_true(atomic_load(&memory.calls) == n - 2); /* none failed */
+    lft_check_failing(&memory, call, output);
 }
 
 /* ---- Loading ---- */
@@ -158,6 +131,62 @@ static int32_t render(void)
     return status;
 }
 
+/* The first use of a model's template compiles it. */
+static int32_t first_render(void)
+{
+    lfm2_model_options o;
+    lfm2_model_options_init(&o, sizeof o);
+    o.mode = LFM2_LOAD_TOKENIZER;
+    lfm2_model *m = NULL;
+    char text[600];
+    size_t n = 0;
+    int32_t status = lfm2_model_load(runtime, lft_tiny("q4_0"), &o, &m);
+    if (status == LFM2_OK) {
+        status = lfm2_chat_render(m, messages, sizeof messages - 1, NULL, text, 600, &n);
+    }
+    lfm2_model_free(m);
+    return status;
+}
+
+/* A template of the application; a conversation that is rendered twice. */
+static int32_t other_template(void)
+{
+    static const char source[] = "{{ messages[0].content + messages[0].x|string }}{{ d }}";
+    static const char parts[] =
+        "[{\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}], "
+        "\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}]";
+    char text[16];
+    size_t n = 0;
+    lfm2_chat_options o = chat_options();
+    lfm2_chat_template *t = NULL;
+    int32_t status = lfm2_chat_template_create(runtime, source, sizeof source - 1, &t);
+    assert_true((t != NULL) == (status == LFM2_OK));
+    o.chat_template = t;
+    o.template_args = "{\"d\": [1]}";
+    o.template_args_len = strlen(o.template_args);
+    if (status == LFM2_OK) {
+        status = lfm2_chat_render(model, parts, sizeof parts - 1, &o, text, sizeof text, &n);
+    }
+    lfm2_chat_template_free(t);
+    return status;
+}
+
+static int32_t find_template(void)
+{
+    lfm2_chat_template *t = NULL;
+    int32_t status = lfm2_chat_template_find(model, "lfm2", &t);
+    assert_true((t != NULL) == (status == LFM2_OK));
+    lfm2_chat_template_free(t);
+    return status;
+}
+
+static int32_t chat_info(void)
+{
+    lfm2_chat_info info = {.size = sizeof info};
+    lfm2_chat_options o = chat_options();
+    return lfm2_chat_get_info(model, &o, &info);
+}
+
 static int32_t chat_tokens(void)
 {
     int32_t ids[600];
@@ -172,12 +201,19 @@ static void test_text(void **state)
 {
     (void)state;
     check(tokenize, NULL);
+    check(first_render, NULL);
+    LFT_OK(render());
     check(render, NULL);
+    check(other_template, NULL);
+    check(find_template, NULL);
+    check(chat_info, NULL);
     check(chat_tokens, NULL);
     check(decode_text, NULL);
 }
 
-/* ---- Sessions and samplers ---- */
+/* ---- Sessions, samplers, streams ---- */
+
+static lfm2_sampler *shared_sampler;
 
 static int32_t session(void)
 {
@@ -197,11 +233,155 @@ static int32_t sampler(void)
     return status;
 }
 
+static int32_t clone_sampler(void)
+{
+    lfm2_sampler *clone = NULL;
+    int32_t status = lfm2_sampler_clone(shared_sampler, &clone);
+    assert_true((clone != NULL) == (status == LFM2_OK));
+    lfm2_sampler_free(clone);
+    return status;
+}
+
+/* With a bias and a window, and then with smaller ones. */
+static int32_t configure_sampler(void)
+{
+    static const int32_t bias_ids[] = {4, 5};
+    static const float bias_values[] = {1, 2};
+    lfm2_sampler *s = NULL;
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o, sizeof o, model);
+    int32_t status = lfm2_sampler_create(model, &o, &s);
+    o.bias_ids = bias_ids;
+    o.bias_values = bias_values;
+    o.n_bias = 2;
+    o.penalty_last_n = 8;
+    status = status != LFM2_OK ? status : lfm2_sampler_configure(s, &o);
+    o.n_bias = 0;
+    o.penalty_last_n = 4;
+    status = status != LFM2_OK ? status : lfm2_sampler_configure(s, &o);
+    lfm2_sampler_free(s);
+    return status;
+}
+
+static lfm2_stream_options stream_options(void)
+{
+    static const char *const stops[] = {"ab", "abc", "x", "ab"};
+    static const int32_t ids[] = {5, 6};
+    lfm2_stream_options o;
+    lfm2_stream_options_init(&o, sizeof o);
+    o.stop_strings = stops;
+    o.n_stop_strings = 4;
+    o.stop_ids = ids;
+    o.n_stop_ids = 2;
+    return o;
+}
+
+static int32_t stream(void)
+{
+    lfm2_stream_options o = stream_options();
+    lfm2_stream *s = NULL;
+    int32_t status = lfm2_stream_create(model, shared_sampler, &o, &s);
+    assert_true((s != NULL) == (status == LFM2_OK));
+    lfm2_stream_free(s);
+    return status;
+}
+
+static int32_t clone_stream(void)
+{
+    lfm2_stream_options o = stream_options();
+    lfm2_stream *s = NULL;
+    lfm2_stream *clone = NULL;
+    int32_t status = lfm2_stream_create(model, shared_sampler, &o, &s);
+    status = status != LFM2_OK ? status : lfm2_stream_clone(s, &clone);
+    assert_true((clone != NULL) == (status == LFM2_OK));
+    lfm2_stream_free(clone);
+    lfm2_stream_free(s);
+    return status;
+}
+
+enum { N_STEPS = 100 };
+
+/* Samples letters at random, which are all held back: the text grows. A step that fails is
+ * repeated; the text is the same as without failures. */
+static int32_t hold_back(lfm2_stream *s, const float *logits, char *text)
+{
+    const size_t n_vocab = lft_vocab(model);
+    int32_t status = LFM2_OK;
+    lfm2_stream_step step = {.size = sizeof step};
+    for (uint32_t i = 0; i < N_STEPS; i++) {
+        int32_t tried = lfm2_stream_sample(s, logits, n_vocab, &step);
+        if (tried != LFM2_OK) {
+            status = tried;
+            LFT_OK(lfm2_stream_sample(s, logits, n_vocab, &step));
+        }
+        assert_true(step.n_generated == i + 1 && step.len == 0);
+    }
+    LFT_OK(lfm2_stream_flush(s, &step));
+    assert_int_equal(step.len, N_STEPS);
+    memcpy(text, step.text, N_STEPS);
+    return status;
+}
+
+static float letters[1 << 16]; /* logits that allow "a" and "b" */
+
+/* The first call writes the text, without stop strings. For the others, the stop string is this
+ * text and one character more. */
+static int32_t steps(void)
+{
+    static char text[N_STEPS + 2];
+    const char *stop = text;
+    lfm2_stream_options o;
+    lfm2_stream_options_init(&o, sizeof o);
+    o.stop_strings = &stop;
+    o.n_stop_strings = text[0] == '\0' ? 0 : 1;
+    lfm2_stream *s = NULL;
+    lfm2_sampler_reset(shared_sampler);
+    int32_t status = lfm2_stream_create(model, shared_sampler, &o, &s);
+    if (status == LFM2_OK && o.n_stop_strings == 0) {
+        for (int i = 0; i < N_STEPS; i++) {
+            lfm2_stream_step step = {.size = sizeof step};
+            LFT_OK(lfm2_stream_sample(s, letters, lft_vocab(model), &step));
+            text[i] = step.text[0];
+        }
+        text[N_STEPS] = '!';
+    } else if (status == LFM2_OK) {
+        char again[N_STEPS];
+        status = hold_back(s, letters, again);
+        assert_memory_equal(again, text, N_STEPS);
+    }
+    lfm2_stream_free(s);
+    return status;
+}
+
+static void test_steps(void **state)
+{
+    (void)state;
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o, sizeof o, NULL);
+    o.temperature = 1;
+    LFT_OK(lfm2_sampler_create(model, &o, &shared_sampler));
+    for (uint32_t id = 0; id < lft_vocab(model); id++) {
+        const char *bytes = NULL;
+        size_t len = 0;
+        LFT_OK(lfm2_token_get(model, (int32_t)id, &bytes, &len, NULL));
+        letters[id] = len == 1 && (bytes[0] == 'a' || bytes[0] == 'b') ? 0 : -INFINITY;
+    }
+    LFT_OK(steps()); /* writes the text */
+    check(steps, NULL);
+    lfm2_sampler_free(shared_sampler);
+}
+
 static void test_sessions(void **state)
 {
     (void)state;
     check(session, NULL);
     check(sampler, NULL);
+    LFT_OK(lfm2_sampler_create(model, NULL, &shared_sampler));
+    check(clone_sampler, NULL);
+    check(configure_sampler, NULL);
+    check(stream, NULL);
+    check(clone_stream, NULL);
+    lfm2_sampler_free(shared_sampler);
 }
 
 /* ---- Files ---- */
@@ -286,8 +466,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loading),  cmocka_unit_test(test_text),
-        cmocka_unit_test(test_sessions), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_sessions), cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_files),    cmocka_unit_test(test_bench),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -100,6 +100,53 @@ static void test_null_handles(void **state)
     assert_true(m == NULL && s == NULL && sampler == NULL);
 }
 
+static int32_t no_hook(void *user, float *logits, size_t n)
+{
+    (void)user;
+    (void)logits;
+    (void)n;
+    return 0;
+}
+
+static void test_null_streams(void **state)
+{
+    (void)state;
+    lfm2_sampler *sampler = NULL;
+    lfm2_sampler *other = NULL;
+    lfm2_stream *stream = NULL;
+    lfm2_stream *clone = NULL;
+    lfm2_sampler_options o;
+    lfm2_sampler_options_init(&o, sizeof o, model);
+    LFT_OK(lfm2_sampler_create(model, &o, &sampler));
+    null_is(lfm2_sampler_clone(NULL, &other), "sampler");
+    null_is(lfm2_sampler_clone(sampler, NULL), "out");
+    null_is(lfm2_sampler_configure(NULL, &o), "sampler");
+    null_is(lfm2_sampler_configure(sampler, NULL), "options");
+    null_is(lfm2_stream_create(NULL, sampler, NULL, &stream), "model");
+    null_is(lfm2_stream_create(model, NULL, NULL, &stream), "sampler");
+    null_is(lfm2_stream_create(model, sampler, NULL, NULL), "out");
+    assert_true(other == NULL && stream == NULL);
+    LFT_OK(lfm2_stream_create(model, sampler, NULL, &stream));
+    lfm2_sampler_free(sampler);
+    const float logits[1] = {0};
+    lfm2_stream_step step = {.size = sizeof step, .id = 77};
+    null_is(lfm2_stream_clone(NULL, &clone), "stream");
+    null_is(lfm2_stream_clone(stream, NULL), "out");
+    null_is(lfm2_stream_set_hook(NULL, no_hook, NULL), "stream");
+    null_is(lfm2_stream_prompt(NULL, (const int32_t[]){1}, 1), "stream");
+    null_is(lfm2_stream_prompt(stream, NULL, 1), "ids");
+    null_is(lfm2_stream_sample(NULL, logits, 1, &step), "stream");
+    null_is(lfm2_stream_sample(stream, NULL, 1, &step), "logits");
+    null_is(lfm2_stream_force(NULL, 1, NULL, 0, &step), "stream");
+    null_is(lfm2_stream_force(stream, 1, NULL, 0, NULL), "step");
+    null_is(lfm2_stream_flush(NULL, &step), "stream");
+    null_is(lfm2_stream_flush(stream, NULL), "step");
+    assert_null(lfm2_stream_sampler(NULL));
+    assert_true(clone == NULL && step.id == 77);
+    lfm2_stream_free(stream);
+    lfm2_stream_free(NULL);
+}
+
 /* ---- Kernels ---- */
 
 /* A kernel for blocks of 256 values cannot be measured at a depth of 64. */
@@ -139,9 +186,8 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_null_text),
-        cmocka_unit_test(test_null_chat),
-        cmocka_unit_test(test_null_handles),
+        cmocka_unit_test(test_null_text),    cmocka_unit_test(test_null_chat),
+        cmocka_unit_test(test_null_handles), cmocka_unit_test(test_null_streams),
         cmocka_unit_test(test_bench_depth),
     };
     return cmocka_run_group_tests(tests, begin, end);
