@@ -133,16 +133,17 @@ typedef struct lfm2_prefetch_info {
     const char *policy; /* static storage */
     uint32_t least_rows, most_rows; /* of activations or queries; most_rows 0: no limit */
     uint32_t chosen;      /* 1: in use for this format and these rows */
-    uint32_t rounds;      /* in which all these policies were measured once */
+    uint32_t rounds;      /* in which all these policies were measured once; 0: not measured */
     uint32_t comparisons; /* that are complete; 0: the first one is not */
     uint32_t reserved;    /* 0 */
-    double bytes_per_second; /* read by one thread, when this policy was last measured */
-    double relative_time; /* compared with the fastest policy at that time: 1 and more */
+    double bytes_per_second; /* read by one thread, when this policy was last measured; 0: never */
+    double relative_time; /* compared with the fastest policy at that time: 1 and more; 0: never */
 } lfm2_prefetch_info;
 
-/* The policies that this runtime has measured: entry `index`, from 0. Other threads may compute
- * meanwhile; each number is then from before or after a measurement. Errors: ARGUMENT (also:
- * `index` is past the last entry). */
+/* Entry `index`, from 0: for every format and number of rows the policies that this runtime has
+ * measured; before that, only the policy in use, which the vendor and the generation of the CPU
+ * decide. Other threads may compute meanwhile; each number is then from before or after a
+ * measurement. Errors: ARGUMENT (also: `index` is past the last entry). */
 LFM2_API int32_t lfm2_prefetch_get(const lfm2_runtime *runtime, uint32_t index,
                                    lfm2_prefetch_info *info);
 

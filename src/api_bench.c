@@ -64,7 +64,22 @@ int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, const char *name)
     return LFM2_OK;
 }
 
-/* Fills `out` if the policy was measured for this format and row class. */
+static float cost_of(const lf_prefetch_choice *choice, uint32_t policy)
+{
+    return atomic_load_explicit(&choice->cost[policy], memory_order_acquire);
+}
+
+static bool any_measured(const lf_prefetch_choice *choice)
+{
+    uint32_t policy = 0;
+    while (policy < LF_PREFETCH_POLICIES && cost_of(choice, policy) == 0) {
+        policy++;
+    }
+    return policy < LF_PREFETCH_POLICIES;
+}
+
+/* Fills `out` if the policy was measured for this format and row class, or if it is in use and none
+ * was measured. */
 static bool describe(const lf_prefetch *prefetch, uint32_t format, uint32_t row_class,
                      uint32_t policy, lfm2_prefetch_info *out)
 {
@@ -72,8 +87,10 @@ static bool describe(const lf_prefetch *prefetch, uint32_t format, uint32_t row_
         [LF_KV_F16] = "kv-f16", [LF_KV_F32] = "kv-f32", [LF_KV_Q8] = "kv-q8"};
     static const uint32_t rows[LF_ROW_CLASSES][2] = {{1, 1}, {2, 2}, {3, 4}, {5, 16}, {17, 0}};
     const lf_prefetch_choice *choice = &prefetch->choices[format][row_class];
-    float cost = atomic_load_explicit(&choice->cost[policy], memory_order_relaxed);
-    if (cost == 0) {
+    bool chosen = lf_prefetch_policy_index(prefetch, format, row_class) == policy;
+    float cost = cost_of(choice, policy);
+    bool measured = cost != 0;
+    if (!measured && (!chosen || any_measured(choice))) {
         return false;
     }
     *out = (lfm2_prefetch_info){
@@ -82,10 +99,10 @@ static bool describe(const lf_prefetch *prefetch, uint32_t format, uint32_t row_
         .policy = lf_prefetch_table[policy].name,
         .least_rows = rows[row_class][0],
         .most_rows = rows[row_class][1],
-        .chosen = lf_prefetch_policy_index(prefetch, format, row_class) == policy,
-        .rounds = atomic_load_explicit(&choice->rounds, memory_order_relaxed),
+        .chosen = chosen,
+        .rounds = measured ? atomic_load_explicit(&choice->rounds, memory_order_relaxed) : 0,
         .comparisons = atomic_load_explicit(&choice->comparisons, memory_order_relaxed),
-        .bytes_per_second = 1e9 / (double)cost,
+        .bytes_per_second = measured ? 1e9 / (double)cost : 0,
         .relative_time =
             (double)atomic_load_explicit(&choice->relative[policy], memory_order_relaxed)};
     return true;

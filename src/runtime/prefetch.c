@@ -123,11 +123,11 @@ void lf_prefetch_begin(lf_prefetch *prefetch, uint32_t format, const size_t byte
 static void publish(lf_prefetch_choice *choice)
 {
     const lf_chooser *c = &choice->chooser;
-    for (uint32_t i = 0; i < LF_CANDIDATES; i++) {
-        atomic_store_explicit(&choice->cost[i], c->cost[i], memory_order_relaxed);
-        atomic_store_explicit(&choice->relative[i], c->relative[i], memory_order_relaxed);
-    }
     atomic_store_explicit(&choice->rounds, c->n_rounds, memory_order_relaxed);
+    for (uint32_t i = 0; i < LF_CANDIDATES; i++) {
+        atomic_store_explicit(&choice->relative[i], c->relative[i], memory_order_relaxed);
+        atomic_store_explicit(&choice->cost[i], c->cost[i], memory_order_release);
+    }
     if (c->left == 0) {
         uint64_t rest = c->rest < INT64_MAX ? c->rest : INT64_MAX;
         atomic_fetch_add_explicit(&choice->comparisons, 1, memory_order_relaxed);

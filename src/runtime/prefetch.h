@@ -30,7 +30,8 @@ typedef struct lf_prefetch_choice {
     atomic_int_least64_t rest; /* bytes until the next comparison */
     atomic_uint comparisons;   /* completed */
     atomic_uint rounds;        /* of the present or the last comparison */
-    _Atomic float cost[LF_CANDIDATES], relative[LF_CANDIDATES]; /* as in lf_chooser */
+    /* As in lf_chooser. Who reads a cost that is not 0 with acquire also reads its relative. */
+    _Atomic float cost[LF_CANDIDATES], relative[LF_CANDIDATES];
 } lf_prefetch_choice;
 
 /* What a thread measured in a region. */

@@ -59,9 +59,33 @@ static void test_prefetch(void **state)
     now = lf_prefetch_now(runtime->prefetch, LF_W_Q4, 1);
     assert_memory_equal(&now, &usual, sizeof now);
 
+    LFT_FAILS(lfm2_prefetch_get(NULL, 0, &(lfm2_prefetch_info){.size = sizeof(lfm2_prefetch_info)}),
+              LFM2_E_ARGUMENT);
+}
+
+/* Before anything is measured there is an entry for each format and row class. */
+static void test_prefetch_start(void **state)
+{
+    (void)state;
     lfm2_prefetch_info info = {.size = sizeof info};
-    LFT_FAILS(lfm2_prefetch_get(runtime, 0, &info), LFM2_E_ARGUMENT); /* nothing is measured */
-    LFT_FAILS(lfm2_prefetch_get(NULL, 0, &info), LFM2_E_ARGUMENT);
+    uint32_t n = 0;
+    for (; lfm2_prefetch_get(runtime, n, &info) == LFM2_OK; n++) {
+        static const uint32_t least[LF_ROW_CLASSES] = {1, 2, 3, 5, 17};
+        uint32_t row_class = n % LF_ROW_CLASSES;
+        uint32_t policy =
+            lf_prefetch_policy_index(runtime->prefetch, n / LF_ROW_CLASSES, row_class);
+        assert_string_equal(info.policy, lf_prefetch_table[policy].name);
+        assert_int_equal(info.least_rows, least[row_class]);
+        assert_int_equal(info.chosen, 1);
+        assert_true(info.rounds == 0 && info.comparisons == 0);
+        assert_true(info.bytes_per_second == 0 && info.relative_time == 0);
+    }
+    assert_int_equal(n, LF_PREFETCH_FORMATS * LF_ROW_CLASSES);
+    assert_string_equal(lfm2_last_error_code(), "prefetch.index");
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, "l2-9k"));
+    LFT_OK(lfm2_prefetch_get(runtime, 0, &info));
+    assert_string_equal(info.policy, "l2-9k");
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, NULL));
 }
 
 /* A runtime of two threads with counted allocations. */
@@ -170,9 +194,8 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_prefetch),
-        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_kernels),        cmocka_unit_test(test_prefetch),
+        cmocka_unit_test(test_prefetch_start), cmocka_unit_test(test_machine),
         cmocka_unit_test(test_model_read),
     };
     return cmocka_run_group_tests(tests, begin, end);

@@ -224,7 +224,7 @@ _lfm2()
         esac
         ;;
     imatrix)
-        options='-f --file -o --output -c --ctx --chunks --special --json -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-f --file -o --output -c --ctx --chunks --special --json -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         -f | --file) values=/file ;;
         -o | --output | --output-file) values=/file ;;
@@ -234,6 +234,7 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac

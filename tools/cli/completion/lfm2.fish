@@ -231,6 +231,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -s v -l verbose -d 'pr
 complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -s t -l threads -x -d 'number of threads'
 complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -l kernels -x -a 'auto scalar own xnnpack' -d 'matrix kernels to use'
 complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -l cpu-disable -x -a 'sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' -d 'instruction sets not to use, comma-separated'
+complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -l prefetch -x -a 'auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' -d 'how the kernels prefetch weights, keys and values from memory; \'lfm2 bench -v\' prints what was measured'
 complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -l cache -r -F -d 'pack cache to use; it is an error if it does not match the model'
 complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -l no-cache -d 'do not use a pack cache: pack the weights again'
 complete -c lfm2 -n '__fish_seen_subcommand_from imatrix' -l no-mmap -d 'read the files into memory instead of mapping them, so that they may change afterwards'

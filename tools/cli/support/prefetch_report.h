@@ -9,4 +9,8 @@
  * format and number of rows. Prints nothing if nothing was measured. */
 void notice_prefetch(const lfm2_runtime *runtime);
 
+/* Prints the policies that a runtime uses before it has measured any: a line for all formats with
+ * the same ones. */
+void notice_prefetch_start(const lfm2_runtime *runtime);
+
 #endif /* LFM2_CLI_PREFETCH_REPORT_H */
