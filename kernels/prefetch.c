@@ -8,10 +8,10 @@ enum { NONE, SPARSE, L1_1K, L1_4K, L2_4K, L2_9K, L2_L1_4K, L2_L1_9K };
 
 const lf_prefetch_entry lf_prefetch_table[LF_PREFETCH_POLICIES] = {
     [NONE] = {"none", {0}, .attention = true},
-    [SPARSE] = {"l2-sparse", {.sparse_l2 = 9216}},
+    [SPARSE] = {"l2-sparse", {.sparse_l2 = 9216}, .attention = false},
     [L1_1K] = {"l1-1k", {.l1 = 1152}, .attention = true},
     [L1_4K] = {"l1-4k", {.l1 = 4608}, .attention = true},
-    [L2_4K] = {"l2-4k", {.l2 = 4608}},
+    [L2_4K] = {"l2-4k", {.l2 = 4608}, .attention = false},
     [L2_9K] = {"l2-9k", {.l2 = 9216}, .attention = true},
     [L2_L1_4K] = {"l2-l1-4k", {.l1 = 2304, .l2 = 4608}, .attention = true},
     [L2_L1_9K] = {"l2-l1-9k", {.l1 = 4608, .l2 = 9216}, .attention = true},
