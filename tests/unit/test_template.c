@@ -6,6 +6,7 @@
 #include "support/counting_alloc.h"
 #include "support/text_vocab.h"
 #include "text/template/template.h"
+#include "text/template/value.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -329,6 +330,12 @@ static void hostile(void **state)
         "{% set k = 'x' * 1000000 %}{% set d = {k ~ 1: 1, k ~ 2: 2, k ~ 3: 3} %}{% set q = k ~ 4 %}"
         "{% for i in range(99999) %}{{ d[q] }}{% endfor %}",
         "{% set d = dict(range(99999)|map('string')|batch(2)) %}{{ d == d }}",
+        "{% set ns = namespace(a=1, b=1) %}{% for i in range(99999) %}{% set ns.a = {(ns.a,): 1} %}"
+        "{% set ns.b = {(ns.b,): 1} %}{% endfor %}{{ ns.a == ns.b }}",
+        "{% set ns = namespace(a=1, b=1) %}{% for i in range(99999) %}{% set ns.a = (ns.a,) %}"
+        "{% set ns.b = {ns.b: 1}.items()|first %}{% endfor %}{{ ns.a == ns.b }}",
+        "{% set ns = namespace(a=1, b=1) %}{% for i in range(500) %}{% set ns.a = (ns.a, ns.a) %}"
+        "{% set ns.b = (ns.b, ns.b) %}{% endfor %}{{ {ns.a: 1}[ns.b] }}",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_hostile(cases[i]);
@@ -487,15 +494,19 @@ static void small_stack(void **state)
                                            {"{% set ns = namespace(a=1, b=1) %}",
                                             "{% set ns.a = [ns.a] %}{% set ns.b = [ns.b] %}",
                                             "{{ ns.a == ns.b }}{{ ns.a < ns.b }}{{ ns.a|tojson "
-                                            "}}{{ [[1], ns.a]|map('string')|list }}"}};
+                                            "}}{{ [[1], ns.a]|map('string')|list }}{{ x == [x] "
+                                            "}}{{ x|tojson }}{{ x < x }}{{ {'a': x} == {'a': x} }}"
+                                            "{% set t = (ns.a|string, ns.b|string) %}{{ {t: 1} == "
+                                            "{t: 1} }}{{ {(t, t): 1} }}"}};
     lf_alloc alloc = lf_alloc_default();
     input in;
-    char *open = repeat("[", 60), *close = repeat("]", 60), json[200];
+    enum { DEEP = LF_JSON_MAX_DEPTH - 1 };
+    char *open = repeat("[", DEEP), *close = repeat("]", DEEP), json[2 * DEEP + 20];
     snprintf(json, sizeof json, "{\"x\": %s%s}", open, close);
     parse_context(&in, &alloc, json);
     for (size_t i = 0; i < sizeof nests / sizeof *nests; i++) {
-        char *middle = repeat(nests[i][1], i == 5 ? 90 : 200);
-        size_t size = strlen(middle) + 300;
+        char *middle = repeat(nests[i][1], i == 5 ? TPL_MAX_DEPTH - 1 : 200);
+        size_t size = strlen(middle) + 600;
         char *text = malloc(size);
         assert_non_null(text);
         snprintf(text, size, "%s%s%s", nests[i][0], middle, nests[i][2]);

@@ -135,7 +135,7 @@ int32_t tpl_getitem(tpl_vm *vm, const tpl_value *object, const tpl_value *key, t
     case TPL_UNDEFINED:
         return no_attribute(vm, object);
     case TPL_DICT:
-        if (key->type != TPL_LIST && key->type != TPL_DICT) {
+        if (tpl_keyable(key)) {
             LF_TRY(tpl_dict_find(vm, object->u.d, key, &v));
         }
         if (v != NULL) {

@@ -61,6 +61,9 @@ static int32_t call_dict(tpl_vm *vm, bool space, const tpl_args *args, tpl_value
         const tpl_value *from = &args->items[0];
         tpl_value *items = NULL;
         size_t n = 0;
+        if (from->type == TPL_UNDEFINED) {
+            return TPL_TYPE_ERROR(vm, "dict takes a dict or pairs, not %s", tpl_type_name(from));
+        }
         LF_TRY(tpl_iterate(vm, from, &items, &n));
         for (size_t i = 0; i < n; i++) {
             tpl_value *pair = NULL;
