@@ -105,11 +105,14 @@ static int rewind_sampler(conversation *c, size_t keep)
     return code;
 }
 
-static int go_back(conversation *c, size_t keep)
+/* Goes back to what the turn keeps. If nothing follows it, the last token is removed, too, and
+ * computed again: its logits are needed. */
+static int go_back(conversation *c, const turn *t)
 {
-    if (keep == c->held.n) {
+    if (t->keep == c->held.n) {
         return EXIT_OK;
     }
+    size_t keep = t->from == t->ids.n && t->keep > 0 ? t->keep - 1 : t->keep;
     int code = rewind_sampler(c, keep);
     return code == EXIT_OK ? rewind_session(c, keep) : code;
 }
@@ -189,12 +192,13 @@ static int add_answer(conversation *c, const answer *a, const open_reasoning *op
 
 int conversation_answer(conversation *c, const turn *t, answer *a)
 {
-    int code = go_back(c, t->keep);
+    int code = go_back(c, t);
+    uint32_t length = lfm2_session_length(c->session);
     if (code == EXIT_OK) {
         code = hold_prompt(c, t);
     }
     if (code == EXIT_OK) {
-        const id_list missing = {.data = c->held.data + t->keep, .n = c->held.n - t->keep};
+        const id_list missing = {.data = c->held.data + length, .n = c->held.n - length};
         a->format = c->format;
         a->session = c->session;
         a->sampler = c->sampler;
@@ -208,7 +212,7 @@ int conversation_answer(conversation *c, const turn *t, answer *a)
     if (code == EXIT_OK && a->result.stop_id >= 0) {
         code = hold(c, &a->result.stop_id, 1, true);
     }
-    uint32_t length = lfm2_session_length(c->session);
+    length = lfm2_session_length(c->session);
     c->held.n = length < c->held.n ? length : c->held.n;
     c->sampled.len = c->held.n;
     c->n_turns++;
