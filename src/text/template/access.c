@@ -77,6 +77,8 @@ static int32_t own_attribute(tpl_vm *vm, const tpl_value *object, const tpl_stri
         v = tpl_string_is(name, "grouper") ? &object->u.l->items[0]
             : tpl_string_is(name, "list")  ? &object->u.l->items[1]
                                            : NULL;
+    } else if (object->type == TPL_CYCLER && tpl_string_is(name, "current")) {
+        v = &object->u.l->items[object->u.l->pos];
     }
     if (v != NULL) {
         *out = *v;
