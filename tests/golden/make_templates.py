@@ -185,6 +185,7 @@ S = [
     "{{ [none, none]|sort }}", "{{ [none, 1]|sort }}", "{{ rows|sort(attribute='zz')|length }}", "{{ rows|sort(attribute='k,zz')|length }}", "{{ l|sort(reverse='x') }}", "{{ l|sort(none) }}",
     "{{ d|dictsort(reverse=none) }}", "{{ namespace(undefinedx) }}", "{{ dict(undefinedx) }}", "{% if false and x is nope %}{% endif %}y", "{% if x is nope %}{% endif %}y",
     "{% for x in el %}{% if s|nope %}{% endif %}{% endfor %}y", "{{ '{:+}'.format(s) }}", "{{ '{: }'.format('x') }}", "{{ '{:,}'.format(s) }}", "{{ '{:05}'.format(i) }}",
+    "{{ strftime_now('%-d %-m %-H %-I %-M %-S %-j %-y %-e, %B %-d, %Y') }}",
     "{% set c = cycler(1, 2) %}{{ c.current }}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.current }}{{ c.reset() }}{{ c.next() }}",
     "{% for x in l recursive %}{% endfor %}", "{% set x = namespace() %}{% set x.a, x.b = 1, 2 %}{{ x.a }}{{ x.b }}", "{% print i %}", "{% do l %}", "{{ loop }}",
 ]
