@@ -209,8 +209,8 @@ static int path_of(const chat_word *word, text_buffer *out)
     int code = EXIT_OK;
     if (in_home) {
         code = text_append(out, home, strlen(home));
-    } else if (word->text[0] != '/') {
-        code = text_append(out, "./", 2); /* "-" is not standard input */
+    } else if (word->len == 1 && word->text[0] == '-') {
+        code = text_append(out, "./", 2); /* not standard input */
     }
     return code == EXIT_OK ? text_append(out, word->text + in_home, word->len - in_home) : code;
 }

@@ -11,14 +11,21 @@
 static const char beginning[] = "{\"messages\":";
 enum { BEGINNING = sizeof beginning - 1 };
 
-/* Fails if `path` exists and is not a regular file: reading a pipe could wait forever. */
-static int check_regular(const char *path)
+/* Fails before a pipe is opened, which could wait forever, or a large file is read. */
+static int check_input(const char *path)
 {
     struct stat info;
     if (stat(path, &info) != 0) {
         return fail("cli.input", "%s: %s", path, strerror(errno));
     }
-    return S_ISREG(info.st_mode) ? EXIT_OK : fail("cli.input", "%s: is not a regular file", path);
+    if (!S_ISREG(info.st_mode)) {
+        return fail("cli.input", "%s: is not a regular file", path);
+    }
+    if (info.st_size > INPUT_LIMIT) {
+        return fail("cli.input.size", "%s: the file exceeds the limit of %d MiB", path,
+                    INPUT_LIMIT >> 20);
+    }
+    return EXIT_OK;
 }
 
 /* Whether the file may be replaced: it does not exist, is empty, or is a saved conversation. So a
@@ -68,7 +75,7 @@ int chat_file_load(conversation *talk, const char *path, const text_buffer *tool
 {
     text_buffer array = {0};
     conversation loaded = {.format = talk->format};
-    int code = check_regular(path);
+    int code = check_input(path);
     code = code == EXIT_OK ? messages_read(path, &array, &loaded.tools) : code;
     code = code == EXIT_OK ? message_list_add_array(&loaded.messages, &array) : code;
     if (code == EXIT_OK && loaded.tools.len == 0) {

@@ -15,7 +15,8 @@ static int32_t on_text(void *user, answer_channel channel, const char *text, siz
 static const char *remedy(const chat *c)
 {
     return c->opts->on_full == FULL_DROP ? "; the next turn drops the oldest ones"
-                                         : "; /reset starts a new conversation";
+                                         : "; /reset starts a new conversation, --on-full drop "
+                                           "drops the oldest turns";
 }
 
 /* The tokens that dropping old turns should leave for the answer: those that it may have at most,
