@@ -8,7 +8,7 @@ drop=("${greedy[@]}" --on-full drop)
 
 turns='My name is Tom.\nWhat is 21 plus 13?\nWhat is 2 plus 3?\nWhat is my name?\n'
 pipes 0 "$turns/save $work/a.json\n/stats\n" chat "${drop[@]}" -c 100 --system 'You help.'
-err_has 'lfm2: the context is full: dropped the oldest turn and computed '
+err_has 'lfm2: the context is full: dropped the 2 oldest turns and computed '
 out_has '2 turns, '
 # the model sees the system message and the last turns: its answer is that to those alone
 pipes 0 'What is 2 plus 3?\nWhat is my name?\n/stats\n' chat "${greedy[@]}" -c 100 --system 'You help.'
@@ -33,11 +33,21 @@ err_has '--on-full drop drops the oldest turns'
 ! grep -q dropped "$work/err"
 report 'nothing is dropped' $?
 
-# the space for the answer is that of -n, at most a quarter of the context: a shorter answer drops later
+# the space for the answer is that of -n, at most a sixteenth of the context
 pipes 0 "$turns/stats\n" chat "${drop[@]}" -c 100 --system 'You help.' -n 1
 out_has '4 turns, '
 ! grep -q dropped "$work/err"
 report 'nothing is dropped before the context is full' $?
+
+# after a drop the next turns have space
+for i in $(seq 20); do
+    printf 'What is %d plus 3?\n' "$i"
+done >"$work/in"
+"$program" chat "${drop[@]}" -c 200 <"$work/in" >"$work/out" 2>"$work/err"
+verdict 0 $? '20 turns in a short context'
+drops=$(grep -c dropped "$work/err")
+[ "$drops" -ge 2 ] && [ "$drops" -le 7 ]
+report "few turns drop others ($drops of 20)" $?
 
 # many turns at once: a long message
 long=$(printf 'x%.0s ' $(seq 40))
@@ -55,12 +65,12 @@ count() {
 # their text.
 first=$(($(count $'<|im_start|>user\nMy name is Tom.<|im_end|>\n<|im_start|>assistant\n') + 1))
 second=$(count $'<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n')
+shared=$(($(count $'<|im_start|>user\n') + 1)) # with the BOS: the start of both prompts
 for seed in 1 2 3 4; do
     pipes 0 'Hello!\nMy name is Tom.\nHi\n/stats\n' chat -t 1 -m "$demo" --temp 20 --min-p 0 --seed "$seed" \
-        --kernels own -n 20 -c 84 --on-full drop
-    grep -q dropped "$work/err"
-    report "a turn is dropped (seed $seed)" $?
-    out_has "2 turns, $((first + 20 + second + 20)) of 84 tokens"
+        --kernels own -n 20 -c 80 --on-full drop
+    err_has "dropped the oldest turn and computed $((first + 20 - shared)) tokens again"
+    out_has "2 turns, $((first + 20 + second + 20)) of 80 tokens"
 done
 
 # ---- What does not fit -----------------------------------------------------------------------------

@@ -19,14 +19,16 @@ static const char *remedy(const chat *c)
                                            "drops the oldest turns";
 }
 
-/* The tokens that dropping old turns should leave for the answer: those that it may have at most,
- * but no more than a quarter of the context. */
+/* Turns are dropped if the prompt leaves less than a sixteenth of the context, or less than the
+ * most tokens that an answer may have; then until it leaves a quarter. */
 static drop_rule rule_of(const chat *c)
 {
-    const uint32_t quarter = lfm2_session_capacity(chat_talk(c)->session) / 4;
+    const uint32_t capacity = lfm2_session_capacity(chat_talk(c)->session);
     const uint32_t most = c->opts->n_predict;
-    const uint32_t wanted = most > 0 && most < quarter ? most : quarter;
-    return (drop_rule){.allowed = c->opts->on_full == FULL_DROP, .space = wanted > 0 ? wanted : 1};
+    const uint32_t needed = most > 0 && most < capacity / 16 ? most : capacity / 16;
+    return (drop_rule){.allowed = c->opts->on_full == FULL_DROP,
+                       .needed = needed > 0 ? needed : 1,
+                       .made = capacity / 4 > 0 ? capacity / 4 : 1};
 }
 
 /* Whether the prompt fits into the context. Prints a message if not. */

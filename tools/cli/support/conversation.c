@@ -210,8 +210,8 @@ static int drop_turns(const conversation *c, const id_list *all, uint32_t n, tur
     return code == EXIT_OK ? find_kept(c, t) : code;
 }
 
-/* Drops as few of the oldest turns as the rule allows; all but the last one if that is too few. If
- * even the last turn does not fit, the caller reports it. */
+/* Drops the fewest of the oldest turns that make the space of the rule, or all but the last one. If
+ * even that one does not fit, the caller reports it. */
 static int drop_oldest(const conversation *c, const drop_rule *rule, turn *t)
 {
     id_list all = {0};
@@ -222,7 +222,7 @@ static int drop_oldest(const conversation *c, const drop_rule *rule, turn *t)
         uint32_t middle = least + (most - least) / 2;
         code = render_prompt(c, message_list_head(&c->messages),
                              end_of_turns(c, message_list_head(&c->messages), middle), t);
-        if (leaves(c, t->ids.n, rule->space)) {
+        if (leaves(c, t->ids.n, rule->made)) {
             most = middle;
         } else {
             least = middle + 1;
@@ -232,7 +232,7 @@ static int drop_oldest(const conversation *c, const drop_rule *rule, turn *t)
     most = message_list_turns(&c->messages) - 1;
     for (uint32_t n = least; code == EXIT_OK; n++) {
         code = drop_turns(c, &all, n, t);
-        if (n >= most || leaves(c, t->keep + t->ids.n - t->from, rule->space)) {
+        if (n >= most || leaves(c, t->keep + t->ids.n - t->from, rule->made)) {
             break;
         }
     }
@@ -246,7 +246,7 @@ int conversation_prompt(const conversation *c, const drop_rule *rule, turn *out)
     int code = render_prompt(c, 0, 0, out);
     code = code == EXIT_OK ? find_kept(c, out) : code;
     if (code == EXIT_OK && rule->allowed && message_list_turns(&c->messages) > 1 &&
-        !leaves(c, out->keep + out->ids.n - out->from, rule->space)) {
+        !leaves(c, out->keep + out->ids.n - out->from, rule->needed)) {
         code = drop_oldest(c, rule, out);
     }
     return code;

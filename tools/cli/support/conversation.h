@@ -26,10 +26,12 @@ typedef struct conversation {
     uint32_t last_reused;      /* tokens of the prompt that the session contained */
 } conversation;
 
-/* Which old messages a turn may drop, if there is not enough space in the context. */
+/* When a turn drops old messages. It makes more space than it needs, because what follows the
+ * dropped messages is computed again: otherwise each of the next turns would do that. */
 typedef struct drop_rule {
     bool allowed;
-    uint32_t space; /* tokens that the prompt should leave for the answer */
+    uint32_t needed; /* tokens that the prompt must leave for the answer, else turns are dropped */
+    uint32_t made;   /* then the prompt leaves this many, if that is possible */
 } drop_rule;
 
 /* What a turn appends to the session. */
