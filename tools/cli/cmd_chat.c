@@ -167,8 +167,8 @@ const command cmd_chat = {
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
     .details =
         "Each line is a message; so are pasted lines, and lines between \"\"\" and \"\"\". "
-        "/help shows the commands. Text that is typed during an answer appears at the "
-        "next prompt.\n\n"
+        "/help shows the commands, which undo, repeat, edit, copy, save and load turns. Text that "
+        "is typed during an answer appears at the next prompt.\n\n"
         "If standard input or output is not a terminal, messages are read line by line, each "
         "answer ends with a newline, and the exit code is 1 if a message did not fit into the "
         "context, the chat template refused it, or a command failed.",

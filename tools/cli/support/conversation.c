@@ -187,7 +187,7 @@ static bool leaves(const conversation *c, size_t n_prompt, uint32_t space)
     return n_prompt < capacity && capacity - n_prompt >= space;
 }
 
-/* The messages of the system, and the end of the first n turns after them. */
+/* The end of the first n turns, which begin at `head`, behind the messages of the system. */
 static size_t end_of_turns(const conversation *c, size_t head, uint32_t n)
 {
     size_t at = head;
