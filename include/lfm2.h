@@ -1088,7 +1088,8 @@ LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
  * Errors: ARGUMENT, BUFFER, MEMORY; TEXT (messages, tools or template_args do not have this format,
  * or the template refuses the conversation); UNSUPPORTED (also: a template that is not
  * implemented); FORMAT (the model's template is invalid); LIMIT. The text may have 1 MiB, plus 4
- * times the bytes of messages and tools; memory and steps are limited in proportion.
+ * times the bytes of messages and tools; memory and steps are limited in proportion. All JSON may
+ * nest 512 levels deep.
  */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
                                   size_t messages_len, const lfm2_chat_options *options,
