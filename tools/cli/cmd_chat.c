@@ -29,6 +29,12 @@ static const opt_spec specs[] = {
      .arg = "FILE",
      .help = "file with a JSON array of the tools that the model can call",
      .offset = offsetof(chat_options, tools)},
+    {.type = OPT_TEXT,
+     .name = "session",
+     .arg = "FILE",
+     .help = "continue the conversation in FILE, or start it there: FILE is written after each "
+             "turn, and what was computed to FILE.kv at the end",
+     .offset = offsetof(chat_options, file)},
     {.type = OPT_U32,
      .letter = 'n',
      .name = "predict",
@@ -105,6 +111,7 @@ static int converse(chat *c)
                                       : chat_line(c, line.data, line.len, &quit);
         }
         interrupted = got == INPUT_INTERRUPT;
+        chat_session_keep(c);
     }
     text_free(&line);
     return code;
@@ -129,7 +136,10 @@ static int start(chat *c)
     if (code == EXIT_OK && opts->reasoning.mode == REASONING_OFF) {
         code = chat_format_switch_off(&c->format);
     }
-    return code == EXIT_OK ? chat_start(c) : code;
+    if (code == EXIT_OK) {
+        code = chat_start(c);
+    }
+    return code == EXIT_OK ? chat_session_begin(c) : code;
 }
 
 static int run(const command *self, int argc, char **argv)
@@ -138,6 +148,7 @@ static int run(const command *self, int argc, char **argv)
     opt_args args = {.n = 0};
     sampler_options_init(&opts.sampler);
     reasoning_options_init(&opts.reasoning);
+    const uint64_t drawn = opts.sampler.seed;
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
         code = model_argument(self, &args, &opts.model);
@@ -145,10 +156,12 @@ static int run(const command *self, int argc, char **argv)
     if (code != PARSED) {
         return code;
     }
+    opts.has_seed = opts.sampler.seed != drawn;
     chat c = {.opts = &opts};
     code = start(&c);
     if (code == EXIT_OK) {
         code = converse(&c);
+        chat_session_end(&c);
     }
     if (code == EXIT_OK && c.refused && !chat_input_is_terminal(c.input)) {
         code = EXIT_FAILED;

@@ -20,6 +20,8 @@ typedef struct chat_options {
     template_options chat_template;
     reasoning_options reasoning;
     const char *system, *tools;
+    const char *file; /* of --session */
+    bool has_seed;    /* --seed was given: saved conversations continue with it */
     uint32_t n_predict;
     uint32_t on_full; /* full_rule */
     bool special;
@@ -36,6 +38,8 @@ typedef struct chat {
     chat_input *input;
     answer_view view;
     bool refused; /* a message was refused or a command failed: the exit code is 1 */
+    bool unsaved; /* the file of --session does not have the conversation that continues */
+    bool changed; /* it was changed since the start */
 } chat;
 
 /* Functions that return int return an exit code: anything but EXIT_OK, after a message, ends the
@@ -62,6 +66,20 @@ void chat_close(chat *c);
 int chat_fork(chat *c);
 
 void chat_list(const chat *c);
+
+/* ---- chat_session.c: conversations in files, with their sessions ---- */
+
+/* Both print a message. After a failure chat_load has changed nothing that the user sees. */
+int chat_save(const chat *c, const char *path);
+int chat_load(chat *c, const char *path);
+
+/* Loads the file of --session, or creates it. */
+int chat_session_begin(chat *c);
+
+/* Writes the conversation after it was changed. A failure is reported, and tried again after the
+ * next change and at the end: then the session is written, too. */
+void chat_session_keep(chat *c);
+void chat_session_end(chat *c);
 
 /* ---- chat_commands.c ---- */
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The commands of a chat. One that fails prints a message and changes nothing. */
 #include "cli/chat/chat.h"
-#include "cli/chat/chat_file.h"
 #include "cli/chat/chat_word.h"
 #include "cli/support/answer_report.h"
 #include "cli/support/number.h"
@@ -20,7 +19,7 @@ static const char help_text[] =
     "/system [TEXT]  show the system message, or replace it by TEXT\n"
     "/fork           continue in a copy of the conversation\n"
     "/switch [N]     list the conversations, or continue conversation N\n"
-    "/save FILE      write the messages to FILE\n"
+    "/save FILE      write the conversation to FILE\n"
     "/load FILE      replace the conversation by that in FILE\n"
     "/reset          start a new conversation with the same system message (also /clear)\n"
     "/stats          show the tokens in the context and the speed of the last answer\n"
@@ -217,31 +216,18 @@ static int path_of(const chat_word *word, text_buffer *out)
 
 static int save(const chat *c, const chat_word *word)
 {
-    const conversation *talk = chat_talk(c);
     text_buffer path = {0};
     int code = path_of(word, &path);
-    code = code == EXIT_OK ? chat_file_save(talk, path.data) : code;
-    if (code == EXIT_OK) {
-        notice("saved %zu message%s in %.*s", talk->messages.n, plural(talk->messages.n),
-               (int)word->len, word->text);
-    }
+    code = code == EXIT_OK ? chat_save(c, path.data) : code;
     text_free(&path);
     return code;
 }
 
-static int load(const chat *c, const chat_word *word)
+static int load(chat *c, const chat_word *word)
 {
-    conversation *talk = chat_talk(c);
     text_buffer path = {0};
-    size_t n_tokens = 0;
     int code = path_of(word, &path);
-    code = code == EXIT_OK ? chat_file_load(talk, path.data, &c->tools, &n_tokens) : code;
-    if (code == EXIT_OK) {
-        const message_list *messages = &talk->messages;
-        bool open = messages->marks[messages->n - 1].role == MESSAGE_USER;
-        notice("loaded %zu message%s with %zu tokens%s", messages->n, plural(messages->n), n_tokens,
-               open ? ": /retry answers the last one" : "");
-    }
+    code = code == EXIT_OK ? chat_load(c, path.data) : code;
     text_free(&path);
     return code;
 }
@@ -253,10 +239,9 @@ static void print_stats(const chat *c)
     const conversation *talk = chat_talk(c);
     const lfm2_generate_result *r = &talk->last;
     const uint32_t turns = message_list_turns(&talk->messages);
-    out_printf("%u turn%s, %u of %u tokens, seed %" PRIu64 ", conversation %zu of %zu\n", turns,
-               plural(turns), lfm2_session_length(talk->session),
-               lfm2_session_capacity(talk->session), c->opts->sampler.seed, c->current + 1,
-               c->n_talks);
+    out_printf("%u turn%s, %zu of %u tokens, seed %" PRIu64 ", conversation %zu of %zu\n", turns,
+               plural(turns), talk->held.n, lfm2_session_capacity(talk->session), talk->seed,
+               c->current + 1, c->n_talks);
     if (r->finish != 0) {
         char tokens[96];
         out_printf("last turn: reused %u token%s, prompt %u token%s in %.3f s, %s in %.3f s, ended "
@@ -332,6 +317,7 @@ static int command_line(chat *c, const chat_word *word, bool *quit)
         done = *quit || execute(c, word) == EXIT_OK;
     }
     c->refused = c->refused || !done;
+    c->unsaved = c->unsaved || (done && word->changes);
     out_flush();
     return code;
 }

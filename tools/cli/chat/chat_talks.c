@@ -42,8 +42,10 @@ int chat_start(chat *c)
     if (talk == NULL) {
         return EXIT_FAILED;
     }
-    *talk = (conversation){
-        .format = &c->format, .reasoning = &opts->reasoning, .sampling = &opts->sampler};
+    *talk = (conversation){.format = &c->format,
+                           .reasoning = &opts->reasoning,
+                           .sampling = &opts->sampler,
+                           .seed = opts->sampler.seed};
     add_talk(c, talk);
     int code = text_append(&talk->tools, c->tools.data, c->tools.len);
     if (code == EXIT_OK && system != NULL) {
@@ -101,8 +103,8 @@ void chat_list(const chat *c)
     for (size_t i = 0; i < c->n_talks; i++) {
         const conversation *talk = c->talks[i];
         const uint32_t turns = message_list_turns(&talk->messages);
-        const uint32_t tokens = lfm2_session_length(talk->session);
-        out_printf("%s%zu, %u turn%s, %u token%s", i == c->current ? "* " : "  ", i + 1, turns,
+        const size_t tokens = talk->held.n;
+        out_printf("%s%zu, %u turn%s, %zu token%s", i == c->current ? "* " : "  ", i + 1, turns,
                    plural(turns), tokens, plural(tokens));
         print_topic(talk);
         out_printf("\n");

@@ -78,7 +78,7 @@ static int generate(chat *c, const turn *t)
     if (code == EXIT_OK) {
         notice_finish(&talk->last, c->opened.model, talk->session, remedy(c));
         if (c->opts->model.verbose) {
-            notice_timing(&talk->last, talk->last_reasoning, c->opts->sampler.seed);
+            notice_timing(&talk->last, talk->last_reasoning, talk->seed);
         }
     }
     answer_free(&a);
@@ -95,6 +95,7 @@ int chat_answer(chat *c, bool *answered)
     *answered = conversation_prompt(talk, &rule, &t) == EXIT_OK && fits(c, &t);
     if (*answered) {
         code = generate(c, &t);
+        c->unsaved = true;
     }
     interrupt_end();
     /* Ctrl-C stops the answer. Without a terminal, it ends the program. */

@@ -12,16 +12,17 @@ static const struct {
     chat_command command;
     bool takes_text;
     bool needs_messages;
+    bool changes;
 } commands_of_chat[] = {
-    {"help", CHAT_HELP, false, false},       {"?", CHAT_HELP, false, false},
-    {"reset", CHAT_RESET, false, false},     {"clear", CHAT_RESET, false, false},
-    {"undo", CHAT_UNDO, false, true},        {"retry", CHAT_RETRY, false, true},
-    {"regenerate", CHAT_RETRY, false, true}, {"edit", CHAT_EDIT, true, true},
-    {"system", CHAT_SYSTEM, true, false},    {"fork", CHAT_FORK, false, true},
-    {"switch", CHAT_SWITCH, true, false},    {"save", CHAT_SAVE, true, true},
-    {"load", CHAT_LOAD, true, false},        {"stats", CHAT_STATS, false, false},
-    {"quit", CHAT_QUIT, false, false},       {"exit", CHAT_QUIT, false, false},
-    {"bye", CHAT_QUIT, false, false},
+    {"help", CHAT_HELP, false, false, false},      {"?", CHAT_HELP, false, false, false},
+    {"reset", CHAT_RESET, false, false, true},     {"clear", CHAT_RESET, false, false, true},
+    {"undo", CHAT_UNDO, false, true, true},        {"retry", CHAT_RETRY, false, true, true},
+    {"regenerate", CHAT_RETRY, false, true, true}, {"edit", CHAT_EDIT, true, true, true},
+    {"system", CHAT_SYSTEM, true, false, true},    {"fork", CHAT_FORK, false, true, false},
+    {"switch", CHAT_SWITCH, true, false, true},    {"save", CHAT_SAVE, true, true, false},
+    {"load", CHAT_LOAD, true, false, true},        {"stats", CHAT_STATS, false, false, false},
+    {"quit", CHAT_QUIT, false, false, false},      {"exit", CHAT_QUIT, false, false, false},
+    {"bye", CHAT_QUIT, false, false, false},
 };
 
 static bool is_blank(char c)
@@ -54,6 +55,7 @@ chat_word chat_word_of(const char *text, size_t len)
         if (complete && strlen(name) == n - 1 && strncasecmp(name, text + 1, n - 1) == 0) {
             word.command = commands_of_chat[i].command;
             word.needs_messages = commands_of_chat[i].needs_messages;
+            word.changes = commands_of_chat[i].changes;
         }
     }
     while (n < len && is_blank(text[n])) {

@@ -26,6 +26,7 @@ typedef enum chat_command {
 typedef struct chat_word {
     chat_command command;
     bool needs_messages; /* the command does something with the messages */
+    bool changes;        /* it may change which messages the conversation has */
     const char *name;    /* text[0..n_name) with the slash */
     size_t n_name;
     const char *text; /* what follows the word and blanks; text[0..len) may be empty */

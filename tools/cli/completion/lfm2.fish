@@ -61,6 +61,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from run' -l merges -x -a 'file appl
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l system -x -d 'system message'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l system-file -r -F -d 'read the system message from FILE'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l tools -r -F -d 'file with a JSON array of the tools that the model can call'
+complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l session -r -F -d 'continue the conversation in FILE, or start it there: FILE is written after each turn, and what was computed to FILE.kv at the end'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -s n -l predict -x -d 'maximum number of tokens in an answer'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l on-full -x -a 'stop drop' -d 'what to do if a message does not fit into the context'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l special -d 'print control tokens of the answers'

@@ -16,20 +16,6 @@ size_t turn_again(const turn *t)
     return t->keep > t->cut && t->n_cut > 0 ? t->keep - t->cut : 0;
 }
 
-/* Replaces the sampler: the new one has accepted no tokens. */
-static int renew_sampler(conversation *c, uint64_t seed)
-{
-    sampler_options sampling = *c->sampling;
-    lfm2_sampler *sampler = NULL;
-    sampling.seed = seed;
-    int code = sampler_open(&sampling, c->format->model, &sampler);
-    if (code == EXIT_OK) {
-        lfm2_sampler_free(c->sampler);
-        c->sampler = sampler;
-    }
-    return code;
-}
-
 int conversation_reset(conversation *c)
 {
     message_list_remove(&c->messages, message_list_head(&c->messages), c->messages.n);
@@ -37,8 +23,7 @@ int conversation_reset(conversation *c)
     c->sampled.len = 0;
     c->n_turns = 0;
     c->last = (lfm2_generate_result){.size = sizeof c->last};
-    int code = lfm2_session_reset(c->session) == LFM2_OK ? EXIT_OK : fail_library();
-    return code == EXIT_OK ? renew_sampler(c, c->sampling->seed) : code;
+    return lfm2_session_reset(c->session) == LFM2_OK ? EXIT_OK : fail_library();
 }
 
 void conversation_free(conversation *c)
@@ -63,8 +48,7 @@ int conversation_fork(const conversation *c, conversation *out)
     code = code == EXIT_OK ? text_append(&out->tools, c->tools.data, c->tools.len) : code;
     code = code == EXIT_OK ? ids_append(&out->held, c->held.data, c->held.n) : code;
     code = code == EXIT_OK ? text_append(&out->sampled, c->sampled.data, c->sampled.len) : code;
-    if (code == EXIT_OK && (lfm2_session_fork(c->session, &out->session) != LFM2_OK ||
-                            lfm2_sampler_clone(c->sampler, &out->sampler) != LFM2_OK)) {
+    if (code == EXIT_OK && lfm2_session_fork(c->session, &out->session) != LFM2_OK) {
         code = fail_library();
     }
     if (code != EXIT_OK) {
@@ -268,11 +252,19 @@ static int rewind_session(conversation *c, size_t keep)
     return status == LFM2_OK ? EXIT_OK : fail_library();
 }
 
-/* The same for the sampler, which accepts them again. Its generator continues with a seed that
- * depends on the turn, so that the answers do not repeat their random choices. */
-static int rewind_sampler(conversation *c, size_t keep)
+/* Creates the sampler of a turn, which accepts the first `keep` tokens. Its seed depends on the
+ * number of the turn, so that answers do not repeat their random choices, and on nothing else, so
+ * that a conversation that was saved continues with those that it would have made. */
+static int renew_sampler(conversation *c, size_t keep)
 {
-    int code = renew_sampler(c, c->sampling->seed ^ c->n_turns * 0x9e3779b97f4a7c15U);
+    sampler_options sampling = *c->sampling;
+    lfm2_sampler *sampler = NULL;
+    sampling.seed = c->seed ^ c->n_turns * 0x9e3779b97f4a7c15U;
+    int code = sampler_open(&sampling, c->format->model, &sampler);
+    if (code == EXIT_OK) {
+        lfm2_sampler_free(c->sampler);
+        c->sampler = sampler;
+    }
     for (size_t i = 0; i < keep && code == EXIT_OK; i++) {
         code =
             lfm2_sampler_accept(c->sampler, c->held.data[i]) == LFM2_OK ? EXIT_OK : fail_library();
@@ -286,12 +278,11 @@ static int go_back(conversation *c, const turn *t)
 {
     const bool cuts = t->n_cut > 0 && t->cut < t->keep;
     size_t keep = cuts ? t->cut : t->keep;
-    if (keep == c->held.n) {
-        return EXIT_OK;
-    }
-    keep -= !cuts && t->from == t->ids.n && keep > 0;
-    int code = rewind_sampler(c, keep);
-    return code == EXIT_OK ? rewind_session(c, keep) : code;
+    const size_t length = lfm2_session_length(c->session);
+    keep -= !cuts && t->from == t->ids.n && keep > 0 && keep < c->held.n;
+    keep = keep < length ? keep : length;
+    int code = renew_sampler(c, keep);
+    return code == EXIT_OK && keep < length ? rewind_session(c, keep) : code;
 }
 
 static int hold(conversation *c, const int32_t *ids, size_t n, bool sampled)

@@ -16,8 +16,11 @@ typedef struct conversation {
     lfm2_session *session;
     lfm2_sampler *sampler;
     message_list messages;
-    text_buffer tools;   /* JSON array; empty: none */
-    id_list held;        /* the tokens in the session */
+    text_buffer tools; /* JSON array; empty: none */
+    uint64_t seed;     /* of the random choices: each turn draws with one made from it */
+    /* The tokens in the session. After a conversation was loaded, more tokens may follow: the next
+     * turn computes those that it keeps. */
+    id_list held;
     text_buffer sampled; /* for each of them 1 if it is part of an answer, else 0 */
     uint32_t n_turns;    /* answers that were generated, with those that were removed */
     /* ---- Of the last answer ---- */

@@ -96,24 +96,35 @@ int messages_of_json(const char *name, const lf_json *value, text_buffer *messag
     return code;
 }
 
-int messages_read(const char *path, text_buffer *messages, text_buffer *tools)
+static const char *name_of(const char *path)
 {
-    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
-    lf_alloc alloc = lf_alloc_default();
-    lf_arena arena;
-    lf_arena_init(&arena, &alloc);
-    text_buffer text = {0};
-    const lf_json *value = NULL;
-    int code = text_read(path, &text);
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+int messages_parse(const char *path, text_buffer *text, lf_arena *arena, const lf_json **value)
+{
+    int code = text_read(path, text);
     if (code == EXIT_OK) {
-        int32_t status = lf_json_parse(&arena, name, LFM2_E_TEXT, text.data, text.len, &value);
+        int32_t status =
+            lf_json_parse(arena, name_of(path), LFM2_E_TEXT, text->data, text->len, value);
         if (status != LFM2_OK) {
             code =
                 fail(status == LFM2_E_MEMORY ? "cli.memory" : "cli.messages", "%s", lf_fail_text());
         }
     }
+    return code;
+}
+
+int messages_read(const char *path, text_buffer *messages, text_buffer *tools)
+{
+    lf_alloc alloc = lf_alloc_default();
+    lf_arena arena;
+    lf_arena_init(&arena, &alloc);
+    text_buffer text = {0};
+    const lf_json *value = NULL;
+    int code = messages_parse(path, &text, &arena, &value);
     if (code == EXIT_OK) {
-        code = messages_of_json(name, value, messages, tools);
+        code = messages_of_json(name_of(path), value, messages, tools);
     }
     text_free(&text);
     lf_arena_free(&arena);

@@ -28,7 +28,10 @@ int messages_close(const text_buffer *array, text_buffer *out);
 int messages_of_json(const char *name, const lf_json *value, text_buffer *messages,
                      text_buffer *tools);
 
-/* Reads such a value from a file; "-" is standard input. */
+/* Parses a file; "-" is standard input. The value refers to both `text` and `arena`. */
+int messages_parse(const char *path, text_buffer *text, lf_arena *arena, const lf_json **value);
+
+/* Reads such a value from a file. */
 int messages_read(const char *path, text_buffer *messages, text_buffer *tools);
 
 /* Reads the file of --tools, which may be NULL. Fails if `tools` has those of the messages. */
