@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# /save and /load of chat: the files, and what is refused.
+# /save and /load of chat: the files, and what is refused. test_chat_session.sh has the saved tokens.
 . "$(dirname "$0")/common.sh"
 greedy=(-t 1 -m "$demo" --temp 0)
 start='My name is Tom.\nWhat is 2 plus 3?\n'
@@ -71,7 +71,7 @@ mkdir "$work/home"
 (cd "$work/home" && printf 'Hello!\n/save ~/in home.json\n/save -\n/save two words \n/load -\n' |
     HOME=$work/home "$program" chat "${greedy[@]}" >"$work/out" 2>"$work/err")
 verdict 0 $? '/save with odd names'
-[ "$(cd "$work/home" && ls)" = "$(printf '%s\n' - 'in home.json' 'two words')" ]
+[ "$(cd "$work/home" && ls)" = "$(printf '%s\n' - -.kv 'in home.json' 'in home.json.kv' 'two words' 'two words.kv')" ]
 report 'the names of the files' $?
 
 # ---- What is refused -------------------------------------------------------------------------------

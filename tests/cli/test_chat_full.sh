@@ -66,7 +66,7 @@ count() {
 first=$(($(count $'<|im_start|>user\nMy name is Tom.<|im_end|>\n<|im_start|>assistant\n') + 1))
 second=$(count $'<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n')
 shared=$(($(count $'<|im_start|>user\n') + 1)) # with the BOS: the start of both prompts
-for seed in 1 2 3 4; do
+for seed in 1 2 3 5; do # with these, the model does not end an answer before the limit
     pipes 0 'Hello!\nMy name is Tom.\nHi\n/stats\n' chat -t 1 -m "$demo" --temp 20 --min-p 0 --seed "$seed" \
         --kernels own -n 20 -c 80 --on-full drop
     err_has "dropped the oldest turn and computed $((first + 20 - shared)) tokens again"

@@ -5,6 +5,8 @@
 #include "cli/options/compat_options.h"
 #include "cli/support/prefetch_report.h"
 
+#include <string.h>
+
 static const opt_choice full_choices[] = {
     {"stop", FULL_STOP, "refuse the message"},
     {"drop", FULL_DROP, "drop the oldest turns, but not the system message"},
@@ -155,6 +157,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (code != PARSED) {
         return code;
+    }
+    if (opts.file != NULL && strcmp(opts.file, "-") == 0) {
+        opts.file = "./-"; /* not standard input, which has the messages */
     }
     opts.has_seed = opts.sampler.seed != drawn;
     chat c = {.opts = &opts};

@@ -13,7 +13,7 @@ typedef enum input_result {
     INPUT_END,       /* end of input */
     INPUT_DROPPED,   /* Ctrl-C at the prompt: the line was discarded */
     INPUT_INTERRUPT, /* Ctrl-C at an empty prompt */
-    INPUT_ERROR      /* a message was printed */
+    INPUT_ERROR      /* a message was printed, or a signal ends the program */
 } input_result;
 
 /* `prompt` is shown on a terminal. Returns NULL after a message. */

@@ -55,6 +55,7 @@ static struct termios cooked, waiting;
 static volatile sig_atomic_t at_prompt; /* libedit controls the terminal */
 static volatile sig_atomic_t marking;   /* bracketed paste mode is on */
 static volatile sig_atomic_t interrupted, resumed, resized;
+static volatile sig_atomic_t ended; /* the signal that ends the program; 0 = none */
 
 static void write_sequence(const char *text, size_t len)
 {
@@ -87,6 +88,17 @@ static void on_death(int number)
     set_cooked();
     signal(number, SIG_DFL);
     raise(number); /* takes effect when this handler returns */
+}
+
+/* At the prompt the program first saves what it has: terminal_read returns INPUT_ERROR, and
+ * terminal_close raises the signal again. */
+static void on_end(int number)
+{
+    if (at_prompt == 0 || ended != 0) {
+        on_death(number);
+    }
+    ended = number;
+    interrupted = 1;
 }
 
 static void on_interrupt(int number)
@@ -139,8 +151,8 @@ static const struct {
     void (*handler)(int number);
 } handlers[] = {
     {SIGINT, 0, on_interrupt},
-    {SIGTERM, 0, on_death},
-    {SIGHUP, 0, on_death},
+    {SIGTERM, 0, on_end},
+    {SIGHUP, 0, on_end},
     {SIGQUIT, 0, on_death},
     {SIGTSTP, SA_RESTART, on_stop},
     {SIGCONT, SA_RESTART, on_resume},
@@ -478,6 +490,10 @@ void terminal_close(terminal *t)
         history_end(t->history);
     }
     free(t);
+    if (ended != 0) {
+        signal(ended, SIG_DFL);
+        raise(ended);
+    }
 }
 
 /* Discards the line after Ctrl-C. The cursor may be in an upper row of it: clears the rest. */
@@ -515,6 +531,9 @@ input_result terminal_read(terminal *t, bool continued, const text_buffer *initi
         text_chomp(out);
     }
     at_prompt = 0;
+    if (ended != 0) {
+        result = INPUT_ERROR;
+    }
     set_waiting();
     return result;
 }
