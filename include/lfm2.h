@@ -3,7 +3,7 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, batch, sampler, generation, stream, chat. Its ABI is stable within 0.2.
+ * model, text, session, batch, cache, sampler, generation, stream, chat. Its ABI is stable within 0.2.
  * lfm2_tools.h declares functions that make model files and measure speed; its ABI is not stable.
  *
  * Rules for all functions:
@@ -588,6 +588,10 @@ typedef struct lfm2_memory {
     uint64_t total;   /* the sum, including `mapped` */
     uint64_t kv_page;   /* keys and values of 64 tokens: what a session takes at a time */
     uint64_t kv_budget; /* of the model's sessions together, now; UINT64_MAX = no limit */
+    uint64_t cache;     /* budgets of the model's prefix caches that exist now; in `total`, both are
+                           UINT64_MAX if there is no limit */
+    uint64_t cache_checkpoint; /* what a prefix cache keeps for one end of a prefix: convolution
+                                  state and logits */
 } lfm2_memory;
 
 /* Computes the bytes that a fully loaded model and one full session need; a session with fewer
@@ -596,11 +600,13 @@ typedef struct lfm2_memory {
 LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
                                       lfm2_memory *memory);
 
-/* The memory for keys and values of all sessions of a model. */
+/* The memory for keys and values of all sessions and prefix caches of a model. */
 typedef struct lfm2_kv_usage {
     size_t size;
     uint64_t budget; /* bytes; UINT64_MAX = no limit */
-    uint64_t used;   /* bytes of the pages that exist; sessions that share a page count it once */
+    uint64_t used;   /* bytes of the pages that exist; a page that sessions or caches share counts
+                        once */
+    uint64_t cached; /* bytes of the pages that prefix caches hold, also those that sessions share */
 } lfm2_kv_usage;
 
 LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usage);
@@ -608,7 +614,7 @@ LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usa
 /* Sets the budget in bytes. 0 = the default, computed now as when the model was loaded: half of the
  * memory that the machine and the control groups of the process leave, counting what the system can
  * reclaim; no limit where the system does not say. A budget below `used` frees nothing: steps that
- * need pages return LIMIT until enough is freed. May be called from any thread at any time. */
+ * need pages evict prefixes from caches, then return LIMIT until enough is freed. May be called from any thread at any time. */
 LFM2_API int32_t lfm2_model_set_kv_budget(lfm2_model *model, uint64_t bytes);
 
 /* ---- Batch: many sessions in one pass ----------------------------------------------------- */
@@ -661,6 +667,93 @@ typedef struct lfm2_batch_item {
  * `items`, a `size` or a pointer in an item is wrong, no status is set. The call clears the
  * cancellation requests of its sessions. */
 LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint32_t n);
+
+/* ---- Prefix cache ------------------------------------------------------------------------- */
+
+/* Keeps what sessions computed for their tokens, so that later sessions that begin with the same
+ * tokens need not compute them. A typical request is:
+ *
+ *     lfm2_cache_start(cache, session, prompt, n, &n_reused);
+ *     if (n_reused < n) lfm2_session_prefill(session, prompt + n_reused, n - n_reused);
+ *     lfm2_cache_insert(cache, session, 0);
+ *     ... generate
+ *     lfm2_cache_insert(cache, session, 0);    for the next turn of the conversation
+ *
+ * No later logits differ in any bit from those of a session that was given the same tokens. A
+ * session finds only what sessions with its KV type have stored; capacity and n_chunk may differ.
+ * A cache is a tree of pages of 64 tokens, which it shares with the sessions; nothing is copied.
+ * All functions but lfm2_cache_free may be called by any thread at any time. They hold a lock only
+ * while they look through the tree, never while they compute.
+ *
+ * Memory. The budget covers all that the cache holds, even what sessions share with it: pages (of
+ * lfm2_memory.kv_page bytes; two prefixes that differ within a page have a page each) and
+ * checkpoints. A checkpoint, of lfm2_memory.cache_checkpoint bytes or less, is what continues a
+ * prefix without computing: convolution state and perhaps logits. There is one at the end of what
+ * a session stored, and one where a session continued differently; up to 4 for each page. If the
+ * budget is exceeded, the pages that were not used for the longest time are evicted, the ends of
+ * prefixes first. Pages also count in the KV budget of the model, once with the sessions that share
+ * them. Before a step returns LIMIT because that is used up, caches evict all pages that no session
+ * shares. */
+typedef struct lfm2_cache lfm2_cache;
+
+typedef struct lfm2_cache_options {
+    size_t size;
+    uint64_t ram_bytes; /* the budget; 0 = a quarter of the KV budget of the model, now; UINT64_MAX =
+                           no limit */
+} lfm2_cache_options;
+
+LFM2_API void lfm2_cache_options_init(lfm2_cache_options *options, size_t size);
+
+/* Holds a reference to the model. Sessions that share pages with a cache may outlive it. In the
+ * child of a fork a cache works, unless another thread was inside a cache function of the model
+ * during the fork: then caches find and store nothing, and this call returns STATE. Errors:
+ * ARGUMENT, MEMORY, STATE (also: the model was not loaded in full). */
+LFM2_API int32_t lfm2_cache_create(lfm2_model *model, const lfm2_cache_options *options,
+                                   lfm2_cache **out);
+LFM2_API void lfm2_cache_free(lfm2_cache *cache);
+
+/* Gives an empty session the longest prefix of ids[0..n) that the cache holds. *n_reused receives
+ * the number of its tokens, from 0 to n. It is n only if logits are stored for all n tokens;
+ * lfm2_session_logits then returns them. Otherwise there are no logits, and the caller appends the
+ * remaining tokens, at least one. A prefix that ends at a checkpoint is not computed at all. After
+ * any other prefix, the state of the convolutions is computed as in lfm2_session_rewind, and kept
+ * in the cache as a checkpoint. If a checkpoint is no further back than the tokens of that pass,
+ * the prefix ends there, because appending them costs less.
+ * Cost otherwise: time linear in n and in the number of continuations that are stored after a page.
+ * A session with n_reserve gets copies of the pages, so that its reserve stays. A failure leaves
+ * the session empty. Errors: ARGUMENT (also: an id outside the vocabulary, another model), STATE
+ * (also: the session is not empty; in the child of a fork), LIMIT (the tokens do not fit), MEMORY,
+ * CANCELLED. */
+LFM2_API int32_t lfm2_cache_start(lfm2_cache *cache, lfm2_session *session, const int32_t *ids,
+                                  size_t n, uint32_t *n_reused);
+
+/* Stores the first n tokens of a session; 0 = all that are computed (not the last one of
+ * lfm2_generate, which is computed by the next call). Without logits and convolution state unless
+ * they are all. What the cache already holds is marked as used; full pages that are equal in the
+ * session and the cache are from then on shared, unless the session has n_reserve. The session
+ * must not be used by another thread. Afterwards it copies the last page when it appends, and pages
+ * that it shares no longer count as reserved. Time as in lfm2_cache_start. MEMORY leaves the session
+ * unchanged; a part may be stored. Errors: ARGUMENT (also: the session has fewer tokens, or another
+ * model), MEMORY. */
+LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uint32_t n);
+
+/* Sets the budget as in lfm2_cache_options, and evicts what exceeds it. */
+LFM2_API int32_t lfm2_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes);
+
+/* Removes everything. */
+LFM2_API int32_t lfm2_cache_clear(lfm2_cache *cache);
+
+typedef struct lfm2_cache_usage {
+    size_t size;
+    uint64_t ram_budget, ram_bytes; /* the budget, and what is in use */
+    uint64_t pages, checkpoints;    /* held now */
+    uint64_t hits, misses;          /* calls of lfm2_cache_start that reused tokens, and that did
+                                       not; failed calls do not count */
+    uint64_t tokens_asked, tokens_reused; /* of these calls */
+    uint64_t pages_evicted;         /* because of a budget or lfm2_cache_clear */
+} lfm2_cache_usage;
+
+LFM2_API int32_t lfm2_cache_get_usage(lfm2_cache *cache, lfm2_cache_usage *usage);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
 
