@@ -3,8 +3,9 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, batch, cache, sampler, generation, stream, chat. Its ABI is stable within 0.2.
- * lfm2_tools.h declares functions that make model files and measure speed; its ABI is not stable.
+ * model, text, session, batch, prefix cache, sampler, generation, stream, chat. Its ABI is stable
+ * within 0.2. lfm2_tools.h declares functions that make model files and measure speed; its ABI is
+ * not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -606,7 +607,7 @@ typedef struct lfm2_kv_usage {
     uint64_t budget; /* bytes; UINT64_MAX = no limit */
     uint64_t used;   /* bytes of the pages that exist; a page that sessions or caches share counts
                         once */
-    uint64_t cached; /* bytes of the pages that prefix caches hold, also those that sessions share */
+    uint64_t cached; /* bytes of the pages that prefix caches hold, even if sessions share them */
 } lfm2_kv_usage;
 
 LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usage);
@@ -614,7 +615,8 @@ LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usa
 /* Sets the budget in bytes. 0 = the default, computed now as when the model was loaded: half of the
  * memory that the machine and the control groups of the process leave, counting what the system can
  * reclaim; no limit where the system does not say. A budget below `used` frees nothing: steps that
- * need pages evict prefixes from caches, then return LIMIT until enough is freed. May be called from any thread at any time. */
+ * need pages evict prefixes from caches, then return LIMIT until enough is freed. May be called
+ * from any thread at any time. */
 LFM2_API int32_t lfm2_model_set_kv_budget(lfm2_model *model, uint64_t bytes);
 
 /* ---- Batch: many sessions in one pass ----------------------------------------------------- */
@@ -698,8 +700,8 @@ typedef struct lfm2_cache lfm2_cache;
 
 typedef struct lfm2_cache_options {
     size_t size;
-    uint64_t ram_bytes; /* the budget; 0 = a quarter of the KV budget of the model, now; UINT64_MAX =
-                           no limit */
+    uint64_t ram_bytes; /* the budget; 0 = a quarter of the KV budget of the model, now;
+                           UINT64_MAX = no limit */
 } lfm2_cache_options;
 
 LFM2_API void lfm2_cache_options_init(lfm2_cache_options *options, size_t size);
@@ -732,9 +734,9 @@ LFM2_API int32_t lfm2_cache_start(lfm2_cache *cache, lfm2_session *session, cons
  * they are all. What the cache already holds is marked as used; full pages that are equal in the
  * session and the cache are from then on shared, unless the session has n_reserve. The session
  * must not be used by another thread. Afterwards it copies the last page when it appends, and pages
- * that it shares no longer count as reserved. Time as in lfm2_cache_start. MEMORY leaves the session
- * unchanged; a part may be stored. Errors: ARGUMENT (also: the session has fewer tokens, or another
- * model), MEMORY. */
+ * that it shares no longer count as reserved. Time as in lfm2_cache_start. MEMORY leaves the
+ * session unchanged; a part may be stored. Errors: ARGUMENT (also: the session has fewer tokens, or
+ * another model), MEMORY. */
 LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uint32_t n);
 
 /* Sets the budget as in lfm2_cache_options, and evicts what exceeds it. */

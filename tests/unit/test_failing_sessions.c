@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 static lft_memory memory;
 static lfm2_model *model;
 
@@ -125,6 +127,76 @@ CHANGE(remove, 65)
 CHANGE(batch, 150)
 CHANGE(fork, 70)
 
+/* ---- Prefix cache ---- */
+
+static int32_t cache_create(void)
+{
+    lfm2_cache *cache = NULL;
+    int32_t status = lfm2_cache_create(model, NULL, &cache);
+    assert_true((cache != NULL) == (status == LFM2_OK));
+    lfm2_cache_free(cache);
+    return status;
+}
+
+/* A session of 70 tokens is stored, in two pages; the session stays as it is. */
+static int32_t cache_insert(void)
+{
+    lfm2_session *s = session_of_70();
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    lfm2_cache *cache = NULL;
+    LFT_OK(lfm2_cache_create(model, NULL, &cache));
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    int32_t status = lfm2_cache_insert(cache, s, 0);
+    if (status != LFM2_OK) {
+        atomic_store(&memory.fail_at, 0);
+        assert_int_equal(lfm2_session_length(s), 70);
+        LFT_OK(lfm2_cache_insert(cache, s, 0));
+    }
+    lfm2_cache_usage usage = {.size = sizeof usage};
+    LFT_OK(lfm2_cache_get_usage(cache, &usage));
+    assert_int_equal(usage.pages, 2);
+    assert_int_equal(usage.checkpoints, 1);
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
+/* A session starts in the middle of a page, which needs a pass, and continues. */
+static int32_t cache_start(void)
+{
+    lfm2_session *s = session_of_70();
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    lfm2_cache *cache = NULL;
+    LFT_OK(lfm2_cache_create(model, NULL, &cache));
+    LFT_OK(lfm2_cache_insert(cache, s, 0));
+    LFT_OK(lfm2_session_reset(s));
+    lf_workspace_free_idle(model);
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    int32_t ids[67];
+    memcpy(ids, tokens, 66 * sizeof *ids);
+    ids[66] = 9;
+    uint32_t reused = 0;
+    int32_t status = lfm2_cache_start(cache, s, ids, 67, &reused);
+    if (status != LFM2_OK) {
+        atomic_store(&memory.fail_at, 0);
+        assert_int_equal(lfm2_session_length(s), 0);
+        LFT_OK(lfm2_cache_start(cache, s, ids, 67, &reused));
+    }
+    assert_int_equal(reused, 66);
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
+static void test_cache(void **state)
+{
+    (void)state;
+    lft_failing_call *const calls[] = {cache_create, cache_insert, cache_start};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        lft_check_failing(&memory, calls[i], NULL);
+    }
+}
+
 static void test_sessions(void **state)
 {
     (void)state;
@@ -163,6 +235,7 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sessions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sessions),
+                                       cmocka_unit_test(test_cache)};
     return cmocka_run_group_tests(tests, begin, end);
 }

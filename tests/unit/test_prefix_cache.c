@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prefix caches: sessions that start from one have the bits of sessions that computed all tokens;
- * what is reused, computed, shared and evicted. */
-#include "support/models.h"
-
-#include "model/workspace.h"
+/* Prefix caches: what is reused, computed, shared, evicted and refused. */
+#include "support/sessions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,39 +12,7 @@
 
 static const int32_t kv_types[] = {LFM2_KV_F16, LFM2_KV_F32, LFM2_KV_Q8};
 
-static lfm2_cache *make_cache(lfm2_model *model, uint64_t ram_bytes)
-{
-    lfm2_cache_options o;
-    lfm2_cache_options_init(&o, sizeof o);
-    o.ram_bytes = ram_bytes;
-    lfm2_cache *cache = NULL;
-    LFT_OK(lfm2_cache_create(model, &o, &cache));
-    return cache;
-}
-
-static lfm2_cache_usage usage_of(lfm2_cache *cache)
-{
-    lfm2_cache_usage usage = {.size = sizeof usage};
-    LFT_OK(lfm2_cache_get_usage(cache, &usage));
-    return usage;
-}
-
-static lfm2_kv_usage kv_usage(const lfm2_model *model)
-{
-    lfm2_kv_usage usage = {.size = sizeof usage};
-    LFT_OK(lfm2_model_kv_usage(model, &usage));
-    return usage;
-}
-
-static uint64_t page_bytes(const lfm2_model *model, int32_t kv)
-{
-    lfm2_session_options o;
-    lfm2_session_options_init(&o, sizeof o);
-    o.kv_type = kv;
-    lfm2_memory memory = {.size = sizeof memory};
-    LFT_OK(lfm2_estimate_memory(model, &o, &memory));
-    return memory.kv_page;
-}
+/* ---- What is reused ---- */
 
 static uint64_t bytes_read(const lfm2_model *model)
 {
@@ -56,207 +21,45 @@ static uint64_t bytes_read(const lfm2_model *model)
     return bytes;
 }
 
-/* Logits after the last of the tokens, computed by one thread. The caller frees them. */
-static float *fresh(lfm2_model *reference, int32_t kv, const int32_t *ids, uint32_t n)
-{
-    size_t vocab = lft_vocab(reference);
-    float *out = malloc(n * vocab * sizeof *out);
-    assert_non_null(out);
-    lfm2_session *session = lft_session(reference, n, 0, kv);
-    LFT_OK(lfm2_session_eval(session, ids, n, out));
-    lfm2_session_free(session);
-    return out;
-}
-
-static void expect_tokens(const lfm2_session *session, const int32_t *ids, uint32_t n)
-{
-    assert_int_equal(lfm2_session_length(session), n);
-    int32_t *held = malloc((n + 1) * sizeof *held);
-    assert_non_null(held);
-    LFT_OK(lfm2_session_tokens(session, 0, n, held));
-    assert_memory_equal(held, ids, n * sizeof *ids);
-    free(held);
-}
-
-static void expect_logits(lfm2_session *session, const float *expected)
-{
-    const float *logits = NULL;
-    size_t n = 0;
-    LFT_OK(lfm2_session_logits(session, &logits, &n));
-    assert_memory_equal(logits, expected, n * sizeof *logits);
-}
-
-/* Starts the session from the cache and appends the rest; every logit is compared. Returns how many
- * tokens were reused. */
-static uint32_t use(lfm2_cache *cache, lfm2_session *session, lfm2_model *reference, int32_t kv,
-                    const int32_t *ids, uint32_t n)
-{
-    size_t vocab = lft_vocab(reference);
-    float *expected = fresh(reference, kv, ids, n);
-    uint32_t reused = UINT32_MAX;
-    LFT_OK(lfm2_cache_start(cache, session, ids, n, &reused));
-    assert_true(reused <= n);
-    expect_tokens(session, ids, reused);
-    if (reused < n) {
-        const float *none = NULL;
-        LFT_FAILS(lfm2_session_logits(session, &none, NULL), LFM2_E_STATE);
-        float *out = malloc(n * vocab * sizeof *out);
-        assert_non_null(out);
-        uint32_t half = (n - reused + 1) / 2;
-        LFT_OK(lfm2_session_eval(session, ids + reused, half, out));
-        if (half < n - reused) {
-            LFT_OK(lfm2_session_eval(session, ids + reused + half, n - reused - half,
-                                     out + half * vocab));
-        }
-        assert_memory_equal(out, expected + reused * vocab, (n - reused) * vocab * sizeof *out);
-        free(out);
-    }
-    expect_tokens(session, ids, n);
-    expect_logits(session, expected + (n - 1) * vocab);
-    free(expected);
-    return reused;
-}
-
-/* ---- Random prompts ---- */
-
-enum { MOST_TOKENS = 220, KEPT = 24 };
-
-typedef struct prompt {
-    int32_t ids[MOST_TOKENS];
-    uint32_t n;
-    int32_t kv;
-    uint32_t stored; /* tokens that the cache was given */
-} prompt;
-
-static prompt prompts[KEPT]; /* the last ones */
-
-/* A beginning of an earlier prompt, and a random rest of few different tokens. */
-static prompt random_prompt(uint64_t *seed, uint32_t n_vocab)
-{
-    prompt p = {.kv = kv_types[lft_random(seed) % 3]};
-    const prompt *from = &prompts[lft_random(seed) % KEPT];
-    if (from->n > 0 && lft_random(seed) % 8 != 0) {
-        p.n = (uint32_t)(lft_random(seed) % (from->n + 1));
-        memcpy(p.ids, from->ids, p.n * sizeof *p.ids);
-    }
-    uint32_t rest = (uint32_t)(lft_random(seed) % (lft_random(seed) % 2 ? 100 : 6));
-    rest = rest < MOST_TOKENS - p.n ? rest : MOST_TOKENS - p.n;
-    rest = p.n + rest == 0 ? 1 : rest;
-    while (rest-- > 0) {
-        p.ids[p.n++] = (int32_t)(lft_random(seed) % 3 * (n_vocab / 3));
-    }
-    return p;
-}
-
-/* The most tokens that the prompt shares with a stored one of its KV type. */
-static uint32_t shared_tokens(const prompt *p)
-{
-    uint32_t most = 0;
-    for (int i = 0; i < KEPT; i++) {
-        const prompt *q = &prompts[i];
-        uint32_t n = 0;
-        while (q->kv == p->kv && n < p->n && n < q->stored && p->ids[n] == q->ids[n]) {
-            n++;
-        }
-        most = n > most ? n : most;
-    }
-    return most;
-}
-
-static void check_random(const char *path, int32_t kernels, int32_t threads, uint64_t n_pages,
-                         int n, uint64_t seed)
-{
-    lfm2_model *model = lft_open(path, threads, kernels, 0);
-    lfm2_model *reference = lft_open(path, 1, kernels, 0);
-    uint32_t vocab = lft_vocab(model);
-    uint64_t budget = n_pages == 0 ? UINT64_MAX : n_pages * (page_bytes(model, LFM2_KV_F32) + 1000);
-    lfm2_cache *cache = make_cache(model, budget);
-    memset(prompts, 0, sizeof prompts);
-    for (int i = 0; i < n; i++) {
-        prompt p = random_prompt(&seed, vocab);
-        uint32_t shared = shared_tokens(&p);
-        bool reserve = lft_random(&seed) % 4 == 0;
-        lfm2_session *s = reserve ? lft_reserved(model, MOST_TOKENS, 70, p.kv)
-                                  : lft_session(model, MOST_TOKENS, 50, p.kv);
-        uint32_t reused = use(cache, s, reference, p.kv, p.ids, p.n);
-        if (n_pages == 0) { /* nothing is evicted */
-            uint32_t most = shared == p.n ? p.n - 1 : shared;
-            assert_true(reused == p.n || reused + lf_warm_up_tokens(model) >= most);
-        }
-        uint32_t part = lft_random(&seed) % 3 == 0 ? (uint32_t)(lft_random(&seed) % p.n) : 0;
-        LFT_OK(lfm2_cache_insert(cache, s, part));
-        p.stored = part == 0 ? p.n : part;
-        assert_true(usage_of(cache).ram_bytes <= budget);
-        lfm2_session_free(s);
-        prompts[lft_random(&seed) % KEPT] = p;
-    }
-    lfm2_cache_usage usage = usage_of(cache);
-    print_message("%s: %llu hits, %llu misses, %llu of %llu tokens, %llu pages, %llu evicted\n",
-                  path, (unsigned long long)usage.hits, (unsigned long long)usage.misses,
-                  (unsigned long long)usage.tokens_reused, (unsigned long long)usage.tokens_asked,
-                  (unsigned long long)usage.pages, (unsigned long long)usage.pages_evicted);
-    assert_int_equal(usage.hits + usage.misses, n);
-    assert_true(usage.hits > 0 && usage.misses > 0);
-    assert_true((usage.pages_evicted > 0) == (n_pages > 0));
-    lfm2_cache_free(cache);
-    assert_int_equal(kv_usage(model).used, 0);
-    assert_int_equal(kv_usage(model).cached, 0);
-    lfm2_model_free(model);
-    lfm2_model_free(reference);
-}
-
-static void test_random(void **state)
-{
-    (void)state;
-    int scale = lft_sampled() ? 1 : 4;
-    check_random(lft_golden_folder("moe-plain"), LFM2_KERNELS_AUTO, 2, 0, 100 * scale, 1);
-    check_random(lft_golden_folder("dense-untied"), LFM2_KERNELS_AUTO, 1, 0, 60 * scale, 2);
-    check_random(lft_golden_folder("moe-plain"), LFM2_KERNELS_AUTO, 1, 12, 50 * scale, 3);
-    check_random(lft_golden_folder("moe-mixed"), LFM2_KERNELS_SCALAR, 3, 3, 20 * scale, 4);
-    check_random(lft_tiny("q4_0"), LFM2_KERNELS_OWN, 2, 0, 20 * scale, 5);
-}
-
-/* ---- What is reused ---- */
-
 /* The cache holds no more than a page; then nothing. */
 static void test_tiny_budget(void **state)
 {
     (void)state;
     lfm2_model *model = lft_open(lft_golden_folder("moe-plain"), 1, LFM2_KERNELS_AUTO, 0);
-    uint64_t page = page_bytes(model, LFM2_KV_F16);
+    uint64_t page = lft_kv_page(model, LFM2_KV_F16);
     int32_t *ids = lft_ids(150, lft_vocab(model), 1);
-    lfm2_cache *cache = make_cache(model, page + 2000);
+    lfm2_cache *cache = lft_cache(model, page + 2000);
     lfm2_session *s = lft_session(model, 0, 0, LFM2_KV_F16);
     LFT_OK(lfm2_session_prefill(s, ids, 150));
     LFT_OK(lfm2_cache_insert(cache, s, 0));
-    assert_int_equal(usage_of(cache).pages, 1); /* the first one: the end is evicted first */
-    assert_int_equal(usage_of(cache).pages_evicted, 2);
-    assert_int_equal(kv_usage(model).cached, page);
+    assert_int_equal(lft_cache_usage(cache).pages, 1); /* the first one: the end is evicted first */
+    assert_int_equal(lft_cache_usage(cache).pages_evicted, 2);
+    assert_int_equal(lft_kv_usage(model).cached, page);
     LFT_OK(lfm2_session_reset(s));
-    assert_int_equal(use(cache, s, model, LFM2_KV_F16, ids, 150), 64);
+    assert_int_equal(lft_start_cached(cache, s, model, LFM2_KV_F16, ids, 150), 64);
     LFT_OK(lfm2_cache_set_budget(cache, page));
-    assert_int_equal(usage_of(cache).pages, 0);
-    assert_int_equal(usage_of(cache).ram_bytes, 0);
-    assert_int_equal(usage_of(cache).ram_budget, page);
+    assert_int_equal(lft_cache_usage(cache).pages, 0);
+    assert_int_equal(lft_cache_usage(cache).ram_bytes, 0);
+    assert_int_equal(lft_cache_usage(cache).ram_budget, page);
     lfm2_memory memory = {.size = sizeof memory};
     LFT_OK(lfm2_estimate_memory(model, NULL, &memory));
     assert_int_equal(memory.cache, page);
     LFT_OK(lfm2_cache_insert(cache, s, 0));
-    assert_int_equal(usage_of(cache).pages, 0);
+    assert_int_equal(lft_cache_usage(cache).pages, 0);
     LFT_OK(lfm2_cache_set_budget(cache, UINT64_MAX));
     LFT_OK(lfm2_estimate_memory(model, NULL, &memory));
     assert_true(memory.total == UINT64_MAX && memory.cache == UINT64_MAX);
     LFT_OK(lfm2_cache_insert(cache, s, 0));
-    assert_int_equal(usage_of(cache).pages, 3);
-    assert_int_equal(usage_of(cache).ram_bytes / page, 3);
+    assert_int_equal(lft_cache_usage(cache).pages, 3);
+    assert_int_equal(lft_cache_usage(cache).ram_bytes / page, 3);
     LFT_OK(lfm2_cache_clear(cache));
-    assert_int_equal(usage_of(cache).pages, 0);
-    assert_int_equal(usage_of(cache).checkpoints, 0);
-    assert_int_equal(usage_of(cache).ram_bytes, 0);
+    assert_int_equal(lft_cache_usage(cache).pages, 0);
+    assert_int_equal(lft_cache_usage(cache).checkpoints, 0);
+    assert_int_equal(lft_cache_usage(cache).ram_bytes, 0);
     lfm2_session_free(s);
     LFT_OK(lfm2_model_set_kv_budget(model, 1000));
     LFT_OK(lfm2_cache_set_budget(cache, 0));
-    assert_int_equal(usage_of(cache).ram_budget, 250);
+    assert_int_equal(lft_cache_usage(cache).ram_budget, 250);
     lfm2_cache_free(cache);
     LFT_OK(lfm2_estimate_memory(model, NULL, &memory));
     assert_int_equal(memory.cache, 0);
@@ -272,11 +75,11 @@ static void check_computed(int32_t kv)
     int32_t *ids = lft_ids(N + 20, lft_vocab(model), 1);
     int32_t *other = lft_ids(N, lft_vocab(model), 2);
     memcpy(other, ids, BRANCH * sizeof *ids);
-    lfm2_cache *cache = make_cache(model, UINT64_MAX);
+    lfm2_cache *cache = lft_cache(model, UINT64_MAX);
     lfm2_session *s = lft_session(model, N + 20, 0, kv);
-    assert_int_equal(use(cache, s, model, kv, ids, N), 0);
+    assert_int_equal(lft_start_cached(cache, s, model, kv, ids, N), 0);
     LFT_OK(lfm2_cache_insert(cache, s, 0));
-    assert_int_equal(usage_of(cache).checkpoints, 1);
+    assert_int_equal(lft_cache_usage(cache).checkpoints, 1);
     lfm2_session_free(s);
     uint32_t reused = 0;
     for (uint32_t n = N; n <= N + 20; n += 20) { /* the same prompt, and a longer one */
@@ -294,18 +97,18 @@ static void check_computed(int32_t kv)
         assert_true((bytes_read(model) == before) == (i == 1));
         assert_int_equal(reused, BRANCH);
         lfm2_session_free(s);
-        assert_int_equal(usage_of(cache).checkpoints, 2);
+        assert_int_equal(lft_cache_usage(cache).checkpoints, 2);
     }
     /* A little after the branch, appending the tokens costs less than a pass of its own. */
     s = lft_session(model, N, 0, kv);
     memcpy(other, ids, (BRANCH + 1) * sizeof *ids);
     other[BRANCH + 1] = ids[BRANCH + 1] == 0;
-    assert_int_equal(use(cache, s, model, kv, other, N), BRANCH);
+    assert_int_equal(lft_start_cached(cache, s, model, kv, other, N), BRANCH);
     lfm2_session_free(s);
     /* Another KV type has nothing. */
     int32_t next = (kv + 1) % 3;
     s = lft_session(model, N, 0, next);
-    assert_int_equal(use(cache, s, model, next, ids, N), 0);
+    assert_int_equal(lft_start_cached(cache, s, model, next, ids, N), 0);
     lfm2_session_free(s);
     lfm2_cache_free(cache);
     free(ids);
@@ -329,9 +132,9 @@ static void test_shared(void **state)
     (void)state;
     enum { N = 16, PROMPT = 192, TAIL = 5 };
     lfm2_model *model = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
-    uint64_t page = page_bytes(model, LFM2_KV_F16);
+    uint64_t page = lft_kv_page(model, LFM2_KV_F16);
     int32_t *ids = lft_ids(PROMPT + TAIL, lft_vocab(model), 1);
-    lfm2_cache *cache = make_cache(model, UINT64_MAX);
+    lfm2_cache *cache = lft_cache(model, UINT64_MAX);
     lfm2_session *sessions[N];
     for (int i = 0; i < N; i++) {
         sessions[i] = lft_session(model, PROMPT + TAIL, 0, LFM2_KV_F16);
@@ -345,21 +148,21 @@ static void test_shared(void **state)
             assert_int_equal(reused, PROMPT);
         }
         LFT_OK(lfm2_cache_insert(cache, sessions[i], 0));
-        assert_int_equal(kv_usage(model).used, PROMPT / 64 * page);
+        assert_int_equal(lft_kv_usage(model).used, PROMPT / 64 * page);
     }
-    assert_int_equal(kv_usage(model).cached, PROMPT / 64 * page);
-    float *expected = fresh(model, LFM2_KV_F16, ids, PROMPT + TAIL);
+    assert_int_equal(lft_kv_usage(model).cached, PROMPT / 64 * page);
+    float *expected = lft_fresh(model, LFM2_KV_F16, ids, PROMPT + TAIL);
     for (int i = 0; i < N; i++) {
         LFT_OK(lfm2_session_prefill(sessions[i], ids + PROMPT, TAIL));
-        expect_logits(sessions[i], expected + (size_t)(PROMPT + TAIL - 1) * lft_vocab(model));
+        lft_expect_logits(sessions[i], expected + (size_t)(PROMPT + TAIL - 1) * lft_vocab(model));
     }
-    assert_int_equal(kv_usage(model).used, (PROMPT / 64 + N) * page);
+    assert_int_equal(lft_kv_usage(model).used, (PROMPT / 64 + N) * page);
     lfm2_cache_free(cache); /* sessions outlive it */
     for (int i = 0; i < N; i++) {
-        expect_tokens(sessions[i], ids, PROMPT + TAIL);
+        lft_expect_tokens(sessions[i], ids, PROMPT + TAIL);
         lfm2_session_free(sessions[i]);
     }
-    assert_int_equal(kv_usage(model).used, 0);
+    assert_int_equal(lft_kv_usage(model).used, 0);
     free(expected);
     free(ids);
     lfm2_model_free(model);
@@ -372,8 +175,8 @@ static void test_kv_budget(void **state)
     (void)state;
     enum { N = 6, TOKENS = 128 };
     lfm2_model *model = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
-    uint64_t page = page_bytes(model, LFM2_KV_F16);
-    lfm2_cache *cache = make_cache(model, UINT64_MAX);
+    uint64_t page = lft_kv_page(model, LFM2_KV_F16);
+    lfm2_cache *cache = lft_cache(model, UINT64_MAX);
     lfm2_session *sessions[N];
     int32_t *ids[N];
     for (int i = 0; i < N; i++) {
@@ -383,15 +186,15 @@ static void test_kv_budget(void **state)
         LFT_OK(lfm2_session_prefill(sessions[i], ids[i] + 64, 64));
         LFT_OK(lfm2_cache_insert(cache, sessions[i], 0));
     }
-    LFT_OK(lfm2_model_set_kv_budget(model, kv_usage(model).used));
+    LFT_OK(lfm2_model_set_kv_budget(model, lft_kv_usage(model).used));
     LFT_FAILS(lfm2_session_prefill(sessions[0], ids[1], 1), LFM2_E_LIMIT);
-    assert_int_equal(usage_of(cache).pages, 2 * N); /* evicting would free nothing */
+    assert_int_equal(lft_cache_usage(cache).pages, 2 * N); /* evicting would free nothing */
     lfm2_session_free(sessions[4]);
     lfm2_session_free(sessions[2]);
     /* The ends of 2 and 4 go first, in the order of their use. */
     LFT_OK(lfm2_session_prefill(sessions[0], ids[1], 64));
     LFT_OK(lfm2_session_prefill(sessions[0], ids[1], 64));
-    assert_int_equal(usage_of(cache).pages, 2 * N - 2);
+    assert_int_equal(lft_cache_usage(cache).pages, 2 * N - 2);
     lfm2_session *s = lft_session(model, TOKENS, 0, LFM2_KV_F16);
     uint32_t reused = 0;
     LFT_OK(lfm2_cache_start(cache, s, ids[2], TOKENS, &reused));
@@ -401,22 +204,22 @@ static void test_kv_budget(void **state)
     LFT_OK(lfm2_session_reset(s));
     LFT_OK(lfm2_session_prefill(s, ids[1], TOKENS));
     lfm2_session_free(s);
-    assert_int_equal(usage_of(cache).pages, 2 * N - 4);
+    assert_int_equal(lft_cache_usage(cache).pages, 2 * N - 4);
     LFT_OK(lfm2_model_set_kv_budget(model, page)); /* nothing is evicted for what cannot fit */
     s = lft_session(model, TOKENS, 0, LFM2_KV_F16);
     LFT_FAILS(lfm2_session_prefill(s, ids[1], TOKENS), LFM2_E_LIMIT);
-    assert_int_equal(usage_of(cache).pages, 2 * N - 4);
+    assert_int_equal(lft_cache_usage(cache).pages, 2 * N - 4);
     lfm2_session_free(s);
     LFT_OK(lfm2_model_set_kv_budget(model, UINT64_MAX));
     for (int i = 0; i < N; i++) {
         if (i != 2 && i != 4) {
             LFT_OK(lfm2_session_rewind(sessions[i], TOKENS));
-            expect_tokens(sessions[i], ids[i], TOKENS);
+            lft_expect_tokens(sessions[i], ids[i], TOKENS);
             lfm2_session_free(sessions[i]);
         }
     }
     lfm2_cache_free(cache);
-    assert_int_equal(kv_usage(model).used, 0);
+    assert_int_equal(lft_kv_usage(model).used, 0);
     for (int i = 0; i < N; i++) {
         free(ids[i]);
     }
@@ -428,22 +231,22 @@ static void test_kv_budget_chain(void **state)
 {
     (void)state;
     lfm2_model *model = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
-    uint64_t page = page_bytes(model, LFM2_KV_F16);
+    uint64_t page = lft_kv_page(model, LFM2_KV_F16);
     int32_t *ids = lft_ids(128, lft_vocab(model), 1);
-    lfm2_cache *cache = make_cache(model, UINT64_MAX);
+    lfm2_cache *cache = lft_cache(model, UINT64_MAX);
     lfm2_session *a = lft_session(model, 128, 0, LFM2_KV_F16);
     lfm2_session *b = lft_reserved(model, 128, 0, LFM2_KV_F16);
     LFT_OK(lfm2_session_prefill(a, ids, 64));
     LFT_OK(lfm2_session_prefill(b, ids, 128));
     LFT_OK(lfm2_cache_insert(cache, a, 0));
     LFT_OK(lfm2_cache_insert(cache, b, 0)); /* keeps its own first page */
-    assert_int_equal(kv_usage(model).used, 3 * page);
+    assert_int_equal(lft_kv_usage(model).used, 3 * page);
     lfm2_session_free(a);
     a = lft_session(model, 128, 0, LFM2_KV_F16);
     LFT_OK(lfm2_model_set_kv_budget(model, 3 * page));
     LFT_OK(lfm2_session_prefill(a, ids, 5));
-    assert_int_equal(usage_of(cache).pages, 0);
-    expect_tokens(b, ids, 128);
+    assert_int_equal(lft_cache_usage(cache).pages, 0);
+    lft_expect_tokens(b, ids, 128);
     lfm2_session_free(a);
     lfm2_session_free(b);
     lfm2_cache_free(cache);
@@ -468,8 +271,8 @@ static void test_reserved(void **state)
     lfm2_model *model = lft_load(runtime, lft_tiny("q4_0"));
     lfm2_runtime_free(runtime);
     int32_t *ids = lft_ids(ALL, lft_vocab(model), 1);
-    float *expected = fresh(model, LFM2_KV_F16, ids, ALL);
-    lfm2_cache *cache = make_cache(model, UINT64_MAX);
+    float *expected = lft_fresh(model, LFM2_KV_F16, ids, ALL);
+    lfm2_cache *cache = lft_cache(model, UINT64_MAX);
     lfm2_session *s = lft_session(model, ALL, 0, LFM2_KV_F16);
     LFT_OK(lfm2_session_prefill(s, ids, N));
     LFT_OK(lfm2_cache_insert(cache, s, 0));
@@ -480,11 +283,11 @@ static void test_reserved(void **state)
         uint32_t reused = 0;
         LFT_OK(lfm2_cache_start(cache, s, ids, N, &reused));
         assert_int_equal(reused, N);
-        expect_logits(s, expected + (size_t)(N - 1) * lft_vocab(model));
+        lft_expect_logits(s, expected + (size_t)(N - 1) * lft_vocab(model));
         long long calls = atomic_load(&memory.calls);
         for (uint32_t at = N; at < ALL; at++) {
             LFT_OK(lfm2_session_decode(s, ids[at]));
-            expect_logits(s, expected + (size_t)at * lft_vocab(model));
+            lft_expect_logits(s, expected + (size_t)at * lft_vocab(model));
         }
         assert_int_equal(atomic_load(&memory.calls), calls);
         LFT_OK(lfm2_session_reset(s));
@@ -535,7 +338,7 @@ static void test_refused(void **state)
     LFT_FAILS(lfm2_cache_set_budget(NULL, 1), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_cache_clear(NULL), LFM2_E_ARGUMENT);
     assert_int_equal(reused, 77);
-    assert_int_equal(usage_of(cache).misses, 0);
+    assert_int_equal(lft_cache_usage(cache).misses, 0);
     /* Cancelled while the state of the convolutions is computed: the session stays empty. */
     LFT_OK(lfm2_cache_insert(cache, s, 0));
     LFT_OK(lfm2_session_reset(s));
@@ -545,8 +348,8 @@ static void test_refused(void **state)
     lfm2_session_cancel(s);
     LFT_FAILS(lfm2_cache_start(cache, s, branch, 71, &reused), LFM2_E_CANCELLED);
     assert_int_equal(lfm2_session_length(s), 0);
-    assert_int_equal(usage_of(cache).checkpoints, 1);
-    assert_int_equal(use(cache, s, model, LFM2_KV_F16, branch, 71), 70);
+    assert_int_equal(lft_cache_usage(cache).checkpoints, 1);
+    assert_int_equal(lft_start_cached(cache, s, model, LFM2_KV_F16, branch, 71), 70);
     /* The cache holds the model, and its pages live as long as a session uses them. */
     lfm2_model_free(model);
     lfm2_cache_free(cache);
@@ -573,11 +376,11 @@ static void test_pending(void **state)
     LFT_OK(lfm2_generate(s, sampler, (const int32_t[]){5, 6, 7}, 3, &o, NULL));
     int32_t ids[10] = {0};
     LFT_OK(lfm2_session_tokens(s, 0, 8, ids));
-    lfm2_cache *cache = make_cache(model, UINT64_MAX);
+    lfm2_cache *cache = lft_cache(model, UINT64_MAX);
     LFT_OK(lfm2_cache_insert(cache, s, 8));
     lfm2_session_free(s);
     s = lft_session(model, 100, 0, LFM2_KV_F16);
-    assert_int_equal(use(cache, s, model, LFM2_KV_F16, ids, 10), 7);
+    assert_int_equal(lft_start_cached(cache, s, model, LFM2_KV_F16, ids, 10), 7);
     lfm2_session_free(s);
     lfm2_cache_free(cache);
     lfm2_sampler_free(sampler);
@@ -594,11 +397,10 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),    cmocka_unit_test(test_tiny_budget),
-        cmocka_unit_test(test_computed),  cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_kv_budget), cmocka_unit_test(test_kv_budget_chain),
-        cmocka_unit_test(test_reserved),  cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_pending),
+        cmocka_unit_test(test_tiny_budget),     cmocka_unit_test(test_computed),
+        cmocka_unit_test(test_shared),          cmocka_unit_test(test_kv_budget),
+        cmocka_unit_test(test_kv_budget_chain), cmocka_unit_test(test_reserved),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_pending),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }
