@@ -172,7 +172,8 @@ LF_INLINE void q3k_super(lf_distances distances, const size_t m, const uint32_t 
         BLOCK(3)
         BLOCK(4)
         BLOCK(5)
-        BLOCK(6) BLOCK(7)
+        BLOCK(6)
+        BLOCK(7)
 #undef BLOCK
             return;
     }

@@ -11,7 +11,7 @@ enum { LF_PREFIX_CHECKPOINTS = 4 };
 /* What continues a sequence after a number of tokens. */
 typedef struct lf_checkpoint {
     uint32_t n;        /* tokens of its page that precede it, 1 to 64; 0: there is none */
-    lf_floats *conv;   /* convolution history; NULL: the model has no convolutions */
+    lf_floats *conv;   /* convolution history */
     lf_floats *logits; /* of the last token, or NULL */
 } lf_checkpoint;
 

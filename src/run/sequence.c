@@ -60,7 +60,7 @@ static int32_t warm_up(lfm2_session *session, lf_workspace *workspace, uint32_t 
     state.length = length > n ? length - n : 0;
     state.conv = NULL;
     state.next = NULL;
-    int32_t status = LFM2_OK;
+    int32_t status = lf_state_prepare_conv(model, &state);
     while (status == LFM2_OK && n > 0 && state.length < length) {
         int32_t ids[WARM_UP_CHUNK];
         uint32_t step = length - state.length;
