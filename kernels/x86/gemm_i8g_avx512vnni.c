@@ -76,8 +76,8 @@ LF_INLINE __m512i iq3s_vectors(const codebook *t, __m512i at)
     LOOK(6)
     LOOK(7)
 #undef LOOK
-        const __m512i low = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, v[0], v[1]),
-                                                    _mm512_mask_blend_epi16(bit6, v[2], v[3]));
+    const __m512i low = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, v[0], v[1]),
+                                                _mm512_mask_blend_epi16(bit6, v[2], v[3]));
     const __m512i high = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, v[4], v[5]),
                                                  _mm512_mask_blend_epi16(bit6, v[6], v[7]));
     return _mm512_mask_blend_epi16(bit8, low, high);

@@ -175,7 +175,7 @@ LF_INLINE void q3k_super(lf_distances distances, const size_t m, const uint32_t 
         BLOCK(6)
         BLOCK(7)
 #undef BLOCK
-            return;
+        return;
     }
     _Alignas(64) float scales[16][LF_NR];
     q3k_scales(p, halves, scales);

@@ -145,7 +145,7 @@ int32_t lf_writer_create_memory(const lf_alloc *alloc, void *memory, size_t capa
     return LFM2_OK;
 }
 
-/* Writes without delivering SIGPIPE. */
+/* Writes without delivering SIGPIPE, which is raised also if the reader leaves after a part. */
 static ssize_t write_quietly(int fd, const void *data, size_t bytes)
 {
     sigset_t pipe_set;
@@ -158,7 +158,7 @@ static ssize_t write_quietly(int fd, const void *data, size_t bytes)
     pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
     ssize_t n = write(fd, data, bytes);
     int error = errno;
-    if (n < 0 && error == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+    if (sigismember(&pending, SIGPIPE) == 0) {
         const struct timespec now = {0};
         while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR) {
         }

@@ -75,6 +75,10 @@ static int32_t create(lfm2_model *model, const lf_input *input, const lf_state_h
                                     .n_reserve = options->n_reserve};
     lf_state measured;
     LF_TRY(lf_state_measure(model, &o, &measured));
+    if (options->kv_type < LFM2_KV_ANY || options->kv_type >= LF_KV_COUNT) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.kv_type", "kv_type is %d; allowed: -1 to %d",
+                       options->kv_type, LF_KV_COUNT - 1);
+    }
     if (options->kv_type != LFM2_KV_ANY && options->kv_type != o.kv_type) {
         return lf_fail(LFM2_E_UNSUPPORTED, "session_file.kv_type",
                        "%s: the session has kv_type %d; the options ask for %d", input->name,
