@@ -776,21 +776,33 @@ LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint3
  * budget is exceeded, the pages that were not used for the longest time are evicted, the ends of
  * prefixes first. Pages also count in the KV budget of the model, once with the sessions that share
  * them. Before a step returns LIMIT because that is used up, caches evict all pages that no session
- * shares. */
+ * shares.
+ *
+ * Folder. A cache may have one, in which sessions outlive the process. Several processes and models
+ * may use the same folder. Its files are saved sessions, with what is said there about identity and
+ * checksums; their names are hashes of model, KV type and tokens. They are written as
+ * lfm2_session_save does, without sync, and never changed. A file that is damaged is deleted and
+ * counted; it is as if it had not existed. If the budget is exceeded, the files of all models that
+ * were not used for the longest time are deleted. The folder must belong to the user and not be
+ * writable by others (mode 700, or 755), as somebody who can write files decides what sessions
+ * continue with. What a killed process had not finished is deleted after 10 minutes. */
 typedef struct lfm2_cache lfm2_cache;
 
 typedef struct lfm2_cache_options {
     size_t size;
-    uint64_t ram_bytes; /* the budget; 0 = a quarter of the KV budget of the model, now;
-                           UINT64_MAX = no limit */
+    uint64_t ram_bytes;  /* the budget; 0 = a quarter of the KV budget of the model, now;
+                            UINT64_MAX = no limit */
+    const char *folder;  /* where lfm2_cache_save writes; NULL, the default = nowhere */
+    uint64_t disk_bytes; /* the budget of the folder; 0 = 4 GiB */
 } lfm2_cache_options;
 
 LFM2_API void lfm2_cache_options_init(lfm2_cache_options *options, size_t size);
 
 /* Holds a reference to the model. Sessions that share pages with a cache may outlive it. In the
  * child of a fork a cache works, unless another thread was inside a cache function of the model
- * during the fork: then caches find and store nothing, and this call returns STATE. Errors:
- * ARGUMENT, MEMORY, STATE (also: the model was not loaded in full). */
+ * during the fork: then caches find and store nothing, and this call returns STATE. A folder is
+ * created, for its owner alone, unless it exists. Errors: ARGUMENT (also: others may write to the
+ * folder), MEMORY, IO (the folder), STATE (also: the model was not loaded in full). */
 LFM2_API int32_t lfm2_cache_create(lfm2_model *model, const lfm2_cache_options *options,
                                    lfm2_cache **out);
 LFM2_API void lfm2_cache_free(lfm2_cache *cache);
@@ -803,6 +815,9 @@ LFM2_API void lfm2_cache_free(lfm2_cache *cache);
  * in the cache as a checkpoint. If a checkpoint is no further back than the tokens of that pass,
  * the prefix ends there, because appending them costs less.
  * Cost otherwise: time linear in n and in the number of continuations that are stored after a page.
+ * With a folder, a file is read, and then also kept in memory, if it has more tokens by more than
+ * those of that pass; the first call after a file appears reads its token ids. An index takes 8
+ * bytes for each 64 tokens in the folder.
  * A session with n_reserve gets copies of the pages, so that its reserve stays. A failure leaves
  * the session empty. Errors: ARGUMENT (also: an id outside the vocabulary, another model), STATE
  * (also: the session is not empty; in the child of a fork), LIMIT (the tokens do not fit), MEMORY,
@@ -820,10 +835,18 @@ LFM2_API int32_t lfm2_cache_start(lfm2_cache *cache, lfm2_session *session, cons
  * another model), MEMORY. */
 LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uint32_t n);
 
-/* Sets the budget as in lfm2_cache_options, and evicts what exceeds it. */
-LFM2_API int32_t lfm2_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes);
+/* Saves the computed tokens of a session in the folder, whether they are in memory or not; does
+ * nothing if they are fewer than 64, if a file has them, or if they alone exceed the budget. A file
+ * whose tokens are the beginning of the session's is deleted afterwards. Cost: that of
+ * lfm2_session_save without sync. Errors: ARGUMENT (also: another model), MEMORY, IO, STATE (the
+ * cache has no folder). */
+LFM2_API int32_t lfm2_cache_save(lfm2_cache *cache, const lfm2_session *session);
 
-/* Removes everything. */
+/* Sets the budgets as in lfm2_cache_options, and evicts what exceeds them. Errors: ARGUMENT, IO
+ * (the folder). */
+LFM2_API int32_t lfm2_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes, uint64_t disk_bytes);
+
+/* Removes everything from memory. The files stay; any program may delete them at any time. */
 LFM2_API int32_t lfm2_cache_clear(lfm2_cache *cache);
 
 typedef struct lfm2_cache_usage {
@@ -834,6 +857,13 @@ typedef struct lfm2_cache_usage {
                                        not; failed calls do not count */
     uint64_t tokens_asked, tokens_reused; /* of these calls */
     uint64_t pages_evicted;         /* because of a budget or lfm2_cache_clear */
+    /* The folder; 0 without one. */
+    uint64_t disk_budget;
+    uint64_t disk_bytes, files;     /* of all models, when this cache last counted them: creation,
+                                       save, change of the budget */
+    uint64_t files_read;            /* calls of lfm2_cache_start that used one */
+    uint64_t files_evicted;         /* by this cache, because of the budget */
+    uint64_t files_bad;             /* damaged ones that this cache deleted */
 } lfm2_cache_usage;
 
 LFM2_API int32_t lfm2_cache_get_usage(lfm2_cache *cache, lfm2_cache_usage *usage);

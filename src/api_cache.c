@@ -17,10 +17,10 @@ int32_t lfm2_cache_create(lfm2_model *model, const lfm2_cache_options *options, 
         return lf_api_null(model == NULL ? "model" : "out");
     }
     lfm2_cache_options o = cache_defaults;
-    LF_TRY(
-        lf_api_read("options", options, LF_API_FIRST(lfm2_cache_options, ram_bytes), &o, sizeof o));
+    LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_cache_options, disk_bytes), &o,
+                       sizeof o));
     LF_TRY(lf_model_need_full(model));
-    return lf_prefix_cache_create(model, o.ram_bytes, out);
+    return lf_prefix_cache_create(model, &o, out);
 }
 
 void lfm2_cache_free(lfm2_cache *cache)
@@ -48,13 +48,20 @@ int32_t lfm2_cache_start(lfm2_cache *cache, lfm2_session *session, const int32_t
     return lf_api_end_call(session, lf_prefix_cache_start(cache, session, ids, n, n_reused));
 }
 
-int32_t lfm2_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes)
+int32_t lfm2_cache_save(lfm2_cache *cache, const lfm2_session *session)
+{
+    if (cache == NULL || session == NULL) {
+        return lf_api_null(cache == NULL ? "cache" : "session");
+    }
+    return lf_prefix_cache_save(cache, session);
+}
+
+int32_t lfm2_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes, uint64_t disk_bytes)
 {
     if (cache == NULL) {
         return lf_api_null("cache");
     }
-    lf_prefix_cache_set_budget(cache, ram_bytes);
-    return LFM2_OK;
+    return lf_prefix_cache_set_budget(cache, ram_bytes, disk_bytes);
 }
 
 int32_t lfm2_cache_clear(lfm2_cache *cache)

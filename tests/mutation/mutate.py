@@ -57,6 +57,7 @@ TESTS_OF = [
     (r"^src/run/sampler", [r"unit\.sampler", r"unit\.generate"]),
     (r"^src/run/stops", [r"unit\.stops", r"fuzz\.stream|unit\.(stream|generate)"]),
     (r"^src/run/(stream|decoder)", [r"unit\.(stream|generate)", r"fuzz\.stream|unit\.failing"]),
+    (r"^src/run/prefix", [r"unit\.(prefix|random_prompts)", r"unit\.failing|threads\.(prefix|fork)"]),
     (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
     (r"^src/(convert/imatrix|convert/pattern|convert/overrides|imatrix/)", [r"unit\.(imatrix|convert_pattern)", r"unit\.convert"]),
     (r"^src/convert/", [r"unit\.(convert|synth)", r"cli\.(models|accuracy)"]),

@@ -334,7 +334,7 @@ static int use_lost_cache(void *ctx)
     CHECK(reused == 0);
     CHECK(lfm2_cache_insert(c->cache, c->h.session, 0) == LFM2_OK);
     CHECK(lfm2_cache_clear(c->cache) == LFM2_OK);
-    CHECK(lfm2_cache_set_budget(c->cache, 1) == LFM2_OK);
+    CHECK(lfm2_cache_set_budget(c->cache, 1, 0) == LFM2_OK);
     CHECK(lfm2_cache_get_usage(c->cache, &usage) == LFM2_OK && usage.pages == 0);
     CHECK(lfm2_cache_create(c->h.model, NULL, &cache) == LFM2_E_STATE);
     CHECK(strcmp(lfm2_last_error_code(), "cache.forked") == 0);

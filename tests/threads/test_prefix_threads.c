@@ -60,7 +60,8 @@ static bool turn(lfm2_cache *cache, uint64_t *seed)
     }
     good = good && lfm2_session_logits(s, &have, NULL) == LFM2_OK &&
            memcmp(have, want, n_vocab * sizeof *have) == 0 &&
-           lfm2_cache_insert(cache, s, 0) == LFM2_OK;
+           lfm2_cache_insert(cache, s, 0) == LFM2_OK &&
+           (cache != caches[1] || lfm2_cache_save(cache, s) == LFM2_OK);
     lfm2_session_free(s);
     return good;
 }
@@ -73,7 +74,8 @@ static bool disturb(lfm2_cache *cache, uint64_t *seed)
     bool good = lfm2_cache_get_usage(cache, &usage) == LFM2_OK;
     switch (lft_random(seed) % 4) {
     case 0:
-        return good && lfm2_cache_set_budget(cache, 1 + lft_random(seed) % 500000) == LFM2_OK;
+        return good && lfm2_cache_set_budget(cache, 1 + lft_random(seed) % 500000,
+                                             1 + lft_random(seed) % 500000) == LFM2_OK;
     case 1:
         return good && lfm2_cache_clear(cache) == LFM2_OK;
     case 2:
@@ -105,7 +107,10 @@ static void test_caches(void **state)
         n_vocab = lft_vocab(model);
         make_prompts();
         caches[0] = lft_cache(model, 400000);
-        caches[1] = lft_cache(model, UINT64_MAX);
+        lfm2_cache_options o;
+        lfm2_cache_options_init(&o, sizeof o);
+        o.folder = lft_temp("prefixes");
+        LFT_OK(lfm2_cache_create(model, &o, &caches[1]));
         pthread_t threads[N_THREADS];
         for (uintptr_t i = 0; i < N_THREADS; i++) {
             assert_int_equal(pthread_create(&threads[i], NULL, use, (void *)(i + 1)), 0);
@@ -115,9 +120,11 @@ static void test_caches(void **state)
             pthread_join(threads[i], &bad);
             assert_null(bad);
         }
+        LFT_OK(lfm2_cache_set_budget(caches[1], 0, 1)); /* deletes all files */
         for (int i = 0; i < 2; i++) {
             lfm2_cache_usage usage = lft_cache_usage(caches[i]);
-            assert_true(usage.hits > 0 && usage.pages_evicted > 0);
+            assert_true(usage.hits > 0 && usage.pages_evicted > 0 && usage.files_bad == 0);
+            assert_true((usage.files_read > 0) == (i == 1));
             lfm2_cache_free(caches[i]);
         }
         assert_int_equal(lft_kv_usage(model).used, 0);

@@ -237,10 +237,84 @@ static int32_t cache_start(void)
     return end_of(s, status);
 }
 
+/* A cache with a folder, which has a file of 70 tokens; made while no allocation fails. */
+static lfm2_cache *cache_with_folder(void)
+{
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    lfm2_cache_options o;
+    lfm2_cache_options_init(&o, sizeof o);
+    o.folder = lft_temp("prefixes");
+    lfm2_cache *cache = NULL;
+    LFT_OK(lfm2_cache_create(model, &o, &cache));
+    lfm2_session *s = session_of_70();
+    LFT_OK(lfm2_cache_save(cache, s));
+    lfm2_session_free(s);
+    lfm2_cache_free(cache);
+    LFT_OK(lfm2_cache_create(model, &o, &cache));
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    return cache;
+}
+
+static int32_t cache_folder(void)
+{
+    lfm2_cache_options o;
+    lfm2_cache_options_init(&o, sizeof o);
+    o.folder = lft_temp("prefixes");
+    lfm2_cache *cache = NULL;
+    int32_t status = lfm2_cache_create(model, &o, &cache);
+    assert_true((cache != NULL) == (status == LFM2_OK));
+    lfm2_cache_free(cache);
+    return status;
+}
+
+/* A session of other tokens is saved; the index gets an entry, too. */
+static int32_t cache_save(void)
+{
+    lfm2_session *s = session_of_70();
+    lfm2_cache *cache = cache_with_folder();
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    LFT_OK(lfm2_session_decode(s, 11));
+    lf_workspace_free_idle(model);
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    int32_t status = lfm2_cache_save(cache, s);
+    atomic_store(&memory.fail_at, 0);
+    long long calls = atomic_load(&memory.calls);
+    LFT_OK(lfm2_cache_set_budget(cache, 0, 1)); /* deletes it */
+    atomic_store(&memory.calls, calls);
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
+/* A session starts from a file, which needs a pass. */
+static int32_t cache_read(void)
+{
+    lfm2_cache *cache = cache_with_folder();
+    lfm2_session_options o;
+    lfm2_session_options_init(&o, sizeof o);
+    lfm2_session *s = NULL;
+    int32_t status = lfm2_session_create(model, &o, &s);
+    uint32_t reused = 0;
+    if (status == LFM2_OK) {
+        status = lfm2_cache_start(cache, s, tokens, 68, &reused);
+        if (status != LFM2_OK) {
+            atomic_store(&memory.fail_at, 0);
+            assert_int_equal(lfm2_session_length(s), 0);
+            LFT_OK(lfm2_cache_start(cache, s, tokens, 68, &reused));
+        }
+        /* The first page may be in memory by now; then the file is not worth a read. */
+        assert_true(reused == 67 || (status != LFM2_OK && reused == 64));
+    }
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
 static void test_cache(void **state)
 {
     (void)state;
-    lft_failing_call *const calls[] = {cache_create, cache_insert, cache_start};
+    lft_failing_call *const calls[] = {cache_create, cache_insert, cache_start,
+                                       cache_folder, cache_save,   cache_read};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         lft_check_failing(&memory, calls[i], NULL);
     }

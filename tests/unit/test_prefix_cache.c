@@ -37,7 +37,7 @@ static void test_tiny_budget(void **state)
     assert_int_equal(lft_kv_usage(model).cached, page);
     LFT_OK(lfm2_session_reset(s));
     assert_int_equal(lft_start_cached(cache, s, model, LFM2_KV_F16, ids, 150), 64);
-    LFT_OK(lfm2_cache_set_budget(cache, page));
+    LFT_OK(lfm2_cache_set_budget(cache, page, 0));
     assert_int_equal(lft_cache_usage(cache).pages, 0);
     assert_int_equal(lft_cache_usage(cache).ram_bytes, 0);
     assert_int_equal(lft_cache_usage(cache).ram_budget, page);
@@ -46,7 +46,7 @@ static void test_tiny_budget(void **state)
     assert_int_equal(memory.cache, page);
     LFT_OK(lfm2_cache_insert(cache, s, 0));
     assert_int_equal(lft_cache_usage(cache).pages, 0);
-    LFT_OK(lfm2_cache_set_budget(cache, UINT64_MAX));
+    LFT_OK(lfm2_cache_set_budget(cache, UINT64_MAX, 0));
     LFT_OK(lfm2_estimate_memory(model, NULL, &memory));
     assert_true(memory.total == UINT64_MAX && memory.cache == UINT64_MAX);
     LFT_OK(lfm2_cache_insert(cache, s, 0));
@@ -58,7 +58,7 @@ static void test_tiny_budget(void **state)
     assert_int_equal(lft_cache_usage(cache).ram_bytes, 0);
     lfm2_session_free(s);
     LFT_OK(lfm2_model_set_kv_budget(model, 1000));
-    LFT_OK(lfm2_cache_set_budget(cache, 0));
+    LFT_OK(lfm2_cache_set_budget(cache, 0, 0));
     assert_int_equal(lft_cache_usage(cache).ram_budget, 250);
     lfm2_cache_free(cache);
     LFT_OK(lfm2_estimate_memory(model, NULL, &memory));
@@ -335,7 +335,7 @@ static void test_refused(void **state)
     LFT_FAILS(lfm2_cache_start(cache, s, ids, 5, &reused), LFM2_E_STATE);
     LFT_FAILS(lfm2_cache_get_usage(cache, NULL), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_cache_get_usage(NULL, &(lfm2_cache_usage){.size = 8}), LFM2_E_ARGUMENT);
-    LFT_FAILS(lfm2_cache_set_budget(NULL, 1), LFM2_E_ARGUMENT);
+    LFT_FAILS(lfm2_cache_set_budget(NULL, 1, 0), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_cache_clear(NULL), LFM2_E_ARGUMENT);
     assert_int_equal(reused, 77);
     assert_int_equal(lft_cache_usage(cache).misses, 0);

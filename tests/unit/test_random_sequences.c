@@ -275,7 +275,7 @@ static void remove_some(slot *s)
 static void store(const slot *s)
 {
     if (below(4) == 0) {
-        LFT_OK(lfm2_cache_set_budget(cache, below(2) == 0 ? 1 + below(300000) : UINT64_MAX));
+        LFT_OK(lfm2_cache_set_budget(cache, below(2) == 0 ? 1 + below(300000) : UINT64_MAX, 0));
     }
     LFT_OK(lfm2_cache_insert(cache, s->session, below(2) * below(s->n + 1)));
     lfm2_cache_usage usage = {.size = sizeof usage};
