@@ -11,6 +11,7 @@
 #include "cli/support/conversation.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/messages.h"
+#include "cli/support/prefetch_report.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -413,6 +414,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (code == EXIT_OK && c.refused && !chat_input_is_terminal(c.input)) {
         code = EXIT_FAILED;
+    }
+    if (code == EXIT_OK && opts.model.verbose) {
+        notice_prefetch(c.opened.runtime);
     }
     chat_input_close(c.input);
     lfm2_sampler_free(c.talk.sampler);
