@@ -46,8 +46,7 @@ static uint64_t page_bytes_of(const lfm2_model *model, lf_kv_type type)
            lf_kv_block_bytes(type, model->source->hparams.head_dim);
 }
 
-/* Fits in 64 bits: length is at most the model's context, whose memory lf_state_measure computes
- * without overflow. */
+/* Fits in 64 bits whatever the length is: a page has fewer than 2^36 bytes. */
 static uint64_t file_bytes_of(const lfm2_model *model, lf_kv_type type, uint32_t length,
                               bool has_logits)
 {
@@ -266,8 +265,7 @@ static bool is_consistent(const lfm2_model *model, const file_header *h)
         reserved |= h->reserved[i];
     }
     return h->kv_type < LF_KV_COUNT && (h->flags & ~(uint32_t)HAS_LOGITS) == 0 && reserved == 0 &&
-           h->n_vocab == p->n_vocab && h->length <= p->n_ctx_train &&
-           h->conv_floats == lf_state_conv_floats(model) &&
+           h->n_vocab == p->n_vocab && h->conv_floats == lf_state_conv_floats(model) &&
            h->page_bytes == page_bytes_of(model, (lf_kv_type)h->kv_type) && h->pending >= -1 &&
            h->pending < (int64_t)p->n_vocab &&
            (h->length > 0 || (!has_logits && h->pending == -1)) &&

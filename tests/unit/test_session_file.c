@@ -460,6 +460,20 @@ static void test_foreign(void **state)
     LFT_OK(lfm2_model_load_memory(runtime, file, n, NULL, &copy));
     lfm2_session_free(restore(copy, s, NULL)); /* the same file without a path */
     lfm2_model_free(copy);
+    const char key[] = "lfm2moe.rope.freq_base";
+    size_t at = 0;
+    while (at + sizeof key < n && memcmp(file + at, key, sizeof key - 1) != 0) {
+        at++;
+    }
+    float theta = 0; /* the same tensors, another angle */
+    at += sizeof key - 1 + sizeof(uint32_t);
+    assert_true(at + sizeof theta < n);
+    memcpy(&theta, file + at, sizeof theta);
+    theta *= 2;
+    memcpy(file + at, &theta, sizeof theta);
+    LFT_OK(lfm2_model_load_memory(runtime, file, n, NULL, &copy));
+    refuse(copy, s.at, s.n, NULL, LFM2_E_UNSUPPORTED, "session_file.model");
+    lfm2_model_free(copy);
     lfm2_runtime_free(runtime);
     free(file);
     free(s.at);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Saving sessions to files, pipes and full disks, and restoring them: what appears, what is
- * refused, and processes that are killed while they save. */
+ * refused, and processes that are killed while they save.
+ * link-wrap: fsync */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -31,6 +32,16 @@ static lfm2_session *sessions[2]; /* with LONG and SHORT tokens */
 static const uint32_t lengths[2] = {LONG, SHORT};
 static uint8_t *bytes[2]; /* saved */
 static size_t sizes[2];
+
+int __wrap_fsync(int fd);
+int __real_fsync(int fd);
+static int n_syncs;
+
+int __wrap_fsync(int fd)
+{
+    n_syncs++;
+    return __real_fsync(fd);
+}
 
 /* The session is the saved one of this number. */
 static void expect(const lfm2_session *session, int which)
@@ -113,7 +124,9 @@ static void test_file(void **state)
             write_file(path, "old", 3);
             assert_int_equal(chmod(path, 0666), 0);
         }
+        n_syncs = 0;
         LFT_OK(lfm2_session_save(sessions[i % 2], path, i < 2 ? 0 : LFM2_SAVE_NO_SYNC));
+        assert_int_equal(n_syncs, i < 2 ? 2 : 0); /* the file and its folder */
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_mode & 07777, 0600);
         assert_int_equal(st.st_size, sizes[i % 2]);
@@ -142,7 +155,9 @@ static void test_file_refused(void **state)
     write_file(path, bytes[0], 127);
     refuse(path, LFM2_E_FORMAT, "session_file.truncated");
     write_file(path, bytes[0], sizes[0] - 1);
+    LFT_OK(lfm2_model_set_kv_budget(model, 1)); /* refused before memory is taken */
     refuse(path, LFM2_E_FORMAT, "session_file.truncated");
+    LFT_OK(lfm2_model_set_kv_budget(model, UINT64_MAX));
     uint8_t *longer = calloc(1, sizes[0] + 1);
     assert_non_null(longer);
     memcpy(longer, bytes[0], sizes[0]);
