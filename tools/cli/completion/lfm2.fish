@@ -29,6 +29,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from run' -s n -l predict -x -d 'max
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l stop -x -d 'end the answer before TEXT; may be repeated'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l ignore-eos -d 'do not stop at end-of-generation tokens'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l special -d 'print control tokens of the answer, and recognize them in a --raw prompt'
+complete -c lfm2 -n '__fish_seen_subcommand_from run' -l prompt-cache -x -d 'keep what was computed in files in DIR, and start from the longest beginning of the prompt found there; above 4 GiB the files not used for the longest time are deleted'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l json -d 'print one JSON object at the end, and no text before it'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l logprobs -x -d 'with --json: add the log-probability of each token and the N most likely alternatives'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l temp -x -d 'temperature; 0 = always choose the most likely token'

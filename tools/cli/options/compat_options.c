@@ -100,7 +100,7 @@ const opt_spec compat_text_specs[] = {
             "--min-p, "
             "in this order"),
     REFUSED("-l --logit-bias", "only the library has logit biases"),
-    REFUSED("--prompt-cache --prompt-cache-all --prompt-cache-ro --keep",
-            "sessions cannot be saved"),
+    REFUSED("--prompt-cache-all --prompt-cache-ro", "--prompt-cache DIR always keeps everything"),
+    REFUSED("--keep", "a full context ends the answer; nothing is dropped"),
     {.type = OPT_END},
 };
