@@ -268,7 +268,8 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  * same options and give models with the same logits, bit for bit.
  *  - Time: packing reads every weight once. With a pack cache, loading reads the header, at most
  *    128 bytes of each tensor, and the small tensors. LFM2_MODEL_COPY also reads the embedding and
- *    the whole pack cache.
+ *    the whole pack cache. If a Hugging Face folder says that the embedding is the output matrix,
+ *    but has an output matrix too, every load compares the two.
  *  - Memory: the packed weights, unless they are in a mapped pack cache; while packing, also a
  *    buffer of about 32 MiB. The token embedding is used in place, in the mapped file or the
  *    caller's memory. Three cases need a copy of it: LFM2_MODEL_COPY, lfm2_model_load_reader, and
@@ -1212,7 +1213,8 @@ LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
  * Errors: ARGUMENT, BUFFER, MEMORY; TEXT (messages, tools or template_args do not have this format,
  * or the template refuses the conversation); UNSUPPORTED (also: a template that is not
  * implemented); FORMAT (the model's template is invalid); LIMIT. The text may have 1 MiB, plus 4
- * times the bytes of messages and tools; memory and steps are limited in proportion.
+ * times the bytes of messages and tools; memory and steps are limited in proportion. All JSON may
+ * nest 512 levels deep.
  */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
                                   size_t messages_len, const lfm2_chat_options *options,

@@ -32,9 +32,9 @@ typedef struct lfm2_convert_options {
     /* lfm2_quantize: an importance matrix in llama.cpp's GGUF form; NULL = none. */
     const char *imatrix;
     /* lfm2_quantize: types of tensors, each "REGEX=TYPE"; the first that matches some part of a
-     * tensor's name counts. REGEX has ECMAScript syntax without look-ahead and back references, and
-     * its letters match in lower case; TYPE is a type of GGUF such as "q6_k" or "f16". Needs a
-     * quantized preset, and does not apply to tensors that are F32 in every preset. */
+     * tensor's name counts. REGEX has ECMAScript syntax without look-ahead and back references; its
+     * upper-case letters match as lower-case ones. TYPE is a type of GGUF such as "q6_k" or "f16".
+     * Needs a quantized preset, and does not apply to tensors that are F32 in every preset. */
     const char *const *tensor_types;
     size_t n_tensor_types; /* up to 4096 */
 } lfm2_convert_options;

@@ -260,10 +260,10 @@ static int make_messages(const run_options *opts, const text_buffer *text, text_
         code = messages_read(opts->messages, messages, tools);
     } else {
         if (opts->system != NULL) {
-            code = messages_add(&array, "system", opts->system, strlen(opts->system), NULL);
+            code = messages_add(&array, "system", opts->system, strlen(opts->system));
         }
         if (code == EXIT_OK) {
-            code = messages_add(&array, "user", text->data, text->len, NULL);
+            code = messages_add(&array, "user", text->data, text->len);
         }
         if (code == EXIT_OK) {
             code = messages_close(&array, messages);

@@ -59,12 +59,13 @@ _lfm2()
         esac
         ;;
     chat)
-        options='--system --system-file --tools -n --predict --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
+        options='--system --system-file --tools -n --predict --on-full --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
+        --on-full) values='stop drop' ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;

@@ -63,6 +63,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l system -x -d 'system m
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l system-file -r -F -d 'read the system message from FILE'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l tools -r -F -d 'file with a JSON array of the tools that the model can call'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -s n -l predict -x -d 'maximum number of tokens in an answer'
+complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l on-full -x -a 'stop drop' -d 'what to do if a message does not fit into the context'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l special -d 'print control tokens of the answers'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l temp -x -d 'temperature; 0 = always choose the most likely token'
 complete -c lfm2 -n '__fish_seen_subcommand_from chat' -l top-k -x -d 'sample from the K most likely tokens'

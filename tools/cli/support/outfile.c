@@ -40,6 +40,16 @@ int outfile_open(const char *path, outfile *out)
     return fail_writer(lf_writer_create(&alloc, path, 0, &out->writer));
 }
 
+int outfile_open_private(const char *path, outfile *out)
+{
+    lf_alloc alloc = lf_alloc_default();
+    *out = (outfile){.path = path};
+    mode_t before = umask(077); /* no other thread of the program creates files */
+    int32_t status = lf_writer_create(&alloc, path, &out->writer);
+    umask(before);
+    return fail_writer(status);
+}
+
 int outfile_write(outfile *file, const void *data, size_t bytes)
 {
     if (file->writer != NULL) {
