@@ -32,8 +32,8 @@
  *  - Result structs begin with `size`, too: set it to sizeof the struct before the call. If the
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
- *  - Handles may move between threads. Several threads may use one runtime or one model at once. A
- *    session, sampler, stream or decoder may be used by one thread at a time;
+ *  - Handles may move between threads. Several threads may use one runtime, one model or one prefix
+ *    cache at once. A session, sampler, stream or decoder may be used by one thread at a time;
  *    lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator run on the thread that called the library. They must not
