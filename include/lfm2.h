@@ -267,7 +267,8 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  * same options and give models with the same logits, bit for bit.
  *  - Time: packing reads every weight once. With a pack cache, loading reads the header, at most
  *    128 bytes of each tensor, and the small tensors. LFM2_MODEL_COPY also reads the embedding and
- *    the whole pack cache.
+ *    the whole pack cache. If a Hugging Face folder says that the embedding is the output matrix,
+ *    but has an output matrix too, every load compares the two.
  *  - Memory: the packed weights, unless they are in a mapped pack cache; while packing, also a
  *    buffer of about 32 MiB. The token embedding is used in place, in the mapped file or the
  *    caller's memory. Three cases need a copy of it: LFM2_MODEL_COPY, lfm2_model_load_reader, and

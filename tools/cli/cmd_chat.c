@@ -3,6 +3,7 @@
 #include "cli/chat/chat.h"
 #include "cli/commands.h"
 #include "cli/options/compat_options.h"
+#include "cli/support/prefetch_report.h"
 
 static const opt_choice full_choices[] = {
     {"stop", FULL_STOP, "refuse the message"},
@@ -151,6 +152,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (code == EXIT_OK && c.refused && !chat_input_is_terminal(c.input)) {
         code = EXIT_FAILED;
+    }
+    if (code == EXIT_OK && opts.model.verbose) {
+        notice_prefetch(c.opened.runtime);
     }
     chat_input_close(c.input);
     chat_close(&c);

@@ -10,6 +10,7 @@
 #include "cli/support/answer_view.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/messages.h"
+#include "cli/support/prefetch_report.h"
 
 #include <poll.h>
 #include <string.h>
@@ -299,6 +300,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     }
     if (code == EXIT_OK && opts->model.verbose) {
         notice_timing(&a->result, a->n_reasoning, opts->sampler.seed);
+        notice_prefetch(opened->runtime);
     }
     answer_record_free(&state.record);
     return code == EXIT_OK && interrupt_seen() ? EXIT_FAILED : code;

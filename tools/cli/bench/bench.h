@@ -18,8 +18,7 @@ typedef struct bench_options {
     opt_u32s n_prompt, n_gen, n_seqs, depth, threads;
     uint32_t repetitions, format;
     double delay; /* seconds before each test */
-    bool no_roofline, machine, kernels;
-    uint32_t prefetch;           /* LFM2_PREFETCH_* */
+    bool no_roofline, machine, kernels, policies;
     uint32_t n_sessions, n_busy; /* n_sessions > 0: --sessions */
     /* micro-kernels */
     opt_u32s m;
@@ -136,6 +135,11 @@ void bench_print_record(const bench_test *t, const bench_speed *s, bool first);
 
 /* lfm2 bench --sessions. Returns the exit code. */
 int bench_sessions(const bench_options *opts);
+
+/* ---- bench_policies.c ---- */
+
+/* lfm2 bench --policies. Returns the exit code. */
+int bench_policies(const bench_options *opts);
 
 /* ---- bench_kernels.c ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The messages of a conversation and the session that contains its tokens. */
 #include "cli/support/conversation.h"
+#include "cli/support/interrupt.h"
 #include "cli/support/token_match.h"
 
 #include <string.h>
@@ -254,19 +255,39 @@ int conversation_prompt(const conversation *c, const drop_rule *rule, turn *out)
 
 /* ---- Answering ------------------------------------------------------------------------------ */
 
-/* Removes all but the first `keep` tokens from the session, or more: those that are then missing
- * must be appended again. The sampler forgets them, too. Its generator continues with a seed that
+/* Removes all but the first `keep` tokens from the session. */
+static int rewind_session(conversation *c, size_t keep)
+{
+    int32_t status = lfm2_session_rewind(c->session, (uint32_t)keep);
+    if (status == LFM2_E_CANCELLED) {
+        status = lfm2_session_rewind(c->session, (uint32_t)keep);
+        if (status == LFM2_OK && interrupt_seen()) {
+            lfm2_session_cancel(c->session); /* the answer that follows */
+        }
+    }
+    return status == LFM2_OK ? EXIT_OK : fail_library();
+}
+
+/* The same for the sampler, which accepts them again. Its generator continues with a seed that
  * depends on the turn, so that the answers do not repeat their random choices. */
+static int rewind_sampler(conversation *c, size_t keep)
+{
+    int code = renew_sampler(c, c->sampling->seed ^ c->n_turns * 0x9e3779b97f4a7c15U);
+    for (size_t i = 0; i < keep && code == EXIT_OK; i++) {
+        code =
+            lfm2_sampler_accept(c->sampler, c->held.data[i]) == LFM2_OK ? EXIT_OK : fail_library();
+    }
+    return code;
+}
+
+/* Removes all but the first `keep` tokens, which are those of the next prompt. */
 static int go_back(conversation *c, size_t keep)
 {
     if (keep == c->held.n) {
         return EXIT_OK;
     }
-    int code = renew_sampler(c, c->sampling->seed ^ c->n_turns * 0x9e3779b97f4a7c15U);
-    if (code == EXIT_OK && lfm2_session_reset(c->session) != LFM2_OK) {
-        code = fail_library();
-    }
-    return code;
+    int code = rewind_sampler(c, keep);
+    return code == EXIT_OK ? rewind_session(c, keep) : code;
 }
 
 static int hold(conversation *c, const int32_t *ids, size_t n, bool sampled)

@@ -64,8 +64,9 @@ static int check_message(const char *name, const lf_json *message)
                           "a message must have a role, which is a string");
     }
     if (content != NULL && content->kind != LF_JSON_STRING && content->kind != LF_JSON_NULL &&
-        content->kind != LF_JSON_ARRAY) {
-        return fail_value(name, content, "content must be a string, null or an array of parts");
+        content->kind != LF_JSON_ARRAY && content->kind != LF_JSON_OBJECT) {
+        return fail_value(name, content,
+                          "content must be a string, null, an array of parts or an object");
     }
     return EXIT_OK;
 }
