@@ -635,7 +635,10 @@ enum {
 
 enum {
     LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the tokens of lfm2_token_is_end */
-    LFM2_GENERATE_SPECIAL = 2     /* include the names of control tokens in the text */
+    LFM2_GENERATE_SPECIAL = 2,    /* include the names of control tokens in the text */
+    LFM2_GENERATE_DRAFT = 4       /* guess tokens that occurred before and verify several in one
+                                     pass: faster where the text repeats itself, the prompt or
+                                     draft_ids. Changes no token, text or log-probability */
 };
 
 typedef struct lfm2_generate_options {
@@ -650,6 +653,10 @@ typedef struct lfm2_generate_options {
     void *callback_user;
     uint32_t n_top;               /* most likely tokens to report with each token: 0 to 64 */
     uint32_t reserved;
+    /* With LFM2_GENERATE_DRAFT: what the text is expected to be, such as the text before an edit.
+     * Without it they are ignored. */
+    const int32_t *draft_ids;
+    size_t n_draft_ids;
 } lfm2_generate_options;
 
 LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t size);
@@ -665,6 +672,8 @@ typedef struct lfm2_generate_result {
     uint32_t reserved;      /* 0 */
     double prompt_seconds;  /* until the first token was reported */
     double generate_seconds;/* from then on */
+    uint32_t n_drafted;     /* guessed tokens that were computed */
+    uint32_t n_accepted;    /* those of them that were chosen */
 } lfm2_generate_result;
 
 /* Appends the prompt, then samples, appends and reports tokens until one of LFM2_FINISH_* occurs.

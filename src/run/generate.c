@@ -3,14 +3,25 @@
 #include "run/generate.h"
 
 #include "common/os.h"
+#include "run/draft.h"
+#include "run/pace.h"
 #include "run/stream.h"
 
 typedef struct run {
     lfm2_session *session;
     lfm2_stream *stream;
     const lfm2_generate_options *options;
+    lfm2_generate_result *result;
     int32_t finish; /* 0 while running */
+    /* Only with LFM2_GENERATE_DRAFT: */
+    bool drafts;
+    lf_draft draft;
+    lf_pace pace;
+    size_t guessed; /* the next token of options->draft_ids, as long as all before it were right */
+    float *rows;    /* [LF_PACE_MOST_ROWS][V] logits of a pass with drafts; NULL before the first */
 } run;
+
+/* ---- One token ---- */
 
 /* Passes a step to the callback. Returns whether the callback asks to stop. */
 static bool report(const lfm2_generate_options *o, const lfm2_stream_step *step)
@@ -29,31 +40,195 @@ static bool report(const lfm2_generate_options *o, const lfm2_stream_step *step)
     return o->callback(o->callback_user, &token) != 0;
 }
 
-/* Chooses one token, appends it as the pending token and reports it. */
-static int32_t one_token(run *r, lfm2_generate_result *result)
+/* Adds a token to the text in which drafts are looked up. */
+static int32_t remember(run *r, int32_t id)
 {
-    const float *logits = NULL;
-    LF_TRY(lf_session_logits(r->session, &logits));
-    lfm2_stream_step step;
-    LF_TRY(lf_stream_sample(r->stream, logits, &step));
-    if (!lf_session_add_later(r->session, step.id)) {
-        result->excluded_id = step.id;
-    }
-    result->n_generated = step.n_generated;
-    r->finish = step.finish;
-    if (r->finish == LFM2_FINISH_STOP_TOKEN) {
-        result->stop_id = step.id;
+    const lfm2_generate_options *o = r->options;
+    if (!r->drafts) {
         return LFM2_OK;
     }
-    bool stop = report(r->options, &step);
+    if (r->guessed < o->n_draft_ids && o->draft_ids[r->guessed] == id) {
+        r->guessed++;
+    } else {
+        r->guessed = o->n_draft_ids;
+    }
+    return lf_draft_append(&r->draft, &id, 1);
+}
+
+static int32_t choose(run *r, const float *logits, lfm2_stream_step *step)
+{
+    LF_TRY(lf_stream_sample(r->stream, logits, step));
+    r->result->n_generated = step->n_generated;
+    r->finish = step->finish;
+    if (r->finish == LFM2_FINISH_STOP_TOKEN) {
+        r->result->stop_id = step->id;
+    }
+    return remember(r, step->id);
+}
+
+static void make_pending(run *r, int32_t id)
+{
+    if (!lf_session_add_later(r->session, id)) {
+        r->result->excluded_id = id;
+    }
+}
+
+/* Reports a chosen token. The callback and a full session can end the text. */
+static void report_chosen(run *r, const lfm2_stream_step *step)
+{
+    if (r->finish == LFM2_FINISH_STOP_TOKEN) {
+        return;
+    }
+    bool stop = report(r->options, step);
     if (stop && (r->finish == 0 || r->finish == LFM2_FINISH_LENGTH)) {
         r->finish = LFM2_FINISH_CALLBACK;
     }
-    if (r->finish == 0 && result->excluded_id >= 0) {
+    if (r->finish == 0 && r->result->excluded_id >= 0) {
         r->finish = LFM2_FINISH_CONTEXT;
+    }
+}
+
+/* Chooses one token, appends it as the pending token and reports it. */
+static int32_t one_token(run *r, lfm2_stream_step *step)
+{
+    const float *logits = NULL;
+    LF_TRY(lf_session_logits(r->session, &logits));
+    LF_TRY(choose(r, logits, step));
+    make_pending(r, step->id);
+    report_chosen(r, step);
+    return LFM2_OK;
+}
+
+/* ---- Drafts ---- */
+
+/* Removes the tokens from position `length` on: computes the others once more. */
+static int32_t cut(run *r, uint32_t length)
+{
+    if (lf_session_length(r->session) == length) {
+        return LFM2_OK;
+    }
+    bool cancelled = lf_session_take_cancel(r->session);
+    lf_session_reset(r->session);
+    const int32_t *ids = r->draft.ids + r->options->n_draft_ids;
+    int32_t status = lf_session_append(r->session, ids, length, NULL);
+    if (cancelled) {
+        atomic_store(&r->session->cancel, 1);
+    }
+    return status;
+}
+
+/* Writes the next tokens as far as they can be guessed. Returns how long the reason for it is, as
+ * lf_draft_propose does. */
+static size_t propose(const run *r, int32_t *ids, uint32_t most)
+{
+    const lfm2_generate_options *o = r->options;
+    size_t left = o->n_draft_ids - r->guessed;
+    if (left == 0) {
+        return lf_draft_propose(&r->draft, ids, most);
+    }
+    for (uint32_t i = 0; i < most; i++) {
+        ids[i] = o->draft_ids[r->guessed + (i < left ? i : left - 1)];
+    }
+    return LF_DRAFT_MOST_MATCH;
+}
+
+/* The most rows that a pass may have: the pending token and drafts. */
+static uint32_t most_rows(const run *r)
+{
+    const lfm2_session *s = r->session;
+    uint32_t most = LF_PACE_MOST_ROWS;
+    uint32_t space = s->state.n_ctx - lf_session_length(s) + 1;
+    uint32_t max_tokens = r->options->max_tokens;
+    most = s->state.n_chunk < most ? s->state.n_chunk : most;
+    most = space < most ? space : most;
+    if (max_tokens != 0 && max_tokens - r->result->n_generated < most) {
+        most = max_tokens - r->result->n_generated;
+    }
+    return s->later < 0 ? 1 : most;
+}
+
+/* Computes the pending token ids[0] and the drafts after it, and chooses tokens as long as they are
+ * those of the draft, and one more. Afterwards the last one is pending. */
+static int32_t verify(run *r, const int32_t *ids, uint32_t rows, uint32_t *n_right)
+{
+    size_t n_vocab = lf_stream_n_vocab(r->stream);
+    uint32_t length = lf_session_length(r->session);
+    LF_TRY(lf_session_verify(r->session, ids, rows, r->rows));
+    lfm2_stream_step step;
+    for (uint32_t row = 0;; row++) {
+        int32_t status = choose(r, r->rows + row * n_vocab, &step);
+        bool right = status == LFM2_OK && row + 1 < rows && step.id == ids[row + 1];
+        *n_right = row + (right ? 1 : 0);
+        if (!right || r->finish != 0) {
+            LF_TRY(cut(r, length + row));
+            LF_TRY(status);
+            make_pending(r, step.id);
+            report_chosen(r, &step);
+            return LFM2_OK;
+        }
+        report_chosen(r, &step);
+        if (r->finish != 0 || atomic_load(&r->session->cancel) != 0) {
+            LF_TRY(cut(r, length + row));
+            make_pending(r, step.id);
+            return LFM2_OK;
+        }
+    }
+}
+
+/* Chooses and reports one token, or several if a draft is worth a pass with more rows. */
+static int32_t some_tokens(run *r)
+{
+    int32_t ids[LF_PACE_MOST_ROWS + 1];
+    lfm2_stream_step step;
+    if (!r->drafts) {
+        return one_token(r, &step);
+    }
+    uint32_t most = most_rows(r);
+    size_t match = propose(r, ids + 1, most);
+    uint32_t rows = lf_pace_rows(&r->pace, match, most);
+    uint32_t n_right = 0;
+    bool pending = r->session->later >= 0;
+    double start = lf_os_seconds();
+    if (rows == 1) {
+        LF_TRY(one_token(r, &step));
+        n_right = match > 0 && step.id == ids[1];
+    } else {
+        ids[0] = r->session->later;
+        LF_TRY(verify(r, ids, rows, &n_right));
+        r->result->n_drafted += rows - 1;
+        r->result->n_accepted += n_right;
+    }
+    if (pending) {
+        lf_pace_cost(&r->pace, rows, lf_os_seconds() - start);
+    }
+    if (match > 0) {
+        uint32_t drafted = rows == 1 ? 1 : rows - 1;
+        lf_pace_outcome(&r->pace, match, n_right, n_right < drafted && r->finish == 0);
     }
     return LFM2_OK;
 }
+
+static int32_t begin_drafts(run *r, const int32_t *prompt, size_t n_prompt)
+{
+    const lfm2_generate_options *o = r->options;
+    const lf_alloc *alloc = &r->session->model->runtime->alloc;
+    size_t n_vocab = lf_stream_n_vocab(r->stream);
+    for (size_t i = 0; i < o->n_draft_ids; i++) {
+        if (o->draft_ids[i] < 0 || (size_t)o->draft_ids[i] >= n_vocab) {
+            return lf_fail(LFM2_E_ARGUMENT, "generate.draft",
+                           "draft_ids[%zu] is %d; allowed: 0 to %zu", i, o->draft_ids[i],
+                           n_vocab - 1);
+        }
+    }
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, LF_PACE_MOST_ROWS * n_vocab, sizeof *r->rows, "logits of drafts", &p));
+    r->rows = p;
+    LF_TRY(lf_draft_append(&r->draft, o->draft_ids, o->n_draft_ids));
+    LF_TRY(lf_draft_append(&r->draft, prompt, n_prompt));
+    return LFM2_OK;
+}
+
+/* ---- The text ---- */
 
 /* Reports the held-back text, which is final now. */
 static void flush(run *r)
@@ -70,26 +245,27 @@ static void flush(run *r)
 
 /* Appends the prompt to the session. The stream gets the tokens that were appended, also if the
  * call ends before the last chunk. */
-static int32_t append_prompt(run *r, const int32_t *prompt, size_t n, lfm2_generate_result *result)
+static int32_t append_prompt(run *r, const int32_t *prompt, size_t n)
 {
     if (n == 0) {
         return LFM2_OK;
     }
     uint32_t before = lf_session_length(r->session);
     int32_t status = lf_session_append(r->session, prompt, n, NULL);
-    result->n_prompt = lf_session_length(r->session) - before;
-    LF_TRY(lf_stream_prompt(r->stream, prompt, result->n_prompt));
+    r->result->n_prompt = lf_session_length(r->session) - before;
+    LF_TRY(lf_stream_prompt(r->stream, prompt, r->result->n_prompt));
     return status;
 }
 
-static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generate_result *result)
+static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt)
 {
+    lfm2_generate_result *result = r->result;
     double start = lf_os_seconds();
-    int32_t status = append_prompt(r, prompt, n_prompt, result);
+    int32_t status = append_prompt(r, prompt, n_prompt);
     double first = start;
     while (status == LFM2_OK && r->finish == 0) {
-        status = one_token(r, result);
-        if (result->n_generated <= 1 && first == start) {
+        status = some_tokens(r);
+        if (first == start) {
             first = lf_os_seconds();
         }
         if (r->finish == 0 && lf_session_take_cancel(r->session)) {
@@ -114,6 +290,19 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt, lfm2_generat
     return status;
 }
 
+static int32_t generate(run *r, const int32_t *prompt, size_t n_prompt)
+{
+    if (n_prompt == 0 && lf_session_length(r->session) == 0) {
+        return lf_fail(LFM2_E_ARGUMENT, "generate.prompt",
+                       "the session and the prompt are both empty");
+    }
+    if (r->drafts) {
+        LF_TRY(begin_drafts(r, prompt, n_prompt));
+    }
+    *r->result = (lfm2_generate_result){.size = r->result->size, .stop_id = -1, .excluded_id = -1};
+    return loop(r, prompt, n_prompt);
+}
+
 int32_t lf_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                     size_t n_prompt, const lfm2_generate_options *options,
                     lfm2_generate_result *result)
@@ -129,16 +318,16 @@ int32_t lf_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t 
         .stop_strings = options->stop_strings,
         .n_stop_strings = options->n_stop_strings,
         .n_top = options->n_top};
-    run r = {.session = session, .options = options};
+    const lf_alloc *alloc = &session->model->runtime->alloc;
+    run r = {.session = session, .options = options, .result = result};
+    r.drafts = (options->flags & LFM2_GENERATE_DRAFT) != 0 && lf_session_length(session) == 0;
+    lf_draft_init(&r.draft, alloc);
+    lf_pace_init(&r.pace);
     LF_TRY(lf_stream_create(session->model, sampler, &so, &r.stream));
-    int32_t status = LFM2_OK;
-    if (n_prompt == 0 && lf_session_length(session) == 0) {
-        status = lf_fail(LFM2_E_ARGUMENT, "generate.prompt",
-                         "the session and the prompt are both empty");
-    } else {
-        *result = (lfm2_generate_result){.size = result->size, .stop_id = -1, .excluded_id = -1};
-        status = loop(&r, prompt, n_prompt, result);
-    }
+    int32_t status = generate(&r, prompt, n_prompt);
+    size_t n_rows = LF_PACE_MOST_ROWS * (size_t)lf_stream_n_vocab(r.stream);
+    lf_free(alloc, r.rows, n_rows, sizeof *r.rows);
+    lf_draft_free(&r.draft);
     lf_stream_free(r.stream);
     return status;
 }

@@ -147,6 +147,16 @@ int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, f
     return LFM2_OK;
 }
 
+int32_t lf_session_verify(lfm2_session *session, const int32_t *ids, uint32_t n, float *out)
+{
+    session->later = -1;
+    int32_t status = lf_session_append(session, ids, n, out);
+    if (status != LFM2_OK) {
+        session->later = ids[0];
+    }
+    return status;
+}
+
 /* ---- Many sessions in one pass ---- */
 
 static int32_t check_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)

@@ -35,6 +35,11 @@ bool lf_session_add_later(lfm2_session *session, int32_t id);
 /* Logits after the last token; computes a pending token. Errors: STATE (no logits), CANCELLED. */
 int32_t lf_session_logits(lfm2_session *session, const float **logits);
 
+/* Computes the pending token ids[0] and the n - 1 tokens that follow it in one pass, and writes the
+ * logits after each to out: [n][V]. n is at most the session's n_chunk. Errors: those of
+ * lf_session_append; then ids[0] is still pending. */
+int32_t lf_session_verify(lfm2_session *session, const int32_t *ids, uint32_t n, float *out);
+
 void lf_session_reset(lfm2_session *session);
 
 /* Clears the cancel flag; returns whether it was set. */

@@ -123,15 +123,21 @@ static const struct {
     void (*init)(void *options, size_t size);
     int32_t (*use)(const void *options);
     size_t size;
+    size_t first_size; /* of its first version */
 } structs[] = {
-    {"runtime", init_runtime, use_runtime, sizeof(lfm2_runtime_options)},
-    {"model", init_model, use_model, sizeof(lfm2_model_options)},
-    {"session", init_session, use_session, sizeof(lfm2_session_options)},
-    {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options)},
-    {"generate", init_generate, use_generate, sizeof(lfm2_generate_options)},
-    {"stream", init_stream, use_stream, sizeof(lfm2_stream_options)},
-    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options)},
-    {"convert", init_convert, use_convert, sizeof(lfm2_convert_options)},
+    {"runtime", init_runtime, use_runtime, sizeof(lfm2_runtime_options),
+     sizeof(lfm2_runtime_options)},
+    {"model", init_model, use_model, sizeof(lfm2_model_options), sizeof(lfm2_model_options)},
+    {"session", init_session, use_session, sizeof(lfm2_session_options),
+     sizeof(lfm2_session_options)},
+    {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options),
+     sizeof(lfm2_sampler_options)},
+    {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
+     offsetof(lfm2_generate_options, draft_ids)},
+    {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
+    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options), sizeof(lfm2_chat_options)},
+    {"convert", init_convert, use_convert, sizeof(lfm2_convert_options),
+     sizeof(lfm2_convert_options)},
 };
 
 enum { N_STRUCTS = sizeof structs / sizeof structs[0] };
@@ -190,7 +196,7 @@ static void test_wrong_sizes(void **state)
     for (size_t i = 0; i < N_STRUCTS; i++) {
         newer o;
         structs[i].init(&o, structs[i].size);
-        const size_t wrong[] = {0, 1, sizeof(size_t), structs[i].size - 1, 4097, SIZE_MAX};
+        const size_t wrong[] = {0, 1, sizeof(size_t), structs[i].first_size - 1, 4097, SIZE_MAX};
         for (size_t w = 0; w < sizeof wrong / sizeof wrong[0]; w++) {
             o.size = wrong[w];
             LFT_FAILS(structs[i].use(&o), LFM2_E_ARGUMENT);
@@ -211,7 +217,7 @@ static void test_unknown_bits(void **state)
         init_generate(&o, sizeof o.generate);
         o.generate.flags = bit;
         o.generate.max_tokens = 1;
-        LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_DRAFT ? LFM2_OK : LFM2_E_ARGUMENT);
         init_stream(&o, sizeof o.stream);
         o.stream.flags = bit;
         LFT_FAILS(use_stream(&o), bit <= LFM2_STREAM_LOGPROBS ? LFM2_OK : LFM2_E_ARGUMENT);

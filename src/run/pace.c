@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Implements the pace of drafts: expected tokens divided by the cost of the pass. */
+#include "run/pace.h"
+
+/* Costs of passes in single steps while they are not measured, for a mixture of experts, whose rows
+ * use different experts. Dense models cost less; the first pass shows it. */
+static const double usual_cost[LF_PACE_SIZES] = {1, 1.5, 2.4, 3.4, 4.9, 6.4, 9.6};
+
+/* The first estimates: a longer match is more often right. */
+static const double usual_right[LF_PACE_CLASSES] = {1.5, 3, 6, 12};
+
+/* Drafts must promise this gain, for errors of the estimates. */
+static const double LEAST_GAIN = 1.1;
+
+/* Weights of what was measured before, at each new measurement. */
+static const double KEEP_SECONDS = 0.8;
+static const double KEEP_OUTCOMES = 0.95;
+
+void lf_pace_init(lf_pace *pace)
+{
+    *pace = (lf_pace){.seconds = {0}};
+    for (int i = 0; i < LF_PACE_CLASSES; i++) {
+        pace->right[i] = usual_right[i];
+        pace->wrong[i] = 1;
+    }
+}
+
+static int class_of(size_t match)
+{
+    return match < 8 ? 0 : match < 16 ? 1 : match < 32 ? 2 : 3;
+}
+
+/* The cost of 2^size rows in single steps. One that is not measured differs from the usual cost as
+ * the next smaller measured one does. */
+static double cost(const lf_pace *pace, int size)
+{
+    int known = size;
+    while (known > 0 && pace->seconds[known] == 0) {
+        known--;
+    }
+    double seconds = pace->seconds[known];
+    double ratio = seconds > 0 && pace->seconds[0] > 0 ? seconds / pace->seconds[0] : 1;
+    if (known == size && seconds > 0) {
+        return ratio;
+    }
+    /* Only what exceeds one step scales: a pass never costs less than one row of it. */
+    double usual = known == 0 ? 1 : (ratio - 1) / (usual_cost[known] - 1);
+    return 1 + (usual_cost[size] - 1) * (usual > 0 ? usual : 0);
+}
+
+uint32_t lf_pace_rows(const lf_pace *pace, size_t match, uint32_t most)
+{
+    if (match == 0) {
+        return 1;
+    }
+    int class = class_of(match);
+    double p = pace->right[class] / (pace->right[class] + pace->wrong[class]);
+    double best = LEAST_GAIN;
+    uint32_t rows = 1;
+    double expected = 1; /* tokens: the first row always gives one */
+    double chance = 1;   /* that all drafts so far are right */
+    uint32_t n = 1;
+    for (int size = 1; size < LF_PACE_SIZES && (uint32_t)1 << size <= most; size++) {
+        for (; n < (uint32_t)1 << size; n++) {
+            chance *= p;
+            expected += chance;
+        }
+        double gain = expected / cost(pace, size);
+        if (gain > best) {
+            best = gain;
+            rows = n;
+        }
+    }
+    return rows;
+}
+
+void lf_pace_cost(lf_pace *pace, uint32_t rows, double seconds)
+{
+    int size = 0;
+    while ((uint32_t)1 << size < rows) {
+        size++;
+    }
+    double *known = &pace->seconds[size];
+    *known = *known == 0 ? seconds : KEEP_SECONDS * *known + (1 - KEEP_SECONDS) * seconds;
+}
+
+void lf_pace_outcome(lf_pace *pace, size_t match, uint32_t n_right, uint32_t wrong)
+{
+    int class = class_of(match);
+    pace->right[class] = KEEP_OUTCOMES * pace->right[class] + n_right;
+    pace->wrong[class] = KEEP_OUTCOMES * pace->wrong[class] + wrong;
+}
