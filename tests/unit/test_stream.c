@@ -301,6 +301,26 @@ static void test_logprobs(void **state)
     free(expected);
 }
 
+/* Equal logits: the lower id is first, and is reported. */
+static void test_ties(void **state)
+{
+    (void)state;
+    float *equal = calloc(n_vocab, sizeof *equal);
+    assert_non_null(equal);
+    equal[10] = 2;
+    equal[20] = 2;
+    lfm2_stream_options o = defaults();
+    o.n_top = 4;
+    lfm2_stream *stream = make(&o);
+    lfm2_stream_step step = {.size = sizeof step};
+    LFT_OK(lfm2_stream_force(stream, 300, equal, n_vocab, &step));
+    static const int32_t expected[] = {10, 20, 0, 1};
+    assert_int_equal(step.n_top, 4);
+    assert_memory_equal(step.top_ids, expected, sizeof expected);
+    lfm2_stream_free(stream);
+    free(equal);
+}
+
 static void test_prompt(void **state)
 {
     (void)state;
@@ -463,8 +483,9 @@ int main(void)
         cmocka_unit_test(test_characters),   cmocka_unit_test(test_control_tokens),
         cmocka_unit_test(test_stop_strings), cmocka_unit_test(test_copied),
         cmocka_unit_test(test_stop_tokens),  cmocka_unit_test(test_length),
-        cmocka_unit_test(test_logprobs),     cmocka_unit_test(test_prompt),
-        cmocka_unit_test(test_hook),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_logprobs),     cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_prompt),       cmocka_unit_test(test_hook),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
