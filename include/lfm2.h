@@ -3,7 +3,7 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, sampler, generation, stream, chat. Its ABI is stable within 0.2.
+ * model, text, session, batch, sampler, generation, stream, chat. Its ABI is stable within 0.2.
  * lfm2_tools.h declares functions that make model files and measure speed; its ABI is not stable.
  *
  * Rules for all functions:
@@ -449,6 +449,10 @@ LFM2_API int32_t lfm2_decoder_flush(lfm2_decoder *decoder, const char **text, si
 
 /* ---- Session: one sequence of tokens ------------------------------------------------------ */
 
+/* A session holds the ids of its tokens and what the network keeps of them: keys and values, in
+ * pages of 64 tokens, and the state of the convolutions. Memory is taken as tokens are appended.
+ * Before each step MEMORY or LIMIT (the KV budget of the model) may be returned, and then the
+ * session is unchanged. n_reserve excludes that. */
 typedef struct lfm2_session lfm2_session;
 
 /* The type of stored keys and values. Q8 is int8 with a scale for each position and head: about
@@ -457,59 +461,50 @@ enum { LFM2_KV_F16 = 0, LFM2_KV_F32 = 1, LFM2_KV_Q8 = 2 };
 
 typedef struct lfm2_session_options {
     size_t size;
-    uint32_t n_ctx;   /* capacity in tokens, at most the model's context (n_ctx_train);
-                         0 = 4096, or the model's context if that is shorter */
-    uint32_t n_chunk; /* token limit of one pass: 1 to 8192, capped at n_ctx; 0 = 512 */
-    int32_t kv_type;  /* LFM2_KV_* */
+    uint32_t n_ctx;     /* capacity in tokens, at most the model's context (n_ctx_train);
+                           0 = the model's context. Capacity costs nothing until it is used */
+    uint32_t n_chunk;   /* token limit of one pass of prefill and eval: 1 to 8192, capped at n_ctx;
+                           0 = 512 */
+    int32_t kv_type;    /* LFM2_KV_* */
     uint32_t reserved;
+    uint32_t n_reserve; /* 0 to n_ctx; default 0. If it is not 0, the session is created with the
+                           memory of this many tokens and with its own workspace; appending up to
+                           them then allocates nothing */
+    uint32_t reserved2;
 } lfm2_session_options;
 
 LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t size);
 
-typedef struct lfm2_memory {
-    size_t size;
-    uint64_t weights; /* packed weights, and the copy of the embedding if the load makes one; shared
-                         by the model's sessions */
-    uint64_t mapped;  /* bytes of the file used in place: the embedding */
-    uint64_t kv;      /* keys and values of one session */
-    uint64_t conv;    /* convolution state of one session */
-    uint64_t scratch; /* workspace of one session */
-    uint64_t total;   /* the sum, including `mapped` */
-} lfm2_memory;
-
-/* Computes the bytes that a fully loaded model and one session need. Needs a model loaded with
- * LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates nothing large. Errors: ARGUMENT, MEMORY, STATE. */
-LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
-                                      lfm2_memory *memory);
-
-/* Allocates all memory that the session will need. Errors: ARGUMENT, MEMORY, STATE. */
+/* Errors: ARGUMENT, MEMORY, STATE (the model was not loaded in full), and with n_reserve LIMIT (the
+ * KV budget). */
 LFM2_API int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
                                      lfm2_session **out);
 LFM2_API void lfm2_session_free(lfm2_session *session);
 
-/* Removes all tokens. */
+/* Removes all tokens, and frees their memory unless it is reserved. */
 LFM2_API int32_t lfm2_session_reset(lfm2_session *session);
 
 /* The number of tokens in the session, and the most it can hold. */
 LFM2_API uint32_t lfm2_session_length(const lfm2_session *session);
 LFM2_API uint32_t lfm2_session_capacity(const lfm2_session *session);
 
-/* Appends n >= 1 tokens and computes the logits after the last. LIMIT (they do not fit) and
- * ARGUMENT (an id outside the vocabulary) append nothing; after CANCELLED the chunks computed so
- * far stay. Errors: ARGUMENT, LIMIT, CANCELLED, STATE (in the child of a fork). */
+/* Appends n >= 1 tokens and computes the logits after the last. LIMIT (they do not fit, or the KV
+ * budget is used up), MEMORY and ARGUMENT (an id outside the vocabulary) append nothing; after
+ * CANCELLED the chunks computed so far stay. The pass uses a workspace that the model keeps between
+ * calls, one for each call at the same time. Errors: ARGUMENT, LIMIT, MEMORY, CANCELLED, STATE (in
+ * the child of a fork). */
 LFM2_API int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n);
 
 /* The same for one token, with the same errors. */
 LFM2_API int32_t lfm2_session_decode(lfm2_session *session, int32_t id);
 
-/* Appends ids[i] to sessions[i] for n >= 1 different sessions of one model, in a single pass: the
- * weights are read once, so a batch costs little more than one token. Each session then has
+/* Appends ids[i] to sessions[i] for n different sessions of one model, 1 to 8192, in a single pass.
+ * The weights are read once, so a batch costs little more than one token. Each session then has
  * the same logits, bit for bit, as if it had been decoded alone. Contexts, lengths and KV types may
- * differ.
- * The pass uses the workspace of sessions[0]: its n_chunk must be at least n (LIMIT). For the other
- * sessions an n_chunk of 1 is enough.
- * LIMIT (also: a session is full), ARGUMENT (also: an id outside the vocabulary, a session given
- * twice or of another model) and CANCELLED change no session; all logits stay valid.
+ * differ. lfm2_batch_run does the same for prompts, and lets items fail one by one; here all
+ * sessions are computed or none is.
+ * LIMIT (also: a session is full), MEMORY, ARGUMENT (also: an id outside the vocabulary, a session
+ * given twice or of another model) and CANCELLED change no session; all logits stay valid.
  * Cancelling any of the sessions cancels the call. The call clears the cancellation requests of all
  * its sessions, unless an argument is NULL or n is 0. No other thread may use any of the sessions
  * during the call. */
@@ -521,10 +516,10 @@ LFM2_API int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const i
  * lfm2_session_prefill. */
 LFM2_API int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out);
 
-/* The logits after the last token: n_vocab floats, valid until a call appends tokens to the session
- * or resets or frees it. `n_vocab` may be NULL. After lfm2_generate this call may have to compute
- * the last token first. Errors: those of lfm2_session_decode, and STATE (also:
- * there is no token yet, or the last call failed after it had appended tokens). */
+/* The logits after the last token: n_vocab floats, valid until a call changes the tokens of the
+ * session or frees it. `n_vocab` may be NULL. After lfm2_generate this call may have to compute
+ * the last token first. Errors: those of lfm2_session_decode, and STATE (also: there is no token
+ * yet, the last call computed no logits, or it failed after it had appended tokens). */
 LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits,
                                      size_t *n_vocab);
 
@@ -533,6 +528,136 @@ LFM2_API int32_t lfm2_session_logits(lfm2_session *session, const float **logits
  * ends. The call clears the request however it ends; so does lfm2_session_reset. The session
  * stays usable. May be called from any thread and from signal handlers: it is one atomic store. */
 LFM2_API void lfm2_session_cancel(lfm2_session *session);
+
+/* ---- Operations on the tokens of a session ------------------------------------------------ */
+
+/* None of these functions changes a bit of any later logits: they are those of a session that was
+ * given the remaining tokens, whatever the KV type, the kernels and the number of threads. They may
+ * allocate memory whatever n_reserve is. A failure leaves the session unchanged. */
+
+/* Creates a session with the same tokens, logits, capacity, n_chunk and KV type, without reserve.
+ * The two share memory: the cost is that of a copy of the page table, 8 bytes for 64 tokens. A page
+ * is copied when one of them appends tokens to it; so a fork takes at most one page more than the
+ * tokens that are appended later. The two may be used by different threads. Errors: ARGUMENT,
+ * MEMORY. */
+LFM2_API int32_t lfm2_session_fork(const lfm2_session *session, lfm2_session **out);
+
+/* Copies the ids of n tokens, from position `first` on, to ids[0..n). Errors: ARGUMENT (also: the
+ * session has fewer tokens). */
+LFM2_API int32_t lfm2_session_tokens(const lfm2_session *session, uint32_t first, uint32_t n,
+                                     int32_t *ids);
+
+/* Removes the tokens from position `length` on, and frees their memory unless it is reserved. There
+ * are no logits until tokens are appended; to get those of the last kept token, rewind to one token
+ * less and append it. The keys and values of the kept tokens stay. The state of the convolutions
+ * is computed: they are finite filters, so a pass without logits over the last (conv_kernel - 1) *
+ * (number of convolution layers) kept tokens rebuilds it exactly. These are 36 tokens for
+ * LFM2-8B-A1B, 44 for 2.6B, 60 for 24B-A2B, fewer if fewer are kept, none for length 0. Errors:
+ * ARGUMENT (also: the session has fewer tokens), MEMORY, CANCELLED, STATE (in the child of a fork).
+ */
+LFM2_API int32_t lfm2_session_rewind(lfm2_session *session, uint32_t length);
+
+typedef struct lfm2_remove_result {
+    size_t size;
+    uint32_t n_reused;   /* tokens before the removed ones, whose keys and values stay */
+    uint32_t n_computed; /* tokens after them, which were computed again */
+} lfm2_remove_result;
+
+/* Removes n >= 1 tokens from position `first` on, such as the oldest turns of a chat after its system
+ * prompt. The tokens after them move to other positions and depend on other tokens, so they are
+ * computed again: the cost is that of rewinding to `first` and of a prefill of n_computed tokens, and
+ * until it is done the memory of both. There are logits if n_computed is not 0. `result` may be
+ * NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV budget), MEMORY,
+ * CANCELLED, STATE (in the child of a fork). */
+LFM2_API int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
+                                     lfm2_remove_result *result);
+
+/* ---- Memory of sessions ------------------------------------------------------------------- */
+
+typedef struct lfm2_memory {
+    size_t size;
+    uint64_t weights; /* packed weights, and the copy of the embedding if the load makes one; shared
+                         by the model's sessions */
+    uint64_t mapped;  /* bytes of the file used in place: the embedding */
+    uint64_t kv;      /* keys and values of one full session */
+    uint64_t conv;    /* convolution state of one session */
+    uint64_t scratch; /* workspace of a call on one session, and its logits */
+    uint64_t total;   /* the sum, including `mapped` */
+    uint64_t kv_page;   /* keys and values of 64 tokens: what a session takes at a time */
+    uint64_t kv_budget; /* of the model's sessions together, now; UINT64_MAX = no limit */
+} lfm2_memory;
+
+/* Computes the bytes that a fully loaded model and one full session need; a session with fewer
+ * tokens needs less `kv`. Needs a model loaded with LFM2_LOAD_FULL or LFM2_LOAD_INSPECT; allocates
+ * nothing large. Errors: ARGUMENT, MEMORY, STATE. */
+LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
+                                      lfm2_memory *memory);
+
+/* The memory for keys and values of all sessions of a model. */
+typedef struct lfm2_kv_usage {
+    size_t size;
+    uint64_t budget; /* bytes; UINT64_MAX = no limit */
+    uint64_t used;   /* bytes of the pages that exist; sessions that share a page count it once */
+} lfm2_kv_usage;
+
+LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usage);
+
+/* Sets the budget in bytes. 0 = the default, computed now as when the model was loaded: half of the
+ * memory that the machine and the control groups of the process leave, counting what the system can
+ * reclaim; no limit where the system does not say. A budget below `used` frees nothing: steps that
+ * need pages return LIMIT until enough is freed. May be called from any thread at any time. */
+LFM2_API int32_t lfm2_model_set_kv_budget(lfm2_model *model, uint64_t bytes);
+
+/* ---- Batch: many sessions in one pass ----------------------------------------------------- */
+
+/* The working memory of passes over sessions of one model. One thread at a time may use it. */
+typedef struct lfm2_batch lfm2_batch;
+
+typedef struct lfm2_batch_options {
+    size_t size;
+    uint32_t n_rows; /* most tokens of a pass, all items together: 1 to 8192; 0 = 512 */
+    uint32_t n_ctx;  /* memory for sessions of up to this length is allocated at once, and grows
+                        when a longer session takes part; default 0 */
+} lfm2_batch_options;
+
+LFM2_API void lfm2_batch_options_init(lfm2_batch_options *options, size_t size);
+
+/* Holds a reference to the model. Errors: ARGUMENT, MEMORY, STATE (the model was not loaded in
+ * full). */
+LFM2_API int32_t lfm2_batch_create(lfm2_model *model, const lfm2_batch_options *options,
+                                   lfm2_batch **out);
+LFM2_API void lfm2_batch_free(lfm2_batch *batch);
+
+/* Which logits an item wants: none; those of its last token, for lfm2_session_logits; or those of
+ * all its tokens in `out`, and the last also for lfm2_session_logits. */
+enum { LFM2_LOGITS_NONE = 0, LFM2_LOGITS_LAST = 1, LFM2_LOGITS_ALL = 2 };
+
+/* n tokens to append to a session. */
+typedef struct lfm2_batch_item {
+    size_t size;      /* sizeof(lfm2_batch_item), in every item of a call */
+    lfm2_session *session;
+    const int32_t *ids;
+    uint32_t n;       /* at least 1 */
+    int32_t logits;   /* LFM2_LOGITS_* */
+    float *out;       /* float[n][n_vocab] for LFM2_LOGITS_ALL, else NULL */
+    int32_t status;   /* result */
+    uint32_t reserved;/* 0 */
+} lfm2_batch_item;
+
+/* Appends the tokens of `n` items, at least 1, to their sessions in one pass, any mix of prompts and
+ * single tokens. Each weight matrix is read once, and each session has the same bits as if it had
+ * been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id outside
+ * the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up), MEMORY,
+ * CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its session is
+ * unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are pending, they are
+ * computed first, in another pass.
+ * Returns OK if all items are computed, else the status of one that is not, the one that
+ * lfm2_last_error describes. If the call cannot run as a whole, nothing is computed, and each item
+ * gets the status that the call returns: ARGUMENT (a session given twice or of another model,
+ * another value out of range), LIMIT (more tokens than n_rows: the caller divides the work). If
+ * `items`, a `size` or a pointer in an item is wrong, no status is set. The call clears the
+ * cancellation requests of its sessions. */
+LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint32_t n);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
 

@@ -124,6 +124,10 @@ LFM2_API int32_t lfm2_machine_bench(lfm2_runtime *runtime, double seconds, lfm2_
 LFM2_API int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds,
                                        double *bytes_per_second);
 
+/* The bytes of packed weights that the passes of this model have read since it was loaded: each
+ * matrix once a pass, of experts those that some token uses. */
+LFM2_API int32_t lfm2_model_bytes_read(const lfm2_model *model, uint64_t *bytes);
+
 #ifdef __cplusplus
 }
 #endif

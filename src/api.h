@@ -39,4 +39,7 @@ int32_t lf_api_write(const void *value, size_t size, void *out, const char *what
 /* Reads and checks session options. */
 int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out);
 
+/* Ends a call that computes: it consumes the request to cancel, even one that came too late. */
+int32_t lf_api_end_call(lfm2_session *session, int32_t status);
+
 #endif /* LF_API_H */

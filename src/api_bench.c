@@ -102,3 +102,12 @@ int32_t lfm2_model_read_bench(const lfm2_model *model, double seconds, double *b
     LF_TRY(lf_model_need_full(model));
     return lf_read_bench(model, seconds, bytes_per_second);
 }
+
+int32_t lfm2_model_bytes_read(const lfm2_model *model, uint64_t *bytes)
+{
+    if (model == NULL || bytes == NULL) {
+        return lf_api_null(model == NULL ? "model" : "bytes");
+    }
+    *bytes = atomic_load(&model->bytes_read);
+    return LFM2_OK;
+}

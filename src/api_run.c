@@ -1,133 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements the functions of lfm2.h for sessions, samplers and generation: checks arguments and
+/* Implements the functions of lfm2.h for samplers and generation: checks arguments and
  * calls run/. */
 #include "api.h"
 
 #include "run/generate.h"
 #include "run/stream.h"
-
-/* ---- Session ---- */
-
-static const lfm2_session_options session_defaults = {.size = sizeof session_defaults};
-
-void lfm2_session_options_init(lfm2_session_options *options, size_t size)
-{
-    lf_api_init(options, size, &session_defaults, sizeof session_defaults);
-}
-
-int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out)
-{
-    *out = session_defaults;
-    LF_TRY(lf_api_read("options", given, LF_API_FIRST(lfm2_session_options, reserved), out,
-                       sizeof *out));
-    return lf_api_flags(out->reserved, 0, "reserved");
-}
-
-int32_t lfm2_session_create(lfm2_model *model, const lfm2_session_options *options,
-                            lfm2_session **out)
-{
-    if (model == NULL || out == NULL) {
-        return lf_api_null(model == NULL ? "model" : "out");
-    }
-    lfm2_session_options o;
-    LF_TRY(lf_api_session_options(options, &o));
-    LF_TRY(lf_model_need_full(model));
-    return lf_session_create(model, &o, out);
-}
-
-void lfm2_session_free(lfm2_session *session)
-{
-    lf_session_free(session);
-}
-
-int32_t lfm2_session_reset(lfm2_session *session)
-{
-    if (session == NULL) {
-        return lf_api_null("session");
-    }
-    lf_session_reset(session);
-    return LFM2_OK;
-}
-
-uint32_t lfm2_session_length(const lfm2_session *session)
-{
-    return session == NULL ? 0 : lf_session_length(session);
-}
-
-uint32_t lfm2_session_capacity(const lfm2_session *session)
-{
-    return session == NULL ? 0 : session->state.n_ctx;
-}
-
-/* Ends a call that computes: it consumes the request to cancel, even one that came too late. */
-static int32_t end_call(lfm2_session *session, int32_t status)
-{
-    lf_session_take_cancel(session);
-    return status;
-}
-
-int32_t lfm2_session_prefill(lfm2_session *session, const int32_t *ids, size_t n)
-{
-    if (session == NULL || ids == NULL) {
-        return lf_api_null(session == NULL ? "session" : "ids");
-    }
-    return end_call(session, lf_session_append(session, ids, n, NULL));
-}
-
-int32_t lfm2_session_decode(lfm2_session *session, int32_t id)
-{
-    if (session == NULL) {
-        return lf_api_null("session");
-    }
-    return end_call(session, lf_session_append(session, &id, 1, NULL));
-}
-
-int32_t lfm2_session_decode_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
-{
-    if (sessions == NULL || ids == NULL) {
-        return lf_api_null(sessions == NULL ? "sessions" : "ids");
-    }
-    if (n == 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "session.empty", "n is 0; at least one session is needed");
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        if (sessions[i] == NULL) {
-            return lf_fail(LFM2_E_ARGUMENT, "argument.null", "sessions[%u] is NULL", i);
-        }
-    }
-    int32_t status = lf_session_append_many(sessions, ids, n);
-    for (uint32_t i = 0; i < n; i++) {
-        end_call(sessions[i], status);
-    }
-    return status;
-}
-
-int32_t lfm2_session_eval(lfm2_session *session, const int32_t *ids, size_t n, float *out)
-{
-    if (session == NULL || ids == NULL || out == NULL) {
-        return lf_api_null(session == NULL ? "session" : ids == NULL ? "ids" : "out");
-    }
-    return end_call(session, lf_session_append(session, ids, n, out));
-}
-
-int32_t lfm2_session_logits(lfm2_session *session, const float **logits, size_t *n_vocab)
-{
-    if (session == NULL || logits == NULL) {
-        return lf_api_null(session == NULL ? "session" : "logits");
-    }
-    LF_TRY(end_call(session, lf_session_logits(session, logits)));
-    if (n_vocab != NULL) {
-        *n_vocab = session->model->source->hparams.n_vocab;
-    }
-    return LFM2_OK;
-}
-
-void lfm2_session_cancel(lfm2_session *session)
-{
-    if (session != NULL) {
-        atomic_store(&session->cancel, 1);
-    }
-}
 
 /* ---- Sampler ---- */
 
@@ -264,7 +141,8 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
     if (result != NULL) { /* before anything is generated */
         LF_TRY(lf_api_check_result(result, "result"));
     }
-    int32_t status = end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r));
+    int32_t status =
+        lf_api_end_call(session, lf_generate(session, sampler, prompt, n_prompt, &o, &r));
     bool has_result = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
     if (has_result && result != NULL) {
         lf_api_write(&r, sizeof r, result, "result");

@@ -11,14 +11,12 @@
 /* TILE_ROWS: query rows that share a pass over the KV blocks. SEGMENT_BLOCKS: positions are summed
  * in segments of fixed size and place, which are merged in order, so the division over threads
  * changes no bit. SPLIT_TOKENS: items of at most this many tokens are split by segment while there
- * are slots for their partials. LEAST_SLOTS: a workspace also serves states with longer contexts
- * than n_ctx. */
+ * are slots for their partials. LEAST_SLOTS: of a workspace for several rows. */
 enum { TILE_ROWS = 32, SEGMENT_BLOCKS = 32, SPLIT_TOKENS = 16, LEAST_SLOTS = 64 };
 
 typedef struct attn_job {
     const lf_pass *pass;
     const lf_layer *layer;
-    uint32_t layer_index;
     uint32_t head_dim, n_head, group; /* group: query heads of one KV head */
     float *q;     /* [n][heads][head_dim], after lf_kv.query of the item's KV type */
     float *k, *v; /* [n][kv heads][head_dim] */
@@ -62,7 +60,13 @@ static size_t slot_floats(uint32_t n_head, uint32_t head_dim)
     return (size_t)n_head * ((size_t)head_dim + 2);
 }
 
-static uint32_t slots_for(const lf_limits *limits)
+size_t lf_attn_slot_floats(const lfm2_model *model)
+{
+    const lf_hparams *h = &model->source->hparams;
+    return model->kv_page_blocks == 0 ? 0 : slot_floats(h->n_head, h->head_dim);
+}
+
+uint32_t lf_attn_slots(const lf_limits *limits)
 {
     uint32_t tokens = limits->rows < SPLIT_TOKENS ? limits->rows : SPLIT_TOKENS;
     uint32_t own = tokens * segments_for(limits->n_ctx);
@@ -84,13 +88,10 @@ void lf_attn_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *
         }
     }
     bool any = qkv > 0;
-    out->n_slots = slots_for(limits);
     out->qkv = lf_carve(c, limits->rows * qkv, sizeof(float));
     out->out = lf_carve(c, any ? limits->rows * heads : 0, sizeof(float));
     out->plan = lf_carve(c, limits->rows, sizeof(lf_attn_plan));
     out->tiles = lf_carve(c, model->runtime->sched.n_threads * tile, sizeof(float));
-    out->partials =
-        lf_carve(c, any ? out->n_slots * slot_floats(h->n_head, h->head_dim) : 0, sizeof(float));
 }
 
 static tile_memory tile_of_thread(const attn_job *j, uint32_t thread)
@@ -115,8 +116,8 @@ static void store_kv(const attn_job *j, const lf_state *state, uint32_t head, ui
 {
     const lf_kv *kv = &j->pass->kernels->ops.kv[state->kv_type];
     uint32_t block = position / LF_ATTN_BLOCK;
-    uint8_t *kb = lf_state_block(state, state->k[j->layer_index], head, block);
-    uint8_t *vb = lf_state_block(state, state->v[j->layer_index], head, block);
+    uint8_t *kb = lf_state_k(state, j->layer, head, block);
+    uint8_t *vb = lf_state_v(state, j->layer, head, block);
     kv->store(j->head_dim, position % LF_ATTN_BLOCK, k, v, kb, vb);
 }
 
@@ -124,7 +125,8 @@ static void store_kv(const attn_job *j, const lf_state *state, uint32_t head, ui
 static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
 {
     const lf_ops *ops = &j->pass->kernels->ops;
-    const lf_state *state = j->pass->items[j->pass->shared->row_item[token]].state;
+    const lf_item *item = j->pass->items[j->pass->shared->row_item[token]];
+    const lf_state *state = item->state;
     float eps = j->pass->model->source->hparams.norm_eps;
     size_t n = j->head_dim;
     float scale = 1.0f / __builtin_sqrtf((float)j->head_dim);
@@ -138,6 +140,9 @@ static void make_qkv(const attn_job *j, size_t token, uint32_t kv_head)
         if (ops->kv[state->kv_type].query != NULL) {
             ops->kv[state->kv_type].query(n, q);
         }
+    }
+    if (item->warm_up) {
+        return;
     }
     size_t at = (token * j->layer->n_head_kv + kv_head) * n;
     ops->rmsnorm(n, j->k + at, j->layer->k_norm, eps, j->k + at);
@@ -164,16 +169,14 @@ static void qkv_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 static lf_kv_blocks kv_blocks(const attn_job *j, const attn_tile *tile, uint32_t b, bool newest)
 {
     const lf_state *s = tile->state;
-    uint8_t *k = s->k[j->layer_index];
-    uint8_t *v = s->v[j->layer_index];
     uint32_t head = tile->kv_head;
     bool last = newest && head + 1 == j->layer->n_head_kv;
     uint32_t next = newest && !last ? head + 1 : head;
     uint32_t next_b = last ? b : newest ? 0 : b + 1;
-    return (lf_kv_blocks){.k = lf_state_block(s, k, head, b),
-                          .v = lf_state_block(s, v, head, b),
-                          .next_k = lf_state_block(s, k, next, next_b),
-                          .next_v = lf_state_block(s, v, next, next_b)};
+    return (lf_kv_blocks){.k = lf_state_k(s, j->layer, head, b),
+                          .v = lf_state_v(s, j->layer, head, b),
+                          .next_k = lf_state_k(s, j->layer, next, next_b),
+                          .next_v = lf_state_v(s, j->layer, next, next_b)};
 }
 
 /* Softmax state of one segment for the rows of a tile. */
@@ -303,7 +306,7 @@ static size_t plan_items(const attn_job *j)
     size_t units = 0;
     for (size_t i = 0; i < pass->n_items; i++) {
         uint32_t index = pass->shared->longest_first[i];
-        const lf_item *item = &pass->items[index];
+        const lf_item *item = pass->items[index];
         uint32_t segments = segments_for(context_of(item));
         bool split = item->n <= SPLIT_TOKENS && segments > 1 &&
                      (size_t)item->n * segments <= m->n_slots - slots;
@@ -343,7 +346,7 @@ static void attend_body(void *ctx, uint32_t thread, size_t begin, size_t end)
     tile_memory m = tile_of_thread(j, thread);
     for (size_t unit = begin; unit < end; unit++) {
         uint32_t index = item_of_unit(pass, unit);
-        const lf_item *item = &pass->items[index];
+        const lf_item *item = pass->items[index];
         const lf_attn_plan *plan = &pass->workspace->attn.plan[index];
         size_t rest = unit - plan->first_unit;
         /* The last tiles attend to the most positions: they go first. */
@@ -405,7 +408,7 @@ static void attend(attn_job *j)
     size_t blocks = 0; /* (token, block) pairs */
     size_t merges = 0;
     for (size_t i = 0; i < pass->n_items; i++) {
-        const lf_item *item = &pass->items[i];
+        const lf_item *item = pass->items[i];
         blocks += item->n * ((size_t)context_of(item) / LF_ATTN_BLOCK + 1);
         merges += item->n * (size_t)pass->workspace->attn.plan[i].n_segments;
     }
@@ -418,7 +421,7 @@ static void attend(attn_job *j)
     }
 }
 
-void lf_block_attn(const lf_pass *pass, uint32_t layer)
+int32_t lf_block_attn(const lf_pass *pass, uint32_t layer)
 {
     const lf_hparams *h = &pass->model->source->hparams;
     const lf_layer *w = &pass->model->layers[layer];
@@ -429,7 +432,6 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
     size_t kv = (size_t)w->n_head_kv * h->head_dim;
     attn_job j = {.pass = pass,
                   .layer = w,
-                  .layer_index = layer,
                   .head_dim = h->head_dim,
                   .n_head = h->n_head,
                   .group = h->n_head / w->n_head_kv,
@@ -451,4 +453,5 @@ void lf_block_attn(const lf_pass *pass, uint32_t layer)
     lf_lhs_quantize(pass, m->out, pass->n, heads, lf_format_bit(&w->out), &lhs);
     lf_prefetch_hint_rows(pass, lf_ffn_first(w));
     lf_linear_add(pass, &lhs, &w->out, x, width);
+    return LFM2_OK;
 }

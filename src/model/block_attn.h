@@ -18,14 +18,19 @@ typedef struct lf_attn_memory { /* T = rows of a pass */
     float *out;                 /* [T][heads * head_dim] */
     lf_attn_plan *plan;         /* [T] by item */
     float *tiles;               /* [threads] working memory of one tile each */
-    float *partials;            /* [n_slots][heads] of max, sum, acc[head_dim] */
+    float *partials;            /* [n_slots][heads] of max, sum, acc[head_dim]; its own allocation,
+                                   which grows with the contexts */
     uint32_t n_slots;           /* one slot for each (token, segment) */
 } lf_attn_memory;
 
 void lf_attn_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *c,
                    lf_attn_memory *out);
 
+/* The slots that passes within `limits` can use, and the floats of a slot (0: no attention). */
+uint32_t lf_attn_slots(const lf_limits *limits);
+size_t lf_attn_slot_floats(const lfm2_model *model);
+
 /* x += attention(rms(x)) for the rows of the pass; stores their keys and values. */
-void lf_block_attn(const lf_pass *pass, uint32_t layer);
+int32_t lf_block_attn(const lf_pass *pass, uint32_t layer);
 
 #endif /* LF_MODEL_BLOCK_ATTN_H */

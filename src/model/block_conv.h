@@ -15,6 +15,6 @@ void lf_conv_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *
                    lf_conv_memory *out);
 
 /* x += convolution(rms(x)) for the rows of the pass. */
-void lf_block_conv(const lf_pass *pass, uint32_t layer);
+int32_t lf_block_conv(const lf_pass *pass, uint32_t layer);
 
 #endif /* LF_MODEL_BLOCK_CONV_H */

@@ -141,7 +141,7 @@ const lf_packed *lf_ffn_first(const lf_layer *w)
     return w->router.gemm != NULL ? &w->router : &w->gate_up;
 }
 
-void lf_block_ffn(const lf_pass *pass, uint32_t layer)
+int32_t lf_block_ffn(const lf_pass *pass, uint32_t layer)
 {
     const lf_hparams *h = &pass->model->source->hparams;
     const lf_layer *w = &pass->model->layers[layer];
@@ -159,7 +159,7 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
         lf_linear_hidden(pass, &lhs, NULL, &all, 1, &w->gate_up, &w->down, &hidden);
         lf_prefetch_hint_rows(pass, next);
         lf_linear_add(pass, &hidden, &w->down, x, width);
-        return;
+        return LFM2_OK;
     }
     ffn_job j = {pass, w};
     lf_group groups[LF_MAX_EXPERTS];
@@ -172,4 +172,5 @@ void lf_block_ffn(const lf_pass *pass, uint32_t layer)
     lf_prefetch_hint_rows(pass, next);
     lf_linear_groups(pass, &hidden, NULL, groups, n_groups, &w->down, m->experts_out, width);
     lf_pass_parallel(pass, pass->n, width, combine_body, &j);
+    return LFM2_OK;
 }

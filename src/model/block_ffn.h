@@ -26,7 +26,7 @@ void lf_ffn_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *c
                   lf_ffn_memory *out);
 
 /* x += ffn(rms(x)) for the rows of the pass. */
-void lf_block_ffn(const lf_pass *pass, uint32_t layer);
+int32_t lf_block_ffn(const lf_pass *pass, uint32_t layer);
 
 /* The first matrix that lf_block_ffn multiplies. */
 const lf_packed *lf_ffn_first(const lf_layer *w);

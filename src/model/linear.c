@@ -119,6 +119,7 @@ static void multiply(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t
     p.n_units = (w->n_panels + p.unit - 1) / p.unit;
     bool are_packed = lhs->are_packed || (p.lhs->stacked && gather == NULL);
     p.tiles = are_packed ? NULL : pass->workspace->linear.tiles;
+    pass->workspace->bytes_read += n_groups * w->expert_bytes;
     size_t units = n_groups * p.n_units;
     size_t unit_ns = (w->blocks ? lf_unpacked_bytes(w) : w->panel_bytes) * p.unit / 16;
     if (tile_rows == 0) {

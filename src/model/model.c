@@ -2,6 +2,8 @@
 /* Implements references to a model, and reading its packed weights and its embedding. */
 #include "model/model.h"
 
+#include "model/workspace.h"
+
 /* ---- References ---- */
 
 lfm2_model *lf_model_retain(lfm2_model *model)
@@ -17,6 +19,7 @@ void lf_model_free(lfm2_model *model)
     }
     lfm2_runtime *runtime = model->runtime;
     const lf_alloc *alloc = &runtime->alloc;
+    lf_workspace_free_idle(model);
     for (size_t i = 0; i < model->n_matrices; i++) {
         lf_pack_free(alloc, model->matrices[i]);
     }

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A loaded model: packed matrices, small tensors in f32, tokenizer. Immutable and shared by
- * threads. */
+ * threads, except the memory of its sessions and passes, which any thread may take and return. */
 #ifndef LF_MODEL_MODEL_H
 #define LF_MODEL_MODEL_H
 
 #include "load/bind.h"
 #include "load/cache.h"
 #include "load/pack.h"
+#include "model/floats.h"
+#include "model/kv_pool.h"
 #include "runtime/runtime.h"
 #include "text/tokenizer.h"
 
 typedef struct lf_layer {
     uint32_t n_head_kv;           /* 0: convolution */
+    uint32_t kv_block;            /* attention: the layer's first KV block in a page; K, then V */
+    uint32_t conv_index;          /* number of convolution layers before this one */
     const float *mixer_norm;      /* [H] */
     const float *ffn_norm;        /* [H] */
     lf_packed in;                 /* conv: [3H, H]; attention: q [heads * head_dim, H] */
@@ -24,6 +28,10 @@ typedef struct lf_layer {
     lf_packed router;             /* [n_expert, H]; gemm NULL in dense layers */
     const float *router_bias;     /* [n_expert] or NULL */
 } lf_layer;
+
+struct lf_workspace;
+
+enum { LF_IDLE_WORKSPACES = 16 };
 
 typedef struct lfm2_model {
     atomic_uint_fast32_t refs;
@@ -40,10 +48,15 @@ typedef struct lfm2_model {
     lf_packed head;          /* [V, H] */
     lf_packed **matrices;    /* all matrices in the order in which a pass reads them */
     size_t n_matrices;
-    lf_file *cache;         /* the pack cache that holds the matrices, or NULL */
-    lf_cache_key cache_key; /* identifies the weights of a model loaded in full */
-    uint64_t packed_bytes;  /* of all matrices, planned or loaded */
-    float *rope_freq;       /* [head_dim / 2] theta^(-2i / head_dim), computed in double */
+    lf_file *cache;          /* the pack cache that holds the matrices, or NULL */
+    lf_cache_key cache_key;  /* identifies the weights of a model loaded in full */
+    uint64_t packed_bytes;   /* of all matrices, planned or loaded */
+    float *rope_freq;        /* [head_dim / 2] theta^(-2i / head_dim), computed in double */
+    uint32_t kv_page_blocks; /* KV blocks of a page */
+    uint32_t n_conv;         /* convolution layers */
+    lf_kv_pool kv_pool;
+    struct lf_workspace *_Atomic idle[LF_IDLE_WORKSPACES]; /* not used by a pass, or NULL */
+    atomic_uint_fast64_t bytes_read; /* packed weights that passes have read */
 } lfm2_model;
 
 /* `origin` and the objects it points to are used during the call; memory without `copy` must
@@ -52,6 +65,10 @@ int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
                       const lfm2_model_options *options, lfm2_model **out);
 lfm2_model *lf_model_retain(lfm2_model *model); /* adds a reference */
 void lf_model_free(lfm2_model *model);          /* drops a reference; the last one frees */
+
+/* The default budget of the KV pool: half of the memory that the machine and the control groups
+ * leave now; UINT64_MAX (no limit) where the system does not say. */
+uint64_t lf_model_default_budget(void);
 
 /* Bytes of the embedding that the model copies when it is loaded in full. */
 uint64_t lf_model_embed_owned(const lfm2_model *model);

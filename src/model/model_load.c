@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include "common/elementary.h"
+#include "runtime/memory.h"
 
 #include <string.h>
 
@@ -227,6 +228,19 @@ static int32_t fill_matrix(lfm2_model *model, const matrix_ref *ref, void *ctx)
     return report(progress->options, (double)progress->done / (double)model->packed_bytes);
 }
 
+/* Where the state of a sequence holds the values of each layer. */
+static void plan_state(lfm2_model *model)
+{
+    const lf_hparams *h = &model->source->hparams;
+    for (uint32_t l = 0; l < h->n_layer; l++) {
+        lf_layer *layer = &model->layers[l];
+        layer->conv_index = model->n_conv;
+        layer->kv_block = model->kv_page_blocks;
+        model->n_conv += h->n_head_kv[l] == 0;
+        model->kv_page_blocks += 2 * h->n_head_kv[l];
+    }
+}
+
 static int32_t plan(lfm2_model *model)
 {
     size_t n_layer = model->source->hparams.n_layer;
@@ -237,6 +251,7 @@ static int32_t plan(lfm2_model *model)
     LF_TRY(lf_arena_new_aligned(&model->arena, n_layer * LAYER_MATRICES + 1, sizeof(lf_packed *),
                                 "matrices", &p));
     model->matrices = p;
+    plan_state(model);
     return for_matrices(model, plan_matrix, NULL);
 }
 
@@ -342,6 +357,12 @@ static int32_t fill_model(lfm2_model *model, const lf_origin *origin,
     return model->mode == LFM2_LOAD_INSPECT ? LFM2_OK : load_weights(model, options);
 }
 
+uint64_t lf_model_default_budget(void)
+{
+    uint64_t left = lf_memory_left("");
+    return left == UINT64_MAX ? left : left / 2;
+}
+
 int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
                       const lfm2_model_options *options, lfm2_model **out)
 {
@@ -358,6 +379,7 @@ int32_t lf_model_load(lfm2_runtime *runtime, const lf_origin *origin,
         return status;
     }
     lf_source_release(model->source);
+    lf_kv_pool_init(&model->kv_pool, &runtime->alloc, lf_model_default_budget());
     *out = model;
     return LFM2_OK;
 }

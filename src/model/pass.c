@@ -37,6 +37,7 @@ void lf_pass_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *
     const lf_hparams *h = &model->source->hparams;
     size_t rows = limits->rows;
     out->items = lf_carve(c, rows, sizeof(lf_item));
+    out->active = lf_carve(c, rows, sizeof(lf_item *));
     out->item_first = lf_carve(c, rows + 1, sizeof(uint32_t));
     out->row_item = lf_carve(c, rows, sizeof(uint32_t));
     out->longest_first = lf_carve(c, rows, sizeof(uint32_t));

@@ -20,19 +20,25 @@ typedef struct lf_item {
     const int32_t *ids;
     uint32_t n; /* at least 1; they must fit */
     lf_logits wanted;
-    float *out;               /* LAST: [V], ALL: [n][V] */
-    const atomic_int *cancel; /* not 0: end the pass; NULL: never */
+    float *out;   /* LAST: [V], ALL: [n][V] */
+    float *gated; /* [conv layers][n][H] receives the inputs of the convolutions; or NULL */
+    const atomic_int *cancel; /* not 0: the item leaves the pass; NULL: never */
+    bool warm_up;   /* the state's pages already hold these tokens and are only read: the pass just
+                       computes the history after them */
+    int32_t status; /* set by the pass; if it is not LFM2_OK before, the item does not take part */
+    void *owner;    /* of the caller */
 } lf_item;
 
 /* The largest pass that a workspace is made for. */
 typedef struct lf_limits {
     uint32_t rows;  /* T */
-    uint32_t n_ctx; /* context length that attention has slots for */
+    uint32_t n_ctx; /* context length that attention has slots for from the start; 0: few */
 } lf_limits;
 
 /* Working memory of the whole pass. */
 typedef struct lf_pass_memory {
     lf_item *items;          /* [T] for the caller that assembles a batch */
+    lf_item **active;        /* [T] the items that take part, in their order */
     uint32_t *item_first;    /* [T + 1] first row of each item */
     uint32_t *row_item;      /* [T] item of each row */
     uint32_t *longest_first; /* [T] items by decreasing length of their states */
@@ -46,7 +52,7 @@ void lf_pass_carve(const lfm2_model *model, const lf_limits *limits, lf_carver *
 /* The rows of a pass are the tokens of all items, item after item. */
 typedef struct lf_pass {
     const lfm2_model *model;
-    const lf_item *items;
+    lf_item **items; /* those that take part; without the cancelled ones from the next layer on */
     size_t n_items;
     struct lf_workspace *workspace;
     lf_pass_memory *shared; /* &workspace->pass */
@@ -59,7 +65,7 @@ typedef struct lf_pass {
 static inline uint32_t lf_row_position(const lf_pass *pass, size_t row)
 {
     uint32_t item = pass->shared->row_item[row];
-    return pass->items[item].state->length + ((uint32_t)row - pass->shared->item_first[item]);
+    return pass->items[item]->state->length + ((uint32_t)row - pass->shared->item_first[item]);
 }
 
 /* Calls body for the ranges of [0, n), one range a thread; on the calling thread alone when the

@@ -17,6 +17,11 @@ static void carve(const lfm2_model *model, lf_workspace *ws, lf_carver *c)
     c->used = lf_max_size(c->used, end);
 }
 
+static uint64_t slot_bytes(const lfm2_model *model, uint32_t n_slots)
+{
+    return (uint64_t)n_slots * lf_attn_slot_floats(model) * sizeof(float);
+}
+
 int32_t lf_workspace_measure(const lfm2_model *model, lf_limits limits, lf_workspace *workspace)
 {
     *workspace = (lf_workspace){.limits = limits};
@@ -27,29 +32,136 @@ int32_t lf_workspace_measure(const lfm2_model *model, lf_limits limits, lf_works
                        "the size of the session in bytes overflows");
     }
     workspace->bytes = c.used;
+    workspace->attn.n_slots = lf_attn_slots(&limits);
     return LFM2_OK;
 }
 
-int32_t lf_workspace_create(const lfm2_model *model, lf_limits limits, lf_workspace *workspace)
+uint64_t lf_workspace_bytes(const lfm2_model *model, const lf_workspace *workspace)
 {
-    LF_TRY(lf_workspace_measure(model, limits, workspace));
-    void *p = NULL;
-    int32_t status =
-        lf_new(&model->runtime->alloc, workspace->bytes, 1, "session working memory", &p);
-    if (status != LFM2_OK) {
-        *workspace = (lf_workspace){0};
-        return status;
-    }
-    workspace->memory = p;
-    lf_carver c = {.base = p};
-    carve(model, workspace, &c);
-    return LFM2_OK;
+    return sizeof *workspace + workspace->bytes + slot_bytes(model, workspace->attn.n_slots);
 }
 
 void lf_workspace_free(const lfm2_model *model, lf_workspace *workspace)
 {
-    lf_free(&model->runtime->alloc, workspace->memory, workspace->bytes, 1);
-    *workspace = (lf_workspace){0};
+    if (workspace == NULL) {
+        return;
+    }
+    const lf_alloc *alloc = &model->runtime->alloc;
+    lf_free(alloc, workspace->attn.partials, slot_bytes(model, workspace->attn.n_slots), 1);
+    lf_free(alloc, workspace->memory, workspace->bytes, 1);
+    lf_free(alloc, workspace, 1, sizeof *workspace);
+}
+
+/* Allocates the arrays of a measured workspace. */
+static int32_t allocate(const lfm2_model *model, lf_workspace *workspace)
+{
+    const lf_alloc *alloc = &model->runtime->alloc;
+    uint32_t n_slots = workspace->attn.n_slots;
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, workspace->bytes, 1, "workspace", &p));
+    workspace->memory = p;
+    lf_carver c = {.base = p};
+    carve(model, workspace, &c);
+    workspace->attn.partials = NULL;
+    workspace->attn.n_slots = n_slots;
+    LF_TRY(lf_new(alloc, slot_bytes(model, n_slots), 1, "workspace", &p));
+    workspace->attn.partials = p;
+    return LFM2_OK;
+}
+
+int32_t lf_workspace_new(const lfm2_model *model, lf_limits limits, lf_workspace **out)
+{
+    lf_workspace measured;
+    LF_TRY(lf_workspace_measure(model, limits, &measured));
+    void *p = NULL;
+    LF_TRY(lf_new(&model->runtime->alloc, 1, sizeof measured, "workspace", &p));
+    lf_workspace *workspace = p;
+    *workspace = measured;
+    int32_t status = allocate(model, workspace);
+    if (status != LFM2_OK) {
+        lf_workspace_free(model, workspace);
+        return status;
+    }
+    *out = workspace;
+    return LFM2_OK;
+}
+
+int32_t lf_workspace_grow(const lfm2_model *model, lf_workspace *workspace, uint32_t n_ctx)
+{
+    const lf_limits limits = {workspace->limits.rows, n_ctx};
+    uint32_t need = lf_attn_slots(&limits);
+    uint32_t have = workspace->attn.n_slots;
+    if (need <= have) {
+        return LFM2_OK;
+    }
+    need = need < 2 * have ? 2 * have : need;
+    const lf_alloc *alloc = &model->runtime->alloc;
+    void *p = NULL;
+    LF_TRY(lf_new(alloc, slot_bytes(model, need), 1, "workspace", &p));
+    lf_free(alloc, workspace->attn.partials, slot_bytes(model, have), 1);
+    workspace->attn.partials = p;
+    workspace->attn.n_slots = need;
+    return LFM2_OK;
+}
+
+/* ---- The workspaces that a model keeps ---- */
+
+/* There is no lock, which a fork could leave locked in the child: a workspace is taken by an
+ * exchange with NULL. */
+static lf_workspace *take_idle(lfm2_model *model, uint32_t rows)
+{
+    lf_workspace *small = NULL;
+    lf_workspace *fit = NULL;
+    for (int i = 0; i < LF_IDLE_WORKSPACES && fit == NULL; i++) {
+        lf_workspace *found = atomic_load_explicit(&model->idle[i], memory_order_relaxed);
+        if (found == NULL || (found = atomic_exchange(&model->idle[i], NULL)) == NULL) {
+            continue;
+        }
+        if (found->limits.rows >= rows) {
+            fit = found;
+        } else if (small == NULL) {
+            small = found;
+        } else {
+            lf_workspace_return(model, found);
+        }
+    }
+    if (fit == NULL) { /* the larger one that is made now serves these calls, too */
+        lf_workspace_free(model, small);
+    } else if (small != NULL) {
+        lf_workspace_return(model, small);
+    }
+    return fit;
+}
+
+int32_t lf_workspace_take(lfm2_model *model, uint32_t rows, lf_workspace **out)
+{
+    *out = take_idle(model, rows);
+    if (*out != NULL) {
+        return LFM2_OK;
+    }
+    lf_limits limits = {1, 0};
+    while (limits.rows < rows) { /* so that longer prompts seldom need another one */
+        limits.rows *= 2;
+    }
+    return lf_workspace_new(model, limits, out);
+}
+
+void lf_workspace_return(lfm2_model *model, lf_workspace *workspace)
+{
+    for (int i = 0; i < LF_IDLE_WORKSPACES; i++) {
+        struct lf_workspace *none = NULL;
+        if (atomic_compare_exchange_strong(&model->idle[i], &none, workspace)) {
+            return;
+        }
+    }
+    lf_workspace_free(model, workspace);
+}
+
+void lf_workspace_free_idle(lfm2_model *model)
+{
+    for (int i = 0; i < LF_IDLE_WORKSPACES; i++) {
+        lf_workspace_free(model, atomic_exchange(&model->idle[i], NULL));
+    }
 }
 
 int32_t lf_session_memory(const lfm2_model *model, const lfm2_session_options *options,
@@ -61,11 +173,14 @@ int32_t lf_session_memory(const lfm2_model *model, const lfm2_session_options *o
     const lf_limits limits = {state.n_chunk, state.n_ctx};
     LF_TRY(lf_workspace_measure(model, limits, &workspace));
     uint64_t owned = lf_model_embed_owned(model);
+    uint64_t logits = (uint64_t)model->source->hparams.n_vocab * sizeof(float);
     *memory = (lfm2_memory){.weights = model->packed_bytes + owned,
                             .mapped = model->weights.embed->bytes - owned,
-                            .kv = state.kv_bytes,
-                            .conv = state.conv_bytes,
-                            .scratch = workspace.bytes};
+                            .kv = (uint64_t)lf_pages_for(state.n_ctx) * state.page_bytes,
+                            .conv = 2 * (uint64_t)lf_state_conv_floats(model) * sizeof(float),
+                            .scratch = lf_workspace_bytes(model, &workspace) + logits,
+                            .kv_page = state.page_bytes,
+                            .kv_budget = atomic_load(&model->kv_pool.budget)};
     memory->total = memory->weights + memory->mapped + memory->kv + memory->conv + memory->scratch;
     return LFM2_OK;
 }

@@ -5,7 +5,9 @@
 #include "common/os.h"
 #include "run/draft.h"
 #include "run/pace.h"
+#include "run/sequence.h"
 #include "run/stream.h"
+#include "run/verify.h"
 
 typedef struct run {
     lfm2_session *session;
@@ -18,7 +20,7 @@ typedef struct run {
     lf_draft draft;
     lf_pace pace;
     size_t guessed; /* the next token of options->draft_ids, as long as all before it were right */
-    float *rows;    /* [LF_PACE_MOST_ROWS][V] logits of a pass with drafts; NULL before the first */
+    lf_verify pass;
 } run;
 
 /* ---- One token ---- */
@@ -101,22 +103,6 @@ static int32_t one_token(run *r, lfm2_stream_step *step)
 
 /* ---- Drafts ---- */
 
-/* Removes the tokens from position `length` on: computes the others once more. */
-static int32_t cut(run *r, uint32_t length)
-{
-    if (lf_session_length(r->session) == length) {
-        return LFM2_OK;
-    }
-    bool cancelled = lf_session_take_cancel(r->session);
-    lf_session_reset(r->session);
-    const int32_t *ids = r->draft.ids + r->options->n_draft_ids;
-    int32_t status = lf_session_append(r->session, ids, length, NULL);
-    if (cancelled) {
-        atomic_store(&r->session->cancel, 1);
-    }
-    return status;
-}
-
 /* Writes the next tokens as far as they can be guessed. Returns how long the reason for it is, as
  * lf_draft_propose does. */
 static size_t propose(const run *r, int32_t *ids, uint32_t most)
@@ -152,26 +138,28 @@ static uint32_t most_rows(const run *r)
 static int32_t verify(run *r, const int32_t *ids, uint32_t rows, uint32_t *n_right)
 {
     size_t n_vocab = lf_stream_n_vocab(r->stream);
-    uint32_t length = lf_session_length(r->session);
-    LF_TRY(lf_session_verify(r->session, ids, rows, r->rows));
-    lfm2_stream_step step;
+    LF_TRY(lf_verify_run(&r->pass, r->session, ids, rows));
     for (uint32_t row = 0;; row++) {
-        int32_t status = choose(r, r->rows + row * n_vocab, &step);
+        lfm2_stream_step step;
+        int32_t status = choose(r, r->pass.logits + row * n_vocab, &step);
         bool right = status == LFM2_OK && row + 1 < rows && step.id == ids[row + 1];
         *n_right = row + (right ? 1 : 0);
-        if (!right || r->finish != 0) {
-            LF_TRY(cut(r, length + row));
-            LF_TRY(status);
-            make_pending(r, step.id);
+        bool last = !right || r->finish != 0;
+        if (!last) {
             report_chosen(r, &step);
-            return LFM2_OK;
-        }
-        report_chosen(r, &step);
-        if (r->finish != 0 || atomic_load(&r->session->cancel) != 0) {
-            LF_TRY(cut(r, length + row));
+            last = r->finish != 0 || atomic_load(&r->session->cancel) != 0;
+            if (!last) {
+                continue;
+            }
+            lf_verify_keep(&r->pass, r->session, row + 1);
             make_pending(r, step.id);
             return LFM2_OK;
         }
+        lf_verify_keep(&r->pass, r->session, row + 1);
+        LF_TRY(status);
+        make_pending(r, step.id);
+        report_chosen(r, &step);
+        return LFM2_OK;
     }
 }
 
@@ -208,10 +196,24 @@ static int32_t some_tokens(run *r)
     return LFM2_OK;
 }
 
+/* Adds the tokens of earlier turns to the text in which drafts are looked up. */
+static int32_t remember_session(run *r)
+{
+    uint32_t length = lf_session_length(r->session);
+    for (uint32_t first = 0; first < length;) {
+        int32_t ids[256];
+        uint32_t n = length - first < 256 ? length - first : 256;
+        LF_TRY(lf_session_tokens(r->session, first, n, ids));
+        LF_TRY(lf_draft_append(&r->draft, ids, n));
+        first += n;
+    }
+    return LFM2_OK;
+}
+
 static int32_t begin_drafts(run *r, const int32_t *prompt, size_t n_prompt)
 {
     const lfm2_generate_options *o = r->options;
-    const lf_alloc *alloc = &r->session->model->runtime->alloc;
+    const lfm2_model *model = r->session->model;
     size_t n_vocab = lf_stream_n_vocab(r->stream);
     for (size_t i = 0; i < o->n_draft_ids; i++) {
         if (o->draft_ids[i] < 0 || (size_t)o->draft_ids[i] >= n_vocab) {
@@ -220,12 +222,10 @@ static int32_t begin_drafts(run *r, const int32_t *prompt, size_t n_prompt)
                            n_vocab - 1);
         }
     }
-    void *p = NULL;
-    LF_TRY(lf_new(alloc, LF_PACE_MOST_ROWS * n_vocab, sizeof *r->rows, "logits of drafts", &p));
-    r->rows = p;
+    LF_TRY(lf_verify_create(model, LF_PACE_MOST_ROWS, &r->pass));
     LF_TRY(lf_draft_append(&r->draft, o->draft_ids, o->n_draft_ids));
-    LF_TRY(lf_draft_append(&r->draft, prompt, n_prompt));
-    return LFM2_OK;
+    LF_TRY(remember_session(r));
+    return lf_draft_append(&r->draft, prompt, n_prompt);
 }
 
 /* ---- The text ---- */
@@ -318,15 +318,13 @@ int32_t lf_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t 
         .stop_strings = options->stop_strings,
         .n_stop_strings = options->n_stop_strings,
         .n_top = options->n_top};
-    const lf_alloc *alloc = &session->model->runtime->alloc;
     run r = {.session = session, .options = options, .result = result};
-    r.drafts = (options->flags & LFM2_GENERATE_DRAFT) != 0 && lf_session_length(session) == 0;
-    lf_draft_init(&r.draft, alloc);
+    r.drafts = (options->flags & LFM2_GENERATE_DRAFT) != 0;
+    lf_draft_init(&r.draft, &session->model->runtime->alloc);
     lf_pace_init(&r.pace);
     LF_TRY(lf_stream_create(session->model, sampler, &so, &r.stream));
     int32_t status = generate(&r, prompt, n_prompt);
-    size_t n_rows = LF_PACE_MOST_ROWS * (size_t)lf_stream_n_vocab(r.stream);
-    lf_free(alloc, r.rows, n_rows, sizeof *r.rows);
+    lf_verify_free(session->model, &r.pass);
     lf_draft_free(&r.draft);
     lf_stream_free(r.stream);
     return status;

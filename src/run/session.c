@@ -2,28 +2,39 @@
 /* Implements sessions: creation, appending tokens in chunks, many sessions in one pass. */
 #include "run/session.h"
 
+#include "run/step.h"
+
 #include <string.h>
+
+/* ---- Create, free ---- */
+
+/* Memory that otherwise is taken by the first call that needs it. */
+static int32_t reserve(lfm2_session *session)
+{
+    lfm2_model *model = session->model;
+    const lf_limits limits = {session->state.n_chunk, session->state.n_ctx};
+    LF_TRY(lf_workspace_new(model, limits, &session->workspace));
+    return lf_floats_new(&model->runtime->alloc, model->source->hparams.n_vocab, "logits",
+                         &session->logits);
+}
 
 int32_t lf_session_create(lfm2_model *model, const lfm2_session_options *options,
                           lfm2_session **out)
 {
-    const lf_alloc *alloc = &model->runtime->alloc;
     void *p = NULL;
-    LF_TRY(lf_new_zero(alloc, 1, sizeof(lfm2_session), "session", &p));
+    LF_TRY(lf_new_zero(&model->runtime->alloc, 1, sizeof(lfm2_session), "session", &p));
     lfm2_session *session = p;
-    int32_t status = lf_state_create(model, options, &session->state);
-    if (status == LFM2_OK) {
-        const lf_limits limits = {session->state.n_chunk, session->state.n_ctx};
-        status = lf_workspace_create(model, limits, &session->workspace);
-    }
-    if (status != LFM2_OK) {
-        lf_state_free(model, &session->state);
-        lf_free(alloc, p, 1, sizeof(lfm2_session));
-        return status;
-    }
-    atomic_init(&session->cancel, 0);
     session->model = lf_model_retain(model);
     session->later = -1;
+    atomic_init(&session->cancel, 0);
+    int32_t status = lf_state_create(model, options, &session->state);
+    if (status == LFM2_OK && options->n_reserve > 0) {
+        status = reserve(session);
+    }
+    if (status != LFM2_OK) {
+        lf_session_free(session);
+        return status;
+    }
     *out = session;
     return LFM2_OK;
 }
@@ -34,20 +45,36 @@ void lf_session_free(lfm2_session *session)
         return;
     }
     lfm2_model *model = session->model;
-    lf_workspace_free(model, &session->workspace);
+    const lf_alloc *alloc = &model->runtime->alloc;
+    lf_workspace_free(model, session->workspace);
+    lf_floats_release(alloc, session->logits);
     lf_state_free(model, &session->state);
-    lf_free(&model->runtime->alloc, session, 1, sizeof *session);
+    lf_free(alloc, session, 1, sizeof *session);
     lf_model_free(model);
 }
+
+void lf_session_reset(lfm2_session *session)
+{
+    lf_state_reset(session->model, &session->state);
+    session->has_logits = false;
+    session->later = -1;
+    lf_session_take_cancel(session);
+}
+
+/* ---- Tokens ---- */
 
 bool lf_session_take_cancel(lfm2_session *session)
 {
     return atomic_exchange(&session->cancel, 0) != 0;
 }
 
-static int32_t check_tokens(const lfm2_session *session, const int32_t *ids, size_t n)
+int32_t lf_session_check_tokens(const lfm2_session *session, const int32_t *ids, size_t n)
 {
     uint32_t length = lf_session_length(session);
+    if (n == 0) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.empty",
+                       "no tokens given; at least one is required");
+    }
     if (n > session->state.n_ctx - length) {
         return lf_fail(LFM2_E_LIMIT, "session.full",
                        "the context is too small: %u of %u tokens are in use, %zu requested",
@@ -68,35 +95,6 @@ uint32_t lf_session_length(const lfm2_session *session)
     return session->state.length + (session->later >= 0 ? 1 : 0);
 }
 
-void lf_session_reset(lfm2_session *session)
-{
-    lf_state_reset(&session->state);
-    session->has_logits = false;
-    session->later = -1;
-    lf_session_take_cancel(session);
-}
-
-static int32_t forward(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
-                       float *out)
-{
-    lf_item item = {&session->state, ids, n, wanted, out, &session->cancel};
-    LF_TRY(lf_forward_batch(session->model, &session->workspace, &item, 1));
-    session->has_logits = false; /* the logits belong to an earlier token now */
-    return LFM2_OK;
-}
-
-/* Computes the pending token. */
-static int32_t settle(lfm2_session *session, lf_logits wanted)
-{
-    if (session->later < 0) {
-        return LFM2_OK;
-    }
-    LF_TRY(forward(session, &session->later, 1, wanted, session->workspace.head.logits));
-    session->later = -1;
-    session->has_logits = wanted != LF_LOGITS_NONE;
-    return LFM2_OK;
-}
-
 bool lf_session_add_later(lfm2_session *session, int32_t id)
 {
     if (lf_session_length(session) >= session->state.n_ctx) {
@@ -106,54 +104,69 @@ bool lf_session_add_later(lfm2_session *session, int32_t id)
     return true;
 }
 
+/* ---- One session ---- */
+
+static int32_t step_one(lfm2_session *session, lf_workspace *workspace, const int32_t *ids,
+                        uint32_t n, lf_logits wanted, float *out)
+{
+    workspace->pass.items[0] = lf_step_item(session, ids, n, wanted, out);
+    return lf_step(session->model, workspace, 1, true);
+}
+
+/* Computes the pending token, with logits: what follows can be cancelled. */
+static int32_t flush(lfm2_session *session, lf_workspace *workspace)
+{
+    if (session->later < 0) {
+        return LFM2_OK;
+    }
+    return step_one(session, workspace, &session->later, 1, LF_LOGITS_LAST, NULL);
+}
+
 int32_t lf_session_logits(lfm2_session *session, const float **logits)
 {
-    LF_TRY(settle(session, LF_LOGITS_LAST));
+    if (session->later >= 0) {
+        lf_workspace *workspace = NULL;
+        LF_TRY(lf_step_open(session, 1, &workspace));
+        int32_t status = flush(session, workspace);
+        lf_step_close(session, workspace);
+        LF_TRY(status);
+    }
     if (!session->has_logits) {
         return lf_fail(LFM2_E_STATE, "session.logits",
                        "no logits: the session is empty or its last call failed");
     }
-    *logits = session->workspace.head.logits;
+    *logits = session->logits->at;
+    return LFM2_OK;
+}
+
+static int32_t append(lfm2_session *session, lf_workspace *workspace, const int32_t *ids, size_t n,
+                      float *all_logits)
+{
+    LF_TRY(flush(session, workspace));
+    lf_state *state = &session->state;
+    LF_TRY(lf_state_prepare(session->model, state, (uint32_t)n)); /* before the first chunk */
+    size_t n_vocab = session->model->source->hparams.n_vocab;
+    for (size_t done = 0; done < n;) {
+        uint32_t step = n - done < state->n_chunk ? (uint32_t)(n - done) : state->n_chunk;
+        lf_logits wanted = all_logits != NULL ? LF_LOGITS_ALL
+                           : done + step == n ? LF_LOGITS_LAST
+                                              : LF_LOGITS_NONE;
+        float *out = all_logits == NULL ? NULL : all_logits + done * n_vocab;
+        LF_TRY(step_one(session, workspace, ids + done, step, wanted, out));
+        done += step;
+    }
     return LFM2_OK;
 }
 
 int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, float *all_logits)
 {
-    if (n == 0) {
-        return lf_fail(LFM2_E_ARGUMENT, "session.empty",
-                       "no tokens given; at least one is required");
-    }
-    LF_TRY(check_tokens(session, ids, n));
-    /* With logits, because the tokens that follow can be cancelled. */
-    LF_TRY(settle(session, LF_LOGITS_LAST));
-    lf_state *state = &session->state;
-    size_t n_vocab = session->model->source->hparams.n_vocab;
-    for (size_t done = 0; done < n;) {
-        uint32_t step = n - done < state->n_chunk ? (uint32_t)(n - done) : state->n_chunk;
-        if (all_logits != NULL) {
-            LF_TRY(forward(session, ids + done, step, LF_LOGITS_ALL, all_logits + done * n_vocab));
-        } else {
-            LF_TRY(forward(session, ids + done, step,
-                           done + step == n ? LF_LOGITS_LAST : LF_LOGITS_NONE,
-                           session->workspace.head.logits));
-        }
-        done += step;
-    }
-    if (all_logits != NULL) {
-        memcpy(session->workspace.head.logits, all_logits + (n - 1) * n_vocab,
-               n_vocab * sizeof(float));
-    }
-    session->has_logits = true;
-    return LFM2_OK;
-}
-
-int32_t lf_session_verify(lfm2_session *session, const int32_t *ids, uint32_t n, float *out)
-{
-    session->later = -1;
-    int32_t status = lf_session_append(session, ids, n, out);
-    if (status != LFM2_OK) {
-        session->later = ids[0];
-    }
+    LF_TRY(lf_session_check_tokens(session, ids, n));
+    lf_workspace *workspace = NULL;
+    uint32_t chunk = session->state.n_chunk;
+    LF_TRY(lf_step_open(session, n < chunk ? (uint32_t)n : chunk, &workspace));
+    int32_t status = append(session, workspace, ids, n, all_logits);
+    lf_step_close(session, workspace);
+    lf_state_trim(&session->state);
     return status;
 }
 
@@ -162,10 +175,9 @@ int32_t lf_session_verify(lfm2_session *session, const int32_t *ids, uint32_t n,
 static int32_t check_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
 {
     const lfm2_session *first = sessions[0];
-    if (n > first->state.n_chunk) {
-        return lf_fail(LFM2_E_LIMIT, "batch.size",
-                       "the batch has %u sessions; allowed: 1 to %u, the n_chunk of sessions[0]", n,
-                       first->state.n_chunk);
+    if (n > LF_STEP_MOST_ROWS) {
+        return lf_fail(LFM2_E_LIMIT, "batch.size", "the batch has %u sessions; allowed: 1 to %d", n,
+                       LF_STEP_MOST_ROWS);
     }
     for (uint32_t i = 0; i < n; i++) {
         if (sessions[i]->model != first->model) {
@@ -192,47 +204,39 @@ static int32_t check_many(lfm2_session *const *sessions, const int32_t *ids, uin
     return LFM2_OK;
 }
 
-static lf_item item_of_one(lfm2_session *session, const int32_t *id)
+/* Computes the pending tokens, then the tokens `ids`. */
+static int32_t append_many(lf_workspace *workspace, lfm2_session *const *sessions,
+                           const int32_t *ids, uint32_t n)
 {
-    return (lf_item){&session->state, id, 1, LF_LOGITS_LAST, session->workspace.head.logits,
-                     &session->cancel};
-}
-
-/* Computes the pending tokens, with logits: if the tokens that follow are cancelled, the caller can
- * still ask for these logits. */
-static int32_t settle_many(lfm2_session *const *sessions, uint32_t n)
-{
-    lf_workspace *workspace = &sessions[0]->workspace;
+    lfm2_model *model = sessions[0]->model;
     lf_item *items = workspace->pass.items;
     size_t n_items = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (sessions[i]->later >= 0) {
-            items[n_items++] = item_of_one(sessions[i], &sessions[i]->later);
+            items[n_items++] =
+                lf_step_item(sessions[i], &sessions[i]->later, 1, LF_LOGITS_LAST, NULL);
         }
     }
-    if (n_items == 0) {
-        return LFM2_OK;
+    if (n_items > 0) {
+        LF_TRY(lf_step(model, workspace, n_items, true));
     }
-    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, items, n_items));
     for (uint32_t i = 0; i < n; i++) {
-        sessions[i]->has_logits = sessions[i]->has_logits || sessions[i]->later >= 0;
-        sessions[i]->later = -1;
+        items[i] = lf_step_item(sessions[i], &ids[i], 1, LF_LOGITS_LAST, NULL);
     }
-    return LFM2_OK;
+    return lf_step(model, workspace, n, true);
 }
 
 int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
 {
     LF_TRY(check_many(sessions, ids, n));
-    LF_TRY(settle_many(sessions, n));
-    lf_workspace *workspace = &sessions[0]->workspace;
-    lf_item *items = workspace->pass.items;
-    for (uint32_t i = 0; i < n; i++) {
-        items[i] = item_of_one(sessions[i], &ids[i]);
+    lf_workspace *own = sessions[0]->workspace;
+    if (own != NULL && own->limits.rows >= n) {
+        return append_many(own, sessions, ids, n);
     }
-    LF_TRY(lf_forward_batch(sessions[0]->model, workspace, items, n));
-    for (uint32_t i = 0; i < n; i++) {
-        sessions[i]->has_logits = true;
-    }
-    return LFM2_OK;
+    lfm2_model *model = sessions[0]->model;
+    lf_workspace *workspace = NULL;
+    LF_TRY(lf_workspace_take(model, n, &workspace));
+    int32_t status = append_many(workspace, sessions, ids, n);
+    lf_workspace_return(model, workspace);
+    return status;
 }

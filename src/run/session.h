@@ -8,10 +8,12 @@
 struct lfm2_session {
     lfm2_model *model;
     lf_state state;
-    lf_workspace workspace;
+    lf_workspace *workspace; /* its own, if memory is reserved; else NULL */
+    lf_floats *logits;       /* [V] shared with forks until one of them computes others; or NULL */
+    lf_floats *target;       /* where the current pass writes logits, or NULL */
+    bool has_logits;         /* `logits` are those of the last computed token */
+    int32_t later;           /* the pending token, or -1 */
     atomic_int cancel;
-    bool has_logits; /* workspace.head.logits are those of the last computed token */
-    int32_t later;   /* the pending token, or -1 */
 };
 
 int32_t lf_session_create(lfm2_model *model, const lfm2_session_options *options,
@@ -32,17 +34,16 @@ uint32_t lf_session_length(const lfm2_session *session);
  * may be pending already. Returns false, and appends nothing, if the context is full. */
 bool lf_session_add_later(lfm2_session *session, int32_t id);
 
-/* Logits after the last token; computes a pending token. Errors: STATE (no logits), CANCELLED. */
+/* Logits after the last token; computes a pending token. Errors: STATE (no logits), CANCELLED,
+ * MEMORY, LIMIT (the KV budget). */
 int32_t lf_session_logits(lfm2_session *session, const float **logits);
-
-/* Computes the pending token ids[0] and the n - 1 tokens that follow it in one pass, and writes the
- * logits after each to out: [n][V]. n is at most the session's n_chunk. Errors: those of
- * lf_session_append; then ids[0] is still pending. */
-int32_t lf_session_verify(lfm2_session *session, const int32_t *ids, uint32_t n, float *out);
 
 void lf_session_reset(lfm2_session *session);
 
 /* Clears the cancel flag; returns whether it was set. */
 bool lf_session_take_cancel(lfm2_session *session);
+
+/* Fails with LIMIT or ARGUMENT unless the session can take n more tokens with these ids. */
+int32_t lf_session_check_tokens(const lfm2_session *session, const int32_t *ids, size_t n);
 
 #endif /* LF_RUN_SESSION_H */

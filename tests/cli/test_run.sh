@@ -159,6 +159,20 @@ exits 1 run -t 1 -m "$demo" -p "$(yes word | head -n 2500)"
 err_has 'tokens, the context has space for 2048: the model allows no larger one (cli.context)'
 out_empty
 
+# drafts do not change the answer
+for sampling in '--temp 0' '--temp 0.9 --seed 3' '--temp 1.5 --seed 4 --repeat-penalty 1.2'; do
+    # shellcheck disable=SC2086
+    exits 0 run -t 1 -m "$demo" -p "$ask" $sampling --ignore-eos -n 150 --special
+    cp "$work/out" "$work/plain"
+    # shellcheck disable=SC2086
+    exits 0 run -t 1 -m "$demo" -p "$ask" $sampling --ignore-eos -n 150 --special --draft ngram -v
+    same "the answer with drafts, $sampling" "$work/out" "$work/plain"
+done
+exits 0 run -t 1 -m "$demo" --raw -p "$(yes 'one two three four' | head -n 40)" --temp 0 -n 60 \
+    --ignore-eos --draft ngram -v
+err_has 'drafts: '
+exits 2 run -t 1 -m "$demo" -p "$ask" --draft model
+
 # tools and system text
 printf '[{"name": "f", "description": "d", "parameters": {}}]' >"$work/tools.json"
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --tools "$work/tools.json" --system 'Be brief.' -n 20

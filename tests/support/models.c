@@ -343,16 +343,28 @@ lfm2_model *lft_load(lfm2_runtime *runtime, const char *path)
     return model;
 }
 
-lfm2_session *lft_session(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk, int32_t kv_type)
+static lfm2_session *open_session(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk,
+                                  int32_t kv_type, uint32_t n_reserve)
 {
     lfm2_session_options o;
     lfm2_session_options_init(&o, sizeof o);
     o.n_ctx = n_ctx;
     o.n_chunk = n_chunk;
     o.kv_type = kv_type;
+    o.n_reserve = n_reserve;
     lfm2_session *session = NULL;
     LFT_OK(lfm2_session_create(model, &o, &session));
     return session;
+}
+
+lfm2_session *lft_session(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk, int32_t kv_type)
+{
+    return open_session(model, n_ctx, n_chunk, kv_type, 0);
+}
+
+lfm2_session *lft_reserved(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk, int32_t kv_type)
+{
+    return open_session(model, n_ctx, n_chunk, kv_type, n_ctx);
 }
 
 uint32_t lft_vocab(const lfm2_model *model)

@@ -61,6 +61,8 @@ const char *lft_tiny(const char *type);
 
 lfm2_model *lft_load(lfm2_runtime *runtime, const char *path);
 lfm2_session *lft_session(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk, int32_t kv_type);
+/* The same with all memory reserved: it has its own workspace, and steps allocate nothing. */
+lfm2_session *lft_reserved(lfm2_model *model, uint32_t n_ctx, uint32_t n_chunk, int32_t kv_type);
 uint32_t lft_vocab(const lfm2_model *model);
 
 /* A model with its own runtime of n_threads threads. */

@@ -129,7 +129,7 @@ static const struct {
      sizeof(lfm2_runtime_options)},
     {"model", init_model, use_model, sizeof(lfm2_model_options), sizeof(lfm2_model_options)},
     {"session", init_session, use_session, sizeof(lfm2_session_options),
-     sizeof(lfm2_session_options)},
+     offsetof(lfm2_session_options, n_reserve)},
     {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options),
      sizeof(lfm2_sampler_options)},
     {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
@@ -247,6 +247,9 @@ static void test_unknown_bits(void **state)
     LFT_FAILS(use_stream(&o), LFM2_E_ARGUMENT);
     init_session(&o, sizeof o.session);
     o.session.reserved = 1;
+    LFT_FAILS(use_session(&o), LFM2_E_ARGUMENT);
+    init_session(&o, sizeof o.session);
+    o.session.reserved2 = 1;
     LFT_FAILS(use_session(&o), LFM2_E_ARGUMENT);
     init_chat(&o, sizeof o.chat);
     o.chat.reserved = 1;

@@ -56,7 +56,7 @@ static void free_texts(text *texts, size_t n)
 
 /* One pass with n[i] tokens of text i (0: it is not in the batch), in the order from, from + 1, ...
  * Wanted rows are compared with the expected ones; other rows of `out` must be unchanged. */
-static void pass(const lfm2_model *model, lf_workspace *workspace, text *texts, size_t n_texts,
+static void pass(lfm2_model *model, lf_workspace *workspace, text *texts, size_t n_texts,
                  const uint32_t *n, const lf_logits *wanted, size_t from, const char *what)
 {
     size_t n_vocab = lft_vocab(model);
@@ -82,7 +82,7 @@ static void pass(const lfm2_model *model, lf_workspace *workspace, text *texts, 
         rows += n[i];
     }
     assert_true(rows <= MOST_ROWS);
-    LFT_OK(lf_forward_batch(model, workspace, items, n_items));
+    LFT_OK(lf_forward_batch(model, workspace, items, n_items, false));
     for (size_t r = 0; r < n_items; r++) {
         const text *s = of[r];
         size_t first = s->session->state.length - items[r].n;
@@ -115,7 +115,7 @@ static uint32_t choose_n(const text *s, uint64_t *random)
     return n < left ? n : (uint32_t)left;
 }
 
-static void compute_together(const lfm2_model *model, text *texts, size_t n_texts, uint64_t seed,
+static void compute_together(lfm2_model *model, text *texts, size_t n_texts, uint64_t seed,
                              const char *what)
 {
     for (bool more = true; more;) {
@@ -135,8 +135,7 @@ static void compute_together(const lfm2_model *model, text *texts, size_t n_text
             more = more || texts[i].session->state.length + n[i] < texts[i].n;
         }
         if (rows > 0) {
-            pass(model, &texts[workspace].session->workspace, texts, n_texts, n, wanted, from,
-                 what);
+            pass(model, texts[workspace].session->workspace, texts, n_texts, n, wanted, from, what);
         }
     }
 }
@@ -158,11 +157,13 @@ static void check_model(const char *path, int32_t kernels, int32_t most_threads,
         }
         for (size_t i = 0; i < N; i++) {
             static const uint32_t chunks[] = {512, 64, 20, 1};
-            texts[i].session = lft_session(model, (uint32_t)(texts[i].n + i), chunks[i % 4],
-                                           i % 3 == 1 ? LFM2_KV_F32 : LFM2_KV_F16);
+            texts[i].session = lft_reserved(model, (uint32_t)(texts[i].n + i), chunks[i % 4],
+                                            i % 3 == 1 ? LFM2_KV_F32 : LFM2_KV_F16);
             /* KV memory that no pass has written holds NaNs. */
             lf_state *memory = &texts[i].session->state;
-            memset(memory->kv, 0xFF, memory->kv_bytes);
+            for (uint32_t p = 0; p < memory->n_pages; p++) {
+                memset(memory->pages[p]->data, 0xFF, memory->page_bytes);
+            }
         }
         for (uint64_t round = 0; round < 2; round++) {
             char what[96];
@@ -218,21 +219,21 @@ static void check_long(const char *path, int32_t kv, int32_t threads)
     for (size_t i = 0; i < N; i++) {
         compute_alone(&texts[i], path, LFM2_KERNELS_AUTO, kv, starts[i].at + starts[i].n + STEPS,
                       starts[i].at, i + 1);
-        texts[i].session = lft_session(model, 4200, i == 6 ? 300 : 512, kv);
+        texts[i].session = lft_reserved(model, 4200, i == 6 ? 300 : 512, kv);
         if (starts[i].at > 0) {
             LFT_OK(lfm2_session_prefill(texts[i].session, texts[i].ids, starts[i].at));
         }
         n[i] = starts[i].n;
         wanted[i] = i % 2 == 0 ? LF_LOGITS_ALL : LF_LOGITS_LAST;
     }
-    lfm2_session *small = lft_session(model, 300, 200, kv); /* not in the batch */
-    assert_int_equal(small->workspace.attn.n_slots, 64);
-    pass(model, &small->workspace, texts, N, n, wanted, 5, "long, a small workspace");
+    lfm2_session *small = lft_reserved(model, 300, 200, kv); /* not in the batch */
+    assert_int_equal(small->workspace->attn.n_slots, 64);
+    pass(model, small->workspace, texts, N, n, wanted, 5, "long, a small workspace");
     for (size_t step = 0; step < STEPS; step++) {
         for (size_t i = 0; i < N; i++) {
             n[i] = 1;
         }
-        pass(model, &texts[6].session->workspace, texts, N, n, wanted, step, "long, one each");
+        pass(model, texts[6].session->workspace, texts, N, n, wanted, step, "long, one each");
     }
     for (size_t i = 0; i < N; i++) {
         lfm2_session_free(texts[i].session);
@@ -255,24 +256,25 @@ static void test_refused(void **state)
 {
     (void)state;
     lfm2_model *model = lft_open(lft_tiny("q4_0"), 1, LFM2_KERNELS_AUTO, 0);
-    lfm2_session *a = lft_session(model, 64, 8, LFM2_KV_F16);
-    lfm2_session *b = lft_session(model, 64, 64, LFM2_KV_F16);
+    lfm2_session *a = lft_reserved(model, 64, 8, LFM2_KV_F16);
+    lfm2_session *b = lft_reserved(model, 64, 64, LFM2_KV_F16);
     static const int32_t ids[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
     lf_item items[3] = {{.state = &a->state, .ids = ids, .n = 4},
                         {.state = &b->state, .ids = ids, .n = 4},
                         {.state = &a->state, .ids = ids, .n = 1}};
-    LFT_FAILS(lf_forward_batch(model, &a->workspace, items, 0), LFM2_E_ARGUMENT);
-    LFT_FAILS(lf_forward_batch(model, &b->workspace, items, 3), LFM2_E_ARGUMENT); /* a twice */
+    LFT_FAILS(lf_forward_batch(model, a->workspace, items, 0, true), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, b->workspace, items, 3, true), LFM2_E_ARGUMENT); /* a twice */
     items[1].n = 5;
-    LFT_FAILS(lf_forward_batch(model, &a->workspace, items, 2), LFM2_E_ARGUMENT); /* 9 rows of 8 */
+    LFT_FAILS(lf_forward_batch(model, a->workspace, items, 2, true),
+              LFM2_E_ARGUMENT); /* 9 rows of 8 */
     items[1].n = UINT32_MAX;
-    LFT_FAILS(lf_forward_batch(model, &a->workspace, items, 2), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, a->workspace, items, 2, true), LFM2_E_ARGUMENT);
     items[1].n = 0;
-    LFT_FAILS(lf_forward_batch(model, &a->workspace, items, 2), LFM2_E_ARGUMENT);
+    LFT_FAILS(lf_forward_batch(model, a->workspace, items, 2, true), LFM2_E_ARGUMENT);
     assert_int_equal(a->state.length, 0);
     assert_int_equal(b->state.length, 0);
     items[1].n = 4;
-    LFT_OK(lf_forward_batch(model, &a->workspace, items, 2));
+    LFT_OK(lf_forward_batch(model, a->workspace, items, 2, true));
     assert_int_equal(a->state.length, 4);
     assert_int_equal(b->state.length, 4);
     lfm2_session_free(a);
@@ -302,7 +304,7 @@ static void check_cancels(const char *path)
     lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
     for (size_t i = 0; i < N; i++) {
         compute_alone(&texts[i], path, LFM2_KERNELS_AUTO, LFM2_KV_F16, TOKENS, 0, i + 1);
-        texts[i].session = lft_session(model, 64, 64, LFM2_KV_F16);
+        texts[i].session = lft_reserved(model, 64, 64, LFM2_KV_F16);
     }
     trap.norm = model->runtime->kernels.ops.rmsnorm;
     model->runtime->kernels.ops.rmsnorm = cancelling_norm;
@@ -317,18 +319,18 @@ static void check_cancels(const char *path)
             lf_item items[N];
             for (size_t i = 0; i < N; i++) {
                 lf_state *s = &texts[i].session->state;
-                items[i] = (lf_item){s,
-                                     texts[i].ids + s->length,
-                                     n[p][i],
-                                     LF_LOGITS_ALL,
-                                     out + i * TOKENS * n_vocab,
-                                     i == p % N ? &trap.flag : NULL};
+                items[i] = (lf_item){.state = s,
+                                     .ids = texts[i].ids + s->length,
+                                     .n = n[p][i],
+                                     .wanted = LF_LOGITS_ALL,
+                                     .out = out + i * TOKENS * n_vocab,
+                                     .cancel = i == p % N ? &trap.flag : NULL};
             }
             atomic_store(&trap.flag, 0);
             trap.calls = 0;
             trap.at = 1 + again * 3;
             uint32_t before = texts[1].session->state.length;
-            status = lf_forward_batch(model, &texts[3].session->workspace, items, N);
+            status = lf_forward_batch(model, texts[3].session->workspace, items, N, true);
             if (status != LFM2_OK) {
                 lft_expect(status, LFM2_E_CANCELLED, "batch");
                 assert_int_equal(texts[1].session->state.length, before);
@@ -350,6 +352,99 @@ static void check_cancels(const char *path)
     free_texts(texts, N);
 }
 
+/* ---- Items that leave the pass ---- */
+
+enum { DROP_ITEMS = 4, DROP_FIRST = 4, DROP_TOKENS = 12 };
+
+/* A pass in which the flagged items are cancelled at call `at` of the norm (0: never); n tokens
+ * each. The others have the bits of their sequences. Returns how many left. */
+static uint32_t pass_with_drops(lfm2_model *model, text *texts, const bool *flagged,
+                                const uint32_t *n, int at, float *out)
+{
+    size_t n_vocab = lft_vocab(model);
+    lf_item items[DROP_ITEMS];
+    uint32_t before[DROP_ITEMS];
+    for (size_t i = 0; i < DROP_ITEMS; i++) {
+        lf_state *s = &texts[i].session->state;
+        before[i] = s->length;
+        items[i] = (lf_item){.state = s,
+                             .ids = texts[i].ids + s->length,
+                             .n = n[i],
+                             .wanted = LF_LOGITS_ALL,
+                             .out = out + i * DROP_TOKENS * n_vocab,
+                             .cancel = flagged[i] ? &trap.flag : NULL};
+    }
+    atomic_store(&trap.flag, 0);
+    trap.calls = 0;
+    trap.at = at;
+    int32_t status = lf_forward_batch(model, texts[0].session->workspace, items, DROP_ITEMS, false);
+    uint32_t left = 0;
+    for (size_t i = 0; i < DROP_ITEMS; i++) {
+        uint32_t length = texts[i].session->state.length;
+        if (flagged[i] && status != LFM2_OK) {
+            lft_expect(items[i].status, LFM2_E_CANCELLED, "an item");
+            assert_int_equal(length, before[i]);
+            left++;
+            continue;
+        }
+        lft_expect(items[i].status, LFM2_OK, "an item");
+        assert_int_equal(length, before[i] + n[i]);
+        assert_memory_equal(items[i].out, texts[i].expected + before[i] * n_vocab,
+                            n[i] * n_vocab * sizeof *out);
+    }
+    lft_expect(status, left > 0 ? LFM2_E_CANCELLED : LFM2_OK, "the batch");
+    return left;
+}
+
+/* One or two items leave the pass at each point where it can notice. Then those that left append
+ * the same tokens, beside one token of each of the others. */
+static void check_drops(const char *path, int32_t kv)
+{
+    static const uint32_t n[DROP_ITEMS] = {3, 7, 1, 5};
+    text texts[DROP_ITEMS];
+    lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_AUTO, 0);
+    for (size_t i = 0; i < DROP_ITEMS; i++) {
+        compute_alone(&texts[i], path, LFM2_KERNELS_AUTO, kv, DROP_TOKENS, 0, i + 1);
+    }
+    trap.norm = model->runtime->kernels.ops.rmsnorm;
+    model->runtime->kernels.ops.rmsnorm = cancelling_norm;
+    float *out = calloc((size_t)DROP_ITEMS * DROP_TOKENS, lft_vocab(model) * sizeof *out);
+    assert_non_null(out);
+    uint32_t dropped = 0;
+    uint32_t left = 1;
+    for (int at = 1; left > 0; at += 2) {
+        bool flagged[DROP_ITEMS] = {false};
+        uint32_t rest[DROP_ITEMS];
+        flagged[at / 2 % DROP_ITEMS] = true;
+        flagged[(at / 2 + 2) % DROP_ITEMS] |= at % 3 == 0;
+        for (size_t i = 0; i < DROP_ITEMS; i++) {
+            trap.at = 0;
+            texts[i].session = lft_reserved(model, 64, 64, kv);
+            LFT_OK(lfm2_session_prefill(texts[i].session, texts[i].ids, DROP_FIRST));
+            rest[i] = flagged[i] ? n[i] : 1;
+        }
+        left = pass_with_drops(model, texts, flagged, n, at, out);
+        dropped += left;
+        if (left > 0) {
+            pass_with_drops(model, texts, flagged, rest, 0, out);
+        }
+        for (size_t i = 0; i < DROP_ITEMS; i++) {
+            lfm2_session_free(texts[i].session);
+        }
+    }
+    assert_true(dropped > 20);
+    free(out);
+    lfm2_model_free(model);
+    free_texts(texts, DROP_ITEMS);
+}
+
+static void test_dropped(void **state)
+{
+    (void)state;
+    check_drops(lft_golden_folder("dense-untied"), LFM2_KV_F16);
+    check_drops(lft_golden_folder("moe-plain"), LFM2_KV_Q8);
+}
+
 static void test_cancelled(void **state)
 {
     (void)state;
@@ -367,10 +462,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_batches),
-        cmocka_unit_test(test_long),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_random_batches), cmocka_unit_test(test_long),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }

@@ -105,16 +105,16 @@ static uint32_t check_token(const lfm2_model *model, const lf_ffn_memory *m, uin
 static void check_model(const char *path, int32_t n_threads, int32_t kernels, uint32_t disable)
 {
     lfm2_model *model = lft_open(path, n_threads, kernels, disable);
-    lfm2_session *session = lft_session(model, N_TOKENS + 1, N_TOKENS, LFM2_KV_F32);
+    lfm2_session *session = lft_reserved(model, N_TOKENS + 1, N_TOKENS, LFM2_KV_F32);
     int32_t *ids = lft_ids(N_TOKENS + 1, lft_vocab(model), 7);
     uint32_t ties = 0;
     LFT_OK(lfm2_session_prefill(session, ids, N_TOKENS));
     for (uint32_t t = 0; t < N_TOKENS; t++) {
-        ties += check_token(model, &session->workspace.ffn, t);
+        ties += check_token(model, &session->workspace->ffn, t);
     }
     assert_true(ties > N_TOKENS);
     LFT_OK(lfm2_session_prefill(session, ids + N_TOKENS, 1)); /* a pass of one token */
-    check_token(model, &session->workspace.ffn, 0);
+    check_token(model, &session->workspace->ffn, 0);
     free(ids);
     lfm2_session_free(session);
     lfm2_model_free(model);

@@ -86,12 +86,19 @@ static void test_decode(void **state)
     LFT_OK(lfm2_session_decode_many(&many.sessions[2], &id, 1));
     LFT_OK(lfm2_session_decode(alone.sessions[2], id));
     expect_same(&alone, &many);
+    /* the n_chunk of a session does not limit the batch */
+    lfm2_session *list[2] = {many.sessions[2], many.sessions[0]};
+    LFT_OK(lfm2_session_decode_many(list, (const int32_t[]){4, 5}, 2));
+    LFT_OK(lfm2_session_decode(alone.sessions[2], 4));
+    LFT_OK(lfm2_session_decode(alone.sessions[0], 5));
+    expect_same(&alone, &many);
     close_group(&alone);
     close_group(&many);
 }
 
-/* As many sessions as n_chunk of the first one: every array of its workspace with an entry per item
- * is full. A multiple of 16, so that each array fills its last cache line. */
+/* Sessions with reserved memory, as many as n_chunk of the first one: every array of its workspace
+ * with an entry per item is full. A multiple of 16, so that each array fills its last cache line.
+ */
 static void test_full_batch(void **state)
 {
     (void)state;
@@ -99,7 +106,7 @@ static void test_full_batch(void **state)
     lfm2_session *many[FULL], *alone[FULL];
     int32_t *ids = lft_ids(2 * FULL, n_vocab, 70);
     for (uint32_t i = 0; i < FULL; i++) {
-        many[i] = lft_session(model, FULL, FULL, LFM2_KV_F16);
+        many[i] = lft_reserved(model, FULL, FULL, LFM2_KV_F16);
         alone[i] = lft_session(model, FULL, FULL, LFM2_KV_F16);
         LFT_OK(lfm2_session_prefill(many[i], ids + i, 1));
         LFT_OK(lfm2_session_prefill(alone[i], ids + i, 1));
@@ -144,11 +151,6 @@ static void test_refused(void **state)
     refuse(list, five, N, LFM2_E_ARGUMENT, "sessions[3]", &g, &as);
     list[3] = list[1];
     refuse(list, five, N, LFM2_E_ARGUMENT, "sessions[1] and sessions[3]", &g, &as);
-    list[3] = g.sessions[3];
-    list[0] = g.sessions[2]; /* its n_chunk is 1 */
-    list[2] = g.sessions[0];
-    refuse(list, five, 2, LFM2_E_LIMIT, "n_chunk", &g, &as);
-
     int32_t ids[N];
     memcpy(ids, five, sizeof ids);
     ids[4] = (int32_t)n_vocab;

@@ -28,9 +28,16 @@ typedef struct run_options {
     uint32_t n_predict;
     opt_texts stop;
     int32_t logprobs; /* -1 = not requested */
+    uint32_t draft;   /* LFM2_GENERATE_DRAFT or 0 */
     bool raw, no_bos, special, ignore_eos, json;
     bool is_argument; /* the prompt is an argument, not the value of -p */
 } run_options;
+
+static const opt_choice draft_choices[] = {
+    {"off", 0, NULL},
+    {"ngram", LFM2_GENERATE_DRAFT, NULL},
+    {NULL, 0, NULL},
+};
 
 static const opt_spec specs[] = {
     {.type = OPT_TEXT,
@@ -99,6 +106,14 @@ static const opt_spec specs[] = {
      .aliases = "-sp",
      .help = "print control tokens of the answer, and recognize them in a --raw prompt",
      .offset = offsetof(run_options, special)},
+    {.type = OPT_CHOICE,
+     .name = "draft",
+     .arg = "HOW",
+     .help = "guess tokens from what followed the last ones before, and compute several at once; "
+             "the answer stays the same, and is faster where it repeats the prompt or itself",
+     .default_text = "off",
+     .offset = offsetof(run_options, draft),
+     .choices = draft_choices},
     {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object at the end, and no text before it",
@@ -384,7 +399,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     options.n_stop_strings = opts->stop.n;
     options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
     options.flags = (opts->ignore_eos ? LFM2_GENERATE_IGNORE_EOS : 0U) |
-                    (opts->special ? LFM2_GENERATE_SPECIAL : 0U);
+                    (opts->special ? LFM2_GENERATE_SPECIAL : 0U) | opts->draft;
     options.callback = on_token;
     options.callback_user = &state;
     lfm2_generate_result result = {.size = sizeof result, .stop_id = -1};

@@ -20,7 +20,7 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-p --prompt -f --file --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --draft --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
@@ -29,6 +29,7 @@ _lfm2()
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
         --stop | -r | --reverse-prompt) values=/any ;;
+        --draft) values='off ngram' ;;
         --logprobs) values=/any ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;

@@ -26,6 +26,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from run' -s n -l predict -x -d 'max
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l stop -x -d 'end the answer before TEXT; may be repeated'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l ignore-eos -d 'do not stop at end-of-generation tokens'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l special -d 'print control tokens of the answer, and recognize them in a --raw prompt'
+complete -c lfm2 -n '__fish_seen_subcommand_from run' -l draft -x -a 'off ngram' -d 'guess tokens from what followed the last ones before, and compute several at once; the answer stays the same, and is faster where it repeats the prompt or itself'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l json -d 'print one JSON object at the end, and no text before it'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l logprobs -x -d 'with --json: add the log-probability of each token and the N most likely alternatives'
 complete -c lfm2 -n '__fish_seen_subcommand_from run' -l temp -x -d 'temperature; 0 = always choose the most likely token'

@@ -2,6 +2,8 @@
 /* Options of a session, for every command that opens one. */
 #include "cli/options/session_options.h"
 
+enum { DEFAULT_CTX = 32768 };
+
 const opt_choice kv_choices[] = {
     {"f16", LFM2_KV_F16, NULL},
     {"f32", LFM2_KV_F32, NULL},
@@ -37,7 +39,7 @@ const opt_spec session_ctx_specs[] = {
      .aliases = "--ctx-size --context-size",
      .arg = "N",
      .help = "context size in tokens",
-     .default_text = "4096, or the context length of the model if that is smaller",
+     .default_text = "32768, or the context length of the model if that is smaller",
      .offset = offsetof(session_options, n_ctx),
      .min = 1,
      .max = INT32_MAX,
@@ -100,10 +102,10 @@ void session_options_fill(const session_options *options, const lfm2_model *mode
                           lfm2_session_options *out)
 {
     lfm2_session_options_init(out, sizeof *out);
-    out->n_ctx = options->n_ctx;
+    out->n_ctx = options->n_ctx == SESSION_CTX_MODEL ? 0 : options->n_ctx;
     lfm2_model_info info = {.size = sizeof info};
-    if (options->n_ctx == SESSION_CTX_MODEL && lfm2_model_get_info(model, &info) == LFM2_OK) {
-        out->n_ctx = info.n_ctx_train;
+    if (options->n_ctx == 0 && lfm2_model_get_info(model, &info) == LFM2_OK) {
+        out->n_ctx = info.n_ctx_train < DEFAULT_CTX ? info.n_ctx_train : DEFAULT_CTX;
     }
     out->n_chunk = options->n_chunk;
     out->kv_type = (int32_t)options->kv;

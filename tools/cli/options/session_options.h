@@ -6,7 +6,7 @@
 #include "cli/options/options.h"
 
 typedef struct session_options {
-    uint32_t n_ctx;      /* 0 = min(4096, the model's), SESSION_CTX_MODEL = the model's */
+    uint32_t n_ctx;      /* 0 = min(32768, the model's), SESSION_CTX_MODEL = the model's */
     uint32_t n_chunk;    /* 0 = the library's default */
     uint32_t kv;         /* LFM2_KV_* */
     uint32_t kv_k, kv_v; /* llama.cpp's two options: LFM2_KV_* + 1, 0 = not given */

@@ -66,4 +66,8 @@ void notice_timing(const lfm2_generate_result *r, uint64_t seed)
            r->n_prompt, plural(r->n_prompt), r->prompt_seconds,
            rate(r->n_prompt, r->prompt_seconds), r->n_generated, plural(r->n_generated),
            r->generate_seconds, rate(n_timed, r->generate_seconds), finish_name(r->finish), seed);
+    if (r->n_drafted > 0) {
+        notice("drafts: %u token%s computed, %u of them chosen", r->n_drafted, plural(r->n_drafted),
+               r->n_accepted);
+    }
 }

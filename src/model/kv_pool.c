@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Implements the pages of keys and values: extents, reference counts, the budget. */
+#include "model/kv_pool.h"
+
+/* The pages of an extent have at most this many bytes, unless it has a single page. */
+enum { EXTENT_BYTES = 8 << 20 };
+
+typedef struct lf_kv_extent {
+    lf_kv_pool *pool;
+    uint8_t *data; /* [n][page_bytes] */
+    size_t page_bytes;
+    uint32_t n;
+    atomic_uint_fast32_t live; /* pages with references */
+    lf_kv_page pages[];
+} lf_kv_extent;
+
+void lf_kv_pool_init(lf_kv_pool *pool, const lf_alloc *alloc, uint64_t budget)
+{
+    pool->alloc = alloc;
+    atomic_init(&pool->budget, budget);
+    atomic_init(&pool->used, 0);
+}
+
+static size_t header_bytes(uint32_t n)
+{
+    return sizeof(lf_kv_extent) + n * sizeof(lf_kv_page);
+}
+
+/* Counts bytes as used if the budget permits. */
+static int32_t charge(lf_kv_pool *pool, uint64_t bytes)
+{
+    uint_fast64_t used = atomic_load(&pool->used);
+    uint64_t budget = 0;
+    do {
+        budget = atomic_load(&pool->budget);
+        if (used > budget || bytes > budget - used) {
+            return lf_fail(LFM2_E_LIMIT, "kv.budget",
+                           "the KV memory is used up: %llu bytes are needed; %llu of the budget of "
+                           "%llu bytes are in use",
+                           (unsigned long long)bytes, (unsigned long long)used,
+                           (unsigned long long)budget);
+        }
+    } while (!atomic_compare_exchange_weak(&pool->used, &used, used + bytes));
+    return LFM2_OK;
+}
+
+/* The bytes are already counted. */
+static int32_t new_extent(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page **pages)
+{
+    void *header = NULL;
+    void *data = NULL;
+    LF_TRY(lf_new(pool->alloc, header_bytes(n), 1, "KV pages", &header));
+    int32_t status = lf_new(pool->alloc, n, page_bytes, "KV pages", &data);
+    if (status != LFM2_OK) {
+        lf_free(pool->alloc, header, header_bytes(n), 1);
+        return status;
+    }
+    lf_kv_extent *extent = header;
+    extent->pool = pool;
+    extent->data = data;
+    extent->page_bytes = page_bytes;
+    extent->n = n;
+    atomic_init(&extent->live, n);
+    for (uint32_t i = 0; i < n; i++) {
+        lf_kv_page *page = &extent->pages[i];
+        page->data = extent->data + i * page_bytes;
+        page->extent = extent;
+        atomic_init(&page->refs, 1);
+        pages[i] = page;
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page **pages)
+{
+    uint64_t bytes = 0;
+    if (!lf_mul_u64(n, page_bytes, &bytes)) {
+        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "KV pages: %u x %zu bytes overflow", n,
+                       page_bytes);
+    }
+    LF_TRY(charge(pool, bytes));
+    size_t most = page_bytes == 0 ? n : EXTENT_BYTES / page_bytes;
+    most = most > 0 ? most : 1;
+    for (uint32_t done = 0; done < n;) {
+        uint32_t step = n - done < most ? n - done : (uint32_t)most;
+        int32_t status = new_extent(pool, page_bytes, step, pages + done);
+        if (status != LFM2_OK) {
+            atomic_fetch_sub(&pool->used, (uint64_t)(n - done) * page_bytes);
+            while (done > 0) {
+                lf_kv_release(pages[--done]);
+            }
+            return status;
+        }
+        done += step;
+    }
+    return LFM2_OK;
+}
+
+void lf_kv_retain(lf_kv_page *page)
+{
+    atomic_fetch_add_explicit(&page->refs, 1, memory_order_relaxed);
+}
+
+void lf_kv_release(lf_kv_page *page)
+{
+    if (atomic_fetch_sub_explicit(&page->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    lf_kv_extent *extent = page->extent;
+    if (atomic_fetch_sub_explicit(&extent->live, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    lf_kv_pool *pool = extent->pool;
+    atomic_fetch_sub(&pool->used, (uint64_t)extent->n * extent->page_bytes);
+    lf_free(pool->alloc, extent->data, extent->n, extent->page_bytes);
+    lf_free(pool->alloc, extent, header_bytes(extent->n), 1);
+}
+
+bool lf_kv_is_own(const lf_kv_page *page)
+{
+    return atomic_load_explicit(&page->refs, memory_order_acquire) == 1;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Implements fork, rewind, remove and reading the tokens of a session. */
+#include "run/sequence.h"
+
+#include "run/step.h"
+
+enum { WARM_UP_CHUNK = 256 };
+
+/* ---- Fork ---- */
+
+int32_t lf_session_fork(const lfm2_session *session, lfm2_session **out)
+{
+    lfm2_model *model = session->model;
+    const lf_alloc *alloc = &model->runtime->alloc;
+    void *p = NULL;
+    LF_TRY(lf_new_zero(alloc, 1, sizeof(lfm2_session), "session", &p));
+    lfm2_session *fork = p;
+    int32_t status = lf_state_fork(model, &session->state, &fork->state);
+    if (status != LFM2_OK) {
+        lf_free(alloc, p, 1, sizeof *fork);
+        return status;
+    }
+    fork->model = lf_model_retain(model);
+    fork->logits = session->has_logits ? lf_floats_retain(session->logits) : NULL;
+    fork->has_logits = session->has_logits;
+    fork->later = session->later;
+    atomic_init(&fork->cancel, 0);
+    *out = fork;
+    return LFM2_OK;
+}
+
+/* ---- Tokens ---- */
+
+int32_t lf_session_tokens(const lfm2_session *session, uint32_t first, uint32_t n, int32_t *ids)
+{
+    uint32_t length = lf_session_length(session);
+    if (first > length || n > length - first) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.range",
+                       "%u tokens from position %u on; the session has %u tokens", n, first,
+                       length);
+    }
+    if (n > 0 && session->later >= 0 && first + n == length) {
+        ids[--n] = session->later;
+    }
+    lf_state_ids(&session->state, first, n, ids);
+    return LFM2_OK;
+}
+
+/* ---- Rewind ---- */
+
+/* Computes the convolution history after the first `length` tokens, 1 or more. The filters are
+ * finite: what is `length - lf_warm_up_tokens` positions away has no influence on it. */
+static int32_t warm_up(lfm2_session *session, lf_workspace *workspace, uint32_t length,
+                       lf_floats **conv)
+{
+    lfm2_model *model = session->model;
+    const lf_alloc *alloc = &model->runtime->alloc;
+    uint32_t n = lf_warm_up_tokens(model);
+    lf_state state = session->state; /* with the same pages, which are only read */
+    state.length = length > n ? length - n : 0;
+    state.conv = NULL;
+    state.next = NULL;
+    int32_t status = LFM2_OK;
+    while (status == LFM2_OK && n > 0 && state.length < length) {
+        int32_t ids[WARM_UP_CHUNK];
+        uint32_t step = length - state.length;
+        step = step < WARM_UP_CHUNK ? step : WARM_UP_CHUNK;
+        step = step < workspace->limits.rows ? step : workspace->limits.rows;
+        lf_state_ids(&state, state.length, step, ids);
+        lf_item item = {.state = &state,
+                        .ids = ids,
+                        .n = step,
+                        .wanted = LF_LOGITS_NONE,
+                        .cancel = &session->cancel,
+                        .warm_up = true};
+        status = lf_forward_batch(model, workspace, &item, 1, true);
+    }
+    lf_floats_release(alloc, state.next);
+    if (status != LFM2_OK) {
+        lf_floats_release(alloc, state.conv);
+        return status;
+    }
+    *conv = state.conv;
+    return LFM2_OK;
+}
+
+int32_t lf_session_rewind(lfm2_session *session, uint32_t length)
+{
+    uint32_t now = lf_session_length(session);
+    if (length > now) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.length",
+                       "length is %u; allowed: 0 to %u, the tokens of the session", length, now);
+    }
+    if (length == now) {
+        return LFM2_OK;
+    }
+    if (length == session->state.length) { /* only the pending token goes */
+        session->later = -1;
+        return LFM2_OK;
+    }
+    if (length == 0) {
+        lf_state_reset(session->model, &session->state);
+    } else {
+        lf_workspace *workspace = NULL;
+        lf_floats *conv = NULL;
+        uint32_t rows = lf_warm_up_tokens(session->model);
+        rows = rows < length ? rows : length;
+        LF_TRY(lf_step_open(session, rows < WARM_UP_CHUNK ? rows : WARM_UP_CHUNK, &workspace));
+        int32_t status = warm_up(session, workspace, length, &conv);
+        lf_step_close(session, workspace);
+        LF_TRY(status);
+        lf_state_cut(session->model, &session->state, length, conv);
+    }
+    session->has_logits = false;
+    session->later = -1;
+    return LFM2_OK;
+}
+
+/* ---- Remove ---- */
+
+/* What a session is besides its identity. */
+typedef struct content {
+    lf_state state;
+    lf_floats *logits;
+    bool has_logits;
+    int32_t later;
+} content;
+
+/* Replaces the content of the session by an equal one and returns the old one. */
+static int32_t detach(lfm2_session *session, content *old)
+{
+    lf_state equal;
+    LF_TRY(lf_state_fork(session->model, &session->state, &equal));
+    *old = (content){session->state, session->logits, session->has_logits, session->later};
+    session->state = equal;
+    lf_floats_retain(session->logits);
+    return LFM2_OK;
+}
+
+static void free_content(const lfm2_model *model, content *c)
+{
+    lf_state_free(model, &c->state);
+    lf_floats_release(&model->runtime->alloc, c->logits);
+}
+
+/* Undoes detach, whatever happened since. */
+static void restore(lfm2_session *session, const content *old)
+{
+    content now = {.state = session->state, .logits = session->logits};
+    free_content(session->model, &now);
+    session->state = old->state;
+    session->logits = old->logits;
+    session->has_logits = old->has_logits;
+    session->later = old->later;
+}
+
+static int32_t recompute(lfm2_session *session, uint32_t first, const int32_t *ids, uint32_t n)
+{
+    LF_TRY(lf_session_rewind(session, first));
+    return n > 0 ? lf_session_append(session, ids, n, NULL) : LFM2_OK;
+}
+
+int32_t lf_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
+                          lfm2_remove_result *result)
+{
+    uint32_t length = lf_session_length(session);
+    if (n == 0 || first > length || n > length - first) {
+        return lf_fail(LFM2_E_ARGUMENT, "session.range",
+                       "%u tokens from position %u on; the session has %u tokens, and at least 1 "
+                       "must be removed",
+                       n, first, length);
+    }
+    const lfm2_model *model = session->model;
+    uint32_t rest = length - first - n;
+    void *ids = NULL;
+    LF_TRY(lf_new(&model->runtime->alloc, rest, sizeof(int32_t), "token ids", &ids));
+    int32_t status = lf_session_tokens(session, first + n, rest, ids);
+    content old;
+    status = status == LFM2_OK ? detach(session, &old) : status;
+    if (status == LFM2_OK) {
+        status = recompute(session, first, ids, rest);
+        if (status == LFM2_OK) {
+            session->state.n_reserve = old.state.n_reserve;
+            free_content(model, &old);
+        } else {
+            restore(session, &old);
+        }
+    }
+    lf_free(&model->runtime->alloc, ids, rest, sizeof(int32_t));
+    LF_TRY(status);
+    result->n_reused = first;
+    result->n_computed = rest;
+    return LFM2_OK;
+}
