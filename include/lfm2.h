@@ -359,6 +359,8 @@ typedef struct lfm2_model_info {
     uint64_t token_bytes, token_macs;
     uint64_t head_bytes, head_macs; /* the cost of the head alone; a prompt pays it only once */
     const char *sampling;    /* source of the model's defaults in lfm2_sampler_options_init */
+    uint32_t n_chat_templates; /* at least 1, the built-in LFM2 format */
+    uint32_t reserved;       /* 0 */
 } lfm2_model_info;
 
 LFM2_API int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info);
@@ -391,7 +393,8 @@ LFM2_API int32_t lfm2_model_get_meta(const lfm2_model *model, uint32_t index, co
 enum {
     LFM2_TOKENIZE_BOS = 1,    /* prepend the BOS token if the model asks for one */
     LFM2_TOKENIZE_SPECIAL = 2 /* control tokens written in the text ("<|im_end|>") become tokens;
-                                 otherwise they are plain text. Do not set it for user input. */
+                                 otherwise they are plain text. Do not set it for user input. The
+                                 same applies to user-defined tokens with names in <>: "<think>". */
 };
 
 /* Converts text to token ids. Bytes that are not UTF-8 are encoded byte by byte, so detokenizing
@@ -563,12 +566,12 @@ typedef struct lfm2_remove_result {
     uint32_t n_computed; /* tokens after them, which were computed again */
 } lfm2_remove_result;
 
-/* Removes n >= 1 tokens from position `first` on, such as the oldest turns of a chat after its system
- * prompt. The tokens after them move to other positions and depend on other tokens, so they are
- * computed again: the cost is that of rewinding to `first` and of a prefill of n_computed tokens, and
- * until it is done the memory of both. There are logits if n_computed is not 0. `result` may be
- * NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV budget), MEMORY,
- * CANCELLED, STATE (in the child of a fork). */
+/* Removes n >= 1 tokens from position `first` on, such as the oldest turns of a chat after its
+ * system prompt. The tokens after them move to other positions and depend on other tokens, so they
+ * are computed again: the cost is that of rewinding to `first` and of a prefill of n_computed
+ * tokens, and until it is done the memory of both. There are logits if n_computed is not 0.
+ * `result` may be NULL. Errors: ARGUMENT (also: the session has fewer tokens), LIMIT (the KV
+ * budget), MEMORY, CANCELLED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
                                      lfm2_remove_result *result);
 
@@ -644,19 +647,20 @@ typedef struct lfm2_batch_item {
     uint32_t reserved;/* 0 */
 } lfm2_batch_item;
 
-/* Appends the tokens of `n` items, at least 1, to their sessions in one pass, any mix of prompts and
- * single tokens. Each weight matrix is read once, and each session has the same bits as if it had
- * been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id outside
- * the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up), MEMORY,
- * CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its session is
- * unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are pending, they are
- * computed first, in another pass.
- * Returns OK if all items are computed, else the status of one that is not, the one that
- * lfm2_last_error describes. If the call cannot run as a whole, nothing is computed, and each item
- * gets the status that the call returns: ARGUMENT (a session given twice or of another model,
- * another value out of range), LIMIT (more tokens than n_rows: the caller divides the work). If
- * `items`, a `size` or a pointer in an item is wrong, no status is set. The call clears the
- * cancellation requests of its sessions. */
+/* Appends the tokens of `n` items, at least 1, to their sessions in one pass, any mix of prompts
+ * and single tokens. Each weight matrix is read once, and each session has the same bits as if it
+ * had been computed alone. Every item gets a status. OK: its tokens are appended. ARGUMENT (an id
+ * outside the vocabulary, no tokens), LIMIT (the session is full or the KV budget is used up),
+ * MEMORY, CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its
+ * session is unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are
+ * pending, they are computed first, in another pass.
+ *
+ * Returns OK if all items are computed, else the
+ * status of one that is not, the one that lfm2_last_error describes. If the call cannot run as a
+ * whole, nothing is computed, and each item gets the status that the call returns: ARGUMENT (a
+ * session given twice or of another model, another value out of range), LIMIT (more tokens than
+ * n_rows: the caller divides the work). If `items`, a `size` or a pointer in an item is wrong, no
+ * status is set. The call clears the cancellation requests of its sessions. */
 LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint32_t n);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
@@ -919,9 +923,56 @@ LFM2_API int32_t lfm2_stream_flush(lfm2_stream *stream, lfm2_stream_step *step);
 
 /* ---- Chat --------------------------------------------------------------------------------- */
 
+/* A chat template turns a conversation into the text that a model expects. It is a Jinja program
+ * that comes with the model, and runs as in Hugging Face's transformers. The library does not trust
+ * it: a template reads only the conversation and the options, and its steps, memory and output are
+ * limited. Control tokens and user-defined tokens such as "<think>" become token ids only where the
+ * template wrote them; in everything that the application passes they stay plain text. */
+typedef struct lfm2_chat_template lfm2_chat_template;
+
+typedef struct lfm2_chat_template_info {
+    size_t size;
+    const char *name;   /* "default", "tool_use", ...; "lfm2" for the built-in format; "" if created
+                           from text */
+    const char *origin; /* "tokenizer.chat_template" and the like, a file such as
+                           "chat_template.jinja", "built-in" or "application" */
+    const char *text;   /* the source; not compiled, so it can be invalid */
+    size_t len;
+} lfm2_chat_template_info;
+
+/* Template `index` of a model, 0 to lfm2_model_info.n_chat_templates - 1. The last one is the
+ * built-in LFM2 format, "lfm2". The strings live as long as the model. */
+LFM2_API int32_t lfm2_model_get_chat_template(const lfm2_model *model, uint32_t index,
+                                              lfm2_chat_template_info *info);
+
+/* Compiles a template that the application provides. The text is copied; threads can share the
+ * template. It can be used with every model: special tokens are those of the model that a call
+ * names. Errors: ARGUMENT, MEMORY, FORMAT (the template is invalid; the message names the line),
+ * UNSUPPORTED (it uses what this library does not implement), LIMIT (more than 512 KiB). */
+LFM2_API int32_t lfm2_chat_template_create(lfm2_runtime *runtime, const char *text, size_t len,
+                                           lfm2_chat_template **out);
+
+/* Compiles the template of this name, as lfm2_model_get_chat_template lists them. The result does
+ * not depend on the model. Errors: those of lfm2_chat_template_create, and ARGUMENT with the code
+ * "chat.template_name" (no such template; the message lists the names). */
+LFM2_API int32_t lfm2_chat_template_find(const lfm2_model *model, const char *name,
+                                         lfm2_chat_template **out);
+
+/* Adds a reference and returns `chat_template`. */
+LFM2_API lfm2_chat_template *lfm2_chat_template_retain(lfm2_chat_template *chat_template);
+LFM2_API void lfm2_chat_template_free(lfm2_chat_template *chat_template);
+
+/* A local time, which templates may write. The library reads no clock. */
+typedef struct lfm2_time {
+    size_t size;              /* sizeof(lfm2_time) */
+    int32_t year, month, day; /* 1970 to 9999, 1 to 12, 1 to 31 */
+    int32_t hour, minute, second;
+} lfm2_time;
+
 enum {
     LFM2_CHAT_GENERATION_PROMPT = 1, /* end with the opening of an assistant message */
-    LFM2_CHAT_NO_BOS = 2             /* no leading BOS: the text continues a conversation */
+    LFM2_CHAT_NO_BOS = 2,            /* remove a leading BOS: the text continues a conversation */
+    LFM2_CHAT_JOIN_PARTS = 4         /* templates see an array of text parts as one string */
 };
 
 typedef struct lfm2_chat_options {
@@ -930,26 +981,77 @@ typedef struct lfm2_chat_options {
     size_t tools_len;
     uint32_t flags;    /* LFM2_CHAT_*; default 0 */
     uint32_t reserved;
+    /* JSON object of further variables of the template, such as {"enable_thinking": false}; NULL or
+     * length 0 = none. A member may replace a special token, but not messages, tools or
+     * add_generation_prompt (ARGUMENT). */
+    const char *template_args;
+    size_t template_args_len;
+    /* NULL = the model's template: with tools the one named "tool_use" if there is one, else
+     * "default"; the built-in LFM2 format if the model has neither. */
+    const lfm2_chat_template *chat_template;
+    const lfm2_time *now; /* NULL = unknown: a template that asks for the time fails with TEXT and
+                             the code "template.date" */
 } lfm2_chat_options;
 
 LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
 
-/* Renders a conversation in LFM2's chat format. `messages` is a JSON array in OpenAI's format:
- * objects with "role" ("system", "user", "assistant" or "tool") and "content" (a string). Tools are
- * written with the separators of Python's json.dumps, and keep the order of their keys. `text`,
- * `capacity` and *len are as in lfm2_detokenize. The model may be loaded in any mode. Errors:
- * ARGUMENT, BUFFER, MEMORY, TEXT (messages or tools do not have this format; lfm2_last_error names
- * index, member and byte offset), UNSUPPORTED (another role, member or type of content). */
+/*
+ * Renders a conversation. `text`, `capacity` and *len are as in lfm2_detokenize. The model may be
+ * loaded in any mode. The template writes BOS; no other is added.
+ *
+ * `messages` is a JSON array of objects in OpenAI's format. Each has "role", a string. The template
+ * decides which roles and members it accepts, and sees them unchanged with these exceptions:
+ *  - content: a string, null, absent, an object, or an array of text parts ({"type": "text",
+ *    "text": ...}); other parts are UNSUPPORTED.
+ *  - null members are left out.
+ *  - If the template fails with TEXT, it runs once more with "" for each content that is null or
+ *    absent, and with arrays of parts joined as LFM2_CHAT_JOIN_PARTS does.
+ *  - tool_calls[].function.arguments: text that is a JSON object is replaced by this object, and ""
+ *    by {}.
+ *  - reasoning_content, thinking, reasoning: the first of these that is present is also given as
+ *    reasoning_content, and as thinking if that is absent.
+ * Other variables are tools and documents (none if absent), add_generation_prompt, the special
+ * tokens of the model's files (bos_token, eos_token, ...) and the members of template_args.
+ *
+ * Errors: ARGUMENT, BUFFER, MEMORY; TEXT (messages, tools or template_args do not have this format,
+ * or the template refuses the conversation); UNSUPPORTED (also: a template that is not
+ * implemented); FORMAT (the model's template is invalid); LIMIT. The text may have 4 MiB, plus 4
+ * times the bytes of messages and tools; memory and steps are limited in proportion.
+ */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
                                   size_t messages_len, const lfm2_chat_options *options,
                                   char *text, size_t capacity, size_t *len);
 
-/* Renders a conversation as token ids, the same as Hugging Face's, with one exception: control
- * tokens written in the content of user and tool messages stay plain text. `ids`, `capacity` and
- * *n_ids are as in lfm2_tokenize. Errors: those of lfm2_chat_render, and STATE (no tokenizer). */
+/* Renders a conversation as token ids. They are those of Hugging Face's apply_chat_template, unless
+ * the application's strings contain control tokens. `ids`, `capacity` and *n_ids are as in
+ * lfm2_tokenize. Errors: those of lfm2_chat_render, and STATE (no tokenizer). */
 LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const char *messages,
                                     size_t messages_len, const lfm2_chat_options *options,
                                     int32_t *ids, size_t capacity, size_t *n_ids);
+
+/* What a template does, found by rendering short conversations with the given options. */
+typedef struct lfm2_chat_info {
+    size_t size;
+    const char *name, *origin;  /* as in lfm2_chat_template_info */
+    uint32_t system;            /* 1: a system message appears in the text */
+    uint32_t tools;             /* 1: the name of a tool appears in the text */
+    uint32_t tool_calls;        /* 1: the name of a function in tool_calls appears in the text */
+    uint32_t parts;             /* 1: an array of parts appears as their text, not as JSON */
+    uint32_t opens_reasoning;   /* 1: the generation prompt has "<think>" without "</think>" */
+    const char *reasoning_arg;  /* the template argument, true or false, that changes the text: the
+                                   first of "enable_thinking" and "thinking"; "" = none. Static */
+    int32_t reasoning_start_id; /* the token "<think>"; -1 = none, then it is several tokens */
+    int32_t reasoning_end_id;   /* the token "</think>" */
+    uint32_t reserved;          /* 0 */
+} lfm2_chat_info;
+
+/* Describes the template that lfm2_chat_render uses with these options. Flags and `now` are
+ * ignored. The strings live as long as the template, or the model. Costs some 10 renderings. If the
+ * template cannot be compiled, the call fails with that error after it has set name and origin
+ * and cleared the rest. A
+ * feature whose conversation the template refuses is 0. */
+LFM2_API int32_t lfm2_chat_get_info(const lfm2_model *model, const lfm2_chat_options *options,
+                                    lfm2_chat_info *info);
 
 #ifdef __cplusplus
 }

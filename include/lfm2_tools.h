@@ -29,12 +29,20 @@ typedef struct lfm2_convert_options {
     void *progress_user;
     uint32_t flags; /* LFM2_CONVERT_*; default 0 */
     uint32_t reserved;
+    /* lfm2_quantize: an importance matrix in llama.cpp's GGUF form; NULL = none. */
+    const char *imatrix;
+    /* lfm2_quantize: types of tensors, each "REGEX=TYPE"; the first that matches some part of a
+     * tensor's name counts. REGEX has ECMAScript syntax without look-ahead and back references, and
+     * its letters match in lower case; TYPE is a type of GGUF such as "q6_k" or "f16". Needs a
+     * quantized preset, and does not apply to tensors that are F32 in every preset. */
+    const char *const *tensor_types;
+    size_t n_tensor_types; /* up to 4096 */
 } lfm2_convert_options;
 
 LFM2_API void lfm2_convert_options_init(lfm2_convert_options *options, size_t size);
 
 /* Reads a GGUF file or a Hugging Face folder and writes a GGUF file with the preset options->type.
- * Each tensor gets the type that llama-quantize without further options gives it. The output
+ * Each tensor gets the type that llama-quantize with the same options gives it. The output
  * appears complete or not at all. F32, F16 and BF16 weights can become any type. Quantized weights
  * keep their type or become F32. Any other type would round them a second time; it requires
  * LFM2_CONVERT_REQUANTIZE, else UNSUPPORTED (code "convert.requantize"). Errors: ARGUMENT (also:

@@ -56,6 +56,8 @@ typedef enum {
                    zero point 32 */
     LF_W_IQ3S, /* IQ3_S: vectors of 4 out of a codebook, and signs; per 256 an f16 d, per 32 a 4-bit
                   scale */
+    LF_W_T4,   /* at most 16 distinct int8 quants, an f32 scale per 32: IQ4_NL, IQ4_XS, MXFP4 */
+    LF_W_T4G16, /* at most 16 distinct quants from -32 to 31, an f16 scale per 16: NVFP4 */
     LF_W_COUNT
 } lf_wformat;
 

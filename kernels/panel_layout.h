@@ -19,12 +19,14 @@
  *   where a nibble is the quant. Factors 0..7 are the scales of the blocks, 8..15 their
  *   minimums. Factor i < 15 is at bit 6 * (i % 5) of line i / 5; factor 15 is in the top 2 bits
  *   of the three lines, lowest bits first.
- * - LF_W_Q5K: like LF_W_Q4K, with 64 more bytes after the nibbles of each block. Bit i of these
- *   bytes is bit 4 of the quants of group i.
+ * - LF_W_Q5K: the same head; then per block five lines of 64 bytes. The low 5 bits of line i are
+ *   the quants of group i. Bits 5 to 7 of lines 0, 2 and 4 are the upper 3 bits of the quants of
+ *   groups 5, 6 and 7. Bits 6 and 7 of lines 1 and 3 are the lower 2 bits of groups 5 and 6; bit 5
+ *   of line 1 is bit 0 of group 7, bit 5 of line 3 its bit 1.
  * - LF_W_Q6K: first 16 f16 d for each 256 k, rounded up to 64 bytes. Then, per 256 k, [16][16]
- *   int8 scales, and per block 4 groups of nibbles as above and two lines of 64 bytes. Bits 2 * i
- *   and 2 * i + 1 of the first line are bits 4 and 5 of the quants of group i; in the second line
- *   they belong to group i + 4. A quant is stored as quant + 32.
+ *   int8 scales, and per 16 k three lines of 64 bytes. The low 6 bits of line i are the quants of
+ *   group i; the top 2 bits of the lines, the first line's first, are those of group 3. A quant is
+ *   stored as quant + 32.
  * - LF_W_I8G, per 32 k: 16 f32 scales; 16 f32 minimums if the format has them; 8 groups of
  *   bytes, quant + 128.
  * - LF_W_I8G16, per 32 k: 16 f32 scales of the first 16 k, 16 of the last; 16 f32 minimums / 32 of
@@ -41,6 +43,10 @@
  * bit 4 * c + j of which is the sign of k0 + j of column c; per group 16 bytes, the lower 8 bits of
  * the columns' positions in lf_iq3s_grid; per block 16 bytes, bit g of which is the ninth bit of
  * the positions of group g. A value of the block is (2 * scale + 1) * d * quant.
+ * - LF_W_T4: 16 bytes, the distinct quants of the panel + 128, four times; then per 32 k 16 f32
+ *   scales and 4 groups of nibbles in the order of LF_W_Q4. A nibble is an index into the 16 bytes.
+ * - LF_W_T4G16: the same with quants + 32, and per 32 k 16 f16 scales of the first 16 k and 16 of
+ *   the last.
  * - LF_W_F32, LF_W_F16, LF_W_BF16: [k][16], rounded up to 64 bytes.
  *
  * A panel of LF_W_I8G or LF_W_I8G16 is the sequence of the panels of each 32 k.
@@ -55,8 +61,8 @@ enum {
     LF_Q4_SUPER = 64 + 2 * LF_Q4_QUANTS, /* bytes of 64 k */
     LF_Q8_SUPER = 64 + 2 * LF_Q8_QUANTS,
     LF_K_HEAD = 256, /* bytes before the quants of 256 k of a K format */
-    LF_Q5K_QUANTS = LF_Q4_QUANTS + 64,
-    LF_Q6K_QUANTS = LF_Q4_QUANTS + 128,
+    LF_Q5K_QUANTS = 5 * 64,
+    LF_Q6K_QUANTS = 6 * 64,
     LF_Q4K_SUPER = LF_K_HEAD + 8 * LF_Q4_QUANTS, /* bytes of 256 k */
     LF_Q5K_SUPER = LF_K_HEAD + 8 * LF_Q5K_QUANTS,
     LF_Q6K_SUPER = LF_K_HEAD + 8 * LF_Q6K_QUANTS,
@@ -66,7 +72,9 @@ enum {
     LF_Q3K_QUANTS = 3 * 64,
     LF_Q2K_SUPER = LF_Q2K_HEAD + 8 * LF_Q2K_QUANTS,
     LF_Q3K_SUPER = LF_Q3K_HEAD + 8 * LF_Q3K_QUANTS,
-    LF_IQ3S_SIGNS = 64, /* where they begin in the bytes of 256 k */
+    LF_T4_TABLE = 64,
+    LF_T4_BLOCK = 64 + LF_Q4_QUANTS, /* bytes of 32 k */
+    LF_IQ3S_SIGNS = 64,              /* where they begin in the bytes of 256 k */
     LF_IQ3S_INDEX = LF_IQ3S_SIGNS + 64 * 8,
     LF_IQ3S_HIGH = LF_IQ3S_INDEX + 64 * LF_NR,
     LF_IQ3S_SUPER = LF_IQ3S_HIGH + 8 * LF_NR
@@ -84,6 +92,8 @@ size_t lf_panel_bytes_i8g(size_t k);  /* without minimums */
 size_t lf_panel_bytes_i8gm(size_t k); /* with minimums */
 size_t lf_panel_bytes_i8g16(size_t k);
 size_t lf_panel_bytes_i8g16m(size_t k);
+size_t lf_panel_bytes_t4(size_t k);
+size_t lf_panel_bytes_t4g16(size_t k);
 size_t lf_panel_bytes_f32(size_t k);
 size_t lf_panel_bytes_f16(size_t k); /* also of LF_W_BF16 */
 void lf_pack_q4(size_t k, const lf_panel_source *source, void *panel);
@@ -98,6 +108,8 @@ void lf_pack_i8g(size_t k, const lf_panel_source *source,
                  void *panel); /* with and without minimums */
 void lf_pack_i8g16(size_t k, const lf_panel_source *source,
                    void *panel); /* with and without minimums */
+void lf_pack_t4(size_t k, const lf_panel_source *source, void *panel);
+void lf_pack_t4g16(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f32(size_t k, const lf_panel_source *source, void *panel);
 void lf_pack_f16(size_t k, const lf_panel_source *source, void *panel); /* also LF_W_BF16 */
 

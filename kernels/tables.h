@@ -27,6 +27,8 @@
     ENTRY(lf_gemm_q2k_avx512vnni) \
     ENTRY(lf_gemm_q3k_avx512vnni) \
     ENTRY(lf_gemm_iq3s_avx512vnni) \
+    ENTRY(lf_gemm_t4_avx512vnni) \
+    ENTRY(lf_gemm_t4g16_avx512vnni) \
     ENTRY(lf_gemm_q4k_avx512vnni) \
     ENTRY(lf_gemm_q5k_avx512vnni) \
     ENTRY(lf_gemm_q6k_avx512vnni) \
@@ -39,6 +41,8 @@
     ENTRY(lf_gemm_q2k_avxvnni) \
     ENTRY(lf_gemm_q3k_avxvnni) \
     ENTRY(lf_gemm_iq3s_avxvnni) \
+    ENTRY(lf_gemm_t4_avxvnni) \
+    ENTRY(lf_gemm_t4g16_avxvnni) \
     ENTRY(lf_gemm_q4k_avxvnni) \
     ENTRY(lf_gemm_q5k_avxvnni) \
     ENTRY(lf_gemm_q6k_avxvnni) \
@@ -51,6 +55,8 @@
     ENTRY(lf_gemm_q2k_avx2) \
     ENTRY(lf_gemm_q3k_avx2) \
     ENTRY(lf_gemm_iq3s_avx2) \
+    ENTRY(lf_gemm_t4_avx2) \
+    ENTRY(lf_gemm_t4g16_avx2) \
     ENTRY(lf_gemm_q4k_avx2) \
     ENTRY(lf_gemm_q5k_avx2) \
     ENTRY(lf_gemm_q6k_avx2) \
@@ -83,6 +89,8 @@
     ENTRY(lf_gemm_q2k_scalar) \
     ENTRY(lf_gemm_q3k_scalar) \
     ENTRY(lf_gemm_iq3s_scalar) \
+    ENTRY(lf_gemm_t4_scalar) \
+    ENTRY(lf_gemm_t4g16_scalar) \
     ENTRY(lf_gemm_q4k_scalar) \
     ENTRY(lf_gemm_q5k_scalar) \
     ENTRY(lf_gemm_q6k_scalar) \

@@ -6,10 +6,10 @@
 
 static const char *const providers[] = {"scalar", "lfm2", "xnnpack"}; /* by lf_provider */
 static const char *const weight_names[LF_W_COUNT] = {
-    [LF_W_F32] = "f32",  [LF_W_F16] = "f16",     [LF_W_BF16] = "bf16", [LF_W_Q4] = "q4",
-    [LF_W_Q8] = "q8",    [LF_W_Q4K] = "q4k",     [LF_W_Q5K] = "q5k",   [LF_W_Q6K] = "q6k",
-    [LF_W_I8G] = "i8g",  [LF_W_I8G16] = "i8g16", [LF_W_Q2K] = "q2k",   [LF_W_Q3K] = "q3k",
-    [LF_W_IQ3S] = "iq3s"};
+    [LF_W_F32] = "f32",   [LF_W_F16] = "f16",     [LF_W_BF16] = "bf16",  [LF_W_Q4] = "q4",
+    [LF_W_Q8] = "q8",     [LF_W_Q4K] = "q4k",     [LF_W_Q5K] = "q5k",    [LF_W_Q6K] = "q6k",
+    [LF_W_I8G] = "i8g",   [LF_W_I8G16] = "i8g16", [LF_W_Q2K] = "q2k",    [LF_W_Q3K] = "q3k",
+    [LF_W_IQ3S] = "iq3s", [LF_W_T4] = "t4",       [LF_W_T4G16] = "t4g16"};
 
 int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel_info *info)
 {

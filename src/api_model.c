@@ -143,7 +143,8 @@ int32_t lfm2_model_get_info(const lfm2_model *model, lfm2_model_info *info)
                          .n_tensors = s->n_tensors,
                          .n_meta = s->n_meta,
                          .from_cache = model->cache != NULL,
-                         .sampling = s->sampling.origin};
+                         .sampling = s->sampling.origin,
+                         .n_chat_templates = lf_chat_set_size(model->chat)};
     lf_model_count(model, &i);
     return lf_api_write(&i, sizeof i, info, "info");
 }

@@ -29,11 +29,13 @@ allowed_quotes() {
     src/load/*) REPLY='load/* quant/* runtime/* common/* kernels/kernels.h lfm2.h' ;;
     # The tokenizer is built from the loader's neutral description of a vocabulary.
     src/text/*) REPLY='text/* common/* load/source.h lfm2.h' ;;
-    # A model contains its tokenizer.
+    # A model contains its tokenizer and its chat templates.
     src/model/*)
-        REPLY='model/* load/* quant/* runtime/* common/* text/tokenizer.h kernels/kernels.h lfm2.h' ;;
+        REPLY='model/* load/* quant/* runtime/* common/* text/tokenizer.h text/chat_set.h kernels/kernels.h lfm2.h'
+        ;;
     src/run/*) REPLY='run/* model/* text/* runtime/* common/* lfm2.h' ;;
-    src/convert/*) REPLY='convert/* load/* quant/* runtime/* common/* lfm2.h lfm2_tools.h' ;;
+    src/convert/*)
+        REPLY='convert/* load/* quant/* runtime/* common/* text/chat_format.h lfm2.h lfm2_tools.h' ;;
     src/bench/*) REPLY='bench/* model/* runtime/* common/* kernels/kernels.h lfm2.h lfm2_tools.h' ;;
     kernels/vector/*)
         REPLY='kernels/kernels.h kernels/tables.h kernels/numbers.h kernels/exp.h kernels/*_layout.h

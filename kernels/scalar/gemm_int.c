@@ -179,11 +179,18 @@ static void load_q5k(const uint8_t *panel, size_t k, size_t b, block *out)
     const uint8_t *super = panel + b / 8 * LF_Q5K_SUPER;
     const uint8_t *quants = super + LF_K_HEAD + b % 8 * LF_Q5K_QUANTS;
     load_k_factors(super, b % 8, out);
-    load_nibbles(quants, 0, out);
     for (size_t i = 0; i < 32; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            int high = quants[LF_Q4_QUANTS + c * 4 + i % 4] >> i / 4 & 1;
-            out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
+            const uint8_t *bytes = quants + c * 4 + i % 4;
+            size_t g = i / 4;
+            if (g < 5) {
+                out->w[i][c] = bytes[g * 64] & 31;
+                continue;
+            }
+            int upper = bytes[(g - 5) * 2 * 64] >> 5;
+            int lower = g < 7 ? bytes[(g - 5) * 2 * 64 + 64] >> 6
+                              : (bytes[64] >> 5 & 1) | (bytes[3 * 64] >> 5 & 1) << 1;
+            out->w[i][c] = (int16_t)(upper << 2 | lower);
         }
     }
 }
@@ -200,12 +207,13 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
             out->scales[g][c] = d[c] * (float)(int8_t)super[(b % 8 * 2 + g) * LF_NR + c];
         }
     }
-    load_nibbles(quants, 32, out);
     for (size_t i = 0; i < 32; i++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            const uint8_t *upper = quants + LF_Q4_QUANTS + i / 16 * 64;
-            int high = upper[c * 4 + i % 4] >> i % 16 / 4 * 2 & 3;
-            out->w[i][c] = (int16_t)(out->w[i][c] + 16 * high);
+            const uint8_t *bytes = quants + i / 16 * 3 * 64 + c * 4 + i % 4;
+            size_t g = i % 16 / 4;
+            int quant = g < 3 ? bytes[g * 64] & 63
+                              : bytes[0] >> 6 << 4 | bytes[64] >> 6 << 2 | bytes[128] >> 6;
+            out->w[i][c] = (int16_t)(quant - 32);
         }
     }
 }
@@ -285,6 +293,34 @@ static void load_iq3s(const uint8_t *panel, size_t k, size_t b, block *out)
     }
 }
 
+static void load_table(const uint8_t *panel, const uint8_t *quants, int zero, block *out)
+{
+    for (size_t i = 0; i < 16; i++) {
+        for (size_t c = 0; c < LF_NR; c++) {
+            uint8_t pair = quants[i / 4 * 64 + c * 4 + i % 4];
+            out->w[i][c] = (int16_t)(panel[pair & 15] - zero);
+            out->w[i + 16][c] = (int16_t)(panel[pair >> 4] - zero);
+        }
+    }
+}
+
+static void load_t4(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
+    const uint8_t *src = panel + LF_T4_TABLE + b * LF_T4_BLOCK;
+    memcpy(out->scales, src, LF_NR * sizeof(float));
+    load_table(panel, src + 64, 128, out);
+}
+
+static void load_t4g16(const uint8_t *panel, size_t k, size_t b, block *out)
+{
+    (void)k;
+    const uint8_t *src = panel + LF_T4_TABLE + b * LF_T4_BLOCK;
+    load_f16_line(src, out->scales[0]);
+    load_f16_line(src + 32, out->scales[1]);
+    load_table(panel, src + 64, 32, out);
+}
+
 typedef void (*load_fn)(const uint8_t *panel, size_t k, size_t b, block *out);
 
 /* `dwords`: of an LHS block, which tells its format. */
@@ -335,3 +371,7 @@ LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, i8g16, LF_W_I8G16, false, 32, false, i8g16,
                 LF_X_DWORDS, 16, false)
 LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, i8g16m, LF_W_I8G16, true, 32, false, i8g16m, i8g16, load_i8g16,
                 LF_X_DWORDS, 16, true)
+LF_SCALAR_ENTRY(i8b32, LF_LHS_I8B32, t4, LF_W_T4, false, 32, false, t4, t4, load_t4, LF_X_DWORDS,
+                32, false)
+LF_SCALAR_ENTRY(i8b16, LF_LHS_I8B16, t4g16, LF_W_T4G16, false, 32, false, t4g16, t4g16, load_t4g16,
+                LF_X_DWORDS, 16, false)

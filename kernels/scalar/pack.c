@@ -34,6 +34,16 @@ size_t lf_panel_bytes_i8g16m(size_t k)
     return k / 32 * (4 * LF_NR * sizeof(float) + LF_Q8_QUANTS);
 }
 
+size_t lf_panel_bytes_t4(size_t k)
+{
+    return LF_T4_TABLE + k / 32 * LF_T4_BLOCK;
+}
+
+size_t lf_panel_bytes_t4g16(size_t k)
+{
+    return lf_panel_bytes_t4(k);
+}
+
 size_t lf_panel_bytes_f32(size_t k)
 {
     return k * LF_NR * sizeof(float);
@@ -174,6 +184,70 @@ void lf_pack_i8g16(size_t k, const lf_panel_source *source, void *panel)
         put_bytes(k, b * 32, source, dst);
         dst += LF_Q8_QUANTS;
     }
+}
+
+/* Writes the table of a panel from its quants, + `zero`, ascending; indexes[quant + 128] is where a
+ * quant is in it. */
+static void put_table(size_t k, const lf_panel_source *source, int zero, uint8_t *table,
+                      uint8_t indexes[256])
+{
+    bool used[256] = {false};
+    size_t n_used = 0;
+    for (size_t i = 0; i < source->rows * k && n_used < 16; i++) {
+        bool *seen = &used[source->quants[i] + 128];
+        n_used += *seen ? 0 : 1;
+        *seen = true;
+    }
+    uint8_t n = 0;
+    memset(indexes, 0, 256);
+    memset(table, 0, LF_T4_TABLE);
+    for (size_t q = 0; q < 256; q++) {
+        if (used[q]) {
+            for (size_t copy = 0; copy < LF_T4_TABLE; copy += 16) {
+                table[copy + n] = (uint8_t)((int)q - 128 + zero);
+            }
+            indexes[q] = n++;
+        }
+    }
+}
+
+static void pack_t4(size_t k, size_t group, const lf_panel_source *source, uint8_t *panel)
+{
+    uint8_t indexes[256];
+    memset(panel, 0, lf_panel_bytes_t4(k));
+    put_table(k, source, group == 32 ? 128 : 32, panel, indexes);
+    uint8_t *block = panel + LF_T4_TABLE;
+    for (size_t b = 0; b < k / 32; b++, block += LF_T4_BLOCK) {
+        for (size_t c = 0; c < source->rows; c++) {
+            const float *scales = source->scales + c * (k / group) + b * (32 / group);
+            const int8_t *quants = source->quants + c * k + b * 32;
+            if (group == 32) {
+                memcpy(block + c * 4, scales, sizeof *scales);
+            } else {
+                put_half(block + c * 2, scales[0]);
+                put_half(block + 32 + c * 2, scales[1]);
+            }
+            for (size_t g = 0; g < 4; g++) {
+                uint32_t dword = 0;
+                for (size_t j = 0; j < 4; j++) {
+                    uint32_t low = indexes[quants[g * 4 + j] + 128];
+                    uint32_t high = indexes[quants[16 + g * 4 + j] + 128];
+                    dword |= (low | high << 4) << 8 * j;
+                }
+                memcpy(block + 64 + g * 64 + c * 4, &dword, sizeof dword);
+            }
+        }
+    }
+}
+
+void lf_pack_t4(size_t k, const lf_panel_source *source, void *panel)
+{
+    pack_t4(k, 32, source, panel);
+}
+
+void lf_pack_t4g16(size_t k, const lf_panel_source *source, void *panel)
+{
+    pack_t4(k, 16, source, panel);
 }
 
 static void pack_values(size_t k, size_t size, const lf_panel_source *source, uint8_t *panel)

@@ -85,14 +85,22 @@ static void put_nibbles(const uint8_t *q, size_t c, uint8_t *even, uint8_t *odd)
     }
 }
 
-/* Writes the fifth bits of one block: bit `bit` of 32 bytes. */
-static void put_fifth_bits(const uint8_t *high, size_t bit, size_t c, uint8_t *out)
+/* Writes one block of Q5_K: its nibbles are at bit `low_bit` of 32 bytes, its fifth bits at bit
+ * `high_bit` of 32 others. */
+static void put_five_bits(const uint8_t *low, size_t low_bit, const uint8_t *high, size_t high_bit,
+                          size_t c, uint8_t *lines)
 {
-    uint32_t dword = 0;
+    uint32_t q[8];
     for (size_t g = 0; g < 8; g++) {
-        dword |= (lf_load_u32(high + g * 4) >> bit & 0x01010101u) << g;
+        q[g] = (lf_load_u32(low + g * 4) >> low_bit & NIBBLES) |
+               (lf_load_u32(high + g * 4) >> high_bit & 0x01010101u) << 4;
     }
-    put_u32(out + c * 4, dword);
+    const uint32_t top = 0x07070707u, two = 0x03030303u, one = 0x01010101u;
+    const uint32_t upper[5] = {q[5] >> 2 & top, (q[5] & two) << 1 | (q[7] & one), q[6] >> 2 & top,
+                               (q[6] & two) << 1 | (q[7] >> 1 & one), q[7] >> 2 & top};
+    for (size_t i = 0; i < 5; i++) {
+        put_u32(lines + i * 64 + c * 4, q[i] | upper[i] << 5);
+    }
 }
 
 static void pack_k(size_t k, const lf_panel_source *source, bool five, uint8_t *super)
@@ -110,10 +118,11 @@ static void pack_k(size_t k, const lf_panel_source *source, bool five, uint8_t *
             uint8_t *quants = super + LF_K_HEAD;
             put_head(block, c, super);
             for (size_t b = 0; b < 8; b += 2, quants += 2 * quants_bytes) {
-                put_nibbles(q + b * 16, c, quants, quants + quants_bytes);
                 if (five) {
-                    put_fifth_bits(block + HEAD, b, c, quants + LF_Q4_QUANTS);
-                    put_fifth_bits(block + HEAD, b + 1, c, quants + quants_bytes + LF_Q4_QUANTS);
+                    put_five_bits(q + b * 16, 0, block + HEAD, b, c, quants);
+                    put_five_bits(q + b * 16, 4, block + HEAD, b + 1, c, quants + quants_bytes);
+                } else {
+                    put_nibbles(q + b * 16, c, quants, quants + quants_bytes);
                 }
             }
         }
@@ -131,21 +140,19 @@ void lf_pack_q5k(size_t k, const lf_panel_source *source, void *panel)
     pack_k(k, source, true, panel);
 }
 
-/* Writes one block of 32: its nibbles are at bit `low_bit` of 32 bytes, its upper bits at bit
- * `high_bit` of 32 others. */
+/* The same for Q6_K, with two upper bits. */
 static void put_six_bits(const uint8_t *low, size_t low_bit, const uint8_t *high, size_t high_bit,
-                         size_t c, uint8_t *quants)
+                         size_t c, uint8_t *lines)
 {
-    uint32_t upper[2] = {0};
-    for (size_t g = 0; g < 4; g++) {
-        uint32_t first = lf_load_u32(low + g * 4) >> low_bit & NIBBLES;
-        uint32_t second = lf_load_u32(low + 16 + g * 4) >> low_bit & NIBBLES;
-        put_u32(quants + g * 64 + c * 4, first | second << 4);
-        upper[0] |= (lf_load_u32(high + g * 4) >> high_bit & 0x03030303u) << 2 * g;
-        upper[1] |= (lf_load_u32(high + 16 + g * 4) >> high_bit & 0x03030303u) << 2 * g;
+    uint32_t q[8];
+    for (size_t g = 0; g < 8; g++) {
+        q[g] = (lf_load_u32(low + g * 4) >> low_bit & NIBBLES) |
+               (lf_load_u32(high + g * 4) >> high_bit & 0x03030303u) << 4;
     }
-    put_u32(quants + LF_Q4_QUANTS + c * 4, upper[0]);
-    put_u32(quants + LF_Q4_QUANTS + 64 + c * 4, upper[1]);
+    for (size_t i = 0; i < 6; i++) {
+        uint32_t upper = q[i / 3 * 4 + 3] >> (4 - i % 3 * 2) & 0x03030303u;
+        put_u32(lines + i * 64 + c * 4, q[i / 3 * 4 + i % 3] | upper << 6);
+    }
 }
 
 void lf_pack_q6k(size_t k, const lf_panel_source *source, void *panel)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LF_W_I8G16 x LF_LHS_I8B16 for AVX-512 VNNI: quant + 128 is the unsigned operand of vpdpbusd; the
- * sums start with four times what the LHS has for the zero point of Q6_K, -32 * sum of its quants.
+/* LF_W_I8G16 and LF_W_T4G16 x LF_LHS_I8B16 for AVX-512 VNNI: quant + 128 is the unsigned operand of
+ * vpdpbusd; the sums start with four times what the LHS has for the zero point of Q6_K, -32 * sum
+ * of its quants.
  */
 #include "kernels/x86/zmm_vnni.h"
 
@@ -61,5 +62,68 @@ LF_INLINE void i8g16_tile(const bool has_mins, const size_t m, size_t n, size_t 
 LF_GEMM_BY_ROWS(12, i8g16_gemm, i8g16_plain_tile)
 LF_GEMM_BY_ROWS(12, i8g16m_gemm, i8g16_mins_tile)
 
+/* ---- LF_W_T4G16 ---- */
+
+/* Half a block. table: quants + 32; l: the lines of the block. */
+LF_INLINE void t4_half(const size_t m, const uint32_t *x, const size_t half, __m512i table,
+                       const __m512i l[4], __m512 scale, __m512 *acc)
+{
+    __m512i v[12];
+    lf_vnni_start(m, x + LF_X16_INIT6_LO + half, v);
+    for (size_t g = 4 * half; g < 4 * half + 4; g++) {
+        lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, lf_vnni_t4_quants(table, l, g), v);
+    }
+    lf_vnni_finish(m, x + LF_X16_SCALE_LO + 2 * half, v, scale, acc);
+}
+
+LF_INLINE void t4g16_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                          float *c, size_t c_stride, lf_prefetch_policy policy)
+{
+    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const uint8_t *p = panels;
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
+        const __m512i table = _mm512_load_si512(p);
+        const uint32_t *x = tile;
+        __m512 acc[12];
+        lf_vnni_clear(m, acc);
+        p += LF_T4_TABLE;
+        for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK, x += LF_X_DWORDS * m) {
+            __m512i l[4];
+            lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+            if (b % 2 == 0) {
+                lf_prefetch_sparse(distances, p);
+            }
+            lf_vnni_lines(m, p + 64, 4, l);
+            t4_half(m, x, 0, table, l, lf_load_f16x16(p), acc);
+            t4_half(m, x, 1, table, l, lf_load_f16x16(p + 32), acc);
+        }
+        lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
+    }
+}
+
+/* To a panel of LF_W_I8G16. */
+static void t4g16_unpack(size_t k, const void *panel, void *unpacked)
+{
+    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const __m512i table = _mm512_add_epi8(_mm512_load_si512(panel), _mm512_set1_epi8(128 - 32));
+    const uint8_t *p = (const uint8_t *)panel + LF_T4_TABLE;
+    uint8_t *out = unpacked;
+    for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK, out += 128 + LF_Q8_QUANTS) {
+        __m512i l[4];
+        lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+        lf_vnni_lines(1, p + 64, 4, l);
+        _mm512_store_ps(out, lf_load_f16x16(p));
+        _mm512_store_ps(out + 64, lf_load_f16x16(p + 32));
+        for (size_t g = 0; g < 8; g++) {
+            _mm512_store_si512(out + 128 + g * 64, lf_vnni_t4_quants(table, l, g));
+        }
+    }
+}
+
+LF_GEMM_BY_ROWS(12, t4g16_gemm, t4g16_tile)
+
+LF_VNNI_ENTRY(i8b16, LF_LHS_I8B16, LF_W_T4G16, t4g16, t4g16, 32,
+              .unpacked_bytes = lf_panel_bytes_i8g16, .unpack = t4g16_unpack,
+              .unpacked_fn = i8g16_gemm)
 LF_VNNI_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16, 32, .mins = false)
 LF_VNNI_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, 32, .mins = true)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LF_W_I8G and LF_W_IQ3S x LF_LHS_I8B32 for AVX-512 VNNI: quant + 128 is the unsigned operand of
- * vpdpbusd; the sums start with -128 * sum of the LHS quants. Panels of IQ3_S become panels of I8G,
- * in registers or once for many tiles. */
+/* LF_W_I8G, LF_W_IQ3S and LF_W_T4 x LF_LHS_I8B32 for AVX-512 VNNI: quant + 128 is the unsigned
+ * operand of vpdpbusd; the sums start with -128 * sum of the LHS quants. Panels of IQ3_S and T4
+ * become panels of I8G, in registers or once for many tiles. */
 #include "kernels/x86/zmm_vnni.h"
 
 LF_INLINE void i8g_block(const size_t m, const uint32_t *x, const uint8_t *quants, __m512 scale,
@@ -190,7 +190,60 @@ static void iq3s_unpack(size_t k, const void *panel, void *unpacked)
 
 LF_GEMM_BY_ROWS(12, iq3s_gemm, iq3s_tile)
 
+/* ---- LF_W_T4 ---- */
+
+LF_INLINE void t4_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
+                       float *c, size_t c_stride, lf_prefetch_policy policy)
+{
+    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const uint8_t *p = panels;
+    for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
+        const __m512i table = _mm512_load_si512(p);
+        const uint32_t *x = tile;
+        __m512 acc[12];
+        lf_vnni_clear(m, acc);
+        p += LF_T4_TABLE;
+        for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK, x += LF_X_DWORDS * m) {
+            __m512i v[12], l[4];
+            lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+            if (b % 2 == 0) {
+                lf_prefetch_sparse(distances, p);
+            }
+            lf_vnni_lines(m, p + 64, 4, l);
+            lf_vnni_start(m, x + LF_X_INIT8, v);
+            for (size_t g = 0; g < 8; g++) {
+                lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, lf_vnni_t4_quants(table, l, g),
+                            v);
+            }
+            lf_vnni_finish(m, x + LF_X_SCALE, v, _mm512_load_ps(p), acc);
+        }
+        lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
+    }
+}
+
+/* To a panel of LF_W_I8G. */
+static void t4_unpack(size_t k, const void *panel, void *unpacked)
+{
+    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const __m512i table = _mm512_load_si512(panel);
+    const uint8_t *p = (const uint8_t *)panel + LF_T4_TABLE;
+    uint8_t *out = unpacked;
+    for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK, out += 64 + LF_Q8_QUANTS) {
+        __m512i l[4];
+        lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+        lf_vnni_lines(1, p + 64, 4, l);
+        _mm512_store_ps(out, _mm512_load_ps(p));
+        for (size_t g = 0; g < 8; g++) {
+            _mm512_store_si512(out + 64 + g * 64, lf_vnni_t4_quants(table, l, g));
+        }
+    }
+}
+
+LF_GEMM_BY_ROWS(12, t4_gemm, t4_tile)
+
 LF_VNNI_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, 256, .raw_blocks = true,
               .unpacked_bytes = lf_panel_bytes_i8g, .unpack = iq3s_unpack, .unpacked_fn = i8g_gemm)
+LF_VNNI_ENTRY(i8b32, LF_LHS_I8B32, LF_W_T4, t4, t4, 32, .unpacked_bytes = lf_panel_bytes_i8g,
+              .unpack = t4_unpack, .unpacked_fn = i8g_gemm)
 LF_VNNI_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, 32, .mins = false)
 LF_VNNI_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, 32, .mins = true)

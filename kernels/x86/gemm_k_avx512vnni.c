@@ -1,63 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LF_W_Q4K and LF_W_Q5K x LF_LHS_I8B32, LF_W_Q6K x LF_LHS_I8B16 for AVX-512 VNNI: the factors of
- * 256 k become floats once for all rows; the bits of quants are joined in registers. */
+/* LF_W_Q4K and LF_W_Q5K x LF_LHS_I8B32, LF_W_Q6K x LF_LHS_I8B16 for AVX-512 VNNI: quants and
+ * factors are separated in registers, or once for many tiles. */
 #include "kernels/x86/zmm_vnni.h"
 
-/* v << n, or v >> -n. The caller masks away the bits that cross a byte. */
-LF_INLINE __m512i shift(__m512i v, const int n)
+/* ---- Quants ---- */
+
+/* (a & mask) | (b & ~mask) */
+LF_INLINE __m512i choose(char mask, __m512i a, __m512i b)
 {
-    return n > 0 ? _mm512_slli_epi32(v, (unsigned)n)
-                 : (n < 0 ? _mm512_srli_epi32(v, (unsigned)-n) : v);
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi8(mask), a, b, 0xCA);
 }
 
-/* (nibbles & 15) | (upper & mask) */
-LF_INLINE __m512i join(__m512i nibbles, __m512i upper, char mask)
+LF_INLINE __m512i low_bits(__m512i v, char mask)
 {
-    return _mm512_ternarylogic_epi32(nibbles, _mm512_set1_epi8(15),
-                                     _mm512_and_si512(upper, _mm512_set1_epi8(mask)), 0xEA);
+    return _mm512_and_si512(v, _mm512_set1_epi8(mask));
 }
 
-/* Quants of group g of a block, `bits` wide, unsigned. */
-LF_INLINE __m512i k_quants(const int bits, const uint8_t *quants, const size_t g)
+/* Quants of group g of a block of Q5_K. */
+LF_INLINE __m512i q5k_quants(const __m512i l[5], const size_t g)
 {
-    const __m512i nibbles = shift(_mm512_load_si512(quants + g % 4 * 64), g < 4 ? 0 : -4);
-    if (bits == 4) {
-        return _mm512_and_si512(nibbles, _mm512_set1_epi8(15));
+    if (g < 5) {
+        return low_bits(l[g], 31);
     }
-    if (bits == 5) {
-        return join(nibbles, shift(_mm512_load_si512(quants + LF_Q4_QUANTS), 4 - (int)g), 16);
-    }
-    return join(nibbles,
-                shift(_mm512_load_si512(quants + LF_Q4_QUANTS + g / 4 * 64), 4 - 2 * (int)(g % 4)),
-                48);
+    const __m512i upper = _mm512_srli_epi32(l[(g - 5) * 2], 3);
+    const __m512i lower = g < 7 ? _mm512_srli_epi32(l[(g - 5) * 2 + 1], 6)
+                                : choose(2, _mm512_srli_epi32(l[3], 4), _mm512_srli_epi32(l[1], 5));
+    return low_bits(choose(28, upper, lower), 31);
 }
 
-/* Group g of a block. x: the rows' blocks. Calls are written out: shifts must be constants. */
+/* Quants of group g of half a block of Q6_K. */
+LF_INLINE __m512i q6k_quants(const __m512i l[3], const size_t g)
+{
+    if (g < 3) {
+        return low_bits(l[g], 63);
+    }
+    const __m512i upper = choose(48, _mm512_srli_epi32(l[0], 2), _mm512_srli_epi32(l[1], 4));
+    return low_bits(choose(60, upper, _mm512_srli_epi32(l[2], 6)), 63);
+}
+
+/* v[i] += a block of Q4_K or Q5_K times the rows' blocks at x. */
 LF_INLINE void k_dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
-                     const size_t g, __m512i *v)
+                     __m512i *v)
 {
-    lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, k_quants(bits, quants, g), v);
+    if (bits == 4) {
+        lf_vnni_dot_nibbles(m, x + LF_X_QUANTS, quants, v);
+        return;
+    }
+    __m512i l[5];
+    lf_vnni_lines(m, quants, 5, l);
+    for (size_t g = 0; g < 8; g++) {
+        lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, q5k_quants(l, g), v);
+    }
 }
 
-/* ---- Q4_K, Q5_K ---- */
+/* ---- Factors of Q4_K and Q5_K ---- */
 
-/* Scales of the eight blocks of 256 k, then their minimums. */
+typedef struct k_head {
+    __m512 d, dmin;
+    lf_vnni_factors factors;
+} k_head;
+
+LF_INLINE k_head k_load_head(const uint8_t *super)
+{
+    return (k_head){lf_load_f16x16(super), lf_load_f16x16(super + 32),
+                    lf_vnni_load_factors(super + 64)};
+}
+
+/* Factor i of 256 k: the scale of block i or, from 8 on, the minimum of block i - 8. */
+LF_INLINE __m512 k_factor(const k_head *h, const size_t i)
+{
+    return _mm512_mul_ps(lf_vnni_factor(&h->factors, i, 0), i < 8 ? h->d : h->dmin);
+}
+
+/* All of them. */
 LF_INLINE void k_factors(const uint8_t *super, float (*out)[LF_NR])
 {
-    const __m512i low = _mm512_set1_epi32(63);
-    const __m512 d = lf_load_f16x16(super), dmin = lf_load_f16x16(super + 32);
-    __m512i top = _mm512_setzero_si512();
-    for (size_t line = 0; line < 3; line++) {
-        __m512i dwords = _mm512_load_si512(super + 64 + line * 64);
-        top = _mm512_or_si512(top, _mm512_sllv_epi32(_mm512_srli_epi32(dwords, 30),
-                                                     _mm512_set1_epi32(2 * (int)line)));
-        for (size_t i = line * 5; i < line * 5 + 5; i++) {
-            const __m512 f = _mm512_cvtepi32_ps(_mm512_and_si512(dwords, low));
-            _mm512_store_ps(out[i], _mm512_mul_ps(f, i < 8 ? d : dmin));
-            dwords = _mm512_srli_epi32(dwords, 6);
-        }
-    }
-    _mm512_store_ps(out[15], _mm512_mul_ps(_mm512_cvtepi32_ps(top), dmin));
+    const k_head h = k_load_head(super);
+#define F(i) _mm512_store_ps(out[i], k_factor(&h, i));
+    LF_VNNI_EACH_FACTOR(F)
+#undef F
 }
 
 LF_INLINE void k_start(const size_t m, __m512i *v)
@@ -67,10 +88,52 @@ LF_INLINE void k_start(const size_t m, __m512i *v)
 #undef F
 }
 
+LF_INLINE void k_block(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
+                       __m512 scale, __m512 minimum, __m512 *acc)
+{
+    __m512i v[12];
+    k_start(m, v);
+    k_dot(bits, m, x, quants, v);
+    lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
+    lf_vnni_minimum(m, x + LF_X_SUM, minimum, acc);
+}
+
+/* 256 k. Few rows take the factors from registers, more from memory. */
+LF_INLINE void k_super(const int bits, lf_distances distances, const size_t m, const uint32_t *x,
+                       const uint8_t *p, __m512 *acc)
+{
+    const size_t step = bits == 4 ? LF_Q4_QUANTS : LF_Q5K_QUANTS;
+    const uint8_t *quants = p + LF_K_HEAD;
+    lf_prefetch_panel(distances, p, LF_K_HEAD);
+    lf_prefetch_sparse(distances, p);
+    if (m <= LF_VNNI_FEW_ROWS) {
+        const k_head h = k_load_head(p);
+#define BLOCK(b)                                                                                   \
+    lf_prefetch_panel(distances, quants + (b)*step, step);                                         \
+    k_block(bits, m, x + (b)*LF_X_DWORDS * m, quants + (b)*step, k_factor(&h, b),                  \
+            k_factor(&h, (b) + 8), acc);
+        BLOCK(0)
+        BLOCK(1)
+        BLOCK(2)
+        BLOCK(3)
+        BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
+#undef BLOCK
+            return;
+    }
+    _Alignas(64) float factors[16][LF_NR];
+    k_factors(p, factors);
+    for (size_t b = 0; b < 8; b++) {
+        lf_prefetch_panel(distances, quants, step);
+        k_block(bits, m, x, quants, _mm512_load_ps(factors[b]), _mm512_load_ps(factors[b + 8]),
+                acc);
+        x += LF_X_DWORDS * m;
+        quants += step;
+    }
+}
+
 LF_INLINE void k_tile(const int bits, const size_t m, size_t n, size_t k, const void *tile,
                       const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const size_t step = bits == 4 ? LF_Q4_QUANTS : LF_Q5K_QUANTS;
     const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
@@ -78,28 +141,9 @@ LF_INLINE void k_tile(const int bits, const size_t m, size_t n, size_t k, const 
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
-            _Alignas(64) float factors[16][LF_NR];
-            lf_prefetch_panel(distances, p, LF_K_HEAD);
-            lf_prefetch_sparse(distances, p);
-            k_factors(p, factors);
-            p += LF_K_HEAD;
-            for (size_t b = 0; b < 8; b++) {
-                __m512i v[12];
-                lf_prefetch_panel(distances, p, step);
-                k_start(m, v);
-                k_dot(bits, m, x, p, 0, v);
-                k_dot(bits, m, x, p, 1, v);
-                k_dot(bits, m, x, p, 2, v);
-                k_dot(bits, m, x, p, 3, v);
-                k_dot(bits, m, x, p, 4, v);
-                k_dot(bits, m, x, p, 5, v);
-                k_dot(bits, m, x, p, 6, v);
-                k_dot(bits, m, x, p, 7, v);
-                lf_vnni_finish(m, x + LF_X_SCALE, v, _mm512_load_ps(factors[b]), acc);
-                lf_vnni_minimum(m, x + LF_X_SUM, _mm512_load_ps(factors[b + 8]), acc);
-                x += LF_X_DWORDS * m;
-                p += step;
-            }
+            k_super(bits, distances, m, x, p, acc);
+            x += 8 * LF_X_DWORDS * m;
+            p += bits == 4 ? LF_Q4K_SUPER : LF_Q5K_SUPER;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
     }
@@ -107,27 +151,24 @@ LF_INLINE void k_tile(const int bits, const size_t m, size_t n, size_t k, const 
 
 /* ---- Q6_K ---- */
 
-LF_INLINE void q6k_scales(const uint8_t *super, __m512 d, float (*out)[LF_NR])
+/* The scales of 16 k. */
+LF_INLINE __m512 q6k_scales(const uint8_t *bytes, __m512 d)
 {
-    for (size_t i = 0; i < 16; i++) {
-        const __m512i s =
-            _mm512_cvtepi8_epi32(_mm_load_si128((const __m128i *)(super + i * LF_NR)));
-        _mm512_store_ps(out[i], _mm512_mul_ps(_mm512_cvtepi32_ps(s), d));
-    }
+    const __m512i s = _mm512_cvtepi8_epi32(_mm_load_si128((const __m128i *)(const void *)bytes));
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(s), d);
 }
 
-/* Half a block: groups g .. g + 3. x: the rows' blocks; init and xs: the dwords with the start of
- * the sums and with the scale. */
-LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t init, const size_t xs,
-                        const uint8_t *quants, const size_t g, const float *scale, __m512 *acc)
+/* Half a block. x: the rows' blocks. */
+LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t half, const uint8_t *quants,
+                        __m512 scale, __m512 *acc)
 {
-    __m512i v[12];
-    lf_vnni_start(m, x + init, v);
-    k_dot(6, m, x, quants, g, v);
-    k_dot(6, m, x, quants, g + 1, v);
-    k_dot(6, m, x, quants, g + 2, v);
-    k_dot(6, m, x, quants, g + 3, v);
-    lf_vnni_finish(m, x + xs, v, _mm512_load_ps(scale), acc);
+    __m512i v[12], l[3];
+    lf_vnni_lines(m, quants + half * 3 * 64, 3, l);
+    lf_vnni_start(m, x + LF_X16_INIT6_LO + half, v);
+    for (size_t g = 0; g < 4; g++) {
+        lf_vnni_dot(m, x + LF_X_QUANTS + 4 * half + g, LF_X_DWORDS, q6k_quants(l, g), v);
+    }
+    lf_vnni_finish(m, x + LF_X16_SCALE_LO + 2 * half, v, scale, acc);
 }
 
 LF_INLINE void q6k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
@@ -142,15 +183,15 @@ LF_INLINE void q6k_tile(const size_t m, size_t n, size_t k, const void *tile, co
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
-            _Alignas(64) float scales[16][LF_NR];
+            const __m512 d = lf_load_f16x16(halves + s * 32);
+            const uint8_t *scales = p;
             lf_prefetch_panel(distances, p, LF_K_HEAD);
             lf_prefetch_sparse(distances, p);
-            q6k_scales(p, lf_load_f16x16(halves + s * 32), scales);
             p += LF_K_HEAD;
-            for (size_t b = 0; b < 8; b++) {
+            for (size_t b = 0; b < 8; b++, scales += 2 * LF_NR) {
                 lf_prefetch_panel(distances, p, LF_Q6K_QUANTS);
-                q6k_half(m, x, LF_X16_INIT6_LO, LF_X16_SCALE_LO, p, 0, scales[2 * b], acc);
-                q6k_half(m, x, LF_X16_INIT6_HI, LF_X16_SCALE_HI, p, 4, scales[2 * b + 1], acc);
+                q6k_half(m, x, 0, p, q6k_scales(scales, d), acc);
+                q6k_half(m, x, 1, p, q6k_scales(scales + LF_NR, d), acc);
                 x += LF_X_DWORDS * m;
                 p += LF_Q6K_QUANTS;
             }
@@ -171,20 +212,26 @@ static size_t k_unpacked_bytes(size_t k)
     return k / 32 * K_UNPACKED;
 }
 
-LF_INLINE void unpack_block(const int bits, const uint8_t *quants, const float *first,
-                            const float *second, uint8_t *out)
+/* Quants of group g of a block, `bits` wide, unsigned. */
+LF_INLINE __m512i k_quants(const int bits, const __m512i *l, const size_t g)
 {
-    _mm512_store_ps(out, _mm512_load_ps(first));
-    _mm512_store_ps(out + 64, _mm512_load_ps(second));
+    if (bits == 4) {
+        return low_bits(g < 4 ? l[g] : _mm512_srli_epi32(l[g - 4], 4), 15);
+    }
+    return bits == 5 ? q5k_quants(l, g) : q6k_quants(l + g / 4 * 3, g % 4);
+}
+
+LF_INLINE void unpack_block(const int bits, const uint8_t *quants, __m512 first, __m512 second,
+                            uint8_t *out)
+{
+    __m512i l[6];
+    lf_vnni_lines(1, quants, (size_t)bits, l);
+    _mm512_store_ps(out, first);
+    _mm512_store_ps(out + 64, second);
     out += K_UNPACKED_HEAD;
-    _mm512_store_si512(out, k_quants(bits, quants, 0));
-    _mm512_store_si512(out + 64, k_quants(bits, quants, 1));
-    _mm512_store_si512(out + 128, k_quants(bits, quants, 2));
-    _mm512_store_si512(out + 192, k_quants(bits, quants, 3));
-    _mm512_store_si512(out + 256, k_quants(bits, quants, 4));
-    _mm512_store_si512(out + 320, k_quants(bits, quants, 5));
-    _mm512_store_si512(out + 384, k_quants(bits, quants, 6));
-    _mm512_store_si512(out + 448, k_quants(bits, quants, 7));
+    for (size_t g = 0; g < 8; g++) {
+        _mm512_store_si512(out + g * 64, k_quants(bits, l, g));
+    }
 }
 
 LF_INLINE void k_unpack(const int bits, size_t k, const void *panel, void *unpacked)
@@ -199,7 +246,7 @@ LF_INLINE void k_unpack(const int bits, size_t k, const void *panel, void *unpac
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
             lf_prefetch_panel(distances, p, step);
-            unpack_block(bits, p, factors[b], factors[b + 8], out);
+            unpack_block(bits, p, _mm512_load_ps(factors[b]), _mm512_load_ps(factors[b + 8]), out);
             p += step;
             out += K_UNPACKED;
         }
@@ -223,12 +270,12 @@ static void q6k_unpack(size_t k, const void *panel, void *unpacked)
     const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
     uint8_t *out = unpacked;
     for (size_t s = 0; s < k / 256; s++) {
-        _Alignas(64) float scales[16][LF_NR];
-        q6k_scales(p, lf_load_f16x16(halves + s * 32), scales);
+        const __m512 d = lf_load_f16x16(halves + s * 32);
+        const uint8_t *scales = p;
         p += LF_K_HEAD;
-        for (size_t b = 0; b < 8; b++) {
+        for (size_t b = 0; b < 8; b++, scales += 2 * LF_NR) {
             lf_prefetch_panel(distances, p, LF_Q6K_QUANTS);
-            unpack_block(6, p, scales[2 * b], scales[2 * b + 1], out);
+            unpack_block(6, p, q6k_scales(scales, d), q6k_scales(scales + LF_NR, d), out);
             p += LF_Q6K_QUANTS;
             out += K_UNPACKED;
         }

@@ -12,31 +12,24 @@ LF_INLINE __m512i field(__m512i v, const unsigned n, char mask)
 }
 
 /* Group g of a block of Q3_K, quant + 4. */
-LF_INLINE __m512i q3k_quants(const uint8_t *quants, const size_t g)
+LF_INLINE __m512i q3k_quants(const __m512i l[3], const size_t g)
 {
     if (g < 6) {
-        return field(_mm512_load_si512(quants + g / 2 * 64), g % 2 * 4, 7);
+        return field(l[g / 2], g % 2 * 4, 7);
     }
     const __m512i top = _mm512_set1_epi8((char)0x88);
-    const __m512i bit0 = _mm512_and_si512(_mm512_load_si512(quants), top);
-    const __m512i bit1 = _mm512_and_si512(_mm512_load_si512(quants + 64), top);
-    const __m512i bit2 = _mm512_and_si512(_mm512_load_si512(quants + 128), top);
+    const __m512i bit0 = _mm512_and_si512(l[0], top);
+    const __m512i bit1 = _mm512_and_si512(l[1], top);
+    const __m512i bit2 = _mm512_and_si512(l[2], top);
     const __m512i both = _mm512_ternarylogic_epi32(
         _mm512_srli_epi32(bit0, 3), _mm512_srli_epi32(bit1, 2), _mm512_srli_epi32(bit2, 1), 0xFE);
     return field(both, g == 6 ? 0 : 4, 7);
 }
 
-/* Group g of a block, unsigned; `bits` is 2 or 3. */
-LF_INLINE __m512i lowk_quants(const int bits, const uint8_t *quants, const size_t g)
+/* Group g of a block, unsigned; `bits`, 2 or 3, is the number of lines of a block, too. */
+LF_INLINE __m512i lowk_quants(const int bits, const __m512i *l, const size_t g)
 {
-    return bits == 3 ? q3k_quants(quants, g)
-                     : field(_mm512_load_si512(quants + g / 4 * 64), g % 4 * 2, 3);
-}
-
-LF_INLINE void dot(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
-                   const size_t g, __m512i *v)
-{
-    lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, lowk_quants(bits, quants, g), v);
+    return bits == 3 ? q3k_quants(l, g) : field(l[g / 4], g % 4 * 2, 3);
 }
 
 /* ---- Factors ---- */
@@ -67,23 +60,10 @@ LF_INLINE factors q2k_factors(const q2k_head *head, const uint8_t *bytes)
     return (factors){_mm512_mul_ps(scale, head->d), _mm512_mul_ps(minimum, head->dmin)};
 }
 
-/* 16 lines of scales of 16 k. halves: the d of 256 k. */
-LF_INLINE void q3k_scales(const uint8_t *super, const uint8_t *halves, float (*out)[LF_NR])
+/* The scales of the 16 k with number i in 256 k of Q3_K, whose zero point is 32. */
+LF_INLINE __m512 q3k_scale(const lf_vnni_factors *f, __m512 d, const size_t i)
 {
-    const __m512 d = lf_load_f16x16(halves);
-    const __m512i low = _mm512_set1_epi32(63), zero = _mm512_set1_epi32(32);
-    __m512i top = _mm512_setzero_si512();
-    for (size_t line = 0; line < 3; line++) {
-        __m512i dwords = _mm512_load_si512(super + line * 64);
-        top = _mm512_or_si512(top, _mm512_sllv_epi32(_mm512_srli_epi32(dwords, 30),
-                                                     _mm512_set1_epi32(2 * (int)line)));
-        for (size_t i = line * 5; i < line * 5 + 5; i++) {
-            const __m512i scale = _mm512_sub_epi32(_mm512_and_si512(dwords, low), zero);
-            _mm512_store_ps(out[i], _mm512_mul_ps(_mm512_cvtepi32_ps(scale), d));
-            dwords = _mm512_srli_epi32(dwords, 6);
-        }
-    }
-    _mm512_store_ps(out[15], _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(top, zero)), d));
+    return _mm512_mul_ps(lf_vnni_factor(f, i, 32), d);
 }
 
 /* ---- Packed panels ---- */
@@ -102,22 +82,30 @@ LF_INLINE void start(const int bits, const size_t m, const uint32_t *x, __m512i 
 #undef F
 }
 
-/* Half a block. */
+/* Half a block. l: the lines of the block. */
 LF_INLINE void half_block(const int bits, const size_t m, const uint32_t *x, const size_t half,
-                          const uint8_t *quants, factors f, __m512 *acc)
+                          const __m512i *l, factors f, __m512 *acc)
 {
     const uint32_t *init = x + LF_X16_INIT6_LO + half;
     const uint32_t *xs = x + LF_X16_SCALE_LO + 2 * half;
     __m512i v[12];
     start(bits, m, init, v);
-    dot(bits, m, x, quants, 4 * half, v);
-    dot(bits, m, x, quants, 4 * half + 1, v);
-    dot(bits, m, x, quants, 4 * half + 2, v);
-    dot(bits, m, x, quants, 4 * half + 3, v);
+    for (size_t g = 4 * half; g < 4 * half + 4; g++) {
+        lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, lowk_quants(bits, l, g), v);
+    }
     lf_vnni_finish(m, xs, v, f.scale, acc);
     if (bits == 2) {
         lf_vnni_minimum16(m, init, xs, f.minimum, acc);
     }
+}
+
+LF_INLINE void block(const int bits, const size_t m, const uint32_t *x, const uint8_t *quants,
+                     factors lo, factors hi, __m512 *acc)
+{
+    __m512i l[3];
+    lf_vnni_lines(m, quants, (size_t)bits, l);
+    half_block(bits, m, x, 0, l, lo, acc);
+    half_block(bits, m, x, 1, l, hi, acc);
 }
 
 LF_INLINE void q2k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
@@ -137,8 +125,8 @@ LF_INLINE void q2k_tile(const size_t m, size_t n, size_t k, const void *tile, co
             p += LF_Q2K_HEAD;
             for (size_t b = 0; b < 8; b++, bytes += 2 * LF_NR) {
                 lf_prefetch_panel(distances, p, LF_Q2K_QUANTS);
-                half_block(2, m, x, 0, p, q2k_factors(&head, bytes), acc);
-                half_block(2, m, x, 1, p, q2k_factors(&head, bytes + LF_NR), acc);
+                block(2, m, x, p, q2k_factors(&head, bytes), q2k_factors(&head, bytes + LF_NR),
+                      acc);
                 x += LF_X_DWORDS * m;
                 p += LF_Q2K_QUANTS;
             }
@@ -153,6 +141,48 @@ LF_INLINE const uint8_t *q3k_supers(size_t k, const uint8_t *panel)
     return panel + (lf_panel_bytes_q3k(k) - k / 256 * LF_Q3K_SUPER);
 }
 
+/* All scales of 256 k. */
+LF_INLINE void q3k_scales(const uint8_t *super, const uint8_t *halves, float (*out)[LF_NR])
+{
+    const lf_vnni_factors f = lf_vnni_load_factors(super);
+    const __m512 d = lf_load_f16x16(halves);
+#define F(i) _mm512_store_ps(out[i], q3k_scale(&f, d, i));
+    LF_VNNI_EACH_FACTOR(F)
+#undef F
+}
+
+/* 256 k. Few rows take the scales from registers, more from memory. */
+LF_INLINE void q3k_super(lf_distances distances, const size_t m, const uint32_t *x,
+                         const uint8_t *p, const uint8_t *halves, __m512 *acc)
+{
+    const uint8_t *quants = p + LF_Q3K_HEAD;
+    lf_prefetch_panel(distances, p, LF_Q3K_HEAD);
+    lf_prefetch_sparse(distances, p);
+    if (m <= LF_VNNI_FEW_ROWS) {
+        const lf_vnni_factors f = lf_vnni_load_factors(p);
+        const __m512 d = lf_load_f16x16(halves);
+#define BLOCK(b)                                                                                   \
+    lf_prefetch_panel(distances, quants + (b)*LF_Q3K_QUANTS, LF_Q3K_QUANTS);                       \
+    block(3, m, x + (b)*LF_X_DWORDS * m, quants + (b)*LF_Q3K_QUANTS,                               \
+          (factors){.scale = q3k_scale(&f, d, 2 * (b))},                                           \
+          (factors){.scale = q3k_scale(&f, d, 2 * (b) + 1)}, acc);
+        BLOCK(0)
+        BLOCK(1)
+        BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
+#undef BLOCK
+            return;
+    }
+    _Alignas(64) float scales[16][LF_NR];
+    q3k_scales(p, halves, scales);
+    for (size_t b = 0; b < 8; b++) {
+        lf_prefetch_panel(distances, quants, LF_Q3K_QUANTS);
+        block(3, m, x, quants, (factors){.scale = _mm512_load_ps(scales[2 * b])},
+              (factors){.scale = _mm512_load_ps(scales[2 * b + 1])}, acc);
+        x += LF_X_DWORDS * m;
+        quants += LF_Q3K_QUANTS;
+    }
+}
+
 LF_INLINE void q3k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride, lf_prefetch_policy policy)
 {
@@ -165,20 +195,9 @@ LF_INLINE void q3k_tile(const size_t m, size_t n, size_t k, const void *tile, co
         __m512 acc[12];
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++) {
-            _Alignas(64) float scales[16][LF_NR];
-            lf_prefetch_panel(distances, p, LF_Q3K_HEAD);
-            lf_prefetch_sparse(distances, p);
-            q3k_scales(p, halves + s * 32, scales);
-            p += LF_Q3K_HEAD;
-            for (size_t b = 0; b < 8; b++) {
-                const factors lo = {.scale = _mm512_load_ps(scales[2 * b])};
-                const factors hi = {.scale = _mm512_load_ps(scales[2 * b + 1])};
-                lf_prefetch_panel(distances, p, LF_Q3K_QUANTS);
-                half_block(3, m, x, 0, p, lo, acc);
-                half_block(3, m, x, 1, p, hi, acc);
-                x += LF_X_DWORDS * m;
-                p += LF_Q3K_QUANTS;
-            }
+            q3k_super(distances, m, x, p, halves + s * 32, acc);
+            x += 8 * LF_X_DWORDS * m;
+            p += LF_Q3K_SUPER;
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
     }
@@ -201,22 +220,14 @@ static size_t q3k_unpacked_bytes(size_t k)
     return k / 32 * Q3K_UNPACKED;
 }
 
-LF_INLINE void unpack_group(const int bits, const uint8_t *quants, const size_t g, uint8_t *out)
-{
-    const __m512i zero = _mm512_set1_epi8(bits == 2 ? 0 : 32 - 4);
-    _mm512_store_si512(out + g * 64, _mm512_add_epi8(lowk_quants(bits, quants, g), zero));
-}
-
 LF_INLINE void unpack_block(const int bits, const uint8_t *quants, uint8_t *out)
 {
-    unpack_group(bits, quants, 0, out);
-    unpack_group(bits, quants, 1, out);
-    unpack_group(bits, quants, 2, out);
-    unpack_group(bits, quants, 3, out);
-    unpack_group(bits, quants, 4, out);
-    unpack_group(bits, quants, 5, out);
-    unpack_group(bits, quants, 6, out);
-    unpack_group(bits, quants, 7, out);
+    const __m512i zero = _mm512_set1_epi8(bits == 2 ? 0 : 32 - 4);
+    __m512i l[3];
+    lf_vnni_lines(1, quants, (size_t)bits, l);
+    for (size_t g = 0; g < 8; g++) {
+        _mm512_store_si512(out + g * 64, _mm512_add_epi8(lowk_quants(bits, l, g), zero));
+    }
 }
 
 static void q2k_unpack(size_t k, const void *panel, void *unpacked)

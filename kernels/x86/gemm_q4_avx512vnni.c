@@ -7,15 +7,9 @@
 LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *quants, __m512 scale,
                         __m512 *acc)
 {
-    const __m512i low = _mm512_set1_epi8(15);
     __m512i v[12];
     lf_vnni_start(m, x + LF_X_INIT4, v);
-    for (size_t g = 0; g < 4; g++) {
-        __m512i w = _mm512_load_si512(quants + g * 64);
-        lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, _mm512_and_si512(w, low), v);
-        lf_vnni_dot(m, x + LF_X_QUANTS + 4 + g, LF_X_DWORDS,
-                    _mm512_and_si512(_mm512_srli_epi32(w, 4), low), v);
-    }
+    lf_vnni_dot_nibbles(m, x + LF_X_QUANTS, quants, v);
     lf_vnni_finish(m, x + LF_X_SCALE, v, scale, acc);
 }
 

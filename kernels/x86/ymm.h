@@ -40,16 +40,10 @@ LF_INLINE void lf_store_ymm(uint8_t *p, __m256i v)
     _mm256_store_si256((__m256i *)(void *)p, v);
 }
 
-/* v << n, or v >> -n. The caller masks away the bits that cross a byte. */
-LF_INLINE __m256i lf_ymm_shift(__m256i v, const int n)
-{
-    return n > 0 ? _mm256_slli_epi32(v, n) : (n < 0 ? _mm256_srli_epi32(v, -n) : v);
-}
-
 /* (v >> n) & mask */
 LF_INLINE __m256i lf_ymm_field(__m256i v, const int n, char mask)
 {
-    return _mm256_and_si256(lf_ymm_shift(v, -n), _mm256_set1_epi8(mask));
+    return _mm256_and_si256(n != 0 ? _mm256_srli_epi32(v, n) : v, _mm256_set1_epi8(mask));
 }
 
 /* Quants of group g of a block of LF_W_Q2K or LF_W_Q3K, as lf_ymm_quants. */
@@ -69,6 +63,34 @@ LF_INLINE __m256i lf_ymm_few_bits(const int bits, const uint8_t *line, const siz
     return lf_ymm_field(both, g == 6 ? 0 : 4, 7);
 }
 
+/* Quants of group g of a block of LF_W_Q5K, as lf_ymm_quants. */
+LF_INLINE __m256i lf_ymm_five_bits(const uint8_t *line, const size_t g)
+{
+    if (g < 5) {
+        return lf_ymm_field(lf_load_ymm(line + g * 64), 0, 31);
+    }
+    const uint8_t *first = line + (g - 5) * 2 * 64;
+    const __m256i upper = lf_ymm_field(lf_load_ymm(first), 3, 28);
+    if (g < 7) {
+        return _mm256_or_si256(upper, lf_ymm_field(lf_load_ymm(first + 64), 6, 3));
+    }
+    const __m256i bit0 = lf_ymm_field(lf_load_ymm(line + 64), 5, 1);
+    const __m256i bit1 = lf_ymm_field(lf_load_ymm(line + 3 * 64), 4, 2);
+    return _mm256_or_si256(upper, _mm256_or_si256(bit0, bit1));
+}
+
+/* Quants of group g of half a block of LF_W_Q6K, as lf_ymm_quants. */
+LF_INLINE __m256i lf_ymm_six_bits(const uint8_t *line, const size_t g)
+{
+    if (g < 3) {
+        return lf_ymm_field(lf_load_ymm(line + g * 64), 0, 63);
+    }
+    const __m256i first = lf_ymm_field(lf_load_ymm(line), 2, 48);
+    const __m256i second = lf_ymm_field(lf_load_ymm(line + 64), 4, 12);
+    const __m256i third = lf_ymm_field(lf_load_ymm(line + 128), 6, 3);
+    return _mm256_or_si256(first, _mm256_or_si256(second, third));
+}
+
 /* Quants of group g of a block, `bits` wide, unsigned: 8 columns, from byte `half` on. */
 LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const size_t g,
                                 const size_t half)
@@ -79,19 +101,11 @@ LF_INLINE __m256i lf_ymm_quants(const int bits, const uint8_t *quants, const siz
     if (bits < 4) {
         return lf_ymm_few_bits(bits, quants + half, g);
     }
-    const __m256i nibbles =
-        _mm256_and_si256(lf_ymm_shift(lf_load_ymm(quants + g % 4 * 64 + half), g < 4 ? 0 : -4),
-                         _mm256_set1_epi8(15));
     if (bits == 4) {
-        return nibbles;
+        return lf_ymm_field(lf_load_ymm(quants + g % 4 * 64 + half), g < 4 ? 0 : 4, 15);
     }
-    const uint8_t *upper = quants + LF_Q4_QUANTS + half;
-    if (bits == 5) {
-        const __m256i bit = lf_ymm_shift(lf_load_ymm(upper), 4 - (int)g);
-        return _mm256_or_si256(nibbles, _mm256_and_si256(bit, _mm256_set1_epi8(16)));
-    }
-    const __m256i two = lf_ymm_shift(lf_load_ymm(upper + g / 4 * 64), 4 - 2 * (int)(g % 4));
-    return _mm256_or_si256(nibbles, _mm256_and_si256(two, _mm256_set1_epi8(48)));
+    return bits == 5 ? lf_ymm_five_bits(quants + half, g)
+                     : lf_ymm_six_bits(quants + g / 4 * 3 * 64 + half, g % 4);
 }
 
 /* The start of sums of half a block for the zero point of quants of `bits`, 4 or 128, from that for

@@ -187,25 +187,36 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t 
 
 /* ---- LF_W_Q4K, LF_W_Q5K, LF_W_Q6K ---- */
 
+/* Factor i, a constant, of three lines of 6-bit factors. lines: 8 columns. */
+LF_INLINE __m256i six_bits(const __m256i lines[3], const size_t i)
+{
+    if (i < 15) {
+        return _mm256_and_si256(_mm256_srli_epi32(lines[i / 5], (int)(i % 5) * 6),
+                                _mm256_set1_epi32(63));
+    }
+    const __m256i second = _mm256_and_si256(_mm256_srli_epi32(lines[1], 28), _mm256_set1_epi32(12));
+    const __m256i third = _mm256_and_si256(_mm256_srli_epi32(lines[2], 26), _mm256_set1_epi32(48));
+    return _mm256_or_si256(_mm256_srli_epi32(lines[0], 30), _mm256_or_si256(second, third));
+}
+
+/* F(i) for each of 16 factors; gcc leaves a loop over them rolled. */
+#define EACH_FACTOR(F)                                                                             \
+    F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
+
 /* Scales and minimums of the eight blocks of 256 k. */
 LF_INLINE void k_factors(const uint8_t *super, float (*out)[2][LF_NR])
 {
-    const __m256i low = _mm256_set1_epi32(63);
     for (size_t half = 0; half < LF_NR; half += 8) {
+        const uint8_t *line = super + 64 + half * 4;
         const __m256 d = lf_load_f16x8(super + half * 2);
         const __m256 dmin = lf_load_f16x8(super + 32 + half * 2);
-        __m256i top = _mm256_setzero_si256();
-        for (size_t line = 0; line < 3; line++) {
-            __m256i dwords = lf_load_ymm(super + 64 + line * 64 + half * 4);
-            top = _mm256_or_si256(top, _mm256_sllv_epi32(_mm256_srli_epi32(dwords, 30),
-                                                         _mm256_set1_epi32(2 * (int)line)));
-            for (size_t i = line * 5; i < line * 5 + 5; i++) {
-                const __m256 f = _mm256_cvtepi32_ps(_mm256_and_si256(dwords, low));
-                _mm256_store_ps(out[i % 8][i / 8] + half, _mm256_mul_ps(f, i < 8 ? d : dmin));
-                dwords = _mm256_srli_epi32(dwords, 6);
-            }
-        }
-        _mm256_store_ps(out[7][1] + half, _mm256_mul_ps(_mm256_cvtepi32_ps(top), dmin));
+        const __m256i lines[3] = {lf_load_ymm(line), lf_load_ymm(line + 64),
+                                  lf_load_ymm(line + 128)};
+#define F(i)                                                                                       \
+    _mm256_store_ps(out[(i) % 8][(i) / 8] + half,                                                  \
+                    _mm256_mul_ps(_mm256_cvtepi32_ps(six_bits(lines, i)), (i) < 8 ? d : dmin));
+        EACH_FACTOR(F)
+#undef F
     }
 }
 
@@ -277,22 +288,18 @@ LF_INLINE void q2k_factors(const uint8_t *super, float (*out)[LF_NR])
 
 LF_INLINE void q3k_factors(const uint8_t *super, const uint8_t *halves, float (*out)[LF_NR])
 {
-    const __m256i low = _mm256_set1_epi32(63), zero = _mm256_set1_epi32(32);
+    const __m256i zero = _mm256_set1_epi32(32);
     for (size_t half = 0; half < LF_NR; half += 8) {
+        const uint8_t *line = super + half * 4;
         const __m256 d = lf_load_f16x8(halves + half * 2);
-        __m256i top = _mm256_setzero_si256();
-        for (size_t line = 0; line < 3; line++) {
-            __m256i dwords = lf_load_ymm(super + line * 64 + half * 4);
-            top = _mm256_or_si256(top, _mm256_sllv_epi32(_mm256_srli_epi32(dwords, 30),
-                                                         _mm256_set1_epi32(2 * (int)line)));
-            for (size_t i = line * 5; i < line * 5 + 5; i++) {
-                const __m256i s = _mm256_sub_epi32(_mm256_and_si256(dwords, low), zero);
-                _mm256_store_ps(out[i] + half, _mm256_mul_ps(_mm256_cvtepi32_ps(s), d));
-                dwords = _mm256_srli_epi32(dwords, 6);
-            }
-        }
-        const __m256 last = _mm256_cvtepi32_ps(_mm256_sub_epi32(top, zero));
-        _mm256_store_ps(out[15] + half, _mm256_mul_ps(last, d));
+        const __m256i lines[3] = {lf_load_ymm(line), lf_load_ymm(line + 64),
+                                  lf_load_ymm(line + 128)};
+#define F(i)                                                                                       \
+    _mm256_store_ps(                                                                               \
+        out[i] + half,                                                                             \
+        _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(six_bits(lines, i), zero)), d));
+        EACH_FACTOR(F)
+#undef F
     }
 }
 
@@ -380,6 +387,41 @@ LF_INLINE void iq3s_panel(lf_distances distances, const size_t fixed, size_t m, 
     }
 }
 
+/* ---- LF_W_T4, LF_W_T4G16: each block becomes one of LF_W_I8G or LF_W_I8G16 ---- */
+
+/* Quants + 128 of a block. table: its 16 quants + 128, twice. */
+LF_INLINE void t4_quants(__m256i table, const uint8_t *nibbles, uint8_t *out)
+{
+    for (size_t i = 0; i < LF_Q4_QUANTS; i += 32) {
+        const __m256i w = lf_load_ymm(nibbles + i);
+        lf_store_ymm(out + i, _mm256_shuffle_epi8(table, lf_ymm_field(w, 0, 15)));
+        lf_store_ymm(out + LF_Q4_QUANTS + i, _mm256_shuffle_epi8(table, lf_ymm_field(w, 4, 15)));
+    }
+}
+
+LF_INLINE void t4_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+                        size_t k, const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
+{
+    const bool halves = format == YMM_I8G16;
+    const __m256i table = _mm256_add_epi8(lf_load_ymm(p), _mm256_set1_epi8(halves ? 128 - 32 : 0));
+    p += LF_T4_TABLE;
+    for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK) {
+        _Alignas(32) uint8_t quants[LF_Q8_QUANTS];
+        _Alignas(32) float scales[2][LF_NR];
+        lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+        if (halves) {
+            lf_ymm_f16x16(p, scales[0]);
+            lf_ymm_f16x16(p + 32, scales[1]);
+        }
+        t4_quants(table, p + 64, quants);
+        ymm_rows(format, fixed, m, x, quants, halves ? scales[0] : (const float *)(const void *)p,
+                 acc);
+        x += LF_X_DWORDS * m;
+    }
+}
+
+#define t4_plain_panel(...)    t4_panel(YMM_I8G, __VA_ARGS__)
+#define t4g16_panel(...)       t4_panel(YMM_I8G16, __VA_ARGS__)
 #define i8g_plain_panel(...)   i8g_panel(YMM_I8G, __VA_ARGS__)
 #define i8g_mins_panel(...)    i8g_panel(YMM_I8GM, __VA_ARGS__)
 #define i8g16_plain_panel(...) i8g_panel(YMM_I8G16, __VA_ARGS__)
@@ -397,6 +439,8 @@ LF_YMM_GEMM(i8g16m_gemm, i8g16_mins_panel, lf_panel_bytes_i8g16m)
 LF_YMM_GEMM(q2k_gemm, q2k_panel, lf_panel_bytes_q2k)
 LF_YMM_GEMM(q3k_gemm, q3k_panel, lf_panel_bytes_q3k)
 LF_YMM_GEMM(iq3s_gemm, iq3s_panel, lf_panel_bytes_iq3s)
+LF_YMM_GEMM(t4_gemm, t4_plain_panel, lf_panel_bytes_t4)
+LF_YMM_GEMM(t4g16_gemm, t4g16_panel, lf_panel_bytes_t4g16)
 LF_YMM_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
 LF_YMM_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
 LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
@@ -411,6 +455,8 @@ LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, false, 256, true, arch, feature)      \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_T4, t4, t4, false, 32, false, arch, feature)            \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_T4G16, t4g16, t4g16, false, 32, false, arch, feature)   \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
     LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)

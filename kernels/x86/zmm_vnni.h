@@ -14,6 +14,10 @@
  * panel prefetches as a full tile does. */
 enum { LF_VNNI_SPARSE_ROWS = 2, LF_VNNI_MR = 12 };
 
+/* With up to this many rows, loads limit a kernel: lines of quants and factors then stay in
+ * registers. */
+enum { LF_VNNI_FEW_ROWS = 4 };
+
 /* In the functions below, x points to a dword of the first row's block; the blocks of the other
  * rows follow at equal distances. */
 
@@ -43,6 +47,53 @@ LF_INLINE void lf_vnni_dot_bytes(const size_t m, const uint32_t *x, const size_t
     for (size_t g = 0; g < 8; g++) {
         lf_vnni_dot(m, x + g, stride, _mm512_load_si512(quants + g * 64), v);
     }
+}
+
+/* A line of quants that several instructions use. In assembly because gcc otherwise loads it again
+ * for each of them. */
+LF_INLINE __m512i lf_vnni_line(const size_t m, const uint8_t *line)
+{
+    __m512i v = _mm512_load_si512(line);
+    if (m <= LF_VNNI_FEW_ROWS) {
+        __asm__("" : "+v"(v));
+    }
+    return v;
+}
+
+LF_INLINE void lf_vnni_lines(const size_t m, const uint8_t *quants, const size_t n, __m512i *l)
+{
+    for (size_t i = 0; i < n; i++) {
+        l[i] = lf_vnni_line(m, quants + i * 64);
+    }
+}
+
+/* v[i] += a block of nibbles times 8 dwords of quants from x on. For one row, high nibbles are
+ * multiplied where they are, and their sum is shifted instead. */
+LF_INLINE void lf_vnni_dot_nibbles(const size_t m, const uint32_t *x, const uint8_t *quants,
+                                   __m512i *v)
+{
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512i high = _mm512_setzero_si512();
+    for (size_t g = 0; g < 4; g++) {
+        const __m512i w = lf_vnni_line(m, quants + g * 64);
+        lf_vnni_dot(m, x + g, LF_X_DWORDS, _mm512_and_si512(w, low), v);
+        if (m == 1) {
+            lf_vnni_dot(1, x + 4 + g, LF_X_DWORDS, _mm512_andnot_si512(low, w), &high);
+        } else {
+            lf_vnni_dot(m, x + 4 + g, LF_X_DWORDS, _mm512_and_si512(_mm512_srli_epi32(w, 4), low),
+                        v);
+        }
+    }
+    if (m == 1) {
+        v[0] = _mm512_add_epi32(v[0], _mm512_srai_epi32(high, 4));
+    }
+}
+
+/* Quants of group g of a block of LF_W_T4 or LF_W_T4G16. l: its four lines; table: their bytes. */
+LF_INLINE __m512i lf_vnni_t4_quants(__m512i table, const __m512i l[4], const size_t g)
+{
+    const __m512i w = g < 4 ? l[g] : _mm512_srli_epi32(l[g - 4], 4);
+    return _mm512_shuffle_epi8(table, _mm512_and_si512(w, _mm512_set1_epi8(15)));
 }
 
 /* acc[i] = fma(isum * LHS scale, weight scale, acc[i]). x: the LHS scales, each followed by its
@@ -107,6 +158,52 @@ LF_INLINE __m512 lf_load_f16x16(const void *p)
 {
     return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)p));
 }
+
+/* ---- Lines of 6-bit factors: Q3_K, Q4_K, Q5_K ---- */
+
+/* The lines of 256 k, and each shifted so that its fields 3 and 4 are where fields 0 and 1 were. */
+typedef struct lf_vnni_factors {
+    __m512i lines[3], shifted[3];
+} lf_vnni_factors;
+
+LF_INLINE lf_vnni_factors lf_vnni_load_factors(const uint8_t *lines)
+{
+    lf_vnni_factors f;
+    for (size_t i = 0; i < 3; i++) {
+        f.lines[i] = lf_vnni_line(1, lines + i * 64);
+        f.shifted[i] = _mm512_srli_epi32(f.lines[i], 18);
+    }
+    return f;
+}
+
+/* Six bits of v from bit 6 * at on, at < 3, minus `zero`, as a float. They become bits of the
+ * mantissa of a power of two, which is subtracted. */
+LF_INLINE __m512 lf_vnni_six_bits(__m512i v, const size_t at, const float zero)
+{
+    const float one = (float)(1 << (23 - 6 * at));
+    const __m512i bits = _mm512_castps_si512(_mm512_set1_ps(one));
+    const __m512i mask = _mm512_set1_epi32(63 << 6 * at);
+    return _mm512_sub_ps(_mm512_castsi512_ps(_mm512_ternarylogic_epi32(v, mask, bits, 0xEA)),
+                         _mm512_set1_ps(one + zero));
+}
+
+/* Factor i, a constant, minus `zero`. */
+LF_INLINE __m512 lf_vnni_factor(const lf_vnni_factors *f, const size_t i, const float zero)
+{
+    if (i < 15) {
+        return lf_vnni_six_bits(i % 5 < 3 ? f->lines[i / 5] : f->shifted[i / 5], i % 5 % 3, zero);
+    }
+    /* Bits 12 and 13 of the shifted lines. */
+    const __m512i two = _mm512_ternarylogic_epi32(_mm512_set1_epi32(3 << 12), f->shifted[0],
+                                                  _mm512_slli_epi32(f->shifted[1], 2), 0xCA);
+    return lf_vnni_six_bits(_mm512_ternarylogic_epi32(_mm512_set1_epi32(15 << 12), two,
+                                                      _mm512_slli_epi32(f->shifted[2], 4), 0xCA),
+                            2, zero);
+}
+
+/* F(i) for each of 16 factors. */
+#define LF_VNNI_EACH_FACTOR(F)                                                                     \
+    F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15)
 
 /* Defines an entry of tables.h; `...`: more fields. */
 #define LF_VNNI_ENTRY(in, in_format, format, tag, packer, multiple, ...)                           \

@@ -38,7 +38,8 @@ static void bench_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 static int8_t quant_at(const lf_gemm *gemm, uint32_t i)
 {
     uint32_t h = i * 2654435761u >> 16;
-    return gemm->weights == LF_W_Q4 ? (int8_t)((int32_t)(h & 15) - 8) : (int8_t)(h & 127);
+    bool few = gemm->weights == LF_W_Q4 || gemm->weights == LF_W_T4 || gemm->weights == LF_W_T4G16;
+    return few ? (int8_t)((int32_t)(h & 15) - 8) : (int8_t)(h & 127);
 }
 
 static bool is_k(lf_wformat weights)

@@ -20,7 +20,7 @@ typedef struct parser {
     const char *text;
     size_t len;
     size_t pos;
-    size_t values;
+    uint32_t values, max_values;
     uint32_t depth;
     frame stack[LF_JSON_MAX_DEPTH];
 } parser;
@@ -235,6 +235,19 @@ static int32_t read_word(parser *p, lf_json *node, const char *word, lf_json_kin
     return LFM2_OK;
 }
 
+/* Whether the text goes on with a float that is not finite, as Python writes it. */
+static bool is_not_finite(const parser *p)
+{
+    static const char *const names[] = {"NaN", "Infinity", "-Infinity"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t n = strlen(names[i]);
+        if (p->len - p->pos >= n && memcmp(p->text + p->pos, names[i], n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int32_t read_scalar(parser *p, lf_json *node)
 {
     switch (peek(p)) {
@@ -249,6 +262,11 @@ static int32_t read_scalar(parser *p, lf_json *node)
         return read_word(p, node, "null", LF_JSON_NULL);
     default:
         break;
+    }
+    if (is_not_finite(p)) {
+        return fail(p, "json.number",
+                    "NaN and Infinity are not JSON, although Python's json module writes them; "
+                    "replace the value by null or a finite number");
     }
     if (peek(p) == '-' || (peek(p) >= '0' && peek(p) <= '9')) {
         return read_number(p, node);
@@ -314,10 +332,10 @@ static int32_t check_keys(const parser *p, const lf_json *object)
  * first reads the key and the colon. */
 static int32_t open_value(parser *p, lf_json **out)
 {
-    if (p->values++ >= LF_JSON_MAX_VALUES) {
+    if (p->values++ >= p->max_values) {
         return lf_fail(p->status, "json.too_large",
-                       "%s: offset %zu: more than %d values in a document", p->name, p->pos,
-                       LF_JSON_MAX_VALUES);
+                       "%s: offset %zu: more than %u values in a document", p->name, p->pos,
+                       p->max_values);
     }
     void *memory = NULL;
     LF_TRY(lf_arena_new(p->arena, 1, sizeof(lf_json), "JSON value", &memory));
@@ -405,7 +423,18 @@ static int32_t read_value(parser *p, lf_json **out, bool *more)
 int32_t lf_json_parse(lf_arena *arena, const char *name, int32_t status, const char *text,
                       size_t len, const lf_json **out)
 {
-    parser p = {.arena = arena, .name = name, .status = status, .text = text, .len = len};
+    return lf_json_parse_within(arena, name, status, LF_JSON_MAX_VALUES, text, len, out);
+}
+
+int32_t lf_json_parse_within(lf_arena *arena, const char *name, int32_t status, uint32_t max_values,
+                             const char *text, size_t len, const lf_json **out)
+{
+    parser p = {.arena = arena,
+                .name = name,
+                .status = status,
+                .text = text,
+                .len = len,
+                .max_values = max_values};
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         return fail(&p, "json.bom", "a byte order mark is not allowed");
     }

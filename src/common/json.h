@@ -20,8 +20,7 @@ typedef enum {
 enum {
     LF_JSON_MAX_DEPTH = 64,
     /* Values of one document. A value takes 64 bytes of memory and as little as 2 of text: the
-     * limit bounds the memory for an untrusted text at 256 MiB. A tokenizer.json has up to a
-     * million. */
+     * limit bounds the memory for an untrusted text at 256 MiB. */
     LF_JSON_MAX_VALUES = 4 << 20,
     LF_JSON_MAX_DIGITS = 320 /* limit of significant digits for the conversion of a number */
 };
@@ -44,6 +43,11 @@ typedef struct lf_json {
  * a syntax error: FORMAT for files, TEXT for text from the caller. Other errors: MEMORY. */
 int32_t lf_json_parse(lf_arena *arena, const char *name, int32_t status, const char *text,
                       size_t len, const lf_json **out);
+
+/* The same with at most `max_values` values, for files that need far fewer than
+ * LF_JSON_MAX_VALUES. */
+int32_t lf_json_parse_within(lf_arena *arena, const char *name, int32_t status, uint32_t max_values,
+                             const char *text, size_t len, const lf_json **out);
 
 /* The member with this key; NULL if there is none, or `object` is NULL or not an object. */
 const lf_json *lf_json_get(const lf_json *object, const char *key);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The metadata of written files: made from hyperparameters and a vocabulary, or copied from another
  * GGUF file. */
+#include "convert/imatrix.h"
 #include "convert/rule.h"
 
 #include <stdio.h>
@@ -165,6 +166,33 @@ int32_t lf_meta_sampling(lf_gguf_writer *g, const lf_sampling *s)
     return lf_gguf_f32(g, "general.sampling.penalty_repeat", s->repetition_penalty);
 }
 
+/* The template "default" is tokenizer.chat_template. Each other one has its own key; a list has
+ * their names. */
+static int32_t templates(lf_gguf_writer *g, const lf_vocab_data *v)
+{
+    uint32_t named = 0;
+    for (uint32_t i = 0; i < v->n_templates; i++) {
+        const lf_vocab_template *t = &v->templates[i];
+        char key[KEY_MAX] = "tokenizer.chat_template";
+        if (strcmp(t->name, "default") != 0) {
+            snprintf(key, sizeof key, "tokenizer.chat_template.%s", t->name);
+            named++;
+        }
+        LF_TRY(lf_gguf_string(g, key, t->text, t->len));
+    }
+    if (named == 0) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_gguf_array(g, "tokenizer.chat_templates", LF_GGUF_STRING, named));
+    for (uint32_t i = 0; i < v->n_templates; i++) {
+        const char *name = v->templates[i].name;
+        if (strcmp(name, "default") != 0) {
+            LF_TRY(lf_gguf_put_string(g, name, strlen(name)));
+        }
+    }
+    return LFM2_OK;
+}
+
 int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *v)
 {
     if (v->n_tokens == 0) {
@@ -181,8 +209,7 @@ int32_t lf_meta_vocab(lf_gguf_writer *g, const lf_vocab_data *v)
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_bos_token", v->add_bos));
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_sep_token", false));
     LF_TRY(lf_gguf_bool(g, "tokenizer.ggml.add_eos_token", false));
-    return v->chat_template != NULL ? text(g, "tokenizer.chat_template", v->chat_template)
-                                    : LFM2_OK;
+    return templates(g, v);
 }
 
 /* ---- Copying ---- */
@@ -196,8 +223,16 @@ static bool key_is(const lf_gguf_value *value, const char *name)
 static bool describes_file(const lf_gguf_value *value)
 {
     static const char *const keys[] = {
-        "general.file_type", "general.quantization_version", "general.alignment", "split.no",
-        "split.count",       "split.tensors.count",
+        "general.file_type",
+        "general.quantization_version",
+        "general.alignment",
+        "split.no",
+        "split.count",
+        "split.tensors.count",
+        "quantize.imatrix.file",
+        "quantize.imatrix.dataset",
+        "quantize.imatrix.entries_count",
+        "quantize.imatrix.chunks_count",
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (key_is(value, keys[i])) {
@@ -221,4 +256,33 @@ int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *preset)
 {
     LF_TRY(lf_gguf_u32(g, "general.quantization_version", QUANTIZATION_VERSION));
     return lf_gguf_u32(g, "general.file_type", preset->ftype);
+}
+
+/* llama-quantize keeps as many bytes of a text. */
+enum { SHORT_TEXT = 127 };
+
+static int32_t short_text(lf_gguf_writer *g, const char *key, const char *value, size_t len)
+{
+    size_t n = 0;
+    while (n < len && n < SHORT_TEXT && value[n] != '\0') {
+        n++;
+    }
+    return lf_gguf_string(g, key, value, n);
+}
+
+int32_t lf_meta_imatrix(lf_gguf_writer *g, const lf_imatrix *imatrix)
+{
+    if (imatrix == NULL) {
+        return LFM2_OK;
+    }
+    const char *path = imatrix->file.path;
+    LF_TRY(short_text(g, "quantize.imatrix.file", path, strlen(path)));
+    if (imatrix->dataset != NULL) {
+        LF_TRY(short_text(g, "quantize.imatrix.dataset", imatrix->dataset, imatrix->dataset_len));
+    }
+    LF_TRY(lf_gguf_u32(g, "quantize.imatrix.entries_count", imatrix->n_entries));
+    if (imatrix->n_chunks > 0 && imatrix->n_chunks <= INT32_MAX) {
+        return lf_gguf_u32(g, "quantize.imatrix.chunks_count", imatrix->n_chunks);
+    }
+    return LFM2_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Quantization of a model file: tensor by tensor, in blocks of rows. The encoding of a row depends
  * on its values only. */
+#include "convert/imatrix.h"
 #include "convert/rule.h"
 
 #include <stdatomic.h>
@@ -9,14 +10,20 @@ enum { BLOCK_VALUES = 256 * 1024 }; /* elements decoded at a time; more if one r
 
 typedef struct job {
     const lf_alloc *alloc;
+    const lf_log *log;
     lf_sched *sched;
     const lfm2_convert_options *options;
     lf_source *source;
+    lf_imatrix *imatrix; /* or NULL */
+    lf_arena arena;      /* overrides */
+    lf_overrides overrides;
     lf_gguf_writer *out;
     lf_out_tensor *tensors; /* [source->n_tensors] */
     float *values;          /* decoded block, [capacity] */
     uint8_t *encoded;       /* encoded block, [capacity * 4]: F32 is the largest type */
     size_t capacity;        /* elements */
+    float *importance;      /* of the inputs of one expert, [longest] */
+    size_t longest;         /* elements of the longest row */
     lf_progress progress;
 } job;
 
@@ -41,8 +48,12 @@ static int32_t check_requantize(const job *j, const lf_out_tensor *t)
 static int32_t plan(job *j, const lf_preset *preset)
 {
     const lf_source *source = j->source;
-    lf_rule rule = {preset, &source->hparams, lf_source_find(source, "output.weight") == NULL};
-    size_t longest = 0;
+    lf_rule rule = {.preset = preset,
+                    .hparams = &source->hparams,
+                    .tied = lf_source_find(source, "output.weight") == NULL,
+                    .imatrix = j->imatrix != NULL,
+                    .overrides = &j->overrides};
+    lf_rule_count(&rule);
     for (uint32_t i = 0; i < source->n_tensors; i++) {
         const lf_tensor *from = &source->tensors[i];
         lf_out_tensor *t = &j->tensors[i];
@@ -54,12 +65,18 @@ static int32_t plan(job *j, const lf_preset *preset)
             t->ne[d] = from->ne[d];
         }
         LF_TRY(check_requantize(j, t));
-        if (from->ne[0] > longest) {
-            longest = (size_t)from->ne[0];
+        if (from->ne[0] > j->longest) {
+            j->longest = (size_t)from->ne[0];
         }
     }
     lf_rule_sort(j->tensors, source->n_tensors);
-    j->capacity = longest > BLOCK_VALUES ? longest : BLOCK_VALUES;
+    j->capacity = j->longest > BLOCK_VALUES ? j->longest : BLOCK_VALUES;
+    for (size_t i = 0; i < j->overrides.n; i++) {
+        if (!j->overrides.items[i].used) {
+            lf_log_write(j->log, LFM2_LOG_WARN, "tensor type '%s' changes no tensor",
+                         j->overrides.items[i].text);
+        }
+    }
     return LFM2_OK;
 }
 
@@ -98,7 +115,8 @@ typedef struct row_block {
     const job *j;
     const lf_out_tensor *t;
     const uint8_t *src;
-    atomic_uint problems; /* of all rows, as flags */
+    const float *importance; /* of the row's inputs; NULL: no importance matrix */
+    atomic_uint problems;    /* of all rows, as flags */
 } row_block;
 
 static void encode_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
@@ -116,7 +134,15 @@ static void encode_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
         atomic_fetch_or(&r->problems, NOT_FINITE);
         return;
     }
-    lf_encode_row(type, values, encoded, n);
+    if (r->importance == NULL) {
+        lf_encode_row(type, values, encoded, n);
+    } else {
+        for (size_t i = begin; i < end; i++) {
+            size_t at = (i - begin) * row;
+            lf_encode_weighted(type, values + at, r->importance,
+                               encoded + (i - begin) * lf_row_bytes(type, row), row);
+        }
+    }
     if (!encoding_fits(type, encoded, values, n)) {
         atomic_fetch_or(&r->problems, TOO_LARGE);
     }
@@ -124,9 +150,10 @@ static void encode_rows(void *ctx, uint32_t thread, size_t begin, size_t end)
 
 /* Encodes one block of n rows in parallel. All rows are checked before the block is refused, so the
  * message does not depend on the threads. */
-static int32_t encode_block(job *j, const lf_out_tensor *t, const uint8_t *src, size_t n)
+static int32_t encode_block(job *j, const lf_out_tensor *t, const float *importance,
+                            const uint8_t *src, size_t n)
 {
-    row_block r = {.j = j, .t = t, .src = src};
+    row_block r = {.j = j, .t = t, .src = src, .importance = importance};
     if (!lf_encode_row(t->type, j->values, j->encoded, 0)) {
         return lf_fail(LFM2_E_INTERNAL, "convert.encode", "tensor '%s': its type has no encoder",
                        t->name);
@@ -146,8 +173,27 @@ static int32_t encode_block(job *j, const lf_out_tensor *t, const uint8_t *src, 
     return LFM2_OK;
 }
 
+/* Reads the importance of expert e's inputs. *out is NULL if there is none. */
+static int32_t read_importance(job *j, const lf_out_tensor *t, uint64_t e, const float **out)
+{
+    const lf_imatrix_entry *entry = NULL;
+    *out = NULL;
+    if (j->imatrix == NULL || t->source->type == t->type) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_imatrix_find(j->imatrix, t->name, t->ne[0], t->ne[2] * t->ne[3], &entry));
+    if (entry == NULL) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_imatrix_read(j->imatrix, entry, e, j->importance, (size_t)t->ne[0]));
+    *out = j->importance;
+    return LFM2_OK;
+}
+
 static int32_t write_expert(job *j, const lf_out_tensor *t, uint64_t e)
 {
+    const float *importance = NULL;
+    LF_TRY(read_importance(j, t, e, &importance));
     const uint8_t *src = lf_tensor_expert(j->source, t->source, e);
     lf_place place = lf_tensor_place(t->source, e);
     size_t row = (size_t)t->ne[0];
@@ -160,7 +206,7 @@ static int32_t write_expert(job *j, const lf_out_tensor *t, uint64_t e)
         if (t->source->type == t->type) {
             LF_TRY(lf_gguf_data(j->out, src, n * out_row));
         } else {
-            LF_TRY(encode_block(j, t, src, n));
+            LF_TRY(encode_block(j, t, importance, src, n));
             LF_TRY(lf_gguf_data(j->out, j->encoded, n * out_row));
         }
         lf_file_drop(&j->source->files[place.part], place.offset, n * in_row);
@@ -197,6 +243,7 @@ static int32_t write_file(job *j, const char *out_path, const lf_preset *preset)
         LF_TRY(lf_meta_copy(j->out, source->gguf));
     }
     LF_TRY(lf_meta_file(j->out, preset));
+    LF_TRY(lf_meta_imatrix(j->out, j->imatrix));
     LF_TRY(lf_rule_declare(j->out, j->tensors, source->n_tensors));
     j->progress.total = lf_gguf_data_bytes(j->out);
     LF_TRY(write_tensors(j));
@@ -208,6 +255,9 @@ static int32_t run(job *j, const char *out_path, const lf_preset *preset)
     const lf_alloc *alloc = j->alloc;
     void *p = NULL;
     LF_TRY(lf_source_refuse_overwrite(j->source, out_path));
+    if (j->options->imatrix != NULL) {
+        LF_TRY(lf_imatrix_open(alloc, j->options->imatrix, &j->imatrix));
+    }
     LF_TRY(lf_new(alloc, j->source->n_tensors, sizeof *j->tensors, "tensor plan", &p));
     j->tensors = p;
     LF_TRY(plan(j, preset));
@@ -215,34 +265,61 @@ static int32_t run(job *j, const char *out_path, const lf_preset *preset)
     j->values = p;
     LF_TRY(lf_new(alloc, j->capacity, sizeof(float), "encoded rows", &p));
     j->encoded = p;
+    LF_TRY(lf_new(alloc, j->longest, sizeof *j->importance, "importance of inputs", &p));
+    j->importance = p;
     return write_file(j, out_path, preset);
+}
+
+static void release(job *j)
+{
+    lf_gguf_free(j->out);
+    lf_free(j->alloc, j->importance, j->longest, sizeof *j->importance);
+    lf_free(j->alloc, j->encoded, j->capacity, sizeof(float));
+    lf_free(j->alloc, j->values, j->capacity, sizeof *j->values);
+    lf_free(j->alloc, j->tensors, j->source->n_tensors, sizeof *j->tensors);
+    lf_imatrix_close(j->imatrix);
+    lf_source_close(j->source);
+    lf_arena_free(&j->arena);
+}
+
+/* Parses what the options say about types. */
+static int32_t read_options(job *j, const lf_preset **preset)
+{
+    LF_TRY(lf_preset_parse(j->options, preset));
+    if (j->options->n_tensor_types > 0 && lf_type_get((uint32_t)(*preset)->type)->group == 0) {
+        return lf_fail(LFM2_E_ARGUMENT, "convert.tensor_type",
+                       "types of tensors need a quantized preset, not '%s'", (*preset)->name);
+    }
+    return lf_overrides_parse(&j->arena, j->options, &j->overrides);
 }
 
 int32_t lf_quantize(const lf_alloc *alloc, const lf_log *log, lf_sched *sched, const char *in_path,
                     const char *out_path, const lfm2_convert_options *options)
 {
     const lf_preset *preset = NULL;
-    LF_TRY(lf_preset_parse(options, &preset));
-    lf_source *source = NULL;
-    LF_TRY(lf_source_open(alloc, log, in_path, &source));
-    if (source->vocab.n_tokens == 0) {
+    job j = {.alloc = alloc,
+             .log = log,
+             .sched = sched,
+             .options = options,
+             .progress = {.options = options}};
+    lf_arena_init(&j.arena, alloc);
+    int32_t status = read_options(&j, &preset);
+    if (status == LFM2_OK) {
+        status = lf_source_open(alloc, log, in_path, &j.source);
+    }
+    if (status != LFM2_OK) {
+        lf_arena_free(&j.arena);
+        return status;
+    }
+    if (j.source->vocab.n_tokens == 0) {
         lf_log_write(log, LFM2_LOG_WARN,
                      "%s: the model has no tokenizer: the written file cannot process text",
                      in_path);
     }
-    job j = {.alloc = alloc,
-             .sched = sched,
-             .options = options,
-             .source = source,
-             .progress = {.options = options}};
-    int32_t status = lf_source_need_weights(source);
+    status = lf_source_need_weights(j.source);
     if (status == LFM2_OK) {
         status = run(&j, out_path, preset);
     }
-    lf_gguf_free(j.out);
-    lf_free(alloc, j.encoded, j.capacity, sizeof(float));
-    lf_free(alloc, j.values, j.capacity, sizeof *j.values);
-    lf_free(alloc, j.tensors, source->n_tensors, sizeof *j.tensors);
-    lf_source_close(source);
+    release(&j);
     return status;
 }

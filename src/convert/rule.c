@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The quantization presets: which tensor gets which type, and the order of tensors. Both are those
- * of llama.cpp without an importance matrix, determined from its output. */
+ * of llama.cpp. */
 #include "convert/rule.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,14 +77,32 @@ static long layer_of(const char *name)
     return strncmp(name, "blk.", 4) == 0 ? strtol(name + 4, NULL, 10) : -1;
 }
 
-/* The number of attention layers before `layer`. */
-static long attention_before(const lf_hparams *h, long layer)
+/* The override of a layer's matrix, or NULL. */
+static const lf_override *layer_override(const lf_rule *rule, uint32_t layer, const char *matrix)
 {
-    long n = 0;
-    for (long i = 0; i < layer && i < (long)h->n_layer; i++) {
-        n += h->n_head_kv[i] > 0;
+    char name[64];
+    if (rule->overrides == NULL) {
+        return NULL;
     }
-    return n;
+    snprintf(name, sizeof name, "blk.%u.%s.weight", layer, matrix);
+    return lf_overrides_find(rule->overrides, name);
+}
+
+void lf_rule_count(lf_rule *rule)
+{
+    const lf_hparams *h = rule->hparams;
+    uint16_t values = 0;
+    uint16_t downs = 0;
+    rule->n_values = 0;
+    for (uint32_t i = 0; i < h->n_layer; i++) {
+        rule->values_before[i] = values;
+        rule->downs_before[i] = downs;
+        if (h->n_head_kv[i] > 0) {
+            rule->n_values++;
+            values = (uint16_t)(values + (layer_override(rule, i, "attn_v") == NULL));
+        }
+        downs = (uint16_t)(downs + (layer_override(rule, i, "ffn_down") == NULL));
+    }
 }
 
 /* Whether layer i of n gets more bits in the medium presets: the first and last eighth, and every
@@ -129,8 +148,9 @@ static lf_type value_type(const lf_rule *rule, long i, long n)
 }
 
 /* The type of ffn_down in layer i of n. */
-static lf_type down_type(const lf_preset *preset, long i, long n)
+static lf_type down_type(const lf_rule *rule, long i, long n)
 {
+    const lf_preset *preset = rule->preset;
     switch ((int)preset->type) {
     case LF_Q2_K:
         return LF_Q3_K;
@@ -146,9 +166,11 @@ static lf_type down_type(const lf_preset *preset, long i, long n)
         return has_more_bits(i, n) ? LF_Q6_K : LF_Q4_K;
     case LF_Q5_K:
         return preset->size == LF_PRESET_MEDIUM && has_more_bits(i, n) ? LF_Q6_K : LF_Q5_K;
+    case LF_Q4_0:
+        return i < n / 8 && rule->imatrix ? LF_Q4_1 : LF_Q4_0;
     case LF_IQ4_NL:
     case LF_IQ4_XS:
-        return i < n / 8 ? LF_Q5_K : preset->type;
+        return i < n / 8 && !rule->imatrix ? LF_Q5_K : preset->type;
     default:
         return preset->type;
     }
@@ -183,12 +205,14 @@ static lf_type layer_type(const lf_rule *rule, const char *name)
 {
     const lf_hparams *h = rule->hparams;
     long layer = layer_of(name);
-    long n = (long)h->n_layer;
-    if (ends_with(name, "attn_v.weight")) { /* counts attention layers only */
-        return value_type(rule, attention_before(h, layer), attention_before(h, n));
+    if (layer < 0 || layer >= (long)h->n_layer) {
+        return rule->preset->type;
+    }
+    if (ends_with(name, "attn_v.weight")) {
+        return value_type(rule, rule->values_before[layer], rule->n_values);
     }
     if (ends_with(name, "ffn_down.weight") || ends_with(name, "ffn_down_exps.weight")) {
-        return down_type(rule->preset, layer, n);
+        return down_type(rule, h->n_expert > 1 ? layer : rule->downs_before[layer], h->n_layer);
     }
     if (ends_with(name, "attn_output.weight")) {
         return attention_output_type(rule);
@@ -228,7 +252,12 @@ lf_type lf_rule_type(const lf_rule *rule, const char *name, uint32_t n_dims, uin
     if (always_f32(name, n_dims)) {
         return LF_F32;
     }
-    if (lf_type_get((uint32_t)type)->group > 0 && type != LF_Q8_0) {
+    lf_override *override =
+        rule->overrides != NULL ? lf_overrides_find(rule->overrides, name) : NULL;
+    if (override != NULL) {
+        override->used = true;
+        type = override->type;
+    } else if (lf_type_get((uint32_t)type)->group > 0 && type != LF_Q8_0) {
         bool kv = ends_with(name, "attn_k.weight") || ends_with(name, "attn_v.weight");
         if (is_head(rule, name)) {
             type = LF_Q6_K;

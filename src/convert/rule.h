@@ -6,6 +6,9 @@
 
 #include "convert/convert.h"
 #include "convert/gguf_write.h"
+#include "convert/overrides.h"
+
+struct lf_imatrix;
 
 /* A tensor of the file being written. */
 typedef struct lf_out_tensor {
@@ -35,11 +38,20 @@ const lf_preset *lf_preset_find(const char *name);
 /* The preset that the options name. ARGUMENT if there is none. */
 int32_t lf_preset_parse(const lfm2_convert_options *options, const lf_preset **out);
 
+/* What decides the types of tensors. */
 typedef struct lf_rule {
     const lf_preset *preset;
-    const lf_hparams *hparams; /* of the model */
-    bool tied;                 /* no output.weight: the embedding is the head */
+    const lf_hparams *hparams;     /* of the model */
+    bool tied;                     /* no output.weight: the embedding is the head */
+    bool imatrix;                  /* an importance matrix is used */
+    const lf_overrides *overrides; /* NULL: none */
+    /* Of each layer: the attn_v and ffn_down in layers before it that have no override. */
+    uint16_t values_before[LF_MAX_LAYERS], downs_before[LF_MAX_LAYERS];
+    uint32_t n_values; /* attn_v of all layers */
 } lf_rule;
+
+/* Fills in the counts; the other fields are set. */
+void lf_rule_count(lf_rule *rule);
 
 /* The type of a tensor with rows of `row` elements. */
 lf_type lf_rule_type(const lf_rule *rule, const char *name, uint32_t n_dims, uint64_t row);
@@ -64,7 +76,7 @@ typedef struct lf_progress {
  * returns nonzero. */
 int32_t lf_progress_add(lf_progress *p, uint64_t bytes);
 
-/* ---- meta.c: metadata; lf_meta_file comes last ---- */
+/* ---- meta.c: metadata, in the order of the calls ---- */
 
 /* general.* and the architecture's keys, with the names of llama.cpp's converter. */
 int32_t lf_meta_model(lf_gguf_writer *g, const lf_hparams *h, const char *name);
@@ -77,6 +89,8 @@ int32_t lf_meta_sampling(lf_gguf_writer *g, const lf_sampling *s);
 int32_t lf_meta_copy(lf_gguf_writer *g, const lf_gguf *old);
 /* The keys that depend on the preset. */
 int32_t lf_meta_file(lf_gguf_writer *g, const lf_preset *preset);
+/* quantize.imatrix.*; writes nothing if `imatrix` is NULL. Comes after lf_meta_file. */
+int32_t lf_meta_imatrix(lf_gguf_writer *g, const struct lf_imatrix *imatrix);
 
 /* ---- synth_vocab.c ---- */
 

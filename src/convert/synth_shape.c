@@ -215,9 +215,10 @@ int32_t lf_synth_model_of(lf_arena *arena, const char *name, const lf_preset *pr
     list l = {.arena = arena,
               .model = out,
               .fills = p,
-              .rule = {preset, h, true},
+              .rule = {.preset = preset, .hparams = h, .tied = true},
               .residual = embed / root(2.0 * h->n_layer),
               .layer = -1};
+    lf_rule_count(&l.rule);
     LF_TRY(matrix(&l, "token_embd.weight", h->n_embd, h->n_vocab, 0, logit_deviation));
     LF_TRY(norm(&l, "token_embd_norm.weight", h->n_embd, 1.0f, true));
     for (l.layer = 0; l.layer < (int)h->n_layer; l.layer++) {

@@ -4,6 +4,8 @@
  * plausible length. */
 #include "convert/rule.h"
 
+#include "text/chat_format.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -59,20 +61,6 @@ static const char *const large_specials[] = {
     "<|tool_response_end|>",
 };
 enum { N_LARGE_SPECIAL = sizeof large_specials / sizeof large_specials[0] };
-
-/* LFM2's chat format: optional system block, the messages, the assistant's opening. */
-static const char chat_template[] =
-    "{{- bos_token -}}\n"
-    "{%- for message in messages -%}\n"
-    "{%- set text = message['content'] -%}\n"
-    "{%- if message['role'] == 'tool' -%}\n"
-    "{%- set text = '<|tool_response_start|>' + text + '<|tool_response_end|>' -%}\n"
-    "{%- endif -%}\n"
-    "{{- '<|im_start|>' + message['role'] + '\\n' + text + '<|im_end|>\\n' -}}\n"
-    "{%- endfor -%}\n"
-    "{%- if add_generation_prompt -%}\n"
-    "{{- '<|im_start|>assistant\\n' -}}\n"
-    "{%- endif -%}\n";
 
 /* Frequent words; each becomes a chain of merges that starts at its leading space. */
 static const char words[] =
@@ -406,6 +394,13 @@ int32_t lf_synth_vocab(lf_arena *arena, uint32_t n, lf_vocab_data *out)
     for (uint32_t i = b.n_tokens; i < n; i++) {
         b.tokens[i] = (lf_vocab_token){"", 0, LFM2_TOKEN_UNUSED};
     }
+    void *p = NULL;
+    LF_TRY(lf_arena_new(arena, 1, sizeof(lf_vocab_template), "chat template", &p));
+    lf_vocab_template *t = p;
+    *t = (lf_vocab_template){.name = "default",
+                             .origin = "synthetic vocabulary",
+                             .text = lf_chat_format,
+                             .len = strlen(lf_chat_format)};
     *out = (lf_vocab_data){.n_tokens = n,
                            .n_merges = b.n_merges,
                            .tokens = b.tokens,
@@ -414,7 +409,8 @@ int32_t lf_synth_vocab(lf_arena *arena, uint32_t n, lf_vocab_data *out)
                            .eos_id = large ? LARGE_FIRST + 7 : 7,
                            .pad_id = large ? LARGE_FIRST : 0,
                            .add_bos = true,
-                           .chat_template = chat_template,
+                           .templates = t,
+                           .n_templates = 1,
                            .name = "synthetic vocabulary"};
     return LFM2_OK;
 }

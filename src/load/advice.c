@@ -9,8 +9,7 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Whether `text` starts with `prefix`, which is in lower case. */
-static bool starts(const char *text, size_t n, const char *prefix)
+bool lf_starts(const char *text, size_t n, const char *prefix)
 {
     size_t i = 0;
     while (prefix[i] != '\0' && i < n && lower(text[i]) == prefix[i]) {
@@ -19,14 +18,20 @@ static bool starts(const char *text, size_t n, const char *prefix)
     return prefix[i] == '\0';
 }
 
-static bool contains(const char *text, size_t n, const char *word)
+bool lf_contains(const char *text, size_t n, const char *word)
 {
     for (size_t i = 0; i < n; i++) {
-        if (starts(text + i, n - i, word)) {
+        if (lf_starts(text + i, n - i, word)) {
             return true;
         }
     }
     return false;
+}
+
+bool lf_ends_with(const char *text, size_t n, const char *ending)
+{
+    size_t m = strlen(ending);
+    return n >= m && lf_starts(text + n - m, m, ending);
 }
 
 /* ---- Starts of files ---- */
@@ -34,10 +39,16 @@ static bool contains(const char *text, size_t n, const char *word)
 static const char page[] =
     "this is a web page, not a model file: the download saved the page of a site or an error; "
     "download it again from the link to the file itself";
+static const char error[] =
+    "this is the message of a failed download; check the address and the access to the repository, "
+    "and download it again";
 static const char archive[] = "this is a compressed archive; unpack it and load the model inside";
 static const char torch[] =
     "this is an archive, as PyTorch and zip write it; use the model's GGUF file or its folder with "
     "*.safetensors";
+static const char pickle[] =
+    "this is a Python pickle, as older versions of PyTorch write it; use the model's GGUF file or "
+    "its folder with *.safetensors";
 static const char old_ggml[] =
     "this is a file in the format that preceded GGUF; use a current GGUF file of the model";
 
@@ -52,7 +63,15 @@ static const struct {
     {"<html", page},
     {"<?xml", page},
     {"<head", page},
+    {"entry not found", error},
+    {"repository not found", error},
+    {"invalid username", error},
+    {"access to model", error},
+    {"{\"error\"", error},
     {"pk\003\004", torch},
+    {"\x80\x02", pickle},
+    {"\x89hdf", "this is an HDF5 file, as Keras writes it; use the model's GGUF file or its folder "
+                "with *.safetensors"},
     {"\037\213", archive},
     {"\x28\xb5\x2f\xfd", archive},
     {"tjgg", old_ggml},
@@ -76,7 +95,7 @@ const char *lf_advice_start(const uint8_t *bytes, size_t n)
         n--;
     }
     for (size_t i = 0; i < sizeof file_starts / sizeof file_starts[0]; i++) {
-        if (starts(text, n, file_starts[i].prefix)) {
+        if (lf_starts(text, n, file_starts[i].prefix)) {
             return file_starts[i].advice;
         }
     }
@@ -87,6 +106,50 @@ const char *lf_advice_start(const uint8_t *bytes, size_t n)
     return n == 0 ? "it is empty or starts with zeros: the download is incomplete; download it "
                     "again"
                   : NULL;
+}
+
+/* ---- Names of weight files ---- */
+
+#define CONVERT                                                                                    \
+    "; load it with transformers and save_pretrained, which writes model.safetensors, or use a "   \
+    "GGUF file of the model"
+
+static const char pytorch_weights[] = "PyTorch's format, which is not supported" CONVERT;
+
+/* A weight file has this prefix and this ending. The first entry that fits counts. */
+static const struct {
+    const char *prefix, *ending, *advice;
+} weight_files[] = {
+    {"training_args", "", NULL}, /* states of a trainer */
+    {"optimizer", "", NULL},
+    {"scheduler", "", NULL},
+    {"rng_state", "", NULL},
+    {"scaler", "", NULL},
+    {"", ".safetensors",
+     "a name that is not read; a single file must have the name model.safetensors, several require "
+     "model.safetensors.index.json"},
+    {"pytorch_model", ".bin", pytorch_weights},
+    {"consolidated", ".bin", pytorch_weights},
+    {"model", ".bin", pytorch_weights},
+    {"", ".pt", pytorch_weights},
+    {"", ".pth", pytorch_weights},
+    {"", ".ckpt", pytorch_weights},
+    {"", ".onnx",
+     "the ONNX format, which is not supported; use the original folder of the model "
+     "or a GGUF file"},
+    {"", ".h5", "TensorFlow's format, which is not supported" CONVERT},
+    {"", ".msgpack", "Flax's format, which is not supported" CONVERT},
+};
+
+const char *lf_advice_weights(const char *name, size_t n)
+{
+    for (size_t i = 0; i < sizeof weight_files / sizeof weight_files[0]; i++) {
+        if (lf_starts(name, n, weight_files[i].prefix) &&
+            lf_ends_with(name, n, weight_files[i].ending)) {
+            return weight_files[i].advice;
+        }
+    }
+    return NULL;
 }
 
 /* ---- Names of architectures ---- */
@@ -131,7 +194,7 @@ const char *lf_advice_model(const char *name, size_t len)
 {
     len = len < LF_SHOWN ? len : LF_SHOWN;
     for (size_t i = 0; i < sizeof model_names / sizeof model_names[0]; i++) {
-        if (contains(name, len, model_names[i].word)) {
+        if (lf_contains(name, len, model_names[i].word)) {
             return model_names[i].advice;
         }
     }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { PAGE = 4096, VERSION = 2 };
+enum { PAGE = 4096, VERSION = 3 };
 static const char MAGIC[8] = "LFM2PACK";
 
 typedef struct lf_cache_header {

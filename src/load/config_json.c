@@ -64,9 +64,10 @@ static int32_t to_float(const config *c, const char *key, const lf_json *v, floa
     return LFM2_OK;
 }
 
-static int32_t get_bool_or(const config *c, const char *key, bool otherwise, bool *out)
+/* NULL: `otherwise`. */
+static int32_t to_bool_or(const config *c, const char *key, const lf_json *v, bool otherwise,
+                          bool *out)
 {
-    const lf_json *v = lf_config_member(c->root, key);
     *out = otherwise;
     if (v == NULL) {
         return LFM2_OK;
@@ -77,6 +78,11 @@ static int32_t get_bool_or(const config *c, const char *key, bool otherwise, boo
     }
     *out = v->kind == LF_JSON_TRUE;
     return LFM2_OK;
+}
+
+static int32_t get_bool_or(const config *c, const char *key, bool otherwise, bool *out)
+{
+    return to_bool_or(c, key, lf_config_member(c->root, key), otherwise, out);
 }
 
 /* ---- Architecture ---- */
@@ -160,6 +166,15 @@ static int32_t refuse_variants(const config *c)
             return fail_key(c, v, variants[i].key, LFM2_E_UNSUPPORTED, "config.variant",
                             variants[i].why);
         }
+    }
+    bool causal = true;
+    bool both_ways = false;
+    LF_TRY(get_bool_or(c, "is_causal", true, &causal));
+    LF_TRY(get_bool_or(c, "use_bidirectional_attention", false, &both_ways));
+    if (!causal || both_ways) {
+        const char *key = causal ? "use_bidirectional_attention" : "is_causal";
+        return fail_key(c, lf_config_member(c->root, key), key, LFM2_E_UNSUPPORTED,
+                        "config.variant", lf_advice_encoder);
     }
     bool bias = false;
     LF_TRY(get_bool_or(c, "conv_bias", false, &bias));
@@ -397,14 +412,33 @@ static int32_t read_experts(const config *c, lf_hparams *h)
     return scale != NULL ? to_float(c, "routed_scaling_factor", scale, &h->expert_scale) : LFM2_OK;
 }
 
+/* Whether the embedding is the head. A vision model's own keys count before those of its text
+ * model, as in transformers 5; the older key counts first. */
+static int32_t read_tied(const config *c, bool *tied)
+{
+    static const char *const keys[] = {"tie_embedding", "tie_word_embeddings"};
+    const lf_json *const objects[] = {c->file, c->root};
+    for (size_t i = 0; i < 4; i++) {
+        const char *key = keys[i % 2];
+        const lf_json *v = lf_config_member(objects[i / 2], key);
+        if (v != NULL) {
+            return to_bool_or(c, key, v, true, tied);
+        }
+    }
+    *tied = true;
+    return LFM2_OK;
+}
+
 /* ---- Token ids ---- */
 
+/* -1 means none. */
 static int32_t to_id(const config *c, const char *key, const lf_json *v, int32_t *out)
 {
-    uint64_t n = 0;
-    if (!lf_json_u64(v, &n) || n > INT32_MAX) {
+    int64_t n = 0;
+    if (!lf_json_i64(v, &n) || n < -1 || n > INT32_MAX) {
         return fail_key(c, v, key, LFM2_E_FORMAT, "config.key.type",
-                        "the value must be a token id, an integer from 0 to 2^31 - 1");
+                        "the value must be a token id, an integer from 0 to 2^31 - 1, or -1 or "
+                        "null for none");
     }
     *out = (int32_t)n;
     return LFM2_OK;
@@ -428,7 +462,9 @@ static int32_t read_ends(const config *c, lf_ends *out)
     for (v = list ? v->child : v; v != NULL; v = list ? v->next : NULL) {
         int32_t id = 0;
         LF_TRY(to_id(c, key, v, &id));
-        LF_TRY(lf_end_add(out, id, c->name));
+        if (id >= 0) {
+            LF_TRY(lf_end_add(out, id, c->name));
+        }
     }
     return LFM2_OK;
 }
@@ -460,9 +496,7 @@ int32_t lf_config_from_json(const lf_json *root, const char *name, lf_config_jso
     LF_TRY(read_layers(&c, h));
     LF_TRY(read_head_dim(&c, h));
     LF_TRY(h->arch == LF_ARCH_LFM2 ? read_dense_width(&c, h) : read_experts(&c, h));
-    LF_TRY(get_bool_or(&c, "tie_word_embeddings", true, &h->tied));
-    /* The older key takes precedence. */
-    LF_TRY(get_bool_or(&c, "tie_embedding", h->tied, &h->tied));
+    LF_TRY(read_tied(&c, &h->tied));
     LF_TRY(read_id(&c, "bos_token_id", &r.bos_id));
     LF_TRY(read_ends(&c, &r.ends));
     r.ends_file = "config.json";

@@ -107,5 +107,7 @@ int32_t lf_gguf_fail_key(const lf_gguf *g, const lf_gguf_value *value, int32_t s
 int32_t lf_gguf_load(lf_source *source);
 /* Fills source->vocab (gguf_vocab.c); texts point into the copy of the header. */
 int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g);
+/* Adds the chat templates (templates.c). */
+int32_t lf_templates_from_gguf(lf_source *source, const lf_gguf *g);
 
 #endif /* LF_LOAD_GGUF_H */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading of GGUF files into a source: the parts of a split model, metadata as text, and the
  * hyperparameters that depend on tensors. */
+#include "load/advice.h"
 #include "load/generation.h"
 
 #include <stdio.h>
@@ -32,7 +33,7 @@ static bool split_name(const char *path, uint32_t *number, uint32_t *count)
     const char *tail = path + n - TAIL;
     return tail[0] == '-' && five_digits(tail + NUMBER_AT, number) &&
            memcmp(tail + NUMBER_AT + DIGITS, "-of-", 4) == 0 &&
-           five_digits(tail + COUNT_AT, count) && memcmp(tail + COUNT_AT + DIGITS, ".gguf", 5) == 0;
+           five_digits(tail + COUNT_AT, count) && lf_ends_with(tail, TAIL, ".gguf");
 }
 
 /* The path of part `number` (from 1), made from the path of the first file. The caller frees it;

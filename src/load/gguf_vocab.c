@@ -155,12 +155,20 @@ static int32_t read_merges(lf_source *source, const lf_gguf *g)
     return LFM2_OK;
 }
 
+/* Some writers store -1, signed or not, for a token that the model does not have. */
 static int32_t read_id(const lf_gguf *g, const char *key, uint32_t n_tokens, int32_t *out)
 {
+    const lf_gguf_value *v = lf_gguf_find(g, key);
+    double number = 0;
     uint32_t id = 0;
     bool found = false;
-    LF_TRY(lf_gguf_get_u32(g, key, &id, &found));
     *out = -1;
+    bool is_float = v != NULL && (v->type == LF_GGUF_F32 || v->type == LF_GGUF_F64);
+    if (v != NULL && !is_float && lf_gguf_number(v, &number) &&
+        (number == -1 || number == UINT32_MAX)) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_gguf_get_u32(g, key, &id, &found));
     if (found && id >= n_tokens) {
         return lf_fail(LFM2_E_FORMAT, "gguf.vocab.id",
                        "%s: key '%s': the value is %u; allowed: 0 to %u, the last token",
@@ -187,21 +195,25 @@ static int32_t read_ends(const lf_gguf *g, lf_vocab_data *vocab)
     return LFM2_OK;
 }
 
-static int32_t read_template(lf_source *source, const lf_gguf *g)
+/* The texts of the special tokens. An id beyond the vocabulary names none. */
+static int32_t read_special(lf_source *source, const lf_gguf *g)
 {
-    static const char key[] = "tokenizer.chat_template";
-    const char *text = NULL;
-    size_t len = 0;
-    bool found = false;
-    LF_TRY(lf_gguf_get_string(g, key, &text, &len, &found));
-    if (!found) {
-        return LFM2_OK;
+    static const char *const keys[LF_N_SPECIAL] = {
+        "tokenizer.ggml.bos_token_id",     "tokenizer.ggml.eos_token_id",
+        "tokenizer.ggml.unknown_token_id", "tokenizer.ggml.seperator_token_id",
+        "tokenizer.ggml.padding_token_id", "tokenizer.ggml.cls_token_id",
+        "tokenizer.ggml.mask_token_id",
+    };
+    lf_vocab_data *vocab = &source->vocab;
+    for (int i = 0; i < LF_N_SPECIAL; i++) {
+        const lf_gguf_value *v = lf_gguf_find(g, keys[i]);
+        double id = -1;
+        if (v != NULL && lf_gguf_number(v, &id) && id >= 0 && id < vocab->n_tokens) {
+            const lf_vocab_token *t = &vocab->tokens[(uint32_t)id];
+            LF_TRY(lf_arena_string(&source->arena, t->text, t->len, &vocab->special[i]));
+        }
     }
-    if (len > LF_MAX_TEMPLATE) {
-        return lf_gguf_fail_key(g, lf_gguf_find(g, key), LFM2_E_FORMAT, "gguf.template",
-                                "the template is larger than 4 MiB, the limit");
-    }
-    return lf_arena_string(&source->arena, text, len, &source->vocab.chat_template);
+    return LFM2_OK;
 }
 
 int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g)
@@ -228,5 +240,6 @@ int32_t lf_gguf_vocab(lf_source *source, const lf_gguf *g)
     vocab->add_bos = true; /* the default of the pre-tokenizer 'lfm2' */
     LF_TRY(lf_gguf_get_bool(g, "tokenizer.ggml.add_bos_token", &vocab->add_bos, &found));
     vocab->add_bos = vocab->add_bos && vocab->bos_id >= 0;
-    return read_template(source, g);
+    LF_TRY(read_special(source, g));
+    return lf_templates_from_gguf(source, g);
 }

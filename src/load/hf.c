@@ -9,16 +9,18 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* Largest accepted files, checked before they are read. Real ones: a few KiB, 5 to 20 MB, 100 KiB,
- * 300 KiB. */
-enum {
-    MAX_CONFIG = 1 << 20,
-    MAX_TOKENIZER = 128 << 20,
-    MAX_SETTINGS = 16 << 20,
-    MAX_INDEX = 64 << 20
-};
+/* Limits of a JSON file. Its bytes are checked before it is read. Reading takes up to twice its
+ * bytes and 64 bytes for each value. */
+typedef struct limits {
+    uint64_t bytes;
+    uint32_t values;
+} limits;
+
+static const limits config_limits = {1 << 20, 1 << 16};     /* real: 4 KB, 100 values */
+static const limits tokenizer_limits = {48 << 20, 3 << 19}; /* 5 to 20 MB, 250,000 to 600,000 */
+static const limits settings_limits = {8 << 20, 1 << 17};   /* 100 KB, 5,000 */
+static const limits index_limits = {8 << 20, 1 << 17};      /* up to 1 MB, 8,000 */
 
 /* State of one load. */
 typedef struct loader {
@@ -34,56 +36,27 @@ typedef struct loader {
 
 /* ---- Files ---- */
 
-static bool exists(const char *path)
+/* Reads a file of the folder; *path receives its path. *out is NULL if it does not exist. */
+static int32_t read_json(loader *l, const char *name, const limits *limit, const char **path,
+                         const lf_json **out)
 {
-    struct stat st;
-    return stat(path, &st) == 0;
-}
-
-/* A copy of a file of at most `limit` bytes; lf_free(text, *len, 1) frees it. */
-static int32_t read_small(loader *l, const char *path, uint64_t limit, char **text, size_t *len)
-{
-    const lf_origin origin = {.kind = LF_FROM_PATH, .path = path, .copy = true};
-    const lf_alloc *alloc = &l->source->alloc;
-    lf_file file;
-    void *memory = NULL;
-    LF_TRY(lf_file_open_from(alloc, &origin, &file));
-    size_t n = (size_t)file.size;
-    int32_t status = LFM2_OK;
-    if (file.size > limit) {
-        status = lf_fail(LFM2_E_FORMAT, "hf.file_size",
-                         "%s: the file has %llu bytes; at most %llu are allowed", path,
-                         (unsigned long long)file.size, (unsigned long long)limit);
-        goto done;
-    }
-    LF_TRY_DONE(lf_new(alloc, n, 1, "file", &memory));
-    LF_TRY_DONE(lf_file_read(&file, 0, memory, n));
-    *text = memory;
-    *len = n;
-    memory = NULL;
-done:
-    lf_free(alloc, memory, n, 1);
-    lf_file_close(&file);
-    return status;
-}
-
-/* *out is NULL if the file does not exist. */
-static int32_t read_json(loader *l, const char *path, uint64_t limit, const lf_json **out)
-{
+    bool has = false;
     *out = NULL;
-    if (!exists(path)) {
+    LF_TRY(lf_folder_has(l->source, name, &has, path));
+    if (!has) {
         return LFM2_OK;
     }
     char *text = NULL;
     size_t len = 0;
-    LF_TRY(read_small(l, path, limit, &text, &len));
+    LF_TRY(lf_folder_read(l->source, *path, limit->bytes, &text, &len));
     int32_t status = LFM2_OK;
     bool object = len > 0 && text[0] == '{';
     const char *advice = object ? NULL : lf_advice_start((const uint8_t *)text, len);
     if (advice != NULL) {
-        status = lf_fail(LFM2_E_FORMAT, "hf.not_json", "%s: not a JSON file: %s", path, advice);
+        status = lf_fail(LFM2_E_FORMAT, "hf.not_json", "%s: not a JSON file: %s", *path, advice);
     } else {
-        status = lf_json_parse(&l->scratch, path, LFM2_E_FORMAT, text, len, out);
+        status =
+            lf_json_parse_within(&l->scratch, *path, LFM2_E_FORMAT, limit->values, text, len, out);
     }
     lf_free(&l->source->alloc, text, len, 1);
     return status;
@@ -160,7 +133,7 @@ static int32_t find_missing(loader *l, bool has_config)
 {
     bool tokenizer = false;
     bool safetensors = false;
-    LF_TRY(lf_folder_has(l->source, "tokenizer.json", &tokenizer));
+    LF_TRY(lf_folder_has(l->source, "tokenizer.json", &tokenizer, NULL));
     LF_TRY(lf_folder_has_safetensors(l->source, &safetensors));
     if (tokenizer && !has_config) {
         l->source->missing = "config.json";
@@ -174,9 +147,9 @@ static int32_t find_missing(loader *l, bool has_config)
 static int32_t find_shards(loader *l)
 {
     static const char *const single[] = {"model.safetensors"};
-    const char *path = NULL;
-    LF_TRY(lf_folder_join(l->source, single[0], &path));
-    if (exists(path)) {
+    bool has = false;
+    LF_TRY(lf_folder_has(l->source, single[0], &has, NULL));
+    if (has) {
         void *memory = NULL;
         LF_TRY(lf_arena_new(&l->scratch, 1, sizeof *l->shards, "parts", &memory));
         l->shards = memory;
@@ -184,15 +157,14 @@ static int32_t find_shards(loader *l)
         l->n_shards = 1;
         return LFM2_OK;
     }
-    LF_TRY(lf_folder_join(l->source, "model.safetensors.index.json", &l->index_path));
     const lf_json *root = NULL;
-    LF_TRY(read_json(l, l->index_path, MAX_INDEX, &root));
+    LF_TRY(read_json(l, "model.safetensors.index.json", &index_limits, &l->index_path, &root));
     if (root == NULL) {
+        const char *advice = l->source->weights_advice;
         return lf_fail(
             LFM2_E_FORMAT, "hf.weights",
-            "%s: the folder has neither model.safetensors nor model.safetensors.index.json; "
-            "one of them is required",
-            l->source->path);
+            "%s: the folder has neither model.safetensors nor model.safetensors.index.json; %s",
+            l->source->path, advice != NULL ? advice : "one of them is required");
     }
     l->weight_map = lf_json_get(root, "weight_map");
     if (l->weight_map == NULL || l->weight_map->kind != LF_JSON_OBJECT) {
@@ -341,28 +313,11 @@ static int32_t read_name(lf_source *source)
 
 /* ---- Text ---- */
 
-/* transformers 5 stores the chat template in a separate file. */
-static int32_t read_template_file(loader *l)
-{
-    const char *path = NULL;
-    LF_TRY(lf_folder_join(l->source, "chat_template.jinja", &path));
-    if (!exists(path)) {
-        return LFM2_OK;
-    }
-    char *text = NULL;
-    size_t len = 0;
-    LF_TRY(read_small(l, path, LF_MAX_TEMPLATE, &text, &len));
-    int32_t status = lf_arena_string(&l->source->arena, text, len, &l->source->vocab.chat_template);
-    lf_free(&l->source->alloc, text, len, 1);
-    return status;
-}
-
 static int32_t read_generation(loader *l, lf_config_json *config)
 {
     const char *path = NULL;
     const lf_json *root = NULL;
-    LF_TRY(lf_folder_join(l->source, "generation_config.json", &path));
-    LF_TRY(read_json(l, path, MAX_CONFIG, &root));
+    LF_TRY(read_json(l, "generation_config.json", &config_limits, &path, &root));
     return root != NULL ? lf_generation_from_json(l->source, root, path, config) : LFM2_OK;
 }
 
@@ -398,14 +353,13 @@ static int32_t read_vocab(loader *l, lf_config_json *config)
     const lf_json *root = NULL;
     const lf_json *settings = NULL;
     LF_TRY(read_generation(l, config));
-    LF_TRY(lf_folder_join(l->source, "tokenizer.json", &vocab->name));
-    LF_TRY(read_json(l, vocab->name, MAX_TOKENIZER, &root));
+    LF_TRY(read_json(l, "tokenizer.json", &tokenizer_limits, &vocab->name, &root));
     if (root == NULL) {
         return use_config_ids(l->source, config);
     }
-    LF_TRY(lf_folder_join(l->source, "tokenizer_config.json", &settings_path));
-    LF_TRY(read_json(l, settings_path, MAX_SETTINGS, &settings));
-    LF_TRY(read_template_file(l));
+    LF_TRY(read_json(l, "tokenizer_config.json", &settings_limits, &settings_path, &settings));
+    LF_TRY(lf_templates_from_folder(l->source));
+    LF_TRY(lf_templates_from_json(l->source, settings));
     return lf_tokenizer_from_json(l->source, root, vocab->name, settings, settings_path, config);
 }
 
@@ -433,8 +387,7 @@ static int32_t load(loader *l)
     lf_source *s = l->source;
     const char *config_path = NULL;
     const lf_json *root = NULL;
-    LF_TRY(lf_folder_join(l->source, "config.json", &config_path));
-    LF_TRY(read_json(l, config_path, MAX_CONFIG, &root));
+    LF_TRY(read_json(l, "config.json", &config_limits, &config_path, &root));
     LF_TRY(find_missing(l, root != NULL));
     LF_TRY(read_name(s));
     lf_config_json config = {.bos_id = -1, .pad_id = -1};

@@ -34,6 +34,12 @@ static lf_wformat format_of(lf_type type)
         return LF_W_Q5K;
     case LF_Q6_K:
         return LF_W_Q6K;
+    case LF_IQ4_NL:
+    case LF_IQ4_XS:
+    case LF_MXFP4:
+        return LF_W_T4;
+    case LF_NVFP4:
+        return LF_W_T4G16;
     default:
         return lf_type_get((uint32_t)type)->group == 16 ? LF_W_I8G16 : LF_W_I8G;
     }

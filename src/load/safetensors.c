@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Values of a header. A tensor has about 9, and the largest published model has 8,000 tensors. */
+enum { MAX_VALUES = 1 << 20 };
+
 typedef struct container {
     const lf_file *file;
     uint64_t data_begin; /* offsets in the header are relative to this */
@@ -217,7 +220,8 @@ int32_t lf_safetensors_parse(lf_arena *arena, const lf_file *file, uint32_t part
     int32_t status = LFM2_OK;
     LF_TRY_DONE(read_header(&r, &text, &header));
     container c = {file, 8 + header};
-    LF_TRY_DONE(lf_json_parse(&scratch, file->path, LFM2_E_FORMAT, text, (size_t)header, &root));
+    LF_TRY_DONE(lf_json_parse_within(&scratch, file->path, LFM2_E_FORMAT, MAX_VALUES, text,
+                                     (size_t)header, &root));
     status = read_entries(&c, arena, part, root, out, count);
 done:
     lf_arena_free(&scratch);

@@ -235,9 +235,9 @@ static void drop_header(lf_source *source)
 int32_t lf_source_need_weights(const lf_source *source)
 {
     if (source->missing != NULL) {
-        return lf_fail(LFM2_E_FORMAT, "hf.weights",
-                       "%s: the folder has no %s; only its tokenizer can be used", source->path,
-                       source->missing);
+        const char *advice = source->weights_advice;
+        return lf_fail(LFM2_E_FORMAT, "hf.weights", "%s: the folder has no %s; %s", source->path,
+                       source->missing, advice != NULL ? advice : "only its tokenizer can be used");
     }
     return LFM2_OK;
 }

@@ -83,6 +83,26 @@ typedef struct lf_ends {
     int32_t ids[LF_MAX_ENDS];
 } lf_ends;
 
+/* A chat template as the model's files contain it; not interpreted. */
+typedef struct lf_vocab_template {
+    const char *name;   /* "default", "tool_use", ... */
+    const char *origin; /* the key or the file, such as "tokenizer.chat_template" */
+    const char *text;
+    size_t len;
+} lf_vocab_template;
+
+/* The special tokens that chat templates can name: bos_token, ... */
+enum {
+    LF_SPECIAL_BOS,
+    LF_SPECIAL_EOS,
+    LF_SPECIAL_UNK,
+    LF_SPECIAL_SEP,
+    LF_SPECIAL_PAD,
+    LF_SPECIAL_CLS,
+    LF_SPECIAL_MASK,
+    LF_N_SPECIAL
+};
+
 typedef struct lf_vocab_data {
     uint32_t n_tokens, n_merges;
     const lf_vocab_token *tokens;   /* by id; unused rows are LFM2_TOKEN_UNUSED */
@@ -90,9 +110,11 @@ typedef struct lf_vocab_data {
     int32_t bos_id, eos_id, pad_id; /* -1: none */
     lf_ends ends;                   /* in addition to eos_id */
     bool add_bos;
-    bool ignore_merges;        /* tokenizer.json's value; false for GGUF */
-    const char *chat_template; /* or NULL; not interpreted */
-    const char *name;          /* the file, for messages */
+    bool ignore_merges;                /* tokenizer.json's value; false for GGUF */
+    const char *special[LF_N_SPECIAL]; /* texts; NULL: none */
+    lf_vocab_template *templates;      /* names differ; the default first */
+    uint32_t n_templates;
+    const char *name; /* the file, for messages */
 } lf_vocab_data;
 
 /* Defaults of the sampler for this model. */
@@ -120,9 +142,10 @@ typedef struct lf_source {
     const char *hf_prefix; /* of a folder's tensor names, such as "model." */
     const lf_log *log;     /* NULL after opening */
     const char *missing;   /* a file without which a folder serves only its tokenizer, or NULL */
-    const char *path;      /* as given, or a name such as "<memory>" */
-    const char *name;      /* general.name or folder name */
-    const char *file_type; /* the type with the most bytes among matrices, such as "Q4_0" */
+    const char *weights_advice; /* of a folder whose weights have another format, or NULL */
+    const char *path;           /* as given, or a name such as "<memory>" */
+    const char *name;           /* general.name or folder name */
+    const char *file_type;      /* the type with the most bytes among matrices, such as "Q4_0" */
     lf_hparams hparams;
     lf_vocab_data vocab;
     lf_sampling sampling;

@@ -224,23 +224,29 @@ static int32_t find_named(const lf_tj *t, const lf_json *settings, const char *s
                    lf_show(&shown, v->text, v->len));
 }
 
-static int32_t read_template(lf_source *source, const lf_json *settings)
+/* Sets the text of a special token: the setting's, or else that of the token `id`. */
+static int32_t set_special(const lf_tj *t, const lf_json *settings, const char *key, int32_t id,
+                           const char **out)
 {
-    const lf_json *v = lf_config_member(settings, "chat_template");
-    if (v != NULL && v->kind == LF_JSON_ARRAY) { /* several templates with names */
-        const lf_json *list = v->child;
-        v = NULL;
-        for (; list != NULL && v == NULL; list = list->next) {
-            v = lf_json_is_string(lf_json_get(list, "name"), "default")
-                    ? lf_config_member(list, "template")
-                    : NULL;
-        }
+    const lf_json *v = lf_config_member(settings, key);
+    v = v != NULL && v->kind == LF_JSON_OBJECT ? lf_config_member(v, "content") : v;
+    if (v != NULL && v->kind == LF_JSON_STRING) {
+        return lf_arena_string(&t->source->arena, v->text, v->len, out);
     }
-    if (source->vocab.chat_template != NULL || v == NULL || v->kind != LF_JSON_STRING ||
-        v->len > LF_MAX_TEMPLATE) {
-        return LFM2_OK;
+    *out = id >= 0 ? t->tokens[id].text : NULL;
+    return LFM2_OK;
+}
+
+static int32_t set_specials(const lf_tj *t, const lf_json *settings)
+{
+    lf_vocab_data *v = &t->source->vocab;
+    static const char *const keys[LF_N_SPECIAL] = {
+        "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+    const int32_t ids[LF_N_SPECIAL] = {v->bos_id, v->eos_id, -1, -1, v->pad_id, -1, -1};
+    for (int i = 0; i < LF_N_SPECIAL; i++) {
+        LF_TRY(set_special(t, settings, keys[i], ids[i], &v->special[i]));
     }
-    return lf_arena_string(&source->arena, v->text, v->len, &source->vocab.chat_template);
+    return LFM2_OK;
 }
 
 static int32_t read_named(const lf_tj *t, const lf_json *settings, const char *settings_name,
@@ -325,8 +331,9 @@ int32_t lf_tokenizer_from_json(lf_source *source, const lf_json *root, const cha
     LF_TRY(fill_gaps(&t));
     LF_TRY(read_merges(&t, lf_json_get(model, "merges")));
     LF_TRY(read_named(&t, settings, settings_name, config));
+    LF_TRY(set_specials(&t, settings));
     source->vocab.tokens = t.tokens;
     source->vocab.n_tokens = t.n_tokens;
     source->vocab.ignore_merges = ignore_merges;
-    return read_template(source, settings);
+    return LFM2_OK;
 }

@@ -28,6 +28,7 @@ void lf_model_free(lfm2_model *model)
     }
     lf_cache_close(alloc, model->cache);
     lf_tokenizer_free(model->tokenizer);
+    lf_chat_set_free(model->chat);
     lf_arena_free(&model->arena);
     lf_source_close(model->source);
     lf_free(alloc, model, 1, sizeof *model);

@@ -10,6 +10,7 @@
 #include "model/floats.h"
 #include "model/kv_pool.h"
 #include "runtime/runtime.h"
+#include "text/chat_set.h"
 #include "text/tokenizer.h"
 
 typedef struct lf_layer {
@@ -41,6 +42,7 @@ typedef struct lfm2_model {
     const uint8_t *embed;    /* data of weights.embed; NULL unless loaded in full */
     uint8_t *embed_owned;    /* the copy that `embed` points to; NULL: it points into the file */
     lf_tokenizer *tokenizer; /* NULL: the source has no vocabulary */
+    lf_chat_set *chat;       /* chat templates */
     int32_t mode;            /* LFM2_LOAD_* */
     lf_arena arena;          /* small tensors */
     lf_layer *layers;        /* [n_layer] */

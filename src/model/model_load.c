@@ -338,6 +338,7 @@ static int32_t fill_model(lfm2_model *model, const lf_origin *origin,
     lfm2_runtime *rt = model->runtime;
     LF_TRY(lf_source_open_from(&rt->alloc, &rt->log, origin, &model->source));
     const lf_vocab_data *vocab = &model->source->vocab;
+    LF_TRY(lf_chat_set_create(&rt->alloc, vocab, model->source->path, &model->chat));
     if (vocab->n_tokens > 0) {
         bool ignore = options->merges == LFM2_MERGES_IGNORE ||
                       (options->merges == LFM2_MERGES_FILE && vocab->ignore_merges);

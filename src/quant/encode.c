@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Encoding of rows, and the encoders of all formats but the K formats. They follow llama.cpp's
- * encoders without an importance matrix, in f32 and in the same order of operations, so that the
- * bytes are identical. */
+/* Encoding of rows, and the encoders without an importance matrix of all formats but the K formats.
+ * They follow llama.cpp's encoders in f32 and in the same order of operations, so that the bytes
+ * are identical. */
 #include "quant/encode.h"
 
 #include "quant/block.h"
@@ -66,9 +66,14 @@ static void encode_q4_0(const float *src, uint8_t *dst, size_t blocks)
     }
 }
 
-/* Stores the quants 0..31 of a block: at dst the fifth bits in the order of the elements, at dst +
- * 4 the nibbles. */
-static void pack_q5(const uint8_t *quants, uint8_t *dst)
+void lf_pack_nibbles(const uint8_t *quants, uint8_t *dst)
+{
+    for (int j = 0; j < LF_BLOCK / 2; j++) {
+        dst[j] = (uint8_t)((quants[j] & 15) | (quants[j + LF_BLOCK / 2] & 15) << 4);
+    }
+}
+
+void lf_pack_q5(const uint8_t *quants, uint8_t *dst)
 {
     for (int j = 0; j < 4; j++) {
         unsigned bits = 0;
@@ -77,9 +82,7 @@ static void pack_q5(const uint8_t *quants, uint8_t *dst)
         }
         dst[j] = (uint8_t)bits;
     }
-    for (int j = 0; j < LF_BLOCK / 2; j++) {
-        dst[4 + j] = (uint8_t)((quants[j] & 15) | (quants[j + LF_BLOCK / 2] & 15) << 4);
-    }
+    lf_pack_nibbles(quants, dst + 4);
 }
 
 /* The element of largest magnitude gets the quant -16. */
@@ -93,29 +96,43 @@ static void encode_q5_0(const float *src, uint8_t *dst, size_t blocks)
             quants[j] = (uint8_t)clamp_to_int(src[j] * inverse + 16.5f, 0, 31);
         }
         lf_block_put_u16(dst, lf_f32_to_f16(d));
-        pack_q5(quants, dst + 2);
+        lf_pack_q5(quants, dst + 2);
     }
 }
 
-/* The quants 0..31 span the range from the smallest element to the largest. */
+/* Q4_1 and Q5_1: the quants 0..top span the range from the smallest element to the largest. */
+static void encode_range(const float *src, int top, uint8_t *dst, uint8_t *quants)
+{
+    float low = src[0];
+    float high = src[0];
+    for (int j = 1; j < LF_BLOCK; j++) {
+        low = src[j] < low ? src[j] : low;
+        high = src[j] > high ? src[j] : high;
+    }
+    float d = (high - low) / (float)top;
+    float inverse = inverse_of(d, NAN);
+    for (int j = 0; j < LF_BLOCK; j++) {
+        quants[j] = (uint8_t)clamp_to_int((src[j] - low) * inverse + 0.5f, 0, top);
+    }
+    lf_block_put_u16(dst, lf_f32_to_f16(d));
+    lf_block_put_u16(dst + 2, lf_f32_to_f16(low));
+}
+
+static void encode_q4_1(const float *src, uint8_t *dst, size_t blocks)
+{
+    for (size_t b = 0; b < blocks; b++, src += LF_BLOCK, dst += LF_Q4_1_BYTES) {
+        uint8_t quants[LF_BLOCK];
+        encode_range(src, 15, dst, quants);
+        lf_pack_nibbles(quants, dst + 4);
+    }
+}
+
 static void encode_q5_1(const float *src, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_BLOCK, dst += LF_Q5_1_BYTES) {
-        float low = src[0];
-        float high = src[0];
-        for (int j = 1; j < LF_BLOCK; j++) {
-            low = src[j] < low ? src[j] : low;
-            high = src[j] > high ? src[j] : high;
-        }
-        float d = (high - low) / 31.0f;
-        float inverse = inverse_of(d, NAN);
         uint8_t quants[LF_BLOCK];
-        for (int j = 0; j < LF_BLOCK; j++) {
-            quants[j] = (uint8_t)clamp_to_int((src[j] - low) * inverse + 0.5f, 0, 31);
-        }
-        lf_block_put_u16(dst, lf_f32_to_f16(d));
-        lf_block_put_u16(dst + 2, lf_f32_to_f16(low));
-        pack_q5(quants, dst + 4);
+        encode_range(src, 31, dst, quants);
+        lf_pack_q5(quants, dst + 4);
     }
 }
 
@@ -133,10 +150,42 @@ static void encode_bf16(const float *src, uint8_t *dst, size_t n)
     }
 }
 
+/* K formats and IQ4; `importance` may be NULL. */
+static bool encode_super(lf_type type, const float *src, const float *importance, uint8_t *dst,
+                         size_t n)
+{
+    size_t blocks = n / LF_SUPER_BLOCK;
+    switch ((int)type) {
+    case LF_Q4_K:
+        lf_encode_q4_k(src, importance, dst, blocks);
+        return true;
+    case LF_Q5_K:
+        lf_encode_q5_k(src, importance, dst, blocks);
+        return true;
+    case LF_Q6_K:
+        lf_encode_q6_k(src, importance, dst, blocks);
+        return true;
+    case LF_Q2_K:
+        lf_encode_q2_k(src, importance, dst, blocks);
+        return true;
+    case LF_Q3_K:
+        lf_encode_q3_k(src, importance, dst, blocks);
+        return true;
+    case LF_IQ4_NL:
+        lf_encode_iq4_nl(src, importance, dst, n / LF_BLOCK);
+        return true;
+    case LF_IQ4_XS:
+        lf_encode_iq4_xs(src, importance, dst, blocks);
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n)
 {
     uint8_t *bytes = dst;
-    switch (type) {
+    switch ((int)type) {
     case LF_F32:
         memcpy(dst, src, n * sizeof *src);
         return true;
@@ -158,38 +207,31 @@ bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n)
     case LF_Q5_1:
         encode_q5_1(src, bytes, n / LF_BLOCK);
         return true;
-    case LF_Q4_K:
-        lf_encode_q4_k(src, bytes, n / LF_SUPER_BLOCK);
+    case LF_Q4_1:
+        encode_q4_1(src, bytes, n / LF_BLOCK);
         return true;
-    case LF_Q5_K:
-        lf_encode_q5_k(src, bytes, n / LF_SUPER_BLOCK);
-        return true;
-    case LF_Q6_K:
-        lf_encode_q6_k(src, bytes, n / LF_SUPER_BLOCK);
-        return true;
-    case LF_Q2_K:
-        lf_encode_q2_k(src, bytes, n / LF_SUPER_BLOCK);
-        return true;
-    case LF_Q3_K:
-        lf_encode_q3_k(src, bytes, n / LF_SUPER_BLOCK);
-        return true;
-    case LF_IQ4_NL:
-        lf_encode_iq4_nl(src, bytes, n / LF_BLOCK);
-        return true;
-    case LF_IQ4_XS:
-        lf_encode_iq4_xs(src, bytes, n / LF_SUPER_BLOCK);
+    default:
+        return encode_super(type, src, NULL, bytes, n);
+    }
+}
+
+bool lf_encode_weighted(lf_type type, const float *src, const float *importance, void *dst,
+                        size_t n)
+{
+    switch ((int)type) {
+    case LF_Q4_0:
+        lf_encode_weighted_q4_0(src, importance, dst, n);
         return true;
     case LF_Q4_1:
-    case LF_MXFP4:
-    case LF_NVFP4:
-    case LF_IQ1_S:
-    case LF_IQ1_M:
-    case LF_IQ2_XXS:
-    case LF_IQ2_XS:
-    case LF_IQ2_S:
-    case LF_IQ3_XXS:
-    case LF_IQ3_S:
-        break;
+        lf_encode_weighted_q4_1(src, importance, dst, n);
+        return true;
+    case LF_Q5_0:
+        lf_encode_weighted_q5_0(src, importance, dst, n);
+        return true;
+    case LF_Q5_1:
+        lf_encode_weighted_q5_1(src, importance, dst, n);
+        return true;
+    default:
+        return encode_super(type, src, importance, dst, n) || lf_encode_row(type, src, dst, n);
     }
-    return false;
 }

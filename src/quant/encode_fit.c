@@ -38,7 +38,7 @@ static f4 root_mean_squares(const lanes *v)
 }
 
 /* Loads four groups and their weights. */
-static void gather(const float *src, const lf_search *s, lanes *v)
+static void gather(const float *src, const float *weights, const lf_search *s, lanes *v)
 {
     int n = s->size;
     v->size = n;
@@ -46,12 +46,17 @@ static void gather(const float *src, const lf_search *s, lanes *v)
         const float *x = src + i;
         v->x[i] = (f4){x[0], x[n], x[2 * n], x[3 * n]};
     }
-    f4 mean = s->absolute ? all(0.0f) : root_mean_squares(v);
+    f4 mean = s->absolute || weights != NULL ? all(0.0f) : root_mean_squares(v);
     v->sum_w = v->sum_wx = all(0.0f);
     v->low = v->high = (f4){src[0], src[n], src[2 * n], src[3 * n]};
     for (int i = 0; i < n; i++) {
         f4 x = v->x[i];
-        v->weight[i] = mean + magnitudes(x);
+        if (weights != NULL) {
+            const float *w = weights + i;
+            v->weight[i] = (f4){w[0], w[n], w[2 * n], w[3 * n]};
+        } else {
+            v->weight[i] = mean + magnitudes(x);
+        }
         v->sum_w += v->weight[i];
         v->sum_wx += v->weight[i] * x;
         v->low = choose((i4)(x < v->low), x, v->low);
@@ -112,10 +117,10 @@ static f4 line_error(const lanes *v, bool absolute, f4 scale, f4 min)
 
 /* Tries the grid that exactly covers the range, then those of the search, each with its
  * least-squares line, and keeps the line with the smallest error. */
-void lf_fit_groups(const float *src, const lf_search *s, lf_fit *fits)
+void lf_fit_groups(const float *src, const float *weights, const lf_search *s, lf_fit *fits)
 {
     lanes v;
-    gather(src, s, &v);
+    gather(src, weights, s, &v);
     f4 zero = all(0.0f);
     f4 scale = all(1.0f) / (all((float)s->top) / (v.high - v.low));
     f4 inverse = grid_inverse(&v, (float)s->top);
@@ -126,7 +131,7 @@ void lf_fit_groups(const float *src, const lf_search *s, lf_fit *fits)
                          v.low); /* 0 if all values are equal: no grid is better */
 
     for (int step = 0; step < s->steps; step++) {
-        inverse = grid_inverse(&v, s->first + 0.1f * (float)step + (float)s->top);
+        inverse = grid_inverse(&v, s->first + s->step * (float)step + (float)s->top);
         sums l = grid_quants(&v, inverse, s->top);
         f4 det = v.sum_w * l.wll - l.wl * l.wl;
         f4 slope = (v.sum_w * l.wlx - v.sum_wx * l.wl) / det;

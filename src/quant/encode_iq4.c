@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding of IQ4_NL and IQ4_XS: groups of 32 values, each the multiple of a scale by one of 16
- * fixed numbers. Of 16 scales the one with the smallest error is taken, where an error counts with
- * the square of its value. */
+ * fixed numbers. Of 16 scales the one with the smallest error is taken. An error counts with the
+ * square of its value, or with its weight in the importance matrix. */
 #include "quant/encode.h"
 
 #include "quant/block.h"
+#include "quant/encode_fit.h"
 #include "quant/lanes.h"
 #include "quant/numbers.h"
 
@@ -43,16 +44,16 @@ static f4 nearest_values(f4 v)
     return float_lanes(value);
 }
 
-/* For each candidate inverse scale the sums of w*q*x and w*q*q with w = x^2 over the numbers q that
- * it gives. The candidates are independent of each other, each sum runs in the order of x. */
-static void weighted_sums(const float *x, const f4 *inverse, f4 *qx, f4 *qq)
+/* For each candidate inverse scale the sums of w*q*x and w*q*q over the numbers q that it
+ * gives. The candidates are independent of each other, each sum runs in the order of x. */
+static void weighted_sums(const float *x, const float *weights, const f4 *inverse, f4 *qx, f4 *qq)
 {
     for (int v = 0; v < VECTORS; v++) {
         f4 sum_qx = all(0.0f);
         f4 sum_qq = all(0.0f);
         for (int i = 0; i < LF_BLOCK; i++) {
             f4 q = nearest_values(inverse[v] * all(x[i]));
-            f4 wq = all(x[i] * x[i]) * q;
+            f4 wq = all(weights[i]) * q;
             sum_qx += wq * all(x[i]);
             sum_qq += wq * q;
         }
@@ -61,9 +62,10 @@ static void weighted_sums(const float *x, const f4 *inverse, f4 *qx, f4 *qq)
     }
 }
 
-/* The least-squares scale of the best candidate. */
-static float group_scale(const float *x)
+/* The least-squares scale of the best candidate. `variance` is used with `importance` only. */
+static float group_scale(const float *x, const float *importance, float variance)
 {
+    float weights[LF_BLOCK];
     float largest = lf_extreme(x, LF_BLOCK);
     if (lf_magnitude(largest) < nothing) {
         return 0.0f;
@@ -75,7 +77,14 @@ static float group_scale(const float *x)
         inverse[c / 4][c % 4] = c == 0 ? 1.0f / (-largest / (float)first_value)
                                        : (float)(first_value - 8 + c) / largest;
     }
-    weighted_sums(x, inverse, qx, qq);
+    if (importance != NULL) {
+        lf_error_weights(x, importance, variance, LF_BLOCK, weights);
+    } else {
+        for (int i = 0; i < LF_BLOCK; i++) {
+            weights[i] = x[i] * x[i];
+        }
+    }
+    weighted_sums(x, weights, inverse, qx, qq);
     float scale = qq[0][0] > 0.0f ? qx[0][0] / qq[0][0] : 0.0f;
     float best = scale * qx[0][0];
     for (int c = 1; c < CANDIDATES; c++) {
@@ -99,21 +108,31 @@ static void put_indexes(const float *x, float scale, uint8_t *dst)
     }
 }
 
-void lf_encode_iq4_nl(const float *src, uint8_t *dst, size_t blocks)
+/* Weights of group g. */
+static const float *group_of(const float *importance, size_t g)
+{
+    return importance != NULL ? importance + g * LF_BLOCK : NULL;
+}
+
+void lf_encode_iq4_nl(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_BLOCK, dst += LF_IQ4_NL_BYTES) {
-        float scale = group_scale(src);
+        const float *group = group_of(importance, b);
+        float variance = group != NULL ? 2.0f * lf_mean_square(src, LF_BLOCK) : 0.0f;
+        float scale = group_scale(src, group, variance);
         lf_block_put_u16(dst, lf_f32_to_f16(scale));
         put_indexes(src, scale, dst + 2);
     }
 }
 
-void lf_encode_iq4_xs(const float *src, uint8_t *dst, size_t blocks)
+void lf_encode_iq4_xs(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER_BLOCK, dst += LF_IQ4_XS_BYTES) {
         float scales[SUBS];
+        float variance = importance != NULL ? 2.0f * lf_mean_square(src, LF_SUPER_BLOCK) : 0.0f;
         for (int s = 0; s < SUBS; s++) {
-            scales[s] = group_scale(src + s * LF_BLOCK);
+            scales[s] = group_scale(src + s * LF_BLOCK, group_of(importance, b * SUBS + (size_t)s),
+                                    variance);
         }
         float d = -lf_extreme(scales, SUBS) / 32.0f;
         float inverse = d != 0.0f ? 1.0f / d : 0.0f;

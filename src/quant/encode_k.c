@@ -12,8 +12,16 @@ enum {
     HEAD_BYTES = 16                   /* d, dmin, 12 bytes of 6-bit scales and minima */
 };
 
-static const lf_search search4 = {LF_BLOCK, 15, 21, -1.0f, false};
-static const lf_search search5 = {LF_BLOCK, 31, 16, -0.5f, false};
+static const lf_search search4 = {LF_BLOCK, 15, 21, -1.0f, 0.1f, false};
+static const lf_search search5 = {LF_BLOCK, 31, 16, -0.5f, 0.1f, false};
+static const lf_search weighted4 = {LF_BLOCK, 15, 37, -0.9f, 0.05f, false};
+static const lf_search weighted5 = {LF_BLOCK, 31, 37, -0.9f, 0.05f, false};
+
+/* What the head of a block stores: codes of scales and minima, and their factors. */
+typedef struct stored {
+    uint8_t scales[SUBS], minima[SUBS];
+    uint16_t d, dmin;
+} stored;
 
 /* A scale or minimum, in 63rds of the largest, as 6 bits. */
 static uint8_t six_bits(float v)
@@ -22,14 +30,13 @@ static uint8_t six_bits(float v)
     return l < 63 ? l : 63;
 }
 
-/* The common part of Q4_K and Q5_K: encodes the head of the block and computes its quants. */
-static void encode_head(const float *src, const lf_search *s, uint8_t *head, uint8_t *quants)
+/* Fits a block without an importance matrix. */
+static void fit_block(const float *src, const lf_search *s, lf_fit *fits, stored *out)
 {
-    lf_fit fits[SUBS];
     float most_scale = 0.0f;
     float most_min = 0.0f;
     for (int b = 0; b < SUBS; b += LF_FIT_GROUPS) {
-        lf_fit_groups(src + b * LF_BLOCK, s, fits + b);
+        lf_fit_groups(src + b * LF_BLOCK, NULL, s, fits + b);
     }
     for (int b = 0; b < SUBS; b++) {
         most_scale = fits[b].scale > most_scale ? fits[b].scale : most_scale;
@@ -37,15 +44,49 @@ static void encode_head(const float *src, const lf_search *s, uint8_t *head, uin
     }
     float inverse_scale = most_scale > 0.0f ? 63.0f / most_scale : 0.0f;
     float inverse_min = most_min > 0.0f ? 63.0f / most_min : 0.0f;
-    uint16_t d = lf_f32_to_f16(most_scale / 63.0f);
-    uint16_t dmin = lf_f32_to_f16(most_min / 63.0f);
+    out->d = lf_f32_to_f16(most_scale / 63.0f);
+    out->dmin = lf_f32_to_f16(most_min / 63.0f);
+    for (int b = 0; b < SUBS; b++) {
+        out->scales[b] = six_bits(inverse_scale * fits[b].scale);
+        out->minima[b] = six_bits(inverse_min * fits[b].min);
+    }
+}
+
+/* Fits a block with one. */
+static void fit_weighted(const float *src, const float *importance, const lf_search *s,
+                         lf_fit *fits, stored *out)
+{
+    float weights[LF_SUPER_BLOCK];
+    float sums[SUBS];
+    float scales[SUBS];
+    float minima[SUBS];
+    float variance = 2.0f * lf_mean_square(src, LF_SUPER_BLOCK);
+    for (int b = 0; b < SUBS; b++) {
+        int at = b * LF_BLOCK;
+        sums[b] = lf_error_weights(src + at, importance + at, variance, LF_BLOCK, weights + at);
+    }
+    for (int b = 0; b < SUBS; b += LF_FIT_GROUPS) {
+        lf_fit_groups(src + b * LF_BLOCK, weights + b * LF_BLOCK, s, fits + b);
+    }
+    for (int b = 0; b < SUBS; b++) {
+        scales[b] = fits[b].scale;
+        minima[b] = fits[b].min;
+    }
+    out->d = lf_f32_to_f16(lf_fit_codes(scales, sums, SUBS, 63, out->scales));
+    out->dmin = lf_f32_to_f16(lf_fit_codes(minima, sums, SUBS, 63, out->minima));
+}
+
+/* The common part of Q4_K and Q5_K: encodes the head of the block and computes its quants. */
+static void encode_head(const float *src, const lf_fit *fits, const stored *given, int top,
+                        uint8_t *head, uint8_t *quants)
+{
     memset(head, 0, HEAD_BYTES);
-    lf_block_put_u16(head, d);
-    lf_block_put_u16(head + 2, dmin);
+    lf_block_put_u16(head, given->d);
+    lf_block_put_u16(head + 2, given->dmin);
     uint8_t *packed = head + 4;
     for (int b = 0; b < SUBS; b++) {
-        uint8_t sc = six_bits(inverse_scale * fits[b].scale);
-        uint8_t m = six_bits(inverse_min * fits[b].min);
+        uint8_t sc = given->scales[b];
+        uint8_t m = given->minima[b];
         if (b < 4) {
             packed[b] = sc;
             packed[b + 4] = m;
@@ -56,10 +97,10 @@ static void encode_head(const float *src, const lf_search *s, uint8_t *head, uin
         }
         /* Compute the quants again, from the rounded scale and minimum. */
         const float *x = src + b * LF_BLOCK;
-        float scale = lf_f16_to_f32(d) * (float)sc;
-        float min = lf_f16_to_f32(dmin) * (float)m;
+        float scale = lf_f16_to_f32(given->d) * (float)sc;
+        float min = lf_f16_to_f32(given->dmin) * (float)m;
         for (int i = 0; i < LF_BLOCK; i++) {
-            quants[b * LF_BLOCK + i] = lf_fit_quant(&fits[b], x[i], scale, min, s->top);
+            quants[b * LF_BLOCK + i] = lf_fit_quant(&fits[b], x[i], scale, min, top);
         }
     }
 }
@@ -74,11 +115,26 @@ static void pack_nibbles(const uint8_t *quants, uint8_t *dst)
     }
 }
 
-void lf_encode_q4_k(const float *src, uint8_t *dst, size_t blocks)
+/* Encodes the head of block b and computes its quants. */
+static void encode_block(const float *src, const float *importance, size_t b, bool five,
+                         uint8_t *head, uint8_t *quants)
+{
+    lf_fit fits[SUBS];
+    stored s;
+    if (importance != NULL) {
+        fit_weighted(src, importance + b * LF_SUPER_BLOCK, five ? &weighted5 : &weighted4, fits,
+                     &s);
+    } else {
+        fit_block(src, five ? &search5 : &search4, fits, &s);
+    }
+    encode_head(src, fits, &s, five ? 31 : 15, head, quants);
+}
+
+void lf_encode_q4_k(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER_BLOCK, dst += LF_Q4_K_BYTES) {
         uint8_t quants[LF_SUPER_BLOCK];
-        encode_head(src, &search4, dst, quants);
+        encode_block(src, importance, b, false, dst, quants);
         pack_nibbles(quants, dst + HEAD_BYTES);
     }
 }
@@ -94,11 +150,11 @@ static void pack_fifth_bits(const uint8_t *quants, uint8_t *dst)
     }
 }
 
-void lf_encode_q5_k(const float *src, uint8_t *dst, size_t blocks)
+void lf_encode_q5_k(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER_BLOCK, dst += LF_Q5_K_BYTES) {
         uint8_t quants[LF_SUPER_BLOCK];
-        encode_head(src, &search5, dst, quants);
+        encode_block(src, importance, b, true, dst, quants);
         pack_fifth_bits(quants, dst + HEAD_BYTES);
         pack_nibbles(quants, dst + HEAD_BYTES + LF_BLOCK);
     }

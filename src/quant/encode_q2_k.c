@@ -13,7 +13,8 @@ enum {
     D = 80 /* bytes before d and dmin */
 };
 
-static const lf_search search2 = {GROUP, 3, 16, -0.5f, true};
+static const lf_search search2 = {GROUP, 3, 16, -0.5f, 0.1f, true};
+static const lf_search weighted2 = {GROUP, 3, 37, -0.9f, 0.05f, false};
 
 void lf_pack_two_bits(const uint8_t *quants, uint8_t *dst)
 {
@@ -45,15 +46,55 @@ static void put_scales(const lf_fit *fits, uint8_t *dst)
     lf_block_put_u16(dst + D + 2, lf_f32_to_f16(min / 15.0f));
 }
 
-void lf_encode_q2_k(const float *src, uint8_t *dst, size_t blocks)
+/* Scales and minima of a block without an importance matrix. */
+static void fit_block(const float *src, lf_fit *fits, uint8_t *dst)
+{
+    for (int g = 0; g < GROUPS; g += LF_FIT_GROUPS) {
+        lf_fit_groups(src + g * GROUP, NULL, &search2, fits + g);
+    }
+    put_scales(fits, dst);
+}
+
+/* The same with one. */
+static void fit_weighted(const float *src, const float *importance, lf_fit *fits, uint8_t *dst)
+{
+    float weights[LF_SUPER_BLOCK];
+    float sums[GROUPS];
+    float scales[GROUPS];
+    float minima[GROUPS];
+    uint8_t scale_codes[GROUPS];
+    uint8_t min_codes[GROUPS];
+    float variance = lf_mean_square(src, LF_SUPER_BLOCK);
+    for (int g = 0; g < GROUPS; g++) {
+        int at = g * GROUP;
+        sums[g] = lf_error_weights(src + at, importance + at, variance, GROUP, weights + at);
+    }
+    for (int g = 0; g < GROUPS; g += LF_FIT_GROUPS) {
+        lf_fit_groups(src + g * GROUP, weights + g * GROUP, &weighted2, fits + g);
+    }
+    for (int g = 0; g < GROUPS; g++) {
+        scales[g] = fits[g].scale;
+        minima[g] = fits[g].min;
+    }
+    float scale = lf_fit_codes(scales, sums, GROUPS, 15, scale_codes);
+    float min = lf_fit_codes(minima, sums, GROUPS, 15, min_codes);
+    for (int g = 0; g < GROUPS; g++) {
+        dst[g] = (uint8_t)(scale_codes[g] | min_codes[g] << 4);
+    }
+    lf_block_put_u16(dst + D, lf_f32_to_f16(scale));
+    lf_block_put_u16(dst + D + 2, lf_f32_to_f16(min));
+}
+
+void lf_encode_q2_k(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER_BLOCK, dst += LF_Q2_K_BYTES) {
         lf_fit fits[GROUPS];
         uint8_t quants[LF_SUPER_BLOCK];
-        for (int g = 0; g < GROUPS; g += LF_FIT_GROUPS) {
-            lf_fit_groups(src + g * GROUP, &search2, fits + g);
+        if (importance != NULL) {
+            fit_weighted(src, importance + b * LF_SUPER_BLOCK, fits, dst);
+        } else {
+            fit_block(src, fits, dst);
         }
-        put_scales(fits, dst);
         float d = lf_f16_value(lf_block_u16(dst + D));
         float dmin = lf_f16_value(lf_block_u16(dst + D + 2));
         for (int i = 0; i < LF_SUPER_BLOCK; i++) {

@@ -4,6 +4,7 @@
 #include "quant/encode.h"
 
 #include "quant/block.h"
+#include "quant/encode_fit.h"
 #include "quant/lanes.h"
 #include "quant/numbers.h"
 
@@ -120,21 +121,49 @@ static void fit_stored(const float *src, float d, const int *codes, uint8_t *qua
     }
 }
 
-void lf_encode_q3_k(const float *src, uint8_t *dst, size_t blocks)
+/* Scales, quants and codes of a block without an importance matrix. Returns d. */
+static uint16_t fit_block(const float *src, int *codes, uint8_t *quants)
+{
+    float scales[GROUPS];
+    for (int g = 0; g < GROUPS; g += LANES) {
+        fit_lanes(src + g * GROUP, scales + g, quants + g * GROUP);
+    }
+    float largest = lf_extreme(scales, GROUPS);
+    float inverse = largest != 0.0f ? -32.0f / largest : 0.0f;
+    for (int g = 0; g < GROUPS; g++) {
+        codes[g] = largest != 0.0f ? scale_code(inverse * scales[g]) : -32;
+    }
+    return lf_f32_to_f16(largest != 0.0f ? 1.0f / inverse : 0.0f);
+}
+
+/* The same with one. */
+static uint16_t fit_weighted(const float *src, const float *importance, int *codes, uint8_t *quants)
+{
+    float scales[GROUPS];
+    float sums[GROUPS];
+    uint8_t stored[GROUPS];
+    float variance = 2.0f * lf_mean_square(src, LF_SUPER_BLOCK);
+    for (int g = 0; g < GROUPS; g++) {
+        float weights[GROUP];
+        const float *x = src + g * GROUP;
+        sums[g] = lf_error_weights(x, importance + g * GROUP, variance, GROUP, weights);
+        scales[g] = lf_fit_symmetric(x, weights, GROUP, -LOW, quants + g * GROUP);
+    }
+    float d = lf_fit_symmetric(scales, sums, GROUPS, 32, stored);
+    for (int g = 0; g < GROUPS; g++) {
+        codes[g] = stored[g] - 32;
+    }
+    return lf_f32_to_f16(d);
+}
+
+void lf_encode_q3_k(const float *src, const float *importance, uint8_t *dst, size_t blocks)
 {
     for (size_t b = 0; b < blocks; b++, src += LF_SUPER_BLOCK, dst += LF_Q3_K_BYTES) {
-        float scales[GROUPS];
         uint8_t quants[LF_SUPER_BLOCK];
         int codes[GROUPS];
-        for (int g = 0; g < GROUPS; g += LANES) {
-            fit_lanes(src + g * GROUP, scales + g, quants + g * GROUP);
-        }
-        float largest = lf_extreme(scales, GROUPS);
-        float inverse = largest != 0.0f ? -32.0f / largest : 0.0f;
-        uint16_t d = lf_f32_to_f16(largest != 0.0f ? 1.0f / inverse : 0.0f);
-        for (int g = 0; g < GROUPS; g++) {
-            codes[g] = largest != 0.0f ? scale_code(inverse * scales[g]) : -32;
-        }
+        uint16_t d = importance != NULL
+                         ? fit_weighted(src, importance + b * LF_SUPER_BLOCK, codes, quants)
+                         : fit_block(src, codes, quants);
         fit_stored(src, lf_f16_value(d), codes, quants);
         memset(dst, 0, 32);
         for (int i = 0; i < LF_SUPER_BLOCK; i++) {

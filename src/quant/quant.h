@@ -58,9 +58,13 @@ size_t lf_row_bytes(lf_type type, size_t n);
 void lf_decode_row(lf_type type, const void *src, float *dst, size_t n);
 
 /* Encodes n elements (a multiple of the block) into the blocks that llama.cpp's encoder makes
- * without an importance matrix. False for Q4_1, MXFP4, NVFP4, IQ1, IQ2 and IQ3, which have no
- * encoder. */
+ * without an importance matrix. False for MXFP4, NVFP4, IQ1, IQ2 and IQ3, which have no encoder. */
 bool lf_encode_row(lf_type type, const float *src, void *dst, size_t n);
+
+/* The same for one row of n elements with an importance matrix: `importance` holds one weight for
+ * each element, finite and not negative. */
+bool lf_encode_weighted(lf_type type, const float *src, const float *importance, void *dst,
+                        size_t n);
 
 /* Unpacks n elements (a multiple of the block) of a quantized type: quants[n], scales[n / group],
  * mins[n / group]. An element's value is scale * quant - min of its group, in f32, exactly as

@@ -1,273 +1,232 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements LFM2's chat format. */
+/* Renders a conversation: gives messages, tools, special tokens and arguments to the template, and
+ * turns its output into spans. */
 #include "text/chat.h"
 
-#include "common/json.h"
 #include "common/utf8.h"
 
 #include <string.h>
 
-/* The roles, and the text at the beginning of a message of each role. */
-static const struct {
-    const char *role, *opening;
-} roles[] = {
-    {"system", "<|im_start|>system\n"},
-    {"user", "<|im_start|>user\n"},
-    {"assistant", "<|im_start|>assistant\n"},
-    {"tool", "<|im_start|>tool\n"},
+static const char *const special_names[LF_N_SPECIAL] = {
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
 };
 
-enum { SYSTEM, USER, ASSISTANT, TOOL, N_ROLES };
-
-/* The most spans outside the messages (BOS, system block, generation prompt) and of one message
- * (opening, response marker, content, response marker, closing). */
-enum { FRAME_SPANS = 12, MESSAGE_SPANS = 5 };
+/* messages, tools, documents, add_generation_prompt, and the additional variable */
+enum { FIXED_VARIABLES = 5 };
 
 typedef struct builder {
-    lf_span *spans;
-    size_t n_spans;
-    size_t len;
+    lf_arena *arena;
+    const lf_chat_request *request;
+    const lf_json *messages; /* as parsed */
+    lf_template_variable *variables;
+    size_t n_variables;
+    lf_json special[LF_N_SPECIAL];
 } builder;
 
-static int32_t add(builder *b, const char *text, size_t len, bool special)
+/* ---- Variables ---- */
+
+static void add_variable(builder *b, const char *name, const lf_json *value, bool from_template)
 {
-    if (!lf_add_size(b->len, len, &b->len)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow",
-                       "chat: the text is too large for the address space");
-    }
-    if (len > 0) {
-        b->spans[b->n_spans++] = (lf_span){text, len, special};
-    }
-    return LFM2_OK;
+    b->variables[b->n_variables++] = (lf_template_variable){name, value, from_template};
 }
 
-static int32_t add_marker(builder *b, const char *marker)
+static int32_t read_tools(builder *b, const lf_json **out)
 {
-    return add(b, marker, strlen(marker), true);
-}
-
-/* ---- Messages ---- */
-
-typedef struct message {
-    int role;
-    const char *content;
-    size_t content_len;
-} message;
-
-static int32_t refuse_shape(size_t index, const lf_json *value, const char *what)
-{
-    return lf_fail(LFM2_E_TEXT, "chat.messages", "messages: offset %llu: message %zu: %s",
-                   (unsigned long long)value->offset, index, what);
-}
-
-static int32_t read_role(size_t index, const lf_json *value, int *role)
-{
-    for (int r = 0; r < N_ROLES; r++) {
-        if (lf_json_is_string(value, roles[r].role)) {
-            *role = r;
-            return LFM2_OK;
-        }
-    }
-    lf_shown shown;
-    return lf_fail(LFM2_E_UNSUPPORTED, "chat.role",
-                   "messages: offset %llu: message %zu: role is '%s'; allowed: system, user, "
-                   "assistant, tool",
-                   (unsigned long long)value->offset, index,
-                   lf_show(&shown, value->text, value->len));
-}
-
-static int32_t read_message(size_t index, const lf_json *object, message *out)
-{
-    if (object->kind != LF_JSON_OBJECT) {
-        return refuse_shape(index, object, "not a JSON object");
-    }
-    for (const lf_json *m = object->child; m != NULL; m = m->next) {
-        if (!lf_json_key_is(m, "role") && !lf_json_key_is(m, "content")) {
-            lf_shown shown;
-            return lf_fail(LFM2_E_UNSUPPORTED, "chat.member",
-                           "messages: offset %llu: message %zu: member '%s' is not supported; "
-                           "allowed: 'role' and 'content'",
-                           (unsigned long long)m->offset, index,
-                           lf_show(&shown, m->key, m->key_len));
-        }
-    }
-    const lf_json *role = lf_json_get(object, "role");
-    if (role == NULL || role->kind != LF_JSON_STRING) {
-        return refuse_shape(index, role != NULL ? role : object, "'role' is not a string");
-    }
-    LF_TRY(read_role(index, role, &out->role));
-    const lf_json *content = lf_json_get(object, "content");
-    if (content == NULL) {
-        return refuse_shape(index, object, "'content' is missing");
-    }
-    if (content->kind == LF_JSON_NULL || content->kind == LF_JSON_ARRAY) {
-        return lf_fail(LFM2_E_UNSUPPORTED, "chat.content",
-                       "messages: offset %llu: message %zu: 'content' is %s; only a string is "
-                       "supported",
-                       (unsigned long long)content->offset, index,
-                       content->kind == LF_JSON_NULL ? "null" : "an array");
-    }
-    if (content->kind != LF_JSON_STRING) {
-        return refuse_shape(index, content, "'content' is not a string");
-    }
-    out->content = content->text;
-    out->content_len = content->len;
-    return LFM2_OK;
-}
-
-static int32_t read_messages(lf_arena *arena, const char *text, size_t len, message **out,
-                             size_t *n)
-{
-    const lf_json *array = NULL;
-    LF_TRY(lf_json_parse(arena, "messages", LFM2_E_TEXT, text, len, &array));
-    if (array->kind != LF_JSON_ARRAY) {
-        return lf_fail(LFM2_E_TEXT, "chat.messages", "messages: offset %llu: not a JSON array",
-                       (unsigned long long)array->offset);
-    }
-    void *p = NULL;
-    LF_TRY(lf_arena_new(arena, array->count, sizeof(message), "messages", &p));
-    *out = p;
-    *n = 0;
-    for (const lf_json *m = array->child; m != NULL; m = m->next) {
-        LF_TRY(read_message(*n, m, &(*out)[*n]));
-        ++*n;
-    }
-    return LFM2_OK;
-}
-
-static int32_t add_message(builder *b, const message *m)
-{
-    LF_TRY(add_marker(b, roles[m->role].opening));
-    if (m->role == TOOL) {
-        LF_TRY(add_marker(b, "<|tool_response_start|>"));
-    }
-    /* Control tokens written by users or tools must stay text. */
-    LF_TRY(add(b, m->content, m->content_len, m->role == SYSTEM || m->role == ASSISTANT));
-    if (m->role == TOOL) {
-        LF_TRY(add_marker(b, "<|tool_response_end|>"));
-    }
-    return add_marker(b, "<|im_end|>\n");
-}
-
-/* ---- Tools ---- */
-
-/* Text that is counted first, then stored. */
-typedef struct text_sink {
-    char *data; /* NULL: count only */
-    size_t len;
-} text_sink;
-
-static void put(void *user, const char *text, size_t len)
-{
-    text_sink *sink = user;
-    if (sink->data != NULL) {
-        memcpy(sink->data + sink->len, text, len);
-    }
-    sink->len += len;
-}
-
-/* Writes the elements of the array joined by ", "; elements that are strings are copied as text. */
-static void write_tools(const lf_json *array, text_sink *sink)
-{
-    const lf_json_writer writer = {.write = put, .user = sink};
-    for (const lf_json *tool = array->child; tool != NULL; tool = tool->next) {
-        if (tool->kind == LF_JSON_STRING) {
-            put(sink, tool->text, tool->len);
-        } else {
-            lf_json_write(&writer, tool);
-        }
-        if (tool->next != NULL) {
-            put(sink, ", ", 2);
-        }
-    }
-}
-
-/* Renders the tool list. *text is NULL if there are no tools. */
-static int32_t tools_text(lf_arena *arena, const char *tools, size_t tools_len, const char **text,
-                          size_t *len)
-{
-    *text = NULL;
-    *len = 0;
-    if (tools == NULL || tools_len == 0) {
+    const lfm2_chat_options *o = b->request->options;
+    *out = NULL;
+    if (o->tools == NULL || o->tools_len == 0) {
         return LFM2_OK;
     }
-    const lf_json *array = NULL;
-    LF_TRY(lf_json_parse(arena, "tools", LFM2_E_TEXT, tools, tools_len, &array));
-    if (array->kind != LF_JSON_ARRAY) {
+    LF_TRY(lf_json_parse(b->arena, "tools", LFM2_E_TEXT, o->tools, o->tools_len, out));
+    if ((*out)->kind != LF_JSON_ARRAY) {
         return lf_fail(LFM2_E_TEXT, "chat.tools", "tools: offset %llu: not a JSON array",
-                       (unsigned long long)array->offset);
+                       (unsigned long long)(*out)->offset);
     }
-    if (array->child == NULL) {
-        return LFM2_OK;
-    }
-    text_sink sink = {0};
-    write_tools(array, &sink); /* counts */
-    void *p = NULL;
-    LF_TRY(lf_arena_new(arena, sink.len, 1, "tools", &p));
-    sink = (text_sink){.data = p};
-    write_tools(array, &sink);
-    *text = p;
-    *len = sink.len;
     return LFM2_OK;
 }
 
-/* Adds the system block unless it is empty. `system` and `tools` may be NULL. */
-static int32_t add_system(builder *b, const message *system, const char *tools, size_t tools_len)
+/* Fails for a name that the renderer sets itself, or that no template can use. */
+static int32_t check_arg(const lf_json *member)
 {
-    size_t system_len = system != NULL ? system->content_len : 0;
-    if (system_len == 0 && tools == NULL) {
-        return LFM2_OK;
+    static const char *const names[] = {"messages", "tools", "add_generation_prompt"};
+    bool refused = memchr(member->key, 0, member->key_len) != NULL;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        refused |= lf_json_key_is(member, names[i]);
     }
-    LF_TRY(add_marker(b, roles[SYSTEM].opening));
-    if (system_len > 0) {
-        LF_TRY(add(b, system->content, system_len, true));
+    if (refused) {
+        lf_shown shown;
+        return lf_fail(LFM2_E_ARGUMENT, "chat.template_args",
+                       "template_args: offset %llu: '%s' is not allowed",
+                       (unsigned long long)member->offset,
+                       lf_show(&shown, member->key, member->key_len));
     }
-    if (tools != NULL) {
-        LF_TRY(add_marker(b, system_len > 0 ? "\nList of tools: " : "List of tools: "));
-        LF_TRY(add_marker(b, "<|tool_list_start|>["));
-        LF_TRY(add(b, tools, tools_len, true));
-        LF_TRY(add_marker(b, "]<|tool_list_end|>"));
-    }
-    return add_marker(b, "<|im_end|>\n");
+    return LFM2_OK;
 }
 
-int32_t lf_chat_build(const lf_alloc *alloc, const char *messages, size_t messages_len,
-                      const lfm2_chat_options *options, lf_chat *out)
+static int32_t read_args(builder *b, const lf_json **out)
 {
-    *out = (lf_chat){0};
+    const lfm2_chat_options *o = b->request->options;
+    *out = NULL;
+    if (o->template_args == NULL || o->template_args_len == 0) {
+        return LFM2_OK;
+    }
+    LF_TRY(lf_json_parse(b->arena, "template_args", LFM2_E_TEXT, o->template_args,
+                         o->template_args_len, out));
+    if ((*out)->kind != LF_JSON_OBJECT) {
+        return lf_fail(LFM2_E_TEXT, "chat.template_args",
+                       "template_args: offset %llu: not a JSON object",
+                       (unsigned long long)(*out)->offset);
+    }
+    for (const lf_json *m = (*out)->child; m != NULL; m = m->next) {
+        LF_TRY(check_arg(m));
+    }
+    return LFM2_OK;
+}
+
+/* Sets all variables. messages is the first one: `render` sets its value. A later variable replaces
+ * an earlier one of the same name. */
+static int32_t set_variables(builder *b)
+{
+    static const lf_json yes = {.kind = LF_JSON_TRUE};
+    static const lf_json no = {.kind = LF_JSON_FALSE};
+    const lf_chat_request *r = b->request;
+    const lf_json *tools = NULL;
+    const lf_json *args = NULL;
+    LF_TRY(read_tools(b, &tools));
+    LF_TRY(read_args(b, &args));
+    void *p = NULL;
+    size_t most = FIXED_VARIABLES + LF_N_SPECIAL + (args != NULL ? args->count : 0);
+    LF_TRY(lf_arena_new(b->arena, most, sizeof *b->variables, "chat", &p));
+    b->variables = p;
+    bool prompt = (r->options->flags & LFM2_CHAT_GENERATION_PROMPT) != 0;
+    add_variable(b, "messages", NULL, false);
+    add_variable(b, "tools", tools, false);
+    add_variable(b, "documents", NULL, false);
+    add_variable(b, "add_generation_prompt", prompt ? &yes : &no, true);
+    for (int i = 0; i < LF_N_SPECIAL; i++) {
+        const char *text = r->special[i];
+        if (text != NULL) {
+            b->special[i] = (lf_json){.kind = LF_JSON_STRING, .text = text, .len = strlen(text)};
+            add_variable(b, special_names[i], &b->special[i], true);
+        }
+    }
+    for (const lf_json *m = args != NULL ? args->child : NULL; m != NULL; m = m->next) {
+        add_variable(b, m->key, m, false);
+    }
+    if (r->arg != NULL) {
+        add_variable(b, r->arg, r->arg_value ? &yes : &no, false);
+    }
+    return LFM2_OK;
+}
+
+/* ---- Rendering ---- */
+
+/* The limits grow with the input, so that long conversations fit: output is the whole conversation,
+ * and each message is copied several times, with a mark for each byte. */
+static lf_template_limits limits_of(const lf_chat_request *r)
+{
+    lf_template_limits limits = r->limits != NULL ? *r->limits : lf_template_limits_default();
+    size_t input = SIZE_MAX / 128;
+    size_t sum = 0;
+    if (lf_add_size(r->messages_len, r->options->tools_len, &sum) &&
+        lf_add_size(sum, r->options->template_args_len, &sum) && sum < input) {
+        input = sum;
+    }
+    limits.output += 4 * input;
+    limits.memory += 32 * input;
+    limits.steps += 32 * input;
+    return limits;
+}
+
+static int32_t render(builder *b, const lf_alloc *alloc, lf_chat_content content, bool *differs,
+                      lf_template_output *out)
+{
+    const lf_template_limits limits = limits_of(b->request);
+    LF_TRY(lf_chat_view(b->arena, b->messages, content, &b->variables[0].value, differs));
+    return lf_template_render(b->request->t, alloc, &limits, b->variables, b->n_variables,
+                              b->request->now, out);
+}
+
+/* Renders; if the template fails because of content that is not a string, renders again. */
+static int32_t render_twice(builder *b, const lf_alloc *alloc, lf_template_output *out)
+{
+    lf_chat_content content = {
+        .join = (b->request->options->flags & LFM2_CHAT_JOIN_PARTS) != 0,
+    };
+    bool differs = false;
+    lf_failure before;
+    lf_fail_save(&before);
+    int32_t status = render(b, alloc, content, &differs, out);
+    if (status != LFM2_E_TEXT || !differs || b->request->once) {
+        return status;
+    }
+    lf_template_output_free(out);
+    content = (lf_chat_content){.join = true, .fill = true};
+    status = render(b, alloc, content, &differs, out);
+    if (status == LFM2_OK) {
+        lf_fail_restore(&before);
+    }
+    return status;
+}
+
+/* ---- Spans ---- */
+
+/* Bytes of a BOS token that the template wrote at the beginning. */
+static size_t leading_bos(const lf_chat_request *r, const lf_template_output *out)
+{
+    const char *bos = r->special[LF_SPECIAL_BOS];
+    bos = bos != NULL && bos[0] != '\0' ? bos : "<|startoftext|>";
+    size_t len = strlen(bos);
+    bool found = out->n_spans > 0 && out->spans[0].from_template && out->spans[0].len >= len &&
+                 memcmp(out->text, bos, len) == 0;
+    return found ? len : 0;
+}
+
+static int32_t make_spans(const lf_chat_request *r, const lf_template_output *in, lf_chat *out)
+{
+    bool no_bos = (r->options->flags & LFM2_CHAT_NO_BOS) != 0;
+    size_t skip = no_bos ? leading_bos(r, in) : 0;
+    void *p = NULL;
+    LF_TRY(lf_arena_new(&out->arena, in->n_spans, sizeof(lf_span), "chat", &p));
+    lf_span *spans = p;
+    for (size_t i = 0; i < in->n_spans; i++) {
+        const lf_template_span *s = &in->spans[i];
+        size_t cut = i == 0 ? skip : 0;
+        if (s->len > cut) {
+            spans[out->n_spans++] = (lf_span){s->text + cut, s->len - cut, s->from_template};
+        }
+    }
+    out->spans = spans;
+    out->text = in->text + skip;
+    out->len = in->len - skip;
+    return LFM2_OK;
+}
+
+int32_t lf_chat_build(const lf_alloc *alloc, const lf_chat_request *request, lf_chat *out)
+{
+    lf_arena arena;
+    lf_template_output rendered = {.text = ""};
+    builder b = {.arena = &arena, .request = request};
+    int32_t status = LFM2_OK;
+    *out = (lf_chat){.text = ""};
     lf_arena_init(&out->arena, alloc);
-    message *list = NULL;
-    size_t n = 0;
-    LF_TRY(read_messages(&out->arena, messages, messages_len, &list, &n));
-    const char *tools = NULL;
-    size_t tools_len = 0;
-    LF_TRY(tools_text(&out->arena, options->tools, options->tools_len, &tools, &tools_len));
-    size_t most = 0;
-    if (!lf_mul_size(n, MESSAGE_SPANS, &most) || !lf_add_size(most, FRAME_SPANS, &most)) {
-        return lf_fail(LFM2_E_MEMORY, "memory.overflow", "chat: too many messages: %zu", n);
-    }
-    void *p = NULL;
-    LF_TRY(lf_arena_new(&out->arena, most, sizeof(lf_span), "chat", &p));
-    builder b = {.spans = p};
-    if ((options->flags & LFM2_CHAT_NO_BOS) == 0) {
-        LF_TRY(add_marker(&b, "<|startoftext|>"));
-    }
-    size_t first = n > 0 && list[0].role == SYSTEM ? 1 : 0;
-    LF_TRY(add_system(&b, first > 0 ? list : NULL, tools, tools_len));
-    for (size_t i = first; i < n; i++) {
-        LF_TRY(add_message(&b, &list[i]));
-    }
-    if ((options->flags & LFM2_CHAT_GENERATION_PROMPT) != 0) {
-        LF_TRY(add_marker(&b, roles[ASSISTANT].opening));
-    }
-    out->spans = b.spans;
-    out->n_spans = b.n_spans;
-    out->len = b.len;
-    return LFM2_OK;
+    lf_arena_init(&arena, alloc);
+    lf_arena_init(&rendered.arena, alloc);
+    LF_TRY_DONE(lf_chat_parse(&arena, request->messages, request->messages_len, &b.messages));
+    LF_TRY_DONE(set_variables(&b));
+    LF_TRY_DONE(render_twice(&b, alloc, &rendered));
+    /* The text moves to *out. */
+    out->arena = rendered.arena;
+    lf_arena_init(&rendered.arena, alloc);
+    LF_TRY_DONE(make_spans(request, &rendered, out));
+done:
+    lf_template_output_free(&rendered);
+    lf_arena_free(&arena);
+    return status;
 }
 
 void lf_chat_free(lf_chat *chat)
 {
     lf_arena_free(&chat->arena);
-    *chat = (lf_chat){0};
+    *chat = (lf_chat){.text = ""};
 }

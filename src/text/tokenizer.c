@@ -87,9 +87,25 @@ static bool is_plain_ascii(const uint8_t *p, size_t len)
     return true;
 }
 
-static bool is_control(int32_t kind)
+/* Whether a user-defined token is a marker: "<", then at least one letter and no white space, then
+ * ">". A marker is never one pre-token, so merges cannot produce it. */
+static bool is_marker(const uint8_t *text, size_t len)
 {
-    return kind == LFM2_TOKEN_CONTROL || kind == LFM2_TOKEN_UNKNOWN;
+    bool letter = false;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] <= ' ') {
+            return false;
+        }
+        letter |= (text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'z';
+    }
+    return letter && text[0] == '<' && text[len - 1] == '>';
+}
+
+/* Whether a token is found only in spans that allow control tokens. */
+static bool is_control(int32_t kind, const uint8_t *text, size_t len)
+{
+    return kind == LFM2_TOKEN_CONTROL || kind == LFM2_TOKEN_UNKNOWN ||
+           (kind == LFM2_TOKEN_USER && is_marker(text, len));
 }
 
 /* Stores the decoded bytes of token `id` and, if merges can produce it, its key. */
@@ -114,7 +130,8 @@ static int32_t add_token(builder *b, lf_token *token, uint32_t id)
     } else if (len > 0) {
         memcpy(bytes, source->text, len);
     }
-    bool added = is_control(source->kind) || source->kind == LFM2_TOKEN_USER;
+    bool control = is_control(source->kind, bytes, len);
+    bool added = control || source->kind == LFM2_TOKEN_USER;
     if (added && (len == 0 || len > LF_ADDED_MAX)) {
         return fail_token(b, id, "vocab.token.length",
                           len == 0 ? "the text is empty"
@@ -124,8 +141,8 @@ static int32_t add_token(builder *b, lf_token *token, uint32_t id)
     bytes[len] = 0;
     b->blob_used += len + 1;
     *token = (lf_token){.bytes = bytes, .len = (uint32_t)len, .kind = (uint8_t)source->kind};
-    b->n_control += is_control(source->kind);
-    b->n_user += source->kind == LFM2_TOKEN_USER;
+    b->n_control += control;
+    b->n_user += added && !control;
     /* Merges can also produce a user-defined token. Its text is literal, so it can be compared with
      * the sides of merges only where the literal and the byte-level form are the same. */
     bool mergeable = source->kind == LFM2_TOKEN_NORMAL ||
@@ -185,7 +202,8 @@ static int32_t add_added(builder *b, bool control, size_t n, lf_added *out)
     uint32_t used = 0;
     for (uint32_t id = 0; id < b->t->n_tokens; id++) {
         const lf_token *token = &b->t->tokens[id];
-        if (control ? is_control(token->kind) : token->kind == LFM2_TOKEN_USER) {
+        bool is = is_control(token->kind, token->bytes, token->len);
+        if (control ? is : !is && token->kind == LFM2_TOKEN_USER) {
             list[used++] = (lf_added_token){token->bytes, token->len, (int32_t)id};
         }
     }
@@ -280,14 +298,18 @@ static int32_t add_merges(builder *b)
     return LFM2_OK;
 }
 
-static void mark_name(const lf_added *table, const char *name, lf_token *tokens)
+int32_t lf_tokenizer_find_added(const lf_tokenizer *t, const char *name)
 {
+    const lf_added *tables[] = {&t->control, &t->user};
     size_t len = strlen(name);
-    size_t at = 0;
-    const lf_added_token *found = lf_added_find(table, (const uint8_t *)name, 0, len, &at);
-    if (found != NULL && at == 0 && found->len == len) {
-        tokens[found->id].ends = true;
+    for (size_t i = 0; i < 2; i++) {
+        size_t at = 0;
+        const lf_added_token *found = lf_added_find(tables[i], (const uint8_t *)name, 0, len, &at);
+        if (found != NULL && at == 0 && found->len == len) {
+            return found->id;
+        }
     }
+    return -1;
 }
 
 /* Marks the tokens at which generation stops: those that the files list, and the tokens that end a
@@ -300,8 +322,10 @@ static void mark_stop_tokens(lf_tokenizer *t, const lf_ends *ends, lf_token *tok
         "<EOT>",      "[EOT]",         "[EOS]",           "<end_of_utterance>",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        mark_name(&t->control, names[i], tokens);
-        mark_name(&t->user, names[i], tokens);
+        int32_t id = lf_tokenizer_find_added(t, names[i]);
+        if (id >= 0) {
+            tokens[id].ends = true;
+        }
     }
     for (uint32_t i = 0; i < ends->n; i++) {
         tokens[ends->ids[i]].ends = true;

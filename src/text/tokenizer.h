@@ -10,9 +10,11 @@ typedef struct lf_tokenizer lf_tokenizer;
 
 /* Builds the tables from `vocab`, which can be freed afterwards. `ignore_merges`: see lfm2.h.
  * The kind of a token decides when encoding produces it. NORMAL: by merges. CONTROL and UNKNOWN:
- * where its text occurs in spans that allow control tokens. USER: where its text occurs. UNUSED and
- * BYTE: never. Errors: MEMORY; FORMAT: invalid token text, a byte without a token, duplicate tokens
- * or merges, a merge whose sides or result are not tokens, ids out of range. */
+ * where its text occurs in spans that allow control tokens; USER, too, if the text is a marker such
+ * as "<think>": "<", at least one letter and no white space, ">". Other USER tokens: where the text
+ * occurs. UNUSED and BYTE: never. Errors: MEMORY; FORMAT: invalid token text, a byte without a
+ * token, duplicate tokens or merges, a merge whose sides or result are not tokens, ids out of
+ * range. */
 int32_t lf_tokenizer_create(const lf_alloc *alloc, const lf_vocab_data *vocab, bool ignore_merges,
                             lf_tokenizer **out);
 void lf_tokenizer_free(lf_tokenizer *tokenizer);
@@ -38,6 +40,8 @@ int32_t lf_tokenizer_bos(const lf_tokenizer *tokenizer);
 int32_t lf_tokenizer_eos(const lf_tokenizer *tokenizer);
 int32_t lf_tokenizer_pad(const lf_tokenizer *tokenizer);
 bool lf_tokenizer_add_bos(const lf_tokenizer *tokenizer);
+/* The control or user-defined token with this text, or -1. */
+int32_t lf_tokenizer_find_added(const lf_tokenizer *tokenizer, const char *name);
 /* Whether generation stops at the token: EOS, <|endoftext|>, <|im_end|>. */
 bool lf_tokenizer_is_end(const lf_tokenizer *tokenizer, int32_t id);
 

@@ -19,6 +19,10 @@ exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 --special
 chat=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
 [ "$chat" -lt $((plain / 2)) ]
 report "the model predicts chats better than other text ($chat, $plain)" $?
+cp "$work/out" "$work/without"
+{ printf '<|startoftext|>' && cat "$work/text"; } >"$work/with_bos"
+exits 0 perplexity -t 1 -m "$demo" -f "$work/with_bos" -c 32 --windows 2 --special
+same 'a BOS at the start is not doubled' "$work/without" "$work/out"
 for type in f32 f16; do
     exits 0 perplexity -t 1 -m "$demo" -f "$work/text" -c 32 --windows 2 \
         --save-logits "$work/base" --save-type "$type"

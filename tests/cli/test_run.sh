@@ -203,6 +203,14 @@ exits 1 run -m "$work/folder" -p x
 err_has 'folder: this folder is not a model: it has no config.json and no GGUF file (cli.model.missing)'
 err_has 'https://huggingface.co/LiquidAI'
 out_empty
+mkdir "$work/torch" && printf x >"$work/torch/pytorch_model.bin"
+exits 1 run -m "$work/torch" hello
+err_has "torch: 'pytorch_model.bin' has PyTorch's format"
+mkdir "$work/upper" && cp "$demo" "$work/upper/DEMO.GGUF"
+exits 0 run -t 1 -m "$work/upper" -n 1 hello
+exits 0 run -t 1 "$work/upper/DEMO.GGUF" hello -n 1
+exits 2 "$work/upper/DEMO.GGUF"
+err_has "did you mean 'lfm2 run"
 cp "$demo" "$work/folder/a.gguf"
 exits 0 run -t 1 "$work/folder" "$ask" --temp 0
 same 'the only GGUF file of a folder is loaded' "$work/out" "$work/answer"

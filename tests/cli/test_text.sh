@@ -49,6 +49,15 @@ exits 0 tokenize -m "$demo" -p '<|im_end|>' --ids --no-bos --special
 out_is '7\n'
 exits 0 tokenize -m "$demo" -p '<|im_end|>' --ids --no-bos
 out_lacks 7,
+# a BOS in the text is the only one
+exits 0 tokenize -m "$demo" -p '<|startoftext|>Count: 42' --ids --special
+out_is "$ids\n"
+exits 0 tokenize -m "$demo" -p '<|startoftext|>Count: 42' --ids --special --no-bos
+out_is "$ids\n"
+exits 0 tokenize -m "$demo" -p '<|startoftext|>' --ids --special
+out_is '1\n'
+exits 0 tokenize -m "$demo" -p '<|startoftext|>Count: 42' --ids
+out_lacks "$ids"
 exits 0 detokenize -m "$demo" --ids 1,7
 out_empty
 exits 0 detokenize -m "$demo" --ids ' 1 ,7,' --special

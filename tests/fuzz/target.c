@@ -103,6 +103,11 @@ void fuzz_memory_begin(size_t input_size)
     memory.limit = memory.held + MEMORY_BASE + input_size * MEMORY_FACTOR;
 }
 
+void fuzz_memory_allow(size_t bytes)
+{
+    memory.limit = bytes < SIZE_MAX - memory.limit ? memory.limit + bytes : SIZE_MAX;
+}
+
 void fuzz_memory_end(void)
 {
     memory.limit = SIZE_MAX;

@@ -43,6 +43,9 @@ lf_alloc fuzz_memory(void);
 void fuzz_memory_begin(size_t input_size);
 void fuzz_memory_end(void);
 
+/* Raises the limit of the current input. */
+void fuzz_memory_allow(size_t bytes);
+
 /* A runtime of one thread with this allocator, valid until the process ends. `kernels`:
  * LFM2_KERNELS_*. */
 lfm2_runtime *fuzz_runtime(int32_t kernels);

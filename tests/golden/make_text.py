@@ -18,6 +18,7 @@ import ast
 import json
 import os
 import random
+import re
 import struct
 import sys
 import unicodedata
@@ -422,34 +423,36 @@ def content(r):
     return "".join(atom(r) for _ in range(r.randint(1, 8)))
 
 
+def hide(value, pattern):
+    """The value with each control token in its strings and keys in brackets that no text has, as its index."""
+    if isinstance(value, str):
+        return pattern.sub(lambda m: "\u2997%d\u2998" % NAMES.index(m.group()), value)
+    if isinstance(value, list):
+        return [hide(v, pattern) for v in value]
+    if isinstance(value, dict):
+        return {hide(k, pattern): hide(v, pattern) for k, v in value.items()}
+    return value
+
+
+NAMES = sorted(CONTROL + LATE_CONTROL, key=len, reverse=True)
+
+
+def marked_ids(ref, pattern, text):
+    """Ids of a text: control tokens count, those that `hide` marked stay text."""
+    ids = []
+    for i, part in enumerate(re.split("(%s)" % pattern.pattern, text)):
+        part = re.sub("\u2997(\\d+)\u2998", lambda m: NAMES[int(m.group(1))], part)
+        ids += [ref.vocab[part]] if i % 2 else ref.ids(part, False)
+    return ids
+
+
 def chat_ids(ref, tokenizer, messages, tools, generation):
-    """Ids with control tokens recognised everywhere but in user and tool contents: the text is cut
-    at the tokens that count, the rest is encoded with control tokens off."""
-    marked = [dict(m) for m in messages]
-    hidden = {}
-    for i, m in enumerate(marked):
-        if m["role"] in ("user", "tool"):
-            hidden[i] = m["content"]
-            m["content"] = "\uE000%d\uE001" % i
-    text = tokenizer.apply_chat_template(marked, tools=tools, tokenize=False,
-                                         add_generation_prompt=generation)
-    ids, plain = [], ""
-    names = sorted(CONTROL + LATE_CONTROL, key=len, reverse=True)
-    at = 0
-    while at < len(text):
-        name = next((c for c in names if text.startswith(c, at)), None)
-        if name is not None:
-            ids += ref.ids(plain, False) + [ref.vocab[name]]
-            plain = ""
-            at += len(name)
-        elif text[at] == "\uE000":
-            end = text.index("\uE001", at)
-            plain += hidden[int(text[at + 1:end])]
-            at = end + 1
-        else:
-            plain += text[at]
-            at += 1
-    return ids + ref.ids(plain, False)
+    """Ids with control tokens recognised only where the template writes them: the text is cut at
+    these, the rest is encoded with control tokens off."""
+    pattern = re.compile("|".join(map(re.escape, NAMES)))
+    text = tokenizer.apply_chat_template(hide(messages, pattern), tools=hide(tools, pattern),
+                                         tokenize=False, add_generation_prompt=generation)
+    return marked_ids(ref, pattern, text)
 
 
 def make_chats(ref):

@@ -434,7 +434,8 @@ static void picks_what_runs(void **state)
                    {LF_W_Q4, 32, false},   {LF_W_Q8, 32, false},    {LF_W_I8G, 32, false},
                    {LF_W_I8G, 32, true},   {LF_W_Q4K, 256, false},  {LF_W_Q5K, 256, false},
                    {LF_W_Q6K, 256, false}, {LF_W_I8G16, 32, false}, {LF_W_I8G16, 32, true},
-                   {LF_W_Q2K, 256, false}, {LF_W_Q3K, 256, false},  {LF_W_IQ3S, 256, false}};
+                   {LF_W_Q2K, 256, false}, {LF_W_Q3K, 256, false},  {LF_W_IQ3S, 256, false},
+                   {LF_W_T4, 32, false},   {LF_W_T4G16, 32, false}};
     for (int pick = LF_PICK_AUTO; pick <= LF_PICK_XNNPACK; pick++) {
         lf_kernels table = lft_table(state, (lf_pick)pick);
         for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {

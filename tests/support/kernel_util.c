@@ -199,6 +199,13 @@ static void random_k(uint64_t *state, lft_matrix *w, lf_type type, lft_distribut
     }
 }
 
+/* One of 16 quants, from -128 to 127 or from -32 to 31; quant: -8 to 7. */
+static int8_t table_value(lf_wformat format, int8_t quant)
+{
+    int8_t value = (int8_t)(format == LF_W_T4 ? quant * 16 : quant * 4);
+    return quant == 7 ? (int8_t)(format == LF_W_T4 ? 127 : 31) : value;
+}
+
 lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
                        lft_distribution distribution)
 {
@@ -219,8 +226,10 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
         return w;
     }
     w.quants = lft_guard(n * k, 1);
+    const bool table = w.format == LF_W_T4 || w.format == LF_W_T4G16;
     for (size_t i = 0; i < n * k; i++) {
-        w.quants[i] = random_quant(state, w.format == LF_W_Q4, distribution);
+        int8_t quant = random_quant(state, w.format == LF_W_Q4 || table, distribution);
+        w.quants[i] = table ? table_value(w.format, quant) : quant;
     }
     size_t groups = n * (k / w.group);
     w.scales = lft_guard(groups * sizeof(float), sizeof(float));
@@ -230,7 +239,7 @@ lft_matrix lft_weights(uint64_t *state, const lf_gemm *like, size_t n, size_t k,
         return w;
     }
     for (size_t i = 0; i < groups; i++) {
-        bool half = w.format != LF_W_I8G && w.format != LF_W_I8G16;
+        bool half = w.format != LF_W_I8G && w.format != LF_W_I8G16 && w.format != LF_W_T4;
         w.scales[i] = random_scale(state, half, distribution);
         if (w.mins) {
             float scale = random_scale(state, false, distribution);

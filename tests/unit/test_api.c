@@ -360,15 +360,14 @@ static void test_chat(void **state)
     LFT_FAILS(lfm2_chat_tokenize(model, HELLO, HELLO_LEN, NULL, ids, 64, NULL), LFM2_E_ARGUMENT);
     static const char nobody[] = "[{\"role\": \"nobody\", \"content\": \"Hi\"}]";
     LFT_FAILS(lfm2_chat_render(model, nobody, sizeof nobody - 1, NULL, text, 256, &len),
-              LFM2_E_UNSUPPORTED);
-    LFT_FAILS(lfm2_chat_tokenize(model, nobody, sizeof nobody - 1, NULL, ids, 64, &n),
-              LFM2_E_UNSUPPORTED);
+              LFM2_E_TEXT);
+    LFT_FAILS(lfm2_chat_tokenize(model, nobody, sizeof nobody - 1, NULL, ids, 64, &n), LFM2_E_TEXT);
     o.tools_len = 2;
     LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, 256, &len), LFM2_E_ARGUMENT);
     o.tools = "[{";
     LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, 256, &len), LFM2_E_TEXT);
     o.tools_len = 0;
-    o.flags = 4;
+    o.flags = 8;
     LFT_FAILS(lfm2_chat_render(model, HELLO, HELLO_LEN, &o, text, 256, &len), LFM2_E_ARGUMENT);
     o.flags = 0;
     o.reserved = 1;

@@ -135,9 +135,10 @@ static const struct {
     {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
      offsetof(lfm2_generate_options, draft_ids)},
     {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
-    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options), sizeof(lfm2_chat_options)},
+    {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
+     offsetof(lfm2_chat_options, template_args)},
     {"convert", init_convert, use_convert, sizeof(lfm2_convert_options),
-     sizeof(lfm2_convert_options)},
+     offsetof(lfm2_convert_options, imatrix)},
 };
 
 enum { N_STRUCTS = sizeof structs / sizeof structs[0] };
@@ -204,6 +205,8 @@ static void test_wrong_sizes(void **state)
         }
         o.size = structs[i].size;
         LFT_OK(structs[i].use(&o));
+        o.size = structs[i].first_size;
+        LFT_OK(structs[i].use(&o));
         LFT_OK(structs[i].use(NULL));
     }
 }
@@ -223,7 +226,7 @@ static void test_unknown_bits(void **state)
         LFT_FAILS(use_stream(&o), bit <= LFM2_STREAM_LOGPROBS ? LFM2_OK : LFM2_E_ARGUMENT);
         init_chat(&o, sizeof o.chat);
         o.chat.flags = bit;
-        LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_NO_BOS ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_JOIN_PARTS ? LFM2_OK : LFM2_E_ARGUMENT);
         init_convert(&o, sizeof o.convert);
         o.convert.flags = bit;
         LFT_FAILS(use_convert(&o), bit <= LFM2_CONVERT_REQUANTIZE ? LFM2_OK : LFM2_E_ARGUMENT);

@@ -405,7 +405,12 @@ static void test_vocab(void **state)
     assert_int_equal(v->pad_id, 0);
     assert_true(v->add_bos);
     assert_false(v->ignore_merges);
-    assert_string_equal(v->chat_template, "{{ bos_token }}");
+    assert_int_equal(v->n_templates, 1);
+    assert_string_equal(v->templates[0].name, "default");
+    assert_string_equal(v->templates[0].origin, "tokenizer.chat_template");
+    assert_string_equal(v->templates[0].text, "{{ bos_token }}");
+    assert_string_equal(v->special[LF_SPECIAL_BOS], "<|startoftext|>");
+    assert_null(v->special[LF_SPECIAL_UNK]);
     assert_int_equal(v->tokens[1].kind, LFM2_TOKEN_CONTROL);
     assert_int_equal(v->tokens[1].len, 15);
     assert_memory_equal(v->tokens[1].text, "<|startoftext|>", 15);

@@ -6,6 +6,7 @@
 #include "support/messages.h"
 #include "support/text_vocab.h"
 #include "text/chat.h"
+#include "text/chat_format.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,23 @@
 #include <cmocka.h>
 
 enum { MAX_MESSAGES = 16, MAX_IDS = 16384 };
+
+/* Renders with LFM2's built-in format. */
+static int32_t build(const lf_alloc *alloc, const char *json, size_t len,
+                     const lfm2_chat_options *options, lf_chat *out)
+{
+    static const char *const special[LF_N_SPECIAL] = {"<|startoftext|>", "<|im_end|>"};
+    const lf_template_limits limits = lf_template_limits_default();
+    lf_alloc plain = lf_alloc_default();
+    lf_template *t = NULL;
+    assert_int_equal(
+        lf_template_compile(&plain, &limits, lf_chat_format, strlen(lf_chat_format), &t), LFM2_OK);
+    const lf_chat_request request = {
+        .t = t, .special = special, .messages = json, .messages_len = len, .options = options};
+    int32_t status = lf_chat_build(alloc, &request, out);
+    lf_template_free(t);
+    return status;
+}
 
 static char *text_of(const lf_chat *chat)
 {
@@ -28,6 +46,7 @@ static char *text_of(const lf_chat *chat)
         at += chat->spans[i].len;
     }
     assert_int_equal(at, chat->len);
+    assert_memory_equal(text, chat->text, at);
     text[at] = '\0';
     return text;
 }
@@ -55,7 +74,7 @@ static void replay_one(const lf_tokenizer *t, const lf_json *line, size_t number
                                .tools = tools_text,
                                .tools_len = tools->len,
                                .flags = flags | (no_bos ? LFM2_CHAT_NO_BOS : 0)};
-        int32_t status = lf_chat_build(&alloc, json, json_len, &o, &chat);
+        int32_t status = build(&alloc, json, json_len, &o, &chat);
         if (status != LFM2_OK) {
             fail_msg("line %zu: %s", number, lf_fail_text());
         }
@@ -133,7 +152,7 @@ static void check_json(const char *json, const char *tools, uint32_t flags, cons
     lf_alloc alloc = lf_alloc_default();
     lf_chat chat;
     lfm2_chat_options o = options_of(tools, flags);
-    int32_t status = lf_chat_build(&alloc, json, strlen(json), &o, &chat);
+    int32_t status = build(&alloc, json, strlen(json), &o, &chat);
     if (status != LFM2_OK) {
         fail_msg("%s", lf_fail_text());
     }
@@ -151,6 +170,13 @@ static void check(const lft_message *messages, size_t n, const char *tools, uint
     check_json(json, tools, flags, want);
     free(json);
 }
+
+#define USER(content) "{\"role\":\"user\",\"content\":" content "}"
+#define PART(text)    "{\"type\":\"text\",\"text\":" text "}"
+#define CALLS(arguments)                                                                           \
+    "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":{"   \
+    "\"name\":\"f\",\"arguments\":" arguments "}}]}"
+#define OPENED(text) "<|im_start|>assistant\n" text "<|im_end|>\n"
 
 static void by_hand(void **state)
 {
@@ -173,7 +199,7 @@ static void by_hand(void **state)
           " [ {\"b\":[],\"a\":{}} , \"as is \\u00e9\" ,\n[ 1.50e+2,\"\\u00e9\\u001F\\/\" ] ] ",
           LFM2_CHAT_NO_BOS,
           "<|im_start|>system\nS\nList of tools: <|tool_list_start|>[{\"b\": [], \"a\": {}}, as is "
-          "\xC3\xA9, [1.50e+2, \"\xC3\xA9\\u001f/\"]]<|tool_list_end|><|im_end|>\n");
+          "\xC3\xA9, [150.0, \"\xC3\xA9\\u001f/\"]]<|tool_list_end|><|im_end|>\n");
     check(m, 1, "[]", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
     check(m, 1, "", LFM2_CHAT_NO_BOS, "<|im_start|>system\nS<|im_end|>\n");
     /* JSON variants: order of members, white space, escapes, empty content. */
@@ -183,6 +209,43 @@ static void by_hand(void **state)
                "<|im_start|>user\n<|im_end|>\n");
 }
 
+/* The forms of messages that APIs use. */
+static void forms(void **state)
+{
+    (void)state;
+    const uint32_t flags = LFM2_CHAT_NO_BOS;
+    check_json("[" USER("[" PART("\"a\"") "," PART("\"\\nb\"") "]") "]", NULL, flags,
+               "<|im_start|>user\na\nb<|im_end|>\n");
+    check_json("[" USER("[]") "," USER("null") ",{\"role\":\"user\",\"name\":\"x\"}]", NULL, flags,
+               "<|im_start|>user\n<|im_end|>\n<|im_start|>user\n<|im_end|>\n"
+               "<|im_start|>user\n<|im_end|>\n");
+    check_json("[{\"role\":\"developer\",\"content\":\"D\"}," USER("\"U\"") "]", NULL, flags,
+               "<|im_start|>system\nD<|im_end|>\n<|im_start|>user\nU<|im_end|>\n");
+    check_json("[{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":{\"t\":[1.0,null]}}]", NULL,
+               flags,
+               "<|im_start|>tool\n<|tool_response_start|>{\"t\": [1.0, null]}"
+               "<|tool_response_end|><|im_end|>\n");
+    /* Calls: arguments as JSON or as text. */
+    check_json("[" CALLS("{\"a\":\"x\",\"b\":2}") "]", NULL, flags,
+               OPENED("<|tool_call_start|>[f(a=\"x\", b=2)]<|tool_call_end|>"));
+    check_json("[" CALLS("\"{\\\"a\\\":\\\"x\\\",\\\"b\\\":2}\"") "]", NULL, flags,
+               OPENED("<|tool_call_start|>[f(a=\"x\", b=2)]<|tool_call_end|>"));
+    check_json("[" CALLS("\"\"") "," CALLS("null") "," CALLS("{}") "]", NULL, flags,
+               OPENED("<|tool_call_start|>[f()]<|tool_call_end|>")
+                   OPENED("<|tool_call_start|>[f()]<|tool_call_end|>")
+                       OPENED("<|tool_call_start|>[f()]<|tool_call_end|>"));
+    check_json("[" CALLS("{\"s\":\"it's\\n\\\\\",\"l\":[true,\"é\"],\"m\":{\"k\":null},\"n\":null,"
+                         "\"t\":true,\"x\":-1.5}") "]",
+               NULL, flags,
+               OPENED("<|tool_call_start|>[f(s=\"it's\\n\\\\\", l=[true, \"é\"], m={\"k\": null}, "
+                      "n=None, t=True, x=-1.5)]<|tool_call_end|>"));
+    check_json(
+        "[{\"role\":\"assistant\",\"content\":\"C\",\"reasoning_content\":\"R\","
+        "\"tool_calls\":[{\"name\":\"f\",\"arguments\":{}},{\"function\":{\"name\":\"g\"}}]}]",
+        NULL, flags, OPENED("C<|tool_call_start|>[f(), g()]<|tool_call_end|>"));
+}
+
+/* The template writes the markers; content of every role is data, and so are tools. */
 static void special_spans(void **state)
 {
     (void)state;
@@ -193,16 +256,23 @@ static void special_spans(void **state)
         size_t len = 0;
         char *json = lft_messages_json(&m, 1, &len);
         lf_chat chat;
-        lfm2_chat_options o = options_of("[{}]", 0);
-        assert_int_equal(lf_chat_build(&alloc, json, len, &o, &chat), LFM2_OK);
+        lfm2_chat_options o = options_of("[{\"TOOL\": 1}]", 0);
+        assert_int_equal(build(&alloc, json, len, &o, &chat), LFM2_OK);
         free(json); /* the spans do not refer to it */
         size_t seen = 0;
         for (size_t i = 0; i < chat.n_spans; i++) {
-            bool content = chat.spans[i].len == 7 && memcmp(chat.spans[i].text, "CONTENT", 7) == 0;
-            seen += content;
-            assert_int_equal(chat.spans[i].special, !content || r == 0 || r == 2);
+            const lf_span *s = &chat.spans[i];
+            for (size_t at = 0; at + 4 <= s->len; at++) {
+                bool data =
+                    memcmp(s->text + at, "CONT", 4) == 0 || memcmp(s->text + at, "TOOL", 4) == 0;
+                bool marker =
+                    memcmp(s->text + at, "<|im", 4) == 0 || memcmp(s->text + at, "<|to", 4) == 0;
+                seen += data;
+                assert_true(!data || !s->special);
+                assert_true(!marker || s->special);
+            }
         }
-        assert_int_equal(seen, 1);
+        assert_int_equal(seen, 2);
         lf_chat_free(&chat);
     }
 }
@@ -214,7 +284,7 @@ static void check_error(const char *json, const char *tools, int32_t status, con
     lf_alloc alloc = counting_alloc_init(&counter);
     lf_chat chat;
     lfm2_chat_options o = options_of(tools, 0);
-    assert_int_equal(lf_chat_build(&alloc, json, strlen(json), &o, &chat), status);
+    assert_int_equal(build(&alloc, json, strlen(json), &o, &chat), status);
     if (code != NULL) {
         assert_string_equal(lf_fail_code(), code);
     }
@@ -225,30 +295,29 @@ static void check_error(const char *json, const char *tools, int32_t status, con
     assert_int_equal(counter.live, 0);
 }
 
-#define USER(content) "{\"role\":\"user\",\"content\":" content "}"
-
 static void errors(void **state)
 {
     (void)state;
     const char *m = "[" USER("\"x\"") "]";
-    check_error("[" USER("\"x\"") ",{\"role\":\"User\",\"content\":\"x\"}]", NULL,
-                LFM2_E_UNSUPPORTED, "chat.role",
-                "offset 39: message 1: role is 'User'; allowed: system, ");
-    check_error("[{\"role\":\"\",\"content\":\"\"}]", NULL, LFM2_E_UNSUPPORTED, "chat.role",
-                "message 0: role is ''; allowed: ");
-    check_error("[{\"role\":\"developer\",\"content\":\"\"}]", NULL, LFM2_E_UNSUPPORTED,
-                "chat.role", "role is 'developer'");
+    check_error("[" USER("\"x\"") ",{\"role\":\"User\",\"content\":\"x\"}]", NULL, LFM2_E_TEXT,
+                "template.exception", "message 1: role is 'User'; allowed: system, ");
+    check_error("[{\"role\":\"system\",\"content\":\"x\"},{\"role\":\"\",\"content\":\"\"}]", NULL,
+                LFM2_E_TEXT, "template.exception", "message 1: role is ''; allowed: ");
     check_error("[{\"content\":\"x\"}]", NULL, LFM2_E_TEXT, "chat.messages",
                 "message 0: 'role' is not a string");
     check_error("[{\"role\":1,\"content\":\"x\"}]", NULL, LFM2_E_TEXT, "chat.messages", "offset 9");
-    check_error("[{\"role\":\"user\"}]", NULL, LFM2_E_TEXT, "chat.messages",
-                "'content' is missing");
     check_error("[" USER("17") "]", NULL, LFM2_E_TEXT, "chat.messages",
-                "'content' is not a string");
-    check_error("[" USER("null") "]", NULL, LFM2_E_UNSUPPORTED, "chat.content", "is null");
-    check_error("[" USER("[]") "]", NULL, LFM2_E_UNSUPPORTED, "chat.content", "is an array");
-    check_error("[{\"role\":\"tool\",\"content\":\"x\",\"tool_call_id\":\"1\"}]", NULL,
-                LFM2_E_UNSUPPORTED, "chat.member", "member 'tool_call_id'");
+                "offset 26: message 0: 'content' must be a string, null, an array of parts");
+    check_error("[" USER("true") "]", NULL, LFM2_E_TEXT, "chat.messages", "'content' must be");
+    check_error("[" USER("[\"x\"]") "]", NULL, LFM2_E_TEXT, "chat.messages",
+                "message 0: part 0 of 'content' must be an object with 'type'");
+    check_error("[" USER("[" PART("\"x\"") ",{\"type\":\"text\"}]") "]", NULL, LFM2_E_TEXT,
+                "chat.messages", "part 1 of 'content' must have 'text', a string");
+    check_error("[" USER("\"\"") "," USER("[{\"type\":\"image_url\",\"image_url\":{}}]") "]", NULL,
+                LFM2_E_UNSUPPORTED, "chat.content",
+                "message 1: part 0 of 'content' has the type 'image_url'; allowed: 'text'");
+    check_error("[" CALLS("\"no object\"") "]", NULL, LFM2_E_TEXT, "template.exception",
+                "message 0: the arguments of a call are not a JSON object");
     check_error("[7]", NULL, LFM2_E_TEXT, "chat.messages", "message 0: not a JSON object");
     check_error("{}", NULL, LFM2_E_TEXT, "chat.messages", "not a JSON array");
     check_error("", NULL, LFM2_E_TEXT, NULL, "messages");
@@ -279,7 +348,7 @@ static void deep_tools(void **state)
         lf_alloc alloc = lf_alloc_default();
         lf_chat chat;
         lfm2_chat_options o = options_of(tools, LFM2_CHAT_NO_BOS);
-        int32_t status = lf_chat_build(&alloc, m, strlen(m), &o, &chat);
+        int32_t status = build(&alloc, m, strlen(m), &o, &chat);
         if (status == LFM2_OK) {
             assert_true(depth <= LF_JSON_MAX_DEPTH + 1);
             char *text = text_of(&chat);
@@ -311,7 +380,7 @@ static void without_memory(void **state)
         lf_alloc alloc = counting_alloc_init(&counter);
         counter.fail_at = fail_at;
         lf_chat chat;
-        int32_t status = lf_chat_build(&alloc, m, strlen(m), &o, &chat);
+        int32_t status = build(&alloc, m, strlen(m), &o, &chat);
         if (status == LFM2_OK) {
             needed = fail_at;
         } else {
@@ -327,8 +396,9 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replay), cmocka_unit_test(by_hand),    cmocka_unit_test(special_spans),
-        cmocka_unit_test(errors), cmocka_unit_test(deep_tools), cmocka_unit_test(without_memory),
+        cmocka_unit_test(replay),         cmocka_unit_test(by_hand), cmocka_unit_test(forms),
+        cmocka_unit_test(special_spans),  cmocka_unit_test(errors),  cmocka_unit_test(deep_tools),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests_name("chat", tests, NULL, NULL);
 }

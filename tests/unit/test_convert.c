@@ -78,7 +78,9 @@ static void check_tensors(const char *in_path, const char *out_path, const char 
     lf_source *in = open_source(in_path);
     lf_source *out = open_source(out_path);
     assert_int_equal(in->n_tensors, out->n_tensors);
-    lf_rule rule = {lf_preset_find(asked), &in->hparams, in->hparams.tied};
+    lf_rule rule = {
+        .preset = lf_preset_find(asked), .hparams = &in->hparams, .tied = in->hparams.tied};
+    lf_rule_count(&rule);
     for (uint32_t i = 0; i < out->n_tensors; i++) {
         const lf_tensor *o = &out->tensors[i];
         const lf_tensor *s = lf_source_find(in, o->name);
@@ -174,7 +176,12 @@ static void same_vocab(const lf_vocab_data *a, const lf_vocab_data *b)
     assert_int_equal(a->eos_id, b->eos_id);
     assert_int_equal(a->pad_id, b->pad_id);
     assert_int_equal(a->add_bos, b->add_bos);
-    assert_string_equal(a->chat_template, b->chat_template);
+    assert_int_equal(a->n_templates, b->n_templates);
+    for (uint32_t i = 0; i < a->n_templates; i++) {
+        assert_string_equal(a->templates[i].name, b->templates[i].name);
+        assert_int_equal(a->templates[i].len, b->templates[i].len);
+        assert_string_equal(a->templates[i].text, b->templates[i].text);
+    }
 }
 
 /* The support files have one model in both containers; converting the folder gives the file. */

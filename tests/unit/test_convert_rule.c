@@ -101,7 +101,8 @@ static void test_rule(void **state)
         const rule_case *c = &rule_cases[i];
         lf_hparams h;
         set_layers(&h, 24, 0x244444, c->n_expert);
-        lf_rule rule = {lf_preset_find(c->asked), &h, c->tied};
+        lf_rule rule = {.preset = lf_preset_find(c->asked), .hparams = &h, .tied = c->tied};
+        lf_rule_count(&rule);
         assert_non_null(rule.preset);
         lf_type got = lf_rule_type(&rule, c->name, c->n_dims, c->row);
         if (got != c->want) {
@@ -206,7 +207,8 @@ static void test_layers(void **state)
         const layers_case *c = &layers_cases[i];
         lf_hparams h;
         set_layers(&h, c->n_layer, c->attention, c->n_expert);
-        lf_rule rule = {lf_preset_find(c->asked), &h, true};
+        lf_rule rule = {.preset = lf_preset_find(c->asked), .hparams = &h, .tied = true};
+        lf_rule_count(&rule);
         assert_non_null(rule.preset);
         char most = c->asked[c->asked[0] == 'i' ? 4 : 1]; /* of "q4_k_m", of "iq4_nl" */
         uint32_t a = 0;

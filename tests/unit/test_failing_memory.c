@@ -159,6 +159,62 @@ static int32_t render(void)
     return status;
 }
 
+/* The first use of a model's template compiles it. */
+static int32_t first_render(void)
+{
+    lfm2_model_options o;
+    lfm2_model_options_init(&o, sizeof o);
+    o.mode = LFM2_LOAD_TOKENIZER;
+    lfm2_model *m = NULL;
+    char text[600];
+    size_t n = 0;
+    int32_t status = lfm2_model_load(runtime, lft_tiny("q4_0"), &o, &m);
+    if (status == LFM2_OK) {
+        status = lfm2_chat_render(m, messages, sizeof messages - 1, NULL, text, 600, &n);
+    }
+    lfm2_model_free(m);
+    return status;
+}
+
+/* A template of the application; a conversation that is rendered twice. */
+static int32_t other_template(void)
+{
+    static const char source[] = "{{ messages[0].content + messages[0].x|string }}{{ d }}";
+    static const char parts[] =
+        "[{\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}], "
+        "\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}]";
+    char text[16];
+    size_t n = 0;
+    lfm2_chat_options o = chat_options();
+    lfm2_chat_template *t = NULL;
+    int32_t status = lfm2_chat_template_create(runtime, source, sizeof source - 1, &t);
+    assert_true((t != NULL) == (status == LFM2_OK));
+    o.chat_template = t;
+    o.template_args = "{\"d\": [1]}";
+    o.template_args_len = strlen(o.template_args);
+    if (status == LFM2_OK) {
+        status = lfm2_chat_render(model, parts, sizeof parts - 1, &o, text, sizeof text, &n);
+    }
+    lfm2_chat_template_free(t);
+    return status;
+}
+
+static int32_t find_template(void)
+{
+    lfm2_chat_template *t = NULL;
+    int32_t status = lfm2_chat_template_find(model, "lfm2", &t);
+    assert_true((t != NULL) == (status == LFM2_OK));
+    lfm2_chat_template_free(t);
+    return status;
+}
+
+static int32_t chat_info(void)
+{
+    lfm2_chat_info info = {.size = sizeof info};
+    lfm2_chat_options o = chat_options();
+    return lfm2_chat_get_info(model, &o, &info);
+}
+
 static int32_t chat_tokens(void)
 {
     int32_t ids[600];
@@ -173,7 +229,12 @@ static void test_text(void **state)
 {
     (void)state;
     check(tokenize, NULL);
+    check(first_render, NULL);
+    LFT_OK(render());
     check(render, NULL);
+    check(other_template, NULL);
+    check(find_template, NULL);
+    check(chat_info, NULL);
     check(chat_tokens, NULL);
     check(decode_text, NULL);
 }

@@ -215,6 +215,39 @@ static void test_vision(void **state)
     lft_open_refused(open_written(), LFM2_E_FORMAT, "config.key.missing", "'text_config'");
 }
 
+/* The keys of the vision model count before those of its text model, the older key first. */
+static void test_vision_head(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *outer, *inner;
+        bool tied;
+    } cases[] = {
+        {"", "", true},
+        {"\"tie_word_embeddings\": false, ", "", false},
+        {"\"tie_word_embeddings\": true, ", "\"tie_word_embeddings\": false, ", true},
+        {"\"tie_word_embeddings\": null, ", "\"tie_word_embeddings\": false, ", false},
+        {"", "\"tie_embedding\": false, \"tie_word_embeddings\": true, ", false},
+        {"\"tie_embedding\": false, \"tie_word_embeddings\": true, ",
+         "\"tie_word_embeddings\": true, ", false},
+        {"\"tie_word_embeddings\": false, ", "\"tie_embedding\": true, ", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[128];
+        begin_folder(true, false);
+        tiny_replace(&lft_folder.config, "\"tie_word_embeddings\": true, ", cases[i].inner);
+        make_vision("model.language_model.");
+        snprintf(text, sizeof text, "{%s\"architectures\"", cases[i].outer);
+        tiny_replace(&lft_folder.config, "{\"architectures\"", text);
+        if (cases[i].tied) {
+            LFT_OK(open_written());
+            assert_true(lft_source->hparams.tied);
+        } else { /* the folder has none */
+            lft_open_refused(open_written(), LFM2_E_FORMAT, "bind.missing", "lm_head.weight");
+        }
+    }
+}
+
 /* ---- Experts ---- */
 
 /* The matrix of one expert has two dimensions, even where others would have the same elements. */
@@ -325,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_configs, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_vision, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_vision_head, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_expert_shapes, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_long_name, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_mlx, lft_source_begin, lft_source_end),

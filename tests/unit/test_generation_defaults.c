@@ -96,7 +96,7 @@ static void test_wrong_ends(void **state)
     (void)state;
     static const char *const wrong[][2] = {
         {"{\"eos_token_id\": [50, 300]}", "generation_config.json: key 'eos_token_id'"},
-        {"{\"eos_token_id\": -1}", "generation_config.json: key 'eos_token_id'"},
+        {"{\"eos_token_id\": -2}", "generation_config.json: key 'eos_token_id'"},
         {"{\"eos_token_id\": \"a\"}", "must be a token id"},
         {"{\"eos_token_id\": {\"a\": 1}}", "must be a token id"},
         {"[]", "must contain a JSON object"},
@@ -137,6 +137,20 @@ static void test_ends_of_gguf(void **state)
     gb_write(path, b.file.data, b.file.size);
     gb_free(&b);
     lft_open_refused(lft_open_path(path), LFM2_E_FORMAT, "gguf.vocab.id", "eot_token_id");
+    /* -1 means none, with any sign */
+    tiny_gguf(&b, true, NULL);
+    gb_u32(&b, "tokenizer.ggml.eot_token_id", UINT32_MAX);
+    gb_raw(&b, "tokenizer.ggml.eom_token_id", 5, &(int32_t){-1}, 4);
+    gb_finish(&b);
+    gb_write(path, b.file.data, b.file.size);
+    gb_free(&b);
+    check_ends(path, "2 7");
+    tiny_gguf(&b, true, NULL);
+    gb_raw(&b, "tokenizer.ggml.eom_token_id", 5, &(int32_t){-2}, 4);
+    gb_finish(&b);
+    gb_write(path, b.file.data, b.file.size);
+    gb_free(&b);
+    lft_open_refused(lft_open_path(path), LFM2_E_FORMAT, "gguf.key.range", "eom_token_id");
     assert_int_equal(lfm2_token_is_end(NULL, 7), 0);
 }
 

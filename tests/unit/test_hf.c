@@ -46,12 +46,18 @@ static void test_config_accepted(void **state)
                 "\"rope_theta\": 1, \"rope_parameters\": {\"rope_theta\": 5e6}");
     assert_true(lft_source->hparams.rope_theta == 5e6F);
     config_good("\"eos_token_id\": 7", "\"eos_token_id\": [7, 2]");
+    config_good("\"pad_token_id\": 0", "\"pad_token_id\": -1"); /* -1 and null: none */
+    config_good("\"pad_token_id\": 0", "\"pad_token_id\": null");
+    config_good("\"eos_token_id\": 7", "\"eos_token_id\": -1");
+    config_good("\"eos_token_id\": 7", "\"eos_token_id\": [-1, 7]");
     config_good("\"tie_word_embeddings\": true, ", "");
     assert_true(lft_source->hparams.tied);
     config_good("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": null");
     config_good("\"tie_word_embeddings\": true",
                 "\"tie_word_embeddings\": false, \"tie_embedding\": true");
     config_good("\"conv_bias\": false, ", "");
+    config_good("\"conv_bias\": false, ",
+                "\"is_causal\": true, \"use_bidirectional_attention\": false, ");
     config_good("\"norm_topk_prob\": true", "\"norm_topk_prob\": false");
     assert_false(lft_source->hparams.norm_topk);
     config_good("\"routed_scaling_factor\": 1.0", "\"routed_scaling_factor\": 2.5");
@@ -142,6 +148,8 @@ static void test_config_unsupported(void **state)
         {"\"norm_eps\"", "\"quantization_config\": {}, \"norm_eps\""},
         {"\"norm_eps\"", "\"rope_scaling\": {\"type\": \"yarn\"}, \"norm_eps\""},
         {"\"norm_eps\"", "\"sliding_window\": 4096, \"norm_eps\""},
+        {"\"norm_eps\"", "\"is_causal\": false, \"norm_eps\""},
+        {"\"norm_eps\"", "\"use_bidirectional_attention\": true, \"norm_eps\""},
         {"\"rope_theta\"", "\"rope_parameters\": {\"rope_type\": \"yarn\"}, \"rope_theta\""},
         {"\"rope_theta\"", "\"partial_rotary_factor\": 0.5, \"rope_theta\""},
     };
@@ -162,7 +170,9 @@ static void test_config_refused(void **state)
     config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 1e39", LFM2_E_FORMAT, "config.key.type");
     config_bad("\"norm_eps\": 1e-05", "\"norm_eps\": 0", LFM2_E_FORMAT, "hparams.range");
     config_bad("\"conv_bias\": false", "\"conv_bias\": 0", LFM2_E_FORMAT, "config.key.type");
-    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": -1", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": -2", LFM2_E_FORMAT, "config.key.type");
+    config_bad("\"eos_token_id\": 7", "\"eos_token_id\": 2147483648", LFM2_E_FORMAT,
+               "config.key.type");
     config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", LFM2_E_FORMAT,
                "config.layers");
     config_bad("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 257", LFM2_E_FORMAT,
@@ -397,7 +407,7 @@ static void test_tokenizer_accepted(void **state)
     LFT_OK(lft_open_folder());
     assert_int_equal(lft_source->vocab.eos_id, 7);
     assert_int_equal(lft_source->vocab.pad_id, 0);
-    assert_null(lft_source->vocab.chat_template);
+    assert_int_equal(lft_source->vocab.n_templates, 0);
     free(lft_folder.tokenizer);
     lft_folder.tokenizer = NULL;
     LFT_OK(lft_open_folder());
@@ -437,23 +447,6 @@ static void test_post_processors(void **state)
     tiny_replace(&lft_folder.tokenizer, "TemplateProcessing", "Sequence"); /* without steps */
     lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "tokenizer.pipeline", "'processors'");
 #undef STEPS
-}
-
-static void test_template_file(void **state)
-{
-    (void)state;
-    char path[1024];
-    assert_int_equal(mkdir(lft_temp("hf"), 0700), 0);
-    snprintf(path, sizeof path, "%s/chat_template.jinja", lft_temp("hf"));
-    gb_write(path, "{{ 1 }}", 7);
-    LFT_OK(lft_open_folder());
-    assert_string_equal(lft_source->vocab.chat_template, "{{ 1 }}");
-    unlink(path);
-    tiny_replace(&lft_folder.settings, "\"{{ bos_token }}\"",
-                 "[{\"name\": \"tool\", \"template\": \"t\"}, "
-                 "{\"name\": \"default\", \"template\": \"d\"}]");
-    LFT_OK(lft_open_folder());
-    assert_string_equal(lft_source->vocab.chat_template, "d");
 }
 
 static void test_tokenizer_pipeline(void **state)
@@ -574,7 +567,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_shards, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_accepted, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_post_processors, lft_source_begin, lft_source_end),
-        cmocka_unit_test_setup_teardown(test_template_file, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_pipeline, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_refused, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_wrong_files, lft_source_begin, lft_source_end),

@@ -147,7 +147,7 @@ static void test_refused(void **state)
     BAD("trux", "syntax", 3);
     BAD("nulll", "trailing", 4);
     BAD("True", "syntax", 0);
-    BAD("NaN", "syntax", 0);
+    BAD("NaN", "number", 0);
     BAD("'a'", "syntax", 0);
     BAD("// c\n1", "syntax", 0);
     BAD("\"a", "truncated", 0);
@@ -358,7 +358,30 @@ static void test_limit(void **state)
     const lf_json *v = NULL;
     assert_int_equal(lf_json_parse(&arena, "n", LFM2_E_FORMAT, text, n, &v), LFM2_E_FORMAT);
     assert_string_equal(lf_fail_code(), "json.too_large");
+    assert_non_null(strstr(lf_fail_text(), "more than 4194304 values"));
     free(text);
+    /* a lower limit: the array is a value, too */
+    assert_int_equal(lf_json_parse_within(&arena, "n", LFM2_E_FORMAT, 3, "[0,0]", 5, &v), LFM2_OK);
+    assert_int_equal(lf_json_parse_within(&arena, "n", LFM2_E_FORMAT, 2, "[0,0]", 5, &v),
+                     LFM2_E_FORMAT);
+    assert_string_equal(lf_fail_code(), "json.too_large");
+    assert_non_null(strstr(lf_fail_text(), "offset 3: more than 2 values"));
+}
+
+/* Floats that are not finite, as Python writes them. */
+static void test_not_finite(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"NaN", "Infinity", "-Infinity", "[0,NaN]",
+                                        "{\"a\":-Infinity}"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const lf_json *v = NULL;
+        assert_int_equal(parse(texts[i], strlen(texts[i]), &v), LFM2_E_TEXT);
+        assert_string_equal(lf_fail_code(), "json.number");
+        assert_non_null(strstr(lf_fail_text(), "NaN and Infinity are not JSON"));
+    }
+    BAD("Nan", "syntax", 0);
+    BAD("-Infinite", "number", 1);
 }
 
 typedef struct sink {
@@ -438,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_depth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_duplicates, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_finite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };

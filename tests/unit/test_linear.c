@@ -338,7 +338,7 @@ static void check_blocks(const lf_kernels *kernels, uint64_t *seed, const lf_typ
 /* With and without minimums, groups of 16 and 32, gate and up of one and of two types. */
 static void blocks_of(const lf_kernels *kernels, uint64_t *seed)
 {
-    static const lf_type types[][3] = {{LF_IQ1_M, LF_IQ1_M, LF_NVFP4},
+    static const lf_type types[][3] = {{LF_IQ1_M, LF_IQ1_M, LF_IQ2_XS},
                                        {LF_IQ3_XXS, LF_IQ3_XXS, LF_IQ2_S},
                                        {LF_IQ2_XXS, LF_Q4_K, LF_IQ1_S}};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {

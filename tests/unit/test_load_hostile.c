@@ -2,6 +2,7 @@
 /* Tests of damaged model files: truncated anywhere, bits flipped, every integer at its extremes.
  * Each must open, with all data inside the file, or be refused with a message that names the file,
  * and with little memory. */
+#include "support/counting_alloc.h"
 #include "support/models.h"
 #include "support/tiny_files.h"
 
@@ -321,13 +322,130 @@ static void test_large_promises(void **state)
     lft_end();
 }
 
+/* ---- JSON files of many values ---- */
+
+/* A JSON object of about n bytes with as many values as possible: an array of digits, or short
+ * members. */
+static char *many_values(size_t n, bool members)
+{
+    char *text = malloc(n + 64);
+    assert_non_null(text);
+    size_t used = (size_t)sprintf(text, "{\"x\":%s", members ? "0" : "[0");
+    for (unsigned i = 0; used < n; i++) {
+        used +=
+            (size_t)(members ? sprintf(text + used, ",\"%x\":0", i) : sprintf(text + used, ",0"));
+    }
+    sprintf(text + used, "%s}", members ? "" : "]");
+    return text;
+}
+
+/* A JSON file takes a small multiple of what real files need, whatever it contains. */
+static void test_json_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t limit, most; /* bytes: of the file, of memory */
+    } files[] = {
+        {"config.json", 1 << 20, 12 << 20},
+        {"generation_config.json", 1 << 20, 12 << 20},
+        {"tokenizer_config.json", 8 << 20, 32 << 20},
+        {"tokenizer.json", 48 << 20, 256 << 20},
+        {"model.safetensors.index.json", 8 << 20, 32 << 20},
+    };
+    for (size_t i = 0; i < 3 * sizeof files / sizeof files[0]; i++) {
+        char path[1024];
+        char said[64];
+        size_t file = i / 3;
+        size_t bytes = files[file].limit - 64 + (i % 3 == 2 ? 128 : 0);
+        tiny_folder f;
+        tiny_folder_init(&f, true);
+        tiny_folder_write(&f, lft_temp("hf"));
+        tiny_folder_free(&f);
+        if (file == 4) {
+            snprintf(path, sizeof path, "%s/model.safetensors", lft_temp("hf"));
+            unlink(path);
+        }
+        snprintf(path, sizeof path, "%s/%s", lft_temp("hf"), files[file].name);
+        char *text = many_values(bytes, i % 3 == 1);
+        gb_write(path, text, strlen(text));
+        free(text);
+        counting_alloc counter;
+        lf_alloc alloc = counting_alloc_init(&counter);
+        lf_source *s = NULL;
+        assert_int_equal(lf_source_open(&alloc, NULL, lft_temp("hf"), &s), LFM2_E_FORMAT);
+        assert_string_equal(lf_fail_code(), i % 3 == 2 ? "hf.file_size" : "json.too_large");
+        snprintf(said, sizeof said, "/%s: ", files[file].name);
+        assert_non_null(strstr(lf_fail_text(), said));
+        if (counter.peak > files[file].most) {
+            fail_msg("%s: %zu bytes of memory", files[file].name, counter.peak);
+        }
+        unlink(path);
+    }
+    lft_end();
+}
+
+/* A tokenizer.json may have the values of 128,000 tokens and their merges. */
+static void test_large_tokenizer(void **state)
+{
+    (void)state;
+    tiny_folder f;
+    tiny_folder_init(&f, true);
+    char *values = many_values(2 * 700000, false);
+    char *text = malloc(strlen(values) + strlen(f.tokenizer) + 32);
+    assert_non_null(text);
+    sprintf(text, "{\"unused\": %s, %s", values, f.tokenizer + 1);
+    free(values);
+    free(f.tokenizer);
+    f.tokenizer = text;
+    tiny_folder_write(&f, lft_temp("hf"));
+    tiny_folder_free(&f);
+    lf_alloc alloc = lf_alloc_default();
+    lf_source *s = NULL;
+    LFT_OK(lf_source_open(&alloc, NULL, lft_temp("hf"), &s));
+    lf_source_close(s);
+    lft_end();
+}
+
+/* A chat template may have 4 MiB. */
+static void test_large_template(void **state)
+{
+    (void)state;
+    enum { MOST = 4 << 20 };
+    static const char start[] = "{\"chat_template\": \"";
+    for (size_t more = 0; more < 2; more++) {
+        tiny_folder f;
+        tiny_folder_init(&f, true);
+        free(f.settings);
+        size_t n = sizeof start - 1 + MOST + more;
+        f.settings = malloc(n + 3);
+        assert_non_null(f.settings);
+        memset(f.settings, 'x', n);
+        memcpy(f.settings, start, sizeof start - 1);
+        memcpy(f.settings + n, "\"}", 3);
+        tiny_folder_write(&f, lft_temp("hf"));
+        tiny_folder_free(&f);
+        lf_alloc alloc = lf_alloc_default();
+        lf_source *s = NULL;
+        int32_t status = lf_source_open(&alloc, NULL, lft_temp("hf"), &s);
+        assert_int_equal(status, more == 0 ? LFM2_OK : LFM2_E_FORMAT);
+        if (more == 0) {
+            assert_int_equal(s->vocab.templates[0].len, MOST);
+        } else {
+            assert_string_equal(lf_fail_code(), "tokenizer.template");
+        }
+        lf_source_close(s);
+    }
+    lft_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gguf),
-        cmocka_unit_test(test_gguf_dense),
-        cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_large_promises),
+        cmocka_unit_test(test_gguf),           cmocka_unit_test(test_gguf_dense),
+        cmocka_unit_test(test_folder),         cmocka_unit_test(test_large_promises),
+        cmocka_unit_test(test_json_memory),    cmocka_unit_test(test_large_tokenizer),
+        cmocka_unit_test(test_large_template),
     };
     print_message("seed %d\n", SEED);
     return cmocka_run_group_tests(tests, NULL, NULL);

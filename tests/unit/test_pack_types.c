@@ -8,12 +8,15 @@
 
 #include <cmocka.h>
 
-/* A bound of the bytes of a matrix in panels: types below 4 bits, and those with scales of 16
- * values that have no panels of their own, keep the size of the file; others have at most int8
+/* A bound of the bytes of a matrix in panels: types below 4 bits and NVFP4 keep about the size of
+ * the file, IQ4_NL, IQ4_XS and MXFP4 take at most 5.25 bits a value; others have at most int8
  * quants with an f32 scale and minimum. */
 static size_t most_bytes(const lf_type_info *type, size_t file_bytes)
 {
     bool keeps = type->block_bytes * 8 < type->block * 4 || type->type == LF_NVFP4;
+    if (type->type == LF_IQ4_NL || type->type == LF_IQ4_XS || type->type == LF_MXFP4) {
+        return (size_t)512 * 48 * 21 / 32;
+    }
     return keeps ? file_bytes + file_bytes / 7 : (size_t)512 * 48 * 4;
 }
 

@@ -35,7 +35,12 @@ static void test_starts(void **state)
         {page, "this is a web page, not a model file", 0},
         {"<HTML>", "this is a web page", 0},
         {"\xef\xbb\xbf<?xml version=\"1.0\"?>", "this is a web page", 0},
+        {"Entry not found", "this is the message of a failed download", 0},
+        {"{\"error\":\"Repository not found\"}", "the message of a failed download", 0},
+        {"{\"a\":1}", "this is a JSON file; the path of a Hugging Face model is that of", 0},
         {"PK\003\004data", "as PyTorch and zip write it", 0},
+        {"\x80\x02\x8a", "a Python pickle, as older versions of PyTorch write it", 0},
+        {"\x89HDF\r\n", "an HDF5 file, as Keras writes it", 0},
         {"\037\213\010", "compressed archive", 0},
         {"tjgg", "preceded GGUF", 0},
         {"\x40\0\0\0\0\0\0\0{\"a\":", "this is a safetensors file; give the folder", 13},
@@ -171,6 +176,75 @@ static void test_gguf_folder(void **state)
     lft_open_refused(lft_open_path(folder), LFM2_E_UNSUPPORTED, "folder.adapter", "(LoRA)");
 }
 
+/* Endings in any case; folders whose names end like files. */
+static void test_gguf_names(void **state)
+{
+    (void)state;
+    const char *folder = lft_temp("names");
+    char path[1024];
+    assert_int_equal(mkdir(folder, 0700), 0);
+    write_model(folder, "MMPROJ-model.GGUF");
+    lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "folder.projector", "mmproj");
+    write_model(folder, "model-00002-of-00002.Gguf");
+    lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "folder.part", "not the first part");
+    write_model(folder, "MODEL.GGUF");
+    snprintf(path, sizeof path, "%s/a.gguf", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    LFT_OK(lft_open_path(folder));
+    snprintf(path, sizeof path, "%s/MODEL.GGUF", folder);
+    assert_string_equal(lft_source->path, path);
+    snprintf(path, sizeof path, "%s/b.gguf", folder);
+    assert_int_equal(symlink("missing", path), 0); /* a broken link is named, not skipped */
+    lft_open_refused(lft_open_path(folder), LFM2_E_ARGUMENT, "folder.several",
+                     "MODEL.GGUF, b.gguf");
+}
+
+/* Weights in other formats: the message names a file, its format and what to do. */
+static void test_other_weights(void **state)
+{
+    (void)state;
+    static const char *const files[][2] = {
+        {"pytorch_model.bin", "PyTorch's format, which is not supported; load it with"},
+        {"pytorch_model-00001-of-00002.bin", "PyTorch's format"},
+        {"consolidated.00.pth", "PyTorch's format"},
+        {"model.PT", "PyTorch's format"},
+        {"last.ckpt", "PyTorch's format"},
+        {"tf_model.h5", "TensorFlow's format"},
+        {"flax_model.msgpack", "Flax's format"},
+        {"model_q4.onnx", "the ONNX format"},
+        {"model-00001-of-00002.safetensors", "several require model.safetensors.index.json"},
+        {"weights.safetensors", "must have the name model.safetensors"},
+    };
+    const char *folder = lft_temp("hf");
+    char path[1024];
+    char says[256];
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        tiny_folder_write(&lft_folder, folder);
+        snprintf(path, sizeof path, "%s/model.safetensors", folder);
+        unlink(path);
+        write_model(folder, "training_args.bin");
+        write_model(folder, "optimizer.pt");
+        write_model(folder, files[i][0]);
+        snprintf(says, sizeof says, "'%s' has ", files[i][0]);
+        LFT_OK(lft_open_path(folder)); /* the tokenizer */
+        assert_int_equal(lf_source_need_weights(lft_source), LFM2_E_FORMAT);
+        assert_string_equal(lf_fail_code(), "hf.weights");
+        assert_non_null(strstr(lf_fail_text(), says));
+        assert_non_null(strstr(lf_fail_text(), files[i][1]));
+        snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+        unlink(path);
+        lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "hf.weights", says);
+        snprintf(path, sizeof path, "%s/config.json", folder);
+        unlink(path);
+        lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "folder.weights", says);
+        assert_non_null(strstr(lf_fail_text(), files[i][1]));
+        snprintf(path, sizeof path, "%s/%s", folder, files[i][0]);
+        unlink(path);
+    }
+    lft_open_refused(lft_open_path(folder), LFM2_E_IO, "io.open", "config.json");
+    assert_null(strstr(lf_fail_text(), "PyTorch")); /* training_args.bin and optimizer.pt remain */
+}
+
 /* Folders of GGUF files may have config.json and tokenizer.json too. */
 static void test_gguf_with_config(void **state)
 {
@@ -213,6 +287,13 @@ static void test_split_folder(void **state)
     assert_int_equal(rename(moved, first), 0);
     /* both parts have the other tensors: the first part was opened, and joined with the second */
     lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "source.duplicate", "00002.gguf");
+    snprintf(moved, sizeof moved, "%s/m-00001-of-00002.GGUF", folder);
+    assert_int_equal(rename(first, moved), 0);
+    snprintf(first, sizeof first, "%s/m-00002-of-00002.gguf", folder);
+    char second[1024];
+    snprintf(second, sizeof second, "%s/m-00002-of-00002.GGUF", folder);
+    assert_int_equal(rename(first, second), 0);
+    lft_open_refused(lft_open_path(folder), LFM2_E_FORMAT, "source.duplicate", "00002.GGUF");
 }
 
 int main(void)
@@ -222,6 +303,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_folder_files, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_models, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_gguf_folder, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_gguf_names, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_other_weights, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_gguf_with_config, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_split_folder, lft_source_begin, lft_source_end),
     };

@@ -55,7 +55,16 @@ static void expect_same(const lf_source *a, const lf_source *b)
     assert_int_equal(v->eos_id, w->eos_id);
     assert_int_equal(v->pad_id, w->pad_id);
     assert_int_equal(v->add_bos, w->add_bos);
-    assert_string_equal(v->chat_template, w->chat_template);
+    assert_int_equal(v->n_templates, w->n_templates);
+    for (uint32_t i = 0; i < v->n_templates; i++) {
+        assert_string_equal(v->templates[i].name, w->templates[i].name);
+        assert_string_equal(v->templates[i].text, w->templates[i].text);
+    }
+    for (size_t i = 0; i < LF_N_SPECIAL; i++) {
+        const char *a_text = v->special[i] != NULL ? v->special[i] : "(none)";
+        const char *b_text = w->special[i] != NULL ? w->special[i] : "(none)";
+        assert_string_equal(a_text, b_text);
+    }
     assert_string_equal(a->file_type, b->file_type);
 }
 

@@ -212,6 +212,11 @@ static void test_ids(void **state)
     lf_stops_free(stops);
     lf_stops_free(NULL);
     assert_int_equal(counter.live, 0);
+    const lf_stops_options large = {.n_vocab = 1 << 20, .ids = ids, .n_ids = 9};
+    counter.peak = 0;
+    LFT_OK(lf_stops_create(&alloc, &large, &stops));
+    assert_true(counter.peak < (1 << 20) / 8 + (32 << 10));
+    lf_stops_free(stops);
     static const char *const string = "x";
     stops = stops_of(&string, 1);
     assert_false(lf_stops_has_id(stops, 0));

@@ -315,7 +315,7 @@ static int make_windows(measure *m, const lfm2_model *model, id_list *ids)
                           "no text: give it in a file (-f FILE) or through a pipe", &text);
     if (code == EXIT_OK) {
         uint32_t flags = LFM2_TOKENIZE_BOS | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
-        code = ids_of_text(model, text.data, text.len, flags, ids);
+        code = ids_of_document(model, &text, flags, false, ids);
     }
     if (code == EXIT_OK) {
         code = ids_of_text(model, "", 0, LFM2_TOKENIZE_BOS, &bos);

@@ -14,6 +14,8 @@ typedef struct quantize_options {
     model_options model;
     uint32_t type;
     bool allow_requantize, json;
+    const char *imatrix;
+    opt_texts tensor_types;
 } quantize_options;
 
 static const opt_spec specs[] = {
@@ -24,6 +26,17 @@ static const opt_spec specs[] = {
      .default_text = "q4_0",
      .offset = offsetof(quantize_options, type),
      .choices = preset_choices},
+    {.type = OPT_TEXT,
+     .name = "imatrix",
+     .arg = "FILE",
+     .help = "weight errors by an importance matrix, as lfm2 imatrix and llama-imatrix write it",
+     .offset = offsetof(quantize_options, imatrix)},
+    {.type = OPT_TEXTS,
+     .name = "tensor-type",
+     .arg = "REGEX=TYPE",
+     .help =
+         "type of the tensors whose name REGEX matches; may be repeated, the first match counts",
+     .offset = offsetof(quantize_options, tensor_types)},
     {.type = OPT_FLAG,
      .name = "allow-requantize",
      .help = "convert weights that are already quantized, which rounds them twice",
@@ -71,6 +84,9 @@ static int run(const command *self, int argc, char **argv)
         lfm2_convert_options options;
         progress bar;
         conversion_begin(&options, opts.type, &bar, "quantizing");
+        options.imatrix = opts.imatrix;
+        options.tensor_types = opts.tensor_types.items;
+        options.n_tensor_types = opts.tensor_types.n;
         options.flags = opts.allow_requantize ? LFM2_CONVERT_REQUANTIZE : 0U;
         int32_t status = lfm2_quantize(runtime, args.items[0], args.items[1], &options);
         code = conversion_end(&bar, status, args.items[1], opts.type, opts.json);
@@ -87,7 +103,12 @@ const command cmd_quantize = {
         "IN is a GGUF file or a Hugging Face folder, OUT a GGUF file. Weights in F32, F16 or "
         "BF16 can be converted to any type. Weights that are already quantized keep their type "
         "or become f32, unless --allow-requantize is given. If writing fails, no incomplete "
-        "file is left.",
+        "file is left.\n\n"
+        "REGEX matches some part of a tensor's name, such as 'ffn_down' or "
+        "'blk\\.[0-3]\\.attn_(k|v)'. The syntax is that of llama-quantize (ECMAScript) without "
+        "look-ahead and back references; upper-case letters match as lower-case ones. TYPE is a "
+        "type of GGUF: q8_0, q6_k, q5_k, q5_1, q5_0, q4_k, q4_1, q4_0, iq4_nl, iq4_xs, q3_k, "
+        "q2_k, f16, bf16 or f32. Norms, routers and convolution kernels stay f32.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 2,

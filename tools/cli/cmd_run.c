@@ -323,40 +323,18 @@ static int read_prompt(const command *self, const run_options *opts, text_buffer
     return code;
 }
 
-/* The length of the BOS token's name if the text begins with it, otherwise 0. */
-static size_t bos_length(const lfm2_model *model, const text_buffer *text, int32_t *bos)
-{
-    lfm2_model_info info = {.size = sizeof info};
-    const char *name = NULL;
-    size_t len = 0;
-    if (lfm2_model_get_info(model, &info) != LFM2_OK || info.bos_id < 0 ||
-        lfm2_token_get(model, info.bos_id, &name, &len, NULL) != LFM2_OK || text->len < len ||
-        memcmp(text->data, name, len) != 0) {
-        return 0;
-    }
-    *bos = info.bos_id;
-    return len;
-}
-
-/* A BOS token that the prompt begins with is the only one. Other control tokens in the prompt are
- * text unless --special is given. Users of llama.cpp may expect tokens, so a message says it. */
+/* Control tokens in the prompt, except a BOS at its start, are text unless --special is given.
+ * Users of llama.cpp may expect tokens, so a message says it. */
 static int make_raw_prompt(const run_options *opts, const lfm2_model *model,
                            const text_buffer *text, id_list *ids)
 {
-    int32_t bos = -1;
-    size_t skip = bos_length(model, text, &bos);
-    const char *rest = text->data + skip;
-    size_t len = text->len - skip;
-    uint32_t flags = (skip > 0 || opts->no_bos ? 0U : LFM2_TOKENIZE_BOS) |
-                     (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
+    uint32_t flags =
+        (opts->no_bos ? 0U : LFM2_TOKENIZE_BOS) | (opts->special ? LFM2_TOKENIZE_SPECIAL : 0U);
     id_list special = {0};
-    int code = skip > 0 ? ids_append(ids, &bos, 1) : EXIT_OK;
     size_t before = ids->n;
-    if (code == EXIT_OK) {
-        code = ids_of_text(model, rest, len, flags, ids);
-    }
+    int code = ids_of_document(model, text, flags, true, ids);
     if (code == EXIT_OK && !opts->special) {
-        code = ids_of_text(model, rest, len, flags | LFM2_TOKENIZE_SPECIAL, &special);
+        code = ids_of_document(model, text, flags | LFM2_TOKENIZE_SPECIAL, true, &special);
     }
     if (code == EXIT_OK && special.n > 0 && special.n != ids->n - before) {
         notice("control tokens in the prompt are treated as text; --special recognizes them");
@@ -450,8 +428,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
 /* Whether an argument is the path of a model: a GGUF file, or a folder with one. */
 static bool is_model_path(const char *text)
 {
-    size_t len = strlen(text);
-    return (len > 5 && strcasecmp(text + len - 5, ".gguf") == 0) || model_is_folder(text);
+    return model_is_gguf_name(text) || model_is_folder(text);
 }
 
 /* Takes the model and the prompt from the arguments. The first of two is the model; a single one is

@@ -32,7 +32,8 @@ static const opt_spec specs[] = {
      .offset = offsetof(tokenize_options, special)},
     {.type = OPT_FLAG,
      .name = "no-bos",
-     .help = "do not add the BOS token",
+     .help = "do not add the BOS token (with --special, a text that begins with it gets no second "
+             "one)",
      .offset = offsetof(tokenize_options, no_bos)},
     {.type = OPT_FLAG,
      .name = "ids",
@@ -120,7 +121,7 @@ static int run(const command *self, int argc, char **argv)
     if (code == EXIT_OK) {
         uint32_t flags =
             (opts.no_bos ? 0U : LFM2_TOKENIZE_BOS) | (opts.special ? LFM2_TOKENIZE_SPECIAL : 0U);
-        code = ids_of_text(opened.model, text.data, text.len, flags, &ids);
+        code = ids_of_document(opened.model, &text, flags, false, &ids);
     }
     if (code == EXIT_OK) {
         code = print(&opts, opened.model, &ids);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lfm2 program: finds the command and runs it. */
 #include "cli/commands.h"
+#include "cli/support/model_open.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -21,16 +22,10 @@ static const command *find_command(const char *name)
     return NULL;
 }
 
-static bool ends_in_gguf(const char *text)
-{
-    size_t len = strlen(text);
-    return len > 5 && strcmp(text + len - 5, ".gguf") == 0;
-}
-
 static int unknown_command(const char *name)
 {
     static const char model_managers[] = "pull list ls serve ps push create";
-    if (ends_in_gguf(name)) {
+    if (model_is_gguf_name(name)) {
         return fail_usage("", "unknown command '%s': did you mean 'lfm2 run %s' or 'lfm2 chat %s'?",
                           name, name, name);
     }

@@ -51,38 +51,74 @@ SPECIALS = [
     "<|tool_response_end|>",
 ]
 
-# Gives the same text as chat_format.render; check_template compares them.
-CHAT_TEMPLATE = (
-    "{{- bos_token -}}\n"
-    "{%- set ns = namespace(system='', rest=messages) -%}\n"
-    "{%- if messages and messages[0]['role'] == 'system' -%}\n"
-    "{%- set ns.system = messages[0]['content'] -%}\n"
-    "{%- set ns.rest = messages[1:] -%}\n"
-    "{%- endif -%}\n"
-    "{%- if tools -%}\n"
-    "{%- set ns.system = ns.system + ('\\n' if ns.system else '')"
-    " + 'List of tools: <|tool_list_start|>[' -%}\n"
-    "{%- for tool in tools -%}\n"
-    "{%- set ns.system = ns.system + (tool if tool is string else tool | tojson)"
-    " + ('' if loop.last else ', ') -%}\n"
-    "{%- endfor -%}\n"
-    "{%- set ns.system = ns.system + ']<|tool_list_end|>' -%}\n"
-    "{%- endif -%}\n"
-    "{%- if ns.system -%}\n"
-    "{{- '<|im_start|>system\\n' + ns.system + '<|im_end|>\\n' -}}\n"
-    "{%- endif -%}\n"
-    "{%- for message in ns.rest -%}\n"
-    "{%- set content = message['content'] if message['content'] is string"
-    " else message['content'] | tojson -%}\n"
-    "{%- if message['role'] == 'tool' -%}\n"
-    "{%- set content = '<|tool_response_start|>' + content + '<|tool_response_end|>' -%}\n"
-    "{%- endif -%}\n"
-    "{{- '<|im_start|>' + message['role'] + '\\n' + content + '<|im_end|>\\n' -}}\n"
-    "{%- endfor -%}\n"
-    "{%- if add_generation_prompt -%}\n"
-    "{{- '<|im_start|>assistant\\n' -}}\n"
-    "{%- endif -%}\n"
-)
+# The chat template of the model's files: that of src/text/chat_format.c. It gives the same text as
+# chat_format.render; check_template compares them.
+CHAT_TEMPLATE = r'''
+{%- macro text_of(content) -%}
+    {%- if content is string -%}
+        {{- content -}}
+    {%- elif content is mapping -%}
+        {{- content | tojson -}}
+    {%- elif content -%}
+        {%- for part in content -%}
+            {{- part['text'] -}}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro -%}
+{%- macro calls_of(message, index) -%}
+    {{- '<|tool_call_start|>[' -}}
+    {%- for call in message['tool_calls'] -%}
+        {%- set function = call['function'] or call -%}
+        {%- set arguments = function['arguments'] or {} -%}
+        {%- if arguments is not mapping -%}
+            {{- raise_exception('message ' ~ index ~ ': the arguments of a call are not a JSON object') -}}
+        {%- endif -%}
+        {{- function['name'] + '(' -}}
+        {%- for name, value in arguments.items() -%}
+            {{- name + '=' + (value | tojson if value is iterable else value | string) + ('' if loop.last else ', ') -}}
+        {%- endfor -%}
+        {{- ')' + ('' if loop.last else ', ') -}}
+    {%- endfor -%}
+    {{- ']<|tool_call_end|>' -}}
+{%- endmacro -%}
+{{- bos_token or '<|startoftext|>' -}}
+{%- set system = ['system', 'developer'] -%}
+{%- set ns = namespace(system='', first=0) -%}
+{%- if messages and messages[0]['role'] in system -%}
+    {%- set ns.system = text_of(messages[0]['content']) -%}
+    {%- set ns.first = 1 -%}
+{%- endif -%}
+{%- if tools -%}
+    {%- set ns.system = ns.system + ('\n' if ns.system else '') + 'List of tools: <|tool_list_start|>[' -%}
+    {%- for tool in tools -%}
+        {%- set ns.system = ns.system + (tool if tool is string else tool | tojson) + ('' if loop.last else ', ') -%}
+    {%- endfor -%}
+    {%- set ns.system = ns.system + ']<|tool_list_end|>' -%}
+{%- endif -%}
+{%- if ns.system -%}
+    {{- '<|im_start|>system\n' + ns.system + '<|im_end|>\n' -}}
+{%- endif -%}
+{%- for message in messages[ns.first:] -%}
+    {%- set role = message['role'] -%}
+    {%- if role in system -%}
+        {{- '<|im_start|>system\n' -}}
+    {%- elif role in ['user', 'assistant', 'tool'] -%}
+        {{- '<|im_start|>' + role + '\n' -}}
+    {%- else -%}
+        {{- raise_exception('message ' ~ (loop.index0 + ns.first) ~ ': role is \'' ~ role ~ '\'; allowed: system, developer, user, assistant, tool') -}}
+    {%- endif -%}
+    {{- '<|tool_response_start|>' if role == 'tool' else '' -}}
+    {{- text_of(message['content']) -}}
+    {{- '<|tool_response_end|>' if role == 'tool' else '' -}}
+    {%- if role == 'assistant' and message['tool_calls'] -%}
+        {{- calls_of(message, loop.index0 + ns.first) -}}
+    {%- endif -%}
+    {{- '<|im_end|>\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- '<|im_start|>assistant\n' -}}
+{%- endif -%}
+'''.lstrip()
 
 
 def corpus(n, seed):

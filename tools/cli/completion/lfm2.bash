@@ -189,9 +189,11 @@ _lfm2()
         esac
         ;;
     quantize)
-        options='--type --allow-requantize --json -t --threads --help'
+        options='--type --imatrix --tensor-type --allow-requantize --json -t --threads --help'
         case $before in
         --type) values='q4_0 q4_k_s q4_k_m q5_k_s q5_k_m q6_k q8_0 q2_k q3_k_s q3_k_m q3_k_l iq4_nl iq4_xs f16 bf16 f32' ;;
+        --imatrix) values=/file ;;
+        --tensor-type) values=/any ;;
         -t | --threads) values=/any ;;
         esac
         ;;

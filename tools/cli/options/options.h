@@ -26,7 +26,7 @@ typedef enum opt_type {
     OPT_REFUSED  /* an error; `help` says what to do instead */
 } opt_type;
 
-enum { OPT_MAX_ITEMS = 64, OPT_MAX_ARGS = 3 };
+enum { OPT_MAX_ITEMS = 512, OPT_MAX_ARGS = 3 };
 
 typedef struct opt_texts {
     const char *items[OPT_MAX_ITEMS];

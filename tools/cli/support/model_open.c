@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,23 +100,61 @@ static int model_path(const model_options *options, char *path, size_t size)
     return EXIT_OK;
 }
 
-bool model_is_folder(const char *path)
+/* Whether the name ends with one of the endings, in any case. */
+static bool ends_with_one(const char *name, const char *const *endings, size_t n_endings)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < n_endings; i++) {
+        size_t n = strlen(endings[i]);
+        if (len > n && strcasecmp(name + len - n, endings[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool model_is_gguf_name(const char *text)
+{
+    static const char *const ending[] = {".gguf"};
+    return ends_with_one(text, ending, 1);
+}
+
+static bool is_model_file(const char *name)
 {
     static const char *const names[] = {"config.json", "tokenizer.json", "adapter_config.json"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return model_is_gguf_name(name);
+}
+
+/* Weights that the library may refuse with advice. */
+static bool is_weight_file(const char *name)
+{
+    static const char *const endings[] = {".safetensors", ".bin",  ".pt", ".pth",
+                                          ".ckpt",        ".onnx", ".h5", ".msgpack"};
+    return ends_with_one(name, endings, COUNT(endings));
+}
+
+static bool folder_has(const char *path, bool (*wanted)(const char *name))
+{
     bool found = false;
     DIR *folder = opendir(path);
     if (folder == NULL) {
         return false;
     }
     for (struct dirent *e = readdir(folder); e != NULL && !found; e = readdir(folder)) {
-        size_t n = strlen(e->d_name);
-        found = n > 5 && strcmp(e->d_name + n - 5, ".gguf") == 0;
-        for (size_t i = 0; i < COUNT(names); i++) {
-            found = found || strcmp(e->d_name, names[i]) == 0;
-        }
+        found = wanted(e->d_name);
     }
     closedir(folder);
     return found;
+}
+
+bool model_is_folder(const char *path)
+{
+    return folder_has(path, is_model_file);
 }
 
 int model_check_path(const char *path)
@@ -130,7 +169,8 @@ int model_check_path(const char *path)
     }
     if (!exists) {
         fail("cli.model.missing", "%s: no such model file", path);
-    } else if (S_ISDIR(info.st_mode) && !model_is_folder(path)) {
+    } else if (S_ISDIR(info.st_mode) && !model_is_folder(path) &&
+               !folder_has(path, is_weight_file)) {
         fail("cli.model.missing",
              "%s: this folder is not a model: it has no config.json and no GGUF file", path);
     } else {

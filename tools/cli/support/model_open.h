@@ -15,6 +15,9 @@ typedef struct open_model {
 /* Whether a path is a folder with a file of a model, an adapter or a tokenizer. */
 bool model_is_folder(const char *path);
 
+/* Whether a text ends with ".gguf" in any case. */
+bool model_is_gguf_name(const char *text);
+
 /* These return EXIT_OK, or EXIT_FAILED after a message. */
 
 int runtime_open(const model_options *options, lfm2_runtime **out);

@@ -136,6 +136,36 @@ int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t 
     return append_ids(&in, (len < 4096 ? len : len / 3) + 8, ids);
 }
 
+/* The length of the BOS token's name if the text begins with it, otherwise 0. */
+static size_t bos_length(const lfm2_model *model, const text_buffer *text, int32_t *bos)
+{
+    lfm2_model_info info = {.size = sizeof info};
+    const char *name = NULL;
+    size_t len = 0;
+    if (lfm2_model_get_info(model, &info) != LFM2_OK || info.bos_id < 0 ||
+        lfm2_token_get(model, info.bos_id, &name, &len, NULL) != LFM2_OK || text->len < len ||
+        memcmp(text->data, name, len) != 0) {
+        return 0;
+    }
+    *bos = info.bos_id;
+    return len;
+}
+
+int ids_of_document(const lfm2_model *model, const text_buffer *text, uint32_t flags,
+                    bool known_bos, id_list *ids)
+{
+    int32_t bos = -1;
+    bool known = known_bos || (flags & LFM2_TOKENIZE_SPECIAL) != 0;
+    size_t skip = known ? bos_length(model, text, &bos) : 0;
+    int code = EXIT_OK;
+    if (skip > 0) {
+        code = ids_append(ids, &bos, 1);
+        flags &= ~(uint32_t)LFM2_TOKENIZE_BOS;
+    }
+    return code == EXIT_OK ? ids_of_text(model, text->data + skip, text->len - skip, flags, ids)
+                           : code;
+}
+
 /* Writes the messages as JSON for the library. */
 static int messages_json(const chat_message *messages, size_t n, text_buffer *json)
 {

@@ -23,6 +23,12 @@ int ids_input(const char *command, const char *text, const char *path, id_list *
 int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags,
                 id_list *ids);
 
+/* The same for a text that starts a sequence: if it begins with the BOS token, no second one is
+ * added. The name of the BOS at the start is the token if `known_bos` is true or `flags` have
+ * LFM2_TOKENIZE_SPECIAL, otherwise it is text. */
+int ids_of_document(const lfm2_model *model, const text_buffer *text, uint32_t flags,
+                    bool known_bos, id_list *ids);
+
 typedef struct chat_message {
     const char *role;
     const char *content;
