@@ -654,13 +654,12 @@ typedef struct lfm2_batch_item {
  * MEMORY, CANCELLED (lfm2_session_cancel of its session), STATE (in the child of a fork): its
  * session is unchanged, `out` too, and the other items go on. If tokens of lfm2_generate are
  * pending, they are computed first, in another pass.
- *
- * Returns OK if all items are computed, else the
- * status of one that is not, the one that lfm2_last_error describes. If the call cannot run as a
- * whole, nothing is computed, and each item gets the status that the call returns: ARGUMENT (a
- * session given twice or of another model, another value out of range), LIMIT (more tokens than
- * n_rows: the caller divides the work). If `items`, a `size` or a pointer in an item is wrong, no
- * status is set. The call clears the cancellation requests of its sessions. */
+ * Returns OK if all items are computed, else the status of one that is not, the one that
+ * lfm2_last_error describes. If the call cannot run as a whole, nothing is computed, and each item
+ * gets the status that the call returns: ARGUMENT (a session given twice or of another model,
+ * another value out of range), LIMIT (more tokens than n_rows: the caller divides the work). If
+ * `items`, a `size` or a pointer in an item is wrong, no status is set. The call clears the
+ * cancellation requests of its sessions. */
 LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint32_t n);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
@@ -1015,7 +1014,7 @@ LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
  *
  * Errors: ARGUMENT, BUFFER, MEMORY; TEXT (messages, tools or template_args do not have this format,
  * or the template refuses the conversation); UNSUPPORTED (also: a template that is not
- * implemented); FORMAT (the model's template is invalid); LIMIT. The text may have 4 MiB, plus 4
+ * implemented); FORMAT (the model's template is invalid); LIMIT. The text may have 1 MiB, plus 4
  * times the bytes of messages and tools; memory and steps are limited in proportion.
  */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,

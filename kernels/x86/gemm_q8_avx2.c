@@ -71,4 +71,4 @@ _Static_assert(LF_X2_BYTES == 72, "as written in q8_sums");
 
 #include "kernels/x86/ymm_gemm_q8.h"
 
-LF_YMM_ENTRY(i16b32, LF_LHS_I16B32, LF_W_Q8, q8, q8, false, 32, true, avx2, LF_CPU_AVX2)
+LF_YMM_ENTRY(i16b32, LF_LHS_I16B32, LF_W_Q8, q8, q8, 32, avx2, LF_CPU_AVX2, .raw_blocks = true)

@@ -51,4 +51,5 @@ LF_INLINE void q8_sums(const bool unpacked, const size_t m, const uint32_t *x,
 
 _Static_assert(LF_X2_BYTES == 72, "as written in add_plane");
 
-LF_YMM_ENTRY(i8x2b32, LF_LHS_I8X2B32, LF_W_Q8, q8, q8, false, 32, true, avxvnni, LF_CPU_AVXVNNI)
+LF_YMM_ENTRY(i8x2b32, LF_LHS_I8X2B32, LF_W_Q8, q8, q8, 32, avxvnni, LF_CPU_AVXVNNI,
+             .raw_blocks = true)

@@ -245,8 +245,7 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
         by_rows[m <= YMM_FIXED_ROWS ? m : 0](m, n, k, tile, panels, c, c_stride, policy);          \
     }
 
-#define LF_YMM_ENTRY(in, in_format, format, tag, packer, has_mins, multiple, from_raw, arch,       \
-                     feature)                                                                      \
+#define LF_YMM_ENTRY(in, in_format, format, tag, packer, multiple, arch, feature, ...)             \
     const lf_gemm lf_gemm_##tag##_##arch = {.name =                                                \
                                                 #in "_f32_" #tag "_gemm_" LF_YMM_TILE "__" #arch,  \
                                             .isa = #arch,                                          \
@@ -254,14 +253,13 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
                                             .needs = feature,                                      \
                                             .weights = format,                                     \
                                             .lhs = in_format,                                      \
-                                            .mins = has_mins,                                      \
                                             .mr = LF_YMM_MR,                                       \
                                             .nr = LF_NR,                                           \
                                             .k_multiple = multiple,                                \
                                             .exact = true,                                         \
                                             .panel_bytes = lf_panel_bytes_##tag,                   \
                                             .pack = lf_pack_##packer,                              \
-                                            .raw_blocks = from_raw,                                \
-                                            .fn = tag##_gemm};
+                                            .fn = tag##_gemm,                                      \
+                                            __VA_ARGS__};
 
 #endif /* LF_KERNELS_X86_YMM_H */

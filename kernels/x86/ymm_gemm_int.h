@@ -399,25 +399,65 @@ LF_INLINE void t4_quants(__m256i table, const uint8_t *nibbles, uint8_t *out)
     }
 }
 
+/* The table of a panel, quants + 128. halves: scales are for 16 k. */
+LF_INLINE __m256i t4_table(const bool halves, const uint8_t *panel)
+{
+    return _mm256_add_epi8(lf_load_ymm(panel), _mm256_set1_epi8(halves ? 128 - 32 : 0));
+}
+
+/* The scales of a block of LF_W_T4G16. */
+LF_INLINE void t4_scales(const uint8_t *block, float *out)
+{
+    lf_ymm_f16x16(block, out);
+    lf_ymm_f16x16(block + 32, out + LF_NR);
+}
+
 LF_INLINE void t4_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
                         size_t k, const uint32_t *x, const uint8_t *p, float (*acc)[LF_NR])
 {
     const bool halves = format == YMM_I8G16;
-    const __m256i table = _mm256_add_epi8(lf_load_ymm(p), _mm256_set1_epi8(halves ? 128 - 32 : 0));
+    const __m256i table = t4_table(halves, p);
     p += LF_T4_TABLE;
     for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK) {
         _Alignas(32) uint8_t quants[LF_Q8_QUANTS];
-        _Alignas(32) float scales[2][LF_NR];
+        _Alignas(32) float scales[2 * LF_NR];
         lf_prefetch_panel(distances, p, LF_T4_BLOCK);
         if (halves) {
-            lf_ymm_f16x16(p, scales[0]);
-            lf_ymm_f16x16(p + 32, scales[1]);
+            t4_scales(p, scales);
         }
         t4_quants(table, p + 64, quants);
-        ymm_rows(format, fixed, m, x, quants, halves ? scales[0] : (const float *)(const void *)p,
+        ymm_rows(format, fixed, m, x, quants, halves ? scales : (const float *)(const void *)p,
                  acc);
         x += LF_X_DWORDS * m;
     }
+}
+
+/* To a panel of LF_W_I8G or LF_W_I8G16. */
+LF_INLINE void t4_expand(const bool halves, size_t k, const uint8_t *panel, uint8_t *out)
+{
+    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_YMM_MR, 0);
+    const __m256i table = t4_table(halves, panel);
+    const size_t head = halves ? 2 * 64 : 64;
+    const uint8_t *p = panel + LF_T4_TABLE;
+    for (size_t b = 0; b < k / 32; b++, p += LF_T4_BLOCK, out += head + LF_Q8_QUANTS) {
+        lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+        if (halves) {
+            t4_scales(p, (float *)(void *)out);
+        } else {
+            memcpy(out, p, head);
+        }
+        t4_quants(table, p + 64, out + head);
+    }
+}
+
+static void t4_unpack(size_t k, const void *panel, void *unpacked)
+{
+    t4_expand(false, k, panel, unpacked);
+}
+
+static void t4g16_unpack(size_t k, const void *panel, void *unpacked)
+{
+    t4_expand(true, k, panel, unpacked);
 }
 
 #define t4_plain_panel(...)    t4_panel(YMM_I8G, __VA_ARGS__)
@@ -447,18 +487,23 @@ LF_YMM_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
 
 /* Defines the entries of one instruction set. */
 #define LF_YMM_INT_ENTRIES(arch, feature)                                                          \
-    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, false, 32, true, arch, feature)             \
-    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, false, 32, false, arch, feature)         \
-    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, true, 32, false, arch, feature)         \
-    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16, false, 32, false, arch, feature)   \
-    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, true, 32, false, arch, feature)   \
-    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, false, 256, true, arch, feature)         \
-    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, false, 256, true, arch, feature)         \
-    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, false, 256, true, arch, feature)      \
-    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_T4, t4, t4, false, 32, false, arch, feature)            \
-    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_T4G16, t4g16, t4g16, false, 32, false, arch, feature)   \
-    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, false, 256, true, arch, feature)         \
-    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, false, 256, true, arch, feature)         \
-    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, false, 256, true, arch, feature)
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, 32, arch, feature, .raw_blocks = true)      \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, 32, arch, feature, .mins = false)        \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, 32, arch, feature, .mins = true)        \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16, 32, arch, feature, .mins = false)  \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, 32, arch, feature, .mins = true)  \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, 256, arch, feature, .raw_blocks = true)  \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, 256, arch, feature, .raw_blocks = true)  \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, 256, arch, feature,                   \
+                 .raw_blocks = true)                                                               \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_T4, t4, t4, 32, arch, feature,                          \
+                 .unpacked_bytes = lf_panel_bytes_i8g, .unpack = t4_unpack,                        \
+                 .unpacked_fn = i8g_gemm)                                                          \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_T4G16, t4g16, t4g16, 32, arch, feature,                 \
+                 .unpacked_bytes = lf_panel_bytes_i8g16, .unpack = t4g16_unpack,                   \
+                 .unpacked_fn = i8g16_gemm)                                                        \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, 256, arch, feature, .raw_blocks = true)  \
+    LF_YMM_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, 256, arch, feature, .raw_blocks = true)  \
+    LF_YMM_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, 256, arch, feature, .raw_blocks = true)
 
 #endif /* LF_KERNELS_X86_YMM_GEMM_INT_H */

@@ -122,17 +122,20 @@ static int32_t set_variables(builder *b)
 /* ---- Rendering ---- */
 
 /* The limits grow with the input, so that long conversations fit: output is the whole conversation,
- * and each message is copied several times, with a mark for each byte. */
+ * and each message is copied several times, with a mark for each byte. Encoding needs up to 32
+ * bytes of memory for a byte of text, so the limit of the output is lower than that of a template.
+ */
 static lf_template_limits limits_of(const lf_chat_request *r)
 {
     lf_template_limits limits = r->limits != NULL ? *r->limits : lf_template_limits_default();
+    enum { OUTPUT = 1 << 20 };
     size_t input = SIZE_MAX / 128;
     size_t sum = 0;
     if (lf_add_size(r->messages_len, r->options->tools_len, &sum) &&
         lf_add_size(sum, r->options->template_args_len, &sum) && sum < input) {
         input = sum;
     }
-    limits.output += 4 * input;
+    limits.output = (limits.output < OUTPUT ? limits.output : OUTPUT) + 4 * input;
     limits.memory += 32 * input;
     limits.steps += 32 * input;
     return limits;
@@ -182,24 +185,24 @@ static size_t leading_bos(const lf_chat_request *r, const lf_template_output *ou
     return found ? len : 0;
 }
 
-static int32_t make_spans(const lf_chat_request *r, const lf_template_output *in, lf_chat *out)
+/* Changes the spans of *out in place: a text may have as many spans as bytes. */
+static void make_spans(const lf_chat_request *r, const lf_template_output *in, lf_chat *out)
 {
+    _Static_assert(sizeof(lf_span) == sizeof(lf_template_span), "one array serves both");
     bool no_bos = (r->options->flags & LFM2_CHAT_NO_BOS) != 0;
     size_t skip = no_bos ? leading_bos(r, in) : 0;
-    void *p = NULL;
-    LF_TRY(lf_arena_new(&out->arena, in->n_spans, sizeof(lf_span), "chat", &p));
-    lf_span *spans = p;
+    void *memory = in->spans;
+    lf_span *spans = memory;
     for (size_t i = 0; i < in->n_spans; i++) {
-        const lf_template_span *s = &in->spans[i];
+        const lf_template_span s = in->spans[i];
         size_t cut = i == 0 ? skip : 0;
-        if (s->len > cut) {
-            spans[out->n_spans++] = (lf_span){s->text + cut, s->len - cut, s->from_template};
+        if (s.len > cut) {
+            spans[out->n_spans++] = (lf_span){s.text + cut, s.len - cut, s.from_template};
         }
     }
     out->spans = spans;
     out->text = in->text + skip;
     out->len = in->len - skip;
-    return LFM2_OK;
 }
 
 int32_t lf_chat_build(const lf_alloc *alloc, const lf_chat_request *request, lf_chat *out)
@@ -218,7 +221,7 @@ int32_t lf_chat_build(const lf_alloc *alloc, const lf_chat_request *request, lf_
     /* The text moves to *out. */
     out->arena = rendered.arena;
     lf_arena_init(&rendered.arena, alloc);
-    LF_TRY_DONE(make_spans(request, &rendered, out));
+    make_spans(request, &rendered, out);
 done:
     lf_template_output_free(&rendered);
     lf_arena_free(&arena);

@@ -123,6 +123,28 @@ out_is_json() {
     report "standard output is JSON" $?
 }
 
+# tokenizer_folder FOLDER: makes a folder with a small tokenizer.json and nothing else.
+tokenizer_folder() {
+    local bytes other byte
+    mkdir "$1"
+    # the characters of the byte-level alphabet: printable bytes, then 256 and more for the other ones
+    bytes=$(other=256; for byte in $(seq 0 255); do
+        if [ "$byte" -gt 32 ] && [ "$byte" -lt 127 ] || [ "$byte" -gt 160 ] && [ "$byte" -ne 173 ]; then
+            printf '"\\u%04x": %d, ' "$byte" $((byte + 1))
+        else
+            printf '"\\u%04x": %d, ' "$other" $((byte + 1))
+            other=$((other + 1))
+        fi
+    done)
+    cat >"$1/tokenizer.json" <<END
+{"added_tokens": [{"id": 0, "content": "<|startoftext|>", "special": true}], "normalizer": null,
+"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", "behavior": "Isolated", "pattern":
+{"Regex": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"}},
+{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}, "decoder": {"type": "ByteLevel"},
+"model": {"type": "BPE", "vocab": {"<|startoftext|>": 0, $bytes"ab": 257}, "merges": ["a b"]}}
+END
+}
+
 finish() {
     echo "$checks checks, $failures failed"
     [ "$failures" -eq 0 ]

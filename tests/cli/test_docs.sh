@@ -72,7 +72,7 @@ completes() {
     [ "$got" = "$expected" ] || { echo "offered: $got"; false; }
     report "bash offers '$expected' for '$*'" $?
 }
-completes 'run' lfm2 r
+completes 'run render' lfm2 r
 completes 'quantize' lfm2 help q
 completes '--kv --kernels' lfm2 run --k
 completes 'q8_0 q8' lfm2 run --kv q

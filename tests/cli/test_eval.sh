@@ -29,7 +29,10 @@ out_has '"n":3,"right":1,'
 exits 1 eval -t 1 -m "$demo" /dev/null
 err_has '/dev/null: the file contains no chats (cli.eval.empty)'
 out_empty
-for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "expected": "x"}' \
+for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"content": "x"}], "expected": "x"}' \
+    '{"messages": [{"role": "user", "content": 3}], "expected": "x"}' \
+    '{"messages": [{"role": "user", "content": "x"}]}' \
+    '{"messages": [{"role": "user", "content": "x"}], "expected": ""}' \
     '{"expected": "\ud800", "messages": []}' '{"expected": "x", "messages": 3}' \
     '{"expected": "x"} y' '{"a": '"$(printf '[%.0s' $(seq 100))"; do
     printf '%s\n' "$bad" >"$work/bad"
@@ -37,6 +40,46 @@ for bad in '{' '[]' '{}' '{"messages": []}' '{"messages": [{"role": "user"}], "e
     err_has 'line 1: offset '
     out_empty
 done
+
+# messages in OpenAI's format: parts, null content, tool calls
+parts='[{"type": "text", "text": "What is 21"}, {"type": "text", "text": " plus 13?"}]'
+{
+    printf '{"messages": [{"role": "user", "content": %s}], "expected": "%s"}\n' "$parts" "$answer"
+    printf '{"messages": [{"role": "user", "content": "go"}, {"role": "assistant", "content": null, '
+    printf '"tool_calls": [{"type": "function", "function": {"name": "f", "arguments": "{}"}}]}, '
+    printf '{"role": "tool", "content": "1"}], "tools": null, "expected": "no such answer"}\n'
+    printf '{"messages": [{"role": "user", "content": null}], "expected": "no such answer"}\n'
+} >"$work/openai"
+exits 0 eval -t 1 -m "$demo" "$work/openai" --show --template-args '{"x": 1}'
+out_has '1 of     3'
+out_has ': "1"'
+out_has ': null'
+
+# reasoning is not part of the answer
+printf '%s\n' '{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.role }}
+{{ m.content }}<|im_end|>
+{% endfor %}<|im_start|>assistant
+{{ opening }}' >"$work/t.jinja"
+"${LFM2_EDIT_GGUF:?}" "$demo" "$work/think.gguf" '10:3=<think>' '11:3=</think>'
+grep -m 1 '"Weather in Reykjavik' "${demo%/*}/heldout.jsonl" |
+    sed 's/"expected": .*/"expected": "[get_weather(city_name=\\"Reykjavik\\")]"}/' >"$work/call"
+exits 0 eval -t 1 -m "$work/think.gguf" "$work/call" --show
+out_has '  answer   ""'
+exits 0 eval -t 1 -m "$demo" "$work/call" --show
+out_has '  answer   "<|tool_call_start|>[get_weather('
+exits 0 eval -t 1 -m "$demo" "$work/chats" --chat-template "$work/t.jinja" --json
+out_has '"right":{"n":2,"right":2}'
+exits 0 eval -t 1 -m "$demo" "$work/chats" --chat-template "$work/t.jinja" \
+    --template-args '{"opening": "<think>"}' --json
+out_has '"right":{"n":2,"right":0}'
+
+# a template that refuses a line
+printf '{%% if messages|length > 1 %%}{{ raise_exception("one is enough") }}{%% endif %%}x' \
+    >"$work/one.jinja"
+exits 1 eval -t 1 -m "$demo" "$work/openai" --chat-template "$work/one.jinja"
+err_has 'line 2: '
+err_has 'one is enough'
+out_empty
 
 # Ctrl-C. The answers take minutes with the scalar kernels, and nothing is printed before the end: the
 # signal is sent half a second of processor time after the model is loaded.

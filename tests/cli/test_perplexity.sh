@@ -58,6 +58,87 @@ exits 1 perplexity -t 1 -m "$demo" -f "$work/text" -c 100000
 err_has 'the text has'
 exits 2 perplexity -t 1 -m "$demo" -f "$work/text" --kl-base "$work/base"
 
+# ---- Conversations --------------------------------------------------------------------------------
+
+n_scored() { # sets n
+    n=$(sed -nE 's/.*"n_scored":([0-9]+),.*/\1/p' "$work/out")
+}
+count() { # TEXT
+    "$program" tokenize -m "$demo" --special --no-bos --pieces -p "$1" | wc -l
+}
+right='[{"role": "user", "content": "What is 2 plus 3?"}, {"role": "assistant", "content": "2 + 3 = 5"}]'
+wrong='[{"role": "user", "content": "What is 2 plus 3?"}, {"role": "assistant", "content": "Zebras fly."}]'
+printf '%s\n' "$right" >"$work/right.jsonl"
+exits 0 perplexity -t 1 -m "$demo" --messages "$work/right.jsonl" --json
+out_is_json
+out_has '{"conversations":1,"n_ctx":'
+n_scored
+[ "$n" = "$(count '2 + 3 = 5<|im_end|>')" ]
+report "the answer and its end are scored ($n tokens)" $?
+good=$(sed -nE 's/.*"perplexity":([0-9]+).*/\1/p' "$work/out")
+printf '%s\n' "$wrong" >"$work/wrong.jsonl"
+exits 0 perplexity -t 1 -m "$demo" --messages "$work/wrong.jsonl"
+out_has ' tokens scored in 1 conversation)'
+bad=$(sed -nE 's/^perplexity: ([0-9]+).*/\1/p' "$work/out")
+[ "$good" -lt 2 ] && [ "$bad" -gt 10 ]
+report "the model predicts a right answer better than a wrong one ($good, $bad)" $?
+# the whole of a multi-turn conversation, in an object with tools; lines without an answer
+{
+    printf '{"messages": %s, {"role": "user", "content": "Hello!"}, ' "${right%]}"
+    printf '{"role": "assistant", "content": "Hi!"}], "tools": [{"type": "function", "function": {"name": "f"}}]}\n\n'
+    printf '[{"role": "user", "content": "What is 2 plus 3?"}]\n'
+    cat "$work/wrong.jsonl"
+} >"$work/several.jsonl"
+exits 0 perplexity -t 1 -m "$demo" --messages "$work/several.jsonl" --json
+out_has '"conversations":3,'
+n_scored
+[ "$n" = "$(($(count '2 + 3 = 5<|im_end|>') + $(count 'Hi!<|im_end|>') + $(count 'Zebras fly.<|im_end|>')))" ]
+report "all answers are scored ($n tokens)" $?
+# the logits of the answer do not depend on what is scored before it: sums of two files
+printf '%s\n%s\n' "$right" "$wrong" >"$work/both.jsonl"
+"$program" perplexity -t 1 -m "$demo" --messages - --json <"$work/both.jsonl" >"$work/out" 2>"$work/err"
+verdict 0 $? 'perplexity --messages -'
+both=$(sed -nE 's/.*"perplexity":([0-9.]+),.*/\1/p' "$work/out")
+n_scored
+n_both=$n
+sum=0
+for file in right wrong; do
+    exits 0 perplexity -t 1 -m "$demo" --messages "$work/$file.jsonl" --json
+    sum=$(sed -nE "s/.*\"n_scored\":([0-9]+),\"perplexity\":([0-9.]+),.*/\1 \2 $sum/p" "$work/out" |
+        awk '{ printf "%.9f", $1 * log($2) + $3 }')
+done
+awk -v sum="$sum" -v n="$n_both" -v both="$both" \
+    'BEGIN { d = exp(sum / n) / both - 1; exit !(d < 1e-6 && d > -1e-6) }'
+report "the perplexity of two conversations is that of all their tokens ($both)" $?
+# a template that renders an answer without its reasoning as soon as another message follows
+printf '%s\n' "{{ bos_token }}{% for m in messages %}{{ m.content if loop.last else m.content.split('#')[-1] }}<|im_end|>{% endfor %}" \
+    >"$work/drops.jinja"
+printf '[{"role": "user", "content": "a"}, {"role": "assistant", "content": "why #b"}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]\n' \
+    >"$work/drops.jsonl"
+exits 0 perplexity -t 1 -m "$demo" --messages "$work/drops.jsonl" --chat-template "$work/drops.jinja" --json
+n_scored
+[ "$n" = "$(count 'd<|im_end|>')" ]
+report "an answer that changes is not scored ($n tokens)" $?
+
+exits 1 perplexity -t 1 -m "$demo" --messages "$work/right.jsonl" -c 10
+err_has 'right.jsonl: line 1: the conversation has '
+printf '[{"role": "user", "content": "x"}]\n' >"$work/none.jsonl"
+exits 1 perplexity -t 1 -m "$demo" --messages "$work/none.jsonl"
+err_has 'none.jsonl: the file has no answers to score (cli.messages)'
+for bad in '{' '[]' '{}' '[{"role": "user", "content": 1}]'; do
+    printf '%s\n%s\n' "$right" "$bad" >"$work/bad.jsonl"
+    exits 1 perplexity -t 1 -m "$demo" --messages "$work/bad.jsonl"
+    err_has 'bad.jsonl: line 2: offset '
+    out_empty
+done
+for option in '-f x' --special '--windows 1' '--save-logits x' '--kl-base x'; do
+    # shellcheck disable=SC2086
+    exits 2 perplexity -m "$demo" --messages "$work/right.jsonl" $option
+    err_has '--messages cannot be combined with'
+done
+exits 2 perplexity -m "$demo" -f "$work/text" --date 2024-01-01
+err_has 'options of the chat template require --messages'
+
 # Ctrl-C ends the work at any time.
 for _ in $(seq 400); do echo 'Seven grey cats sat on the wall and counted the passing clouds.'; done \
     >"$work/long"

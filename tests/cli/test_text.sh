@@ -81,23 +81,7 @@ exits 1 tokenize -m "$work" -p x
 out_empty
 
 # a folder with tokenizer.json alone serves its tokenizer and nothing else
-mkdir "$work/tokenizer"
-# the characters of the byte-level alphabet: printable bytes, then 256 and more for the other ones
-bytes=$(other=256; for byte in $(seq 0 255); do
-    if [ "$byte" -gt 32 ] && [ "$byte" -lt 127 ] || [ "$byte" -gt 160 ] && [ "$byte" -ne 173 ]; then
-        printf '"\\u%04x": %d, ' "$byte" $((byte + 1))
-    else
-        printf '"\\u%04x": %d, ' "$other" $((byte + 1))
-        other=$((other + 1))
-    fi
-done)
-cat >"$work/tokenizer/tokenizer.json" <<END
-{"added_tokens": [{"id": 0, "content": "<|startoftext|>", "special": true}], "normalizer": null,
-"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", "behavior": "Isolated", "pattern":
-{"Regex": "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"}},
-{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}, "decoder": {"type": "ByteLevel"},
-"model": {"type": "BPE", "vocab": {"<|startoftext|>": 0, $bytes"ab": 257}, "merges": ["a b"]}}
-END
+tokenizer_folder "$work/tokenizer"
 exits 0 tokenize -m "$work/tokenizer" -p aab --ids --no-bos
 out_is '98,257\n'
 exits 0 detokenize -m "$work/tokenizer" --ids 98,257

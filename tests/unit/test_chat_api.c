@@ -387,10 +387,17 @@ static void give(void *counter, void *p, size_t bytes, size_t align)
     free(p);
 }
 
-/* Compiling, rendering and asking cost at most 64 MiB and end with an error. */
+/* Compiling, rendering, encoding and asking cost at most 64 MiB. The texts of `large` are within
+ * the limits: one pre-token, and as many spans as bytes. */
 static void test_hostile(void **state)
 {
     (void)state;
+#define C "{{ messages[0].content }}a"
+    static const char *const large[] = {
+        "{{ 'a' * 1000000 }}",
+        "{% for i in range(99999) %}" C C C C C "{% endfor %}",
+    };
+#undef C
     static const char *const cases[] = {
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
@@ -425,6 +432,18 @@ static void test_hostile(void **state)
         o.chat_template = t;
         LFT_FAILS(lfm2_chat_render(m, user, sizeof user - 1, &o, text, 8, &n), LFM2_E_LIMIT);
         LFT_FAILS(lfm2_chat_get_info(m, &o, &info), LFM2_E_LIMIT);
+        lfm2_chat_template_free(t);
+        assert_true(memory.peak - before < (size_t)64 << 20);
+        assert_int_equal(memory.live, before);
+    }
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
+        lfm2_chat_options o = defaults();
+        lfm2_chat_template *t = NULL;
+        size_t n = 0;
+        memory.peak = memory.live;
+        LFT_OK(lfm2_chat_template_create(r, large[i], strlen(large[i]), &t));
+        o.chat_template = t;
+        LFT_FAILS(lfm2_chat_tokenize(m, user, sizeof user - 1, &o, NULL, 0, &n), LFM2_E_BUFFER);
         lfm2_chat_template_free(t);
         assert_true(memory.peak - before < (size_t)64 << 20);
         assert_int_equal(memory.live, before);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cores and quotas from imitated /sys and /proc folders; CPU features from imitated CPUID values.
+/* Cores, quotas and memory from imitated /sys and /proc folders; CPU features from imitated CPUID
+ * values.
  */
 #include "runtime/cpus.h"
+#include "runtime/memory.h"
 #include "kernels/kernels.h"
 #if LF_ARCH_X86
 #include "kernels/x86/cpu.h"
@@ -190,6 +192,35 @@ static void test_quota_v1(void **state)
     assert_int_equal(quota(), 2);
 }
 
+/* ---- Memory ---- */
+
+static void test_memory(void **state)
+{
+    (void)state;
+    assert_true(lf_memory_left(root) == UINT64_MAX);
+    put("/proc/meminfo", "MemTotal:       16000 kB\nMemFree:  10 kB\nMemAvailable:   9000 kB\n");
+    assert_int_equal(lf_memory_left(root), 9000 << 10);
+    put("/proc/self/cgroup", "0::/a/b\n");
+    put("/sys/fs/cgroup/a/b/memory.max", "max\n");
+    put("/sys/fs/cgroup/a/b/memory.current", "5000\n");
+    assert_int_equal(lf_memory_left(root), 9000 << 10);
+    put("/sys/fs/cgroup/a/b/memory.max", "7000000\n");
+    put("/sys/fs/cgroup/a/b/memory.current", "3000000\n");
+    assert_int_equal(lf_memory_left(root), 4000000);
+    put("/sys/fs/cgroup/a/b/memory.stat", "anon 1\ninactive_file 1000000\nactive_file 2\n");
+    assert_int_equal(lf_memory_left(root), 5000000);
+    put("/sys/fs/cgroup/a/memory.max", "2000000\n"); /* an ancestor, more than used up */
+    put("/sys/fs/cgroup/a/memory.current", "3000000\n");
+    assert_int_equal(lf_memory_left(root), 0);
+    put("/proc/self/cgroup", "4:memory:/d\n2:cpu:/a\n");
+    put("/sys/fs/cgroup/memory/d/memory.limit_in_bytes", "9223372036854771712\n"); /* no limit */
+    put("/sys/fs/cgroup/memory/d/memory.usage_in_bytes", "1000\n");
+    assert_int_equal(lf_memory_left(root), 9000 << 10);
+    put("/sys/fs/cgroup/memory/d/memory.limit_in_bytes", "3000000\n");
+    put("/sys/fs/cgroup/memory/d/memory.stat", "inactive_file 5\ntotal_inactive_file 400\n");
+    assert_int_equal(lf_memory_left(root), 3000000 - 600);
+}
+
 /* ---- CPUID ---- */
 
 #if LF_ARCH_X86
@@ -293,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_quota_v2, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quota_at_root, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quota_v1, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
 #if LF_ARCH_X86
         cmocka_unit_test(test_cpuid),
         cmocka_unit_test(test_prefetch_by_vendor),

@@ -2,6 +2,7 @@
 /* Each allocation of single calls of the API fails once: the call returns MEMORY, nothing leaks, no
  * incomplete file is left, and the same call then succeeds. test_api.c does the same for a whole
  * program. */
+#include "support/failing.h"
 #include "support/models.h"
 #include "support/retype.h"
 
@@ -21,38 +22,9 @@ static lfm2_runtime *runtime;
 static lfm2_model *model;
 static const char *cache_path; /* of a pack cache that fits the model */
 
-/* One call; what it makes is freed before it returns. */
-typedef int32_t call_fn(void);
-
-/* Runs `call` with its first allocation failing, then its second, and so on, until none is left to
- * fail; `output` (or NULL) is a file that must exist after success alone. */
-static void check(call_fn *call, const char *output)
+static void check(lft_failing_call *call, const char *output)
 {
-    const long long blocks = atomic_load(&memory.live_blocks);
-    const long long bytes = atomic_load(&memory.live_bytes);
-    long long n = 1;
-    int32_t status = LFM2_E_MEMORY;
-    for (; status != LFM2_OK; n++) {
-        if (output != NULL) {
-            unlink(output);
-        }
-        atomic_store(&memory.calls, 0);
-        atomic_store(&memory.fail_at, n);
-        status = call();
-        atomic_store(&memory.fail_at, 0);
-        if (status != LFM2_OK) {
-            lft_expect(status, LFM2_E_MEMORY, "the call with a failing allocation");
-            assert_true(n <= atomic_load(&memory.calls));
-            assert_true(strlen(lfm2_last_error()) > 0);
-        }
-        assert_true(output == NULL || (access(output, F_OK) == 0) == (status == LFM2_OK));
-        assert_int_equal(atomic_load(&memory.live_blocks), blocks);
-        assert_int_equal(atomic_load(&memory.live_bytes), bytes);
-        assert_false(atomic_load(&memory.broken));
-    }
-    print_message("%lld allocations\n", n - 2);
-    assert_true(n > 2);
-    assert_true(atomic_load(&memory.calls) == n - 2); /* none failed */
+    lft_check_failing(&memory, call, output);
 }
 
 /* ---- Loading ---- */

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lfm2 chat: a conversation. Each turn is appended to the session, so that nothing is computed
- * twice. */
+/* lfm2 chat: a conversation. */
 #include "cli/commands.h"
 #include "cli/options/compat_options.h"
 #include "cli/options/model_options.h"
 #include "cli/options/sampler_options.h"
 #include "cli/options/session_options.h"
 #include "cli/support/answer_report.h"
+#include "cli/support/answer_view.h"
 #include "cli/support/chat_input.h"
+#include "cli/support/conversation.h"
 #include "cli/support/interrupt.h"
-#include "cli/support/model_open.h"
-#include "cli/support/token_ids.h"
+#include "cli/support/messages.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
-#define END_OF_TURN "<|im_end|>"
-
 typedef struct chat_options {
     model_options model;
     session_options session;
     sampler_options sampler;
+    template_options chat_template;
+    reasoning_options reasoning;
     const char *system, *tools;
     uint32_t n_predict;
     bool special;
@@ -79,6 +79,8 @@ static const opt_spec run_only[] = {
 static const opt_group groups[] = {
     {"Conversation", specs, 0, NULL},
     SAMPLER_GROUP(chat_options, sampler),
+    REASONING_GROUP(chat_options, reasoning),
+    TEMPLATE_GROUP(chat_options, chat_template),
     SESSION_GROUPS(chat_options, session),
     MODEL_GROUPS(chat_options, model),
     MODEL_MERGES_GROUP(chat_options, model),
@@ -90,18 +92,14 @@ static const opt_group groups[] = {
 typedef struct chat {
     const chat_options *opts;
     open_model opened;
-    lfm2_session *session;
-    lfm2_sampler *sampler;
+    chat_format format;
+    conversation talk;
     chat_input *input;
     text_buffer tools;
-    /* Tokens of the rendered conversation that the session does not contain yet: the end of the
-     * last turn, and the rest of an interrupted prompt. They precede the next turn. */
-    id_list pending;
-    int32_t end_id; /* of END_OF_TURN */
-    uint32_t n_turns;
+    answer_view view;
     lfm2_generate_result last; /* of the last answer */
-    char last_byte;            /* the last byte printed */
-    bool refused;              /* a message did not fit: the exit code is 1 */
+    uint32_t last_reasoning;   /* tokens of reasoning in it */
+    bool refused;              /* a message was refused: the exit code is 1 */
 } chat;
 
 #define RESET_HINT "; /reset starts a new conversation"
@@ -119,107 +117,70 @@ static const char help_text[] =
     "To send a message that looks like a command, type two slashes: //help\n"
     "Ctrl-C stops an answer. Pressed twice, it quits.\n";
 
-static int32_t on_token(void *user, const lfm2_generated_token *token)
+static int32_t on_text(void *user, answer_channel channel, const char *text, size_t len)
 {
     chat *c = user;
-    if (token->len > 0) {
-        out_model_text(token->text, token->len);
-        out_flush();
-        c->last_byte = token->text[token->len - 1];
-    }
+    answer_view_text(&c->view, channel, text, len);
     return out_failed() ? 1 : 0;
 }
 
-/* Appends the ids of the next turn: the pending ones and those of the user message. */
-static int make_turn(chat *c, const char *text, size_t len, id_list *ids)
+/* The system message, which precedes the first message. */
+static int add_system(chat *c)
 {
-    const chat_options *opts = c->opts;
-    chat_message messages[2];
-    size_t n = 0;
-    bool first = c->n_turns == 0;
-    if (first && opts->system != NULL) {
-        messages[n++] = (chat_message){"system", opts->system, strlen(opts->system)};
-    }
-    messages[n++] = (chat_message){"user", text, len};
-    uint32_t flags = LFM2_CHAT_GENERATION_PROMPT | (first ? 0U : LFM2_CHAT_NO_BOS);
-    int code = ids_append(ids, c->pending.data, c->pending.n);
+    const char *system = c->opts->system;
+    return system != NULL && c->talk.messages.len == 0
+               ? messages_add(&c->talk.messages, "system", system, strlen(system), NULL)
+               : EXIT_OK;
+}
+
+static int generate(chat *c, const turn *t)
+{
+    answer a = {.on_text = on_text, .user = c};
+    lfm2_generate_options_init(&a.options, sizeof a.options);
+    a.options.max_tokens = c->opts->n_predict;
+    a.options.flags = c->opts->special ? LFM2_GENERATE_SPECIAL : 0U;
+    answer_view_begin(&c->view, c->opts->reasoning.mode);
+    int code = conversation_answer(&c->talk, t, &a);
+    answer_view_end(&c->view);
     if (code == EXIT_OK) {
-        code = ids_of_chat(c->opened.model, messages, n, first ? &c->tools : NULL, flags, ids);
+        c->last = a.result;
+        c->last_reasoning = a.n_reasoning;
+        notice_finish(&c->last, c->opened.model, c->talk.session, RESET_HINT);
+        if (c->opts->model.verbose) {
+            notice_timing(&c->last, c->last_reasoning, c->opts->sampler.seed);
+        }
     }
+    answer_free(&a);
     return code;
 }
 
-/* Updates c->pending after a turn. Of its prompt `ids`, the session contains the first `held`. */
-static int update_pending(chat *c, const id_list *ids, size_t held)
+/* Whether the prompt fits into the context. */
+static bool fits(chat *c, const turn *t)
 {
-    c->pending.n = 0;
-    int code = held < ids->n ? ids_append(&c->pending, ids->data + held, ids->n - held) : EXIT_OK;
-    bool closed =
-        held >= ids->n && c->last.finish == LFM2_FINISH_STOP_TOKEN && c->last.stop_id == c->end_id;
-    const char *rest = closed ? "\n" : END_OF_TURN "\n";
-    if (code == EXIT_OK) {
-        code = ids_of_text(c->opened.model, rest, strlen(rest), LFM2_TOKENIZE_SPECIAL, &c->pending);
+    uint32_t capacity = lfm2_session_capacity(c->talk.session);
+    size_t needed = t->ids.n - t->from;
+    size_t space = capacity - t->keep;
+    if (needed >= space) {
+        notice("the message needs %zu tokens, the context has space for %zu: %s" RESET_HINT,
+               needed + 1, space, context_advice(c->opened.model, c->talk.session));
     }
-    return code;
+    return needed < space;
 }
 
-/* Generates the answer to the prompt `ids`. *held is the number of ids that the session contains
- * afterwards. */
-static int generate(chat *c, const id_list *ids, size_t *held)
+static int converse_once(chat *c, const char *text, size_t len)
 {
-    lfm2_generate_options options;
-    lfm2_generate_options_init(&options, sizeof options);
-    options.max_tokens = c->opts->n_predict;
-    options.flags = c->opts->special ? LFM2_GENERATE_SPECIAL : 0U;
-    options.callback = on_token;
-    options.callback_user = c;
-    uint32_t before = lfm2_session_length(c->session);
-    size_t done = 0;
-    int32_t status = LFM2_OK;
-    do {
-        c->last = (lfm2_generate_result){.size = sizeof c->last, .stop_id = -1};
-        status = lfm2_generate(c->session, c->sampler, ids->data + done, ids->n - done, &options,
-                               &c->last);
-        done = lfm2_session_length(c->session) - before;
-        /* A Ctrl-C just after the last answer may have cancelled this one before it started. */
-    } while (status == LFM2_E_CANCELLED && !interrupt_seen() && done < ids->n);
-    *held = done < ids->n ? done : ids->n;
-    bool ended = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
-    return ended ? EXIT_OK : fail_library();
-}
-
-static void report_end(const chat *c)
-{
-    notice_finish(&c->last, c->opened.model, c->session, RESET_HINT);
-    if (c->opts->model.verbose) {
-        notice_timing(&c->last, c->opts->sampler.seed);
-    }
-}
-
-static int answer(chat *c, const char *text, size_t len)
-{
-    id_list ids = {0};
-    size_t held = 0;
-    uint32_t length = lfm2_session_length(c->session);
-    uint32_t capacity = lfm2_session_capacity(c->session);
-    interrupt_begin(c->session);
-    int code = make_turn(c, text, len, &ids);
-    if (code == EXIT_OK && ids.n >= capacity - length) {
-        notice("the message needs %zu tokens, the context has space for %u: %s" RESET_HINT,
-               ids.n + 1, capacity - length, context_advice(c->opened.model, c->session));
+    turn t = {.keep = 0};
+    const size_t before = c->talk.messages.len;
+    interrupt_begin(c->talk.session);
+    int code = add_system(c);
+    if (code == EXIT_OK && conversation_ask(&c->talk, text, len, &t) != EXIT_OK) {
+        c->refused = true; /* a message says why */
+        conversation_withdraw(&c->talk, before);
+    } else if (code == EXIT_OK && !fits(c, &t)) {
         c->refused = true;
+        conversation_withdraw(&c->talk, before);
     } else if (code == EXIT_OK) {
-        c->last_byte = '\n';
-        code = generate(c, &ids, &held);
-        c->n_turns++;
-        if (c->last_byte != '\n') {
-            out_write("\n", 1);
-        }
-        out_flush();
-        if (code == EXIT_OK) {
-            report_end(c);
-            code = update_pending(c, &ids, held);
-        }
+        code = generate(c, &t);
     }
     interrupt_end();
     /* Ctrl-C stops the answer. Without a terminal, it ends the program. */
@@ -227,30 +188,29 @@ static int answer(chat *c, const char *text, size_t len)
         (interrupt_ends_program() || !chat_input_is_terminal(c->input))) {
         code = EXIT_FAILED;
     }
-    ids_free(&ids);
+    turn_free(&t);
     return code;
 }
 
 static int reset(chat *c)
 {
-    c->n_turns = 0;
-    c->pending.n = 0;
     c->last = (lfm2_generate_result){.size = sizeof c->last};
-    lfm2_sampler_reset(c->sampler);
-    return lfm2_session_reset(c->session) == LFM2_OK ? EXIT_OK : fail_library();
+    return conversation_reset(&c->talk);
 }
 
 static void print_stats(const chat *c)
 {
     const lfm2_generate_result *r = &c->last;
-    out_printf("%u turn%s, %u of %u tokens, seed %" PRIu64 "\n", c->n_turns, plural(c->n_turns),
-               lfm2_session_length(c->session), lfm2_session_capacity(c->session),
-               c->opts->sampler.seed);
+    const conversation *talk = &c->talk;
+    out_printf("%u turn%s, %u of %u tokens, seed %" PRIu64 "\n", talk->n_turns,
+               plural(talk->n_turns), lfm2_session_length(talk->session),
+               lfm2_session_capacity(talk->session), c->opts->sampler.seed);
     if (r->finish != 0) {
-        out_printf("last turn: prompt %u token%s in %.3f s, answer %u token%s in %.3f s, ended by "
-                   "%s\n",
-                   r->n_prompt, plural(r->n_prompt), r->prompt_seconds, r->n_generated,
-                   plural(r->n_generated), r->generate_seconds, finish_name(r->finish));
+        char tokens[96];
+        out_printf("last turn: prompt %u token%s in %.3f s, %s in %.3f s, ended by %s\n",
+                   r->n_prompt, plural(r->n_prompt), r->prompt_seconds,
+                   answer_tokens(r, c->last_reasoning, "", tokens, sizeof tokens),
+                   r->generate_seconds, finish_name(r->finish));
     }
 }
 
@@ -368,7 +328,7 @@ static int process_line(chat *c, const text_buffer *line, bool *quit)
     }
     bool escaped =
         line->len > 1 && command_length(line->data + 1, line->len - 1) > 0 && line->data[0] == '/';
-    return answer(c, line->data + escaped, line->len - escaped);
+    return converse_once(c, line->data + escaped, line->len - escaped);
 }
 
 static int converse(chat *c)
@@ -393,8 +353,8 @@ static int converse(chat *c)
         } else if (got == INPUT_INTERRUPT) {
             notice("press Ctrl-C again, or Ctrl-D, to quit");
         } else if (got != INPUT_DROPPED && !text_is_blank(&line)) {
-            code =
-                got == INPUT_BLOCK ? answer(c, line.data, line.len) : process_line(c, &line, &quit);
+            code = got == INPUT_BLOCK ? converse_once(c, line.data, line.len)
+                                      : process_line(c, &line, &quit);
         }
         interrupted = got == INPUT_INTERRUPT;
     }
@@ -405,7 +365,10 @@ static int converse(chat *c)
 static int start(chat *c)
 {
     const chat_options *opts = c->opts;
-    int code = opts->tools != NULL ? text_read_tools(opts->tools, &c->tools) : EXIT_OK;
+    conversation *talk = &c->talk;
+    *talk = (conversation){
+        .format = &c->format, .reasoning = &opts->reasoning, .sampling = &opts->sampler};
+    int code = messages_read_tools(opts->tools, &c->tools);
     /* First, so that what is typed while the model is loaded waits for the prompt. */
     if (code == EXIT_OK) {
         c->input = chat_input_open("> ");
@@ -415,17 +378,17 @@ static int start(chat *c)
         code = model_open(&opts->model, LFM2_LOAD_FULL, &c->opened);
     }
     if (code == EXIT_OK) {
-        c->end_id = id_of_control(c->opened.model, END_OF_TURN);
-        code = c->end_id >= 0
-                   ? EXIT_OK
-                   : fail("cli.chat", "%s: this model has no token " END_OF_TURN " and cannot chat",
-                          c->opened.path);
+        code = chat_format_open(&opts->chat_template, &c->tools, &c->opened, opts->model.verbose,
+                                &c->format);
+    }
+    if (code == EXIT_OK && opts->reasoning.mode == REASONING_OFF) {
+        code = chat_format_switch_off(&c->format);
     }
     if (code == EXIT_OK) {
-        code = session_open(&opts->session, c->opened.model, &c->session);
+        code = session_open(&opts->session, c->opened.model, &talk->session);
     }
     if (code == EXIT_OK) {
-        code = sampler_open(&opts->sampler, c->opened.model, &c->sampler);
+        code = sampler_open(&opts->sampler, c->opened.model, &talk->sampler);
     }
     return code;
 }
@@ -435,6 +398,7 @@ static int run(const command *self, int argc, char **argv)
     chat_options opts = {.n_predict = DEFAULT_PREDICT};
     opt_args args = {.n = 0};
     sampler_options_init(&opts.sampler);
+    reasoning_options_init(&opts.reasoning);
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
         code = model_argument(self, &args, &opts.model);
@@ -442,7 +406,7 @@ static int run(const command *self, int argc, char **argv)
     if (code != PARSED) {
         return code;
     }
-    chat c = {.opts = &opts, .end_id = -1, .last_byte = '\n'};
+    chat c = {.opts = &opts};
     code = start(&c);
     if (code == EXIT_OK) {
         code = converse(&c);
@@ -451,10 +415,11 @@ static int run(const command *self, int argc, char **argv)
         code = EXIT_FAILED;
     }
     chat_input_close(c.input);
-    lfm2_sampler_free(c.sampler);
-    lfm2_session_free(c.session);
+    lfm2_sampler_free(c.talk.sampler);
+    lfm2_session_free(c.talk.session);
+    conversation_free(&c.talk);
+    chat_format_close(&c.format);
     model_close(&c.opened);
-    ids_free(&c.pending);
     text_free(&c.tools);
     return code;
 }
@@ -470,7 +435,7 @@ const command cmd_chat = {
         "next prompt.\n\n"
         "If standard input or output is not a terminal, messages are read line by line, each "
         "answer ends with a newline, and the exit code is 1 if a message did not fit into the "
-        "context.",
+        "context or the chat template refused it.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

@@ -5,11 +5,10 @@
 #include "cli/options/model_options.h"
 #include "cli/options/sampler_options.h"
 #include "cli/options/session_options.h"
+#include "cli/support/answer_record.h"
 #include "cli/support/interrupt.h"
-#include "cli/support/json.h"
-#include "cli/support/model_open.h"
+#include "cli/support/messages.h"
 #include "cli/support/progress.h"
-#include "cli/support/token_ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 typedef struct eval_options {
     model_options model;
     session_options session;
+    template_options chat_template;
     uint32_t n_predict, limit;
     double min;
     bool show, json;
@@ -60,22 +60,20 @@ static const opt_spec specs[] = {
 };
 
 static const opt_group groups[] = {
-    {"Evaluation", specs, 0, NULL},
-    SESSION_GROUPS(eval_options, session),
-    MODEL_GROUPS(eval_options, model),
-    MODEL_MERGES_GROUP(eval_options, model),
-    COMPAT_GROUP,
+    {"Evaluation", specs, 0, NULL},          TEMPLATE_GROUP(eval_options, chat_template),
+    SESSION_GROUPS(eval_options, session),   MODEL_GROUPS(eval_options, model),
+    MODEL_MERGES_GROUP(eval_options, model), COMPAT_GROUP,
 };
 
-enum { MAX_MESSAGES = 64, MAX_SKILLS = 256 };
+enum { MAX_SKILLS = 256 };
 
 /* One line of the file: a chat and the answer that is expected. Values are in eval's arena. */
 typedef struct eval_chat {
     const lf_json *skill; /* NULL = none */
     const lf_json *expected;
-    text_buffer tools; /* JSON text; empty = none */
-    chat_message messages[MAX_MESSAGES];
-    uint32_t n_messages;
+    const lf_json *question; /* content of the last message; NULL = none */
+    text_buffer tools;       /* JSON text; empty = none */
+    text_buffer messages;    /* JSON text */
 } eval_chat;
 
 typedef struct skill_sum {
@@ -86,13 +84,18 @@ typedef struct skill_sum {
 typedef struct eval {
     const eval_options *opts;
     const char *path;
-    const lfm2_model *model;
+    chat_format format;
     lfm2_session *session;
     lfm2_sampler *sampler;
     lf_alloc alloc;
     lf_arena arena; /* of the current line */
+    char name[512]; /* of the current line, in messages */
     eval_chat chat;
-    text_buffer answer;
+    answer_record record;
+    const char *answer; /* the content of the answer, in record */
+    size_t answer_len;
+    int code; /* of a callback */
+    progress bar;
     skill_sum skills[MAX_SKILLS];
     uint32_t n_skills;
     uint32_t n_shown;
@@ -100,109 +103,64 @@ typedef struct eval {
 
 /* ---- Reading -------------------------------------------------------------------------------- */
 
-/* The line to read, and its name in messages. */
-typedef struct line_reader {
-    char name[512];
-    eval_chat *chat;
-} line_reader;
-
 /* Reports an error in the line. */
-static int fail_line(const line_reader *r, const lf_json *at, const char *problem)
+static int fail_line(const eval *e, const lf_json *at, const char *problem)
 {
-    return fail("cli.eval.format", "%s: offset %llu: %s", r->name, (unsigned long long)at->offset,
+    return fail("cli.eval.format", "%s: offset %llu: %s", e->name, (unsigned long long)at->offset,
                 problem);
 }
 
 /* Finds a member that is a string. *out is NULL if there is none. */
-static int read_string(const line_reader *r, const lf_json *object, const char *key,
-                       const lf_json **out)
+static int read_string(const eval *e, const lf_json *object, const char *key, const lf_json **out)
 {
     *out = lf_json_get(object, key);
     return *out == NULL || (*out)->kind == LF_JSON_STRING
                ? EXIT_OK
-               : fail_line(r, *out, "a string is expected");
-}
-
-static int read_message(const line_reader *r, const lf_json *message)
-{
-    const lf_json *role = NULL;
-    const lf_json *content = NULL;
-    if (message->kind != LF_JSON_OBJECT) {
-        return fail_line(r, message, "an object is expected");
-    }
-    int code = read_string(r, message, "role", &role);
-    if (code == EXIT_OK) {
-        code = read_string(r, message, "content", &content);
-    }
-    if (code != EXIT_OK) {
-        return code;
-    }
-    if (role == NULL || role->len == 0 || content == NULL) {
-        return fail_line(r, message, "a message must have a role and a content");
-    }
-    r->chat->messages[r->chat->n_messages++] =
-        (chat_message){role->text, content->text, content->len};
-    return EXIT_OK;
-}
-
-static int read_messages(const line_reader *r, const lf_json *messages)
-{
-    if (messages == NULL) {
-        return EXIT_OK;
-    }
-    if (messages->kind != LF_JSON_ARRAY) {
-        return fail_line(r, messages, "an array is expected");
-    }
-    if (messages->count > MAX_MESSAGES) {
-        return fail_line(r, messages, "a chat has more than 64 messages");
-    }
-    int code = EXIT_OK;
-    for (const lf_json *m = messages->child; m != NULL && code == EXIT_OK; m = m->next) {
-        code = read_message(r, m);
-    }
-    return code;
+               : fail_line(e, *out, "a string is expected");
 }
 
 /* Unknown members are ignored. */
-static int read_members(const line_reader *r, const lf_json *object)
+static int read_members(eval *e, const lf_json *object)
 {
-    eval_chat *chat = r->chat;
+    eval_chat *chat = &e->chat;
     if (object->kind != LF_JSON_OBJECT) {
-        return fail_line(r, object, "an object is expected");
+        return fail_line(e, object, "an object is expected");
     }
-    int code = read_string(r, object, "skill", &chat->skill);
+    int code = read_string(e, object, "skill", &chat->skill);
     if (code == EXIT_OK) {
-        code = read_string(r, object, "expected", &chat->expected);
+        code = read_string(e, object, "expected", &chat->expected);
+    }
+    if (code == EXIT_OK && (chat->expected == NULL || chat->expected->len == 0)) {
+        code = fail_line(e, object, "\"expected\" is missing or empty");
     }
     if (code == EXIT_OK) {
-        code = read_messages(r, lf_json_get(object, "messages"));
+        code = messages_of_json(e->name, object, &chat->messages, &chat->tools);
     }
-    if (code != EXIT_OK) {
-        return code;
+    if (code == EXIT_OK) {
+        const lf_json *last = lf_json_get(object, "messages")->child;
+        while (last->next != NULL) {
+            last = last->next;
+        }
+        chat->question = lf_json_get(last, "content");
     }
-    if (chat->n_messages == 0 || chat->expected == NULL || chat->expected->len == 0) {
-        return fail_line(r, object, "\"messages\" or \"expected\" is missing or empty");
-    }
-    const lf_json *tools = lf_json_get(object, "tools");
-    return tools != NULL ? json_append(&chat->tools, tools) : EXIT_OK;
+    return code;
 }
 
 /* Reads e->chat from one line. */
 static int read_chat(eval *e, const char *line, size_t len, size_t number)
 {
-    line_reader r = {.chat = &e->chat};
-    snprintf(r.name, sizeof r.name, "%s: line %zu", e->path, number);
+    snprintf(e->name, sizeof e->name, "%s: line %zu", e->path, number);
     lf_arena_free(&e->arena);
     lf_arena_init(&e->arena, &e->alloc);
-    e->chat.n_messages = 0;
+    e->chat.messages.len = 0;
     e->chat.tools.len = 0;
     const lf_json *object = NULL;
-    int32_t status = lf_json_parse(&e->arena, r.name, LFM2_E_FORMAT, line, len, &object);
+    int32_t status = lf_json_parse(&e->arena, e->name, LFM2_E_FORMAT, line, len, &object);
     if (status != LFM2_OK) {
         return fail(status == LFM2_E_MEMORY ? "cli.memory" : "cli.eval.format", "%s",
                     lf_fail_text());
     }
-    return read_members(&r, object);
+    return read_members(e, object);
 }
 
 /* ---- Measuring ------------------------------------------------------------------------------ */
@@ -228,47 +186,57 @@ static skill_sum *find_skill(eval *e)
     return &e->skills[e->n_skills++];
 }
 
-static int32_t on_token(void *user, const lfm2_generated_token *token)
+static int32_t on_text(void *user, answer_channel channel, const char *text, size_t len)
 {
     eval *e = user;
-    return text_append(&e->answer, token->text, token->len) == EXIT_OK ? 0 : 1;
+    e->code = answer_record_text(&e->record, channel, text, len);
+    return e->code == EXIT_OK ? 0 : 1;
 }
 
-static int generate(eval *e, const id_list *ids)
+static int generate(eval *e, const id_list *ids, const open_reasoning *open)
 {
-    lfm2_generate_options options;
-    lfm2_generate_options_init(&options, sizeof options);
-    options.max_tokens = e->opts->n_predict;
-    options.flags = LFM2_GENERATE_SPECIAL;
-    options.callback = on_token;
-    options.callback_user = e;
-    lfm2_generate_result result = {.size = sizeof result};
+    answer a = {.format = &e->format,
+                .session = e->session,
+                .sampler = e->sampler,
+                .budget = REASONING_NO_BUDGET,
+                .open = *open,
+                .on_text = on_text,
+                .user = e};
+    lfm2_generate_options_init(&a.options, sizeof a.options);
+    a.options.max_tokens = e->opts->n_predict;
+    a.options.flags = LFM2_GENERATE_SPECIAL;
+    answer_record_free(&e->record);
     lfm2_sampler_reset(e->sampler);
-    int32_t status = lfm2_session_reset(e->session);
-    if (status == LFM2_OK) {
-        status = lfm2_generate(e->session, e->sampler, ids->data, ids->n, &options, &result);
+    int code = lfm2_session_reset(e->session) == LFM2_OK ? EXIT_OK : fail_library();
+    if (code == EXIT_OK) {
+        code = answer_generate(&a, ids);
     }
-    if (status == LFM2_E_CANCELLED || interrupt_seen()) {
-        return interrupt_code(LFM2_E_CANCELLED);
+    if (code == EXIT_OK && (a.result.finish == LFM2_FINISH_CANCELLED || interrupt_seen())) {
+        code = interrupt_code(LFM2_E_CANCELLED);
     }
-    if (status == LFM2_E_STOPPED) {
-        return EXIT_FAILED; /* on_token printed a message */
-    }
-    return status == LFM2_OK ? EXIT_OK : fail_library();
+    answer_record_content(&e->record, a.reasoned, &e->answer, &e->answer_len);
+    answer_free(&a);
+    return code == EXIT_OK ? e->code : code;
 }
 
-static void show_wrong(const eval *e)
+static int show_wrong(const eval *e)
 {
     const eval_chat *chat = &e->chat;
-    const chat_message *question = &chat->messages[chat->n_messages - 1];
-    out_name(chat->skill != NULL ? chat->skill->text : "");
-    out_printf(": ");
-    json_string(question->content, question->len);
-    out_printf("\n  expected ");
-    json_string(chat->expected->text, chat->expected->len);
-    out_printf("\n  answer   ");
-    json_string(e->answer.data, e->answer.len);
-    out_printf("\n");
+    text_buffer question = {0};
+    int code = chat->question != NULL ? json_append(&question, chat->question)
+                                      : text_append(&question, "null", 4);
+    if (code == EXIT_OK) {
+        out_name(chat->skill != NULL ? chat->skill->text : "");
+        out_printf(": ");
+        out_write(question.data, question.len);
+        out_printf("\n  expected ");
+        json_string(chat->expected->text, chat->expected->len);
+        out_printf("\n  answer   ");
+        json_string(e->answer, e->answer_len);
+        out_printf("\n");
+    }
+    text_free(&question);
+    return code;
 }
 
 /* Generates the answer to e->chat and compares it with the expected one. */
@@ -276,54 +244,50 @@ static int ask(eval *e, skill_sum *skill)
 {
     const eval_chat *chat = &e->chat;
     id_list ids = {0};
-    e->answer.len = 0;
-    int code = text_append(&e->answer, "", 0);
-    if (code == EXIT_OK) {
-        code = ids_of_chat(e->model, chat->messages, chat->n_messages, &chat->tools,
-                           LFM2_CHAT_GENERATION_PROMPT, &ids);
+    open_reasoning open = {.len = 0};
+    int code = EXIT_OK;
+    if (chat_format_ids(&e->format, &chat->messages, LFM2_CHAT_GENERATION_PROMPT, &ids) !=
+        LFM2_OK) {
+        code = fail(lfm2_last_error_code(), "%s: %s", e->name, lfm2_last_error());
     }
     if (code == EXIT_OK) {
-        code = generate(e, &ids);
+        code = chat_format_find_open(&e->format, &ids, &open);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer.len == chat->expected->len &&
-                     memcmp(e->answer.data, chat->expected->text, chat->expected->len) == 0;
+        code = generate(e, &ids, &open);
+    }
+    if (code == EXIT_OK) {
+        bool right = e->answer_len == chat->expected->len &&
+                     memcmp(e->answer, chat->expected->text, chat->expected->len) == 0;
         skill->n++;
         skill->right += right;
-        if (!right && e->opts->show) {
-            show_wrong(e);
-        }
+        code = !right && e->opts->show ? show_wrong(e) : EXIT_OK;
     }
     ids_free(&ids);
     return code;
 }
 
+/* Reads a line and asks its question. */
+static int measure_line(void *user, const char *line, size_t len, size_t number, double done)
+{
+    eval *e = user;
+    int code = read_chat(e, line, len, number);
+    skill_sum *skill = code == EXIT_OK ? find_skill(e) : NULL;
+    if (code == EXIT_OK && skill == NULL) {
+        code = fail("cli.eval.format", "%s: has more than %d skills", e->path, MAX_SKILLS);
+    }
+    if (code == EXIT_OK && (e->opts->limit == 0 || skill->n < e->opts->limit)) {
+        code = ask(e, skill);
+    }
+    progress_update(&e->bar, done);
+    return code;
+}
+
 static int measure(eval *e, const text_buffer *file)
 {
-    progress bar;
-    progress_begin(&bar, "evaluating");
-    int code = EXIT_OK;
-    size_t number = 0;
-    for (size_t at = 0; at < file->len && code == EXIT_OK;) {
-        const char *line = file->data + at;
-        const char *newline = memchr(line, '\n', file->len - at);
-        size_t len = newline != NULL ? (size_t)(newline - line) : file->len - at;
-        at += len + (newline != NULL);
-        number++;
-        if (len == 0) {
-            continue;
-        }
-        code = read_chat(e, line, len, number);
-        skill_sum *skill = code == EXIT_OK ? find_skill(e) : NULL;
-        if (code == EXIT_OK && skill == NULL) {
-            code = fail("cli.eval.format", "%s: has more than %d skills", e->path, MAX_SKILLS);
-        }
-        if (code == EXIT_OK && (e->opts->limit == 0 || skill->n < e->opts->limit)) {
-            code = ask(e, skill);
-        }
-        progress_update(&bar, (double)at / (double)file->len);
-    }
-    progress_end(&bar);
+    progress_begin(&e->bar, "evaluating");
+    int code = for_each_line(file, measure_line, e);
+    progress_end(&e->bar);
     return code;
 }
 
@@ -381,7 +345,9 @@ static void free_eval(eval *e)
 {
     lf_arena_free(&e->arena);
     text_free(&e->chat.tools);
-    text_free(&e->answer);
+    text_free(&e->chat.messages);
+    chat_format_close(&e->format);
+    answer_record_free(&e->record);
     lfm2_sampler_free(e->sampler);
     lfm2_session_free(e->session);
     free(e);
@@ -398,10 +364,13 @@ static int evaluate(const eval_options *opts, const open_model *opened, const ch
     }
     e->opts = opts;
     e->path = path;
-    e->model = opened->model;
     e->alloc = lf_alloc_default();
     lf_arena_init(&e->arena, &e->alloc);
-    int code = session_open(&opts->session, opened->model, &e->session);
+    int code = chat_format_open(&opts->chat_template, &e->chat.tools, opened, opts->model.verbose,
+                                &e->format);
+    if (code == EXIT_OK) {
+        code = session_open(&opts->session, opened->model, &e->session);
+    }
     if (code == EXIT_OK) {
         code = sampler_open(&greedy, opened->model, &e->sampler);
     }
@@ -447,10 +416,10 @@ const command cmd_eval = {
     .summary = "Measure the accuracy of answers to a file of chats.",
     .synopsis = "FILE [-m PATH] [OPTION]...",
     .details =
-        "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (objects "
-        "with \"role\" and \"content\"), optionally \"tools\" (an array), and \"expected\". "
-        "Sampling is greedy, without penalties. An answer is right if it equals the expected "
-        "one byte for byte; control tokens are compared as text.",
+        "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (in OpenAI's "
+        "format), optionally \"tools\" (an array), and \"expected\". Sampling is greedy, without "
+        "penalties. An answer is right if it equals the expected one byte for byte; control tokens "
+        "are compared as text, and reasoning is not part of the answer.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

@@ -3,8 +3,8 @@
 #include "cli/commands.h"
 #include "cli/options/model_options.h"
 #include "cli/options/session_options.h"
+#include "cli/support/chat_format.h"
 #include "cli/support/json.h"
-#include "cli/support/model_open.h"
 #include "cli/support/number.h"
 
 #include <inttypes.h>
@@ -58,6 +58,7 @@ typedef struct report {
     lfm2_memory memory;
     type_sum types[MAX_TYPES];
     uint32_t n_types;
+    lfm2_chat_info chat; /* of the template that is used by default */
 } report;
 
 /* A number of the report. */
@@ -134,6 +135,17 @@ static int collect(report *r)
     return EXIT_OK;
 }
 
+/* Describes the chat template. One that cannot be compiled is reported, and the rest is shown. */
+static void describe_chat(report *r)
+{
+    r->chat = (lfm2_chat_info){.size = sizeof r->chat, .name = "", .origin = ""};
+    if (lfm2_chat_get_info(r->model, NULL, &r->chat) != LFM2_OK) {
+        fail_library();
+        r->chat.reasoning_arg = "";
+        r->chat.reasoning_start_id = r->chat.reasoning_end_id = -1;
+    }
+}
+
 /* ---- Text ----------------------------------------------------------------------------------- */
 
 static void line_bytes(const char *key, uint64_t bytes)
@@ -157,6 +169,23 @@ static void print_generation(const report *r)
                "sampling", (double)s.temperature, (int)s.top_k, (double)s.top_p, (double)s.min_p,
                (double)s.repetition_penalty, (int)s.penalty_last_n, "");
     out_name(r->info.sampling);
+    out_printf("\n");
+}
+
+/* The template that is used by default, and the names of all. */
+static void print_templates(const report *r)
+{
+    char text[512];
+    out_printf("%-16s ", "chat template");
+    out_name(chat_format_describe(&r->chat, text, sizeof text));
+    out_printf("\n%-16s all:", "");
+    for (uint32_t i = 0; i < r->info.n_chat_templates; i++) {
+        lfm2_chat_template_info t = {.size = sizeof t};
+        if (lfm2_model_get_chat_template(r->model, i, &t) == LFM2_OK) {
+            out_printf("%s", i > 0 ? ", " : " ");
+            out_name(t.name);
+        }
+    }
     out_printf("\n");
 }
 
@@ -185,6 +214,7 @@ static void print_summary(const report *r)
     out_printf("%-16s bos %d, eos %d, pad %d\n", "tokens", (int)i->bos_id, (int)i->eos_id,
                (int)i->pad_id);
     print_generation(r);
+    print_templates(r);
     for (uint32_t t = 0; t < r->n_types; t++) {
         out_printf("%-16s %u x %s, %s\n", t == 0 ? "tensor types" : "", r->types[t].n,
                    r->types[t].name, format_bytes(r->types[t].bytes, count));
@@ -248,6 +278,38 @@ static void json_generation(const report *r)
                (double)s.repetition_penalty, (int)s.penalty_last_n);
 }
 
+static void json_chat(const report *r)
+{
+    const lfm2_chat_info *c = &r->chat;
+    const struct {
+        const char *key;
+        bool value;
+    } features[] = {{"system", c->system != 0},
+                    {"tools", c->tools != 0},
+                    {"tool_calls", c->tool_calls != 0},
+                    {"parts", c->parts != 0},
+                    {"opens_reasoning", c->opens_reasoning != 0}};
+    out_printf("\"chat_template\":{");
+    json_member("name", c->name);
+    json_member("origin", c->origin);
+    for (uint32_t i = 0; i < COUNT(features); i++) {
+        out_printf("\"%s\":%s,", features[i].key, features[i].value ? "true" : "false");
+    }
+    json_member("reasoning_arg", c->reasoning_arg);
+    out_printf("\"reasoning_start_id\":%d,\"reasoning_end_id\":%d},\"chat_templates\":[",
+               (int)c->reasoning_start_id, (int)c->reasoning_end_id);
+    for (uint32_t i = 0; i < r->info.n_chat_templates; i++) {
+        lfm2_chat_template_info t = {.size = sizeof t};
+        if (lfm2_model_get_chat_template(r->model, i, &t) == LFM2_OK) {
+            out_printf("%s{", i > 0 ? "," : "");
+            json_member("name", t.name);
+            json_member("origin", t.origin);
+            out_printf("\"bytes\":%zu}", t.len);
+        }
+    }
+    out_printf("],");
+}
+
 static void json_summary(const report *r)
 {
     const lfm2_model_info *i = &r->info;
@@ -266,6 +328,7 @@ static void json_summary(const report *r)
                (double)i->rope_theta, (double)i->norm_eps, (int)i->bos_id, (int)i->eos_id,
                (int)i->pad_id);
     json_generation(r);
+    json_chat(r);
     out_printf("\"types\":{");
     for (uint32_t t = 0; t < r->n_types; t++) {
         out_printf("%s\"%s\":{\"n\":%u,\"bytes\":%" PRIu64 "}", t > 0 ? "," : "", r->types[t].name,
@@ -374,6 +437,7 @@ static int run(const command *self, int argc, char **argv)
         report r = {.opts = &opts, .model = opened.model, .path = opened.path};
         code = collect(&r);
         if (code == EXIT_OK) {
+            describe_chat(&r);
             code = print(&r);
         }
     }

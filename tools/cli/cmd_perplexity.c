@@ -4,14 +4,15 @@
 #include "cli/options/compat_options.h"
 #include "cli/options/model_options.h"
 #include "cli/options/session_options.h"
+#include "cli/support/divergence.h"
 #include "cli/support/interrupt.h"
-#include "cli/support/json.h"
 #include "cli/support/logprob_file.h"
-#include "cli/support/model_open.h"
+#include "cli/support/messages.h"
 #include "cli/support/progress.h"
-#include "cli/support/token_ids.h"
+#include "cli/support/scored_chat.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,8 @@ enum { DEFAULT_WINDOW = 512 };
 typedef struct perplexity_options {
     model_options model;
     session_options session; /* n_ctx is the window size; 0 = not given */
-    const char *text, *file, *save, *base;
+    template_options chat_template;
+    const char *file, *messages, *save, *base;
     uint32_t save_type, windows;
     bool special, json;
 } perplexity_options;
@@ -38,13 +40,20 @@ static const opt_spec specs[] = {
      .help = "read the text from FILE; - = standard input",
      .default_text = "standard input unless it is a terminal",
      .offset = offsetof(perplexity_options, file)},
+    {.type = OPT_TEXT,
+     .name = "messages",
+     .arg = "FILE",
+     .help = "score the answers in the conversations of FILE, one on each line: a JSON array of "
+             "messages, or an object with \"messages\" and maybe \"tools\"; - = standard input",
+     .offset = offsetof(perplexity_options, messages)},
     {.type = OPT_U32,
      .letter = 'c',
      .name = "ctx",
      .aliases = "--ctx-size",
      .arg = "N",
-     .help = "window size in tokens",
-     .default_text = "512",
+     .help = "window size in tokens; with --messages, the context size",
+     .default_text = "512; with --messages 4096, or the context length of the model if that is "
+                     "smaller",
      .offset = offsetof(perplexity_options, session) + offsetof(session_options, n_ctx),
      .min = 4,
      .max = 1 << 20},
@@ -96,6 +105,7 @@ static const opt_spec llama_files[] = {
 
 static const opt_group groups[] = {
     {"Text and output", specs, 0, NULL},
+    TEMPLATE_GROUP(perplexity_options, chat_template),
     SESSION_MEMORY_GROUPS(perplexity_options, session),
     MODEL_GROUPS(perplexity_options, model),
     MODEL_MERGES_GROUP(perplexity_options, model),
@@ -113,6 +123,11 @@ typedef struct measure {
     bool saving;
     logprob_reader base;
     bool comparing;
+    /* With --messages: the windows are conversations of different lengths. */
+    chat_format format;
+    text_buffer tools;
+    scored_chat chat;
+    progress bar;
     float *logits;    /* [step][n_vocab] */
     float *logprobs;  /* [n_vocab] */
     float *base_row;  /* [n_vocab] */
@@ -124,43 +139,6 @@ typedef struct measure {
 } measure;
 
 enum { EVAL_STEP = 64 };
-
-/* Converts logits to natural log-probabilities. */
-static void log_softmax(const float *logits, float *out, uint32_t n)
-{
-    float max = logits[0];
-    for (uint32_t i = 1; i < n; i++) {
-        max = logits[i] > max ? logits[i] : max;
-    }
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        sum += exp((double)(logits[i] - max));
-    }
-    double shift = (double)max + log(sum);
-    for (uint32_t i = 0; i < n; i++) {
-        out[i] = (float)((double)logits[i] - shift);
-    }
-}
-
-static uint32_t argmax(const float *row, uint32_t n)
-{
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < n; i++) {
-        best = row[i] > row[best] ? i : best;
-    }
-    return best;
-}
-
-/* The Kullback-Leibler divergence: the sum of p * (log p - log q). */
-static double divergence(const float *base, const float *row, uint32_t n)
-{
-    double sum = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        double logp = (double)base[i];
-        sum += exp(logp) * (logp - (double)row[i]);
-    }
-    return sum;
-}
 
 /* Scores one row of logits against `next`, the token of the text. */
 static int score(measure *m, const float *logits, int32_t next)
@@ -224,37 +202,84 @@ static int run_windows(measure *m)
     return code;
 }
 
-/* ---- Result --------------------------------------------------------------------------------- */
+/* ---- Conversations -------------------------------------------------------------------------- */
 
-static int compare_double(const void *a, const void *b)
+/* Scores the answers of m->chat. */
+static int run_chat(measure *m)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-typedef struct kl_result {
-    double mean, error, median, p99, max, same;
-} kl_result;
-
-static kl_result kl_summary(measure *m)
-{
-    kl_result r = {0};
-    double n = (double)m->n;
-    double sum2 = 0;
-    for (uint64_t i = 0; i < m->n; i++) {
-        r.mean += m->kl[i] / n;
-        sum2 += m->kl[i] * m->kl[i];
+    const id_list *ids = &m->chat.ids;
+    const char *answers = m->chat.answers.data;
+    size_t first = 1; /* the first token of an answer */
+    while (first < ids->n && answers[first] == 0) {
+        first++;
     }
-    double variance = sum2 / n - r.mean * r.mean;
-    r.error = m->n > 1 && variance > 0 ? sqrt(variance / (n - 1)) : 0;
-    qsort(m->kl, m->n, sizeof *m->kl, compare_double);
-    r.median = m->kl[m->n / 2];
-    r.p99 = m->kl[(uint64_t)(0.99 * (n - 1))];
-    r.max = m->kl[m->n - 1];
-    r.same = (double)m->n_same / n;
-    return r;
+    int32_t status = lfm2_session_reset(m->session);
+    if (status == LFM2_OK && first < ids->n && first > 1) {
+        status = interrupt_status(lfm2_session_prefill(m->session, ids->data, first - 1));
+    }
+    int code = interrupt_code(status);
+    for (size_t at = first - 1; at + 1 < ids->n && code == EXIT_OK;) {
+        uint32_t n = ids->n - 1 - at < EVAL_STEP ? (uint32_t)(ids->n - 1 - at) : EVAL_STEP;
+        code = interrupt_code(
+            interrupt_status(lfm2_session_eval(m->session, ids->data + at, n, m->logits)));
+        for (uint32_t i = 0; i < n && code == EXIT_OK; i++) {
+            if (answers[at + i + 1] != 0) {
+                code = score(m, m->logits + (size_t)i * m->shape.n_vocab, ids->data[at + i + 1]);
+            }
+        }
+        at += n;
+    }
+    return code;
 }
+
+static int run_line(void *user, const char *line, size_t len, size_t number, double done)
+{
+    measure *m = user;
+    char name[512];
+    lf_alloc alloc = lf_alloc_default();
+    lf_arena arena;
+    const lf_json *value = NULL;
+    lf_arena_init(&arena, &alloc);
+    snprintf(name, sizeof name, "%s: line %zu", m->opts->messages, number);
+    int32_t status = lf_json_parse(&arena, name, LFM2_E_FORMAT, line, len, &value);
+    int code = status == LFM2_OK ? EXIT_OK
+                                 : fail(status == LFM2_E_MEMORY ? "cli.memory" : "cli.messages",
+                                        "%s", lf_fail_text());
+    if (code == EXIT_OK) {
+        code = scored_chat_make(&m->format, name, value, &m->tools, &m->chat);
+    }
+    lf_arena_free(&arena);
+    if (code == EXIT_OK && m->chat.ids.n > lfm2_session_capacity(m->session)) {
+        code = fail("cli.context",
+                    "%s: the conversation has %zu tokens, the context has space for %u: -c N sets "
+                    "its size",
+                    name, m->chat.ids.n, lfm2_session_capacity(m->session));
+    }
+    if (code == EXIT_OK) {
+        code = run_chat(m);
+        m->shape.n_windows++;
+    }
+    progress_update(&m->bar, done);
+    return code;
+}
+
+static int run_chats(measure *m)
+{
+    text_buffer file = {0};
+    int code = text_read(m->opts->messages, &file);
+    if (code == EXIT_OK) {
+        progress_begin(&m->bar, "measuring");
+        code = for_each_line(&file, run_line, m);
+        progress_end(&m->bar);
+    }
+    if (code == EXIT_OK && m->n == 0) {
+        code = fail("cli.messages", "%s: the file has no answers to score", m->opts->messages);
+    }
+    text_free(&file);
+    return code;
+}
+
+/* ---- Result --------------------------------------------------------------------------------- */
 
 static void print_member(const char *key, double value)
 {
@@ -269,18 +294,20 @@ static void print(measure *m)
     double variance = m->nll2 / n - mean * mean;
     double error = m->n > 1 && variance > 0 ? sqrt(variance / (n - 1)) : 0;
     bool json = m->opts->json;
+    bool chats = m->opts->messages != NULL;
     if (json) {
-        out_printf("{\"windows\":%u,\"n_ctx\":%u,\"n_scored\":%llu", m->shape.n_windows,
-                   m->shape.n_ctx, (unsigned long long)m->n);
+        out_printf("{\"%s\":%u,\"n_ctx\":%u,\"n_scored\":%llu", chats ? "conversations" : "windows",
+                   m->shape.n_windows, m->shape.n_ctx, (unsigned long long)m->n);
         print_member("perplexity", exp(mean));
         print_member("perplexity_error", exp(mean) * error);
     } else {
-        out_printf("perplexity: %.4f +- %.4f (%llu token%s scored in %u window%s of %u)\n",
-                   exp(mean), exp(mean) * error, (unsigned long long)m->n, plural(m->n),
-                   m->shape.n_windows, plural(m->shape.n_windows), m->shape.n_ctx);
+        out_printf("perplexity: %.4f +- %.4f (%llu token%s scored in %u %s%s", exp(mean),
+                   exp(mean) * error, (unsigned long long)m->n, plural(m->n), m->shape.n_windows,
+                   chats ? "conversation" : "window", plural(m->shape.n_windows));
+        out_printf(chats ? ")\n" : " of %u)\n", m->shape.n_ctx);
     }
     if (m->comparing) {
-        kl_result kl = kl_summary(m);
+        kl_result kl = kl_summary(m->kl, m->n, m->n_same);
         double base = exp(m->base_nll / n);
         if (json) {
             print_member("base_perplexity", base);
@@ -393,19 +420,35 @@ static int start_saving(measure *m)
     return code == EXIT_OK ? logprob_write_header(&m->save, &m->shape, m->ids) : code;
 }
 
+/* Makes m->shape and the windows, or opens the format of the conversations. */
+static int prepare(measure *m, open_model *opened, id_list *ids)
+{
+    const perplexity_options *opts = m->opts;
+    lfm2_model_info info = {.size = sizeof info};
+    if (lfm2_model_get_info(opened->model, &info) != LFM2_OK) {
+        return fail_library();
+    }
+    m->shape = (logprob_header){.n_vocab = info.n_vocab, .n_ctx = opts->session.n_ctx};
+    if (opts->messages != NULL) {
+        return chat_format_open(&opts->chat_template, &m->tools, opened, opts->model.verbose,
+                                &m->format);
+    }
+    if (m->shape.n_ctx == 0) {
+        m->shape.n_ctx = DEFAULT_WINDOW;
+    }
+    return m->comparing ? use_base(m) : make_windows(m, opened->model, ids);
+}
+
 static int perform(measure *m, open_model *opened, id_list *ids)
 {
-    lfm2_model_info info = {.size = sizeof info};
-    int code = lfm2_model_get_info(opened->model, &info) == LFM2_OK ? EXIT_OK : fail_library();
-    if (code == EXIT_OK) {
-        uint32_t n_ctx = m->opts->session.n_ctx != 0 ? m->opts->session.n_ctx : DEFAULT_WINDOW;
-        m->shape = (logprob_header){.n_vocab = info.n_vocab, .n_ctx = n_ctx};
-        code = m->comparing ? use_base(m) : make_windows(m, opened->model, ids);
-    }
+    int code = prepare(m, opened, ids);
     if (code == EXIT_OK) {
         session_options session = m->opts->session;
         session.n_ctx = m->shape.n_ctx;
         code = session_open(&session, opened->model, &m->session);
+    }
+    if (code == EXIT_OK && m->opts->messages != NULL) {
+        m->shape.n_ctx = lfm2_session_capacity(m->session);
     }
     if (code == EXIT_OK) {
         code = allocate(m);
@@ -414,7 +457,7 @@ static int perform(measure *m, open_model *opened, id_list *ids)
         interrupt_begin(m->session);
         code = start_saving(m);
         if (code == EXIT_OK) {
-            code = run_windows(m);
+            code = m->opts->messages != NULL ? run_chats(m) : run_windows(m);
         }
         if (code == EXIT_OK && m->saving) {
             code = outfile_commit(&m->save);
@@ -428,6 +471,24 @@ static int perform(measure *m, open_model *opened, id_list *ids)
     return code;
 }
 
+/* Checks which options were given together. */
+static int check_options(const command *self, const perplexity_options *opts)
+{
+    if (opts->base != NULL && opts->file != NULL) {
+        return fail_usage(self->name,
+                          "-f cannot be combined with --kl-base, which contains the text");
+    }
+    if (opts->messages == NULL && template_options_given(&opts->chat_template)) {
+        return fail_usage(self->name, "options of the chat template require --messages");
+    }
+    if (opts->messages != NULL && (opts->file != NULL || opts->special || opts->windows != 0 ||
+                                   opts->save != NULL || opts->base != NULL)) {
+        return fail_usage(self->name, "--messages cannot be combined with -f, --special, "
+                                      "--windows, --save-logits and --kl-base");
+    }
+    return PARSED;
+}
+
 static int run(const command *self, int argc, char **argv)
 {
     perplexity_options opts = {.windows = 0};
@@ -436,12 +497,11 @@ static int run(const command *self, int argc, char **argv)
     if (code == PARSED) {
         code = model_argument(self, &args, &opts.model);
     }
+    if (code == PARSED) {
+        code = check_options(self, &opts);
+    }
     if (code != PARSED) {
         return code;
-    }
-    if (opts.base != NULL && opts.file != NULL) {
-        return fail_usage(self->name,
-                          "-f cannot be combined with --kl-base, which contains the text");
     }
     measure m = {.opts = &opts, .comparing = opts.base != NULL};
     open_model opened = {0};
@@ -455,6 +515,9 @@ static int run(const command *self, int argc, char **argv)
     free(m.base_row);
     free(m.kl);
     logprob_close(&m.base);
+    scored_chat_free(&m.chat);
+    chat_format_close(&m.format);
+    text_free(&m.tools);
     lfm2_session_free(m.session);
     ids_free(&ids);
     model_close(&opened);
@@ -465,12 +528,17 @@ const command cmd_perplexity = {
     .name = "perplexity",
     .also = "ppl",
     .summary = "Measure how well a model predicts a text.",
-    .synopsis = "[MODEL | -m PATH] -f FILE [OPTION]...",
+    .synopsis = "[MODEL | -m PATH] [-f FILE | --messages FILE] [OPTION]...",
     .details =
         "The text is divided into windows of -c tokens. The BOS replaces the first token of "
         "each, and an incomplete window at the end is not used. Only the second half of a "
         "window is scored, so that every scored token has a context of at least half a window, "
         "as in llama-perplexity.\n\n"
+        "With --messages, each conversation is rendered with the chat template and read from its "
+        "start. The tokens of its answers are scored, up to the end of the turn: what the model "
+        "would generate after the prompt for each. If the template changes an answer when the "
+        "conversation continues (some drop the reasoning), only the tokens before the change are "
+        "scored.\n\n"
         "--save-logits in one run and --kl-base in another measure the Kullback-Leibler "
         "divergence of the second from the first: mean, median, 99th percentile and maximum "
         "over the scored tokens, and how often both predict the same most likely token.",

@@ -5,16 +5,13 @@
 #include "cli/options/model_options.h"
 #include "cli/options/sampler_options.h"
 #include "cli/options/session_options.h"
+#include "cli/support/answer_record.h"
 #include "cli/support/answer_report.h"
+#include "cli/support/answer_view.h"
 #include "cli/support/interrupt.h"
-#include "cli/support/json.h"
-#include "cli/support/model_open.h"
-#include "cli/support/token_ids.h"
+#include "cli/support/messages.h"
 
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -24,7 +21,9 @@ typedef struct run_options {
     model_options model;
     session_options session;
     sampler_options sampler;
-    const char *prompt, *file, *system, *tools;
+    template_options chat_template;
+    reasoning_options reasoning;
+    const char *prompt, *file, *messages, *system, *tools;
     uint32_t n_predict;
     opt_texts stop;
     int32_t logprobs; /* -1 = not requested */
@@ -53,6 +52,12 @@ static const opt_spec specs[] = {
      .help = "read the prompt from FILE; - = standard input",
      .default_text = "standard input unless it is a terminal",
      .offset = offsetof(run_options, file)},
+    {.type = OPT_TEXT,
+     .name = "messages",
+     .arg = "FILE",
+     .help = "answer the conversation in FILE: a JSON array of messages in OpenAI's format, or an "
+             "object with \"messages\" and maybe \"tools\"; - = standard input",
+     .offset = offsetof(run_options, messages)},
     {.type = OPT_TEXT,
      .name = "system",
      .aliases = "-sys --system-prompt",
@@ -141,6 +146,8 @@ static const opt_spec chat_only[] = {
 static const opt_group groups[] = {
     {"Prompt and answer", specs, 0, NULL},
     SAMPLER_GROUP(run_options, sampler),
+    REASONING_GROUP(run_options, reasoning),
+    TEMPLATE_GROUP(run_options, chat_template),
     SESSION_GROUPS(run_options, session),
     MODEL_GROUPS(run_options, model),
     MODEL_MERGES_GROUP(run_options, model),
@@ -149,123 +156,30 @@ static const opt_group groups[] = {
     COMPAT_GROUP,
 };
 
-/* One token of the answer, for --logprobs. */
-typedef struct run_token {
-    int32_t id;
-    float logprob;
-    size_t n_top;
-    struct {
-        int32_t id;
-        float logprob;
-    } top[];
-} run_token;
-
+/* What the callbacks of an answer need. */
 typedef struct run_state {
     const run_options *opts;
-    const lfm2_model *model;
-    text_buffer text;   /* with --json */
-    id_list ids;        /* with --json */
-    run_token **tokens; /* with --logprobs */
-    size_t n_tokens, capacity;
-    char last; /* the last byte printed */
+    answer_record record; /* with --json */
+    answer_view view;     /* without */
     int code;
 } run_state;
 
-static int save_token(run_state *state, const lfm2_generated_token *generated)
+static int32_t on_text(void *user, answer_channel channel, const char *text, size_t len)
 {
-    if (state->n_tokens == state->capacity) {
-        size_t capacity = state->capacity * 2 + 64;
-        run_token **tokens = realloc(state->tokens, capacity * sizeof(run_token *));
-        if (tokens == NULL) {
-            return fail("cli.memory", "out of memory");
-        }
-        state->tokens = tokens;
-        state->capacity = capacity;
+    run_state *state = user;
+    if (!state->opts->json) {
+        answer_view_text(&state->view, channel, text, len);
+        return out_failed() ? 1 : 0;
     }
-    run_token *token = malloc(sizeof *token + generated->n_top * sizeof token->top[0]);
-    if (token == NULL) {
-        return fail("cli.memory", "out of memory");
-    }
-    token->id = generated->id;
-    token->logprob = generated->logprob;
-    token->n_top = generated->n_top;
-    for (size_t i = 0; i < generated->n_top; i++) {
-        token->top[i].id = generated->top_ids[i];
-        token->top[i].logprob = generated->top_logprobs[i];
-    }
-    state->tokens[state->n_tokens++] = token;
-    return EXIT_OK;
+    state->code = answer_record_text(&state->record, channel, text, len);
+    return state->code == EXIT_OK ? 0 : 1;
 }
 
 static int32_t on_token(void *user, const lfm2_generated_token *token)
 {
     run_state *state = user;
-    if (!state->opts->json) {
-        if (token->len > 0) {
-            out_model_text(token->text, token->len);
-            out_flush();
-            state->last = token->text[token->len - 1];
-        }
-        return out_failed() ? 1 : 0;
-    }
-    state->code = text_append(&state->text, token->text, token->len);
-    if (state->code == EXIT_OK && token->id >= 0) {
-        state->code = ids_append(&state->ids, &token->id, 1);
-        if (state->code == EXIT_OK && state->opts->logprobs >= 0) {
-            state->code = save_token(state, token);
-        }
-    }
+    state->code = answer_record_token(&state->record, token);
     return state->code == EXIT_OK ? 0 : 1;
-}
-
-static void print_token(const lfm2_model *model, int32_t id, float logprob)
-{
-    const char *bytes = "";
-    size_t len = 0;
-    lfm2_token_get(model, id, &bytes, &len, NULL);
-    out_printf("\"id\":%d,", (int)id);
-    json_text_member("text", bytes, len);
-    out_printf(",\"logprob\":");
-    json_number((double)logprob);
-}
-
-static void print_json(const run_state *state, const char *path, const lfm2_generate_result *r)
-{
-    out_printf("{\"model\":");
-    json_string(path, strlen(path));
-    out_printf(",\"text\":");
-    json_string(state->text.data != NULL ? state->text.data : "", state->text.len);
-    out_printf(",\"ids\":");
-    json_ids(state->ids.data, state->ids.n);
-    out_printf(",\"finish\":\"%s\",\"stop_id\":", finish_name(r->finish));
-    if (r->stop_id >= 0) {
-        out_printf("%d", (int)r->stop_id);
-    } else {
-        out_printf("null");
-    }
-    out_printf(",\"n_prompt\":%u,\"n_generated\":%u,\"prompt_seconds\":", r->n_prompt,
-               r->n_generated);
-    json_number(r->prompt_seconds);
-    out_printf(",\"generate_seconds\":");
-    json_number(r->generate_seconds);
-    out_printf(",\"seed\":%" PRIu64, state->opts->sampler.seed);
-    if (state->opts->logprobs >= 0) {
-        out_printf(",\"tokens\":[");
-        for (size_t i = 0; i < state->n_tokens; i++) {
-            const run_token *token = state->tokens[i];
-            out_printf("%s{", i > 0 ? "," : "");
-            print_token(state->model, token->id, token->logprob);
-            out_printf(",\"top\":[");
-            for (size_t k = 0; k < token->n_top; k++) {
-                out_printf("%s{", k > 0 ? "," : "");
-                print_token(state->model, token->top[k].id, token->top[k].logprob);
-                out_printf("}");
-            }
-            out_printf("]}");
-        }
-        out_printf("]");
-    }
-    out_printf("}\n");
 }
 
 /* Whether standard input is a pipe or a regular file, which have an end. A socket may have none:
@@ -343,85 +257,126 @@ static int make_raw_prompt(const run_options *opts, const lfm2_model *model,
     return code;
 }
 
-/* Appends the ids of the prompt. */
-static int make_prompt(const run_options *opts, const lfm2_model *model, const text_buffer *text,
-                       id_list *ids)
+/* Makes the conversation: that of --messages, or the system message and the prompt. */
+static int make_messages(const run_options *opts, const text_buffer *text, text_buffer *messages,
+                         text_buffer *tools)
 {
-    if (opts->raw) {
-        return make_raw_prompt(opts, model, text, ids);
-    }
-    text_buffer tools = {0};
-    int code = opts->tools != NULL ? text_read_tools(opts->tools, &tools) : EXIT_OK;
-    if (code == EXIT_OK) {
-        chat_message messages[2];
-        size_t n = 0;
+    text_buffer array = {0};
+    int code = EXIT_OK;
+    if (opts->messages != NULL) {
+        code = messages_read(opts->messages, messages, tools);
+    } else {
         if (opts->system != NULL) {
-            messages[n++] = (chat_message){"system", opts->system, strlen(opts->system)};
+            code = messages_add(&array, "system", opts->system, strlen(opts->system), NULL);
         }
-        messages[n++] = (chat_message){"user", text->data, text->len};
-        code = ids_of_chat(model, messages, n, &tools, LFM2_CHAT_GENERATION_PROMPT, ids);
+        if (code == EXIT_OK) {
+            code = messages_add(&array, "user", text->data, text->len, NULL);
+        }
+        if (code == EXIT_OK) {
+            code = messages_close(&array, messages);
+        }
     }
-    text_free(&tools);
+    text_free(&array);
+    return code == EXIT_OK ? messages_read_tools(opts->tools, tools) : code;
+}
+
+/* Generates the answer to `prompt` and prints it. */
+static int generate(const run_options *opts, const open_model *opened, const id_list *prompt,
+                    answer *a)
+{
+    run_state state = {.opts = opts};
+    lfm2_generate_options_init(&a->options, sizeof a->options);
+    a->options.max_tokens = opts->n_predict;
+    a->options.stop_strings = opts->stop.items;
+    a->options.n_stop_strings = opts->stop.n;
+    a->options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
+    a->options.flags = (opts->ignore_eos ? LFM2_GENERATE_IGNORE_EOS : 0U) |
+                       (opts->special ? LFM2_GENERATE_SPECIAL : 0U) | opts->draft;
+    a->budget = opts->reasoning.budget;
+    a->on_text = on_text;
+    a->on_token = opts->logprobs >= 0 ? on_token : NULL;
+    a->user = &state;
+    answer_view_begin(&state.view, opts->reasoning.mode);
+    interrupt_begin(a->session);
+    int code = answer_generate(a, prompt);
+    interrupt_end();
+    /* The callbacks store their error in state.code; Ctrl-C is reported below. */
+    code = code == EXIT_OK ? state.code : code;
+    if (code == EXIT_OK && opts->json) {
+        answer_record_print(&state.record, a, opened->model, opened->path, opts->sampler.seed,
+                            opts->logprobs >= 0);
+        out_flush();
+    } else if (!opts->json) {
+        answer_view_end(&state.view);
+    }
+    if (code == EXIT_OK && !opts->json) {
+        notice_finish(&a->result, opened->model, a->session, "");
+    }
+    if (code == EXIT_OK && opts->model.verbose) {
+        notice_timing(&a->result, a->n_reasoning, opts->sampler.seed);
+    }
+    answer_record_free(&state.record);
+    return code == EXIT_OK && interrupt_seen() ? EXIT_FAILED : code;
+}
+
+/* Opens a session and a sampler and answers `prompt`. */
+static int respond(const run_options *opts, const open_model *opened, const id_list *prompt,
+                   answer *a)
+{
+    int code = session_open(&opts->session, opened->model, &a->session);
+    if (code == EXIT_OK && prompt->n > lfm2_session_capacity(a->session)) {
+        code = fail("cli.context", "the prompt has %zu token%s, the context has space for %u: %s",
+                    prompt->n, plural(prompt->n), lfm2_session_capacity(a->session),
+                    context_advice(opened->model, a->session));
+    }
+    if (code == EXIT_OK) {
+        code = sampler_open(&opts->sampler, opened->model, &a->sampler);
+    }
+    if (code == EXIT_OK) {
+        code = generate(opts, opened, prompt, a);
+    }
+    lfm2_sampler_free(a->sampler);
+    lfm2_session_free(a->session);
     return code;
 }
 
-static int generate(const run_options *opts, const open_model *opened, const id_list *prompt)
+/* Renders the conversation and answers it. */
+static int answer_chat(const run_options *opts, const open_model *opened,
+                       const text_buffer *messages, const text_buffer *tools)
 {
-    lfm2_session *session = NULL;
-    lfm2_sampler *sampler = NULL;
-    run_state state = {.opts = opts, .model = opened->model, .last = '\n'};
-    lfm2_generate_options options;
-    lfm2_generate_options_init(&options, sizeof options);
-    options.max_tokens = opts->n_predict;
-    options.stop_strings = opts->stop.items;
-    options.n_stop_strings = opts->stop.n;
-    options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
-    options.flags = (opts->ignore_eos ? LFM2_GENERATE_IGNORE_EOS : 0U) |
-                    (opts->special ? LFM2_GENERATE_SPECIAL : 0U) | opts->draft;
-    options.callback = on_token;
-    options.callback_user = &state;
-    lfm2_generate_result result = {.size = sizeof result, .stop_id = -1};
-    int code = session_open(&opts->session, opened->model, &session);
-    if (code == EXIT_OK && prompt->n > lfm2_session_capacity(session)) {
-        code = fail("cli.context", "the prompt has %zu token%s, the context has space for %u: %s",
-                    prompt->n, plural(prompt->n), lfm2_session_capacity(session),
-                    context_advice(opened->model, session));
+    chat_format format = {0};
+    answer a = {.format = &format};
+    id_list prompt = {0};
+    int code = chat_format_open(&opts->chat_template, tools, opened, opts->model.verbose, &format);
+    if (code == EXIT_OK && opts->reasoning.mode == REASONING_OFF) {
+        code = chat_format_switch_off(&format);
+    }
+    if (code == EXIT_OK &&
+        chat_format_ids(&format, messages, LFM2_CHAT_GENERATION_PROMPT, &prompt) != LFM2_OK) {
+        code = fail_library();
     }
     if (code == EXIT_OK) {
-        code = sampler_open(&opts->sampler, opened->model, &sampler);
+        code = chat_format_complete(&format, &opts->reasoning, &prompt, &a.open);
     }
     if (code == EXIT_OK) {
-        interrupt_begin(session);
-        int32_t status =
-            lfm2_generate(session, sampler, prompt->data, prompt->n, &options, &result);
-        interrupt_end();
-        /* on_token stores its error in state.code; Ctrl-C is reported below. */
-        bool ended = status == LFM2_OK || status == LFM2_E_STOPPED || status == LFM2_E_CANCELLED;
-        code = ended ? state.code : fail_library();
+        code = respond(opts, opened, &prompt, &a);
     }
-    if (code == EXIT_OK && opts->json) {
-        print_json(&state, opened->path, &result);
-    } else if (!opts->json && state.last != '\n') {
-        out_write("\n", 1);
+    answer_free(&a);
+    ids_free(&prompt);
+    chat_format_close(&format);
+    return code;
+}
+
+static int answer_raw(const run_options *opts, const open_model *opened, const text_buffer *text)
+{
+    answer a = {.format = NULL};
+    id_list prompt = {0};
+    int code = make_raw_prompt(opts, opened->model, text, &prompt);
+    if (code == EXIT_OK) {
+        code = respond(opts, opened, &prompt, &a);
     }
-    out_flush();
-    if (code == EXIT_OK && !opts->json) {
-        notice_finish(&result, opened->model, session, "");
-    }
-    if (code == EXIT_OK && opts->model.verbose) {
-        notice_timing(&result, opts->sampler.seed);
-    }
-    if (code == EXIT_OK && interrupt_seen()) {
-        code = EXIT_FAILED;
-    }
-    for (size_t i = 0; i < state.n_tokens; i++) {
-        free(state.tokens[i]);
-    }
-    free(state.tokens);
-    ids_free(&state.ids);
-    text_free(&state.text);
-    lfm2_sampler_free(sampler);
-    lfm2_session_free(session);
+    answer_free(&a);
+    ids_free(&prompt);
     return code;
 }
 
@@ -457,46 +412,75 @@ static int take_arguments(const command *self, const opt_args *args, run_options
     return PARSED;
 }
 
+/* Checks which options were given together. */
+static int check_options(const command *self, const run_options *opts)
+{
+    if (opts->logprobs >= 0 && !opts->json) {
+        return fail_usage(self->name, "option --logprobs requires --json");
+    }
+    if (opts->raw && (opts->system != NULL || opts->tools != NULL)) {
+        return fail_usage(self->name, "--system and --tools cannot be combined with --raw");
+    }
+    if (opts->raw && opts->messages != NULL) {
+        return fail_usage(self->name, "--messages cannot be combined with --raw");
+    }
+    if (opts->raw && (template_options_given(&opts->chat_template) ||
+                      reasoning_options_given(&opts->reasoning))) {
+        return fail_usage(self->name, "options of the chat template and of reasoning cannot be "
+                                      "combined with --raw, which does not apply the template");
+    }
+    if (opts->no_bos && !opts->raw) {
+        return fail_usage(self->name, "option --no-bos requires --raw");
+    }
+    if (opts->messages != NULL && (opts->prompt != NULL || opts->file != NULL)) {
+        return fail_usage(self->name,
+                          "--messages cannot be combined with a prompt (an argument, -p or -f)");
+    }
+    if (opts->messages != NULL && opts->system != NULL) {
+        return fail_usage(self->name, "--messages cannot be combined with --system: a message with "
+                                      "the role system does the same");
+    }
+    return PARSED;
+}
+
 static int run(const command *self, int argc, char **argv)
 {
     run_options opts = {.logprobs = -1, .n_predict = DEFAULT_PREDICT};
     opt_args args = {.n = 0};
     sampler_options_init(&opts.sampler);
+    reasoning_options_init(&opts.reasoning);
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
         code = take_arguments(self, &args, &opts);
     }
+    if (code == PARSED) {
+        code = check_options(self, &opts);
+    }
     if (code != PARSED) {
         return code;
     }
-    if (opts.logprobs >= 0 && !opts.json) {
-        return fail_usage(self->name, "option --logprobs requires --json");
-    }
-    if (opts.raw && (opts.system != NULL || opts.tools != NULL)) {
-        return fail_usage(self->name, "--system and --tools cannot be combined with --raw");
-    }
-    if (opts.no_bos && !opts.raw) {
-        return fail_usage(self->name, "option --no-bos requires --raw");
-    }
     text_buffer text = {0};
-    id_list prompt = {0};
+    text_buffer messages = {0};
+    text_buffer tools = {0};
     open_model opened = {0};
     /* A missing model is reported before a missing prompt. */
     code = opts.model.path != NULL ? model_check_path(opts.model.path) : EXIT_OK;
-    if (code == EXIT_OK) {
+    if (code == EXIT_OK && opts.messages == NULL) {
         code = read_prompt(self, &opts, &text);
+    }
+    if (code == EXIT_OK && !opts.raw) {
+        code = make_messages(&opts, &text, &messages, &tools);
     }
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
     }
     if (code == EXIT_OK) {
-        code = make_prompt(&opts, opened.model, &text, &prompt);
+        code = opts.raw ? answer_raw(&opts, &opened, &text)
+                        : answer_chat(&opts, &opened, &messages, &tools);
     }
-    if (code == EXIT_OK) {
-        code = generate(&opts, &opened, &prompt);
-    }
-    ids_free(&prompt);
     text_free(&text);
+    text_free(&messages);
+    text_free(&tools);
     model_close(&opened);
     return code;
 }

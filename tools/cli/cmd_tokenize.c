@@ -82,10 +82,7 @@ static int print_tokens(const tokenize_options *opts, const lfm2_model *model, c
 static int print(const tokenize_options *opts, const lfm2_model *model, const id_list *ids)
 {
     if (opts->ids) {
-        for (size_t i = 0; i < ids->n; i++) {
-            out_printf("%s%d", i > 0 ? "," : "", (int)ids->data[i]);
-        }
-        out_printf("\n");
+        ids_print(ids);
         return EXIT_OK;
     }
     if (opts->json) {

@@ -12,6 +12,7 @@
     entry(chat) \
     entry(tokenize) \
     entry(detokenize) \
+    entry(render) \
     entry(inspect) \
     entry(logits) \
     entry(perplexity) \

@@ -45,7 +45,7 @@ static int32_t make_spans(const tpl_vm *vm, const tpl_text *text, lf_template_ou
 {
     void *spans = NULL;
     size_t n = count_spans(text->marks, text->len);
-    if (n > vm->limits.memory / sizeof(lf_template_span)) {
+    if (n > (vm->limits.memory - vm->memory) / sizeof(lf_template_span)) {
         return tpl_fail(vm, LFM2_E_LIMIT, "template.memory", "more than %zu bytes of memory",
                         vm->limits.memory);
     }

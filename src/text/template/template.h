@@ -52,7 +52,7 @@ typedef struct lf_template_output {
     lf_arena arena; /* contains the spans and their text */
     const char *text;
     size_t len;
-    const lf_template_span *spans; /* neighbors differ in from_template */
+    lf_template_span *spans; /* neighbors differ in from_template */
     size_t n_spans;
 } lf_template_output;
 

@@ -3,7 +3,7 @@
 _lfm2()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='run chat tokenize detokenize inspect logits perplexity eval bench quantize synth pack help' options='' values=''
+    local commands='run chat tokenize detokenize render inspect logits perplexity eval bench quantize synth pack help' options='' values=''
     # bash splits --name=value into three words
     if [ "$word" = '=' ]; then
         word=''
@@ -20,10 +20,11 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --draft --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --draft --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
+        --messages) values=/file ;;
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
         --tools) values=/file ;;
@@ -40,6 +41,11 @@ _lfm2()
         --frequency-penalty) values=/any ;;
         --presence-penalty) values=/any ;;
         -s | --seed) values=/any ;;
+        --reasoning) values='show hide off' ;;
+        --reasoning-budget) values=/any ;;
+        --chat-template | --chat-template-file) values=/any ;;
+        --template-args | --chat-template-kwargs) values=/any ;;
+        --date) values=/any ;;
         -c | --ctx | --ctx-size | --context-size) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
@@ -52,7 +58,7 @@ _lfm2()
         esac
         ;;
     chat)
-        options='--system --system-file --tools -n --predict --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='--system --system-file --tools -n --predict --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
@@ -67,6 +73,11 @@ _lfm2()
         --frequency-penalty) values=/any ;;
         --presence-penalty) values=/any ;;
         -s | --seed) values=/any ;;
+        --reasoning) values='show hide off' ;;
+        --reasoning-budget) values=/any ;;
+        --chat-template | --chat-template-file) values=/any ;;
+        --template-args | --chat-template-kwargs) values=/any ;;
+        --date) values=/any ;;
         -c | --ctx | --ctx-size | --context-size) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
@@ -93,6 +104,18 @@ _lfm2()
         --ids) values=/any ;;
         --ids-file) values=/file ;;
         -m | --model) values=/file ;;
+        esac
+        ;;
+    render)
+        options='-f --file --tools --no-generation-prompt --ids --chat-template --template-args --date -m --model -v --verbose --merges --help'
+        case $before in
+        -f | --file | --messages) values=/file ;;
+        --tools) values=/file ;;
+        --chat-template | --chat-template-file) values=/any ;;
+        --template-args | --chat-template-kwargs) values=/any ;;
+        --date) values=/any ;;
+        -m | --model) values=/file ;;
+        --merges) values='file apply ignore' ;;
         esac
         ;;
     inspect)
@@ -125,14 +148,18 @@ _lfm2()
         esac
         ;;
     perplexity)
-        options='-f --file -c --ctx --windows --save-logits --save-type --kl-base --special --json --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-f --file --messages -c --ctx --windows --save-logits --save-type --kl-base --special --json --chat-template --template-args --date --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         -f | --file) values=/file ;;
+        --messages) values=/file ;;
         -c | --ctx | --ctx-size) values=/any ;;
         --windows | --chunks) values=/any ;;
         --save-logits) values=/file ;;
         --save-type) values='f32 f16' ;;
         --kl-base) values=/file ;;
+        --chat-template | --chat-template-file) values=/any ;;
+        --template-args | --chat-template-kwargs) values=/any ;;
+        --date) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
         -m | --model) values=/file ;;
@@ -144,11 +171,14 @@ _lfm2()
         esac
         ;;
     eval)
-        options='--min --limit -n --predict --show --json -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='--min --limit -n --predict --show --json --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         --min) values=/any ;;
         --limit) values=/any ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
+        --chat-template | --chat-template-file) values=/any ;;
+        --template-args | --chat-template-kwargs) values=/any ;;
+        --date) values=/any ;;
         -c | --ctx | --ctx-size | --context-size) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;

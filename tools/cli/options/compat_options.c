@@ -21,7 +21,7 @@ static const char drafts[] = "draft models are not supported";
 static const char text_only[] = "lfm2 runs text models only";
 static const char pairs[] = "combined tests are not supported: -p and -n are measured separately";
 static const char chat_template[] =
-    "the chat template is built in and cannot be replaced: run --raw sends a prompt without it";
+    "this command applies no chat template: run, chat, eval, perplexity --messages and render do";
 
 static const opt_choice switch_words[] = {{"on", 1, NULL},    {"off", 0, NULL}, {"auto", 2, NULL},
                                           {"0", 0, NULL},     {"1", 1, NULL},   {"true", 1, NULL},
@@ -84,8 +84,10 @@ const opt_spec compat_specs[] = {
 const opt_spec compat_text_specs[] = {
     IGNORED("--no-display-prompt --simple-io --no-escape --nowordwrap --no-context-shift", NULL,
             NULL),
+    IGNORED("--reasoning-format", "FORMAT", NULL),
     REFUSED("--verbose-prompt",
-            "'lfm2 tokenize' shows the tokens of a prompt; -v prints their number and the timing"),
+            "'lfm2 render' shows a prompt, 'lfm2 tokenize' the tokens of a text; -v prints their "
+            "number and the timing"),
     REFUSED("--display-prompt", "only the answer is printed"),
     REFUSED("-e --escape",
             "escape sequences are not processed: put line breaks into the prompt or use -f FILE"),

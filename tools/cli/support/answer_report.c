@@ -57,15 +57,31 @@ static double rate(uint32_t n, double seconds)
     return seconds > 0 ? n / seconds : 0;
 }
 
-void notice_timing(const lfm2_generate_result *r, uint64_t seed)
+const char *answer_tokens(const lfm2_generate_result *result, uint32_t n_reasoning,
+                          const char *colon, char *out, size_t size)
+{
+    uint32_t n_answer = result->n_generated - n_reasoning;
+    size_t used = 0;
+    out[0] = 0;
+    if (n_reasoning > 0) {
+        used = append_format(out, size, used, "reasoning%s %u token%s, ", colon, n_reasoning,
+                             plural(n_reasoning));
+    }
+    append_format(out, size, used, "answer%s %u token%s", colon, n_answer, plural(n_answer));
+    return out;
+}
+
+void notice_timing(const lfm2_generate_result *r, uint32_t n_reasoning, uint64_t seed)
 {
     /* prompt_seconds includes the choice of the first token. */
     uint32_t n_timed = r->n_generated > 0 ? r->n_generated - 1 : 0;
-    notice("prompt: %u token%s in %.3f s (%.1f tokens/s); answer: %u token%s in %.3f s (%.1f "
-           "tokens/s), ended by %s; seed %" PRIu64,
+    char tokens[96];
+    notice("prompt: %u token%s in %.3f s (%.1f tokens/s); %s in %.3f s (%.1f tokens/s), ended by "
+           "%s; seed %" PRIu64,
            r->n_prompt, plural(r->n_prompt), r->prompt_seconds,
-           rate(r->n_prompt, r->prompt_seconds), r->n_generated, plural(r->n_generated),
-           r->generate_seconds, rate(n_timed, r->generate_seconds), finish_name(r->finish), seed);
+           rate(r->n_prompt, r->prompt_seconds),
+           answer_tokens(r, n_reasoning, ":", tokens, sizeof tokens), r->generate_seconds,
+           rate(n_timed, r->generate_seconds), finish_name(r->finish), seed);
     if (r->n_drafted > 0) {
         notice("drafts: %u token%s computed, %u of them chosen", r->n_drafted, plural(r->n_drafted),
                r->n_accepted);

@@ -16,7 +16,12 @@ const char *context_advice(const lfm2_model *model, const lfm2_session *session)
 void notice_finish(const lfm2_generate_result *result, const lfm2_model *model,
                    const lfm2_session *session, const char *remedy);
 
+/* "answer 9 tokens", or "reasoning 20 tokens, answer 9 tokens"; `colon`, which may be "", follows
+ * the first word of each. Returns `out`. */
+const char *answer_tokens(const lfm2_generate_result *result, uint32_t n_reasoning,
+                          const char *colon, char *out, size_t size);
+
 /* Prints a message with the speed of an answer and its seed. */
-void notice_timing(const lfm2_generate_result *result, uint64_t seed);
+void notice_timing(const lfm2_generate_result *result, uint32_t n_reasoning, uint64_t seed);
 
 #endif /* LFM2_CLI_ANSWER_REPORT_H */

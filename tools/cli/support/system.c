@@ -37,6 +37,22 @@ void wait_seconds(double seconds)
     }
 }
 
+void local_time(lfm2_time *out)
+{
+    struct tm parts = {0};
+    time_t now = time(NULL);
+    *out = (lfm2_time){.size = sizeof *out, .year = 1970, .month = 1, .day = 1};
+    if (localtime_r(&now, &parts) == NULL || parts.tm_year < 70 || parts.tm_year > 9999 - 1900) {
+        return;
+    }
+    out->year = parts.tm_year + 1900;
+    out->month = parts.tm_mon + 1;
+    out->day = parts.tm_mday;
+    out->hour = parts.tm_hour;
+    out->minute = parts.tm_min;
+    out->second = parts.tm_sec < 60 ? parts.tm_sec : 59; /* 60 in a leap second */
+}
+
 uint64_t peak_rss(void)
 {
     struct rusage usage = {0};

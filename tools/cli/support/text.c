@@ -14,7 +14,7 @@ void text_free(text_buffer *text)
     *text = (text_buffer){0};
 }
 
-static int text_reserve(text_buffer *text, size_t more)
+int text_reserve(text_buffer *text, size_t more)
 {
     if (more < text->capacity - text->len) {
         return EXIT_OK;

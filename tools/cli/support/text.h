@@ -15,7 +15,9 @@ enum { INPUT_LIMIT = 256 << 20 };
 
 void text_free(text_buffer *text);
 
-/* Returns EXIT_OK, or EXIT_FAILED after a message. */
+/* These return EXIT_OK, or EXIT_FAILED after a message. text_reserve makes space for `more` bytes
+ * and a zero byte after the text. */
+int text_reserve(text_buffer *text, size_t more);
 int text_append(text_buffer *text, const char *data, size_t len);
 
 /* Reads all of the file `path`, or of standard input if `path` is "-": at most INPUT_LIMIT bytes.

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of token ids: parsing, tokenizing, detokenizing. */
 #include "cli/support/token_ids.h"
-#include "cli/support/json.h"
 #include "cli/support/number.h"
 
 #include <stdio.h>
@@ -14,7 +13,7 @@ void ids_free(id_list *ids)
     *ids = (id_list){0};
 }
 
-static int reserve(id_list *ids, size_t more)
+int ids_reserve(id_list *ids, size_t more)
 {
     if (more <= ids->capacity - ids->n) {
         return EXIT_OK;
@@ -34,12 +33,20 @@ static int reserve(id_list *ids, size_t more)
 
 int ids_append(id_list *ids, const int32_t *more, size_t n)
 {
-    int code = reserve(ids, n);
+    int code = ids_reserve(ids, n);
     if (code == EXIT_OK && n > 0) {
         memcpy(ids->data + ids->n, more, n * sizeof *more);
         ids->n += n;
     }
     return code;
+}
+
+void ids_print(const id_list *ids)
+{
+    for (size_t i = 0; i < ids->n; i++) {
+        out_printf("%s%d", i > 0 ? "," : "", (int)ids->data[i]);
+    }
+    out_printf("\n");
 }
 
 /* Appends the ids in `text`, separated by commas or white space. `what` names it in messages. */
@@ -91,32 +98,18 @@ int ids_input(const char *command, const char *text, const char *path, id_list *
     return code;
 }
 
-/* What to tokenize: a text, or the JSON messages of a chat. */
-typedef struct id_input {
-    const lfm2_model *model;
-    const char *text;
-    size_t len;
-    uint32_t flags;                /* of a text */
-    const lfm2_chat_options *chat; /* NULL: a text */
-} id_input;
-
-static int32_t tokenize(const id_input *in, int32_t *ids, size_t capacity, size_t *n)
+int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags, id_list *ids)
 {
-    return in->chat != NULL
-               ? lfm2_chat_tokenize(in->model, in->text, in->len, in->chat, ids, capacity, n)
-               : lfm2_tokenize(in->model, in->text, in->len, in->flags, ids, capacity, n);
-}
-
-/* Appends the ids. `guess` is the expected number; if there are more, tokenizes again. */
-static int append_ids(const id_input *in, size_t guess, id_list *ids)
-{
-    size_t n = 0;
+    /* A token has at least one byte, except the BOS. The guess for a long text is lower, to save
+     * memory. */
+    size_t guess = (len < 4096 ? len : len / 3) + 8;
     for (;;) {
-        int code = reserve(ids, guess);
+        size_t n = 0;
+        int code = ids_reserve(ids, guess);
         if (code != EXIT_OK) {
             return code;
         }
-        int32_t status = tokenize(in, ids->data + ids->n, guess, &n);
+        int32_t status = lfm2_tokenize(model, text, len, flags, ids->data + ids->n, guess, &n);
         if (status == LFM2_OK) {
             ids->n += n;
             return EXIT_OK;
@@ -126,14 +119,6 @@ static int append_ids(const id_input *in, size_t guess, id_list *ids)
         }
         guess = n;
     }
-}
-
-int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t flags, id_list *ids)
-{
-    id_input in = {.model = model, .text = text, .len = len, .flags = flags};
-    /* A token has at least one byte, except the BOS. The guess for a long text is lower, to save
-     * memory. */
-    return append_ids(&in, (len < 4096 ? len : len / 3) + 8, ids);
 }
 
 /* The length of the BOS token's name if the text begins with it, otherwise 0. */
@@ -164,56 +149,6 @@ int ids_of_document(const lfm2_model *model, const text_buffer *text, uint32_t f
     }
     return code == EXIT_OK ? ids_of_text(model, text->data + skip, text->len - skip, flags, ids)
                            : code;
-}
-
-/* Writes the messages as JSON for the library. */
-static int messages_json(const chat_message *messages, size_t n, text_buffer *json)
-{
-    int code = text_append(json, "[", 1);
-    for (size_t i = 0; i < n && code == EXIT_OK; i++) {
-        static const char role[] = "{\"role\":", content[] = ",\"content\":";
-        const chat_message *m = &messages[i];
-        code = i > 0 ? text_append(json, ",", 1) : EXIT_OK;
-        code = code == EXIT_OK ? text_append(json, role, sizeof role - 1) : code;
-        code = code == EXIT_OK ? json_append_string(json, m->role, strlen(m->role)) : code;
-        code = code == EXIT_OK ? text_append(json, content, sizeof content - 1) : code;
-        code = code == EXIT_OK ? json_append_string(json, m->content, m->len) : code;
-        code = code == EXIT_OK ? text_append(json, "}", 1) : code;
-    }
-    return code == EXIT_OK ? text_append(json, "]", 1) : code;
-}
-
-int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
-                const text_buffer *tools, uint32_t flags, id_list *ids)
-{
-    lfm2_chat_options options;
-    lfm2_chat_options_init(&options, sizeof options);
-    options.flags = flags;
-    if (tools != NULL && tools->len > 0) {
-        options.tools = tools->data;
-        options.tools_len = tools->len;
-    }
-    text_buffer json = {0};
-    int code = messages_json(messages, n, &json);
-    if (code == EXIT_OK) {
-        id_input in = {.model = model, .text = json.data, .len = json.len, .chat = &options};
-        code = append_ids(&in, 1024, ids);
-    }
-    text_free(&json);
-    return code;
-}
-
-int32_t id_of_control(const lfm2_model *model, const char *name)
-{
-    int32_t ids[4];
-    size_t n = 0;
-    int32_t kind = 0; /* of the token */
-    if (lfm2_tokenize(model, name, strlen(name), LFM2_TOKENIZE_SPECIAL, ids, COUNT(ids), &n) !=
-            LFM2_OK ||
-        n != 1 || lfm2_token_get(model, ids[0], NULL, NULL, &kind) != LFM2_OK) {
-        return -1;
-    }
-    return kind == LFM2_TOKEN_CONTROL ? ids[0] : -1;
 }
 
 int text_of_ids(const lfm2_model *model, const int32_t *ids, size_t n, uint32_t flags,

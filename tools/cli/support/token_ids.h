@@ -13,7 +13,11 @@ typedef struct id_list {
 } id_list;
 
 void ids_free(id_list *ids);
+int ids_reserve(id_list *ids, size_t more); /* makes space for `more` ids after the last */
 int ids_append(id_list *ids, const int32_t *more, size_t n);
+
+/* Prints the ids on one line, separated by commas. */
+void ids_print(const id_list *ids);
 
 /* Parses `text`, the value of --ids, if it is not NULL, else the content of the file `path`, where
  * "-" and NULL mean standard input. */
@@ -28,20 +32,6 @@ int ids_of_text(const lfm2_model *model, const char *text, size_t len, uint32_t 
  * LFM2_TOKENIZE_SPECIAL, otherwise it is text. */
 int ids_of_document(const lfm2_model *model, const text_buffer *text, uint32_t flags,
                     bool known_bos, id_list *ids);
-
-typedef struct chat_message {
-    const char *role;
-    const char *content;
-    size_t len;
-} chat_message;
-
-/* Appends the ids of the rendered messages; `flags` are LFM2_CHAT_*, `tools` may be NULL. Bytes
- * that are not UTF-8 become U+FFFD. */
-int ids_of_chat(const lfm2_model *model, const chat_message *messages, size_t n,
-                const text_buffer *tools, uint32_t flags, id_list *ids);
-
-/* The id of the control token with this name, or -1. */
-int32_t id_of_control(const lfm2_model *model, const char *name);
 
 /* Appends the text of the ids; `flags` as in lfm2_detokenize. */
 int text_of_ids(const lfm2_model *model, const int32_t *ids, size_t n, uint32_t flags,

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Generates an answer: divides it into reasoning and content, and limits the reasoning. */
+#include "cli/support/answer.h"
+#include "cli/support/interrupt.h"
+
+#include <string.h>
+
+static void on_split(void *user, answer_channel channel, const char *text, size_t len)
+{
+    answer *a = user;
+    if (channel == ANSWER_REASONING) {
+        a->reasoned = true;
+        a->last_byte = len > 0 ? text[len - 1] : 0;
+    }
+    if (a->on_text != NULL && a->on_text(a->user, channel, text, len) != 0) {
+        a->stopped = true;
+    }
+}
+
+static int32_t on_generated(void *user, const lfm2_generated_token *token)
+{
+    answer *a = user;
+    bool reasoning = a->splitter.channel == ANSWER_REASONING;
+    if (token->id >= 0) {
+        a->code = ids_append(&a->ids, &token->id, 1);
+        if (a->on_token != NULL && a->on_token(a->user, token) != 0) {
+            a->stopped = true;
+        }
+    }
+    if (a->format == NULL) {
+        on_split(a, ANSWER_CONTENT, token->text, token->len);
+    } else {
+        reasoning_push(&a->splitter, token->id, token->text, token->len);
+    }
+    reasoning = a->format != NULL && a->splitter.channel == ANSWER_REASONING && reasoning;
+    a->n_reasoning += reasoning && token->id >= 0;
+    a->over = a->splitter.channel == ANSWER_REASONING && a->budget >= 0 &&
+              a->n_reasoning >= (uint32_t)a->budget && token->id >= 0;
+    return a->code != EXIT_OK || a->stopped || a->over ? 1 : 0;
+}
+
+/* Adds the result of a call that continues the answer. */
+static void add_result(lfm2_generate_result *sum, const lfm2_generate_result *more)
+{
+    sum->finish = more->finish;
+    sum->stop_id = more->stop_id;
+    sum->excluded_id = more->excluded_id;
+    sum->n_generated += more->n_generated;
+    sum->n_drafted += more->n_drafted;
+    sum->n_accepted += more->n_accepted;
+    sum->generate_seconds += more->prompt_seconds + more->generate_seconds;
+}
+
+/* Calls the library once; `first` for the prompt of the caller. */
+static int generate_part(answer *a, const id_list *prompt, bool first)
+{
+    uint32_t before = lfm2_session_length(a->session);
+    size_t done = 0;
+    int32_t status = LFM2_OK;
+    lfm2_generate_result result;
+    do {
+        result = (lfm2_generate_result){.size = sizeof result, .stop_id = -1};
+        status = lfm2_generate(a->session, a->sampler, prompt->data + done, prompt->n - done,
+                               &a->options, &result);
+        done = lfm2_session_length(a->session) - before;
+        /* A Ctrl-C just after the last answer may have cancelled this one before it started. */
+    } while (status == LFM2_E_CANCELLED && !interrupt_seen() && done < prompt->n);
+    if (status != LFM2_OK && status != LFM2_E_STOPPED && status != LFM2_E_CANCELLED) {
+        return a->code != EXIT_OK ? a->code : fail_library();
+    }
+    if (first) {
+        a->result = result;
+    } else {
+        add_result(&a->result, &result);
+    }
+    return a->code;
+}
+
+/* Whether the budget ended the last call and the answer can continue. */
+static bool continues(const answer *a, uint32_t max_tokens)
+{
+    return a->code == EXIT_OK && a->over && !a->stopped &&
+           a->result.finish == LFM2_FINISH_CALLBACK && a->result.excluded_id < 0 &&
+           (max_tokens == 0 || a->result.n_generated < max_tokens);
+}
+
+/* Makes the end of the reasoning the prompt of the next call. */
+static int close_reasoning(answer *a, id_list *closing)
+{
+    closing->n = 0;
+    a->over = false;
+    int code = chat_format_close_reasoning(a->format, a->last_byte == '\n', closing);
+    if (code == EXIT_OK) {
+        code = ids_append(&a->ids, closing->data, closing->n);
+    }
+    for (size_t i = 0; i < closing->n && code == EXIT_OK; i++) {
+        const char *text = "";
+        size_t len = 0;
+        if (lfm2_token_get(a->format->model, closing->data[i], &text, &len, NULL) != LFM2_OK) {
+            return fail_library();
+        }
+        reasoning_push(&a->splitter, closing->data[i], text, len);
+    }
+    return code;
+}
+
+int answer_generate(answer *a, const id_list *prompt)
+{
+    const uint32_t max_tokens = a->options.max_tokens;
+    const lfm2_chat_info *info = a->format != NULL ? &a->format->info : NULL;
+    id_list closing = {0};
+    a->options.callback = on_generated;
+    a->options.callback_user = a;
+    reasoning_begin(&a->splitter, info != NULL ? info->reasoning_start_id : -1,
+                    info != NULL ? info->reasoning_end_id : -1, a->open.len > 0, on_split, a);
+    a->last_byte = a->open.len > 0 ? a->open.text[a->open.len - 1] : 0;
+    int code = generate_part(a, prompt, true);
+    while (code == EXIT_OK && continues(a, max_tokens)) {
+        code = close_reasoning(a, &closing);
+        uint32_t left = lfm2_session_capacity(a->session) - lfm2_session_length(a->session);
+        if (code == EXIT_OK && closing.n >= left) {
+            a->result.finish = LFM2_FINISH_CONTEXT;
+            a->ids.n -= closing.n;
+            break;
+        }
+        a->options.max_tokens = max_tokens == 0 ? 0 : max_tokens - a->result.n_generated;
+        code = code == EXIT_OK ? generate_part(a, &closing, false) : code;
+    }
+    if (code == EXIT_OK && a->over && !a->stopped && a->result.finish == LFM2_FINISH_CALLBACK) {
+        a->result.finish = a->result.excluded_id >= 0 ? LFM2_FINISH_CONTEXT : LFM2_FINISH_LENGTH;
+    }
+    reasoning_end(&a->splitter);
+    ids_free(&closing);
+    return code;
+}
+
+void answer_free(answer *a)
+{
+    ids_free(&a->ids);
+}
