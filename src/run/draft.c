@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements drafts by looking up n-grams. */
+/* Implements drafts: a source that the text is compared with, and n-grams that find one. */
 #include "run/draft.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ static const size_t key_lengths[LF_DRAFT_KEYS] = {8, 3};
 
 void lf_draft_init(lf_draft *draft, const lf_alloc *alloc)
 {
-    *draft = (lf_draft){.alloc = alloc};
+    *draft = (lf_draft){.alloc = alloc, .source = LF_DRAFT_NOWHERE};
 }
 
 void lf_draft_free(lf_draft *draft)
@@ -34,9 +34,13 @@ static size_t slot_of(const lf_draft *draft, int key, size_t end)
     return (size_t)hash & (draft->n_slots - 1);
 }
 
-/* Enters the n-grams that end before position `end`, whose next token is known. */
+/* Enters the n-grams that end before position `end`, whose next token is known. Nothing follows
+ * the last expected token. */
 static void index_end(lf_draft *draft, size_t end)
 {
+    if (end == draft->n_expected) {
+        return;
+    }
     for (int key = 0; key < LF_DRAFT_KEYS; key++) {
         if (end >= key_lengths[key]) {
             draft->slots[key][slot_of(draft, key, end)] = (uint32_t)end;
@@ -51,7 +55,11 @@ static int32_t grow(lf_draft *draft, size_t need)
     while (size < need) {
         size *= 2;
     }
-    lf_draft next = {.alloc = draft->alloc, .size = size, .n_slots = size};
+    lf_draft next = *draft;
+    next.size = size;
+    next.n_slots = size;
+    next.ids = NULL;
+    memset(next.slots, 0, sizeof next.slots);
     void *p = NULL;
     int32_t status = lf_new(next.alloc, size, sizeof *next.ids, "draft", &p);
     next.ids = p;
@@ -66,7 +74,6 @@ static int32_t grow(lf_draft *draft, size_t need)
     if (draft->n > 0) {
         memcpy(next.ids, draft->ids, draft->n * sizeof *next.ids);
     }
-    next.n = draft->n;
     for (size_t end = 1; end < next.n; end++) {
         index_end(&next, end);
     }
@@ -93,6 +100,37 @@ int32_t lf_draft_append(lf_draft *draft, const int32_t *ids, size_t n)
     return LFM2_OK;
 }
 
+int32_t lf_draft_expect(lf_draft *draft, const int32_t *ids, size_t n)
+{
+    LF_TRY(lf_draft_append(draft, ids, n));
+    if (n > 0) {
+        draft->n_expected = n;
+        draft->source = 0;
+        draft->agreed = LF_DRAFT_MOST_MATCH; /* nothing speaks against it */
+    }
+    return LFM2_OK;
+}
+
+int32_t lf_draft_follow(lf_draft *draft, int32_t id)
+{
+    LF_TRY(lf_draft_append(draft, &id, 1));
+    if (draft->source == LF_DRAFT_NOWHERE) {
+        return LFM2_OK;
+    }
+    if (draft->ids[draft->source] != id) {
+        draft->agreed = 0;
+    } else if (draft->agreed < LF_DRAFT_MOST_MATCH) {
+        draft->agreed++;
+    }
+    draft->source++;
+    if (draft->source == draft->n_expected) {
+        draft->source = LF_DRAFT_NOWHERE;
+    }
+    return LFM2_OK;
+}
+
+/* ---- Guesses ---- */
+
 /* How many tokens before position `at` agree with the last tokens of the text. */
 static size_t match_before(const lf_draft *draft, size_t at)
 {
@@ -104,21 +142,35 @@ static size_t match_before(const lf_draft *draft, size_t at)
     return n;
 }
 
-size_t lf_draft_propose(const lf_draft *draft, int32_t *ids, size_t most)
+/* Makes the last occurrence of the longest key the source if more tokens agree with it. */
+static void find_source(lf_draft *draft)
 {
-    for (int key = 0; key < LF_DRAFT_KEYS; key++) {
-        if (draft->n <= key_lengths[key]) {
-            continue;
-        }
+    for (int key = 0; key < LF_DRAFT_KEYS && draft->n > key_lengths[key]; key++) {
         size_t at = draft->slots[key][slot_of(draft, key, draft->n)];
         size_t match = match_before(draft, at); /* another n-gram can have the same hash */
-        if (match >= key_lengths[key]) {
-            size_t period = draft->n - at;
-            for (size_t i = 0; i < most; i++) {
-                ids[i] = i < period ? draft->ids[at + i] : ids[i - period];
-            }
-            return match;
+        if (match < key_lengths[key]) {
+            continue;
         }
+        if (draft->source == LF_DRAFT_NOWHERE || match > draft->agreed) {
+            draft->source = at;
+            draft->agreed = match;
+        }
+        return;
     }
-    return 0;
+}
+
+lf_guess lf_draft_propose(lf_draft *draft, int32_t *ids, size_t most)
+{
+    find_source(draft);
+    size_t source = draft->source;
+    if (source == LF_DRAFT_NOWHERE) {
+        return (lf_guess){0};
+    }
+    bool expected = source < draft->n_expected;
+    size_t period = (expected ? draft->n_expected : draft->n) - source;
+    size_t n = expected && period < most ? period : most;
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = i < period ? draft->ids[source + i] : ids[i - period];
+    }
+    return (lf_guess){.n = n, .match = draft->agreed};
 }

@@ -15,15 +15,13 @@ typedef struct run {
     const lfm2_generate_options *options;
     lfm2_generate_result *result;
     int32_t finish; /* 0 while running */
-    /* Only with LFM2_GENERATE_DRAFT: */
-    bool drafts;
+    bool drafts;    /* with LFM2_GENERATE_DRAFT, until their memory fails */
     lf_draft draft;
     lf_pace pace;
-    size_t guessed; /* the next token of options->draft_ids, as long as all before it were right */
     lf_verify pass;
 } run;
 
-/* ---- One token ---- */
+/* ---- Tokens ---- */
 
 /* Passes a step to the callback. Returns whether the callback asks to stop. */
 static bool report(const lfm2_generate_options *o, const lfm2_stream_step *step)
@@ -42,19 +40,15 @@ static bool report(const lfm2_generate_options *o, const lfm2_stream_step *step)
     return o->callback(o->callback_user, &token) != 0;
 }
 
-/* Adds a token to the text in which drafts are looked up. */
-static int32_t remember(run *r, int32_t id)
+/* Whether memory for drafts alone is lacking. Then the text goes on without them. */
+static bool ends_drafts(run *r, int32_t status, const lf_failure *before)
 {
-    const lfm2_generate_options *o = r->options;
-    if (!r->drafts) {
-        return LFM2_OK;
+    if (status != LFM2_E_MEMORY && status != LFM2_E_LIMIT) {
+        return false;
     }
-    if (r->guessed < o->n_draft_ids && o->draft_ids[r->guessed] == id) {
-        r->guessed++;
-    } else {
-        r->guessed = o->n_draft_ids;
-    }
-    return lf_draft_append(&r->draft, &id, 1);
+    lf_fail_restore(before);
+    r->drafts = false;
+    return true;
 }
 
 static int32_t choose(run *r, const float *logits, lfm2_stream_step *step)
@@ -65,7 +59,12 @@ static int32_t choose(run *r, const float *logits, lfm2_stream_step *step)
     if (r->finish == LFM2_FINISH_STOP_TOKEN) {
         r->result->stop_id = step->id;
     }
-    return remember(r, step->id);
+    if (r->drafts) {
+        lf_failure before;
+        lf_fail_save(&before);
+        ends_drafts(r, lf_draft_follow(&r->draft, step->id), &before);
+    }
+    return LFM2_OK;
 }
 
 static void make_pending(run *r, int32_t id)
@@ -90,111 +89,112 @@ static void report_chosen(run *r, const lfm2_stream_step *step)
     }
 }
 
-/* Chooses one token, appends it as the pending token and reports it. */
-static int32_t one_token(run *r, lfm2_stream_step *step)
-{
-    const float *logits = NULL;
-    LF_TRY(lf_session_logits(r->session, &logits));
-    LF_TRY(choose(r, logits, step));
-    make_pending(r, step->id);
-    report_chosen(r, step);
-    return LFM2_OK;
-}
+/* ---- Passes ---- */
 
-/* ---- Drafts ---- */
+/* What the next pass computes: the pending token and guesses of the tokens after it. */
+typedef struct plan {
+    int32_t ids[LF_PACE_MOST_ROWS]; /* the pending token, if there is one, then the guess */
+    lf_guess guess;
+    uint32_t rows; /* the first of `ids`, which are computed; 1 also if nothing is pending */
+} plan;
 
-/* Writes the next tokens as far as they can be guessed. Returns how long the reason for it is, as
- * lf_draft_propose does. */
-static size_t propose(const run *r, int32_t *ids, uint32_t most)
-{
-    const lfm2_generate_options *o = r->options;
-    size_t left = o->n_draft_ids - r->guessed;
-    if (left == 0) {
-        return lf_draft_propose(&r->draft, ids, most);
-    }
-    for (uint32_t i = 0; i < most; i++) {
-        ids[i] = o->draft_ids[r->guessed + (i < left ? i : left - 1)];
-    }
-    return LF_DRAFT_MOST_MATCH;
-}
-
-/* The most rows that a pass may have: the pending token and drafts. */
+/* The most rows that a pass may have. */
 static uint32_t most_rows(const run *r)
 {
     const lfm2_session *s = r->session;
     uint32_t most = LF_PACE_MOST_ROWS;
-    uint32_t space = s->state.n_ctx - lf_session_length(s) + 1;
+    uint32_t space = s->state.n_ctx - s->state.length;
     uint32_t max_tokens = r->options->max_tokens;
     most = s->state.n_chunk < most ? s->state.n_chunk : most;
     most = space < most ? space : most;
     if (max_tokens != 0 && max_tokens - r->result->n_generated < most) {
         most = max_tokens - r->result->n_generated;
     }
-    return s->later < 0 ? 1 : most;
+    return most;
 }
 
-/* Computes the pending token ids[0] and the drafts after it, and chooses tokens as long as they are
- * those of the draft, and one more. Afterwards the last one is pending. */
-static int32_t verify(run *r, const int32_t *ids, uint32_t rows, uint32_t *n_right)
+static void make_plan(run *r, plan *p)
+{
+    p->guess = (lf_guess){0};
+    p->rows = 1;
+    if (!r->drafts || r->session->later < 0) {
+        return;
+    }
+    uint32_t most = most_rows(r);
+    p->ids[0] = r->session->later;
+    p->guess = lf_draft_propose(&r->draft, p->ids + 1, most - 1);
+    if (p->guess.n > 0) {
+        p->rows = lf_pace_rows(&r->pace, p->guess.match, (uint32_t)p->guess.n + 1);
+    }
+}
+
+/* Computes the pass. *logits are those after each row. */
+static int32_t compute(run *r, plan *p, const float **logits)
+{
+    if (p->rows > 1) {
+        lf_failure before;
+        lf_fail_save(&before);
+        int32_t status = lf_verify_run(&r->pass, r->session, p->ids, p->rows);
+        *logits = r->pass.logits;
+        if (!ends_drafts(r, status, &before)) {
+            return status;
+        }
+        p->rows = 1;
+    }
+    return lf_session_logits(r->session, logits);
+}
+
+/* Chooses and reports tokens as long as they are those of the guess and computed, and one more.
+ * Afterwards the last one is pending. */
+static int32_t choose_tokens(run *r, const plan *p, const float *logits)
 {
     size_t n_vocab = lf_stream_n_vocab(r->stream);
-    LF_TRY(lf_verify_run(&r->pass, r->session, ids, rows));
     for (uint32_t row = 0;; row++) {
         lfm2_stream_step step;
-        int32_t status = choose(r, r->pass.logits + row * n_vocab, &step);
-        bool right = status == LFM2_OK && row + 1 < rows && step.id == ids[row + 1];
-        *n_right = row + (right ? 1 : 0);
-        bool last = !right || r->finish != 0;
-        if (!last) {
+        int32_t status = choose(r, logits + row * n_vocab, &step);
+        bool guessed = status == LFM2_OK && row < p->guess.n;
+        bool right = guessed && step.id == p->ids[row + 1];
+        if (guessed) {
+            lf_pace_outcome(&r->pace, p->guess.match, right);
+        }
+        bool computed = right && row + 1 < p->rows;
+        r->result->n_accepted += computed;
+        bool reported = computed && r->finish == 0;
+        if (reported) {
             report_chosen(r, &step);
-            last = r->finish != 0 || atomic_load(&r->session->cancel) != 0;
-            if (!last) {
+            if (r->finish == 0 && atomic_load(&r->session->cancel) == 0) {
                 continue;
             }
-            lf_verify_keep(&r->pass, r->session, row + 1);
-            make_pending(r, step.id);
-            return LFM2_OK;
         }
-        lf_verify_keep(&r->pass, r->session, row + 1);
+        if (p->rows > 1) {
+            lf_verify_keep(&r->pass, r->session, row + 1);
+        }
         LF_TRY(status);
         make_pending(r, step.id);
-        report_chosen(r, &step);
+        if (!reported) {
+            report_chosen(r, &step);
+        }
         return LFM2_OK;
     }
 }
 
-/* Chooses and reports one token, or several if a draft is worth a pass with more rows. */
+/* Computes what is pending, then chooses and reports one token, or several after a guess. */
 static int32_t some_tokens(run *r)
 {
-    int32_t ids[LF_PACE_MOST_ROWS + 1];
-    lfm2_stream_step step;
-    if (!r->drafts) {
-        return one_token(r, &step);
-    }
-    uint32_t most = most_rows(r);
-    size_t match = propose(r, ids + 1, most);
-    uint32_t rows = lf_pace_rows(&r->pace, match, most);
-    uint32_t n_right = 0;
+    plan p;
+    make_plan(r, &p);
     bool pending = r->session->later >= 0;
     double start = lf_os_seconds();
-    if (rows == 1) {
-        LF_TRY(one_token(r, &step));
-        n_right = match > 0 && step.id == ids[1];
-    } else {
-        ids[0] = r->session->later;
-        LF_TRY(verify(r, ids, rows, &n_right));
-        r->result->n_drafted += rows - 1;
-        r->result->n_accepted += n_right;
-    }
+    const float *logits = NULL;
+    LF_TRY(compute(r, &p, &logits));
     if (pending) {
-        lf_pace_cost(&r->pace, rows, lf_os_seconds() - start);
+        lf_pace_cost(&r->pace, p.rows, lf_os_seconds() - start);
     }
-    if (match > 0) {
-        uint32_t drafted = rows == 1 ? 1 : rows - 1;
-        lf_pace_outcome(&r->pace, match, n_right, n_right < drafted && r->finish == 0);
-    }
-    return LFM2_OK;
+    r->result->n_drafted += p.rows - 1;
+    return choose_tokens(r, &p, logits);
 }
+
+/* ---- Drafts ---- */
 
 /* Adds the tokens of earlier turns to the text in which drafts are looked up. */
 static int32_t remember_session(run *r)
@@ -223,7 +223,7 @@ static int32_t begin_drafts(run *r, const int32_t *prompt, size_t n_prompt)
         }
     }
     LF_TRY(lf_verify_create(model, LF_PACE_MOST_ROWS, &r->pass));
-    LF_TRY(lf_draft_append(&r->draft, o->draft_ids, o->n_draft_ids));
+    LF_TRY(lf_draft_expect(&r->draft, o->draft_ids, o->n_draft_ids));
     LF_TRY(remember_session(r));
     return lf_draft_append(&r->draft, prompt, n_prompt);
 }

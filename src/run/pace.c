@@ -7,14 +7,14 @@
 static const double usual_cost[LF_PACE_SIZES] = {1, 1.5, 2.4, 3.4, 4.9, 6.4, 9.6};
 
 /* The first estimates: a longer match is more often right. */
-static const double usual_right[LF_PACE_CLASSES] = {1.5, 3, 6, 12};
+static const double usual_right[LF_PACE_CLASSES] = {0.5, 1.5, 3, 6, 12};
 
 /* Drafts must promise this gain, for errors of the estimates. */
 static const double LEAST_GAIN = 1.1;
 
 /* Weights of what was measured before, at each new measurement. */
 static const double KEEP_SECONDS = 0.8;
-static const double KEEP_OUTCOMES = 0.95;
+static const double KEEP_OUTCOMES = 0.97;
 
 void lf_pace_init(lf_pace *pace)
 {
@@ -27,30 +27,40 @@ void lf_pace_init(lf_pace *pace)
 
 static int class_of(size_t match)
 {
-    return match < 8 ? 0 : match < 16 ? 1 : match < 32 ? 2 : 3;
+    return match < 3 ? 0 : match < 8 ? 1 : match < 16 ? 2 : match < 32 ? 3 : 4;
 }
 
-/* The cost of 2^size rows in single steps. One that is not measured differs from the usual cost as
- * the next smaller measured one does. */
+/* The cost of 2^size rows in single steps, whose cost is measured. One that is not measured is
+ * interpolated between the next smaller and larger measured ones, or extrapolated from the smaller,
+ * in the proportions of the usual costs. */
 static double cost(const lf_pace *pace, int size)
 {
-    int known = size;
-    while (known > 0 && pace->seconds[known] == 0) {
-        known--;
+    int low = size;
+    while (pace->seconds[low] == 0) {
+        low--;
     }
-    double seconds = pace->seconds[known];
-    double ratio = seconds > 0 && pace->seconds[0] > 0 ? seconds / pace->seconds[0] : 1;
-    if (known == size && seconds > 0) {
-        return ratio;
+    double low_cost = pace->seconds[low] / pace->seconds[0];
+    if (low == size) {
+        return low_cost;
     }
-    /* Only what exceeds one step scales: a pass never costs less than one row of it. */
-    double usual = known == 0 ? 1 : (ratio - 1) / (usual_cost[known] - 1);
-    return 1 + (usual_cost[size] - 1) * (usual > 0 ? usual : 0);
+    int high = size;
+    while (high < LF_PACE_SIZES && pace->seconds[high] == 0) {
+        high++;
+    }
+    double slope = 1;
+    if (high < LF_PACE_SIZES) {
+        slope = (pace->seconds[high] / pace->seconds[0] - low_cost) /
+                (usual_cost[high] - usual_cost[low]);
+    } else if (low > 0) {
+        slope = (low_cost - 1) / (usual_cost[low] - 1);
+    }
+    /* More rows never cost less. */
+    return low_cost + (usual_cost[size] - usual_cost[low]) * (slope > 0 ? slope : 0);
 }
 
 uint32_t lf_pace_rows(const lf_pace *pace, size_t match, uint32_t most)
 {
-    if (match == 0) {
+    if (pace->seconds[0] == 0) {
         return 1;
     }
     int class = class_of(match);
@@ -84,9 +94,9 @@ void lf_pace_cost(lf_pace *pace, uint32_t rows, double seconds)
     *known = *known == 0 ? seconds : KEEP_SECONDS * *known + (1 - KEEP_SECONDS) * seconds;
 }
 
-void lf_pace_outcome(lf_pace *pace, size_t match, uint32_t n_right, uint32_t wrong)
+void lf_pace_outcome(lf_pace *pace, size_t match, bool right)
 {
     int class = class_of(match);
-    pace->right[class] = KEEP_OUTCOMES * pace->right[class] + n_right;
-    pace->wrong[class] = KEEP_OUTCOMES * pace->wrong[class] + wrong;
+    pace->right[class] = KEEP_OUTCOMES * pace->right[class] + right;
+    pace->wrong[class] = KEEP_OUTCOMES * pace->wrong[class] + !right;
 }

@@ -91,5 +91,7 @@ void lf_verify_keep(const lf_verify *verify, lfm2_session *session, uint32_t n_k
     }
     lf_state_cut(session->model, state, state->length - (verify->n - n_kept),
                  lf_floats_retain(state->conv));
-    session->has_logits = false;
+    /* These were written by the pass as well. */
+    size_t n_vocab = h->n_vocab;
+    memcpy(session->logits->at, verify->logits + (n_kept - 1) * n_vocab, n_vocab * sizeof(float));
 }

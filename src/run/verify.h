@@ -26,8 +26,7 @@ void lf_verify_free(const lfm2_model *model, lf_verify *verify);
 int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n);
 
 /* Keeps the first n_kept >= 1 tokens of the last pass and removes the others, so that the session
- * is as if only those had been computed. If some are removed there are no logits until the next
- * pass. Computes nothing and cannot fail. */
+ * is as if only those had been computed. Computes nothing and cannot fail. */
 void lf_verify_keep(const lf_verify *verify, lfm2_session *session, uint32_t n_kept);
 
 #endif /* LF_RUN_VERIFY_H */

@@ -299,23 +299,6 @@ static int32_t clone_stream(void)
     return status;
 }
 
-/* A text with drafts. The session keeps its prompt after a failure: each call has its own. */
-static int32_t drafts(void)
-{
-    static const int32_t ids[] = {300, 301, 302, 303, 304, 305};
-    lfm2_session *s = NULL;
-    lfm2_generate_options o;
-    lfm2_generate_options_init(&o, sizeof o);
-    o.max_tokens = 12;
-    o.flags = LFM2_GENERATE_DRAFT | LFM2_GENERATE_IGNORE_EOS;
-    o.draft_ids = ids;
-    o.n_draft_ids = 6;
-    int32_t status = lfm2_session_create(model, NULL, &s);
-    status = status != LFM2_OK ? status : lfm2_generate(s, shared_sampler, ids, 6, &o, NULL);
-    lfm2_session_free(s);
-    return status;
-}
-
 enum { N_STEPS = 100 };
 
 /* Samples letters at random, which are all held back: the text grows. A step that fails is
@@ -398,8 +381,6 @@ static void test_sessions(void **state)
     check(configure_sampler, NULL);
     check(stream, NULL);
     check(clone_stream, NULL);
-    LFT_OK(drafts()); /* the model keeps the workspace of the largest pass */
-    check(drafts, NULL);
     lfm2_sampler_free(shared_sampler);
 }
 
