@@ -1047,13 +1047,13 @@ LFM2_API int32_t lfm2_chat_tokenize(const lfm2_model *model, const char *message
 typedef struct lfm2_chat_info {
     size_t size;
     const char *name, *origin;  /* as in lfm2_chat_template_info */
+    const char *reasoning_arg;  /* the template argument, true or false, that changes the text: the
+                                   first of "enable_thinking" and "thinking"; "" = none. Static */
     uint32_t system;            /* 1: a system message appears in the text */
     uint32_t tools;             /* 1: the name of a tool appears in the text */
     uint32_t tool_calls;        /* 1: the name of a function in tool_calls appears in the text */
     uint32_t parts;             /* 1: an array of parts appears as their text, not as JSON */
     uint32_t opens_reasoning;   /* 1: the generation prompt has "<think>" without "</think>" */
-    const char *reasoning_arg;  /* the template argument, true or false, that changes the text: the
-                                   first of "enable_thinking" and "thinking"; "" = none. Static */
     int32_t reasoning_start_id; /* the token "<think>"; -1 = none, then it is several tokens */
     int32_t reasoning_end_id;   /* the token "</think>" */
     uint32_t reserved;          /* 0 */
@@ -1062,8 +1062,7 @@ typedef struct lfm2_chat_info {
 /* Describes the template that lfm2_chat_render uses with these options. Flags and `now` are
  * ignored. The strings live as long as the template, or the model. Costs some 10 renderings. If the
  * template cannot be compiled, the call fails with that error after it has set name and origin
- * and cleared the rest. A
- * feature whose conversation the template refuses is 0. */
+ * and cleared the rest. A feature whose conversation the template refuses is 0. */
 LFM2_API int32_t lfm2_chat_get_info(const lfm2_model *model, const lfm2_chat_options *options,
                                     lfm2_chat_info *info);
 

@@ -59,6 +59,31 @@ LFM2_API int32_t lfm2_quantize(lfm2_runtime *runtime, const char *in_path, const
 LFM2_API int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
                                  const char *out_path, const lfm2_convert_options *options);
 
+typedef struct lfm2_imatrix_options {
+    size_t size;
+    uint32_t n_ctx;      /* tokens of a chunk, at least 16; default 512 */
+    uint32_t n_chunks;   /* chunks that are used, from the start; 0 = all (default) */
+    const char *dataset; /* name of the text, which the file stores; NULL (default) = "" */
+    /* Called after each chunk with the fraction done, 0 to 1; NULL = no calls. */
+    int32_t (*progress)(void *user, double done);
+    void *progress_user;
+} lfm2_imatrix_options;
+
+LFM2_API void lfm2_imatrix_options_init(lfm2_imatrix_options *options, size_t size);
+
+/* Computes an importance matrix: for each matrix of the layers, and each of its experts, the sums
+ * of the squares of its inputs over a text of n_ids tokens, and the number of inputs. Writes it in
+ * llama.cpp's GGUF form. Each chunk of n_ctx tokens is a sequence, whose first token is replaced by
+ * the model's BOS if it adds one; the rest of the text is not used. Sums are computed in double and
+ * in the order of the tokens, so they do not depend on the number of threads. The output appears
+ * complete or not at all. *n_done (or NULL) receives the number of chunks. Errors: ARGUMENT (also:
+ * fewer than n_ctx tokens, an id outside the vocabulary), STATE (not loaded with LFM2_LOAD_FULL; in
+ * the child of a fork), MEMORY, IO, FORMAT (code "imatrix.values": an input is not finite),
+ * STOPPED. */
+LFM2_API int32_t lfm2_imatrix_compute(lfm2_model *model, const int32_t *ids, size_t n_ids,
+                                      const char *out_path, const lfm2_imatrix_options *options,
+                                      uint32_t *n_done);
+
 /* ---- Kernels and their speed -------------------------------------------------------------- */
 
 /* Each measurement below is one turn (see lfm2.h): other calls that compute on the runtime wait

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Implements the functions for models: loading, information, memory estimate, conversion. Checks
- * arguments, copies structs and calls model/ and convert/. */
+ * arguments, copies structs and calls model/, convert/ and imatrix/. */
 #include "api.h"
 
 #include "convert/convert.h"
+#include "imatrix/imatrix_compute.h"
 #include "model/workspace.h"
 
 #include <string.h>
@@ -241,4 +242,26 @@ int32_t lfm2_synthesize(lfm2_runtime *runtime, const char *shape, uint64_t seed,
     LF_TRY(convert_options(options, &o));
     return lf_synthesize(&runtime->alloc, &runtime->log, &runtime->sched, shape, seed, out_path,
                          &o);
+}
+
+static const lfm2_imatrix_options imatrix_defaults = {.size = sizeof imatrix_defaults,
+                                                      .n_ctx = 512};
+
+void lfm2_imatrix_options_init(lfm2_imatrix_options *options, size_t size)
+{
+    lf_api_init(options, size, &imatrix_defaults, sizeof imatrix_defaults);
+}
+
+int32_t lfm2_imatrix_compute(lfm2_model *model, const int32_t *ids, size_t n_ids,
+                             const char *out_path, const lfm2_imatrix_options *options,
+                             uint32_t *n_done)
+{
+    if (model == NULL || out_path == NULL || (ids == NULL && n_ids > 0)) {
+        return lf_api_null(model == NULL ? "model" : out_path == NULL ? "out_path" : "ids");
+    }
+    LF_TRY(lf_model_need_full(model));
+    lfm2_imatrix_options o = imatrix_defaults;
+    LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_imatrix_options, progress_user), &o,
+                       sizeof o));
+    return lf_imatrix_compute(model, ids, n_ids, out_path, &o, n_done);
 }

@@ -36,6 +36,8 @@ allowed_quotes() {
     src/run/*) REPLY='run/* model/* text/* runtime/* common/* lfm2.h' ;;
     src/convert/*)
         REPLY='convert/* load/* quant/* runtime/* common/* text/chat_format.h lfm2.h lfm2_tools.h' ;;
+    src/imatrix/*)
+        REPLY='imatrix/* model/* convert/gguf_write.h load/* runtime/* common/* lfm2.h lfm2_tools.h' ;;
     src/bench/*) REPLY='bench/* model/* runtime/* common/* kernels/kernels.h lfm2.h lfm2_tools.h' ;;
     kernels/vector/*)
         REPLY='kernels/kernels.h kernels/tables.h kernels/numbers.h kernels/exp.h kernels/*_layout.h

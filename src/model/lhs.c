@@ -13,7 +13,8 @@ typedef struct lhs_job {
     const lf_lhs_rows *lhs;
 } lhs_job;
 
-/* The row to quantize. If f32 is a wanted format, the norm writes to its final place. */
+/* The row to quantize. If f32 is a wanted format, the norm writes to its final place. With
+ * an observer each row has a place of its own. */
 static const float *norm_row(const lhs_job *j, uint32_t thread, size_t i)
 {
     const lf_pass *pass = j->pass;
@@ -22,8 +23,9 @@ static const float *norm_row(const lhs_job *j, uint32_t thread, size_t i)
     if (j->norm == NULL) {
         return x;
     }
-    float *row = lhs->row_bytes[LF_LHS_F32] == 0
-                     ? pass->workspace->linear.normed + thread * lhs->k
+    bool observed = pass->workspace->observer != NULL;
+    float *row = observed || lhs->row_bytes[LF_LHS_F32] == 0
+                     ? pass->workspace->linear.normed + (observed ? i : thread) * lhs->k
                      : (float *)(void *)(lhs->rows[LF_LHS_F32] + i * lhs->row_bytes[LF_LHS_F32]);
     pass->kernels->ops.rmsnorm(lhs->k, x, j->norm, pass->model->source->hparams.norm_eps, row);
     return row;
@@ -53,6 +55,10 @@ static void quantize_rows(lhs_job *j, uint32_t n, size_t k, uint32_t formats, si
     for (uint32_t f = 0; f < LF_LHS_COUNT; f++) {
         bool wanted = (formats >> f & 1) != 0;
         lhs->row_bytes[f] = wanted ? j->pass->kernels->lhs[f].row_bytes(k) : 0;
+    }
+    lhs->floats = NULL;
+    if (j->pass->workspace->observer != NULL) {
+        lhs->floats = j->norm != NULL ? j->pass->workspace->linear.normed : j->x;
     }
     j->lhs = lhs;
     lf_pass_parallel(j->pass, n, cost, quantize_body, j);

@@ -13,6 +13,7 @@ typedef struct lf_lhs_rows {
     size_t row_bytes[LF_LHS_COUNT]; /* 0: not in this format */
     bool are_packed; /* each tile is packed at the address of its first row; valid only for products
                         with the groups that determined the tiles */
+    const float *floats; /* the rows before quantization, [n][k]; set only for an observer */
 } lf_lhs_rows;
 
 /* Quantizes rmsnorm(x[i]) * w for n rows of the model's width to the formats in the mask `formats`

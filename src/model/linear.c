@@ -100,6 +100,10 @@ static void multiply(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t
     if (n_groups == 0) {
         return;
     }
+    const lf_observer *observer = pass->workspace->observer;
+    if (observer != NULL) {
+        observer->inputs(observer->ctx, w, lhs, gather, groups, n_groups);
+    }
     lf_lhs_format format = w->gemm->lhs;
     size_t rows = rows_of(groups, n_groups);
     size_t tile_rows = 0; /* rows of groups with several */
@@ -183,8 +187,10 @@ void lf_linear_hidden(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_
     uint32_t n = (uint32_t)rows_of(groups, n_groups);
     *hidden = (lf_lhs_rows){.n = n, .k = width};
     memcpy(hidden->rows, memory->hidden_lhs, sizeof hidden->rows);
-    /* Single rows stream: memory would wait while a block is quantized. */
-    if (n == n_groups || !lf_packs_hidden(pass->kernels, gate_up, down)) {
+    /* Single rows stream: memory would wait while a block is quantized. An observer needs floats.
+     */
+    if (n == n_groups || pass->workspace->observer != NULL ||
+        !lf_packs_hidden(pass->kernels, gate_up, down)) {
         lf_linear_groups(pass, lhs, gather, groups, n_groups, gate_up, memory->hidden, width);
         lf_lhs_quantize(pass, memory->hidden, n, width, lf_format_bit(down), hidden);
         return;
@@ -234,7 +240,7 @@ static void need_tiles(const lfm2_model *model, const lf_packed *w, size_t outpu
     }
 }
 
-static needs measure(const lfm2_model *model, size_t t)
+static needs measure(const lfm2_model *model, size_t t, bool observed)
 {
     const lf_hparams *h = &model->source->hparams;
     size_t r = t * lf_max_size(1, h->n_expert_used);
@@ -255,7 +261,7 @@ static needs measure(const lfm2_model *model, size_t t)
         need_tiles(model, &layer->gate_up, rows, groups, &max);
         need_rows(model, &layer->down, rows, t, max.hidden, &max);
         size_t hidden_rows = rows;
-        if (!lf_packs_hidden(&model->runtime->kernels, &layer->gate_up, &layer->down)) {
+        if (observed || !lf_packs_hidden(&model->runtime->kernels, &layer->gate_up, &layer->down)) {
             need_tiles(model, &layer->down, rows, groups, &max);
         } else if (groups < rows) {
             hidden_rows = groups; /* when each group has a single row */
@@ -269,8 +275,9 @@ void lf_linear_carve(const lfm2_model *model, const lf_limits *limits, lf_carver
                      lf_linear_memory *out)
 {
     size_t threads = model->runtime->sched.n_threads;
-    needs max = measure(model, limits->rows);
-    out->normed = lf_carve(c, threads * model->source->hparams.n_embd, sizeof(float));
+    needs max = measure(model, limits->rows, limits->observed);
+    size_t normed = limits->observed ? limits->rows : threads;
+    out->normed = lf_carve(c, normed * model->source->hparams.n_embd, sizeof(float));
     for (int f = 0; f < LF_LHS_COUNT; f++) {
         out->lhs[f] = lf_carve(c, max.rows[f], 1);
         out->hidden_lhs[f] = lf_carve(c, max.hidden[f], 1);

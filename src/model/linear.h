@@ -12,9 +12,18 @@ typedef struct lf_group {
     uint32_t first, n; /* rows of the output; groups are ordered and adjacent */
 } lf_group;
 
+/* Receives the inputs of matrix products. */
+typedef struct lf_observer {
+    /* Output row r of `w` is the product of input row gather[r] (gather NULL: r) of lhs->floats.
+     * Called before each product, on the thread that started the pass. */
+    void (*inputs)(void *ctx, const lf_packed *w, const lf_lhs_rows *lhs, const uint32_t *gather,
+                   const lf_group *groups, size_t n_groups);
+    void *ctx;
+} lf_observer;
+
 /* T = rows of a pass, R = T * max(1, n_expert_used). */
 typedef struct lf_linear_memory {
-    float *normed;                     /* [threads][H] */
+    float *normed;                     /* [threads][H]; observed: [T][H] */
     uint8_t *lhs[LF_LHS_COUNT];        /* T rows */
     uint8_t *hidden_lhs[LF_LHS_COUNT]; /* the LHS of down, by row or packed: T or R rows */
     float *hidden;                     /* [rows][F] where lf_linear_hidden writes floats first */

@@ -33,6 +33,7 @@ typedef struct lf_item {
 typedef struct lf_limits {
     uint32_t rows;  /* T */
     uint32_t n_ctx; /* context length that attention has slots for from the start; 0: few */
+    bool observed;  /* passes may have an observer */
 } lf_limits;
 
 /* Working memory of the whole pass. */

@@ -88,7 +88,7 @@ int32_t lf_workspace_new(const lfm2_model *model, lf_limits limits, lf_workspace
 
 int32_t lf_workspace_grow(const lfm2_model *model, lf_workspace *workspace, uint32_t n_ctx)
 {
-    const lf_limits limits = {workspace->limits.rows, n_ctx};
+    const lf_limits limits = {.rows = workspace->limits.rows, .n_ctx = n_ctx};
     uint32_t need = lf_attn_slots(&limits);
     uint32_t have = workspace->attn.n_slots;
     if (need <= have) {
@@ -139,7 +139,7 @@ int32_t lf_workspace_take(lfm2_model *model, uint32_t rows, lf_workspace **out)
     if (*out != NULL) {
         return LFM2_OK;
     }
-    lf_limits limits = {1, 0};
+    lf_limits limits = {.rows = 1};
     while (limits.rows < rows) { /* so that longer prompts seldom need another one */
         limits.rows *= 2;
     }
@@ -170,7 +170,7 @@ int32_t lf_session_memory(const lfm2_model *model, const lfm2_session_options *o
     lf_state state;
     lf_workspace workspace;
     LF_TRY(lf_state_measure(model, options, &state));
-    const lf_limits limits = {state.n_chunk, state.n_ctx};
+    const lf_limits limits = {.rows = state.n_chunk, .n_ctx = state.n_ctx};
     LF_TRY(lf_workspace_measure(model, limits, &workspace));
     uint64_t owned = lf_model_embed_owned(model);
     uint64_t logits = (uint64_t)model->source->hparams.n_vocab * sizeof(float);

@@ -20,7 +20,8 @@ typedef struct lf_workspace {
     lf_attn_memory attn;
     lf_ffn_memory ffn;
     lf_head_memory head;
-    uint8_t *memory; /* one allocation for all arrays above but attn.partials */
+    const lf_observer *observer; /* of the next passes, or NULL; needs limits.observed */
+    uint8_t *memory;             /* one allocation for all arrays above but attn.partials */
     size_t bytes;
     uint64_t bytes_read; /* packed weights that the current pass has read */
 } lf_workspace;

@@ -56,8 +56,8 @@ static inline float lf_magnitude(float v)
     return lf_float_of(lf_bits_of(v) & 0x7fffffffu);
 }
 
-/* The element of largest magnitude with its sign; the first one if several are equal. n is a
- * multiple of 8. */
+/* The element of largest magnitude with its sign; the first one if several are equal; +0 if all are
+ * zeros of any sign. n is a multiple of 8. */
 static inline float lf_extreme(const float *x, int n)
 {
     enum { LANES = 8 }; /* independent maxima, which compilers keep in a vector */
@@ -72,12 +72,12 @@ static inline float lf_extreme(const float *x, int n)
     for (int j = 0; j < LANES; j++) {
         most = lanes[j] > most ? lanes[j] : most;
     }
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && most > 0.0f; i++) {
         if (lf_magnitude(x[i]) >= most) {
             return x[i];
         }
     }
-    return 0.0f; /* every element is NaN */
+    return 0.0f; /* every element is 0 or NaN */
 }
 
 #endif /* LF_QUANT_NUMBERS_H */

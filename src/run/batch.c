@@ -6,7 +6,8 @@ enum { DEFAULT_ROWS = 512 };
 
 int32_t lf_batch_create(lfm2_model *model, const lfm2_batch_options *options, lfm2_batch **out)
 {
-    lf_limits limits = {options->n_rows == 0 ? DEFAULT_ROWS : options->n_rows, options->n_ctx};
+    lf_limits limits = {.rows = options->n_rows == 0 ? DEFAULT_ROWS : options->n_rows,
+                        .n_ctx = options->n_ctx};
     if (limits.rows > LF_STEP_MOST_ROWS) {
         return lf_fail(LFM2_E_ARGUMENT, "batch.n_rows", "n_rows is %u; allowed: 0 to %d",
                        limits.rows, LF_STEP_MOST_ROWS);

@@ -12,7 +12,7 @@
 static int32_t reserve(lfm2_session *session)
 {
     lfm2_model *model = session->model;
-    const lf_limits limits = {session->state.n_chunk, session->state.n_ctx};
+    const lf_limits limits = {.rows = session->state.n_chunk, .n_ctx = session->state.n_ctx};
     LF_TRY(lf_workspace_new(model, limits, &session->workspace));
     return lf_floats_new(&model->runtime->alloc, model->source->hparams.n_vocab, "logits",
                          &session->logits);

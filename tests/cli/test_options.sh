@@ -131,7 +131,7 @@ bad 'option -e: escape sequences are not processed' run x -e
 bad 'cannot constrain the format of an answer' run x --format json
 bad 'lfm2 does not have this sampler' run x --mirostat 2
 bad 'adapters are not supported' run x --lora y
-bad "option --verbose-prompt: 'lfm2 tokenize' shows the tokens of a prompt" run x --verbose-prompt
+bad "option --verbose-prompt: 'lfm2 render' shows a prompt" run x --verbose-prompt
 bad 'lfm2 has a different file format' perplexity --kl-divergence-base x
 
 # ---- Ranges: the message has the option, the value and the range -----------------------------------

@@ -5,11 +5,13 @@
 
 writes quant/decode.bin (values that gguf-py gives for random blocks of every type) and, when a shared
 library of ggml (libggml-base.so) is named, quant/encode.bin and quant/encode_rare.bin (rows and the bytes
-that it makes of them without an importance matrix). Needs numpy and gguf.
+that it makes of them without an importance matrix) and quant/encode_weighted.bin (the same with one). Needs
+numpy and gguf.
 
 The files are sequences of records, all numbers little-endian:
   decode.bin: u32 type, u32 values n, u32 bytes, the blocks, n f32 values
   encode*.bin: first u32 n and n f32 values; then per type u32 type, u32 bytes, the blocks
+  encode_weighted.bin: the same, with the f32 weights of the columns of a row after the values
 """
 import argparse
 import ctypes
@@ -30,7 +32,8 @@ HALVES = {T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.Q8_0: [0],
 # Zeros, smallest and largest subnormal, smallest normal, one, largest, infinity, NaN, and negatives.
 EDGES = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x8400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E01]
 COLS = 1024
-ENCODED = [T.F16, T.BF16, T.Q8_0, T.Q4_0, T.Q6_K, T.Q5_0, T.Q5_1, T.Q4_K, T.Q5_K, T.Q2_K, T.Q3_K, T.IQ4_NL, T.IQ4_XS]
+ENCODED = [T.F16, T.BF16, T.Q8_0, T.Q4_0, T.Q6_K, T.Q5_0, T.Q5_1, T.Q4_K, T.Q5_K, T.Q2_K, T.Q3_K, T.IQ4_NL, T.IQ4_XS, T.Q4_1]
+WEIGHTED = [T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q6_K, T.Q4_K, T.Q5_K, T.Q2_K, T.Q3_K, T.IQ4_NL, T.IQ4_XS, T.Q8_0]
 # Codebook entries, indexes in a block.
 INDEXES = {T.IQ2_XXS: (256, 32), T.IQ2_XS: (512, 32), T.IQ2_S: (1024, 32), T.IQ3_XXS: (256, 64), T.IQ3_S: (512, 64),
            T.IQ1_S: (2048, 32), T.IQ1_M: (2048, 32)}
@@ -158,17 +161,31 @@ def rare_rows():
                      random(0).integers(-8, 9, COLS)]).astype(np.float32)  # and for the scales that are tried
 
 
-def write_encode(path, library, x, kinds):
+def weighted_rows():
+    """Rows and weights of their columns: usual ones, equal ones, zeros and a wide range."""
+    rng = np.random.default_rng(77)
+    x = np.concatenate([rows()[::4], rng.normal(0, 0.05, (4, COLS)).astype(np.float32)])
+    weights = rng.normal(0, 1, COLS).astype(np.float32) ** 2
+    weights[256:288] = 1
+    weights[320:352] = 0
+    weights[512:640] *= np.float32(10) ** rng.integers(-6, 6, 128).astype(np.float32)
+    return np.ascontiguousarray(x), weights
+
+
+def write_encode(path, library, x, kinds, weights=None):
     """Rows, then the blocks that ggml_quantize_chunk of a ggml library makes of them: what llama-quantize calls."""
     ggml = ctypes.CDLL(library)
     ggml.ggml_quantize_chunk.restype = ctypes.c_size_t
     with open(path, "wb") as f:
         f.write(struct.pack("<I", x.size) + x.tobytes())
+        if weights is not None:
+            f.write(weights.tobytes())
+        named = None if weights is None else weights.ctypes.data_as(ctypes.c_void_p)
         for kind in kinds:
             per_block, size = gguf.GGML_QUANT_SIZES[kind]
             raw = ctypes.create_string_buffer(x.size // per_block * size)
             made = ggml.ggml_quantize_chunk(int(kind), x.ctypes.data_as(ctypes.c_void_p), raw, ctypes.c_int64(0),
-                                            ctypes.c_int64(len(x)), ctypes.c_int64(COLS), None)
+                                            ctypes.c_int64(len(x)), ctypes.c_int64(COLS), named)
             assert made == len(raw)
             f.write(struct.pack("<II", int(kind), len(raw)) + raw.raw)
 
@@ -182,6 +199,8 @@ def main():
     if a.ggml:
         write_encode(HERE / "encode.bin", a.ggml, rows(), ENCODED)
         write_encode(HERE / "encode_rare.bin", a.ggml, rare_rows(), [T.Q2_K, T.Q3_K, T.IQ4_NL, T.IQ4_XS])
+        x, weights = weighted_rows()
+        write_encode(HERE / "encode_weighted.bin", a.ggml, x, WEIGHTED, weights)
 
 
 if __name__ == "__main__":

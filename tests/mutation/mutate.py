@@ -59,6 +59,7 @@ TESTS_OF = [
     (r"^src/run/(draft|pace|verify)", [r"unit\.(draft|verify|generate_draft)", r"unit\.generate"]),
     (r"^src/run/(stream|decoder)", [r"unit\.(stream|generate)", r"fuzz\.stream|unit\.failing"]),
     (r"^src/run/", [r"unit\.(session|generate|long_text)", r"threads\."]),
+    (r"^src/(convert/imatrix|convert/pattern|convert/overrides|imatrix/)", [r"unit\.(imatrix|convert_pattern)", r"unit\.convert"]),
     (r"^src/convert/", [r"unit\.(convert|synth)", r"cli\.(models|accuracy)"]),
     (r"^src/bench/", [r"unit\.(api_tools|refused)$", r"cli\.bench"]),
     (r"^src/api", [r"unit\.(api|refused|failing)", r"unit\.(generate|session|sampler)",

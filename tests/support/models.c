@@ -320,6 +320,16 @@ lfm2_runtime *lft_runtime(int32_t n_threads, int32_t kernels, uint32_t disable)
     return runtime;
 }
 
+uint32_t lft_kernel(const lfm2_runtime *runtime)
+{
+    lfm2_kernel_info k = {.size = sizeof k};
+    uint32_t index = 0;
+    do {
+        LFT_OK(lfm2_kernel_get(runtime, index++, &k));
+    } while (k.available == 0);
+    return index - 1;
+}
+
 const char *lft_tiny(const char *type)
 {
     char name[64];

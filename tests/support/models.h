@@ -55,6 +55,8 @@ void lft_expect(int32_t status, int32_t expected, const char *what);
 
 /* kernels: LFM2_KERNELS_*; disable: LFM2_CPU_* bits. */
 lfm2_runtime *lft_runtime(int32_t n_threads, int32_t kernels, uint32_t disable);
+/* The first matrix kernel that this CPU supports. */
+uint32_t lft_kernel(const lfm2_runtime *runtime);
 
 /* Path of the synthetic model "tiny" in `type`, created by the first call (seed 1). */
 const char *lft_tiny(const char *type);

@@ -3,6 +3,7 @@
  * incomplete file is left, and the same call then succeeds. test_api.c does the same for a whole
  * program. */
 #include "support/failing.h"
+#include "support/imatrix_file.h"
 #include "support/models.h"
 #include "support/retype.h"
 
@@ -405,6 +406,27 @@ static int32_t quantize(void)
     return lfm2_quantize(runtime, lft_tiny("f32"), lft_temp("quantized.gguf"), &o);
 }
 
+static int32_t quantize_weighted(void)
+{
+    static const char *const types[] = {"ffn_(up|gate)=q5_1", "embd=f16"};
+    lfm2_convert_options o;
+    lfm2_convert_options_init(&o, sizeof o);
+    o.type = "q4_0";
+    o.imatrix = lft_temp("imatrix.gguf");
+    o.tensor_types = types;
+    o.n_tensor_types = 2;
+    return lfm2_quantize(runtime, lft_tiny("f32"), lft_temp("quantized.gguf"), &o);
+}
+
+static int32_t compute_imatrix(void)
+{
+    static const int32_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    lfm2_imatrix_options o;
+    lfm2_imatrix_options_init(&o, sizeof o);
+    o.n_ctx = sizeof ids / sizeof ids[0];
+    return lfm2_imatrix_compute(model, ids, o.n_ctx, lft_temp("computed.gguf"), &o, NULL);
+}
+
 static int32_t synthesize(void)
 {
     lfm2_convert_options o;
@@ -419,6 +441,9 @@ static void test_files(void **state)
     check(save_cache, lft_temp("saved.lfm2pack"));
     check(save_cache_there, lft_temp("tiny-q4_0.gguf.lfm2pack"));
     check(quantize, lft_temp("quantized.gguf"));
+    lft_write_imatrix(lft_tiny("f32"), lft_temp("imatrix.gguf"));
+    check(quantize_weighted, lft_temp("quantized.gguf"));
+    check(compute_imatrix, lft_temp("computed.gguf"));
     check(synthesize, lft_temp("synthetic.gguf"));
 }
 
@@ -427,7 +452,7 @@ static void test_files(void **state)
 static int32_t bench(void)
 {
     double ops = 0, bytes = 0;
-    return lfm2_kernel_bench(runtime, 0, 2, 64, 256, 1, 0, &ops, &bytes);
+    return lfm2_kernel_bench(runtime, lft_kernel(runtime), 2, 64, 256, 1, 0, &ops, &bytes);
 }
 
 static void test_bench(void **state)

@@ -286,11 +286,41 @@ static int check_encoded(const char *name)
 static void test_encode(void **state)
 {
     (void)state;
-    assert_int_equal(check_encoded("encode.bin"), 13);
+    assert_int_equal(check_encoded("encode.bin"), 14);
     assert_int_equal(check_encoded("encode_rare.bin"), 4);
 }
 
 /* The blocks of a row are independent of each other. */
+/* Encoders with an importance matrix. */
+static void test_encode_weighted(void **state)
+{
+    (void)state;
+    enum { COLUMNS = 1024 };
+    golden g;
+    read_golden("encode_weighted.bin", &g);
+    size_t n = take_u32(&g);
+    float *src = copy_floats(take(&g, n * sizeof *src), n);
+    float *weights = copy_floats(take(&g, COLUMNS * sizeof *weights), COLUMNS);
+    int types = 0;
+    for (; g.at < g.size; types++) {
+        lf_type type = (lf_type)take_u32(&g);
+        size_t bytes = take_u32(&g);
+        const uint8_t *want = take(&g, bytes);
+        size_t row = lf_row_bytes(type, COLUMNS);
+        uint8_t got[COLUMNS * 4];
+        for (size_t r = 0; r < n / COLUMNS; r++) {
+            assert_true(lf_encode_weighted(type, src + r * COLUMNS, weights, got, COLUMNS));
+            if (memcmp(got, want + r * row, row) != 0) {
+                fail_msg("%s: row %zu differs", lf_type_get((uint32_t)type)->name, r);
+            }
+        }
+    }
+    assert_int_equal(types, 12);
+    free(weights);
+    free(src);
+    free(g.data);
+}
+
 static void test_encode_parts(void **state)
 {
     (void)state;
@@ -317,12 +347,13 @@ static void test_encode_parts(void **state)
 static void test_encode_refused(void **state)
 {
     (void)state;
-    static const lf_type types[] = {LF_Q4_1,    LF_MXFP4,  LF_NVFP4, LF_IQ1_S,   LF_IQ1_M,
-                                    LF_IQ2_XXS, LF_IQ2_XS, LF_IQ2_S, LF_IQ3_XXS, LF_IQ3_S};
+    static const lf_type types[] = {LF_MXFP4,  LF_NVFP4, LF_IQ1_S,   LF_IQ1_M, LF_IQ2_XXS,
+                                    LF_IQ2_XS, LF_IQ2_S, LF_IQ3_XXS, LF_IQ3_S};
     float src[256] = {0.0f};
     uint8_t dst[1024] = {0};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         assert_false(lf_encode_row(types[i], src, dst, 256));
+        assert_false(lf_encode_weighted(types[i], src, src, dst, 256));
     }
 }
 
@@ -332,12 +363,14 @@ static void test_encode_hostile(void **state)
     (void)state;
     static const float values[] = {NAN,      INFINITY,  -INFINITY,  FLT_MAX,
                                    -FLT_MAX, 0x1p-149f, -0x1p-130f, 1e20f};
-    static const lf_type types[] = {LF_F16,  LF_BF16,   LF_Q8_0,  LF_Q4_0, LF_Q5_0,
-                                    LF_Q5_1, LF_Q4_K,   LF_Q5_K,  LF_Q6_K, LF_Q2_K,
-                                    LF_Q3_K, LF_IQ4_NL, LF_IQ4_XS};
+    static const lf_type types[] = {LF_F16,  LF_BF16,   LF_Q8_0,   LF_Q4_0, LF_Q5_0,
+                                    LF_Q5_1, LF_Q4_K,   LF_Q5_K,   LF_Q6_K, LF_Q2_K,
+                                    LF_Q3_K, LF_IQ4_NL, LF_IQ4_XS, LF_Q4_1};
     for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
         float src[256];
+        float weights[256];
         for (size_t i = 0; i < 256; i++) {
+            weights[i] = i % 7 == 0 ? FLT_MAX : i % 7 == 1 ? 0.0f : 1.0f;
             /* mixed with others, alone, and next to zeros */
             src[i] = i < 96 ? (i % 3 == 0 ? values[v] : (float)i) : i < 192 ? values[v] : 0.0f;
         }
@@ -345,6 +378,8 @@ static void test_encode_hostile(void **state)
             uint8_t dst[1024];
             assert_true(lf_encode_row(types[t], src, dst, 256));
             float back[256];
+            lf_decode_row(types[t], dst, back, 256);
+            assert_true(lf_encode_weighted(types[t], src, weights, dst, 256));
             lf_decode_row(types[t], dst, back, 256);
         }
     }
@@ -376,11 +411,12 @@ static void test_encode_constant(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_types),          cmocka_unit_test(test_f16),
-        cmocka_unit_test(test_f16_rounding),   cmocka_unit_test(test_bf16),
-        cmocka_unit_test(test_decode),         cmocka_unit_test(test_encode),
-        cmocka_unit_test(test_encode_parts),   cmocka_unit_test(test_encode_refused),
-        cmocka_unit_test(test_encode_hostile), cmocka_unit_test(test_encode_constant),
+        cmocka_unit_test(test_types),           cmocka_unit_test(test_f16),
+        cmocka_unit_test(test_f16_rounding),    cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_decode),          cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_encode_weighted), cmocka_unit_test(test_encode_parts),
+        cmocka_unit_test(test_encode_refused),  cmocka_unit_test(test_encode_hostile),
+        cmocka_unit_test(test_encode_constant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

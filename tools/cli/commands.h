@@ -18,6 +18,7 @@
     entry(perplexity) \
     entry(eval) \
     entry(bench) \
+    entry(imatrix) \
     entry(quantize) \
     entry(synth) \
     entry(pack)

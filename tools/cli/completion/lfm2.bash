@@ -3,7 +3,7 @@
 _lfm2()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='run chat tokenize detokenize render inspect logits perplexity eval bench quantize synth pack help' options='' values=''
+    local commands='run chat tokenize detokenize render inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
     # bash splits --name=value into three words
     if [ "$word" = '=' ]; then
         word=''
@@ -216,6 +216,21 @@ _lfm2()
         --pool) values=/any ;;
         --seconds) values=/any ;;
         --filter) values=/any ;;
+        esac
+        ;;
+    imatrix)
+        options='-f --file -o --output -c --ctx --chunks --special --json -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        case $before in
+        -f | --file) values=/file ;;
+        -o | --output | --output-file) values=/file ;;
+        -c | --ctx | --ctx-size) values=/any ;;
+        --chunks) values=/any ;;
+        -m | --model) values=/file ;;
+        -t | --threads) values=/any ;;
+        --kernels) values='auto scalar own xnnpack' ;;
+        --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --cache) values=/file ;;
+        --merges) values='file apply ignore' ;;
         esac
         ;;
     quantize)
