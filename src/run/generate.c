@@ -159,8 +159,7 @@ static int32_t choose_tokens(run *r, const plan *p, const float *logits)
         }
         bool computed = right && row + 1 < p->rows;
         r->result->n_accepted += computed;
-        bool reported = computed && r->finish == 0;
-        if (reported) {
+        if (computed) {
             report_chosen(r, &step);
             if (r->finish == 0 && atomic_load(&r->session->cancel) == 0) {
                 continue;
@@ -171,7 +170,7 @@ static int32_t choose_tokens(run *r, const plan *p, const float *logits)
         }
         LF_TRY(status);
         make_pending(r, step.id);
-        if (!reported) {
+        if (!computed) {
             report_chosen(r, &step);
         }
         return LFM2_OK;

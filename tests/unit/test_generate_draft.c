@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Generation with drafts: nothing that is generated changes, whether drafts are right or wrong. */
 /* link-wrap: clock_gettime */
-#include "support/models.h"
+#include "support/dictation.h"
 
-#include "run/sampler.h"
 #include "run/session.h"
 
 #include <setjmp.h>
@@ -55,7 +54,7 @@ typedef struct record {
     float top_logprobs[MAX_STEPS][N_TOP];
     char text[MAX_TEXT];
     uint32_t length; /* of the session */
-    uint32_t n_accepted;
+    uint32_t n_accepted, n_drafted, unused;
 } record; /* without padding */
 
 typedef struct trial {
@@ -130,6 +129,7 @@ static record generate(trial *t, const int32_t *prompt, size_t n_prompt)
     r.excluded_id = result.excluded_id;
     r.length = lfm2_session_length(t->session);
     r.n_accepted = result.n_accepted;
+    r.n_drafted = result.n_drafted;
     r.random = t->sampler->random;
     return r;
 }
@@ -179,7 +179,7 @@ static uint32_t compare_call(trial *plain, trial *drafted, const int32_t *prompt
     record a = generate(plain, prompt, n_prompt);
     record b = generate(drafted, prompt, n_prompt);
     uint32_t n_accepted = b.n_accepted;
-    b.n_accepted = 0;
+    b.n_accepted = b.n_drafted = 0;
     assert_string_equal(a.text, b.text);
     assert_int_equal(a.n, b.n);
     assert_int_equal(a.finish, b.finish);
@@ -368,6 +368,53 @@ static void test_refused(void **state)
     lfm2_session_free(session);
 }
 
+/* No guess is computed that max_tokens excludes. */
+static void test_max_tokens(void **state)
+{
+    (void)state;
+    trial t = {.seed = 7, .max_tokens = 60, .flags = LFM2_GENERATE_IGNORE_EOS};
+    record text = text_of(t);
+    t.draft = true;
+    t.draft_ids = text.ids;
+    t.n_draft_ids = (size_t)text.n;
+    t.max_tokens = 31;
+    record r = text_of(t);
+    assert_int_equal(r.n, 31);
+    assert_int_equal(r.n_drafted, r.n_accepted);
+    assert_true(r.n_drafted > 20);
+}
+
+/* Where n-grams are found: in draft_ids, the session, the prompt and the text itself. */
+static void test_sources(void **state)
+{
+    (void)state;
+    enum { NOWHERE, DRAFT_IDS, SESSION, PROMPT, ITSELF, N = 24 };
+    for (int where = NOWHERE; where <= ITSELF; where++) {
+        int32_t ids[2 * N], twice[4 + 2 * N] = {5, 6, 7, 8};
+        char text[2 * N + 1] = {0};
+        for (int i = 0; i < 2 * N; i++) {
+            text[i] = (char)('a' + i % N);
+            ids[i] = lft_byte_token(model, (uint8_t)text[i]);
+            twice[4 + i] = ids[i];
+        }
+        size_t n = where == ITSELF ? 2 * N : N;
+        lft_dictation d = lft_dictation_begin(model, ids, n);
+        d.options.flags = LFM2_GENERATE_DRAFT;
+        if (where == DRAFT_IDS) {
+            d.options.draft_ids = twice; /* which the text does not begin with */
+            d.options.n_draft_ids = 4 + N;
+        }
+        if (where == SESSION) {
+            LFT_OK(lfm2_session_prefill(d.session, ids, N));
+        }
+        LFT_OK(lft_dictate(&d, where == PROMPT ? twice : lft_prompt, where == PROMPT ? 4 + N : 4));
+        text[n] = 0;
+        assert_string_equal(d.text, text);
+        assert_true(where == NOWHERE ? d.result.n_accepted == 0 : d.result.n_accepted > 10);
+        lft_dictation_end(&d);
+    }
+}
+
 /* A session that is forked before: the other one keeps its tokens and logits. */
 static void test_fork(void **state)
 {
@@ -537,7 +584,8 @@ int main(void)
         cmocka_unit_test(test_given),    cmocka_unit_test(test_ngrams),
         cmocka_unit_test(test_any_pace), cmocka_unit_test(test_ends),
         cmocka_unit_test(test_full),     cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_budget),   cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_budget),   cmocka_unit_test(test_max_tokens),
+        cmocka_unit_test(test_sources),  cmocka_unit_test(test_failing_memory),
         cmocka_unit_test(test_models),   cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);
