@@ -25,6 +25,7 @@ typedef struct chat_options {
     reasoning_options reasoning;
     const char *system, *tools;
     uint32_t n_predict;
+    uint32_t draft; /* of draft_specs */
     bool special;
 } chat_options;
 
@@ -78,6 +79,7 @@ static const opt_spec run_only[] = {
 
 static const opt_group groups[] = {
     {"Conversation", specs, 0, NULL},
+    DRAFT_GROUP("Conversation", chat_options, draft),
     SAMPLER_GROUP(chat_options, sampler),
     REASONING_GROUP(chat_options, reasoning),
     TEMPLATE_GROUP(chat_options, chat_template),
@@ -138,7 +140,7 @@ static int generate(chat *c, const turn *t)
     answer a = {.on_text = on_text, .user = c};
     lfm2_generate_options_init(&a.options, sizeof a.options);
     a.options.max_tokens = c->opts->n_predict;
-    a.options.flags = c->opts->special ? LFM2_GENERATE_SPECIAL : 0U;
+    a.options.flags = (c->opts->special ? LFM2_GENERATE_SPECIAL : 0U) | c->opts->draft;
     answer_view_begin(&c->view, c->opts->reasoning.mode);
     int code = conversation_answer(&c->talk, t, &a);
     answer_view_end(&c->view);

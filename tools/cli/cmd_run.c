@@ -27,16 +27,10 @@ typedef struct run_options {
     uint32_t n_predict;
     opt_texts stop;
     int32_t logprobs; /* -1 = not requested */
-    uint32_t draft;   /* LFM2_GENERATE_DRAFT or 0 */
+    uint32_t draft;   /* of draft_specs */
     bool raw, no_bos, special, ignore_eos, json;
     bool is_argument; /* the prompt is an argument, not the value of -p */
 } run_options;
-
-static const opt_choice draft_choices[] = {
-    {"off", 0, NULL},
-    {"ngram", LFM2_GENERATE_DRAFT, NULL},
-    {NULL, 0, NULL},
-};
 
 static const opt_spec specs[] = {
     {.type = OPT_TEXT,
@@ -111,14 +105,6 @@ static const opt_spec specs[] = {
      .aliases = "-sp",
      .help = "print control tokens of the answer, and recognize them in a --raw prompt",
      .offset = offsetof(run_options, special)},
-    {.type = OPT_CHOICE,
-     .name = "draft",
-     .arg = "HOW",
-     .help = "guess tokens from what followed the last ones before, and compute several at once; "
-             "the answer stays the same, and is faster where it repeats the prompt or itself",
-     .default_text = "off",
-     .offset = offsetof(run_options, draft),
-     .choices = draft_choices},
     {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object at the end, and no text before it",
@@ -145,6 +131,7 @@ static const opt_spec chat_only[] = {
 
 static const opt_group groups[] = {
     {"Prompt and answer", specs, 0, NULL},
+    DRAFT_GROUP("Prompt and answer", run_options, draft),
     SAMPLER_GROUP(run_options, sampler),
     REASONING_GROUP(run_options, reasoning),
     TEMPLATE_GROUP(run_options, chat_template),

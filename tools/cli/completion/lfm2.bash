@@ -20,7 +20,7 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --draft --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --json --logprobs --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
@@ -30,8 +30,8 @@ _lfm2()
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
         --stop | -r | --reverse-prompt) values=/any ;;
-        --draft) values='off ngram' ;;
         --logprobs) values=/any ;;
+        --draft) values='off ngram' ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;
@@ -58,12 +58,13 @@ _lfm2()
         esac
         ;;
     chat)
-        options='--system --system-file --tools -n --predict --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='--system --system-file --tools -n --predict --special --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
+        --draft) values='off ngram' ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;
