@@ -12,9 +12,15 @@ static const double usual_right[LF_PACE_CLASSES] = {0.5, 1.5, 3, 6, 12};
 /* Drafts must promise this gain, for errors of the estimates. */
 static const double LEAST_GAIN = 1.1;
 
-/* Weights of what was measured before, at each new measurement. */
-static const double KEEP_SECONDS = 0.8;
+/* Weights of what was known before a measurement. Other work on the machine only makes passes
+ * slower, so a faster one counts more. */
+static const double KEEP_IF_FASTER = 0.25;
+static const double KEEP_IF_SLOWER = 0.9;
 static const double KEEP_OUTCOMES = 0.97;
+
+/* Single steps before the first guess, since the first one can be slow; and the most passes with
+ * guesses until a single step is measured again. */
+enum { FIRST_SINGLE = 2, MOST_PASSES = 32 };
 
 void lf_pace_init(lf_pace *pace)
 {
@@ -60,7 +66,8 @@ static double cost(const lf_pace *pace, int size)
 
 uint32_t lf_pace_rows(const lf_pace *pace, size_t match, uint32_t most)
 {
-    if (pace->seconds[0] == 0) {
+    bool measured = pace->n_single >= FIRST_SINGLE && pace->n_since_single < MOST_PASSES;
+    if (!measured || pace->seconds[0] == 0) { /* 0: a clock that does not show short times */
         return 1;
     }
     int class = class_of(match);
@@ -90,8 +97,11 @@ void lf_pace_cost(lf_pace *pace, uint32_t rows, double seconds)
     while ((uint32_t)1 << size < rows) {
         size++;
     }
+    pace->n_single += rows == 1 && pace->n_single < FIRST_SINGLE;
+    pace->n_since_single = rows == 1 ? 0 : pace->n_since_single + 1;
     double *known = &pace->seconds[size];
-    *known = *known == 0 ? seconds : KEEP_SECONDS * *known + (1 - KEEP_SECONDS) * seconds;
+    double keep = *known == 0 ? 0 : seconds < *known ? KEEP_IF_FASTER : KEEP_IF_SLOWER;
+    *known = keep * *known + (1 - keep) * seconds;
 }
 
 void lf_pace_outcome(lf_pace *pace, size_t match, bool right)

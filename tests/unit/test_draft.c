@@ -208,7 +208,11 @@ static void test_pace(void **state)
     (void)state;
     lf_pace pace;
     lf_pace_init(&pace);
-    assert_int_equal(lf_pace_rows(&pace, 64, 64), 1); /* a single step is measured first */
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 1); /* two single steps are measured first */
+    lf_pace_cost(&pace, 1, 0);
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 1);
+    lf_pace_cost(&pace, 1, 0);
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 1); /* the clock did not move */
     lf_pace_cost(&pace, 1, 0.030);
     assert_int_equal(lf_pace_rows(&pace, 0, 64), 1);
     assert_true(lf_pace_rows(&pace, 64, 64) >= 8); /* long matches are tried at once */
@@ -230,11 +234,23 @@ static void test_pace(void **state)
             lf_pace_cost(&pace, rows, 0.031);
         }
     }
-    assert_int_equal(lf_pace_rows(&pace, 64, 64), 64);
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 1); /* a single step is measured again */
+    lf_pace_cost(&pace, 1, 0.030);
+    for (int i = 0; i < 32; i++) {
+        assert_int_equal(lf_pace_rows(&pace, 64, 64), 64);
+        lf_pace_cost(&pace, 64, 0.031);
+    }
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 1);
+    /* A pass that was interrupted changes little, and the next ones make up for it. */
+    lf_pace_cost(&pace, 1, 0.300);
+    assert_true(pace.seconds[0] < 0.058);
+    lf_pace_cost(&pace, 1, 0.030);
+    lf_pace_cost(&pace, 1, 0.030);
+    assert_true(pace.seconds[0] < 0.033);
 }
 
 /* With tokens that are right with probability `right`, and these costs, the pace comes close to the
- * best fixed number of rows. */
+ * best fixed number of rows. The first single step is slow. */
 static void check_gain(double right, const double cost[LF_PACE_SIZES])
 {
     enum { TOKENS = 20000 };
@@ -259,7 +275,7 @@ static void check_gain(double right, const double cost[LF_PACE_SIZES])
         while (1u << size < rows) {
             size++;
         }
-        lf_pace_cost(&pace, rows, cost[size]);
+        lf_pace_cost(&pace, rows, tokens == 0 ? 3 : cost[size]);
         spent += cost[size];
         for (uint32_t row = 0;; row++) {
             tokens++;

@@ -192,7 +192,7 @@ _lfm2()
         esac
         ;;
     bench)
-        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --prefetch --sessions --busy --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
+        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --prefetch --sessions --busy --drafts --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
         case $before in
         -p | --n-prompt) values=/any ;;
         -n | --n-gen) values=/any ;;
@@ -205,6 +205,7 @@ _lfm2()
         --prefetch) values='cpu l2-l1 l1 l2' ;;
         --sessions) values=/any ;;
         --busy) values=/any ;;
+        --drafts) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
         -m | --model) values=/file ;;

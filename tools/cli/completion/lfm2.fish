@@ -198,6 +198,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l no-roofline -d 'do no
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l prefetch -x -a 'cpu l2-l1 l1 l2' -d 'how the kernels prefetch weights from memory'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l sessions -x -d 'instead of the tests, compare N sessions, each in its own thread, with a single one: on a runtime with one thread, where they run in parallel, and on a runtime with -t threads, where they take turns; each generates -n tokens'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l busy -x -d 'with --sessions: number of threads that occupy processors meanwhile'
+complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l drafts -x -d 'instead of the tests, compare generation of -n tokens after -d with and without drafts: with n-grams, and with drafts of which these percentages of the tokens are right, comma-separated'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l machine -d 'instead of the tests, measure the machine: memory bandwidth and peak int8 throughput'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l chunk -x -d 'maximum number of prompt tokens in one pass; 0 = the default'
 complete -c lfm2 -n '__fish_seen_subcommand_from bench' -l kv -x -a 'f16 f32 q8_0 q8' -d 'data type of the KV cache'
