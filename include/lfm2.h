@@ -267,7 +267,8 @@ LFM2_API void lfm2_model_options_init(lfm2_model_options *options, size_t size);
  * same options and give models with the same logits, bit for bit.
  *  - Time: packing reads every weight once. With a pack cache, loading reads the header, at most
  *    128 bytes of each tensor, and the small tensors. LFM2_MODEL_COPY also reads the embedding and
- *    the whole pack cache.
+ *    the whole pack cache. If a Hugging Face folder says that the embedding is the output matrix,
+ *    but has an output matrix too, every load compares the two.
  *  - Memory: the packed weights, unless they are in a mapped pack cache; while packing, also a
  *    buffer of about 32 MiB. The token embedding is used in place, in the mapped file or the
  *    caller's memory. Three cases need a copy of it: LFM2_MODEL_COPY, lfm2_model_load_reader, and
@@ -574,6 +575,87 @@ typedef struct lfm2_remove_result {
  * budget), MEMORY, CANCELLED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
                                      lfm2_remove_result *result);
+
+/* ---- Saving and restoring sessions -------------------------------------------------------- */
+
+/* A saved session has the token ids, the keys and values, the state of the convolutions, and the
+ * logits after the last token if there are any. A restored session continues with the bits with
+ * which the saved one would have continued. Samplers and streams are not saved.
+ *
+ * A saved session belongs to a model, to the kernels that compute each of its matrices (see
+ * "Reproducibility" above; of XNNPACK's kernels also to which one) and to a KV type; others are
+ * refused. A model is known by its hyperparameters, the names, types and shapes of its tensors, and
+ * the first and last 64 bytes of each; its path and file times do not count.
+ *
+ * Every part has a checksum. Bytes that were truncated or changed are refused and never restored in
+ * part; no bytes endanger memory. The checksums do not show who wrote a file: somebody who can
+ * write it decides what the session continues with. The file contains the conversation.
+ *
+ * Size: that of the keys and values (lfm2_memory.kv_page for each 64 tokens begun), of the
+ * convolution state (lfm2_memory.conv), 4 bytes for each token, 4 * n_vocab bytes of logits.
+ * Cost: one write or read of these bytes and a checksum of them. Nothing is computed, so the
+ * functions work in the child of a fork, too. Memory: while saving a buffer of 256 KiB, a page and
+ * the token ids; while restoring the session and the token ids. */
+
+enum {
+    LFM2_SAVE_NO_SYNC = 1,  /* lfm2_session_save returns before the bytes are on the device: if the
+                               system crashes, the file may be lost or refused */
+    LFM2_SAVE_NO_LOGITS = 2 /* the restored session has no logits until a token is appended */
+};
+
+/* Saves a session to a file that only its owner may read (mode 0600). The file appears complete or
+ * not at all, and replaces an older one at once: the bytes are written to a temporary file next to
+ * `path`, synced and renamed. A killed process leaves at most the temporary file,
+ * "PATH.tmp-PID-N". The session does not change. `flags`: LFM2_SAVE_* or 0. Errors: ARGUMENT,
+ * MEMORY, IO (also: `path` exists and is not a regular file). */
+LFM2_API int32_t lfm2_session_save(const lfm2_session *session, const char *path, uint32_t flags);
+
+/* The same to a descriptor, at its position: a file, a pipe or a socket, in blocking mode. It is
+ * neither synced nor closed. A pipe without a reader is an IO error and raises no SIGPIPE. After a
+ * failure some bytes may have been written. Messages call it "<fd N>". Errors: ARGUMENT, MEMORY,
+ * IO. */
+LFM2_API int32_t lfm2_session_save_fd(const lfm2_session *session, int32_t fd, uint32_t flags);
+
+/* The same to memory. *bytes receives the size of the saved session. If it exceeds `capacity`,
+ * nothing is written and the call returns BUFFER. `buffer` may be NULL if `capacity` is 0. Errors:
+ * ARGUMENT, MEMORY, BUFFER. */
+LFM2_API int32_t lfm2_session_save_memory(const lfm2_session *session, uint32_t flags, void *buffer,
+                                          size_t capacity, size_t *bytes);
+
+/* Restore a session with the KV type that was saved, whatever it is. */
+enum { LFM2_KV_ANY = -1 };
+
+typedef struct lfm2_restore_options {
+    size_t size;
+    uint32_t n_ctx, n_chunk; /* as in lfm2_session_options, whatever the saved session had */
+    int32_t kv_type;         /* LFM2_KV_ANY, the default, or the type that must have been saved */
+    uint32_t n_reserve;      /* as in lfm2_session_options */
+} lfm2_restore_options;
+
+LFM2_API void lfm2_restore_options_init(lfm2_restore_options *options, size_t size);
+
+/* Creates a session from a file. The file is read, not mapped: it may change or vanish after the
+ * call. *out is set only after the last byte has been checked; a failure leaves nothing behind.
+ * Errors: ARGUMENT, MEMORY, IO; FORMAT (not a saved session, truncated, longer than the session,
+ * damaged); UNSUPPORTED (saved with another model, other kernels, another KV type than the options
+ * ask for, or another version of the format: the codes are "session_file.model", ".kernels",
+ * ".kv_type" and ".version"); LIMIT (the KV budget, or more tokens than n_ctx); STATE (the model
+ * was not loaded in full). */
+LFM2_API int32_t lfm2_session_restore(lfm2_model *model, const char *path,
+                                      const lfm2_restore_options *options, lfm2_session **out);
+
+/* The same from a descriptor: reads a session from its position, and not a byte more, so that other
+ * data may follow. It may be a file, a pipe or a socket, in blocking mode; a read waits until the
+ * bytes have come. Memory is taken as they come. After a failure the position is undefined. fd is
+ * not closed. Errors: those of lfm2_session_restore. */
+LFM2_API int32_t lfm2_session_restore_fd(lfm2_model *model, int32_t fd,
+                                         const lfm2_restore_options *options, lfm2_session **out);
+
+/* The same from `bytes` bytes of memory at any alignment, which are copied. Errors: those of
+ * lfm2_session_restore but IO. */
+LFM2_API int32_t lfm2_session_restore_memory(lfm2_model *model, const void *data, size_t bytes,
+                                             const lfm2_restore_options *options,
+                                             lfm2_session **out);
 
 /* ---- Memory of sessions ------------------------------------------------------------------- */
 
@@ -1030,7 +1112,8 @@ LFM2_API void lfm2_chat_options_init(lfm2_chat_options *options, size_t size);
  * Errors: ARGUMENT, BUFFER, MEMORY; TEXT (messages, tools or template_args do not have this format,
  * or the template refuses the conversation); UNSUPPORTED (also: a template that is not
  * implemented); FORMAT (the model's template is invalid); LIMIT. The text may have 1 MiB, plus 4
- * times the bytes of messages and tools; memory and steps are limited in proportion.
+ * times the bytes of messages and tools; memory and steps are limited in proportion. All JSON may
+ * nest 512 levels deep.
  */
 LFM2_API int32_t lfm2_chat_render(const lfm2_model *model, const char *messages,
                                   size_t messages_len, const lfm2_chat_options *options,

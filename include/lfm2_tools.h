@@ -32,9 +32,9 @@ typedef struct lfm2_convert_options {
     /* lfm2_quantize: an importance matrix in llama.cpp's GGUF form; NULL = none. */
     const char *imatrix;
     /* lfm2_quantize: types of tensors, each "REGEX=TYPE"; the first that matches some part of a
-     * tensor's name counts. REGEX has ECMAScript syntax without look-ahead and back references, and
-     * its letters match in lower case; TYPE is a type of GGUF such as "q6_k" or "f16". Needs a
-     * quantized preset, and does not apply to tensors that are F32 in every preset. */
+     * tensor's name counts. REGEX has ECMAScript syntax without look-ahead and back references; its
+     * upper-case letters match as lower-case ones. TYPE is a type of GGUF such as "q6_k" or "f16".
+     * Needs a quantized preset, and does not apply to tensors that are F32 in every preset. */
     const char *const *tensor_types;
     size_t n_tensor_types; /* up to 4096 */
 } lfm2_convert_options;
@@ -115,18 +115,37 @@ LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32
                                    uint32_t k, uint64_t pool_bytes, double seconds, double *ops,
                                    double *bytes);
 
-/* How kernels prefetch weights. The choice does not affect results. */
-enum {
-    LFM2_PREFETCH_CPU = 0,   /* chosen by vendor and generation of the CPU (default) */
-    LFM2_PREFETCH_L2_L1 = 1, /* into the second level cache, then from there into the first */
-    LFM2_PREFETCH_L1 = 2,    /* into the first level cache only; chosen for AMD with AVX2 */
-    LFM2_PREFETCH_L2 = 3     /* with few rows, into the second level cache only; chosen for AMD with
-                                AVX-512 */
-};
+/* How kernels prefetch weights and KV blocks from memory. It does not affect results. For each
+ * format and number of rows a runtime measures during its passes which of a few policies is the
+ * fastest on this machine, and uses that policy. */
 
-/* Sets LFM2_PREFETCH_*, for measurements. No other call may use the runtime meanwhile. Errors:
- * ARGUMENT. */
-LFM2_API int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch);
+/* The name of policy `index`, from 0, such as "l2-9k"; NULL past the last one. Static storage. */
+LFM2_API const char *lfm2_prefetch_name(uint32_t index);
+
+/* Uses the policy `name` always; NULL or "auto": the policies that are measured (default). Any
+ * thread may call it; passes that run at the time may use either. Errors: ARGUMENT. */
+LFM2_API int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, const char *name);
+
+/* What a runtime knows about a policy for a format and a number of rows. */
+typedef struct lfm2_prefetch_info {
+    size_t size;
+    const char *format; /* "q4", "q4k", ... (weights), "kv-f16", ... (KV blocks); static storage */
+    const char *policy; /* static storage */
+    uint32_t least_rows, most_rows; /* of activations or queries; most_rows 0: no limit */
+    uint32_t chosen;      /* 1: in use for this format and these rows */
+    uint32_t rounds;      /* in which all these policies were measured once; 0: not measured */
+    uint32_t comparisons; /* that are complete; 0: the first one is not */
+    uint32_t reserved;    /* 0 */
+    double bytes_per_second; /* read by one thread, when this policy was last measured; 0: never */
+    double relative_time; /* compared with the fastest policy at that time: 1 and more; 0: never */
+} lfm2_prefetch_info;
+
+/* Entry `index`, from 0: for every format and number of rows the policies that this runtime has
+ * measured; before that, only the policy in use, which the vendor and the generation of the CPU
+ * decide. Other threads may compute meanwhile; each number is then from before or after a
+ * measurement. Errors: ARGUMENT (also: `index` is past the last entry). */
+LFM2_API int32_t lfm2_prefetch_get(const lfm2_runtime *runtime, uint32_t index,
+                                   lfm2_prefetch_info *info);
 
 /* The limits of this machine with the runtime's instruction sets: upper bounds for the speed of a
  * model. Weights that fit the caches can be read faster. */

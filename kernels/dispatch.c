@@ -137,8 +137,7 @@ static void init_peak(lf_kernels *table)
 
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick)
 {
-    *table = (lf_kernels){
-        .cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick, .prefetch = LF_PREFETCH_L2_L1};
+    *table = (lf_kernels){.cpu = pick == LF_PICK_SCALAR ? 0 : cpu, .pick = pick};
     init_lhs(table);
     init_ops(table);
     init_peak(table);

@@ -94,14 +94,29 @@ typedef struct lf_lhs {
 
 /* ---- Matrix kernels ---- */
 
-/* How to prefetch a stream of panels; it changes no result, and a kernel may ignore it (README). */
-typedef enum {
-    LF_PREFETCH_L2_L1, /* at a long distance into the second level cache, then at a shorter one into
-                          the first, which has too few line buffers for the latency of memory */
-    LF_PREFETCH_L1,    /* into the first level cache only */
-    LF_PREFETCH_L2 /* up to 4 rows: into the second level cache only, and for the fewest rows only
-                      some of the lines; more rows: like LF_PREFETCH_L2_L1 */
+/* How to prefetch what a kernel reads: distances in bytes, 0: no prefetch. It changes no result,
+ * and a kernel may ignore it (README). Attention prefetches into the first level cache at distance
+ * l1 and, if l2 is not 0, the block that is read next into the second. */
+typedef struct lf_prefetch_policy {
+    uint16_t l1, l2;    /* of every line, into the first and the second level cache */
+    uint16_t sparse_l2; /* of one line of each stretch of 0.5 KB or more, into the second */
 } lf_prefetch_policy;
+
+/* The policies to choose from. */
+enum { LF_PREFETCH_POLICIES = 8 };
+typedef struct lf_prefetch_entry {
+    const char *name;
+    lf_prefetch_policy policy;
+    bool attention; /* not the same as another policy for attention */
+} lf_prefetch_entry;
+extern const lf_prefetch_entry lf_prefetch_table[LF_PREFETCH_POLICIES];
+
+/* The rule by which a CPU chooses the policy to start with, before any is measured. */
+typedef enum {
+    LF_PREFETCH_COMMON, /* every CPU without a rule of its own */
+    LF_PREFETCH_AMD256, /* AMD with AVX2, without AVX-512 */
+    LF_PREFETCH_AMD512  /* AMD with AVX-512 */
+} lf_prefetch_rule;
 
 /* c = tile * panels: c[m][n], row i at c + i * c_stride floats. n is any number of columns: the
  * last panel may be partial. `tile` is a packed tile of m rows, 1 <= m <= mr. `panels` are ceil(n /
@@ -186,11 +201,12 @@ typedef struct lf_attn_state {
     size_t acc_stride;
 } lf_attn_state;
 
-/* A block of K and of V, and the blocks that are likely to be read next. Attention prefetches the
- * next blocks; they need not be readable. */
+/* A block of K and of V, and the blocks that are likely to be read next, which attention
+ * prefetches; they need not be readable. */
 typedef struct lf_kv_blocks {
     const void *k, *v;
     const void *next_k, *next_v;
+    lf_prefetch_policy prefetch;
 } lf_kv_blocks;
 
 /* Converts a scaled query, [head_dim] floats, in place to what attn of the same KV type takes;
@@ -280,16 +296,15 @@ typedef enum { LF_PICK_AUTO, LF_PICK_SCALAR, LF_PICK_OWN, LF_PICK_XNNPACK } lf_p
 typedef struct lf_kernels {
     uint32_t cpu; /* LF_CPU_* in use */
     lf_pick pick;
-    lf_prefetch_policy prefetch; /* for every lf_gemm_fn */
     lf_ops ops;
     lf_lhs lhs[LF_LHS_COUNT];
     lf_peak peak;
 } lf_kernels;
 
 typedef struct lf_cpu {
-    uint32_t features;           /* LF_CPU_* that the CPU has and the operating system supports */
-    lf_prefetch_policy prefetch; /* by vendor and generation */
-    uint32_t threads_per_core;   /* 1 where it is unknown */
+    uint32_t features;         /* LF_CPU_* that the CPU has and the operating system supports */
+    lf_prefetch_rule prefetch; /* by vendor and generation */
+    uint32_t threads_per_core; /* 1 where it is unknown */
 } lf_cpu;
 
 /* By CPUID on x86-64 and by the process's auxiliary vector on arm64; reads no file. */
@@ -298,8 +313,12 @@ lf_cpu lf_cpu_detect(void);
 /* Removes `disable` from `cpu`, and every feature that needs a removed one. */
 uint32_t lf_cpu_without(uint32_t cpu, uint32_t disable);
 
-/* Chooses kernels for `cpu`. `prefetch` becomes LF_PREFETCH_L2_L1; the caller may change it. */
+/* Chooses kernels for `cpu`. */
 void lf_kernels_init(lf_kernels *table, uint32_t cpu, lf_pick pick);
+
+/* The index of the policy to start with, for `rows` rows and for attention. */
+uint32_t lf_prefetch_start(lf_prefetch_rule rule, lf_wformat weights, uint32_t rows);
+uint32_t lf_prefetch_start_attention(void);
 
 /* All matrix kernels of the build, in a fixed order; NULL past the end. */
 const lf_gemm *lf_gemm_at(uint32_t index);

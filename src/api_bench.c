@@ -4,6 +4,8 @@
 
 #include "bench/bench.h"
 
+#include <string.h>
+
 static const char *const providers[] = {"scalar", "lfm2", "xnnpack"}; /* by lf_provider */
 static const char *const weight_names[LF_W_COUNT] = {
     [LF_W_F32] = "f32",   [LF_W_F16] = "f16",     [LF_W_BF16] = "bf16",  [LF_W_Q4] = "q4",
@@ -35,28 +37,94 @@ int32_t lfm2_kernel_get(const lfm2_runtime *runtime, uint32_t index, lfm2_kernel
     return lf_api_write(&i, sizeof i, info, "info");
 }
 
-int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, int32_t prefetch)
+/* ---- Prefetch ---- */
+
+const char *lfm2_prefetch_name(uint32_t index)
+{
+    return index < LF_PREFETCH_POLICIES ? lf_prefetch_table[index].name : NULL;
+}
+
+int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, const char *name)
 {
     if (runtime == NULL) {
         return lf_api_null("runtime");
     }
-    switch (prefetch) {
-    case LFM2_PREFETCH_CPU:
-        runtime->kernels.prefetch = lf_cpu_detect().prefetch;
-        return LFM2_OK;
-    case LFM2_PREFETCH_L2_L1:
-        runtime->kernels.prefetch = LF_PREFETCH_L2_L1;
-        return LFM2_OK;
-    case LFM2_PREFETCH_L1:
-        runtime->kernels.prefetch = LF_PREFETCH_L1;
-        return LFM2_OK;
-    case LFM2_PREFETCH_L2:
-        runtime->kernels.prefetch = LF_PREFETCH_L2;
-        return LFM2_OK;
-    default:
-        return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch", "prefetch is %d; allowed: %d to %d",
-                       prefetch, LFM2_PREFETCH_CPU, LFM2_PREFETCH_L2);
+    uint32_t policy = LF_PREFETCH_POLICIES;
+    if (name != NULL && strcmp(name, "auto") != 0) {
+        for (policy = 0;
+             policy < LF_PREFETCH_POLICIES && strcmp(lf_prefetch_table[policy].name, name) != 0;) {
+            policy++;
+        }
+        if (policy == LF_PREFETCH_POLICIES) {
+            return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch",
+                           "no prefetch policy has this name; lfm2_prefetch_name lists the names");
+        }
     }
+    lf_prefetch_force(runtime->prefetch, policy);
+    return LFM2_OK;
+}
+
+static float cost_of(const lf_prefetch_choice *choice, uint32_t policy)
+{
+    return atomic_load_explicit(&choice->cost[policy], memory_order_acquire);
+}
+
+static bool any_measured(const lf_prefetch_choice *choice)
+{
+    uint32_t policy = 0;
+    while (policy < LF_PREFETCH_POLICIES && cost_of(choice, policy) == 0) {
+        policy++;
+    }
+    return policy < LF_PREFETCH_POLICIES;
+}
+
+/* Fills `out` if the policy was measured for this format and row class, or if it is in use and none
+ * was measured. */
+static bool describe(const lf_prefetch *prefetch, uint32_t format, uint32_t row_class,
+                     uint32_t policy, lfm2_prefetch_info *out)
+{
+    static const char *const kv_names[LF_KV_COUNT] = {
+        [LF_KV_F16] = "kv-f16", [LF_KV_F32] = "kv-f32", [LF_KV_Q8] = "kv-q8"};
+    static const uint32_t rows[LF_ROW_CLASSES][2] = {{1, 1}, {2, 2}, {3, 4}, {5, 16}, {17, 0}};
+    const lf_prefetch_choice *choice = &prefetch->choices[format][row_class];
+    bool chosen = lf_prefetch_policy_index(prefetch, format, row_class) == policy;
+    float cost = cost_of(choice, policy);
+    bool measured = cost != 0;
+    if (!measured && (!chosen || any_measured(choice))) {
+        return false;
+    }
+    *out = (lfm2_prefetch_info){
+        .format =
+            format < LF_PREFETCH_KV ? weight_names[format] : kv_names[format - LF_PREFETCH_KV],
+        .policy = lf_prefetch_table[policy].name,
+        .least_rows = rows[row_class][0],
+        .most_rows = rows[row_class][1],
+        .chosen = chosen,
+        .rounds = measured ? atomic_load_explicit(&choice->rounds, memory_order_relaxed) : 0,
+        .comparisons = atomic_load_explicit(&choice->comparisons, memory_order_relaxed),
+        .bytes_per_second = measured ? 1e9 / (double)cost : 0,
+        .relative_time =
+            (double)atomic_load_explicit(&choice->relative[policy], memory_order_relaxed)};
+    return true;
+}
+
+int32_t lfm2_prefetch_get(const lfm2_runtime *runtime, uint32_t index, lfm2_prefetch_info *info)
+{
+    if (runtime == NULL) {
+        return lf_api_null("runtime");
+    }
+    enum { ALL = LF_PREFETCH_FORMATS * LF_ROW_CLASSES * LF_PREFETCH_POLICIES };
+    uint32_t left = index;
+    for (uint32_t i = 0; i < ALL; i++) {
+        lfm2_prefetch_info out;
+        uint32_t choice = i / LF_PREFETCH_POLICIES;
+        if (describe(runtime->prefetch, choice / LF_ROW_CLASSES, choice % LF_ROW_CLASSES,
+                     i % LF_PREFETCH_POLICIES, &out) &&
+            left-- == 0) {
+            return lf_api_write(&out, sizeof out, info, "info");
+        }
+    }
+    return lf_fail(LFM2_E_ARGUMENT, "prefetch.index", "index is %u, past the last entry", index);
 }
 
 /* ---- Benchmarks ---- */

@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include "run/sequence.h"
+#include "run/session_file.h"
 
 /* ---- Session ---- */
 
@@ -165,4 +166,87 @@ int32_t lfm2_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
     lfm2_remove_result r = {.size = sizeof r};
     LF_TRY(lf_api_end_call(session, lf_session_remove(session, first, n, &r)));
     return result == NULL ? LFM2_OK : lf_api_write(&r, sizeof r, result, "result");
+}
+
+/* ---- Saving and restoring ---- */
+
+static int32_t check_save(const lfm2_session *session, uint32_t flags)
+{
+    return session == NULL ? lf_api_null("session")
+                           : lf_api_flags(flags, LFM2_SAVE_NO_SYNC | LFM2_SAVE_NO_LOGITS, "flags");
+}
+
+int32_t lfm2_session_save(const lfm2_session *session, const char *path, uint32_t flags)
+{
+    LF_TRY(check_save(session, flags));
+    return path == NULL ? lf_api_null("path") : lf_session_save(session, path, flags);
+}
+
+int32_t lfm2_session_save_fd(const lfm2_session *session, int32_t fd, uint32_t flags)
+{
+    LF_TRY(check_save(session, flags));
+    return lf_session_save_fd(session, fd, flags);
+}
+
+int32_t lfm2_session_save_memory(const lfm2_session *session, uint32_t flags, void *buffer,
+                                 size_t capacity, size_t *bytes)
+{
+    LF_TRY(check_save(session, flags));
+    if (bytes == NULL || (buffer == NULL && capacity > 0)) {
+        return lf_api_null(bytes == NULL ? "bytes" : "buffer");
+    }
+    return lf_session_save_memory(session, flags, buffer, capacity, bytes);
+}
+
+static const lfm2_restore_options restore_defaults = {.size = sizeof restore_defaults,
+                                                      .kv_type = LFM2_KV_ANY};
+
+void lfm2_restore_options_init(lfm2_restore_options *options, size_t size)
+{
+    lf_api_init(options, size, &restore_defaults, sizeof restore_defaults);
+}
+
+/* Checks all arguments of a restore but its source. */
+static int32_t check_restore(const lfm2_model *model, const lfm2_restore_options *given,
+                             lfm2_session *const *out, lfm2_restore_options *options)
+{
+    if (model == NULL || out == NULL) {
+        return lf_api_null(model == NULL ? "model" : "out");
+    }
+    *options = restore_defaults;
+    LF_TRY(lf_api_read("options", given, LF_API_FIRST(lfm2_restore_options, n_reserve), options,
+                       sizeof *options));
+    return lf_model_need_full(model);
+}
+
+int32_t lfm2_session_restore(lfm2_model *model, const char *path,
+                             const lfm2_restore_options *options, lfm2_session **out)
+{
+    lfm2_restore_options o;
+    LF_TRY(check_restore(model, options, out, &o));
+    if (path == NULL) {
+        return lf_api_null("path");
+    }
+    const lf_origin origin = {.kind = LF_FROM_PATH, .copy = true, .path = path};
+    return lf_session_restore(model, &origin, &o, out);
+}
+
+int32_t lfm2_session_restore_fd(lfm2_model *model, int32_t fd, const lfm2_restore_options *options,
+                                lfm2_session **out)
+{
+    lfm2_restore_options o;
+    LF_TRY(check_restore(model, options, out, &o));
+    return lf_session_restore_fd(model, fd, &o, out);
+}
+
+int32_t lfm2_session_restore_memory(lfm2_model *model, const void *data, size_t bytes,
+                                    const lfm2_restore_options *options, lfm2_session **out)
+{
+    lfm2_restore_options o;
+    LF_TRY(check_restore(model, options, out, &o));
+    if (data == NULL) {
+        return lf_api_null("data");
+    }
+    const lf_origin origin = {.kind = LF_FROM_MEMORY, .memory = data, .bytes = bytes};
+    return lf_session_restore(model, &origin, &o, out);
 }

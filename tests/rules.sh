@@ -66,7 +66,7 @@ library_users() {
     case $1 in
     pthreadpool.h) REPLY='src/runtime/sched.c tests/*' ;;
     utf8proc.h) REPLY='src/text/* tests/*' ;;
-    xxhash.h) REPLY='src/load/* tests/*' ;;
+    xxhash.h) REPLY='src/load/* src/model/state_file.c tests/*' ;;
     histedit.h) REPLY='tools/cli/support/terminal.c' ;;
     xnnpack.h) REPLY='' ;;
     cmocka.h) REPLY='tests/*' ;;

@@ -40,7 +40,8 @@ LF_INLINE float attn_load1(const int type, const void *at, size_t i)
 LF_INLINE size_t attn_prefetch_step(const int type, const attn_operand *operand, size_t m, size_t n,
                                     size_t steps)
 {
-    return type == ATTN_UNPACKED ? operand->bytes / n * m / steps : 0;
+    const bool used = type == ATTN_UNPACKED && operand->distances.l2 != 0;
+    return used ? operand->bytes / n * m / steps : 0;
 }
 
 /* ---- Scores ---- */
@@ -66,7 +67,7 @@ LF_INLINE void attn_scores(const int type, const size_t m, attn_rows *t, size_t 
             kd[v] = attn_load(type, k->at, d * LF_ATTN_BLOCK + j0 + v * 16);
         }
         if (type == ATTN_UNPACKED) {
-            lf_prefetch_l2(next + d * step_bytes);
+            lf_prefetch_l2(next + d * step_bytes); /* a step of 0: one line, again and again */
         } else {
             attn_prefetch(ATTN_VECS * 16 * attn_size(type), k,
                           (d * LF_ATTN_BLOCK + j0) * attn_size(type));
@@ -231,9 +232,14 @@ LF_INLINE void attn_one_tile(const lf_kv_type type, attn_rows *t, size_t head_di
                              const lf_kv_blocks *kv)
 {
     const size_t bytes = head_dim * LF_ATTN_BLOCK * attn_size((int)type);
-    const attn_operand keys = {.at = kv->k, .bytes = bytes, .next = kv->next_k};
-    const attn_operand values = {
-        .at = kv->v, .stride = head_dim, .bytes = bytes, .next = kv->next_v};
+    const lf_distances distances = lf_prefetch_distances(kv->prefetch);
+    const attn_operand keys = {
+        .at = kv->k, .bytes = bytes, .next = kv->next_k, .distances = distances};
+    const attn_operand values = {.at = kv->v,
+                                 .stride = head_dim,
+                                 .bytes = bytes,
+                                 .next = kv->next_v,
+                                 .distances = distances};
     attn_all_scores((int)type, t, 0, head_dim, &keys);
     attn_weights(t);
     attn_all_values((int)type, t, 0, head_dim, &values);
@@ -244,7 +250,8 @@ LF_INLINE void attn_many_tiles(const lf_kv_type type, attn_rows *t, size_t head_
                                const lf_kv_blocks *kv)
 {
     _Alignas(64) float unpacked[LF_ATTN_BLOCK * ATTN_SLICE];
-    attn_operand slice = {.at = unpacked, .next = kv->next_k};
+    attn_operand slice = {
+        .at = unpacked, .next = kv->next_k, .distances = lf_prefetch_distances(kv->prefetch)};
     for (size_t d = 0; d < head_dim; d += ATTN_SLICE) {
         const size_t dims = head_dim - d < ATTN_SLICE ? head_dim - d : ATTN_SLICE;
         slice.bytes = dims * LF_ATTN_BLOCK * attn_size((int)type);

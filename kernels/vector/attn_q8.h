@@ -124,11 +124,13 @@ LF_INLINE void attn_q8_rows(const size_t m, attn_rows *t, size_t head_dim, const
     const attn_operand k = {.at = (const char *)kv->k + LF_KV_SCALES,
                             .stride = LF_ATTN_BLOCK,
                             .bytes = bytes,
-                            .next = first ? (const char *)kv->next_k + LF_KV_SCALES : NULL};
+                            .next = first ? (const char *)kv->next_k + LF_KV_SCALES : NULL,
+                            .distances = lf_prefetch_distances(kv->prefetch)};
     const attn_operand v = {.at = (const char *)kv->v + LF_KV_SCALES,
                             .stride = head_dim,
                             .bytes = bytes,
-                            .next = first ? (const char *)kv->next_v + LF_KV_SCALES : NULL};
+                            .next = first ? (const char *)kv->next_v + LF_KV_SCALES : NULL,
+                            .distances = lf_prefetch_distances(kv->prefetch)};
     attn_quants quants;
     size_t most = 0;
     for (size_t i = 0; i < m; i++) {
@@ -161,7 +163,7 @@ LF_INLINE void attn_q8(size_t m, size_t head_dim, const float *q, size_t q_strid
                        const uint32_t *valid, const lf_kv_blocks *kv, const lf_attn_state *state)
 {
     /* The scales of the next block. Its quants are prefetched while this block's are read. */
-    for (size_t b = 0; b < LF_KV_SCALES; b += 64) {
+    for (size_t b = 0; b < LF_KV_SCALES && kv->prefetch.l2 != 0; b += 64) {
         lf_prefetch_l2((const char *)kv->next_k + b);
         lf_prefetch_l2((const char *)kv->next_v + b);
     }

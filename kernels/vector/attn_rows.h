@@ -8,7 +8,7 @@
 #include "kernels/vector/exp.h"
 #include "kernels/vector/prefetch.h"
 
-enum { ATTN_MAX_ROWS = 32, ATTN_L1_DISTANCE = 2048 };
+enum { ATTN_MAX_ROWS = 32 };
 
 /* Rows that use a block together; each attends to at least one position of it. */
 typedef struct attn_rows {
@@ -29,6 +29,7 @@ typedef struct attn_operand {
     size_t stride;    /* from the numbers (or pairs) of one step to those of the next */
     size_t bytes;     /* of the whole block, or of what `next` covers */
     const char *next; /* the block or slice likely to be read next; NULL: no prefetch */
+    lf_distances distances;
 } attn_operand;
 
 /* Prefetches `size` bytes twice (README). The bytes ahead of byte `at`, in this block or at the
@@ -37,11 +38,15 @@ typedef struct attn_operand {
 LF_INLINE void attn_prefetch(const size_t size, const attn_operand *operand, size_t at)
 {
     for (size_t b = 0; b < size; b += 64) {
-        const size_t ahead = at + b + ATTN_L1_DISTANCE;
+        const size_t ahead = at + b + operand->distances.l1;
         const char *from =
             ahead < operand->bytes ? (const char *)operand->at : operand->next - operand->bytes;
-        lf_prefetch_l1(from + ahead);
-        lf_prefetch_l2(operand->next + at + b);
+        if (operand->distances.l1 != 0) {
+            lf_prefetch_l1(from + ahead);
+        }
+        if (operand->distances.l2 != 0) {
+            lf_prefetch_l2(operand->next + at + b);
+        }
     }
 }
 

@@ -11,8 +11,6 @@
 #include "kernels/tables.h"
 #include "kernels/vector/prefetch.h"
 
-enum { FLOAT_L1_DISTANCE = 4096 }; /* bytes ahead within the stream of panels */
-
 LF_INLINE v16 load_weights(const lf_wformat format, const uint8_t *p)
 {
     switch (format) {
@@ -28,7 +26,7 @@ LF_INLINE v16 load_weights(const lf_wformat format, const uint8_t *p)
 /* `panels` panels, panel_bytes apart; the last one may have fewer than 16 columns. */
 LF_INLINE void float_panels(const lf_wformat format, const size_t m, const size_t panels, size_t k,
                             const float *x, const uint8_t *p, size_t panel_bytes, float *c,
-                            size_t c_stride, size_t columns)
+                            size_t c_stride, size_t columns, lf_distances distances)
 {
     const size_t step = (format == LF_W_F32 ? sizeof(float) : sizeof(uint16_t)) * LF_NR;
     const size_t x_stride = lf_ceil(k * sizeof(float), 64) / sizeof(float);
@@ -41,7 +39,11 @@ LF_INLINE void float_panels(const lf_wformat format, const size_t m, const size_
     for (size_t d = 0; d < k; d++) {
         v16 w[FLOAT_PANELS];
         for (size_t j = 0; j < panels; j++) {
-            lf_prefetch_l1((const char *)p + j * panel_bytes + FLOAT_L1_DISTANCE);
+            const uint8_t *at = p + j * panel_bytes;
+            lf_prefetch_l1(at + distances.l1); /* distance 0 costs less than a branch */
+            if (distances.l2 != 0) {
+                lf_prefetch_l2(at + distances.l2);
+            }
             w[j] = load_weights(format, p + j * panel_bytes);
         }
         p += step;
@@ -64,16 +66,17 @@ LF_INLINE void float_tile(const lf_wformat format, const size_t m, size_t n, siz
                           const void *tile, const void *panels, float *c, size_t c_stride,
                           lf_prefetch_policy policy)
 {
-    (void)policy; /* the same distance on every CPU */
+    const lf_distances distances = lf_prefetch_distances(policy);
     const size_t bytes = format == LF_W_F32 ? lf_panel_bytes_f32(k) : lf_panel_bytes_f16(k);
     const uint8_t *p = panels;
     size_t n0 = 0;
     for (; n0 + (FLOAT_PANELS - 1) * LF_NR < n; n0 += FLOAT_PANELS * LF_NR) {
-        float_panels(format, m, FLOAT_PANELS, k, tile, p, bytes, c + n0, c_stride, n - n0);
+        float_panels(format, m, FLOAT_PANELS, k, tile, p, bytes, c + n0, c_stride, n - n0,
+                     distances);
         p += FLOAT_PANELS * bytes;
     }
     for (; n0 < n; n0 += LF_NR) {
-        float_panels(format, m, 1, k, tile, p, bytes, c + n0, c_stride, n - n0);
+        float_panels(format, m, 1, k, tile, p, bytes, c + n0, c_stride, n - n0, distances);
         p += bytes;
     }
 }

@@ -16,33 +16,18 @@ LF_INLINE void lf_prefetch_l2(const void *p)
     __builtin_prefetch(p, 0, 2);
 }
 
-/* Distances in bytes from where a kernel reads; 0: no prefetch. */
+/* The distances of a policy, as a kernel adds them to addresses. */
 typedef struct lf_distances {
-    size_t l1, l2;    /* of every line, into the first and the second level cache */
-    size_t sparse_l2; /* of one line of each stretch of 0.5 KB or more, into the second */
+    size_t l1, l2, sparse_l2;
 } lf_distances;
 
-enum { LF_L2_DISTANCE = 9216, LF_L1_DISTANCE = 4608, LF_L1_DISTANCE_SHORT = 1152 };
-enum { LF_MEMORY_BOUND_ROWS = 4 }; /* with up to this many rows, memory limits the speed */
-
-/* The distances for m rows. With LF_PREFETCH_L2 and up to `sparse_rows` rows, a line takes so few
- * instructions that out-of-order execution requests the next lines early enough: prefetching every
- * line would cost time. One line of each stretch keeps requests in flight across the end of a call.
- */
-LF_INLINE lf_distances lf_prefetch_distances(lf_prefetch_policy policy, size_t m,
-                                             size_t sparse_rows)
+LF_INLINE lf_distances lf_prefetch_distances(lf_prefetch_policy policy)
 {
-    lf_distances d = {.l1 = LF_L1_DISTANCE, .l2 = LF_L2_DISTANCE};
-    if (policy == LF_PREFETCH_L1) {
-        d.l1 = m <= 2 ? LF_L1_DISTANCE_SHORT : LF_L1_DISTANCE;
-        d.l2 = 0;
-    } else if (policy == LF_PREFETCH_L2 && m <= LF_MEMORY_BOUND_ROWS) {
-        d.l1 = 0;
-        d.l2 = m <= sparse_rows ? 0 : LF_L2_DISTANCE;
-        d.sparse_l2 = m <= sparse_rows ? LF_L2_DISTANCE : 0;
-    }
-    return d;
+    return (lf_distances){policy.l1, policy.l2, policy.sparse_l2};
 }
+
+/* The policy of unpacking a panel, which takes a small part of the time of its many tiles. */
+static const lf_prefetch_policy lf_prefetch_unpacking = {.l1 = 4608, .l2 = 9216};
 
 /* Prefetches for `bytes` bytes from p on. The lines for the first level cache come first: they
  * are read next and free their line buffers sooner. */

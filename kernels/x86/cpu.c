@@ -39,8 +39,8 @@ lf_cpu lf_cpu_from_cpuid(const lf_cpuid *id)
     cpu |= has(id->eax7_1, 5) ? LF_CPU_AVX512BF16 : 0;
     lf_cpu result = {.features = lf_cpu_without(cpu, 0), .threads_per_core = 1};
     if (is_amd(id) && (result.features & LF_CPU_AVX2) != 0) {
-        /* AVX-512 came with Zen 4, so that this includes later ones */
-        result.prefetch = (result.features & LF_CPU_AVX512) != 0 ? LF_PREFETCH_L2 : LF_PREFETCH_L1;
+        result.prefetch =
+            (result.features & LF_CPU_AVX512) != 0 ? LF_PREFETCH_AMD512 : LF_PREFETCH_AMD256;
     }
     if (id->core_threads > 1) {
         result.threads_per_core = id->core_threads;

@@ -39,7 +39,7 @@ LF_INLINE void i8g16_tile(const bool has_mins, const size_t m, size_t n, size_t 
                           const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
     const size_t head = has_mins ? 256 : 128; /* bytes of the scales and minimums of a block */
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -79,7 +79,7 @@ LF_INLINE void t4_half(const size_t m, const uint32_t *x, const size_t half, __m
 LF_INLINE void t4g16_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                           float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const __m512i table = _mm512_load_si512(p);
@@ -104,7 +104,7 @@ LF_INLINE void t4g16_tile(const size_t m, size_t n, size_t k, const void *tile, 
 /* To a panel of LF_W_I8G16. */
 static void t4g16_unpack(size_t k, const void *panel, void *unpacked)
 {
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const lf_distances distances = lf_prefetch_distances(lf_prefetch_unpacking);
     const __m512i table = _mm512_add_epi8(_mm512_load_si512(panel), _mm512_set1_epi8(128 - 32));
     const uint8_t *p = (const uint8_t *)panel + LF_T4_TABLE;
     uint8_t *out = unpacked;

@@ -17,7 +17,7 @@ LF_INLINE void i8g_tile(const bool has_mins, const size_t m, size_t n, size_t k,
                         const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
     const size_t head = has_mins ? 128 : 64; /* bytes of the scales and minimums of a block */
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -135,7 +135,7 @@ LF_INLINE const uint8_t *iq3s_supers(size_t k, const uint8_t *panel)
 LF_INLINE void iq3s_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                          float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, 0);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const size_t panel_bytes = lf_panel_bytes_iq3s(k);
     const codebook t = iq3s_codebook();
     const uint8_t *halves = panels;
@@ -146,6 +146,7 @@ LF_INLINE void iq3s_tile(const size_t m, size_t n, size_t k, const void *tile, c
         lf_vnni_clear(m, acc);
         for (size_t s = 0; s < k / 256; s++, p += LF_IQ3S_SUPER) {
             const __m512 d = lf_load_f16x16(halves + s * 32);
+            lf_prefetch_sparse(distances, p);
             for (size_t b = 0; b < 8; b++, x += LF_X_DWORDS * m) {
                 const __m512i high = iq3s_high(p, b);
                 __m512i v[12], w[2];
@@ -195,7 +196,7 @@ LF_GEMM_BY_ROWS(12, iq3s_gemm, iq3s_tile)
 LF_INLINE void t4_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const __m512i table = _mm512_load_si512(p);
@@ -224,7 +225,7 @@ LF_INLINE void t4_tile(const size_t m, size_t n, size_t k, const void *tile, con
 /* To a panel of LF_W_I8G. */
 static void t4_unpack(size_t k, const void *panel, void *unpacked)
 {
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const lf_distances distances = lf_prefetch_distances(lf_prefetch_unpacking);
     const __m512i table = _mm512_load_si512(panel);
     const uint8_t *p = (const uint8_t *)panel + LF_T4_TABLE;
     uint8_t *out = unpacked;

@@ -134,7 +134,7 @@ LF_INLINE void k_super(const int bits, lf_distances distances, const size_t m, c
 LF_INLINE void k_tile(const int bits, const size_t m, size_t n, size_t k, const void *tile,
                       const void *panels, float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -174,7 +174,7 @@ LF_INLINE void q6k_half(const size_t m, const uint32_t *x, const size_t half, co
 LF_INLINE void q6k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *halves = panels;
     const size_t panel_bytes = lf_panel_bytes_q6k(k);
     for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
@@ -237,7 +237,7 @@ LF_INLINE void unpack_block(const int bits, const uint8_t *quants, __m512 first,
 LF_INLINE void k_unpack(const int bits, size_t k, const void *panel, void *unpacked)
 {
     const size_t step = bits == 4 ? LF_Q4_QUANTS : LF_Q5K_QUANTS;
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const lf_distances distances = lf_prefetch_distances(lf_prefetch_unpacking);
     const uint8_t *p = panel;
     uint8_t *out = unpacked;
     for (size_t s = 0; s < k / 256; s++) {
@@ -265,7 +265,7 @@ static void q5k_unpack(size_t k, const void *panel, void *unpacked)
 
 static void q6k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const lf_distances distances = lf_prefetch_distances(lf_prefetch_unpacking);
     const uint8_t *halves = panel;
     const uint8_t *p = halves + (lf_panel_bytes_q6k(k) - k / 256 * LF_Q6K_SUPER);
     uint8_t *out = unpacked;

@@ -111,7 +111,7 @@ LF_INLINE void block(const int bits, const size_t m, const uint32_t *x, const ui
 LF_INLINE void q2k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *p = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;
@@ -186,7 +186,7 @@ LF_INLINE void q3k_super(lf_distances distances, const size_t m, const uint32_t 
 LF_INLINE void q3k_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                         float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const size_t panel_bytes = lf_panel_bytes_q3k(k);
     const uint8_t *halves = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR, halves += panel_bytes) {
@@ -232,7 +232,7 @@ LF_INLINE void unpack_block(const int bits, const uint8_t *quants, uint8_t *out)
 
 static void q2k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const lf_distances distances = lf_prefetch_distances(lf_prefetch_unpacking);
     const uint8_t *p = panel;
     uint8_t *out = unpacked;
     for (size_t s = 0; s < k / 256; s++) {
@@ -256,7 +256,7 @@ static void q2k_unpack(size_t k, const void *panel, void *unpacked)
 
 static void q3k_unpack(size_t k, const void *panel, void *unpacked)
 {
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_VNNI_MR, 0);
+    const lf_distances distances = lf_prefetch_distances(lf_prefetch_unpacking);
     const uint8_t *p = q3k_supers(k, panel);
     uint8_t *out = unpacked;
     for (size_t s = 0; s < k / 256; s++) {

@@ -16,7 +16,7 @@ LF_INLINE void q4_block(const size_t m, const uint32_t *x, const uint8_t *quants
 LF_INLINE void q4_tile(const size_t m, size_t n, size_t k, const void *tile, const void *panels,
                        float *c, size_t c_stride, lf_prefetch_policy policy)
 {
-    const lf_distances distances = lf_prefetch_distances(policy, m, LF_VNNI_SPARSE_ROWS);
+    const lf_distances distances = lf_prefetch_distances(policy);
     const uint8_t *super = panels;
     for (size_t n0 = 0; n0 < n; n0 += LF_NR) {
         const uint32_t *x = tile;

@@ -224,7 +224,7 @@ LF_INLINE void lf_ymm_store(size_t m, float (*acc)[LF_NR], size_t columns, float
     {                                                                                              \
         const uint8_t *p = panels;                                                                 \
         const size_t rows = (fixed) != 0 ? (fixed) : m;                                            \
-        const lf_distances distances = lf_prefetch_distances(policy, rows, 0);                     \
+        const lf_distances distances = lf_prefetch_distances(policy);                              \
         for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
             _Alignas(32) float acc[(fixed) != 0 ? (fixed) : LF_YMM_MR][LF_NR];                     \
             lf_ymm_clear(rows, acc);                                                               \

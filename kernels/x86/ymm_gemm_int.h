@@ -159,6 +159,7 @@ LF_INLINE void q4_panel(lf_distances distances, const size_t fixed, size_t m, si
 {
     for (size_t s = 0; s < k / 64; s++) {
         lf_prefetch_panel(distances, p, LF_Q4_SUPER);
+        lf_prefetch_sparse(distances, p);
         q4_rows(fixed, m, x, p + 64, p, acc);
         x += LF_X_DWORDS * m;
         q4_rows(fixed, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
@@ -179,6 +180,7 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t 
     const size_t head = lines * LF_NR * sizeof(float);
     for (size_t b = 0; b < k / 32; b++) {
         lf_prefetch_panel(distances, p, head + LF_Q8_QUANTS);
+        lf_prefetch_sparse(distances, p);
         ymm_rows(format, fixed, m, x, p + head, (const float *)(const void *)p, acc);
         x += LF_X_DWORDS * m;
         p += head + LF_Q8_QUANTS;
@@ -247,6 +249,7 @@ LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fi
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(32) float factors[8][2][LF_NR];
         lf_prefetch_panel(distances, p, LF_K_HEAD);
+        lf_prefetch_sparse(distances, p);
         if (format == YMM_Q6K) {
             q6k_scales(p, panel + s * 32, factors);
         } else {
@@ -314,6 +317,7 @@ LF_INLINE void lowk_panel(const int format, lf_distances distances, const size_t
     for (size_t s = 0; s < k / 256; s++) {
         _Alignas(32) float factors[8 * YMM_Q2K_LINES][LF_NR];
         lf_prefetch_panel(distances, p, head);
+        lf_prefetch_sparse(distances, p);
         if (two) {
             q2k_factors(p, factors);
         } else {
@@ -372,6 +376,7 @@ LF_INLINE void iq3s_panel(lf_distances distances, const size_t fixed, size_t m, 
 {
     const uint8_t *p = panel + (lf_panel_bytes_iq3s(k) - k / 256 * LF_IQ3S_SUPER);
     for (size_t s = 0; s < k / 256; s++, p += LF_IQ3S_SUPER) {
+        lf_prefetch_sparse(distances, p);
         for (size_t b = 0; b < 8; b++, x += LF_X_DWORDS * m) {
             _Alignas(32) uint8_t quants[LF_Q8_QUANTS];
             _Alignas(32) float scales[LF_NR];
@@ -422,6 +427,9 @@ LF_INLINE void t4_panel(const int format, lf_distances distances, const size_t f
         _Alignas(32) uint8_t quants[LF_Q8_QUANTS];
         _Alignas(32) float scales[2 * LF_NR];
         lf_prefetch_panel(distances, p, LF_T4_BLOCK);
+        if (b % 2 == 0) {
+            lf_prefetch_sparse(distances, p);
+        }
         if (halves) {
             t4_scales(p, scales);
         }
@@ -435,7 +443,7 @@ LF_INLINE void t4_panel(const int format, lf_distances distances, const size_t f
 /* To a panel of LF_W_I8G or LF_W_I8G16. */
 LF_INLINE void t4_expand(const bool halves, size_t k, const uint8_t *panel, uint8_t *out)
 {
-    const lf_distances distances = lf_prefetch_distances(LF_PREFETCH_L2_L1, LF_YMM_MR, 0);
+    const lf_distances distances = lf_prefetch_distances(lf_prefetch_unpacking);
     const __m256i table = t4_table(halves, panel);
     const size_t head = halves ? 2 * 64 : 64;
     const uint8_t *p = panel + LF_T4_TABLE;

@@ -63,6 +63,7 @@ LF_INLINE void q8_panel(lf_distances distances, const size_t fixed, size_t m, si
 {
     for (size_t s = 0; s < k / 64; s++) {
         lf_prefetch_panel(distances, p, LF_Q8_SUPER);
+        lf_prefetch_sparse(distances, p);
         q8_rows(fixed, m, x, p + 64, p, acc);
         x += LF_X2_DWORDS * m;
         q8_rows(fixed, m, x, p + 64 + LF_Q8_QUANTS, p + 32, acc);

@@ -10,9 +10,7 @@
 
 #include <immintrin.h>
 
-/* LF_VNNI_SPARSE_ROWS: for lf_prefetch_distances. LF_VNNI_MR: rows of a full tile; unpacking a
- * panel prefetches as a full tile does. */
-enum { LF_VNNI_SPARSE_ROWS = 2, LF_VNNI_MR = 12 };
+enum { LF_VNNI_MR = 12 }; /* rows of a full tile */
 
 /* With up to this many rows, loads limit a kernel: lines of quants and factors then stay in
  * registers. */

@@ -138,7 +138,7 @@ int32_t lf_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32_t m, uint3
     const lf_alloc *alloc = &runtime->alloc;
     const lf_lhs *lhs = &runtime->kernels.lhs[gemm->lhs];
     bench b = {.gemm = gemm,
-               .prefetch = runtime->kernels.prefetch,
+               .prefetch = lf_prefetch_now(runtime->prefetch, gemm->weights, m),
                .m = m,
                .n = n,
                .k = k,

@@ -98,20 +98,56 @@ int32_t lf_read_u64(lf_reader *r, const char *what, uint64_t *out);
 /* Points *out to n bytes, without copying. If `from` is set, they are valid until the next read. */
 int32_t lf_read_bytes(lf_reader *r, const char *what, uint64_t n, const uint8_t **out);
 
+/* Bytes that are read once, in order. It must not be copied or moved. */
+typedef struct lf_input {
+    const char *name;    /* for messages */
+    uint64_t left;       /* bytes that follow; UINT64_MAX: unknown */
+    const lf_file *file; /* contains them from `at` on; NULL: they come from fd */
+    uint64_t at;
+    int fd;
+    char buffer[LF_FILE_NAME]; /* may contain the name */
+} lf_input;
+
+/* `file` must outlive the input. */
+void lf_input_of_file(const lf_file *file, lf_input *out);
+
+/* Reads from the position of a descriptor, which may be a pipe. Of a regular file `left` is known.
+ * The descriptor stays open, after the last byte that was read. Errors: IO. */
+int32_t lf_input_of_fd(int fd, lf_input *out);
+
+/* Copies n bytes. *got receives how many there were: fewer than n only at the end. Errors: IO,
+ * MEMORY. */
+int32_t lf_input_read(lf_input *input, void *buffer, size_t n, size_t *got);
+
 /* Writes a file that appears complete or not at all. The data goes through a buffer to a temporary
  * file next to the target. lf_writer_commit renames this file; without a commit, lf_writer_free
  * removes it. Errors: IO, MEMORY; the first failure makes all later calls fail. */
 typedef struct lf_writer lf_writer;
 
+enum {
+    LF_WRITER_PRIVATE = 1, /* only the owner may read the file (mode 0600) */
+    LF_WRITER_NO_SYNC = 2  /* after a crash of the system the file may be incomplete */
+};
+
 /* Fails with IO if `path` is empty, or exists and is not a regular file, as lf_writer_create does.
  */
 int32_t lf_writer_check(const char *path);
 
-int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out);
+int32_t lf_writer_create(const lf_alloc *alloc, const char *path, uint32_t flags, lf_writer **out);
+
+/* Writes to a descriptor instead, which stays open and has this name in messages; lf_writer_commit
+ * flushes the buffer. A pipe or socket without a reader is an IO error: SIGPIPE is not delivered.
+ */
+int32_t lf_writer_create_fd(const lf_alloc *alloc, int fd, const char *name, lf_writer **out);
+
+/* Writes to the caller's memory instead. More than `capacity` bytes are an INTERNAL error. */
+int32_t lf_writer_create_memory(const lf_alloc *alloc, void *memory, size_t capacity,
+                                lf_writer **out);
+
 int32_t lf_writer_write(lf_writer *writer, const void *data, size_t bytes);
 int32_t lf_writer_zeros(lf_writer *writer, uint64_t bytes);
 uint64_t lf_writer_offset(const lf_writer *writer); /* bytes written so far */
-int32_t lf_writer_commit(lf_writer *writer);        /* flush, fsync, rename */
+int32_t lf_writer_commit(lf_writer *writer);        /* flush, sync, rename */
 void lf_writer_free(lf_writer *writer);
 
 #endif /* LF_COMMON_FILE_H */

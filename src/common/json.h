@@ -18,7 +18,9 @@ typedef enum {
 } lf_json_kind;
 
 enum {
-    LF_JSON_MAX_DEPTH = 64,
+    /* Published JSON schemas nest 63 levels deep before a list of tools contains them. The reader
+     * and the writer have a stack of this size, 8 and 4 KiB. */
+    LF_JSON_MAX_DEPTH = 512,
     /* Values of one document. A value takes 64 bytes of memory and as little as 2 of text: the
      * limit bounds the memory for an untrusted text at 256 MiB. */
     LF_JSON_MAX_VALUES = 4 << 20,

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements the writer: a temporary file next to the target, synced and renamed at the end. */
+/* Implements the writer: a temporary file next to the target, synced and renamed at the end; or a
+ * descriptor or memory of the caller. */
 #include "common/file.h"
 
 #include "common/os.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,8 +23,10 @@ enum {
 
 struct lf_writer {
     lf_alloc alloc;
+    uint32_t flags;
     int fd;            /* -1 once closed */
     bool is_temporary; /* the temporary file exists */
+    bool is_foreign;   /* fd is the caller's */
     int32_t failed;    /* status of the first failure, which every later call returns */
     uint64_t offset;
     size_t used;       /* bytes in the buffer */
@@ -29,6 +34,8 @@ struct lf_writer {
     char *path;
     char *temporary;
     uint8_t *buffer;
+    uint8_t *memory; /* the caller's; NULL: fd is used */
+    size_t capacity; /* of memory */
 };
 
 static int32_t fail_io(lf_writer *w, int error, const char *code, const char *what)
@@ -59,7 +66,8 @@ static int32_t open_temporary(lf_writer *w)
 {
     for (int i = 0; i < TRIES; i++) {
         snprintf(w->temporary, w->path_bytes + SUFFIX, "%s.tmp-%ld-%d", w->path, (long)getpid(), i);
-        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+        w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
+                     (w->flags & LF_WRITER_PRIVATE) != 0 ? 0600 : 0666);
         if (w->fd >= 0) {
             w->is_temporary = true;
             return LFM2_OK;
@@ -71,19 +79,34 @@ static int32_t open_temporary(lf_writer *w)
     return lf_fail_errno(errno, "io.create", w->path, "cannot be created");
 }
 
-int32_t lf_writer_create(const lf_alloc *alloc, const char *path, lf_writer **out)
+/* A writer without a target; its name in messages is `path`. */
+static int32_t new_writer(const lf_alloc *alloc, const char *path, lf_writer **out)
 {
-    LF_TRY(lf_writer_check(path));
     void *p = NULL;
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_writer), "file writer", &p));
     lf_writer *w = p;
     w->alloc = *alloc;
     w->fd = -1;
     w->path_bytes = strlen(path) + 1;
-    int32_t status = LFM2_OK;
-    LF_TRY_DONE(lf_new(alloc, w->path_bytes, 1, "path", &p));
+    int32_t status = lf_new(alloc, w->path_bytes, 1, "path", &p);
+    if (status != LFM2_OK) {
+        lf_writer_free(w);
+        return status;
+    }
     w->path = p;
     memcpy(w->path, path, w->path_bytes);
+    *out = w;
+    return LFM2_OK;
+}
+
+int32_t lf_writer_create(const lf_alloc *alloc, const char *path, uint32_t flags, lf_writer **out)
+{
+    lf_writer *w = NULL;
+    void *p = NULL;
+    LF_TRY(lf_writer_check(path));
+    LF_TRY(new_writer(alloc, path, &w));
+    w->flags = flags;
+    int32_t status = LFM2_OK;
     LF_TRY_DONE(lf_new(alloc, w->path_bytes + SUFFIX, 1, "path", &p));
     w->temporary = p;
     LF_TRY_DONE(lf_new(alloc, BUFFER, 1, "write buffer", &p));
@@ -96,10 +119,60 @@ done:
     return status;
 }
 
+int32_t lf_writer_create_fd(const lf_alloc *alloc, int fd, const char *name, lf_writer **out)
+{
+    lf_writer *w = NULL;
+    LF_TRY(new_writer(alloc, name, &w));
+    void *p = NULL;
+    int32_t status = lf_new(alloc, BUFFER, 1, "write buffer", &p);
+    if (status != LFM2_OK) {
+        lf_writer_free(w);
+        return status;
+    }
+    w->buffer = p;
+    w->fd = fd;
+    w->is_foreign = true;
+    *out = w;
+    return LFM2_OK;
+}
+
+int32_t lf_writer_create_memory(const lf_alloc *alloc, void *memory, size_t capacity,
+                                lf_writer **out)
+{
+    LF_TRY(new_writer(alloc, "<memory>", out));
+    (*out)->memory = memory;
+    (*out)->capacity = capacity;
+    return LFM2_OK;
+}
+
+/* Writes without delivering SIGPIPE, which is raised also if the reader leaves after a part. */
+static ssize_t write_quietly(int fd, const void *data, size_t bytes)
+{
+    sigset_t pipe_set;
+    sigset_t before;
+    sigset_t pending;
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    sigemptyset(&pending);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe_set, &before);
+    ssize_t n = write(fd, data, bytes);
+    int error = errno;
+    if (sigismember(&pending, SIGPIPE) == 0) {
+        const struct timespec now = {0};
+        while (sigtimedwait(&pipe_set, NULL, &now) < 0 && errno == EINTR) {
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return n;
+}
+
 static int32_t put(lf_writer *w, const uint8_t *data, size_t bytes)
 {
     while (bytes > 0) {
-        ssize_t n = write(w->fd, data, bytes < LARGEST_WRITE ? bytes : LARGEST_WRITE);
+        size_t step = bytes < LARGEST_WRITE ? bytes : LARGEST_WRITE;
+        ssize_t n = w->is_foreign ? write_quietly(w->fd, data, step) : write(w->fd, data, step);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -119,10 +192,26 @@ static int32_t flush(lf_writer *w)
     return put(w, w->buffer, n);
 }
 
+static int32_t put_memory(lf_writer *w, const void *data, size_t bytes)
+{
+    if (bytes > w->capacity - w->offset) {
+        w->failed = lf_fail(LFM2_E_INTERNAL, "io.capacity", "%s: too small", w->path);
+        return w->failed;
+    }
+    if (bytes > 0) {
+        memcpy(w->memory + w->offset, data, bytes);
+    }
+    w->offset += bytes;
+    return LFM2_OK;
+}
+
 int32_t lf_writer_write(lf_writer *writer, const void *data, size_t bytes)
 {
     if (writer->failed != LFM2_OK) {
         return fail_again(writer);
+    }
+    if (writer->memory != NULL) {
+        return put_memory(writer, data, bytes);
     }
     writer->offset += bytes;
     if (bytes > BUFFER - writer->used) {
@@ -173,25 +262,37 @@ static void sync_directory(lf_writer *w)
     }
 }
 
+/* Gives the temporary file its name. */
+static int32_t publish(lf_writer *w)
+{
+    bool sync = (w->flags & LF_WRITER_NO_SYNC) == 0;
+    if (sync && fsync(w->fd) != 0) {
+        return fail_io(w, errno, "io.sync", "cannot be written");
+    }
+    int closed = close(w->fd);
+    w->fd = -1;
+    if (closed != 0 && errno != EINTR) {
+        return fail_io(w, errno, "io.close", "cannot be written");
+    }
+    if (rename(w->temporary, w->path) != 0) {
+        return fail_io(w, errno, "io.rename", "cannot be renamed to this name");
+    }
+    w->is_temporary = false;
+    if (sync) {
+        sync_directory(w);
+    }
+    return LFM2_OK;
+}
+
 int32_t lf_writer_commit(lf_writer *writer)
 {
     if (writer->failed != LFM2_OK) {
         return fail_again(writer);
     }
     LF_TRY(flush(writer));
-    if (fsync(writer->fd) != 0) {
-        return fail_io(writer, errno, "io.sync", "cannot be written");
+    if (writer->is_temporary) {
+        LF_TRY(publish(writer));
     }
-    int closed = close(writer->fd);
-    writer->fd = -1;
-    if (closed != 0 && errno != EINTR) {
-        return fail_io(writer, errno, "io.close", "cannot be written");
-    }
-    if (rename(writer->temporary, writer->path) != 0) {
-        return fail_io(writer, errno, "io.rename", "cannot be renamed to this name");
-    }
-    writer->is_temporary = false;
-    sync_directory(writer);
     writer->failed = LFM2_E_STATE; /* later writes fail */
     return LFM2_OK;
 }
@@ -201,7 +302,7 @@ void lf_writer_free(lf_writer *writer)
     if (writer == NULL) {
         return;
     }
-    if (writer->fd >= 0) {
+    if (writer->fd >= 0 && !writer->is_foreign) {
         close(writer->fd);
     }
     if (writer->is_temporary) {

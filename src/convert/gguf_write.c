@@ -90,7 +90,7 @@ int32_t lf_gguf_create(const lf_alloc *alloc, const char *path, lf_gguf_writer *
     LF_TRY(lf_new_zero(alloc, 1, sizeof(lf_gguf_writer), "gguf writer", &p));
     lf_gguf_writer *g = p;
     g->alloc = alloc;
-    int32_t status = lf_writer_create(alloc, path, &g->file);
+    int32_t status = lf_writer_create(alloc, path, 0, &g->file);
     if (status != LFM2_OK) {
         lf_gguf_free(g);
         return status;

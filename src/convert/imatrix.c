@@ -132,6 +132,21 @@ static int32_t collect(lf_imatrix *m)
     return LFM2_OK;
 }
 
+/* The keys that llama-quantize requires too. */
+static int32_t need_keys(const lf_imatrix *m)
+{
+    static const char *const keys[] = {"imatrix.datasets", "imatrix.chunk_count",
+                                       "imatrix.chunk_size"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (lf_gguf_find(&m->gguf, keys[i]) == NULL) {
+            return lf_fail(LFM2_E_FORMAT, "imatrix.key",
+                           "%s: key '%s' is missing; every importance matrix has it", m->file.path,
+                           keys[i]);
+        }
+    }
+    return LFM2_OK;
+}
+
 static int32_t read_keys(lf_imatrix *m)
 {
     const lf_gguf *g = &m->gguf;
@@ -147,6 +162,7 @@ static int32_t read_keys(lf_imatrix *m)
                        "%s: general.type is '%s': this GGUF file is not an importance matrix",
                        m->file.path, lf_show(&shown, type, len));
     }
+    LF_TRY(need_keys(m));
     LF_TRY(lf_gguf_get_array(g, "imatrix.datasets", true, &datasets, NULL));
     LF_TRY(lf_gguf_get_u32(g, "imatrix.chunk_count", &m->n_chunks, NULL));
     LF_TRY(lf_gguf_get_u32(g, "imatrix.chunk_size", &chunk_size, NULL));
@@ -165,7 +181,8 @@ static int32_t read_file(lf_imatrix *m, const char *path)
     if (is_old(&m->file)) {
         return lf_fail(LFM2_E_UNSUPPORTED, "imatrix.old",
                        "%s: this importance matrix has llama.cpp's older format, which is not "
-                       "supported; convert it with: llama-imatrix --in-file OLD -o NEW.gguf",
+                       "supported; convert it with: llama-imatrix -m MODEL --in-file OLD -o "
+                       "NEW.gguf",
                        path);
     }
     LF_TRY(lf_gguf_parse(&m->arena, &m->file, 0, &m->gguf));

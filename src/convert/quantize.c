@@ -5,6 +5,7 @@
 #include "convert/rule.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 enum { BLOCK_VALUES = 256 * 1024 }; /* elements decoded at a time; more if one row is longer */
 
@@ -77,6 +78,56 @@ static int32_t plan(job *j, const lf_preset *preset)
                          j->overrides.items[i].text);
         }
     }
+    return LFM2_OK;
+}
+
+/* The importance of a tensor's inputs; NULL if it is copied or the matrix has no entry for it. */
+static int32_t find_importance(const job *j, const lf_out_tensor *t, const lf_imatrix_entry **out)
+{
+    *out = NULL;
+    return j->imatrix == NULL || t->source->type == t->type
+               ? LFM2_OK
+               : lf_imatrix_find(j->imatrix, t->name, t->ne[0], t->ne[2] * t->ne[3], out);
+}
+
+/* Whether errors of this type can be weighted. */
+static bool is_weighted(lf_type type)
+{
+    return lf_type_get((uint32_t)type)->group > 0 && type != LF_Q8_0;
+}
+
+/* Checks the importance matrix against the matrices of the layers that it is needed for. */
+static int32_t check_importance(const job *j)
+{
+    uint32_t found = 0;
+    uint32_t missing = 0;
+    const char *first = NULL;
+    for (uint32_t i = 0; i < j->source->n_tensors; i++) {
+        const lf_out_tensor *t = &j->tensors[i];
+        const lf_imatrix_entry *entry = NULL;
+        LF_TRY(find_importance(j, t, &entry));
+        if (t->source->type == t->type || !is_weighted(t->type) ||
+            strncmp(t->name, "blk.", 4) != 0) {
+            continue;
+        }
+        found += entry != NULL;
+        missing += entry == NULL;
+        first = first == NULL && entry == NULL ? t->name : first;
+    }
+    if (j->imatrix == NULL || missing == 0) {
+        return LFM2_OK;
+    }
+    const char *path = j->imatrix->file.path;
+    if (found == 0) {
+        return lf_fail(LFM2_E_FORMAT, "imatrix.model",
+                       "%s: the importance matrix has no entry for '%s' or any other matrix of the "
+                       "model: it is of another model",
+                       path, first);
+    }
+    lf_log_write(j->log, LFM2_LOG_WARN,
+                 "%s: the importance matrix has no entry for %u of %u matrices, such as '%s'; they "
+                 "are encoded without it",
+                 path, missing, found + missing, first);
     return LFM2_OK;
 }
 
@@ -178,10 +229,7 @@ static int32_t read_importance(job *j, const lf_out_tensor *t, uint64_t e, const
 {
     const lf_imatrix_entry *entry = NULL;
     *out = NULL;
-    if (j->imatrix == NULL || t->source->type == t->type) {
-        return LFM2_OK;
-    }
-    LF_TRY(lf_imatrix_find(j->imatrix, t->name, t->ne[0], t->ne[2] * t->ne[3], &entry));
+    LF_TRY(find_importance(j, t, &entry));
     if (entry == NULL) {
         return LFM2_OK;
     }
@@ -261,6 +309,7 @@ static int32_t run(job *j, const char *out_path, const lf_preset *preset)
     LF_TRY(lf_new(alloc, j->source->n_tensors, sizeof *j->tensors, "tensor plan", &p));
     j->tensors = p;
     LF_TRY(plan(j, preset));
+    LF_TRY(check_importance(j));
     LF_TRY(lf_new(alloc, j->capacity, sizeof *j->values, "decoded rows", &p));
     j->values = p;
     LF_TRY(lf_new(alloc, j->capacity, sizeof(float), "encoded rows", &p));

@@ -20,8 +20,8 @@ typedef struct lf_out_tensor {
     const struct lf_synth_fill *fill; /* synthesize: how the values are made */
 } lf_out_tensor;
 
-/* The variants of Q4_K and Q5_K presets ("_s", "_m"): which matrices have more bits than the
- * others. */
+/* The variants of Q3_K, Q4_K and Q5_K presets ("_s", "_m", "_l"): which matrices have more bits
+ * than the others. */
 typedef enum { LF_PRESET_PLAIN, LF_PRESET_SMALL, LF_PRESET_MEDIUM, LF_PRESET_LARGE } lf_preset_size;
 
 /* A quantization preset; llama.cpp calls it ftype. */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { PAGE = 4096, VERSION = 3 };
+enum { PAGE = 4096, VERSION = 4 };
 static const char MAGIC[8] = "LFM2PACK";
 
 typedef struct lf_cache_header {
@@ -37,45 +37,25 @@ static uint64_t add(uint64_t hash, const void *data, size_t bytes)
     return XXH3_64bits_withSeed(data, bytes, hash);
 }
 
-/* Samples the first and last bytes of a tensor's data. They distinguish models with the same shapes
- * and file times (copies that keep times, reproducible images). Costs two pages per tensor. */
-static int32_t add_samples(const lf_source *source, const lf_tensor *t, uint64_t *hash)
+static uint64_t hash_source(const lf_source *source, const lf_identity *identity)
 {
-    enum { SAMPLE = 64 };
-    uint8_t sample[SAMPLE];
-    uint64_t expert_bytes = t->bytes / t->ne[2];
-    size_t n = expert_bytes < SAMPLE ? (size_t)expert_bytes : SAMPLE;
-    LF_TRY(lf_tensor_read(source, t, 0, 0, sample, n));
-    *hash = add(*hash, sample, n);
-    LF_TRY(lf_tensor_read(source, t, t->ne[2] - 1, expert_bytes - n, sample, n));
-    *hash = add(*hash, sample, n);
-    return LFM2_OK;
-}
-
-static int32_t hash_source(const lf_source *source, uint64_t *out)
-{
-    uint64_t hash = 0;
+    uint64_t hash = identity->weights;
     for (uint32_t i = 0; i < source->n_files; i++) {
         uint64_t file[] = {source->files[i].size, source->files[i].mtime_ns};
         hash = add(hash, file, sizeof file);
     }
     for (uint32_t i = 0; i < source->n_tensors; i++) {
         const lf_tensor *t = &source->tensors[i];
-        uint64_t place[] = {t->type, t->bytes, t->part, t->offset};
-        hash = add(hash, t->name, strlen(t->name) + 1);
+        uint64_t place[] = {t->bytes, t->part, t->offset};
         hash = add(hash, place, sizeof place);
-        hash = add(hash, t->ne, sizeof t->ne);
-        LF_TRY(add_samples(source, t, &hash));
     }
-    *out = hash;
-    return LFM2_OK;
+    return hash;
 }
 
-int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, size_t n,
-                        lf_cache_key *out)
+lf_cache_key lf_cache_key_of(const lf_source *source, const lf_identity *identity,
+                             lf_packed *const *matrices, size_t n)
 {
-    lf_cache_key key = {.n_matrices = n};
-    LF_TRY(hash_source(source, &key.source_hash));
+    lf_cache_key key = {.n_matrices = n, .source_hash = hash_source(source, identity)};
     for (uint32_t i = 0; i < source->n_files; i++) {
         key.source_bytes += source->files[i].size;
     }
@@ -98,8 +78,7 @@ int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, siz
         key.data_bytes += round_page(m->bytes);
     }
     key.layout_hash = hash;
-    *out = key;
-    return LFM2_OK;
+    return key;
 }
 
 static void fill_header(const lf_cache_key *key, uint64_t sums_hash, lf_cache_header *h)
@@ -285,7 +264,7 @@ int32_t lf_cache_write(const lf_alloc *alloc, const char *path, const lf_cache_k
         sums[i] = XXH3_64bits(matrices[i]->panels, matrices[i]->bytes);
     }
     lf_writer *writer = NULL;
-    int32_t status = lf_writer_create(alloc, path, &writer);
+    int32_t status = lf_writer_create(alloc, path, 0, &writer);
     if (status == LFM2_OK) {
         status = write_all(writer, key, matrices, n, sums);
         lf_writer_free(writer);

@@ -4,21 +4,20 @@
 #ifndef LF_LOAD_CACHE_H
 #define LF_LOAD_CACHE_H
 
-#include "load/pack.h"
+#include "load/identity.h"
 
 /* Identifies the weight files and the layout of every matrix that a cache was written for. */
 typedef struct lf_cache_key {
     uint64_t source_bytes; /* of all weight files */
-    uint64_t source_hash;  /* of every file's size and time, every tensor's name, type, shape and
-                              offset, and the first and last bytes of every tensor */
+    uint64_t source_hash;  /* of the identity of the weights, every file's size and time, and every
+                              tensor's place */
     uint64_t layout_hash;  /* of kernel formats and sizes, in order */
     uint64_t n_matrices;
     uint64_t data_bytes; /* of all matrices, each rounded up to a page */
 } lf_cache_key;
 
-/* Reads samples of every tensor. Errors: IO, STOPPED. */
-int32_t lf_cache_key_of(const lf_source *source, lf_packed *const *matrices, size_t n,
-                        lf_cache_key *out);
+lf_cache_key lf_cache_key_of(const lf_source *source, const lf_identity *identity,
+                             lf_packed *const *matrices, size_t n);
 
 /* "PATH.lfm2pack" for a file, "PATH/model.lfm2pack" for a folder. Free with lf_free(path, bytes,
  * 1). */

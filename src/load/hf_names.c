@@ -70,7 +70,8 @@ typedef struct translator {
     lf_source *source;
     lf_tensor *out;
     uint32_t n_out;
-    stack (*stacks)[ROLES]; /* [n_layer] */
+    stack (*stacks)[ROLES];   /* [n_layer] */
+    const lf_st_tensor *head; /* a stored lm_head.weight */
     bool vision;
     uint32_t n_vision; /* tensors of the vision part */
 } translator;
@@ -384,8 +385,12 @@ static int32_t add(translator *t, const lf_st_tensor *raw)
         t->n_vision++;
         return LFM2_OK;
     }
-    if (is_head(t, rest)) { /* of a tied model: a copy of the embedding, unused */
-        return t->source->hparams.tied ? LFM2_OK : add_whole(t, raw, head_gguf);
+    if (is_head(t, rest)) {
+        if (t->head != NULL) {
+            return fail_tensor(t, raw, "source.duplicate", "the folder has another output matrix");
+        }
+        t->head = raw;
+        return LFM2_OK;
     }
     if (!take_prefix(&rest, t->source->hf_prefix)) {
         return fail_unknown(t, raw);
@@ -430,6 +435,48 @@ static int32_t close_stacks(translator *t)
     return LFM2_OK;
 }
 
+/* Whether a tensor has the type, the size and the bytes of the embedding. */
+static int32_t is_embedding(const translator *t, const lf_st_tensor *raw, bool *out)
+{
+    uint8_t bytes[2][4096];
+    const lf_file *files = t->source->files;
+    const lf_tensor *embed = NULL;
+    for (uint32_t i = 0; i < t->n_out && embed == NULL; i++) {
+        embed = strcmp(t->out[i].name, whole_names[0].gguf) == 0 ? &t->out[i] : NULL;
+    }
+    *out = embed != NULL && embed->type == raw->type && embed->bytes == raw->bytes;
+    for (uint64_t at = 0; *out && at < raw->bytes; at += sizeof bytes[0]) {
+        uint64_t left = raw->bytes - at;
+        size_t n = left < sizeof bytes[0] ? (size_t)left : sizeof bytes[0];
+        LF_TRY(lf_file_read(&files[raw->part], raw->offset + at, bytes[0], n));
+        LF_TRY(lf_file_read(&files[embed->part], embed->offset + at, bytes[1], n));
+        *out = memcmp(bytes[0], bytes[1], n) == 0;
+    }
+    return LFM2_OK;
+}
+
+/* Adds the head. One that differs from the embedding is used even if the configuration ties them.
+ */
+static int32_t close_head(translator *t)
+{
+    bool same = false;
+    if (t->head == NULL) {
+        return LFM2_OK;
+    }
+    if (t->source->hparams.tied) {
+        LF_TRY(is_embedding(t, t->head, &same));
+        if (same) {
+            return LFM2_OK;
+        }
+        lf_log_write(t->source->log, LFM2_LOG_WARN,
+                     "%s: config.json makes the embedding the output matrix, but the folder has "
+                     "another '%s', which is used",
+                     t->source->path, t->head->name);
+        t->source->hparams.tied = false;
+    }
+    return add_whole(t, t->head, head_gguf);
+}
+
 int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n, bool vision)
 {
     translator t = {.source = source, .vision = vision};
@@ -448,6 +495,7 @@ int32_t lf_hf_translate(lf_source *source, const lf_st_tensor *raw, uint32_t n, 
         LF_TRY_DONE(add(&t, &raw[i]));
     }
     LF_TRY_DONE(close_stacks(&t));
+    LF_TRY_DONE(close_head(&t));
     source->tensors = t.out;
     source->n_tensors = t.n_out;
     if (vision) {

@@ -49,10 +49,12 @@ typedef struct walk {
     const lf_json *bos;          /* post-processor: the special token before the text */
     const lf_json *bos_template; /* the template that adds it */
     bool has_template;
+    uint32_t depth; /* sequences around the step */
 } walk;
 
-/* Calls w->step for every step of `v`, in order. A sequence contributes its members. JSON nests at
- * most 64 levels, which bounds the recursion. */
+enum { MAX_SEQUENCES = 32 }; /* nested: bounds the recursion */
+
+/* Calls w->step for every step of `v`, in order. A sequence contributes its members. */
 static int32_t each_step(walk *w, const lf_json *v)
 {
     if (v == NULL || v->kind == LF_JSON_NULL) {
@@ -67,9 +69,15 @@ static int32_t each_step(walk *w, const lf_json *v)
         snprintf(text, sizeof text, "a sequence needs a list '%s'", w->members);
         return lf_tj_fail(w->t, v, LFM2_E_FORMAT, "tokenizer.pipeline", text);
     }
+    if (w->depth == MAX_SEQUENCES) {
+        return lf_tj_fail(w->t, v, LFM2_E_UNSUPPORTED, "tokenizer.pipeline",
+                          "sequences nested too deep");
+    }
+    w->depth++;
     for (const lf_json *step = list->child; step != NULL; step = step->next) {
         LF_TRY(each_step(w, step));
     }
+    w->depth--;
     return LFM2_OK;
 }
 

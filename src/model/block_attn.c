@@ -3,6 +3,7 @@
  * blocks, and the blocked online softmax. */
 #include "model/block_attn.h"
 
+#include "common/os.h"
 #include "model/workspace.h"
 
 #include <math.h>
@@ -21,6 +22,8 @@ typedef struct attn_job {
     float *q;     /* [n][heads][head_dim], after lf_kv.query of the item's KV type */
     float *k, *v; /* [n][kv heads][head_dim] */
     uint32_t tile_tokens;
+    lf_kv_type measured; /* the KV type of items whose prefetch is measured */
+    lf_prefetch_region prefetch;
 } attn_job;
 
 /* Consecutive tokens of an item and the query heads of one KV head. */
@@ -30,6 +33,7 @@ typedef struct attn_tile {
     uint32_t row;      /* of the pass: the first token */
     uint32_t position; /* of that token */
     uint32_t tokens;
+    lf_prefetch_policy prefetch;
 } attn_tile;
 
 /* Working memory of one tile: queries, running softmax state, partial of one segment. */
@@ -176,7 +180,8 @@ static lf_kv_blocks kv_blocks(const attn_job *j, const attn_tile *tile, uint32_t
     return (lf_kv_blocks){.k = lf_state_k(s, j->layer, head, b),
                           .v = lf_state_v(s, j->layer, head, b),
                           .next_k = lf_state_k(s, j->layer, next, next_b),
-                          .next_v = lf_state_v(s, j->layer, next, next_b)};
+                          .next_v = lf_state_v(s, j->layer, next, next_b),
+                          .prefetch = tile->prefetch};
 }
 
 /* Softmax state of one segment for the rows of a tile. */
@@ -338,12 +343,34 @@ static uint32_t item_of_unit(const lf_pass *pass, size_t unit)
     return order[low];
 }
 
+/* The bytes of K and V in the blocks of a segment, or of all segments, up to the tile's last
+ * position. */
+static size_t kv_bytes(const attn_tile *tile, bool split, uint32_t seg)
+{
+    uint32_t blocks = (tile->position + tile->tokens + LF_ATTN_BLOCK - 1) / LF_ATTN_BLOCK;
+    if (split) {
+        blocks -= seg * SEGMENT_BLOCKS;
+        blocks = blocks < SEGMENT_BLOCKS ? blocks : SEGMENT_BLOCKS;
+    }
+    return 2 * blocks * tile->state->block_bytes;
+}
+
+static lf_prefetch_policy tile_prefetch(const attn_job *j, const attn_tile *tile)
+{
+    uint32_t rows = tile->tokens * j->group;
+    lf_kv_type type = tile->state->kv_type;
+    return type == j->measured
+               ? j->prefetch.policy[lf_row_class(rows)]
+               : lf_prefetch_now(j->pass->prefetch, LF_PREFETCH_KV + (uint32_t)type, rows);
+}
+
 /* Unit = (item, KV head, tile of tokens), of split items also one segment. */
 static void attend_body(void *ctx, uint32_t thread, size_t begin, size_t end)
 {
     const attn_job *j = ctx;
     const lf_pass *pass = j->pass;
     tile_memory m = tile_of_thread(j, thread);
+    uint64_t start = j->prefetch.measured != 0 ? lf_os_ns() : 0;
     for (size_t unit = begin; unit < end; unit++) {
         uint32_t index = item_of_unit(pass, unit);
         const lf_item *item = pass->items[index];
@@ -356,6 +383,7 @@ static void attend_body(void *ctx, uint32_t thread, size_t begin, size_t end)
                           .row = pass->shared->item_first[index] + first,
                           .position = item->state->length + first,
                           .tokens = left < j->tile_tokens ? left : j->tile_tokens};
+        tile.prefetch = tile_prefetch(j, &tile);
         rest /= plan->n_tiles;
         uint32_t segments = plan->n_segments == 0 ? 1 : plan->n_segments;
         tile.kv_head = (uint32_t)(rest / segments);
@@ -365,6 +393,15 @@ static void attend_body(void *ctx, uint32_t thread, size_t begin, size_t end)
         } else {
             split_tile(j, &tile, &m, plan->first_slot + (size_t)first * segments, segments,
                        (uint32_t)(rest % segments));
+        }
+        if (j->prefetch.measured != 0) {
+            uint64_t now = lf_os_ns();
+            if (item->state->kv_type == j->measured) {
+                lf_prefetch_add(&j->prefetch, thread, lf_row_class(tile.tokens * j->group),
+                                kv_bytes(&tile, plan->n_segments != 0, (uint32_t)(rest % segments)),
+                                now - start);
+            }
+            start = now;
         }
     }
 }
@@ -395,6 +432,26 @@ static void merge_body(void *ctx, uint32_t thread, size_t begin, size_t end)
     }
 }
 
+/* Chooses the prefetch policies of the region. One KV type is measured: that of the item with the
+ * longest context. */
+static void choose_prefetch(attn_job *j)
+{
+    const lf_pass *pass = j->pass;
+    size_t bytes[LF_ROW_CLASSES] = {0};
+    j->measured = pass->items[pass->shared->longest_first[0]]->state->kv_type;
+    for (size_t i = 0; i < pass->n_items; i++) {
+        const lf_item *item = pass->items[i];
+        uint32_t tokens = item->n < j->tile_tokens ? item->n : j->tile_tokens;
+        uint32_t tiles = (item->n + j->tile_tokens - 1) / j->tile_tokens;
+        attn_tile tile = {.state = item->state, .position = item->state->length, .tokens = item->n};
+        if (item->state->kv_type == j->measured) {
+            bytes[lf_row_class(tokens * j->group)] +=
+                (size_t)tiles * j->layer->n_head_kv * kv_bytes(&tile, false, 0);
+        }
+    }
+    lf_prefetch_begin(pass->prefetch, LF_PREFETCH_KV + (uint32_t)j->measured, bytes, &j->prefetch);
+}
+
 static void attend(attn_job *j)
 {
     const lf_pass *pass = j->pass;
@@ -414,7 +471,9 @@ static void attend(attn_job *j)
     }
     /* About 16 multiplications a nanosecond; one for each value of K and of V. */
     size_t block_ns = (size_t)j->n_head * j->head_dim * LF_ATTN_BLOCK * 2 / 16;
+    choose_prefetch(j);
     lf_pass_balance(pass, units, blocks * block_ns, attend_body, j);
+    lf_prefetch_end(pass->prefetch, &j->prefetch);
     if (merges > 0) {
         size_t rows = (size_t)pass->n * j->n_head;
         lf_pass_parallel(pass, rows, merges * 16 / pass->n + 1, merge_body, j);

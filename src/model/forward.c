@@ -289,7 +289,8 @@ int32_t lf_forward_batch(lfm2_model *model, lf_workspace *workspace, lf_item *it
                             .items = workspace->pass.active,
                             .workspace = workspace,
                             .shared = &workspace->pass,
-                            .kernels = &model->runtime->kernels},
+                            .kernels = &model->runtime->kernels,
+                            .prefetch = model->runtime->prefetch},
                    .together = together,
                    .n_layers = warm_up_layers(model)};
     lf_pass *pass = &net.pass;

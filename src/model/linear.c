@@ -93,6 +93,29 @@ void lf_prefetch_hint(const lf_pass *pass, const lf_packed *w, const lf_group *g
 
 /* ---- Products ---- */
 
+/* While policies are compared, the head is divided into several regions: otherwise a pass would
+ * measure it once. A region has at least this many bytes for each thread. */
+enum { MEASURED_BYTES = 4 << 20 };
+
+/* Chooses the prefetch policies of the next region; returns how many of the remaining units it has.
+ * Kernels ignore the policy for unpacked panels; those of other providers ignore it always. */
+static size_t begin_region(lf_product *p, size_t units)
+{
+    const lf_packed *w = p->w;
+    size_t least =
+        (size_t)MEASURED_BYTES * lf_team_threads(p->pass->team) / (p->unit * w->panel_bytes);
+    size_t n = p->n_groups == 1 && least > 0 && units >= 2 * least ? least : units;
+    size_t bytes[LF_ROW_CLASSES] = {0};
+    for (size_t g = 0; g < p->n_groups && w->gemm->provider == LF_PROVIDER_LFM2; g++) {
+        if (!lf_unpacks(w, lf_group_tiles(p, &p->groups[g]))) {
+            size_t panels = p->n_groups == 1 ? n * p->unit : w->n_panels;
+            bytes[lf_row_class(p->groups[g].n)] += panels * w->panel_bytes;
+        }
+    }
+    lf_prefetch_begin(p->pass->prefetch, w->gemm->weights, bytes, &p->prefetch);
+    return p->prefetch.measured != 0 ? n : units;
+}
+
 /* `out` names the output; its other fields are filled here. */
 static void multiply(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t *gather,
                      const lf_group *groups, size_t n_groups, const lf_packed *w, lf_product out)
@@ -126,17 +149,21 @@ static void multiply(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t
     pass->workspace->bytes_read += n_groups * w->expert_bytes;
     size_t units = n_groups * p.n_units;
     size_t unit_ns = (w->blocks ? lf_unpacked_bytes(w) : w->panel_bytes) * p.unit / 16;
-    if (tile_rows == 0) {
-        lf_pass_stream(pass, units, units * unit_ns, lf_product_multiply, &p);
-        return;
-    }
-    if (p.tiles != NULL) {
+    if (p.tiles != NULL && tile_rows > 0) {
         p.tile_bytes = p.lhs->tile_bytes(w->gemm->mr, w->k);
         size_t slots = lf_first_tile(&p, n_groups - 1) + lf_group_tiles(&p, &groups[n_groups - 1]);
         lf_pass_parallel(pass, slots, tile_rows * p.row_bytes / 8 / slots, lf_product_pack, &p);
     }
-    lf_pass_balance(pass, units, units * unit_ns * (1 + rows / n_groups / 4), lf_product_multiply,
-                    &p);
+    for (size_t n = 0; p.first < units; p.first += n) {
+        n = begin_region(&p, units - p.first);
+        if (tile_rows == 0) {
+            lf_pass_stream(pass, n, n * unit_ns, lf_product_multiply, &p);
+        } else {
+            lf_pass_balance(pass, n, n * unit_ns * (1 + rows / n_groups / 4), lf_product_multiply,
+                            &p);
+        }
+        lf_prefetch_end(pass->prefetch, &p.prefetch);
+    }
 }
 
 void lf_linear_groups(const lf_pass *pass, const lf_lhs_rows *lhs, const uint32_t *gather,

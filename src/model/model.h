@@ -51,7 +51,8 @@ typedef struct lfm2_model {
     lf_packed **matrices;    /* all matrices in the order in which a pass reads them */
     size_t n_matrices;
     lf_file *cache;          /* the pack cache that holds the matrices, or NULL */
-    lf_cache_key cache_key;  /* identifies the weights of a model loaded in full */
+    lf_identity identity;    /* what results depend on; of a model loaded in full */
+    lf_cache_key cache_key;  /* identifies the files of a model loaded in full */
     uint64_t packed_bytes;   /* of all matrices, planned or loaded */
     float *rope_freq;        /* [head_dim / 2] theta^(-2i / head_dim), computed in double */
     uint32_t kv_page_blocks; /* KV blocks of a page */

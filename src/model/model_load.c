@@ -321,7 +321,9 @@ static int32_t load_weights(lfm2_model *model, const lfm2_model_options *options
     }
     LF_TRY(load_small(model));
     LF_TRY(stored_bytes(model, embed, &model->embed, &model->embed_owned));
-    LF_TRY(lf_cache_key_of(model->source, model->matrices, model->n_matrices, &model->cache_key));
+    LF_TRY(lf_identity_of(model->source, model->matrices, model->n_matrices, &model->identity));
+    model->cache_key =
+        lf_cache_key_of(model->source, &model->identity, model->matrices, model->n_matrices);
     if (options->cache != LFM2_CACHE_OFF && has_path) {
         LF_TRY(open_cache(model, options));
         if (model->cache != NULL) {

@@ -5,6 +5,7 @@
 
 #include "model/carve.h"
 #include "model/state.h"
+#include "runtime/prefetch.h"
 #include "runtime/team.h"
 
 /* Passes of at most this many rows are short: threads spin between their regions, and smaller work
@@ -58,6 +59,7 @@ typedef struct lf_pass {
     struct lf_workspace *workspace;
     lf_pass_memory *shared; /* &workspace->pass */
     const lf_kernels *kernels;
+    lf_prefetch *prefetch;
     lf_team *team;
     uint32_t n; /* rows */
 } lf_pass;

@@ -2,6 +2,7 @@
 /* Implements a thread's work on a matrix product: packing tiles, multiplying panels, SwiGLU. */
 #include "model/product.h"
 
+#include "common/os.h"
 #include "model/workspace.h"
 
 #include <string.h>
@@ -110,6 +111,7 @@ typedef struct panel_source {
     const uint8_t *at;
     size_t bytes; /* of a panel */
     lf_gemm_fn fn;
+    lf_prefetch_policy policy;
 } panel_source;
 
 /* Multiplies panels [panel, panel + n_panels) of an expert, stored at `from`, by the tile of m rows
@@ -119,11 +121,11 @@ static void multiply_tile(const lf_product *p, panel_source from, uint32_t panel
 {
     const lf_packed *w = p->w;
     uint32_t nr = w->gemm->nr;
-    lf_prefetch_policy policy = p->pass->kernels->prefetch;
     if (!w->pair && !p->add && (p->y_rows == NULL || m == 1)) {
         uint32_t column = panel * nr;
         uint32_t n = n_panels * nr < w->n - column ? n_panels * nr : w->n - column;
-        from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride, policy);
+        from.fn(m, n, w->k, tile, from.at, output_row(p, first_row) + column, p->y_stride,
+                from.policy);
         return;
     }
     float strip[STRIP_FLOATS];
@@ -132,7 +134,7 @@ static void multiply_tile(const lf_product *p, panel_source from, uint32_t panel
     for (uint32_t done = 0; done < n_panels; done += fit) {
         uint32_t now = n_panels - done < fit ? n_panels - done : fit;
         size_t stride = (size_t)now * nr;
-        from.fn(m, stride, w->k, tile, from.at + done * from.bytes, strip, stride, policy);
+        from.fn(m, stride, w->k, tile, from.at + done * from.bytes, strip, stride, from.policy);
         if (w->pair) {
             swiglu_pairs(p, m, strip, stride, (panel + done) / 2 * nr, now / 2, first_row);
             continue;
@@ -165,7 +167,7 @@ static panel_source unpack(const lf_product *p, uint32_t thread, panel_source fr
             w->gemm->unpack(w->k, from.at + i * from.bytes, to + i * bytes);
         }
     }
-    return (panel_source){to, bytes, w->blocks ? w->gemm->fn : w->gemm->unpacked_fn};
+    return (panel_source){to, bytes, w->blocks ? w->gemm->fn : w->gemm->unpacked_fn, from.policy};
 }
 
 /* Units [unit, unit_end) of one group. */
@@ -177,7 +179,8 @@ static void multiply_group(const lf_product *p, uint32_t thread, size_t g, uint3
     const uint8_t *expert = w->panels + group->expert * w->expert_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
-    panel_source from = {expert, w->panel_bytes, w->gemm->fn};
+    lf_prefetch_policy policy = p->prefetch.policy[lf_row_class(group->n)];
+    panel_source from = {expert, w->panel_bytes, w->gemm->fn, policy};
     if (group->n == 1 && !w->blocks) {
         from.at += panel * w->panel_bytes;
         multiply_tile(p, from, panel, end - panel, input_row(p, group->first), 1, group->first);
@@ -203,15 +206,33 @@ static void multiply_group(const lf_product *p, uint32_t thread, size_t g, uint3
     }
 }
 
+/* The bytes of units [unit, unit_end) of an expert. */
+static size_t bytes_of(const lf_product *p, uint32_t unit, uint32_t unit_end)
+{
+    size_t end = (size_t)unit_end * p->unit;
+    return ((end < p->w->n_panels ? end : p->w->n_panels) - (size_t)unit * p->unit) *
+           p->w->panel_bytes;
+}
+
 void lf_product_multiply(void *product, uint32_t thread, size_t begin, size_t end)
 {
     const lf_product *p = product;
+    uint64_t start = p->prefetch.measured != 0 ? lf_os_ns() : 0;
+    begin += p->first;
+    end += p->first;
     while (begin < end) {
         size_t g = begin / p->n_units;
         size_t group_end = (g + 1) * p->n_units;
         size_t stop = end < group_end ? end : group_end;
-        multiply_group(p, thread, g, (uint32_t)(begin - g * p->n_units),
-                       (uint32_t)(stop - g * p->n_units));
+        uint32_t unit = (uint32_t)(begin - g * p->n_units);
+        uint32_t unit_end = (uint32_t)(stop - g * p->n_units);
+        multiply_group(p, thread, g, unit, unit_end);
         begin = stop;
+        if (p->prefetch.measured != 0) {
+            uint64_t now = lf_os_ns();
+            lf_prefetch_add(&p->prefetch, thread, lf_row_class(p->groups[g].n),
+                            bytes_of(p, unit, unit_end), now - start);
+            start = now;
+        }
     }
 }

@@ -18,7 +18,9 @@ typedef struct lf_product {
     const lf_packed *w;
     uint32_t unit;    /* panels of a unit */
     uint32_t n_units; /* of one expert */
-    uint8_t *tiles;   /* slots for packed tiles; NULL: `rows` are packed */
+    size_t first;     /* units of the product before those of this region */
+    lf_prefetch_region prefetch;
+    uint8_t *tiles; /* slots for packed tiles; NULL: `rows` are packed */
     size_t tile_bytes;
     lf_lhs_rows *hidden; /* pairs: the packed output, in format `into`; NULL: floats */
     lf_lhs_format into;
@@ -50,7 +52,8 @@ static inline uint32_t lf_panels_together(const lf_packed *w)
 /* Packs the rows of tile slots [begin, end). */
 void lf_product_pack(void *product, uint32_t thread, size_t begin, size_t end);
 
-/* Multiplies units [begin, end), counted over all groups. */
+/* Multiplies units [begin, end) of the region. The units of a product are counted over all groups.
+ */
 void lf_product_multiply(void *product, uint32_t thread, size_t begin, size_t end);
 
 #endif /* LF_MODEL_PRODUCT_H */

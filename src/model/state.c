@@ -126,11 +126,21 @@ static int32_t grow_table(const lfm2_model *model, lf_state *state, uint32_t n_p
     return LFM2_OK;
 }
 
+int32_t lf_state_take_pages(lfm2_model *model, lf_state *state, uint32_t n_pages)
+{
+    LF_TRY(grow_table(model, state, n_pages));
+    if (n_pages > state->n_pages) {
+        LF_TRY(lf_kv_take(&model->kv_pool, state->page_bytes, n_pages - state->n_pages,
+                          state->pages + state->n_pages));
+        state->n_pages = n_pages;
+    }
+    return LFM2_OK;
+}
+
 int32_t lf_state_prepare(lfm2_model *model, lf_state *state, uint32_t n)
 {
     LF_TRY(lf_state_prepare_conv(model, state));
     uint32_t n_pages = lf_pages_for(state->length + n);
-    LF_TRY(grow_table(model, state, n_pages));
     uint32_t page = state->length / LF_ATTN_BLOCK;
     if (state->length % LF_ATTN_BLOCK != 0 && !lf_kv_is_own(state->pages[page])) {
         lf_kv_page *copy = NULL;
@@ -140,12 +150,7 @@ int32_t lf_state_prepare(lfm2_model *model, lf_state *state, uint32_t n)
         lf_kv_release(state->pages[page]);
         state->pages[page] = copy;
     }
-    if (n_pages > state->n_pages) {
-        LF_TRY(lf_kv_take(&model->kv_pool, state->page_bytes, n_pages - state->n_pages,
-                          state->pages + state->n_pages));
-        state->n_pages = n_pages;
-    }
-    return LFM2_OK;
+    return lf_state_take_pages(model, state, n_pages);
 }
 
 void lf_state_swap_conv(const lfm2_model *model, lf_state *state)

@@ -47,6 +47,10 @@ void lf_state_free(const lfm2_model *model, lf_state *state);
  * lf_state_trim frees what was taken. */
 int32_t lf_state_prepare(lfm2_model *model, lf_state *state, uint32_t n);
 
+/* Gets pages until there are n_pages. Errors: MEMORY, LIMIT (the budget); the tokens are unchanged.
+ */
+int32_t lf_state_take_pages(lfm2_model *model, lf_state *state, uint32_t n_pages);
+
 /* The histories alone. Errors: MEMORY. */
 int32_t lf_state_prepare_conv(const lfm2_model *model, lf_state *state);
 

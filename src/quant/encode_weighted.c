@@ -112,16 +112,6 @@ float lf_fit_codes(const float *x, const float *weights, int n, int top, uint8_t
 
 /* ---- Blocks of 32 ---- */
 
-/* Fits the scale of a block with quants 0..2 * top - 1, of which `top` is zero. */
-static void fit_scale(const float *x, const float *importance, float variance, int top,
-                      uint8_t *dst, uint8_t *quants)
-{
-    float weights[LF_BLOCK];
-    lf_error_weights(x, importance, variance, LF_BLOCK, weights);
-    float d = lf_fit_symmetric(x, weights, LF_BLOCK, top, quants);
-    lf_block_put_u16(dst, lf_f32_to_f16(d));
-}
-
 /* Fits scales and minima of up to four adjacent blocks with quants 0..top; block b of the output
  * begins at dst + b * bytes. */
 static void fit_minima(const float *x, const float *importance, float variance, size_t blocks,
@@ -143,24 +133,33 @@ static void fit_minima(const float *x, const float *importance, float variance, 
     }
 }
 
-void lf_encode_weighted_q4_0(const float *src, const float *importance, uint8_t *dst, size_t n)
+/* Q4_0 and Q5_0. */
+static void encode_scales(const float *src, const float *importance, uint8_t *dst, size_t n,
+                          bool five)
 {
     float variance = lf_mean_square(src, n);
-    for (size_t i = 0; i < n; i += LF_BLOCK, dst += LF_Q4_0_BYTES) {
+    for (size_t i = 0; i < n; i += LF_BLOCK, dst += five ? LF_Q5_0_BYTES : LF_Q4_0_BYTES) {
+        float weights[LF_BLOCK];
         uint8_t quants[LF_BLOCK];
-        fit_scale(src + i, importance + i, variance, 8, dst, quants);
-        lf_pack_nibbles(quants, dst + 2);
+        lf_error_weights(src + i, importance + i, variance, LF_BLOCK, weights);
+        float d = lf_fit_symmetric(src + i, weights, LF_BLOCK, five ? 16 : 8, quants);
+        lf_block_put_u16(dst, lf_f32_to_f16(d));
+        if (five) {
+            lf_pack_q5(quants, dst + 2);
+        } else {
+            lf_pack_nibbles(quants, dst + 2);
+        }
     }
+}
+
+void lf_encode_weighted_q4_0(const float *src, const float *importance, uint8_t *dst, size_t n)
+{
+    encode_scales(src, importance, dst, n, false);
 }
 
 void lf_encode_weighted_q5_0(const float *src, const float *importance, uint8_t *dst, size_t n)
 {
-    float variance = lf_mean_square(src, n);
-    for (size_t i = 0; i < n; i += LF_BLOCK, dst += LF_Q5_0_BYTES) {
-        uint8_t quants[LF_BLOCK];
-        fit_scale(src + i, importance + i, variance, 16, dst, quants);
-        lf_pack_q5(quants, dst + 2);
-    }
+    encode_scales(src, importance, dst, n, true);
 }
 
 /* Q4_1 and Q5_1. */

@@ -38,26 +38,28 @@ static uint64_t left(uint64_t limit, uint64_t used, uint64_t reclaimable)
     return limit > used ? limit - used : 0;
 }
 
-static uint64_t read_v2(const char *folder)
+/* files_key: the key of memory.stat for pages that can be reclaimed. */
+static uint64_t read_group(const char *folder, const char *limit_file, const char *used_file,
+                           const char *files_key)
 {
     uint64_t limit = 0, used = 0, files = 0;
-    if (!read_value(folder, "memory.max", NULL, &limit) ||
-        !read_value(folder, "memory.current", NULL, &used)) {
+    if (!read_value(folder, limit_file, NULL, &limit) ||
+        !read_value(folder, used_file, NULL, &used)) {
         return UINT64_MAX;
     }
-    (void)read_value(folder, "memory.stat", "inactive_file", &files);
+    (void)read_value(folder, "memory.stat", files_key, &files);
     return left(limit, used, files);
+}
+
+static uint64_t read_v2(const char *folder)
+{
+    return read_group(folder, "memory.max", "memory.current", "inactive_file");
 }
 
 static uint64_t read_v1(const char *folder)
 {
-    uint64_t limit = 0, used = 0, files = 0;
-    if (!read_value(folder, "memory.limit_in_bytes", NULL, &limit) ||
-        !read_value(folder, "memory.usage_in_bytes", NULL, &used)) {
-        return UINT64_MAX;
-    }
-    (void)read_value(folder, "memory.stat", "total_inactive_file", &files);
-    return left(limit, used, files);
+    return read_group(folder, "memory.limit_in_bytes", "memory.usage_in_bytes",
+                      "total_inactive_file");
 }
 
 uint64_t lf_memory_left(const char *root)

@@ -65,13 +65,19 @@ int32_t lf_runtime_create(const lfm2_runtime_options *options, lfm2_runtime **ou
         threads = default_threads(&runtime->log, &cpu);
     }
     int32_t status = lf_sched_init(&runtime->sched, &runtime->alloc, threads, options->threadpool);
+    if (status == LFM2_OK) {
+        status =
+            lf_prefetch_create(&alloc, runtime->sched.n_threads, cpu.prefetch, &runtime->prefetch);
+        if (status != LFM2_OK) {
+            lf_sched_free(&runtime->sched);
+        }
+    }
     if (status != LFM2_OK) {
         lf_free(&alloc, runtime, 1, sizeof *runtime);
         return status;
     }
     lf_kernels_init(&runtime->kernels, lf_cpu_without(cpu.features, options->cpu_disable),
                     (lf_pick)options->kernels);
-    runtime->kernels.prefetch = cpu.prefetch;
     *out = runtime;
     return LFM2_OK;
 }
@@ -89,5 +95,6 @@ void lf_runtime_release(lfm2_runtime *runtime)
     }
     lf_sched_free(&runtime->sched);
     lf_alloc alloc = runtime->alloc;
+    lf_prefetch_free(&alloc, runtime->prefetch);
     lf_free(&alloc, runtime, 1, sizeof *runtime);
 }

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "kernels/kernels.h"
+#include "runtime/prefetch.h"
 #include "runtime/sched.h"
 
 #include <stdatomic.h>
@@ -15,6 +16,7 @@ typedef struct lfm2_runtime {
     lf_log log;
     lf_sched sched;
     lf_kernels kernels;
+    lf_prefetch *prefetch;
 } lfm2_runtime;
 
 /* The caller has checked `options`. Errors: MEMORY, THREAD, ARGUMENT (size of the host's thread

@@ -199,7 +199,7 @@ for run in 1 2 3 4; do
 done
 
 # sessions in separate threads
-exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch l2-l1
+exits 0 bench --sessions 2 --busy 1 -t 2 -n 4 -r 2 --prefetch l2-l1-9k
 for line in '| 1 | 1 | 1 |' '| 1 | 2 | 1 |' '| 2 | 1 | 1 |' '| 2 | 2 | 1 |'; do
     out_has "$line"
 done
@@ -265,6 +265,12 @@ exits 2 bench --drafts 50 -n 1
 err_has 'needs -n 2 or more'
 exits 2 bench --drafts 50 --sessions 2
 exits 2 bench --prefetch sideways
+exits 2 bench --policies --prefetch l1-4k
+exits 2 bench --policies --machine
+exits 2 bench --policies -n 0
+exits 0 bench --policies -n 2 --npl 1,3 -r 2 -v
+out_has '| type | sequences | auto | none |'
+out_has '| Q4_0 | 3 |'
 
 # only the machine
 exits 0 bench --machine -t 1,2

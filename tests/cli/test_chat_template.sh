@@ -11,6 +11,11 @@ read_tokens() {
 count() {
     "$program" tokenize -m "$demo" --special --no-bos --pieces -p "$1" | wc -l
 }
+# after_common FILE FILE: the ids of the second line of ids that follow those that both have
+after_common() {
+    awk -F, 'NR == FNR { for (i = 1; i <= NF; i++) a[i] = $i; next }
+        { for (i = 1; i <= NF && a[i] == $i; i++); print NF - i + 1 }' "$1" "$2"
+}
 # converse PRINTF OPTION...
 converse() {
     local input=$1
@@ -92,7 +97,7 @@ for kept in field content; do
     out_has '4 turns, '
 done
 
-# dropped from the past: each turn reads the last answer again without it
+# dropped from the past: each turn goes back to the last answer and reads it again without it
 printf '%s\n' "$head{% if m.reasoning_content is defined and loop.last %}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}$tail" \
     >"$work/dropped.jinja"
 converse "$turns/stats\n" "${reasoning[@]}" --chat-template "$work/dropped.jinja"
@@ -102,9 +107,15 @@ printf '[{"role": "user", "content": "My name is Tom."}, {"role": "assistant", "
     >"$work/turns.json"
 exits 0 render -m "$demo" -f "$work/turns.json" --chat-template "$work/dropped.jinja" --ids
 whole=$(tr ',' '\n' <"$work/out" | wc -l)
+cp "$work/out" "$work/whole.ids"
+printf '[{"role": "user", "content": "My name is Tom."}]' >"$work/first.json"
+exits 0 render -m "$demo" -f "$work/first.json" --chat-template "$work/dropped.jinja" --ids
+changed=$(after_common "$work/out" "$work/whole.ids")
+[ "$changed" -gt 2 ] && [ "$changed" -lt "$((whole - 5))" ]
+report "both prompts begin with the same tokens ($changed of $whole differ)" $?
 converse "$turns/stats\n" "${reasoning[@]}" --chat-template "$work/dropped.jinja"
-[ "$read" = "$((opened + 1)) $whole" ]
-report "without the past reasoning ($read; expected: $((opened + 1)) $whole)" $?
+[ "$read" = "$((opened + 1)) $changed" ]
+report "without the past reasoning ($read; expected: $((opened + 1)) $changed)" $?
 # the session contains the rendered conversation, the last answer and its end
 held=$(sed -nE 's/^2 turns, ([0-9]+) of .*/\1/p' "$work/out")
 answer=$(sed -nE 's/.*reasoning ([0-9]+) tokens?, answer ([0-9]+) token.*/\1 + \2/p' "$work/out")
@@ -112,30 +123,49 @@ closing=$(count $'\n</think>\n\n')
 [ "$held" -eq $((whole + answer + closing + 1)) ]
 report "and nothing else is in the session ($held tokens)" $?
 
+# after going back, the answer is that of the same conversation from its start, with penalties as well
+printf '%s\n' "$head{% if m.role == 'user' %}{{ m.content }}{% endif %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}" >"$work/questions.jinja"
+sampling=(--temp 0 --repeat-penalty 5 --repeat-last-n -1 -n 12 --chat-template "$work/questions.jinja")
+converse "$turns"'Hello!\n' "${sampling[@]}"
+cp "$work/out" "$work/answers"
+u='{"role": "user", "content": "My name is Tom."}, {"role": "assistant", "content": "x"}, {"role": "user", "content": "What is my name?"}'
+printf '[%s, {"role": "assistant", "content": "x"}, {"role": "user", "content": "Hello!"}]' "$u" >"$work/third.json"
+exits 0 run -t 1 -m "$demo" --messages "$work/third.json" "${sampling[@]}"
+sed -n 3p "$work/answers" >"$work/third"
+[ -s "$work/third" ] && [ "$(wc -l <"$work/answers")" -eq 3 ]
+report 'three answers of a line each' $?
+same 'the answer after going back' "$work/out" "$work/third"
+
 # kept if an argument of the template asks for it
 printf '%s\n' "$head{% if m.thinking is defined and (loop.last or preserve_thinking) %}<think>{{ m.thinking }}</think>{% endif %}{{ m.content }}$tail" \
     >"$work/preserve.jinja"
 converse "$turns" "${reasoning[@]}" --chat-template "$work/preserve.jinja"
-[ "$read" = "$((opened + 1)) $whole" ]
+[ "$read" = "$((opened + 1)) $changed" ]
 report "reasoning is dropped ($read)" $?
 converse "$turns" "${reasoning[@]}" --chat-template "$work/preserve.jinja" \
     --template-args '{"preserve_thinking": true}'
 [ "$read" = "$((opened + 1)) $again" ]
 report "reasoning is preserved ($read)" $?
 
-# dropped from all answers but the last, by the text: the third turn goes back
+# dropped from all answers but the last, by the text: the third turn goes back to the first answer
 printf '%s\n' "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'assistant' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}$head{% if loop.index0 != ns.last %}{{ m.content.split('</think>')[-1] }}{% else %}{{ m.content }}{% endif %}$tail" \
     >"$work/split.jinja"
-converse "$turns"'Hello!\n' "${reasoning[@]}" --chat-template "$work/split.jinja"
+converse "$turns"'Hello!\n/stats\n' "${reasoning[@]}" --chat-template "$work/split.jinja"
 IFS=' ' read -r one two three <<<"$read"
-[ "$one" = $((opened + 1)) ] && [ "$two" = "$again" ] && [ "$three" -gt $((one + two - 10)) ]
-report "the third turn reads the conversation again ($one $two $three)" $?
+held=$(sed -nE 's/^3 turns, ([0-9]+) of .*/\1/p' "$work/out")
+answer=$(sed -nE 's/.*reasoning ([0-9]+) tokens?, answer ([0-9]+) token.*/\1 + \2/p' "$work/out")
+closed=$((held - (whole - changed) - three - (answer) - 1)) # tokens that end the reasoning, if the budget does
+[ "$one" = $((opened + 1)) ] && [ "$two" = "$again" ] && { [ "$closed" -eq 0 ] || [ "$closed" -eq "$closing" ]; }
+report "the third turn reads from the first answer on ($one $two $three)" $?
 
-# a turn that goes back does not repeat the random choices: here all turns have the same context
+# a turn that goes back does not repeat the random choices: here all turns have the same context, of
+# which the last token is read again
 printf '%s\n' '{{ messages[-1].content }}' >"$work/last.jinja"
 converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \
     --chat-template "$work/last.jinja"
-[ "$read" = '2 2' ] && [ "$(wc -l <"$work/out")" -eq 2 ] && [ "$(sed -n 1p "$work/out")" != "$(sed -n 2p "$work/out")" ]
+[ "$read" = '2 1' ] && [ "$(wc -l <"$work/out")" -eq 2 ] && [ "$(sed -n 1p "$work/out")" != "$(sed -n 2p "$work/out")" ]
 report "the random choices of two turns differ ($read)" $?
 cp "$work/out" "$work/drawn"
 converse 'Hello!\nHello!\n' --temp 20 --min-p 0 --seed 7 -n 5 --kernels own \

@@ -26,6 +26,15 @@ compares 1 --model "$work/none.gguf"
 err_has 'no such model'
 compares 1 --chroot "$work/none"
 err_has 'no such folder'
+# Policies need no llama.cpp.
+compares 2 --policies --quick
+compares 2 --policies --rows pp512
+cp "$demo" "$work/small.gguf"
+compares 0 --policies --model "$work/small.gguf" --rounds 1 --threads 1 --lfm2 "$program"
+out_has '| small | 16 |'
+out_has '| type | sequences | auto | none |'
+grep -qE '^\| small, 8 \| [0-9.]+; [0-9.]+ \([a-z0-9-]+\); [0-9.]+ \|$' "$work/out"
+report 'the column for the lab book' $?
 # The stubs record their arguments and print what the real programs print.
 stub() { # NAME; standard input: the body of the script
     { printf '#!/bin/sh\necho "%s $*" >>"%s/asked"\n' "$1" "$work"; cat; } >"$work/bin/$1"

@@ -23,6 +23,11 @@ out_has '"name":"token_embd.weight"'
 exits 0 inspect "$work/tiny.gguf" --tensors --meta
 out_has 'token_embd.weight'
 out_has 'general.architecture = '
+exits 0 inspect "$work/tiny.gguf" -v
+err_has 'prefetch: auto'
+err_has 'prefetch of f32, f16, bf16 until it is measured: l1-4k (1 and more rows)'
+exits 0 inspect "$work/tiny.gguf" -v --prefetch l2-4k
+err_has 'prefetch: l2-4k'
 # an f32 KV cache has twice the size of an f16 one
 exits 0 inspect "$work/tiny.gguf" -c 512 --json
 half=$(sed -E 's/.*"kv":([0-9]+).*/\1/' "$work/out")

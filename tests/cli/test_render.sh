@@ -192,6 +192,9 @@ report 'the ids of single bytes' $?
 
 # ---- Messages -------------------------------------------------------------------------------------
 
+printf '[{"role": "user", "content": {"a": [1, null]}}]' >"$work/object.json"
+exits 0 render -m "$demo" -f "$work/object.json"
+out_has '{"a": [1, null]}'
 for bad in '' '{' '[]' '{}' '3' '"x"' '[3]' '[{}]' '[{"content": "x"}]' '[{"role": 3}]' \
     '[{"role": ""}]' '[{"role": "user", "content": 3}]' '{"messages": 3}' '{"messages": []}' \
     '[{"role": "user", "content": "x"}] y'; do

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Writes the starting inputs of fuzz_gguf, fuzz_model, fuzz_parts, fuzz_folder, fuzz_cache,
-fuzz_safetensors and fuzz_json into corpus/: the smallest valid files of each format. Those of
-fuzz_model, fuzz_parts and fuzz_folder are whole models that can run. No packages needed.
+fuzz_session, fuzz_safetensors and fuzz_json into corpus/: the smallest valid files of each format.
+Those of fuzz_model, fuzz_parts and fuzz_folder are whole models that can run. No packages needed.
 usage: make_load_corpus.py (anywhere)"""
 import json
 import os
@@ -278,8 +278,8 @@ def whole_folder(moe, shard=False):
     return out + safetensors(entries, data)
 
 
-def cache(flags, *records):
-    """Changes to a pack cache: see fuzz_cache.c."""
+def changes(flags, *records):
+    """Changes to a pack cache or a saved session: see fuzz_cache.c and fuzz_session.c."""
     return bytes([flags]) + b"".join(
         struct.pack("<BHB", region, offset, len(data)) + data for region, offset, data in records)
 
@@ -309,16 +309,35 @@ FILES = {
     "parts/lfm2": whole_gguf(False, 8, 8, "F16", ("F16", "F16", "F16"), 2),
     "folder/lfm2": whole_folder(False),
     "folder/lfm2moe-shard": whole_folder(True, True),
-    "cache/as-it-is": cache(0),
-    "cache/verified": cache(1),
-    "cache/header": cache(2, (0, 16, b"\1"), (0, 40, b"\xff" * 8)),
-    "cache/version": cache(2, (0, 8, struct.pack("<I", 3))),
-    "cache/table": cache(6, (2, 8, bytes(8))),
-    "cache/table-verified": cache(7, (2, 8, bytes(8))),
-    "cache/weights": cache(0, (3, 100, b"\xff\x7f" * 60), (3, 9000, b"\0\x7e" * 60)),
-    "cache/weights-verified": cache(1, (3, 100, b"\xff")),
-    "cache/cut": cache(8, (3, 5, b"abc")),
-    "cache/extended": cache(16),
+    "cache/as-it-is": changes(0),
+    "cache/verified": changes(1),
+    "cache/header": changes(2, (0, 16, b"\1"), (0, 40, b"\xff" * 8)),
+    "cache/version": changes(2, (0, 8, struct.pack("<I", 3))),
+    "cache/table": changes(6, (2, 8, bytes(8))),
+    "cache/table-verified": changes(7, (2, 8, bytes(8))),
+    "cache/weights": changes(0, (3, 100, b"\xff\x7f" * 60), (3, 9000, b"\0\x7e" * 60)),
+    "cache/weights-verified": changes(1, (3, 100, b"\xff")),
+    "cache/cut": changes(8, (3, 5, b"abc")),
+    "cache/extended": changes(16),
+    "session/f16": changes(0),
+    "session/f32": changes(1),
+    "session/q8": changes(2),
+    "session/empty": changes(3),
+    "session/from-fd": changes(64 + 32 + 1),
+    "session/damaged": changes(0, (3, 100, b"\xff")),
+    "session/damaged-header": changes(1, (4, 64, b"\x01")),
+    "session/length": changes(4, (4, 64, b"\x06")),
+    "session/kv-type": changes(4 + 8, (4, 60, b"\x01")),
+    "session/version": changes(4, (4, 8, b"\x02")),
+    "session/model": changes(4, (4, 24, b"\x02")),
+    "session/pending": changes(4 + 8, (4, 68, b"\x09\0\0\0")),
+    "session/token": changes(8, (0, 4, b"\xff\xff\xff\xff")),
+    "session/keys": changes(8 + 0, (3, 0, b"\xff\x7f\0\x7c" * 40), (1, 0, b"\xff" * 16)),
+    "session/q8-scales": changes(8 + 2, (3, 0, b"\0\0\x80\x7f\xff\xff\xff\x7f" * 16)),
+    "session/logits": changes(8 + 1, (2, 0, b"\0\0\xc0\x7f" * 8)),
+    "session/cut": changes(16 + 1, (5, 0, b"abc")),
+    "session/extended": changes(32),
+    "session/raw": changes(128) + b"LFM2SESS" + bytes(120),
     "json/values": b' {"a": [0, -1.5e+3, 1E-2, true, false, null, ""], "b": {"c": {}}, "": []}\n',
     "json/strings": '["\\"\\\\\\/\\b\\f\\n\\r\\t", "\\u00e9\\ud83d\\ude00\\u0000", "é€😀"]'.encode(),
     "json/numbers": b"[18446744073709551615, -9223372036854775808, 4.9e-324, 1e400, 100e-2, 0.10]",

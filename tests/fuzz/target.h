@@ -68,4 +68,7 @@ void fuzz_check_source(const lf_source *source);
  * variants. */
 void fuzz_use_model(lfm2_model *model, uint32_t choice);
 
+/* Whether n floats have the same bits, or are both NaN: the bits of NaNs are not specified. */
+bool fuzz_same(const float *a, const float *b, size_t n);
+
 #endif /* LF_TESTS_FUZZ_TARGET_H */

@@ -7,8 +7,7 @@
 
 enum { N_CTX = 16, N_IDS = 4, MAX_GENERATED = 8, MAX_IDS = 256, MAX_TEXT = 1 << 17 };
 
-/* The same bits, or both NaN: the bits of NaNs are not specified. */
-static bool same(const float *a, const float *b, size_t n)
+bool fuzz_same(const float *a, const float *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (memcmp(&a[i], &b[i], sizeof *a) != 0 && !(isnan(a[i]) && isnan(b[i]))) {
@@ -50,14 +49,14 @@ static void run(lfm2_model *model, uint32_t n_vocab, uint32_t choice)
         fuzz_must(lfm2_session_logits(sessions[s], &logits[s], &count) == LFM2_OK);
         fuzz_must(count == n_vocab && lfm2_session_length(sessions[s]) == n);
     }
-    fuzz_must(same(logits[0], logits[1], n_vocab));
+    fuzz_must(fuzz_same(logits[0], logits[1], n_vocab));
     if (n < lfm2_session_capacity(sessions[0])) {
         const int32_t next[2] = {ids[0], ids[0]};
         fuzz_must(lfm2_session_decode_many(sessions, next, 2) == LFM2_OK);
         for (int s = 0; s < 2; s++) {
             fuzz_must(lfm2_session_logits(sessions[s], &logits[s], &count) == LFM2_OK);
         }
-        fuzz_must(same(logits[0], logits[1], n_vocab));
+        fuzz_must(fuzz_same(logits[0], logits[1], n_vocab));
     }
     lfm2_session_free(sessions[1]);
     lfm2_session_free(sessions[0]);

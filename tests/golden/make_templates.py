@@ -179,6 +179,14 @@ S = [
     "{{ m[0].content }}{{ m[1]['content'] }}{{ m[2].content }}{{ m[2].tool_calls }}", "{% for x in m %}{{ '<|im_start|>' + x.role + '\\n' + (x.content or '') + '<|im_end|>\\n' }}{% endfor %}",
     "{% for x in m[1:] %}{% if (x.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('alternate') }}{% endif %}{% endfor %}", "{% set loop_messages = m[1:] %}{{ loop_messages|length }}",
     "{%- for x in m -%}\n  {%- set content = x.content if x.content is string else '' %}\n  {{- content -}}\n{%- endfor -%}", "{{ i }}\n{% if t %}\n  {{ i }}\n{% endif %}\n  {{ s }}",
+    "{{ {(1, [2]): 1} }}", "{{ d[(1, [2])] }}", "{{ d[d.keys()] }}", "{{ d.get((1, [])) }}", "{{ {((1, 2), 3): 4}[((1, 2), 3)] }}", "{{ {((1, 2), 3): 4} == {((1, 2), 3): 4} }}",
+    "{{ [(1, [2])]|unique|list }}", "{{ [[1, [2]], [1, [1]]]|sort }}", "{{ [(1, {}), (1, {})]|sort }}", "{{ [[1, 'a']] < [[1, 2]] }}", "{{ {'a': [1, {'b': 2}]} == {'a': [1, {'b': 2}]} }}",
+    "{{ {'a': 1, 'b': 2} == {'b': 2, 'a': 1} }}", "{{ {'a': 1} == {'b': 1} }}", "{{ [[], [1]] == [[], [2]] }}", "{{ l|batch(0)|list }}", "{{ l|batch(-1, 'x')|list }}", "{{ el|batch(0)|list }}",
+    "{{ [none, none]|sort }}", "{{ [none, 1]|sort }}", "{{ rows|sort(attribute='zz')|length }}", "{{ rows|sort(attribute='k,zz')|length }}", "{{ l|sort(reverse='x') }}", "{{ l|sort(none) }}",
+    "{{ d|dictsort(reverse=none) }}", "{{ namespace(undefinedx) }}", "{{ dict(undefinedx) }}", "{% if false and x is nope %}{% endif %}y", "{% if x is nope %}{% endif %}y",
+    "{% for x in el %}{% if s|nope %}{% endif %}{% endfor %}y", "{{ '{:+}'.format(s) }}", "{{ '{: }'.format('x') }}", "{{ '{:,}'.format(s) }}", "{{ '{:05}'.format(i) }}",
+    "{{ strftime_now('%-d %-m %-H %-I %-M %-S %-j %-y %-e, %B %-d, %Y') }}",
+    "{% set c = cycler(1, 2) %}{{ c.current }}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.current }}{{ c.reset() }}{{ c.next() }}",
     "{% for x in l recursive %}{% endfor %}", "{% set x = namespace() %}{% set x.a, x.b = 1, 2 %}{{ x.a }}{{ x.b }}", "{% print i %}", "{% do l %}", "{{ loop }}",
 ]
 

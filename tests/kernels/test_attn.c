@@ -174,7 +174,8 @@ static void attn_run(const attn_case *c, const lf_kv *fn, size_t first, size_t m
     const lf_attn_state state = {max, sum, acc, c->acc_stride};
     for (size_t b = 0; b < BLOCKS; b++) {
         size_t next = b + 1 < BLOCKS ? b + 1 : 0;
-        const lf_kv_blocks kv = {c->k[b], c->v[b], c->k[next], c->v[next]};
+        const lf_kv_blocks kv = {c->k[b], c->v[b], c->k[next], c->v[next],
+                                 lf_prefetch_table[(m + b) % LF_PREFETCH_POLICIES].policy};
         fn->attn(m, c->head_dim, q, c->q_stride, c->valid[b] + first, &kv, &state);
     }
     for (size_t i = 0; i < m; i++) {
@@ -253,7 +254,8 @@ static void int8_sums_fit(void **state)
     memset(acc, 0, n * sizeof(float));
     float max = -INFINITY, sum = 0.0f;
     const uint32_t valid = LF_ATTN_BLOCK;
-    kv->attn(1, n, q, n, &valid, &(lf_kv_blocks){block, values, block, values},
+    kv->attn(1, n, q, n, &valid,
+             &(lf_kv_blocks){.k = block, .v = values, .next_k = block, .next_v = values},
              &(lf_attn_state){&max, &sum, acc, n});
     assert_true(fabsf(max + (float)n) < 1e-3f * (float)n);
     assert_true(fabsf(acc[n - 1] / sum + 2.0f) < 1e-3f);

@@ -119,18 +119,19 @@ static void check_exact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k,
     float *want = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, scalar, panels, i, 1, want + i * n, LF_PREFETCH_L2_L1);
+        run(&p, scalar, panels, i, 1, want + i * n, (lf_prefetch_policy){0});
     }
     for (size_t m = 1; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        lf_prefetch_policy policy = (lf_prefetch_policy)lft_below(seed, LF_PREFETCH_L2 + 1);
-        run(&p, gemm, p.panels, first, m, out, policy);
+        const lf_prefetch_entry *prefetch =
+            &lf_prefetch_table[lft_below(seed, LF_PREFETCH_POLICIES)];
+        run(&p, gemm, p.panels, first, m, out, prefetch->policy);
         size_t at = lft_differs(m * n, out, want + first * n);
         if (at != m * n) {
-            fail_msg(
-                "%s m %zu n %zu k %zu distribution %d policy %d: row %zu column %zu: %a, scalar %a",
-                gemm->name, m, n, k, (int)distribution, (int)policy, at / n, at % n,
-                (double)out[at], (double)want[first * n + at]);
+            fail_msg("%s m %zu n %zu k %zu distribution %d prefetch %s: row %zu column %zu: %a, "
+                     "scalar %a",
+                     gemm->name, m, n, k, (int)distribution, prefetch->name, at / n, at % n,
+                     (double)out[at], (double)want[first * n + at]);
         }
     }
     lft_unguard(out);
@@ -155,8 +156,8 @@ static void check_unpacked(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t
     float *want = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t m = 1; m <= gemm->mr; m++) {
-        run(&p, gemm, p.panels, 0, m, want, LF_PREFETCH_L2_L1);
-        run(&p, &other, unpacked, 0, m, out, LF_PREFETCH_L2_L1);
+        run(&p, gemm, p.panels, 0, m, want, (lf_prefetch_policy){0});
+        run(&p, &other, unpacked, 0, m, out, (lf_prefetch_policy){0});
         if (lft_differs(m * n, out, want) != m * n) {
             fail_msg("%s unpacked: m %zu n %zu k %zu distribution %d", gemm->name, m, n, k,
                      (int)distribution);
@@ -259,7 +260,7 @@ static void check_scalar(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t k
     product p = start(seed, gemm, 2, n, k, distribution);
     float *out = lft_guard(2 * n * sizeof(float), sizeof(float));
     double *x = lft_guard(k * sizeof(double), sizeof(double));
-    run(&p, gemm, p.panels, 0, 2, out, LF_PREFETCH_L2_L1);
+    run(&p, gemm, p.panels, 0, 2, out, (lf_prefetch_policy){0});
     double steps = gemm->lhs == LF_LHS_F32 ? (double)k : (double)k / p.w.group * (p.w.mins ? 2 : 1);
     steps += gemm->lhs == LF_LHS_I16B32 ? 1 : 0; /* isum has up to 28 bits: one rounding more */
     for (size_t i = 0; i < 2; i++) {
@@ -361,7 +362,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     float *alone = lft_guard(p.m * n * sizeof(float), sizeof(float));
     float *out = lft_guard(p.m * n * sizeof(float), sizeof(float));
     for (size_t i = 0; i < p.m; i++) {
-        run(&p, gemm, p.panels, i, 1, alone + i * n, LF_PREFETCH_L2_L1);
+        run(&p, gemm, p.panels, i, 1, alone + i * n, (lf_prefetch_policy){0});
         for (size_t j = 0; j < n; j++) {
             double bound = 0;
             double want = gemm->lhs == LF_LHS_QD8 ? qb4w_exact(&p, i, j, &bound)
@@ -377,7 +378,7 @@ static void check_inexact(uint64_t *seed, const lf_gemm *gemm, size_t n, size_t 
     /* A row's result must not depend on the other rows of the call. */
     for (size_t m = 2; m <= gemm->mr; m++) {
         size_t first = lft_below(seed, (uint32_t)(gemm->mr - m + 1));
-        run(&p, gemm, p.panels, first, m, out, LF_PREFETCH_L2_L1);
+        run(&p, gemm, p.panels, first, m, out, (lf_prefetch_policy){0});
         size_t at = lft_differs(m * n, out, alone + first * n);
         if (at != m * n) {
             fail_msg("%s m %zu n %zu k %zu: row %zu column %zu: %a, alone %a", gemm->name, m, n, k,

@@ -315,12 +315,95 @@ static void test_freed_elsewhere(void **state)
     lfm2_model_free(model);
 }
 
+/* ---- Prefetch policies are measured, shown and forced meanwhile ---- */
+
+enum { N_LONG = 530 }; /* tokens whose keys and values are enough to be measured */
+
+static void *use_long_context(void *argument)
+{
+    user *u = argument;
+    int32_t ids[N_LONG];
+    for (int32_t i = 0; i < N_LONG; i++) {
+        ids[i] = (int32_t)((uint32_t)(i * 37 + 11) % shared.n_vocab);
+    }
+    lfm2_session *session = NULL;
+    const float *logits = NULL;
+    size_t n = 0;
+    u->status = lfm2_session_create(u->model, NULL, &session);
+    for (int i = 0; i < 3 && u->status == LFM2_OK; i++) {
+        u->status = lfm2_session_reset(session);
+        if (u->status == LFM2_OK) {
+            u->status = lfm2_session_prefill(session, ids, N_LONG);
+        }
+        for (int d = 0; d < N_GENERATED && u->status == LFM2_OK; d++) {
+            u->status = lfm2_session_decode(session, ids[d]);
+        }
+    }
+    if (u->status == LFM2_OK) {
+        u->status = lfm2_session_logits(session, &logits, &n);
+    }
+    if (u->status == LFM2_OK) {
+        memcpy(u->last_logits, logits, sizeof u->last_logits);
+    }
+    lfm2_session_free(session);
+    lfm2_model_free(u->model);
+    return NULL;
+}
+
+/* The users of a model compute the same; returns how many entries were measured. */
+static uint32_t use_together(lfm2_runtime *runtime, lfm2_model *model, float logits[8])
+{
+    static user users[N_USERS];
+    pthread_t threads[N_USERS];
+    for (int i = 0; i < N_USERS; i++) {
+        users[i] = (user){.model = lfm2_model_retain(model)};
+        assert_int_equal(pthread_create(&threads[i], NULL, use_long_context, &users[i]), 0);
+    }
+    lfm2_prefetch_info info = {.size = sizeof info};
+    for (uint32_t i = 0; i < 1000; i++) {
+        assert_int_equal(lfm2_runtime_set_prefetch(runtime, i % 10 == 0 ? "none" : NULL), LFM2_OK);
+        if (lfm2_prefetch_get(runtime, i % 8, &info) == LFM2_OK) {
+            assert_true((info.bytes_per_second > 0 && info.relative_time >= 1) ||
+                        (info.bytes_per_second == 0 && info.relative_time == 0));
+        }
+    }
+    for (int i = 0; i < N_USERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(users[i].status, LFM2_OK);
+        assert_memory_equal(users[i].last_logits, users[0].last_logits,
+                            sizeof users[0].last_logits);
+    }
+    memcpy(logits, users[0].last_logits, sizeof users[0].last_logits);
+    uint32_t n = 0;
+    for (uint32_t i = 0; lfm2_prefetch_get(runtime, i, &info) == LFM2_OK; i++) {
+        n += info.bytes_per_second > 0;
+    }
+    return n;
+}
+
+static void test_prefetch(void **state)
+{
+    (void)state;
+    float taking_turns[8], at_once[8];
+    lfm2_runtime_options options;
+    lfm2_runtime_options_init(&options, sizeof options);
+    options.n_threads = 1;
+    lfm2_runtime *runtime = NULL;
+    lfm2_model *model = NULL;
+    assert_int_equal(lfm2_runtime_create(&options, &runtime), LFM2_OK);
+    assert_int_equal(lfm2_model_load(runtime, shared.path, NULL, &model), LFM2_OK);
+    assert_true(use_together(runtime, model, at_once) > 0);
+    assert_true(use_together(shared.runtime, shared.model, taking_turns) > 0);
+    assert_memory_equal(at_once, taking_turns, sizeof at_once);
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_text),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_same_text),       cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_batches),         cmocka_unit_test(test_prefetch),
         cmocka_unit_test(test_freed_elsewhere),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -18,6 +18,7 @@ typedef union newer {
     lfm2_runtime_options runtime;
     lfm2_model_options model;
     lfm2_session_options session;
+    lfm2_restore_options restore;
     lfm2_sampler_options sampler;
     lfm2_generate_options generate;
     lfm2_stream_options stream;
@@ -55,6 +56,19 @@ static int32_t use_session(const void *options)
     lfm2_memory memory = {.size = sizeof memory};
     int32_t status = lfm2_session_create(model, options, &s);
     assert_int_equal(lfm2_estimate_memory(model, options, &memory), status);
+    lfm2_session_free(s);
+    return status;
+}
+
+static int32_t use_restore(const void *options)
+{
+    lfm2_session *s = lft_session(model, 8, 0, LFM2_KV_Q8);
+    uint8_t bytes[1 << 12];
+    size_t n = 0;
+    LFT_OK(lfm2_session_save_memory(s, 0, bytes, sizeof bytes, &n));
+    lfm2_session_free(s);
+    s = NULL;
+    int32_t status = lfm2_session_restore_memory(model, bytes, n, options, &s);
     lfm2_session_free(s);
     return status;
 }
@@ -113,6 +127,7 @@ static int32_t use_convert(const void *options)
 INIT_OF(runtime)
 INIT_OF(model)
 INIT_OF(session)
+INIT_OF(restore)
 INIT_OF(generate)
 INIT_OF(stream)
 INIT_OF(chat)
@@ -130,6 +145,8 @@ static const struct {
     {"model", init_model, use_model, sizeof(lfm2_model_options), sizeof(lfm2_model_options)},
     {"session", init_session, use_session, sizeof(lfm2_session_options),
      offsetof(lfm2_session_options, n_reserve)},
+    {"restore", init_restore, use_restore, sizeof(lfm2_restore_options),
+     sizeof(lfm2_restore_options)},
     {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options),
      sizeof(lfm2_sampler_options)},
     {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),

@@ -28,24 +28,6 @@ static void test_kernels(void **state)
     assert_true(n >= 9 && chosen >= 6); /* scalar alone has that many */
     LFT_FAILS(lfm2_kernel_get(runtime, n, &k), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_kernel_get(NULL, 0, &k), LFM2_E_ARGUMENT);
-    static const struct {
-        int32_t prefetch;
-        lf_prefetch_policy policy;
-    } fetches[] = {{LFM2_PREFETCH_L2_L1, LF_PREFETCH_L2_L1},
-                   {LFM2_PREFETCH_L1, LF_PREFETCH_L1},
-                   {LFM2_PREFETCH_L2, LF_PREFETCH_L2}};
-    const lf_prefetch_policy usual = lf_cpu_detect().prefetch;
-    assert_int_equal(runtime->kernels.prefetch, usual);
-    for (size_t i = 0; i < sizeof fetches / sizeof fetches[0]; i++) {
-        LFT_OK(lfm2_runtime_set_prefetch(runtime, fetches[i].prefetch));
-        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
-        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, 4), LFM2_E_ARGUMENT);
-        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, -1), LFM2_E_ARGUMENT);
-        assert_int_equal(runtime->kernels.prefetch, fetches[i].policy);
-    }
-    LFT_OK(lfm2_runtime_set_prefetch(runtime, LFM2_PREFETCH_CPU));
-    assert_int_equal(runtime->kernels.prefetch, usual);
-    LFT_FAILS(lfm2_runtime_set_prefetch(NULL, LFM2_PREFETCH_CPU), LFM2_E_ARGUMENT);
     double ops = 0;
     double bytes = 0;
     LFT_OK(lfm2_kernel_bench(runtime, n - 1, 3, 40, 256, 1, 0, &ops, &bytes));
@@ -54,6 +36,56 @@ static void test_kernels(void **state)
     LFT_FAILS(lfm2_kernel_bench(runtime, 0, 0, 64, 256, 1, 0, &ops, &bytes), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, -1, &ops, &bytes), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_kernel_bench(runtime, 0, 1, 64, 256, 1, 0, NULL, &bytes), LFM2_E_ARGUMENT);
+}
+
+static void test_prefetch(void **state)
+{
+    (void)state;
+    const lf_prefetch_policy usual = lf_prefetch_now(runtime->prefetch, LF_W_Q4, 1);
+    uint32_t n = 0;
+    for (; lfm2_prefetch_name(n) != NULL; n++) {
+        LFT_OK(lfm2_runtime_set_prefetch(runtime, lfm2_prefetch_name(n)));
+        LFT_FAILS(lfm2_runtime_set_prefetch(runtime, "sideways"), LFM2_E_ARGUMENT);
+        const lf_prefetch_policy now = lf_prefetch_now(runtime->prefetch, LF_W_Q4, 1);
+        assert_memory_equal(&now, &lf_prefetch_table[n].policy, sizeof now);
+    }
+    assert_int_equal(n, LF_PREFETCH_POLICIES);
+    LFT_FAILS(lfm2_runtime_set_prefetch(NULL, NULL), LFM2_E_ARGUMENT);
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, NULL));
+    lf_prefetch_policy now = lf_prefetch_now(runtime->prefetch, LF_W_Q4, 1);
+    assert_memory_equal(&now, &usual, sizeof now);
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, "none"));
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, "auto"));
+    now = lf_prefetch_now(runtime->prefetch, LF_W_Q4, 1);
+    assert_memory_equal(&now, &usual, sizeof now);
+
+    LFT_FAILS(lfm2_prefetch_get(NULL, 0, &(lfm2_prefetch_info){.size = sizeof(lfm2_prefetch_info)}),
+              LFM2_E_ARGUMENT);
+}
+
+/* Before anything is measured there is an entry for each format and row class. */
+static void test_prefetch_start(void **state)
+{
+    (void)state;
+    lfm2_prefetch_info info = {.size = sizeof info};
+    uint32_t n = 0;
+    for (; lfm2_prefetch_get(runtime, n, &info) == LFM2_OK; n++) {
+        static const uint32_t least[LF_ROW_CLASSES] = {1, 2, 3, 5, 17};
+        uint32_t row_class = n % LF_ROW_CLASSES;
+        uint32_t policy =
+            lf_prefetch_policy_index(runtime->prefetch, n / LF_ROW_CLASSES, row_class);
+        assert_string_equal(info.policy, lf_prefetch_table[policy].name);
+        assert_int_equal(info.least_rows, least[row_class]);
+        assert_int_equal(info.chosen, 1);
+        assert_true(info.rounds == 0 && info.comparisons == 0);
+        assert_true(info.bytes_per_second == 0 && info.relative_time == 0);
+    }
+    assert_int_equal(n, LF_PREFETCH_FORMATS * LF_ROW_CLASSES);
+    assert_string_equal(lfm2_last_error_code(), "prefetch.index");
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, "l2-9k"));
+    LFT_OK(lfm2_prefetch_get(runtime, 0, &info));
+    assert_string_equal(info.policy, "l2-9k");
+    LFT_OK(lfm2_runtime_set_prefetch(runtime, NULL));
 }
 
 /* A runtime of two threads with counted allocations. */
@@ -162,8 +194,8 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_kernels),        cmocka_unit_test(test_prefetch),
+        cmocka_unit_test(test_prefetch_start), cmocka_unit_test(test_machine),
         cmocka_unit_test(test_model_read),
     };
     return cmocka_run_group_tests(tests, begin, end);

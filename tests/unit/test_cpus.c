@@ -245,7 +245,7 @@ static void test_cpuid(void **state)
     lf_cpuid id = everything("GenuineIntel");
     lf_cpu cpu = lf_cpu_from_cpuid(&id);
     assert_int_equal(cpu.features, all);
-    assert_int_equal(cpu.prefetch, LF_PREFETCH_L2_L1);
+    assert_int_equal(cpu.prefetch, LF_PREFETCH_COMMON);
     assert_int_equal(cpu.threads_per_core, 2);
     id.xcr0 = 0x67; /* masks and lower halves alone: no zmm */
     assert_int_equal(lf_cpu_from_cpuid(&id).features, ymm);
@@ -276,13 +276,13 @@ static void test_prefetch_by_vendor(void **state)
 {
     (void)state;
     lf_cpuid id = everything("AuthenticAMD");
-    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L2);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_AMD512);
     id = everything("HygonGenuine");
-    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L2);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_AMD512);
     id.ebx7 &= ~(1u << 16); /* no AVX-512 */
-    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L1);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_AMD256);
     id.ebx7 &= ~(1u << 5); /* no AVX2 */
-    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_L2_L1);
+    assert_int_equal(lf_cpu_from_cpuid(&id).prefetch, LF_PREFETCH_COMMON);
 }
 #endif
 

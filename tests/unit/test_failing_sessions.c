@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 static lft_memory memory;
 static lfm2_model *model;
 
@@ -112,6 +115,27 @@ static int32_t call_fork(lfm2_session *s)
     return status;
 }
 
+static int32_t call_save(lfm2_session *s)
+{
+    return lfm2_session_save(s, lft_temp("session"), LFM2_SAVE_NO_SYNC);
+}
+
+static int32_t call_save_memory(lfm2_session *s)
+{
+    static uint8_t bytes[1 << 20];
+    size_t n = 0;
+    return lfm2_session_save_memory(s, 0, bytes, sizeof bytes, &n);
+}
+
+static int32_t call_save_fd(lfm2_session *s)
+{
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    int32_t status = lfm2_session_save_fd(s, fd, 0);
+    close(fd);
+    return status;
+}
+
 #define CHANGE(name, length)                                                                       \
     static int32_t with_##name(void)                                                               \
     {                                                                                              \
@@ -124,6 +148,32 @@ CHANGE(rewind, 65)
 CHANGE(remove, 65)
 CHANGE(batch, 150)
 CHANGE(fork, 70)
+CHANGE(save, 70)
+CHANGE(save_fd, 70)
+CHANGE(save_memory, 70)
+
+/* From the file of with_save. */
+static int32_t restored(void)
+{
+    lfm2_session *s = NULL;
+    int32_t status = lfm2_session_restore(model, lft_temp("session"), NULL, &s);
+    assert_true((s != NULL) == (status == LFM2_OK));
+    return end_of(s, status);
+}
+
+static int32_t restored_fd(void)
+{
+    int fd = open(lft_temp("session"), O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    lfm2_restore_options o;
+    lfm2_restore_options_init(&o, sizeof o);
+    o.n_reserve = 100;
+    lfm2_session *s = NULL;
+    int32_t status = lfm2_session_restore_fd(model, fd, &o, &s);
+    assert_true((s != NULL) == (status == LFM2_OK));
+    close(fd);
+    return end_of(s, status);
+}
 
 static void test_sessions(void **state)
 {
@@ -134,6 +184,12 @@ static void test_sessions(void **state)
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         lft_check_failing(&memory, calls[i], NULL);
     }
+    lft_check_failing(&memory, with_save_fd, NULL);
+    lft_check_failing(&memory, with_save_memory, NULL);
+    lft_check_failing(&memory, with_save, NULL);
+    LFT_OK(with_save());
+    lft_check_failing(&memory, restored, NULL);
+    lft_check_failing(&memory, restored_fd, NULL);
 }
 
 static int begin(void **state)

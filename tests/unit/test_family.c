@@ -248,6 +248,48 @@ static void test_vision_head(void **state)
     }
 }
 
+/* ---- The output matrix of a tied model ---- */
+
+/* Adds the output matrix to lft_folder: the embedding, with `added` in its last byte. */
+static void add_head(const char *shape, uint8_t added)
+{
+    char entry[160];
+    unsigned begin = 0;
+    unsigned end = 0;
+    const char *embed = strstr(lft_folder.header, "model.embed_tokens.weight");
+    assert_non_null(embed);
+    assert_int_equal(
+        sscanf(strstr(embed, "data_offsets"), "data_offsets\": [%u, %u]", &begin, &end), 2);
+    size_t at = lft_folder.n_data;
+    size_t n = end - begin;
+    lft_folder.data = realloc(lft_folder.data, at + n);
+    assert_non_null(lft_folder.data);
+    memcpy(lft_folder.data + at, lft_folder.data + begin, n);
+    lft_folder.data[at + n - 1] = (uint8_t)(lft_folder.data[at + n - 1] + added);
+    lft_folder.n_data = at + n;
+    snprintf(entry, sizeof entry,
+             "{\"lm_head.weight\": {\"dtype\": \"F32\", \"shape\": %s, \"data_offsets\": "
+             "[%zu, %zu]}, \"model.embed",
+             shape, at, at + n);
+    tiny_replace(&lft_folder.header, "{\"model.embed", entry);
+}
+
+/* A stored output matrix of a tied model: a copy of the embedding is not used, another one is. */
+static void test_stored_head(void **state)
+{
+    (void)state;
+    add_head("[300, 32]", 0);
+    LFT_OK(lft_open_folder());
+    assert_true(lft_source->hparams.tied);
+    assert_null(lf_source_find(lft_source, "output.weight"));
+    add_head("[300, 32]", 1);
+    LFT_OK(lft_open_folder());
+    assert_false(lft_source->hparams.tied);
+    assert_non_null(lf_source_find(lft_source, "output.weight"));
+    add_head("[32, 300]", 1);
+    lft_open_refused(lft_open_folder(), LFM2_E_FORMAT, "bind.shape", "'lm_head.weight'");
+}
+
 /* ---- Experts ---- */
 
 /* The matrix of one expert has two dimensions, even where others would have the same elements. */
@@ -359,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_configs, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_vision, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_vision_head, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_stored_head, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_expert_shapes, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_long_name, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_mlx, lft_source_begin, lft_source_end),

@@ -191,7 +191,7 @@ static void test_write(void **state)
     (void)state;
     const char *path = lft_temp("out");
     lf_writer *w = NULL;
-    LFT_OK(lf_writer_create(&heap, path, &w));
+    LFT_OK(lf_writer_create(&heap, path, 0, &w));
     LFT_OK(lf_writer_write(w, "abc", 3));
     LFT_OK(lf_writer_zeros(w, 70000));
     enum { BIG = 700000 };
@@ -225,12 +225,12 @@ static void test_write_replaces(void **state)
     const char *path = lft_temp("out");
     write_file(path, "old");
     lf_writer *w = NULL;
-    LFT_OK(lf_writer_create(&heap, path, &w));
+    LFT_OK(lf_writer_create(&heap, path, 0, &w));
     LFT_OK(lf_writer_write(w, "new", 3));
     lf_writer_free(w); /* not committed: only the old file remains */
     expect_content(path, "old");
     assert_int_equal(count_files(), 1);
-    LFT_OK(lf_writer_create(&heap, path, &w));
+    LFT_OK(lf_writer_create(&heap, path, 0, &w));
     LFT_OK(lf_writer_write(w, "new", 3));
     LFT_OK(lf_writer_commit(w));
     lf_writer_free(w);
@@ -246,7 +246,7 @@ static void test_write_bytes(void **state)
     enum { BYTES = 600000 };
     const char *path = lft_temp("out");
     lf_writer *w = NULL;
-    LFT_OK(lf_writer_create(&heap, path, &w));
+    LFT_OK(lf_writer_create(&heap, path, 0, &w));
     for (size_t i = 0; i < BYTES; i++) {
         uint8_t byte = (uint8_t)(i % 251);
         LFT_OK(lf_writer_write(w, &byte, 1));
@@ -269,8 +269,8 @@ static void test_write_twice(void **state)
     const char *path = lft_temp("out");
     lf_writer *a = NULL;
     lf_writer *b = NULL;
-    LFT_OK(lf_writer_create(&heap, path, &a));
-    LFT_OK(lf_writer_create(&heap, path, &b));
+    LFT_OK(lf_writer_create(&heap, path, 0, &a));
+    LFT_OK(lf_writer_create(&heap, path, 0, &b));
     LFT_OK(lf_writer_write(a, "aa", 2));
     LFT_OK(lf_writer_write(b, "b", 1));
     LFT_OK(lf_writer_commit(a));
@@ -288,11 +288,11 @@ static void test_write_refused(void **state)
     lf_writer *w = NULL;
     char path[600];
     snprintf(path, sizeof path, "%s/missing/out", lft_temp("dir"));
-    LFT_FAILS(lf_writer_create(&heap, path, &w), LFM2_E_IO);
+    LFT_FAILS(lf_writer_create(&heap, path, 0, &w), LFM2_E_IO);
     assert_non_null(strstr(lf_fail_text(), path));
     assert_int_equal(mkdir(lft_temp("dir"), 0700), 0);
-    LFT_FAILS(lf_writer_create(&heap, lft_temp("dir"), &w), LFM2_E_IO);
-    LFT_FAILS(lf_writer_create(&heap, "/dev/null", &w), LFM2_E_IO);
+    LFT_FAILS(lf_writer_create(&heap, lft_temp("dir"), 0, &w), LFM2_E_IO);
+    LFT_FAILS(lf_writer_create(&heap, "/dev/null", 0, &w), LFM2_E_IO);
     assert_null(w);
 }
 
@@ -302,7 +302,7 @@ static void test_write_displaced(void **state)
     (void)state;
     const char *path = lft_temp("out");
     lf_writer *w = NULL;
-    LFT_OK(lf_writer_create(&heap, path, &w));
+    LFT_OK(lf_writer_create(&heap, path, 0, &w));
     LFT_OK(lf_writer_write(w, "new", 3));
     assert_int_equal(mkdir(path, 0700), 0);
     LFT_FAILS(lf_writer_commit(w), LFM2_E_IO);
@@ -323,7 +323,7 @@ static void test_write_full(void **state)
     struct rlimit small = {.rlim_cur = 300000, .rlim_max = old.rlim_max};
     signal(SIGXFSZ, SIG_IGN);
     lf_writer *w = NULL;
-    LFT_OK(lf_writer_create(&heap, path, &w));
+    LFT_OK(lf_writer_create(&heap, path, 0, &w));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     int32_t status = LFM2_OK;
     for (int i = 0; i < 100 && status == LFM2_OK; i++) {
@@ -357,7 +357,7 @@ static void test_memory(void **state)
         }
         memory.calls = 0;
         lf_writer *w = NULL;
-        status = lf_writer_create(&alloc, lft_temp("out"), &w);
+        status = lf_writer_create(&alloc, lft_temp("out"), 0, &w);
         assert_int_equal(status, i <= 4 ? LFM2_E_MEMORY : LFM2_OK);
         lf_writer_free(w);
         assert_int_equal(memory.live_blocks, 0);

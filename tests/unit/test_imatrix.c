@@ -132,13 +132,12 @@ typedef struct spoiled {
     float value; /* the last of the sums */
 } spoiled;
 
-static int32_t open_spoiled(const spoiled *s, const char *code)
+static void write_spoiled(const spoiled *s)
 {
     gguf_builder b;
     const uint64_t n[] = {INPUTS};
     const uint64_t one[] = {1};
     const char *const datasets[] = {"a"};
-    lf_imatrix *m = NULL;
     gb_init(&b);
     gb_string(&b, "general.type", s->type);
     gb_strings(&b, "imatrix.datasets", datasets, 1);
@@ -158,6 +157,12 @@ static int32_t open_spoiled(const spoiled *s, const char *code)
     gb_finish(&b);
     gb_write(lft_temp("spoiled.gguf"), b.file.data, b.file.size);
     gb_free(&b);
+}
+
+static int32_t open_spoiled(const spoiled *s, const char *code)
+{
+    lf_imatrix *m = NULL;
+    write_spoiled(s);
     int32_t status = lf_imatrix_open(&alloc, lft_temp("spoiled.gguf"), &m);
     if (status == LFM2_OK) {
         const lf_imatrix_entry *e = NULL;
@@ -185,7 +190,7 @@ static void test_refused(void **state)
         const char *code;
     } cases[] = {
         {{"model", false, "a.in_sum2", "a.counts", LF_F32, 1.0f}, "imatrix.type"},
-        {{"imatrix", true, "a.in_sum2", "a.counts", LF_F32, 1.0f}, "gguf.key.missing"},
+        {{"imatrix", true, "a.in_sum2", "a.counts", LF_F32, 1.0f}, "imatrix.key"},
         {{"imatrix", false, "a.in_sum2", NULL, LF_F32, 1.0f}, "imatrix.tensor"},
         {{"imatrix", false, NULL, "a.counts", LF_F32, 1.0f}, "imatrix.tensor"},
         {{"imatrix", false, "a.in_sum2", "b.counts", LF_F32, 1.0f}, "imatrix.tensor"},
@@ -206,6 +211,29 @@ static void test_refused(void **state)
     LFT_FAILS(lf_imatrix_open(&alloc, lft_temp("old.dat"), &m), LFM2_E_UNSUPPORTED);
     assert_string_equal(lfm2_last_error_code(), "imatrix.old");
     LFT_FAILS(lf_imatrix_open(&alloc, lft_temp("absent.gguf"), &m), LFM2_E_IO);
+}
+
+/* Matrices of other models are refused before the output is created. */
+static void test_other_model(void **state)
+{
+    (void)state;
+    static const char sums[] = "blk.0.ffn_down.weight.in_sum2";
+    static const char counts[] = "blk.0.ffn_down.weight.counts";
+    const spoiled unknown = {"imatrix", false, "a.in_sum2", "a.counts", LF_F32, 1.0f};
+    const spoiled shape = {"imatrix", false, sums, counts, LF_F32, 1.0f};
+    const char *out = lft_temp("other.gguf");
+    lfm2_convert_options o = options_of("q4_0", "imatrix");
+    o.imatrix = "spoiled.gguf";
+    write_spoiled(&unknown);
+    LFT_FAILS(lfm2_quantize(runtime, lft_tiny("f32"), out, &o), LFM2_E_FORMAT);
+    assert_string_equal(lfm2_last_error_code(), "imatrix.model");
+    o.type = "q8_0"; /* does not use one */
+    LFT_OK(lfm2_quantize(runtime, lft_tiny("f32"), out, &o));
+    assert_int_equal(unlink(out), 0);
+    write_spoiled(&shape);
+    LFT_FAILS(lfm2_quantize(runtime, lft_tiny("f32"), out, &o), LFM2_E_FORMAT);
+    assert_string_equal(lfm2_last_error_code(), "imatrix.shape");
+    assert_true(access(out, F_OK) != 0);
 }
 
 /* ---- Computation ---- */
@@ -383,9 +411,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),           cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_compute),
-        cmocka_unit_test(test_compute_refused),
+        cmocka_unit_test(test_files),   cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_other_model),
+        cmocka_unit_test(test_compute), cmocka_unit_test(test_compute_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

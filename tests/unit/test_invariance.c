@@ -266,6 +266,49 @@ static void test_cpus(void **state)
     }
 }
 
+/* ---- Prefetch ---- */
+
+/* Every policy, and those that are measured, over a context that is long enough to be measured. */
+static void check_policies(const char *path, int32_t kv, size_t n)
+{
+    enum { DECODED = 4 };
+    text t;
+    float *expected = make_reference(path, LFM2_KERNELS_SCALAR, kv, &t, n);
+    float *out = rows(&t);
+    lfm2_model *model = lft_open(path, 1, LFM2_KERNELS_OWN, 0);
+    lfm2_session *session = lft_session(model, (uint32_t)n, 0, kv);
+    const text most = {t.ids, n - DECODED, t.n_vocab};
+    const text rest = {t.ids + most.n, DECODED, t.n_vocab};
+    lf_prefetch *prefetch = model->runtime->prefetch;
+    for (uint32_t i = 0; i <= LF_PREFETCH_POLICIES; i++) {
+        lf_prefetch_force(prefetch, i);
+        LFT_OK(lfm2_session_reset(session));
+        eval_all(session, &most, out);
+        decode_all(session, &rest, out + most.n * t.n_vocab);
+        same(&t, expected, out, i < LF_PREFETCH_POLICIES ? lf_prefetch_table[i].name : "measured");
+    }
+    uint64_t bytes = 0;
+    for (uint32_t c = 0; c < LF_ROW_CLASSES; c++) {
+        bytes += prefetch->choices[LF_PREFETCH_KV + kv][c].chooser.bytes;
+    }
+    assert_true(bytes > 0);
+    lfm2_session_free(session);
+    lfm2_model_free(model);
+    free(out);
+    free(expected);
+    free((void *)(uintptr_t)t.ids);
+}
+
+static void test_policies(void **state)
+{
+    (void)state;
+    check_policies(lft_tiny("q4_0"), LFM2_KV_F16, 530);
+    if (!lft_sampled()) {
+        check_policies(lft_tiny("q5_k_m"), LFM2_KV_F32, 530);
+        check_policies(lft_tiny("q8_0"), LFM2_KV_Q8, 1100);
+    }
+}
+
 /* ---- Cancelled passes leave no trace ---- */
 
 /* A model whose row norm cancels `session` when it is called for the `at`-th time. */
@@ -510,9 +553,13 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_calls_and_threads), cmocka_unit_test(test_cpus),
-        cmocka_unit_test(test_cancelled_passes),  cmocka_unit_test(test_cancel_between_chunks),
-        cmocka_unit_test(test_cancelled_prompt),  cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_calls_and_threads),
+        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_cancelled_passes),
+        cmocka_unit_test(test_cancel_between_chunks),
+        cmocka_unit_test(test_cancelled_prompt),
+        cmocka_unit_test(test_reset),
         cmocka_unit_test(test_long_context),
     };
     return cmocka_run_group_tests(tests, NULL, end);

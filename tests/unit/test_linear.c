@@ -14,9 +14,20 @@
 
 enum { EXPERTS = 3, INPUTS = 30, MOST_ROWS = 44, THREADS = 2 };
 
+static lf_prefetch *prefetch; /* of all products */
+
+static int setup(void **state)
+{
+    (void)state;
+    const lf_alloc alloc = lf_alloc_default();
+    return lf_prefetch_create(&alloc, THREADS, LF_PREFETCH_COMMON, &prefetch);
+}
+
 static int teardown(void **state)
 {
     (void)state;
+    const lf_alloc alloc = lf_alloc_default();
+    lf_prefetch_free(&alloc, prefetch);
     lft_unguard_all();
     return 0;
 }
@@ -94,7 +105,7 @@ static void multiply_row(const lf_kernels *kernels, const lf_packed *w, uint32_t
 {
     void *row = lft_row(&kernels->lhs[w->gemm->lhs], w->k, x);
     w->gemm->fn(1, w->pair ? 2 * w->n : w->n, w->k, row, w->panels + expert * w->expert_bytes, y, 0,
-                LF_PREFETCH_L2_L1);
+                (lf_prefetch_policy){0});
     lft_unguard(row);
 }
 
@@ -141,7 +152,8 @@ static void give_memory(bench *b, const lf_packed *w, const lf_packed *down)
     }
     b->workspace.linear.tiles = lft_guard(tiles, 64);
     b->workspace.linear.unpacked = lft_guard(THREADS * b->workspace.linear.unpacked_bytes, 64);
-    b->pass = (lf_pass){.workspace = &b->workspace, .kernels = &b->kernels, .n = INPUTS};
+    b->pass = (lf_pass){
+        .workspace = &b->workspace, .kernels = &b->kernels, .prefetch = prefetch, .n = INPUTS};
 }
 
 static const lf_group several[] = {{2, 0, 1}, {0, 1, 3}, {1, 4, 40}};
@@ -255,13 +267,14 @@ static void check_formats(const lf_kernels *kernels, uint64_t *seed, lf_wformat 
     for (size_t i = 0; i < 3; i++) {
         bench b = {.kernels = *kernels};
         set_groups(&b, seed, sets[i], counts[i]);
+        lf_prefetch_force(prefetch, (uint32_t)lft_below(seed, LF_PREFETCH_POLICIES + 1));
         check(&b, seed, &w, pair ? &down : NULL, &w, &down);
     }
     lft_unguard(w.owned);
     lft_unguard(down.owned);
 }
 
-/* Up to four kernel tables of this CPU, another prefetch policy, and XNNPACK. */
+/* Up to four kernel tables of this CPU, and XNNPACK. */
 static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
 {
     uint64_t seed = lft_seed();
@@ -273,10 +286,6 @@ static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
         body(&table, &seed);
     }
     lf_kernels table;
-    lf_kernels_init(&table, masks[0], LF_PICK_AUTO);
-    table.prefetch = (lf_prefetch_policy)((table.prefetch + 1 + lft_below(&seed, LF_PREFETCH_L2)) %
-                                          (LF_PREFETCH_L2 + 1)); /* another policy */
-    body(&table, &seed);
     lf_kernels_init(&table, masks[0], LF_PICK_XNNPACK);
     body(&table, &seed);
 }
@@ -310,6 +319,39 @@ static void test_hidden(void **state)
 {
     (void)state;
     with_tables(hidden_of);
+}
+
+/* A matrix that is divided into two regions while prefetch policies are compared. */
+static void test_long_product(void **state)
+{
+    (void)state;
+    static const lf_group sets[][1] = {{{1, 0, 1}}, {{2, 0, 5}}};
+    uint64_t seed = lft_seed();
+    uint32_t masks[8];
+    lft_masks(masks);
+    lf_kernels kernels;
+    lf_kernels_init(&kernels, masks[0], LF_PICK_OWN);
+    lf_packed w = make_matrix(&seed, &kernels, LF_W_F32, false, 1800, 2560);
+    bool measured = w.gemm->provider == LF_PROVIDER_LFM2; /* not the scalar kernel */
+    lf_prefetch *shared = prefetch;
+    const lf_alloc alloc = lf_alloc_default();
+    assert_int_equal(lf_prefetch_create(&alloc, THREADS, LF_PREFETCH_COMMON, &prefetch), LFM2_OK);
+    for (size_t i = 0; i < 2; i++) {
+        bench b = {.kernels = kernels};
+        set_groups(&b, &seed, sets[i], 1);
+        check(&b, &seed, &w, NULL, &w, NULL);
+        check(&b, &seed, &w, NULL, &w, NULL);
+        const lf_chooser *c = &prefetch->choices[LF_W_F32][lf_row_class(sets[i][0].n)].chooser;
+        assert_int_equal(c->bytes, measured ? 2 * w.expert_bytes : 0);
+        int samples = 0;
+        for (size_t s = 0; s < LF_CHOOSER_SIZES; s++) {
+            samples += __builtin_popcount(c->open[s].done);
+        }
+        assert_int_equal(samples, measured ? 4 : 0);
+    }
+    lf_prefetch_free(&alloc, prefetch);
+    prefetch = shared;
+    lft_unguard(w.owned);
 }
 
 /* ---- Panels that hold blocks ---- */
@@ -381,10 +423,9 @@ static void test_steps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_hidden),
-        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_groups),       cmocka_unit_test(test_hidden),
+        cmocka_unit_test(test_long_product), cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_steps),
     };
-    return cmocka_run_group_tests(tests, NULL, teardown);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Random operations on many sessions: create, append alone and in batches, fork, rewind, remove,
- * reset, cancel, use up the KV budget, free. Every logit is compared with a fresh computation of
- * the same tokens, and after a failure the session is as before. */
+ * reset, save, restore, cancel, use up the KV budget, free. Every logit is compared with a fresh
+ * computation of the same tokens, and after a failure the session is as before. */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -268,10 +268,42 @@ static void remove_some(slot *s)
     s->has_logits = rest > 0;
 }
 
+/* Saves a session and restores another from it. */
+static void restore_one(slot *s)
+{
+    slot *to = pick_free();
+    if (to == NULL) {
+        return;
+    }
+    uint32_t flags = below(3) == 0 ? LFM2_SAVE_NO_LOGITS : 0;
+    size_t n = 0;
+    LFT_FAILS(lfm2_session_save_memory(s->session, flags, NULL, 0, &n), LFM2_E_BUFFER);
+    uint8_t *bytes = malloc(n);
+    assert_non_null(bytes);
+    LFT_OK(lfm2_session_save_memory(s->session, flags, bytes, n, &n));
+    lfm2_restore_options o;
+    lfm2_restore_options_init(&o, sizeof o);
+    o.n_ctx = N_CTX;
+    o.n_chunk = 1 + below(60);
+    o.n_reserve = below(4) == 0 ? below(N_CTX) : 0;
+    *to = *s;
+    to->session = NULL;
+    to->has_logits = s->has_logits && flags == 0;
+    bool limited = s->n > 0 && below(4) == 0;
+    LFT_OK(lfm2_model_set_kv_budget(model, limited ? 1 : UINT64_MAX));
+    LFT_FAILS(lfm2_session_restore_memory(model, bytes, n, &o, &to->session),
+              limited ? LFM2_E_LIMIT : LFM2_OK);
+    LFT_OK(lfm2_model_set_kv_budget(model, UINT64_MAX));
+    free(bytes);
+    if (!limited) {
+        verify(to);
+    }
+}
+
 static void operate(void)
 {
     slot *s = pick();
-    uint32_t what = below(20);
+    uint32_t what = below(22);
     if (s == NULL || what < 3) {
         create();
     } else if (what < 6) {
@@ -286,7 +318,9 @@ static void operate(void)
         rewind_one(s);
     } else if (what < 18) {
         remove_some(s);
-    } else if (what < 19) {
+    } else if (what < 20) {
+        restore_one(s);
+    } else if (what < 21) {
         lfm2_session_free(s->session);
         s->session = NULL;
     } else {

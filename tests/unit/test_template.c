@@ -6,6 +6,7 @@
 #include "support/counting_alloc.h"
 #include "support/text_vocab.h"
 #include "text/template/template.h"
+#include "text/template/value.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -273,65 +274,72 @@ static void check_hostile(const char *text)
     assert_int_equal(counter.mistakes, 0);
 }
 
+static const char *const hostile_cases[] = {
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{% for a in range(99999) %}{% for b in range(99999) %}xxxxxxxxxxxx{% endfor %}{% endfor "
+    "%}",
+    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+    "{% macro f() %}{% call f() %}{% endcall %}{% endmacro %}{{ f() }}",
+    "{{ 'x' * 1000000000 }}",
+    "{{ [1] * 1000000000 }}",
+    "{{ ('x' * 100000) * 100000 }}",
+    "{{ range(1000000000)|list }}",
+    "{{ 's'.ljust(1000000000) }}",
+    "{{ '7'.zfill(999999999) }}",
+    "{{ '%999999999d' % 1 }}",
+    "{{ '{:999999}'.format(1)|replace('', 'x' * 1000) }}",
+    "{{ s|center(1000000000) }}",
+    "{{ s|indent(1000000000, true) }}",
+    "{{ s|batch(1000000000, 'x')|list }}",
+    "{{ s|slice(1000000000)|list }}",
+    "{{ {}|tojson(indent=9999999999) }}{{ [1]|tojson(indent=9999999999) }}",
+    "{% set ns = namespace(a='xxxxxxxxxx') %}{% for i in range(9999) %}"
+    "{% set ns.a = ns.a ~ ns.a %}{% endfor %}",
+    "{% set ns = namespace(a='xxxxxxxxxx') %}{% for i in range(9999) %}"
+    "{% set ns.a = ns.a|replace('x', 'xxx') %}{% endfor %}",
+    "{% set ns = namespace(a=[]) %}{% for i in range(9999) %}{% set ns.a = [ns.a] %}{% endfor "
+    "%}",
+    "{% set ns = namespace(a=[1]) %}{% for i in range(9999) %}{% set ns.a = ns.a + ns.a %}"
+    "{% endfor %}",
+    "{% set ns = namespace(a={}) %}{% for i in range(9999) %}{% set ns.a = {'a': ns.a, 'b': "
+    "ns.a}"
+    " %}{% endfor %}{{ ns.a }}",
+    "{% set ns = namespace(a=[]) %}{% for i in range(90) %}{% set ns.a = [ns.a, ns.a] %}"
+    "{% endfor %}{{ ns.a }}",
+    "{% set ns = namespace(a=[], b=[]) %}{% for i in range(90) %}{% set ns.a = [ns.a, ns.a] %}"
+    "{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}",
+    "{% set a = 'a' * 1000000 %}{% for i in range(99999) %}{{ a.find('aaaaaaaaaaaaab') }}"
+    "{% endfor %}",
+    "{% set a = ('a' * 1000000) ~ 'b' %}{% set b = 'a' * 500000 ~ 'c' %}{{ b in a }}"
+    "{% for i in range(99999) %}{{ a|upper|length }}{% endfor %}",
+    "{% for i in range(99999) %}{% set a = range(99999)|list|sort %}{% endfor %}",
+    "{% for i in range(99999) %}{% set a = range(99999)|unique|list %}{% endfor %}",
+    "{{ range(99999)|map('string')|join|list|unique(true)|list|groupby(0)|length }}"
+    "{% for i in range(99999) %}{{ 2 ** 62 // 3 }}{{ 1 ** 9999999999 }}{% endfor %}",
+    "{{ s|map('map', 'map', 'map', 'map', 'map', 'upper')|list }}",
+    "{% set ns = namespace(x=1) %}{% set ns.x = ns %}{{ ns.x.x.x.x }}{{ {'a': ns}|tojson }}",
+    "{% for i in range(99999) %}{{ 1.1 * i }}{{ 1e300 * i }}{{ 1e-300 * i }}{% endfor %}",
+    "{% for i in range(99999) %}{% set x = ('%s' * 20) % 5 %}{% endfor %}",
+    "{% set a = 'a' * 2000000 %}{{ a.strip('b' * 2000000 ~ 'a') }}{{ 1 / 0 }}",
+    "{% set a = [1] * 90000 %}{% set b = [a] * 90000 %}{% set c = [a] * 90000 %}{{ b == c }}",
+    "{% set a = ['x' * 1000000] * 90000 %}{% set b = ['x' * 1000000] * 90000 %}{{ a == b }}",
+    "{% set k = 'x' * 1000000 %}{% set d = {k ~ 1: 1, k ~ 2: 2, k ~ 3: 3} %}{% set q = k ~ 4 %}"
+    "{% for i in range(99999) %}{{ d[q] }}{% endfor %}",
+    "{% set d = dict(range(99999)|map('string')|batch(2)) %}{{ d == d }}",
+    "{% set ns = namespace(a=1, b=1) %}{% for i in range(99999) %}{% set ns.a = {(ns.a,): 1} %}"
+    "{% set ns.b = {(ns.b,): 1} %}{% endfor %}{{ ns.a == ns.b }}",
+    "{% set ns = namespace(a=1, b=1) %}{% for i in range(99999) %}{% set ns.a = (ns.a,) %}"
+    "{% set ns.b = {ns.b: 1}.items()|first %}{% endfor %}{{ ns.a == ns.b }}",
+    "{% set ns = namespace(a=1, b=1) %}{% for i in range(500) %}{% set ns.a = (ns.a, ns.a) %}"
+    "{% set ns.b = (ns.b, ns.b) %}{% endfor %}{{ {ns.a: 1}[ns.b] }}",
+};
+
 static void hostile(void **state)
 {
     (void)state;
-    static const char *const cases[] = {
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-        "{% for a in range(99999) %}{% for b in range(99999) %}xxxxxxxxxxxx{% endfor %}{% endfor "
-        "%}",
-        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
-        "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
-        "{% macro f() %}{% call f() %}{% endcall %}{% endmacro %}{{ f() }}",
-        "{{ 'x' * 1000000000 }}",
-        "{{ [1] * 1000000000 }}",
-        "{{ ('x' * 100000) * 100000 }}",
-        "{{ range(1000000000)|list }}",
-        "{{ 's'.ljust(1000000000) }}",
-        "{{ '7'.zfill(999999999) }}",
-        "{{ '%999999999d' % 1 }}",
-        "{{ '{:999999}'.format(1)|replace('', 'x' * 1000) }}",
-        "{{ s|center(1000000000) }}",
-        "{{ s|indent(1000000000, true) }}",
-        "{{ s|batch(1000000000, 'x')|list }}",
-        "{{ s|slice(1000000000)|list }}",
-        "{{ {}|tojson(indent=9999999999) }}{{ [1]|tojson(indent=9999999999) }}",
-        "{% set ns = namespace(a='xxxxxxxxxx') %}{% for i in range(9999) %}"
-        "{% set ns.a = ns.a ~ ns.a %}{% endfor %}",
-        "{% set ns = namespace(a='xxxxxxxxxx') %}{% for i in range(9999) %}"
-        "{% set ns.a = ns.a|replace('x', 'xxx') %}{% endfor %}",
-        "{% set ns = namespace(a=[]) %}{% for i in range(9999) %}{% set ns.a = [ns.a] %}{% endfor "
-        "%}",
-        "{% set ns = namespace(a=[1]) %}{% for i in range(9999) %}{% set ns.a = ns.a + ns.a %}"
-        "{% endfor %}",
-        "{% set ns = namespace(a={}) %}{% for i in range(9999) %}{% set ns.a = {'a': ns.a, 'b': "
-        "ns.a}"
-        " %}{% endfor %}{{ ns.a }}",
-        "{% set ns = namespace(a=[]) %}{% for i in range(90) %}{% set ns.a = [ns.a, ns.a] %}"
-        "{% endfor %}{{ ns.a }}",
-        "{% set ns = namespace(a=[], b=[]) %}{% for i in range(90) %}{% set ns.a = [ns.a, ns.a] %}"
-        "{% set ns.b = [ns.b, ns.b] %}{% endfor %}{{ ns.a == ns.b }}",
-        "{% set a = 'a' * 1000000 %}{% for i in range(99999) %}{{ a.find('aaaaaaaaaaaaab') }}"
-        "{% endfor %}",
-        "{% set a = ('a' * 1000000) ~ 'b' %}{% set b = 'a' * 500000 ~ 'c' %}{{ b in a }}"
-        "{% for i in range(99999) %}{{ a|upper|length }}{% endfor %}",
-        "{% for i in range(99999) %}{% set a = range(99999)|list|sort %}{% endfor %}",
-        "{% for i in range(99999) %}{% set a = range(99999)|unique|list %}{% endfor %}",
-        "{{ range(99999)|map('string')|join|list|unique(true)|list|groupby(0)|length }}"
-        "{% for i in range(99999) %}{{ 2 ** 62 // 3 }}{{ 1 ** 9999999999 }}{% endfor %}",
-        "{{ s|map('map', 'map', 'map', 'map', 'map', 'upper')|list }}",
-        "{% set ns = namespace(x=1) %}{% set ns.x = ns %}{{ ns.x.x.x.x }}{{ {'a': ns}|tojson }}",
-        "{% for i in range(99999) %}{{ 1.1 * i }}{{ 1e300 * i }}{{ 1e-300 * i }}{% endfor %}",
-        "{% for i in range(99999) %}{% set x = ('%s' * 20) % 5 %}{% endfor %}",
-        "{% set a = 'a' * 2000000 %}{{ a.strip('b' * 2000000 ~ 'a') }}{{ 1 / 0 }}",
-        "{% set a = [1] * 90000 %}{% set b = [a] * 90000 %}{% set c = [a] * 90000 %}{{ b == c }}",
-        "{% set a = ['x' * 1000000] * 90000 %}{% set b = ['x' * 1000000] * 90000 %}{{ a == b }}",
-        "{% set k = 'x' * 1000000 %}{% set d = {k ~ 1: 1, k ~ 2: 2, k ~ 3: 3} %}{% set q = k ~ 4 %}"
-        "{% for i in range(99999) %}{{ d[q] }}{% endfor %}",
-        "{% set d = dict(range(99999)|map('string')|batch(2)) %}{{ d == d }}",
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        check_hostile(cases[i]);
+    for (size_t i = 0; i < sizeof hostile_cases / sizeof *hostile_cases; i++) {
+        check_hostile(hostile_cases[i]);
     }
 }
 
@@ -487,15 +495,19 @@ static void small_stack(void **state)
                                            {"{% set ns = namespace(a=1, b=1) %}",
                                             "{% set ns.a = [ns.a] %}{% set ns.b = [ns.b] %}",
                                             "{{ ns.a == ns.b }}{{ ns.a < ns.b }}{{ ns.a|tojson "
-                                            "}}{{ [[1], ns.a]|map('string')|list }}"}};
+                                            "}}{{ [[1], ns.a]|map('string')|list }}{{ x == [x] "
+                                            "}}{{ x|tojson }}{{ x < x }}{{ {'a': x} == {'a': x} }}"
+                                            "{% set t = (ns.a|string, ns.b|string) %}{{ {t: 1} == "
+                                            "{t: 1} }}{{ {(t, t): 1} }}"}};
     lf_alloc alloc = lf_alloc_default();
     input in;
-    char *open = repeat("[", 60), *close = repeat("]", 60), json[200];
+    enum { DEEP = LF_JSON_MAX_DEPTH - 1 };
+    char *open = repeat("[", DEEP), *close = repeat("]", DEEP), json[2 * DEEP + 20];
     snprintf(json, sizeof json, "{\"x\": %s%s}", open, close);
     parse_context(&in, &alloc, json);
     for (size_t i = 0; i < sizeof nests / sizeof *nests; i++) {
-        char *middle = repeat(nests[i][1], i == 5 ? 90 : 200);
-        size_t size = strlen(middle) + 300;
+        char *middle = repeat(nests[i][1], i == 5 ? TPL_MAX_DEPTH - 1 : 200);
+        size_t size = strlen(middle) + 600;
         char *text = malloc(size);
         assert_non_null(text);
         snprintf(text, size, "%s%s%s", nests[i][0], middle, nests[i][2]);

@@ -115,6 +115,36 @@ static void test_spellings(void **state)
     }
 }
 
+static void nest_decoder(int depth)
+{
+    static const char open[] = "{\"type\": \"Sequence\", \"decoders\": [";
+    char text[33 * (sizeof open + 2) + 64] = "\"decoder\": ";
+    for (int i = 0; i < depth; i++) {
+        strcat(text, open);
+    }
+    strcat(text, "{\"type\": \"ByteLevel\"}");
+    for (int i = 0; i < depth; i++) {
+        strcat(text, "]}");
+    }
+    tiny_replace(&lft_folder.tokenizer, "\"decoder\": {\"type\": \"ByteLevel\"}", text);
+}
+
+/* Sequences in sequences: as deep as is allowed, and deeper. */
+static void test_nested_sequences(void **state)
+{
+    (void)state;
+    nest_decoder(32);
+    assert_int_equal(lft_open_folder(), LFM2_OK);
+}
+
+static void test_deep_sequences(void **state)
+{
+    (void)state;
+    nest_decoder(33);
+    assert_int_equal(lft_open_folder(), LFM2_E_UNSUPPORTED);
+    assert_non_null(strstr(lf_fail_text(), "nested too deep"));
+}
+
 /* A folder that holds nothing but the tokenizer. */
 static void test_tokenizer_alone(void **state)
 {
@@ -177,6 +207,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_pipelines, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_spellings, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_nested_sequences, lft_source_begin, lft_source_end),
+        cmocka_unit_test_setup_teardown(test_deep_sequences, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_alone, lft_source_begin, lft_source_end),
         cmocka_unit_test_setup_teardown(test_tokenizer_ids, lft_source_begin, lft_source_end),
     };

@@ -5,6 +5,7 @@
 #include "cli/options/compat_options.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/model_open.h"
+#include "cli/support/prefetch_report.h"
 #include "cli/support/system.h"
 
 #include <math.h>
@@ -15,13 +16,6 @@ static const opt_choice format_choices[] = {{"md", BENCH_MD, NULL},
                                             {"jsonl", BENCH_JSONL, NULL},
                                             {"csv", BENCH_CSV, NULL},
                                             {NULL, 0, NULL}};
-
-static const opt_choice prefetch_choices[] = {
-    {"cpu", LFM2_PREFETCH_CPU, "the default for this CPU"},
-    {"l2-l1", LFM2_PREFETCH_L2_L1, "into the L2 cache, then from there into L1"},
-    {"l1", LFM2_PREFETCH_L1, "into L1"},
-    {"l2", LFM2_PREFETCH_L2, "into L2 only"},
-    {NULL, 0, NULL}};
 
 enum { MAX_TOKENS = 1 << 24, MAX_SEQS = 1024 };
 
@@ -98,13 +92,6 @@ static const opt_spec specs[] = {
      .name = "no-roofline",
      .help = "do not measure the limits of the machine between the tests",
      .offset = offsetof(bench_options, no_roofline)},
-    {.type = OPT_CHOICE,
-     .name = "prefetch",
-     .arg = "POLICY",
-     .help = "how the kernels prefetch weights from memory",
-     .default_text = "cpu",
-     .offset = offsetof(bench_options, prefetch),
-     .choices = prefetch_choices},
     {.type = OPT_U32,
      .name = "sessions",
      .arg = "N",
@@ -130,6 +117,12 @@ static const opt_spec specs[] = {
              "right, comma-separated",
      .offset = offsetof(bench_options, drafts),
      .max = 100},
+    {.type = OPT_FLAG,
+     .name = "policies",
+     .help =
+         "instead of the tests, compare the policies of --prefetch in alternation, generating -n "
+         "tokens of --npl sequences; 'auto' first computes 50 steps",
+     .offset = offsetof(bench_options, policies)},
     {.type = OPT_FLAG,
      .name = "machine",
      .help = "instead of the tests, measure the machine: memory bandwidth and peak int8 throughput",
@@ -455,7 +448,6 @@ static int bench_threads(const bench_options *opts, uint32_t threads, bool *firs
     *r = (bench_run){.opts = opts, .ids = ids, .low = *low, .high = *high, .first = first};
     code = model_open(&model, LFM2_LOAD_FULL, &r->opened);
     if (code == EXIT_OK) {
-        lfm2_runtime_set_prefetch(r->opened.runtime, (int32_t)opts->prefetch);
         code = open_session(r, (uint32_t)n_ids);
     }
     if (code == EXIT_OK && lfm2_model_get_info(r->opened.model, &info) != LFM2_OK) {
@@ -473,6 +465,9 @@ static int bench_threads(const bench_options *opts, uint32_t threads, bool *firs
     }
     if (code == EXIT_OK) {
         code = run_tests(r, t);
+    }
+    if (code == EXIT_OK && opts->model.verbose) {
+        notice_prefetch(r->opened.runtime);
     }
     if (code == EXIT_OK) {
         *loaded = (bench_loading){.threads = t->threads,
@@ -494,14 +489,19 @@ done:
 /* Refuses options that contradict each other. */
 static int check_mode(const command *self, const bench_options *opts)
 {
-    if (opts->kernels + opts->machine + (opts->n_sessions > 0) + (opts->drafts.n > 0) > 1) {
-        return fail_usage(self->name, "--sessions, --drafts, --machine and --micro-kernels cannot "
-                                      "be combined");
+    if (opts->kernels + opts->machine + opts->policies + (opts->n_sessions > 0) +
+            (opts->drafts.n > 0) >
+        1) {
+        return fail_usage(self->name, "--sessions, --drafts, --policies, --machine and "
+                                      "--micro-kernels cannot be combined");
+    }
+    if (opts->policies && (opts->format != BENCH_MD || opts->model.prefetch != 0)) {
+        return fail_usage(self->name, "--policies cannot be combined with -o and --prefetch");
     }
     if (opts->n_busy > 0 && opts->n_sessions == 0) {
         return fail_usage(self->name, "option --busy requires --sessions");
     }
-    if (opts->n_sessions > 0 && opts->n_gen.items[0] == 0) {
+    if ((opts->n_sessions > 0 || opts->policies) && opts->n_gen.items[0] == 0) {
         return fail_usage(self->name, "nothing to measure: -n is 0");
     }
     if (opts->drafts.n > 0 && opts->n_gen.items[0] < 2) {
@@ -552,6 +552,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (opts.drafts.n > 0) {
         return bench_drafts(&opts);
+    }
+    if (opts.policies) {
+        return bench_policies(&opts);
     }
     bool first = true;
     bench_loading loads[OPT_MAX_ITEMS];

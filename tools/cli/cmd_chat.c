@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 chat: a conversation. */
+#include "cli/chat/chat.h"
 #include "cli/commands.h"
 #include "cli/options/compat_options.h"
-#include "cli/options/model_options.h"
-#include "cli/options/sampler_options.h"
-#include "cli/options/session_options.h"
-#include "cli/support/answer_report.h"
-#include "cli/support/answer_view.h"
-#include "cli/support/chat_input.h"
-#include "cli/support/conversation.h"
-#include "cli/support/interrupt.h"
-#include "cli/support/messages.h"
+#include "cli/support/prefetch_report.h"
 
-#include <ctype.h>
-#include <inttypes.h>
-#include <string.h>
-#include <strings.h>
-
-typedef struct chat_options {
-    model_options model;
-    session_options session;
-    sampler_options sampler;
-    template_options chat_template;
-    reasoning_options reasoning;
-    const char *system, *tools;
-    uint32_t n_predict;
-    uint32_t draft; /* of draft_specs */
-    bool special;
-} chat_options;
+static const opt_choice full_choices[] = {
+    {"stop", FULL_STOP, "refuse the message"},
+    {"drop", FULL_DROP, "drop the oldest turns, but not the system message"},
+    {NULL, 0, NULL},
+};
 
 static const opt_spec specs[] = {
     {.type = OPT_TEXT,
@@ -58,6 +40,13 @@ static const opt_spec specs[] = {
      .min = 1,
      .max = INT32_MAX,
      .specials = predict_specials},
+    {.type = OPT_CHOICE,
+     .name = "on-full",
+     .arg = "RULE",
+     .help = "what to do if a message does not fit into the context",
+     .default_text = "stop",
+     .offset = offsetof(chat_options, on_full),
+     .choices = full_choices},
     {.type = OPT_FLAG,
      .name = "special",
      .aliases = "-sp",
@@ -91,248 +80,6 @@ static const opt_group groups[] = {
     COMPAT_GROUP,
 };
 
-typedef struct chat {
-    const chat_options *opts;
-    open_model opened;
-    chat_format format;
-    conversation talk;
-    chat_input *input;
-    text_buffer tools;
-    answer_view view;
-    lfm2_generate_result last; /* of the last answer */
-    uint32_t last_reasoning;   /* tokens of reasoning in it */
-    bool refused;              /* a message was refused: the exit code is 1 */
-} chat;
-
-#define RESET_HINT "; /reset starts a new conversation"
-
-static const char help_text[] =
-    "/help   show this help (also /?)\n"
-    "/reset  start a new conversation (also /clear)\n"
-    "/stats  show the tokens in the context and the speed of the last answer\n"
-    "/quit   quit (also /exit, /bye, Ctrl-D)\n"
-    "\n"
-    "Enter sends the message. To send several lines as one message:\n"
-    "  paste them (nearly all terminals support this)\n"
-    "  start with \"\"\" and end with \"\"\"\n"
-    "  press Alt-Enter, or end a line with a backslash\n"
-    "To send a message that looks like a command, type two slashes: //help\n"
-    "Ctrl-C stops an answer. Pressed twice, it quits.\n";
-
-static int32_t on_text(void *user, answer_channel channel, const char *text, size_t len)
-{
-    chat *c = user;
-    answer_view_text(&c->view, channel, text, len);
-    return out_failed() ? 1 : 0;
-}
-
-/* The system message, which precedes the first message. */
-static int add_system(chat *c)
-{
-    const char *system = c->opts->system;
-    return system != NULL && c->talk.messages.len == 0
-               ? messages_add(&c->talk.messages, "system", system, strlen(system), NULL)
-               : EXIT_OK;
-}
-
-static int generate(chat *c, const turn *t)
-{
-    answer a = {.on_text = on_text, .user = c};
-    lfm2_generate_options_init(&a.options, sizeof a.options);
-    a.options.max_tokens = c->opts->n_predict;
-    a.options.flags = (c->opts->special ? LFM2_GENERATE_SPECIAL : 0U) | c->opts->draft;
-    answer_view_begin(&c->view, c->opts->reasoning.mode);
-    int code = conversation_answer(&c->talk, t, &a);
-    answer_view_end(&c->view);
-    if (code == EXIT_OK) {
-        c->last = a.result;
-        c->last_reasoning = a.n_reasoning;
-        notice_finish(&c->last, c->opened.model, c->talk.session, RESET_HINT);
-        if (c->opts->model.verbose) {
-            notice_timing(&c->last, c->last_reasoning, c->opts->sampler.seed);
-        }
-    }
-    answer_free(&a);
-    return code;
-}
-
-/* Whether the prompt fits into the context. */
-static bool fits(chat *c, const turn *t)
-{
-    uint32_t capacity = lfm2_session_capacity(c->talk.session);
-    size_t needed = t->ids.n - t->from;
-    size_t space = capacity - t->keep;
-    if (needed >= space) {
-        notice("the message needs %zu tokens, the context has space for %zu: %s" RESET_HINT,
-               needed + 1, space, context_advice(c->opened.model, c->talk.session));
-    }
-    return needed < space;
-}
-
-static int converse_once(chat *c, const char *text, size_t len)
-{
-    turn t = {.keep = 0};
-    const size_t before = c->talk.messages.len;
-    interrupt_begin(c->talk.session);
-    int code = add_system(c);
-    if (code == EXIT_OK && conversation_ask(&c->talk, text, len, &t) != EXIT_OK) {
-        c->refused = true; /* a message says why */
-        conversation_withdraw(&c->talk, before);
-    } else if (code == EXIT_OK && !fits(c, &t)) {
-        c->refused = true;
-        conversation_withdraw(&c->talk, before);
-    } else if (code == EXIT_OK) {
-        code = generate(c, &t);
-    }
-    interrupt_end();
-    /* Ctrl-C stops the answer. Without a terminal, it ends the program. */
-    if (code == EXIT_OK && interrupt_seen() &&
-        (interrupt_ends_program() || !chat_input_is_terminal(c->input))) {
-        code = EXIT_FAILED;
-    }
-    turn_free(&t);
-    return code;
-}
-
-static int reset(chat *c)
-{
-    c->last = (lfm2_generate_result){.size = sizeof c->last};
-    return conversation_reset(&c->talk);
-}
-
-static void print_stats(const chat *c)
-{
-    const lfm2_generate_result *r = &c->last;
-    const conversation *talk = &c->talk;
-    out_printf("%u turn%s, %u of %u tokens, seed %" PRIu64 "\n", talk->n_turns,
-               plural(talk->n_turns), lfm2_session_length(talk->session),
-               lfm2_session_capacity(talk->session), c->opts->sampler.seed);
-    if (r->finish != 0) {
-        char tokens[96];
-        out_printf("last turn: prompt %u token%s in %.3f s, %s in %.3f s, ended by %s\n",
-                   r->n_prompt, plural(r->n_prompt), r->prompt_seconds,
-                   answer_tokens(r, c->last_reasoning, "", tokens, sizeof tokens),
-                   r->generate_seconds, finish_name(r->finish));
-    }
-}
-
-typedef enum chat_command {
-    CHAT_HELP,
-    CHAT_RESET,
-    CHAT_STATS,
-    CHAT_QUIT,
-    CHAT_UNKNOWN
-} chat_command;
-
-static const struct {
-    const char *name;
-    chat_command command;
-} command_names[] = {
-    {"help", CHAT_HELP},   {"?", CHAT_HELP},    {"reset", CHAT_RESET}, {"clear", CHAT_RESET},
-    {"stats", CHAT_STATS}, {"quit", CHAT_QUIT}, {"exit", CHAT_QUIT},   {"bye", CHAT_QUIT},
-};
-
-/* If the text is a slash and one word, returns its length without trailing blanks, else 0:
- * "/etc/passwd", "/usr is full" and "/x.c" are messages. */
-static size_t command_length(const char *text, size_t len)
-{
-    while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t')) {
-        len--;
-    }
-    if (len == 0 || text[0] != '/') {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) {
-        bool word =
-            isalnum((unsigned char)text[i]) || text[i] == '?' || text[i] == '-' || text[i] == '_';
-        if (!word) {
-            return 0;
-        }
-    }
-    return len;
-}
-
-static chat_command find_command(const char *word, size_t len)
-{
-    for (uint32_t i = 0; i < COUNT(command_names); i++) {
-        const char *name = command_names[i].name;
-        if (strlen(name) == len && strncasecmp(name, word, len) == 0) {
-            return command_names[i].command;
-        }
-    }
-    return CHAT_UNKNOWN;
-}
-
-/* The command that is most like an unknown word, or NULL. */
-static const char *suggest_command(const char *word, size_t len)
-{
-    enum { MAX_LENGTH = 16 };
-    const char *found = NULL;
-    uint32_t limit = len < 4 ? 2 : 3; /* fewer errors than that */
-    char lower[MAX_LENGTH];
-    for (size_t i = 0; i < len && len <= MAX_LENGTH; i++) {
-        lower[i] = (char)tolower((unsigned char)word[i]);
-    }
-    for (uint32_t i = 0; i < COUNT(command_names) && len <= MAX_LENGTH; i++) {
-        const char *name = command_names[i].name;
-        uint32_t distance = edit_distance(lower, len, name, strlen(name));
-        if (distance < limit && distance < strlen(name)) {
-            limit = distance;
-            found = name;
-        }
-    }
-    return found;
-}
-
-static void refuse_command(const char *text, size_t len)
-{
-    const char *suggested = suggest_command(text + 1, len - 1);
-    int shown = (int)(len < 64 ? len : 64);
-    if (suggested != NULL) {
-        notice("unknown command %.*s: did you mean /%s?", shown, text, suggested);
-    } else {
-        notice("unknown command %.*s: /help lists the commands, /%.*s sends a message", shown, text,
-               shown, text);
-    }
-}
-
-/* Executes the command `text`, a slash and a word. Sets *quit for /quit. */
-static int execute(chat *c, const char *text, size_t len, bool *quit)
-{
-    int code = EXIT_OK;
-    switch (find_command(text + 1, len - 1)) {
-    case CHAT_HELP:
-        out_printf("%s", help_text);
-        break;
-    case CHAT_RESET:
-        code = reset(c);
-        break;
-    case CHAT_STATS:
-        print_stats(c);
-        break;
-    case CHAT_QUIT:
-        *quit = true;
-        break;
-    default:
-        refuse_command(text, len);
-        break;
-    }
-    out_flush();
-    return code;
-}
-
-/* Processes a message or command. */
-static int process_line(chat *c, const text_buffer *line, bool *quit)
-{
-    size_t len = command_length(line->data, line->len);
-    if (len > 0) {
-        return execute(c, line->data, len, quit);
-    }
-    bool escaped =
-        line->len > 1 && command_length(line->data + 1, line->len - 1) > 0 && line->data[0] == '/';
-    return converse_once(c, line->data + escaped, line->len - escaped);
-}
-
 static int converse(chat *c)
 {
     text_buffer line = {0};
@@ -355,8 +102,8 @@ static int converse(chat *c)
         } else if (got == INPUT_INTERRUPT) {
             notice("press Ctrl-C again, or Ctrl-D, to quit");
         } else if (got != INPUT_DROPPED && !text_is_blank(&line)) {
-            code = got == INPUT_BLOCK ? converse_once(c, line.data, line.len)
-                                      : process_line(c, &line, &quit);
+            code = got == INPUT_BLOCK ? chat_ask(c, line.data, line.len)
+                                      : chat_line(c, line.data, line.len, &quit);
         }
         interrupted = got == INPUT_INTERRUPT;
     }
@@ -367,9 +114,6 @@ static int converse(chat *c)
 static int start(chat *c)
 {
     const chat_options *opts = c->opts;
-    conversation *talk = &c->talk;
-    *talk = (conversation){
-        .format = &c->format, .reasoning = &opts->reasoning, .sampling = &opts->sampler};
     int code = messages_read_tools(opts->tools, &c->tools);
     /* First, so that what is typed while the model is loaded waits for the prompt. */
     if (code == EXIT_OK) {
@@ -386,13 +130,7 @@ static int start(chat *c)
     if (code == EXIT_OK && opts->reasoning.mode == REASONING_OFF) {
         code = chat_format_switch_off(&c->format);
     }
-    if (code == EXIT_OK) {
-        code = session_open(&opts->session, c->opened.model, &talk->session);
-    }
-    if (code == EXIT_OK) {
-        code = sampler_open(&opts->sampler, c->opened.model, &talk->sampler);
-    }
-    return code;
+    return code == EXIT_OK ? chat_start(c) : code;
 }
 
 static int run(const command *self, int argc, char **argv)
@@ -416,10 +154,11 @@ static int run(const command *self, int argc, char **argv)
     if (code == EXIT_OK && c.refused && !chat_input_is_terminal(c.input)) {
         code = EXIT_FAILED;
     }
+    if (code == EXIT_OK && opts.model.verbose) {
+        notice_prefetch(c.opened.runtime);
+    }
     chat_input_close(c.input);
-    lfm2_sampler_free(c.talk.sampler);
-    lfm2_session_free(c.talk.session);
-    conversation_free(&c.talk);
+    chat_close(&c);
     chat_format_close(&c.format);
     model_close(&c.opened);
     text_free(&c.tools);
@@ -433,11 +172,11 @@ const command cmd_chat = {
     .synopsis = "[MODEL | -m PATH] [OPTION]...",
     .details =
         "Each line is a message; so are pasted lines, and lines between \"\"\" and \"\"\". "
-        "/help shows the commands. Text that is typed during an answer appears at the "
-        "next prompt.\n\n"
+        "/help shows the commands, which undo, repeat, edit, copy, save and load turns. Text that "
+        "is typed during an answer appears at the next prompt.\n\n"
         "If standard input or output is not a terminal, messages are read line by line, each "
         "answer ends with a newline, and the exit code is 1 if a message did not fit into the "
-        "context or the chat template refused it.",
+        "context, the chat template refused it, or a command failed.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .max_args = 1,

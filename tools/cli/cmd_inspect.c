@@ -6,6 +6,7 @@
 #include "cli/support/chat_format.h"
 #include "cli/support/json.h"
 #include "cli/support/number.h"
+#include "cli/support/prefetch_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -440,6 +441,9 @@ static int run(const command *self, int argc, char **argv)
             describe_chat(&r);
             code = print(&r);
         }
+    }
+    if (code == EXIT_OK && opts.model.verbose && opts.model.prefetch == 0) {
+        notice_prefetch_start(opened.runtime);
     }
     model_close(&opened);
     return code;

@@ -10,6 +10,7 @@
 #include "cli/support/answer_view.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/messages.h"
+#include "cli/support/prefetch_report.h"
 
 #include <poll.h>
 #include <string.h>
@@ -254,10 +255,10 @@ static int make_messages(const run_options *opts, const text_buffer *text, text_
         code = messages_read(opts->messages, messages, tools);
     } else {
         if (opts->system != NULL) {
-            code = messages_add(&array, "system", opts->system, strlen(opts->system), NULL);
+            code = messages_add(&array, "system", opts->system, strlen(opts->system));
         }
         if (code == EXIT_OK) {
-            code = messages_add(&array, "user", text->data, text->len, NULL);
+            code = messages_add(&array, "user", text->data, text->len);
         }
         if (code == EXIT_OK) {
             code = messages_close(&array, messages);
@@ -301,6 +302,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     }
     if (code == EXIT_OK && opts->model.verbose) {
         notice_timing(&a->result, a->n_reasoning, opts->sampler.seed);
+        notice_prefetch(opened->runtime);
     }
     answer_record_free(&state.record);
     return code == EXIT_OK && interrupt_seen() ? EXIT_FAILED : code;

@@ -77,6 +77,8 @@ static int32_t own_attribute(tpl_vm *vm, const tpl_value *object, const tpl_stri
         v = tpl_string_is(name, "grouper") ? &object->u.l->items[0]
             : tpl_string_is(name, "list")  ? &object->u.l->items[1]
                                            : NULL;
+    } else if (object->type == TPL_CYCLER && tpl_string_is(name, "current")) {
+        v = &object->u.l->items[object->u.l->pos];
     }
     if (v != NULL) {
         *out = *v;
@@ -135,7 +137,7 @@ int32_t tpl_getitem(tpl_vm *vm, const tpl_value *object, const tpl_value *key, t
     case TPL_UNDEFINED:
         return no_attribute(vm, object);
     case TPL_DICT:
-        if (key->type != TPL_LIST && key->type != TPL_DICT) {
+        if (tpl_keyable(key)) {
             LF_TRY(tpl_dict_find(vm, object->u.d, key, &v));
         }
         if (v != NULL) {

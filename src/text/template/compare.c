@@ -56,27 +56,10 @@ static size_t weight(const tpl_value *v)
     }
 }
 
-static bool equal_dicts(tpl_vm *vm, const tpl_dict *a, const tpl_dict *b)
+/* Whether two values are equal; of lists and dicts, whether they have as many items: *n. */
+static bool equal_heads(tpl_vm *vm, const tpl_value *a, const tpl_value *b, size_t *n)
 {
-    if (a->n != b->n) {
-        return false;
-    }
-    for (size_t i = 0; i < a->n; i++) {
-        size_t j = 0;
-        while (j < b->n && !tpl_equal(vm, &a->keys[i], &b->keys[j])) {
-            j++;
-        }
-        if (j == b->n || !tpl_equal(vm, &a->values[i], &b->values[j])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Recursive over containers, whose depth is limited. When the steps are used up, the answer is
- * false and the next instruction fails. */
-bool tpl_equal(tpl_vm *vm, const tpl_value *a, const tpl_value *b)
-{
+    *n = 0;
     if (is_numeric(a) && is_numeric(b)) {
         return compare_numbers(a, b) == 0;
     }
@@ -94,17 +77,11 @@ bool tpl_equal(tpl_vm *vm, const tpl_value *a, const tpl_value *b)
     case TPL_LIST:
     case TPL_TUPLE:
     case TPL_RANGE:
-        if (a->u.l->n != b->u.l->n) {
-            return false;
-        }
-        for (size_t i = 0; i < a->u.l->n; i++) {
-            if (!tpl_equal(vm, &a->u.l->items[i], &b->u.l->items[i])) {
-                return false;
-            }
-        }
-        return true;
+        *n = a->u.l->n;
+        return a->u.l->n == b->u.l->n;
     case TPL_DICT:
-        return equal_dicts(vm, a->u.d, b->u.d);
+        *n = a->u.d->n;
+        return a->u.d->n == b->u.d->n;
     case TPL_BUILTIN:
         return a->u.i == b->u.i;
     default:
@@ -112,26 +89,78 @@ bool tpl_equal(tpl_vm *vm, const tpl_value *a, const tpl_value *b)
     }
 }
 
+/* The item of `b` at the place or key of item i of `a`, or NULL. Keys are compared by tpl_equal:
+ * they contain no dicts, so it is not called by itself more than once. */
+static const tpl_value *counterpart(tpl_vm *vm, const tpl_value *a, const tpl_value *b, size_t i)
+{
+    if (a->type != TPL_DICT) {
+        return &b->u.l->items[i];
+    }
+    for (size_t j = 0; j < b->u.d->n; j++) {
+        if (tpl_equal(vm, &a->u.d->keys[i], &b->u.d->keys[j])) {
+            return &b->u.d->values[j];
+        }
+    }
+    return NULL;
+}
+
+/* When the steps are used up, the answer is false and the next instruction fails. */
+bool tpl_equal(tpl_vm *vm, const tpl_value *a, const tpl_value *b)
+{
+    struct {
+        const tpl_value *a, *b;
+        size_t i, n;
+    } open[TPL_MAX_DEPTH]; /* the containers around a and b, outermost first */
+    size_t depth = 0;
+    size_t n = 0;
+    for (;;) {
+        if (!equal_heads(vm, a, b, &n)) {
+            return false;
+        }
+        if (n > 0) {
+            open[depth].a = a;
+            open[depth].b = b;
+            open[depth].i = 0;
+            open[depth++].n = n;
+        }
+        while (depth > 0 && open[depth - 1].i == open[depth - 1].n) {
+            depth--;
+        }
+        if (depth == 0) {
+            return true;
+        }
+        const tpl_value *in = open[depth - 1].a;
+        size_t i = open[depth - 1].i++;
+        a = in->type == TPL_DICT ? &in->u.d->values[i] : &in->u.l->items[i];
+        b = counterpart(vm, in, open[depth - 1].b, i);
+        if (b == NULL) {
+            return false;
+        }
+    }
+}
+
 int32_t tpl_less(tpl_vm *vm, const tpl_value *a, const tpl_value *b, bool *out)
 {
+    /* The first items that differ decide. */
+    while ((a->type == TPL_LIST || a->type == TPL_TUPLE) && a->type == b->type) {
+        const tpl_seq *x = a->u.l, *y = b->u.l;
+        size_t i = 0;
+        while (i < x->n && i < y->n && tpl_equal(vm, &x->items[i], &y->items[i])) {
+            i++;
+        }
+        if (i == x->n || i == y->n) {
+            *out = x->n < y->n;
+            return LFM2_OK;
+        }
+        a = &x->items[i];
+        b = &y->items[i];
+    }
     if (is_numeric(a) && is_numeric(b)) {
         *out = compare_numbers(a, b) == -1;
         return LFM2_OK;
     }
     if (a->type == TPL_STRING && b->type == TPL_STRING) {
         *out = compare_strings(a->u.s, b->u.s) < 0;
-        return LFM2_OK;
-    }
-    if ((a->type == TPL_LIST || a->type == TPL_TUPLE) && a->type == b->type) {
-        const tpl_seq *x = a->u.l, *y = b->u.l;
-        size_t i = 0;
-        while (i < x->n && i < y->n && tpl_equal(vm, &x->items[i], &y->items[i])) {
-            i++;
-        }
-        if (i < x->n && i < y->n) {
-            return tpl_less(vm, &x->items[i], &y->items[i], out);
-        }
-        *out = x->n < y->n;
         return LFM2_OK;
     }
     return TPL_TYPE_ERROR(vm, "cannot order %s and %s", tpl_type_name(a), tpl_type_name(b));

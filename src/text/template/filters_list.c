@@ -140,14 +140,18 @@ typedef struct keyed {
     size_t n;
 } keyed;
 
-/* The key of an item: an attribute, or several ("a,b") as a list. */
+/* The key of an item: an attribute, or a list of those that commas divide ("a,b"). Lists order
+ * differently: equal items need no order. */
 static int32_t key_of(tpl_vm *vm, const tpl_value *item, const tpl_value *attribute,
                       const tpl_value *absent, bool several, bool lower, tpl_value *out)
 {
     const tpl_string *s = attribute->type == TPL_STRING ? attribute->u.s : NULL;
-    if (!several || s == NULL || memchr(s->text, ',', s->len) == NULL) {
-        LF_TRY(tpl_getpath(vm, item, attribute, absent, out));
-        return lower ? tpl_lower_key(vm, out) : LFM2_OK;
+    if (!several || s == NULL) {
+        tpl_value key;
+        LF_TRY(tpl_getpath(vm, item, attribute, absent, &key));
+        LF_TRY(lower ? tpl_lower_key(vm, &key) : LFM2_OK);
+        *out = key;
+        return several ? tpl_seq_new(vm, TPL_LIST, &key, 1, out) : LFM2_OK;
     }
     LF_TRY(tpl_seq_new(vm, TPL_LIST, NULL, 0, out));
     for (size_t from = 0; from <= s->len;) {
@@ -180,13 +184,22 @@ static int32_t make_keyed(tpl_vm *vm, const tpl_value *v, const tpl_value *attri
     return LFM2_OK;
 }
 
+/* Sorts by keys. `reverse` may be absent; Python takes no other types. */
+static int32_t sort_keyed(tpl_vm *vm, const char *what, keyed *k, const tpl_value *reverse,
+                          bool given)
+{
+    int64_t r = 0;
+    LF_TRY(given ? tpl_need_int(vm, what, reverse, &r) : LFM2_OK);
+    return tpl_sort(vm, k->items, k->keys, k->n, r != 0);
+}
+
 FILTER(sort)
 {
     tpl_slots a;
     keyed k;
     LF_TRY(tpl_bind(vm, "sort", "reverse case_sensitive attribute", 0, args, &a));
     LF_TRY(make_keyed(vm, v, &a.v[2], NULL, true, !tpl_truthy(&a.v[1]), &k));
-    LF_TRY(tpl_sort(vm, k.items, k.keys, k.n, tpl_truthy(&a.v[0])));
+    LF_TRY(sort_keyed(vm, "sort: reverse", &k, &a.v[0], a.given[0]));
     LF_TRY(tpl_seq_new(vm, TPL_LIST, k.items, k.n, out));
     out->data = v->data;
     return LFM2_OK;
@@ -210,7 +223,7 @@ FILTER(dictsort)
     keyed k;
     LF_TRY(f_items(vm, v, &none, &pairs));
     LF_TRY(make_keyed(vm, &pairs, &index, NULL, false, !tpl_truthy(&a.v[0]), &k));
-    LF_TRY(tpl_sort(vm, k.items, k.keys, k.n, tpl_truthy(&a.v[2])));
+    LF_TRY(sort_keyed(vm, "dictsort: reverse", &k, &a.v[2], a.given[2]));
     LF_TRY(tpl_seq_new(vm, TPL_LIST, k.items, k.n, out));
     out->data = v->data;
     return LFM2_OK;
@@ -297,6 +310,13 @@ FILTER(groupby)
 
 /* ---- Division ---- */
 
+static int32_t push_list(tpl_vm *vm, tpl_value *to, const tpl_value *items, size_t n)
+{
+    tpl_value list;
+    LF_TRY(tpl_seq_new(vm, TPL_LIST, items, n, &list));
+    return tpl_seq_push(vm, to, list);
+}
+
 FILTER(batch)
 {
     tpl_slots a;
@@ -307,8 +327,9 @@ FILTER(batch)
     LF_TRY(tpl_need_int(vm, "batch", &a.v[0], &size));
     LF_TRY(tpl_iterate(vm, v, &items, &n));
     LF_TRY(tpl_seq_new(vm, TPL_ITERATOR, NULL, 0, out));
-    if (size < 1) {
-        return TPL_TYPE_ERROR(vm, "batch: the size is less than 1");
+    if (size < 1 && n > 0) { /* the size is compared before an item is added: it is never reached */
+        LF_TRY(size == 0 ? push_list(vm, out, NULL, 0) : LFM2_OK);
+        return push_list(vm, out, items, n);
     }
     for (size_t i = 0; i < n;) {
         size_t take = (uint64_t)size < n - i ? (size_t)size : n - i;

@@ -376,8 +376,8 @@ static int32_t put_field(tpl_vm *vm, tpl_text *text, const tpl_string *s, size_t
     }
     LF_TRY(brace_spec(vm, s->text + spec_at, to - spec_at, &f));
     if (v.type == TPL_STRING) {
-        if (f.type != 0 && f.type != 's') {
-            return TPL_TYPE_ERROR(vm, "format: a string with the type of a number");
+        if ((f.type != 0 && f.type != 's') || f.sign != 0 || f.group != 0) {
+            return TPL_TYPE_ERROR(vm, "format: a string with the format of a number");
         }
         return put_string(vm, text, v.u.s, &f);
     }

@@ -61,6 +61,9 @@ static int32_t call_dict(tpl_vm *vm, bool space, const tpl_args *args, tpl_value
         const tpl_value *from = &args->items[0];
         tpl_value *items = NULL;
         size_t n = 0;
+        if (from->type == TPL_UNDEFINED) {
+            return TPL_TYPE_ERROR(vm, "dict takes a dict or pairs, not %s", tpl_type_name(from));
+        }
         LF_TRY(tpl_iterate(vm, from, &items, &n));
         for (size_t i = 0; i < n; i++) {
             tpl_value *pair = NULL;
@@ -182,6 +185,18 @@ static bool put_time(const lf_template_time *t, char directive, char out[32])
     }
 }
 
+/* %-d and the like: a number without its zeros and spaces at the start. */
+static const char *put_bare(const lf_template_time *t, char directive, char out[32])
+{
+    if (strchr("dmHIMSjye", directive) == NULL || !put_time(t, directive, out)) {
+        return NULL;
+    }
+    while ((out[0] == '0' || out[0] == ' ') && out[1] != '\0') {
+        out++;
+    }
+    return out;
+}
+
 static int32_t call_strftime(tpl_vm *vm, const tpl_args *args, tpl_value *out)
 {
     tpl_slots a;
@@ -197,10 +212,19 @@ static int32_t call_strftime(tpl_vm *vm, const tpl_args *args, tpl_value *out)
     tpl_text text = {0};
     for (size_t i = 0; i < s->len; i++) {
         char buffer[32];
+        const char *written = buffer;
         if (s->text[i] != '%' || i + 1 == s->len) {
             LF_TRY(tpl_text_put(vm, &text, s->text + i, 1, s->data));
-        } else if (put_time(t, s->text[++i], buffer)) {
-            LF_TRY(tpl_text_put(vm, &text, buffer, strlen(buffer), false));
+            continue;
+        }
+        i++;
+        if (s->text[i] == '-' && i + 1 < s->len) {
+            written = put_bare(t, s->text[++i], buffer);
+        } else if (!put_time(t, s->text[i], buffer)) {
+            written = NULL;
+        }
+        if (written != NULL) {
+            LF_TRY(tpl_text_put(vm, &text, written, strlen(written), false));
         } else {
             return tpl_fail(vm, LFM2_E_UNSUPPORTED, "template.unsupported",
                             "strftime_now: the directive %%%c is not supported",

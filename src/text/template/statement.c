@@ -119,9 +119,9 @@ static int32_t begin_if(tpl_parser *p)
     tpl_block *b = NULL;
     LF_TRY(push_block(p, TPL_BLOCK_IF, &b));
     LF_TRY(tpl_next(p));
+    p->soft = true;
     LF_TRY(tpl_tuple(p, false));
     LF_TRY(tpl_emit_jump(p, TPL_OP_JUMP_FALSE, &b->pending));
-    p->soft = true;
     return need_end(p);
 }
 

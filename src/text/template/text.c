@@ -100,7 +100,7 @@ int32_t tpl_strip(tpl_vm *vm, const tpl_string *s, int sides, const tpl_value *c
         LF_TRY(tpl_need_string(vm, "strip", chars, &set));
     }
     size_t from = 0, to = s->len;
-    size_t cost = set != NULL ? set->len / 16 : 0;
+    size_t cost = set != NULL ? set->len / 8 : 0;
     while ((sides & TPL_LEFT) != 0 && from < to) {
         LF_TRY(tpl_charge(vm, cost));
         size_t n = lf_utf8_char(s->text + from, to - from);

@@ -83,28 +83,49 @@ static uint32_t depth_of(const tpl_value *v)
     }
 }
 
+static int32_t fail_depth(const tpl_vm *vm)
+{
+    return tpl_fail(vm, LFM2_E_LIMIT, "template.depth", "values nested more than %d deep",
+                    TPL_MAX_DEPTH);
+}
+
 static int32_t note_depth(tpl_vm *vm, uint32_t *depth, const tpl_value *item)
 {
     uint32_t d = depth_of(item) + 1;
     if (d > TPL_MAX_DEPTH) {
-        return tpl_fail(vm, LFM2_E_LIMIT, "template.depth", "values nested more than %d deep",
-                        TPL_MAX_DEPTH);
+        return fail_depth(vm);
     }
     *depth = *depth > d ? *depth : d;
     return LFM2_OK;
+}
+
+bool tpl_keyable(const tpl_value *v)
+{
+    switch ((tpl_type)v->type) {
+    case TPL_LIST:
+    case TPL_DICT:
+        return false;
+    case TPL_TUPLE:
+        return v->u.l->keyable;
+    case TPL_VIEW:
+        return v->u.l->view == TPL_VIEW_VALUES;
+    default:
+        return true;
+    }
 }
 
 int32_t tpl_seq_new(tpl_vm *vm, tpl_type type, const tpl_value *items, size_t n, tpl_value *out)
 {
     tpl_seq *l = NULL;
     LF_TRY(tpl_new(vm, 1, sizeof *l, &l));
-    *l = (tpl_seq){.n = n, .depth = 1};
+    *l = (tpl_seq){.n = n, .depth = 1, .keyable = type == TPL_TUPLE};
     LF_TRY(
         tpl_new(vm, n > 0 ? n : 1, sizeof *items, &l->items)); /* never NULL: callers add to it */
     if (n > 0) {
         memcpy(l->items, items, n * sizeof *items);
         for (size_t i = 0; i < n; i++) {
             LF_TRY(note_depth(vm, &l->depth, &items[i]));
+            l->keyable = l->keyable && tpl_keyable(&items[i]);
         }
     }
     *out = (tpl_value){.type = (uint8_t)type, .u.l = l};
@@ -238,15 +259,10 @@ int32_t tpl_dict_new(tpl_vm *vm, size_t cap, tpl_value *out)
     return LFM2_OK;
 }
 
-static bool hashable(const tpl_value *v)
-{
-    return v->type != TPL_LIST && v->type != TPL_DICT && v->type != TPL_VIEW;
-}
-
 int32_t tpl_dict_find(tpl_vm *vm, const tpl_dict *d, const tpl_value *key, const tpl_value **out)
 {
     *out = NULL;
-    if (!hashable(key)) {
+    if (!tpl_keyable(key)) {
         return TPL_TYPE_ERROR(vm, "%s cannot be a key", tpl_type_name(key));
     }
     size_t i = 0;
@@ -281,6 +297,7 @@ int32_t tpl_dict_set(tpl_vm *vm, tpl_value *dict, const tpl_value *key, const tp
     const tpl_value *found = NULL;
     LF_TRY(tpl_dict_find(vm, d, key, &found));
     if (dict->type == TPL_DICT) {
+        LF_TRY(note_depth(vm, &d->depth, key));
         LF_TRY(note_depth(vm, &d->depth, v));
     }
     if (found != NULL) {
@@ -336,8 +353,8 @@ static int32_t string_from_json(tpl_vm *vm, const char *text, size_t len, bool d
     return tpl_string_part(vm, &s, 0, len, out);
 }
 
-/* Recursive: lf_json limits the depth to LF_JSON_MAX_DEPTH. */
-int32_t tpl_from_json(tpl_vm *vm, const lf_json *json, bool data, tpl_value *out)
+/* A scalar, or an empty container. */
+static int32_t head_from_json(tpl_vm *vm, const lf_json *json, bool data, tpl_value *out)
 {
     LF_TRY(tpl_charge(vm, 1));
     switch (json->kind) {
@@ -353,23 +370,58 @@ int32_t tpl_from_json(tpl_vm *vm, const lf_json *json, bool data, tpl_value *out
     case LF_JSON_STRING:
         return string_from_json(vm, json->text, json->len, data, out);
     case LF_JSON_ARRAY:
+        LF_TRY(tpl_seq_new(vm, TPL_LIST, NULL, 0, out));
+        break;
     case LF_JSON_OBJECT:
+        LF_TRY(tpl_dict_new(vm, json->count, out));
         break;
     }
-    bool list = json->kind == LF_JSON_ARRAY;
-    LF_TRY(list ? tpl_seq_new(vm, TPL_LIST, NULL, 0, out) : tpl_dict_new(vm, json->count, out));
     out->data = data;
-    for (const lf_json *c = json->child; c != NULL; c = c->next) {
+    return LFM2_OK;
+}
+
+/* Adds the value of the element or member `json`. */
+static int32_t add_from_json(tpl_vm *vm, tpl_value *to, const lf_json *json, bool data, tpl_value v)
+{
+    if (to->type == TPL_LIST) {
+        return tpl_seq_push(vm, to, v);
+    }
+    tpl_dict *d = to->u.d; /* JSON's names are different: no search */
+    LF_TRY(string_from_json(vm, json->key, json->key_len, data, &d->keys[d->n]));
+    d->values[d->n++] = v;
+    return note_depth(vm, &d->depth, &v);
+}
+
+int32_t tpl_from_json(tpl_vm *vm, const lf_json *json, bool data, tpl_value *out)
+{
+    struct {
+        const lf_json *from;
+        tpl_value to;
+    } open[TPL_MAX_DEPTH]; /* the containers around `at`, outermost first */
+    size_t depth = 0;
+    const lf_json *at = json;
+    for (;;) {
         tpl_value v;
-        LF_TRY(tpl_from_json(vm, c, data, &v));
-        if (list) {
-            LF_TRY(tpl_seq_push(vm, out, v));
+        LF_TRY(head_from_json(vm, at, data, &v));
+        if ((v.type == TPL_LIST || v.type == TPL_DICT) && at->child != NULL) {
+            LF_TRY(depth < TPL_MAX_DEPTH ? LFM2_OK : fail_depth(vm));
+            open[depth].from = at;
+            open[depth++].to = v;
+            at = at->child;
             continue;
         }
-        tpl_dict *d = out->u.d; /* JSON's names are different: no search */
-        LF_TRY(string_from_json(vm, c->key, c->key_len, data, &d->keys[d->n]));
-        d->values[d->n++] = v;
-        LF_TRY(note_depth(vm, &d->depth, &v));
+        while (depth > 0) {
+            LF_TRY(add_from_json(vm, &open[depth - 1].to, at, data, v));
+            at = at->next;
+            if (at != NULL) {
+                break;
+            }
+            v = open[--depth].to; /* all its children are in it */
+            at = open[depth].from;
+        }
+        if (depth == 0) {
+            *out = v;
+            return LFM2_OK;
+        }
     }
-    return LFM2_OK;
 }

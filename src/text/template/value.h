@@ -84,6 +84,7 @@ struct tpl_seq {
     uint32_t depth; /* levels of containers below */
     uint8_t view;   /* TPL_VIEW_* */
     bool group;     /* a tuple with the attributes grouper and list */
+    bool keyable;   /* a tuple that can be a key of a dict: so can all its items */
     int64_t range[3];
     tpl_items *shared;
 };
@@ -139,7 +140,9 @@ typedef struct tpl_args {
     size_t n, n_named;
 } tpl_args;
 
-enum { TPL_MAX_DEPTH = 100 }; /* of nested containers: bounds recursion over values */
+/* Of nested containers: JSON and what a template puts around it. Functions that visit nested values
+ * have a stack of this size, at most 20 KiB; no more than two of them are active at once. */
+enum { TPL_MAX_DEPTH = LF_JSON_MAX_DEPTH + 88 };
 
 /* ---- memory, steps, errors: memory.c ---- */
 
@@ -190,6 +193,8 @@ bool tpl_truthy(const tpl_value *v);
 int32_t tpl_seq_new(tpl_vm *vm, tpl_type type, const tpl_value *items, size_t n, tpl_value *out);
 /* Appends to a list that only its maker knows. */
 int32_t tpl_seq_push(tpl_vm *vm, tpl_value *list, tpl_value item);
+/* Whether Python can hash the value. So keys contain no lists and no dicts. */
+bool tpl_keyable(const tpl_value *v);
 int32_t tpl_dict_new(tpl_vm *vm, size_t cap, tpl_value *out);
 int32_t tpl_dict_set(tpl_vm *vm, tpl_value *dict, const tpl_value *key, const tpl_value *v);
 int32_t tpl_dict_find(tpl_vm *vm, const tpl_dict *d, const tpl_value *key, const tpl_value **out);

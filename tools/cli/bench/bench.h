@@ -18,8 +18,7 @@ typedef struct bench_options {
     opt_u32s n_prompt, n_gen, n_seqs, depth, threads;
     uint32_t repetitions, format;
     double delay; /* seconds before each test */
-    bool no_roofline, machine, kernels;
-    uint32_t prefetch;           /* LFM2_PREFETCH_* */
+    bool no_roofline, machine, kernels, policies;
     uint32_t n_sessions, n_busy; /* n_sessions > 0: --sessions */
     opt_u32s drafts;             /* percentages of right tokens; not empty: --drafts */
     /* micro-kernels */
@@ -159,6 +158,11 @@ int bench_sessions(const bench_options *opts);
 
 /* lfm2 bench --drafts. Returns the exit code. */
 int bench_drafts(const bench_options *opts);
+
+/* ---- bench_policies.c ---- */
+
+/* lfm2 bench --policies. Returns the exit code. */
+int bench_policies(const bench_options *opts);
 
 /* ---- bench_kernels.c ---- */
 

@@ -183,7 +183,6 @@ static int open_all(draft_comparison *c)
     }
     if (code == EXIT_OK) {
         c->n_vocab = info.n_vocab;
-        lfm2_runtime_set_prefetch(c->opened.runtime, (int32_t)c->opts->prefetch);
         bench_fill_ids(c->prompt, c->n_prompt, c->n_vocab);
         code = open_session(c);
     }

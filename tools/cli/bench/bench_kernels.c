@@ -79,7 +79,6 @@ int bench_kernels(const bench_options *opts)
     if (code != EXIT_OK) {
         return code;
     }
-    lfm2_runtime_set_prefetch(runtime, (int32_t)opts->prefetch);
     uint32_t n_results = 0;
     interrupt_begin(NULL);
     for (uint32_t index = 0; code == EXIT_OK && !out_failed(); index++) {

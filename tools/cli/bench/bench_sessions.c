@@ -269,7 +269,6 @@ int bench_sessions(const bench_options *opts)
         if (code != EXIT_OK || (i > 0 && lfm2_runtime_threads(s->opened[i].runtime) == 1)) {
             break; /* -t 1: the same as the first runtime */
         }
-        lfm2_runtime_set_prefetch(s->opened[i].runtime, (int32_t)opts->prefetch);
         s->lines[s->n_lines++] = (bench_line){.runtime = i, .n_sessions = 1};
         if (opts->n_sessions > 1) {
             s->lines[s->n_lines++] = (bench_line){.runtime = i, .n_sessions = opts->n_sessions};

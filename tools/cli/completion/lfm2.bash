@@ -20,7 +20,7 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --json --logprobs --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --json --logprobs --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
@@ -53,17 +53,19 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac
         ;;
     chat)
-        options='--system --system-file --tools -n --predict --special --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='--system --system-file --tools -n --predict --on-full --special --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
+        --on-full) values='stop drop' ;;
         --draft) values='off ngram' ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
@@ -86,6 +88,7 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac
@@ -120,7 +123,7 @@ _lfm2()
         esac
         ;;
     inspect)
-        options='--tensors --meta --json -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --help'
+        options='--tensors --meta --json -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --help'
         case $before in
         -c | --ctx | --ctx-size | --context-size) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
@@ -129,10 +132,11 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         esac
         ;;
     logits)
-        options='--ids --ids-file -o --output --step -c --ctx --chunk --kv --json -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --help'
+        options='--ids --ids-file -o --output --step -c --ctx --chunk --kv --json -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --help'
         case $before in
         --ids) values=/any ;;
         --ids-file) values=/file ;;
@@ -145,11 +149,12 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         esac
         ;;
     perplexity)
-        options='-f --file --messages -c --ctx --windows --save-logits --save-type --kl-base --special --json --chat-template --template-args --date --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-f --file --messages -c --ctx --windows --save-logits --save-type --kl-base --special --json --chat-template --template-args --date --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         -f | --file) values=/file ;;
         --messages) values=/file ;;
@@ -167,12 +172,13 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac
         ;;
     eval)
-        options='--min --limit -n --predict --show --json --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='--min --limit -n --predict --show --json --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         --min) values=/any ;;
         --limit) values=/any ;;
@@ -187,12 +193,13 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac
         ;;
     bench)
-        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --prefetch --sessions --busy --drafts --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
+        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --sessions --busy --drafts --policies --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
         case $before in
         -p | --n-prompt) values=/any ;;
         -n | --n-gen) values=/any ;;
@@ -202,7 +209,6 @@ _lfm2()
         -r | --repetitions) values=/any ;;
         -o | --output) values='md json jsonl csv' ;;
         --delay) values=/any ;;
-        --prefetch) values='cpu l2-l1 l1 l2' ;;
         --sessions) values=/any ;;
         --busy) values=/any ;;
         --drafts) values=/any ;;
@@ -211,6 +217,7 @@ _lfm2()
         -m | --model) values=/file ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --m) values=/any ;;
         --n) values=/any ;;
@@ -221,7 +228,7 @@ _lfm2()
         esac
         ;;
     imatrix)
-        options='-f --file -o --output -c --ctx --chunks --special --json -m --model -v --verbose -t --threads --kernels --cpu-disable --cache --no-cache --no-mmap --merges --help'
+        options='-f --file -o --output -c --ctx --chunks --special --json -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         -f | --file) values=/file ;;
         -o | --output | --output-file) values=/file ;;
@@ -231,6 +238,7 @@ _lfm2()
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac
@@ -254,13 +262,14 @@ _lfm2()
         esac
         ;;
     pack)
-        options='--cache --verify --json -m --model -v --verbose -t --threads --kernels --cpu-disable --help'
+        options='--cache --verify --json -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --help'
         case $before in
         --cache) values=/file ;;
         -m | --model) values=/file ;;
         -t | --threads) values=/any ;;
         --kernels) values='auto scalar own xnnpack' ;;
         --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         esac
         ;;
     esac

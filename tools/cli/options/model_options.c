@@ -12,6 +12,19 @@ const opt_choice kernel_choices[] = {
     {NULL, 0, NULL},
 };
 
+const opt_choice prefetch_choices[] = {
+    {"auto", 0, "what was fastest in the passes so far"},
+    {"none", 1, "not at all"},
+    {"l2-sparse", 2, "some lines into the L2 cache, 9 KB ahead"},
+    {"l1-1k", 3, "into the L1 cache, 1.1 KB ahead"},
+    {"l1-4k", 4, "into L1, 4.6 KB ahead"},
+    {"l2-4k", 5, "into L2, 4.6 KB ahead"},
+    {"l2-9k", 6, "into L2, 9 KB ahead"},
+    {"l2-l1-4k", 7, "into L2, 4.6 KB ahead, and into L1, 2.3 KB ahead"},
+    {"l2-l1-9k", 8, "into L2, 9 KB ahead, and into L1, 4.6 KB ahead"},
+    {NULL, 0, NULL},
+};
+
 static const opt_choice cpu_choices[] = {
     {"sse41", LFM2_CPU_SSE41, NULL},
     {"avx", LFM2_CPU_AVX, NULL},
@@ -97,6 +110,15 @@ const opt_spec model_kernel_specs[] = {
      .help = "instruction sets not to use, comma-separated",
      .offset = offsetof(model_options, cpu_disable),
      .choices = cpu_choices},
+    {.type = OPT_CHOICE,
+     .name = "prefetch",
+     .arg = "POLICY",
+     .help =
+         "how the kernels prefetch weights, keys and values from memory; 'lfm2 bench -v' prints "
+         "what was measured",
+     .default_text = "auto",
+     .offset = offsetof(model_options, prefetch),
+     .choices = prefetch_choices},
     {.type = OPT_END},
 };
 

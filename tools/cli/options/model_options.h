@@ -10,6 +10,7 @@ typedef struct model_options {
     uint32_t threads; /* 0 = one for each physical core */
     uint32_t cpu_disable;
     uint32_t kernels;  /* LFM2_KERNELS_* */
+    uint32_t prefetch; /* index in prefetch_choices */
     uint32_t merges;   /* LFM2_MERGES_* */
     bool no_cache;     /* pack the weights even if there is a pack cache */
     bool no_mmap;      /* LFM2_MODEL_COPY */
@@ -17,8 +18,8 @@ typedef struct model_options {
     bool verbose;
 } model_options;
 
-/* The names of LFM2_KERNELS_*. */
-extern const opt_choice kernel_choices[];
+/* The names of LFM2_KERNELS_*, and of prefetch policies. */
+extern const opt_choice kernel_choices[], prefetch_choices[];
 
 /* Special numbers of -t: stored as 0. */
 extern const opt_special thread_specials[];

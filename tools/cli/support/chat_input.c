@@ -96,7 +96,7 @@ static input_result read_plain(text_buffer *out)
 static input_result read_line(chat_input *input, bool continued)
 {
     input->line.len = 0;
-    return input->terminal != NULL ? terminal_read(input->terminal, continued, &input->line)
+    return input->terminal != NULL ? terminal_read(input->terminal, continued, NULL, &input->line)
                                    : read_plain(&input->line);
 }
 
@@ -204,6 +204,16 @@ input_result chat_input_read(chat_input *input, text_buffer *out)
     result = block ? read_block(input, out) : read_joined(input, out);
     if (out->len > 0 && (result == INPUT_TEXT || result == INPUT_BLOCK)) {
         remember(input, out, block);
+    }
+    return result;
+}
+
+input_result chat_input_edit(chat_input *input, const text_buffer *text, text_buffer *out)
+{
+    out->len = 0;
+    input_result result = terminal_read(input->terminal, false, text, out);
+    if (result == INPUT_TEXT && out->len > 0) {
+        remember(input, out, false);
     }
     return result;
 }

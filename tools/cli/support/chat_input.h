@@ -31,4 +31,9 @@ bool chat_input_is_terminal(const chat_input *input);
  *    the input. */
 input_result chat_input_read(chat_input *input, text_buffer *out);
 
+/* Replaces `out` with `text` as it is edited on the terminal: INPUT_TEXT, also if it is empty. It
+ * is neither a command nor a block, and a backslash at its end is part of it. Other results: the
+ * user discarded it, or there is no more input. */
+input_result chat_input_edit(chat_input *input, const text_buffer *text, text_buffer *out);
+
 #endif /* LFM2_CLI_LINE_H */

@@ -9,23 +9,29 @@ static int append_literal(text_buffer *out, const char *text)
     return text_append(out, text, strlen(text));
 }
 
-int messages_add(text_buffer *array, const char *role, const char *content, size_t len,
-                 const text_buffer *reasoning)
+int message_append(text_buffer *out, const char *role, const char *content, size_t len,
+                   const text_buffer *reasoning)
 {
-    const size_t before = array->len;
-    int code = append_literal(array, before == 0 ? "[{\"role\":" : ",{\"role\":");
-    code = code == EXIT_OK ? json_append_string(array, role, strlen(role)) : code;
-    code = code == EXIT_OK ? append_literal(array, ",\"content\":") : code;
-    code = code == EXIT_OK ? json_append_string(array, content, len) : code;
+    const size_t before = out->len;
+    int code = append_literal(out, "{\"role\":");
+    code = code == EXIT_OK ? json_append_string(out, role, strlen(role)) : code;
+    code = code == EXIT_OK ? append_literal(out, ",\"content\":") : code;
+    code = code == EXIT_OK ? json_append_string(out, content, len) : code;
     if (reasoning != NULL) {
-        code = code == EXIT_OK ? append_literal(array, ",\"reasoning_content\":") : code;
-        code = code == EXIT_OK ? json_append_string(array, reasoning->data, reasoning->len) : code;
+        code = code == EXIT_OK ? append_literal(out, ",\"reasoning_content\":") : code;
+        code = code == EXIT_OK ? json_append_string(out, reasoning->data, reasoning->len) : code;
     }
-    code = code == EXIT_OK ? append_literal(array, "}") : code;
+    code = code == EXIT_OK ? append_literal(out, "}") : code;
     if (code != EXIT_OK) {
-        array->len = before;
+        out->len = before;
     }
     return code;
+}
+
+int messages_add(text_buffer *array, const char *role, const char *content, size_t len)
+{
+    int code = append_literal(array, array->len == 0 ? "[" : ",");
+    return code == EXIT_OK ? message_append(array, role, content, len, NULL) : code;
 }
 
 int messages_add_value(text_buffer *array, const lf_json *message)
@@ -58,8 +64,9 @@ static int check_message(const char *name, const lf_json *message)
                           "a message must have a role, which is a string");
     }
     if (content != NULL && content->kind != LF_JSON_STRING && content->kind != LF_JSON_NULL &&
-        content->kind != LF_JSON_ARRAY) {
-        return fail_value(name, content, "content must be a string, null or an array of parts");
+        content->kind != LF_JSON_ARRAY && content->kind != LF_JSON_OBJECT) {
+        return fail_value(name, content,
+                          "content must be a string, null, an array of parts or an object");
     }
     return EXIT_OK;
 }

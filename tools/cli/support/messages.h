@@ -6,10 +6,14 @@
 
 #include "cli/support/json.h"
 
-/* Appends {"role":...,"content":...} to an array whose last bracket is missing: it is empty, or
- * ends with a message. Bytes that are not UTF-8 become U+FFFD. `reasoning` may be NULL. */
-int messages_add(text_buffer *array, const char *role, const char *content, size_t len,
-                 const text_buffer *reasoning);
+/* Appends {"role":...,"content":...}. Bytes that are not UTF-8 become U+FFFD. `reasoning` may be
+ * NULL. After a failure `out` is unchanged. */
+int message_append(text_buffer *out, const char *role, const char *content, size_t len,
+                   const text_buffer *reasoning);
+
+/* Adds such a message to an array whose last bracket is missing: it is empty, or ends with a
+ * message. */
+int messages_add(text_buffer *array, const char *role, const char *content, size_t len);
 
 /* The same for a message that was read. */
 int messages_add_value(text_buffer *array, const lf_json *message);

@@ -4,6 +4,8 @@
 #include "cli/support/progress.h"
 #include "cli/support/system.h"
 
+#include "lfm2_tools.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -33,10 +35,19 @@ int runtime_open(const model_options *options, lfm2_runtime **out)
     if (lfm2_runtime_create(&library, out) != LFM2_OK) {
         return fail_library();
     }
+    if (lfm2_runtime_set_prefetch(*out, prefetch_choices[options->prefetch].name) != LFM2_OK) {
+        int code = fail_library();
+        lfm2_runtime_free(*out);
+        *out = NULL;
+        return code;
+    }
     if (options->verbose) {
         char names[128];
         int n_threads = (int)lfm2_runtime_threads(*out);
-        notice("%d thread%s, instruction sets: %s", n_threads, plural((uint64_t)n_threads),
+        notice("%d thread%s, prefetch: %s, instruction sets: %s", n_threads,
+               plural((uint64_t)n_threads),
+               options->prefetch == 0 ? "auto (measured in passes)"
+                                      : prefetch_choices[options->prefetch].name,
                cpu_names(lfm2_runtime_cpu(*out), names, sizeof names));
     }
     return EXIT_OK;

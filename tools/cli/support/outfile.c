@@ -37,7 +37,14 @@ int outfile_open(const char *path, outfile *out)
         return out->stream != NULL ? EXIT_OK : fail_errno(path);
     }
     lf_alloc alloc = lf_alloc_default();
-    return fail_writer(lf_writer_create(&alloc, path, &out->writer));
+    return fail_writer(lf_writer_create(&alloc, path, 0, &out->writer));
+}
+
+int outfile_open_private(const char *path, outfile *out)
+{
+    lf_alloc alloc = lf_alloc_default();
+    *out = (outfile){.path = path};
+    return fail_writer(lf_writer_create(&alloc, path, LF_WRITER_PRIVATE, &out->writer));
 }
 
 int outfile_write(outfile *file, const void *data, size_t bytes)

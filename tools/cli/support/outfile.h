@@ -19,6 +19,11 @@ typedef struct outfile {
 
 /* All return EXIT_OK, or EXIT_FAILED after a message; only outfile_discard may follow a failure. */
 int outfile_open(const char *path, outfile *out);
+
+/* The same for a file that only its owner may read. It is regular: a link is replaced, and anything
+ * else is an error. */
+int outfile_open_private(const char *path, outfile *out);
+
 int outfile_write(outfile *file, const void *data, size_t bytes);
 int outfile_commit(outfile *file);
 

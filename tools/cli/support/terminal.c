@@ -29,6 +29,9 @@ static const char paste_off[] = "\033[?2004l";
 static const wchar_t paste_end[] = L"\033[201~";
 enum { PASTE_END = COUNT(paste_end) - 1 };
 
+/* The key that inserts the initial text of a line; no terminal sends it. */
+static const wchar_t initial_key[] = L"\033[5000~";
+
 /* Maximum characters of a paste, bytes of a message in the history, messages in the history. */
 enum { PASTE_LIMIT = 16 << 20, HISTORY_LIMIT = 64 << 10, HISTORY_LINES = 500 };
 
@@ -37,10 +40,12 @@ struct terminal {
     History *history;
     const char *prompt;
     bool continued;
-    bool open;        /* the settings are not cooked */
-    bool has_escapes; /* the terminal understands escape sequences */
-    bool ready;       /* libedit has set up the terminal for this prompt */
-    char input[4096]; /* bytes that are read but not used: [at, end) */
+    bool open;                  /* the settings are not cooked */
+    bool has_escapes;           /* the terminal understands escape sequences */
+    bool ready;                 /* libedit has set up the terminal for this prompt */
+    const text_buffer *initial; /* the text that the line has at first, or NULL */
+    const wchar_t *key;         /* what is left of initial_key, as if it was typed */
+    char input[4096];           /* bytes that are read but not used: [at, end) */
     size_t at, end;
 };
 
@@ -249,6 +254,10 @@ static int read_char(EditLine *edit, wchar_t *out)
 {
     terminal *t = terminal_of(edit);
     mbstate_t state = {0};
+    if (*t->key != 0) {
+        *out = *t->key++;
+        return 1;
+    }
     for (bool first = true;; first = false) {
         int got = fill(edit, t);
         if (got <= 0) {
@@ -344,6 +353,27 @@ static unsigned char on_paste(EditLine *edit, int c)
     return result;
 }
 
+/* Inserts the initial text. Bytes that are not UTF-8 become U+FFFD. */
+static unsigned char on_initial(EditLine *edit, int c)
+{
+    (void)c;
+    const text_buffer *text = terminal_of(edit)->initial;
+    mbstate_t state = {0};
+    paste p = {0};
+    bool added = true;
+    for (size_t at = 0; text != NULL && at < text->len && added;) {
+        wchar_t next = 0;
+        size_t used = mbrtowc(&next, text->data + at, text->len - at, &state);
+        bool bad = used == (size_t)-1 || used == (size_t)-2;
+        state = bad ? (mbstate_t){0} : state;
+        at += bad || used == 0 ? 1 : used;
+        added = used == 0 || paste_add(&p, bad ? 0xfffd : next);
+    }
+    added = added && (p.len == 0 || el_winsertstr(edit, p.text) == 0);
+    free(p.text);
+    return added ? CC_REFRESH : CC_ERROR;
+}
+
 static unsigned char on_newline(EditLine *edit, int c)
 {
     (void)c;
@@ -372,13 +402,15 @@ static void set_utf8(void)
 static void bind_keys(EditLine *edit)
 {
     static const wchar_t *const keys[][2] = {
-        {L"\\e[200~", L"lfm2-paste"},   {L"\\e^M", L"lfm2-newline"}, /* Alt-Enter */
-        {L"\\e^J", L"lfm2-newline"},    {L"^W", L"ed-delete-prev-word"},
-        {L"^R", L"em-inc-search-prev"}, {L"\\e[1;5C", L"em-next-word"}, /* Ctrl-Right */
-        {L"\\e[1;5D", L"ed-prev-word"}, {L"\\e[3~", L"ed-delete-next-char"},
+        {L"\\e[200~", L"lfm2-paste"},    {L"\\e^M", L"lfm2-newline"}, /* Alt-Enter */
+        {L"\\e^J", L"lfm2-newline"},     {L"^W", L"ed-delete-prev-word"},
+        {L"^R", L"em-inc-search-prev"},  {L"\\e[1;5C", L"em-next-word"}, /* Ctrl-Right */
+        {L"\\e[1;5D", L"ed-prev-word"},  {L"\\e[3~", L"ed-delete-next-char"},
+        {L"\\e[5000~", L"lfm2-initial"},
     };
     el_wset(edit, EL_ADDFN, L"lfm2-paste", L"Insert pasted text", on_paste);
     el_wset(edit, EL_ADDFN, L"lfm2-newline", L"Insert a newline", on_newline);
+    el_wset(edit, EL_ADDFN, L"lfm2-initial", L"Insert the initial text", on_initial);
     for (uint32_t i = 0; i < COUNT(keys); i++) {
         el_wset(edit, EL_BIND, keys[i][0], keys[i][1], NULL);
     }
@@ -393,6 +425,7 @@ terminal *terminal_open(const char *prompt)
     }
     set_utf8();
     t->prompt = prompt;
+    t->key = L"";
     t->edit = el_init("lfm2", stdin, stdout, stderr);
     t->history = history_init();
     if (t->edit == NULL || t->history == NULL) {
@@ -460,17 +493,21 @@ static input_result discard(terminal *t)
     return empty ? INPUT_INTERRUPT : INPUT_DROPPED;
 }
 
-input_result terminal_read(terminal *t, bool continued, text_buffer *out)
+input_result terminal_read(terminal *t, bool continued, const text_buffer *initial,
+                           text_buffer *out)
 {
     int count = 0;
     input_result result = INPUT_END;
     t->continued = continued;
     t->ready = false;
+    t->initial = initial;
+    t->key = initial != NULL ? initial_key : L"";
     interrupted = resumed = resized = 0;
     at_prompt = 1;
     tcsetattr(STDIN_FILENO, TCSANOW, &cooked); /* libedit restores this after the line */
     el_resize(t->edit);
     const char *text = el_gets(t->edit, &count);
+    t->initial = NULL;
     if (interrupted != 0) {
         result = discard(t);
     } else if (text != NULL && count > 0) {

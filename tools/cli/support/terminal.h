@@ -15,8 +15,10 @@ terminal *terminal_open(const char *prompt);
 void terminal_close(terminal *t);
 
 /* Reads a line, up to Enter, and appends it to `out` without the final newline. Pasted text may
- * contain newlines. `continued` selects the prompt of a continued message. */
-input_result terminal_read(terminal *t, bool continued, text_buffer *out);
+ * contain newlines. `continued` selects the prompt of a continued message. `initial`, which may be
+ * NULL, is the text that the line has at first. */
+input_result terminal_read(terminal *t, bool continued, const text_buffer *initial,
+                           text_buffer *out);
 
 /* Adds a message to the history. */
 void terminal_remember(terminal *t, const text_buffer *text);
