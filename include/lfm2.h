@@ -970,7 +970,8 @@ enum {
 
 enum {
     LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the tokens of lfm2_token_is_end */
-    LFM2_GENERATE_SPECIAL = 2     /* include the names of control tokens in the text */
+    LFM2_GENERATE_SPECIAL = 2,    /* include the names of control tokens in the text */
+    LFM2_GENERATE_DRAFT = 4       /* guess tokens and compute several in one pass: see below */
 };
 
 typedef struct lfm2_generate_options {
@@ -985,6 +986,10 @@ typedef struct lfm2_generate_options {
     void *callback_user;
     uint32_t n_top;               /* most likely tokens to report with each token: 0 to 64 */
     uint32_t reserved;
+    /* With LFM2_GENERATE_DRAFT: what the text is expected to be, such as the text before an edit.
+     * Used during the call; ignored without the flag. */
+    const int32_t *draft_ids;
+    size_t n_draft_ids;
 } lfm2_generate_options;
 
 LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t size);
@@ -1000,6 +1005,8 @@ typedef struct lfm2_generate_result {
     uint32_t reserved;      /* 0 */
     double prompt_seconds;  /* until the first token was reported */
     double generate_seconds;/* from then on */
+    uint32_t n_drafted;     /* guessed tokens that were computed */
+    uint32_t n_accepted;    /* those of them that were chosen */
 } lfm2_generate_result;
 
 /* Appends the prompt, then samples, appends and reports tokens until one of LFM2_FINISH_* occurs.
@@ -1010,7 +1017,24 @@ typedef struct lfm2_generate_result {
  * the result, and the session stays usable with the tokens it holds. Other errors leave the result
  * unchanged: ARGUMENT, STATE (also: all logits are -INFINITY), LIMIT (the prompt does not fit;
  * nothing is appended), MEMORY. After such an error the session stays usable, too: it holds the
- * tokens that were computed before (lfm2_session_length). */
+ * tokens that were computed before (lfm2_session_length).
+ *
+ * LFM2_GENERATE_DRAFT makes the call faster where the text repeats draft_ids, earlier tokens of the
+ * session, or itself. The call guesses which tokens follow and computes them in one pass with the
+ * last chosen token, up to 64 tokens together and at most n_chunk. A guess is accepted exactly if
+ * the sampler chooses it; wrong ones are removed. Nothing else changes, bit for bit: tokens, text,
+ * log-probabilities, session, sampler, and the order of callbacks.
+ * A guess continues from the place among these tokens that the text has followed so far. At first
+ * this is the beginning of draft_ids; a token that differs does not end it. Or a guess continues
+ * the last earlier occurrence of the last 8 tokens, or of the last 3. How many guesses are computed
+ * depends on how often they were right and on the time that passes take; where they do not pay, a
+ * pass has one token.
+ * A call with drafts allocates, whatever n_reserve is, 64 rows of n_vocab logits and 64 inputs of
+ * each convolution (together 25 MiB for LFM2-8B-A1B), and up to 24 bytes for each token of
+ * draft_ids and the session; the time for it is linear in these tokens. If this fails, the call
+ * returns MEMORY and has changed nothing. If a later pass or token lacks memory or KV budget for
+ * drafts, the call goes on without them. Errors: ARGUMENT (also: an id in draft_ids outside the
+ * vocabulary), LIMIT (also: draft_ids, session and prompt have more than 2^31 - 1 tokens). */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);

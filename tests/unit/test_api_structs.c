@@ -160,7 +160,7 @@ static const struct {
     {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options),
      sizeof(lfm2_sampler_options)},
     {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
-     sizeof(lfm2_generate_options)},
+     offsetof(lfm2_generate_options, draft_ids)},
     {"cache", init_cache, use_cache, sizeof(lfm2_cache_options), sizeof(lfm2_cache_options)},
     {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
     {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
@@ -248,7 +248,7 @@ static void test_unknown_bits(void **state)
         init_generate(&o, sizeof o.generate);
         o.generate.flags = bit;
         o.generate.max_tokens = 1;
-        LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_DRAFT ? LFM2_OK : LFM2_E_ARGUMENT);
         init_stream(&o, sizeof o.stream);
         o.stream.flags = bit;
         LFT_FAILS(use_stream(&o), bit <= LFM2_STREAM_LOGPROBS ? LFM2_OK : LFM2_E_ARGUMENT);

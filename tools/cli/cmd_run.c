@@ -29,6 +29,7 @@ typedef struct run_options {
     uint32_t n_predict;
     opt_texts stop;
     int32_t logprobs; /* -1 = not requested */
+    uint32_t draft;   /* of draft_specs */
     bool raw, no_bos, special, ignore_eos, json;
     bool is_argument; /* the prompt is an argument, not the value of -p */
 } run_options;
@@ -138,6 +139,7 @@ static const opt_spec chat_only[] = {
 
 static const opt_group groups[] = {
     {"Prompt and answer", specs, 0, NULL},
+    DRAFT_GROUP("Prompt and answer", run_options, draft),
     SAMPLER_GROUP(run_options, sampler),
     REASONING_GROUP(run_options, reasoning),
     TEMPLATE_GROUP(run_options, chat_template),
@@ -284,7 +286,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     a->options.n_stop_strings = opts->stop.n;
     a->options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
     a->options.flags = (opts->ignore_eos ? LFM2_GENERATE_IGNORE_EOS : 0U) |
-                       (opts->special ? LFM2_GENERATE_SPECIAL : 0U);
+                       (opts->special ? LFM2_GENERATE_SPECIAL : 0U) | opts->draft;
     a->budget = opts->reasoning.budget;
     a->on_text = on_text;
     a->on_token = opts->logprobs >= 0 ? on_token : NULL;

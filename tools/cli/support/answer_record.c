@@ -133,8 +133,9 @@ void answer_record_print(const answer_record *record, const answer *a, const lfm
         out_printf("null");
     }
     out_printf(",\"n_prompt\":%u,\"n_reused\":%u,\"n_generated\":%u,\"n_reasoning\":%u,"
-               "\"prompt_seconds\":",
-               a->n_reused + r->n_prompt, a->n_reused, r->n_generated, a->n_reasoning);
+               "\"n_drafted\":%u,\"n_accepted\":%u,\"prompt_seconds\":",
+               a->n_reused + r->n_prompt, a->n_reused, r->n_generated, a->n_reasoning, r->n_drafted,
+               r->n_accepted);
     json_number(r->prompt_seconds);
     out_printf(",\"generate_seconds\":");
     json_number(r->generate_seconds);
