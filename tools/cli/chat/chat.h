@@ -24,6 +24,7 @@ typedef struct chat_options {
     bool has_seed;    /* --seed was given: saved conversations continue with it */
     uint32_t n_predict;
     uint32_t on_full; /* full_rule */
+    uint32_t draft;   /* of draft_specs */
     bool special;
 } chat_options;
 
