@@ -264,6 +264,35 @@ exits 2 bench --drafts 101
 exits 2 bench --drafts 50 -n 1
 err_has 'needs -n 2 or more'
 exits 2 bench --drafts 50 --sessions 2
+# operations of a session
+mkdir "$work/tmp"
+export TMPDIR=$work/tmp
+exits 0 bench -m "$demo" --operations -t 1 -d 70 -r 2
+for line in fork 'rewind 1 + 1 token' 'rewind 35 + 1 token' 'rewind 69 + 1 token' save restore 'prompt 72' \
+    'prompt 64 + 8 sessions'; do
+    grep -qE "^\\| ${line//+/\\+} +\\| +70 \\| +[0-9]+\\.[0-9]{4} \\| +[0-9]+\\.[0-9]{4} \\| +([0-9.]+ )?\\|\$" "$work/out"
+    report "--operations measures: $line" $?
+done
+grep -qE '^\| restore .* [0-9]+\.[0-9]{2} \|$' "$work/out"
+report 'restoring has a rate' $?
+exits 0 bench -m "$demo" --operations -t 1 -d 3 -r 1 -o json -p 0 -n 0 --kv q8_0
+out_has '{"operation":"fork","depth":3,"median_seconds":'
+grep -qE '"operation":"save".*"bytes":[1-9]' "$work/out"
+report 'saving has bytes' $?
+out_lacks 'rewind 2'
+out_is_json
+exits 0 bench -m "$demo" --operations -t 1 -r 1 -o jsonl
+[ "$(grep -cE '^\{.*"depth":512,.*\}$' "$work/out")" -eq 8 ]
+report '--operations as JSONL' $?
+exits 0 bench -m "$demo" --operations -t 1 -d 1 -r 1 -o csv
+grep -qE '^rewind 1 \+ 1 token,1,[0-9.e-]+,[0-9.e-]+,0$' "$work/out"
+report '--operations as CSV' $?
+[ -z "$(ls "$TMPDIR")" ]
+report 'no files are left' $?
+TMPDIR=$work/none exits 1 bench -m "$demo" --operations -t 1 -d 1
+err_has "$work/none: cannot make a folder"
+unset TMPDIR
+exits 2 bench --operations --machine
 exits 2 bench --prefetch sideways
 exits 2 bench --policies --prefetch l1-4k
 exits 2 bench --policies --machine

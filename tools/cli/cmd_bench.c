@@ -118,6 +118,12 @@ static const opt_spec specs[] = {
      .offset = offsetof(bench_options, drafts),
      .max = 100},
     {.type = OPT_FLAG,
+     .name = "operations",
+     .help = "instead of the tests, measure the operations of a session of -d tokens (512 if that "
+             "is 0): fork, rewind and the next token, save, restore; and a pass that reads 64 "
+             "tokens of a prompt and continues 8 sessions, next to a prompt of 72 tokens",
+     .offset = offsetof(bench_options, operations)},
+    {.type = OPT_FLAG,
      .name = "policies",
      .help =
          "instead of the tests, compare the policies of --prefetch in alternation, generating -n "
@@ -486,14 +492,26 @@ done:
     return code;
 }
 
+/* What is measured instead of the tests, or NULL. */
+static bench_mode *mode_of(const bench_options *opts)
+{
+    return opts->kernels          ? bench_kernels
+           : opts->machine        ? bench_machine_alone
+           : opts->n_sessions > 0 ? bench_sessions
+           : opts->drafts.n > 0   ? bench_drafts
+           : opts->operations     ? bench_operations
+           : opts->policies       ? bench_policies
+                                  : NULL;
+}
+
 /* Refuses options that contradict each other. */
 static int check_mode(const command *self, const bench_options *opts)
 {
-    if (opts->kernels + opts->machine + opts->policies + (opts->n_sessions > 0) +
+    if (opts->kernels + opts->machine + opts->policies + opts->operations + (opts->n_sessions > 0) +
             (opts->drafts.n > 0) >
         1) {
-        return fail_usage(self->name, "--sessions, --drafts, --policies, --machine and "
-                                      "--micro-kernels cannot be combined");
+        return fail_usage(self->name, "--sessions, --drafts, --operations, --policies, --machine "
+                                      "and --micro-kernels cannot be combined");
     }
     if (opts->policies && (opts->format != BENCH_MD || opts->model.prefetch != 0)) {
         return fail_usage(self->name, "--policies cannot be combined with -o and --prefetch");
@@ -508,10 +526,10 @@ static int check_mode(const command *self, const bench_options *opts)
         return fail_usage(self->name, "nothing to measure: --drafts needs -n 2 or more, because "
                                       "the first token is not timed");
     }
-    if (!opts->kernels && !opts->machine && largest(&opts->n_prompt) + largest(&opts->n_gen) == 0) {
+    if (mode_of(opts) == NULL && largest(&opts->n_prompt) + largest(&opts->n_gen) == 0) {
         return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
     }
-    return EXIT_OK;
+    return PARSED;
 }
 
 static int run(const command *self, int argc, char **argv)
@@ -534,27 +552,15 @@ static int run(const command *self, int argc, char **argv)
     if (code == PARSED) {
         code = model_argument(self, &args, &opts.model);
     }
+    if (code == PARSED) {
+        code = check_mode(self, &opts);
+    }
     if (code != PARSED) {
         return code;
     }
-    code = check_mode(self, &opts);
-    if (code != EXIT_OK) {
-        return code;
-    }
-    if (opts.kernels) {
-        return bench_kernels(&opts);
-    }
-    if (opts.machine) {
-        return bench_machine_alone(&opts);
-    }
-    if (opts.n_sessions > 0) {
-        return bench_sessions(&opts);
-    }
-    if (opts.drafts.n > 0) {
-        return bench_drafts(&opts);
-    }
-    if (opts.policies) {
-        return bench_policies(&opts);
+    bench_mode *mode = mode_of(&opts);
+    if (mode != NULL) {
+        return mode(&opts);
     }
     bool first = true;
     bench_loading loads[OPT_MAX_ITEMS];

@@ -18,7 +18,7 @@ typedef struct bench_options {
     opt_u32s n_prompt, n_gen, n_seqs, depth, threads;
     uint32_t repetitions, format;
     double delay; /* seconds before each test */
-    bool no_roofline, machine, kernels, policies;
+    bool no_roofline, machine, kernels, policies, operations;
     uint32_t n_sessions, n_busy; /* n_sessions > 0: --sessions */
     opt_u32s drafts;             /* percentages of right tokens; not empty: --drafts */
     /* micro-kernels */
@@ -27,6 +27,9 @@ typedef struct bench_options {
     double seconds;
     const char *filter;
 } bench_options;
+
+/* What is measured instead of the tests. Returns the exit code. */
+typedef int bench_mode(const bench_options *opts);
 
 /* Measured rates of the machine, and of reading the packed weights. machine.n_threads is 0 if they
  * were not measured. */
@@ -158,6 +161,11 @@ int bench_sessions(const bench_options *opts);
 
 /* lfm2 bench --drafts. Returns the exit code. */
 int bench_drafts(const bench_options *opts);
+
+/* ---- bench_operations.c ---- */
+
+/* lfm2 bench --operations. Returns the exit code. */
+int bench_operations(const bench_options *opts);
 
 /* ---- bench_policies.c ---- */
 

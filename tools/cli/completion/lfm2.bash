@@ -201,7 +201,7 @@ _lfm2()
         esac
         ;;
     bench)
-        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --sessions --busy --drafts --policies --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
+        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --sessions --busy --drafts --operations --policies --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
         case $before in
         -p | --n-prompt) values=/any ;;
         -n | --n-gen) values=/any ;;
