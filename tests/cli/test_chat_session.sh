@@ -58,6 +58,8 @@ rm -f "$file"*
 pipes 0 'My name is Tom.\n/stats\n' chat "${greedy[@]}" --session "$file"
 tokens=$(sed -nE 's/^1 turn, ([0-9]+) of .*/\1/p' "$work/out")
 cp "$file" "$work/first.json"
+[ "$(stat -c %a "$file.kv")" = 600 ]
+report 'only the owner may read the saved session' $?
 cp "$file.kv" "$work/first.kv"
 kept 'What is my name?' "$tokens"
 out_has 'Your name is Tom.'

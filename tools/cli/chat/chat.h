@@ -70,7 +70,7 @@ void chat_list(const chat *c);
 
 /* ---- chat_session.c: conversations in files, with their sessions ---- */
 
-/* Both print a message. After a failure chat_load has changed nothing that the user sees. */
+/* Both print a message. A failure changes nothing. */
 int chat_save(const chat *c, const char *path);
 int chat_load(chat *c, const char *path);
 

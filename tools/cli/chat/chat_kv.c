@@ -108,8 +108,8 @@ static int restore(conversation *talk, lfm2_model *model, const session_options 
     return code;
 }
 
-int chat_kv_load(conversation *talk, lfm2_model *model, const session_options *options,
-                 const char *path)
+void chat_kv_load(conversation *talk, lfm2_model *model, const session_options *options,
+                  const char *path)
 {
     const uint32_t capacity = lfm2_session_capacity(talk->session);
     text_buffer name = {0};
@@ -127,5 +127,4 @@ int chat_kv_load(conversation *talk, lfm2_model *model, const session_options *o
     if (code != EXIT_OK) {
         lfm2_session_reset(talk->session); /* an empty one fits to all tokens */
     }
-    return code;
 }

@@ -11,9 +11,9 @@
 void chat_kv_save(const conversation *talk, const char *path);
 
 /* After chat_file_load: makes the session contain the first tokens of talk->held, as many of them
- * as it has already or the file has. Prints a notice if tokens are missing. Returns an exit code,
- * after a message unless it is EXIT_OK. */
-int chat_kv_load(conversation *talk, lfm2_model *model, const session_options *options,
-                 const char *path);
+ * as it has already or the file has. Prints a message if tokens are missing, whatever the reason.
+ */
+void chat_kv_load(conversation *talk, lfm2_model *model, const session_options *options,
+                  const char *path);
 
 #endif /* LFM2_CLI_CHAT_KV_H */

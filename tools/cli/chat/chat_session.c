@@ -25,9 +25,7 @@ int chat_load(chat *c, const char *path)
     int code = chat_file_load(talk, path, &c->tools, &n_tokens);
     talk->seed = c->opts->has_seed ? seed : talk->seed;
     if (code == EXIT_OK) {
-        code = chat_kv_load(talk, c->opened.model, &c->opts->session, path);
-    }
-    if (code == EXIT_OK) {
+        chat_kv_load(talk, c->opened.model, &c->opts->session, path);
         const message_list *messages = &talk->messages;
         bool open = messages->n > 0 && messages->marks[messages->n - 1].role == MESSAGE_USER;
         notice("loaded %zu message%s with %zu tokens%s", messages->n, plural(messages->n), n_tokens,
