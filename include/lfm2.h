@@ -3,8 +3,9 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, batch, sampler, generation, stream, chat. Its ABI is stable within 0.2.
- * lfm2_tools.h declares functions that make model files and measure speed; its ABI is not stable.
+ * model, text, session, batch, prefix cache, sampler, generation, stream, chat. Its ABI is stable
+ * within 0.2. lfm2_tools.h declares functions that make model files and measure speed; its ABI is
+ * not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -31,8 +32,8 @@
  *  - Result structs begin with `size`, too: set it to sizeof the struct before the call. If the
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
- *  - Handles may move between threads. Several threads may use one runtime or one model at once. A
- *    session, sampler, stream or decoder may be used by one thread at a time;
+ *  - Handles may move between threads. Several threads may use one runtime, one model or one prefix
+ *    cache at once. A session, sampler, stream or decoder may be used by one thread at a time;
  *    lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator run on the thread that called the library. They must not
@@ -670,6 +671,10 @@ typedef struct lfm2_memory {
     uint64_t total;   /* the sum, including `mapped` */
     uint64_t kv_page;   /* keys and values of 64 tokens: what a session takes at a time */
     uint64_t kv_budget; /* of the model's sessions together, now; UINT64_MAX = no limit */
+    uint64_t cache;     /* budgets of the model's prefix caches that exist now; in `total`, both are
+                           UINT64_MAX if there is no limit */
+    uint64_t cache_checkpoint; /* what a prefix cache keeps for one end of a prefix: convolution
+                                  state and logits */
 } lfm2_memory;
 
 /* Computes the bytes that a fully loaded model and one full session need; a session with fewer
@@ -678,11 +683,13 @@ typedef struct lfm2_memory {
 LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_session_options *options,
                                       lfm2_memory *memory);
 
-/* The memory for keys and values of all sessions of a model. */
+/* The memory for keys and values of all sessions and prefix caches of a model. */
 typedef struct lfm2_kv_usage {
     size_t size;
     uint64_t budget; /* bytes; UINT64_MAX = no limit */
-    uint64_t used;   /* bytes of the pages that exist; sessions that share a page count it once */
+    uint64_t used;   /* bytes of the pages that exist; a page that sessions or caches share counts
+                        once */
+    uint64_t cached; /* bytes of the pages that prefix caches hold, even if sessions share them */
 } lfm2_kv_usage;
 
 LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usage);
@@ -690,7 +697,8 @@ LFM2_API int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usa
 /* Sets the budget in bytes. 0 = the default, computed now as when the model was loaded: half of the
  * memory that the machine and the control groups of the process leave, counting what the system can
  * reclaim; no limit where the system does not say. A budget below `used` frees nothing: steps that
- * need pages return LIMIT until enough is freed. May be called from any thread at any time. */
+ * need pages evict prefixes from caches, then return LIMIT until enough is freed. May be called
+ * from any thread at any time. */
 LFM2_API int32_t lfm2_model_set_kv_budget(lfm2_model *model, uint64_t bytes);
 
 /* ---- Batch: many sessions in one pass ----------------------------------------------------- */
@@ -743,6 +751,123 @@ typedef struct lfm2_batch_item {
  * `items`, a `size` or a pointer in an item is wrong, no status is set. The call clears the
  * cancellation requests of its sessions. */
 LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint32_t n);
+
+/* ---- Prefix cache ------------------------------------------------------------------------- */
+
+/* Keeps what sessions computed for their tokens, so that later sessions that begin with the same
+ * tokens need not compute them. A typical request is:
+ *
+ *     lfm2_cache_start(cache, session, prompt, n, &n_reused);
+ *     if (n_reused < n) lfm2_session_prefill(session, prompt + n_reused, n - n_reused);
+ *     lfm2_cache_insert(cache, session, 0);
+ *     ... generate
+ *     lfm2_cache_insert(cache, session, 0);    for the next turn of the conversation
+ *
+ * No later logits differ in any bit from those of a session that was given the same tokens. A
+ * session finds only what sessions with its KV type have stored; capacity and n_chunk may differ.
+ * A cache is a tree of pages of 64 tokens, which it shares with the sessions; nothing is copied.
+ * All functions but lfm2_cache_free may be called by any thread at any time. They hold a lock only
+ * while they look through the tree, never while they compute.
+ *
+ * Memory. The budget covers all that the cache holds, even what sessions share with it: pages (of
+ * lfm2_memory.kv_page bytes; two prefixes that differ within a page have a page each) and
+ * checkpoints. A checkpoint, of lfm2_memory.cache_checkpoint bytes or less, is what continues a
+ * prefix without computing: convolution state and perhaps logits. There is one at the end of what
+ * a session stored, and one where a session continued differently; up to 4 for each page. If the
+ * budget is exceeded, the pages that were not used for the longest time are evicted, the ends of
+ * prefixes first. Pages also count in the KV budget of the model, once with the sessions that share
+ * them. Before a step returns LIMIT because that is used up, caches evict all pages that no session
+ * shares.
+ *
+ * Folder. A cache may have one, in which sessions outlive the process. Several processes and models
+ * may use the same folder. Its files are saved sessions, with what is said there about identity and
+ * checksums; their names are hashes of model, KV type and tokens. They are written as
+ * lfm2_session_save does, without sync, and never changed. A file that is damaged is deleted and
+ * counted; it is as if it had not existed. If the budget is exceeded, the files of all models that
+ * were not used for the longest time are deleted. The folder must belong to the user and not be
+ * writable by others (mode 700, or 755), as somebody who can write files decides what sessions
+ * continue with. What a killed process had not finished is deleted after 10 minutes. */
+typedef struct lfm2_cache lfm2_cache;
+
+typedef struct lfm2_cache_options {
+    size_t size;
+    uint64_t ram_bytes;  /* the budget; 0 = a quarter of the KV budget of the model, now;
+                            UINT64_MAX = no limit */
+    const char *folder;  /* where lfm2_cache_save writes; NULL, the default = nowhere */
+    uint64_t disk_bytes; /* the budget of the folder; 0 = 4 GiB */
+} lfm2_cache_options;
+
+LFM2_API void lfm2_cache_options_init(lfm2_cache_options *options, size_t size);
+
+/* Holds a reference to the model. Sessions that share pages with a cache may outlive it. In the
+ * child of a fork a cache works, unless another thread was inside a cache function of the model
+ * during the fork: then caches find and store nothing, and this call returns STATE. A folder is
+ * created, for its owner alone, unless it exists. Errors: ARGUMENT (also: others may write to the
+ * folder), MEMORY, IO (the folder), STATE (also: the model was not loaded in full). */
+LFM2_API int32_t lfm2_cache_create(lfm2_model *model, const lfm2_cache_options *options,
+                                   lfm2_cache **out);
+LFM2_API void lfm2_cache_free(lfm2_cache *cache);
+
+/* Gives an empty session the longest prefix of ids[0..n) that the cache holds. *n_reused receives
+ * the number of its tokens, from 0 to n. It is n only if logits are stored for all n tokens;
+ * lfm2_session_logits then returns them. Otherwise there are no logits, and the caller appends the
+ * remaining tokens, at least one. A prefix that ends at a checkpoint is not computed at all. After
+ * any other prefix, the state of the convolutions is computed as in lfm2_session_rewind, and kept
+ * in the cache as a checkpoint. If a checkpoint is no further back than the tokens of that pass,
+ * the prefix ends there, because appending them costs less.
+ * Cost otherwise: time linear in n and in the number of continuations that are stored after a page.
+ * With a folder, a file is read, and then also kept in memory, if it has more tokens by more than
+ * those of that pass; the first call after a file appears reads its token ids. An index takes 8
+ * bytes for each 64 tokens in the folder.
+ * A session with n_reserve gets copies of the pages, so that its reserve stays. A failure leaves
+ * the session empty. Errors: ARGUMENT (also: an id outside the vocabulary, another model), STATE
+ * (also: the session is not empty; in the child of a fork), LIMIT (the tokens do not fit), MEMORY,
+ * CANCELLED. */
+LFM2_API int32_t lfm2_cache_start(lfm2_cache *cache, lfm2_session *session, const int32_t *ids,
+                                  size_t n, uint32_t *n_reused);
+
+/* Stores the first n tokens of a session; 0 = all that are computed (not the last one of
+ * lfm2_generate, which is computed by the next call). Without logits and convolution state unless
+ * they are all. What the cache already holds is marked as used; full pages that are equal in the
+ * session and the cache are from then on shared, unless the session has n_reserve. The session
+ * must not be used by another thread. Afterwards it copies the last page when it appends, and pages
+ * that it shares no longer count as reserved. Time as in lfm2_cache_start. MEMORY leaves the
+ * session unchanged; a part may be stored. Errors: ARGUMENT (also: the session has fewer tokens, or
+ * another model), MEMORY. */
+LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uint32_t n);
+
+/* Saves the computed tokens of a session in the folder, whether they are in memory or not; does
+ * nothing if they are fewer than 64, if a file has them, or if they alone exceed the budget. A file
+ * whose tokens are the beginning of the session's is deleted afterwards. Cost: that of
+ * lfm2_session_save without sync. Errors: ARGUMENT (also: another model), MEMORY, IO, STATE (the
+ * cache has no folder). */
+LFM2_API int32_t lfm2_cache_save(lfm2_cache *cache, const lfm2_session *session);
+
+/* Sets the budgets as in lfm2_cache_options, and evicts what exceeds them. Errors: ARGUMENT, IO
+ * (the folder). */
+LFM2_API int32_t lfm2_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes, uint64_t disk_bytes);
+
+/* Removes everything from memory. The files stay; any program may delete them at any time. */
+LFM2_API int32_t lfm2_cache_clear(lfm2_cache *cache);
+
+typedef struct lfm2_cache_usage {
+    size_t size;
+    uint64_t ram_budget, ram_bytes; /* the budget, and what is in use */
+    uint64_t pages, checkpoints;    /* held now */
+    uint64_t hits, misses;          /* calls of lfm2_cache_start that reused tokens, and that did
+                                       not; failed calls do not count */
+    uint64_t tokens_asked, tokens_reused; /* of these calls */
+    uint64_t pages_evicted;         /* because of a budget or lfm2_cache_clear */
+    /* The folder; 0 without one. */
+    uint64_t disk_budget;
+    uint64_t disk_bytes, files;     /* of all models, when this cache last counted them: creation,
+                                       save, change of the budget */
+    uint64_t files_read;            /* calls of lfm2_cache_start that used one */
+    uint64_t files_evicted;         /* by this cache, because of the budget */
+    uint64_t files_bad;             /* damaged ones that this cache deleted */
+} lfm2_cache_usage;
+
+LFM2_API int32_t lfm2_cache_get_usage(lfm2_cache *cache, lfm2_cache_usage *usage);
 
 /* ---- Sampler ------------------------------------------------------------------------------ */
 
@@ -845,7 +970,8 @@ enum {
 
 enum {
     LFM2_GENERATE_IGNORE_EOS = 1, /* do not stop at the tokens of lfm2_token_is_end */
-    LFM2_GENERATE_SPECIAL = 2     /* include the names of control tokens in the text */
+    LFM2_GENERATE_SPECIAL = 2,    /* include the names of control tokens in the text */
+    LFM2_GENERATE_DRAFT = 4       /* guess tokens and compute several in one pass: see below */
 };
 
 typedef struct lfm2_generate_options {
@@ -860,6 +986,10 @@ typedef struct lfm2_generate_options {
     void *callback_user;
     uint32_t n_top;               /* most likely tokens to report with each token: 0 to 64 */
     uint32_t reserved;
+    /* With LFM2_GENERATE_DRAFT: what the text is expected to be, such as the text before an edit.
+     * Used during the call; ignored without the flag. */
+    const int32_t *draft_ids;
+    size_t n_draft_ids;
 } lfm2_generate_options;
 
 LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t size);
@@ -875,6 +1005,8 @@ typedef struct lfm2_generate_result {
     uint32_t reserved;      /* 0 */
     double prompt_seconds;  /* until the first token was reported */
     double generate_seconds;/* from then on */
+    uint32_t n_drafted;     /* guessed tokens that were computed */
+    uint32_t n_accepted;    /* those of them that were chosen */
 } lfm2_generate_result;
 
 /* Appends the prompt, then samples, appends and reports tokens until one of LFM2_FINISH_* occurs.
@@ -885,7 +1017,24 @@ typedef struct lfm2_generate_result {
  * the result, and the session stays usable with the tokens it holds. Other errors leave the result
  * unchanged: ARGUMENT, STATE (also: all logits are -INFINITY), LIMIT (the prompt does not fit;
  * nothing is appended), MEMORY. After such an error the session stays usable, too: it holds the
- * tokens that were computed before (lfm2_session_length). */
+ * tokens that were computed before (lfm2_session_length).
+ *
+ * LFM2_GENERATE_DRAFT makes the call faster where the text repeats draft_ids, earlier tokens of the
+ * session, or itself. The call guesses which tokens follow and computes them in one pass with the
+ * last chosen token, up to 64 tokens together and at most n_chunk. A guess is accepted exactly if
+ * the sampler chooses it; wrong ones are removed. Nothing else changes, bit for bit: tokens, text,
+ * log-probabilities, session, sampler, and the order of callbacks.
+ * A guess continues from the place among these tokens that the text has followed so far. At first
+ * this is the beginning of draft_ids; a token that differs does not end it. Or a guess continues
+ * the last earlier occurrence of the last 8 tokens, or of the last 3. How many guesses are computed
+ * depends on how often they were right and on the time that passes take; where they do not pay, a
+ * pass has one token.
+ * A call with drafts allocates, whatever n_reserve is, 64 rows of n_vocab logits and 64 inputs of
+ * each convolution (together 25 MiB for LFM2-8B-A1B), and up to 24 bytes for each token of
+ * draft_ids and the session; the time for it is linear in these tokens. If this fails, the call
+ * returns MEMORY and has changed nothing. If a later pass or token lacks memory or KV budget for
+ * drafts, the call goes on without them. Errors: ARGUMENT (also: an id in draft_ids outside the
+ * vocabulary), LIMIT (also: draft_ids, session and prompt have more than 2^31 - 1 tokens). */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);

@@ -13,7 +13,8 @@ int32_t lfm2_model_kv_usage(const lfm2_model *model, lfm2_kv_usage *usage)
         return lf_api_null("model");
     }
     const lfm2_kv_usage u = {.budget = atomic_load(&model->kv_pool.budget),
-                             .used = atomic_load(&model->kv_pool.used)};
+                             .used = atomic_load(&model->kv_pool.used),
+                             .cached = atomic_load(&model->kv_pool.cached)};
     return lf_api_write(&u, sizeof u, usage, "usage");
 }
 

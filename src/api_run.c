@@ -131,8 +131,12 @@ int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_
     lfm2_generate_options o = generate_defaults;
     LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_generate_options, reserved), &o,
                        sizeof o));
-    LF_TRY(lf_api_flags(o.flags, LFM2_GENERATE_IGNORE_EOS | LFM2_GENERATE_SPECIAL, "flags"));
+    const uint32_t known = LFM2_GENERATE_IGNORE_EOS | LFM2_GENERATE_SPECIAL | LFM2_GENERATE_DRAFT;
+    LF_TRY(lf_api_flags(o.flags, known, "flags"));
     LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
+    if (o.n_draft_ids > 0 && o.draft_ids == NULL) {
+        return lf_api_null("draft_ids");
+    }
     lfm2_generate_result r = {.size = sizeof r};
     if (result != NULL) { /* before anything is generated */
         LF_TRY(lf_api_check_result(result, "result"));

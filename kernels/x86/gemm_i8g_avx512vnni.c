@@ -69,10 +69,15 @@ LF_INLINE __m512i iq3s_vectors(const codebook *t, __m512i at)
 #define LOOK(i) v[i] = _mm512_permutex2var_epi16(t->words[2 * (i)], at, t->words[2 * (i) + 1]);
     LOOK(0)
     LOOK(1)
-    LOOK(2) LOOK(3) LOOK(4) LOOK(5) LOOK(6) LOOK(7)
+    LOOK(2)
+    LOOK(3)
+    LOOK(4)
+    LOOK(5)
+    LOOK(6)
+    LOOK(7)
 #undef LOOK
-        const __m512i low = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, v[0], v[1]),
-                                                    _mm512_mask_blend_epi16(bit6, v[2], v[3]));
+    const __m512i low = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, v[0], v[1]),
+                                                _mm512_mask_blend_epi16(bit6, v[2], v[3]));
     const __m512i high = _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, v[4], v[5]),
                                                  _mm512_mask_blend_epi16(bit6, v[6], v[7]));
     return _mm512_mask_blend_epi16(bit8, low, high);
@@ -158,9 +163,10 @@ LF_INLINE void iq3s_tile(const size_t m, size_t n, size_t k, const void *tile, c
     lf_vnni_dot(m, x + LF_X_QUANTS + (g) + 1, LF_X_DWORDS, w[1], v);
                 DOTS(0)
                 DOTS(2)
-                DOTS(4) DOTS(6)
+                DOTS(4)
+                DOTS(6)
 #undef DOTS
-                    lf_vnni_finish(m, x + LF_X_SCALE, v, iq3s_scales(p, b, d), acc);
+                lf_vnni_finish(m, x + LF_X_SCALE, v, iq3s_scales(p, b, d), acc);
             }
         }
         lf_vnni_store(m, acc, n - n0, c + n0, c_stride);
@@ -213,8 +219,7 @@ LF_INLINE void t4_tile(const size_t m, size_t n, size_t k, const void *tile, con
             lf_vnni_lines(m, p + 64, 4, l);
             lf_vnni_start(m, x + LF_X_INIT8, v);
             for (size_t g = 0; g < 8; g++) {
-                lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, lf_vnni_t4_quants(table, l, g),
-                            v);
+                lf_vnni_dot(m, x + LF_X_QUANTS + g, LF_X_DWORDS, lf_vnni_t4_quants(table, l, g), v);
             }
             lf_vnni_finish(m, x + LF_X_SCALE, v, _mm512_load_ps(p), acc);
         }

@@ -116,9 +116,12 @@ LF_INLINE void k_super(const int bits, lf_distances distances, const size_t m, c
         BLOCK(1)
         BLOCK(2)
         BLOCK(3)
-        BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
+        BLOCK(4)
+        BLOCK(5)
+        BLOCK(6)
+        BLOCK(7)
 #undef BLOCK
-            return;
+        return;
     }
     _Alignas(64) float factors[16][LF_NR];
     k_factors(p, factors);

@@ -168,9 +168,14 @@ LF_INLINE void q3k_super(lf_distances distances, const size_t m, const uint32_t 
           (factors){.scale = q3k_scale(&f, d, 2 * (b) + 1)}, acc);
         BLOCK(0)
         BLOCK(1)
-        BLOCK(2) BLOCK(3) BLOCK(4) BLOCK(5) BLOCK(6) BLOCK(7)
+        BLOCK(2)
+        BLOCK(3)
+        BLOCK(4)
+        BLOCK(5)
+        BLOCK(6)
+        BLOCK(7)
 #undef BLOCK
-            return;
+        return;
     }
     _Alignas(64) float scales[16][LF_NR];
     q3k_scales(p, halves, scales);

@@ -119,6 +119,9 @@ int32_t lf_input_of_fd(int fd, lf_input *out);
  * MEMORY. */
 int32_t lf_input_read(lf_input *input, void *buffer, size_t n, size_t *got);
 
+/* Skips n bytes, or up to the end, of an input of a file. */
+void lf_input_skip(lf_input *input, uint64_t n);
+
 /* Writes a file that appears complete or not at all. The data goes through a buffer to a temporary
  * file next to the target. lf_writer_commit renames this file; without a commit, lf_writer_free
  * removes it. Errors: IO, MEMORY; the first failure makes all later calls fail. */

@@ -71,3 +71,10 @@ int32_t lf_input_read(lf_input *input, void *buffer, size_t n, size_t *got)
     }
     return LFM2_OK;
 }
+
+void lf_input_skip(lf_input *input, uint64_t n)
+{
+    n = n < input->left ? n : input->left;
+    input->at += n;
+    input->left -= n;
+}

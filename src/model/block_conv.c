@@ -35,6 +35,7 @@ typedef struct conv_item {
     float *out;        /* [n][H] */
     const float *now;  /* [taps - 1][H] history before the pass */
     float *next;       /* the same after it */
+    float *gated;      /* [n][H] receives all u, or NULL */
 } conv_item;
 
 static conv_item open_item(const conv_job *j, uint32_t index, size_t first_channel,
@@ -45,13 +46,16 @@ static conv_item open_item(const conv_job *j, uint32_t index, size_t first_chann
     const lf_item *item = pass->items[index];
     size_t width = pass->model->source->hparams.n_embd;
     size_t first = pass->shared->item_first[index];
+    size_t conv_index = pass->model->layers[j->layer_index].conv_index;
     return (conv_item){.first = first_channel,
                        .end = end_channel,
                        .n = item->n,
                        .bcx = m->bcx + first * 3 * width,
                        .out = m->out + first * width,
                        .now = lf_state_conv(pass->model, item->state, j->layer_index, false),
-                       .next = lf_state_conv(pass->model, item->state, j->layer_index, true)};
+                       .next = lf_state_conv(pass->model, item->state, j->layer_index, true),
+                       .gated =
+                           item->gated == NULL ? NULL : item->gated + conv_index * item->n * width};
 }
 
 /* Copies the item's channels of n rows of H floats. */
@@ -116,6 +120,9 @@ static void filter_item(const conv_job *j, const conv_item *item, float *ring, u
     }
     for (uint32_t t = begin; t < end; t++) {
         const float *u = filter_token(j, item, ring, t, item->out + t * width);
+        if (item->gated != NULL) {
+            copy_channels(h, item, u, 1, item->gated + t * width);
+        }
         if (t + kept >= item->n) {
             copy_channels(h, item, u, 1, item->next + (t + kept - item->n) * width);
         }

@@ -16,9 +16,8 @@ typedef struct lf_kv_extent {
 
 void lf_kv_pool_init(lf_kv_pool *pool, const lf_alloc *alloc, uint64_t budget)
 {
-    pool->alloc = alloc;
+    *pool = (lf_kv_pool){.alloc = alloc};
     atomic_init(&pool->budget, budget);
-    atomic_init(&pool->used, 0);
 }
 
 static size_t header_bytes(uint32_t n)
@@ -26,22 +25,54 @@ static size_t header_bytes(uint32_t n)
     return sizeof(lf_kv_extent) + n * sizeof(lf_kv_page);
 }
 
+static bool fits(const lf_kv_pool *pool, uint64_t used, uint64_t bytes)
+{
+    uint64_t budget = atomic_load(&pool->budget);
+    return used <= budget && bytes <= budget - used;
+}
+
+bool lf_kv_fits(const lf_kv_pool *pool, uint64_t bytes)
+{
+    return fits(pool, atomic_load(&pool->used), bytes);
+}
+
+/* Has the caches release pages; false if that frees nothing. */
+static bool reclaim(lf_kv_pool *pool, uint64_t bytes)
+{
+    if (bytes > atomic_load(&pool->budget) || !lf_lock_take(&pool->lock)) {
+        return false;
+    }
+    bool any = false;
+    for (lf_kv_cache *c = pool->caches; c != NULL && !lf_kv_fits(pool, bytes); c = c->next) {
+        any = c->release(c, bytes) || any;
+    }
+    lf_lock_give(&pool->lock);
+    return any;
+}
+
+static int32_t fail_budget(const lf_kv_pool *pool, uint64_t used, uint64_t bytes)
+{
+    return lf_fail(LFM2_E_LIMIT, "kv.budget",
+                   "the KV memory is used up: %llu bytes are needed; %llu of the budget of %llu "
+                   "bytes are in use",
+                   (unsigned long long)bytes, (unsigned long long)used,
+                   (unsigned long long)atomic_load(&pool->budget));
+}
+
 /* Counts bytes as used if the budget permits. */
 static int32_t charge(lf_kv_pool *pool, uint64_t bytes)
 {
     uint_fast64_t used = atomic_load(&pool->used);
-    uint64_t budget = 0;
-    do {
-        budget = atomic_load(&pool->budget);
-        if (used > budget || bytes > budget - used) {
-            return lf_fail(LFM2_E_LIMIT, "kv.budget",
-                           "the KV memory is used up: %llu bytes are needed; %llu of the budget of "
-                           "%llu bytes are in use",
-                           (unsigned long long)bytes, (unsigned long long)used,
-                           (unsigned long long)budget);
+    for (;;) {
+        if (!fits(pool, used, bytes)) {
+            if (!reclaim(pool, bytes)) {
+                return fail_budget(pool, used, bytes);
+            }
+            used = atomic_load(&pool->used);
+        } else if (atomic_compare_exchange_weak(&pool->used, &used, used + bytes)) {
+            return LFM2_OK;
         }
-    } while (!atomic_compare_exchange_weak(&pool->used, &used, used + bytes));
-    return LFM2_OK;
+    }
 }
 
 /* The bytes are already counted. */
@@ -119,4 +150,48 @@ void lf_kv_release(lf_kv_page *page)
 bool lf_kv_is_own(const lf_kv_page *page)
 {
     return atomic_load_explicit(&page->refs, memory_order_acquire) == 1;
+}
+
+/* ---- Caches ---- */
+
+static void add_budgets(lf_kv_pool *pool)
+{
+    uint64_t sum = 0;
+    for (const lf_kv_cache *c = pool->caches; c != NULL; c = c->next) {
+        sum = lf_add_u64(sum, c->budget, &sum) ? sum : UINT64_MAX;
+    }
+    atomic_store(&pool->cache_budget, sum);
+}
+
+bool lf_kv_add_cache(lf_kv_pool *pool, lf_kv_cache *cache)
+{
+    if (!lf_lock_take(&pool->lock)) {
+        return false;
+    }
+    cache->next = pool->caches;
+    pool->caches = cache;
+    add_budgets(pool);
+    lf_lock_give(&pool->lock);
+    return true;
+}
+
+bool lf_kv_remove_cache(lf_kv_pool *pool, lf_kv_cache *cache)
+{
+    if (!lf_lock_take(&pool->lock)) {
+        return false;
+    }
+    lf_kv_cache **at = &pool->caches;
+    while (*at != cache) {
+        at = &(*at)->next;
+    }
+    *at = cache->next;
+    add_budgets(pool);
+    lf_lock_give(&pool->lock);
+    return true;
+}
+
+void lf_kv_set_cache_budget(lf_kv_pool *pool, lf_kv_cache *cache, uint64_t budget)
+{
+    cache->budget = budget;
+    add_budgets(pool);
 }

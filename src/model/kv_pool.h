@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory for keys and values of a model's sessions: pages with reference counts and a budget.
- */
+/* The memory for keys and values of a model's sessions: pages with reference counts, a budget, and
+ * the caches that give pages back when it is used up. */
 #ifndef LF_MODEL_KV_POOL_H
 #define LF_MODEL_KV_POOL_H
 
 #include "common/alloc.h"
+#include "common/lock.h"
 #include "kernels/kernels.h"
 
 #include <stdatomic.h>
 
-/* One budget for the pages of all KV types. There is no lock: any thread may call the functions
- * below at any time, also in the child of a fork. */
+/* What keeps pages that no session needs. */
+typedef struct lf_kv_cache {
+    struct lf_kv_cache *next;
+    uint64_t budget; /* bytes that it may have, including memory that is not in pages */
+    /* Releases pages, the least useful first, until lf_kv_fits(pool, bytes) or until it holds no
+     * page of which it has the only reference. Returns whether it released any. Called with the
+     * lock of the pool. */
+    bool (*release)(struct lf_kv_cache *cache, uint64_t bytes);
+} lf_kv_cache;
+
+/* One budget for the pages of all KV types. Any thread may call the functions below at any time,
+ * also in the child of a fork. Pages need no lock. */
 typedef struct lf_kv_pool {
     const lf_alloc *alloc;
     atomic_uint_fast64_t budget; /* bytes; UINT64_MAX: no limit */
     atomic_uint_fast64_t used;   /* bytes of the extents that exist */
+    lf_lock lock;                /* of `caches` and of all that they hold */
+    lf_kv_cache *caches;
+    atomic_uint_fast64_t cache_budget; /* the sum of theirs; UINT64_MAX: no limit */
+    atomic_uint_fast64_t cached;       /* bytes of the pages that the caches hold */
 } lf_kv_pool;
 
 struct lf_kv_extent;
@@ -34,13 +49,24 @@ void lf_kv_pool_init(lf_kv_pool *pool, const lf_alloc *alloc, uint64_t budget);
 
 /* Stores n pages of page_bytes bytes in pages[0..n), each with one reference. They are allocated in
  * extents of several pages, so that large ones get huge pages of memory; an extent is freed with
- * its last page. All or none. Errors: LIMIT (the budget), MEMORY. */
+ * its last page. All or none. If the budget is used up, caches release pages. The caller does not
+ * have the lock. Errors: LIMIT (the budget), MEMORY. */
 int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page **pages);
 
 void lf_kv_retain(lf_kv_page *page);
 void lf_kv_release(lf_kv_page *page);
 
+/* Whether the budget permits so many bytes more. */
+bool lf_kv_fits(const lf_kv_pool *pool, uint64_t bytes);
+
 /* Whether the caller holds the only reference. */
 bool lf_kv_is_own(const lf_kv_page *page);
+
+/* Add and remove a cache. False if the lock is lost (lf_lock_take); then nothing changes. */
+bool lf_kv_add_cache(lf_kv_pool *pool, lf_kv_cache *cache);
+bool lf_kv_remove_cache(lf_kv_pool *pool, lf_kv_cache *cache);
+
+/* The caller has the lock. */
+void lf_kv_set_cache_budget(lf_kv_pool *pool, lf_kv_cache *cache, uint64_t budget);
 
 #endif /* LF_MODEL_KV_POOL_H */

@@ -21,7 +21,8 @@ typedef struct lf_item {
     const int32_t *ids;
     uint32_t n; /* at least 1; they must fit */
     lf_logits wanted;
-    float *out;               /* LAST: [V], ALL: [n][V] */
+    float *out;   /* LAST: [V], ALL: [n][V] */
+    float *gated; /* [conv layers][n][H] receives the inputs of the convolutions; or NULL */
     const atomic_int *cancel; /* not 0: the item leaves the pass; NULL: never */
     bool warm_up;   /* the state's pages already hold these tokens and are only read: the pass just
                        computes the history after them */

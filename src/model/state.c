@@ -126,6 +126,12 @@ static int32_t grow_table(const lfm2_model *model, lf_state *state, uint32_t n_p
     return LFM2_OK;
 }
 
+static void copy_page(const lf_state *state, lf_kv_page *to, const lf_kv_page *from)
+{
+    memcpy(to->data, from->data, state->page_bytes);
+    memcpy(to->ids, from->ids, sizeof to->ids);
+}
+
 int32_t lf_state_take_pages(lfm2_model *model, lf_state *state, uint32_t n_pages)
 {
     LF_TRY(grow_table(model, state, n_pages));
@@ -145,8 +151,7 @@ int32_t lf_state_prepare(lfm2_model *model, lf_state *state, uint32_t n)
     if (state->length % LF_ATTN_BLOCK != 0 && !lf_kv_is_own(state->pages[page])) {
         lf_kv_page *copy = NULL;
         LF_TRY(lf_kv_take(&model->kv_pool, state->page_bytes, 1, &copy));
-        memcpy(copy->data, state->pages[page]->data, state->page_bytes);
-        memcpy(copy->ids, state->pages[page]->ids, sizeof copy->ids);
+        copy_page(state, copy, state->pages[page]);
         lf_kv_release(state->pages[page]);
         state->pages[page] = copy;
     }
@@ -234,6 +239,39 @@ int32_t lf_state_fork(const lfm2_model *model, const lf_state *state, lf_state *
     out->conv = lf_floats_retain(state->conv);
     out->next = NULL;
     return LFM2_OK;
+}
+
+int32_t lf_state_adopt(const lfm2_model *model, lf_state *state, lf_kv_page *const *pages,
+                       uint32_t length, lf_floats *conv)
+{
+    uint32_t n = lf_pages_for(length);
+    LF_TRY(grow_table(model, state, n));
+    for (uint32_t i = 0; i < n; i++) {
+        if (i < state->n_pages) {
+            copy_page(state, state->pages[i], pages[i]);
+            lf_kv_release(pages[i]);
+        } else {
+            state->pages[i] = pages[i];
+        }
+    }
+    state->n_pages = n < state->n_pages ? state->n_pages : n;
+    state->length = length;
+    if (conv != NULL) {
+        lf_state_set_conv(model, state, conv);
+    }
+    return LFM2_OK;
+}
+
+void lf_state_set_conv(const lfm2_model *model, lf_state *state, lf_floats *conv)
+{
+    const lf_alloc *alloc = &model->runtime->alloc;
+    if (state->n_reserve > 0 && state->conv != NULL && lf_floats_is_own(state->conv)) {
+        memcpy(state->conv->at, conv->at, conv->n * sizeof(float));
+        lf_floats_release(alloc, conv);
+        return;
+    }
+    lf_floats_release(alloc, state->conv);
+    state->conv = conv;
 }
 
 void lf_state_ids(const lf_state *state, uint32_t first, uint32_t n, int32_t *ids)

@@ -75,6 +75,16 @@ void lf_state_cut(const lfm2_model *model, lf_state *state, uint32_t length, lf_
 /* Makes *out an equal state without reserve. Errors: MEMORY, with *out empty. */
 int32_t lf_state_fork(const lfm2_model *model, const lf_state *state, lf_state *out);
 
+/* Gives a state without tokens the first `length` tokens of other states: `pages` are theirs, and
+ * `conv` is the history after these tokens, or NULL: the caller adds it (lf_state_set_conv). The
+ * state takes over the references. Where it has memory of its own, the data is copied there: its
+ * reserve stays. Errors: MEMORY, with the state unchanged and the references still the caller's. */
+int32_t lf_state_adopt(const lfm2_model *model, lf_state *state, lf_kv_page *const *pages,
+                       uint32_t length, lf_floats *conv);
+
+/* Replaces the history; takes over the reference. */
+void lf_state_set_conv(const lfm2_model *model, lf_state *state, lf_floats *conv);
+
 /* Copies the ids of n tokens from position `first` on, which must exist. */
 void lf_state_ids(const lf_state *state, uint32_t first, uint32_t n, int32_t *ids);
 

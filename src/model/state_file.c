@@ -299,9 +299,8 @@ int32_t lf_state_read_header(const lfm2_model *model, lf_input *input, lf_state_
     return LFM2_OK;
 }
 
-/* Reads the ids of `length` tokens into `ids`. */
-static int32_t read_ids(const lfm2_model *model, lf_input *input, const lf_state_header *header,
-                        int32_t *ids)
+int32_t lf_state_read_ids(const lfm2_model *model, lf_input *input, const lf_state_header *header,
+                          int32_t *ids)
 {
     uint32_t n_vocab = model->source->hparams.n_vocab;
     LF_TRY(read_section(input, header->seed, SECTION_IDS, ids, header->length * sizeof *ids));
@@ -315,12 +314,13 @@ static int32_t read_ids(const lfm2_model *model, lf_input *input, const lf_state
     return LFM2_OK;
 }
 
-/* Reads the pages. If it is unknown how many bytes follow, memory is taken in steps of some MiB. */
+/* Reads the pages of the first `length` tokens. If it is unknown how many bytes follow, memory is
+ * taken in steps of some MiB. */
 static int32_t read_pages(lfm2_model *model, lf_input *input, const lf_state_header *header,
-                          const int32_t *ids, lf_state *state)
+                          const int32_t *ids, uint32_t length, lf_state *state)
 {
     enum { STEP_BYTES = 8 << 20 };
-    uint32_t n = lf_pages_for(header->length);
+    uint32_t n = lf_pages_for(length);
     size_t step = state->page_bytes == 0 ? n : STEP_BYTES / state->page_bytes;
     step = input->left != UINT64_MAX ? n : step == 0 ? 1 : step;
     for (uint32_t i = 0; i < n; i++) {
@@ -330,7 +330,7 @@ static int32_t read_pages(lfm2_model *model, lf_input *input, const lf_state_hea
         lf_kv_page *page = state->pages[i];
         LF_TRY(read_section(input, header->seed, SECTION_PAGES + i, page->data, state->page_bytes));
         uint32_t first = i * LF_ATTN_BLOCK;
-        uint32_t here = header->length - first;
+        uint32_t here = length - first;
         here = here < LF_ATTN_BLOCK ? here : LF_ATTN_BLOCK;
         memcpy(page->ids, ids + first, here * sizeof *ids);
         state->length += here;
@@ -347,20 +347,38 @@ int32_t lf_state_read(lfm2_model *model, lf_input *input, const lf_state_header 
     }
     void *ids = NULL;
     LF_TRY(lf_new(alloc, header->length, sizeof(int32_t), "token ids", &ids));
-    int32_t status = LFM2_OK;
-    LF_TRY_DONE(read_ids(model, input, header, ids));
-    if (state->conv == NULL) {
-        LF_TRY_DONE(
-            lf_floats_new(alloc, lf_state_conv_floats(model), "convolution state", &state->conv));
+    int32_t status = lf_state_read_ids(model, input, header, ids);
+    if (status == LFM2_OK) {
+        status = lf_state_read_tokens(model, input, header, ids, header->length, state, logits);
     }
-    LF_TRY_DONE(read_section(input, header->seed, SECTION_CONV, state->conv->at,
-                             state->conv->n * sizeof(float)));
-    if (header->has_logits) {
-        LF_TRY_DONE(read_section(input, header->seed, SECTION_LOGITS, logits,
-                                 model->source->hparams.n_vocab * sizeof(float)));
-    }
-    status = read_pages(model, input, header, ids, state);
-done:
     lf_free(alloc, ids, header->length, sizeof(int32_t));
     return status;
+}
+
+int32_t lf_state_read_tokens(lfm2_model *model, lf_input *input, const lf_state_header *header,
+                             const int32_t *ids, uint32_t n, lf_state *state, float *logits)
+{
+    size_t conv_floats = lf_state_conv_floats(model);
+    size_t n_vocab = model->source->hparams.n_vocab;
+    if (n < header->length) {
+        lf_input_skip(input, conv_floats * sizeof(float) + SUM_BYTES);
+    } else {
+        if (state->conv == NULL) {
+            LF_TRY(lf_floats_new(&model->runtime->alloc, conv_floats, "convolution state",
+                                 &state->conv));
+        }
+        LF_TRY(read_section(input, header->seed, SECTION_CONV, state->conv->at,
+                            conv_floats * sizeof(float)));
+    }
+    if (header->has_logits && logits == NULL) {
+        lf_input_skip(input, n_vocab * sizeof(float) + SUM_BYTES);
+    } else if (header->has_logits) {
+        LF_TRY(read_section(input, header->seed, SECTION_LOGITS, logits, n_vocab * sizeof(float)));
+    }
+    return read_pages(model, input, header, ids, n, state);
+}
+
+uint64_t lf_ids_hash(uint64_t seed, const int32_t *ids, uint32_t n)
+{
+    return XXH3_64bits_withSeed(ids, n * sizeof *ids, seed);
 }

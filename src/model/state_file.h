@@ -40,4 +40,15 @@ int32_t lf_state_read_header(const lfm2_model *model, lf_input *input, lf_state_
 int32_t lf_state_read(lfm2_model *model, lf_input *input, const lf_state_header *header,
                       lf_state *state, float *logits);
 
+/* The same in two steps, for an input of a file: the ids, [length], then the first n >= 1 tokens.
+ * The history is read if n is the length; otherwise state->conv stays as it is, and the caller
+ * computes it. `logits` NULL: they are not read. */
+int32_t lf_state_read_ids(const lfm2_model *model, lf_input *input, const lf_state_header *header,
+                          int32_t *ids);
+int32_t lf_state_read_tokens(lfm2_model *model, lf_input *input, const lf_state_header *header,
+                             const int32_t *ids, uint32_t n, lf_state *state, float *logits);
+
+/* A hash of ids, to name files; `seed` is the hash of what precedes them. */
+uint64_t lf_ids_hash(uint64_t seed, const int32_t *ids, uint32_t n);
+
 #endif /* LF_MODEL_STATE_FILE_H */

@@ -174,13 +174,19 @@ int32_t lf_session_memory(const lfm2_model *model, const lfm2_session_options *o
     LF_TRY(lf_workspace_measure(model, limits, &workspace));
     uint64_t owned = lf_model_embed_owned(model);
     uint64_t logits = (uint64_t)model->source->hparams.n_vocab * sizeof(float);
+    uint64_t conv = (uint64_t)lf_state_conv_floats(model) * sizeof(float);
     *memory = (lfm2_memory){.weights = model->packed_bytes + owned,
                             .mapped = model->weights.embed->bytes - owned,
                             .kv = (uint64_t)lf_pages_for(state.n_ctx) * state.page_bytes,
-                            .conv = 2 * (uint64_t)lf_state_conv_floats(model) * sizeof(float),
+                            .conv = 2 * conv,
                             .scratch = lf_workspace_bytes(model, &workspace) + logits,
                             .kv_page = state.page_bytes,
-                            .kv_budget = atomic_load(&model->kv_pool.budget)};
+                            .kv_budget = atomic_load(&model->kv_pool.budget),
+                            .cache = atomic_load(&model->kv_pool.cache_budget),
+                            .cache_checkpoint = conv + logits};
     memory->total = memory->weights + memory->mapped + memory->kv + memory->conv + memory->scratch;
+    if (!lf_add_u64(memory->total, memory->cache, &memory->total)) {
+        memory->total = UINT64_MAX;
+    }
     return LFM2_OK;
 }

@@ -48,8 +48,8 @@ int32_t lf_session_tokens(const lfm2_session *session, uint32_t first, uint32_t 
 
 /* ---- Rewind ---- */
 
-/* Computes the convolution history after the first `length` tokens, 1 or more. The filters are
- * finite: what is `length - lf_warm_up_tokens` positions away has no influence on it. */
+/* lf_session_warm_up with a workspace. The filters are finite: what is `length - lf_warm_up_tokens`
+ * positions away has no influence on the history. */
 static int32_t warm_up(lfm2_session *session, lf_workspace *workspace, uint32_t length,
                        lf_floats **conv)
 {
@@ -60,7 +60,7 @@ static int32_t warm_up(lfm2_session *session, lf_workspace *workspace, uint32_t 
     state.length = length > n ? length - n : 0;
     state.conv = NULL;
     state.next = NULL;
-    int32_t status = LFM2_OK;
+    int32_t status = lf_state_prepare_conv(model, &state);
     while (status == LFM2_OK && n > 0 && state.length < length) {
         int32_t ids[WARM_UP_CHUNK];
         uint32_t step = length - state.length;
@@ -84,6 +84,17 @@ static int32_t warm_up(lfm2_session *session, lf_workspace *workspace, uint32_t 
     return LFM2_OK;
 }
 
+int32_t lf_session_warm_up(lfm2_session *session, uint32_t length, lf_floats **conv)
+{
+    lf_workspace *workspace = NULL;
+    uint32_t rows = lf_warm_up_tokens(session->model);
+    rows = rows < length ? rows : length;
+    LF_TRY(lf_step_open(session, rows < WARM_UP_CHUNK ? rows : WARM_UP_CHUNK, &workspace));
+    int32_t status = warm_up(session, workspace, length, conv);
+    lf_step_close(session, workspace);
+    return status;
+}
+
 int32_t lf_session_rewind(lfm2_session *session, uint32_t length)
 {
     uint32_t now = lf_session_length(session);
@@ -101,14 +112,8 @@ int32_t lf_session_rewind(lfm2_session *session, uint32_t length)
     if (length == 0) {
         lf_state_reset(session->model, &session->state);
     } else {
-        lf_workspace *workspace = NULL;
         lf_floats *conv = NULL;
-        uint32_t rows = lf_warm_up_tokens(session->model);
-        rows = rows < length ? rows : length;
-        LF_TRY(lf_step_open(session, rows < WARM_UP_CHUNK ? rows : WARM_UP_CHUNK, &workspace));
-        int32_t status = warm_up(session, workspace, length, &conv);
-        lf_step_close(session, workspace);
-        LF_TRY(status);
+        LF_TRY(lf_session_warm_up(session, length, &conv));
         lf_state_cut(session->model, &session->state, length, conv);
     }
     session->has_logits = false;

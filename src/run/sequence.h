@@ -13,4 +13,8 @@ int32_t lf_session_tokens(const lfm2_session *session, uint32_t first, uint32_t 
 int32_t lf_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
                           lfm2_remove_result *result);
 
+/* Computes the convolution history after the first `length` tokens, 1 or more, whose pages the
+ * session has. Errors: those of lfm2_session_rewind. */
+int32_t lf_session_warm_up(lfm2_session *session, uint32_t length, lf_floats **conv);
+
 #endif /* LF_RUN_SEQUENCE_H */

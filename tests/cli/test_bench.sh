@@ -240,6 +240,30 @@ if [ -z "${LFM2_SANITIZED:-}" ]; then
     done
 fi
 exits 2 bench --sessions 0
+
+# drafts
+exits 0 bench -m "$demo" --drafts 0,100 -t 2 -n 40 -r 2 -d 5
+for line in '| none |  | ' '| ngram |  | ' '| given | 0 % | ' '| given | 100 % | '; do
+    out_has "$line"
+done
+grep -qE '^\| none .* 1\.000 \| 0\.0 \| 0\.0 \|$' "$work/out"
+report 'without drafts none is computed' $?
+grep -qE '^\| given \| 100 % .* \| ([0-9.]+) \| \1 \|$' "$work/out"
+report 'right drafts are accepted' $?
+exits 0 bench -m "$demo" --drafts 50 -t 1 -n 8 -r 1 -o json
+out_has '"draft":"given","percent":50,"n_prompt":1,"n_gen":8,"tokens_per_second":'
+out_has '"draft":"ngram","percent":null,'
+out_is_json
+exits 0 bench -m "$demo" --drafts 50 -t 1 -n 8 -r 1 -o jsonl
+[ "$(grep -cE '^\{.*\}$' "$work/out")" -eq 3 ]
+report '--drafts as JSONL' $?
+exits 0 bench -m "$demo" --drafts 50 -t 1 -n 8 -r 1 -o csv
+grep -qE '^given,50,1,8,[0-9.]+,[0-9.e-]+,[0-9.]+,[0-9.]+$' "$work/out"
+report '--drafts as CSV' $?
+exits 2 bench --drafts 101
+exits 2 bench --drafts 50 -n 1
+err_has 'needs -n 2 or more'
+exits 2 bench --drafts 50 --sessions 2
 exits 2 bench --prefetch sideways
 exits 2 bench --policies --prefetch l1-4k
 exits 2 bench --policies --machine

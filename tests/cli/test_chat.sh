@@ -23,6 +23,13 @@ exits 0 tokenize -m "$demo" -f "$work/rendered" --special --no-bos --pieces
 [ "$(wc -l <"$work/out")" = "$held" ]
 report "the session contains the rendered conversation ($held tokens)" $?
 
+# drafts do not change the answers
+turns='My name is Tom.\nWhat is my name?\nMy name is Tom.\nWhat is my name?\n'
+pipes 0 "$turns" chat -t 1 -m "$demo" --temp 0.8 --seed 2
+cp "$work/out" "$work/plain"
+pipes 0 "$turns" chat -t 1 -m "$demo" --temp 0.8 --seed 2 --draft ngram
+same 'the answers with drafts' "$work/out" "$work/plain"
+
 # an answer that was stopped is closed before the next turn
 pipes 0 'My name is Tom.\nWhat is my name?\n/stats\n' chat -t 1 -m "$demo" --temp 0 -n 1
 cut_held=$(sed -n 's/^2 turns, \([0-9]*\) of .*/\1/p' "$work/out")

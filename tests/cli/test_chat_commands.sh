@@ -50,6 +50,9 @@ like 'My name is Tom.\nWhat is my name?\n/retry\n' 'My name is Tom.\nWhat is my 
 pipes 0 'My name is Tom.\nWhat is my name?\n/regenerate\n' chat "${greedy[@]}"
 [ "$(sed -n 2p "$work/out")" = "$(sed -n 3p "$work/out")" ] && [ "$(wc -l <"$work/out")" -eq 3 ]
 report 'without random choices the answer is the same' $?
+pipes 0 'My name is Tom.\n/retry\n/retry\n' chat "${greedy[@]}" -v
+[ "$(grep -oE 'prompt: [0-9]+ tokens? ' "$work/err" | tail -n 2 | sort -u)" = 'prompt: 1 token ' ]
+report '/retry computes one token before the answer' $?
 retries='Hello!\n/retry\n/retry\n'
 pipes 0 "$retries" chat "${random[@]}"
 cp "$work/out" "$work/first"

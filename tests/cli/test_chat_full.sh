@@ -71,6 +71,7 @@ for seed in 1 2 3 4; do
         --kernels own -n 20 -c 80 --on-full drop
     err_has "dropped the oldest turn and computed $((first + 20 - shared)) tokens again"
     out_has "2 turns, $((first + 20 + second + 20)) of 80 tokens"
+    out_has "last turn: reused $shared tokens, prompt $((first + 20 + second - shared)) tokens in "
 done
 
 # ---- What does not fit -----------------------------------------------------------------------------

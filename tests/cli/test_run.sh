@@ -159,6 +159,30 @@ exits 1 run -t 1 -m "$demo" -p "$(yes word | head -n 2500)"
 err_has 'tokens, the context has space for 2048: the model allows no larger one (cli.context)'
 out_empty
 
+# drafts do not change the answer
+for sampling in '--temp 0' '--temp 0.9 --seed 3' '--temp 1.5 --seed 4 --repeat-penalty 1.2'; do
+    # shellcheck disable=SC2086
+    exits 0 run -t 1 -m "$demo" -p "$ask" $sampling --ignore-eos -n 150 --special
+    cp "$work/out" "$work/plain"
+    # shellcheck disable=SC2086
+    exits 0 run -t 1 -m "$demo" -p "$ask" $sampling --ignore-eos -n 150 --special --draft ngram -v
+    same "the answer with drafts, $sampling" "$work/out" "$work/plain"
+done
+repeating=(run -t 1 -m "$demo" --raw -p "$(yes 'one two three four' | head -n 40)" --temp 0 --seed 1
+    -n 60 --ignore-eos --json)
+exits 0 "${repeating[@]}"
+out_has '"n_drafted":0,"n_accepted":0,'
+members='"n_drafted":[0-9]*,"n_accepted":[0-9]*,"prompt_seconds":[^,]*,"generate_seconds":[^,]*,'
+sed "s/$members//" "$work/out" >"$work/plain"
+exits 0 "${repeating[@]}" --draft ngram -v
+err_has 'drafts: '
+out_lacks '"n_drafted":0,'
+out_lacks '"n_accepted":0,'
+sed "s/$members//" "$work/out" >"$work/drafted"
+same 'the object with drafts' "$work/drafted" "$work/plain"
+exits 2 run -t 1 -m "$demo" -p "$ask" --draft model
+err_has "option --draft: 'model' is not one of off, ngram"
+
 # tools and system text
 printf '[{"name": "f", "description": "d", "parameters": {}}]' >"$work/tools.json"
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --tools "$work/tools.json" --system 'Be brief.' -n 20

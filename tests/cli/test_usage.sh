@@ -77,7 +77,7 @@ bad "option -r is 0; allowed: 1 to" bench -r 0
 bad "nothing to measure" bench -p 0 -n 0
 bad "nothing to measure: -n is 0" bench --sessions 2 -n 0
 bad "option --busy requires --sessions" bench --busy 1
-bad "--sessions, --policies, --machine and --micro-kernels cannot be combined" bench --machine --sessions 2
+bad "--sessions, --drafts, --policies, --machine and --micro-kernels cannot be combined" bench --machine --sessions 2
 bad "option --cache: the path is empty" run -p x --cache ''
 bad "option --type: 'q3_k' is not one of" quantize a b --type q3_k
 bad "too few arguments" quantize a

@@ -64,7 +64,8 @@ void fuzz_write(const char *path, const void *data, size_t size);
 void fuzz_check_source(const lf_source *source);
 
 /* Computes with an accepted model: a few tokens at once and one by one, which must agree bit for
- * bit, a sampled text, a text encoded and decoded. `choice` selects variants. */
+ * bit, a sampled text with and without drafts, a text encoded and decoded. `choice` selects
+ * variants. */
 void fuzz_use_model(lfm2_model *model, uint32_t choice);
 
 /* Whether n floats have the same bits, or are both NaN: the bits of NaNs are not specified. */

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { N_CTX = 16, N_IDS = 4, MAX_IDS = 256, MAX_TEXT = 1 << 17 };
+enum { N_CTX = 16, N_IDS = 4, MAX_GENERATED = 8, MAX_IDS = 256, MAX_TEXT = 1 << 17 };
 
 bool fuzz_same(const float *a, const float *b, size_t n)
 {
@@ -62,8 +62,14 @@ static void run(lfm2_model *model, uint32_t n_vocab, uint32_t choice)
     lfm2_session_free(sessions[0]);
 }
 
-/* Logits that are NaN may be refused; the text ends where the context is full. */
-static void generate(lfm2_model *model, uint32_t choice)
+typedef struct generated {
+    int32_t status, ids[N_CTX];
+    uint32_t n; /* tokens of the session */
+} generated;
+
+/* Generates after token 0. Logits that are NaN may be refused; the text ends where the context is
+ * full. With `draft`, these tokens are expected. */
+static generated generate(lfm2_model *model, uint32_t choice, const generated *draft)
 {
     lfm2_session *session = new_session(model, 4, choice);
     lfm2_sampler_options how;
@@ -76,14 +82,33 @@ static void generate(lfm2_model *model, uint32_t choice)
     fuzz_must(lfm2_sampler_create(model, &how, &sampler) == LFM2_OK);
     lfm2_generate_options options;
     lfm2_generate_options_init(&options, sizeof options);
-    options.max_tokens = 3;
+    options.max_tokens = MAX_GENERATED;
     options.n_top = choice % 4;
+    if (draft != NULL) {
+        options.flags = LFM2_GENERATE_DRAFT;
+        options.draft_ids = draft->ids + 1;
+        options.n_draft_ids = draft->n > 0 ? draft->n - 1 : 0;
+    }
     const int32_t first = 0;
     lfm2_generate_result result = {.size = sizeof result};
-    int32_t status = lfm2_generate(session, sampler, &first, 1, &options, &result);
-    fuzz_must(status != LFM2_E_INTERNAL && result.n_generated <= 3);
+    generated g = {.status = lfm2_generate(session, sampler, &first, 1, &options, &result)};
+    fuzz_must(g.status != LFM2_E_INTERNAL && result.n_generated <= MAX_GENERATED);
+    g.n = lfm2_session_length(session);
+    fuzz_must(g.n <= N_CTX && lfm2_session_tokens(session, 0, g.n, g.ids) == LFM2_OK);
     lfm2_sampler_free(sampler);
     lfm2_session_free(session);
+    return g;
+}
+
+/* Drafts do not change a text. */
+static void check_drafts(lfm2_model *model, const lfm2_model_info *info, uint32_t choice)
+{
+    generated plain = generate(model, choice, NULL);
+    /* 64 rows of logits and of the convolutions' inputs. */
+    fuzz_memory_allow(64 * sizeof(float) * (info->n_vocab + (size_t)info->n_layer * info->n_embd));
+    generated drafted = generate(model, choice, &plain);
+    fuzz_must(drafted.status == plain.status && drafted.n == plain.n);
+    fuzz_must(memcmp(drafted.ids, plain.ids, plain.n * sizeof plain.ids[0]) == 0);
 }
 
 /* Text to ids and back. */
@@ -150,7 +175,7 @@ void fuzz_use_model(lfm2_model *model, uint32_t choice)
     size_t n = 0;
     if (lfm2_tokenize(model, "", 0, 0, &id, 1, &n) == LFM2_OK) {
         text(model, info.n_vocab);
-        generate(model, choice);
+        check_drafts(model, &info, choice);
     }
 }
 

@@ -6,6 +6,8 @@
 #define _GNU_SOURCE /* MADV_WIPEONFORK */
 #include "support/models.h"
 
+#include "model/model.h"
+
 #include <pthreadpool.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -257,7 +259,7 @@ static void test_host_pool(void **state)
     pthreadpool_destroy(pool);
 }
 
-/* ---- One thread, and a new runtime ---- */
+/* ---- One thread ---- */
 
 static int compute(const handles *h, lfm2_session *session)
 {
@@ -295,6 +297,74 @@ static void test_one_thread(void **state)
     close_handles(&h);
     pthreadpool_destroy(pool);
 }
+
+/* ---- Prefix caches ---- */
+
+typedef struct cached {
+    handles h;
+    lfm2_cache *cache;
+} cached;
+
+/* The child finds and stores prefixes. */
+static int use_cache(void *ctx)
+{
+    const cached *c = ctx;
+    const float *logits = NULL;
+    uint32_t reused = 0;
+    CHECK(lfm2_cache_start(c->cache, c->h.empty, ids, N_IDS, &reused) == LFM2_OK);
+    CHECK(reused == N_IDS);
+    CHECK(lfm2_session_logits(c->h.empty, &logits, NULL) == LFM2_OK);
+    CHECK(memcmp(logits, c->h.logits, c->h.n_vocab * sizeof *logits) == 0);
+    CHECK(lfm2_session_decode(c->h.empty, 3) == LFM2_OK);
+    CHECK(lfm2_cache_insert(c->cache, c->h.empty, 0) == LFM2_OK);
+    lfm2_cache_free(c->cache);
+    free_handles(&c->h);
+    return 0;
+}
+
+/* Another thread was inside the cache during the fork: it finds and stores nothing, and nothing
+ * hangs. */
+static int use_lost_cache(void *ctx)
+{
+    const cached *c = ctx;
+    uint32_t reused = 77;
+    lfm2_cache *cache = NULL;
+    lfm2_cache_usage usage = {.size = sizeof usage};
+    CHECK(lfm2_cache_start(c->cache, c->h.empty, ids, N_IDS, &reused) == LFM2_OK);
+    CHECK(reused == 0);
+    CHECK(lfm2_cache_insert(c->cache, c->h.session, 0) == LFM2_OK);
+    CHECK(lfm2_cache_clear(c->cache) == LFM2_OK);
+    CHECK(lfm2_cache_set_budget(c->cache, 1, 0) == LFM2_OK);
+    CHECK(lfm2_cache_get_usage(c->cache, &usage) == LFM2_OK && usage.pages == 0);
+    CHECK(lfm2_cache_create(c->h.model, NULL, &cache) == LFM2_E_STATE);
+    CHECK(strcmp(lfm2_last_error_code(), "cache.forked") == 0);
+    CHECK(lfm2_model_set_kv_budget(c->h.model, 1) == LFM2_OK);
+    CHECK(lfm2_session_prefill(c->h.empty, ids, N_IDS) == LFM2_E_LIMIT);
+    lfm2_cache_free(c->cache);
+    free_handles(&c->h);
+    return 0;
+}
+
+static void test_cache(void **state)
+{
+    (void)state;
+    cached c;
+    open_handles(lft_runtime(1, LFM2_KERNELS_AUTO, 0), &c.h);
+    LFT_OK(lfm2_cache_create(c.h.model, NULL, &c.cache));
+    LFT_OK(lfm2_cache_insert(c.cache, c.h.session, 0));
+    in_child(use_cache, &c);
+    lf_lock *lock = &c.h.model->kv_pool.lock;
+    assert_true(lf_lock_take(lock));
+    in_child(use_lost_cache, &c);
+    lf_lock_give(lock);
+    uint32_t reused = 0;
+    LFT_OK(lfm2_cache_start(c.cache, c.h.empty, ids, N_IDS, &reused));
+    assert_int_equal(reused, N_IDS);
+    lfm2_cache_free(c.cache);
+    close_handles(&c.h);
+}
+
+/* ---- A new runtime ---- */
 
 static int make_new(void *ctx)
 {
@@ -335,9 +405,9 @@ static void test_new_runtime(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),     cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_host_pool),   cmocka_unit_test(test_one_thread),
-        cmocka_unit_test(test_new_runtime),
+        cmocka_unit_test(test_threads),   cmocka_unit_test(test_kernels),
+        cmocka_unit_test(test_host_pool), cmocka_unit_test(test_one_thread),
+        cmocka_unit_test(test_cache),     cmocka_unit_test(test_new_runtime),
     };
     return cmocka_run_group_tests(tests, setup, end);
 }

@@ -19,6 +19,7 @@ typedef union newer {
     lfm2_model_options model;
     lfm2_session_options session;
     lfm2_restore_options restore;
+    lfm2_cache_options cache;
     lfm2_sampler_options sampler;
     lfm2_generate_options generate;
     lfm2_stream_options stream;
@@ -47,6 +48,14 @@ static int32_t use_model(const void *options)
     lfm2_model *m = NULL;
     int32_t status = lfm2_model_load(runtime, lft_tiny("q4_0"), options, &m);
     lfm2_model_free(m);
+    return status;
+}
+
+static int32_t use_cache(const void *options)
+{
+    lfm2_cache *c = NULL;
+    int32_t status = lfm2_cache_create(model, options, &c);
+    lfm2_cache_free(c);
     return status;
 }
 
@@ -128,6 +137,7 @@ INIT_OF(runtime)
 INIT_OF(model)
 INIT_OF(session)
 INIT_OF(restore)
+INIT_OF(cache)
 INIT_OF(generate)
 INIT_OF(stream)
 INIT_OF(chat)
@@ -150,7 +160,8 @@ static const struct {
     {"sampler", init_sampler, use_sampler, sizeof(lfm2_sampler_options),
      sizeof(lfm2_sampler_options)},
     {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
-     sizeof(lfm2_generate_options)},
+     offsetof(lfm2_generate_options, draft_ids)},
+    {"cache", init_cache, use_cache, sizeof(lfm2_cache_options), sizeof(lfm2_cache_options)},
     {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
     {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
      offsetof(lfm2_chat_options, template_args)},
@@ -237,7 +248,7 @@ static void test_unknown_bits(void **state)
         init_generate(&o, sizeof o.generate);
         o.generate.flags = bit;
         o.generate.max_tokens = 1;
-        LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_SPECIAL ? LFM2_OK : LFM2_E_ARGUMENT);
+        LFT_FAILS(use_generate(&o), bit <= LFM2_GENERATE_DRAFT ? LFM2_OK : LFM2_E_ARGUMENT);
         init_stream(&o, sizeof o.stream);
         o.stream.flags = bit;
         LFT_FAILS(use_stream(&o), bit <= LFM2_STREAM_LOGPROBS ? LFM2_OK : LFM2_E_ARGUMENT);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 static lft_memory memory;
@@ -175,6 +176,150 @@ static int32_t restored_fd(void)
     return end_of(s, status);
 }
 
+/* ---- Prefix cache ---- */
+
+static int32_t cache_create(void)
+{
+    lfm2_cache *cache = NULL;
+    int32_t status = lfm2_cache_create(model, NULL, &cache);
+    assert_true((cache != NULL) == (status == LFM2_OK));
+    lfm2_cache_free(cache);
+    return status;
+}
+
+/* A session of 70 tokens is stored, in two pages; the session stays as it is. */
+static int32_t cache_insert(void)
+{
+    lfm2_session *s = session_of_70();
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    lfm2_cache *cache = NULL;
+    LFT_OK(lfm2_cache_create(model, NULL, &cache));
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    int32_t status = lfm2_cache_insert(cache, s, 0);
+    if (status != LFM2_OK) {
+        atomic_store(&memory.fail_at, 0);
+        assert_int_equal(lfm2_session_length(s), 70);
+        LFT_OK(lfm2_cache_insert(cache, s, 0));
+    }
+    lfm2_cache_usage usage = {.size = sizeof usage};
+    LFT_OK(lfm2_cache_get_usage(cache, &usage));
+    assert_int_equal(usage.pages, 2);
+    assert_int_equal(usage.checkpoints, 1);
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
+/* A session starts in the middle of a page, which needs a pass, and continues. */
+static int32_t cache_start(void)
+{
+    lfm2_session *s = session_of_70();
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    lfm2_cache *cache = NULL;
+    LFT_OK(lfm2_cache_create(model, NULL, &cache));
+    LFT_OK(lfm2_cache_insert(cache, s, 0));
+    LFT_OK(lfm2_session_reset(s));
+    lf_workspace_free_idle(model);
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    int32_t ids[67];
+    memcpy(ids, tokens, 66 * sizeof *ids);
+    ids[66] = 9;
+    uint32_t reused = 0;
+    int32_t status = lfm2_cache_start(cache, s, ids, 67, &reused);
+    if (status != LFM2_OK) {
+        atomic_store(&memory.fail_at, 0);
+        assert_int_equal(lfm2_session_length(s), 0);
+        LFT_OK(lfm2_cache_start(cache, s, ids, 67, &reused));
+    }
+    assert_int_equal(reused, 66);
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
+/* A cache with a folder, which has a file of 70 tokens; made while no allocation fails. */
+static lfm2_cache *cache_with_folder(void)
+{
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    lfm2_cache_options o;
+    lfm2_cache_options_init(&o, sizeof o);
+    o.folder = lft_temp("prefixes");
+    lfm2_cache *cache = NULL;
+    LFT_OK(lfm2_cache_create(model, &o, &cache));
+    lfm2_session *s = session_of_70();
+    LFT_OK(lfm2_cache_save(cache, s));
+    lfm2_session_free(s);
+    lfm2_cache_free(cache);
+    LFT_OK(lfm2_cache_create(model, &o, &cache));
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    return cache;
+}
+
+static int32_t cache_folder(void)
+{
+    lfm2_cache_options o;
+    lfm2_cache_options_init(&o, sizeof o);
+    o.folder = lft_temp("prefixes");
+    lfm2_cache *cache = NULL;
+    int32_t status = lfm2_cache_create(model, &o, &cache);
+    assert_true((cache != NULL) == (status == LFM2_OK));
+    lfm2_cache_free(cache);
+    return status;
+}
+
+/* A session of other tokens is saved; the index gets an entry, too. */
+static int32_t cache_save(void)
+{
+    lfm2_session *s = session_of_70();
+    lfm2_cache *cache = cache_with_folder();
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    LFT_OK(lfm2_session_decode(s, 11));
+    lf_workspace_free_idle(model);
+    atomic_store(&memory.calls, 0);
+    atomic_store(&memory.fail_at, at);
+    int32_t status = lfm2_cache_save(cache, s);
+    atomic_store(&memory.fail_at, 0);
+    long long calls = atomic_load(&memory.calls);
+    LFT_OK(lfm2_cache_set_budget(cache, 0, 1)); /* deletes it */
+    atomic_store(&memory.calls, calls);
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
+/* A session starts from a file, which needs a pass. */
+static int32_t cache_read(void)
+{
+    lfm2_cache *cache = cache_with_folder();
+    lfm2_session_options o;
+    lfm2_session_options_init(&o, sizeof o);
+    lfm2_session *s = NULL;
+    int32_t status = lfm2_session_create(model, &o, &s);
+    uint32_t reused = 0;
+    if (status == LFM2_OK) {
+        status = lfm2_cache_start(cache, s, tokens, 68, &reused);
+        if (status != LFM2_OK) {
+            atomic_store(&memory.fail_at, 0);
+            assert_int_equal(lfm2_session_length(s), 0);
+            LFT_OK(lfm2_cache_start(cache, s, tokens, 68, &reused));
+        }
+        /* The first page may be in memory by now; then the file is not worth a read. */
+        assert_true(reused == 67 || (status != LFM2_OK && reused == 64));
+    }
+    lfm2_cache_free(cache);
+    return end_of(s, status);
+}
+
+static void test_cache(void **state)
+{
+    (void)state;
+    lft_failing_call *const calls[] = {cache_create, cache_insert, cache_start,
+                                       cache_folder, cache_save,   cache_read};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        lft_check_failing(&memory, calls[i], NULL);
+    }
+}
+
 static void test_sessions(void **state)
 {
     (void)state;
@@ -219,6 +364,7 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sessions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sessions),
+                                       cmocka_unit_test(test_cache)};
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Random operations on many sessions: create, append alone and in batches, fork, rewind, remove,
- * reset, save, restore, cancel, use up the KV budget, free. Every logit is compared with a fresh
- * computation of the same tokens, and after a failure the session is as before. */
+ * reset, save, restore, cancel, use up the KV budget, store in and start from a prefix cache, free.
+ * Every logit is compared with a fresh computation of the same tokens, and after a failure the
+ * session is as before. */
 #include "support/models.h"
 
 #include <setjmp.h>
@@ -26,9 +27,11 @@ typedef struct slot {
 static lfm2_model *model, *reference;
 static uint32_t n_vocab;
 static lfm2_batch *batch;
+static lfm2_cache *cache;
 static slot slots[MOST];
 static uint64_t seed;
 static long long n_rows; /* of logits that were compared */
+static uint64_t n_hits;  /* of prefix caches */
 
 static uint32_t below(uint32_t n)
 {
@@ -268,6 +271,52 @@ static void remove_some(slot *s)
     s->has_logits = rest > 0;
 }
 
+/* Stores a session. The budget is a few pages, sometimes less. */
+static void store(const slot *s)
+{
+    if (below(4) == 0) {
+        LFT_OK(lfm2_cache_set_budget(cache, below(2) == 0 ? 1 + below(300000) : UINT64_MAX, 0));
+    }
+    LFT_OK(lfm2_cache_insert(cache, s->session, below(2) * below(s->n + 1)));
+    lfm2_cache_usage usage = {.size = sizeof usage};
+    LFT_OK(lfm2_cache_get_usage(cache, &usage));
+    assert_true(usage.ram_bytes <= usage.ram_budget);
+}
+
+/* A session that starts with tokens of `from`, and one other token. */
+static void start(const slot *from)
+{
+    slot *s = pick_free();
+    if (s == NULL || from->n == N_CTX) {
+        return;
+    }
+    if (below(2) == 0) {
+        store(from);
+    }
+    *s = (slot){.kv = from->kv};
+    s->session = below(4) == 0 ? lft_reserved(model, N_CTX, 1 + below(30), s->kv)
+                               : lft_session(model, N_CTX, 1 + below(60), s->kv);
+    uint32_t n = from->n - below(from->n + 1);
+    memcpy(s->ids, from->ids, n * sizeof *s->ids);
+    n = below(3) == 0 && n > 0 ? n : n + 1;
+    s->ids[n - 1] = n <= from->n ? s->ids[n - 1] : (int32_t)below(n_vocab);
+    if (below(4) == 0) {
+        lfm2_session_cancel(s->session);
+    }
+    uint32_t reused = 0;
+    int32_t status = lfm2_cache_start(cache, s->session, s->ids, n, &reused);
+    s->n = reused;
+    s->has_logits = status == LFM2_OK && reused == n;
+    lft_expect(status, status == LFM2_E_CANCELLED ? status : LFM2_OK, "start");
+    verify(s);
+    if (reused < n && status == LFM2_OK) {
+        LFT_OK(lfm2_session_prefill(s->session, s->ids + reused, n - reused));
+        s->n = n;
+        s->has_logits = true;
+        verify(s);
+    }
+}
+
 /* Saves a session and restores another from it. */
 static void restore_one(slot *s)
 {
@@ -303,7 +352,7 @@ static void restore_one(slot *s)
 static void operate(void)
 {
     slot *s = pick();
-    uint32_t what = below(22);
+    uint32_t what = below(28);
     if (s == NULL || what < 3) {
         create();
     } else if (what < 6) {
@@ -323,6 +372,10 @@ static void operate(void)
     } else if (what < 21) {
         lfm2_session_free(s->session);
         s->session = NULL;
+    } else if (what < 24) {
+        store(s);
+    } else if (what < 27) {
+        start(s);
     } else {
         LFT_OK(lfm2_session_reset(s->session));
         s->n = 0;
@@ -342,6 +395,7 @@ static void check(const char *path, int32_t kernels, int32_t threads, int operat
     lfm2_batch_options_init(&o, sizeof o);
     o.n_rows = ROWS;
     LFT_OK(lfm2_batch_create(model, &o, &batch));
+    LFT_OK(lfm2_cache_create(model, NULL, &cache));
     n_rows = 0;
     for (int i = 0; i < operations; i++) {
         operate();
@@ -355,6 +409,12 @@ static void check(const char *path, int32_t kernels, int32_t threads, int operat
             slots[i].session = NULL;
         }
     }
+    lfm2_cache_usage used = {.size = sizeof used};
+    LFT_OK(lfm2_cache_get_usage(cache, &used));
+    print_message("%llu hits, %llu of %llu tokens reused\n", (unsigned long long)used.hits,
+                  (unsigned long long)used.tokens_reused, (unsigned long long)used.tokens_asked);
+    n_hits += used.hits;
+    lfm2_cache_free(cache);
     lfm2_kv_usage usage = {.size = sizeof usage};
     LFT_OK(lfm2_model_kv_usage(model, &usage));
     assert_int_equal(usage.used, 0);
@@ -372,6 +432,7 @@ static void test_random(void **state)
     check(lft_golden_folder("moe-mixed"), LFM2_KERNELS_SCALAR, 3, 80);
     check(lft_tiny("q4_0"), LFM2_KERNELS_OWN, 2, 80);
     check(lft_tiny("q8_0"), LFM2_KERNELS_XNNPACK, 1, 80);
+    assert_true(n_hits > 10);
 }
 
 static int end(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fork, rewind, remove and batches: every logit has the bits of a session that was just given the
  * same tokens. */
-#include "support/models.h"
+#include "support/sessions.h"
 
 #include "run/session.h"
 
@@ -15,44 +15,6 @@
 
 static const int32_t kv_types[] = {LFM2_KV_F16, LFM2_KV_F32, LFM2_KV_Q8};
 
-/* Logits of each token of ids, computed by one thread in a session of its own. The caller frees
- * them. */
-static float *fresh(lfm2_model *reference, int32_t kv, const int32_t *ids, size_t n)
-{
-    size_t vocab = lft_vocab(reference);
-    float *out = malloc(n * vocab * sizeof *out);
-    assert_non_null(out);
-    lfm2_session *session = lft_session(reference, (uint32_t)n, 0, kv);
-    LFT_OK(lfm2_session_eval(session, ids, n, out));
-    lfm2_session_free(session);
-    return out;
-}
-
-static void expect_tokens(const lfm2_session *session, const int32_t *ids, uint32_t n)
-{
-    assert_int_equal(lfm2_session_length(session), n);
-    int32_t *held = malloc((n + 1) * sizeof *held);
-    assert_non_null(held);
-    LFT_OK(lfm2_session_tokens(session, 0, n, held));
-    assert_memory_equal(held, ids, n * sizeof *ids);
-    free(held);
-}
-
-static void expect_logits(lfm2_session *session, const float *expected)
-{
-    const float *logits = NULL;
-    size_t n = 0;
-    LFT_OK(lfm2_session_logits(session, &logits, &n));
-    assert_memory_equal(logits, expected, n * sizeof *logits);
-}
-
-static uint64_t used(const lfm2_model *model)
-{
-    lfm2_kv_usage usage = {.size = sizeof usage};
-    LFT_OK(lfm2_model_kv_usage(model, &usage));
-    return usage.used;
-}
-
 /* ---- Rewind ---- */
 
 /* Rewinds to `length` and appends the same tokens in two parts; every logit is compared. */
@@ -60,7 +22,7 @@ static void check_rewind(lfm2_session *session, const int32_t *ids, uint32_t n, 
                          const float *expected, size_t vocab)
 {
     LFT_OK(lfm2_session_rewind(session, length));
-    expect_tokens(session, ids, length);
+    lft_expect_tokens(session, ids, length);
     if (length < n) {
         const float *logits = NULL;
         LFT_FAILS(lfm2_session_logits(session, &logits, NULL), LFM2_E_STATE);
@@ -74,7 +36,7 @@ static void check_rewind(lfm2_session *session, const int32_t *ids, uint32_t n, 
         assert_memory_equal(out, expected + at * vocab, step * vocab * sizeof *out);
         at += step;
     }
-    expect_logits(session, expected + (n - 1) * vocab);
+    lft_expect_logits(session, expected + (n - 1) * vocab);
     free(out);
 }
 
@@ -85,14 +47,14 @@ static void check_rewinds(const char *path, int32_t kernels, int32_t threads, in
     lfm2_model *model = lft_open(path, threads, kernels, 0);
     uint32_t vocab = lft_vocab(model);
     int32_t *ids = lft_ids(n, vocab, 3);
-    float *expected = fresh(reference, kv, ids, n);
+    float *expected = lft_fresh(reference, kv, ids, n);
     lfm2_session *session = lft_session(model, n, 37, kv);
     LFT_OK(lfm2_session_prefill(session, ids, n));
     for (uint32_t length = 0; length <= n; length += 1 + (length % 64 > 2 ? step : 0)) {
         check_rewind(session, ids, n, length, expected, vocab);
     }
     lfm2_session_free(session);
-    assert_int_equal(used(model), 0);
+    assert_int_equal(lft_kv_usage(model).used, 0);
     free(expected);
     free(ids);
     lfm2_model_free(model);
@@ -118,7 +80,7 @@ static void test_rewind_refused(void **state)
     (void)state;
     lfm2_model *model = lft_open(lft_golden_folder("moe-plain"), 1, LFM2_KERNELS_AUTO, 0);
     int32_t *ids = lft_ids(80, lft_vocab(model), 3);
-    float *expected = fresh(model, LFM2_KV_F16, ids, 80);
+    float *expected = lft_fresh(model, LFM2_KV_F16, ids, 80);
     const float *last = expected + (size_t)79 * lft_vocab(model);
     lfm2_session *session = lft_session(model, 100, 0, LFM2_KV_F16);
     LFT_OK(lfm2_session_prefill(session, ids, 80));
@@ -127,8 +89,8 @@ static void test_rewind_refused(void **state)
     assert_true(strstr(lfm2_last_error(), "0 to 80") != NULL);
     lfm2_session_cancel(session);
     LFT_FAILS(lfm2_session_rewind(session, 40), LFM2_E_CANCELLED);
-    expect_tokens(session, ids, 80);
-    expect_logits(session, last);
+    lft_expect_tokens(session, ids, 80);
+    lft_expect_logits(session, last);
     lfm2_remove_result result = {.size = sizeof result};
     LFT_FAILS(lfm2_session_remove(session, 10, 0, &result), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_session_remove(session, 10, 71, &result), LFM2_E_ARGUMENT);
@@ -136,8 +98,8 @@ static void test_rewind_refused(void **state)
     LFT_FAILS(lfm2_session_remove(session, 0, 1, &(lfm2_remove_result){0}), LFM2_E_ARGUMENT);
     lfm2_session_cancel(session);
     LFT_FAILS(lfm2_session_remove(session, 10, 5, &result), LFM2_E_CANCELLED);
-    expect_tokens(session, ids, 80);
-    expect_logits(session, last);
+    lft_expect_tokens(session, ids, 80);
+    lft_expect_logits(session, last);
     int32_t id = 0;
     LFT_FAILS(lfm2_session_tokens(session, 80, 1, &id), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_session_tokens(session, UINT32_MAX, 2, &id), LFM2_E_ARGUMENT);
@@ -166,12 +128,12 @@ static void check_forks(int32_t kv)
     int32_t *prompt = lft_ids(PROMPT, vocab, 1);
     sessions[0] = lft_session(model, PROMPT + TAIL, 0, kv);
     LFT_OK(lfm2_session_prefill(sessions[0], prompt, PROMPT));
-    uint64_t before = used(model);
+    uint64_t before = lft_kv_usage(model).used;
     for (int i = 1; i < N; i++) {
         LFT_OK(lfm2_session_fork(sessions[i / 2], &sessions[i]));
         assert_int_equal(lfm2_session_capacity(sessions[i]), PROMPT + TAIL);
     }
-    assert_int_equal(used(model), before); /* nothing is copied */
+    assert_int_equal(lft_kv_usage(model).used, before); /* nothing is copied */
     for (int i = 0; i < N; i++) {
         int32_t *tail = lft_ids(TAIL, vocab, 10 + (uint64_t)i);
         memcpy(ids[i], prompt, PROMPT * sizeof *prompt);
@@ -180,13 +142,13 @@ static void check_forks(int32_t kv)
     }
     float *expected[N];
     for (int i = 0; i < N; i++) {
-        expected[i] = fresh(model, kv, ids[i], PROMPT + TAIL);
-        expect_logits(sessions[i], expected[i] + (size_t)(PROMPT - 1) * vocab);
+        expected[i] = lft_fresh(model, kv, ids[i], PROMPT + TAIL);
+        lft_expect_logits(sessions[i], expected[i] + (size_t)(PROMPT - 1) * vocab);
     }
     for (int t = 0; t < TAIL; t++) { /* all of them write to the shared page in turn */
         for (int i = t > TAIL / 2 ? 1 : 0; i < N; i++) {
             LFT_OK(lfm2_session_decode(sessions[i], ids[i][PROMPT + t]));
-            expect_logits(sessions[i], expected[i] + (size_t)(PROMPT + t) * vocab);
+            lft_expect_logits(sessions[i], expected[i] + (size_t)(PROMPT + t) * vocab);
         }
         if (t == TAIL / 2) {
             lfm2_session_free(sessions[0]);
@@ -194,13 +156,13 @@ static void check_forks(int32_t kv)
     }
     for (int i = 0; i < N; i++) {
         if (i > 0) {
-            expect_tokens(sessions[i], ids[i], PROMPT + TAIL);
+            lft_expect_tokens(sessions[i], ids[i], PROMPT + TAIL);
             lfm2_session_free(sessions[i]);
         }
         free(expected[i]);
     }
     free(prompt);
-    assert_int_equal(used(model), 0);
+    assert_int_equal(lft_kv_usage(model).used, 0);
     lfm2_model_free(model);
 }
 
@@ -232,16 +194,16 @@ static void test_remove(void **state)
         LFT_OK(lfm2_session_remove(session, first, cases[i][1], &result));
         assert_int_equal(result.n_reused, first);
         assert_int_equal(result.n_computed, n - first);
-        expect_tokens(session, rest, n);
+        lft_expect_tokens(session, rest, n);
         if (n > first) {
-            float *expected = fresh(model, kv_types[i % 3], rest, n);
-            expect_logits(session, expected + (size_t)(n - 1) * vocab);
+            float *expected = lft_fresh(model, kv_types[i % 3], rest, n);
+            lft_expect_logits(session, expected + (size_t)(n - 1) * vocab);
             free(expected);
         }
         lfm2_session_free(session);
     }
     free(ids);
-    assert_int_equal(used(model), 0);
+    assert_int_equal(lft_kv_usage(model).used, 0);
     lfm2_model_free(model);
 }
 
@@ -264,15 +226,15 @@ static void test_pending(void **state)
     assert_true(session->later >= 0);
     LFT_OK(lfm2_session_tokens(session, 0, 8, ids));
     ids[8] = 9;
-    float *expected = fresh(model, LFM2_KV_F16, ids, 9);
+    float *expected = lft_fresh(model, LFM2_KV_F16, ids, 9);
     lfm2_session *fork = NULL, *other = NULL;
     LFT_OK(lfm2_session_fork(session, &fork));
     LFT_OK(lfm2_session_fork(session, &other));
-    expect_tokens(fork, ids, 8);
-    expect_logits(fork, expected + (size_t)7 * vocab);
+    lft_expect_tokens(fork, ids, 8);
+    lft_expect_logits(fork, expected + (size_t)7 * vocab);
     LFT_OK(lfm2_session_rewind(session, 7)); /* the pending token alone */
-    expect_tokens(session, ids, 7);
-    expect_logits(session, expected + (size_t)6 * vocab);
+    lft_expect_tokens(session, ids, 7);
+    lft_expect_logits(session, expected + (size_t)6 * vocab);
     lfm2_batch *batch = NULL;
     LFT_OK(lfm2_batch_create(model, NULL, &batch));
     lfm2_batch_item items[2] = {{.size = sizeof items[0],
@@ -286,8 +248,8 @@ static void test_pending(void **state)
                                  .n = 1,
                                  .logits = LFM2_LOGITS_LAST}};
     LFT_OK(lfm2_batch_run(batch, items, 2));
-    expect_logits(session, expected + (size_t)8 * vocab);
-    expect_logits(other, expected + (size_t)8 * vocab);
+    lft_expect_logits(session, expected + (size_t)8 * vocab);
+    lft_expect_logits(other, expected + (size_t)8 * vocab);
     lfm2_batch_free(batch);
     lfm2_session_free(fork);
     lfm2_session_free(other);

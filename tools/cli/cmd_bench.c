@@ -109,6 +109,14 @@ static const opt_spec specs[] = {
      .default_text = "0",
      .offset = offsetof(bench_options, n_busy),
      .max = BENCH_MAX_SESSIONS},
+    {.type = OPT_U32S,
+     .name = "drafts",
+     .arg = "LIST",
+     .help = "instead of the tests, compare generation of -n tokens after -d with and without "
+             "drafts: with n-grams, and with drafts of which these percentages of the tokens are "
+             "right, comma-separated",
+     .offset = offsetof(bench_options, drafts),
+     .max = 100},
     {.type = OPT_FLAG,
      .name = "policies",
      .help =
@@ -187,18 +195,6 @@ static const opt_group groups[] = {
 };
 
 /* ---- Measuring ------------------------------------------------------------------------------ */
-
-/* Fills ids with the same pseudorandom numbers each time (Marsaglia's xorshift). */
-static void fill_ids(int32_t *ids, size_t n, uint32_t n_vocab)
-{
-    uint32_t state = 2463534242U;
-    for (size_t i = 0; i < n; i++) {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        ids[i] = (int32_t)(state % n_vocab);
-    }
-}
 
 /* Processes `depth` tokens, then measures n_prompt tokens at once, or n_gen tokens one by one. */
 static int32_t measure_once(lfm2_session *session, const int32_t *ids, const bench_test *t,
@@ -280,7 +276,7 @@ static int measure_sequences(lfm2_model *model, bench_test *t)
         options.n_ctx = n_ctx;
     }
     if (code == EXIT_OK) {
-        fill_ids(ids, n_ids, t->info->n_vocab);
+        bench_fill_ids(ids, n_ids, t->info->n_vocab);
         interrupt_begin(sessions[0]);
         bench_test warm = {.n_gen = 1, .n_seqs = t->n_seqs};
         double unused = 0;
@@ -464,7 +460,7 @@ static int bench_threads(const bench_options *opts, uint32_t threads, bool *firs
                           .threads = lfm2_runtime_threads(r->opened.runtime),
                           .load_seconds = r->opened.load_seconds};
         cpu_names(lfm2_runtime_cpu(r->opened.runtime), t->cpu, sizeof t->cpu);
-        fill_ids(ids, n_ids, info.n_vocab);
+        bench_fill_ids(ids, n_ids, info.n_vocab);
         code = warm_up(r);
     }
     if (code == EXIT_OK) {
@@ -493,9 +489,11 @@ done:
 /* Refuses options that contradict each other. */
 static int check_mode(const command *self, const bench_options *opts)
 {
-    if (opts->kernels + opts->machine + opts->policies + (opts->n_sessions > 0) > 1) {
-        return fail_usage(self->name, "--sessions, --policies, --machine and --micro-kernels "
-                                      "cannot be combined");
+    if (opts->kernels + opts->machine + opts->policies + (opts->n_sessions > 0) +
+            (opts->drafts.n > 0) >
+        1) {
+        return fail_usage(self->name, "--sessions, --drafts, --policies, --machine and "
+                                      "--micro-kernels cannot be combined");
     }
     if (opts->policies && (opts->format != BENCH_MD || opts->model.prefetch != 0)) {
         return fail_usage(self->name, "--policies cannot be combined with -o and --prefetch");
@@ -505,6 +503,10 @@ static int check_mode(const command *self, const bench_options *opts)
     }
     if ((opts->n_sessions > 0 || opts->policies) && opts->n_gen.items[0] == 0) {
         return fail_usage(self->name, "nothing to measure: -n is 0");
+    }
+    if (opts->drafts.n > 0 && opts->n_gen.items[0] < 2) {
+        return fail_usage(self->name, "nothing to measure: --drafts needs -n 2 or more, because "
+                                      "the first token is not timed");
     }
     if (!opts->kernels && !opts->machine && largest(&opts->n_prompt) + largest(&opts->n_gen) == 0) {
         return fail_usage(self->name, "nothing to measure: -p and -n are both 0");
@@ -547,6 +549,9 @@ static int run(const command *self, int argc, char **argv)
     }
     if (opts.n_sessions > 0) {
         return bench_sessions(&opts);
+    }
+    if (opts.drafts.n > 0) {
+        return bench_drafts(&opts);
     }
     if (opts.policies) {
         return bench_policies(&opts);

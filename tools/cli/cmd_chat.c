@@ -68,6 +68,7 @@ static const opt_spec run_only[] = {
 
 static const opt_group groups[] = {
     {"Conversation", specs, 0, NULL},
+    DRAFT_GROUP("Conversation", chat_options, draft),
     SAMPLER_GROUP(chat_options, sampler),
     REASONING_GROUP(chat_options, reasoning),
     TEMPLATE_GROUP(chat_options, chat_template),

@@ -93,14 +93,20 @@ static void list_fields(const lfm2_model_info *i, field out[N_FIELDS])
     memcpy(out, all, sizeof all);
 }
 
-enum { N_MEMORY = 8 };
+enum { N_MEMORY = 9 };
 
 static void list_memory(const lfm2_memory *m, field out[N_MEMORY])
 {
     const field all[N_MEMORY] = {
-        {"weights", m->weights}, {"mapped", m->mapped},       {"kv", m->kv},
-        {"conv", m->conv},       {"scratch", m->scratch},     {"total", m->total},
-        {"kv_page", m->kv_page}, {"kv_budget", m->kv_budget},
+        {"weights", m->weights},
+        {"mapped", m->mapped},
+        {"kv", m->kv},
+        {"conv", m->conv},
+        {"scratch", m->scratch},
+        {"total", m->total},
+        {"kv_page", m->kv_page},
+        {"kv_budget", m->kv_budget},
+        {"cache_checkpoint", m->cache_checkpoint},
     };
     memcpy(out, all, sizeof all);
 }

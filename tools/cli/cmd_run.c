@@ -25,9 +25,11 @@ typedef struct run_options {
     template_options chat_template;
     reasoning_options reasoning;
     const char *prompt, *file, *messages, *system, *tools;
+    const char *prompt_cache; /* a folder */
     uint32_t n_predict;
     opt_texts stop;
     int32_t logprobs; /* -1 = not requested */
+    uint32_t draft;   /* of draft_specs */
     bool raw, no_bos, special, ignore_eos, json;
     bool is_argument; /* the prompt is an argument, not the value of -p */
 } run_options;
@@ -105,6 +107,12 @@ static const opt_spec specs[] = {
      .aliases = "-sp",
      .help = "print control tokens of the answer, and recognize them in a --raw prompt",
      .offset = offsetof(run_options, special)},
+    {.type = OPT_TEXT,
+     .name = "prompt-cache",
+     .arg = "DIR",
+     .help = "keep what was computed in files in DIR, and start from the longest beginning of the "
+             "prompt found there; above 4 GiB the files not used for the longest time are deleted",
+     .offset = offsetof(run_options, prompt_cache)},
     {.type = OPT_FLAG,
      .name = "json",
      .help = "print one JSON object at the end, and no text before it",
@@ -131,6 +139,7 @@ static const opt_spec chat_only[] = {
 
 static const opt_group groups[] = {
     {"Prompt and answer", specs, 0, NULL},
+    DRAFT_GROUP("Prompt and answer", run_options, draft),
     SAMPLER_GROUP(run_options, sampler),
     REASONING_GROUP(run_options, reasoning),
     TEMPLATE_GROUP(run_options, chat_template),
@@ -277,7 +286,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     a->options.n_stop_strings = opts->stop.n;
     a->options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
     a->options.flags = (opts->ignore_eos ? LFM2_GENERATE_IGNORE_EOS : 0U) |
-                       (opts->special ? LFM2_GENERATE_SPECIAL : 0U);
+                       (opts->special ? LFM2_GENERATE_SPECIAL : 0U) | opts->draft;
     a->budget = opts->reasoning.budget;
     a->on_text = on_text;
     a->on_token = opts->logprobs >= 0 ? on_token : NULL;
@@ -306,6 +315,32 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     return code == EXIT_OK && interrupt_seen() ? EXIT_FAILED : code;
 }
 
+/* The same from the tokens of the prompt that --prompt-cache has; the session is kept there. */
+static int generate_cached(const run_options *opts, const open_model *opened, const id_list *prompt,
+                           answer *a)
+{
+    lfm2_cache_options options;
+    lfm2_cache *cache = NULL;
+    lfm2_cache_options_init(&options, sizeof options);
+    options.folder = opts->prompt_cache;
+    int32_t status = lfm2_cache_create(opened->model, &options, &cache);
+    if (status == LFM2_OK) {
+        status = lfm2_cache_start(cache, a->session, prompt->data, prompt->n, &a->n_reused);
+    }
+    for (uint32_t i = 0; i < a->n_reused && status == LFM2_OK; i++) {
+        status = lfm2_sampler_accept(a->sampler, prompt->data[i]);
+    }
+    int code = EXIT_OK;
+    if (status == LFM2_OK) {
+        const id_list rest = {.data = prompt->data + a->n_reused, .n = prompt->n - a->n_reused};
+        code = generate(opts, opened, &rest, a);
+        status = code == EXIT_OK ? lfm2_cache_save(cache, a->session) : status;
+    }
+    code = status == LFM2_OK ? code : fail_library();
+    lfm2_cache_free(cache);
+    return code;
+}
+
 /* Opens a session and a sampler and answers `prompt`. */
 static int respond(const run_options *opts, const open_model *opened, const id_list *prompt,
                    answer *a)
@@ -320,7 +355,8 @@ static int respond(const run_options *opts, const open_model *opened, const id_l
         code = sampler_open(&opts->sampler, opened->model, &a->sampler);
     }
     if (code == EXIT_OK) {
-        code = generate(opts, opened, prompt, a);
+        code = opts->prompt_cache == NULL ? generate(opts, opened, prompt, a)
+                                          : generate_cached(opts, opened, prompt, a);
     }
     lfm2_sampler_free(a->sampler);
     lfm2_session_free(a->session);

@@ -20,6 +20,7 @@ typedef struct bench_options {
     double delay; /* seconds before each test */
     bool no_roofline, machine, kernels, policies;
     uint32_t n_sessions, n_busy; /* n_sessions > 0: --sessions */
+    opt_u32s drafts;             /* percentages of right tokens; not empty: --drafts */
     /* micro-kernels */
     opt_u32s m;
     uint32_t n, k, pool_mib;
@@ -74,6 +75,23 @@ static inline void bench_end_array(const bench_options *opts, uint32_t n)
 {
     if (opts->format == BENCH_JSON && n > 0) {
         out_printf("\n]\n");
+    }
+}
+
+/* Marsaglia's xorshift; the same numbers in each run. */
+#define BENCH_SEED 2463534242U
+static inline uint32_t bench_random(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+static inline void bench_fill_ids(int32_t *ids, size_t n, uint32_t n_vocab)
+{
+    uint32_t state = BENCH_SEED;
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = (int32_t)(bench_random(&state) % n_vocab);
     }
 }
 
@@ -135,6 +153,11 @@ void bench_print_record(const bench_test *t, const bench_speed *s, bool first);
 
 /* lfm2 bench --sessions. Returns the exit code. */
 int bench_sessions(const bench_options *opts);
+
+/* ---- bench_drafts.c ---- */
+
+/* lfm2 bench --drafts. Returns the exit code. */
+int bench_drafts(const bench_options *opts);
 
 /* ---- bench_policies.c ---- */
 

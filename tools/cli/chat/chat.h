@@ -22,6 +22,7 @@ typedef struct chat_options {
     const char *system, *tools;
     uint32_t n_predict;
     uint32_t on_full; /* full_rule */
+    uint32_t draft;   /* of draft_specs */
     bool special;
 } chat_options;
 

@@ -70,7 +70,7 @@ static int generate(chat *c, const turn *t)
     answer a = {.on_text = on_text, .user = c};
     lfm2_generate_options_init(&a.options, sizeof a.options);
     a.options.max_tokens = c->opts->n_predict;
-    a.options.flags = c->opts->special ? LFM2_GENERATE_SPECIAL : 0U;
+    a.options.flags = (c->opts->special ? LFM2_GENERATE_SPECIAL : 0U) | c->opts->draft;
     notice_dropped(t);
     answer_view_begin(&c->view, c->opts->reasoning.mode);
     int code = conversation_answer(talk, t, &a);

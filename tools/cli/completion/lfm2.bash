@@ -20,7 +20,7 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --json --logprobs --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
+        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --prompt-cache --json --logprobs --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
@@ -30,7 +30,9 @@ _lfm2()
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
         --stop | -r | --reverse-prompt) values=/any ;;
+        --prompt-cache) values=/any ;;
         --logprobs) values=/any ;;
+        --draft) values='off ngram' ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;
@@ -58,13 +60,14 @@ _lfm2()
         esac
         ;;
     chat)
-        options='--system --system-file --tools -n --predict --on-full --special --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
+        options='--system --system-file --tools -n --predict --on-full --special --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
         --tools) values=/file ;;
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
         --on-full) values='stop drop' ;;
+        --draft) values='off ngram' ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;
@@ -197,7 +200,7 @@ _lfm2()
         esac
         ;;
     bench)
-        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --sessions --busy --policies --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
+        options='-p --n-prompt -n --n-gen --npl -d --depth -t --threads -r --repetitions -o --output --delay --no-roofline --sessions --busy --drafts --policies --machine --chunk --kv -m --model -v --verbose --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --micro-kernels --m --n --k --pool --seconds --filter --help'
         case $before in
         -p | --n-prompt) values=/any ;;
         -n | --n-gen) values=/any ;;
@@ -209,6 +212,7 @@ _lfm2()
         --delay) values=/any ;;
         --sessions) values=/any ;;
         --busy) values=/any ;;
+        --drafts) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
         -m | --model) values=/file ;;

@@ -17,7 +17,7 @@ static const char download[] =
     "with -m";
 static const char grammar[] = "lfm2 cannot constrain the format of an answer";
 static const char adapter[] = "adapters are not supported: merge them into the model";
-static const char drafts[] = "draft models are not supported";
+static const char drafts[] = "draft models are not supported; run and chat have --draft ngram";
 static const char text_only[] = "lfm2 runs text models only";
 static const char pairs[] = "combined tests are not supported: -p and -n are measured separately";
 static const char chat_template[] =
@@ -100,7 +100,7 @@ const opt_spec compat_text_specs[] = {
             "--min-p, "
             "in this order"),
     REFUSED("-l --logit-bias", "only the library has logit biases"),
-    REFUSED("--prompt-cache --prompt-cache-all --prompt-cache-ro --keep",
-            "sessions cannot be saved"),
+    REFUSED("--prompt-cache-all --prompt-cache-ro", "--prompt-cache DIR always keeps everything"),
+    REFUSED("--keep", "a full context ends the answer; nothing is dropped"),
     {.type = OPT_END},
 };

@@ -26,6 +26,23 @@ const opt_special predict_specials[] = {
     {0, 0, NULL},
 };
 
+static const opt_choice draft_choices[] = {
+    {"off", 0, NULL},
+    {"ngram", LFM2_GENERATE_DRAFT, "what followed the same tokens earlier in the text"},
+    {NULL, 0, NULL},
+};
+
+const opt_spec draft_specs[] = {
+    {.type = OPT_CHOICE,
+     .name = "draft",
+     .arg = "HOW",
+     .help = "guess tokens and compute several at once; the answer stays the same and comes faster "
+             "where it repeats the prompt, earlier turns or itself",
+     .default_text = "off",
+     .choices = draft_choices},
+    {.type = OPT_END},
+};
+
 const opt_special ctx_specials[] = {
     {0, SESSION_CTX_MODEL, "the context length of the model"},
     {-1, SESSION_CTX_MODEL, "the context length of the model"},

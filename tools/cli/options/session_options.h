@@ -21,6 +21,14 @@ extern const opt_special ctx_specials[]; /* store SESSION_CTX_MODEL */
 extern const opt_special predict_specials[];
 enum { DEFAULT_PREDICT = 8192 };
 
+/* --draft, for commands that generate: a uint32_t, LFM2_GENERATE_DRAFT or 0. `title` is that of the
+ * group before it. */
+extern const opt_spec draft_specs[];
+#define DRAFT_GROUP(title, type, member)                                                           \
+    {                                                                                              \
+        title, draft_specs, offsetof(type, member), NULL                                           \
+    }
+
 /* -c; --chunk and --kv; llama.cpp's types of keys and of values. */
 extern const opt_spec session_ctx_specs[], session_memory_specs[], session_kv_pair_specs[];
 int session_options_check(const command *self, void *options);

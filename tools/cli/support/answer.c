@@ -46,6 +46,8 @@ static void add_result(lfm2_generate_result *sum, const lfm2_generate_result *mo
     sum->stop_id = more->stop_id;
     sum->excluded_id = more->excluded_id;
     sum->n_generated += more->n_generated;
+    sum->n_drafted += more->n_drafted;
+    sum->n_accepted += more->n_accepted;
     sum->generate_seconds += more->prompt_seconds + more->generate_seconds;
 }
 

@@ -132,8 +132,10 @@ void answer_record_print(const answer_record *record, const answer *a, const lfm
     } else {
         out_printf("null");
     }
-    out_printf(",\"n_prompt\":%u,\"n_generated\":%u,\"n_reasoning\":%u,\"prompt_seconds\":",
-               r->n_prompt, r->n_generated, a->n_reasoning);
+    out_printf(",\"n_prompt\":%u,\"n_reused\":%u,\"n_generated\":%u,\"n_reasoning\":%u,"
+               "\"n_drafted\":%u,\"n_accepted\":%u,\"prompt_seconds\":",
+               a->n_reused + r->n_prompt, a->n_reused, r->n_generated, a->n_reasoning, r->n_drafted,
+               r->n_accepted);
     json_number(r->prompt_seconds);
     out_printf(",\"generate_seconds\":");
     json_number(r->generate_seconds);

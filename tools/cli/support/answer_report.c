@@ -82,4 +82,8 @@ void notice_timing(const lfm2_generate_result *r, uint32_t n_reasoning, uint64_t
            rate(r->n_prompt, r->prompt_seconds),
            answer_tokens(r, n_reasoning, ":", tokens, sizeof tokens), r->generate_seconds,
            rate(n_timed, r->generate_seconds), finish_name(r->finish), seed);
+    if (r->n_drafted > 0) {
+        notice("drafts: %u token%s computed, %u of them chosen", r->n_drafted, plural(r->n_drafted),
+               r->n_accepted);
+    }
 }

@@ -280,16 +280,12 @@ static int rewind_sampler(conversation *c, size_t keep)
     return code;
 }
 
-/* Goes back to what the turn keeps in its place. If nothing follows it, the last token is removed,
- * too, and computed again: its logits are needed. */
-static int go_back(conversation *c, const turn *t)
+/* Removes all but the first `keep` tokens, which are those of the next prompt. */
+static int go_back(conversation *c, size_t keep)
 {
-    const bool cuts = t->n_cut > 0 && t->cut < t->keep;
-    size_t keep = cuts ? t->cut : t->keep;
     if (keep == c->held.n) {
         return EXIT_OK;
     }
-    keep -= !cuts && t->from == t->ids.n && keep > 0;
     int code = rewind_sampler(c, keep);
     return code == EXIT_OK ? rewind_session(c, keep) : code;
 }
@@ -384,7 +380,7 @@ static int add_answer(conversation *c, const answer *a, const open_reasoning *op
 int conversation_answer(conversation *c, const turn *t, answer *a)
 {
     const size_t head = message_list_head(&c->messages);
-    int code = go_back(c, t);
+    int code = go_back(c, t->n_cut > 0 && t->cut < t->keep ? t->cut : t->keep);
     message_list_remove(&c->messages, head, head + t->n_dropped);
     uint32_t length = lfm2_session_length(c->session);
     c->last_reused = length;
