@@ -1162,14 +1162,17 @@ typedef struct lfm2_chat_template_info {
 } lfm2_chat_template_info;
 
 /* Template `index` of a model, 0 to lfm2_model_info.n_chat_templates - 1. The last one is the
- * built-in LFM2 format, "lfm2". The strings live as long as the model. */
+ * built-in LFM2 format, "lfm2". The strings live as long as the model. Errors: ARGUMENT (also:
+ * there is no such template). */
 LFM2_API int32_t lfm2_model_get_chat_template(const lfm2_model *model, uint32_t index,
                                               lfm2_chat_template_info *info);
 
-/* Compiles a template that the application provides. The text is copied; threads can share the
- * template. It can be used with every model: special tokens are those of the model that a call
- * names. Errors: ARGUMENT, MEMORY, FORMAT (the template is invalid; the message names the line),
- * UNSUPPORTED (it uses what this library does not implement), LIMIT (more than 512 KiB). */
+/* Compiles a template that the application provides. The text is copied. The template does not
+ * change, so threads can share it; it holds a reference to the runtime. It can be used with every
+ * model: special tokens are those of the model that a call names. Takes time and memory in
+ * proportion to the text. Errors: ARGUMENT, MEMORY, FORMAT (the template is invalid; the message
+ * names the line), UNSUPPORTED (it uses what this library does not implement), LIMIT (more than 512
+ * KiB, or nested too deep). */
 LFM2_API int32_t lfm2_chat_template_create(lfm2_runtime *runtime, const char *text, size_t len,
                                            lfm2_chat_template **out);
 
@@ -1181,6 +1184,8 @@ LFM2_API int32_t lfm2_chat_template_find(const lfm2_model *model, const char *na
 
 /* Adds a reference and returns `chat_template`. */
 LFM2_API lfm2_chat_template *lfm2_chat_template_retain(lfm2_chat_template *chat_template);
+
+/* Releases a reference. Calls that use the template must have returned: they hold none. */
 LFM2_API void lfm2_chat_template_free(lfm2_chat_template *chat_template);
 
 /* A local time, which templates may write. The library reads no clock. */
@@ -1268,9 +1273,10 @@ typedef struct lfm2_chat_info {
 } lfm2_chat_info;
 
 /* Describes the template that lfm2_chat_render uses with these options. Flags and `now` are
- * ignored. The strings live as long as the template, or the model. Costs some 10 renderings. If the
- * template cannot be compiled, the call fails with that error after it has set name and origin
- * and cleared the rest. A feature whose conversation the template refuses is 0. */
+ * ignored. The strings live as long as the template, or the model. Costs some 10 renderings. A
+ * feature whose conversation the template refuses is 0. Errors: those of lfm2_chat_render without
+ * BUFFER. If the template cannot be compiled, the call fails with that error after it has set name
+ * and origin and cleared the rest. */
 LFM2_API int32_t lfm2_chat_get_info(const lfm2_model *model, const lfm2_chat_options *options,
                                     lfm2_chat_info *info);
 

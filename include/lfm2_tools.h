@@ -122,8 +122,9 @@ LFM2_API int32_t lfm2_kernel_bench(lfm2_runtime *runtime, uint32_t index, uint32
 /* The name of policy `index`, from 0, such as "l2-9k"; NULL past the last one. Static storage. */
 LFM2_API const char *lfm2_prefetch_name(uint32_t index);
 
-/* Uses the policy `name` always; NULL or "auto": the policies that are measured (default). Any
- * thread may call it; passes that run at the time may use either. Errors: ARGUMENT. */
+/* Uses the policy `name` always and measures nothing; NULL or "auto": the policies that are
+ * measured (default). Any thread may call it; passes that run at the time may use either. Errors:
+ * ARGUMENT (no policy has this name). */
 LFM2_API int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, const char *name);
 
 /* What a runtime knows about a policy for a format and a number of rows. */
@@ -141,9 +142,10 @@ typedef struct lfm2_prefetch_info {
 } lfm2_prefetch_info;
 
 /* Entry `index`, from 0: for every format and number of rows the policies that this runtime has
- * measured; before that, only the policy in use, which the vendor and the generation of the CPU
- * decide. Other threads may compute meanwhile; each number is then from before or after a
- * measurement. Errors: ARGUMENT (also: `index` is past the last entry). */
+ * measured; before that, only the policy in use: that of lfm2_runtime_set_prefetch, or the one that
+ * the vendor and the generation of the CPU decide. Other threads may compute meanwhile; each number
+ * is then from before or after a measurement, and entries may be added. A call takes some
+ * microseconds and waits for nothing. Errors: ARGUMENT (also: `index` is past the last entry). */
 LFM2_API int32_t lfm2_prefetch_get(const lfm2_runtime *runtime, uint32_t index,
                                    lfm2_prefetch_info *info);
 

@@ -3,6 +3,7 @@
 #include "api.h"
 
 #include "bench/bench.h"
+#include "common/utf8.h"
 
 #include <string.h>
 
@@ -51,13 +52,15 @@ int32_t lfm2_runtime_set_prefetch(lfm2_runtime *runtime, const char *name)
     }
     uint32_t policy = LF_PREFETCH_POLICIES;
     if (name != NULL && strcmp(name, "auto") != 0) {
-        for (policy = 0;
-             policy < LF_PREFETCH_POLICIES && strcmp(lf_prefetch_table[policy].name, name) != 0;) {
+        policy = 0;
+        while (policy < LF_PREFETCH_POLICIES && strcmp(lf_prefetch_table[policy].name, name) != 0) {
             policy++;
         }
         if (policy == LF_PREFETCH_POLICIES) {
+            lf_shown shown;
             return lf_fail(LFM2_E_ARGUMENT, "runtime.prefetch",
-                           "no prefetch policy has this name; lfm2_prefetch_name lists the names");
+                           "there is no prefetch policy '%s'; lfm2_prefetch_name lists the names",
+                           lf_show(&shown, name, strlen(name)));
         }
     }
     lf_prefetch_force(runtime->prefetch, policy);

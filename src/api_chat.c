@@ -2,6 +2,7 @@
 /* Implements the chat functions of lfm2.h: checks arguments and calls text/chat. */
 #include "api.h"
 
+#include "common/calendar.h"
 #include "run/chat_template.h"
 #include "text/chat.h"
 
@@ -79,13 +80,11 @@ static int32_t check_range(const char *what, int32_t value, int32_t least, int32
 
 static int32_t read_time(const lfm2_time *given, lf_template_time *out)
 {
-    static const uint8_t days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     lfm2_time t = {.size = sizeof t};
     LF_TRY(lf_api_read("now", given, LF_API_FIRST(lfm2_time, second), &t, sizeof t));
     LF_TRY(check_range("year", t.year, 1970, 9999));
     LF_TRY(check_range("month", t.month, 1, 12));
-    bool leap = (t.year % 4 == 0 && t.year % 100 != 0) || t.year % 400 == 0;
-    LF_TRY(check_range("day", t.day, 1, days[t.month - 1] + (leap && t.month == 2)));
+    LF_TRY(check_range("day", t.day, 1, lf_days_of_month(t.year, t.month)));
     LF_TRY(check_range("hour", t.hour, 0, 23));
     LF_TRY(check_range("minute", t.minute, 0, 59));
     LF_TRY(check_range("second", t.second, 0, 60));

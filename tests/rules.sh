@@ -44,7 +44,9 @@ allowed_quotes() {
             kernels/vector/*' ;;
     kernels/*) REPLY='kernels/*' ;;
     # The program compiles these modules a second time (CMakeLists.txt).
-    tools/cli/*) REPLY='lfm2.h lfm2_tools.h cli/* common/file.h common/json.h common/utf8.h' ;;
+    tools/cli/*) 
+        REPLY='lfm2.h lfm2_tools.h cli/* common/calendar.h common/file.h common/json.h common/utf8.h'
+        ;;
     tools/*) REPLY='lfm2.h lfm2_tools.h' ;;
     *) REPLY='*' ;;
     esac

@@ -360,7 +360,7 @@ static lf_prefetch_policy tile_prefetch(const attn_job *j, const attn_tile *tile
     uint32_t rows = tile->tokens * j->group;
     lf_kv_type type = tile->state->kv_type;
     return type == j->measured
-               ? j->prefetch.policy[lf_row_class(rows)]
+               ? lf_prefetch_of(&j->prefetch, rows)
                : lf_prefetch_now(j->pass->prefetch, LF_PREFETCH_KV + (uint32_t)type, rows);
 }
 

@@ -179,7 +179,7 @@ static void multiply_group(const lf_product *p, uint32_t thread, size_t g, uint3
     const uint8_t *expert = w->panels + group->expert * w->expert_bytes;
     uint32_t panel = unit * p->unit;
     uint32_t end = unit_end * p->unit < w->n_panels ? unit_end * p->unit : w->n_panels;
-    lf_prefetch_policy policy = p->prefetch.policy[lf_row_class(group->n)];
+    lf_prefetch_policy policy = lf_prefetch_of(&p->prefetch, group->n);
     panel_source from = {expert, w->panel_bytes, w->gemm->fn, policy};
     if (group->n == 1 && !w->blocks) {
         from.at += panel * w->panel_bytes;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Shorter work says little: starting it and reading the clock take part of the time. */
-enum { LEAST_BYTES = 256 << 10, LEAST_NS = 4000 };
+/* Times below this are not used: reading the clock takes part of them. */
+enum { LEAST_NS = 4000 };
 
 /* Rounds from one evaluation to the next. After SETTLE_ROUNDS, candidates that are all equally fast
  * are not compared any longer. */
@@ -67,16 +67,11 @@ void lf_chooser_repeat(lf_chooser *c)
     begin(c);
 }
 
-bool lf_chooser_measures(size_t bytes)
-{
-    return bytes >= LEAST_BYTES;
-}
-
 /* A class for each power of two. */
 static lf_open_round *round_of(lf_chooser *c, size_t bytes)
 {
     uint32_t size = 0;
-    for (bytes /= LEAST_BYTES; bytes > 1 && size < LF_CHOOSER_SIZES - 1; bytes /= 2) {
+    for (bytes /= LF_CHOOSER_BYTES; bytes > 1 && size < LF_CHOOSER_SIZES - 1; bytes /= 2) {
         size++;
     }
     return &c->open[size];
@@ -235,7 +230,8 @@ static void drop_from_rounds(lf_chooser *c)
 void lf_chooser_add(lf_chooser *c, uint32_t candidate, size_t bytes, uint64_t ns)
 {
     lf_open_round *round = round_of(c, bytes);
-    if (!contains(c->left & ~round->done, candidate) || bytes < LEAST_BYTES || ns < LEAST_NS) {
+    if (!contains(c->left & ~round->done, candidate) || !lf_chooser_measures(bytes) ||
+        ns < LEAST_NS) {
         return;
     }
     c->bytes += bytes;

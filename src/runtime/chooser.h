@@ -10,7 +10,9 @@
 enum {
     LF_CANDIDATES = 8,      /* at most */
     LF_CHOOSER_ROUNDS = 48, /* after which a comparison ends */
-    LF_CHOOSER_SIZES = 8    /* classes of sizes of work */
+    LF_CHOOSER_SIZES = 8,   /* classes of sizes of work */
+    /* Shorter work says little: starting it and reading the clock take part of the time. */
+    LF_CHOOSER_BYTES = 256 << 10
 };
 
 /* A round whose candidates are not all measured yet. */
@@ -45,7 +47,10 @@ typedef struct lf_chooser {
 void lf_chooser_init(lf_chooser *chooser, uint32_t candidates, uint32_t start);
 
 /* Whether work of this size is long enough to be measured. */
-bool lf_chooser_measures(size_t bytes);
+static inline bool lf_chooser_measures(size_t bytes)
+{
+    return bytes >= LF_CHOOSER_BYTES;
+}
 
 /* The candidate to use for the next work of this size. */
 uint32_t lf_chooser_next(lf_chooser *chooser, size_t bytes);

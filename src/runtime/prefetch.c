@@ -93,7 +93,9 @@ static uint32_t due(lf_prefetch *prefetch, uint32_t format, const size_t bytes[L
 void lf_prefetch_begin(lf_prefetch *prefetch, uint32_t format, const size_t bytes[LF_ROW_CLASSES],
                        lf_prefetch_region *region)
 {
-    *region = (lf_prefetch_region){.format = format, .meters = prefetch->meters};
+    region->prefetch = prefetch;
+    region->format = format;
+    region->measured = 0;
     if (atomic_load_explicit(&prefetch->forced, memory_order_relaxed) == 0) {
         region->measured = due(prefetch, format, bytes);
     }
@@ -101,23 +103,22 @@ void lf_prefetch_begin(lf_prefetch *prefetch, uint32_t format, const size_t byte
         atomic_exchange_explicit(&prefetch->measuring, true, memory_order_acquire)) {
         region->measured = 0;
     }
+    if (region->measured == 0) {
+        return;
+    }
     for (uint32_t c = 0; c < LF_ROW_CLASSES; c++) {
         lf_prefetch_choice *choice = &prefetch->choices[format][c];
-        uint32_t policy = lf_prefetch_policy_index(prefetch, format, c);
-        if ((region->measured >> c & 1) != 0) {
-            if (choice->chooser.left == 0) {
-                lf_chooser_repeat(&choice->chooser);
-                atomic_store_explicit(&choice->settled, choice->chooser.left == 0,
-                                      memory_order_relaxed);
-            }
-            policy = lf_chooser_next(&choice->chooser, bytes[c]);
+        if ((region->measured >> c & 1) == 0) {
+            continue;
         }
-        region->index[c] = (uint8_t)policy;
-        region->policy[c] = lf_prefetch_table[policy].policy;
+        if (choice->chooser.left == 0) {
+            lf_chooser_repeat(&choice->chooser);
+            atomic_store_explicit(&choice->settled, choice->chooser.left == 0,
+                                  memory_order_relaxed);
+        }
+        region->index[c] = (uint8_t)lf_chooser_next(&choice->chooser, bytes[c]);
     }
-    if (region->measured != 0) {
-        memset(prefetch->meters, 0, prefetch->n_threads * sizeof(lf_prefetch_meter));
-    }
+    memset(prefetch->meters, 0, prefetch->n_threads * sizeof(lf_prefetch_meter));
 }
 
 static void publish(lf_prefetch_choice *choice)

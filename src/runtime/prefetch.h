@@ -60,26 +60,35 @@ uint32_t lf_prefetch_policy_index(const lf_prefetch *prefetch, uint32_t format, 
 /* That policy. */
 lf_prefetch_policy lf_prefetch_now(const lf_prefetch *prefetch, uint32_t format, uint32_t rows);
 
-/* The policies of a region. */
+/* The policies of a region of work. */
 typedef struct lf_prefetch_region {
+    const lf_prefetch *prefetch;
     uint32_t format;
-    uint32_t measured; /* mask of row classes; if not 0, threads call lf_prefetch_add */
-    uint8_t index[LF_ROW_CLASSES];
-    lf_prefetch_policy policy[LF_ROW_CLASSES];
-    lf_prefetch_meter *meters;
+    uint32_t measured;             /* mask of row classes; if not 0, threads call lf_prefetch_add */
+    uint8_t index[LF_ROW_CLASSES]; /* of the policies that are measured */
 } lf_prefetch_region;
 
-/* Sets the policies of a region that reads bytes[c] bytes with the kernels of row class c; 0: none,
- * or not to be measured. Allocates nothing and never waits. */
+/* Begins a region that reads bytes[c] bytes with the kernels of row class c; 0: none, or not to be
+ * measured. Allocates nothing and never waits. */
 void lf_prefetch_begin(lf_prefetch *prefetch, uint32_t format, const size_t bytes[LF_ROW_CLASSES],
                        lf_prefetch_region *region);
+
+/* The policy that the region uses for `rows` rows. Any thread of the region may call it. */
+static inline lf_prefetch_policy lf_prefetch_of(const lf_prefetch_region *region, uint32_t rows)
+{
+    const uint32_t row_class = lf_row_class(rows);
+    return (region->measured >> row_class & 1) != 0
+               ? lf_prefetch_table[region->index[row_class]].policy
+               : lf_prefetch_now(region->prefetch, region->format, rows);
+}
 
 /* Adds the time in which a thread of the region read `bytes` bytes. */
 static inline void lf_prefetch_add(const lf_prefetch_region *region, uint32_t thread,
                                    uint32_t row_class, size_t bytes, uint64_t ns)
 {
-    region->meters[thread].bytes[row_class] += bytes;
-    region->meters[thread].ns[row_class] += ns;
+    lf_prefetch_meter *meter = &region->prefetch->meters[thread];
+    meter->bytes[row_class] += bytes;
+    meter->ns[row_class] += ns;
 }
 
 /* Called after the region by the caller of lf_prefetch_begin. */

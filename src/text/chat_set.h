@@ -8,7 +8,8 @@
 typedef struct lf_template lf_template;
 typedef struct lf_chat_set lf_chat_set;
 
-/* `vocab`'s templates must outlive the set; `name` is the model's, for messages. Errors: MEMORY. */
+/* The templates of `vocab` and `name`, the model's name for messages, must outlive the set. Errors:
+ * MEMORY. */
 int32_t lf_chat_set_create(const lf_alloc *alloc, const lf_vocab_data *vocab, const char *name,
                            lf_chat_set **out);
 void lf_chat_set_free(lf_chat_set *set);

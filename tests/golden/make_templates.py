@@ -188,6 +188,14 @@ S = [
     "{{ strftime_now('%-d %-m %-H %-I %-M %-S %-j %-y %-e, %B %-d, %Y') }}",
     "{% set c = cycler(1, 2) %}{{ c.current }}{{ c.next() }}{{ c.current }}{{ c.next() }}{{ c.current }}{{ c.reset() }}{{ c.next() }}",
     "{% for x in l recursive %}{% endfor %}", "{% set x = namespace() %}{% set x.a, x.b = 1, 2 %}{{ x.a }}{{ x.b }}", "{% print i %}", "{% do l %}", "{{ loop }}",
+    "{{ s|nope if b else 1 }}", "{{ s|nope if t else 1 }}", "{{ s is nope if b else 1 }}", "{{ (s|nope ~ 'x') ~ 'y' if b else 1 }}", "{{ s|nope if b }}", "{{ s|nope if b else s|nope }}",
+    "{{ [s|nope if b else 1, s is nope] }}", "{% set x = s|nope if b else 1 %}{{ x }}", "{% for x in l if (x|nope if b else 1) %}{{ x }}{% endfor %}", "{% for x in l if x|nope %}{% endfor %}",
+    "{% set x | nope %}a{% endset %}", "{% macro f(a=s|nope) %}{% endmacro %}", "{% with a = s|nope if b else 3 %}{{ a }}{% endwith %}", "{% if t %}{{ 1 if b else s|nope }}{% endif %}", "{% for x in l %}{{ s|nope }}{% endfor %}",
+    "{% for in in l %}{{ in }}{% endfor %}", "{% for x, in in d.items() %}{{ x }}{{ in }}{% endfor %}", "{% for x, in l %}{% endfor %}", "{% for in l %}{% endfor %}", "{% set in = 3 %}{{ in }}", "{% macro in() %}x{% endmacro %}{{ in() }}",
+    "{{ '{:=8}'.format('a') }}", "{{ '{:x=8}'.format('a') }}", "{{ '{:#}'.format('a') }}", "{{ '{:08}|{:<08}|{:>08}|{:^08}|{:x<08}'.format('a', 'b', 'c', 'd', 'e') }}",
+    "{{ '{:08}|{:<08}|{:>08}|{:^08}|{:x<08}|{:=08}|{:x=08}|{:+08}'.format(-1, -2, -3, -4, -5, -6, -7, 8) }}",
+    "{% set o = namespace(_a=1, b=2) %}{{ o._a }}{{ o['_a'] }}{{ o.b }}{{ o._a is defined }}", "{% set o = namespace() %}{% set o._a = 1 %}{{ o._a + 1 }}", "{{ {'_a': 1}._a }}", "{{ [namespace(_a=1)]|map(attribute='_a')|list }}",
+    "{% set c = cycler(1, 2) %}{{ c.next(1) }}", "{% set c = cycler(1, 2) %}{{ c.reset(x=1) }}",
 ]
 
 

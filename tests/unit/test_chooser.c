@@ -250,8 +250,12 @@ static void region(lf_prefetch *p, uint32_t format, uint32_t row_class, uint32_t
     bytes[row_class] = MB;
     lf_prefetch_region r;
     lf_prefetch_begin(p, format, bytes, &r);
-    assert_memory_equal(&r.policy[row_class], &lf_prefetch_table[r.index[row_class]].policy,
-                        sizeof(lf_prefetch_policy));
+    if (r.measured != 0) {
+        const uint32_t rows[LF_ROW_CLASSES] = {1, 2, 3, 5, 17};
+        lf_prefetch_policy used = lf_prefetch_of(&r, rows[row_class]);
+        assert_int_equal(r.measured, 1u << row_class);
+        assert_memory_equal(&used, &lf_prefetch_table[r.index[row_class]].policy, sizeof used);
+    }
     for (uint32_t thread = 0; thread < p->n_threads && r.measured != 0; thread++) {
         lf_prefetch_add(&r, thread, row_class, MB / p->n_threads,
                         r.index[row_class] == best ? 30000 : 40000);
@@ -275,6 +279,17 @@ static void test_runtime(void **state)
     assert_int_equal(lf_prefetch_policy_index(p, LF_PREFETCH_KV + LF_KV_Q8, 2), 0);
     lf_prefetch_policy now = lf_prefetch_now(p, LF_W_Q4K, 16);
     assert_memory_equal(&now, &lf_prefetch_table[5].policy, sizeof now);
+
+    /* So is it in a region that is not measured: it is too small. */
+    const size_t little[LF_ROW_CLASSES] = {1000, 0, 0, 1000, 0};
+    lf_prefetch_region r;
+    lf_prefetch_begin(p, LF_W_Q4K, little, &r);
+    assert_int_equal(r.measured, 0);
+    now = lf_prefetch_of(&r, 16);
+    assert_memory_equal(&now, &lf_prefetch_table[5].policy, sizeof now);
+    now = lf_prefetch_of(&r, 1);
+    assert_memory_equal(&now, &lf_prefetch_table[4].policy, sizeof now);
+    lf_prefetch_end(p, &r);
 
     /* A forced policy is used everywhere and nothing is measured. */
     lf_prefetch_force(p, 2);

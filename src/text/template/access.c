@@ -69,6 +69,9 @@ static int32_t own_attribute(tpl_vm *vm, const tpl_value *object, const tpl_stri
     *found = false;
     const tpl_value *v = NULL;
     if (object->type == TPL_NAMESPACE) {
+        if (name->len > 0 && name->text[0] == '_') {
+            return LFM2_OK; /* as jinja2's sandbox: such attributes can be set, but not read */
+        }
         tpl_value key = {.type = TPL_STRING, .u.s = name};
         LF_TRY(tpl_dict_find(vm, object->u.d, &key, &v));
     } else if (object->type == TPL_LOOP) {

@@ -156,15 +156,19 @@ static int32_t tag(tpl_parser *p, size_t at, bool block)
     p->nesting = 0;
     LF_TRY(tpl_next(p));
     if (block) {
-        return tpl_statement(p);
+        LF_TRY(tpl_statement(p));
+    } else {
+        LF_TRY(tpl_tuple(p, true));
+        LF_TRY(tpl_need_end(p));
+        LF_TRY(tpl_emit(p, TPL_OP_PRINT, 0, 0, 0));
     }
-    LF_TRY(tpl_tuple(p, true));
-    if (p->now.type != TPL_TOKEN_END) {
+    if (p->unknown.kind != NULL) {
+        const tpl_token *name = &p->unknown.name;
         lf_shown shown;
-        return tpl_syntax_error(p->now.line, "expected the end of the tag, found %s",
-                                lf_show(&shown, p->now.text, p->now.len));
+        return tpl_syntax_error(name->line, "no %s named %s", p->unknown.kind,
+                                lf_show(&shown, name->text, name->len));
     }
-    return tpl_emit(p, TPL_OP_PRINT, 0, 0, 0);
+    return LFM2_OK;
 }
 
 /* One tag with the text before it, or the text at the end. */

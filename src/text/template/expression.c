@@ -131,8 +131,10 @@ int32_t tpl_expression(tpl_parser *p)
     int32_t ends = -1;
     size_t repeats = 0;
     size_t start = p->t->n_code;
+    const tpl_unknown unknown = p->unknown;
     LF_TRY(binary(p, PREC_OR));
     while (tpl_is_name(p, "if")) {
+        p->unknown = unknown; /* what precedes `if` is conditional, too */
         if (++repeats > MAX_REPEATS) {
             return lf_fail(LFM2_E_LIMIT, "template.nesting",
                            "chat template, line %u: more than %d conditions in one expression",

@@ -11,6 +11,7 @@ typedef struct spec {
     char fill[4];
     size_t fill_len;
     char align; /* < > ^ = or 0 */
+    bool zeros; /* zeros between the sign and the digits, unless there is another alignment */
     char sign;  /* + space or 0 */
     bool alternate;
     int64_t width, precision; /* precision -1: none */
@@ -136,7 +137,8 @@ static int32_t put_number(tpl_vm *vm, tpl_text *to, const tpl_value *v, const sp
     }
     tpl_value s;
     LF_TRY(tpl_string_new(vm, text, len, v->data, &s));
-    return put_padded(vm, to, s.u.s, f, f->align != 0 ? f->align : '>', sign);
+    char align = f->align != 0 ? f->align : f->zeros ? '=' : '>';
+    return put_padded(vm, to, s.u.s, f, align, sign);
 }
 
 static int32_t put_string(tpl_vm *vm, tpl_text *to, const tpl_string *s, const spec *f)
@@ -278,7 +280,8 @@ static int32_t brace_spec(tpl_vm *vm, const char *text, size_t len, spec *f)
     *f = (spec){.fill = " ", .fill_len = 1, .precision = -1};
     size_t at = 0;
     size_t n = lf_utf8_char(text, len);
-    if (n > 0 && n < len && memchr("<>^=", text[n], 4) != NULL) {
+    bool filled = n > 0 && n < len && memchr("<>^=", text[n], 4) != NULL;
+    if (filled) {
         memcpy(f->fill, text, n);
         f->fill_len = n;
         at = n;
@@ -295,10 +298,8 @@ static int32_t brace_spec(tpl_vm *vm, const char *text, size_t len, spec *f)
         at++;
     }
     if (at < len && text[at] == '0') {
-        if (f->align == 0) {
-            f->align = '=';
-            f->fill[0] = '0';
-        }
+        f->zeros = true;
+        f->fill[0] = filled ? f->fill[0] : '0';
         at++;
     }
     read_count(text, len, &at, &f->width);
@@ -376,7 +377,8 @@ static int32_t put_field(tpl_vm *vm, tpl_text *text, const tpl_string *s, size_t
     }
     LF_TRY(brace_spec(vm, s->text + spec_at, to - spec_at, &f));
     if (v.type == TPL_STRING) {
-        if ((f.type != 0 && f.type != 's') || f.sign != 0 || f.group != 0) {
+        if ((f.type != 0 && f.type != 's') || f.sign != 0 || f.group != 0 || f.alternate ||
+            f.align == '=') {
             return TPL_TYPE_ERROR(vm, "format: a string with the format of a number");
         }
         return put_string(vm, text, v.u.s, &f);

@@ -8,28 +8,15 @@
 
 /* ---- Stack ---- */
 
-static int32_t grow(tpl_vm *vm)
+int32_t tpl_stack_grow(tpl_vm *vm)
 {
-    size_t cap = vm->cap_stack > 0 ? 2 * vm->cap_stack : 64;
-    tpl_value *larger = NULL;
-    LF_TRY(tpl_new(vm, cap, sizeof *larger, &larger));
-    if (vm->n_stack > 0) {
-        memcpy(larger, vm->stack, vm->n_stack * sizeof *larger);
-    }
-    vm->stack = larger;
-    vm->cap_stack = cap;
-    return LFM2_OK;
-}
-
-int32_t tpl_stack_init(tpl_vm *vm)
-{
-    return grow(vm);
+    return tpl_grow(vm, &vm->stack, vm->n_stack, &vm->cap_stack, 64, sizeof *vm->stack);
 }
 
 int32_t tpl_push(tpl_vm *vm, tpl_value v)
 {
     if (vm->n_stack == vm->cap_stack) {
-        LF_TRY(grow(vm));
+        LF_TRY(tpl_stack_grow(vm));
     }
     vm->stack[vm->n_stack++] = v;
     return LFM2_OK;
@@ -112,16 +99,7 @@ tpl_frame *tpl_top_frame(tpl_vm *vm)
 /* Begins a frame with a new scope; CAPTURE and CALL also begin a text. */
 int32_t tpl_push_frame(tpl_vm *vm, tpl_frame_type type, tpl_scope *parent, tpl_frame **out)
 {
-    if (vm->n_frames == vm->cap_frames) {
-        size_t cap = vm->cap_frames > 0 ? 2 * vm->cap_frames : 16;
-        tpl_frame *larger = NULL;
-        LF_TRY(tpl_new(vm, cap, sizeof *larger, &larger));
-        if (vm->n_frames > 0) {
-            memcpy(larger, vm->frames, vm->n_frames * sizeof *larger);
-        }
-        vm->frames = larger;
-        vm->cap_frames = cap;
-    }
+    LF_TRY(tpl_grow(vm, &vm->frames, vm->n_frames, &vm->cap_frames, 16, sizeof *vm->frames));
     tpl_scope *scope = NULL;
     tpl_text *text = vm->out;
     LF_TRY(tpl_new(vm, 1, sizeof *scope, &scope));

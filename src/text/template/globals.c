@@ -2,14 +2,19 @@
 /* Implements the global functions of templates. */
 #include "text/template/value.h"
 
+#include "common/calendar.h"
 #include "common/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
-const char *const tpl_builtin_names[] = {"range",           "dict",         "namespace",
-                                         "joiner",          "cycler",       "lipsum",
-                                         "raise_exception", "strftime_now", NULL};
+enum { RANGE, DICT, NAMESPACE, JOINER, CYCLER, LIPSUM, RAISE, STRFTIME, N_BUILTINS };
+
+const char *const tpl_builtin_names[] = {[RANGE] = "range",           [DICT] = "dict",
+                                         [NAMESPACE] = "namespace",   [JOINER] = "joiner",
+                                         [CYCLER] = "cycler",         [LIPSUM] = "lipsum",
+                                         [RAISE] = "raise_exception", [STRFTIME] = "strftime_now",
+                                         [N_BUILTINS] = NULL};
 
 static int32_t call_range(tpl_vm *vm, const tpl_args *args, tpl_value *out)
 {
@@ -119,9 +124,11 @@ static int32_t call_raise(tpl_vm *vm, const tpl_args *args)
 
 static int32_t day_of_year(const lf_template_time *t)
 {
-    static const int16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    bool leap = t->year % 4 == 0 && (t->year % 100 != 0 || t->year % 400 == 0);
-    return before[t->month - 1] + t->day + (leap && t->month > 2);
+    int32_t day = t->day;
+    for (int32_t month = 1; month < t->month; month++) {
+        day += lf_days_of_month(t->year, month);
+    }
+    return day;
 }
 
 /* 0: Sunday. */
@@ -142,19 +149,17 @@ static bool put_time(const lf_template_time *t, char directive, char out[32])
     const int32_t hour12 = t->hour % 12 == 0 ? 12 : t->hour % 12;
     const struct {
         char directive;
-        const char *format;
+        int width; /* filled with zeros; negative: with spaces */
         int32_t value;
-    } numbers[] = {
-        {'Y', "%d", t->year},          {'m', "%02d", t->month},    {'d', "%02d", t->day},
-        {'y', "%02d", t->year % 100},  {'H', "%02d", t->hour},     {'M', "%02d", t->minute},
-        {'S', "%02d", t->second},      {'I', "%02d", hour12},      {'e', "%2d", t->day},
-        {'j', "%03d", day_of_year(t)}, {'w', "%d", day_of_week(t)}};
+    } numbers[] = {{'Y', 1, t->year},        {'m', 2, t->month},      {'d', 2, t->day},
+                   {'y', 2, t->year % 100},  {'H', 2, t->hour},       {'M', 2, t->minute},
+                   {'S', 2, t->second},      {'I', 2, hour12},        {'e', -2, t->day},
+                   {'j', 3, day_of_year(t)}, {'w', 1, day_of_week(t)}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (numbers[i].directive == directive) {
-            const char *f = numbers[i].format;
-            int32_t v = numbers[i].value;
-            int width = f[1] == 'd' ? 1 : f[1] == '0' ? f[2] - '0' : f[1] - '0';
-            snprintf(out, 32, f[1] == '0' ? "%0*d" : "%*d", width, v);
+            const int width = numbers[i].width;
+            snprintf(out, 32, width > 0 ? "%0*d" : "%*d", width > 0 ? width : -width,
+                     numbers[i].value);
             return true;
         }
     }
@@ -237,18 +242,18 @@ static int32_t call_strftime(tpl_vm *vm, const tpl_args *args, tpl_value *out)
 int32_t tpl_call_builtin(tpl_vm *vm, int64_t builtin, const tpl_args *args, tpl_value *out)
 {
     switch (builtin) {
-    case 0:
+    case RANGE:
         return call_range(vm, args, out);
-    case 1:
-    case 2:
-        return call_dict(vm, builtin == 2, args, out);
-    case 3:
+    case DICT:
+    case NAMESPACE:
+        return call_dict(vm, builtin == NAMESPACE, args, out);
+    case JOINER:
         return call_joiner(vm, args, out);
-    case 4:
+    case CYCLER:
         return call_cycler(vm, args, out);
-    case 6:
+    case RAISE:
         return call_raise(vm, args);
-    case 7:
+    case STRFTIME:
         return call_strftime(vm, args, out);
     default:
         return tpl_fail(vm, LFM2_E_UNSUPPORTED, "template.unsupported", "%s is not supported",

@@ -243,9 +243,8 @@ static size_t read_escape(const char *text, size_t len, uint32_t *c, bool *bad)
     return digits + 1;
 }
 
-int32_t tpl_unescape(lf_template *t, const tpl_token *token, char *to, size_t *len)
+int32_t tpl_unescape(const tpl_token *token, char *to, size_t *len)
 {
-    (void)t;
     size_t n = *len;
     for (size_t i = 0; i < token->len; i++) {
         char c = token->text[i];

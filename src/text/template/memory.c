@@ -31,6 +31,24 @@ int32_t tpl_new(tpl_vm *vm, size_t count, size_t item, void *out)
     return tpl_charge(vm, bytes / 256);
 }
 
+int32_t tpl_grow(tpl_vm *vm, void *items, size_t n, size_t *cap, size_t first, size_t item)
+{
+    if (n < *cap) {
+        return LFM2_OK;
+    }
+    size_t larger = *cap > 0 ? 2 * *cap : first;
+    void *p = NULL;
+    void *old = NULL;
+    LF_TRY(tpl_new(vm, larger, item, &p));
+    memcpy(&old, items, sizeof old);
+    if (n > 0) {
+        memcpy(p, old, n * item);
+    }
+    memcpy(items, &p, sizeof p);
+    *cap = larger;
+    return LFM2_OK;
+}
+
 void tpl_spend(tpl_vm *vm, size_t steps)
 {
     size_t left = vm->limits.steps - vm->steps;

@@ -108,8 +108,10 @@ int32_t tpl_call_loop(tpl_vm *vm, const tpl_method *method, const tpl_args *args
 {
     const tpl_value *v = &method->object;
     if (v->type == TPL_CYCLER) {
+        tpl_slots none;
         tpl_seq *l = v->u.l;
         bool next = strcmp(method->name, "next") == 0;
+        LF_TRY(tpl_bind(vm, method->name, "", 0, args, &none));
         *out = next ? l->items[l->pos] : tpl_none();
         l->pos = next ? (l->pos + 1) % l->n : 0;
         return LFM2_OK;

@@ -440,7 +440,7 @@ static int32_t text_method_id(const char *name, size_t len)
     return -1;
 }
 
-/* The methods of the other types: their ids follow TPL_OTHER_METHODS. */
+/* The methods of the other types. */
 static const struct {
     uint8_t type;
     const char *name;

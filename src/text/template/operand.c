@@ -128,7 +128,7 @@ static int32_t strings(tpl_parser *p)
             memcpy(larger, text, n);
         }
         text = larger;
-        LF_TRY(tpl_unescape(p->t, &p->now, text, &n));
+        LF_TRY(tpl_unescape(&p->now, text, &n));
         LF_TRY(tpl_next(p));
     } while (p->now.type == TPL_TOKEN_STRING);
     return tpl_emit_text(p, TPL_OP_CONST, text, n, 0);
@@ -356,10 +356,8 @@ static int32_t function_name(tpl_parser *p, bool test, const tpl_filter **entry,
 static int32_t apply(tpl_parser *p, bool test, const tpl_filter *entry, const tpl_token *name,
                      uint32_t n, uint32_t n_named)
 {
-    if (entry == NULL && !p->soft) {
-        lf_shown shown;
-        return tpl_syntax_error(name->line, "no %s named %s", test ? "test" : "filter",
-                                lf_show(&shown, name->text, name->len));
+    if (entry == NULL && !p->soft && p->unknown.kind == NULL) {
+        p->unknown = (tpl_unknown){test ? "test" : "filter", *name};
     }
     if (entry == NULL || entry->call == NULL) {
         return tpl_emit_text(p, TPL_OP_UNKNOWN, name->text, name->len, test);
@@ -414,8 +412,7 @@ static int32_t test(tpl_parser *p)
         if (tpl_is_name(p, "is")) {
             return tpl_syntax_error(p->now.line, "tests cannot be chained with is");
         }
-        LF_TRY(primary(p));
-        LF_TRY(postfixes(p));
+        LF_TRY(tpl_postfix_expression(p));
         n = 1;
     }
     LF_TRY(apply(p, true, entry, &name, n, n_named));
@@ -434,8 +431,7 @@ int32_t tpl_unary(tpl_parser *p)
         signs[n++] = *p->now.text;
         LF_TRY(tpl_next(p));
     }
-    LF_TRY(primary(p));
-    LF_TRY(postfixes(p));
+    LF_TRY(tpl_postfix_expression(p));
     while (n > 0) {
         LF_TRY(tpl_emit(p, TPL_OP_NEGATE, 0, 0, signs[--n] == '-'));
     }

@@ -71,13 +71,21 @@ typedef struct tpl_targets {
     } t[TPL_MAX_TARGETS];
 } tpl_targets;
 
+/* A filter or test that does not exist. */
+typedef struct tpl_unknown {
+    const char *kind; /* NULL: there is none */
+    tpl_token name;
+} tpl_unknown;
+
 typedef struct tpl_parser {
     lf_template *t;
     tpl_lexer lex;
     tpl_token now;
     int32_t status; /* of the lexer, when `now` is an END that is none */
     uint32_t nesting;
-    bool soft; /* an unknown filter fails only when it is reached */
+    /* In conditional code an unknown filter or test fails only when it is reached. */
+    bool soft;
+    tpl_unknown unknown; /* the first one of the tag in other code */
     tpl_block blocks[TPL_MAX_BLOCKS];
     size_t n_blocks;
 } tpl_parser;
@@ -86,7 +94,7 @@ typedef struct tpl_parser {
 
 int32_t tpl_lex(tpl_lexer *lex, tpl_token *out);
 /* Appends the string without its escapes. */
-int32_t tpl_unescape(lf_template *t, const tpl_token *token, char *to, size_t *len);
+int32_t tpl_unescape(const tpl_token *token, char *to, size_t *len);
 int32_t tpl_syntax_error(uint32_t line, const char *format, ...) LF_PRINTF(2, 3);
 
 /* ---- emit.c ---- */
@@ -115,7 +123,7 @@ int32_t tpl_expect(tpl_parser *p, const char *op);
 int32_t tpl_expression(tpl_parser *p);
 /* An expression, or a tuple without parentheses. `condition`: a if b else c is allowed. */
 int32_t tpl_tuple(tpl_parser *p, bool condition);
-/* A name with postfixes, for call blocks. */
+/* A primary expression with attributes, items and calls, without filters and tests. */
 int32_t tpl_postfix_expression(tpl_parser *p);
 /* A filter, its | already read. */
 int32_t tpl_filter_chain(tpl_parser *p);
@@ -124,5 +132,7 @@ int32_t tpl_enter(tpl_parser *p);
 /* ---- statement.c ---- */
 
 int32_t tpl_statement(tpl_parser *p);
+/* Fails unless the current token is the end of the tag. */
+int32_t tpl_need_end(const tpl_parser *p);
 
 #endif /* LF_TEXT_TEMPLATE_PARSE_H */

@@ -74,7 +74,7 @@ int32_t lf_template_render(const lf_template *t, const lf_alloc *alloc,
     lf_arena_init(&out->arena, alloc);
     lf_arena_init(&vm.arena, alloc);
     int32_t status = LFM2_OK;
-    LF_TRY_DONE(tpl_stack_init(&vm));
+    LF_TRY_DONE(tpl_stack_grow(&vm));
     LF_TRY_DONE(set_variables(&vm, variables, n_variables));
     LF_TRY_DONE(tpl_run(&vm));
     LF_TRY_DONE(make_spans(&vm, &text, out));

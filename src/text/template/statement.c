@@ -30,17 +30,22 @@ static void pop_block(tpl_parser *p)
     p->soft = p->blocks[--p->n_blocks].soft;
 }
 
-static int32_t need_end(const tpl_parser *p)
+int32_t tpl_need_end(const tpl_parser *p)
 {
-    if (p->now.type != TPL_TOKEN_END) {
-        lf_shown shown;
-        return tpl_syntax_error(p->now.line, "expected the end of the tag, found %s",
-                                lf_show(&shown, p->now.text, p->now.len));
-    }
-    return LFM2_OK;
+    return p->now.type == TPL_TOKEN_END ? LFM2_OK : tpl_unexpected(p, "the end of the tag");
 }
 
 /* ---- Targets ---- */
+
+static int32_t space_for_target(const tpl_parser *p, const tpl_targets *to)
+{
+    if (to->n == TPL_MAX_TARGETS) {
+        return lf_fail(LFM2_E_LIMIT, "template.targets",
+                       "chat template, line %u: more than %d names to assign to", p->now.line,
+                       TPL_MAX_TARGETS);
+    }
+    return LFM2_OK;
+}
 
 static int32_t target_tuple(tpl_parser *p, tpl_targets *to, bool namespaces, uint32_t depth);
 
@@ -51,14 +56,10 @@ static int32_t target(tpl_parser *p, tpl_targets *to, bool namespaces, uint32_t 
         LF_TRY(target_tuple(p, to, namespaces, depth + 1));
         return tpl_expect(p, ")");
     }
-    if (p->now.type != TPL_TOKEN_NAME || tpl_is_name(p, "in")) {
+    if (p->now.type != TPL_TOKEN_NAME) {
         return tpl_syntax_error(p->now.line, "expected a name to assign to");
     }
-    if (to->n == TPL_MAX_TARGETS) {
-        return lf_fail(LFM2_E_LIMIT, "template.targets",
-                       "chat template, line %u: more than %d names to assign to", p->now.line,
-                       TPL_MAX_TARGETS);
-    }
+    LF_TRY(space_for_target(p, to));
     static const char *const constants[] = {"true", "false", "none", "True", "False", "None"};
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
         if (tpl_is_name(p, constants[i])) {
@@ -98,11 +99,7 @@ static int32_t target_tuple(tpl_parser *p, tpl_targets *to, bool namespaces, uin
         LF_TRY(tpl_next(p));
     } while (p->now.type == TPL_TOKEN_NAME || tpl_is_operator(p, "("));
     if (tuple) {
-        if (to->n == TPL_MAX_TARGETS) {
-            return lf_fail(LFM2_E_LIMIT, "template.targets",
-                           "chat template, line %u: more than %d names to assign to", p->now.line,
-                           TPL_MAX_TARGETS);
-        }
+        LF_TRY(space_for_target(p, to));
         memmove(&to->t[start + 1], &to->t[start], (to->n - start) * sizeof to->t[0]);
         to->t[start].type = 2;
         to->t[start].a = n;
@@ -122,7 +119,7 @@ static int32_t begin_if(tpl_parser *p)
     p->soft = true;
     LF_TRY(tpl_tuple(p, false));
     LF_TRY(tpl_emit_jump(p, TPL_OP_JUMP_FALSE, &b->pending));
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 static int32_t next_branch(tpl_parser *p, tpl_block *b)
@@ -139,7 +136,7 @@ static int32_t next_branch(tpl_parser *p, tpl_block *b)
         LF_TRY(tpl_tuple(p, false));
         LF_TRY(tpl_emit_jump(p, TPL_OP_JUMP_FALSE, &b->pending));
     }
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 /* ---- for ---- */
@@ -183,7 +180,7 @@ static int32_t begin_for(tpl_parser *p)
     LF_TRY(tpl_emit_jump(p, TPL_OP_FOR_NEXT, &b->pending));
     LF_TRY(tpl_emit_targets(p, &targets));
     p->soft = false;
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 /* The end of the loop itself. An else branch follows where `b->pending` is. */
@@ -202,7 +199,7 @@ static int32_t for_else(tpl_parser *p, tpl_block *b)
     b->type = TPL_BLOCK_FOR_ELSE;
     LF_TRY(tpl_emit(p, TPL_OP_SCOPE, 0, 0, 0));
     LF_TRY(tpl_next(p));
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 static int32_t end_for(tpl_parser *p, tpl_block *b)
@@ -242,7 +239,7 @@ static int32_t leave_loop(tpl_parser *p)
     LF_TRY(out ? tpl_emit_jump(p, TPL_OP_JUMP, &loop->ends)
                : tpl_emit(p, TPL_OP_JUMP, loop->start - (int32_t)p->t->n_code, 0, 0));
     LF_TRY(tpl_next(p));
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 /* ---- set, with, filter ---- */
@@ -268,7 +265,7 @@ static int32_t begin_set(tpl_parser *p)
         LF_TRY(tpl_next(p));
         LF_TRY(tpl_tuple(p, true));
         LF_TRY(tpl_emit_targets(p, &targets));
-        return need_end(p);
+        return tpl_need_end(p);
     }
     tpl_block *b = NULL;
     void *copy = NULL;
@@ -282,7 +279,7 @@ static int32_t begin_set(tpl_parser *p)
     }
     p->soft = false;
     LF_TRY(tpl_emit(p, TPL_OP_CAPTURE, 0, 0, 0));
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 static int32_t begin_filter(tpl_parser *p)
@@ -293,7 +290,7 @@ static int32_t begin_filter(tpl_parser *p)
     LF_TRY(filters_first(p, b));
     p->soft = false;
     LF_TRY(tpl_emit(p, TPL_OP_CAPTURE, 0, 0, 0));
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 static int32_t end_capture(tpl_parser *p, tpl_block *b)
@@ -400,7 +397,7 @@ static int32_t begin_macro(tpl_parser *p)
     m->entry = (uint32_t)p->t->n_code;
     LF_TRY(signature(p, m));
     p->soft = false;
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 static int32_t end_macro(tpl_parser *p, tpl_block *b)
@@ -446,7 +443,7 @@ static int32_t begin_call(tpl_parser *p)
     LF_TRY(tpl_emit_jump(p, TPL_OP_JUMP, &b->start));
     tpl_resolve(p, &body);
     p->soft = false;
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 static int32_t begin_generation(tpl_parser *p)
@@ -456,7 +453,7 @@ static int32_t begin_generation(tpl_parser *p)
     LF_TRY(tpl_emit(p, TPL_OP_SCOPE, 0, 0, 0));
     LF_TRY(tpl_next(p));
     p->soft = false;
-    return need_end(p);
+    return tpl_need_end(p);
 }
 
 /* ---- Dispatch ---- */
@@ -556,7 +553,7 @@ int32_t tpl_statement(tpl_parser *p)
             return tpl_syntax_error(p->now.line, "%s without its beginning", tags[i].name);
         }
         LF_TRY(tpl_next(p));
-        LF_TRY(need_end(p));
+        LF_TRY(tpl_need_end(p));
         LF_TRY(tags[i].end(p, b));
         pop_block(p);
         return LFM2_OK;

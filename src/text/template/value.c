@@ -140,16 +140,7 @@ int32_t tpl_seq_push(tpl_vm *vm, tpl_value *list, tpl_value item)
         *l->shared = (tpl_items){l->items, l->n, l->n};
     }
     tpl_items *s = l->shared;
-    if (s->n == s->cap) {
-        size_t cap = s->cap > 0 ? 2 * s->cap : 8;
-        tpl_value *items = NULL;
-        LF_TRY(tpl_new(vm, cap, sizeof *items, &items));
-        if (s->n > 0) {
-            memcpy(items, s->items, s->n * sizeof *items);
-        }
-        s->items = items;
-        s->cap = cap;
-    }
+    LF_TRY(tpl_grow(vm, &s->items, s->n, &s->cap, 8, sizeof *s->items));
     LF_TRY(note_depth(vm, &l->depth, &item));
     s->items[s->n++] = item;
     l->items = s->items;

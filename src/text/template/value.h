@@ -147,6 +147,9 @@ enum { TPL_MAX_DEPTH = LF_JSON_MAX_DEPTH + 88 };
 /* ---- memory, steps, errors: memory.c ---- */
 
 int32_t tpl_new(tpl_vm *vm, size_t count, size_t item, void *out);
+/* Makes space for item n of an array in the arena. `items` points to its pointer; `first` is the
+ * capacity to begin with. The old memory stays as it is. */
+int32_t tpl_grow(tpl_vm *vm, void *items, size_t n, size_t *cap, size_t first, size_t item);
 int32_t tpl_charge(tpl_vm *vm, size_t steps);
 /* As tpl_charge, for functions without a status: the next instruction fails. */
 void tpl_spend(tpl_vm *vm, size_t steps);

@@ -21,8 +21,9 @@ typedef struct tpl_frame {
     uint32_t given; /* CALL: parameters with an argument, one bit each */
 } tpl_frame;
 
-/* Allocates the stack: a pointer into it is valid even while it is empty. */
-int32_t tpl_stack_init(tpl_vm *vm);
+/* Makes space on the stack. Called once before the first instruction: so a pointer into the stack
+ * is valid even while it is empty. */
+int32_t tpl_stack_grow(tpl_vm *vm);
 
 int32_t tpl_push(tpl_vm *vm, tpl_value v);
 tpl_value tpl_pop(tpl_vm *vm);

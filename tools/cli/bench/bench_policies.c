@@ -163,7 +163,7 @@ int bench_policies(const bench_options *opts)
         t->n_seqs = opts->n_seqs.items[i];
         t->n_gen = opts->n_gen.items[0];
         t->n_policies = 1;
-        while (lfm2_prefetch_name(t->n_policies - 1) != NULL) {
+        while (t->n_policies < MOST_POLICIES && lfm2_prefetch_name(t->n_policies - 1) != NULL) {
             t->n_policies++;
         }
         code = compare(t, opened.model, info.file_type, i == 0);

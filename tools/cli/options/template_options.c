@@ -2,6 +2,7 @@
 /* Options of the commands that render conversations. */
 #include "cli/options/template_options.h"
 
+#include "common/calendar.h"
 #include "common/json.h"
 
 #include <string.h>
@@ -43,20 +44,13 @@ static bool parse_digits(const char *text, size_t n, int32_t *out)
     return true;
 }
 
-static int32_t days_of_month(int32_t year, int32_t month)
-{
-    static const int32_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return days[month - 1] + (month == 2 && leap);
-}
-
 static bool parse_date(template_options *o)
 {
     const char *text = o->date;
     return strlen(text) == 10 && text[4] == '-' && text[7] == '-' &&
            parse_digits(text, 4, &o->year) && parse_digits(text + 5, 2, &o->month) &&
            parse_digits(text + 8, 2, &o->day) && o->year >= 1970 && o->month >= 1 &&
-           o->month <= 12 && o->day >= 1 && o->day <= days_of_month(o->year, o->month);
+           o->month <= 12 && o->day >= 1 && o->day <= lf_days_of_month(o->year, o->month);
 }
 
 /* Checks that `text`, the value of --template-args, is a JSON object. */
