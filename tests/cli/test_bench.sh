@@ -268,8 +268,8 @@ exits 2 bench --drafts 50 --sessions 2
 mkdir "$work/tmp"
 export TMPDIR=$work/tmp
 exits 0 bench -m "$demo" --operations -t 1 -d 70 -r 2
-for line in fork 'rewind 1 + 1 token' 'rewind 35 + 1 token' 'rewind 69 + 1 token' save restore 'prompt 72' \
-    'prompt 64 + 8 sessions'; do
+for line in fork 'rewind 1 + 1 token' 'rewind 35 + 1 token' 'rewind 69 + 1 token' save restore 'cached prefix + 1 token' \
+    'the same from a file' 'prompt 72' 'prompt 64 + 8 sessions'; do
     grep -qE "^\\| ${line//+/\\+} +\\| +70 \\| +[0-9]+\\.[0-9]{4} \\| +[0-9]+\\.[0-9]{4} \\| +([0-9.]+ )?\\|\$" "$work/out"
     report "--operations measures: $line" $?
 done
@@ -282,7 +282,7 @@ report 'saving has bytes' $?
 out_lacks 'rewind 2'
 out_is_json
 exits 0 bench -m "$demo" --operations -t 1 -r 1 -o jsonl
-[ "$(grep -cE '^\{.*"depth":512,.*\}$' "$work/out")" -eq 8 ]
+[ "$(grep -cE '^\{.*"depth":512,.*\}$' "$work/out")" -eq 10 ]
 report '--operations as JSONL' $?
 exits 0 bench -m "$demo" --operations -t 1 -d 1 -r 1 -o csv
 grep -qE '^rewind 1 \+ 1 token,1,[0-9.e-]+,[0-9.e-]+,0$' "$work/out"

@@ -120,8 +120,8 @@ static const opt_spec specs[] = {
     {.type = OPT_FLAG,
      .name = "operations",
      .help = "instead of the tests, measure the operations of a session of -d tokens (512 if that "
-             "is 0): fork, rewind and the next token, save, restore; and a pass that reads 64 "
-             "tokens of a prompt and continues 8 sessions, next to a prompt of 72 tokens",
+             "is 0): fork, rewind, save, restore, prefix cache; and a pass that reads 64 tokens of "
+             "a prompt and continues 8 sessions, next to a prompt of 72 tokens",
      .offset = offsetof(bench_options, operations)},
     {.type = OPT_FLAG,
      .name = "policies",

@@ -12,13 +12,23 @@
 
 enum {
     DEFAULT_DEPTH = 512,
+    LEAST_SAVED = 64,              /* lfm2_cache_save saves no shorter session */
     N_DECODING = 8,                /* sessions that continue in a mixed pass */
     N_READ = 64,                   /* tokens of the prompt in it */
     N_MIXED = N_DECODING + N_READ, /* tokens of the pass */
     N_SESSIONS = N_DECODING + 1
 };
 
-typedef enum operation_kind { FORK, REWIND, SAVE, RESTORE, PROMPT, MIXED } operation_kind;
+typedef enum operation_kind {
+    FORK,
+    REWIND,
+    SAVE,
+    RESTORE,
+    CACHED,      /* in memory */
+    CACHED_FILE, /* in a file alone */
+    PROMPT,
+    MIXED
+} operation_kind;
 
 /* A line of the table. */
 typedef struct operation {
@@ -33,10 +43,11 @@ typedef struct operations {
     lfm2_session *base; /* with `depth` tokens; never changed */
     lfm2_batch *batch;
     uint32_t depth;
-    int32_t *ids; /* [depth + N_MIXED] */
-    char folder[256], path[320];
+    int32_t *ids;      /* [depth + N_MIXED] */
+    lfm2_cache *cache; /* holds the tokens of base, in memory and in cache_folder */
+    char folder[256], path[320], cache_folder[320];
     uint64_t saved_bytes;
-    operation lines[8];
+    operation lines[10];
     uint32_t n_lines;
 } operations;
 
@@ -87,6 +98,39 @@ static int32_t time_restore(const operations *o, double *seconds)
     return status;
 }
 
+static int32_t open_cache(const operations *o, lfm2_cache **out)
+{
+    lfm2_cache_options options;
+    lfm2_cache_options_init(&options, sizeof options);
+    options.ram_bytes = UINT64_MAX;
+    options.disk_bytes = UINT64_MAX;
+    options.folder = o->cache_folder;
+    return lfm2_cache_create(o->opened.model, &options, out);
+}
+
+/* Gives an empty session the tokens of base from a cache, and computes the next one. With `file`,
+ * the cache is a new one that finds them in its folder. */
+static int32_t time_cached(const operations *o, bool file, double *seconds)
+{
+    lfm2_session *session = NULL;
+    lfm2_cache *cache = file ? NULL : o->cache;
+    uint32_t n = 0;
+    int32_t status = lfm2_session_fork(o->base, &session);
+    status = status == LFM2_OK ? lfm2_session_reset(session) : status;
+    status = status == LFM2_OK && file ? open_cache(o, &cache) : status;
+    const double begin = now_seconds();
+    status =
+        status == LFM2_OK ? lfm2_cache_start(cache, session, o->ids, o->depth + 1, &n) : status;
+    status =
+        status == LFM2_OK ? lfm2_session_prefill(session, o->ids + n, o->depth + 1 - n) : status;
+    *seconds = now_seconds() - begin;
+    lfm2_session_free(session);
+    if (file) {
+        lfm2_cache_free(cache);
+    }
+    return status;
+}
+
 /* A pass over N_MIXED tokens after `depth` others: all of one session, or, if `mixed`, one of each
  * of N_DECODING sessions and the rest of another one. */
 static int32_t time_pass(const operations *o, bool mixed, double *seconds)
@@ -123,6 +167,9 @@ static int32_t time_line(const operations *o, const operation *line, double *sec
         return time_save(o, seconds);
     case RESTORE:
         return time_restore(o, seconds);
+    case CACHED:
+    case CACHED_FILE:
+        return time_cached(o, line->kind == CACHED_FILE, seconds);
     default:
         return time_pass(o, line->kind == MIXED, seconds);
     }
@@ -157,7 +204,9 @@ static int compare_seconds(const void *a, const void *b)
 
 static void name_line(const operation *line, char *out, size_t size)
 {
-    static const char *const names[] = {"fork", "rewind", "save", "restore", "prompt", "mixed"};
+    static const char *const names[] = {
+        "fork",   "rewind", "save", "restore", "cached prefix + 1 token", "the same from a file",
+        "prompt", "mixed"};
     if (line->kind == MIXED) {
         snprintf(out, size, "prompt %d + %d sessions", N_READ, N_DECODING);
     } else if (line->n > 0) {
@@ -228,11 +277,15 @@ static void add_lines(operations *o)
     }
     add_line(o, SAVE, 0);
     add_line(o, RESTORE, 0);
+    add_line(o, CACHED, 0);
+    if (o->depth >= LEAST_SAVED) {
+        add_line(o, CACHED_FILE, 0);
+    }
     add_line(o, PROMPT, N_MIXED);
     add_line(o, MIXED, N_MIXED);
 }
 
-/* Makes a folder for the saved session, which only its owner may enter. */
+/* Makes a folder for saved sessions, which only its owner may enter. */
 static int make_folder(operations *o)
 {
     const char *parent = getenv("TMPDIR");
@@ -243,7 +296,16 @@ static int make_folder(operations *o)
         return fail("cli.output", "%s: cannot make a folder for the saved session", parent);
     }
     snprintf(o->path, sizeof o->path, "%s/session", o->folder);
+    snprintf(o->cache_folder, sizeof o->cache_folder, "%s/cache", o->folder);
     return EXIT_OK;
+}
+
+static int fill_cache(operations *o)
+{
+    int32_t status = open_cache(o, &o->cache);
+    status = status == LFM2_OK ? lfm2_cache_insert(o->cache, o->base, 0) : status;
+    status = status == LFM2_OK ? lfm2_cache_save(o->cache, o->base) : status;
+    return status == LFM2_OK ? EXIT_OK : fail_library();
 }
 
 static int open_base(operations *o)
@@ -264,7 +326,7 @@ static int open_base(operations *o)
     if (code == EXIT_OK && lfm2_batch_create(o->opened.model, &batch, &o->batch) != LFM2_OK) {
         code = fail_library();
     }
-    return code;
+    return code == EXIT_OK ? fill_cache(o) : code;
 }
 
 static int open_all(operations *o)
@@ -291,8 +353,13 @@ static int open_all(operations *o)
 
 static void close_all(operations *o)
 {
+    if (o->cache != NULL) {
+        lfm2_cache_set_budget(o->cache, 1, 1); /* deletes the files */
+        lfm2_cache_free(o->cache);
+    }
     if (o->folder[0] != 0) {
         unlink(o->path);
+        rmdir(o->cache_folder);
         rmdir(o->folder);
     }
     lfm2_batch_free(o->batch);
