@@ -31,7 +31,8 @@ flat=$(sed -e 's://.*::' "$work/include/lfm2.h" | tr '\n' ' ' |
 abidw --headers-dir "$work/include" --drop-private-types --exported-interfaces-only \
     --kmi-whitelist "$work/functions" --no-elf-needed --no-corpus-path --no-comp-dir-path \
     --no-show-locs --type-id-style hash --out-file "$work/lfm2.abi" "$library"
-sed -i 's/ *$//' "$work/lfm2.abi"
+# Names of source files without the folder of the build.
+sed -i -e 's/ *$//' -e "s:path='[^']*/src/:path='src/:" "$work/lfm2.abi"
 
 # Enumerators and numeric macros, which the types of functions do not contain.
 {
