@@ -19,8 +19,8 @@ void lft_end(void);
 /* The content of a file with a 0 added. The caller frees it. */
 char *lft_read_file(const char *path, size_t *size);
 
-/* Whether the test should try only some of its cases: where the processor is emulated, the
- * environment contains LFM2_TEST_SAMPLE (tests/CMakeLists.txt). */
+/* Whether the test should try only some of its cases: the environment contains LFM2_TEST_SAMPLE.
+ * tools/check sets it for sanitizers and clang, tests/CMakeLists.txt for emulated processors. */
 bool lft_sampled(void);
 
 /* ---- Golden checkpoints: see tests/golden/make_forward.py ---- */

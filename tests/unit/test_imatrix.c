@@ -71,6 +71,9 @@ static void test_files(void **state)
     const char *in = lft_tiny("f32");
     lft_write_imatrix(in, lft_temp("imatrix.gguf"));
     for (; fscanf(list, "%15s %15s %zu %x", preset, mode, &size, &crc) == 4; n++) {
+        if (lft_sampled() && n % 3 != 0) {
+            continue;
+        }
         const char *out = lft_temp("out.gguf");
         lfm2_convert_options o = options_of(preset, mode);
         size_t got = 0;

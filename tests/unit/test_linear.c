@@ -7,6 +7,7 @@
 #include "model/workspace.h"
 #include "support/kernel_util.h"
 #include "support/levels.h"
+#include "support/models.h"
 #include "support/retype.h"
 
 #include <stdlib.h>
@@ -274,13 +275,13 @@ static void check_formats(const lf_kernels *kernels, uint64_t *seed, lf_wformat 
     lft_unguard(down.owned);
 }
 
-/* Up to four kernel tables of this CPU, and XNNPACK. */
+/* Up to four kernel tables of this CPU, two in samples, and XNNPACK. */
 static void with_tables(void (*body)(const lf_kernels *kernels, uint64_t *seed))
 {
     uint64_t seed = lft_seed();
     uint32_t masks[8];
     size_t n_masks = lft_masks(masks);
-    for (size_t i = 0; i < n_masks && i < 4; i++) {
+    for (size_t i = 0; i < n_masks && i < (lft_sampled() ? 2 : 4); i++) {
         lf_kernels table;
         lf_kernels_init(&table, masks[i], LF_PICK_AUTO);
         body(&table, &seed);
