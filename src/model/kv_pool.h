@@ -56,7 +56,7 @@ int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page *
 void lf_kv_retain(lf_kv_page *page);
 void lf_kv_release(lf_kv_page *page);
 
-/* Whether the budget permits so many bytes more. */
+/* Whether the budget has room for `bytes` more. */
 bool lf_kv_fits(const lf_kv_pool *pool, uint64_t bytes);
 
 /* Whether the caller holds the only reference. */

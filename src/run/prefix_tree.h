@@ -34,7 +34,7 @@ typedef struct lf_prefix_tree {
     lf_kv_pool *pool;
     lf_prefix_node roots[LF_KV_COUNT]; /* without a page */
     lf_prefix_node *newest, *oldest;
-    uint64_t bytes; /* of nodes, pages and checkpoints, whoever shares them */
+    uint64_t bytes; /* of nodes, pages and checkpoints, also of those that sessions share */
     uint64_t n_pages, n_checkpoints;
     uint64_t n_evicted; /* pages since the creation */
 } lf_prefix_tree;

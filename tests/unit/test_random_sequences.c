@@ -3,7 +3,7 @@
  * reset, save, restore, cancel, use up the KV budget, store in and start from a prefix cache, free.
  * Every logit is compared with a fresh computation of the same tokens, and after a failure the
  * session is as before. */
-#include "support/models.h"
+#include "support/sessions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,11 +41,7 @@ static uint32_t below(uint32_t n)
 /* Compares rows of logits of the slot's last `n` tokens with a fresh computation. */
 static void compare(const slot *s, const float *logits, uint32_t n)
 {
-    float *expected = malloc((size_t)s->n * n_vocab * sizeof *expected);
-    assert_non_null(expected);
-    lfm2_session *fresh = lft_session(reference, s->n, 0, s->kv);
-    LFT_OK(lfm2_session_eval(fresh, s->ids, s->n, expected));
-    lfm2_session_free(fresh);
+    float *expected = lft_fresh(reference, s->kv, s->ids, s->n);
     assert_memory_equal(logits, expected + (size_t)(s->n - n) * n_vocab,
                         (size_t)n * n_vocab * sizeof *logits);
     free(expected);
@@ -55,10 +51,7 @@ static void compare(const slot *s, const float *logits, uint32_t n)
 /* The session holds what the slot says. */
 static void verify(slot *s)
 {
-    int32_t ids[N_CTX + 1];
-    assert_int_equal(lfm2_session_length(s->session), s->n);
-    LFT_OK(lfm2_session_tokens(s->session, 0, s->n, ids));
-    assert_memory_equal(ids, s->ids, s->n * sizeof *ids);
+    lft_expect_tokens(s->session, s->ids, s->n);
     const float *logits = NULL;
     LFT_FAILS(lfm2_session_logits(s->session, &logits, NULL),
               s->has_logits ? LFM2_OK : LFM2_E_STATE);

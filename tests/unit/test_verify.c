@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Passes over guesses and the removal of wrong ones: logits, tokens and memory are those of a
  * session that was given the remaining tokens. */
-#include "support/models.h"
+#include "support/sessions.h"
 
 #include "run/verify.h"
 
@@ -35,11 +35,7 @@ static uint32_t below(uint32_t n)
 /* Compares `rows` rows of logits, those after the last tokens, with a fresh computation. */
 static void compare(const slot *s, const float *logits, uint32_t rows)
 {
-    float *expected = malloc((size_t)s->n * n_vocab * sizeof *expected);
-    assert_non_null(expected);
-    lfm2_session *fresh = lft_session(reference, s->n, 0, s->kv);
-    LFT_OK(lfm2_session_eval(fresh, s->ids, s->n, expected));
-    lfm2_session_free(fresh);
+    float *expected = lft_fresh(reference, s->kv, s->ids, s->n);
     assert_memory_equal(logits, expected + (size_t)(s->n - rows) * n_vocab,
                         (size_t)rows * n_vocab * sizeof *logits);
     free(expected);
@@ -48,12 +44,9 @@ static void compare(const slot *s, const float *logits, uint32_t rows)
 /* The session has the tokens of the slot and their logits; nothing is pending. */
 static void expect_exact(const slot *s)
 {
-    int32_t ids[N_CTX];
     const float *logits = NULL;
     assert_int_equal(s->session->later, -1);
-    assert_int_equal(lfm2_session_length(s->session), s->n);
-    LFT_OK(lfm2_session_tokens(s->session, 0, s->n, ids));
-    assert_memory_equal(ids, s->ids, s->n * sizeof *ids);
+    lft_expect_tokens(s->session, s->ids, s->n);
     LFT_OK(lfm2_session_logits(s->session, &logits, NULL));
     compare(s, logits, 1);
     assert_int_equal(s->session->state.n_pages, lf_pages_for(s->n));
