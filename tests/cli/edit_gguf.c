@@ -19,6 +19,19 @@ static void fail(const char *what)
     exit(1);
 }
 
+/* Memory that stays in use until the program ends: the tree points into it. */
+static uint8_t *allocate(size_t size)
+{
+    static void **last;
+    void **block = malloc(sizeof(void *) + size);
+    if (block == NULL) {
+        fail("out of memory");
+    }
+    *block = last;
+    last = block;
+    return (uint8_t *)(block + 1);
+}
+
 static gt_bytes read_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -26,9 +39,9 @@ static gt_bytes read_file(const char *path)
         fail(path);
     }
     size_t size = (size_t)ftell(file);
-    uint8_t *data = malloc(size + 1);
+    uint8_t *data = allocate(size);
     rewind(file);
-    if (data == NULL || fread(data, 1, size, file) != size) {
+    if (fread(data, 1, size, file) != size) {
         fail(path);
     }
     fclose(file);
@@ -84,11 +97,8 @@ static void set_token(uint32_t id, int32_t kind, const char *text)
     }
     size_t old = (size_t)length_at(tokens->value.data + at);
     size_t len = strlen(text);
-    uint8_t *copy = malloc(tokens->value.size + len);
-    uint8_t *values = malloc(kinds->value.size);
-    if (copy == NULL || values == NULL) {
-        fail("out of memory");
-    }
+    uint8_t *copy = allocate(tokens->value.size + len);
+    uint8_t *values = allocate(kinds->value.size);
     memcpy(copy, tokens->value.data, at);
     for (int i = 0; i < 8; i++) {
         copy[at + (size_t)i] = (uint8_t)((uint64_t)len >> (8 * i));
@@ -131,8 +141,8 @@ int main(int argc, char **argv)
         edit(argv[i]);
     }
     size_t capacity = in.size + (4 << 20);
-    uint8_t *out = malloc(capacity);
-    size_t size = out != NULL ? gt_write(&tree, out, capacity) : 0;
+    uint8_t *out = allocate(capacity);
+    size_t size = gt_write(&tree, out, capacity);
     FILE *file = fopen(argv[2], "wb");
     if (size == 0 || file == NULL || fwrite(out, 1, size, file) != size || fclose(file) != 0) {
         fail(argv[2]);
