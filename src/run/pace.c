@@ -18,6 +18,12 @@ static const double KEEP_IF_FASTER = 0.25;
 static const double KEEP_IF_SLOWER = 0.9;
 static const double KEEP_OUTCOMES = 0.97;
 
+/* A pass has at most FIRST_ROWS rows, or twice as many as the longest streak of right guesses. So
+ * the first passes of a text that differs from its drafts cost little, and those of a text that
+ * follows them double. */
+static const double FIRST_ROWS = 4;
+static const double KEEP_LONGEST = 0.9; /* with each wrong guess */
+
 /* Single steps before the first guess, since the first one can be slow; and the most passes with
  * guesses until a single step is measured again. */
 enum { FIRST_SINGLE = 2, MOST_PASSES = 32 };
@@ -70,6 +76,9 @@ uint32_t lf_pace_rows(const lf_pace *pace, size_t match, uint32_t most)
     if (!measured || pace->seconds[0] == 0) { /* 0: a clock that does not show short times */
         return 1;
     }
+    double confirmed = 2 * pace->longest;
+    confirmed = confirmed > FIRST_ROWS ? confirmed : FIRST_ROWS;
+    most = confirmed < most ? (uint32_t)confirmed : most;
     int class = class_of(match);
     double p = pace->right[class] / (pace->right[class] + pace->wrong[class]);
     double best = LEAST_GAIN;
@@ -109,4 +118,7 @@ void lf_pace_outcome(lf_pace *pace, size_t match, bool right)
     int class = class_of(match);
     pace->right[class] = KEEP_OUTCOMES * pace->right[class] + right;
     pace->wrong[class] = KEEP_OUTCOMES * pace->wrong[class] + !right;
+    pace->streak = right ? pace->streak + 1 : 0;
+    pace->longest = right ? pace->longest : pace->longest * KEEP_LONGEST;
+    pace->longest = pace->streak > pace->longest ? pace->streak : pace->longest;
 }

@@ -16,6 +16,8 @@ typedef struct lf_pace {
     uint32_t n_since_single;       /* passes of several rows since the last one */
     /* By length of the match: guesses that were right, and wrong ones; old ones count less. */
     double right[LF_PACE_CLASSES], wrong[LF_PACE_CLASSES];
+    uint32_t streak; /* right guesses since the last wrong one */
+    double longest;  /* streak, older ones count less */
 } lf_pace;
 
 void lf_pace_init(lf_pace *pace);

@@ -215,12 +215,21 @@ static void test_pace(void **state)
     assert_int_equal(lf_pace_rows(&pace, 64, 64), 1); /* the clock did not move */
     lf_pace_cost(&pace, 1, 0.030);
     assert_int_equal(lf_pace_rows(&pace, 0, 64), 1);
-    assert_true(lf_pace_rows(&pace, 64, 64) >= 8); /* long matches are tried at once */
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 4); /* long matches are tried at once */
     assert_int_equal(lf_pace_rows(&pace, 64, 1), 1);
+    assert_int_equal(lf_pace_rows(&pace, 64, 3), 2);
+    note(&pace, 3, true); /* rows double while guesses are right */
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 4);
+    note(&pace, 1, true);
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 8);
+    note(&pace, 28, true);
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 64);
+    note(&pace, 1, false);
+    assert_int_equal(lf_pace_rows(&pace, 64, 64), 32); /* a single error leaves most */
     assert_true(lf_pace_rows(&pace, 64, 5) <= 4);
     note(&pace, 100, false); /* no drafts */
     assert_int_equal(lf_pace_rows(&pace, 64, 64), 1);
-    assert_int_equal(lf_pace_rows(&pace, 20, 64), 8); /* matches of another length count apart */
+    assert_int_equal(lf_pace_rows(&pace, 20, 64), 4); /* matches of another length count apart */
     note(&pace, 100, true); /* single steps show that they are right again */
     assert_true(lf_pace_rows(&pace, 64, 64) >= 8);
     for (int i = 0; i < 50; i++) { /* rows that cost as much as single steps */
