@@ -106,6 +106,20 @@ int32_t lf_state_prepare_conv(const lfm2_model *model, lf_state *state)
                                : lf_floats_new(alloc, n, "convolution state", &state->next);
 }
 
+int32_t lf_state_own_conv(const lfm2_model *model, lf_state *state)
+{
+    const lf_alloc *alloc = &model->runtime->alloc;
+    if (lf_floats_is_own(state->conv)) {
+        return LFM2_OK;
+    }
+    lf_floats *copy = NULL;
+    LF_TRY(lf_floats_new(alloc, state->conv->n, "convolution state", &copy));
+    memcpy(copy->at, state->conv->at, copy->n * sizeof(float));
+    lf_floats_release(alloc, state->conv);
+    state->conv = copy;
+    return LFM2_OK;
+}
+
 static int32_t grow_table(const lfm2_model *model, lf_state *state, uint32_t n_pages)
 {
     enum { LEAST = 8 };

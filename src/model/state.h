@@ -54,6 +54,10 @@ int32_t lf_state_take_pages(lfm2_model *model, lf_state *state, uint32_t n_pages
 /* The histories alone. Errors: MEMORY. */
 int32_t lf_state_prepare_conv(const lfm2_model *model, lf_state *state);
 
+/* Copies the history if it is shared: then passes exchange two arrays, and none needs another one.
+ * Errors: MEMORY. */
+int32_t lf_state_own_conv(const lfm2_model *model, lf_state *state);
+
 /* Ends a pass that has stored keys, values and history of n tokens. */
 void lf_state_commit(const lfm2_model *model, lf_state *state, const int32_t *ids, uint32_t n);
 

@@ -139,12 +139,25 @@ int32_t lf_session_logits(lfm2_session *session, const float **logits)
     return LFM2_OK;
 }
 
+/* Gets all memory for n tokens in several passes before the first one: what is computed need not be
+ * undone. */
+static int32_t prepare_passes(lfm2_session *session, lf_workspace *workspace, uint32_t n)
+{
+    lfm2_model *model = session->model;
+    LF_TRY(lf_state_prepare(model, &session->state, n));
+    LF_TRY(lf_state_own_conv(model, &session->state));
+    LF_TRY(lf_workspace_grow(model, workspace, session->state.length + n));
+    return lf_step_take_logits(session);
+}
+
 static int32_t append(lfm2_session *session, lf_workspace *workspace, const int32_t *ids, size_t n,
                       float *all_logits)
 {
     LF_TRY(flush(session, workspace));
-    lf_state *state = &session->state;
-    LF_TRY(lf_state_prepare(session->model, state, (uint32_t)n)); /* before the first chunk */
+    const lf_state *state = &session->state;
+    if (n > state->n_chunk) {
+        LF_TRY(prepare_passes(session, workspace, (uint32_t)n));
+    }
     size_t n_vocab = session->model->source->hparams.n_vocab;
     for (size_t done = 0; done < n;) {
         uint32_t step = n - done < state->n_chunk ? (uint32_t)(n - done) : state->n_chunk;
@@ -165,6 +178,7 @@ int32_t lf_session_append(lfm2_session *session, const int32_t *ids, size_t n, f
     uint32_t chunk = session->state.n_chunk;
     LF_TRY(lf_step_open(session, n < chunk ? (uint32_t)n : chunk, &workspace));
     int32_t status = append(session, workspace, ids, n, all_logits);
+    lf_step_return_logits(session);
     lf_step_close(session, workspace);
     lf_state_trim(&session->state);
     return status;

@@ -10,7 +10,7 @@ struct lfm2_session {
     lf_state state;
     lf_workspace *workspace; /* its own, if memory is reserved; else NULL */
     lf_floats *logits;       /* [V] shared with forks until one of them computes others; or NULL */
-    lf_floats *target;       /* where the current pass writes logits, or NULL */
+    lf_floats *target;       /* where the next pass writes logits, if that is chosen, or NULL */
     bool has_logits;         /* `logits` are those of the last computed token */
     int32_t later;           /* the pending token, or -1 */
     atomic_int cancel;

@@ -29,10 +29,11 @@ lf_item lf_step_item(lfm2_session *session, const int32_t *ids, uint32_t n, lf_l
                      .owner = session};
 }
 
-/* Sets session->target: its array of logits, or a new one if the array is shared or does not exist.
- * The old logits stay until the pass is complete. */
-static int32_t choose_target(lfm2_session *session)
+int32_t lf_step_take_logits(lfm2_session *session)
 {
+    if (session->target != NULL) {
+        return LFM2_OK;
+    }
     if (session->logits != NULL && lf_floats_is_own(session->logits)) {
         session->target = session->logits;
         return LFM2_OK;
@@ -41,29 +42,38 @@ static int32_t choose_target(lfm2_session *session)
                          "logits", &session->target);
 }
 
-static void finish(lf_item *item)
+void lf_step_return_logits(lfm2_session *session)
+{
+    if (session->target != session->logits) {
+        lf_floats_release(&session->model->runtime->alloc, session->target);
+    }
+    session->target = NULL;
+}
+
+/* Makes the session's own what the pass has computed for its item. */
+static void finish(const lf_item *item)
 {
     lfm2_session *session = item->owner;
-    const lf_alloc *alloc = &session->model->runtime->alloc;
-    lf_floats *target = session->target;
-    session->target = NULL;
+    bool has_logits = item->wanted != LF_LOGITS_NONE;
     if (item->status != LFM2_OK) {
-        if (target != session->logits) {
-            lf_floats_release(alloc, target);
+        if (has_logits) {
+            lf_step_return_logits(session);
         }
         return;
     }
-    session->has_logits = item->wanted != LF_LOGITS_NONE;
+    session->has_logits = has_logits;
     if (item->ids == &session->later) {
         session->later = -1;
     }
-    if (!session->has_logits) {
+    if (!has_logits) {
         return;
     }
+    lf_floats *target = session->target;
     if (target != session->logits) {
-        lf_floats_release(alloc, session->logits);
+        lf_floats_release(&session->model->runtime->alloc, session->logits);
         session->logits = target;
     }
+    session->target = NULL;
     if (item->wanted == LF_LOGITS_ALL) {
         memcpy(target->at, item->out + (item->n - 1) * target->n, target->n * sizeof(float));
     }
@@ -74,9 +84,8 @@ int32_t lf_step(lfm2_model *model, lf_workspace *workspace, size_t n_items, bool
     lf_item *items = workspace->pass.items;
     for (size_t i = 0; i < n_items; i++) {
         lfm2_session *session = items[i].owner;
-        session->target = NULL;
         if (items[i].status == LFM2_OK && items[i].wanted != LF_LOGITS_NONE) {
-            items[i].status = choose_target(session);
+            items[i].status = lf_step_take_logits(session);
         }
         if (items[i].wanted == LF_LOGITS_LAST && session->target != NULL) {
             items[i].out = session->target->at;

@@ -16,6 +16,14 @@ void lf_step_close(lfm2_session *session, lf_workspace *workspace);
 lf_item lf_step_item(lfm2_session *session, const int32_t *ids, uint32_t n, lf_logits wanted,
                      float *out);
 
+/* Gets the array that the next pass with logits writes: the session's own, or a new one if that is
+ * shared or does not exist. The old logits stay until this pass is complete. lf_step does the same
+ * where it was not done before. Errors: MEMORY. */
+int32_t lf_step_take_logits(lfm2_session *session);
+
+/* Gives the array back if no pass has written it. */
+void lf_step_return_logits(lfm2_session *session);
+
 /* Appends the first n_items items of workspace->pass.items to their sessions, in one pass. The
  * tokens must be valid and fit, and the sessions must be different ones of `model`. An item whose
  * ids are the session's pending token removes it. Each session keeps the logits of its last token

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { AT_SEGMENT = 2046 }; /* two tokens less than a segment */
+
 static lft_memory memory;
 static lfm2_model *model;
 
@@ -152,6 +154,54 @@ CHANGE(fork, 70)
 CHANGE(save, 70)
 CHANGE(save_fd, 70)
 CHANGE(save_memory, 70)
+
+/* A session at the end of the first segment of attention, with an n_chunk of 1 and memory that it
+ * shares with *fork; made while no allocation fails. */
+static lfm2_session *shared_session(lfm2_session **fork)
+{
+    static uint8_t saved[1 << 22];
+    static size_t n_saved;
+    long long at = atomic_exchange(&memory.fail_at, 0);
+    long long calls = atomic_load(&memory.calls);
+    if (n_saved == 0) {
+        static const int32_t ids[AT_SEGMENT];
+        lfm2_session *first = lft_session(model, AT_SEGMENT, 0, LFM2_KV_F16);
+        LFT_OK(lfm2_session_prefill(first, ids, AT_SEGMENT));
+        LFT_OK(lfm2_session_save_memory(first, 0, saved, sizeof saved, &n_saved));
+        lfm2_session_free(first);
+    }
+    lfm2_restore_options o;
+    lfm2_restore_options_init(&o, sizeof o);
+    o.n_chunk = 1;
+    lfm2_session *s = NULL;
+    LFT_OK(lfm2_session_restore_memory(model, saved, n_saved, &o, &s));
+    LFT_OK(lfm2_session_fork(s, fork));
+    lf_workspace_free_idle(model);
+    atomic_store(&memory.calls, calls);
+    atomic_store(&memory.fail_at, at);
+    return s;
+}
+
+/* Several passes. Each could need memory: the first two for their own convolution history, the
+ * third for another segment, the last for logits. */
+static int32_t with_chunks(void)
+{
+    lfm2_session *fork = NULL;
+    lfm2_session *s = shared_session(&fork);
+    const float *before = NULL, *after = NULL;
+    LFT_OK(lfm2_session_logits(s, &before, NULL));
+    int32_t status = lfm2_session_prefill(s, tokens, 4);
+    if (status != LFM2_OK) {
+        atomic_store(&memory.fail_at, 0);
+        assert_int_equal(lfm2_session_length(s), AT_SEGMENT);
+        LFT_OK(lfm2_session_logits(s, &after, NULL));
+        assert_ptr_equal(after, before);
+        LFT_OK(lfm2_session_prefill(s, tokens, 4));
+    }
+    assert_int_equal(lfm2_session_length(s), AT_SEGMENT + 4);
+    lfm2_session_free(fork);
+    return end_of(s, status);
+}
 
 /* From the file of with_save. */
 static int32_t restored(void)
@@ -325,7 +375,7 @@ static void test_sessions(void **state)
     (void)state;
     lft_failing_call *const calls[] = {reserved_session, with_prefill, with_decode_many,
                                        with_rewind,      with_remove,  with_batch,
-                                       with_fork};
+                                       with_fork,        with_chunks};
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         lft_check_failing(&memory, calls[i], NULL);
     }
