@@ -255,6 +255,32 @@ int32_t lf_state_fork(const lfm2_model *model, const lf_state *state, lf_state *
     return LFM2_OK;
 }
 
+void lf_state_replace(const lfm2_model *model, lf_state *old, lf_state *state)
+{
+    lf_kv_page **pages = state->pages;
+    const uint32_t table_size = state->table_size;
+    const uint32_t n_pages = state->n_pages;
+    /* The state gets the table of `old`. */
+    for (uint32_t i = 0; i < n_pages; i++) {
+        lf_kv_page *page = old->pages[i];
+        if (i < old->n_reserve && lf_kv_is_own(page)) {
+            copy_page(state, page, pages[i]);
+        } else {
+            old->pages[i] = pages[i];
+            pages[i] = page;
+        }
+    }
+    state->n_reserve = old->n_reserve;
+    state->pages = old->pages;
+    state->table_size = old->table_size;
+    state->n_pages = old->n_pages;
+    old->pages = pages;
+    old->table_size = table_size;
+    old->n_pages = n_pages;
+    lf_state_free(model, old);
+    lf_state_trim(state);
+}
+
 int32_t lf_state_adopt(const lfm2_model *model, lf_state *state, lf_kv_page *const *pages,
                        uint32_t length, lf_floats *conv)
 {

@@ -79,6 +79,10 @@ void lf_state_cut(const lfm2_model *model, lf_state *state, uint32_t length, lf_
 /* Makes *out an equal state without reserve. Errors: MEMORY, with *out empty. */
 int32_t lf_state_fork(const lfm2_model *model, const lf_state *state, lf_state *out);
 
+/* Frees `old`, of which `state` is a fork that was given fewer or as many tokens. The state keeps
+ * the reserve of `old`: its data is copied there. */
+void lf_state_replace(const lfm2_model *model, lf_state *old, lf_state *state);
+
 /* Gives a state without tokens the first `length` tokens of other states: `pages` are theirs, and
  * `conv` is the history after these tokens, or NULL: the caller adds it (lf_state_set_conv). The
  * state takes over the references. Where it has memory of its own, the data is copied there: its

@@ -142,17 +142,11 @@ static int32_t detach(lfm2_session *session, content *old)
     return LFM2_OK;
 }
 
-static void free_content(const lfm2_model *model, content *c)
-{
-    lf_state_free(model, &c->state);
-    lf_floats_release(&model->runtime->alloc, c->logits);
-}
-
 /* Undoes detach, whatever happened since. */
 static void restore(lfm2_session *session, const content *old)
 {
-    content now = {.state = session->state, .logits = session->logits};
-    free_content(session->model, &now);
+    lf_state_free(session->model, &session->state);
+    lf_floats_release(&session->model->runtime->alloc, session->logits);
     session->state = old->state;
     session->logits = old->logits;
     session->has_logits = old->has_logits;
@@ -161,8 +155,32 @@ static void restore(lfm2_session *session, const content *old)
 
 static int32_t recompute(lfm2_session *session, uint32_t first, const int32_t *ids, uint32_t n)
 {
-    LF_TRY(lf_session_rewind(session, first));
-    return n > 0 ? lf_session_append(session, ids, n, NULL) : LFM2_OK;
+    content old;
+    LF_TRY(detach(session, &old));
+    int32_t status = lf_session_rewind(session, first);
+    status = status == LFM2_OK ? lf_session_append(session, ids, n, NULL) : status;
+    if (status == LFM2_OK) {
+        lf_state_replace(session->model, &old.state, &session->state);
+        lf_floats_release(&session->model->runtime->alloc, old.logits);
+    } else {
+        restore(session, &old);
+    }
+    return status;
+}
+
+/* Removes the tokens from `first` on, except for the last `rest` ones. */
+static int32_t remove_tokens(lfm2_session *session, uint32_t first, uint32_t rest)
+{
+    if (rest == 0) {
+        return lf_session_rewind(session, first);
+    }
+    const lf_alloc *alloc = &session->model->runtime->alloc;
+    void *ids = NULL;
+    LF_TRY(lf_new(alloc, rest, sizeof(int32_t), "token ids", &ids));
+    int32_t status = lf_session_tokens(session, lf_session_length(session) - rest, rest, ids);
+    status = status == LFM2_OK ? recompute(session, first, ids, rest) : status;
+    lf_free(alloc, ids, rest, sizeof(int32_t));
+    return status;
 }
 
 int32_t lf_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
@@ -175,24 +193,8 @@ int32_t lf_session_remove(lfm2_session *session, uint32_t first, uint32_t n,
                        "must be removed",
                        n, first, length);
     }
-    const lfm2_model *model = session->model;
     uint32_t rest = length - first - n;
-    void *ids = NULL;
-    LF_TRY(lf_new(&model->runtime->alloc, rest, sizeof(int32_t), "token ids", &ids));
-    int32_t status = lf_session_tokens(session, first + n, rest, ids);
-    content old;
-    status = status == LFM2_OK ? detach(session, &old) : status;
-    if (status == LFM2_OK) {
-        status = recompute(session, first, ids, rest);
-        if (status == LFM2_OK) {
-            session->state.n_reserve = old.state.n_reserve;
-            free_content(model, &old);
-        } else {
-            restore(session, &old);
-        }
-    }
-    lf_free(&model->runtime->alloc, ids, rest, sizeof(int32_t));
-    LF_TRY(status);
+    LF_TRY(remove_tokens(session, first, rest));
     result->n_reused = first;
     result->n_computed = rest;
     return LFM2_OK;

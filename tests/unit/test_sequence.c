@@ -207,6 +207,41 @@ static void test_remove(void **state)
     lfm2_model_free(model);
 }
 
+/* Removing tokens keeps the reserve: what is appended afterwards allocates nothing. */
+static void test_remove_reserved(void **state)
+{
+    (void)state;
+    enum { ALL = 260 };
+    lft_memory memory = {0};
+    lfm2_runtime_options o;
+    lfm2_runtime_options_init(&o, sizeof o);
+    o.n_threads = 1;
+    o.alloc = lft_memory_alloc;
+    o.free = lft_memory_free;
+    o.alloc_user = &memory;
+    lfm2_runtime *runtime = NULL;
+    LFT_OK(lfm2_runtime_create(&o, &runtime));
+    lfm2_model *model = lft_load(runtime, lft_golden_folder("moe-plain"));
+    int32_t *ids = lft_ids(ALL, lft_vocab(model), 4);
+    lfm2_session *session = lft_reserved(model, ALL, 50, LFM2_KV_F16);
+    const uint64_t used = lft_kv_usage(model).used;
+    static const uint32_t cases[][2] = {{70, 10}, {0, 150}, {130, 130}, {0, 260}, {1, 258}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        LFT_OK(lfm2_session_reset(session));
+        LFT_OK(lfm2_session_prefill(session, ids, ALL));
+        LFT_OK(lfm2_session_remove(session, cases[i][0], cases[i][1], NULL));
+        assert_int_equal(lft_kv_usage(model).used, used);
+        const long long calls = atomic_load(&memory.calls);
+        LFT_OK(lfm2_session_prefill(session, ids, cases[i][1]));
+        assert_int_equal(atomic_load(&memory.calls), calls);
+    }
+    lfm2_session_free(session);
+    free(ids);
+    lfm2_model_free(model);
+    lfm2_runtime_free(runtime);
+    assert_int_equal(atomic_load(&memory.live_blocks), 0);
+}
+
 /* ---- Pending tokens of lfm2_generate ---- */
 
 static void test_pending(void **state)
@@ -269,8 +304,11 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rewind),  cmocka_unit_test(test_rewind_refused),
-        cmocka_unit_test(test_fork),    cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_rewind),
+        cmocka_unit_test(test_rewind_refused),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_remove_reserved),
         cmocka_unit_test(test_pending),
     };
     return cmocka_run_group_tests(tests, NULL, end);
