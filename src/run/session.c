@@ -129,6 +129,7 @@ int32_t lf_session_logits(lfm2_session *session, const float **logits)
         LF_TRY(lf_step_open(session, 1, &workspace));
         int32_t status = flush(session, workspace);
         lf_step_close(session, workspace);
+        lf_state_trim(&session->state);
         LF_TRY(status);
     }
     if (!session->has_logits) {
@@ -240,17 +241,27 @@ static int32_t append_many(lf_workspace *workspace, lfm2_session *const *session
     return lf_step(model, workspace, n, true);
 }
 
-int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
+/* The same with the workspace of the first session, if that is large enough, or one of the model's.
+ */
+static int32_t append_many_with(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
 {
-    LF_TRY(check_many(sessions, ids, n));
-    lf_workspace *own = sessions[0]->workspace;
-    if (own != NULL && own->limits.rows >= n) {
-        return append_many(own, sessions, ids, n);
-    }
     lfm2_model *model = sessions[0]->model;
-    lf_workspace *workspace = NULL;
+    lf_workspace *workspace = sessions[0]->workspace;
+    if (workspace != NULL && workspace->limits.rows >= n) {
+        return append_many(workspace, sessions, ids, n);
+    }
     LF_TRY(lf_workspace_take(model, n, &workspace));
     int32_t status = append_many(workspace, sessions, ids, n);
     lf_workspace_return(model, workspace);
+    return status;
+}
+
+int32_t lf_session_append_many(lfm2_session *const *sessions, const int32_t *ids, uint32_t n)
+{
+    LF_TRY(check_many(sessions, ids, n));
+    int32_t status = append_many_with(sessions, ids, n);
+    for (uint32_t i = 0; i < n; i++) {
+        lf_state_trim(&sessions[i]->state);
+    }
     return status;
 }

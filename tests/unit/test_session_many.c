@@ -136,6 +136,31 @@ static void refuse(lfm2_session *const *sessions, const int32_t *ids, uint32_t n
     expect_same(g, as);
 }
 
+/* A call that finds the budget used up gives back the pages that it took for the first session. */
+static void test_budget(void **state)
+{
+    (void)state;
+    lfm2_session *two[2];
+    int32_t *ids = lft_ids(64, n_vocab, 80);
+    for (int i = 0; i < 2; i++) {
+        two[i] = lft_session(model, 128, 0, LFM2_KV_F16);
+        LFT_OK(lfm2_session_prefill(two[i], ids, 64)); /* a full page */
+    }
+    lfm2_kv_usage before = {.size = sizeof before};
+    LFT_OK(lfm2_model_kv_usage(model, &before));
+    LFT_OK(lfm2_model_set_kv_budget(model, before.used + before.used / 2));
+    LFT_FAILS(lfm2_session_decode_many(two, five, 2), LFM2_E_LIMIT);
+    lfm2_kv_usage after = {.size = sizeof after};
+    LFT_OK(lfm2_model_kv_usage(model, &after));
+    assert_int_equal(after.used, before.used);
+    LFT_OK(lfm2_session_decode(two[1], 1));
+    LFT_OK(lfm2_model_set_kv_budget(model, 0));
+    for (int i = 0; i < 2; i++) {
+        lfm2_session_free(two[i]);
+    }
+    free(ids);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -284,7 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decode),  cmocka_unit_test(test_full_batch),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_pending),
+        cmocka_unit_test(test_pending), cmocka_unit_test(test_budget),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
