@@ -84,11 +84,11 @@ static int32_t create(lfm2_model *model, const lf_input *input, const lf_state_h
                        "%s: the session has kv_type %d; the options ask for %d", input->name,
                        o.kv_type, options->kv_type);
     }
-    uint32_t length = header->length + (header->pending >= 0 ? 1 : 0);
+    uint64_t length = (uint64_t)header->length + (header->pending >= 0 ? 1 : 0);
     if (length > measured.n_ctx) {
         return lf_fail(LFM2_E_LIMIT, "session_file.n_ctx",
-                       "%s: the session has %u tokens; n_ctx is %u", input->name, length,
-                       measured.n_ctx);
+                       "%s: the session has %llu tokens; n_ctx is %u", input->name,
+                       (unsigned long long)length, measured.n_ctx);
     }
     return lf_session_create(model, &o, out);
 }

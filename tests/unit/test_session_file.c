@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 static const int32_t kv_types[] = {LFM2_KV_F16, LFM2_KV_F32, LFM2_KV_Q8};
@@ -366,6 +367,38 @@ static void correct(uint8_t *header)
     memcpy(header + SUM, &sum, sizeof sum);
 }
 
+/* A header of as many tokens as its field can count, and a pending one. They do not fit, so no
+ * memory is taken for them. */
+static void test_longest(void **state)
+{
+    (void)state;
+    lfm2_model *model = lft_open(lft_golden_folder("moe-plain"), 1, LFM2_KERNELS_AUTO, 0);
+    saved s = small(model, LFM2_KV_F16);
+    const uint32_t length = UINT32_MAX, flags = 0;
+    const int32_t pending = 0;
+    uint64_t page = 0, conv = 0;
+    memcpy(&page, s.at + PAGE, sizeof page);
+    memcpy(&conv, s.at + CONV, sizeof conv);
+    const uint64_t bytes =
+        HEADER + 4 * (uint64_t)length + 8 + 4 * conv + 8 + ((uint64_t)length / 64 + 1) * (page + 8);
+    memcpy(s.at + FLAGS, &flags, sizeof flags);
+    memcpy(s.at + BYTES, &bytes, sizeof bytes);
+    memcpy(s.at + LENGTH, &length, sizeof length);
+    memcpy(s.at + PENDING, &pending, sizeof pending);
+    correct(s.at);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], s.at, HEADER), HEADER);
+    close(ends[1]);
+    lfm2_session *session = NULL;
+    LFT_FAILS(lfm2_session_restore_fd(model, ends[0], NULL, &session), LFM2_E_LIMIT);
+    assert_string_equal(lfm2_last_error_code(), "session_file.n_ctx");
+    assert_non_null(strstr(lfm2_last_error(), "4294967296 tokens"));
+    close(ends[0]);
+    free(s.at);
+    lfm2_model_free(model);
+}
+
 /* Headers with the right checksum that no library writes. */
 static void test_header(void **state)
 {
@@ -546,10 +579,11 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bits),     cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_sampling), cmocka_unit_test(test_reserve),
-        cmocka_unit_test(test_damaged),  cmocka_unit_test(test_header),
-        cmocka_unit_test(test_foreign),  cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_bits),      cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_sampling),  cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_damaged),   cmocka_unit_test(test_header),
+        cmocka_unit_test(test_longest),   cmocka_unit_test(test_foreign),
+        cmocka_unit_test(test_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }
