@@ -70,6 +70,36 @@ answers
 [ "$different" -eq 3 ]
 report "each /retry makes other random choices ($different answers)" $?
 
+# With drafts, the answer that is replaced is what the new one is expected to be. The first answer gives no
+# guesses; the two single steps of the second one are followed by a pass that has some.
+# replaced DESCRIPTION PRINTF [OPTION...]: the last answer has guesses, all of them right, the others none
+replaced() {
+    local what=$1 input=$2
+    shift 2
+    pipes 0 "$input" chat "${greedy[@]}" "$@"
+    cp "$work/out" "$work/plain"
+    pipes 0 "$input" chat "${greedy[@]}" "$@" --draft ngram -v
+    same "$what gives the same answers with drafts" "$work/out" "$work/plain"
+    grep -E 'answer: |drafts: ' "$work/err" | tail -n 1 |
+        grep -qE 'drafts: ([0-9]+) tokens computed, \1 of them' &&
+        [ "$(grep -c 'drafts: ' "$work/err")" -eq 1 ]
+    report "$what guesses from the answer before" $?
+}
+replaced '/retry' 'Tell me a story.\n/retry\n'
+replaced '/edit' 'Tell me a story.\n/edit Tell me a tale.\n'
+replaced '/retry after /undo' 'Hello!\nTell me a story.\n/undo\n/retry\n'
+replaced '/retry after /load' \
+    "Tell me a story.\n/save $work/told.json\n/reset\n/load $work/told.json\n/retry\n"
+pipes 0 'Tell me a story.\n/undo\nTell me a story.\n' chat "${greedy[@]}" --draft ngram -v
+! grep -q 'drafts: ' "$work/err"
+report 'a message that is not a command is not expected to have the same answer' $?
+for input in "$retries" 'My name is Tom.\n/edit My name is Ann.\n/edit Tell me a story.\n/retry\n'; do
+    pipes 0 "$input" chat "${random[@]}"
+    cp "$work/out" "$work/plain"
+    pipes 0 "$input" chat "${random[@]}" --draft ngram
+    same 'other answers are the same with drafts' "$work/out" "$work/plain"
+done
+
 like 'My name is Ann.\n/edit My name is Tom.\nWhat is my name?\n' 'My name is Tom.\nWhat is my name?\n' '/edit'
 like '"""a\nb"""\n/edit one\\\ntwo\n' '"""one\ntwo"""\n' '/edit with two lines'
 for text in '' ' ' '\t '; do

@@ -51,8 +51,9 @@ typedef struct chat {
 /* Answers a message. */
 int chat_ask(chat *c, const char *text, size_t len);
 
-/* Answers the messages as they are. *answered is false if they were refused, after a message. */
-int chat_answer(chat *c, bool *answered);
+/* Answers the messages as they are. `replaces`: another answer was removed before. *answered is
+ * false if they were refused, after a message. */
+int chat_answer(chat *c, bool replaces, bool *answered);
 
 /* ---- chat_talks.c: the list of conversations ---- */
 

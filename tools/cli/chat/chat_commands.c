@@ -71,7 +71,7 @@ static int answer_instead(chat *c, size_t begin, const text_buffer *text, bool *
     if (message_list_split(messages, begin, &tail) == EXIT_OK) {
         if (text == NULL ||
             message_list_add(messages, "user", text->data, text->len, NULL) == EXIT_OK) {
-            code = chat_answer(c, answered);
+            code = chat_answer(c, true, answered);
         }
         if (!*answered) {
             message_list_restore(messages, begin, &tail);

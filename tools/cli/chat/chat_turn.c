@@ -85,7 +85,7 @@ static int generate(chat *c, const turn *t)
     return code;
 }
 
-int chat_answer(chat *c, bool *answered)
+int chat_answer(chat *c, bool replaces, bool *answered)
 {
     const conversation *talk = chat_talk(c);
     const drop_rule rule = rule_of(c);
@@ -93,6 +93,7 @@ int chat_answer(chat *c, bool *answered)
     int code = EXIT_OK;
     interrupt_begin(talk->session);
     *answered = conversation_prompt(talk, &rule, &t) == EXIT_OK && fits(c, &t);
+    t.replaces = replaces;
     if (*answered) {
         code = generate(c, &t);
         c->unsaved = true;
@@ -114,7 +115,7 @@ int chat_ask(chat *c, const char *text, size_t len)
     bool answered = false;
     int code = EXIT_OK;
     if (message_list_add(messages, "user", text, len, NULL) == EXIT_OK) {
-        code = chat_answer(c, &answered);
+        code = chat_answer(c, false, &answered);
     }
     if (!answered) {
         c->refused = true; /* a message says why */

@@ -58,10 +58,17 @@ static int generate_part(answer *a, const id_list *prompt, bool first)
     size_t done = 0;
     int32_t status = LFM2_OK;
     lfm2_generate_result result;
+    lfm2_generate_options options = a->options;
+    if (a->ids.n < options.n_draft_ids) {
+        options.draft_ids += a->ids.n; /* what follows the tokens that the answer has */
+        options.n_draft_ids -= a->ids.n;
+    } else {
+        options.n_draft_ids = 0;
+    }
     do {
         result = (lfm2_generate_result){.size = sizeof result, .stop_id = -1};
         status = lfm2_generate(a->session, a->sampler, prompt->data + done, prompt->n - done,
-                               &a->options, &result);
+                               &options, &result);
         done = lfm2_session_length(a->session) - before;
         /* A Ctrl-C just after the last answer may have cancelled this one before it started. */
     } while (status == LFM2_E_CANCELLED && !interrupt_seen() && done < prompt->n);

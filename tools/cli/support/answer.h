@@ -11,7 +11,7 @@ typedef struct answer {
     const chat_format *format; /* NULL: all text is content */
     lfm2_session *session;
     lfm2_sampler *sampler;
-    lfm2_generate_options options; /* without callback */
+    lfm2_generate_options options; /* without callback; draft_ids are of the whole answer */
     int32_t budget;                /* tokens of reasoning; -1 = no limit */
     open_reasoning open;           /* what the prompt opens */
     uint32_t n_reused;             /* tokens of the prompt that the session holds */

@@ -308,12 +308,37 @@ static void cut_held(conversation *c, const turn *t)
 static int hold_prompt(conversation *c, const turn *t)
 {
     size_t n = t->n_rendered > t->from ? t->n_rendered - t->from : 0;
-    cut_held(c, t);
     c->held.n = t->keep;
     c->sampled.len = t->keep;
     int code = hold(c, t->ids.data + t->from, n, false);
     return code == EXIT_OK ? hold(c, t->ids.data + t->from + n, t->ids.n - t->from - n, true)
                            : code;
+}
+
+/* Copies the tokens of the answer that the turn replaces, without those that the prompt opens. It
+ * follows the same prompt, or the next part of the session that is not an answer. */
+static int find_replaced(const conversation *c, const turn *t, id_list *out)
+{
+    const id_list *held = &c->held;
+    size_t begin = t->keep;
+    size_t at = t->from;
+    for (; at < t->ids.n && begin < held->n && held->data[begin] == t->ids.data[at]; at++) {
+        begin++;
+    }
+    if (at < t->ids.n) {
+        while (begin < held->n && c->sampled.data[begin] == 0) {
+            begin++;
+        }
+        at = t->n_rendered;
+        for (; at < t->ids.n && begin < held->n && held->data[begin] == t->ids.data[at]; at++) {
+            begin++;
+        }
+    }
+    size_t end = begin;
+    while (end < held->n && c->sampled.data[end] != 0) {
+        end++;
+    }
+    return ids_append(out, held->data + begin, end - begin);
 }
 
 typedef struct channels {
@@ -368,6 +393,32 @@ static int add_answer(conversation *c, const answer *a, const open_reasoning *op
     return out.code;
 }
 
+/* Generates the answer, after the session was rewound. */
+static int generate(conversation *c, const turn *t, answer *a)
+{
+    id_list draft = {0};
+    const size_t length = lfm2_session_length(c->session);
+    const bool expects = t->replaces && (a->options.flags & LFM2_GENERATE_DRAFT) != 0;
+    cut_held(c, t);
+    int code = expects ? find_replaced(c, t, &draft) : EXIT_OK;
+    code = code == EXIT_OK ? hold_prompt(c, t) : code;
+    if (code == EXIT_OK) {
+        const id_list missing = {.data = c->held.data + length, .n = c->held.n - length};
+        a->format = c->format;
+        a->session = c->session;
+        a->sampler = c->sampler;
+        a->budget = c->reasoning->budget;
+        a->open = t->open;
+        a->options.draft_ids = draft.data;
+        a->options.n_draft_ids = draft.n;
+        code = answer_generate(a, &missing);
+        a->options.draft_ids = NULL;
+        a->options.n_draft_ids = 0;
+    }
+    ids_free(&draft);
+    return code;
+}
+
 int conversation_answer(conversation *c, const turn *t, answer *a)
 {
     const size_t head = message_list_head(&c->messages);
@@ -376,16 +427,7 @@ int conversation_answer(conversation *c, const turn *t, answer *a)
     uint32_t length = lfm2_session_length(c->session);
     c->last_reused = length;
     if (code == EXIT_OK) {
-        code = hold_prompt(c, t);
-    }
-    if (code == EXIT_OK) {
-        const id_list missing = {.data = c->held.data + length, .n = c->held.n - length};
-        a->format = c->format;
-        a->session = c->session;
-        a->sampler = c->sampler;
-        a->budget = c->reasoning->budget;
-        a->open = t->open;
-        code = answer_generate(a, &missing);
+        code = generate(c, t, a);
     }
     if (code == EXIT_OK) {
         code = hold(c, a->ids.data, a->ids.n, true);

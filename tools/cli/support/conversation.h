@@ -48,6 +48,8 @@ typedef struct turn {
     open_reasoning open; /* what the prompt opens */
     size_t n_dropped;    /* messages that the turn drops, after those of the system */
     uint32_t n_turns_dropped;
+    bool replaces; /* set by the caller: the answer replaces one, which may still be in the session.
+                      With LFM2_GENERATE_DRAFT, the new one is expected to be like it */
 } turn;
 
 void turn_free(turn *t);
