@@ -543,8 +543,8 @@ LFM2_API void lfm2_session_cancel(lfm2_session *session);
 /* Creates a session with the same tokens, logits, capacity, n_chunk and KV type, without reserve.
  * The two share memory: the cost is that of a copy of the page table, 8 bytes for 64 tokens. A page
  * is copied when one of them appends tokens to it; so a fork takes at most one page more than the
- * tokens that are appended later. The two may be used by different threads. Errors: ARGUMENT,
- * MEMORY. */
+ * tokens that are appended later. What the session shares no longer counts as reserved. The two may
+ * be used by different threads. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_session_fork(const lfm2_session *session, lfm2_session **out);
 
 /* Copies the ids of n tokens, from position `first` on, to ids[0..n). Errors: ARGUMENT (also: the
@@ -552,9 +552,9 @@ LFM2_API int32_t lfm2_session_fork(const lfm2_session *session, lfm2_session **o
 LFM2_API int32_t lfm2_session_tokens(const lfm2_session *session, uint32_t first, uint32_t n,
                                      int32_t *ids);
 
-/* Removes the tokens from position `length` on, and frees their memory unless it is reserved. There
- * are no logits until tokens are appended; to get those of the last kept token, rewind to one token
- * less and append it. The keys and values of the kept tokens stay. The state of the convolutions
+/* Removes the tokens from position `length` on, and frees their memory unless it is reserved. If
+ * computed tokens are removed, there are no logits until tokens are appended; to get those of the
+ * last kept token, rewind to one token less and append it. The keys and values of the kept tokens stay. The state of the convolutions
  * is computed: they are finite filters, so a pass without logits over the last (conv_kernel - 1) *
  * (number of convolution layers) kept tokens rebuilds it exactly. These are 36 tokens for
  * LFM2-8B-A1B, 44 for 2.6B, 60 for 24B-A2B, fewer if fewer are kept, none for length 0. Errors:
@@ -687,8 +687,9 @@ LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_sessio
 typedef struct lfm2_kv_usage {
     size_t size;
     uint64_t budget; /* bytes; UINT64_MAX = no limit */
-    uint64_t used;   /* bytes of the pages that exist; a page that sessions or caches share counts
-                        once */
+    uint64_t used;   /* bytes allocated for pages; a page that sessions or caches share counts once.
+                        Pages that a call takes are allocated together, up to 8 MiB, and their
+                        memory is freed with the last of them */
     uint64_t cached; /* bytes of the pages that prefix caches hold, even if sessions share them */
 } lfm2_kv_usage;
 
@@ -769,9 +770,9 @@ LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint3
  * All functions but lfm2_cache_free may be called by any thread at any time. They hold a lock only
  * while they look through the tree, never while they compute.
  *
- * Memory. The budget covers all that the cache holds, even what sessions share with it: pages (of
- * lfm2_memory.kv_page bytes; two prefixes that differ within a page have a page each) and
- * checkpoints. A checkpoint, of lfm2_memory.cache_checkpoint bytes or less, is what continues a
+ * Memory. The budget covers all that the cache holds, even what sessions share with it: pages
+ * (lfm2_memory.kv_page bytes and less than 1 KiB for the tree; two prefixes that differ within a
+ * page have a page each) and checkpoints. A checkpoint, of lfm2_memory.cache_checkpoint bytes or less, is what continues a
  * prefix without computing: convolution state and perhaps logits. There is one at the end of what
  * a session stored, and one where a session continued differently; up to 4 for each page. If the
  * budget is exceeded, the pages that were not used for the longest time are evicted, the ends of
@@ -817,8 +818,9 @@ LFM2_API void lfm2_cache_free(lfm2_cache *cache);
  * the prefix ends there, because appending them costs less.
  * Cost otherwise: time linear in n and in the number of continuations that are stored after a page.
  * With a folder, a file is read, and then also kept in memory, if it has more tokens by more than
- * those of that pass; the first call after a file appears reads its token ids. An index takes 8
- * bytes for each 64 tokens in the folder.
+ * those of that pass; what a session with n_reserve reads is not kept. The first call after the
+ * folder has changed lists it and reads the token ids of new files. An index takes 8 bytes for each
+ * 64 tokens in the folder.
  * A session with n_reserve gets copies of the pages, so that its reserve stays. A failure leaves
  * the session empty. Errors: ARGUMENT (also: an id outside the vocabulary, another model), STATE
  * (also: the session is not empty; in the child of a fork), LIMIT (the tokens do not fit), MEMORY,
@@ -839,12 +841,13 @@ LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uin
 /* Saves the computed tokens of a session in the folder, whether they are in memory or not; does
  * nothing if they are fewer than 64, if a file has them, or if they alone exceed the budget. A file
  * whose tokens are the beginning of the session's is deleted afterwards. Cost: that of
- * lfm2_session_save without sync. Errors: ARGUMENT (also: another model), MEMORY, IO, STATE (the
+ * lfm2_session_save without sync, and of listing the folder twice, with the size and time of each
+ * file. Errors: ARGUMENT (also: another model), MEMORY, IO, STATE (the
  * cache has no folder). */
 LFM2_API int32_t lfm2_cache_save(lfm2_cache *cache, const lfm2_session *session);
 
 /* Sets the budgets as in lfm2_cache_options, and evicts what exceeds them. Errors: ARGUMENT, IO
- * (the folder). */
+ * (the folder cannot be listed; the budgets are set). */
 LFM2_API int32_t lfm2_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes, uint64_t disk_bytes);
 
 /* Removes everything from memory. The files stay; any program may delete them at any time. */

@@ -29,7 +29,7 @@ int32_t lf_workspace_measure(const lfm2_model *model, lf_limits limits, lf_works
     carve(model, workspace, &c);
     if (c.overflow) {
         return lf_fail(LFM2_E_MEMORY, "memory.overflow",
-                       "the size of the session in bytes overflows");
+                       "the size of the workspace in bytes overflows");
     }
     workspace->bytes = c.used;
     workspace->attn.n_slots = lf_attn_slots(&limits);
@@ -183,7 +183,7 @@ int32_t lf_session_memory(const lfm2_model *model, const lfm2_session_options *o
                             .kv_page = state.page_bytes,
                             .kv_budget = atomic_load(&model->kv_pool.budget),
                             .cache = atomic_load(&model->kv_pool.cache_budget),
-                            .cache_checkpoint = conv + logits};
+                            .cache_checkpoint = conv + logits + 2 * sizeof(lf_floats)};
     memory->total = memory->weights + memory->mapped + memory->kv + memory->conv + memory->scratch;
     if (!lf_add_u64(memory->total, memory->cache, &memory->total)) {
         memory->total = UINT64_MAX;

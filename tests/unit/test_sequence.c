@@ -75,6 +75,35 @@ static void test_rewind(void **state)
     }
 }
 
+/* The last token of lfm2_generate, which is not computed yet, is removed without effect on logits.
+ */
+static void test_rewind_pending(void **state)
+{
+    (void)state;
+    lfm2_model *model = lft_open(lft_golden_folder("moe-plain"), 1, LFM2_KERNELS_AUTO, 0);
+    int32_t *ids = lft_ids(20, lft_vocab(model), 3);
+    float *expected = lft_fresh(model, LFM2_KV_F16, ids, 20);
+    lfm2_session *session = lft_session(model, 20, 0, LFM2_KV_F16);
+    LFT_OK(lfm2_session_prefill(session, ids, 19));
+    assert_true(lf_session_add_later(session, 1));
+    LFT_OK(lfm2_session_rewind(session, 20));
+    assert_int_equal(lfm2_session_length(session), 20);
+    LFT_OK(lfm2_session_rewind(session, 19));
+    lft_expect_tokens(session, ids, 19);
+    lft_expect_logits(session, expected + (size_t)18 * lft_vocab(model));
+    assert_true(lf_session_add_later(session, 1));
+    LFT_OK(lfm2_session_rewind(session, 18));
+    lft_expect_tokens(session, ids, 18);
+    const float *logits = NULL;
+    LFT_FAILS(lfm2_session_logits(session, &logits, NULL), LFM2_E_STATE);
+    LFT_OK(lfm2_session_prefill(session, ids + 18, 2));
+    lft_expect_logits(session, expected + (size_t)19 * lft_vocab(model));
+    lfm2_session_free(session);
+    free(expected);
+    free(ids);
+    lfm2_model_free(model);
+}
+
 static void test_rewind_refused(void **state)
 {
     (void)state;
@@ -304,11 +333,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rewind),
-        cmocka_unit_test(test_rewind_refused),
-        cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_remove),
-        cmocka_unit_test(test_remove_reserved),
+        cmocka_unit_test(test_rewind),         cmocka_unit_test(test_rewind_pending),
+        cmocka_unit_test(test_rewind_refused), cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_remove),         cmocka_unit_test(test_remove_reserved),
         cmocka_unit_test(test_pending),
     };
     return cmocka_run_group_tests(tests, NULL, end);
