@@ -56,6 +56,10 @@ void lf_session_free(lfm2_session *session)
 void lf_session_reset(lfm2_session *session)
 {
     lf_state_reset(session->model, &session->state);
+    if (session->state.n_reserve == 0) {
+        lf_floats_release(&session->model->runtime->alloc, session->logits);
+        session->logits = NULL;
+    }
     session->has_logits = false;
     session->later = -1;
     lf_session_take_cancel(session);

@@ -3,6 +3,8 @@
  * test_forward.c and test_invariance.c check the values. */
 #include "support/models.h"
 
+#include "model/workspace.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -356,6 +358,34 @@ static void check_memory(const char *path, uint32_t n_ctx, uint32_t n_chunk, int
     assert_false(atomic_load(&memory.broken));
 }
 
+/* A reset session has no more memory than a new one. */
+static void test_reset_memory(void **state)
+{
+    (void)state;
+    lft_memory memory = {0};
+    lfm2_runtime_options o;
+    lfm2_runtime_options_init(&o, sizeof o);
+    o.alloc = lft_memory_alloc;
+    o.free = lft_memory_free;
+    o.alloc_user = &memory;
+    o.n_threads = 1;
+    lfm2_runtime *runtime = NULL;
+    LFT_OK(lfm2_runtime_create(&o, &runtime));
+    lfm2_model *own = lft_load(runtime, lft_tiny("q4_0"));
+    lfm2_session *session = lft_session(own, 200, 0, LFM2_KV_F16);
+    const long long bytes = atomic_load(&memory.live_bytes);
+    int32_t *ids = lft_ids(130, lft_vocab(own), 1);
+    LFT_OK(lfm2_session_prefill(session, ids, 130));
+    LFT_OK(lfm2_session_reset(session));
+    lf_workspace_free_idle(own);
+    assert_int_equal(atomic_load(&memory.live_bytes), bytes);
+    free(ids);
+    lfm2_session_free(session);
+    lfm2_model_free(own);
+    lfm2_runtime_free(runtime);
+    assert_int_equal(atomic_load(&memory.live_blocks), 0);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -412,12 +442,12 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options),   cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_limit),     cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_null),      cmocka_unit_test(test_logits),
-        cmocka_unit_test(test_cancel),    cmocka_unit_test(test_interleaved),
-        cmocka_unit_test(test_lifetimes), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_estimate),
+        cmocka_unit_test(test_options),      cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_limit),        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_null),         cmocka_unit_test(test_logits),
+        cmocka_unit_test(test_cancel),       cmocka_unit_test(test_interleaved),
+        cmocka_unit_test(test_lifetimes),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_reset_memory), cmocka_unit_test(test_estimate),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
