@@ -51,15 +51,17 @@ int32_t lf_session_save_memory(const lfm2_session *session, uint32_t flags, void
         return lf_fail(LFM2_E_MEMORY, "memory.overflow",
                        "the size of the saved session in bytes overflows");
     }
-    *bytes = (size_t)needed;
     if (capacity < needed) {
+        *bytes = (size_t)needed;
         return lf_fail(LFM2_E_BUFFER, "session_file.buffer",
                        "the saved session has %llu bytes; the buffer has %zu",
                        (unsigned long long)needed, capacity);
     }
     lf_writer *writer = NULL;
     LF_TRY(lf_writer_create_memory(&session->model->runtime->alloc, buffer, capacity, &writer));
-    return write_all(session, flags, writer);
+    LF_TRY(write_all(session, flags, writer));
+    *bytes = (size_t)needed;
+    return LFM2_OK;
 }
 
 /* ---- Restoring ---- */

@@ -126,8 +126,10 @@ static int32_t call_save(lfm2_session *s)
 static int32_t call_save_memory(lfm2_session *s)
 {
     static uint8_t bytes[1 << 20];
-    size_t n = 0;
-    return lfm2_session_save_memory(s, 0, bytes, sizeof bytes, &n);
+    size_t n = 7;
+    int32_t status = lfm2_session_save_memory(s, 0, bytes, sizeof bytes, &n);
+    assert_true((n == 7) == (status != LFM2_OK));
+    return status;
 }
 
 static int32_t call_save_fd(lfm2_session *s)
