@@ -294,7 +294,6 @@ int32_t lf_state_read_header(const lfm2_model *model, lf_input *input, lf_state_
                              .length = h.length,
                              .pending = h.pending,
                              .has_logits = (h.flags & HAS_LOGITS) != 0,
-                             .file_bytes = h.file_bytes,
                              .seed = h.sum};
     return LFM2_OK;
 }

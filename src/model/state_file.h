@@ -18,7 +18,6 @@ typedef struct lf_state_header {
     uint32_t length;
     int32_t pending; /* or -1 */
     bool has_logits;
-    uint64_t file_bytes;
     uint64_t seed; /* of the checksums */
 } lf_state_header;
 

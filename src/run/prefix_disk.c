@@ -15,7 +15,7 @@ typedef struct lf_disk_entry {
     lf_disk_name name;
     uint64_t listing; /* the last one that had it */
     uint32_t length;  /* tokens */
-    uint32_t n_pages; /* full ones */
+    uint32_t n_pages; /* full ones, at least 1 */
     uint64_t pages[]; /* hashes of the ids up to the end of each full page */
 } lf_disk_entry;
 
@@ -82,7 +82,7 @@ static bool begins_with(const sequence *s, const lf_disk_entry *entry)
         return false;
     }
     uint32_t first = entry->n_pages * LF_ATTN_BLOCK;
-    uint64_t hash = entry->n_pages == 0 ? s->key : entry->pages[entry->n_pages - 1];
+    uint64_t hash = entry->pages[entry->n_pages - 1];
     return lf_ids_hash(hash, s->ids + first, entry->length - first) == entry->name.hash;
 }
 

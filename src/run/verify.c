@@ -7,15 +7,10 @@
 
 #include <string.h>
 
-static size_t history_floats(const lfm2_model *model)
-{
-    return lf_state_conv_floats(model);
-}
-
 /* Inputs of all convolutions for one token. */
 static size_t gated_floats(const lfm2_model *model)
 {
-    return history_floats(model) / (model->source->hparams.conv_kernel - 1);
+    return lf_state_conv_floats(model) / (model->source->hparams.conv_kernel - 1);
 }
 
 int32_t lf_verify_create(const lfm2_model *model, uint32_t rows, lf_verify *verify)
@@ -28,7 +23,7 @@ int32_t lf_verify_create(const lfm2_model *model, uint32_t rows, lf_verify *veri
     verify->logits = p;
     LF_TRY(lf_new(alloc, rows * gated_floats(model), sizeof(float), "inputs of drafts", &p));
     verify->gated = p;
-    LF_TRY(lf_new(alloc, history_floats(model), sizeof(float), "history of drafts", &p));
+    LF_TRY(lf_new(alloc, lf_state_conv_floats(model), sizeof(float), "history of drafts", &p));
     verify->history = p;
     return LFM2_OK;
 }
@@ -39,14 +34,14 @@ void lf_verify_free(const lfm2_model *model, lf_verify *verify)
     size_t n_vocab = model->source->hparams.n_vocab;
     lf_free(alloc, verify->logits, verify->rows * n_vocab, sizeof(float));
     lf_free(alloc, verify->gated, verify->rows * gated_floats(model), sizeof(float));
-    lf_free(alloc, verify->history, history_floats(model), sizeof(float));
+    lf_free(alloc, verify->history, lf_state_conv_floats(model), sizeof(float));
     *verify = (lf_verify){0};
 }
 
 int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n)
 {
     const lf_floats *conv = session->state.conv;
-    size_t bytes = history_floats(session->model) * sizeof(float);
+    size_t bytes = lf_state_conv_floats(session->model) * sizeof(float);
     if (conv != NULL) {
         memcpy(verify->history, conv->at, bytes);
     } else {
