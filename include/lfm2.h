@@ -554,12 +554,12 @@ LFM2_API int32_t lfm2_session_tokens(const lfm2_session *session, uint32_t first
 
 /* Removes the tokens from position `length` on, and frees their memory unless it is reserved. If
  * computed tokens are removed, there are no logits until tokens are appended; to get those of the
- * last kept token, rewind to one token less and append it. The keys and values of the kept tokens stay. The state of the convolutions
- * is computed: they are finite filters, so a pass without logits over the last (conv_kernel - 1) *
- * (number of convolution layers) kept tokens rebuilds it exactly. These are 36 tokens for
- * LFM2-8B-A1B, 44 for 2.6B, 60 for 24B-A2B, fewer if fewer are kept, none for length 0. Errors:
- * ARGUMENT (also: the session has fewer tokens), MEMORY, CANCELLED, STATE (in the child of a fork).
- */
+ * last kept token, rewind to one token less and append it. The keys and values of the kept tokens
+ * stay. The state of the convolutions is computed: they are finite filters, so a pass without
+ * logits over the last (conv_kernel - 1) * (number of convolution layers) kept tokens rebuilds it
+ * exactly. These are 36 tokens for LFM2-8B-A1B, 44 for 2.6B, 60 for 24B-A2B, fewer if fewer are
+ * kept, none for length 0. Errors: ARGUMENT (also: the session has fewer tokens), MEMORY,
+ * CANCELLED, STATE (in the child of a fork). */
 LFM2_API int32_t lfm2_session_rewind(lfm2_session *session, uint32_t length);
 
 typedef struct lfm2_remove_result {
@@ -772,13 +772,13 @@ LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint3
  *
  * Memory. The budget covers all that the cache holds, even what sessions share with it: pages
  * (lfm2_memory.kv_page bytes and less than 1 KiB for the tree; two prefixes that differ within a
- * page have a page each) and checkpoints. A checkpoint, of lfm2_memory.cache_checkpoint bytes or less, is what continues a
- * prefix without computing: convolution state and perhaps logits. There is one at the end of what
- * a session stored, and one where a session continued differently; up to 4 for each page. If the
- * budget is exceeded, the pages that were not used for the longest time are evicted, the ends of
- * prefixes first. Pages also count in the KV budget of the model, once with the sessions that share
- * them. Before a step returns LIMIT because that is used up, caches evict all pages that no session
- * shares.
+ * page have a page each) and checkpoints. A checkpoint, of lfm2_memory.cache_checkpoint bytes or
+ * less, is what continues a prefix without computing: convolution state and perhaps logits. There
+ * is one at the end of what a session stored, and one where a session continued differently; up to
+ * 4 for each page. If the budget is exceeded, the pages that were not used for the longest time are
+ * evicted, the ends of prefixes first. Pages also count in the KV budget of the model, once with
+ * the sessions that share them. Before a step returns LIMIT because that is used up, caches evict
+ * all pages that no session shares.
  *
  * Folder. A cache may have one, in which sessions outlive the process. Several processes and models
  * may use the same folder. Its files are saved sessions, with what is said there about identity and
@@ -842,8 +842,7 @@ LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uin
  * nothing if they are fewer than 64, if a file has them, or if they alone exceed the budget. A file
  * whose tokens are the beginning of the session's is deleted afterwards. Cost: that of
  * lfm2_session_save without sync, and of listing the folder twice, with the size and time of each
- * file. Errors: ARGUMENT (also: another model), MEMORY, IO, STATE (the
- * cache has no folder). */
+ * file. Errors: ARGUMENT (also: another model), MEMORY, IO, STATE (the cache has no folder). */
 LFM2_API int32_t lfm2_cache_save(lfm2_cache *cache, const lfm2_session *session);
 
 /* Sets the budgets as in lfm2_cache_options, and evicts what exceeds them. Errors: ARGUMENT, IO
