@@ -841,7 +841,7 @@ LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uin
 /* Saves the computed tokens of a session in the folder, whether they are in memory or not; does
  * nothing if they are fewer than 64, if a file has them, or if they alone exceed the budget. A file
  * whose tokens are the beginning of the session's is deleted afterwards. Cost: that of
- * lfm2_session_save without sync, and of listing the folder twice, with the size and time of each
+ * lfm2_session_save without sync, and of listing the folder with the size and time of each
  * file. Errors: ARGUMENT (also: another model), MEMORY, IO, STATE (the cache has no folder). */
 LFM2_API int32_t lfm2_cache_save(lfm2_cache *cache, const lfm2_session *session);
 
