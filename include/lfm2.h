@@ -33,8 +33,8 @@
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
  *  - Handles may move between threads. Several threads may use one runtime, one model or one prefix
- *    cache at once. A session, sampler, stream or decoder may be used by one thread at a time;
- *    lfm2_session_cancel is the exception.
+ *    cache at once. A session, batch, sampler, stream or decoder may be used by one thread at a
+ *    time; lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator run on the thread that called the library. They must not
  *    use the session or stream of that call; they may use everything else. If a callback returns
@@ -171,7 +171,7 @@ typedef struct lfm2_runtime_options {
     /* Allocator; set both functions or neither. It provides all memory except the stacks of threads
      * and one page that detects forks. alloc returns `bytes` bytes aligned to `align` (a power of
      * 2, at most 4096), or NULL. free receives the same `bytes` and `align`, and never NULL. The
-     * library may call both from several threads at once. */
+     * library may call both from several threads at once. They must not call the library. */
     void *(*alloc)(void *user, size_t bytes, size_t align);
     void (*free)(void *user, void *ptr, size_t bytes, size_t align);
     void *alloc_user;
