@@ -832,8 +832,8 @@ LFM2_API int32_t lfm2_cache_start(lfm2_cache *cache, lfm2_session *session, cons
  * lfm2_generate, which is computed by the next call). Without logits and convolution state unless
  * they are all. What the cache already holds is marked as used; full pages that are equal in the
  * session and the cache are from then on shared, unless the session has n_reserve. The session
- * must not be used by another thread. Afterwards it copies the last page when it appends, and pages
- * that it shares no longer count as reserved. Time as in lfm2_cache_start. MEMORY leaves the
+ * must not be used by another thread. Afterwards it copies the last page when it appends, and what
+ * it shares no longer counts as reserved. Time as in lfm2_cache_start. MEMORY leaves the
  * session unchanged; a part may be stored. Errors: ARGUMENT (also: the session has fewer tokens, or
  * another model), MEMORY. */
 LFM2_API int32_t lfm2_cache_insert(lfm2_cache *cache, lfm2_session *session, uint32_t n);
