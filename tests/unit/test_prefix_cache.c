@@ -255,6 +255,43 @@ static void test_kv_budget_chain(void **state)
     lfm2_model_free(model);
 }
 
+/* Stores the session without the last token and without logits. */
+static void insert_without_logits(lfm2_cache *cache, lfm2_session *s)
+{
+    LFT_OK(lfm2_session_rewind(s, lfm2_session_length(s) - 1));
+    LFT_OK(lfm2_cache_insert(cache, s, 0));
+}
+
+/* A checkpoint keeps its logits if it is stored again without, and takes none of another one. */
+static void test_logits(void **state)
+{
+    (void)state;
+    enum { PAGE = 64, N = PAGE + 8 };
+    lfm2_model *model = lft_open(lft_golden_folder("moe-plain"), 1, LFM2_KERNELS_AUTO, 0);
+    int32_t *ids = lft_ids(N, lft_vocab(model), 1);
+    lfm2_cache *cache = lft_cache(model, UINT64_MAX);
+    lfm2_session *s = lft_session(model, N, 0, LFM2_KV_F16);
+    LFT_OK(lfm2_session_prefill(s, ids, PAGE));
+    for (uint32_t n = PAGE + 1; n <= PAGE + 6; n++) { /* more than a page has */
+        LFT_OK(lfm2_session_decode(s, ids[n - 1]));
+        LFT_OK(lfm2_cache_insert(cache, s, 0));
+    }
+    assert_int_equal(lft_cache_usage(cache).checkpoints, 4);
+    LFT_OK(lfm2_session_decode(s, ids[PAGE + 6]));
+    insert_without_logits(cache, s);
+    LFT_OK(lfm2_session_reset(s));
+    assert_int_equal(lft_start_cached(cache, s, model, LFM2_KV_F16, ids, PAGE + 6), PAGE + 6);
+    LFT_OK(lfm2_session_decode(s, ids[PAGE + 6]));
+    LFT_OK(lfm2_session_decode(s, ids[PAGE + 7]));
+    insert_without_logits(cache, s);
+    LFT_OK(lfm2_session_reset(s));
+    assert_int_equal(lft_start_cached(cache, s, model, LFM2_KV_F16, ids, PAGE + 7), PAGE + 6);
+    lfm2_session_free(s);
+    lfm2_cache_free(cache);
+    free(ids);
+    lfm2_model_free(model);
+}
+
 /* A reserved session keeps its memory: nothing is allocated and no budget is needed. */
 static void test_reserved(void **state)
 {
@@ -400,8 +437,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny_budget),     cmocka_unit_test(test_computed),
         cmocka_unit_test(test_shared),          cmocka_unit_test(test_kv_budget),
-        cmocka_unit_test(test_kv_budget_chain), cmocka_unit_test(test_reserved),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_pending),
+        cmocka_unit_test(test_kv_budget_chain), cmocka_unit_test(test_logits),
+        cmocka_unit_test(test_reserved),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_pending),
     };
     return cmocka_run_group_tests(tests, NULL, end);
 }
