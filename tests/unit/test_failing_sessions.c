@@ -408,6 +408,9 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
+    lfm2_kv_usage usage = {.size = sizeof usage};
+    LFT_OK(lfm2_model_kv_usage(model, &usage));
+    assert_int_equal(usage.used, 0);
     lfm2_model_free(model);
     lft_end();
     assert_int_equal(atomic_load(&memory.live_blocks), 0);

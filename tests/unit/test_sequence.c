@@ -144,6 +144,62 @@ static void test_rewind_refused(void **state)
     lfm2_model_free(model);
 }
 
+/* ---- Pages ---- */
+
+/* A call that is cancelled gives back the page that it took, and only that call is cancelled. */
+static void test_cancelled_pages(void **state)
+{
+    (void)state;
+    lfm2_model *model = lft_open(lft_golden_folder("moe-plain"), 1, LFM2_KERNELS_AUTO, 0);
+    int32_t *ids = lft_ids(64, lft_vocab(model), 3);
+    const float *logits = NULL;
+    lfm2_session *session = lft_session(model, 100, 0, LFM2_KV_F16);
+    LFT_OK(lfm2_session_prefill(session, ids, 64));
+    const uint64_t used = lft_kv_usage(model).used;
+    lfm2_batch *batch = NULL;
+    LFT_OK(lfm2_batch_create(model, NULL, &batch));
+    lfm2_batch_item item = {.size = sizeof item, .session = session, .ids = ids, .n = 1};
+    lfm2_session_cancel(session);
+    LFT_FAILS(lfm2_batch_run(batch, &item, 1), LFM2_E_CANCELLED);
+    assert_int_equal(lft_kv_usage(model).used, used);
+    assert_true(lf_session_add_later(session, 1));
+    lfm2_session_cancel(session);
+    LFT_FAILS(lfm2_session_logits(session, &logits, NULL), LFM2_E_CANCELLED);
+    assert_int_equal(lft_kv_usage(model).used, used);
+    LFT_OK(lfm2_session_rewind(session, 64));
+    lfm2_session_cancel(session);
+    LFT_FAILS(lfm2_batch_run(batch, &item, 1), LFM2_E_CANCELLED);
+    LFT_OK(lfm2_batch_run(batch, &item, 1));
+    lfm2_batch_free(batch);
+    lfm2_session_free(session);
+    free(ids);
+    lfm2_model_free(model);
+}
+
+/* A fork has no reserve, and what a session shares is none. */
+static void test_fork_reserved(void **state)
+{
+    (void)state;
+    lfm2_model *model = lft_open(lft_golden_folder("moe-plain"), 1, LFM2_KERNELS_AUTO, 0);
+    const uint64_t page = lft_kv_page(model, LFM2_KV_F16);
+    int32_t *ids = lft_ids(64, lft_vocab(model), 3);
+    lfm2_session *fork = NULL, *session = lft_reserved(model, 64, 0, LFM2_KV_F16);
+    LFT_OK(lfm2_session_fork(session, &fork));
+    LFT_OK(lfm2_session_prefill(fork, ids, 10));
+    assert_int_equal(lft_kv_usage(model).used, 2 * page);
+    LFT_OK(lfm2_session_reset(fork));
+    assert_int_equal(lft_kv_usage(model).used, page);
+    lfm2_session_free(fork);
+    LFT_OK(lfm2_session_prefill(session, ids, 10));
+    LFT_OK(lfm2_session_fork(session, &fork));
+    LFT_OK(lfm2_session_reset(session));
+    lfm2_session_free(fork);
+    assert_int_equal(lft_kv_usage(model).used, 0);
+    lfm2_session_free(session);
+    free(ids);
+    lfm2_model_free(model);
+}
+
 /* ---- Fork and remove ---- */
 
 /* Forks of forks continue with different tokens, while the first session is freed. */
@@ -333,9 +389,10 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rewind),         cmocka_unit_test(test_rewind_pending),
-        cmocka_unit_test(test_rewind_refused), cmocka_unit_test(test_fork),
-        cmocka_unit_test(test_remove),         cmocka_unit_test(test_remove_reserved),
+        cmocka_unit_test(test_rewind),          cmocka_unit_test(test_rewind_pending),
+        cmocka_unit_test(test_cancelled_pages), cmocka_unit_test(test_fork_reserved),
+        cmocka_unit_test(test_rewind_refused),  cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_remove),          cmocka_unit_test(test_remove_reserved),
         cmocka_unit_test(test_pending),
     };
     return cmocka_run_group_tests(tests, NULL, end);
