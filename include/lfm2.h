@@ -687,9 +687,9 @@ LFM2_API int32_t lfm2_estimate_memory(const lfm2_model *model, const lfm2_sessio
 typedef struct lfm2_kv_usage {
     size_t size;
     uint64_t budget; /* bytes; UINT64_MAX = no limit */
-    uint64_t used;   /* bytes allocated for pages; a page that sessions or caches share counts once.
-                        Pages that a call takes are allocated together, up to 8 MiB, and their
-                        memory is freed with the last of them */
+    uint64_t used;   /* bytes of the pages in use; a page that sessions or caches share counts once.
+                        Pages are allocated up to 8 MiB at a time; what is no longer used serves
+                        other sessions of the KV type, and is freed with the last page of them */
     uint64_t cached; /* bytes of the pages that prefix caches hold, even if sessions share them */
 } lfm2_kv_usage;
 

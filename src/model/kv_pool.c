@@ -7,7 +7,9 @@ enum { EXTENT_BYTES = 8 << 20 };
 
 typedef struct lf_kv_extent {
     lf_kv_pool *pool;
-    uint8_t *data; /* [n][page_bytes] */
+    struct lf_kv_extent *previous, *next; /* in the pool's list, if it has spare pages */
+    lf_kv_page *spare;                    /* pages without references */
+    uint8_t *data;                        /* [n][page_bytes] */
     size_t page_bytes;
     uint32_t n;
     atomic_uint_fast32_t live; /* pages with references */
@@ -88,6 +90,7 @@ static int32_t new_extent(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv
     }
     lf_kv_extent *extent = header;
     extent->pool = pool;
+    extent->spare = NULL;
     extent->data = data;
     extent->page_bytes = page_bytes;
     extent->n = n;
@@ -102,6 +105,85 @@ static int32_t new_extent(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv
     return LFM2_OK;
 }
 
+static void free_extent(lf_kv_extent *extent)
+{
+    const lf_alloc *alloc = extent->pool->alloc;
+    lf_free(alloc, extent->data, extent->n, extent->page_bytes);
+    lf_free(alloc, extent, header_bytes(extent->n), 1);
+}
+
+/* ---- Spare pages; the caller has their lock ---- */
+
+static void link_extent(lf_kv_extent *extent)
+{
+    lf_kv_pool *pool = extent->pool;
+    extent->previous = NULL;
+    extent->next = atomic_load(&pool->spare);
+    if (extent->next != NULL) {
+        extent->next->previous = extent;
+    }
+    atomic_store(&pool->spare, extent);
+}
+
+static void unlink_extent(lf_kv_extent *extent)
+{
+    if (extent->previous != NULL) {
+        extent->previous->next = extent->next;
+    } else {
+        atomic_store(&extent->pool->spare, extent->next);
+    }
+    if (extent->next != NULL) {
+        extent->next->previous = extent->previous;
+    }
+}
+
+static void add_spare(lf_kv_page *page)
+{
+    lf_kv_extent *extent = page->extent;
+    if (extent->spare == NULL) {
+        link_extent(extent);
+    }
+    page->next = extent->spare;
+    extent->spare = page;
+}
+
+/* Moves pages of an extent to pages[0..n); returns how many there were. */
+static uint32_t take_from(lf_kv_extent *extent, uint32_t n, lf_kv_page **pages)
+{
+    uint32_t taken = 0;
+    for (; taken < n && extent->spare != NULL; taken++) {
+        lf_kv_page *page = extent->spare;
+        extent->spare = page->next;
+        atomic_store_explicit(&page->refs, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&extent->live, 1, memory_order_relaxed);
+        pages[taken] = page;
+    }
+    if (extent->spare == NULL) {
+        unlink_extent(extent);
+    }
+    return taken;
+}
+
+/* ---- Pages ---- */
+
+/* Stores up to n spare pages and returns how many. */
+static uint32_t take_spare(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page **pages)
+{
+    uint32_t taken = 0;
+    if (atomic_load(&pool->spare) == NULL || !lf_lock_take(&pool->spare_lock)) {
+        return 0;
+    }
+    for (lf_kv_extent *e = atomic_load(&pool->spare); e != NULL && taken < n;) {
+        lf_kv_extent *next = e->next;
+        if (e->page_bytes == page_bytes) {
+            taken += take_from(e, n - taken, pages + taken);
+        }
+        e = next;
+    }
+    lf_lock_give(&pool->spare_lock);
+    return taken;
+}
+
 int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page **pages)
 {
     uint64_t bytes = 0;
@@ -112,7 +194,7 @@ int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page *
     LF_TRY(charge(pool, bytes));
     size_t most = page_bytes == 0 ? n : EXTENT_BYTES / page_bytes;
     most = most > 0 ? most : 1;
-    for (uint32_t done = 0; done < n;) {
+    for (uint32_t done = take_spare(pool, page_bytes, n, pages); done < n;) {
         uint32_t step = n - done < most ? n - done : (uint32_t)most;
         int32_t status = new_extent(pool, page_bytes, step, pages + done);
         if (status != LFM2_OK) {
@@ -132,19 +214,29 @@ void lf_kv_retain(lf_kv_page *page)
     atomic_fetch_add_explicit(&page->refs, 1, memory_order_relaxed);
 }
 
+/* If the lock is lost, pages do not become spare, but extents are still freed. */
 void lf_kv_release(lf_kv_page *page)
 {
     if (atomic_fetch_sub_explicit(&page->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
     lf_kv_extent *extent = page->extent;
-    if (atomic_fetch_sub_explicit(&extent->live, 1, memory_order_acq_rel) != 1) {
-        return;
-    }
     lf_kv_pool *pool = extent->pool;
-    atomic_fetch_sub(&pool->used, (uint64_t)extent->n * extent->page_bytes);
-    lf_free(pool->alloc, extent->data, extent->n, extent->page_bytes);
-    lf_free(pool->alloc, extent, header_bytes(extent->n), 1);
+    size_t bytes = extent->page_bytes;
+    bool locked = extent->n > 1 && lf_lock_take(&pool->spare_lock);
+    bool last = atomic_fetch_sub_explicit(&extent->live, 1, memory_order_acq_rel) == 1;
+    if (locked) {
+        if (!last) {
+            add_spare(page);
+        } else if (extent->spare != NULL) {
+            unlink_extent(extent);
+        }
+        lf_lock_give(&pool->spare_lock);
+    }
+    if (last) {
+        free_extent(extent);
+    }
+    atomic_fetch_sub(&pool->used, bytes);
 }
 
 bool lf_kv_is_own(const lf_kv_page *page)

@@ -20,19 +20,21 @@ typedef struct lf_kv_cache {
     bool (*release)(struct lf_kv_cache *cache, uint64_t bytes);
 } lf_kv_cache;
 
+struct lf_kv_extent;
+
 /* One budget for the pages of all KV types. Any thread may call the functions below at any time,
- * also in the child of a fork. Pages need no lock. */
+ * also in the child of a fork. */
 typedef struct lf_kv_pool {
     const lf_alloc *alloc;
-    atomic_uint_fast64_t budget; /* bytes; UINT64_MAX: no limit */
-    atomic_uint_fast64_t used;   /* bytes of the extents that exist */
-    lf_lock lock;                /* of `caches` and of all that they hold */
+    atomic_uint_fast64_t budget;          /* bytes; UINT64_MAX: no limit */
+    atomic_uint_fast64_t used;            /* bytes of the pages with references */
+    lf_lock spare_lock;                   /* of `spare` and of what is in its extents; taken last */
+    _Atomic(struct lf_kv_extent *) spare; /* the extents with pages without references */
+    lf_lock lock;                         /* of `caches` and of all that they hold */
     lf_kv_cache *caches;
     atomic_uint_fast64_t cache_budget; /* the sum of theirs; UINT64_MAX: no limit */
     atomic_uint_fast64_t cached;       /* bytes of the pages that the caches hold */
 } lf_kv_pool;
-
-struct lf_kv_extent;
 
 /* LF_ATTN_BLOCK positions of a sequence: their token ids, and one KV block of K and one of V for
  * each KV head of each attention layer (lf_state_k, lf_state_v). The holder of the only reference
@@ -40,6 +42,7 @@ struct lf_kv_extent;
 typedef struct lf_kv_page {
     uint8_t *data;
     struct lf_kv_extent *extent;
+    struct lf_kv_page *next; /* of the extent's pages without references */
     atomic_uint_fast32_t refs;
     int32_t ids[LF_ATTN_BLOCK];
 } lf_kv_page;
@@ -48,9 +51,10 @@ typedef struct lf_kv_page {
 void lf_kv_pool_init(lf_kv_pool *pool, const lf_alloc *alloc, uint64_t budget);
 
 /* Stores n pages of page_bytes bytes in pages[0..n), each with one reference. They are allocated in
- * extents of several pages, so that large ones get huge pages of memory; an extent is freed with
- * its last page. All or none. If the budget is used up, caches release pages. The caller does not
- * have the lock. Errors: LIMIT (the budget), MEMORY. */
+ * extents of several pages, so that large ones get huge pages of memory. An extent is freed with
+ * its last page; until then, its pages without references are taken first. All or none. If the
+ * budget is used up, caches release pages. The caller does not have the lock. Errors: LIMIT (the
+ * budget), MEMORY. */
 int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page **pages);
 
 void lf_kv_retain(lf_kv_page *page);
