@@ -3,9 +3,9 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, batch, prefix cache, sampler, generation, stream, chat. Its ABI is stable
- * within 0.2. lfm2_tools.h declares functions that make model files and measure speed; its ABI is
- * not stable.
+ * model, text, session, batch, prefix cache, sampler, generation, stream, chat, chat parser. Its
+ * ABI is stable within 0.2. lfm2_tools.h declares functions that make model files and measure
+ * speed; its ABI is not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -33,8 +33,8 @@
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
  *  - Handles may move between threads. Several threads may use one runtime, one model or one prefix
- *    cache at once. A session, batch, sampler, stream or decoder may be used by one thread at a
- *    time; lfm2_session_cancel is the exception.
+ *    cache at once. A session, batch, sampler, stream, decoder or chat parser may be used by one
+ *    thread at a time; lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator run on the thread that called the library. They must not
  *    use the session or stream of that call; they may use everything else. If a callback returns
@@ -1281,6 +1281,142 @@ typedef struct lfm2_chat_info {
  * and origin and cleared the rest. */
 LFM2_API int32_t lfm2_chat_get_info(const lfm2_model *model, const lfm2_chat_options *options,
                                     lfm2_chat_info *info);
+
+/* ---- Chat: parsing answers ---------------------------------------------------------------- */
+
+/* Divides what a model writes into content, reasoning and tool calls, while it comes:
+ *
+ *     lfm2_chat_parser_push(parser, &step.id, 1);
+ *     while (lfm2_chat_parser_next(parser, &event) == LFM2_OK && event.kind != 0) { ... }
+ *
+ * and at the end lfm2_chat_parser_finish, the last events, and lfm2_chat_parser_message.
+ *
+ * A block of calls is between the tokens "<|tool_call_start|>" and "<|tool_call_end|>": a list of
+ * Python calls, [name(argument=value, ...), ...], or JSON objects with "name" and "arguments".
+ * Values are Python's or JSON's: strings in either quote, also tripled, numbers, True and true,
+ * None and null, lists, tuples, sets, dicts. Arguments become a JSON object. Escapes are undone
+ * once, digits of numbers are kept, and a quote inside a string needs no escape where the rest of
+ * the call shows that it is part of the string. src/text/README.md has all rules.
+ *
+ * Nothing that a model writes is an error, and no byte is lost: what is no call is content, byte
+ * for byte. This includes a call with positional arguments, bytes, infinite numbers, expressions,
+ * or a name that occurs twice; a call that the text ends in; and a block without any call, with its
+ * tokens. Beside content and reasoning, byte for byte, and the calls there are only the tokens, and
+ * white space and separators around the calls of a block. Reasoning is between "<think>" and
+ * "</think>"; calls in it are reasoning.
+ *
+ * Where the text is divided does not matter: the events of a text pushed at once and byte by byte
+ * give the same message. Time and memory are linear in the text: the parser keeps it, and calls and
+ * events. One thread at a time may use a parser. */
+typedef struct lfm2_chat_parser lfm2_chat_parser;
+
+enum {
+    LFM2_CHAT_PARSE_REASONING = 1,  /* the prompt has opened "<think>": the text begins as reasoning
+                                       (lfm2_chat_info.opens_reasoning) */
+    LFM2_CHAT_PARSE_WHOLE_CALLS = 2 /* no event of a call before it is complete, so that none is
+                                       undone */
+};
+
+typedef struct lfm2_chat_parser_options {
+    size_t size;
+    /* JSON array of the tools that the model knows, as in lfm2_chat_options; NULL = not known. They
+     * decide two things. A bare number or word for a parameter whose "type" is a string becomes a
+     * string. And calls without the start token count without an end token, too, if they begin a
+     * line, end the text, and name known functions. */
+    const char *tools;
+    size_t tools_len;
+    uint32_t flags;         /* LFM2_CHAT_PARSE_* */
+    uint32_t reserved;
+    const char *id_prefix;  /* call ids are this text and the number of the call, from 0 on: choose
+                               one for each message; at most 256 bytes; NULL = "call_" */
+    uint64_t max_bytes;     /* of the text; 0 = 64 MiB */
+} lfm2_chat_parser_options;
+
+LFM2_API void lfm2_chat_parser_options_init(lfm2_chat_parser_options *options, size_t size);
+
+/* Holds a reference to the model, of which it uses the tokenizer. Errors: ARGUMENT, MEMORY, STATE
+ * (no tokenizer), TEXT (tools). */
+LFM2_API int32_t lfm2_chat_parser_create(lfm2_model *model, const lfm2_chat_parser_options *options,
+                                         lfm2_chat_parser **out);
+LFM2_API void lfm2_chat_parser_free(lfm2_chat_parser *parser);
+
+/* Adds tokens. Control tokens count as such, and text that spells one is text. An end token ends
+ * the answer. LIMIT (more than max_bytes) and ARGUMENT add nothing. After MEMORY the parser can be
+ * reset or freed only. Errors: ARGUMENT, MEMORY, LIMIT, STATE (the answer was finished). */
+LFM2_API int32_t lfm2_chat_parser_push(lfm2_chat_parser *parser, const int32_t *ids, size_t n);
+
+/* Adds text in which control tokens are written by name, such as that of another engine. It may
+ * be divided at any byte. "<|im_end|>" and "<|endoftext|>" end the answer if only white space
+ * follows. Where the vocabulary has no token "<think>", reasoning can begin only at the start of a
+ * line, and after other tokens. Errors: those of lfm2_chat_parser_push. */
+LFM2_API int32_t lfm2_chat_parser_push_text(lfm2_chat_parser *parser, const char *text, size_t len);
+
+/* Ends the answer: what was held back becomes events. Errors: those of lfm2_chat_parser_push. */
+LFM2_API int32_t lfm2_chat_parser_finish(lfm2_chat_parser *parser);
+
+/* Starts another answer with the same options. */
+LFM2_API int32_t lfm2_chat_parser_reset(lfm2_chat_parser *parser);
+
+/* Kinds of events. The message has the texts of all CONTENT events as content, those of REASONING
+ * events as reasoning_content, and for each call those of its ARGUMENTS events as arguments. */
+enum {
+    LFM2_CHAT_EVENT_NONE = 0, /* there is none before more is pushed */
+    LFM2_CHAT_EVENT_CONTENT = 1,
+    LFM2_CHAT_EVENT_REASONING = 2,
+    LFM2_CHAT_EVENT_CALL_START = 3, /* id, name */
+    LFM2_CHAT_EVENT_ARGUMENTS = 4,
+    LFM2_CHAT_EVENT_CALL_END = 5,
+    LFM2_CHAT_EVENT_CALL_UNDONE = 6 /* the last call that has started is none: forget it. Its text
+                                       follows as content. The next call has the same index */
+};
+
+typedef struct lfm2_chat_event {
+    size_t size;
+    int32_t kind;     /* LFM2_CHAT_EVENT_* */
+    uint32_t call;    /* the index of the call */
+    const char *text; /* CONTENT, REASONING, ARGUMENTS; "" for others. Characters are whole */
+    size_t len;
+    const char *id;   /* CALL_START; "" for others */
+    const char *name;
+    size_t name_len;
+    uint64_t offset;  /* CONTENT, REASONING: of the text in the source; CALL_START: of the call */
+} lfm2_chat_event;
+
+/* Takes the next event. Its pointers are valid until the next call that is given its parser.
+ * Errors: ARGUMENT, MEMORY (the event is not taken). */
+LFM2_API int32_t lfm2_chat_parser_next(lfm2_chat_parser *parser, lfm2_chat_event *event);
+
+/* Writes the message as a JSON object, as lfm2_chat_render takes it: "role", "content" (maybe ""),
+ * "reasoning_content" if there is reasoning, maybe empty, and "tool_calls" if there are calls, with
+ * "arguments" as text. Bytes that are not UTF-8 become U+FFFD. Before lfm2_chat_parser_finish, the
+ * message has the content, reasoning and complete calls so far. `text`, `capacity` and *len are as
+ * in lfm2_detokenize. Errors: ARGUMENT, BUFFER. */
+LFM2_API int32_t lfm2_chat_parser_message(const lfm2_chat_parser *parser, char *text,
+                                          size_t capacity, size_t *len);
+
+typedef struct lfm2_chat_call {
+    size_t size;
+    const char *id;
+    const char *name;
+    size_t name_len;
+    const char *arguments; /* a JSON object */
+    size_t arguments_len;
+    uint64_t offset;       /* where the model wrote the call: bytes [offset, offset + source_len) */
+    uint64_t source_len;   /* of the source */
+} lfm2_chat_call;
+
+/* Call `index` of the message. The pointers are valid until the parser changes. Errors: ARGUMENT
+ * (also: there is no such call). */
+LFM2_API int32_t lfm2_chat_parser_get_call(const lfm2_chat_parser *parser, uint32_t index,
+                                           lfm2_chat_call *call);
+
+/* The number of complete calls so far. */
+LFM2_API uint32_t lfm2_chat_parser_calls(const lfm2_chat_parser *parser);
+
+/* All text that was pushed, tokens by their names: keep it (or the ids) beside the message, to give
+ * the model exactly what it wrote where its template would write it in another way. Valid until
+ * more is pushed. */
+LFM2_API const char *lfm2_chat_parser_source(const lfm2_chat_parser *parser, size_t *len);
 
 #ifdef __cplusplus
 }

@@ -77,8 +77,11 @@ typedef struct lf_json_writer {
     bool escape_del; /* write U+007F as \u007f, which JSON allows but does not require */
 } lf_json_writer;
 
-/* Writes a string with its quotes. Each byte that is not part of a UTF-8 character becomes \ufffd.
- */
+/* Writes a section of a string, without quotes. Each byte that is not part of a UTF-8 character
+ * becomes \ufffd. */
+void lf_json_write_text(const lf_json_writer *writer, const char *text, size_t len);
+
+/* Writes a string with its quotes. */
 void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t len);
 
 /* Writes a parsed value as Python's json.dumps(value, ensure_ascii=False) does: separators ", " and

@@ -51,9 +51,8 @@ static const char *escape(const lf_json_writer *writer, uint8_t byte, char buffe
     return buffer;
 }
 
-void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t len)
+void lf_json_write_text(const lf_json_writer *writer, const char *text, size_t len)
 {
-    put_text(writer, "\"");
     size_t start = 0; /* of the bytes that are copied unchanged */
     for (size_t i = 0; i < len;) {
         char buffer[7];
@@ -70,6 +69,12 @@ void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t
         i += n;
     }
     put(writer, text + start, len - start);
+}
+
+void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t len)
+{
+    put_text(writer, "\"");
+    lf_json_write_text(writer, text, len);
     put_text(writer, "\"");
 }
 

@@ -13,6 +13,7 @@
     entry(tokenize) \
     entry(detokenize) \
     entry(render) \
+    entry(parse) \
     entry(inspect) \
     entry(logits) \
     entry(perplexity) \

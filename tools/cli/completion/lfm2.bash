@@ -3,7 +3,7 @@
 _lfm2()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='run chat tokenize detokenize render inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
+    local commands='run chat tokenize detokenize render parse inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
     # bash splits --name=value into three words
     if [ "$word" = '=' ]; then
         word=''
@@ -120,6 +120,17 @@ _lfm2()
         --chat-template | --chat-template-file) values=/any ;;
         --template-args | --chat-template-kwargs) values=/any ;;
         --date) values=/any ;;
+        -m | --model) values=/file ;;
+        --merges) values='file apply ignore' ;;
+        esac
+        ;;
+    parse)
+        options='-f --file --tools --opened --chunks --tokens --events -m --model -v --verbose --merges --help'
+        case $before in
+        -f | --file) values=/file ;;
+        --tools) values=/file ;;
+        --opened) values='auto on off' ;;
+        --chunks) values=/any ;;
         -m | --model) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parser of answers: strings of Python and JSON, whose escapes are undone once. */
+#include "text/chat_parser_internal.h"
+
+#include "common/utf8.h"
+
+#include <string.h>
+
+/* ---- Output ---- */
+
+typedef struct json_output {
+    lf_chat_parser *p;
+    bool worked;
+} json_output;
+
+static void add_json(void *user, const char *text, size_t len)
+{
+    json_output *o = user;
+    o->worked = o->worked && lf_parser_add(o->p, &o->p->args, text, len);
+}
+
+bool lf_parser_put(lf_chat_parser *p, lf_sink sink, const char *text, size_t len)
+{
+    json_output output = {p, true};
+    const lf_json_writer writer = {.write = add_json, .user = &output};
+    if (sink != LF_SINK_ARGS) {
+        return lf_parser_add(p, sink == LF_SINK_RAW ? &p->args : &p->scratch, text, len);
+    }
+    lf_json_write_text(&writer, text, len);
+    return output.worked;
+}
+
+static lf_step put(lf_chat_parser *p, const char *text, size_t len)
+{
+    return lf_parser_put(p, p->string.sink, text, len) ? LF_STEP_OK : LF_STEP_BROKEN;
+}
+
+static lf_step put_code_point(lf_chat_parser *p, uint32_t c)
+{
+    char text[4];
+    bool valid = c < 0xD800 || (c > 0xDFFF && c < 0x110000);
+    size_t n = lf_utf8_encode(valid ? c : 0xFFFD, text);
+    return put(p, text, n);
+}
+
+/* ---- Escapes ---- */
+
+/* Reads n digits at `at`. LF_STEP_FAIL: there are other characters. */
+static lf_step hex_digits(const lf_chat_parser *p, size_t at, size_t n, uint32_t *out)
+{
+    *out = 0;
+    for (size_t i = at; i < at + n; i++) {
+        if (i >= p->limit) {
+            return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+        }
+        char c = p->source.data[i];
+        uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
+                         : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
+                                                : 16;
+        if (digit == 16) {
+            return LF_STEP_FAIL;
+        }
+        *out = *out << 4 | digit;
+    }
+    return LF_STEP_OK;
+}
+
+/* The second half of a surrogate pair at `at`. */
+static lf_step low_surrogate(const lf_chat_parser *p, size_t at, uint32_t *out)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (at + i >= p->limit) {
+            return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+        }
+        if (p->source.data[at + i] != "\\u"[i]) {
+            return LF_STEP_FAIL;
+        }
+    }
+    lf_step step = hex_digits(p, at + 2, 4, out);
+    return step == LF_STEP_OK && (*out < 0xDC00 || *out > 0xDFFF) ? LF_STEP_FAIL : step;
+}
+
+/* \xHH, \uHHHH, \UHHHHHHHH. Without the digits the backslash stays. */
+static lf_step numeric_escape(lf_chat_parser *p, size_t n)
+{
+    uint32_t c = 0;
+    uint32_t low = 0;
+    lf_step step = hex_digits(p, p->pos + 2, n, &c);
+    if (step == LF_STEP_MORE) {
+        return step;
+    }
+    if (step == LF_STEP_FAIL || c > 0x10FFFF) {
+        p->pos++;
+        return put(p, "\\", 1);
+    }
+    size_t end = p->pos + 2 + n;
+    if (n == 4 && c >= 0xD800 && c <= 0xDBFF) {
+        step = low_surrogate(p, end, &low);
+        if (step == LF_STEP_MORE) {
+            return step;
+        }
+        if (step == LF_STEP_OK) {
+            c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+            end += 6;
+        }
+    }
+    p->pos = end;
+    return put_code_point(p, c);
+}
+
+static lf_step octal_escape(lf_chat_parser *p)
+{
+    uint32_t c = 0;
+    size_t at = p->pos + 1;
+    while (at < p->pos + 4) {
+        if (at == p->limit && !p->final) {
+            return LF_STEP_MORE;
+        }
+        if (at == p->limit || p->source.data[at] < '0' || p->source.data[at] > '7') {
+            break;
+        }
+        c = c * 8 + (uint32_t)(p->source.data[at++] - '0');
+    }
+    p->pos = at;
+    return put_code_point(p, c);
+}
+
+/* The backslash at p->pos. One that begins no escape stays. */
+static lf_step escape(lf_chat_parser *p)
+{
+    static const char names[] = "\\'\"nrtbfav";
+    static const char values[] = "\\'\"\n\r\t\b\f\a\v";
+    if (p->pos + 1 >= p->limit) {
+        return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+    }
+    char c = p->source.data[p->pos + 1];
+    const char *found = c != '\0' ? strchr(names, c) : NULL;
+    bool json = p->frames[0].kind == LF_FRAME_TOOL;
+    if (found != NULL || (c == '/' && json)) {
+        p->pos += 2;
+        return put(p, found != NULL ? values + (found - names) : "/", 1);
+    }
+    if (c == '\n') { /* the string continues in the next line */
+        p->pos += 2;
+        return LF_STEP_OK;
+    }
+    if (c >= '0' && c <= '7') {
+        return octal_escape(p);
+    }
+    if (c == 'x' || c == 'u' || c == 'U') {
+        return numeric_escape(p, c == 'x' ? 2 : c == 'u' ? 4 : 8);
+    }
+    p->pos++;
+    return put(p, "\\", 1);
+}
+
+/* A backslash in a raw string: it and the next character stay. */
+static lf_step raw_escape(lf_chat_parser *p)
+{
+    if (p->pos + 1 >= p->limit) {
+        return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+    }
+    char c = p->source.data[p->pos + 1];
+    size_t n = c == '\\' || c == '"' || c == '\'' ? 2 : 1;
+    lf_step step = put(p, p->source.data + p->pos, n);
+    p->pos += n;
+    return step;
+}
+
+/* ---- Strings ---- */
+
+/* Reads the opening quote, or three of them. */
+static lf_step read_opening(lf_chat_parser *p)
+{
+    const char *text = p->source.data + p->pos;
+    size_t left = p->limit - p->pos;
+    bool second = left > 1 && text[1] == text[0];
+    if (!p->final && (left == 1 || (left == 2 && second))) {
+        return LF_STEP_MORE;
+    }
+    p->string.quote = text[0];
+    p->string.triple = second && left > 2 && text[2] == text[0];
+    p->pos += p->string.triple ? 3 : 1;
+    return LF_STEP_OK;
+}
+
+lf_step lf_parser_open_string(lf_chat_parser *p, lf_sink sink, bool raw, bool format)
+{
+    lf_step step = read_opening(p);
+    if (step != LF_STEP_OK) {
+        return step;
+    }
+    p->string.sink = sink;
+    p->string.raw = raw;
+    p->string.format = format;
+    p->string.broken = p->string.inner_open = false;
+    p->phase = LF_PHASE_STRING;
+    return sink != LF_SINK_ARGS || lf_parser_add(p, &p->args, "\"", 1) ? LF_STEP_OK
+                                                                       : LF_STEP_BROKEN;
+}
+
+/* The string has ended; p->pos is after its quote. */
+static lf_step string_done(lf_chat_parser *p)
+{
+    lf_sink sink = p->string.sink;
+    if (sink == LF_SINK_ARGS && !lf_parser_add(p, &p->args, "\"", 1)) {
+        return LF_STEP_BROKEN;
+    }
+    if (sink == LF_SINK_SCRATCH && p->member_key) {
+        p->member_key = false;
+        p->phase = LF_PHASE_COLON;
+        return LF_STEP_OK;
+    }
+    return lf_parser_value_done(p);
+}
+
+static lf_step take_quote(lf_chat_parser *p)
+{
+    const char *text = p->source.data + p->pos;
+    size_t left = p->limit - p->pos;
+    size_t next = 0;
+    if (p->string.triple) {
+        bool second = left > 1 && text[1] == text[0];
+        if (!p->final && (left == 1 || (left == 2 && second))) {
+            return LF_STEP_MORE;
+        }
+        bool ends = second && left > 2 && text[2] == text[0];
+        p->pos += ends ? 3 : 1;
+        return ends ? string_done(p) : put(p, text, 1);
+    }
+    switch (lf_parser_quote(p, &next)) {
+    case LF_QUOTE_ENDS:
+        p->pos++;
+        return string_done(p);
+    case LF_QUOTE_JOINS: {
+        size_t before = p->pos;
+        p->pos = next;
+        lf_step step = read_opening(p);
+        p->pos = step == LF_STEP_OK ? p->pos : before;
+        return step;
+    }
+    case LF_QUOTE_UNCLEAR:
+        p->pos++;
+        p->phase = LF_PHASE_AFTER; /* what follows is not in a string */
+        return LF_STEP_FAIL;
+    case LF_QUOTE_MORE:
+        return LF_STEP_MORE;
+    default:
+        p->pos++;
+        return put(p, p->source.data + p->pos - 1, 1);
+    }
+}
+
+/* A brace in an f-string: doubled, it is a character; otherwise the value is not known. */
+static lf_step format_brace(lf_chat_parser *p, char c)
+{
+    if (p->pos + 1 >= p->limit) {
+        return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+    }
+    if (p->source.data[p->pos + 1] != c) {
+        return LF_STEP_FAIL;
+    }
+    p->pos += 2;
+    return put(p, &c, 1);
+}
+
+/* Copies characters without meaning. */
+static lf_step copy(lf_chat_parser *p)
+{
+    const char *text = p->source.data;
+    size_t at = p->pos;
+    while (at < p->limit) {
+        uint32_t c = 0;
+        char first = text[at];
+        if (first == '\\' || first == p->string.quote ||
+            (p->string.format && (first == '{' || first == '}'))) {
+            break;
+        }
+        size_t n = lf_utf8_decode((const uint8_t *)text + at, p->limit - at, &c);
+        if (c == LF_UTF8_CUT && !p->final) {
+            break;
+        }
+        at += n;
+    }
+    lf_step step = put(p, text + p->pos, at - p->pos);
+    bool more = at == p->pos;
+    p->pos = at;
+    return step == LF_STEP_OK && more ? LF_STEP_MORE : step;
+}
+
+lf_step lf_parser_string(lf_chat_parser *p)
+{
+    if (p->pos == p->limit) {
+        return LF_STEP_MORE;
+    }
+    char c = p->source.data[p->pos];
+    if (c == '\\') {
+        return p->string.raw ? raw_escape(p) : escape(p);
+    }
+    if (c == p->string.quote) {
+        return take_quote(p);
+    }
+    if (p->string.format && (c == '{' || c == '}')) {
+        return format_brace(p, c);
+    }
+    return copy(p);
+}
