@@ -51,6 +51,9 @@ same '/retry answers as run does' "$work/out" "$work/expected"
 pipes 0 "Weather in Reykjavik?\n/save $work/tools_in.json\n" chat "${greedy[@]}" --tools "$work/tools.json"
 grep -qF '"tools":[' "$work/tools_in.json"
 report 'the tools are saved' $?
+grep -qF '"content": "", "tool_calls": [{"id": "call_1_0", "type": "function", "function": {"name": "get_weather", "arguments": "{\"city_name\": \"Reykjavik\"}"}}]' \
+    "$work/tools_in.json"
+report 'the call is saved' $?
 exits 0 run "${greedy[@]}" --messages "$work/tools_in.json" -n 1
 tokens() { # OPTION...: the tokens of the conversation with the tools
     pipes 0 "/load $work/tools_in.json\n" chat "${greedy[@]}" "$@"

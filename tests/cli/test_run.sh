@@ -186,6 +186,16 @@ err_has "option --draft: 'model' is not one of off, ngram"
 # tools and system text
 printf '[{"name": "f", "description": "d", "parameters": {}}]' >"$work/tools.json"
 exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --tools "$work/tools.json" --system 'Be brief.' -n 20
+cat >"$work/weather.json" <<'END'
+[{"type": "function", "function": {"name": "get_weather", "description": "Weather in a city", "parameters": {"type": "object", "properties": {"city_name": {"type": "string"}}, "required": ["city_name"]}}}]
+END
+exits 0 run -t 1 -m "$demo" -p 'Weather in Reykjavik?' --temp 0 --tools "$work/weather.json" --json
+out_is_json
+out_has '"text":"","tool_calls":[{"id":"call_0","type":"function","function":{"name":"get_weather","arguments":"{\"city_name\": \"Reykjavik\"}"}}],"ids":'
+exits 0 run -t 1 -m "$demo" -p "$ask" --temp 0 --tools "$work/weather.json" --json
+out_lacks 'tool_calls'
+exits 0 run -t 1 -m "$demo" -p 'Weather in Reykjavik?' --temp 0 --raw --json -n 4
+out_lacks 'tool_calls'
 printf '[{"name": ' >"$work/tools.json"
 exits 1 run -t 1 -m "$demo" -p "$ask" --tools "$work/tools.json"
 out_empty

@@ -275,6 +275,24 @@ static int make_messages(const run_options *opts, const text_buffer *text, text_
     return code == EXIT_OK ? messages_read_tools(opts->tools, tools) : code;
 }
 
+/* Prints the answer as JSON. */
+static int print_record(const run_options *opts, const open_model *opened, const answer *a,
+                        answer_record *record)
+{
+    answer_calls calls = {0};
+    int code = a->format != NULL ? answer_calls_find(a, NULL, &calls) : EXIT_OK;
+    if (code == EXIT_OK && calls.n > 0) {
+        code = answer_record_set_content(record, &calls);
+    }
+    if (code == EXIT_OK) {
+        answer_record_print(record, a, &calls, opened->model, opened->path, opts->sampler.seed,
+                            opts->logprobs >= 0);
+        out_flush();
+    }
+    answer_calls_free(&calls);
+    return code;
+}
+
 /* Generates the answer to `prompt` and prints it. */
 static int generate(const run_options *opts, const open_model *opened, const id_list *prompt,
                     answer *a)
@@ -298,9 +316,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     /* The callbacks store their error in state.code; Ctrl-C is reported below. */
     code = code == EXIT_OK ? state.code : code;
     if (code == EXIT_OK && opts->json) {
-        answer_record_print(&state.record, a, opened->model, opened->path, opts->sampler.seed,
-                            opts->logprobs >= 0);
-        out_flush();
+        code = print_record(opts, opened, a, &state.record);
     } else if (!opts->json) {
         answer_view_end(&state.view);
     }

@@ -110,8 +110,14 @@ static void print_reasoning(const text_buffer *text)
     json_string(end > start ? text->data + start : "", end - start);
 }
 
-void answer_record_print(const answer_record *record, const answer *a, const lfm2_model *model,
-                         const char *path, uint64_t seed, bool logprobs)
+int answer_record_set_content(answer_record *record, const answer_calls *calls)
+{
+    record->text[ANSWER_CONTENT].len = 0;
+    return answer_calls_content(calls, &record->text[ANSWER_CONTENT]);
+}
+
+void answer_record_print(const answer_record *record, const answer *a, const answer_calls *calls,
+                         const lfm2_model *model, const char *path, uint64_t seed, bool logprobs)
 {
     const lfm2_generate_result *r = &a->result;
     const char *text = "";
@@ -123,6 +129,10 @@ void answer_record_print(const answer_record *record, const answer *a, const lfm
     json_string(text, len);
     if (a->reasoned) {
         print_reasoning(&record->text[ANSWER_REASONING]);
+    }
+    if (calls->n > 0) {
+        out_printf(",\"tool_calls\":");
+        answer_calls_print(calls);
     }
     out_printf(",\"ids\":");
     json_ids(a->ids.data, a->ids.n);

@@ -3,7 +3,7 @@
 #ifndef LFM2_CLI_ANSWER_RECORD_H
 #define LFM2_CLI_ANSWER_RECORD_H
 
-#include "cli/support/answer.h"
+#include "cli/support/answer_calls.h"
 
 typedef struct recorded_token recorded_token;
 
@@ -21,9 +21,12 @@ int answer_record_token(answer_record *record, const lfm2_generated_token *token
 void answer_record_content(const answer_record *record, bool reasoned, const char **text,
                            size_t *len);
 
-/* Prints {"model":...}; "tokens" are in it if `logprobs`. */
-void answer_record_print(const answer_record *record, const answer *a, const lfm2_model *model,
-                         const char *path, uint64_t seed, bool logprobs);
+/* Replaces the content by that of an answer with calls. */
+int answer_record_set_content(answer_record *record, const answer_calls *calls);
+
+/* Prints {"model":...}; "tool_calls" are in it if there are any, "tokens" if `logprobs`. */
+void answer_record_print(const answer_record *record, const answer *a, const answer_calls *calls,
+                         const lfm2_model *model, const char *path, uint64_t seed, bool logprobs);
 
 void answer_record_free(answer_record *record);
 

@@ -9,7 +9,7 @@
 #include "cli/support/token_ids.h"
 
 typedef struct chat_format {
-    const lfm2_model *model;
+    lfm2_model *model;
     lfm2_chat_template *chosen; /* that of --chat-template; NULL: the model's */
     const text_buffer *tools;   /* JSON array; empty: none; another one may be set at any time */
     text_buffer args;           /* JSON object; empty: none */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The messages of a conversation and the session that contains its tokens. */
 #include "cli/support/conversation.h"
+#include "cli/support/answer_calls.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/token_match.h"
 
@@ -356,6 +357,31 @@ static void on_channel(void *user, answer_channel channel, const char *text, siz
     }
 }
 
+/* Adds an answer with calls to the messages, if the template writes all that it has: calls, and
+ * the reasoning if there is any. *added: it was added. */
+static int add_answer_with_calls(conversation *c, const answer *a, bool *added)
+{
+    answer_calls calls = {0};
+    text_buffer array = {0};
+    *added = false;
+    if (c->format->info.tool_calls == 0 || (a->reasoned && !c->format->keeps_reasoning)) {
+        return EXIT_OK;
+    }
+    char prefix[32] = "";
+    append_format(prefix, sizeof prefix, 0, "call_%u_", c->n_turns);
+    int code = answer_calls_find(a, prefix, &calls);
+    if (code == EXIT_OK && calls.n > 0) {
+        code = text_append(&array, "[", 1);
+        code = code == EXIT_OK ? answer_calls_message(&calls, &array) : code;
+        code = code == EXIT_OK ? text_append(&array, "]", 1) : code;
+        code = code == EXIT_OK ? message_list_add_array(&c->messages, &array) : code;
+        *added = code == EXIT_OK;
+    }
+    text_free(&array);
+    answer_calls_free(&calls);
+    return code;
+}
+
 /* Adds the answer to the messages. Its text has the names of control tokens, and it is divided
  * where the template writes the reasoning again; else the markers stay in the content. */
 static int add_answer(conversation *c, const answer *a, const open_reasoning *open)
@@ -363,6 +389,11 @@ static int add_answer(conversation *c, const answer *a, const open_reasoning *op
     const lfm2_chat_info *info = &c->format->info;
     channels out = {.reasoned = false};
     reasoning_splitter splitter;
+    bool added = false;
+    int code = add_answer_with_calls(c, a, &added);
+    if (code != EXIT_OK || added) {
+        return code;
+    }
     on_channel(&out, ANSWER_CONTENT, "", 0);
     if (c->format->keeps_reasoning) {
         reasoning_begin(&splitter, info->reasoning_start_id, info->reasoning_end_id, open->len > 0,
