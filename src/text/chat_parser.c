@@ -6,24 +6,24 @@
 
 #include <string.h>
 
-/* How markers are spelled, and which end the turn. */
+/* How delimiters are spelled, and which end the turn. */
 static const struct {
     const char *text;
-    lf_marker marker;
+    lf_delimiter delimiter;
 } spellings[] = {
-    {"<|tool_call_start|>", LF_MARKER_CALL_START},
-    {"<|tool_call_end|>", LF_MARKER_CALL_END},
-    {"<think>", LF_MARKER_THINK_START},
-    {"</think>", LF_MARKER_THINK_END},
-    {"<|im_end|>", LF_MARKER_TURN_END},
-    {"<|endoftext|>", LF_MARKER_TURN_END},
+    {"<|tool_call_start|>", LF_DELIMITER_CALL_START},
+    {"<|tool_call_end|>", LF_DELIMITER_CALL_END},
+    {"<think>", LF_DELIMITER_THINK_START},
+    {"</think>", LF_DELIMITER_THINK_END},
+    {"<|im_end|>", LF_DELIMITER_TURN_END},
+    {"<|endoftext|>", LF_DELIMITER_TURN_END},
 };
 enum { N_SPELLINGS = sizeof spellings / sizeof spellings[0] };
 
 enum {
-    ALL_MARKERS = (1 << LF_N_MARKERS) - 1,
-    CALL_MARKERS = 1 << LF_MARKER_CALL_START | 1 << LF_MARKER_CALL_END,
-    THINK_MARKERS = 1 << LF_MARKER_THINK_START | 1 << LF_MARKER_THINK_END
+    ALL_DELIMITERS = (1 << LF_N_DELIMITERS) - 1,
+    CALL_DELIMITERS = 1 << LF_DELIMITER_CALL_START | 1 << LF_DELIMITER_CALL_END,
+    THINK_DELIMITERS = 1 << LF_DELIMITER_THINK_START | 1 << LF_DELIMITER_THINK_END
 };
 
 /* ---- Creation ---- */
@@ -61,7 +61,8 @@ int32_t lf_chat_parser_create(const lf_alloc *alloc, const lf_tokenizer *tokeniz
     p->max_bytes = options->max_bytes > 0 ? options->max_bytes : DEFAULT_MAX_BYTES;
     lf_arena_init(&p->arena, &p->alloc);
     for (size_t i = 0; i < N_SPELLINGS; i++) {
-        p->marker_ids[spellings[i].marker] = lf_tokenizer_find_added(tokenizer, spellings[i].text);
+        p->delimiter_ids[spellings[i].delimiter] =
+            lf_tokenizer_find_added(tokenizer, spellings[i].text);
     }
     lf_chat_parser_reset(p);
     int32_t status = read_options(p, options);
@@ -80,14 +81,14 @@ void lf_chat_parser_reset(lf_chat_parser *p)
     p->source.len = p->args.len = p->strings.len = p->scratch.len = 0;
     p->pos = p->scan = p->limit = 0;
     p->final = false;
-    p->follow = LF_MARKER_NONE;
+    p->follow = LF_DELIMITER_NONE;
     p->reasoned = (p->flags & LFM2_CHAT_PARSE_REASONING) != 0;
     p->state = p->reasoned ? LF_STATE_REASONING : LF_STATE_CONTENT;
     p->after_reasoning = p->visible = false;
     p->line_start = true;
     p->turn_end = SIZE_MAX;
     p->last_body = (lf_slice){0, 0};
-    p->failed.n = p->calls.n = p->pieces.n = p->queue.n = 0;
+    p->failed.n = p->calls.n = p->sections.n = p->queue.n = 0;
     p->started = false;
     p->hold_at = SIZE_MAX;
     p->n_frames = 0;
@@ -119,7 +120,7 @@ void lf_chat_parser_free(lf_chat_parser *p)
     free_bytes(&alloc, &p->shown);
     free_list(&alloc, &p->failed, sizeof(lf_slice));
     free_list(&alloc, &p->calls, sizeof(lf_call));
-    free_list(&alloc, &p->pieces, sizeof(lf_piece));
+    free_list(&alloc, &p->sections, sizeof(lf_section));
     free_list(&alloc, &p->queue, sizeof(lf_event));
     lf_free(&alloc, p, 1, sizeof *p);
 }
@@ -144,16 +145,16 @@ bool lf_parser_skip_space(lf_chat_parser *p)
     return p->pos < p->limit;
 }
 
-lf_step lf_parser_word(lf_chat_parser *p)
+lf_outcome lf_parser_word(lf_chat_parser *p)
 {
     while (p->look < p->limit && lf_parser_is_word(p->source.data[p->look])) {
         p->look++;
     }
     if (p->look == p->limit && !p->final) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     p->token.end = p->look;
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
 /* ---- Content and reasoning ---- */
@@ -197,6 +198,14 @@ static bool run_content(lf_chat_parser *p)
     return true;
 }
 
+static bool run_reasoning(lf_chat_parser *p)
+{
+    size_t begin = p->pos;
+    p->visible = lf_parser_skip_space(p) || p->visible;
+    p->pos = p->limit;
+    return lf_parser_text(p, LFM2_CHAT_EVENT_REASONING, begin, p->limit);
+}
+
 /* After the end of a turn: white space is dropped; other text shows that it was not the end. */
 static bool run_ended(lf_chat_parser *p)
 {
@@ -212,7 +221,7 @@ static bool run_ended(lf_chat_parser *p)
 }
 
 /* Reads the source up to `limit`. */
-static bool run(lf_chat_parser *p, size_t limit, bool final, lf_marker follow)
+static bool run(lf_chat_parser *p, size_t limit, bool final, lf_delimiter follow)
 {
     bool worked = true;
     p->limit = limit;
@@ -227,8 +236,7 @@ static bool run(lf_chat_parser *p, size_t limit, bool final, lf_marker follow)
         if (state == LF_STATE_CONTENT) {
             worked = p->pos == limit || run_content(p);
         } else if (state == LF_STATE_REASONING) {
-            worked = lf_parser_text(p, LFM2_CHAT_EVENT_REASONING, p->pos, limit);
-            p->pos = limit;
+            worked = run_reasoning(p);
         } else {
             worked = lf_parser_run_block(p);
         }
@@ -239,24 +247,35 @@ static bool run(lf_chat_parser *p, size_t limit, bool final, lf_marker follow)
     return worked && lf_parser_publish(p);
 }
 
-/* ---- Markers ---- */
+/* ---- Delimiters ---- */
 
-/* Bits of the markers that mean something here. Where the vocabulary has no token "<think>", it
- * begins reasoning only at the start of a line or of the text after another marker. */
-static uint32_t relevant(const lf_chat_parser *p, bool token)
+/* Whether the end token that is spelled here is in a string of a call. One that ends a call with a
+ * string that does not end follows a bracket. */
+static bool in_string(const lf_chat_parser *p, size_t at)
 {
-    const uint32_t always = 1u << LF_MARKER_TURN_END;
-    const uint32_t think = 1u << LF_MARKER_THINK_START;
-    token = token || p->marker_ids[LF_MARKER_THINK_START] >= 0;
+    char c = p->source.data[at - 1];
+    bool opening = p->pos + 1 == at && (c == '"' || c == '\'');
+    return opening || (p->phase == LF_PHASE_STRING && c != ')' && c != ']' && c != '}');
+}
+
+/* Bits of the delimiters that mean something at `at`. Reasoning that the prompt has opened may
+ * begin with another "<think>". Where the vocabulary has no such token, it begins reasoning only at
+ * the start of a line or of the text after another delimiter. */
+static uint32_t relevant(const lf_chat_parser *p, size_t at, bool token)
+{
+    const uint32_t always = 1u << LF_DELIMITER_TURN_END;
+    const uint32_t think = 1u << LF_DELIMITER_THINK_START;
+    const bool text = !token && p->state == LF_STATE_BLOCK && in_string(p, at);
+    token = token || p->delimiter_ids[LF_DELIMITER_THINK_START] >= 0;
     switch (p->state) {
     case LF_STATE_REASONING:
-        return always | 1u << LF_MARKER_THINK_END | (p->pos == 0 ? think : 0u);
+        return always | 1u << LF_DELIMITER_THINK_END | (p->visible ? 0u : think);
     case LF_STATE_BLOCK:
-        return always | CALL_MARKERS;
+        return always | 1u << LF_DELIMITER_CALL_START | (text ? 0u : 1u << LF_DELIMITER_CALL_END);
     case LF_STATE_TRIAL:
-        return always | CALL_MARKERS | (token ? think : 0u);
+        return always | CALL_DELIMITERS | (token ? think : 0u);
     default:
-        return always | CALL_MARKERS | (token || !p->visible || p->line_start ? think : 0u);
+        return always | CALL_DELIMITERS | (token || !p->visible || p->line_start ? think : 0u);
     }
 }
 
@@ -268,17 +287,17 @@ static void enter_content(lf_chat_parser *p, bool after_reasoning)
     p->line_start = true;
 }
 
-/* Processes a relevant marker, whose bytes are [begin, end). */
-static bool take_marker(lf_chat_parser *p, lf_marker marker, size_t begin, size_t end)
+/* Processes a relevant delimiter, whose bytes are [begin, end). */
+static bool take_delimiter(lf_chat_parser *p, lf_delimiter delimiter, size_t begin, size_t end)
 {
     p->follow_end = end;
-    if (!run(p, begin, true, marker)) {
+    if (!run(p, begin, true, delimiter)) {
         return false;
     }
     if (p->pos == end) {
         return true; /* the end of a block */
     }
-    if (marker == LF_MARKER_TURN_END) {
+    if (delimiter == LF_DELIMITER_TURN_END) {
         p->turn_end = p->turn_end == SIZE_MAX ? begin : p->turn_end;
         p->pos = end;
         return true;
@@ -293,15 +312,16 @@ static bool take_marker(lf_chat_parser *p, lf_marker marker, size_t begin, size_
         }
     }
     p->pos = end;
-    switch (marker) {
-    case LF_MARKER_CALL_START:
+    switch (delimiter) {
+    case LF_DELIMITER_CALL_START:
         lf_parser_begin_block(p, LF_STATE_BLOCK, begin, end);
         return true;
-    case LF_MARKER_THINK_START:
+    case LF_DELIMITER_THINK_START:
         p->state = LF_STATE_REASONING;
         p->reasoned = true;
+        p->visible = true; /* another one is text */
         return true;
-    case LF_MARKER_THINK_END:
+    case LF_DELIMITER_THINK_END:
         enter_content(p, true);
         return true;
     default:
@@ -309,10 +329,10 @@ static bool take_marker(lf_chat_parser *p, lf_marker marker, size_t begin, size_
     }
 }
 
-/* The marker that begins at `at`, among those of `wanted`, and its length. *partial: the text ends
- * inside of one. */
-static lf_marker match(const lf_chat_parser *p, size_t at, uint32_t wanted, size_t *len,
-                       bool *partial)
+/* The delimiter that begins at `at`, among those of `wanted`, and its length. *partial: the text
+ * ends inside of one. */
+static lf_delimiter match(const lf_chat_parser *p, size_t at, uint32_t wanted, size_t *len,
+                          bool *partial)
 {
     const char *text = p->source.data + at;
     size_t left = p->source.len - at;
@@ -320,19 +340,19 @@ static lf_marker match(const lf_chat_parser *p, size_t at, uint32_t wanted, size
     for (size_t i = 0; i < N_SPELLINGS; i++) {
         size_t n = strlen(spellings[i].text);
         size_t compared = n < left ? n : left;
-        if ((wanted >> spellings[i].marker & 1) != 0 &&
+        if ((wanted >> spellings[i].delimiter & 1) != 0 &&
             memcmp(text, spellings[i].text, compared) == 0) {
             if (compared == n) {
                 *len = n;
-                return spellings[i].marker;
+                return spellings[i].delimiter;
             }
             *partial = true;
         }
     }
-    return LF_MARKER_NONE;
+    return LF_DELIMITER_NONE;
 }
 
-/* Searches what was not searched yet for markers, and reads it. `whole`: a marker that is not
+/* Searches what was not searched yet for delimiters, and reads it. `whole`: a delimiter that is not
  * complete yet will not be. */
 static bool search(lf_chat_parser *p, bool whole)
 {
@@ -345,25 +365,26 @@ static bool search(lf_chat_parser *p, bool whole)
             break;
         }
         size_t at = p->scan + (size_t)(found - text);
-        if (match(p, at, p->spelled, &len, &partial) != LF_MARKER_NONE || partial) {
-            if (!run(p, at, false, LF_MARKER_NONE)) {
+        if (match(p, at, p->spelled, &len, &partial) != LF_DELIMITER_NONE || partial) {
+            if (!run(p, at, false, LF_DELIMITER_NONE)) {
                 return false;
             }
-            lf_marker marker = match(p, at, p->spelled & relevant(p, false), &len, &partial);
-            if (marker != LF_MARKER_NONE && !take_marker(p, marker, at, at + len)) {
+            lf_delimiter delimiter =
+                match(p, at, p->spelled & relevant(p, at, false), &len, &partial);
+            if (delimiter != LF_DELIMITER_NONE && !take_delimiter(p, delimiter, at, at + len)) {
                 return false;
             }
-            if (marker == LF_MARKER_NONE && partial && !whole) {
+            if (delimiter == LF_DELIMITER_NONE && partial && !whole) {
                 p->scan = at;
                 return true;
             }
-            p->scan = at + (marker != LF_MARKER_NONE ? len : 1);
+            p->scan = at + (delimiter != LF_DELIMITER_NONE ? len : 1);
         } else {
             p->scan = at + 1;
         }
     }
     p->scan = p->source.len;
-    return run(p, p->source.len, false, LF_MARKER_NONE);
+    return run(p, p->source.len, false, LF_DELIMITER_NONE);
 }
 
 /* ---- Input ---- */
@@ -387,52 +408,52 @@ static int32_t check_open(lf_chat_parser *p, size_t more)
 int32_t lf_chat_parser_push_text(lf_chat_parser *p, const char *text, size_t len)
 {
     LF_TRY(check_open(p, len));
-    p->spelled = ALL_MARKERS;
+    p->spelled = ALL_DELIMITERS;
     return lf_parser_add(p, &p->source, text, len) && search(p, false) ? LFM2_OK : p->status;
 }
 
-/* The marker that a token is. */
-static lf_marker marker_of(const lf_chat_parser *p, int32_t id)
+/* The delimiter that a token is. */
+static lf_delimiter delimiter_of(const lf_chat_parser *p, int32_t id)
 {
-    for (int marker = LF_MARKER_CALL_START; marker < LF_MARKER_TURN_END; marker++) {
-        if (p->marker_ids[marker] == id) {
-            return (lf_marker)marker;
+    for (int delimiter = LF_DELIMITER_CALL_START; delimiter < LF_DELIMITER_TURN_END; delimiter++) {
+        if (p->delimiter_ids[delimiter] == id) {
+            return (lf_delimiter)delimiter;
         }
     }
-    return lf_tokenizer_is_end(p->tokenizer, id) ? LF_MARKER_TURN_END : LF_MARKER_NONE;
+    return lf_tokenizer_is_end(p->tokenizer, id) ? LF_DELIMITER_TURN_END : LF_DELIMITER_NONE;
 }
 
-/* Adds a control token or a marker by its name. */
-static bool push_marker(lf_chat_parser *p, lf_marker marker, const char *name, size_t len)
+/* Adds a control token or a delimiter by its name. */
+static bool push_delimiter(lf_chat_parser *p, lf_delimiter delimiter, const char *name, size_t len)
 {
     size_t begin = p->source.len;
     if (!search(p, true) || !lf_parser_add(p, &p->source, name, len)) {
         return false;
     }
     p->scan = p->source.len;
-    if ((relevant(p, true) >> marker & 1) != 0) {
-        return take_marker(p, marker, begin, p->source.len);
+    if ((relevant(p, begin, true) >> delimiter & 1) != 0) {
+        return take_delimiter(p, delimiter, begin, p->source.len);
     }
-    return run(p, p->source.len, false, LF_MARKER_NONE); /* it is text */
+    return run(p, p->source.len, false, LF_DELIMITER_NONE); /* it is text */
 }
 
-/* Bits of the markers that tokens do not express. */
+/* Bits of the delimiters that tokens do not express. */
 static uint32_t spelled_in_tokens(const lf_chat_parser *p)
 {
-    const int32_t *ids = p->marker_ids;
-    bool calls = ids[LF_MARKER_CALL_START] >= 0 && ids[LF_MARKER_CALL_END] >= 0;
-    bool think = ids[LF_MARKER_THINK_START] >= 0 && ids[LF_MARKER_THINK_END] >= 0;
-    return (calls ? 0u : CALL_MARKERS) | (think ? 0u : THINK_MARKERS);
+    const int32_t *ids = p->delimiter_ids;
+    bool calls = ids[LF_DELIMITER_CALL_START] >= 0 && ids[LF_DELIMITER_CALL_END] >= 0;
+    bool think = ids[LF_DELIMITER_THINK_START] >= 0 && ids[LF_DELIMITER_THINK_END] >= 0;
+    return (calls ? 0u : CALL_DELIMITERS) | (think ? 0u : THINK_DELIMITERS);
 }
 
 static bool push_token(lf_chat_parser *p, int32_t id)
 {
     const char *bytes = NULL;
     size_t len = 0;
-    lf_marker marker = marker_of(p, id);
+    lf_delimiter delimiter = delimiter_of(p, id);
     lf_tokenizer_token(p->tokenizer, id, &bytes, &len, NULL);
-    if (marker != LF_MARKER_NONE) {
-        return push_marker(p, marker, bytes, len);
+    if (delimiter != LF_DELIMITER_NONE) {
+        return push_delimiter(p, delimiter, bytes, len);
     }
     return lf_parser_add(p, &p->source, bytes, len) && search(p, false);
 }
@@ -458,7 +479,7 @@ int32_t lf_chat_parser_push(lf_chat_parser *p, const int32_t *ids, size_t n)
 int32_t lf_chat_parser_finish(lf_chat_parser *p)
 {
     LF_TRY(check_open(p, 0));
-    if (!search(p, true) || !run(p, p->source.len, true, LF_MARKER_NONE)) {
+    if (!search(p, true) || !run(p, p->source.len, true, LF_DELIMITER_NONE)) {
         return p->status;
     }
     p->finished = true;

@@ -94,7 +94,7 @@ static void skip_in_string(lf_chat_parser *p, char c)
     }
 }
 
-static lf_step skip(lf_chat_parser *p)
+static lf_outcome skip(lf_chat_parser *p)
 {
     for (; p->pos < p->limit; p->pos++) {
         char c = p->source.data[p->pos];
@@ -102,7 +102,7 @@ static lf_step skip(lf_chat_parser *p)
             skip_in_string(p, c);
         } else if (p->skip_depth == 0 && (c == ',' || c == ';' || c == (p->bracket ? ']' : '['))) {
             p->phase = LF_PHASE_BETWEEN;
-            return add_failed(p, p->begin, p->pos) ? LF_STEP_OK : LF_STEP_BROKEN;
+            return add_failed(p, p->begin, p->pos) ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
         } else if (p->skip_depth > 0 && (c == '"' || c == '\'')) {
             p->skip_quote = c;
         } else if (c == '(' || c == '[' || c == '{') {
@@ -111,7 +111,7 @@ static lf_step skip(lf_chat_parser *p)
             p->skip_depth--;
         }
     }
-    return LF_STEP_MORE;
+    return LF_OUTCOME_MORE;
 }
 
 /* ---- Elements ---- */
@@ -130,22 +130,22 @@ static void begin_element(lf_chat_parser *p)
     p->look = p->pos;
 }
 
-static lf_step between(lf_chat_parser *p)
+static lf_outcome between(lf_chat_parser *p)
 {
     if (!lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos];
     bool trial = p->state == LF_STATE_TRIAL;
     if (trial && (p->closed || (c == ',' && p->calls.n == p->first_call))) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     if (c == ',' || c == ';' || c == (p->bracket ? ']' : '[')) {
         p->closed = c == ']';
         p->bracket = c == '[' || (p->bracket && c != ']');
         p->trial_list = p->trial_list || c == '[';
         p->pos++;
-        return LF_STEP_OK;
+        return LF_OUTCOME_OK;
     }
     begin_element(p);
     if (c == '{') {
@@ -154,61 +154,62 @@ static lf_step between(lf_chat_parser *p)
         return lf_parser_open(p, LF_FRAME_TOOL);
     }
     if (!lf_parser_is_word(c)) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->phase = LF_PHASE_NAME;
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
 /* Takes the word that p->token is. */
-static lf_step take_word(lf_chat_parser *p, lf_phase next)
+static lf_outcome take_word(lf_chat_parser *p, lf_phase next)
 {
-    lf_step step = lf_parser_word(p);
-    if (step == LF_STEP_OK) {
+    lf_outcome outcome = lf_parser_word(p);
+    if (outcome == LF_OUTCOME_OK) {
         p->pos = p->token.end;
         p->phase = next;
         const char *word = p->source.data + p->token.begin;
-        return lf_utf8_valid(word, p->pos - p->token.begin) ? LF_STEP_OK : LF_STEP_FAIL;
+        return lf_utf8_valid(word, p->pos - p->token.begin) ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
     }
-    return step;
+    return outcome;
 }
 
 /* What follows the name of a function. In text that may be no call, white space does not. */
-static lf_step open_call(lf_chat_parser *p)
+static lf_outcome open_call(lf_chat_parser *p)
 {
     const char *name = p->source.data + p->token.begin;
     size_t len = p->token.end - p->token.begin;
     if (p->state == LF_STATE_TRIAL ? p->pos == p->limit : !lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     if (p->source.data[p->pos] != '(') {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->pos++;
     const lf_json *parameters = lf_json_get(lf_parser_tool(p, name, len), "parameters");
     p->properties = lf_json_get(parameters, "properties");
     if (!lf_parser_start(p, name, len)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     return lf_parser_open(p, LF_FRAME_CALL);
 }
 
 /* An argument, or the end of the call. */
-static lf_step argument(lf_chat_parser *p)
+static lf_outcome argument(lf_chat_parser *p)
 {
     if (!lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos];
     if (c == ')') {
         p->pos++;
         p->n_frames = 0;
-        return lf_parser_add(p, &p->args, "}", 1) ? lf_parser_complete(p, p->pos) : LF_STEP_BROKEN;
+        return lf_parser_add(p, &p->args, "}", 1) ? lf_parser_complete(p, p->pos)
+                                                  : LF_OUTCOME_BROKEN;
     }
     p->token = (lf_slice){p->pos, 0};
     p->look = p->pos;
     p->phase = LF_PHASE_ARGUMENT_NAME;
-    return lf_parser_is_word(c) ? LF_STEP_OK : LF_STEP_FAIL;
+    return lf_parser_is_word(c) ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
 }
 
 /* Whether a schema allows strings and no numbers. */
@@ -238,27 +239,27 @@ static const lf_json *property(const lf_chat_parser *p, const char *name, size_t
     return at;
 }
 
-static lf_step equals(lf_chat_parser *p)
+static lf_outcome equals(lf_chat_parser *p)
 {
     const char *name = p->source.data + p->token.begin;
     size_t len = p->token.end - p->token.begin;
     if (!lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     if (p->source.data[p->pos] != '=') {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->pos++;
     if (!lf_parser_begin_item(p) || !lf_parser_add(p, &p->args, "\"", 1) ||
         !lf_parser_put(p, LF_SINK_ARGS, name, len) || !lf_parser_add(p, &p->args, "\": ", 3)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     p->wants_string = allows_strings_only(property(p, name, len));
     p->phase = LF_PHASE_VALUE;
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
-static lf_step step(lf_chat_parser *p)
+static lf_outcome read_next(lf_chat_parser *p)
 {
     switch (p->phase) {
     case LF_PHASE_BETWEEN:
@@ -350,10 +351,10 @@ static bool is_confirmed(const lf_chat_parser *p)
     if (p->phase != LF_PHASE_BETWEEN || p->bracket || p->calls.n == p->first_call) {
         return false;
     }
-    if (p->follow == LF_MARKER_CALL_END) {
+    if (p->follow == LF_DELIMITER_CALL_END) {
         return !is_echo(p);
     }
-    if (p->follow != LF_MARKER_NONE && p->follow != LF_MARKER_TURN_END) {
+    if (p->follow != LF_DELIMITER_NONE && p->follow != LF_DELIMITER_TURN_END) {
         return false;
     }
     if (p->tools != NULL) {
@@ -368,7 +369,7 @@ static bool end_trial(lf_chat_parser *p)
         p->pos = p->limit;
         return fail_trial(p);
     }
-    bool ended = p->follow == LF_MARKER_CALL_END;
+    bool ended = p->follow == LF_DELIMITER_CALL_END;
     p->last_body = (lf_slice){p->block.begin, p->limit};
     leave(p, ended ? p->follow_end : p->limit);
     p->visible = false;
@@ -376,10 +377,10 @@ static bool end_trial(lf_chat_parser *p)
     return lf_parser_release(p, p->first_call);
 }
 
-static bool end_marked_block(lf_chat_parser *p)
+static bool end_block(lf_chat_parser *p)
 {
     size_t limit = p->limit;
-    size_t end = p->follow == LF_MARKER_CALL_END ? p->follow_end : limit;
+    size_t end = p->follow == LF_DELIMITER_CALL_END ? p->follow_end : limit;
     if (p->phase != LF_PHASE_BETWEEN) {
         if ((p->phase != LF_PHASE_SKIP && !lf_parser_withdraw(p)) ||
             !add_failed(p, p->begin, limit)) {
@@ -400,25 +401,25 @@ static bool end_marked_block(lf_chat_parser *p)
 bool lf_parser_run_block(lf_chat_parser *p)
 {
     const bool trial = p->state == LF_STATE_TRIAL;
-    lf_step result = LF_STEP_OK;
-    while (result == LF_STEP_OK) {
-        result = step(p);
-        if (result == LF_STEP_FAIL && trial) {
+    lf_outcome result = LF_OUTCOME_OK;
+    while (result == LF_OUTCOME_OK) {
+        result = read_next(p);
+        if (result == LF_OUTCOME_FAIL && trial) {
             return fail_trial(p);
         }
-        if (result == LF_STEP_FAIL) {
-            result = fail_element(p) ? LF_STEP_OK : LF_STEP_BROKEN;
+        if (result == LF_OUTCOME_FAIL) {
+            result = fail_element(p) ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
         }
-        if (result == LF_STEP_OK && p->failed.n > 0 && p->calls.n > p->first_call &&
+        if (result == LF_OUTCOME_OK && p->failed.n > 0 && p->calls.n > p->first_call &&
             !release_failed(p)) {
-            result = LF_STEP_BROKEN;
+            result = LF_OUTCOME_BROKEN;
         }
     }
-    if (result == LF_STEP_BROKEN) {
+    if (result == LF_OUTCOME_BROKEN) {
         return false;
     }
     if (p->final) {
-        return trial ? end_trial(p) : end_marked_block(p);
+        return trial ? end_trial(p) : end_block(p);
     }
     return true;
 }

@@ -105,19 +105,19 @@ static bool queue_more(lf_chat_parser *p, lf_event event)
 
 bool lf_parser_text(lf_chat_parser *p, int32_t kind, size_t begin, size_t end)
 {
-    lf_piece *pieces = p->pieces.items;
+    lf_section *sections = p->sections.items;
     if (begin >= end) {
         return true;
     }
-    if (p->pieces.n > 0 && pieces[p->pieces.n - 1].kind == kind &&
-        pieces[p->pieces.n - 1].at.end == begin) {
-        pieces[p->pieces.n - 1].at.end = end;
+    if (p->sections.n > 0 && sections[p->sections.n - 1].kind == kind &&
+        sections[p->sections.n - 1].at.end == begin) {
+        sections[p->sections.n - 1].at.end = end;
     } else {
-        if (!lf_parser_grow(p, &p->pieces, sizeof(lf_piece))) {
+        if (!lf_parser_grow(p, &p->sections, sizeof(lf_section))) {
             return false;
         }
-        pieces = p->pieces.items;
-        pieces[p->pieces.n++] = (lf_piece){kind, {begin, end}};
+        sections = p->sections.items;
+        sections[p->sections.n++] = (lf_section){kind, {begin, end}};
     }
     return queue_more(p, (lf_event){kind, 0, begin, end});
 }
@@ -195,33 +195,33 @@ static bool check_arguments(lf_chat_parser *p, bool *valid)
     return true;
 }
 
-lf_step lf_parser_complete(lf_chat_parser *p, size_t end)
+lf_outcome lf_parser_complete(lf_chat_parser *p, size_t end)
 {
     bool valid = false;
     uint32_t number = (uint32_t)p->calls.n;
     if (!check_arguments(p, &valid)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     if (!valid) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->phase = LF_PHASE_BETWEEN;
     p->call.args_len = p->args.len - p->call.args;
     p->call.at = (lf_slice){p->begin, end};
     if (!lf_parser_publish(p) || !lf_parser_grow(p, &p->calls, sizeof(lf_call)) ||
         !lf_parser_add(p, &p->args, "", 1)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     ((lf_call *)p->calls.items)[p->calls.n++] = p->call;
     bool queued = p->start_number != UINT64_MAX;
     p->started = false;
     if (queued && !queue(p, (lf_event){LFM2_CHAT_EVENT_CALL_END, number, 0, 0})) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     if (!queued && p->state != LF_STATE_TRIAL && !lf_parser_release(p, number)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
 bool lf_parser_withdraw(lf_chat_parser *p)
@@ -358,15 +358,15 @@ static void put(const lf_json_writer *w, const char *text)
     w->write(w->user, text, strlen(text));
 }
 
-/* Joins the pieces of one kind. Bytes that are not UTF-8 are divided as in the whole text. */
-static void put_pieces(const lf_chat_parser *p, const lf_json_writer *w, int32_t kind)
+/* Joins the sections of one kind. Bytes that are not UTF-8 are divided as in the whole text. */
+static void put_sections(const lf_chat_parser *p, const lf_json_writer *w, int32_t kind)
 {
-    const lf_piece *pieces = p->pieces.items;
+    const lf_section *sections = p->sections.items;
     put(w, "\"");
-    for (size_t i = 0; i < p->pieces.n; i++) {
-        if (pieces[i].kind == kind) {
-            lf_json_write_text(w, p->source.data + pieces[i].at.begin,
-                               pieces[i].at.end - pieces[i].at.begin);
+    for (size_t i = 0; i < p->sections.n; i++) {
+        if (sections[i].kind == kind) {
+            lf_json_write_text(w, p->source.data + sections[i].at.begin,
+                               sections[i].at.end - sections[i].at.begin);
         }
     }
     put(w, "\"");
@@ -375,10 +375,10 @@ static void put_pieces(const lf_chat_parser *p, const lf_json_writer *w, int32_t
 void lf_chat_parser_write(const lf_chat_parser *p, const lf_json_writer *w)
 {
     put(w, "{\"role\": \"assistant\", \"content\": ");
-    put_pieces(p, w, LFM2_CHAT_EVENT_CONTENT);
+    put_sections(p, w, LFM2_CHAT_EVENT_CONTENT);
     if (p->reasoned) {
         put(w, ", \"reasoning_content\": ");
-        put_pieces(p, w, LFM2_CHAT_EVENT_REASONING);
+        put_sections(p, w, LFM2_CHAT_EVENT_REASONING);
     }
     for (uint32_t i = 0; i < lf_chat_parser_calls(p); i++) {
         lfm2_chat_call call = lf_chat_parser_call(p, i);

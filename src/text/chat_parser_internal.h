@@ -18,15 +18,15 @@ typedef struct lf_bytes {
 } lf_bytes;
 
 /* The tokens that structure an answer. */
-typedef enum lf_marker {
-    LF_MARKER_NONE,
-    LF_MARKER_CALL_START, /* <|tool_call_start|> */
-    LF_MARKER_CALL_END,
-    LF_MARKER_THINK_START, /* <think> */
-    LF_MARKER_THINK_END,
-    LF_MARKER_TURN_END, /* <|im_end|>, and in tokens every other end token */
-    LF_N_MARKERS
-} lf_marker;
+typedef enum lf_delimiter {
+    LF_DELIMITER_NONE,
+    LF_DELIMITER_CALL_START, /* <|tool_call_start|> */
+    LF_DELIMITER_CALL_END,
+    LF_DELIMITER_THINK_START, /* <think> */
+    LF_DELIMITER_THINK_END,
+    LF_DELIMITER_TURN_END, /* <|im_end|>, and in tokens every other end token */
+    LF_N_DELIMITERS
+} lf_delimiter;
 
 typedef enum lf_parser_state {
     LF_STATE_CONTENT,
@@ -52,12 +52,12 @@ typedef enum lf_phase {
     LF_PHASE_SKIP   /* the end of a call that is not valid */
 } lf_phase;
 
-typedef enum lf_step {
-    LF_STEP_OK,
-    LF_STEP_MORE,  /* the next bytes decide */
-    LF_STEP_FAIL,  /* this is no call */
-    LF_STEP_BROKEN /* parser->status says why */
-} lf_step;
+typedef enum lf_outcome {
+    LF_OUTCOME_OK,
+    LF_OUTCOME_MORE,  /* the next bytes decide */
+    LF_OUTCOME_FAIL,  /* this is no call */
+    LF_OUTCOME_BROKEN /* parser->status says why */
+} lf_outcome;
 
 /* An open bracket. */
 typedef enum lf_frame_kind {
@@ -101,10 +101,10 @@ typedef struct lf_slice {
     size_t begin, end; /* in the source */
 } lf_slice;
 
-typedef struct lf_piece {
+typedef struct lf_section {
     int32_t kind; /* LFM2_CHAT_EVENT_CONTENT or _REASONING */
     lf_slice at;
-} lf_piece;
+} lf_section;
 
 typedef struct lf_call {
     size_t name, name_len, id; /* in `strings` */
@@ -133,23 +133,23 @@ struct lf_chat_parser {
     lf_arena arena;       /* of the options */
     const lf_json *tools; /* NULL: not given */
     const char *id_prefix;
-    int32_t marker_ids[LF_N_MARKERS]; /* -1: the vocabulary has no such token */
-    int32_t status;                   /* the failure that ended parsing */
+    int32_t delimiter_ids[LF_N_DELIMITERS]; /* -1: the vocabulary has no such token */
+    int32_t status;                         /* the failure that ended parsing */
     bool finished;
 
     /* ---- The text ---- */
     lf_bytes source;
     size_t pos;       /* bytes before are content, reasoning or syntax, or in the open call */
-    size_t scan;      /* bytes before were searched for markers */
-    uint32_t spelled; /* bits of the markers that are recognized by their spelling */
-    size_t limit;     /* the end of the bytes that a step may read */
+    size_t scan;      /* bytes before were searched for delimiters */
+    uint32_t spelled; /* bits of the delimiters that are recognized by their spelling */
+    size_t limit;     /* the end of the bytes that may be read */
     bool final;       /* what follows `limit` is known: `follow`, or the end (NONE) */
-    lf_marker follow;
+    lf_delimiter follow;
     size_t follow_end; /* the end of its bytes */
     lf_parser_state state;
     bool reasoned;        /* there is reasoning, maybe empty */
     bool after_reasoning; /* reasoning has ended, and no content or call followed */
-    bool visible;         /* content that is not white space follows the last marker */
+    bool visible;         /* content that is not white space follows the last delimiter */
     bool line_start;      /* only white space precedes in this line of the content */
     size_t turn_end;      /* where the end of the turn is; SIZE_MAX: not reached */
 
@@ -190,7 +190,7 @@ struct lf_chat_parser {
     /* ---- Results ---- */
     lf_bytes args, strings;
     lf_list calls;    /* lf_call */
-    lf_list pieces;   /* lf_piece */
+    lf_list sections; /* lf_section */
     lf_list queue;    /* lf_event */
     size_t head;      /* the next event */
     uint64_t n_taken; /* events before the first in the queue */
@@ -210,10 +210,10 @@ bool lf_parser_text(lf_chat_parser *p, int32_t kind, size_t begin, size_t end);
 bool lf_parser_content(lf_chat_parser *p, size_t begin, size_t end);
 
 /* The open call: its name is known; its arguments up to here are final; it is complete at `end`;
- * it is no call. lf_parser_complete fails (LF_STEP_FAIL) if the arguments are not valid. */
+ * it is no call. lf_parser_complete fails (LF_OUTCOME_FAIL) if the arguments are not valid. */
 bool lf_parser_start(lf_chat_parser *p, const char *name, size_t len);
 bool lf_parser_publish(lf_chat_parser *p);
-lf_step lf_parser_complete(lf_chat_parser *p, size_t end);
+lf_outcome lf_parser_complete(lf_chat_parser *p, size_t end);
 bool lf_parser_withdraw(lf_chat_parser *p);
 
 /* Queues the events of the calls from `first` on, which were not queued yet; or removes them. */
@@ -232,28 +232,28 @@ const lf_json *lf_parser_tool(const lf_chat_parser *p, const char *name, size_t 
 
 /* ---- Values (chat_parser_value.c) ---- */
 
-lf_step lf_parser_value(lf_chat_parser *p);
-lf_step lf_parser_scalar(lf_chat_parser *p);
-lf_step lf_parser_after(lf_chat_parser *p);
-lf_step lf_parser_value_done(lf_chat_parser *p);
-lf_step lf_parser_open(lf_chat_parser *p, lf_frame_kind kind);
+lf_outcome lf_parser_value(lf_chat_parser *p);
+lf_outcome lf_parser_scalar(lf_chat_parser *p);
+lf_outcome lf_parser_after(lf_chat_parser *p);
+lf_outcome lf_parser_value_done(lf_chat_parser *p);
+lf_outcome lf_parser_open(lf_chat_parser *p, lf_frame_kind kind);
 
 /* Writes `,` and space between items. */
 bool lf_parser_begin_item(lf_chat_parser *p);
 
 /* ---- Calls as JSON (chat_parser_tool.c) ---- */
 
-lf_step lf_parser_key(lf_chat_parser *p);
-lf_step lf_parser_colon(lf_chat_parser *p);
-lf_step lf_parser_member_value(lf_chat_parser *p, char c);
-lf_step lf_parser_member_done(lf_chat_parser *p);
-lf_step lf_parser_close_tool(lf_chat_parser *p);
+lf_outcome lf_parser_key(lf_chat_parser *p);
+lf_outcome lf_parser_colon(lf_chat_parser *p);
+lf_outcome lf_parser_member_value(lf_chat_parser *p, char c);
+lf_outcome lf_parser_member_done(lf_chat_parser *p);
+lf_outcome lf_parser_close_tool(lf_chat_parser *p);
 
 /* ---- Strings (chat_parser_string.c) ---- */
 
 /* At the opening quote. `prefix`: raw, format. */
-lf_step lf_parser_open_string(lf_chat_parser *p, lf_sink sink, bool raw, bool format);
-lf_step lf_parser_string(lf_chat_parser *p);
+lf_outcome lf_parser_open_string(lf_chat_parser *p, lf_sink sink, bool raw, bool format);
+lf_outcome lf_parser_string(lf_chat_parser *p);
 
 /* Writes text into a JSON string, or as the sink wants it. */
 bool lf_parser_put(lf_chat_parser *p, lf_sink sink, const char *text, size_t len);
@@ -287,6 +287,6 @@ static inline lf_frame *lf_parser_top(lf_chat_parser *p)
 bool lf_parser_skip_space(lf_chat_parser *p);
 
 /* Continues the search for the end of the word at p->token.begin. */
-lf_step lf_parser_word(lf_chat_parser *p);
+lf_outcome lf_parser_word(lf_chat_parser *p);
 
 #endif /* LF_TEXT_CHAT_PARSER_INTERNAL_H */

@@ -30,12 +30,12 @@ bool lf_parser_put(lf_chat_parser *p, lf_sink sink, const char *text, size_t len
     return output.worked;
 }
 
-static lf_step put(lf_chat_parser *p, const char *text, size_t len)
+static lf_outcome put(lf_chat_parser *p, const char *text, size_t len)
 {
-    return lf_parser_put(p, p->string.sink, text, len) ? LF_STEP_OK : LF_STEP_BROKEN;
+    return lf_parser_put(p, p->string.sink, text, len) ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
 }
 
-static lf_step put_code_point(lf_chat_parser *p, uint32_t c)
+static lf_outcome put_code_point(lf_chat_parser *p, uint32_t c)
 {
     char text[4];
     bool valid = c < 0xD800 || (c > 0xDFFF && c < 0x110000);
@@ -45,13 +45,13 @@ static lf_step put_code_point(lf_chat_parser *p, uint32_t c)
 
 /* ---- Escapes ---- */
 
-/* Reads n digits at `at`. LF_STEP_FAIL: there are other characters. */
-static lf_step hex_digits(const lf_chat_parser *p, size_t at, size_t n, uint32_t *out)
+/* Reads n digits at `at`. LF_OUTCOME_FAIL: there are other characters. */
+static lf_outcome hex_digits(const lf_chat_parser *p, size_t at, size_t n, uint32_t *out)
 {
     *out = 0;
     for (size_t i = at; i < at + n; i++) {
         if (i >= p->limit) {
-            return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+            return p->final ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
         }
         char c = p->source.data[i];
         uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
@@ -59,48 +59,48 @@ static lf_step hex_digits(const lf_chat_parser *p, size_t at, size_t n, uint32_t
                          : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
                                                 : 16;
         if (digit == 16) {
-            return LF_STEP_FAIL;
+            return LF_OUTCOME_FAIL;
         }
         *out = *out << 4 | digit;
     }
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
 /* The second half of a surrogate pair at `at`. */
-static lf_step low_surrogate(const lf_chat_parser *p, size_t at, uint32_t *out)
+static lf_outcome low_surrogate(const lf_chat_parser *p, size_t at, uint32_t *out)
 {
     for (size_t i = 0; i < 2; i++) {
         if (at + i >= p->limit) {
-            return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+            return p->final ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
         }
         if (p->source.data[at + i] != "\\u"[i]) {
-            return LF_STEP_FAIL;
+            return LF_OUTCOME_FAIL;
         }
     }
-    lf_step step = hex_digits(p, at + 2, 4, out);
-    return step == LF_STEP_OK && (*out < 0xDC00 || *out > 0xDFFF) ? LF_STEP_FAIL : step;
+    lf_outcome outcome = hex_digits(p, at + 2, 4, out);
+    return outcome == LF_OUTCOME_OK && (*out < 0xDC00 || *out > 0xDFFF) ? LF_OUTCOME_FAIL : outcome;
 }
 
 /* \xHH, \uHHHH, \UHHHHHHHH. Without the digits the backslash stays. */
-static lf_step numeric_escape(lf_chat_parser *p, size_t n)
+static lf_outcome numeric_escape(lf_chat_parser *p, size_t n)
 {
     uint32_t c = 0;
     uint32_t low = 0;
-    lf_step step = hex_digits(p, p->pos + 2, n, &c);
-    if (step == LF_STEP_MORE) {
-        return step;
+    lf_outcome outcome = hex_digits(p, p->pos + 2, n, &c);
+    if (outcome == LF_OUTCOME_MORE) {
+        return outcome;
     }
-    if (step == LF_STEP_FAIL || c > 0x10FFFF) {
+    if (outcome == LF_OUTCOME_FAIL || c > 0x10FFFF) {
         p->pos++;
         return put(p, "\\", 1);
     }
     size_t end = p->pos + 2 + n;
     if (n == 4 && c >= 0xD800 && c <= 0xDBFF) {
-        step = low_surrogate(p, end, &low);
-        if (step == LF_STEP_MORE) {
-            return step;
+        outcome = low_surrogate(p, end, &low);
+        if (outcome == LF_OUTCOME_MORE) {
+            return outcome;
         }
-        if (step == LF_STEP_OK) {
+        if (outcome == LF_OUTCOME_OK) {
             c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
             end += 6;
         }
@@ -109,13 +109,13 @@ static lf_step numeric_escape(lf_chat_parser *p, size_t n)
     return put_code_point(p, c);
 }
 
-static lf_step octal_escape(lf_chat_parser *p)
+static lf_outcome octal_escape(lf_chat_parser *p)
 {
     uint32_t c = 0;
     size_t at = p->pos + 1;
     while (at < p->pos + 4) {
         if (at == p->limit && !p->final) {
-            return LF_STEP_MORE;
+            return LF_OUTCOME_MORE;
         }
         if (at == p->limit || p->source.data[at] < '0' || p->source.data[at] > '7') {
             break;
@@ -127,12 +127,12 @@ static lf_step octal_escape(lf_chat_parser *p)
 }
 
 /* The backslash at p->pos. One that begins no escape stays. */
-static lf_step escape(lf_chat_parser *p)
+static lf_outcome escape(lf_chat_parser *p)
 {
     static const char names[] = "\\'\"nrtbfav";
     static const char values[] = "\\'\"\n\r\t\b\f\a\v";
     if (p->pos + 1 >= p->limit) {
-        return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+        return p->final ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos + 1];
     const char *found = c != '\0' ? strchr(names, c) : NULL;
@@ -143,7 +143,7 @@ static lf_step escape(lf_chat_parser *p)
     }
     if (c == '\n') { /* the string continues in the next line */
         p->pos += 2;
-        return LF_STEP_OK;
+        return LF_OUTCOME_OK;
     }
     if (c >= '0' && c <= '7') {
         return octal_escape(p);
@@ -156,66 +156,66 @@ static lf_step escape(lf_chat_parser *p)
 }
 
 /* A backslash in a raw string: it and the next character stay. */
-static lf_step raw_escape(lf_chat_parser *p)
+static lf_outcome raw_escape(lf_chat_parser *p)
 {
     if (p->pos + 1 >= p->limit) {
-        return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+        return p->final ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos + 1];
     size_t n = c == '\\' || c == '"' || c == '\'' ? 2 : 1;
-    lf_step step = put(p, p->source.data + p->pos, n);
+    lf_outcome outcome = put(p, p->source.data + p->pos, n);
     p->pos += n;
-    return step;
+    return outcome;
 }
 
 /* ---- Strings ---- */
 
 /* Reads the opening quote, or three of them. */
-static lf_step read_opening(lf_chat_parser *p)
+static lf_outcome read_opening(lf_chat_parser *p)
 {
     const char *text = p->source.data + p->pos;
     size_t left = p->limit - p->pos;
     bool second = left > 1 && text[1] == text[0];
     if (!p->final && (left == 1 || (left == 2 && second))) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     p->string.quote = text[0];
     p->string.triple = second && left > 2 && text[2] == text[0];
     p->pos += p->string.triple ? 3 : 1;
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
-lf_step lf_parser_open_string(lf_chat_parser *p, lf_sink sink, bool raw, bool format)
+lf_outcome lf_parser_open_string(lf_chat_parser *p, lf_sink sink, bool raw, bool format)
 {
-    lf_step step = read_opening(p);
-    if (step != LF_STEP_OK) {
-        return step;
+    lf_outcome outcome = read_opening(p);
+    if (outcome != LF_OUTCOME_OK) {
+        return outcome;
     }
     p->string.sink = sink;
     p->string.raw = raw;
     p->string.format = format;
     p->string.broken = p->string.inner_open = false;
     p->phase = LF_PHASE_STRING;
-    return sink != LF_SINK_ARGS || lf_parser_add(p, &p->args, "\"", 1) ? LF_STEP_OK
-                                                                       : LF_STEP_BROKEN;
+    return sink != LF_SINK_ARGS || lf_parser_add(p, &p->args, "\"", 1) ? LF_OUTCOME_OK
+                                                                       : LF_OUTCOME_BROKEN;
 }
 
 /* The string has ended; p->pos is after its quote. */
-static lf_step string_done(lf_chat_parser *p)
+static lf_outcome string_done(lf_chat_parser *p)
 {
     lf_sink sink = p->string.sink;
     if (sink == LF_SINK_ARGS && !lf_parser_add(p, &p->args, "\"", 1)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     if (sink == LF_SINK_SCRATCH && p->member_key) {
         p->member_key = false;
         p->phase = LF_PHASE_COLON;
-        return LF_STEP_OK;
+        return LF_OUTCOME_OK;
     }
     return lf_parser_value_done(p);
 }
 
-static lf_step take_quote(lf_chat_parser *p)
+static lf_outcome take_quote(lf_chat_parser *p)
 {
     const char *text = p->source.data + p->pos;
     size_t left = p->limit - p->pos;
@@ -223,7 +223,7 @@ static lf_step take_quote(lf_chat_parser *p)
     if (p->string.triple) {
         bool second = left > 1 && text[1] == text[0];
         if (!p->final && (left == 1 || (left == 2 && second))) {
-            return LF_STEP_MORE;
+            return LF_OUTCOME_MORE;
         }
         bool ends = second && left > 2 && text[2] == text[0];
         p->pos += ends ? 3 : 1;
@@ -236,16 +236,16 @@ static lf_step take_quote(lf_chat_parser *p)
     case LF_QUOTE_JOINS: {
         size_t before = p->pos;
         p->pos = next;
-        lf_step step = read_opening(p);
-        p->pos = step == LF_STEP_OK ? p->pos : before;
-        return step;
+        lf_outcome outcome = read_opening(p);
+        p->pos = outcome == LF_OUTCOME_OK ? p->pos : before;
+        return outcome;
     }
     case LF_QUOTE_UNCLEAR:
         p->pos++;
         p->phase = LF_PHASE_AFTER; /* what follows is not in a string */
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     case LF_QUOTE_MORE:
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     default:
         p->pos++;
         return put(p, p->source.data + p->pos - 1, 1);
@@ -253,20 +253,20 @@ static lf_step take_quote(lf_chat_parser *p)
 }
 
 /* A brace in an f-string: doubled, it is a character; otherwise the value is not known. */
-static lf_step format_brace(lf_chat_parser *p, char c)
+static lf_outcome format_brace(lf_chat_parser *p, char c)
 {
     if (p->pos + 1 >= p->limit) {
-        return p->final ? LF_STEP_FAIL : LF_STEP_MORE;
+        return p->final ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
     }
     if (p->source.data[p->pos + 1] != c) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->pos += 2;
     return put(p, &c, 1);
 }
 
 /* Copies characters without meaning. */
-static lf_step copy(lf_chat_parser *p)
+static lf_outcome copy(lf_chat_parser *p)
 {
     const char *text = p->source.data;
     size_t at = p->pos;
@@ -283,16 +283,16 @@ static lf_step copy(lf_chat_parser *p)
         }
         at += n;
     }
-    lf_step step = put(p, text + p->pos, at - p->pos);
+    lf_outcome outcome = put(p, text + p->pos, at - p->pos);
     bool more = at == p->pos;
     p->pos = at;
-    return step == LF_STEP_OK && more ? LF_STEP_MORE : step;
+    return outcome == LF_OUTCOME_OK && more ? LF_OUTCOME_MORE : outcome;
 }
 
-lf_step lf_parser_string(lf_chat_parser *p)
+lf_outcome lf_parser_string(lf_chat_parser *p)
 {
     if (p->pos == p->limit) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos];
     if (c == '\\') {

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-lf_step lf_parser_key(lf_chat_parser *p)
+lf_outcome lf_parser_key(lf_chat_parser *p)
 {
     if (!lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos];
     if (c == '}') {
@@ -17,7 +17,7 @@ lf_step lf_parser_key(lf_chat_parser *p)
         return lf_parser_close_tool(p);
     }
     if (c != '"' && c != '\'') {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->scratch.len = 0;
     p->member_key = true;
@@ -30,7 +30,7 @@ static bool key_is(const lf_chat_parser *p, const char *key)
 }
 
 /* The member that p->scratch names. */
-static lf_step find_member(lf_chat_parser *p)
+static lf_outcome find_member(lf_chat_parser *p)
 {
     p->member = LF_MEMBER_OTHER;
     if (key_is(p, "name")) {
@@ -40,20 +40,20 @@ static lf_step find_member(lf_chat_parser *p)
     } else if (key_is(p, "function")) {
         p->member = LF_MEMBER_FUNCTION;
     } else if (p->state == LF_STATE_TRIAL && !key_is(p, "id") && !key_is(p, "type")) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     bool again = (p->member == LF_MEMBER_NAME && p->started) ||
                  (p->member == LF_MEMBER_ARGUMENTS && p->has_arguments);
-    return again ? LF_STEP_FAIL : LF_STEP_OK;
+    return again ? LF_OUTCOME_FAIL : LF_OUTCOME_OK;
 }
 
-lf_step lf_parser_colon(lf_chat_parser *p)
+lf_outcome lf_parser_colon(lf_chat_parser *p)
 {
     if (!lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     if (p->source.data[p->pos] != ':') {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->pos++;
     p->phase = LF_PHASE_VALUE;
@@ -61,7 +61,7 @@ lf_step lf_parser_colon(lf_chat_parser *p)
 }
 
 /* Any value, which does not become part of the arguments. */
-static lf_step begin_other(lf_chat_parser *p, char c)
+static lf_outcome begin_other(lf_chat_parser *p, char c)
 {
     p->hold_at = p->args.len;
     p->wants_string = false;
@@ -75,10 +75,10 @@ static lf_step begin_other(lf_chat_parser *p, char c)
     p->token = (lf_slice){p->pos, 0};
     p->look = p->pos;
     p->phase = LF_PHASE_SCALAR;
-    return lf_parser_is_word(c) ? LF_STEP_OK : LF_STEP_FAIL;
+    return lf_parser_is_word(c) ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
 }
 
-lf_step lf_parser_member_value(lf_chat_parser *p, char c)
+lf_outcome lf_parser_member_value(lf_chat_parser *p, char c)
 {
     const bool string = c == '"' || c == '\'';
     if (p->member == LF_MEMBER_OTHER) {
@@ -99,25 +99,25 @@ lf_step lf_parser_member_value(lf_chat_parser *p, char c)
         p->scratch.len = 0;
         return lf_parser_open_string(p, LF_SINK_SCRATCH, false, false);
     }
-    return LF_STEP_FAIL;
+    return LF_OUTCOME_FAIL;
 }
 
 /* p->scratch is the name of the function. */
-static lf_step take_name(lf_chat_parser *p)
+static lf_outcome take_name(lf_chat_parser *p)
 {
     const char *name = p->scratch.data;
     for (size_t i = 0; i < p->scratch.len; i++) {
         if ((unsigned char)name[i] < ' ') {
-            return LF_STEP_FAIL;
+            return LF_OUTCOME_FAIL;
         }
     }
     if (p->scratch.len == 0 || !lf_utf8_valid(name, p->scratch.len)) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
-    return lf_parser_start(p, name, p->scratch.len) ? LF_STEP_OK : LF_STEP_BROKEN;
+    return lf_parser_start(p, name, p->scratch.len) ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
 }
 
-lf_step lf_parser_member_done(lf_chat_parser *p)
+lf_outcome lf_parser_member_done(lf_chat_parser *p)
 {
     lf_member member = p->member;
     p->member = LF_MEMBER_OTHER; /* of a nested "function", what follows is another member */
@@ -129,21 +129,21 @@ lf_step lf_parser_member_done(lf_chat_parser *p)
     } else if (member == LF_MEMBER_NAME || member == LF_MEMBER_FUNCTION) {
         return take_name(p);
     }
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
-lf_step lf_parser_close_tool(lf_chat_parser *p)
+lf_outcome lf_parser_close_tool(lf_chat_parser *p)
 {
     p->n_frames--;
     if (p->n_frames > 0) { /* that of "function" */
         p->phase = LF_PHASE_AFTER;
-        return LF_STEP_OK;
+        return LF_OUTCOME_OK;
     }
     if (!p->started || (!p->has_arguments && p->state == LF_STATE_TRIAL)) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     if (!p->has_arguments && !lf_parser_add(p, &p->args, "{}", 2)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     return lf_parser_complete(p, p->pos);
 }

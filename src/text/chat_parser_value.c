@@ -12,19 +12,19 @@ static bool add_text(lf_chat_parser *p, const char *text)
 
 /* ---- Brackets ---- */
 
-lf_step lf_parser_open(lf_chat_parser *p, lf_frame_kind kind)
+lf_outcome lf_parser_open(lf_chat_parser *p, lf_frame_kind kind)
 {
     if (p->n_frames == LF_PARSER_DEPTH) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     p->frames[p->n_frames++] = (lf_frame){.kind = kind, .key = true, .open_at = p->args.len};
     if (kind == LF_FRAME_TOOL) {
         p->phase = LF_PHASE_KEY;
-        return LF_STEP_OK;
+        return LF_OUTCOME_OK;
     }
     p->phase = kind == LF_FRAME_CALL ? LF_PHASE_ARGUMENT : LF_PHASE_VALUE;
     bool object = kind == LF_FRAME_CALL || kind == LF_FRAME_BRACE;
-    return add_text(p, object ? "{" : "[") ? LF_STEP_OK : LF_STEP_BROKEN;
+    return add_text(p, object ? "{" : "[") ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
 }
 
 bool lf_parser_begin_item(lf_chat_parser *p)
@@ -36,17 +36,17 @@ bool lf_parser_begin_item(lf_chat_parser *p)
 }
 
 /* Closes the bracket at p->pos. */
-static lf_step close_bracket(lf_chat_parser *p)
+static lf_outcome close_bracket(lf_chat_parser *p)
 {
     lf_frame f = *lf_parser_top(p);
     bool object = f.kind == LF_FRAME_BRACE || f.kind == LF_FRAME_DICT;
     p->pos++;
     p->n_frames--;
-    return add_text(p, object ? "}" : "]") ? lf_parser_value_done(p) : LF_STEP_BROKEN;
+    return add_text(p, object ? "}" : "]") ? lf_parser_value_done(p) : LF_OUTCOME_BROKEN;
 }
 
 /* An expression in parentheses: they are removed. */
-static lf_step close_paren(lf_chat_parser *p)
+static lf_outcome close_paren(lf_chat_parser *p)
 {
     lf_frame f = *lf_parser_top(p);
     p->pos++;
@@ -72,15 +72,15 @@ static char closing(lf_frame_kind kind)
                                                               : '}';
 }
 
-lf_step lf_parser_value_done(lf_chat_parser *p)
+lf_outcome lf_parser_value_done(lf_chat_parser *p)
 {
     p->phase = LF_PHASE_AFTER;
     return p->n_frames > 0 && lf_parser_top(p)->kind == LF_FRAME_TOOL ? lf_parser_member_done(p)
-                                                                      : LF_STEP_OK;
+                                                                      : LF_OUTCOME_OK;
 }
 
 /* A colon after a key, or a comma or bracket after an item, in braces. */
-static lf_step after_in_braces(lf_chat_parser *p, char c)
+static lf_outcome after_in_braces(lf_chat_parser *p, char c)
 {
     lf_frame *f = lf_parser_top(p);
     if (c == ':' && f->kind != LF_FRAME_SET && f->key) {
@@ -88,13 +88,13 @@ static lf_step after_in_braces(lf_chat_parser *p, char c)
         f->key = false;
         p->pos++;
         p->phase = LF_PHASE_VALUE;
-        return add_text(p, ": ") ? LF_STEP_OK : LF_STEP_BROKEN;
+        return add_text(p, ": ") ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
     }
     if (f->kind == LF_FRAME_BRACE && (c == ',' || c == '}')) {
         make_set(p);
     }
     if (f->kind == LF_FRAME_DICT && f->key) {
-        return LF_STEP_FAIL; /* a key without a value */
+        return LF_OUTCOME_FAIL; /* a key without a value */
     }
     f->key = true;
     if (c == '}') {
@@ -102,13 +102,13 @@ static lf_step after_in_braces(lf_chat_parser *p, char c)
     }
     p->pos++;
     p->phase = LF_PHASE_VALUE;
-    return c == ',' ? LF_STEP_OK : LF_STEP_FAIL;
+    return c == ',' ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
 }
 
-lf_step lf_parser_after(lf_chat_parser *p)
+lf_outcome lf_parser_after(lf_chat_parser *p)
 {
     if (!lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos];
     lf_frame *f = lf_parser_top(p);
@@ -116,11 +116,11 @@ lf_step lf_parser_after(lf_chat_parser *p)
     case LF_FRAME_CALL:
         p->phase = LF_PHASE_ARGUMENT;
         p->pos += c == ',';
-        return c == ',' || c == ')' ? LF_STEP_OK : LF_STEP_FAIL;
+        return c == ',' || c == ')' ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
     case LF_FRAME_TOOL:
         p->phase = LF_PHASE_KEY;
         p->pos += c == ',';
-        return c == ',' || c == '}' ? LF_STEP_OK : LF_STEP_FAIL;
+        return c == ',' || c == '}' ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
     case LF_FRAME_BRACE:
     case LF_FRAME_DICT:
     case LF_FRAME_SET:
@@ -132,17 +132,17 @@ lf_step lf_parser_after(lf_chat_parser *p)
         return f->kind == LF_FRAME_PAREN ? close_paren(p) : close_bracket(p);
     }
     if (c != ',') {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     f->kind = f->kind == LF_FRAME_PAREN ? LF_FRAME_TUPLE : f->kind;
     p->pos++;
     p->phase = LF_PHASE_VALUE;
-    return LF_STEP_OK;
+    return LF_OUTCOME_OK;
 }
 
 /* ---- Values ---- */
 
-static lf_step begin_value(lf_chat_parser *p, char c)
+static lf_outcome begin_value(lf_chat_parser *p, char c)
 {
     switch (c) {
     case '"':
@@ -159,14 +159,14 @@ static lf_step begin_value(lf_chat_parser *p, char c)
         p->token = (lf_slice){p->pos, 0};
         p->look = p->pos;
         p->phase = LF_PHASE_SCALAR;
-        return lf_parser_is_word(c) ? LF_STEP_OK : LF_STEP_FAIL;
+        return lf_parser_is_word(c) ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
     }
 }
 
-lf_step lf_parser_value(lf_chat_parser *p)
+lf_outcome lf_parser_value(lf_chat_parser *p)
 {
     if (!lf_parser_skip_space(p)) {
-        return LF_STEP_MORE;
+        return LF_OUTCOME_MORE;
     }
     char c = p->source.data[p->pos];
     lf_frame *f = lf_parser_top(p);
@@ -182,15 +182,15 @@ lf_step lf_parser_value(lf_chat_parser *p)
         return close_bracket(p);
     }
     if (f->kind == LF_FRAME_DICT && opens) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     if ((c == '"' || c == '\'') && p->pos + 2 >= p->limit && !p->final) {
-        return LF_STEP_MORE; /* lf_parser_open_string looks at two more bytes */
+        return LF_OUTCOME_MORE; /* lf_parser_open_string looks at two more bytes */
     }
     if (f->kind == LF_FRAME_BRACE && opens) {
         make_set(p);
     }
-    return lf_parser_begin_item(p) ? begin_value(p, c) : LF_STEP_BROKEN;
+    return lf_parser_begin_item(p) ? begin_value(p, c) : LF_OUTCOME_BROKEN;
 }
 
 /* ---- Numbers and words ---- */
@@ -321,8 +321,8 @@ static bool put_number(lf_chat_parser *p, const char *text, const number *n)
     return put_digits(p, text + n->exponent, n->n_exponent);
 }
 
-/* Writes a number. LF_STEP_FAIL: it is none. */
-static lf_step number_value(lf_chat_parser *p, const char *text, size_t len)
+/* Writes a number. LF_OUTCOME_FAIL: it is none. */
+static lf_outcome number_value(lf_chat_parser *p, const char *text, size_t len)
 {
     char converted[32];
     number n;
@@ -332,21 +332,21 @@ static lf_step number_value(lf_chat_parser *p, const char *text, size_t len)
     len -= sign;
     if (len > 2 && text[0] == '0' && strchr("xXoObB", text[1]) != NULL && text[1] != '\0') {
         if (!convert_base(text, len, converted)) {
-            return LF_STEP_FAIL;
+            return LF_OUTCOME_FAIL;
         }
         text = converted;
         len = strlen(converted);
     }
     if (len == 0 || !split_number(text, len, &n)) {
-        return LF_STEP_FAIL;
+        return LF_OUTCOME_FAIL;
     }
     size_t begin = p->args.len;
     if ((negative && !add_text(p, "-")) || !put_number(p, text, &n)) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
     const lf_json json = {
         .kind = LF_JSON_NUMBER, .text = p->args.data + begin, .len = p->args.len - begin};
-    return is_finite(text, &n, &json) ? LF_STEP_OK : LF_STEP_FAIL;
+    return is_finite(text, &n, &json) ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
 }
 
 static bool is_word(const char *text, size_t len, const char *word)
@@ -383,37 +383,37 @@ static bool string_prefix(const char *text, size_t len, bool *raw, bool *format)
 }
 
 /* Writes a word or number; as a string if it is a key, or declared as a string. */
-static lf_step put_scalar(lf_chat_parser *p, bool key)
+static lf_outcome put_scalar(lf_chat_parser *p, bool key)
 {
     const char *text = p->source.data + p->token.begin;
     size_t len = p->token.end - p->token.begin;
     const char *word = literal(text, len);
     bool string = p->n_frames == 1 && p->wants_string && word == NULL;
     if ((key || string) && !add_text(p, "\"")) {
-        return LF_STEP_BROKEN;
+        return LF_OUTCOME_BROKEN;
     }
-    lf_step step = LF_STEP_OK;
+    lf_outcome outcome = LF_OUTCOME_OK;
     if (string) {
-        step = lf_parser_put(p, LF_SINK_ARGS, text, len) ? LF_STEP_OK : LF_STEP_BROKEN;
+        outcome = lf_parser_put(p, LF_SINK_ARGS, text, len) ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
     } else if (word != NULL) {
-        step = add_text(p, word) ? LF_STEP_OK : LF_STEP_BROKEN;
+        outcome = add_text(p, word) ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
     } else {
-        step = number_value(p, text, len);
+        outcome = number_value(p, text, len);
     }
-    if (step == LF_STEP_OK && (key || string) && !add_text(p, "\"")) {
-        return LF_STEP_BROKEN;
+    if (outcome == LF_OUTCOME_OK && (key || string) && !add_text(p, "\"")) {
+        return LF_OUTCOME_BROKEN;
     }
-    return step;
+    return outcome;
 }
 
-lf_step lf_parser_scalar(lf_chat_parser *p)
+lf_outcome lf_parser_scalar(lf_chat_parser *p)
 {
     bool raw = false;
     bool format = false;
     if (p->token.end == 0) {
-        lf_step step = lf_parser_word(p);
-        if (step != LF_STEP_OK) {
-            return step;
+        lf_outcome outcome = lf_parser_word(p);
+        if (outcome != LF_OUTCOME_OK) {
+            return outcome;
         }
     }
     const char *text = p->source.data + p->token.begin;
@@ -423,7 +423,7 @@ lf_step lf_parser_scalar(lf_chat_parser *p)
         p->pos = p->token.end;
         return string_prefix(text, len, &raw, &format)
                    ? lf_parser_open_string(p, LF_SINK_ARGS, raw, format)
-                   : LF_STEP_FAIL;
+                   : LF_OUTCOME_FAIL;
     }
     /* Only what follows shows whether this is a key. */
     lf_frame_kind kind = lf_parser_top(p)->kind;
@@ -431,12 +431,12 @@ lf_step lf_parser_scalar(lf_chat_parser *p)
     if (key) {
         p->pos = p->token.end > p->pos ? p->token.end : p->pos;
         if (!lf_parser_skip_space(p)) {
-            return LF_STEP_MORE;
+            return LF_OUTCOME_MORE;
         }
         key = p->source.data[p->pos] == ':';
     } else {
         p->pos = p->token.end;
     }
-    lf_step step = put_scalar(p, key);
-    return step == LF_STEP_OK ? lf_parser_value_done(p) : step;
+    lf_outcome outcome = put_scalar(p, key);
+    return outcome == LF_OUTCOME_OK ? lf_parser_value_done(p) : outcome;
 }

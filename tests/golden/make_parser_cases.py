@@ -3,7 +3,8 @@
 """Writes tests/golden/text/parser_cases.jsonl: answers of models and the messages that they mean. Where
 an answer's calls are valid Python, Python's own parser gives the arguments; the others are written here.
 
-Each line is {"t": text, "x": message} and maybe "o": true (the prompt opened the reasoning) and "tools".
+Each line is {"t": text, "x": message} and maybe "o": true (the prompt opened the reasoning), "tools", and
+"text": true (as tokens, the text means something else).
 """
 import ast
 import json
@@ -29,12 +30,14 @@ def message(content, calls, reasoning):
     return out
 
 
-def add(text, content="", calls=(), reasoning=None, opened=False, tools=None):
+def add(text, content="", calls=(), reasoning=None, opened=False, tools=None, only_text=False):
     """`calls`: pairs of a name and arguments, which are an object or JSON text."""
     calls = [(n, a if isinstance(a, str) else json.dumps(a, ensure_ascii=False)) for n, a in calls]
     line = {"t": text, "x": message(content, calls, reasoning)}
     if opened:
         line["o"] = True
+    if only_text:
+        line["text"] = True
     if tools is not None:
         line["tools"] = tools
     cases.append(line)
@@ -137,6 +140,10 @@ def around():
     add(block("[a-b.c-d(x=1)]"), "", [("a-b.c-d", {"x": 1})])
     add(block("[a/b(x=1)]"), "", [("a/b", {"x": 1})])
     add(block("[3d_view(x=1)]"), "", [("3d_view", {"x": 1})])
+    add(block(f"[f(x='a {E} b', y=1)]"), "", [("f", {"x": f"a {E} b", "y": 1})], only_text=True)
+    add(block(f"[f(x='{E}')]") + "c", "c", [("f", {"x": E})], only_text=True)
+    add(block("[f(x='y)]") + block("[g()]"), block("[f(x='y)]"), [("g", {})])
+    add(S + "[f(x='y" + block("[g()]"), S + "[f(x='y", [("g", {})])
     for word in ["from", "class", "in", "is", "lambda", "not", "None", "True", "import", "with-dash", "a.b"]:
         add(block(f"[mail({word}='x', to=1)]"), "", [("mail", {word: "x", "to": 1})])
 
@@ -307,6 +314,9 @@ def reasoning():
     add("Well.\n<think>a</think>c", "Well.\nc", reasoning="a")
     same("Write <think> to think.")
     add("<think>why</think>Yes.", "Yes.", reasoning="why", opened=True)
+    add("\n<think>\nwhy</think>Yes.", "Yes.", reasoning="\n\nwhy", opened=True)
+    add("why <think> so</think>Yes.", "Yes.", reasoning="why <think> so", opened=True)
+    add("<think><think>why</think>Yes.", "Yes.", reasoning="<think>why")
     add("why", "", reasoning="why", opened=True)
     add("why<|im_end|>", "", reasoning="why", opened=True)
     add("why <|im_end|> more</think>x", "x", reasoning="why <|im_end|> more", opened=True)
