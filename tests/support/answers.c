@@ -10,15 +10,18 @@
 /* Text that grows; a failed allocation ends the test program. */
 typedef struct text {
     char *data;
-    size_t len;
+    size_t len, capacity;
 } text;
 
 static void add(void *user, const char *bytes, size_t len)
 {
     text *t = user;
-    t->data = realloc(t->data, t->len + len + 1);
-    if (t->data == NULL) {
-        abort();
+    if (t->len + len >= t->capacity) {
+        t->capacity = 2 * (t->len + len) + 64;
+        t->data = realloc(t->data, t->capacity);
+        if (t->data == NULL) {
+            abort();
+        }
     }
     memcpy(t->data + t->len, bytes, len);
     t->len += len;
