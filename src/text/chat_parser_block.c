@@ -123,7 +123,6 @@ static void begin_element(lf_chat_parser *p)
     p->started = false;
     p->start_number = UINT64_MAX;
     p->hold_at = SIZE_MAX;
-    p->n_frames = 0;
     p->properties = NULL;
     p->has_arguments = false;
     p->token = (lf_slice){p->pos, 0};

@@ -54,6 +54,10 @@ report 'the tools are saved' $?
 grep -qF '"content": "", "tool_calls": [{"id": "call_1_0", "type": "function", "function": {"name": "get_weather", "arguments": "{\"city_name\": \"Reykjavik\"}"}}]' \
     "$work/tools_in.json"
 report 'the call is saved' $?
+# the next prompt has the tokens of the call, so only the new message is computed
+pipes 0 "Weather in Reykjavik?\nWeather in Oslo?\n" chat "${greedy[@]}" --tools "$work/tools.json" -v
+[ "$(sed -nE 's/.*prompt: ([0-9]+) tokens.*/\1/p' "$work/err" | tail -n 1)" -lt 20 ]
+report 'the session keeps the call' $?
 exits 0 run "${greedy[@]}" --messages "$work/tools_in.json" -n 1
 tokens() { # OPTION...: the tokens of the conversation with the tools
     pipes 0 "/load $work/tools_in.json\n" chat "${greedy[@]}" "$@"

@@ -216,7 +216,8 @@ def no_calls():
 def siblings():
     clock = ("clock", {})
     for bad in ["f(1)", "f(x=b'y')", "f(x=[1, b'y', {'a': (2, 'z, clock()')}])", "f(x=nan)", "just words", "f(x={'a': 1, 'a': 2})",
-                '{"name": "f", "arguments": [1, 2]}', "f(x='a' + 'b, c')", "[f(x=1)]"]:
+                '{"name": "f", "arguments": [1, 2]}', "f(x='a' + 'b, c')", "[f(x=1)]",
+                "f(1, 'x), clock()')", 'f(1, "x\\"), clock()")', "f(1, {'x': ')'})"]:
         add(block(f"[clock(), {bad}]"), bad, [clock])
         add(block(f"[{bad}, clock()]"), bad, [clock])
         add("A" + block(f"[clock(), {bad} , clock()]") + "B", f"A{bad}B", [clock, clock])

@@ -13,10 +13,9 @@ int answer_calls_find(const answer *a, const char *id_prefix, answer_calls *out)
     lfm2_chat_parser_options_init(&o, sizeof o);
     o.id_prefix = id_prefix;
     o.flags = a->open.len > 0 ? LFM2_CHAT_PARSE_REASONING : 0U;
-    if (format->tools != NULL && format->tools->len > 0) {
-        o.tools = format->tools->data;
-        o.tools_len = format->tools->len;
-    }
+    const bool tools = format->tools != NULL && format->tools->len > 0;
+    o.tools = tools ? format->tools->data : "[]"; /* the model knows none */
+    o.tools_len = tools ? format->tools->len : 2;
     int32_t status = lfm2_chat_parser_create(format->model, &o, &out->parser);
     if (status == LFM2_OK) {
         status = lfm2_chat_parser_push(out->parser, a->ids.data, a->ids.n);
