@@ -1291,7 +1291,7 @@ LFM2_API int32_t lfm2_chat_get_info(const lfm2_model *model, const lfm2_chat_opt
  *
  * and at the end lfm2_chat_parser_finish, the last events, and lfm2_chat_parser_message.
  *
- * A block of calls is between the tokens "<|tool_call_start|>" and "<|tool_call_end|>": a list of
+ * A call block is between the tokens "<|tool_call_start|>" and "<|tool_call_end|>": a list of
  * Python calls, [name(argument=value, ...), ...], or JSON objects with "name" and "arguments".
  * Values are Python's or JSON's: strings in either quote, also tripled, numbers, True and true,
  * None and null, lists, tuples, sets, dicts. Arguments become a JSON object. Escapes are undone
@@ -1300,10 +1300,10 @@ LFM2_API int32_t lfm2_chat_get_info(const lfm2_model *model, const lfm2_chat_opt
  *
  * Nothing that a model writes is an error, and no byte is lost: what is no call is content, byte
  * for byte. This includes a call with positional arguments, bytes, infinite numbers, expressions,
- * or a name that occurs twice; a call that the text ends in; and a block without any call, with its
- * tokens. Beside content and reasoning, byte for byte, and the calls there are only the tokens, and
- * white space and separators around the calls of a block. Reasoning is between "<think>" and
- * "</think>"; calls in it are reasoning.
+ * or a name that occurs twice; a call that the text ends in; and a call block without a call, with
+ * its tokens. Beside content and reasoning, byte for byte, and the calls there are only the tokens,
+ * and white space and separators around the calls of a call block. Reasoning is between "<think>"
+ * and "</think>"; calls in it are reasoning.
  *
  * Where the text is divided does not matter: the events of a text pushed at once and byte by byte
  * give the same message. Time and memory are linear in the text: the parser keeps it, and calls and
@@ -1319,10 +1319,10 @@ enum {
 
 typedef struct lfm2_chat_parser_options {
     size_t size;
-    /* JSON array of the tools that the model knows, as in lfm2_chat_options; NULL = not known. They
-     * decide two things. A bare number or word for a parameter whose "type" is a string becomes a
-     * string. And calls without the start token count without an end token, too, if they begin a
-     * line, end the text, and name known functions. */
+    /* JSON array of the tools that the model knows, as in lfm2_chat_options; "[]" if there are
+     * none; NULL or length 0 = not known. They decide two things. A bare number or word for a
+     * parameter whose "type" is a string becomes a string. And calls without the start token count
+     * without an end token, too, if they begin a line, end the text, and name known functions. */
     const char *tools;
     size_t tools_len;
     uint32_t flags;         /* LFM2_CHAT_PARSE_* */

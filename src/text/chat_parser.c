@@ -37,7 +37,7 @@ static int32_t read_options(lf_chat_parser *p, const lfm2_chat_parser_options *o
                        "id_prefix is not UTF-8 or has more than %d bytes", LF_PARSER_MAX_PREFIX);
     }
     LF_TRY(lf_arena_string(&p->arena, prefix, len, &p->id_prefix));
-    if (options->tools == NULL) {
+    if (options->tools == NULL || options->tools_len == 0) {
         return LFM2_OK;
     }
     LF_TRY(lf_json_parse(&p->arena, "tools", LFM2_E_TEXT, options->tools, options->tools_len,

@@ -31,11 +31,11 @@ typedef enum lf_delimiter {
 typedef enum lf_parser_state {
     LF_STATE_CONTENT,
     LF_STATE_REASONING,
-    LF_STATE_BLOCK, /* after the start token of calls */
+    LF_STATE_BLOCK, /* in a call block */
     LF_STATE_TRIAL  /* text that may turn out to be calls without a start token */
 } lf_parser_state;
 
-/* What a block expects next. */
+/* What a call block expects next. */
 typedef enum lf_phase {
     LF_PHASE_BETWEEN, /* a call, "[", "]" or a separator */
     LF_PHASE_NAME,    /* the rest of the name of a function */

@@ -119,14 +119,12 @@ static lf_outcome take_name(lf_chat_parser *p)
 
 lf_outcome lf_parser_member_done(lf_chat_parser *p)
 {
-    lf_member member = p->member;
-    p->member = LF_MEMBER_OTHER; /* of a nested "function", what follows is another member */
-    if (member == LF_MEMBER_OTHER && p->hold_at != SIZE_MAX) {
+    if (p->member == LF_MEMBER_OTHER && p->hold_at != SIZE_MAX) {
         p->args.len = p->hold_at;
         p->hold_at = SIZE_MAX;
-    } else if (member == LF_MEMBER_ARGUMENTS) {
+    } else if (p->member == LF_MEMBER_ARGUMENTS) {
         p->has_arguments = true;
-    } else if (member == LF_MEMBER_NAME || member == LF_MEMBER_FUNCTION) {
+    } else if (p->member == LF_MEMBER_NAME || p->member == LF_MEMBER_FUNCTION) {
         return take_name(p);
     }
     return LF_OUTCOME_OK;

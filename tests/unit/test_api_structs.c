@@ -24,6 +24,7 @@ typedef union newer {
     lfm2_generate_options generate;
     lfm2_stream_options stream;
     lfm2_chat_options chat;
+    lfm2_chat_parser_options chat_parser;
     lfm2_convert_options convert;
     unsigned char bytes[512];
 } newer;
@@ -122,6 +123,14 @@ static int32_t use_chat(const void *options)
     return status;
 }
 
+static int32_t use_chat_parser(const void *options)
+{
+    lfm2_chat_parser *parser = NULL;
+    int32_t status = lfm2_chat_parser_create(model, options, &parser);
+    lfm2_chat_parser_free(parser);
+    return status;
+}
+
 static int32_t use_convert(const void *options)
 {
     return lfm2_synthesize(runtime, "tiny", 1, lft_temp("structs.gguf"), options);
@@ -141,6 +150,7 @@ INIT_OF(cache)
 INIT_OF(generate)
 INIT_OF(stream)
 INIT_OF(chat)
+INIT_OF(chat_parser)
 INIT_OF(convert)
 
 static const struct {
@@ -165,6 +175,8 @@ static const struct {
     {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
     {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
      offsetof(lfm2_chat_options, template_args)},
+    {"chat_parser", init_chat_parser, use_chat_parser, sizeof(lfm2_chat_parser_options),
+     sizeof(lfm2_chat_parser_options)},
     {"convert", init_convert, use_convert, sizeof(lfm2_convert_options),
      offsetof(lfm2_convert_options, imatrix)},
 };
