@@ -123,7 +123,6 @@ static void begin_element(lf_chat_parser *p)
     p->started = false;
     p->start_number = UINT64_MAX;
     p->hold_at = SIZE_MAX;
-    p->properties = NULL;
     p->has_arguments = false;
     p->token = (lf_slice){p->pos, 0};
     p->look = p->pos;
@@ -159,6 +158,21 @@ static lf_outcome between(lf_chat_parser *p)
     return LF_OUTCOME_OK;
 }
 
+/* Whether a known function begins with the text, or is the text if `whole`. */
+static bool may_be_known(const lf_chat_parser *p, const char *text, size_t len, bool whole)
+{
+    const lf_json *tool = p->tools != NULL ? p->tools->child : NULL;
+    for (; tool != NULL; tool = tool->next) {
+        const lf_json *known = lf_json_get(function_of(tool), "name");
+        if (known != NULL && known->kind == LF_JSON_STRING &&
+            (whole ? known->len == len : known->len >= len) &&
+            memcmp(known->text, text, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Takes the word that p->token is. */
 static lf_outcome take_word(lf_chat_parser *p, lf_phase next)
 {
@@ -168,6 +182,20 @@ static lf_outcome take_word(lf_chat_parser *p, lf_phase next)
         p->phase = next;
         const char *word = p->source.data + p->token.begin;
         return lf_utf8_valid(word, p->pos - p->token.begin) ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
+    }
+    return outcome;
+}
+
+/* The name of a function. Most answers begin with a word: if the functions are known, text that may
+ * be no call is not held back for others. */
+static lf_outcome name(lf_chat_parser *p)
+{
+    lf_outcome outcome = take_word(p, LF_PHASE_OPEN);
+    const char *text = p->source.data + p->token.begin;
+    bool whole = outcome == LF_OUTCOME_OK;
+    if (p->state == LF_STATE_TRIAL && !p->bracket && p->tools != NULL &&
+        !may_be_known(p, text, p->look - p->token.begin, whole)) {
+        return LF_OUTCOME_FAIL;
     }
     return outcome;
 }
@@ -264,7 +292,7 @@ static lf_outcome read_next(lf_chat_parser *p)
     case LF_PHASE_BETWEEN:
         return between(p);
     case LF_PHASE_NAME:
-        return take_word(p, LF_PHASE_OPEN);
+        return name(p);
     case LF_PHASE_OPEN:
         return open_call(p);
     case LF_PHASE_ARGUMENT:
@@ -308,7 +336,7 @@ static bool fail_trial(lf_chat_parser *p)
         return false;
     }
     lf_parser_drop(p, first);
-    leave(p, p->pos);
+    leave(p, p->pos > p->block.begin ? p->pos : p->block.begin + 1);
     return lf_parser_content(p, p->block.begin, p->pos);
 }
 

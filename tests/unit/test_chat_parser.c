@@ -348,6 +348,33 @@ static void arguments_stream(void **state)
     lf_chat_parser_free(p);
 }
 
+/* Text is held back only while it may be a call. */
+static void content_streams(void **state)
+{
+    (void)state;
+    lf_alloc alloc = lf_alloc_default();
+    lfm2_chat_parser_options o = defaults;
+    o.tools = "[{\"name\": \"get_time\"}]";
+    o.tools_len = strlen(o.tools);
+    lf_chat_parser *p = create(&alloc, plain, &o);
+    assert_string_equal(events(p, "g"), "");
+    assert_string_equal(events(p, "ood"), "c0:good|");
+    assert_string_equal(events(p, " ["), "c0: |");
+    assert_string_equal(events(p, "1"), "");
+    assert_string_equal(events(p, "]"), "c0:[1]|");
+    assert_string_equal(events(p, "<|tool"), "");
+    assert_string_equal(events(p, "s"), "c0:<|tools|");
+    lf_chat_parser_reset(p);
+    assert_string_equal(events(p, "H"), "c0:H|");
+    lf_chat_parser_reset(p);
+    assert_string_equal(events(p, "get_time"), "");
+    assert_string_equal(events(p, "s"), "c0:get_times|");
+    lf_chat_parser_reset(p);
+    assert_string_equal(events(p, "{\"a"), "");
+    assert_string_equal(events(p, "\": 1"), "c0:{\"a\": 1|");
+    lf_chat_parser_free(p);
+}
+
 static void whole_calls(void **state)
 {
     (void)state;
@@ -438,10 +465,15 @@ static void limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden),      cmocka_unit_test(random_texts),
-        cmocka_unit_test(tokens),      cmocka_unit_test(arguments_stream),
-        cmocka_unit_test(whole_calls), cmocka_unit_test(calls_know_their_text),
-        cmocka_unit_test(options),     cmocka_unit_test(limits),
+        cmocka_unit_test(golden),
+        cmocka_unit_test(random_texts),
+        cmocka_unit_test(tokens),
+        cmocka_unit_test(arguments_stream),
+        cmocka_unit_test(content_streams),
+        cmocka_unit_test(whole_calls),
+        cmocka_unit_test(calls_know_their_text),
+        cmocka_unit_test(options),
+        cmocka_unit_test(limits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
