@@ -220,6 +220,27 @@ static lf_outcome open_call(lf_chat_parser *p)
     return lf_parser_open(p, LF_FRAME_CALL);
 }
 
+/* "**{": the members of the dict are arguments. */
+static lf_outcome spread(lf_chat_parser *p)
+{
+    const char *text = p->source.data;
+    size_t at = p->pos + 1;
+    if (at < p->limit && text[at] == '*') {
+        at++;
+        while (at < p->limit && at < p->pos + LF_PARSER_WINDOW && lf_parser_is_space(text[at])) {
+            at++;
+        }
+    }
+    if (at == p->limit && !p->final) {
+        return LF_OUTCOME_MORE;
+    }
+    if (at == p->limit || at == p->pos + 1 || text[at] != '{') {
+        return LF_OUTCOME_FAIL;
+    }
+    p->pos = at + 1;
+    return lf_parser_open(p, LF_FRAME_SPREAD);
+}
+
 /* An argument, or the end of the call. */
 static lf_outcome argument(lf_chat_parser *p)
 {
@@ -232,6 +253,9 @@ static lf_outcome argument(lf_chat_parser *p)
         p->n_frames = 0;
         return lf_parser_add(p, &p->args, "}", 1) ? lf_parser_complete(p, p->pos)
                                                   : LF_OUTCOME_BROKEN;
+    }
+    if (c == '*') {
+        return spread(p);
     }
     p->token = (lf_slice){p->pos, 0};
     p->look = p->pos;

@@ -68,12 +68,13 @@ typedef enum lf_frame_kind {
     LF_FRAME_TUPLE,
     LF_FRAME_BRACE, /* a dict or a set: not known yet */
     LF_FRAME_DICT,
+    LF_FRAME_SPREAD, /* the dict of **{...}, whose members are arguments */
     LF_FRAME_SET
 } lf_frame_kind;
 
 typedef struct lf_frame {
     lf_frame_kind kind;
-    bool key;       /* DICT: a key comes next */
+    bool key;       /* BRACE, DICT, SPREAD: a key comes next */
     bool any;       /* it has an item */
     size_t open_at; /* its first byte in `args` */
 } lf_frame;
@@ -277,6 +278,11 @@ lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next);
 bool lf_parser_is_space(char c);
 /* A byte of a name, a number or a word: no white space, bracket, quote, separator or control. */
 bool lf_parser_is_word(char c);
+
+static inline bool lf_parser_is_dict(lf_frame_kind kind)
+{
+    return kind == LF_FRAME_DICT || kind == LF_FRAME_SPREAD;
+}
 
 static inline lf_frame *lf_parser_top(lf_chat_parser *p)
 {

@@ -52,7 +52,7 @@ static sight argument_follows(window *w)
     if (!skip_space(w, &out)) {
         return out;
     }
-    return next_char(w) == ')' ? YES : word_then(w, '=');
+    return next_char(w) == ')' || next_char(w) == '*' ? YES : word_then(w, '=');
 }
 
 /* After the end of a call: the end of the list, or the next call. */
@@ -117,7 +117,7 @@ static sight follows_in_brackets(window *w, const lf_frame *f, bool *goes_on)
         *goes_on = true;
         return YES;
     }
-    if (f->kind == LF_FRAME_DICT && f->key) {
+    if (lf_parser_is_dict(f->kind) && f->key) {
         return NO;
     }
     if (c == ',') {

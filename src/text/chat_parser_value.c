@@ -17,13 +17,18 @@ lf_outcome lf_parser_open(lf_chat_parser *p, lf_frame_kind kind)
     if (p->n_frames == LF_PARSER_DEPTH) {
         return LF_OUTCOME_FAIL;
     }
-    p->frames[p->n_frames++] = (lf_frame){.kind = kind, .key = true, .open_at = p->args.len};
+    bool any = kind == LF_FRAME_SPREAD && lf_parser_top(p)->any;
+    p->frames[p->n_frames++] =
+        (lf_frame){.kind = kind, .key = true, .any = any, .open_at = p->args.len};
     if (kind == LF_FRAME_TOOL) {
         p->phase = LF_PHASE_KEY;
         return LF_OUTCOME_OK;
     }
     p->phase = kind == LF_FRAME_CALL ? LF_PHASE_ARGUMENT : LF_PHASE_VALUE;
     bool object = kind == LF_FRAME_CALL || kind == LF_FRAME_BRACE;
+    if (kind == LF_FRAME_SPREAD) {
+        return LF_OUTCOME_OK;
+    }
     return add_text(p, object ? "{" : "[") ? LF_OUTCOME_OK : LF_OUTCOME_BROKEN;
 }
 
@@ -42,6 +47,10 @@ static lf_outcome close_bracket(lf_chat_parser *p)
     bool object = f.kind == LF_FRAME_BRACE || f.kind == LF_FRAME_DICT;
     p->pos++;
     p->n_frames--;
+    if (f.kind == LF_FRAME_SPREAD) {
+        lf_parser_top(p)->any = f.any;
+        return lf_parser_value_done(p);
+    }
     return add_text(p, object ? "}" : "]") ? lf_parser_value_done(p) : LF_OUTCOME_BROKEN;
 }
 
@@ -84,7 +93,7 @@ static lf_outcome after_in_braces(lf_chat_parser *p, char c)
 {
     lf_frame *f = lf_parser_top(p);
     if (c == ':' && f->kind != LF_FRAME_SET && f->key) {
-        f->kind = LF_FRAME_DICT;
+        f->kind = f->kind == LF_FRAME_BRACE ? LF_FRAME_DICT : f->kind;
         f->key = false;
         p->pos++;
         p->phase = LF_PHASE_VALUE;
@@ -93,7 +102,7 @@ static lf_outcome after_in_braces(lf_chat_parser *p, char c)
     if (f->kind == LF_FRAME_BRACE && (c == ',' || c == '}')) {
         make_set(p);
     }
-    if (f->kind == LF_FRAME_DICT && f->key) {
+    if (lf_parser_is_dict(f->kind) && f->key) {
         return LF_OUTCOME_FAIL; /* a key without a value */
     }
     f->key = true;
@@ -123,6 +132,7 @@ lf_outcome lf_parser_after(lf_chat_parser *p)
         return c == ',' || c == '}' ? LF_OUTCOME_OK : LF_OUTCOME_FAIL;
     case LF_FRAME_BRACE:
     case LF_FRAME_DICT:
+    case LF_FRAME_SPREAD:
     case LF_FRAME_SET:
         return after_in_braces(p, c);
     default:
@@ -174,14 +184,14 @@ lf_outcome lf_parser_value(lf_chat_parser *p)
     if (f->kind == LF_FRAME_TOOL) {
         return lf_parser_member_value(p, c);
     }
-    if (f->kind == LF_FRAME_CALL || (f->kind == LF_FRAME_DICT && !f->key)) {
+    if (f->kind == LF_FRAME_CALL || (lf_parser_is_dict(f->kind) && !f->key)) {
         return begin_value(p, c);
     }
     /* After "[" or a comma the bracket may close. */
     if (c == closing(f->kind)) {
         return close_bracket(p);
     }
-    if (f->kind == LF_FRAME_DICT && opens) {
+    if (lf_parser_is_dict(f->kind) && opens) {
         return LF_OUTCOME_FAIL;
     }
     if ((c == '"' || c == '\'') && p->pos + 2 >= p->limit && !p->final) {
@@ -427,7 +437,7 @@ lf_outcome lf_parser_scalar(lf_chat_parser *p)
     }
     /* Only what follows shows whether this is a key. */
     lf_frame_kind kind = lf_parser_top(p)->kind;
-    bool key = lf_parser_top(p)->key && (kind == LF_FRAME_BRACE || kind == LF_FRAME_DICT);
+    bool key = lf_parser_top(p)->key && (kind == LF_FRAME_BRACE || lf_parser_is_dict(kind));
     if (key) {
         p->pos = p->token.end > p->pos ? p->token.end : p->pos;
         if (!lf_parser_skip_space(p)) {
