@@ -77,6 +77,9 @@
     ENTRY(lf_gemm_qb4w_xnnpack_sse41)
 #else
 #define LF_GEMM_TABLE_ARCH(ENTRY) \
+    ENTRY(lf_gemm_f32_neon) \
+    ENTRY(lf_gemm_f16_neon) \
+    ENTRY(lf_gemm_bf16_neon) \
     ENTRY(lf_gemm_qb4w_xnnpack_neoni8mm) \
     ENTRY(lf_gemm_qb4w_xnnpack_neondot) \
     ENTRY(lf_gemm_qb4w_xnnpack_neon) \
@@ -117,6 +120,10 @@
     ENTRY(LF_LHS_QD8, lf_lhs_qd8_xnnpack_sse41)
 #else
 #define LF_LHS_TABLE_ARCH(ENTRY) \
+    ENTRY(LF_LHS_I8B32, lf_lhs_i8b32_neon) \
+    ENTRY(LF_LHS_I8B16, lf_lhs_i8b16_neon) \
+    ENTRY(LF_LHS_I16B32, lf_lhs_i16b32_neon) \
+    ENTRY(LF_LHS_I8X2B32, lf_lhs_i8x2b32_neon) \
     ENTRY(LF_LHS_QD8, lf_lhs_qd8_xnnpack_neon)
 #endif
 #define LF_LHS_TABLE(ENTRY) \
@@ -134,7 +141,8 @@
     ENTRY(LF_CPU_AVX512, lf_ops_avx512) \
     ENTRY(LF_CPU_AVX2, lf_ops_avx2)
 #else
-#define LF_OPS_TABLE_ARCH(ENTRY)
+#define LF_OPS_TABLE_ARCH(ENTRY) \
+    ENTRY(LF_CPU_NEON, lf_ops_neon)
 #endif
 #define LF_OPS_TABLE(ENTRY) \
     LF_OPS_TABLE_ARCH(ENTRY) \
@@ -148,7 +156,8 @@
     ENTRY(LF_CPU_AVXVNNI, lf_attn_q8_avxvnni) \
     ENTRY(LF_CPU_AVX2, lf_attn_q8_avx2)
 #else
-#define LF_ATTN_Q8_TABLE_ARCH(ENTRY)
+#define LF_ATTN_Q8_TABLE_ARCH(ENTRY) \
+    ENTRY(LF_CPU_NEON, lf_attn_q8_neon)
 #endif
 #define LF_ATTN_Q8_TABLE(ENTRY) \
     LF_ATTN_Q8_TABLE_ARCH(ENTRY) \
