@@ -77,6 +77,19 @@
     ENTRY(lf_gemm_qb4w_xnnpack_sse41)
 #else
 #define LF_GEMM_TABLE_ARCH(ENTRY) \
+    ENTRY(lf_gemm_q4_neondot) \
+    ENTRY(lf_gemm_i8g_neondot) \
+    ENTRY(lf_gemm_i8gm_neondot) \
+    ENTRY(lf_gemm_i8g16_neondot) \
+    ENTRY(lf_gemm_i8g16m_neondot) \
+    ENTRY(lf_gemm_q2k_neondot) \
+    ENTRY(lf_gemm_q3k_neondot) \
+    ENTRY(lf_gemm_iq3s_neondot) \
+    ENTRY(lf_gemm_t4_neondot) \
+    ENTRY(lf_gemm_t4g16_neondot) \
+    ENTRY(lf_gemm_q4k_neondot) \
+    ENTRY(lf_gemm_q5k_neondot) \
+    ENTRY(lf_gemm_q6k_neondot) \
     ENTRY(lf_gemm_f32_neon) \
     ENTRY(lf_gemm_f16_neon) \
     ENTRY(lf_gemm_bf16_neon) \

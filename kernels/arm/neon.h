@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps that the integer kernels for arm64 share; neon_gemm_int.h describes these kernels. */
+#ifndef LF_KERNELS_ARM_NEON_H
+#define LF_KERNELS_ARM_NEON_H
+
+#include "kernels/lhs_layout.h"
+#include "kernels/panel_layout.h"
+#include "kernels/tables.h"
+#include "kernels/vector/prefetch.h"
+
+#include <arm_neon.h>
+
+enum { LF_NEON_MR = 16 };
+#define LF_NEON_TILE "16x16c4"
+
+/* A line of 16 columns is four registers, its quads. Everything below is written out, so that
+ * arrays with constant indices are registers, and shifts and lanes are constants. */
+#define LF_EACH_QUAD(F)  F(0) F(1) F(2) F(3)
+#define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+
+/* How the quants of a block are stored: LF_BYTES is quant + 128, LF_SIGNED int8, a smaller number
+ * the width of unsigned quants. */
+enum { LF_SIGNED = 0, LF_BYTES = 8 };
+
+/* ---- Loads ---- */
+
+LF_INLINE void lf_neon_load16(const void *p, float32x4_t *out)
+{
+    const float *from = p;
+#define Q(q) out[q] = vld1q_f32(from + 4 * (q));
+    LF_EACH_QUAD(Q)
+#undef Q
+}
+
+/* 16 f16 */
+LF_INLINE void lf_neon_f16x16(const uint8_t *p, float32x4_t *out)
+{
+    for (size_t i = 0; i < 2; i++) {
+        const float16x8_t h = vreinterpretq_f16_u8(vld1q_u8(p + 16 * i));
+        out[2 * i] = vcvt_f32_f16(vget_low_f16(h));
+        out[2 * i + 1] = vcvt_high_f32_f16(h);
+    }
+}
+
+/* 16 uint8 as dwords */
+LF_INLINE void lf_neon_widen(uint8x16_t bytes, uint32x4_t *out)
+{
+    const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
+    out[0] = vmovl_u16(vget_low_u16(low));
+    out[1] = vmovl_high_u16(low);
+    out[2] = vmovl_u16(vget_low_u16(high));
+    out[3] = vmovl_high_u16(high);
+}
+
+/* The same of int8. */
+LF_INLINE void lf_neon_widen_s(int8x16_t bytes, int32x4_t *out)
+{
+    const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);
+    out[0] = vmovl_s16(vget_low_s16(low));
+    out[1] = vmovl_high_s16(low);
+    out[2] = vmovl_s16(vget_low_s16(high));
+    out[3] = vmovl_high_s16(high);
+}
+
+/* ---- Quants: those of group g, 4 columns from byte `quad` of a line on ---- */
+
+LF_INLINE uint8x16_t lf_neon_two_bits(const uint8_t *line, const size_t g)
+{
+    const uint8x16_t v = vld1q_u8(line + g / 4 * 64), mask = vdupq_n_u8(3);
+    switch (g % 4) {
+    case 0:
+        return vandq_u8(v, mask);
+    case 1:
+        return vandq_u8(vshrq_n_u8(v, 2), mask);
+    case 2:
+        return vandq_u8(vshrq_n_u8(v, 4), mask);
+    default:
+        return vshrq_n_u8(v, 6);
+    }
+}
+
+LF_INLINE uint8x16_t lf_neon_three_bits(const uint8_t *line, const size_t g)
+{
+    const uint8x16_t mask = vdupq_n_u8(7);
+    if (g < 6) {
+        const uint8x16_t v = vld1q_u8(line + g / 2 * 64);
+        return vandq_u8(g % 2 == 0 ? v : vshrq_n_u8(v, 4), mask);
+    }
+    /* Bits 7 and 3 of the lines, the last line's first, become bits 7 to 5 and 3 to 1. */
+    const uint8x16_t first = vshrq_n_u8(vld1q_u8(line), 2);
+    const uint8x16_t second = vshrq_n_u8(vld1q_u8(line + 64), 1);
+    uint8x16_t all = vbslq_u8(vdupq_n_u8(0x44), second, first);
+    all = vbslq_u8(vdupq_n_u8(0x88), vld1q_u8(line + 128), all);
+    return g == 7 ? vshrq_n_u8(all, 5) : vandq_u8(vshrq_n_u8(all, 1), mask);
+}
+
+LF_INLINE uint8x16_t lf_neon_five_bits(const uint8_t *line, const size_t g)
+{
+    if (g < 5) {
+        return vandq_u8(vld1q_u8(line + g * 64), vdupq_n_u8(31));
+    }
+    const uint8_t *first = line + (g - 5) * 2 * 64;
+    const uint8x16_t upper = vshrq_n_u8(vld1q_u8(first), 3);
+    if (g < 7) {
+        return vsriq_n_u8(upper, vld1q_u8(first + 64), 6);
+    }
+    const uint8x16_t bit1 = vshlq_n_u8(vld1q_u8(line + 3 * 64), 2);
+    const uint8x16_t bit0 = vshlq_n_u8(vld1q_u8(line + 64), 2);
+    return vsriq_n_u8(vsriq_n_u8(upper, bit1, 6), bit0, 7);
+}
+
+/* g of half a block. */
+LF_INLINE uint8x16_t lf_neon_six_bits(const uint8_t *line, const size_t g)
+{
+    if (g < 3) {
+        return vandq_u8(vld1q_u8(line + g * 64), vdupq_n_u8(63));
+    }
+    const uint8x16_t first = vshrq_n_u8(vld1q_u8(line), 2);
+    const uint8x16_t both = vsriq_n_u8(first, vld1q_u8(line + 64), 4);
+    return vsriq_n_u8(both, vld1q_u8(line + 128), 6);
+}
+
+LF_INLINE uint8x16_t lf_neon_unsigned(const int bits, const uint8_t *line, const size_t g)
+{
+    switch (bits) {
+    case 2:
+        return lf_neon_two_bits(line, g);
+    case 3:
+        return lf_neon_three_bits(line, g);
+    case 4: {
+        const uint8x16_t v = vld1q_u8(line + g % 4 * 64);
+        return g < 4 ? vandq_u8(v, vdupq_n_u8(15)) : vshrq_n_u8(v, 4);
+    }
+    case 5:
+        return lf_neon_five_bits(line, g);
+    case 6:
+        return lf_neon_six_bits(line + g / 4 * 3 * 64, g % 4);
+    case LF_BYTES:
+        return veorq_u8(vld1q_u8(line + g * 64), vdupq_n_u8(128));
+    default:
+        return vld1q_u8(line + g * 64);
+    }
+}
+
+LF_INLINE int8x16_t lf_neon_quants(const int bits, const uint8_t *quants, const size_t g,
+                                   const size_t quad)
+{
+    return vreinterpretq_s8_u8(lf_neon_unsigned(bits, quants + 16 * quad, g));
+}
+
+/* All groups of a block. */
+LF_INLINE void lf_neon_unpack(const int bits, const uint8_t *quants, uint8_t *out)
+{
+#define Q(q) vst1q_s8((int8_t *)to + 16 * (q), lf_neon_quants(bits, quants, group, q));
+#define G(g)                                                                                       \
+    {                                                                                              \
+        const size_t group = g;                                                                    \
+        uint8_t *to = out + 64 * (g);                                                              \
+        LF_EACH_QUAD(Q)                                                                            \
+    }
+    LF_EACH_GROUP(G)
+#undef G
+#undef Q
+}
+
+/* ---- Sums ---- */
+
+/* s[4 * i] to s[4 * i + 3] = the start of row i: dword `init` of its block at x, or LF_MAGIC_BITS
+ * if init is negative. eighth: the dword is of the zero point 32, but the format's is 4. */
+LF_INLINE void lf_neon_start(const bool eighth, const size_t m, const uint32_t *x, const int init,
+                             int32x4_t *s){
+#define F(i)                                                                                       \
+    {                                                                                              \
+        int32x4_t start = vdupq_n_s32(LF_MAGIC_BITS);                                              \
+        if (init >= 0) {                                                                           \
+            start = vld1q_dup_s32((const int32_t *)(const void *)(x + (i)*LF_X_DWORDS + init));    \
+        }                                                                                          \
+        if (eighth) {                                                                              \
+            start =                                                                                \
+                vaddq_s32(vshrq_n_s32(start, 3), vdupq_n_s32(LF_MAGIC_BITS - LF_MAGIC_BITS / 8));  \
+        }                                                                                          \
+        s[4 * (i)] = s[4 * (i) + 1] = s[4 * (i) + 2] = s[4 * (i) + 3] = start;                     \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+/* acc = fma(isum * LHS scale, weight scale, acc), where s is LF_MAGIC + isum. With `sums` (of the
+ * rows' LHS quants, times the LHS scale) then acc = fma(-sum, minimum, acc). x: the rows' LHS
+ * scales, each followed by its bias. */
+LF_INLINE void lf_neon_finish(const size_t m, const uint32_t *x, const int32x4_t *s,
+                              const float32x4_t *scales, const uint32_t *sums,
+                              const float32x4_t *minimums, float32x4_t *acc){
+#define Q(q)                                                                                       \
+    {                                                                                              \
+        const float32x4_t t = vfmaq_lane_f32(bias, vreinterpretq_f32_s32(si[q]), factors, 0);      \
+        a[q] = vfmaq_f32(a[q], t, scales[q]);                                                      \
+        if (sums != NULL) {                                                                        \
+            a[q] = vfmsq_lane_f32(a[q], minimums[q], sum, 0);                                      \
+        }                                                                                          \
+    }
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const int32x4_t *si = s + 4 * (i);                                                         \
+        float32x4_t *a = acc + 4 * (i);                                                            \
+        const float32x2_t factors = vld1_f32((const float *)(const void *)(x + (i)*LF_X_DWORDS));  \
+        const float32x4_t bias = vdupq_lane_f32(factors, 1);                                       \
+        float32x2_t sum = factors;                                                                 \
+        if (sums != NULL) {                                                                        \
+            sum = vld1_dup_f32((const float *)(const void *)(sums + (i)*LF_X_DWORDS));             \
+        }                                                                                          \
+        (void)sum;                                                                                 \
+        LF_EACH_QUAD(Q)                                                                            \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+#undef Q
+}
+
+/* acc = fma(-32 * sum of the LHS quants * LHS scale, minimum / 32, acc). init: LF_MAGIC_BITS - 32 *
+ * sum; x: the rows' LHS scales, each followed by its bias. */
+LF_INLINE void lf_neon_minimums(const size_t m, const uint32_t *init, const uint32_t *x,
+                                const float32x4_t *minimums, float32x4_t *acc)
+{
+#define Q(q) a[q] = vfmaq_n_f32(a[q], minimums[q], sum);
+#define F(i)                                                                                       \
+    {                                                                                              \
+        float32x4_t *a = acc + 4 * (i);                                                            \
+        const float sum =                                                                          \
+            __builtin_fmaf(lf_load_f32(init + (i)*LF_X_DWORDS), lf_load_f32(x + (i)*LF_X_DWORDS),  \
+                           lf_load_f32(x + (i)*LF_X_DWORDS + 1));                                  \
+        LF_EACH_QUAD(Q)                                                                            \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+#undef Q
+}
+
+/* ---- Results ---- */
+
+/* m is a constant or, for a large tile, not. */
+LF_INLINE void lf_neon_clear(const bool large, const size_t m, float32x4_t *acc)
+{
+    const float32x4_t zero = vdupq_n_f32(0.0f);
+    if (large) {
+        for (size_t i = 0; i < (m + 1) / 2 * 8; i++) { /* whole pairs of rows */
+            acc[i] = zero;
+        }
+        return;
+    }
+#define F(i) acc[4 * (i)] = acc[4 * (i) + 1] = acc[4 * (i) + 2] = acc[4 * (i) + 3] = zero;
+    LF_EACH_ROW(m, F)
+#undef F
+}
+
+LF_INLINE void lf_neon_store_row(const float32x4_t *acc, size_t columns, float *c)
+{
+    if (columns >= LF_NR) {
+#define Q(q) vst1q_f32(c + 4 * (q), acc[q]);
+        LF_EACH_QUAD(Q)
+#undef Q
+        return;
+    }
+    float row[LF_NR];
+#define Q(q) vst1q_f32(row + 4 * (q), acc[q]);
+    LF_EACH_QUAD(Q)
+#undef Q
+    memcpy(c, row, columns * sizeof(float));
+}
+
+LF_INLINE void lf_neon_store(const bool large, const size_t m, const float32x4_t *acc,
+                             size_t columns, float *c, size_t c_stride)
+{
+    for (size_t i = 0; large && i < m; i++) {
+        lf_neon_store_row(acc + 4 * i, columns, c + i * c_stride);
+    }
+    if (!large) {
+#define F(i) lf_neon_store_row(acc + 4 * (i), columns, c + (i)*c_stride);
+        LF_EACH_ROW(m, F)
+#undef F
+    }
+}
+
+/* ---- Tiles ---- */
+
+/* Calls block(rows, x, acc, ...) for all m rows of a tile in subtiles of nearly equal size, at most
+ * `most`, which is 2 or 4. Blocks of x have `stride` dwords. */
+#define LF_NEON_SUBTILES(most, m, stride, block, x, acc, ...)                                      \
+    for (size_t row = 0, n; row < (m); row += n) {                                                 \
+        const size_t tiles = ((m)-row + (most)-1) / (most);                                        \
+        n = ((m)-row + tiles - 1) / tiles;                                                         \
+        if ((most) == 4 && n == 4) {                                                               \
+            block(4, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
+        } else if ((most) == 4 && n == 3) {                                                        \
+            block(3, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
+        } else if (n == 2) {                                                                       \
+            block(2, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
+        } else {                                                                                   \
+            block(1, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
+        }                                                                                          \
+    }
+
+/* Defines a lf_gemm_fn `name` from panel(distances, fixed, m, k, tile, panel, acc), where `fixed`
+ * is a constant: m, or 0 for m above NEON_FIXED_ROWS, at most 4. */
+#define LF_NEON_GEMM_FIXED(name, fixed, panel, bytes)                                              \
+    static void name##_##fixed(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
+                               float *c, size_t c_stride, lf_prefetch_policy policy)               \
+    {                                                                                              \
+        const uint8_t *p = panels;                                                                 \
+        const size_t rows = (fixed) != 0 ? (fixed) : m;                                            \
+        const lf_distances distances = lf_prefetch_distances(policy);                              \
+        for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
+            float32x4_t acc[4 * ((fixed) != 0 ? (fixed) : LF_NEON_MR)];                            \
+            lf_neon_clear((fixed) == 0, rows, acc);                                                \
+            panel(distances, fixed, rows, k, tile, p, acc);                                        \
+            NEON_STORE((fixed) == 0, rows, acc, n - n0, c + n0, c_stride);                         \
+        }                                                                                          \
+    }
+#define LF_NEON_GEMM(name, panel, bytes)                                                           \
+    LF_NEON_GEMM_FIXED(name, 0, panel, bytes)                                                      \
+    LF_NEON_GEMM_FIXED(name, 1, panel, bytes)                                                      \
+    LF_NEON_GEMM_FIXED(name, 2, panel, bytes)                                                      \
+    LF_NEON_GEMM_FIXED(name, 3, panel, bytes)                                                      \
+    LF_NEON_GEMM_FIXED(name, 4, panel, bytes)                                                      \
+    static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
+                     size_t c_stride, lf_prefetch_policy policy)                                   \
+    {                                                                                              \
+        static const lf_gemm_fn by_rows[] = {name##_0, name##_1, name##_2, name##_3, name##_4};    \
+        by_rows[m <= NEON_FIXED_ROWS ? m : 0](m, n, k, tile, panels, c, c_stride, policy);         \
+    }
+
+#define LF_NEON_ENTRY(in, in_format, format, tag, packer, multiple, arch, feature, ...)            \
+    const lf_gemm lf_gemm_##tag##_##arch = {.name =                                                \
+                                                #in "_f32_" #tag "_gemm_" LF_NEON_TILE "__" #arch, \
+                                            .isa = #arch,                                          \
+                                            .provider = LF_PROVIDER_LFM2,                          \
+                                            .needs = feature,                                      \
+                                            .weights = format,                                     \
+                                            .lhs = in_format,                                      \
+                                            .mr = LF_NEON_MR,                                      \
+                                            .nr = LF_NR,                                           \
+                                            .k_multiple = multiple,                                \
+                                            .exact = true,                                         \
+                                            .panel_bytes = lf_panel_bytes_##tag,                   \
+                                            .pack = lf_pack_##packer,                              \
+                                            .fn = tag##_gemm,                                      \
+                                            __VA_ARGS__};
+
+#endif /* LF_KERNELS_ARM_NEON_H */
