@@ -77,7 +77,22 @@
     ENTRY(lf_gemm_qb4w_xnnpack_sse41)
 #else
 #define LF_GEMM_TABLE_ARCH(ENTRY) \
+    ENTRY(lf_gemm_q4_neoni8mm) \
+    ENTRY(lf_gemm_q8_neoni8mm) \
+    ENTRY(lf_gemm_i8g_neoni8mm) \
+    ENTRY(lf_gemm_i8gm_neoni8mm) \
+    ENTRY(lf_gemm_i8g16_neoni8mm) \
+    ENTRY(lf_gemm_i8g16m_neoni8mm) \
+    ENTRY(lf_gemm_q2k_neoni8mm) \
+    ENTRY(lf_gemm_q3k_neoni8mm) \
+    ENTRY(lf_gemm_iq3s_neoni8mm) \
+    ENTRY(lf_gemm_t4_neoni8mm) \
+    ENTRY(lf_gemm_t4g16_neoni8mm) \
+    ENTRY(lf_gemm_q4k_neoni8mm) \
+    ENTRY(lf_gemm_q5k_neoni8mm) \
+    ENTRY(lf_gemm_q6k_neoni8mm) \
     ENTRY(lf_gemm_q4_neondot) \
+    ENTRY(lf_gemm_q8_neondot) \
     ENTRY(lf_gemm_i8g_neondot) \
     ENTRY(lf_gemm_i8gm_neondot) \
     ENTRY(lf_gemm_i8g16_neondot) \
@@ -90,6 +105,20 @@
     ENTRY(lf_gemm_q4k_neondot) \
     ENTRY(lf_gemm_q5k_neondot) \
     ENTRY(lf_gemm_q6k_neondot) \
+    ENTRY(lf_gemm_q4_neon) \
+    ENTRY(lf_gemm_q8_neon) \
+    ENTRY(lf_gemm_i8g_neon) \
+    ENTRY(lf_gemm_i8gm_neon) \
+    ENTRY(lf_gemm_i8g16_neon) \
+    ENTRY(lf_gemm_i8g16m_neon) \
+    ENTRY(lf_gemm_q2k_neon) \
+    ENTRY(lf_gemm_q3k_neon) \
+    ENTRY(lf_gemm_iq3s_neon) \
+    ENTRY(lf_gemm_t4_neon) \
+    ENTRY(lf_gemm_t4g16_neon) \
+    ENTRY(lf_gemm_q4k_neon) \
+    ENTRY(lf_gemm_q5k_neon) \
+    ENTRY(lf_gemm_q6k_neon) \
     ENTRY(lf_gemm_f32_neon) \
     ENTRY(lf_gemm_f16_neon) \
     ENTRY(lf_gemm_bf16_neon) \

@@ -22,7 +22,14 @@ enum { LF_NEON_MR = 16 };
  * the width of unsigned quants. */
 enum { LF_SIGNED = 0, LF_BYTES = 8 };
 
-/* ---- Loads ---- */
+/* ---- Lines ---- */
+
+LF_INLINE void lf_neon_copy(const float32x4_t *from, float32x4_t *to)
+{
+#define Q(q) to[q] = from[q];
+    LF_EACH_QUAD(Q)
+#undef Q
+}
 
 LF_INLINE void lf_neon_load16(const void *p, float32x4_t *out)
 {
@@ -190,19 +197,25 @@ LF_INLINE void lf_neon_start(const bool eighth, const size_t m, const uint32_t *
  * scales, each followed by its bias. */
 LF_INLINE void lf_neon_finish(const size_t m, const uint32_t *x, const int32x4_t *s,
                               const float32x4_t *scales, const uint32_t *sums,
-                              const float32x4_t *minimums, float32x4_t *acc){
+                              const float32x4_t *minimums, float32x4_t *acc)
+{
+    /* Copies: gcc loads them again after each store to acc. */
+    float32x4_t w[4], w_min[4], a[4];
+    lf_neon_copy(scales, w);
+    if (sums != NULL) {
+        lf_neon_copy(minimums, w_min);
+    }
 #define Q(q)                                                                                       \
     {                                                                                              \
         const float32x4_t t = vfmaq_lane_f32(bias, vreinterpretq_f32_s32(si[q]), factors, 0);      \
-        a[q] = vfmaq_f32(a[q], t, scales[q]);                                                      \
+        a[q] = vfmaq_f32(a[q], t, w[q]);                                                           \
         if (sums != NULL) {                                                                        \
-            a[q] = vfmsq_lane_f32(a[q], minimums[q], sum, 0);                                      \
+            a[q] = vfmsq_lane_f32(a[q], w_min[q], sum, 0);                                         \
         }                                                                                          \
     }
 #define F(i)                                                                                       \
     {                                                                                              \
         const int32x4_t *si = s + 4 * (i);                                                         \
-        float32x4_t *a = acc + 4 * (i);                                                            \
         const float32x2_t factors = vld1_f32((const float *)(const void *)(x + (i)*LF_X_DWORDS));  \
         const float32x4_t bias = vdupq_lane_f32(factors, 1);                                       \
         float32x2_t sum = factors;                                                                 \
@@ -210,7 +223,29 @@ LF_INLINE void lf_neon_finish(const size_t m, const uint32_t *x, const int32x4_t
             sum = vld1_dup_f32((const float *)(const void *)(sums + (i)*LF_X_DWORDS));             \
         }                                                                                          \
         (void)sum;                                                                                 \
+        lf_neon_copy(acc + 4 * (i), a);                                                            \
         LF_EACH_QUAD(Q)                                                                            \
+        lf_neon_copy(a, acc + 4 * (i));                                                            \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+#undef Q
+}
+
+/* acc = fma((float)isum * LHS scale, weight scale, acc) of LF_W_Q8. s: the isum. */
+LF_INLINE void lf_neon_finish_q8(const size_t m, const uint32_t *x, const int32x4_t *s,
+                                 const float32x4_t *scales, float32x4_t *acc)
+{
+    float32x4_t w[4], a[4]; /* copies, as in lf_neon_finish */
+    lf_neon_copy(scales, w);
+#define Q(q) a[q] = vfmaq_f32(a[q], vmulq_n_f32(vcvtq_f32_s32(si[q]), scale), w[q]);
+#define F(i)                                                                                       \
+    {                                                                                              \
+        const int32x4_t *si = s + 4 * (i);                                                         \
+        const float scale = lf_load_f32(x + (i)*LF_X2_DWORDS + LF_X2_SCALE);                       \
+        lf_neon_copy(acc + 4 * (i), a);                                                            \
+        LF_EACH_QUAD(Q)                                                                            \
+        lf_neon_copy(a, acc + 4 * (i));                                                            \
     }
     LF_EACH_ROW(m, F)
 #undef F
@@ -238,19 +273,16 @@ LF_INLINE void lf_neon_minimums(const size_t m, const uint32_t *init, const uint
 
 /* ---- Results ---- */
 
-/* m is a constant or, for a large tile, not. */
-LF_INLINE void lf_neon_clear(const bool large, const size_t m, float32x4_t *acc)
+LF_INLINE void lf_neon_clear(const bool one, const size_t m, float32x4_t *acc)
 {
     const float32x4_t zero = vdupq_n_f32(0.0f);
-    if (large) {
-        for (size_t i = 0; i < (m + 1) / 2 * 8; i++) { /* whole pairs of rows */
-            acc[i] = zero;
-        }
+    if (one) {
+        acc[0] = acc[1] = acc[2] = acc[3] = zero;
         return;
     }
-#define F(i) acc[4 * (i)] = acc[4 * (i) + 1] = acc[4 * (i) + 2] = acc[4 * (i) + 3] = zero;
-    LF_EACH_ROW(m, F)
-#undef F
+    for (size_t i = 0; i < (m + 1) / 2 * 8; i++) { /* whole pairs of rows */
+        acc[i] = zero;
+    }
 }
 
 LF_INLINE void lf_neon_store_row(const float32x4_t *acc, size_t columns, float *c)
@@ -268,65 +300,62 @@ LF_INLINE void lf_neon_store_row(const float32x4_t *acc, size_t columns, float *
     memcpy(c, row, columns * sizeof(float));
 }
 
-LF_INLINE void lf_neon_store(const bool large, const size_t m, const float32x4_t *acc,
-                             size_t columns, float *c, size_t c_stride)
+static inline void lf_neon_store(size_t m, const float32x4_t *acc, size_t columns, float *c,
+                                 size_t c_stride)
 {
-    for (size_t i = 0; large && i < m; i++) {
+    for (size_t i = 0; i < m; i++) {
         lf_neon_store_row(acc + 4 * i, columns, c + i * c_stride);
-    }
-    if (!large) {
-#define F(i) lf_neon_store_row(acc + 4 * (i), columns, c + (i)*c_stride);
-        LF_EACH_ROW(m, F)
-#undef F
     }
 }
 
 /* ---- Tiles ---- */
 
-/* Calls block(rows, x, acc, ...) for all m rows of a tile in subtiles of nearly equal size, at most
- * `most`, which is 2 or 4. Blocks of x have `stride` dwords. */
-#define LF_NEON_SUBTILES(most, m, stride, block, x, acc, ...)                                      \
-    for (size_t row = 0, n; row < (m); row += n) {                                                 \
-        const size_t tiles = ((m)-row + (most)-1) / (most);                                        \
-        n = ((m)-row + tiles - 1) / tiles;                                                         \
-        if ((most) == 4 && n == 4) {                                                               \
-            block(4, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
-        } else if ((most) == 4 && n == 3) {                                                        \
-            block(3, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
-        } else if (n == 2) {                                                                       \
-            block(2, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
-        } else {                                                                                   \
-            block(1, (x) + row * (stride), (acc) + 4 * row, __VA_ARGS__);                          \
-        }                                                                                          \
-    }
+/* A block of 32 k of a subtile of rows, with int8 quants. */
+typedef void lf_neon_subtile(const uint32_t *x, const uint8_t *quants, const float32x4_t *factors,
+                             float32x4_t *acc);
 
-/* Defines a lf_gemm_fn `name` from panel(distances, fixed, m, k, tile, panel, acc), where `fixed`
- * is a constant: m, or 0 for m above NEON_FIXED_ROWS, at most 4. */
-#define LF_NEON_GEMM_FIXED(name, fixed, panel, bytes)                                              \
-    static void name##_##fixed(size_t m, size_t n, size_t k, const void *tile, const void *panels, \
-                               float *c, size_t c_stride, lf_prefetch_policy policy)               \
+/* Computes a block for all m rows of a tile in subtiles of nearly equal size, at most `most` rows.
+ * by_rows[n - 1] computes n rows. Blocks of x have `stride` dwords. */
+LF_INLINE void lf_neon_subtiles(lf_neon_subtile *const *by_rows, const size_t most, size_t m,
+                                const size_t stride, const uint32_t *x, const uint8_t *quants,
+                                const float32x4_t *factors, float32x4_t *acc)
+{
+    for (size_t row = 0, n; row < m; row += n) {
+        const size_t tiles = (m - row + most - 1) / most;
+        n = (m - row + tiles - 1) / tiles;
+        by_rows[n - 1](x + row * stride, quants, factors, acc + 4 * row);
+    }
+}
+
+/* Defines a lf_gemm_fn `name` from panel(distances, one, m, k, tile, panel, acc), where `one` is a
+ * constant: whether m is 1. */
+#define LF_NEON_GEMM(name, panel, bytes)                                                           \
+    static void name##_1(size_t n, size_t k, const void *tile, const void *panels, float *c,       \
+                         lf_distances distances)                                                   \
     {                                                                                              \
         const uint8_t *p = panels;                                                                 \
-        const size_t rows = (fixed) != 0 ? (fixed) : m;                                            \
-        const lf_distances distances = lf_prefetch_distances(policy);                              \
         for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
-            float32x4_t acc[4 * ((fixed) != 0 ? (fixed) : LF_NEON_MR)];                            \
-            lf_neon_clear((fixed) == 0, rows, acc);                                                \
-            panel(distances, fixed, rows, k, tile, p, acc);                                        \
-            NEON_STORE((fixed) == 0, rows, acc, n - n0, c + n0, c_stride);                         \
+            float32x4_t acc[4];                                                                    \
+            lf_neon_clear(true, 1, acc);                                                           \
+            panel(distances, true, 1, k, tile, p, acc);                                            \
+            lf_neon_store_row(acc, n - n0, c + n0);                                                \
         }                                                                                          \
-    }
-#define LF_NEON_GEMM(name, panel, bytes)                                                           \
-    LF_NEON_GEMM_FIXED(name, 0, panel, bytes)                                                      \
-    LF_NEON_GEMM_FIXED(name, 1, panel, bytes)                                                      \
-    LF_NEON_GEMM_FIXED(name, 2, panel, bytes)                                                      \
-    LF_NEON_GEMM_FIXED(name, 3, panel, bytes)                                                      \
-    LF_NEON_GEMM_FIXED(name, 4, panel, bytes)                                                      \
+    }                                                                                              \
     static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
                      size_t c_stride, lf_prefetch_policy policy)                                   \
     {                                                                                              \
-        static const lf_gemm_fn by_rows[] = {name##_0, name##_1, name##_2, name##_3, name##_4};    \
-        by_rows[m <= NEON_FIXED_ROWS ? m : 0](m, n, k, tile, panels, c, c_stride, policy);         \
+        const uint8_t *p = panels;                                                                 \
+        const lf_distances distances = lf_prefetch_distances(policy);                              \
+        if (m == 1) {                                                                              \
+            name##_1(n, k, tile, panels, c, distances);                                            \
+            return;                                                                                \
+        }                                                                                          \
+        for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
+            float32x4_t acc[4 * LF_NEON_MR];                                                       \
+            lf_neon_clear(false, m, acc);                                                          \
+            panel(distances, false, m, k, tile, p, acc);                                           \
+            NEON_STORE(m, acc, n - n0, c + n0, c_stride);                                          \
+        }                                                                                          \
     }
 
 #define LF_NEON_ENTRY(in, in_format, format, tag, packer, multiple, arch, feature, ...)            \

@@ -24,15 +24,16 @@ LF_INLINE int32x4_t neon_dot_lane(int32x4_t s, int8x16_t w, int8x16_t x, const s
 LF_INLINE void neon_dot_group(const int bits, const size_t m, const int8x16_t *x,
                               const uint8_t *quants, const size_t g, int32x4_t *s)
 {
-#define F(i) s[4 * (i) + quad] = neon_dot_lane(s[4 * (i) + quad], w, x[i], g % 4);
-#define Q(q)                                                                                       \
-    {                                                                                              \
-        const size_t quad = q;                                                                     \
-        const int8x16_t w = lf_neon_quants(bits, quants, g, quad);                                 \
-        LF_EACH_ROW(m, F)                                                                          \
-    }
+    int8x16_t w[4];
+#define Q(q) w[q] = lf_neon_quants(bits, quants, g, q);
     LF_EACH_QUAD(Q)
 #undef Q
+#define F(i)                                                                                       \
+    s[4 * (i)] = neon_dot_lane(s[4 * (i)], w[0], x[i], g % 4);                                     \
+    s[4 * (i) + 1] = neon_dot_lane(s[4 * (i) + 1], w[1], x[i], g % 4);                             \
+    s[4 * (i) + 2] = neon_dot_lane(s[4 * (i) + 2], w[2], x[i], g % 4);                             \
+    s[4 * (i) + 3] = neon_dot_lane(s[4 * (i) + 3], w[3], x[i], g % 4);
+    LF_EACH_ROW(m, F)
 #undef F
 }
 

@@ -79,6 +79,46 @@ LF_INLINE void neon_block(const size_t m, const uint32_t *x, float32x4_t *acc, c
                    factors + 4, acc);
 }
 
+/* ---- Subtiles ----
+ *
+ * Functions of their own, because gcc spills registers of large functions. Once quants are int8,
+ * formats differ in their start, halves and minimums only. */
+
+#define NEON_SUBTILE(m, format)                                                                    \
+    static __attribute__((noinline)) void format##_subtile_##m(                                    \
+        const uint32_t *x, const uint8_t *quants, const float32x4_t *factors, float32x4_t *acc)    \
+    {                                                                                              \
+        neon_block(m, x, acc, format, LF_SIGNED, quants, factors);                                 \
+    }
+#define NEON_SUBTILES_2(format) NEON_SUBTILE(1, format) NEON_SUBTILE(2, format)
+#define NEON_SUBTILES_4(format)                                                                    \
+    NEON_SUBTILES_2(format) NEON_SUBTILE(3, format) NEON_SUBTILE(4, format)
+#define NEON_BY_ROWS_2(format)                                                                     \
+    {                                                                                              \
+        format##_subtile_1, format##_subtile_2                                                     \
+    }
+#define NEON_BY_ROWS_4(format)                                                                     \
+    {                                                                                              \
+        format##_subtile_1, format##_subtile_2, format##_subtile_3, format##_subtile_4             \
+    }
+
+/* F(format) for one format of each kind, and the kind of a format. */
+#define NEON_EACH_KIND(F)                                                                          \
+    F(NEON_Q4) F(NEON_Q3K) F(NEON_Q4K) F(NEON_Q6K) F(NEON_I8G) F(NEON_I8G16) F(NEON_I8G16M)
+
+LF_INLINE int neon_kind(const int format)
+{
+    switch (format) {
+    case NEON_Q5K:
+    case NEON_I8GM:
+        return NEON_Q4K;
+    case NEON_Q2K:
+        return NEON_I8G16M;
+    default:
+        return format;
+    }
+}
+
 /* ---- Factors ---- */
 
 /* Field `at` of dwords with 6-bit fields. */

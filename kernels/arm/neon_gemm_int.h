@@ -1,33 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The integer kernels for arm64, except those of LF_W_Q8. Before it includes this header, a file
- * defines for its instruction set NEON_FIXED_ROWS, NEON_STORE and
+ * defines for its instruction set NEON_STORE (lf_neon_store or another) and
  *
  * void neon_sums(bits, eighth, m, x, init, quants, first, end, s): s = for each of m rows the
  * products of groups [first, end) of the weight block at `quants`, stored as `bits` says, with
  * the row's block at x, plus the start that lf_neon_start makes.
  *
  * void neon_large(format, bits, m, x, quants, factors, acc): a block of 32 k for more than
- * NEON_FIXED_ROWS rows, with NEON_FORMAT_* of the format.
+ * one row.
  *
- * Integer sums are in registers, s[4 * row + quad]; so are float sums of few rows. Tiles of up to
- * NEON_FIXED_ROWS rows unpack quants in registers as they read them. Larger tiles go through each
- * block of 32 k in subtiles and unpack its quants once for all of them, into the first level
- * cache.
+ * One row unpacks quants in registers as it reads them, and its sums are in registers. More rows go
+ * through each block of 32 k in subtiles and unpack its quants once for all of them, into the first
+ * level cache, where their float sums are, too.
  */
 #ifndef LF_KERNELS_ARM_NEON_GEMM_INT_H
 #define LF_KERNELS_ARM_NEON_GEMM_INT_H
 
 #include "kernels/arm/neon_formats.h"
 
-/* One block for all m rows of a tile, with quants stored as `bits` says. `fixed` is m as a
- * constant, or 0 for m above NEON_FIXED_ROWS. */
-LF_INLINE void neon_rows(const int format, const int bits, const size_t fixed, size_t m,
+/* One block for all m rows of a tile, with quants stored as `bits` says. one: m is 1. */
+LF_INLINE void neon_rows(const int format, const int bits, const bool one, size_t m,
                          const uint32_t *x, const uint8_t *quants, const float32x4_t *factors,
                          float32x4_t *acc)
 {
-    if (fixed != 0) {
-        neon_block(fixed, x, acc, format, bits, quants, factors);
+    if (one) {
+        neon_block(1, x, acc, format, bits, quants, factors);
     } else {
         neon_large(format, bits, m, x, quants, factors, acc);
     }
@@ -35,34 +33,34 @@ LF_INLINE void neon_rows(const int format, const int bits, const size_t fixed, s
 
 /* ---- LF_W_Q4 ---- */
 
-LF_INLINE void q4_rows(const size_t fixed, size_t m, const uint32_t *x, const uint8_t *quants,
+LF_INLINE void q4_rows(const bool one, size_t m, const uint32_t *x, const uint8_t *quants,
                        const uint8_t *halves, float32x4_t *acc)
 {
     float32x4_t scales[4];
     lf_neon_f16x16(halves, scales);
-    neon_rows(NEON_Q4, 4, fixed, m, x, quants, scales, acc);
+    neon_rows(NEON_Q4, 4, one, m, x, quants, scales, acc);
 }
 
-LF_INLINE void q4_panel(lf_distances distances, const size_t fixed, size_t m, size_t k,
+LF_INLINE void q4_panel(lf_distances distances, const bool one, size_t m, size_t k,
                         const uint32_t *x, const uint8_t *p, float32x4_t *acc)
 {
     for (size_t s = 0; s < k / 64; s++) {
         lf_prefetch_panel(distances, p, LF_Q4_SUPER);
         lf_prefetch_sparse(distances, p);
-        q4_rows(fixed, m, x, p + 64, p, acc);
+        q4_rows(one, m, x, p + 64, p, acc);
         x += LF_X_DWORDS * m;
-        q4_rows(fixed, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
+        q4_rows(one, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
         x += LF_X_DWORDS * m;
         p += LF_Q4_SUPER;
     }
     if (k % 64 != 0) {
-        q4_rows(fixed, m, x, p + 64, p, acc);
+        q4_rows(one, m, x, p + 64, p, acc);
     }
 }
 
 /* ---- LF_W_I8G, LF_W_I8G16 ---- */
 
-LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+LF_INLINE void i8g_panel(const int format, lf_distances distances, const bool one, size_t m,
                          size_t k, const uint32_t *x, const uint8_t *p, float32x4_t *acc)
 {
     const size_t lines = (neon_halves(format) ? 2u : 1u) * (neon_minimums(format) ? 2u : 1u);
@@ -79,7 +77,7 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t 
             lf_neon_load16(p + 128, factors + 8);
             lf_neon_load16(p + 192, factors + 12);
         }
-        neon_rows(format, LF_BYTES, fixed, m, x, p + head, factors, acc);
+        neon_rows(format, LF_BYTES, one, m, x, p + head, factors, acc);
         x += LF_X_DWORDS * m;
         p += head + LF_Q8_QUANTS;
     }
@@ -87,8 +85,8 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const size_t 
 
 /* ---- LF_W_Q4K, LF_W_Q5K, LF_W_Q6K ---- */
 
-LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
-                       size_t k, const uint32_t *x, const uint8_t *panel, float32x4_t *acc)
+LF_INLINE void k_panel(const int format, lf_distances distances, const bool one, size_t m, size_t k,
+                       const uint32_t *x, const uint8_t *panel, float32x4_t *acc)
 {
     const int bits = format == NEON_Q4K ? 4 : (format == NEON_Q5K ? 5 : 6);
     const size_t step = (size_t)bits * 64;
@@ -108,7 +106,7 @@ LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fi
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
             lf_prefetch_panel(distances, p, step);
-            neon_rows(format, bits, fixed, m, x, p, factors[b], acc);
+            neon_rows(format, bits, one, m, x, p, factors[b], acc);
             x += LF_X_DWORDS * m;
             p += step;
         }
@@ -117,7 +115,7 @@ LF_INLINE void k_panel(const int format, lf_distances distances, const size_t fi
 
 /* ---- LF_W_Q2K, LF_W_Q3K ---- */
 
-LF_INLINE void lowk_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+LF_INLINE void lowk_panel(const int format, lf_distances distances, const bool one, size_t m,
                           size_t k, const uint32_t *x, const uint8_t *panel, float32x4_t *acc)
 {
     const bool two = format == NEON_Q2K;
@@ -136,7 +134,7 @@ LF_INLINE void lowk_panel(const int format, lf_distances distances, const size_t
         p += head;
         for (size_t b = 0; b < 8; b++) {
             lf_prefetch_panel(distances, p, step);
-            neon_rows(format, two ? 2 : 3, fixed, m, x, p, factors[b], acc);
+            neon_rows(format, two ? 2 : 3, one, m, x, p, factors[b], acc);
             x += LF_X_DWORDS * m;
             p += step;
         }
@@ -145,7 +143,7 @@ LF_INLINE void lowk_panel(const int format, lf_distances distances, const size_t
 
 /* ---- LF_W_IQ3S: each block becomes one of LF_W_I8G ---- */
 
-LF_INLINE void iq3s_panel(lf_distances distances, const size_t fixed, size_t m, size_t k,
+LF_INLINE void iq3s_panel(lf_distances distances, const bool one, size_t m, size_t k,
                           const uint32_t *x, const uint8_t *panel, float32x4_t *acc)
 {
     const uint8_t *p = panel + (lf_panel_bytes_iq3s(k) - k / 256 * LF_IQ3S_SUPER);
@@ -159,14 +157,14 @@ LF_INLINE void iq3s_panel(lf_distances distances, const size_t fixed, size_t m, 
             for (size_t g = 0; g < 8; g++) {
                 neon_iq3s_group(p, b, g, quants + g * 64);
             }
-            neon_rows(NEON_I8G, LF_SIGNED, fixed, m, x, quants, scales, acc);
+            neon_rows(NEON_I8G, LF_SIGNED, one, m, x, quants, scales, acc);
         }
     }
 }
 
 /* ---- LF_W_T4, LF_W_T4G16: each block becomes one of LF_W_I8G or LF_W_I8G16 ---- */
 
-LF_INLINE void t4_panel(const int format, lf_distances distances, const size_t fixed, size_t m,
+LF_INLINE void t4_panel(const int format, lf_distances distances, const bool one, size_t m,
                         size_t k, const uint32_t *x, const uint8_t *p, float32x4_t *acc)
 {
     const bool halves = format == NEON_I8G16;
@@ -186,7 +184,7 @@ LF_INLINE void t4_panel(const int format, lf_distances distances, const size_t f
             lf_neon_load16(p, scales);
         }
         neon_t4_quants(table, p + 64, quants);
-        neon_rows(format, LF_SIGNED, fixed, m, x, quants, scales, acc);
+        neon_rows(format, LF_SIGNED, one, m, x, quants, scales, acc);
         x += LF_X_DWORDS * m;
     }
 }

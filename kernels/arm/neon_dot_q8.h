@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LF_W_Q8 x LF_LHS_I8X2B32 by dot products: the sums of the upper int8, times 256, are the start of
+ * the sums of the lower ones. */
+#ifndef LF_KERNELS_ARM_NEON_DOT_Q8_H
+#define LF_KERNELS_ARM_NEON_DOT_Q8_H
+
+#include "kernels/arm/neon_dot.h"
+
+/* Bytes at an address that the compiler cannot compare: otherwise gcc keeps in registers, and
+ * spills, what it will load again. */
+LF_INLINE const uint8_t *neon_again(const uint8_t *p)
+{
+    __asm__("" : "+r"(p));
+    return p;
+}
+
+LF_INLINE void neon_q8_block(const size_t m, const uint32_t *x, const uint8_t *quants,
+                             const float32x4_t *scales, float32x4_t *acc)
+{
+    int32x4_t s[4 * 4];
+    const uint32_t *upper = x + LF_X2_QUANTS, *lower = x + LF_X2_QUANTS + 8;
+#define F(i) s[4 * (i)] = s[4 * (i) + 1] = s[4 * (i) + 2] = s[4 * (i) + 3] = vdupq_n_s32(0);
+    LF_EACH_ROW(m, F)
+#undef F
+    neon_dot_four(LF_SIGNED, m, upper, LF_X2_DWORDS, quants, 0, s);
+    neon_dot_four(LF_SIGNED, m, upper, LF_X2_DWORDS, quants, 4, s);
+#define Q(q) si[q] = vshlq_n_s32(si[q], 8);
+#define F(i)                                                                                       \
+    {                                                                                              \
+        int32x4_t *si = s + 4 * (i);                                                               \
+        LF_EACH_QUAD(Q)                                                                            \
+    }
+    LF_EACH_ROW(m, F)
+#undef F
+#undef Q
+    quants = neon_again(quants);
+    neon_dot_four(LF_SIGNED, m, lower, LF_X2_DWORDS, quants, 0, s);
+    neon_dot_four(LF_SIGNED, m, lower, LF_X2_DWORDS, quants, 4, s);
+    lf_neon_finish_q8(m, x, s, scales, acc);
+}
+
+/* One row: each register of quants is multiplied with both. */
+LF_INLINE void q8_one(const uint32_t *x, const uint8_t *quants, const float32x4_t *scales,
+                      float32x4_t *acc)
+{
+    int32x4_t upper[4], lower[4];
+    const int8_t *at = (const int8_t *)(const void *)(x + LF_X2_QUANTS);
+    int8x16_t a, b;
+#define Q(q) upper[q] = lower[q] = vdupq_n_s32(0);
+    LF_EACH_QUAD(Q)
+#undef Q
+#define Q(q)                                                                                       \
+    {                                                                                              \
+        const int8x16_t w = lf_neon_quants(LF_BYTES, quants, group, q);                            \
+        upper[q] = neon_dot_lane(upper[q], w, a, group % 4);                                       \
+        lower[q] = neon_dot_lane(lower[q], w, b, group % 4);                                       \
+    }
+#define G(g)                                                                                       \
+    {                                                                                              \
+        const size_t group = g;                                                                    \
+        if (group % 4 == 0) {                                                                      \
+            a = vld1q_s8(at + 4 * group);                                                          \
+            b = vld1q_s8(at + 4 * group + 32);                                                     \
+        }                                                                                          \
+        LF_EACH_QUAD(Q)                                                                            \
+    }
+    LF_EACH_GROUP(G)
+#undef G
+#undef Q
+#define Q(q) lower[q] = vaddq_s32(lower[q], vshlq_n_s32(upper[q], 8));
+    LF_EACH_QUAD(Q)
+#undef Q
+    lf_neon_finish_q8(1, x, lower, scales, acc);
+}
+
+#endif /* LF_KERNELS_ARM_NEON_DOT_Q8_H */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sums of the integer kernels by matrix products (smmla), for more than one row. An instruction
+ * multiplies 8 k of 2 rows with 8 k of 2 columns; so rows are in pairs, and sums of a pair of rows
+ * are eight registers, each of two columns: first row, first row, second row, second row. Float
+ * sums stay in that order until the results are stored. A tile of an odd number of rows computes
+ * its last row twice.
+ */
+#ifndef LF_KERNELS_ARM_NEON_MM_H
+#define LF_KERNELS_ARM_NEON_MM_H
+
+#include "kernels/arm/neon.h"
+
+/* F(c) for each of 8 pairs of columns; F(p) for each pair of at most 4 rows. */
+#define NEON_EACH_COLUMNS(F)    F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+#define NEON_EACH_PAIR(rows, F) LF_ROW_IF(rows, 0, F) LF_ROW_IF((rows) / 2, 1, F)
+
+/* Block of 32 k of a subtile of 4 rows, or of 2; rows are `stride` dwords apart. */
+typedef void neon_mm_subtile(const uint32_t *x, size_t stride, const uint8_t *quants,
+                             const float32x4_t *factors, float32x4_t *acc);
+
+/* Computes a block for all m rows of a tile. by_pairs[n - 1] computes n pairs of rows. */
+LF_INLINE void neon_mm_subtiles(neon_mm_subtile *const *by_pairs, size_t m, const size_t stride,
+                                const uint32_t *x, const uint8_t *quants,
+                                const float32x4_t *factors, float32x4_t *acc)
+{
+    size_t row = 0;
+    for (; row + 4 <= m; row += 4) {
+        by_pairs[1](x + row * stride, stride, quants, factors, acc + 4 * row);
+    }
+    for (; row < m; row += 2) {
+        by_pairs[0](x + row * stride, m - row > 1 ? stride : 0, quants, factors, acc + 4 * row);
+    }
+}
+
+/* All groups of a block, [4][8] registers with 8 k of two columns each. */
+LF_INLINE void neon_mm_unpack(const int bits, const uint8_t *quants, uint8_t *out){
+#define Q(q)                                                                                       \
+    {                                                                                              \
+        const int32x4_t first = vreinterpretq_s32_s8(lf_neon_quants(bits, quants, group, q));      \
+        const int32x4_t second = vreinterpretq_s32_s8(lf_neon_quants(bits, quants, group + 1, q)); \
+        vst1q_s32(to + 8 * (q), vzip1q_s32(first, second));                                        \
+        vst1q_s32(to + 8 * (q) + 4, vzip2q_s32(first, second));                                    \
+    }
+#define G(g)                                                                                       \
+    {                                                                                              \
+        const size_t group = 2 * (g);                                                              \
+        int32_t *to = (int32_t *)(void *)(out + 128 * (g));                                        \
+        LF_EACH_QUAD(Q)                                                                            \
+    }
+    G(0) G(1) G(2) G(3)
+#undef G
+#undef Q
+}
+
+/* A dword of each of two rows, in the order of the sums. */
+LF_INLINE int32x4_t neon_mm_dwords(const uint32_t *x, size_t stride)
+{
+    const int32_t *first = (const int32_t *)(const void *)x;
+    return vcombine_s32(vld1_dup_s32(first), vld1_dup_s32(first + stride));
+}
+
+LF_INLINE float32x4_t neon_mm_floats(const uint32_t *x, size_t stride)
+{
+    return vreinterpretq_f32_s32(neon_mm_dwords(x, stride));
+}
+
+/* s += 16 k of m rows, whose LHS quants are at x. quants: those of the 16 k. */
+LF_INLINE void neon_mm_half(const size_t m, const uint32_t *x, size_t stride, const uint8_t *quants,
+                            int32x4_t *s)
+{
+    int8x16_t a[2], b[2];
+#define P(p)                                                                                       \
+    {                                                                                              \
+        const int64_t *at = (const int64_t *)(const void *)(x + 2 * (p)*stride);                   \
+        const int64_t *next = (const int64_t *)(const void *)(x + (2 * (p) + 1) * stride);         \
+        const int64x2_t first = vreinterpretq_s64_s8(vld1q_s8((const int8_t *)(const void *)at));  \
+        const int64x2_t second =                                                                   \
+            vreinterpretq_s64_s8(vld1q_s8((const int8_t *)(const void *)next));                    \
+        a[p] = vreinterpretq_s8_s64(vzip1q_s64(first, second));                                    \
+        b[p] = vreinterpretq_s8_s64(vzip2q_s64(first, second));                                    \
+    }
+    NEON_EACH_PAIR(m, P)
+#undef P
+    const int8_t *w = (const int8_t *)quants;
+#define C(c)                                                                                       \
+    {                                                                                              \
+        const int8x16_t now = vld1q_s8(w + 16 * (c));                                              \
+        s[c] = vmmlaq_s32(s[c], a[0], now);                                                        \
+        if (m > 2) {                                                                               \
+            s[8 + (c)] = vmmlaq_s32(s[8 + (c)], a[1], now);                                        \
+        }                                                                                          \
+    }
+    NEON_EACH_COLUMNS(C)
+#undef C
+    w += 128;
+#define C(c)                                                                                       \
+    {                                                                                              \
+        const int8x16_t now = vld1q_s8(w + 16 * (c));                                              \
+        s[c] = vmmlaq_s32(s[c], b[0], now);                                                        \
+        if (m > 2) {                                                                               \
+            s[8 + (c)] = vmmlaq_s32(s[8 + (c)], b[1], now);                                        \
+        }                                                                                          \
+    }
+    NEON_EACH_COLUMNS(C)
+#undef C
+}
+
+/* Factors of pair c of columns, in the order of the sums. */
+LF_INLINE float32x4_t neon_mm_factors(const float32x4_t *factors, const size_t c)
+{
+    const double *at = (const double *)(const void *)factors;
+    return vreinterpretq_f32_f64(vld1q_dup_f64(at + c));
+}
+
+/* Writes the results of m rows. */
+static inline void neon_mm_store(size_t m, const float32x4_t *acc, size_t columns, float *c,
+                                 size_t c_stride)
+{
+    for (size_t row = 0; row < m; row += 2, acc += 8) {
+        float32x4_t first[4], second[4];
+        for (size_t q = 0; q < 4; q++) {
+            const float32x4_t low = acc[2 * q], high = acc[2 * q + 1];
+            first[q] = vcombine_f32(vget_low_f32(low), vget_low_f32(high));
+            second[q] = vcombine_f32(vget_high_f32(low), vget_high_f32(high));
+        }
+        lf_neon_store_row(first, columns, c + row * c_stride);
+        if (row + 1 < m) {
+            lf_neon_store_row(second, columns, c + (row + 1) * c_stride);
+        }
+    }
+}
+
+#endif /* LF_KERNELS_ARM_NEON_MM_H */
