@@ -14,8 +14,17 @@ enum { LF_NEON_MR = 16 };
 #define LF_NEON_TILE "16x16c4"
 
 /* A line of 16 columns is four registers, its quads. Everything below is written out, so that
- * arrays with constant indices are registers, and shifts and lanes are constants. */
-#define LF_EACH_QUAD(F)  F(0) F(1) F(2) F(3)
+ * arrays with constant indices are registers, and shifts and lanes are constants. The functions
+ * with a parameter nq handle nq quads, 2 or 4, of each row: quad q of row i is at nq * i + q of an
+ * array. */
+#define LF_EACH_QUAD(F) F(0) F(1) F(2) F(3)
+#define LF_QUADS(nq, F)                                                                            \
+    F(0)                                                                                           \
+    F(1)                                                                                           \
+    if ((nq) == 4) {                                                                               \
+        F(2)                                                                                       \
+        F(3)                                                                                       \
+    }
 #define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 
 /* How the quants of a block are stored: LF_BYTES is quant + 128, LF_SIGNED int8, a smaller number
@@ -24,10 +33,10 @@ enum { LF_SIGNED = 0, LF_BYTES = 8 };
 
 /* ---- Lines ---- */
 
-LF_INLINE void lf_neon_copy(const float32x4_t *from, float32x4_t *to)
+LF_INLINE void lf_neon_copy(const size_t nq, const float32x4_t *from, float32x4_t *to)
 {
 #define Q(q) to[q] = from[q];
-    LF_EACH_QUAD(Q)
+    LF_QUADS(nq, Q)
 #undef Q
 }
 
@@ -172,12 +181,15 @@ LF_INLINE void lf_neon_unpack(const int bits, const uint8_t *quants, uint8_t *ou
 
 /* ---- Sums ---- */
 
-/* s[4 * i] to s[4 * i + 3] = the start of row i: dword `init` of its block at x, or LF_MAGIC_BITS
- * if init is negative. eighth: the dword is of the zero point 32, but the format's is 4. */
-LF_INLINE void lf_neon_start(const bool eighth, const size_t m, const uint32_t *x, const int init,
-                             int32x4_t *s){
+/* s = the start of each row: dword `init` of its block at x, or LF_MAGIC_BITS if init is negative.
+ * eighth: the dword is of the zero point 32, but the format's is 4. */
+LF_INLINE void lf_neon_start(const bool eighth, const size_t nq, const size_t m, const uint32_t *x,
+                             const int init, int32x4_t *s)
+{
+#define Q(q) si[q] = start;
 #define F(i)                                                                                       \
     {                                                                                              \
+        int32x4_t *si = s + nq * (i);                                                              \
         int32x4_t start = vdupq_n_s32(LF_MAGIC_BITS);                                              \
         if (init >= 0) {                                                                           \
             start = vld1q_dup_s32((const int32_t *)(const void *)(x + (i)*LF_X_DWORDS + init));    \
@@ -186,36 +198,31 @@ LF_INLINE void lf_neon_start(const bool eighth, const size_t m, const uint32_t *
             start =                                                                                \
                 vaddq_s32(vshrq_n_s32(start, 3), vdupq_n_s32(LF_MAGIC_BITS - LF_MAGIC_BITS / 8));  \
         }                                                                                          \
-        s[4 * (i)] = s[4 * (i) + 1] = s[4 * (i) + 2] = s[4 * (i) + 3] = start;                     \
+        LF_QUADS(nq, Q)                                                                            \
     }
     LF_EACH_ROW(m, F)
 #undef F
+#undef Q
 }
 
 /* acc = fma(isum * LHS scale, weight scale, acc), where s is LF_MAGIC + isum. With `sums` (of the
  * rows' LHS quants, times the LHS scale) then acc = fma(-sum, minimum, acc). x: the rows' LHS
  * scales, each followed by its bias. */
-LF_INLINE void lf_neon_finish(const size_t m, const uint32_t *x, const int32x4_t *s,
-                              const float32x4_t *scales, const uint32_t *sums,
-                              const float32x4_t *minimums, float32x4_t *acc)
-{
-    /* Copies: gcc loads them again after each store to acc. */
-    float32x4_t w[4], w_min[4], a[4];
-    lf_neon_copy(scales, w);
-    if (sums != NULL) {
-        lf_neon_copy(minimums, w_min);
-    }
+LF_INLINE void lf_neon_finish(const size_t nq, const size_t m, const uint32_t *x,
+                              const int32x4_t *s, const float32x4_t *scales, const uint32_t *sums,
+                              const float32x4_t *minimums, float32x4_t *acc){
 #define Q(q)                                                                                       \
     {                                                                                              \
         const float32x4_t t = vfmaq_lane_f32(bias, vreinterpretq_f32_s32(si[q]), factors, 0);      \
-        a[q] = vfmaq_f32(a[q], t, w[q]);                                                           \
+        a[q] = vfmaq_f32(a[q], t, scales[q]);                                                      \
         if (sums != NULL) {                                                                        \
-            a[q] = vfmsq_lane_f32(a[q], w_min[q], sum, 0);                                         \
+            a[q] = vfmsq_lane_f32(a[q], minimums[q], sum, 0);                                      \
         }                                                                                          \
     }
 #define F(i)                                                                                       \
     {                                                                                              \
-        const int32x4_t *si = s + 4 * (i);                                                         \
+        const int32x4_t *si = s + nq * (i);                                                        \
+        float32x4_t *a = acc + nq * (i);                                                           \
         const float32x2_t factors = vld1_f32((const float *)(const void *)(x + (i)*LF_X_DWORDS));  \
         const float32x4_t bias = vdupq_lane_f32(factors, 1);                                       \
         float32x2_t sum = factors;                                                                 \
@@ -223,9 +230,7 @@ LF_INLINE void lf_neon_finish(const size_t m, const uint32_t *x, const int32x4_t
             sum = vld1_dup_f32((const float *)(const void *)(sums + (i)*LF_X_DWORDS));             \
         }                                                                                          \
         (void)sum;                                                                                 \
-        lf_neon_copy(acc + 4 * (i), a);                                                            \
-        LF_EACH_QUAD(Q)                                                                            \
-        lf_neon_copy(a, acc + 4 * (i));                                                            \
+        LF_QUADS(nq, Q)                                                                            \
     }
     LF_EACH_ROW(m, F)
 #undef F
@@ -233,19 +238,16 @@ LF_INLINE void lf_neon_finish(const size_t m, const uint32_t *x, const int32x4_t
 }
 
 /* acc = fma((float)isum * LHS scale, weight scale, acc) of LF_W_Q8. s: the isum. */
-LF_INLINE void lf_neon_finish_q8(const size_t m, const uint32_t *x, const int32x4_t *s,
-                                 const float32x4_t *scales, float32x4_t *acc)
+LF_INLINE void lf_neon_finish_q8(const size_t nq, const size_t m, const uint32_t *x,
+                                 const int32x4_t *s, const float32x4_t *scales, float32x4_t *acc)
 {
-    float32x4_t w[4], a[4]; /* copies, as in lf_neon_finish */
-    lf_neon_copy(scales, w);
-#define Q(q) a[q] = vfmaq_f32(a[q], vmulq_n_f32(vcvtq_f32_s32(si[q]), scale), w[q]);
+#define Q(q) a[q] = vfmaq_f32(a[q], vmulq_n_f32(vcvtq_f32_s32(si[q]), scale), scales[q]);
 #define F(i)                                                                                       \
     {                                                                                              \
-        const int32x4_t *si = s + 4 * (i);                                                         \
+        const int32x4_t *si = s + nq * (i);                                                        \
+        float32x4_t *a = acc + nq * (i);                                                           \
         const float scale = lf_load_f32(x + (i)*LF_X2_DWORDS + LF_X2_SCALE);                       \
-        lf_neon_copy(acc + 4 * (i), a);                                                            \
-        LF_EACH_QUAD(Q)                                                                            \
-        lf_neon_copy(a, acc + 4 * (i));                                                            \
+        LF_QUADS(nq, Q)                                                                            \
     }
     LF_EACH_ROW(m, F)
 #undef F
@@ -254,17 +256,17 @@ LF_INLINE void lf_neon_finish_q8(const size_t m, const uint32_t *x, const int32x
 
 /* acc = fma(-32 * sum of the LHS quants * LHS scale, minimum / 32, acc). init: LF_MAGIC_BITS - 32 *
  * sum; x: the rows' LHS scales, each followed by its bias. */
-LF_INLINE void lf_neon_minimums(const size_t m, const uint32_t *init, const uint32_t *x,
-                                const float32x4_t *minimums, float32x4_t *acc)
+LF_INLINE void lf_neon_minimums(const size_t nq, const size_t m, const uint32_t *init,
+                                const uint32_t *x, const float32x4_t *minimums, float32x4_t *acc)
 {
 #define Q(q) a[q] = vfmaq_n_f32(a[q], minimums[q], sum);
 #define F(i)                                                                                       \
     {                                                                                              \
-        float32x4_t *a = acc + 4 * (i);                                                            \
+        float32x4_t *a = acc + nq * (i);                                                           \
         const float sum =                                                                          \
             __builtin_fmaf(lf_load_f32(init + (i)*LF_X_DWORDS), lf_load_f32(x + (i)*LF_X_DWORDS),  \
                            lf_load_f32(x + (i)*LF_X_DWORDS + 1));                                  \
-        LF_EACH_QUAD(Q)                                                                            \
+        LF_QUADS(nq, Q)                                                                            \
     }
     LF_EACH_ROW(m, F)
 #undef F
@@ -272,18 +274,6 @@ LF_INLINE void lf_neon_minimums(const size_t m, const uint32_t *init, const uint
 }
 
 /* ---- Results ---- */
-
-LF_INLINE void lf_neon_clear(const bool one, const size_t m, float32x4_t *acc)
-{
-    const float32x4_t zero = vdupq_n_f32(0.0f);
-    if (one) {
-        acc[0] = acc[1] = acc[2] = acc[3] = zero;
-        return;
-    }
-    for (size_t i = 0; i < (m + 1) / 2 * 8; i++) { /* whole pairs of rows */
-        acc[i] = zero;
-    }
-}
 
 LF_INLINE void lf_neon_store_row(const float32x4_t *acc, size_t columns, float *c)
 {
@@ -307,56 +297,6 @@ static inline void lf_neon_store(size_t m, const float32x4_t *acc, size_t column
         lf_neon_store_row(acc + 4 * i, columns, c + i * c_stride);
     }
 }
-
-/* ---- Tiles ---- */
-
-/* A block of 32 k of a subtile of rows, with int8 quants. */
-typedef void lf_neon_subtile(const uint32_t *x, const uint8_t *quants, const float32x4_t *factors,
-                             float32x4_t *acc);
-
-/* Computes a block for all m rows of a tile in subtiles of nearly equal size, at most `most` rows.
- * by_rows[n - 1] computes n rows. Blocks of x have `stride` dwords. */
-LF_INLINE void lf_neon_subtiles(lf_neon_subtile *const *by_rows, const size_t most, size_t m,
-                                const size_t stride, const uint32_t *x, const uint8_t *quants,
-                                const float32x4_t *factors, float32x4_t *acc)
-{
-    for (size_t row = 0, n; row < m; row += n) {
-        const size_t tiles = (m - row + most - 1) / most;
-        n = (m - row + tiles - 1) / tiles;
-        by_rows[n - 1](x + row * stride, quants, factors, acc + 4 * row);
-    }
-}
-
-/* Defines a lf_gemm_fn `name` from panel(distances, one, m, k, tile, panel, acc), where `one` is a
- * constant: whether m is 1. */
-#define LF_NEON_GEMM(name, panel, bytes)                                                           \
-    static void name##_1(size_t n, size_t k, const void *tile, const void *panels, float *c,       \
-                         lf_distances distances)                                                   \
-    {                                                                                              \
-        const uint8_t *p = panels;                                                                 \
-        for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
-            float32x4_t acc[4];                                                                    \
-            lf_neon_clear(true, 1, acc);                                                           \
-            panel(distances, true, 1, k, tile, p, acc);                                            \
-            lf_neon_store_row(acc, n - n0, c + n0);                                                \
-        }                                                                                          \
-    }                                                                                              \
-    static void name(size_t m, size_t n, size_t k, const void *tile, const void *panels, float *c, \
-                     size_t c_stride, lf_prefetch_policy policy)                                   \
-    {                                                                                              \
-        const uint8_t *p = panels;                                                                 \
-        const lf_distances distances = lf_prefetch_distances(policy);                              \
-        if (m == 1) {                                                                              \
-            name##_1(n, k, tile, panels, c, distances);                                            \
-            return;                                                                                \
-        }                                                                                          \
-        for (size_t n0 = 0; n0 < n; n0 += LF_NR, p += bytes(k)) {                                  \
-            float32x4_t acc[4 * LF_NEON_MR];                                                       \
-            lf_neon_clear(false, m, acc);                                                          \
-            panel(distances, false, m, k, tile, p, acc);                                           \
-            NEON_STORE(m, acc, n - n0, c + n0, c_stride);                                          \
-        }                                                                                          \
-    }
 
 #define LF_NEON_ENTRY(in, in_format, format, tag, packer, multiple, arch, feature, ...)            \
     const lf_gemm lf_gemm_##tag##_##arch = {.name =                                                \

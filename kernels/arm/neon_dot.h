@@ -20,48 +20,52 @@ LF_INLINE int32x4_t neon_dot_lane(int32x4_t s, int8x16_t w, int8x16_t x, const s
     }
 }
 
-/* s += group g of m rows. x: each row's quants of the four groups that g is one of. */
-LF_INLINE void neon_dot_group(const int bits, const size_t m, const int8x16_t *x,
+/* s += group g of nq quads of m rows. x: each row's quants of the four groups that g is one of. */
+LF_INLINE void neon_dot_group(const int bits, const size_t nq, const size_t m, const int8x16_t *x,
                               const uint8_t *quants, const size_t g, int32x4_t *s)
 {
     int8x16_t w[4];
 #define Q(q) w[q] = lf_neon_quants(bits, quants, g, q);
-    LF_EACH_QUAD(Q)
+    LF_QUADS(nq, Q)
 #undef Q
+#define Q(q) si[q] = neon_dot_lane(si[q], w[q], a, g % 4);
 #define F(i)                                                                                       \
-    s[4 * (i)] = neon_dot_lane(s[4 * (i)], w[0], x[i], g % 4);                                     \
-    s[4 * (i) + 1] = neon_dot_lane(s[4 * (i) + 1], w[1], x[i], g % 4);                             \
-    s[4 * (i) + 2] = neon_dot_lane(s[4 * (i) + 2], w[2], x[i], g % 4);                             \
-    s[4 * (i) + 3] = neon_dot_lane(s[4 * (i) + 3], w[3], x[i], g % 4);
+    {                                                                                              \
+        int32x4_t *si = s + nq * (i);                                                              \
+        const int8x16_t a = x[i];                                                                  \
+        LF_QUADS(nq, Q)                                                                            \
+    }
     LF_EACH_ROW(m, F)
 #undef F
+#undef Q
 }
 
 /* s += four groups from g on of m rows, whose LHS quants of the block are at x, `stride` dwords
  * apart. */
-LF_INLINE void neon_dot_four(const int bits, const size_t m, const uint32_t *x, const size_t stride,
-                             const uint8_t *quants, const size_t g, int32x4_t *s)
+LF_INLINE void neon_dot_four(const int bits, const size_t nq, const size_t m, const uint32_t *x,
+                             const size_t stride, const uint8_t *quants, const size_t g,
+                             int32x4_t *s)
 {
     int8x16_t a[4];
 #define F(i) a[i] = vld1q_s8((const int8_t *)(const void *)(x + (i) * (stride) + g));
     LF_EACH_ROW(m, F)
 #undef F
-    neon_dot_group(bits, m, a, quants, g, s);
-    neon_dot_group(bits, m, a, quants, g + 1, s);
-    neon_dot_group(bits, m, a, quants, g + 2, s);
-    neon_dot_group(bits, m, a, quants, g + 3, s);
+    neon_dot_group(bits, nq, m, a, quants, g, s);
+    neon_dot_group(bits, nq, m, a, quants, g + 1, s);
+    neon_dot_group(bits, nq, m, a, quants, g + 2, s);
+    neon_dot_group(bits, nq, m, a, quants, g + 3, s);
 }
 
-LF_INLINE void neon_sums(const int bits, const bool eighth, const size_t m, const uint32_t *x,
-                         const int init, const uint8_t *quants, const size_t first,
-                         const size_t end, int32x4_t *s)
+LF_INLINE void neon_sums(const int bits, const bool eighth, const size_t nq, const size_t m,
+                         const uint32_t *x, const int init, const uint8_t *quants,
+                         const size_t first, const size_t end, int32x4_t *s)
 {
-    lf_neon_start(eighth, m, x, init, s);
+    lf_neon_start(eighth, nq, m, x, init, s);
     if (first == 0) {
-        neon_dot_four(bits, m, x + LF_X_QUANTS, LF_X_DWORDS, quants, 0, s);
+        neon_dot_four(bits, nq, m, x + LF_X_QUANTS, LF_X_DWORDS, quants, 0, s);
     }
     if (end == 8) {
-        neon_dot_four(bits, m, x + LF_X_QUANTS, LF_X_DWORDS, quants, 4, s);
+        neon_dot_four(bits, nq, m, x + LF_X_QUANTS, LF_X_DWORDS, quants, 4, s);
     }
 }
 

@@ -14,31 +14,6 @@ LF_INLINE const uint8_t *neon_again(const uint8_t *p)
     return p;
 }
 
-LF_INLINE void neon_q8_block(const size_t m, const uint32_t *x, const uint8_t *quants,
-                             const float32x4_t *scales, float32x4_t *acc)
-{
-    int32x4_t s[4 * 4];
-    const uint32_t *upper = x + LF_X2_QUANTS, *lower = x + LF_X2_QUANTS + 8;
-#define F(i) s[4 * (i)] = s[4 * (i) + 1] = s[4 * (i) + 2] = s[4 * (i) + 3] = vdupq_n_s32(0);
-    LF_EACH_ROW(m, F)
-#undef F
-    neon_dot_four(LF_SIGNED, m, upper, LF_X2_DWORDS, quants, 0, s);
-    neon_dot_four(LF_SIGNED, m, upper, LF_X2_DWORDS, quants, 4, s);
-#define Q(q) si[q] = vshlq_n_s32(si[q], 8);
-#define F(i)                                                                                       \
-    {                                                                                              \
-        int32x4_t *si = s + 4 * (i);                                                               \
-        LF_EACH_QUAD(Q)                                                                            \
-    }
-    LF_EACH_ROW(m, F)
-#undef F
-#undef Q
-    quants = neon_again(quants);
-    neon_dot_four(LF_SIGNED, m, lower, LF_X2_DWORDS, quants, 0, s);
-    neon_dot_four(LF_SIGNED, m, lower, LF_X2_DWORDS, quants, 4, s);
-    lf_neon_finish_q8(m, x, s, scales, acc);
-}
-
 /* One row: each register of quants is multiplied with both. */
 LF_INLINE void q8_one(const uint32_t *x, const uint8_t *quants, const float32x4_t *scales,
                       float32x4_t *acc)
@@ -70,7 +45,7 @@ LF_INLINE void q8_one(const uint32_t *x, const uint8_t *quants, const float32x4_
 #define Q(q) lower[q] = vaddq_s32(lower[q], vshlq_n_s32(upper[q], 8));
     LF_EACH_QUAD(Q)
 #undef Q
-    lf_neon_finish_q8(1, x, lower, scales, acc);
+    lf_neon_finish_q8(4, 1, x, lower, scales, acc);
 }
 
 #endif /* LF_KERNELS_ARM_NEON_DOT_Q8_H */

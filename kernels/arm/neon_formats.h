@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the integer kernels for arm64 know of each panel format: its factors, and blocks of 32 k of
- * few rows. The including file defines neon_sums (neon_gemm_int.h). */
+/* What the integer kernels for arm64 know of each panel format, except LF_W_Q8. */
 #ifndef LF_KERNELS_ARM_NEON_FORMATS_H
 #define LF_KERNELS_ARM_NEON_FORMATS_H
 
@@ -19,9 +18,6 @@ enum {
     NEON_I8G16,
     NEON_I8G16M
 };
-
-/* Lines of factors of a block at most: scales of both halves, then minimums. */
-enum { NEON_LINES = 4 };
 
 /* Whether scales are for half a block. */
 LF_INLINE bool neon_halves(const int format)
@@ -46,63 +42,14 @@ LF_INLINE int neon_init(const int format, const size_t half)
     return format == NEON_Q4 ? LF_X_INIT4 : -1;
 }
 
-/* ---- Blocks of 32 k ---- */
-
-/* Half a block of 16 k. factors: scales of both halves, then minimums. */
-LF_INLINE void neon_half(const size_t m, const uint32_t *x, float32x4_t *acc, const int format,
-                         const int bits, const size_t half, const uint8_t *quants,
-                         const float32x4_t *factors)
+/* Lines of factors of a block: scales of each half, then minimums. */
+LF_INLINE size_t neon_lines(const int format)
 {
-    int32x4_t s[4 * 4];
-    const uint32_t *scale = x + LF_X16_SCALE_LO + 2 * half;
-    neon_sums(bits, format == NEON_Q3K, m, x, neon_init(format, half), quants, 4 * half,
-              4 * half + 4, s);
-    lf_neon_finish(m, scale, s, factors + 4 * half, NULL, NULL, acc);
-    if (neon_minimums(format)) {
-        lf_neon_minimums(m, x + LF_X16_INIT6_LO + half, scale, factors + 8 + 4 * half, acc);
-    }
+    return (neon_halves(format) ? 2u : 1u) * (neon_minimums(format) ? 2u : 1u);
 }
 
-/* One block of m rows, at most 4. factors: a line of scales and, if the format has them, of
- * minimums; for groups of 16 as in neon_half. */
-LF_INLINE void neon_block(const size_t m, const uint32_t *x, float32x4_t *acc, const int format,
-                          const int bits, const uint8_t *quants, const float32x4_t *factors)
-{
-    if (neon_halves(format)) {
-        neon_half(m, x, acc, format, bits, 0, quants, factors);
-        neon_half(m, x, acc, format, bits, 1, quants, factors);
-        return;
-    }
-    int32x4_t s[4 * 4];
-    neon_sums(bits, false, m, x, neon_init(format, 0), quants, 0, 8, s);
-    lf_neon_finish(m, x + LF_X_SCALE, s, factors, neon_minimums(format) ? x + LF_X_SUM : NULL,
-                   factors + 4, acc);
-}
-
-/* ---- Subtiles ----
- *
- * Functions of their own, because gcc spills registers of large functions. Once quants are int8,
- * formats differ in their start, halves and minimums only. */
-
-#define NEON_SUBTILE(m, format)                                                                    \
-    static __attribute__((noinline)) void format##_subtile_##m(                                    \
-        const uint32_t *x, const uint8_t *quants, const float32x4_t *factors, float32x4_t *acc)    \
-    {                                                                                              \
-        neon_block(m, x, acc, format, LF_SIGNED, quants, factors);                                 \
-    }
-#define NEON_SUBTILES_2(format) NEON_SUBTILE(1, format) NEON_SUBTILE(2, format)
-#define NEON_SUBTILES_4(format)                                                                    \
-    NEON_SUBTILES_2(format) NEON_SUBTILE(3, format) NEON_SUBTILE(4, format)
-#define NEON_BY_ROWS_2(format)                                                                     \
-    {                                                                                              \
-        format##_subtile_1, format##_subtile_2                                                     \
-    }
-#define NEON_BY_ROWS_4(format)                                                                     \
-    {                                                                                              \
-        format##_subtile_1, format##_subtile_2, format##_subtile_3, format##_subtile_4             \
-    }
-
-/* F(format) for one format of each kind, and the kind of a format. */
+/* Once quants are int8, formats differ in their start, halves and minimums only. F(kind) for one
+ * format of each kind, and the kind of a format. */
 #define NEON_EACH_KIND(F)                                                                          \
     F(NEON_Q4) F(NEON_Q3K) F(NEON_Q4K) F(NEON_Q6K) F(NEON_I8G) F(NEON_I8G16) F(NEON_I8G16M)
 
@@ -193,7 +140,7 @@ LF_INLINE void neon_q6k_factors(const uint8_t *super, const uint8_t *halves,
     }
 }
 
-LF_INLINE void neon_q2k_factors(const uint8_t *super, float32x4_t (*out)[4 * NEON_LINES])
+LF_INLINE void neon_q2k_factors(const uint8_t *super, float32x4_t (*out)[16])
 {
     float32x4_t d[4], dmin[4];
     lf_neon_f16x16(super, d);
@@ -213,8 +160,7 @@ LF_INLINE void neon_q2k_factors(const uint8_t *super, float32x4_t (*out)[4 * NEO
     }
 }
 
-LF_INLINE void neon_q3k_factors(const uint8_t *super, const uint8_t *halves,
-                                float32x4_t (*out)[4 * NEON_LINES])
+LF_INLINE void neon_q3k_factors(const uint8_t *super, const uint8_t *halves, float32x4_t (*out)[16])
 {
     float32x4_t d[4];
     lf_neon_f16x16(halves, d);

@@ -1,72 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The integer kernels for arm64, except those of LF_W_Q8. Before it includes this header, a file
- * defines for its instruction set NEON_STORE (lf_neon_store or another) and
- *
- * void neon_sums(bits, eighth, m, x, init, quants, first, end, s): s = for each of m rows the
- * products of groups [first, end) of the weight block at `quants`, stored as `bits` says, with
- * the row's block at x, plus the start that lf_neon_start makes.
- *
- * void neon_large(format, bits, m, x, quants, factors, acc): a block of 32 k for more than
- * one row.
- *
- * One row unpacks quants in registers as it reads them, and its sums are in registers. More rows go
- * through each block of 32 k in subtiles and unpack its quants once for all of them, into the first
- * level cache, where their float sums are, too.
- */
+/* The panels of the integer kernels for arm64, except those of LF_W_Q8, and the kernels' entries.
+ * The including file defines what neon_tiles.h and neon_blocks.h require, and NEON_KIND(format),
+ * the kind of a format's unpacked blocks. */
 #ifndef LF_KERNELS_ARM_NEON_GEMM_INT_H
 #define LF_KERNELS_ARM_NEON_GEMM_INT_H
 
-#include "kernels/arm/neon_formats.h"
+#include "kernels/arm/neon_blocks.h"
 
-/* One block for all m rows of a tile, with quants stored as `bits` says. one: m is 1. */
-LF_INLINE void neon_rows(const int format, const int bits, const bool one, size_t m,
-                         const uint32_t *x, const uint8_t *quants, const float32x4_t *factors,
-                         float32x4_t *acc)
+/* One block: multiplies it with one row, or unpacks it. */
+LF_INLINE void neon_rows(const int format, const int bits, const bool one, const uint32_t *x,
+                         const uint8_t *quants, const float32x4_t *factors, float32x4_t *acc,
+                         neon_sink *sink)
 {
     if (one) {
-        neon_block(1, x, acc, format, bits, quants, factors);
+        neon_block(format, bits, 4, 1, x, quants, factors, acc);
     } else {
-        neon_large(format, bits, m, x, quants, factors, acc);
+        neon_put(sink, neon_lines(format), bits, x, quants, factors);
     }
 }
 
 /* ---- LF_W_Q4 ---- */
 
-LF_INLINE void q4_rows(const bool one, size_t m, const uint32_t *x, const uint8_t *quants,
-                       const uint8_t *halves, float32x4_t *acc)
+LF_INLINE void q4_rows(const bool one, const uint32_t *x, const uint8_t *quants,
+                       const uint8_t *halves, float32x4_t *acc, neon_sink *sink)
 {
     float32x4_t scales[4];
     lf_neon_f16x16(halves, scales);
-    neon_rows(NEON_Q4, 4, one, m, x, quants, scales, acc);
+    neon_rows(NEON_Q4, 4, one, x, quants, scales, acc, sink);
 }
 
 LF_INLINE void q4_panel(lf_distances distances, const bool one, size_t m, size_t k,
-                        const uint32_t *x, const uint8_t *p, float32x4_t *acc)
+                        const uint32_t *x, const uint8_t *p, float32x4_t *acc, neon_sink *sink)
 {
     for (size_t s = 0; s < k / 64; s++) {
         lf_prefetch_panel(distances, p, LF_Q4_SUPER);
         lf_prefetch_sparse(distances, p);
-        q4_rows(one, m, x, p + 64, p, acc);
+        q4_rows(one, x, p + 64, p, acc, sink);
         x += LF_X_DWORDS * m;
-        q4_rows(one, m, x, p + 64 + LF_Q4_QUANTS, p + 32, acc);
+        q4_rows(one, x, p + 64 + LF_Q4_QUANTS, p + 32, acc, sink);
         x += LF_X_DWORDS * m;
         p += LF_Q4_SUPER;
     }
     if (k % 64 != 0) {
-        q4_rows(one, m, x, p + 64, p, acc);
+        q4_rows(one, x, p + 64, p, acc, sink);
     }
 }
 
 /* ---- LF_W_I8G, LF_W_I8G16 ---- */
 
 LF_INLINE void i8g_panel(const int format, lf_distances distances, const bool one, size_t m,
-                         size_t k, const uint32_t *x, const uint8_t *p, float32x4_t *acc)
+                         size_t k, const uint32_t *x, const uint8_t *p, float32x4_t *acc,
+                         neon_sink *sink)
 {
-    const size_t lines = (neon_halves(format) ? 2u : 1u) * (neon_minimums(format) ? 2u : 1u);
+    const size_t lines = neon_lines(format);
     const size_t head = lines * LF_NR * sizeof(float);
     for (size_t b = 0; b < k / 32; b++) {
-        float32x4_t factors[4 * NEON_LINES];
+        float32x4_t factors[16];
         lf_prefetch_panel(distances, p, head + LF_Q8_QUANTS);
         lf_prefetch_sparse(distances, p);
         lf_neon_load16(p, factors);
@@ -77,7 +66,7 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const bool on
             lf_neon_load16(p + 128, factors + 8);
             lf_neon_load16(p + 192, factors + 12);
         }
-        neon_rows(format, LF_BYTES, one, m, x, p + head, factors, acc);
+        neon_rows(format, LF_BYTES, one, x, p + head, factors, acc, sink);
         x += LF_X_DWORDS * m;
         p += head + LF_Q8_QUANTS;
     }
@@ -86,7 +75,7 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const bool on
 /* ---- LF_W_Q4K, LF_W_Q5K, LF_W_Q6K ---- */
 
 LF_INLINE void k_panel(const int format, lf_distances distances, const bool one, size_t m, size_t k,
-                       const uint32_t *x, const uint8_t *panel, float32x4_t *acc)
+                       const uint32_t *x, const uint8_t *panel, float32x4_t *acc, neon_sink *sink)
 {
     const int bits = format == NEON_Q4K ? 4 : (format == NEON_Q5K ? 5 : 6);
     const size_t step = (size_t)bits * 64;
@@ -106,7 +95,7 @@ LF_INLINE void k_panel(const int format, lf_distances distances, const bool one,
         p += LF_K_HEAD;
         for (size_t b = 0; b < 8; b++) {
             lf_prefetch_panel(distances, p, step);
-            neon_rows(format, bits, one, m, x, p, factors[b], acc);
+            neon_rows(format, bits, one, x, p, factors[b], acc, sink);
             x += LF_X_DWORDS * m;
             p += step;
         }
@@ -116,14 +105,15 @@ LF_INLINE void k_panel(const int format, lf_distances distances, const bool one,
 /* ---- LF_W_Q2K, LF_W_Q3K ---- */
 
 LF_INLINE void lowk_panel(const int format, lf_distances distances, const bool one, size_t m,
-                          size_t k, const uint32_t *x, const uint8_t *panel, float32x4_t *acc)
+                          size_t k, const uint32_t *x, const uint8_t *panel, float32x4_t *acc,
+                          neon_sink *sink)
 {
     const bool two = format == NEON_Q2K;
     const size_t head = two ? LF_Q2K_HEAD : LF_Q3K_HEAD;
     const size_t step = two ? LF_Q2K_QUANTS : LF_Q3K_QUANTS;
     const uint8_t *p = two ? panel : panel + (lf_panel_bytes_q3k(k) - k / 256 * LF_Q3K_SUPER);
     for (size_t s = 0; s < k / 256; s++) {
-        float32x4_t factors[8][4 * NEON_LINES];
+        float32x4_t factors[8][16];
         lf_prefetch_panel(distances, p, head);
         lf_prefetch_sparse(distances, p);
         if (two) {
@@ -134,7 +124,7 @@ LF_INLINE void lowk_panel(const int format, lf_distances distances, const bool o
         p += head;
         for (size_t b = 0; b < 8; b++) {
             lf_prefetch_panel(distances, p, step);
-            neon_rows(format, two ? 2 : 3, one, m, x, p, factors[b], acc);
+            neon_rows(format, two ? 2 : 3, one, x, p, factors[b], acc, sink);
             x += LF_X_DWORDS * m;
             p += step;
         }
@@ -144,7 +134,8 @@ LF_INLINE void lowk_panel(const int format, lf_distances distances, const bool o
 /* ---- LF_W_IQ3S: each block becomes one of LF_W_I8G ---- */
 
 LF_INLINE void iq3s_panel(lf_distances distances, const bool one, size_t m, size_t k,
-                          const uint32_t *x, const uint8_t *panel, float32x4_t *acc)
+                          const uint32_t *x, const uint8_t *panel, float32x4_t *acc,
+                          neon_sink *sink)
 {
     const uint8_t *p = panel + (lf_panel_bytes_iq3s(k) - k / 256 * LF_IQ3S_SUPER);
     for (size_t s = 0; s < k / 256; s++, p += LF_IQ3S_SUPER) {
@@ -157,7 +148,7 @@ LF_INLINE void iq3s_panel(lf_distances distances, const bool one, size_t m, size
             for (size_t g = 0; g < 8; g++) {
                 neon_iq3s_group(p, b, g, quants + g * 64);
             }
-            neon_rows(NEON_I8G, LF_SIGNED, one, m, x, quants, scales, acc);
+            neon_rows(NEON_I8G, LF_SIGNED, one, x, quants, scales, acc, sink);
         }
     }
 }
@@ -165,7 +156,8 @@ LF_INLINE void iq3s_panel(lf_distances distances, const bool one, size_t m, size
 /* ---- LF_W_T4, LF_W_T4G16: each block becomes one of LF_W_I8G or LF_W_I8G16 ---- */
 
 LF_INLINE void t4_panel(const int format, lf_distances distances, const bool one, size_t m,
-                        size_t k, const uint32_t *x, const uint8_t *p, float32x4_t *acc)
+                        size_t k, const uint32_t *x, const uint8_t *p, float32x4_t *acc,
+                        neon_sink *sink)
 {
     const bool halves = format == NEON_I8G16;
     const uint8x16_t table = vsubq_u8(vld1q_u8(p), vdupq_n_u8(halves ? 32 : 128));
@@ -184,7 +176,7 @@ LF_INLINE void t4_panel(const int format, lf_distances distances, const bool one
             lf_neon_load16(p, scales);
         }
         neon_t4_quants(table, p + 64, quants);
-        neon_rows(format, LF_SIGNED, one, m, x, quants, scales, acc);
+        neon_rows(format, LF_SIGNED, one, x, quants, scales, acc, sink);
         x += LF_X_DWORDS * m;
     }
 }
@@ -202,35 +194,38 @@ LF_INLINE void t4_panel(const int format, lf_distances distances, const bool one
 #define q4k_panel(...)         k_panel(NEON_Q4K, __VA_ARGS__)
 #define q5k_panel(...)         k_panel(NEON_Q5K, __VA_ARGS__)
 #define q6k_panel(...)         k_panel(NEON_Q6K, __VA_ARGS__)
-LF_NEON_GEMM(q4_gemm, q4_panel, lf_panel_bytes_q4)
-LF_NEON_GEMM(i8g_gemm, i8g_plain_panel, lf_panel_bytes_i8g)
-LF_NEON_GEMM(i8gm_gemm, i8g_mins_panel, lf_panel_bytes_i8gm)
-LF_NEON_GEMM(i8g16_gemm, i8g16_plain_panel, lf_panel_bytes_i8g16)
-LF_NEON_GEMM(i8g16m_gemm, i8g16_mins_panel, lf_panel_bytes_i8g16m)
-LF_NEON_GEMM(q2k_gemm, q2k_panel, lf_panel_bytes_q2k)
-LF_NEON_GEMM(q3k_gemm, q3k_panel, lf_panel_bytes_q3k)
-LF_NEON_GEMM(iq3s_gemm, iq3s_panel, lf_panel_bytes_iq3s)
-LF_NEON_GEMM(t4_gemm, t4_plain_panel, lf_panel_bytes_t4)
-LF_NEON_GEMM(t4g16_gemm, t4g16_panel, lf_panel_bytes_t4g16)
-LF_NEON_GEMM(q4k_gemm, q4k_panel, lf_panel_bytes_q4k)
-LF_NEON_GEMM(q5k_gemm, q5k_panel, lf_panel_bytes_q5k)
-LF_NEON_GEMM(q6k_gemm, q6k_panel, lf_panel_bytes_q6k)
+LF_NEON_GEMM_UNPACKED(q4, NEON_KIND(NEON_Q4), q4_panel, neon_lines(NEON_Q4), LF_X_DWORDS)
+LF_NEON_GEMM(i8g, NEON_KIND(NEON_I8G), i8g_plain_panel, LF_X_DWORDS)
+LF_NEON_GEMM(i8gm, NEON_KIND(NEON_I8GM), i8g_mins_panel, LF_X_DWORDS)
+LF_NEON_GEMM(i8g16, NEON_KIND(NEON_I8G16), i8g16_plain_panel, LF_X_DWORDS)
+LF_NEON_GEMM(i8g16m, NEON_KIND(NEON_I8G16M), i8g16_mins_panel, LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(q2k, NEON_KIND(NEON_Q2K), q2k_panel, neon_lines(NEON_Q2K), LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(q3k, NEON_KIND(NEON_Q3K), q3k_panel, neon_lines(NEON_Q3K), LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(iq3s, NEON_KIND(NEON_I8G), iq3s_panel, neon_lines(NEON_I8G), LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(t4, NEON_KIND(NEON_I8G), t4_plain_panel, neon_lines(NEON_I8G), LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(t4g16, NEON_KIND(NEON_I8G16), t4g16_panel, neon_lines(NEON_I8G16),
+                      LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(q4k, NEON_KIND(NEON_Q4K), q4k_panel, neon_lines(NEON_Q4K), LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(q5k, NEON_KIND(NEON_Q5K), q5k_panel, neon_lines(NEON_Q5K), LF_X_DWORDS)
+LF_NEON_GEMM_UNPACKED(q6k, NEON_KIND(NEON_Q6K), q6k_panel, neon_lines(NEON_Q6K), LF_X_DWORDS)
 
 /* Defines the entries of one instruction set. */
+#define LF_NEON_INT_ENTRY(in, in_format, format, tag, packer, multiple, raw, arch, feature)        \
+    LF_NEON_ENTRY(in, in_format, format, tag, packer, multiple, arch, feature, .raw_blocks = raw,  \
+                  LF_NEON_UNPACKED(tag))
 #define LF_NEON_INT_ENTRIES(arch, feature)                                                         \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, 32, arch, feature, .raw_blocks = true)     \
+    LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, 32, true, arch, feature)               \
     LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, 32, arch, feature, .mins = false)       \
     LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, 32, arch, feature, .mins = true)       \
     LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16, 32, arch, feature, .mins = false) \
     LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, 32, arch, feature, .mins = true) \
-    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, 256, arch, feature, .raw_blocks = true) \
-    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, 256, arch, feature, .raw_blocks = true) \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, 256, arch, feature,                  \
-                  .raw_blocks = true)                                                              \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_T4, t4, t4, 32, arch, feature, .mins = false)          \
-    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_T4G16, t4g16, t4g16, 32, arch, feature, .mins = false) \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, 256, arch, feature, .raw_blocks = true) \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, 256, arch, feature, .raw_blocks = true) \
-    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, 256, arch, feature, .raw_blocks = true)
+    LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, 256, true, arch, feature)           \
+    LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, 256, true, arch, feature)           \
+    LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, 256, true, arch, feature)        \
+    LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_T4, t4, t4, 32, false, arch, feature)              \
+    LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_T4G16, t4g16, t4g16, 32, false, arch, feature)     \
+    LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4K, q4k, q4k, 256, true, arch, feature)           \
+    LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q5K, q5k, q5k, 256, true, arch, feature)           \
+    LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q6K, q6k, q6k, 256, true, arch, feature)
 
 #endif /* LF_KERNELS_ARM_NEON_GEMM_INT_H */

@@ -9,28 +9,53 @@
 #ifndef LF_KERNELS_ARM_NEON_MM_H
 #define LF_KERNELS_ARM_NEON_MM_H
 
-#include "kernels/arm/neon.h"
+#include "kernels/arm/neon_tiles.h"
 
-/* F(c) for each of 8 pairs of columns; F(p) for each pair of at most 4 rows. */
-#define NEON_EACH_COLUMNS(F)    F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+/* F(c) for each of 4 pairs of columns: subtiles have 8 columns. F(p) for each pair of at most 4
+ * rows. The sums of pair p of rows and c of columns are at 4 * p + c. */
+#define NEON_EACH_COLUMNS(F)    F(0) F(1) F(2) F(3)
 #define NEON_EACH_PAIR(rows, F) LF_ROW_IF(rows, 0, F) LF_ROW_IF((rows) / 2, 1, F)
 
-/* Block of 32 k of a subtile of 4 rows, or of 2; rows are `stride` dwords apart. */
-typedef void neon_mm_subtile(const uint32_t *x, size_t stride, const uint8_t *quants,
-                             const float32x4_t *factors, float32x4_t *acc);
-
-/* Computes a block for all m rows of a tile. by_pairs[n - 1] computes n pairs of rows. */
-LF_INLINE void neon_mm_subtiles(neon_mm_subtile *const *by_pairs, size_t m, const size_t stride,
-                                const uint32_t *x, const uint8_t *quants,
-                                const float32x4_t *factors, float32x4_t *acc)
+/* All m rows in subtiles of 4 rows and of 2. by_pairs[n - 1] computes n pairs. */
+LF_INLINE void neon_mm_subtiles(neon_subtile *const *by_pairs, size_t m, size_t blocks,
+                                const uint32_t *x, size_t stride, const size_t row,
+                                const uint8_t *unpacked, float32x4_t *acc)
 {
-    size_t row = 0;
-    for (; row + 4 <= m; row += 4) {
-        by_pairs[1](x + row * stride, stride, quants, factors, acc + 4 * row);
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4) {
+        by_pairs[1](blocks, x + i * row, stride, row, unpacked, acc + 4 * i);
     }
-    for (; row < m; row += 2) {
-        by_pairs[0](x + row * stride, m - row > 1 ? stride : 0, quants, factors, acc + 4 * row);
+    for (; i < m; i += 2) {
+        by_pairs[0](blocks, x + i * row, stride, m - i > 1 ? row : 0, unpacked, acc + 4 * i);
     }
+}
+
+/* Rows' sums of 8 columns. */
+LF_INLINE void neon_mm_load_acc(const size_t m, const size_t half, const float32x4_t *from,
+                                float32x4_t *acc)
+{
+#define C(c) to[c] = at[c];
+#define P(p)                                                                                       \
+    {                                                                                              \
+        float32x4_t *to = acc + 4 * (p);                                                           \
+        const float32x4_t *at = from + 8 * (p) + 4 * half;                                         \
+        NEON_EACH_COLUMNS(C)                                                                       \
+    }
+    NEON_EACH_PAIR(m, P)
+#undef P
+}
+
+LF_INLINE void neon_mm_store_acc(const size_t m, const size_t half, const float32x4_t *acc,
+                                 float32x4_t *out){
+#define P(p)                                                                                       \
+    {                                                                                              \
+        float32x4_t *to = out + 8 * (p) + 4 * half;                                                \
+        const float32x4_t *at = acc + 4 * (p);                                                     \
+        NEON_EACH_COLUMNS(C)                                                                       \
+    }
+    NEON_EACH_PAIR(m, P)
+#undef P
+#undef C
 }
 
 /* All groups of a block, [4][8] registers with 8 k of two columns each. */
@@ -54,26 +79,27 @@ LF_INLINE void neon_mm_unpack(const int bits, const uint8_t *quants, uint8_t *ou
 }
 
 /* A dword of each of two rows, in the order of the sums. */
-LF_INLINE int32x4_t neon_mm_dwords(const uint32_t *x, size_t stride)
+LF_INLINE int32x4_t neon_mm_dwords(const uint32_t *x, size_t row)
 {
     const int32_t *first = (const int32_t *)(const void *)x;
-    return vcombine_s32(vld1_dup_s32(first), vld1_dup_s32(first + stride));
+    return vcombine_s32(vld1_dup_s32(first), vld1_dup_s32(first + row));
 }
 
-LF_INLINE float32x4_t neon_mm_floats(const uint32_t *x, size_t stride)
+LF_INLINE float32x4_t neon_mm_floats(const uint32_t *x, size_t row)
 {
-    return vreinterpretq_f32_s32(neon_mm_dwords(x, stride));
+    return vreinterpretq_f32_s32(neon_mm_dwords(x, row));
 }
 
-/* s += 16 k of m rows, whose LHS quants are at x. quants: those of the 16 k. */
-LF_INLINE void neon_mm_half(const size_t m, const uint32_t *x, size_t stride, const uint8_t *quants,
+/* s += 16 k of m rows, whose LHS quants are at x, `row` dwords apart. quants: those of the 16 k, of
+ * the first of the 8 columns. */
+LF_INLINE void neon_mm_half(const size_t m, const uint32_t *x, size_t row, const uint8_t *quants,
                             int32x4_t *s)
 {
     int8x16_t a[2], b[2];
 #define P(p)                                                                                       \
     {                                                                                              \
-        const int64_t *at = (const int64_t *)(const void *)(x + 2 * (p)*stride);                   \
-        const int64_t *next = (const int64_t *)(const void *)(x + (2 * (p) + 1) * stride);         \
+        const int64_t *at = (const int64_t *)(const void *)(x + 2 * (p)*row);                      \
+        const int64_t *next = (const int64_t *)(const void *)(x + (2 * (p) + 1) * row);            \
         const int64x2_t first = vreinterpretq_s64_s8(vld1q_s8((const int8_t *)(const void *)at));  \
         const int64x2_t second =                                                                   \
             vreinterpretq_s64_s8(vld1q_s8((const int8_t *)(const void *)next));                    \
@@ -83,34 +109,43 @@ LF_INLINE void neon_mm_half(const size_t m, const uint32_t *x, size_t stride, co
     NEON_EACH_PAIR(m, P)
 #undef P
     const int8_t *w = (const int8_t *)quants;
-#define C(c)                                                                                       \
-    {                                                                                              \
-        const int8x16_t now = vld1q_s8(w + 16 * (c));                                              \
-        s[c] = vmmlaq_s32(s[c], a[0], now);                                                        \
-        if (m > 2) {                                                                               \
-            s[8 + (c)] = vmmlaq_s32(s[8 + (c)], a[1], now);                                        \
-        }                                                                                          \
-    }
+    int8x16_t now[4];
+#define C(c) now[c] = vld1q_s8(w + 16 * (c));
     NEON_EACH_COLUMNS(C)
 #undef C
-    w += 128;
-#define C(c)                                                                                       \
+#define C(c) to[c] = vmmlaq_s32(to[c], pair, now[c]);
+#define P(p)                                                                                       \
     {                                                                                              \
-        const int8x16_t now = vld1q_s8(w + 16 * (c));                                              \
-        s[c] = vmmlaq_s32(s[c], b[0], now);                                                        \
-        if (m > 2) {                                                                               \
-            s[8 + (c)] = vmmlaq_s32(s[8 + (c)], b[1], now);                                        \
-        }                                                                                          \
+        int32x4_t *to = s + 4 * (p);                                                               \
+        const int8x16_t pair = a[p];                                                               \
+        NEON_EACH_COLUMNS(C)                                                                       \
     }
+    NEON_EACH_PAIR(m, P)
+#undef P
+#undef C
+    w += 128;
+#define C(c) now[c] = vld1q_s8(w + 16 * (c));
     NEON_EACH_COLUMNS(C)
+#undef C
+#define C(c) to[c] = vmmlaq_s32(to[c], pair, now[c]);
+#define P(p)                                                                                       \
+    {                                                                                              \
+        int32x4_t *to = s + 4 * (p);                                                               \
+        const int8x16_t pair = b[p];                                                               \
+        NEON_EACH_COLUMNS(C)                                                                       \
+    }
+    NEON_EACH_PAIR(m, P)
+#undef P
 #undef C
 }
 
-/* Factors of pair c of columns, in the order of the sums. */
-LF_INLINE float32x4_t neon_mm_factors(const float32x4_t *factors, const size_t c)
+/* A line of factors of 8 columns, in the order of the sums. */
+LF_INLINE void neon_mm_factors(const uint8_t *line, float32x4_t *out)
 {
-    const double *at = (const double *)(const void *)factors;
-    return vreinterpretq_f32_f64(vld1q_dup_f64(at + c));
+    const double *at = (const double *)(const void *)line;
+#define C(c) out[c] = vreinterpretq_f32_f64(vld1q_dup_f64(at + (c)));
+    NEON_EACH_COLUMNS(C)
+#undef C
 }
 
 /* Writes the results of m rows. */

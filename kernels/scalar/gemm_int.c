@@ -21,7 +21,7 @@ static void add_group(const block *w, size_t k0, const uint32_t *x, float scale,
     const float *scales = w->scales[k0 / w->group];
     int32_t isum[LF_NR] = {0};
     for (size_t i = k0; i < k0 + w->group; i++) {
-        int32_t a = (int8_t)(x[LF_X_QUANTS + i / 4] >> i % 4 * 8 & 0xFFu);
+        int16_t a = (int8_t)(x[LF_X_QUANTS + i / 4] >> i % 4 * 8 & 0xFFu);
         for (size_t c = 0; c < LF_NR; c++) {
             isum[c] += a * w->w[i][c];
         }
@@ -60,13 +60,17 @@ static void add_block(const block *w, const uint32_t *x, float acc[LF_NR])
 /* The same for LF_LHS_I16B32. */
 static void add_block16(const block *w, const uint32_t *x, float acc[LF_NR])
 {
-    for (size_t c = 0; c < LF_NR; c++) {
-        int32_t isum = 0;
-        for (size_t i = 0; i < 32; i++) {
-            uint32_t pair = x[LF_X2_QUANTS + i / 4 * 2 + i % 2];
-            isum += (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu) * w->w[i][c];
+    float scale = lf_float(x[LF_X2_SCALE]);
+    int32_t isum[LF_NR] = {0};
+    for (size_t i = 0; i < 32; i++) {
+        uint32_t pair = x[LF_X2_QUANTS + i / 4 * 2 + i % 2];
+        int16_t a = (int16_t)(pair >> i % 4 / 2 * 16 & 0xFFFFu);
+        for (size_t c = 0; c < LF_NR; c++) {
+            isum[c] += a * w->w[i][c];
         }
-        acc[c] = lf_fma((float)isum * lf_float(x[LF_X2_SCALE]), w->scales[0][c], acc[c]);
+    }
+    for (size_t c = 0; c < LF_NR; c++) {
+        acc[c] = lf_fma((float)isum[c] * scale, w->scales[0][c], acc[c]);
     }
 }
 
@@ -179,18 +183,17 @@ static void load_q5k(const uint8_t *panel, size_t k, size_t b, block *out)
     const uint8_t *super = panel + b / 8 * LF_Q5K_SUPER;
     const uint8_t *quants = super + LF_K_HEAD + b % 8 * LF_Q5K_QUANTS;
     load_k_factors(super, b % 8, out);
-    for (size_t i = 0; i < 32; i++) {
+    for (size_t j = 0; j < 4; j++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            const uint8_t *bytes = quants + c * 4 + i % 4;
-            size_t g = i / 4;
-            if (g < 5) {
-                out->w[i][c] = bytes[g * 64] & 31;
-                continue;
+            const uint8_t *bytes = quants + c * 4 + j;
+            const int line[5] = {bytes[0], bytes[64], bytes[128], bytes[192], bytes[256]};
+            for (size_t g = 0; g < 5; g++) {
+                out->w[g * 4 + j][c] = (int16_t)(line[g] & 31);
             }
-            int upper = bytes[(g - 5) * 2 * 64] >> 5;
-            int lower = g < 7 ? bytes[(g - 5) * 2 * 64 + 64] >> 6
-                              : (bytes[64] >> 5 & 1) | (bytes[3 * 64] >> 5 & 1) << 1;
-            out->w[i][c] = (int16_t)(upper << 2 | lower);
+            out->w[20 + j][c] = (int16_t)(line[0] >> 5 << 2 | line[1] >> 6);
+            out->w[24 + j][c] = (int16_t)(line[2] >> 5 << 2 | line[3] >> 6);
+            out->w[28 + j][c] =
+                (int16_t)(line[4] >> 5 << 2 | (line[1] >> 5 & 1) | (line[3] >> 5 & 1) << 1);
         }
     }
 }
@@ -207,13 +210,16 @@ static void load_q6k(const uint8_t *panel, size_t k, size_t b, block *out)
             out->scales[g][c] = d[c] * (float)(int8_t)super[(b % 8 * 2 + g) * LF_NR + c];
         }
     }
-    for (size_t i = 0; i < 32; i++) {
+    for (size_t i = 0; i < 8; i++) { /* 4 bytes of each half */
+        int16_t(*w)[LF_NR] = out->w + i / 4 * 16 + i % 4;
         for (size_t c = 0; c < LF_NR; c++) {
-            const uint8_t *bytes = quants + i / 16 * 3 * 64 + c * 4 + i % 4;
-            size_t g = i % 16 / 4;
-            int quant = g < 3 ? bytes[g * 64] & 63
-                              : bytes[0] >> 6 << 4 | bytes[64] >> 6 << 2 | bytes[128] >> 6;
-            out->w[i][c] = (int16_t)(quant - 32);
+            const uint8_t *bytes = quants + i / 4 * 3 * 64 + c * 4 + i % 4;
+            const int line[3] = {bytes[0], bytes[64], bytes[128]};
+            for (size_t g = 0; g < 3; g++) {
+                w[g * 4][c] = (int16_t)((line[g] & 63) - 32);
+            }
+            int last = line[0] >> 6 << 4 | line[1] >> 6 << 2 | line[2] >> 6;
+            w[12][c] = (int16_t)(last - 32);
         }
     }
 }
@@ -234,9 +240,9 @@ static void load_q2k(const uint8_t *panel, size_t k, size_t b, block *out)
         }
     }
     for (size_t i = 0; i < 32; i++) {
+        int shift = (int)(i % 16 / 4 * 2);
         for (size_t c = 0; c < LF_NR; c++) {
-            uint8_t four = quants[i / 16 * 64 + c * 4 + i % 4];
-            out->w[i][c] = (int16_t)(four >> i % 16 / 4 * 2 & 3);
+            out->w[i][c] = (int16_t)(quants[i / 16 * 64 + c * 4 + i % 4] >> shift & 3);
         }
     }
 }
@@ -254,18 +260,18 @@ static void load_q3k(const uint8_t *panel, size_t k, size_t b, block *out)
             out->scales[g][c] = d[c] * (float)scale;
         }
     }
-    for (size_t i = 0; i < 32; i++) {
+    for (size_t j = 0; j < 4; j++) {
         for (size_t c = 0; c < LF_NR; c++) {
-            const uint8_t *bytes = quants + c * 4 + i % 4;
-            size_t group = i / 4;
-            int quant = 0;
-            if (group < 6) {
-                quant = bytes[group / 2 * 64] >> group % 2 * 4 & 7;
+            const uint8_t *bytes = quants + c * 4 + j;
+            const int line[3] = {bytes[0], bytes[64], bytes[128]};
+            for (size_t i = 0; i < 3; i++) {
+                out->w[i * 8 + j][c] = (int16_t)((line[i] & 7) - 4);
+                out->w[i * 8 + 4 + j][c] = (int16_t)((line[i] >> 4 & 7) - 4);
             }
-            for (size_t line = 0; line < 3 && group >= 6; line++) {
-                quant |= (bytes[line * 64] >> (group == 6 ? 3 : 7) & 1) << line;
-            }
-            out->w[i][c] = (int16_t)(quant - 4);
+            int low = (line[0] >> 3 & 1) | (line[1] >> 3 & 1) << 1 | (line[2] >> 3 & 1) << 2;
+            int high = line[0] >> 7 | line[1] >> 7 << 1 | line[2] >> 7 << 2;
+            out->w[24 + j][c] = (int16_t)(low - 4);
+            out->w[28 + j][c] = (int16_t)(high - 4);
         }
     }
 }
