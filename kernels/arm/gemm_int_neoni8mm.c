@@ -23,7 +23,7 @@ LF_INLINE int32x4_t start_of(const bool eighth, const uint32_t *x, size_t row, c
     if (init < 0) {
         return magic;
     }
-    const int32x4_t start = neon_mm_dwords(x + init, row);
+    const int32x4_t start = vreinterpretq_s32_f32(neon_mm_first(neon_mm_numbers(x + init, row)));
     if (eighth) {
         return vaddq_s32(vshrq_n_s32(start, 3), vdupq_n_s32(LF_MAGIC_BITS - LF_MAGIC_BITS / 8));
     }
@@ -69,11 +69,11 @@ LF_INLINE void finish(const bool halves, const size_t m, const uint32_t *x, cons
     {                                                                                              \
         const int32x4_t *from = s + 4 * (p);                                                       \
         float32x4_t *to = acc + 4 * (p);                                                           \
-        const float32x4_t scale = neon_mm_floats(x + 2 * (p)*row, row);                            \
-        const float32x4_t bias = neon_mm_floats(x + 2 * (p)*row + 1, row);                         \
+        const float32x4_t both = neon_mm_numbers(x + 2 * (p)*row, row);                            \
+        const float32x4_t scale = neon_mm_first(both), bias = neon_mm_second(both);                \
         float32x4_t sum = bias;                                                                    \
         if (sums != NULL) {                                                                        \
-            sum = neon_mm_floats(sums + 2 * (p)*row, row);                                         \
+            sum = neon_mm_first(neon_mm_numbers(sums + 2 * (p)*row, row));                         \
             if (halves) {                                                                          \
                 sum = vnegq_f32(vfmaq_f32(bias, sum, scale));                                      \
             }                                                                                      \

@@ -14,6 +14,8 @@ static inline void neon_mm_store(size_t m, const float32x4_t *acc, size_t column
 #include "kernels/arm/neon_gemm_q8.h"
 #include "kernels/arm/neon_mm.h"
 
+_Static_assert(LF_X2_SCALE == 1, "the second number of a block");
+
 LF_INLINE void finish(const size_t m, const uint32_t *x, size_t row, const int32x4_t *s,
                       const uint8_t *scales, float32x4_t *acc)
 {
@@ -24,7 +26,7 @@ LF_INLINE void finish(const size_t m, const uint32_t *x, size_t row, const int32
     {                                                                                              \
         const int32x4_t *from = s + 4 * (p);                                                       \
         float32x4_t *to = acc + 4 * (p);                                                           \
-        const float32x4_t scale = neon_mm_floats(x + LF_X2_SCALE + 2 * (p)*row, row);              \
+        const float32x4_t scale = neon_mm_second(neon_mm_numbers(x + 2 * (p)*row, row));           \
         NEON_EACH_COLUMNS(C)                                                                       \
     }
     NEON_EACH_PAIR(m, P)

@@ -59,7 +59,7 @@ LF_INLINE void lf_neon_f16x16(const uint8_t *p, float32x4_t *out)
 }
 
 /* 16 uint8 as dwords */
-LF_INLINE void lf_neon_widen(uint8x16_t bytes, uint32x4_t *out)
+LF_INLINE void lf_neon_dwords(uint8x16_t bytes, uint32x4_t *out)
 {
     const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
     out[0] = vmovl_u16(vget_low_u16(low));
@@ -69,7 +69,7 @@ LF_INLINE void lf_neon_widen(uint8x16_t bytes, uint32x4_t *out)
 }
 
 /* The same of int8. */
-LF_INLINE void lf_neon_widen_s(int8x16_t bytes, int32x4_t *out)
+LF_INLINE void lf_neon_signed_dwords(int8x16_t bytes, int32x4_t *out)
 {
     const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_high_s8(bytes);
     out[0] = vmovl_s16(vget_low_s16(low));

@@ -133,7 +133,7 @@ LF_INLINE void neon_q6k_factors(const uint8_t *super, const uint8_t *halves,
     lf_neon_f16x16(halves, d);
     for (size_t i = 0; i < 16; i++) {
         int32x4_t scale[4];
-        lf_neon_widen_s(vreinterpretq_s8_u8(vld1q_u8(super + i * LF_NR)), scale);
+        lf_neon_signed_dwords(vreinterpretq_s8_u8(vld1q_u8(super + i * LF_NR)), scale);
         for (size_t q = 0; q < 4; q++) {
             out[i / 2][i % 2 * 4 + q] = vmulq_f32(vcvtq_f32_s32(scale[q]), d[q]);
         }
@@ -151,8 +151,8 @@ LF_INLINE void neon_q2k_factors(const uint8_t *super, float32x4_t (*out)[16])
     for (size_t i = 0; i < 16; i++) {
         const uint8x16_t both = vld1q_u8(super + 64 + i * LF_NR);
         uint32x4_t scale[4], minimum[4];
-        lf_neon_widen(vandq_u8(both, vdupq_n_u8(15)), scale);
-        lf_neon_widen(vshrq_n_u8(both, 4), minimum);
+        lf_neon_dwords(vandq_u8(both, vdupq_n_u8(15)), scale);
+        lf_neon_dwords(vshrq_n_u8(both, 4), minimum);
         for (size_t q = 0; q < 4; q++) {
             out[i / 2][i % 2 * 4 + q] = vmulq_f32(vcvtq_f32_u32(scale[q]), d[q]);
             out[i / 2][8 + i % 2 * 4 + q] = vmulq_f32(vcvtq_f32_u32(minimum[q]), dmin[q]);

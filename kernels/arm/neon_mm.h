@@ -78,16 +78,22 @@ LF_INLINE void neon_mm_unpack(const int bits, const uint8_t *quants, uint8_t *ou
 #undef Q
 }
 
-/* A dword of each of two rows, in the order of the sums. */
-LF_INLINE int32x4_t neon_mm_dwords(const uint32_t *x, size_t row)
+/* Two consecutive numbers of each of two rows. */
+LF_INLINE float32x4_t neon_mm_numbers(const uint32_t *x, size_t row)
 {
-    const int32_t *first = (const int32_t *)(const void *)x;
-    return vcombine_s32(vld1_dup_s32(first), vld1_dup_s32(first + row));
+    const float *first = (const float *)(const void *)x;
+    return vcombine_f32(vld1_f32(first), vld1_f32(first + row));
 }
 
-LF_INLINE float32x4_t neon_mm_floats(const uint32_t *x, size_t row)
+/* The first or the second of the two, in the order of the sums. */
+LF_INLINE float32x4_t neon_mm_first(float32x4_t numbers)
 {
-    return vreinterpretq_f32_s32(neon_mm_dwords(x, row));
+    return vtrn1q_f32(numbers, numbers);
+}
+
+LF_INLINE float32x4_t neon_mm_second(float32x4_t numbers)
+{
+    return vtrn2q_f32(numbers, numbers);
 }
 
 /* s += 16 k of m rows, whose LHS quants are at x, `row` dwords apart. quants: those of the 16 k, of
