@@ -13,7 +13,7 @@ enum { SMALL = 16, SIX_BITS = 17 };
 /* Groups whose sums fit 16 bits. */
 LF_INLINE size_t groups_per_sum(const int bits)
 {
-    return bits == LF_SIGNED || bits == LF_BYTES ? 2 : (bits == 6 || bits == SIX_BITS ? 4 : 8);
+    return bits == LF_SIGNED ? 2 : (bits == 6 || bits == SIX_BITS ? 4 : 8);
 }
 
 /* v = or += products of group g of nq quads of m rows: those of the first two columns of a quad, 4

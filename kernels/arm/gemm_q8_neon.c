@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LF_W_Q8 x LF_LHS_I16B32 for NEON without dot products: bytes become words, whose products with
  * the 16-bit LHS quants are 32 bits. Words are quant + 128; the start of the sums corrects that. */
-/* The bytes of a panel are those of its unpacked form, too: quant + 128. */
-#define neon_unpack(bits, quants, out)                                                             \
-    lf_neon_unpack((bits) == LF_BYTES ? LF_SIGNED : (bits), quants, out)
-#define neon_store lf_neon_store
+#define neon_unpack lf_neon_unpack
+#define neon_store  lf_neon_store
 
 #include "kernels/arm/neon.h"
 
@@ -112,4 +110,4 @@ static void neon_multiply(int kind, size_t m, size_t blocks, const uint32_t *x, 
     neon_subtiles(by_rows, 4, m, blocks, x, stride, LF_X2_DWORDS, unpacked, acc);
 }
 
-LF_NEON_Q8_ENTRY(i16b32, LF_LHS_I16B32, neon, LF_CPU_NEON)
+LF_NEON_Q8_ENTRY(i16b32, LF_LHS_I16B32, lf_pack_q8, neon, LF_CPU_NEON)

@@ -14,6 +14,17 @@ LF_INLINE const uint8_t *neon_again(const uint8_t *p)
     return p;
 }
 
+/* As lf_pack_q8, then with the quants themselves. */
+static void neon_q8_pack(size_t k, const lf_panel_source *source, void *panel)
+{
+    lf_pack_q8(k, source, panel);
+    uint8_t *quants = (uint8_t *)panel + 64;
+    for (size_t s = 0; s < k / 64; s++, quants += LF_Q8_SUPER) {
+        lf_neon_sign_quants(quants, 2, LF_Q8_QUANTS);
+    }
+    lf_neon_sign_quants(quants, k / 32 % 2, LF_Q8_QUANTS);
+}
+
 /* One row: each register of quants is multiplied with both. */
 LF_INLINE void q8_one(const uint32_t *x, const uint8_t *quants, const float32x4_t *scales,
                       float32x4_t *acc)
@@ -26,7 +37,7 @@ LF_INLINE void q8_one(const uint32_t *x, const uint8_t *quants, const float32x4_
 #undef Q
 #define Q(q)                                                                                       \
     {                                                                                              \
-        const int8x16_t w = lf_neon_quants(LF_BYTES, quants, group, q);                            \
+        const int8x16_t w = lf_neon_quants(LF_SIGNED, quants, group, q);                           \
         upper[q] = neon_dot_lane(upper[q], w, a, group % 4);                                       \
         lower[q] = neon_dot_lane(lower[q], w, b, group % 4);                                       \
     }

@@ -66,7 +66,7 @@ LF_INLINE void i8g_panel(const int format, lf_distances distances, const bool on
             lf_neon_load16(p + 128, factors + 8);
             lf_neon_load16(p + 192, factors + 12);
         }
-        neon_rows(format, LF_BYTES, one, x, p + head, factors, acc, sink);
+        neon_rows(format, LF_SIGNED, one, x, p + head, factors, acc, sink);
         x += LF_X_DWORDS * m;
         p += head + LF_Q8_QUANTS;
     }
@@ -209,16 +209,30 @@ LF_NEON_GEMM_UNPACKED(q4k, NEON_KIND(NEON_Q4K), q4k_panel, neon_lines(NEON_Q4K),
 LF_NEON_GEMM_UNPACKED(q5k, NEON_KIND(NEON_Q5K), q5k_panel, neon_lines(NEON_Q5K), LF_X_DWORDS)
 LF_NEON_GEMM_UNPACKED(q6k, NEON_KIND(NEON_Q6K), q6k_panel, neon_lines(NEON_Q6K), LF_X_DWORDS)
 
+/* Packing of int8: as lf_pack_i8g and lf_pack_i8g16, then with the quants themselves. */
+#define NEON_PACK(tag, packer, lines)                                                              \
+    static void tag##_pack(size_t k, const lf_panel_source *source, void *panel)                   \
+    {                                                                                              \
+        packer(k, source, panel);                                                                  \
+        lf_neon_sign_quants((uint8_t *)panel + 64 * (lines), k / 32, neon_unpacked_block(lines));  \
+    }
+NEON_PACK(i8g, lf_pack_i8g, 1)
+NEON_PACK(i8gm, lf_pack_i8g, 2)
+NEON_PACK(i8g16, lf_pack_i8g16, 2)
+NEON_PACK(i8g16m, lf_pack_i8g16, 4)
+
 /* Defines the entries of one instruction set. */
 #define LF_NEON_INT_ENTRY(in, in_format, format, tag, packer, multiple, raw, arch, feature)        \
-    LF_NEON_ENTRY(in, in_format, format, tag, packer, multiple, arch, feature, .raw_blocks = raw,  \
-                  LF_NEON_UNPACKED(tag))
+    LF_NEON_ENTRY(in, in_format, format, tag, lf_pack_##packer, multiple, arch, feature,           \
+                  .raw_blocks = raw, LF_NEON_UNPACKED(tag))
 #define LF_NEON_INT_ENTRIES(arch, feature)                                                         \
     LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, 32, true, arch, feature)               \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g, 32, arch, feature, .mins = false)       \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8g, 32, arch, feature, .mins = true)       \
-    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16, 32, arch, feature, .mins = false) \
-    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16, 32, arch, feature, .mins = true) \
+    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g_pack, 32, arch, feature, .mins = false)  \
+    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8gm_pack, 32, arch, feature, .mins = true) \
+    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16_pack, 32, arch, feature,           \
+                  .mins = false)                                                                   \
+    LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16m_pack, 32, arch, feature,         \
+                  .mins = true)                                                                    \
     LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, 256, true, arch, feature)           \
     LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, 256, true, arch, feature)           \
     LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, 256, true, arch, feature)        \

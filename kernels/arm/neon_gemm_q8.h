@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels of LF_W_Q8 for arm64. The including file defines what neon_tiles.h requires and
  *
- * void q8_one(x, quants, scales, acc): multiplies a block of 32 k with one row. */
+ * void q8_one(x, quants, scales, acc): multiplies a block of 32 k with one row. Unpacked quants are
+ * stored as in the panel. */
 #ifndef LF_KERNELS_ARM_NEON_GEMM_Q8_H
 #define LF_KERNELS_ARM_NEON_GEMM_Q8_H
 
@@ -15,7 +16,7 @@ LF_INLINE void q8_rows(const bool one, const uint32_t *x, const uint8_t *quants,
     if (one) {
         q8_one(x, quants, scales, acc);
     } else {
-        neon_put(sink, 1, LF_BYTES, x, quants, scales);
+        neon_put(sink, 1, LF_SIGNED, x, quants, scales);
     }
 }
 
@@ -38,8 +39,8 @@ LF_INLINE void q8_panel(lf_distances distances, const bool one, size_t m, size_t
 
 LF_NEON_GEMM_UNPACKED(q8, 0, q8_panel, 1, LF_X2_DWORDS)
 
-#define LF_NEON_Q8_ENTRY(in, format, arch, feature)                                                \
-    LF_NEON_ENTRY(in, format, LF_W_Q8, q8, q8, 32, arch, feature, .raw_blocks = true,              \
+#define LF_NEON_Q8_ENTRY(in, format, packer, arch, feature)                                        \
+    LF_NEON_ENTRY(in, format, LF_W_Q8, q8, packer, 32, arch, feature, .raw_blocks = true,          \
                   LF_NEON_UNPACKED(q8))
 
 #endif /* LF_KERNELS_ARM_NEON_GEMM_Q8_H */
