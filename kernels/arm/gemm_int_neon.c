@@ -41,7 +41,7 @@ LF_INLINE void group_products(const int bits, const bool starts, const size_t nq
         const int8x16_t a = vreinterpretq_s8_s32(vld1q_dup_s32(dword));                            \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }
@@ -60,7 +60,7 @@ LF_INLINE void fold(const bool starts, const size_t nq, const size_t m, const in
         int32x4_t *to = s + 2 * nq * (i);                                                          \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }
@@ -90,7 +90,7 @@ LF_INLINE void neon_sums(const int bits, const bool eighth, const size_t nq, con
         int32x4_t *to = s + nq * (i);                                                              \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }

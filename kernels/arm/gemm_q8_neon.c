@@ -20,7 +20,7 @@ LF_INLINE void block(const size_t nq, const size_t m, const uint32_t *x, const u
     for (size_t c = 0; c < 2 * nq; c++) {                                                          \
         v[2 * nq * (i) + c] = vdupq_n_s32(0);                                                      \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
     for (size_t g = 0; g < 8; g++, quants += 64) {
         const uint32_t *dwords = x + LF_X2_QUANTS + 2 * g;
@@ -31,7 +31,7 @@ LF_INLINE void block(const size_t nq, const size_t m, const uint32_t *x, const u
         a[i] = vreinterpretq_s16_s32(vld1q_dup_s32(at));                                           \
         b[i] = vreinterpretq_s16_s32(vld1q_dup_s32(at + 1));                                       \
     }
-        LF_EACH_ROW(m, F)
+        LF_FEW_ROWS(m, F)
 #undef F
 #define F(i)                                                                                       \
     {                                                                                              \
@@ -47,7 +47,7 @@ LF_INLINE void block(const size_t nq, const size_t m, const uint32_t *x, const u
         const uint16x8_t w = vreinterpretq_u16_u8(vld1q_u8(quants + 16 * (q)));                    \
         const int16x8_t even = vreinterpretq_s16_u16(vandq_u16(w, vdupq_n_u16(255)));              \
         const int16x8_t odd = vreinterpretq_s16_u16(vshrq_n_u16(w, 8));                            \
-        LF_EACH_ROW(m, F)                                                                          \
+        LF_FEW_ROWS(m, F)                                                                          \
     }
         LF_QUADS(nq, Q)
 #undef Q
@@ -61,7 +61,7 @@ LF_INLINE void block(const size_t nq, const size_t m, const uint32_t *x, const u
         const int32x4_t init = vdupq_n_s32((int32_t)x[(i)*LF_X2_DWORDS + LF_X2_INIT]);             \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
     lf_neon_finish_q8(nq, m, x, s, scales, acc);

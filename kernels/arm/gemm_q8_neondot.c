@@ -16,14 +16,14 @@ LF_INLINE void block(const size_t m, const uint32_t *x, const uint8_t *quants,
     int32x4_t s[2 * 4];
     const uint32_t *upper = x + LF_X2_QUANTS, *lower = x + LF_X2_QUANTS + 8;
 #define F(i) s[2 * (i)] = s[2 * (i) + 1] = vdupq_n_s32(0);
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
     neon_dot_four(LF_SIGNED, 2, m, upper, LF_X2_DWORDS, quants, 0, s);
     neon_dot_four(LF_SIGNED, 2, m, upper, LF_X2_DWORDS, quants, 4, s);
 #define F(i)                                                                                       \
     s[2 * (i)] = vshlq_n_s32(s[2 * (i)], 8);                                                       \
     s[2 * (i) + 1] = vshlq_n_s32(s[2 * (i) + 1], 8);
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
     quants = neon_again(quants);
     neon_dot_four(LF_SIGNED, 2, m, lower, LF_X2_DWORDS, quants, 0, s);

@@ -25,6 +25,8 @@ enum { LF_NEON_MR = 16 };
         F(2)                                                                                       \
         F(3)                                                                                       \
     }
+#define LF_FEW_ROWS(m, F) /* at most 4, as in subtiles */                                          \
+    LF_ROW_IF(m, 0, F) LF_ROW_IF(m, 1, F) LF_ROW_IF(m, 2, F) LF_ROW_IF(m, 3, F)
 #define LF_EACH_GROUP(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
 
 /* How the quants of a block are stored: LF_SIGNED is int8, another number the width of unsigned
@@ -32,13 +34,6 @@ enum { LF_NEON_MR = 16 };
 enum { LF_SIGNED = 0 };
 
 /* ---- Lines ---- */
-
-LF_INLINE void lf_neon_copy(const size_t nq, const float32x4_t *from, float32x4_t *to)
-{
-#define Q(q) to[q] = from[q];
-    LF_QUADS(nq, Q)
-#undef Q
-}
 
 LF_INLINE void lf_neon_load16(const void *p, float32x4_t *out)
 {
@@ -198,7 +193,7 @@ LF_INLINE void lf_neon_start(const bool eighth, const size_t nq, const size_t m,
         }                                                                                          \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }
@@ -230,7 +225,7 @@ LF_INLINE void lf_neon_finish(const size_t nq, const size_t m, const uint32_t *x
         (void)sum;                                                                                 \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }
@@ -247,7 +242,7 @@ LF_INLINE void lf_neon_finish_q8(const size_t nq, const size_t m, const uint32_t
         const float scale = lf_load_f32(x + (i)*LF_X2_DWORDS + LF_X2_SCALE);                       \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }
@@ -266,7 +261,7 @@ LF_INLINE void lf_neon_minimums(const size_t nq, const size_t m, const uint32_t 
                            lf_load_f32(x + (i)*LF_X_DWORDS + 1));                                  \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }

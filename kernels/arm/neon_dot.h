@@ -35,7 +35,7 @@ LF_INLINE void neon_dot_group(const int bits, const size_t nq, const size_t m, c
         const int8x16_t a = x[i];                                                                  \
         LF_QUADS(nq, Q)                                                                            \
     }
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 #undef Q
 }
@@ -48,7 +48,7 @@ LF_INLINE void neon_dot_four(const int bits, const size_t nq, const size_t m, co
 {
     int8x16_t a[4];
 #define F(i) a[i] = vld1q_s8((const int8_t *)(const void *)(x + (i) * (stride) + g));
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
     neon_dot_group(bits, nq, m, a, quants, g, s);
     neon_dot_group(bits, nq, m, a, quants, g + 1, s);

@@ -171,7 +171,7 @@ LF_INLINE void neon_load_acc(const size_t m, const size_t half, const float32x4_
 #define F(i)                                                                                       \
     acc[2 * (i)] = from[4 * (i) + 2 * half];                                                       \
     acc[2 * (i) + 1] = from[4 * (i) + 2 * half + 1];
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 }
 
@@ -181,7 +181,7 @@ LF_INLINE void neon_store_acc(const size_t m, const size_t half, const float32x4
 #define F(i)                                                                                       \
     to[4 * (i) + 2 * half] = acc[2 * (i)];                                                         \
     to[4 * (i) + 2 * half + 1] = acc[2 * (i) + 1];
-    LF_EACH_ROW(m, F)
+    LF_FEW_ROWS(m, F)
 #undef F
 }
 

@@ -35,8 +35,9 @@ foreach(source IN LISTS lfm2_kernel_sources)
     list(APPEND options -O3 -falign-functions=64 -falign-loops=64)
   endif()
   if(lfm2_arch STREQUAL arm AND CMAKE_C_COMPILER_ID STREQUAL GNU)
-    # gcc's first scheduling loads operands so early that the sums of the kernels are spilled.
-    list(APPEND options -fno-schedule-insns)
+    # gcc's first scheduling loads operands so early that the sums of the kernels are spilled. The
+    # second one finds more to move if registers are renamed before it.
+    list(APPEND options -fno-schedule-insns -frename-registers)
   endif()
   if(LFM2_FUZZ AND NOT LFM2_TEST_FULL)
     # clang takes minutes for checked kernels; other builds run them with sanitizers.
