@@ -147,7 +147,8 @@ typedef struct lf_gemm {
     lf_lhs_format lhs;
     bool mins; /* LF_W_I8G, LF_W_I8G16: the panel has minimums */
     uint32_t mr, nr;
-    uint32_t kr;         /* XNNPACK int4: consecutive k of a column in a panel; otherwise 0 */
+    uint32_t kr; /* XNNPACK int4: consecutive k of a column in a panel; 4 for panels of bytes
+                    that contain the quants themselves (arm/neon.h); otherwise 0 */
     uint32_t k_multiple; /* k must be a multiple of this */
     bool raw_blocks;     /* pack takes raw blocks of the format; for Q4_0 and Q8_0 also quants */
     bool exact;          /* follows the arithmetic contract above bit for bit */

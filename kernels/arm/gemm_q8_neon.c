@@ -110,4 +110,4 @@ static void neon_multiply(int kind, size_t m, size_t blocks, const uint32_t *x, 
     neon_subtiles(by_rows, 4, m, blocks, x, stride, LF_X2_DWORDS, unpacked, acc);
 }
 
-LF_NEON_Q8_ENTRY(i16b32, LF_LHS_I16B32, lf_pack_q8, neon, LF_CPU_NEON)
+LF_NEON_Q8_ENTRY(i16b32, LF_LHS_I16B32, lf_pack_q8, 0, neon, LF_CPU_NEON)

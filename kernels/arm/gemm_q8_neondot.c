@@ -66,4 +66,4 @@ static void neon_multiply(int kind, size_t m, size_t blocks, const uint32_t *x, 
     neon_subtiles(by_rows, 4, m, blocks, x, stride, LF_X2_DWORDS, unpacked, acc);
 }
 
-LF_NEON_Q8_ENTRY(i8x2b32, LF_LHS_I8X2B32, neon_q8_pack, neondot, LF_CPU_DOTPROD)
+LF_NEON_Q8_ENTRY(i8x2b32, LF_LHS_I8X2B32, neon_q8_pack, LF_NEON_SIGNED_KR, neondot, LF_CPU_DOTPROD)

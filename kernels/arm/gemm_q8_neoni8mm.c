@@ -91,4 +91,4 @@ static void neon_multiply(int kind, size_t m, size_t blocks, const uint32_t *x, 
     neon_mm_subtiles(by_pairs, m, blocks, x, stride, LF_X2_DWORDS, unpacked, acc);
 }
 
-LF_NEON_Q8_ENTRY(i8x2b32, LF_LHS_I8X2B32, neon_q8_pack, neoni8mm, LF_CPU_I8MM)
+LF_NEON_Q8_ENTRY(i8x2b32, LF_LHS_I8X2B32, neon_q8_pack, LF_NEON_SIGNED_KR, neoni8mm, LF_CPU_I8MM)

@@ -291,6 +291,9 @@ static inline void lf_neon_store(size_t m, const float32x4_t *acc, size_t column
     }
 }
 
+/* lf_gemm.kr of these panels: a pack cache must not mix them up with those of other kernels. */
+enum { LF_NEON_SIGNED_KR = 4 };
+
 /* Panels of bytes have quant + 128; those of these kernels have the quants themselves, which saves
  * an instruction for each register. Changes n blocks of 32 k that are `stride` bytes apart. */
 static inline void lf_neon_sign_quants(uint8_t *quants, size_t n, size_t stride)

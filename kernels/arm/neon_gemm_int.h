@@ -227,12 +227,14 @@ NEON_PACK(i8g16m, lf_pack_i8g16, 4)
                   .raw_blocks = raw, LF_NEON_UNPACKED(tag))
 #define LF_NEON_INT_ENTRIES(arch, feature)                                                         \
     LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_Q4, q4, q4, 32, true, arch, feature)               \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g_pack, 32, arch, feature, .mins = false)  \
-    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8gm_pack, 32, arch, feature, .mins = true) \
+    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8g, i8g_pack, 32, arch, feature, .mins = false,  \
+                  .kr = LF_NEON_SIGNED_KR)                                                         \
+    LF_NEON_ENTRY(i8b32, LF_LHS_I8B32, LF_W_I8G, i8gm, i8gm_pack, 32, arch, feature, .mins = true, \
+                  .kr = LF_NEON_SIGNED_KR)                                                         \
     LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16, i8g16_pack, 32, arch, feature,           \
-                  .mins = false)                                                                   \
+                  .mins = false, .kr = LF_NEON_SIGNED_KR)                                          \
     LF_NEON_ENTRY(i8b16, LF_LHS_I8B16, LF_W_I8G16, i8g16m, i8g16m_pack, 32, arch, feature,         \
-                  .mins = true)                                                                    \
+                  .mins = true, .kr = LF_NEON_SIGNED_KR)                                           \
     LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q2K, q2k, q2k, 256, true, arch, feature)           \
     LF_NEON_INT_ENTRY(i8b16, LF_LHS_I8B16, LF_W_Q3K, q3k, q3k, 256, true, arch, feature)           \
     LF_NEON_INT_ENTRY(i8b32, LF_LHS_I8B32, LF_W_IQ3S, iq3s, iq3s, 256, true, arch, feature)        \

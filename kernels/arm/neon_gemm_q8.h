@@ -39,8 +39,8 @@ LF_INLINE void q8_panel(lf_distances distances, const bool one, size_t m, size_t
 
 LF_NEON_GEMM_UNPACKED(q8, 0, q8_panel, 1, LF_X2_DWORDS)
 
-#define LF_NEON_Q8_ENTRY(in, format, packer, arch, feature)                                        \
+#define LF_NEON_Q8_ENTRY(in, format, packer, signed_kr, arch, feature)                             \
     LF_NEON_ENTRY(in, format, LF_W_Q8, q8, packer, 32, arch, feature, .raw_blocks = true,          \
-                  LF_NEON_UNPACKED(q8))
+                  .kr = signed_kr, LF_NEON_UNPACKED(q8))
 
 #endif /* LF_KERNELS_ARM_NEON_GEMM_Q8_H */

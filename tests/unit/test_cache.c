@@ -141,6 +141,29 @@ static void other_kernels(void **state)
     lfm2_runtime_free(foreign);
 }
 
+/* The int8 panels of arm64's kernels hold the quants themselves, unlike those of portable C. */
+static void other_quants(void **state)
+{
+    (void)state;
+    lfm2_runtime *runtime = lft_runtime(1, LFM2_KERNELS_OWN, 0);
+    lfm2_runtime *scalar = lft_runtime(1, LFM2_KERNELS_SCALAR, 0);
+    const char *path = packed_copy(scalar, "quants.gguf", lft_tiny("q8_0"));
+    const uint32_t cpu = (uint32_t)lfm2_runtime_cpu(runtime);
+    assert_int_equal(used(runtime, path, NULL), (cpu & LFM2_CPU_DOTPROD) == 0);
+    lfm2_model *model = load(runtime, path, NULL, LFM2_CACHE_USE);
+    lfm2_model *portable = load(scalar, path, NULL, LFM2_CACHE_USE);
+    assert_true(from_cache(portable));
+    float *a = logits(model);
+    float *b = logits(portable);
+    assert_memory_equal(a, b, N_IDS * lft_vocab(model) * sizeof *a);
+    free(a);
+    free(b);
+    lfm2_model_free(model);
+    lfm2_model_free(portable);
+    lfm2_runtime_free(runtime);
+    lfm2_runtime_free(scalar);
+}
+
 static void other_source(void **state)
 {
     (void)state;
@@ -302,15 +325,11 @@ static void cannot_be_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_numbers),
-        cmocka_unit_test(other_kernels),
-        cmocka_unit_test(other_source),
-        cmocka_unit_test(other_weights),
-        cmocka_unit_test(never_over_the_model),
-        cmocka_unit_test(damaged),
-        cmocka_unit_test(verified),
-        cmocka_unit_test(required),
-        cmocka_unit_test(cannot_be_written),
+        cmocka_unit_test(same_numbers),  cmocka_unit_test(other_kernels),
+        cmocka_unit_test(other_quants),  cmocka_unit_test(other_source),
+        cmocka_unit_test(other_weights), cmocka_unit_test(never_over_the_model),
+        cmocka_unit_test(damaged),       cmocka_unit_test(verified),
+        cmocka_unit_test(required),      cmocka_unit_test(cannot_be_written),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     lft_end();
