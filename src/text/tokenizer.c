@@ -335,6 +335,23 @@ static void mark_stop_tokens(lf_tokenizer *t, const lf_ends *ends, lf_token *tok
     }
 }
 
+static int32_t list_ends(lf_tokenizer *t)
+{
+    void *p = NULL;
+    for (uint32_t id = 0; id < t->n_tokens; id++) {
+        t->n_ends += t->tokens[id].ends;
+    }
+    LF_TRY(lf_arena_new(&t->arena, t->n_ends, sizeof *t->ends, "end tokens", &p));
+    t->ends = p;
+    uint32_t n = 0;
+    for (uint32_t id = 0; id < t->n_tokens; id++) {
+        if (t->tokens[id].ends) {
+            t->ends[n++] = (int32_t)id;
+        }
+    }
+    return LFM2_OK;
+}
+
 static int32_t build(builder *b, bool ignore_merges)
 {
     lf_tokenizer *t = b->t;
@@ -360,6 +377,7 @@ static int32_t build(builder *b, bool ignore_merges)
     t->pad_id = vocab->pad_id;
     t->add_bos = vocab->add_bos;
     mark_stop_tokens(t, &vocab->ends, b->tokens);
+    LF_TRY(list_ends(t));
     t->ignore_merges = ignore_merges;
     if (ignore_merges) {
         t->index = b->index;
@@ -426,9 +444,24 @@ bool lf_tokenizer_add_bos(const lf_tokenizer *tokenizer)
     return tokenizer->add_bos;
 }
 
+const int32_t *lf_tokenizer_ends(const lf_tokenizer *tokenizer, uint32_t *n)
+{
+    *n = tokenizer->n_ends;
+    return tokenizer->ends;
+}
+
 bool lf_tokenizer_is_end(const lf_tokenizer *tokenizer, int32_t id)
 {
     return id >= 0 && (uint32_t)id < tokenizer->n_tokens && tokenizer->tokens[id].ends;
+}
+
+bool lf_tokenizer_is_control(const lf_tokenizer *tokenizer, int32_t id)
+{
+    if (id < 0 || (uint32_t)id >= tokenizer->n_tokens) {
+        return false;
+    }
+    const lf_token *token = &tokenizer->tokens[id];
+    return is_control(token->kind, token->bytes, token->len);
 }
 
 int32_t lf_tokenizer_token(const lf_tokenizer *tokenizer, int32_t id, const char **bytes,

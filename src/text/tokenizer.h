@@ -44,6 +44,10 @@ bool lf_tokenizer_add_bos(const lf_tokenizer *tokenizer);
 int32_t lf_tokenizer_find_added(const lf_tokenizer *tokenizer, const char *name);
 /* Whether generation stops at the token: EOS, <|endoftext|>, <|im_end|>. */
 bool lf_tokenizer_is_end(const lf_tokenizer *tokenizer, int32_t id);
+/* All such tokens, in order. */
+const int32_t *lf_tokenizer_ends(const lf_tokenizer *tokenizer, uint32_t *n);
+/* Whether the token is found only in spans that allow control tokens: a control token or marker. */
+bool lf_tokenizer_is_control(const lf_tokenizer *tokenizer, int32_t id);
 
 /* The decoded bytes of a token (a control token: its name), followed by a 0, and its kind. The
  * outputs may be NULL. Errors: ARGUMENT (id out of range). */

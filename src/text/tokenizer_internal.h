@@ -21,6 +21,8 @@ struct lf_tokenizer {
     const lf_token *tokens; /* [n_tokens] */
     uint32_t n_tokens;
     int32_t bos_id, eos_id, pad_id;
+    int32_t *ends; /* [n_ends] tokens with `ends`, in order */
+    uint32_t n_ends;
     bool add_bos;
     bool ignore_merges;
     lf_bpe bpe;
