@@ -3,9 +3,9 @@
  * lfm2: runs Liquid AI's LFM2 language models on CPUs.
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
- * model, text, session, batch, prefix cache, sampler, generation, stream, chat, chat parser. Its
- * ABI is stable within 0.2. lfm2_tools.h declares functions that make model files and measure
- * speed; its ABI is not stable.
+ * model, text, session, batch, prefix cache, sampler, constraint, generation, stream, chat, chat
+ * parser. Its ABI is stable within 0.2. lfm2_tools.h declares functions that make model files and
+ * measure speed; its ABI is not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -32,9 +32,9 @@
  *  - Result structs begin with `size`, too: set it to sizeof the struct before the call. If the
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
- *  - Handles may move between threads. Several threads may use one runtime, one model or one prefix
- *    cache at once. A session, batch, sampler, stream, decoder or chat parser may be used by one
- *    thread at a time; lfm2_session_cancel is the exception.
+ *  - Handles may move between threads. Several threads may use one runtime, model, prefix cache or
+ *    constraint at once. A session, batch, sampler, matcher, stream, decoder or chat parser may be
+ *    used by one thread at a time; lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator run on the thread that called the library. They must not
  *    use the session or stream of that call; they may use everything else. If a callback returns
@@ -945,6 +945,141 @@ LFM2_API int32_t lfm2_sampler_accept(lfm2_sampler *sampler, int32_t id);
 LFM2_API int32_t lfm2_sampler_sample(lfm2_sampler *sampler, const float *logits, size_t n_vocab,
                                      int32_t *id);
 
+/* ---- Constraint: which texts may be generated --------------------------------------------- */
+
+/* Compiled from a JSON schema, a regular expression, a grammar, a list of choices or a list of
+ * tools. It tells at each place of a text which tokens may follow, so that every text that ends is
+ * one that it allows. It works on bytes: any division of an allowed text into tokens is allowed.
+ * Text that is no control token is always UTF-8. A constraint does not change, and may be used by
+ * any number of threads; it holds a reference to its model, of which only the tokenizer is used.
+ * Masks that were computed once are kept in it. */
+typedef struct lfm2_constraint lfm2_constraint;
+
+/* What the text of a constraint is. */
+enum {
+    /* A JSON schema (draft 2020-12 or draft-07, which may be mixed): the text is a JSON value that
+     * is valid. Members have the order of the schema. */
+    LFM2_CONSTRAINT_JSON_SCHEMA = 1,
+    /* A regular expression of ECMA-262 with the flag u, which matches the whole text. Look-around,
+     * back-references and \b are UNSUPPORTED. */
+    LFM2_CONSTRAINT_REGEX = 2,
+    /* A grammar in GBNF, the language of llama.cpp, whose rule "root" matches the text. Left
+     * recursion is UNSUPPORTED. A negated token must be repeated with * or +. */
+    LFM2_CONSTRAINT_GBNF = 3,
+    /* A JSON array of strings: the text is one of them. */
+    LFM2_CONSTRAINT_CHOICES = 4,
+    /* A JSON array of tools in OpenAI's format: calls are written as LFM2 writes them, between
+     * "<|tool_call_start|>" and "<|tool_call_end|>", with arguments that their schemas allow. */
+    LFM2_CONSTRAINT_TOOLS = 5
+};
+
+/* White space of JSON. */
+enum {
+    LFM2_SPACE_JSON = 0,    /* one space after each ':' and ',', as LFM2 and Python write it */
+    LFM2_SPACE_COMPACT = 1, /* none */
+    LFM2_SPACE_FLEXIBLE = 2 /* at each place nothing, one space, or a newline with an indent */
+};
+
+/* Whether tools are called. */
+enum {
+    LFM2_TOOL_CHOICE_AUTO = 0,     /* free text, which may contain calls */
+    LFM2_TOOL_CHOICE_NONE = 1,     /* free text without calls */
+    LFM2_TOOL_CHOICE_REQUIRED = 2, /* at least one call, of any tool, and no text */
+    LFM2_TOOL_CHOICE_NAMED = 3     /* the same, of the tool `tool_name` */
+};
+
+/* Whether reasoning precedes the text: what is between "<think>" and "</think>" is free, and the
+ * constraint applies to what follows it and white space. */
+enum {
+    LFM2_REASONING_NONE = 0,
+    LFM2_REASONING_ALLOWED = 1, /* the text may begin with "<think>" */
+    LFM2_REASONING_OPEN = 2     /* the prompt ends with "<think>": "</think>" must follow */
+};
+
+enum {
+    LFM2_CONSTRAINT_LENIENT = 1,  /* JSON_SCHEMA, TOOLS: ignore what is UNSUPPORTED in a schema;
+                                     lfm2_constraint_ignored lists it */
+    LFM2_CONSTRAINT_ONE_CALL = 2  /* TOOLS: at most one call */
+};
+
+typedef struct lfm2_constraint_options {
+    size_t size;
+    uint32_t flags;        /* LFM2_CONSTRAINT_LENIENT, LFM2_CONSTRAINT_ONE_CALL */
+    int32_t space;         /* LFM2_SPACE_*; of JSON_SCHEMA */
+    int32_t reasoning;     /* LFM2_REASONING_* */
+    int32_t tool_choice;   /* LFM2_TOOL_CHOICE_*; of TOOLS */
+    const char *tool_name; /* with LFM2_TOOL_CHOICE_NAMED; else NULL */
+    /* Limits, for texts that are not trusted. 0 = the default. */
+    uint64_t compile_steps; /* steps of compilation; a million takes some 10 ms */
+    uint64_t token_steps;   /* steps of one mask or one accepted token */
+    uint64_t memory;        /* bytes that the constraint takes with its caches */
+    uint32_t depth;         /* nesting of schemas, expressions and grammars */
+    uint32_t stack;         /* nesting of the generated text */
+} lfm2_constraint_options;
+
+LFM2_API void lfm2_constraint_options_init(lfm2_constraint_options *options, size_t size);
+
+/* Compiles a constraint. `kind` is LFM2_CONSTRAINT_*. The text is not used after the call. What
+ * cannot be enforced is refused, with its place in the message. Errors: ARGUMENT; TEXT (the text is
+ * invalid, or no text at all is allowed); UNSUPPORTED; LIMIT; MEMORY; STATE (no tokenizer).
+ * The first constraint of a model also builds a tree of the vocabulary, which the model keeps
+ * (LFM2's 65,536 tokens: some 20 ms and 3 MB). */
+LFM2_API int32_t lfm2_constraint_create(lfm2_model *model, int32_t kind, const char *text,
+                                        size_t len, const lfm2_constraint_options *options,
+                                        lfm2_constraint **out);
+
+/* Adds a reference and returns `constraint`. */
+LFM2_API lfm2_constraint *lfm2_constraint_retain(lfm2_constraint *constraint);
+
+/* Releases a reference. Matchers and streams hold one each. */
+LFM2_API void lfm2_constraint_free(lfm2_constraint *constraint);
+
+/* What is ignored in a schema: a JSON array of strings, each the JSON pointer of a keyword and a
+ * reason; "[]" if nothing is. Without LFM2_CONSTRAINT_LENIENT these are only formats that no draft
+ * defines. Lives as long as the constraint. "" if `constraint` is NULL. */
+LFM2_API const char *lfm2_constraint_ignored(const lfm2_constraint *constraint);
+
+/* ---- Matcher: where a text is -------------------------------------------------------------- */
+
+/* A place in a text that a constraint allows. Streams have their own; hosts need one for a sampler
+ * of their own, or to check a text. One thread at a time may use a matcher; those of one constraint
+ * may be used at once. In the child of a fork, calls fail with STATE if another thread was using
+ * the constraint during the fork. */
+typedef struct lfm2_matcher lfm2_matcher;
+
+/* At the beginning of a text. Errors: ARGUMENT, MEMORY, LIMIT. */
+LFM2_API int32_t lfm2_matcher_create(lfm2_constraint *constraint, lfm2_matcher **out);
+
+/* Copies a matcher at its place. Cheap. Errors: ARGUMENT, MEMORY. */
+LFM2_API int32_t lfm2_matcher_clone(const lfm2_matcher *matcher, lfm2_matcher **out);
+LFM2_API void lfm2_matcher_free(lfm2_matcher *matcher);
+
+/* Returns to the beginning. Errors: ARGUMENT. */
+LFM2_API int32_t lfm2_matcher_reset(lfm2_matcher *matcher);
+
+/* Sets bit id % 32 of bits[id / 32] for each token that may follow, and clears the others. n_words
+ * is (n_vocab + 31) / 32. End tokens (lfm2_token_is_end) may follow where the text may end; after
+ * one, nothing may. Errors: ARGUMENT, MEMORY, LIMIT. */
+LFM2_API int32_t lfm2_matcher_mask(lfm2_matcher *matcher, uint32_t *bits, size_t n_words);
+
+/* Advance by a token, or by text. A failure changes nothing. Errors: ARGUMENT with the code
+ * "constraint.rejected" (it may not follow), MEMORY, LIMIT. */
+LFM2_API int32_t lfm2_matcher_accept(lfm2_matcher *matcher, int32_t id);
+LFM2_API int32_t lfm2_matcher_accept_text(lfm2_matcher *matcher, const char *text, size_t len);
+
+/* Whether the text may end here: 1 or 0; 0 if `matcher` is NULL. */
+LFM2_API int32_t lfm2_matcher_is_complete(const lfm2_matcher *matcher);
+
+/* The tokens that are forced here, possibly none. The constraint forces a text if each of its bytes
+ * is the only one that may follow and the text may not end before it. Its tokens are those of
+ * lfm2_tokenize; the last one is left out, because a longer token could begin like it, unless the
+ * text must end behind it or a certain control token must follow. Such a control token is forced,
+ * too, and so is the end of the text: as the EOS token, or without one as the end token with the
+ * lowest id. At most 256 tokens. `ids`, `capacity` and *n are as in
+ * lfm2_tokenize. The matcher does not advance. Errors: ARGUMENT, BUFFER, MEMORY, LIMIT. */
+LFM2_API int32_t lfm2_matcher_forced(lfm2_matcher *matcher, int32_t *ids, size_t capacity,
+                                     size_t *n);
+
 /* ---- Generation --------------------------------------------------------------------------- */
 
 /* Passed to the callback for each token; valid during the callback. */
@@ -959,6 +1094,8 @@ typedef struct lfm2_generated_token {
     const int32_t *top_ids;
     const float *top_logprobs;
     size_t n_top;
+    uint32_t forced;   /* 1: the constraint left no choice; then logprob is 0 and n_top 0 */
+    uint32_t reserved; /* 0 */
 } lfm2_generated_token;
 
 enum {
@@ -992,6 +1129,8 @@ typedef struct lfm2_generate_options {
      * Used during the call; ignored without the flag. */
     const int32_t *draft_ids;
     size_t n_draft_ids;
+    lfm2_constraint *constraint;  /* the texts that are allowed, of this model; NULL = all. Used
+                                     during the call */
 } lfm2_generate_options;
 
 LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t size);
@@ -1009,6 +1148,8 @@ typedef struct lfm2_generate_result {
     double generate_seconds;/* from then on */
     uint32_t n_drafted;     /* guessed tokens that were computed */
     uint32_t n_accepted;    /* those of them that were chosen */
+    uint32_t n_forced;      /* tokens that the constraint forced, including a stop token */
+    uint32_t reserved2;     /* 0 */
 } lfm2_generate_result;
 
 /* Appends the prompt, then samples, appends and reports tokens until one of LFM2_FINISH_* occurs.
@@ -1036,7 +1177,16 @@ typedef struct lfm2_generate_result {
  * draft_ids and the session; the time for it is linear in these tokens. If this fails, the call
  * returns MEMORY and has changed nothing. If a later pass or token lacks memory or KV budget for
  * drafts, the call goes on without them. Errors: ARGUMENT (also: an id in draft_ids outside the
- * vocabulary), LIMIT (also: draft_ids, session and prompt have more than 2^31 - 1 tokens). */
+ * vocabulary), LIMIT (also: draft_ids, session and prompt have more than 2^31 - 1 tokens).
+ *
+ * With a constraint the text is allowed by it, unless something else than an end token ends the
+ * text: LENGTH, STOP_STRING, CONTEXT, a stop token that the constraint allows in the text.
+ * lfm2_stream_sample says how tokens are chosen. Forced tokens are computed in one pass with the
+ * token before them, up to 64 together and at most n_chunk; they need no logits. For such passes
+ * the call allocates, whatever n_reserve is, 64 inputs of each convolution; if this or a later pass
+ * lacks memory or KV budget, each forced token is computed alone. Constraint and drafts
+ * can be combined; neither changes what the other does to the text. Errors: ARGUMENT (also: the
+ * constraint is of another model), LIMIT (also: a limit of the constraint). */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
@@ -1076,6 +1226,8 @@ typedef struct lfm2_stream_options {
     size_t n_stop_strings;
     uint32_t n_top; /* most likely tokens to report with each token: 0 to 64 */
     uint32_t reserved;
+    lfm2_constraint *constraint; /* the texts that are allowed; NULL = all. The stream holds a
+                                    reference */
 } lfm2_stream_options;
 
 LFM2_API void lfm2_stream_options_init(lfm2_stream_options *options, size_t size);
@@ -1097,17 +1249,20 @@ typedef struct lfm2_stream_step {
     uint32_t n_top;
     const int32_t *top_ids;
     const float *top_logprobs;
+    uint32_t forced;    /* 1: the constraint left no choice; then logprob is 0 and n_top 0 */
+    uint32_t reserved;  /* 0 */
 } lfm2_stream_step;
 
 /* Holds references to the model and the sampler. One thread at a time may use the stream and its
  * sampler. Of the model only the tokenizer is used. Time and memory are linear in the stop strings
- * (13 bytes for each of their bytes). Errors: ARGUMENT, MEMORY, STATE (no tokenizer). */
+ * (13 bytes for each of their bytes). Errors: ARGUMENT (also: the constraint is of another model),
+ * MEMORY, LIMIT (of the constraint), STATE (no tokenizer). */
 LFM2_API int32_t lfm2_stream_create(lfm2_model *model, lfm2_sampler *sampler,
                                     const lfm2_stream_options *options, lfm2_stream **out);
 LFM2_API void lfm2_stream_free(lfm2_stream *stream);
 
-/* Copies a stream in its present state, with a clone of its sampler. The copy has the same hook and
- * `user` pointer. Errors: ARGUMENT, MEMORY. */
+/* Copies a stream in its present state, with a clone of its sampler and its place in the
+ * constraint. The copy has the same hook and `user` pointer. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_stream_clone(const lfm2_stream *stream, lfm2_stream **out);
 
 /* The stream's sampler, which lives at least as long as the stream: for example to give a clone
@@ -1129,19 +1284,34 @@ LFM2_API int32_t lfm2_stream_prompt(lfm2_stream *stream, const int32_t *ids, siz
 /* Chooses the next token from the logits after the last one, and tells the sampler. After a failure
  * the stream and its sampler are unchanged. A step costs one lfm2_sampler_sample, one softmax with
  * LFM2_STREAM_LOGPROBS, and time linear in the token's text. Errors: ARGUMENT, MEMORY, STOPPED (the
- * hook), STATE (the text has ended; all logits are -INFINITY). */
+ * hook), STATE (the text has ended; all logits are -INFINITY).
+ * With a constraint: a token that is forced (lfm2_matcher_forced) is taken whatever the logits are,
+ * without the hook and without advancing the sampler's generator. Otherwise the tokens that the
+ * constraint excludes get -INFINITY, after the hook and before bias, penalties and temperature, and
+ * the draw is from what is left; this costs one mask and a copy of the logits. Log-probabilities
+ * stay those of the raw logits. With LFM2_STREAM_IGNORE_EOS end tokens are excluded where something
+ * else can follow; where nothing can, they end the text all the same. More errors: LIMIT (of the
+ * constraint); STATE also if hook and bias exclude all tokens that the constraint allows. */
 LFM2_API int32_t lfm2_stream_sample(lfm2_stream *stream, const float *logits, size_t n_vocab,
                                     lfm2_stream_step *step);
 
 /* The same with a token that the caller chose: it is part of the text, can end it, and counts as
  * generated. The hook is not called and the sampler's generator does not advance. `logits` NULL
- * means no log-probabilities. Errors: ARGUMENT, MEMORY, STATE (the text has ended). */
+ * means no log-probabilities. Errors: ARGUMENT (with the code "constraint.rejected": the constraint
+ * does not allow the token here), MEMORY, LIMIT (of the constraint), STATE (the text has ended). */
 LFM2_API int32_t lfm2_stream_force(lfm2_stream *stream, int32_t id, const float *logits,
                                    size_t n_vocab, lfm2_stream_step *step);
 
+/* The tokens that the next calls of lfm2_stream_sample take whatever the logits are; none without a
+ * constraint. A host gives each of them to lfm2_stream_force, until one ends the text, and computes
+ * all in one pass (lfm2_session_prefill, lfm2_batch_run) without logits between them: the text is
+ * the same as with single steps. The outputs are as in lfm2_matcher_forced. Errors: ARGUMENT,
+ * BUFFER, MEMORY, LIMIT, STATE (the text has ended). */
+LFM2_API int32_t lfm2_stream_forced(lfm2_stream *stream, int32_t *ids, size_t capacity, size_t *n);
+
 /* Ends the text: the step has the text that was held back, an incomplete character as U+FFFD, and
- * the last finish and n_generated. The stream can then generate another text; the sampler keeps its
- * state. May be called at any time. Errors: ARGUMENT. */
+ * the last finish and n_generated. The stream can then generate another text, from the beginning of
+ * the constraint; the sampler keeps its state. May be called at any time. Errors: ARGUMENT. */
 LFM2_API int32_t lfm2_stream_flush(lfm2_stream *stream, lfm2_stream_step *step);
 
 /* ---- Chat --------------------------------------------------------------------------------- */

@@ -131,6 +131,20 @@ int32_t lf_api_flags(uint32_t flags, uint32_t known, const char *what)
     return LFM2_OK;
 }
 
+int32_t lf_api_ids(const int32_t *ids, size_t n, int32_t *out, size_t capacity, size_t *n_out)
+{
+    size_t written = n < capacity ? n : capacity;
+    if (written > 0) {
+        memcpy(out, ids, written * sizeof *ids);
+    }
+    *n_out = n;
+    if (n > capacity) {
+        return lf_fail(LFM2_E_BUFFER, "text.capacity", "%zu ids are needed, capacity is %zu", n,
+                       capacity);
+    }
+    return LFM2_OK;
+}
+
 /* ---- Runtime ---- */
 
 /* All instruction sets of lfm2.h. */

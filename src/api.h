@@ -36,6 +36,9 @@ int32_t lf_api_check_result(const void *out, const char *what);
  * rest of a larger one. */
 int32_t lf_api_write(const void *value, size_t size, void *out, const char *what);
 
+/* Writes n ids to the caller's array and their number to *n_out. Errors: BUFFER. */
+int32_t lf_api_ids(const int32_t *ids, size_t n, int32_t *out, size_t capacity, size_t *n_out);
+
 /* Reads and checks session options. */
 int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out);
 

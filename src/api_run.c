@@ -238,6 +238,17 @@ int32_t lfm2_stream_force(lfm2_stream *stream, int32_t id, const float *logits, 
     return lf_api_write(&s, sizeof s, step, "step");
 }
 
+int32_t lfm2_stream_forced(lfm2_stream *stream, int32_t *ids, size_t capacity, size_t *n)
+{
+    if (stream == NULL || n == NULL || (ids == NULL && capacity > 0)) {
+        return lf_api_null(stream == NULL ? "stream" : n == NULL ? "n" : "ids");
+    }
+    const int32_t *forced = NULL;
+    size_t n_forced = 0;
+    LF_TRY(lf_stream_forced(stream, &forced, &n_forced));
+    return lf_api_ids(forced, n_forced, ids, capacity, n);
+}
+
 int32_t lfm2_stream_flush(lfm2_stream *stream, lfm2_stream_step *step)
 {
     if (stream == NULL) {

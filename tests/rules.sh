@@ -29,9 +29,10 @@ allowed_quotes() {
     src/load/*) REPLY='load/* quant/* runtime/* common/* kernels/kernels.h lfm2.h' ;;
     # The tokenizer is built from the loader's neutral description of a vocabulary.
     src/text/*) REPLY='text/* common/* load/source.h lfm2.h' ;;
-    # A model contains its tokenizer and its chat templates.
+    # A model contains its tokenizer, the trie of its tokens, and its chat templates.
     src/model/*)
-        REPLY='model/* load/* quant/* runtime/* common/* text/tokenizer.h text/chat_set.h kernels/kernels.h lfm2.h'
+        REPLY='model/* load/* quant/* runtime/* common/* text/tokenizer.h text/chat_set.h
+            text/grammar/matcher.h kernels/kernels.h lfm2.h'
         ;;
     src/run/*) REPLY='run/* model/* text/* runtime/* common/* lfm2.h' ;;
     src/convert/*)

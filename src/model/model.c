@@ -27,6 +27,7 @@ void lf_model_free(lfm2_model *model)
         lf_free(alloc, model->embed_owned, (size_t)model->weights.embed->bytes, 1);
     }
     lf_cache_close(alloc, model->cache);
+    lf_token_trie_free(atomic_load(&model->trie));
     lf_tokenizer_free(model->tokenizer);
     lf_chat_set_free(model->chat);
     lf_arena_free(&model->arena);
@@ -49,6 +50,25 @@ int32_t lf_model_need_text(const lfm2_model *model)
         return lf_fail(LFM2_E_STATE, "model.tokenizer", "%s: the model has no tokenizer",
                        model->source->path);
     }
+    return LFM2_OK;
+}
+
+/* ---- Trie ---- */
+
+/* Threads that need the trie at once each build one; the first is kept. */
+int32_t lf_model_trie(lfm2_model *model, const lf_token_trie **out)
+{
+    lf_token_trie *trie = atomic_load(&model->trie);
+    if (trie == NULL) {
+        lf_token_trie *built = NULL;
+        LF_TRY(lf_token_trie_create(&model->runtime->alloc, model->tokenizer, &built));
+        if (atomic_compare_exchange_strong(&model->trie, &trie, built)) {
+            trie = built;
+        } else {
+            lf_token_trie_free(built);
+        }
+    }
+    *out = trie;
     return LFM2_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "model/kv_pool.h"
 #include "runtime/runtime.h"
 #include "text/chat_set.h"
+#include "text/grammar/matcher.h"
 #include "text/tokenizer.h"
 
 typedef struct lf_layer {
@@ -43,12 +44,13 @@ typedef struct lfm2_model {
     uint8_t *embed_owned;    /* the copy that `embed` points to; NULL: it points into the file */
     lf_tokenizer *tokenizer; /* NULL: the source has no vocabulary */
     lf_chat_set *chat;       /* chat templates */
-    int32_t mode;            /* LFM2_LOAD_* */
-    lf_arena arena;          /* small tensors */
-    lf_layer *layers;        /* [n_layer] */
-    const float *final_norm; /* [H] */
-    lf_packed head;          /* [V, H] */
-    lf_packed **matrices;    /* all matrices in the order in which a pass reads them */
+    lf_token_trie *_Atomic trie; /* of the tokenizer; NULL until a constraint needs it */
+    int32_t mode;                /* LFM2_LOAD_* */
+    lf_arena arena;              /* small tensors */
+    lf_layer *layers;            /* [n_layer] */
+    const float *final_norm;     /* [H] */
+    lf_packed head;              /* [V, H] */
+    lf_packed **matrices;        /* all matrices in the order in which a pass reads them */
     size_t n_matrices;
     lf_file *cache;          /* the pack cache that holds the matrices, or NULL */
     lf_identity identity;    /* what results depend on; of a model loaded in full */
@@ -91,6 +93,9 @@ void lf_model_walk(const lfm2_model *model, uint64_t begin, uint64_t bytes, size
 
 /* Decodes one row of the embedding, [H]. */
 void lf_model_embed(const lfm2_model *model, int32_t id, float *out);
+
+/* The trie of the tokenizer, which must exist. The first call builds it. Errors: MEMORY. */
+int32_t lf_model_trie(lfm2_model *model, const lf_token_trie **out);
 
 /* Errors: STATE if the model was not loaded in full, or has no tokenizer. */
 int32_t lf_model_need_full(const lfm2_model *model);

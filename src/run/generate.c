@@ -16,6 +16,7 @@ typedef struct run {
     lfm2_generate_result *result;
     int32_t finish; /* 0 while running */
     bool drafts;    /* with LFM2_GENERATE_DRAFT, until their memory fails */
+    bool batches;   /* forced tokens are computed together; until their memory fails */
     lf_draft draft;
     lf_pace pace;
     lf_verify pass;
@@ -36,18 +37,20 @@ static bool report(const lfm2_generate_options *o, const lfm2_stream_step *step)
                                   .logprob = step->logprob,
                                   .top_ids = step->top_ids,
                                   .top_logprobs = step->top_logprobs,
-                                  .n_top = step->n_top};
+                                  .n_top = step->n_top,
+                                  .forced = step->forced};
     return o->callback(o->callback_user, &token) != 0;
 }
 
-/* Whether memory for drafts alone is lacking. Then the text goes on without them. */
-static bool ends_drafts(run *r, int32_t status, const lf_failure *before)
+/* Whether memory for drafts or for forced tokens alone is lacking. Then `*enabled` ends and the
+ * text goes on. */
+static bool disables(bool *enabled, int32_t status, const lf_failure *before)
 {
     if (status != LFM2_E_MEMORY && status != LFM2_E_LIMIT) {
         return false;
     }
     lf_fail_restore(before);
-    r->drafts = false;
+    *enabled = false;
     return true;
 }
 
@@ -55,6 +58,7 @@ static int32_t choose(run *r, const float *logits, lfm2_stream_step *step)
 {
     LF_TRY(lf_stream_sample(r->stream, logits, step));
     r->result->n_generated = step->n_generated;
+    r->result->n_forced += step->forced;
     r->finish = step->finish;
     if (r->finish == LFM2_FINISH_STOP_TOKEN) {
         r->result->stop_id = step->id;
@@ -62,7 +66,7 @@ static int32_t choose(run *r, const float *logits, lfm2_stream_step *step)
     if (r->drafts) {
         lf_failure before;
         lf_fail_save(&before);
-        ends_drafts(r, lf_draft_follow(&r->draft, step->id), &before);
+        disables(&r->drafts, lf_draft_follow(&r->draft, step->id), &before);
     }
     return LFM2_OK;
 }
@@ -91,11 +95,13 @@ static void report_chosen(run *r, const lfm2_stream_step *step)
 
 /* ---- Passes ---- */
 
-/* What the next pass computes: the pending token and guesses of the tokens after it. */
+/* What the next pass computes: the pending token, and tokens after it that are forced or guessed.
+ */
 typedef struct plan {
-    int32_t ids[LF_PACE_MOST_ROWS]; /* the pending token, if there is one, then the guess */
-    lf_guess guess;
+    int32_t ids[LF_PACE_MOST_ROWS]; /* the pending token, if there is one, then the others */
+    lf_guess guess;                 /* empty if tokens are forced */
     uint32_t rows; /* the first of `ids`, which are computed; 1 also if nothing is pending */
+    bool forced;   /* those after the first are forced: logits are needed after the last only */
 } plan;
 
 /* The most rows that a pass may have. */
@@ -113,30 +119,50 @@ static uint32_t most_rows(const run *r)
     return most;
 }
 
-static void make_plan(run *r, plan *p)
+/* Adds the tokens that the constraint forces, as many as a pass may have. */
+static int32_t plan_forced(run *r, plan *p, uint32_t most)
+{
+    const int32_t *ids = NULL;
+    size_t n = 0;
+    LF_TRY(lf_stream_forced(r->stream, &ids, &n));
+    for (size_t i = 0; i < n && p->rows < most; i++) {
+        p->ids[p->rows++] = ids[i];
+    }
+    p->forced = n > 0;
+    return LFM2_OK;
+}
+
+static int32_t make_plan(run *r, plan *p)
 {
     p->guess = (lf_guess){0};
     p->rows = 1;
-    if (!r->drafts || r->session->later < 0) {
-        return;
+    p->forced = false;
+    if ((!r->drafts && !r->batches) || r->session->later < 0) {
+        return LFM2_OK;
     }
     uint32_t most = most_rows(r);
     p->ids[0] = r->session->later;
-    p->guess = lf_draft_propose(&r->draft, p->ids + 1, most - 1);
-    if (p->guess.n > 0) {
-        p->rows = lf_pace_rows(&r->pace, p->guess.match, (uint32_t)p->guess.n + 1);
+    if (r->batches) {
+        LF_TRY(plan_forced(r, p, most));
     }
+    if (r->drafts && !p->forced) {
+        p->guess = lf_draft_propose(&r->draft, p->ids + 1, most - 1);
+        if (p->guess.n > 0) {
+            p->rows = lf_pace_rows(&r->pace, p->guess.match, (uint32_t)p->guess.n + 1);
+        }
+    }
+    return LFM2_OK;
 }
 
-/* Computes the pass. *logits are those after each row. */
+/* Computes the pass. *logits are those after each row, or after the last if tokens are forced. */
 static int32_t compute(run *r, plan *p, const float **logits)
 {
     if (p->rows > 1) {
         lf_failure before;
         lf_fail_save(&before);
-        int32_t status = lf_verify_run(&r->pass, r->session, p->ids, p->rows);
-        *logits = r->pass.logits;
-        if (!ends_drafts(r, status, &before)) {
+        int32_t status = lf_verify_run(&r->pass, r->session, p->ids, p->rows, !p->forced);
+        *logits = p->forced ? r->session->logits->at : r->pass.logits;
+        if (!disables(p->forced ? &r->batches : &r->drafts, status, &before)) {
             return status;
         }
         p->rows = 1;
@@ -144,21 +170,31 @@ static int32_t compute(run *r, plan *p, const float **logits)
     return lf_session_logits(r->session, logits);
 }
 
-/* Chooses and reports tokens as long as they are those of the guess and computed, and one more.
+/* Whether the token chosen after a row is the next one of the plan, and computed. */
+static bool is_computed(run *r, const plan *p, uint32_t row, const lfm2_stream_step *step)
+{
+    if (p->forced) {
+        return row + 1 < p->rows && step->id == p->ids[row + 1];
+    }
+    bool guessed = row < p->guess.n;
+    bool right = guessed && step->id == p->ids[row + 1];
+    if (guessed) {
+        lf_pace_outcome(&r->pace, p->guess.match, right);
+    }
+    bool computed = right && row + 1 < p->rows;
+    r->result->n_accepted += computed;
+    return computed;
+}
+
+/* Chooses and reports tokens as long as they are those of the plan and computed, and one more.
  * Afterwards the last one is pending. */
 static int32_t choose_tokens(run *r, const plan *p, const float *logits)
 {
     size_t n_vocab = lf_stream_n_vocab(r->stream);
     for (uint32_t row = 0;; row++) {
         lfm2_stream_step step;
-        int32_t status = choose(r, logits + row * n_vocab, &step);
-        bool guessed = status == LFM2_OK && row < p->guess.n;
-        bool right = guessed && step.id == p->ids[row + 1];
-        if (guessed) {
-            lf_pace_outcome(&r->pace, p->guess.match, right);
-        }
-        bool computed = right && row + 1 < p->rows;
-        r->result->n_accepted += computed;
+        int32_t status = choose(r, logits + (p->forced ? 0 : row * n_vocab), &step);
+        bool computed = status == LFM2_OK && is_computed(r, p, row, &step);
         if (computed) {
             report_chosen(r, &step);
             if (r->finish == 0 && atomic_load(&r->session->cancel) == 0) {
@@ -181,15 +217,15 @@ static int32_t choose_tokens(run *r, const plan *p, const float *logits)
 static int32_t some_tokens(run *r)
 {
     plan p;
-    make_plan(r, &p);
+    LF_TRY(make_plan(r, &p));
     bool pending = r->session->later >= 0;
     double start = lf_os_seconds();
     const float *logits = NULL;
     LF_TRY(compute(r, &p, &logits));
-    if (pending) {
+    if (pending && !p.forced) {
         lf_pace_cost(&r->pace, p.rows, lf_os_seconds() - start);
     }
-    r->result->n_drafted += p.rows - 1;
+    r->result->n_drafted += p.forced ? 0 : p.rows - 1;
     return choose_tokens(r, &p, logits);
 }
 
@@ -221,10 +257,22 @@ static int32_t begin_drafts(run *r, const int32_t *prompt, size_t n_prompt)
                            n_vocab - 1);
         }
     }
-    LF_TRY(lf_verify_create(model, LF_PACE_MOST_ROWS, &r->pass));
+    LF_TRY(lf_verify_create(model, LF_PACE_MOST_ROWS, true, &r->pass));
     LF_TRY(lf_draft_expect(&r->draft, o->draft_ids, o->n_draft_ids));
     LF_TRY(remember_session(r));
     return lf_draft_append(&r->draft, prompt, n_prompt);
+}
+
+/* Takes the memory of passes of forced tokens, if there is any. */
+static void begin_batches(run *r)
+{
+    lf_failure before;
+    lf_fail_save(&before);
+    r->batches = true;
+    int32_t status = lf_verify_create(r->session->model, LF_PACE_MOST_ROWS, false, &r->pass);
+    if (status != LFM2_OK) {
+        disables(&r->batches, status, &before);
+    }
 }
 
 /* ---- The text ---- */
@@ -297,6 +345,9 @@ static int32_t generate(run *r, const int32_t *prompt, size_t n_prompt)
     }
     if (r->drafts) {
         LF_TRY(begin_drafts(r, prompt, n_prompt));
+        r->batches = r->options->constraint != NULL;
+    } else if (r->options->constraint != NULL) {
+        begin_batches(r);
     }
     *r->result = (lfm2_generate_result){.size = r->result->size, .stop_id = -1, .excluded_id = -1};
     return loop(r, prompt, n_prompt);
@@ -316,7 +367,8 @@ int32_t lf_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t 
         .n_stop_ids = options->n_stop_ids,
         .stop_strings = options->stop_strings,
         .n_stop_strings = options->n_stop_strings,
-        .n_top = options->n_top};
+        .n_top = options->n_top,
+        .constraint = options->constraint};
     run r = {.session = session, .options = options, .result = result};
     r.drafts = (options->flags & LFM2_GENERATE_DRAFT) != 0;
     lf_draft_init(&r.draft, &session->model->runtime->alloc);

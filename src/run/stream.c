@@ -3,6 +3,7 @@
 #include "run/stream.h"
 
 #include "common/elementary.h"
+#include "run/constraint.h"
 #include "run/decoder.h"
 #include "run/stops.h"
 #include "text/utf8_stream.h"
@@ -20,7 +21,8 @@ struct lfm2_stream {
     lfm2_sampler *sampler;
     lf_stops *stops; /* NULL: no stop ids and no stop strings */
     lf_stop_search search;
-    lf_logits_hook *hook; /* NULL: none */
+    lfm2_matcher *matcher; /* NULL: no constraint */
+    lf_logits_hook *hook;  /* NULL: none */
     void *hook_user;
     uint32_t max_tokens, flags, n_top;
     uint32_t n_generated;
@@ -51,10 +53,14 @@ static int32_t check(const lfm2_model *model, const lfm2_sampler *sampler,
         return lf_fail(LFM2_E_ARGUMENT, "generate.n_top", "n_top is %u; allowed: 0 to %d", o->n_top,
                        MAX_TOP);
     }
+    if (o->constraint != NULL && o->constraint->model != model) {
+        return lf_fail(LFM2_E_ARGUMENT, "generate.constraint",
+                       "the constraint was created for another model");
+    }
     return LFM2_OK;
 }
 
-/* Allocates the text and the stop conditions. */
+/* Allocates the text, the place in the constraint and the stop conditions. */
 static int32_t allocate(lfm2_stream *s, const lfm2_stream_options *o)
 {
     const lf_alloc *alloc = &s->model->runtime->alloc;
@@ -62,6 +68,9 @@ static int32_t allocate(lfm2_stream *s, const lfm2_stream_options *o)
     LF_TRY(lf_new_zero(alloc, TEXT_BYTES, 1, "generated text", &p));
     s->text = p;
     s->text_size = TEXT_BYTES;
+    if (o->constraint != NULL) {
+        LF_TRY(lf_text_matcher_create(o->constraint, &s->matcher));
+    }
     if (o->n_stop_ids == 0 && o->n_stop_strings == 0) {
         return LFM2_OK;
     }
@@ -95,13 +104,18 @@ int32_t lf_stream_clone(const lfm2_stream *s, lfm2_stream **out)
 {
     const lf_alloc *alloc = &s->model->runtime->alloc;
     lfm2_sampler *sampler = NULL;
+    lfm2_matcher *matcher = NULL;
     void *clone = NULL;
     void *text = NULL;
     int32_t status = lf_sampler_clone(s->sampler, &sampler);
+    if (status == LFM2_OK && s->matcher != NULL) {
+        status = lf_text_matcher_clone(s->matcher, &matcher);
+    }
     status = status != LFM2_OK ? status : lf_new(alloc, 1, sizeof *s, "stream", &clone);
     status = status != LFM2_OK ? status : lf_new(alloc, s->text_size, 1, "generated text", &text);
     if (status != LFM2_OK) {
         lf_free(alloc, clone, 1, sizeof *s);
+        lf_text_matcher_free(matcher);
         lf_sampler_free(sampler);
         return status;
     }
@@ -110,6 +124,7 @@ int32_t lf_stream_clone(const lfm2_stream *s, lfm2_stream **out)
     lfm2_stream *c = clone;
     lf_model_retain(c->model);
     c->sampler = sampler;
+    c->matcher = matcher;
     c->stops = s->stops == NULL ? NULL : lf_stops_retain(s->stops);
     c->text = text;
     *out = c;
@@ -124,6 +139,7 @@ void lf_stream_free(lfm2_stream *s)
     lfm2_model *model = s->model;
     const lf_alloc *alloc = &model->runtime->alloc;
     lf_stops_free(s->stops);
+    lf_text_matcher_free(s->matcher);
     lf_sampler_free(s->sampler);
     lf_free(alloc, s->text, s->text_size, 1);
     lf_free(alloc, s, 1, sizeof *s);
@@ -251,21 +267,41 @@ static bool extend_text(lfm2_stream *s, const char *bytes, size_t n, lf_stop_mat
     return true;
 }
 
+/* Ends the text at a stop token. */
+static int32_t append_stop(lfm2_stream *s, int32_t id, lfm2_stream_step *step)
+{
+    if (s->matcher != NULL) {
+        LF_TRY(lf_text_matcher_accept(s->matcher, id));
+    }
+    lf_sampler_accept(s->sampler, id);
+    s->finish = LFM2_FINISH_STOP_TOKEN;
+    report(s, id, 0, step);
+    return LFM2_OK;
+}
+
+/* Whether the token ends the text. Without LFM2_STREAM_IGNORE_EOS end tokens do, and with a
+ * constraint they always do. */
+static bool ends_text(const lfm2_stream *s, int32_t id)
+{
+    return is_stop_token(s, id) ||
+           (s->matcher != NULL && lf_tokenizer_is_end(s->model->tokenizer, id));
+}
+
 /* Appends a token to the text. A failure changes nothing. */
 static int32_t append(lfm2_stream *s, int32_t id, const float *logits, lfm2_stream_step *step)
 {
     drop_reported(s);
-    if (is_stop_token(s, id)) {
-        lf_sampler_accept(s->sampler, id);
-        s->finish = LFM2_FINISH_STOP_TOKEN;
-        report(s, id, 0, step);
-        return LFM2_OK;
+    if (ends_text(s, id)) {
+        return append_stop(s, id, step);
     }
     const char *bytes = NULL;
     size_t n = 0;
     bool special = (s->flags & LFM2_STREAM_SPECIAL) != 0;
     LF_TRY(lf_decoder_bytes(s->model->tokenizer, id, special, &bytes, &n));
     LF_TRY(reserve(s, lf_utf8_push_bound(n)));
+    if (s->matcher != NULL) {
+        LF_TRY(lf_text_matcher_accept(s->matcher, id));
+    }
     lf_sampler_accept(s->sampler, id);
     s->n_generated++;
     lf_stop_match match = {0};
@@ -285,6 +321,21 @@ static int32_t append(lfm2_stream *s, int32_t id, const float *logits, lfm2_stre
     return LFM2_OK;
 }
 
+/* Appends a token that the constraint forces. */
+static int32_t append_forced(lfm2_stream *s, int32_t id, lfm2_stream_step *step)
+{
+    LF_TRY(append(s, id, NULL, step));
+    step->forced = 1;
+    return LFM2_OK;
+}
+
+/* The next tokens that are forced. */
+static int32_t find_forced(lfm2_stream *s, const int32_t **ids, size_t *n)
+{
+    *n = 0;
+    return s->matcher == NULL ? LFM2_OK : lf_text_matcher_forced(s->matcher, ids, n);
+}
+
 int32_t lf_stream_prompt(lfm2_stream *s, const int32_t *ids, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -299,36 +350,66 @@ int32_t lf_stream_prompt(lfm2_stream *s, const int32_t *ids, size_t n)
     return LFM2_OK;
 }
 
+/* Lets the hook and the constraint change a copy of the logits. */
+static int32_t change_logits(lfm2_stream *s, const float **logits)
+{
+    lfm2_sampler *sampler = s->sampler;
+    if (s->hook == NULL && s->matcher == NULL) {
+        return LFM2_OK;
+    }
+    memcpy(sampler->logits, *logits, sampler->n_vocab * sizeof **logits);
+    *logits = sampler->logits;
+    if (s->hook != NULL && s->hook(s->hook_user, sampler->logits, sampler->n_vocab) != 0) {
+        return lf_fail(LFM2_E_STOPPED, "stream.stopped", "the logits hook stopped the stream");
+    }
+    if (s->matcher != NULL) {
+        bool ends = (s->flags & LFM2_STREAM_IGNORE_EOS) == 0;
+        return lf_text_matcher_apply(s->matcher, ends, sampler->logits);
+    }
+    return LFM2_OK;
+}
+
 int32_t lf_stream_sample(lfm2_stream *s, const float *logits, lfm2_stream_step *step)
 {
+    const int32_t *forced = NULL;
+    size_t n_forced = 0;
     LF_TRY(check_open(s));
-    lfm2_sampler *sampler = s->sampler;
-    const float *changed = logits;
-    if (s->hook != NULL) {
-        memcpy(sampler->logits, logits, sampler->n_vocab * sizeof *logits);
-        if (s->hook(s->hook_user, sampler->logits, sampler->n_vocab) != 0) {
-            return lf_fail(LFM2_E_STOPPED, "stream.stopped", "the logits hook stopped the stream");
-        }
-        changed = sampler->logits;
+    LF_TRY(find_forced(s, &forced, &n_forced));
+    if (n_forced > 0) {
+        return append_forced(s, forced[0], step);
     }
-    uint64_t random = sampler->random;
+    const float *changed = logits;
+    LF_TRY(change_logits(s, &changed));
+    uint64_t random = s->sampler->random;
     int32_t id = 0;
-    LF_TRY(lf_sampler_sample(sampler, changed, &id));
+    LF_TRY(lf_sampler_sample(s->sampler, changed, &id));
     int32_t status = append(s, id, logits, step);
     if (status != LFM2_OK) {
-        sampler->random = random;
+        s->sampler->random = random;
     }
     return status;
 }
 
 int32_t lf_stream_force(lfm2_stream *s, int32_t id, const float *logits, lfm2_stream_step *step)
 {
+    const int32_t *forced = NULL;
+    size_t n_forced = 0;
     LF_TRY(check_open(s));
     if (id < 0 || (uint32_t)id >= s->sampler->n_vocab) {
         return lf_fail(LFM2_E_ARGUMENT, "stream.token", "id is %d; allowed: 0 to %u", id,
                        s->sampler->n_vocab - 1);
     }
+    LF_TRY(find_forced(s, &forced, &n_forced));
+    if (n_forced > 0 && forced[0] == id) {
+        return append_forced(s, id, step);
+    }
     return append(s, id, logits, step);
+}
+
+int32_t lf_stream_forced(lfm2_stream *s, const int32_t **ids, size_t *n)
+{
+    LF_TRY(check_open(s));
+    return find_forced(s, ids, n);
 }
 
 void lf_stream_flush(lfm2_stream *s, lfm2_stream_step *step)
@@ -336,6 +417,9 @@ void lf_stream_flush(lfm2_stream *s, lfm2_stream_step *step)
     drop_reported(s);
     s->text_len += lf_utf8_flush(&s->utf8, s->text + s->text_len);
     report(s, -1, s->text_len, step);
+    if (s->matcher != NULL) {
+        lf_text_matcher_reset(s->matcher);
+    }
     s->search = (lf_stop_search){0};
     s->finish = 0;
     s->n_generated = 0;

@@ -22,6 +22,8 @@ int32_t lf_stream_prompt(lfm2_stream *stream, const int32_t *ids, size_t n);
 int32_t lf_stream_sample(lfm2_stream *stream, const float *logits, lfm2_stream_step *step);
 int32_t lf_stream_force(lfm2_stream *stream, int32_t id, const float *logits,
                         lfm2_stream_step *step);
+/* *ids receives the forced tokens, which are valid until the stream changes. */
+int32_t lf_stream_forced(lfm2_stream *stream, const int32_t **ids, size_t *n);
 void lf_stream_flush(lfm2_stream *stream, lfm2_stream_step *step);
 
 #endif /* LF_RUN_STREAM_H */

@@ -13,14 +13,16 @@ static size_t gated_floats(const lfm2_model *model)
     return lf_state_conv_floats(model) / (model->source->hparams.conv_kernel - 1);
 }
 
-int32_t lf_verify_create(const lfm2_model *model, uint32_t rows, lf_verify *verify)
+int32_t lf_verify_create(const lfm2_model *model, uint32_t rows, bool all, lf_verify *verify)
 {
     const lf_alloc *alloc = &model->runtime->alloc;
     size_t n_vocab = model->source->hparams.n_vocab;
     void *p = NULL;
     verify->rows = rows;
-    LF_TRY(lf_new(alloc, rows * n_vocab, sizeof(float), "logits of drafts", &p));
-    verify->logits = p;
+    if (all) {
+        LF_TRY(lf_new(alloc, rows * n_vocab, sizeof(float), "logits of drafts", &p));
+        verify->logits = p;
+    }
     LF_TRY(lf_new(alloc, rows * gated_floats(model), sizeof(float), "inputs of drafts", &p));
     verify->gated = p;
     LF_TRY(lf_new(alloc, lf_state_conv_floats(model), sizeof(float), "history of drafts", &p));
@@ -38,7 +40,8 @@ void lf_verify_free(const lfm2_model *model, lf_verify *verify)
     *verify = (lf_verify){0};
 }
 
-int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n)
+int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n,
+                      bool all)
 {
     const lf_floats *conv = session->state.conv;
     size_t bytes = lf_state_conv_floats(session->model) * sizeof(float);
@@ -50,7 +53,8 @@ int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *i
     lf_workspace *workspace = NULL;
     LF_TRY(lf_step_open(session, n, &workspace));
     lf_item *item = &workspace->pass.items[0];
-    *item = lf_step_item(session, ids, n, LF_LOGITS_ALL, verify->logits);
+    *item = all ? lf_step_item(session, ids, n, LF_LOGITS_ALL, verify->logits)
+                : lf_step_item(session, ids, n, LF_LOGITS_LAST, NULL);
     item->gated = verify->gated;
     int32_t status = lf_step(session->model, workspace, 1, true);
     lf_step_close(session, workspace);
@@ -60,6 +64,7 @@ int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *i
     }
     session->later = -1;
     verify->n = n;
+    verify->all = all;
     return LFM2_OK;
 }
 
@@ -87,6 +92,10 @@ void lf_verify_keep(const lf_verify *verify, lfm2_session *session, uint32_t n_k
     lf_state_cut(session->model, state, state->length - (verify->n - n_kept),
                  lf_floats_retain(state->conv));
     /* These were written by the pass as well. */
+    session->has_logits = verify->all;
+    if (!verify->all) {
+        return;
+    }
     size_t n_vocab = h->n_vocab;
     memcpy(session->logits->at, verify->logits + (n_kept - 1) * n_vocab, n_vocab * sizeof(float));
 }

@@ -23,6 +23,7 @@ typedef union newer {
     lfm2_sampler_options sampler;
     lfm2_generate_options generate;
     lfm2_stream_options stream;
+    lfm2_constraint_options constraint;
     lfm2_chat_options chat;
     lfm2_chat_parser_options chat_parser;
     lfm2_convert_options convert;
@@ -49,6 +50,14 @@ static int32_t use_model(const void *options)
     lfm2_model *m = NULL;
     int32_t status = lfm2_model_load(runtime, lft_tiny("q4_0"), options, &m);
     lfm2_model_free(m);
+    return status;
+}
+
+static int32_t use_constraint(const void *options)
+{
+    lfm2_constraint *c = NULL;
+    int32_t status = lfm2_constraint_create(model, LFM2_CONSTRAINT_REGEX, "a", 1, options, &c);
+    lfm2_constraint_free(c);
     return status;
 }
 
@@ -149,6 +158,7 @@ INIT_OF(restore)
 INIT_OF(cache)
 INIT_OF(generate)
 INIT_OF(stream)
+INIT_OF(constraint)
 INIT_OF(chat)
 INIT_OF(chat_parser)
 INIT_OF(convert)
@@ -172,7 +182,10 @@ static const struct {
     {"generate", init_generate, use_generate, sizeof(lfm2_generate_options),
      offsetof(lfm2_generate_options, draft_ids)},
     {"cache", init_cache, use_cache, sizeof(lfm2_cache_options), sizeof(lfm2_cache_options)},
-    {"stream", init_stream, use_stream, sizeof(lfm2_stream_options), sizeof(lfm2_stream_options)},
+    {"stream", init_stream, use_stream, sizeof(lfm2_stream_options),
+     offsetof(lfm2_stream_options, constraint)},
+    {"constraint", init_constraint, use_constraint, sizeof(lfm2_constraint_options),
+     sizeof(lfm2_constraint_options)},
     {"chat", init_chat, use_chat, sizeof(lfm2_chat_options),
      offsetof(lfm2_chat_options, template_args)},
     {"chat_parser", init_chat_parser, use_chat_parser, sizeof(lfm2_chat_parser_options),

@@ -42,6 +42,55 @@ static int32_t go_on(void *user, const lfm2_generated_token *token)
     return 0;
 }
 
+/* Generates under a constraint of each kind, with nested ones. */
+static int32_t use_constraints(task *t, lfm2_model *model, lfm2_session *session,
+                               lfm2_sampler *sampler)
+{
+    static const char schema[] =
+        "{\"$defs\": {\"t\": {\"type\": \"object\", \"properties\": {\"a\": {\"anyOf\": "
+        "[{\"$ref\": "
+        "\"#/$defs/t\"}, {\"type\": \"number\", \"minimum\": -1.5, \"maximum\": 99}, {\"type\": "
+        "\"string\", \"pattern\": \"^((a|b)*c){2,9}$\", \"maxLength\": 12}, {\"enum\": [null, 1, "
+        "\"x\"]}]}}, \"patternProperties\": {\"^b+$\": {\"type\": \"array\", \"minItems\": 1}}}}, "
+        "\"$ref\": \"#/$defs/t\"}";
+    static const struct {
+        int32_t kind;
+        const char *text;
+    } kinds[] = {
+        {LFM2_CONSTRAINT_JSON_SCHEMA, schema},
+        {LFM2_CONSTRAINT_REGEX, "((((a|[^b])*c?){1,9}){1,9}|\\d{3,500})+"},
+        {LFM2_CONSTRAINT_GBNF,
+         "root ::= ((((x | \"y\"))))+ \"z\"\nx ::= \"(\" x* \")\" | [a-c]{2,99}"},
+        {LFM2_CONSTRAINT_CHOICES, "[\"one\", \"two\"]"},
+        {LFM2_CONSTRAINT_TOOLS,
+         "[{\"name\": \"f\", \"parameters\": {\"properties\": {\"a\": {\"items\": "
+         "{\"type\": \"string\"}}}}}]"},
+    };
+    lfm2_constraint *constraint = NULL;
+    lfm2_generate_options go;
+    lfm2_generate_options_init(&go, sizeof go);
+    go.max_tokens = 12;
+    go.callback = go_on;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        TRY(lfm2_constraint_create(model, kinds[i].kind, kinds[i].text, strlen(kinds[i].text), NULL,
+                                   &constraint));
+        go.constraint = constraint;
+        go.flags = i % 2 == 0 ? LFM2_GENERATE_DRAFT : 0;
+        TRY(lfm2_generate(session, sampler, NULL, 0, &go, NULL));
+        lfm2_constraint_free(constraint);
+        constraint = NULL;
+    }
+    /* A message is written. */
+    static const char wrong[] = "root ::= ((\"a\" | [b-\n";
+    if (lfm2_constraint_create(model, LFM2_CONSTRAINT_GBNF, wrong, sizeof wrong - 1, NULL,
+                               &constraint) == LFM2_OK) {
+        t->failed = "refusal";
+    }
+done:
+    lfm2_constraint_free(constraint);
+    return t->failed == NULL ? LFM2_OK : LFM2_E_INTERNAL;
+}
+
 static void *use_everything(void *argument)
 {
     static const char messages[] =
@@ -93,6 +142,7 @@ static void *use_everything(void *argument)
     go.n_top = 8;
     go.callback = go_on;
     TRY(lfm2_generate(session, sampler, ids, 4, &go, NULL));
+    TRY(use_constraints(t, model, session, sampler));
     TRY(lfm2_detokenize(model, ids, N_IDS, LFM2_DETOKENIZE_SPECIAL, text, sizeof text, &n));
     if (lfm2_session_decode(session, -1) == LFM2_OK) { /* a message is written */
         t->failed = "refusal";

@@ -66,7 +66,7 @@ static void verify(slot *s, lf_verify *v, uint32_t n, uint32_t kept)
 {
     int32_t *ids = lft_ids(n, n_vocab, lft_random(&seed));
     assert_true(lf_session_add_later(s->session, ids[0]));
-    LFT_OK(lf_verify_run(v, s->session, ids, n));
+    LFT_OK(lf_verify_run(v, s->session, ids, n, true));
     memcpy(s->ids + s->n, ids, n * sizeof *ids);
     s->n += n;
     compare(s, v->logits, n);
@@ -87,7 +87,8 @@ static void refuse(slot *s, lf_verify *v)
     } else {
         LFT_OK(lfm2_model_set_kv_budget(model, 1));
     }
-    LFT_FAILS(lf_verify_run(v, s->session, ids, ROWS), cancel ? LFM2_E_CANCELLED : LFM2_E_LIMIT);
+    LFT_FAILS(lf_verify_run(v, s->session, ids, ROWS, true),
+              cancel ? LFM2_E_CANCELLED : LFM2_E_LIMIT);
     LFT_OK(lfm2_model_set_kv_budget(model, UINT64_MAX));
     lf_session_take_cancel(s->session);
     assert_int_equal(s->session->later, ids[0]);
@@ -112,7 +113,7 @@ static void with_fork(slot *s, lf_verify *v)
 static void run(int32_t kv, int passes)
 {
     lf_verify v = {0};
-    LFT_OK(lf_verify_create(model, ROWS, &v));
+    LFT_OK(lf_verify_create(model, ROWS, true, &v));
     slot s = {.session = lft_session(model, N_CTX, 0, kv), .kv = kv};
     /* Short histories: fewer tokens than taps before and after the cut. */
     verify(&s, &v, 5, 1);
