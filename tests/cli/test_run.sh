@@ -172,7 +172,7 @@ repeating=(run -t 1 -m "$demo" --raw -p "$(yes 'one two three four' | head -n 40
     -n 60 --ignore-eos --json)
 exits 0 "${repeating[@]}"
 out_has '"n_drafted":0,"n_accepted":0,'
-members='"n_drafted":[0-9]*,"n_accepted":[0-9]*,"prompt_seconds":[^,]*,"generate_seconds":[^,]*,'
+members='"n_drafted":[0-9]*,"n_accepted":[0-9]*,"n_forced":0,"prompt_seconds":[^,]*,"generate_seconds":[^,]*,'
 sed "s/$members//" "$work/out" >"$work/plain"
 exits 0 "${repeating[@]}" --draft ngram -v
 err_has 'drafts: '

@@ -71,6 +71,9 @@ static const opt_spec run_only[] = {
      .aliases = "-p --prompt -f --file -st --single-turn -no-cnv --no-conversation",
      .help = "use lfm2 run for a single prompt; chat reads messages from standard input, and "
              "--system sets the system message"},
+    {.type = OPT_REFUSED,
+     .aliases = "--grammar --grammar-file -j --json-schema -jf --json-schema-file --format",
+     .help = "chat cannot constrain its answers; run can"},
     {.type = OPT_END},
 };
 

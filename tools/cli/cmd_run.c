@@ -2,12 +2,14 @@
 /* lfm2 run: generates the answer to one prompt. */
 #include "cli/commands.h"
 #include "cli/options/compat_options.h"
+#include "cli/options/constraint_options.h"
 #include "cli/options/model_options.h"
 #include "cli/options/sampler_options.h"
 #include "cli/options/session_options.h"
 #include "cli/support/answer_record.h"
 #include "cli/support/answer_report.h"
 #include "cli/support/answer_view.h"
+#include "cli/support/constraint_open.h"
 #include "cli/support/interrupt.h"
 #include "cli/support/messages.h"
 #include "cli/support/prefetch_report.h"
@@ -24,6 +26,8 @@ typedef struct run_options {
     sampler_options sampler;
     template_options chat_template;
     reasoning_options reasoning;
+    constraint_options constraint;
+    constraint_text constraint_source; /* what it names */
     const char *prompt, *file, *messages, *system, *tools;
     const char *prompt_cache; /* a folder */
     uint32_t n_predict;
@@ -134,12 +138,15 @@ static const opt_spec chat_only[] = {
     {.type = OPT_REFUSED,
      .aliases = "-cnv --conversation -i --interactive -if --interactive-first",
      .help = "use lfm2 chat for a conversation"},
+    {.type = OPT_REFUSED, .aliases = "--format", .help = "--json-schema gives a schema"},
     {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
     {"Prompt and answer", specs, 0, NULL},
     DRAFT_GROUP("Prompt and answer", run_options, draft),
+    CONSTRAINT_GROUP(run_options, constraint),
+    TOOL_CHOICE_GROUP(run_options, constraint),
     SAMPLER_GROUP(run_options, sampler),
     REASONING_GROUP(run_options, reasoning),
     TEMPLATE_GROUP(run_options, chat_template),
@@ -305,6 +312,7 @@ static int generate(const run_options *opts, const open_model *opened, const id_
     a->options.n_top = opts->logprobs > 0 ? (uint32_t)opts->logprobs : 0;
     a->options.flags = (opts->ignore_eos ? LFM2_GENERATE_IGNORE_EOS : 0U) |
                        (opts->special ? LFM2_GENERATE_SPECIAL : 0U) | opts->draft;
+    a->options.constraint = a->constraint;
     a->budget = opts->reasoning.budget;
     a->on_text = on_text;
     a->on_token = opts->logprobs >= 0 ? on_token : NULL;
@@ -357,11 +365,35 @@ static int generate_cached(const run_options *opts, const open_model *opened, co
     return code;
 }
 
+/* Compiles the constraint: reasoning may precede the text, or does. If a budget ends the reasoning,
+ * what follows is the text alone. */
+static int open_constraint(const run_options *opts, const open_model *opened, answer *a)
+{
+    const lfm2_chat_info *info = a->format != NULL ? &a->format->info : NULL;
+    int32_t reasoning = LFM2_REASONING_NONE;
+    if (a->open.len > 0) {
+        reasoning = LFM2_REASONING_OPEN;
+    } else if (info != NULL && info->reasoning_start_id >= 0 &&
+               opts->reasoning.mode != REASONING_OFF) {
+        reasoning = LFM2_REASONING_ALLOWED;
+    }
+    int code = constraint_open(opened->model, &opts->constraint, &opts->constraint_source,
+                               reasoning, &a->constraint);
+    if (code == EXIT_OK && reasoning != LFM2_REASONING_NONE && opts->reasoning.budget >= 0) {
+        code = constraint_open(opened->model, &opts->constraint, &opts->constraint_source,
+                               LFM2_REASONING_NONE, &a->after_reasoning);
+    }
+    return code;
+}
+
 /* Opens a session and a sampler and answers `prompt`. */
 static int respond(const run_options *opts, const open_model *opened, const id_list *prompt,
                    answer *a)
 {
-    int code = session_open(&opts->session, opened->model, &a->session);
+    int code = open_constraint(opts, opened, a);
+    if (code == EXIT_OK) {
+        code = session_open(&opts->session, opened->model, &a->session);
+    }
     if (code == EXIT_OK && prompt->n > lfm2_session_capacity(a->session)) {
         code = fail("cli.context", "the prompt has %zu token%s, the context has space for %u: %s",
                     prompt->n, plural(prompt->n), lfm2_session_capacity(a->session),
@@ -376,6 +408,8 @@ static int respond(const run_options *opts, const open_model *opened, const id_l
     }
     lfm2_sampler_free(a->sampler);
     lfm2_session_free(a->session);
+    lfm2_constraint_free(a->constraint);
+    lfm2_constraint_free(a->after_reasoning);
     return code;
 }
 
@@ -487,6 +521,7 @@ static int run(const command *self, int argc, char **argv)
     run_options opts = {.logprobs = -1, .n_predict = DEFAULT_PREDICT};
     opt_args args = {.n = 0};
     sampler_options_init(&opts.sampler);
+    constraint_options_init(&opts.constraint);
     reasoning_options_init(&opts.reasoning);
     int code = options_parse(self, argc, argv, &opts, &args);
     if (code == PARSED) {
@@ -504,11 +539,17 @@ static int run(const command *self, int argc, char **argv)
     open_model opened = {0};
     /* A missing model is reported before a missing prompt. */
     code = opts.model.path != NULL ? model_check_path(opts.model.path) : EXIT_OK;
+    if (code == EXIT_OK) {
+        code = constraint_read(&opts.constraint, &opts.constraint_source);
+    }
     if (code == EXIT_OK && opts.messages == NULL) {
         code = read_prompt(self, &opts, &text);
     }
     if (code == EXIT_OK && !opts.raw) {
         code = make_messages(&opts, &text, &messages, &tools);
+    }
+    if (code == EXIT_OK) {
+        code = constraint_take_tools(&opts.constraint, &tools, &opts.constraint_source);
     }
     if (code == EXIT_OK) {
         code = model_open(&opts.model, LFM2_LOAD_FULL, &opened);
@@ -520,6 +561,7 @@ static int run(const command *self, int argc, char **argv)
     text_free(&text);
     text_free(&messages);
     text_free(&tools);
+    text_free(&opts.constraint_source.text);
     model_close(&opened);
     return code;
 }

@@ -14,6 +14,7 @@
     entry(detokenize) \
     entry(render) \
     entry(parse) \
+    entry(constrain) \
     entry(inspect) \
     entry(logits) \
     entry(perplexity) \

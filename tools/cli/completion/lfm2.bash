@@ -3,7 +3,7 @@
 _lfm2()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='run chat tokenize detokenize render parse inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
+    local commands='run chat tokenize detokenize render parse constrain inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
     # bash splits --name=value into three words
     if [ "$word" = '=' ]; then
         word=''
@@ -20,7 +20,7 @@ _lfm2()
         values=$commands
         ;;
     run)
-        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --prompt-cache --json --logprobs --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
+        options='-p --prompt -f --file --messages --system --system-file --tools --raw --no-bos -n --predict --stop --ignore-eos --special --prompt-cache --json --logprobs --draft --json-schema --grammar --regex --choices --white-space --lenient --tool-choice --one-call --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         -p | --prompt) values=/any ;;
         -f | --file) values=/file ;;
@@ -33,6 +33,12 @@ _lfm2()
         --prompt-cache) values=/any ;;
         --logprobs) values=/any ;;
         --draft) values='off ngram' ;;
+        --json-schema | -j | -jf | --json-schema-file) values=/any ;;
+        --grammar | --grammar-file) values=/file ;;
+        --regex) values=/any ;;
+        --choices) values=/any ;;
+        --white-space) values='json compact flexible' ;;
+        --tool-choice) values=/any ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;
@@ -131,6 +137,22 @@ _lfm2()
         --tools) values=/file ;;
         --opened) values='auto on off' ;;
         --chunks) values=/any ;;
+        -m | --model) values=/file ;;
+        --merges) values='file apply ignore' ;;
+        esac
+        ;;
+    constrain)
+        options='--json-schema --grammar --regex --choices --white-space --lenient --tools --tool-choice --one-call --instances --suite --special --json -m --model -v --verbose --merges --help'
+        case $before in
+        --json-schema | -j | -jf | --json-schema-file) values=/any ;;
+        --grammar | --grammar-file) values=/file ;;
+        --regex) values=/any ;;
+        --choices) values=/any ;;
+        --white-space) values='json compact flexible' ;;
+        --tools) values=/file ;;
+        --tool-choice) values=/any ;;
+        --instances) values=/file ;;
+        --suite) values=/file ;;
         -m | --model) values=/file ;;
         --merges) values='file apply ignore' ;;
         esac

@@ -15,7 +15,6 @@ static const char no_server[] = "lfm2 is not a server";
 static const char download[] =
     "lfm2 does not download models: get one from https://huggingface.co/LiquidAI and pass its path "
     "with -m";
-static const char grammar[] = "lfm2 cannot constrain the format of an answer";
 static const char adapter[] = "adapters are not supported: merge them into the model";
 static const char drafts[] = "draft models are not supported; run and chat have --draft ngram";
 static const char text_only[] = "lfm2 runs text models only";
@@ -67,7 +66,6 @@ const opt_spec compat_specs[] = {
     IGNORED("-dio --direct-io -ndio --no-direct-io", NULL, memory),
     IGNORED("-lm --load-mode", "MODE", memory),
     REFUSED("-hf -hfr --hf-repo -hff --hf-file -mu --model-url -dr --docker-repo", download),
-    REFUSED("--grammar --grammar-file -j --json-schema -jf --json-schema-file --format", grammar),
     REFUSED("--lora --lora-scaled --control-vector --control-vector-scaled", adapter),
     REFUSED("--chat-template --chat-template-file", chat_template),
     IGNORED_SWITCH("--jinja --no-jinja -co --color", NULL),

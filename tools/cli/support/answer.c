@@ -48,6 +48,7 @@ static void add_result(lfm2_generate_result *sum, const lfm2_generate_result *mo
     sum->n_generated += more->n_generated;
     sum->n_drafted += more->n_drafted;
     sum->n_accepted += more->n_accepted;
+    sum->n_forced += more->n_forced;
     sum->generate_seconds += more->prompt_seconds + more->generate_seconds;
 }
 
@@ -130,6 +131,7 @@ int answer_generate(answer *a, const id_list *prompt)
             a->ids.n -= closing.n;
             break;
         }
+        a->options.constraint = a->after_reasoning;
         a->options.max_tokens = max_tokens == 0 ? 0 : max_tokens - a->result.n_generated;
         code = code == EXIT_OK ? generate_part(a, &closing, false) : code;
     }

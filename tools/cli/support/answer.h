@@ -12,9 +12,11 @@ typedef struct answer {
     lfm2_session *session;
     lfm2_sampler *sampler;
     lfm2_generate_options options; /* without callback; draft_ids are of the whole answer */
-    int32_t budget;                /* tokens of reasoning; -1 = no limit */
-    open_reasoning open;           /* what the prompt opens */
-    uint32_t n_reused;             /* tokens of the prompt that the session holds */
+    /* The caller's. The second is that of the text that follows when the budget is spent. */
+    lfm2_constraint *constraint, *after_reasoning;
+    int32_t budget;      /* tokens of reasoning; -1 = no limit */
+    open_reasoning open; /* what the prompt opens */
+    uint32_t n_reused;   /* tokens of the prompt that the session holds */
     /* Both may be NULL. on_text receives text as it is generated. on_token receives each chosen
      * token before its text. A result other than 0 ends the answer. */
     int32_t (*on_text)(void *user, answer_channel channel, const char *text, size_t len);

@@ -11,6 +11,7 @@
 struct recorded_token {
     int32_t id;
     float logprob;
+    bool forced;
     size_t n_top;
     struct {
         int32_t id;
@@ -40,6 +41,7 @@ int answer_record_token(answer_record *record, const lfm2_generated_token *gener
     }
     token->id = generated->id;
     token->logprob = generated->logprob;
+    token->forced = generated->forced != 0;
     token->n_top = generated->n_top;
     for (size_t i = 0; i < generated->n_top; i++) {
         token->top[i].id = generated->top_ids[i];
@@ -67,7 +69,7 @@ static void print_tokens(const answer_record *record, const lfm2_model *model)
         const recorded_token *token = record->tokens[i];
         out_printf("%s{", i > 0 ? "," : "");
         print_token(model, token->id, token->logprob);
-        out_printf(",\"top\":[");
+        out_printf("%s,\"top\":[", token->forced ? ",\"forced\":true" : "");
         for (size_t k = 0; k < token->n_top; k++) {
             out_printf("%s{", k > 0 ? "," : "");
             print_token(model, token->top[k].id, token->top[k].logprob);
@@ -143,9 +145,9 @@ void answer_record_print(const answer_record *record, const answer *a, const ans
         out_printf("null");
     }
     out_printf(",\"n_prompt\":%u,\"n_reused\":%u,\"n_generated\":%u,\"n_reasoning\":%u,"
-               "\"n_drafted\":%u,\"n_accepted\":%u,\"prompt_seconds\":",
+               "\"n_drafted\":%u,\"n_accepted\":%u,\"n_forced\":%u,\"prompt_seconds\":",
                a->n_reused + r->n_prompt, a->n_reused, r->n_generated, a->n_reasoning, r->n_drafted,
-               r->n_accepted);
+               r->n_accepted, r->n_forced);
     json_number(r->prompt_seconds);
     out_printf(",\"generate_seconds\":");
     json_number(r->generate_seconds);
