@@ -135,7 +135,8 @@ static lf_outcome between(lf_chat_parser *p)
     }
     char c = p->source.data[p->pos];
     bool trial = p->state == LF_STATE_TRIAL;
-    if (trial && (p->closed || (c == ',' && p->calls.n == p->first_call))) {
+    bool after_list = p->closed && c != '['; /* without a start token, lists only follow lists */
+    if (trial && (after_list || (c == ',' && p->calls.n == p->first_call))) {
         return LF_OUTCOME_FAIL;
     }
     if (c == ',' || c == ';' || c == (p->bracket ? ']' : '[')) {

@@ -264,6 +264,11 @@ def bare():
         add("<think>hm</think>" + text, content, [call], reasoning="hm", tools=tools)
         add("hm</think>" + text, content, [call], reasoning="hm", opened=True, tools=tools)
     add("I will.\n[f(b=2), g()]", "I will.\n", [call, ("g", {})], tools=tools)
+    for text in ["[f(b=2)]\n[g()]", "[f(b=2)][g()]", f"[{one}]\n\n[g()]\n", f"[f(b=2)] [g()]{E}"]:
+        add(text, "", [call, ("g", {})], tools=tools)
+        add("<think>hm</think>" + text, "", [call, ("g", {})], reasoning="hm")
+    for text in ["[f(b=2)] [g()] Done.", "[f(b=2)]\n[1]", "[f(b=2)], [g()]", "[f(b=2)]\n[h()]"]:
+        same(text, tools=tools)
     for text in ["I will: [f(b=2)]", "[f(b=2)] Done.", "[h(b=2)]", "h(b=2)", '{"name": "h", "arguments": {}}', '{"name": "f"}',
                  '{"name": "f", "arguments": {}} Done.', '{"name": "f", "b": 2}', "f(b=2) is it", "[f(b=2), h()]", "[f(2)]", "f (b=2)"]:
         same(text, tools=tools)
