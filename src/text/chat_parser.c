@@ -137,6 +137,12 @@ bool lf_parser_is_word(char c)
     return (unsigned char)c > ' ' && c != 0x7F && strchr("()[]{}<>'\"`=,:;", c) == NULL;
 }
 
+bool lf_parser_is_letter(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (unsigned char)c >= 0x80;
+}
+
 bool lf_parser_skip_space(lf_chat_parser *p)
 {
     while (p->pos < p->limit && lf_parser_is_space(p->source.data[p->pos])) {

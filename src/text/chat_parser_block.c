@@ -152,7 +152,7 @@ static lf_outcome between(lf_chat_parser *p)
         p->pos++;
         return lf_parser_open(p, LF_FRAME_TOOL);
     }
-    if (!lf_parser_is_word(c)) {
+    if (!lf_parser_is_letter(c) && c != '_') { /* of an expression such as f() + g() */
         return LF_OUTCOME_FAIL;
     }
     p->phase = LF_PHASE_NAME;

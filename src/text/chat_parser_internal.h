@@ -278,6 +278,8 @@ lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next);
 bool lf_parser_is_space(char c);
 /* A byte of a name, a number or a word: no white space, bracket, quote, separator or control. */
 bool lf_parser_is_word(char c);
+/* A letter or digit, or a byte of a character beyond ASCII. */
+bool lf_parser_is_letter(char c);
 
 static inline bool lf_parser_is_dict(lf_frame_kind kind)
 {

@@ -168,19 +168,13 @@ static sight follows(window *w, const lf_frame *f, bool *goes_on)
     return c == ')' ? call_ends(w) : NO;
 }
 
-static bool is_letter(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (unsigned char)c >= 0x80;
-}
-
 /* The quote stays in the string: keeps count of what such quotes open and close. Apostrophes do
  * neither. */
 static void note_inner(lf_chat_parser *p)
 {
     const char *text = p->source.data;
-    bool before = is_letter(text[p->pos - 1]);
-    bool after = p->pos + 1 < p->limit && is_letter(text[p->pos + 1]);
+    bool before = lf_parser_is_letter(text[p->pos - 1]);
+    bool after = p->pos + 1 < p->limit && lf_parser_is_letter(text[p->pos + 1]);
     p->string.broken = true;
     if (before && after) {
         return;

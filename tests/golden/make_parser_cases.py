@@ -226,6 +226,9 @@ def siblings():
         add("A" + block(f"[clock(), {bad} , clock()]") + "B", f"A{bad}B", [clock, clock])
     add(block("[clock()] because it is late"), "because it is late", [clock])
     add(block("I call [clock()]"), "I call", [clock])
+    for sign in [".", "+", "-", "*", "/", "|", "!"]:
+        add(block(f"[clock(){sign}g(x=1)]"), f"{sign}g(x=1)", [clock])
+        add(block(f"[{sign}g(x=1), clock()]"), f"{sign}g(x=1)", [clock])
     add(S + "[clock(), f(x=", "f(x=", [clock])
     add(S + "[clock()]\nThe time is", "The time is", [clock])
 
