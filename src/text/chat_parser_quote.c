@@ -55,6 +55,18 @@ static sight argument_follows(window *w)
     return next_char(w) == ')' || next_char(w) == '*' ? YES : word_then(w, '=');
 }
 
+/* After a comma between calls. Code has calls, too: if the string has an open quote, only one with
+ * a name of an argument, or without arguments, is the next. */
+static sight call_follows(window *w)
+{
+    sight out = word_then(w, '(');
+    if (out == YES && w->p->string.inner_open) {
+        w->at++;
+        out = argument_follows(w);
+    }
+    return out;
+}
+
 /* After the end of a call: the end of the list, or the next call. */
 static sight call_ends(window *w)
 {
@@ -69,7 +81,7 @@ static sight call_ends(window *w)
             return out;
         }
         c = next_char(w);
-        return c == ']' || c == '[' || c == '{' ? YES : word_then(w, '(');
+        return c == ']' || c == '[' || c == '{' ? YES : call_follows(w);
     }
     if (c == ']' && w->p->bracket) {
         w->at++;
@@ -79,7 +91,7 @@ static sight call_ends(window *w)
         c = next_char(w);
         return c == ',' || c == ';' || c == '[' ? YES : NO;
     }
-    return word_then(w, '(');
+    return w->p->string.inner_open ? NO : call_follows(w);
 }
 
 /* After a comma between items: the next item, or the end. */

@@ -181,6 +181,12 @@ def quotes():
         add(block(f"[run(cmd='{inside}')]"), "", [("run", {"cmd": inside})])
         inside = inside.replace("'", '"')
         add(block(f'[run(cmd="{inside}", n=1)]'), "", [("run", {"cmd": inside, "n": 1})])
+    for inside in ["print('a')\nprint('b')", "print('a'); print('b')", "f('a'), g('b')", "f('a')-g('b')", "x = f('a')\ny()\ng('b')",
+                   "x = f('a') or g(b='c')"]:
+        add(block(f"[run(cmd='{inside}')]"), "", [("run", {"cmd": inside})])
+    add(block("[run(cmd='print('a')\nprint('b')', n=1), clock()]"), "", [("run", {"cmd": "print('a')\nprint('b')", "n": 1}), ("clock", {})])
+    add(block("[run(cmd='x') run(cmd='y')]"), "", [("run", {"cmd": "x"}), ("run", {"cmd": "y"})])
+    add(block("[run(cmd='x'), f(1)]"), "f(1)", [("run", {"cmd": "x"})])
     add(block("[run(cmd='it's', n=2), run(cmd='x')]"), "", [("run", {"cmd": "it's", "n": 2}), ("run", {"cmd": "x"})])
     add(block("[run(items=['it's', 'ok'])]"), "", [("run", {"items": ["it's", "ok"]})])
     add(block("[run(item={'a': 'it's', 'b': 'ok'})]"), "", [("run", {"item": {"a": "it's", "b": "ok"}})])
