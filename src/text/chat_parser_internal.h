@@ -269,6 +269,12 @@ typedef enum lf_quote {
     LF_QUOTE_MORE
 } lf_quote;
 
+/* The length of the quotes around the open string. */
+static inline size_t lf_parser_quote_len(const lf_chat_parser *p)
+{
+    return p->string.triple ? 3 : 1;
+}
+
 /* Whether the quote at p->pos ends the open string. LF_QUOTE_JOINS sets *next to the quote that
  * follows. */
 lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next);

@@ -186,7 +186,8 @@ static void note_inner(lf_chat_parser *p)
 {
     const char *text = p->source.data;
     bool before = lf_parser_is_letter(text[p->pos - 1]);
-    bool after = p->pos + 1 < p->limit && lf_parser_is_letter(text[p->pos + 1]);
+    size_t next = p->pos + lf_parser_quote_len(p);
+    bool after = next < p->limit && lf_parser_is_letter(text[next]);
     p->string.broken = true;
     if (before && after) {
         return;
@@ -196,9 +197,9 @@ static void note_inner(lf_chat_parser *p)
 
 lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next)
 {
-    size_t left = p->limit - p->pos - 1;
-    window w = {p, p->pos + 1,
-                p->pos + 1 + (left < LF_PARSER_WINDOW ? left : (size_t)LF_PARSER_WINDOW)};
+    size_t begin = p->pos + lf_parser_quote_len(p);
+    size_t left = p->limit - begin;
+    window w = {p, begin, begin + (left < LF_PARSER_WINDOW ? left : (size_t)LF_PARSER_WINDOW)};
     bool goes_on = false;
     sight out = NO;
     if (!skip_space(&w, &out)) {
@@ -218,7 +219,7 @@ lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next)
         if (next_char(&w) == '"' || next_char(&w) == '\'') {
             return LF_QUOTE_UNCLEAR; /* an expression of two strings */
         }
-        w.at = p->pos + 1;
+        w.at = begin;
         skip_space(&w, &out);
     }
     out = follows(&w, lf_parser_top(p), &goes_on);

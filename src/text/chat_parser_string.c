@@ -219,19 +219,21 @@ static lf_outcome take_quote(lf_chat_parser *p)
 {
     const char *text = p->source.data + p->pos;
     size_t left = p->limit - p->pos;
+    size_t len = lf_parser_quote_len(p);
     size_t next = 0;
     if (p->string.triple) {
         bool second = left > 1 && text[1] == text[0];
         if (!p->final && (left == 1 || (left == 2 && second))) {
             return LF_OUTCOME_MORE;
         }
-        bool ends = second && left > 2 && text[2] == text[0];
-        p->pos += ends ? 3 : 1;
-        return ends ? string_done(p) : put(p, text, 1);
+        if (!second || left == 2 || text[2] != text[0]) {
+            p->pos++;
+            return put(p, text, 1);
+        }
     }
     switch (lf_parser_quote(p, &next)) {
     case LF_QUOTE_ENDS:
-        p->pos++;
+        p->pos += len;
         return string_done(p);
     case LF_QUOTE_JOINS: {
         size_t before = p->pos;
@@ -241,14 +243,14 @@ static lf_outcome take_quote(lf_chat_parser *p)
         return outcome;
     }
     case LF_QUOTE_UNCLEAR:
-        p->pos++;
+        p->pos += len;
         p->phase = LF_PHASE_AFTER; /* what follows is not in a string */
         return LF_OUTCOME_FAIL;
     case LF_QUOTE_MORE:
         return LF_OUTCOME_MORE;
     default:
-        p->pos++;
-        return put(p, p->source.data + p->pos - 1, 1);
+        p->pos += len;
+        return put(p, text, len);
     }
 }
 

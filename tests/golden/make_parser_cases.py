@@ -185,6 +185,10 @@ def quotes():
                    "x = f('a') or g(b='c')"]:
         add(block(f"[run(cmd='{inside}')]"), "", [("run", {"cmd": inside})])
     add(block("[run(cmd='print('a')\nprint('b')', n=1), clock()]"), "", [("run", {"cmd": "print('a')\nprint('b')", "n": 1}), ("clock", {})])
+    for quote in ['"""', "'''"]:
+        for inside in [f"def f():\n    {quote}Gives 1.{quote}\n    return 1\n", f"{quote}a{quote} b", f"x = {quote}y, z='1'{quote}\n"]:
+            add(block(f"[run(cmd={quote}{inside}{quote}, n=1)]"), "", [("run", {"cmd": inside, "n": 1})])
+    py("[run(cmd='''a''' 'b' \"\"\"c\"\"\")]")
     add(block("[run(cmd='x') run(cmd='y')]"), "", [("run", {"cmd": "x"}), ("run", {"cmd": "y"})])
     add(block("[run(cmd='x'), f(1)]"), "f(1)", [("run", {"cmd": "x"})])
     add(block("[run(cmd='it's', n=2), run(cmd='x')]"), "", [("run", {"cmd": "it's", "n": 2}), ("run", {"cmd": "x"})])
