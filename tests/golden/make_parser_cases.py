@@ -207,7 +207,7 @@ def no_calls():
                    "[f(x=1e999)]", "[f(x=float('nan'))]", "[f(x=f'{y}')]", "[f(x='a' % 2)]", "[f(*x)]", "[f(**x)]", "[f(**[1])]", "[f(*{'a': 1})]", "[f(**{'a'})]", "[f(**{'a': 1}, a=1)]", "[f(**", "[f(x=1, x=2)]",
                    "[f(x={'a': 1, 'a': 2})]", "[f(x=1", "[f(x='", "[f(x='y\\", "(x=1)", "[f", "[f(", "[f(x", "[f(x=", "[f(x='''y')]",
                    "[f(x=1j)]", "[f(x=0x)]", "[f(x=1.2.3)]", "[f(x=--1)]", "[f(x=...)]", "{}", "{'a': 1}", '{"name": 3}', '{"name": ""}',
-                   '{"name": "f", "arguments": 3}', '{"name": "f", "arguments": [1]}', '{"name": "f", "arguments": "x"}',
+                   '{"name": "f", "arguments": 3}', '{"name": "f", "arguments": nan}', '{"name": "f", "arguments": [1]}', '{"name": "f", "arguments": "x"}',
                    '{"name": "f", "name": "g"}', '{"name": "f", "arguments": {"a": 1, "a": 2}}', '{"arguments": {}}', '{"name": "f"',
                    '{"name": "f\\n", "arguments": {}}', '{"name": "f", "arguments": {"a": NaN}}', '"f(x=1)"', "def f(x=1): pass"]:
         same(block(inside))
@@ -258,6 +258,8 @@ def as_json():
     add(block(f"[{one}, clock()]"), "", [call, ("clock", {})])
     add(block('{"name": "f"}'), "", [("f", {})])
     add(block('{"name": "f", "arguments": {}}'), "", [("f", {})])
+    add(block('{"name": "f", "arguments": null}'), "", [("f", {})])
+    add(block("[{'arguments': None, 'name': 'f'}, clock()]"), "", [("f", {}), ("clock", {})])
     add(block('{"name": "f", "arguments": "{}"}'), "", [("f", {})])
     add(block('{"name": "naïve.名", "arguments": {"ключ": "значение"}}'), "", [("naïve.名", {"ключ": "значение"})])
     add(block('{"name": "f", "arguments": {"a": "\\/\\u00e9\\ud83d\\ude00\\"\\\\"}}'), "", [("f", {"a": '/é😀"\\'})])
