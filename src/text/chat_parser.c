@@ -255,12 +255,15 @@ static bool run(lf_chat_parser *p, size_t limit, bool final, lf_delimiter follow
 
 /* ---- Delimiters ---- */
 
-/* Whether the end token that is spelled here is in a string of a call. One that ends a call with a
- * string that does not end follows a bracket. */
+/* Whether the end token that is spelled here is in a string of a call. One that ends a call follows
+ * a bracket and white space: the quote before the bracket waits for what is here, or is missing. */
 static bool in_string(const lf_chat_parser *p, size_t at)
 {
     char c = p->source.data[at - 1];
     bool opening = p->pos + 1 == at && (c == '"' || c == '\'');
+    for (size_t i = at - 1; i > p->begin && lf_parser_is_space(c); i--) {
+        c = p->source.data[i - 1];
+    }
     return opening || (p->phase == LF_PHASE_STRING && c != ')' && c != ']' && c != '}');
 }
 

@@ -141,6 +141,10 @@ def around():
     add(block("[a/b(x=1)]"), "", [("a/b", {"x": 1})])
     add(block("[3d_view(x=1)]"), "", [("3d_view", {"x": 1})])
     add(block(f"[f(x='a {E} b', y=1)]"), "", [("f", {"x": f"a {E} b", "y": 1})], only_text=True)
+    for text in ["[f(x='a')] ", "[f(x='a')]\n", "[f(x='a')\n]\n\n", "f(x=\"a\")\n", "[f(x='a') ] ", " [ f( x='a' ) ] "]:
+        add(block(text), "", [("f", {"x": "a"})])
+        add("Yes." + block(text) + block(text) + " ok", "Yes. ok", [("f", {"x": "a"})] * 2)
+    same(block("[f(x='a)] "))
     add(block(f"[f(x='{E}')]") + "c", "c", [("f", {"x": E})], only_text=True)
     add(block("[f(x='y)]") + block("[g()]"), block("[f(x='y)]"), [("g", {})])
     add(S + "[f(x='y" + block("[g()]"), S + "[f(x='y", [("g", {})])
