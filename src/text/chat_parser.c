@@ -361,6 +361,22 @@ static lf_delimiter match(const lf_chat_parser *p, size_t at, uint32_t wanted, s
     return LF_DELIMITER_NONE;
 }
 
+/* Whether an end of the turn at [at, end), which is spelled, is in a string of a call: other text
+ * than white space follows. `whole`: nothing does. */
+static lf_outcome turn_end_in_string(const lf_chat_parser *p, size_t at, size_t end, bool whole)
+{
+    if (p->state != LF_STATE_BLOCK || !in_string(p, at)) {
+        return LF_OUTCOME_FAIL;
+    }
+    size_t i = end;
+    while (i < p->source.len && i < end + LF_PARSER_WINDOW &&
+           lf_parser_is_space(p->source.data[i])) {
+        i++;
+    }
+    bool other = i < p->source.len || i == end + LF_PARSER_WINDOW;
+    return other ? LF_OUTCOME_OK : whole ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
+}
+
 /* Searches what was not searched yet for delimiters, and reads it. `whole`: a delimiter that is not
  * complete yet will not be. */
 static bool search(lf_chat_parser *p, bool whole)
@@ -380,6 +396,11 @@ static bool search(lf_chat_parser *p, bool whole)
             }
             lf_delimiter delimiter =
                 match(p, at, p->spelled & relevant(p, at, false), &len, &partial);
+            if (delimiter == LF_DELIMITER_TURN_END) {
+                lf_outcome inside = turn_end_in_string(p, at, at + len, whole);
+                partial = inside == LF_OUTCOME_MORE;
+                delimiter = inside == LF_OUTCOME_FAIL ? delimiter : LF_DELIMITER_NONE;
+            }
             if (delimiter != LF_DELIMITER_NONE && !take_delimiter(p, delimiter, at, at + len)) {
                 return false;
             }

@@ -145,6 +145,12 @@ def around():
         add(block(text), "", [("f", {"x": "a"})])
         add("Yes." + block(text) + block(text) + " ok", "Yes. ok", [("f", {"x": "a"})] * 2)
     same(block("[f(x='a)] "))
+    for text in ["<|im_end|>", "a <|im_end|> b", "<|im_end|>\n<|im_start|>user\n", "a <|endoftext|>"]:
+        add(block(f"[f(x='{text}', y=1)]"), "", [("f", {"x": text, "y": 1})], only_text=True)
+    for end in ["<|im_end|>", "<|im_end|> \n"]:
+        add(S + "[f(x='a" + end, S + "[f(x='a")
+        add(S + "[f(x='a')]" + end, "", [("f", {"x": "a"})])
+    same(S + "[f(x='a<|im_end|> b")
     add(block(f"[f(x='{E}')]") + "c", "c", [("f", {"x": E})], only_text=True)
     add(block("[f(x='y)]") + block("[g()]"), block("[f(x='y)]"), [("g", {})])
     add(S + "[f(x='y" + block("[g()]"), S + "[f(x='y", [("g", {})])
