@@ -137,6 +137,15 @@ bool lf_parser_is_word(char c)
     return (unsigned char)c > ' ' && c != 0x7F && strchr("()[]{}<>'\"`=,:;", c) == NULL;
 }
 
+int lf_parser_digit(char c, unsigned base)
+{
+    int value = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+    return value >= 0 && (unsigned)value < base ? value : -1;
+}
+
 bool lf_parser_is_letter(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
@@ -178,8 +187,8 @@ bool lf_parser_content(lf_chat_parser *p, size_t begin, size_t end)
 /* Whether calls without a start token may begin with this byte of the content. */
 static bool begins_trial(const lf_chat_parser *p, char c)
 {
-    bool word = lf_parser_is_word(c) && c != '-' && (c < '0' || c > '9');
-    return c == '[' || (!p->visible && (c == '{' || word));
+    bool name = c == '_' || (lf_parser_is_letter(c) && (c < '0' || c > '9'));
+    return c == '[' || (!p->visible && (c == '{' || name));
 }
 
 static bool run_content(lf_chat_parser *p)

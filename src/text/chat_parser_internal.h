@@ -286,6 +286,8 @@ bool lf_parser_is_space(char c);
 bool lf_parser_is_word(char c);
 /* A letter or digit, or a byte of a character beyond ASCII. */
 bool lf_parser_is_letter(char c);
+/* The value of a digit in a base up to 16, or -1. */
+int lf_parser_digit(char c, unsigned base);
 
 static inline bool lf_parser_is_dict(lf_frame_kind kind)
 {

@@ -53,15 +53,11 @@ static lf_outcome hex_digits(const lf_chat_parser *p, size_t at, size_t n, uint3
         if (i >= p->limit) {
             return p->final ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
         }
-        char c = p->source.data[i];
-        uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
-                                                : 16;
-        if (digit == 16) {
+        int digit = lf_parser_digit(p->source.data[i], 16);
+        if (digit < 0) {
             return LF_OUTCOME_FAIL;
         }
-        *out = *out << 4 | digit;
+        *out = *out << 4 | (uint32_t)digit;
     }
     return LF_OUTCOME_OK;
 }
