@@ -410,7 +410,7 @@ static bool is_confirmed(const lf_chat_parser *p)
         return false;
     }
     if (p->tools != NULL) {
-        return (p->trial_fresh || p->trial_line) && names_are_known(p);
+        return (p->trial_fresh || p->trial_line) && names_are_known(p) && !is_echo(p);
     }
     return p->trial_fresh && p->after_reasoning && (p->trial_list || p->trial_object);
 }

@@ -314,6 +314,8 @@ def bare():
     same(f"First: f(b=2){E}")
     same(f"[f(2)]{E}")
     add(block("[f(b=2)]") + f"[f(b=2)]{E}", f"[f(b=2)]{E}", [call])
+    add(block("[f(b=2)]") + "\n[f(b=2)]\n", "\n[f(b=2)]\n", [call], tools=tools)
+    add(block("[f(b=2)]") + "\n[f(b=3)]", "\n", [call, ("f", {"b": 3})], tools=tools)
     add(block("[f(b=2)]") + f"\n[g()]{E}", "\n", [call, ("g", {})])
 
 
