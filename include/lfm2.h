@@ -1492,7 +1492,8 @@ typedef struct lfm2_chat_parser_options {
     /* JSON array of the tools that the model knows, as in lfm2_chat_options; "[]" if there are
      * none; NULL or length 0 = not known. They decide two things. A bare number or word for a
      * parameter whose "type" is a string becomes a string. And calls without the start token count
-     * without an end token, too, if they begin a line, end the text, and name known functions. */
+     * without an end token, too, if they begin a line, end the text, name known functions, and do
+     * not repeat the call block before them. */
     const char *tools;
     size_t tools_len;
     uint32_t flags;         /* LFM2_CHAT_PARSE_* */

@@ -137,6 +137,21 @@ bool lf_parser_is_word(char c)
     return (unsigned char)c > ' ' && c != 0x7F && strchr("()[]{}<>'\"`=,:;", c) == NULL;
 }
 
+int lf_parser_digit(char c, unsigned base)
+{
+    int value = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+    return value >= 0 && (unsigned)value < base ? value : -1;
+}
+
+bool lf_parser_is_letter(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (unsigned char)c >= 0x80;
+}
+
 bool lf_parser_skip_space(lf_chat_parser *p)
 {
     while (p->pos < p->limit && lf_parser_is_space(p->source.data[p->pos])) {
@@ -172,8 +187,8 @@ bool lf_parser_content(lf_chat_parser *p, size_t begin, size_t end)
 /* Whether calls without a start token may begin with this byte of the content. */
 static bool begins_trial(const lf_chat_parser *p, char c)
 {
-    bool word = lf_parser_is_word(c) && c != '-' && (c < '0' || c > '9');
-    return c == '[' || (!p->visible && (c == '{' || word));
+    bool name = c == '_' || (lf_parser_is_letter(c) && (c < '0' || c > '9'));
+    return c == '[' || (!p->visible && (c == '{' || name));
 }
 
 static bool run_content(lf_chat_parser *p)
@@ -249,12 +264,15 @@ static bool run(lf_chat_parser *p, size_t limit, bool final, lf_delimiter follow
 
 /* ---- Delimiters ---- */
 
-/* Whether the end token that is spelled here is in a string of a call. One that ends a call with a
- * string that does not end follows a bracket. */
+/* Whether the end token that is spelled here is in a string of a call. One that ends a call follows
+ * a bracket and white space: the quote before the bracket waits for what is here, or is missing. */
 static bool in_string(const lf_chat_parser *p, size_t at)
 {
     char c = p->source.data[at - 1];
     bool opening = p->pos + 1 == at && (c == '"' || c == '\'');
+    for (size_t i = at - 1; i > p->begin && lf_parser_is_space(c); i--) {
+        c = p->source.data[i - 1];
+    }
     return opening || (p->phase == LF_PHASE_STRING && c != ')' && c != ']' && c != '}');
 }
 
@@ -352,6 +370,22 @@ static lf_delimiter match(const lf_chat_parser *p, size_t at, uint32_t wanted, s
     return LF_DELIMITER_NONE;
 }
 
+/* Whether an end of the turn at [at, end), which is spelled, is in a string of a call: other text
+ * than white space follows. `whole`: nothing does. */
+static lf_outcome turn_end_in_string(const lf_chat_parser *p, size_t at, size_t end, bool whole)
+{
+    if (p->state != LF_STATE_BLOCK || !in_string(p, at)) {
+        return LF_OUTCOME_FAIL;
+    }
+    size_t i = end;
+    while (i < p->source.len && i < end + LF_PARSER_WINDOW &&
+           lf_parser_is_space(p->source.data[i])) {
+        i++;
+    }
+    bool other = i < p->source.len || i == end + LF_PARSER_WINDOW;
+    return other ? LF_OUTCOME_OK : whole ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
+}
+
 /* Searches what was not searched yet for delimiters, and reads it. `whole`: a delimiter that is not
  * complete yet will not be. */
 static bool search(lf_chat_parser *p, bool whole)
@@ -371,6 +405,11 @@ static bool search(lf_chat_parser *p, bool whole)
             }
             lf_delimiter delimiter =
                 match(p, at, p->spelled & relevant(p, at, false), &len, &partial);
+            if (delimiter == LF_DELIMITER_TURN_END) {
+                lf_outcome inside = turn_end_in_string(p, at, at + len, whole);
+                partial = inside == LF_OUTCOME_MORE;
+                delimiter = inside == LF_OUTCOME_FAIL ? delimiter : LF_DELIMITER_NONE;
+            }
             if (delimiter != LF_DELIMITER_NONE && !take_delimiter(p, delimiter, at, at + len)) {
                 return false;
             }

@@ -135,7 +135,8 @@ static lf_outcome between(lf_chat_parser *p)
     }
     char c = p->source.data[p->pos];
     bool trial = p->state == LF_STATE_TRIAL;
-    if (trial && (p->closed || (c == ',' && p->calls.n == p->first_call))) {
+    bool after_list = p->closed && c != '['; /* without a start token, lists only follow lists */
+    if (trial && (after_list || (c == ',' && p->calls.n == p->first_call))) {
         return LF_OUTCOME_FAIL;
     }
     if (c == ',' || c == ';' || c == (p->bracket ? ']' : '[')) {
@@ -151,7 +152,7 @@ static lf_outcome between(lf_chat_parser *p)
         p->pos++;
         return lf_parser_open(p, LF_FRAME_TOOL);
     }
-    if (!lf_parser_is_word(c)) {
+    if (!lf_parser_is_letter(c) && c != '_') { /* of an expression such as f() + g() */
         return LF_OUTCOME_FAIL;
     }
     p->phase = LF_PHASE_NAME;
@@ -409,7 +410,7 @@ static bool is_confirmed(const lf_chat_parser *p)
         return false;
     }
     if (p->tools != NULL) {
-        return (p->trial_fresh || p->trial_line) && names_are_known(p);
+        return (p->trial_fresh || p->trial_line) && names_are_known(p) && !is_echo(p);
     }
     return p->trial_fresh && p->after_reasoning && (p->trial_list || p->trial_object);
 }

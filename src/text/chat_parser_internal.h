@@ -269,6 +269,12 @@ typedef enum lf_quote {
     LF_QUOTE_MORE
 } lf_quote;
 
+/* The length of the quotes around the open string. */
+static inline size_t lf_parser_quote_len(const lf_chat_parser *p)
+{
+    return p->string.triple ? 3 : 1;
+}
+
 /* Whether the quote at p->pos ends the open string. LF_QUOTE_JOINS sets *next to the quote that
  * follows. */
 lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next);
@@ -278,6 +284,10 @@ lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next);
 bool lf_parser_is_space(char c);
 /* A byte of a name, a number or a word: no white space, bracket, quote, separator or control. */
 bool lf_parser_is_word(char c);
+/* A letter or digit, or a byte of a character beyond ASCII. */
+bool lf_parser_is_letter(char c);
+/* The value of a digit in a base up to 16, or -1. */
+int lf_parser_digit(char c, unsigned base);
 
 static inline bool lf_parser_is_dict(lf_frame_kind kind)
 {

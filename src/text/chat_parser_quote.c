@@ -55,6 +55,18 @@ static sight argument_follows(window *w)
     return next_char(w) == ')' || next_char(w) == '*' ? YES : word_then(w, '=');
 }
 
+/* After a comma between calls. Code has calls, too: if the string has an open quote, only one with
+ * a name of an argument, or without arguments, is the next. */
+static sight call_follows(window *w)
+{
+    sight out = word_then(w, '(');
+    if (out == YES && w->p->string.inner_open) {
+        w->at++;
+        out = argument_follows(w);
+    }
+    return out;
+}
+
 /* After the end of a call: the end of the list, or the next call. */
 static sight call_ends(window *w)
 {
@@ -69,7 +81,7 @@ static sight call_ends(window *w)
             return out;
         }
         c = next_char(w);
-        return c == ']' || c == '[' || c == '{' ? YES : word_then(w, '(');
+        return c == ']' || c == '[' || c == '{' ? YES : call_follows(w);
     }
     if (c == ']' && w->p->bracket) {
         w->at++;
@@ -79,7 +91,7 @@ static sight call_ends(window *w)
         c = next_char(w);
         return c == ',' || c == ';' || c == '[' ? YES : NO;
     }
-    return word_then(w, '(');
+    return w->p->string.inner_open ? NO : call_follows(w);
 }
 
 /* After a comma between items: the next item, or the end. */
@@ -168,19 +180,14 @@ static sight follows(window *w, const lf_frame *f, bool *goes_on)
     return c == ')' ? call_ends(w) : NO;
 }
 
-static bool is_letter(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (unsigned char)c >= 0x80;
-}
-
 /* The quote stays in the string: keeps count of what such quotes open and close. Apostrophes do
  * neither. */
 static void note_inner(lf_chat_parser *p)
 {
     const char *text = p->source.data;
-    bool before = is_letter(text[p->pos - 1]);
-    bool after = p->pos + 1 < p->limit && is_letter(text[p->pos + 1]);
+    bool before = lf_parser_is_letter(text[p->pos - 1]);
+    size_t next = p->pos + lf_parser_quote_len(p);
+    bool after = next < p->limit && lf_parser_is_letter(text[next]);
     p->string.broken = true;
     if (before && after) {
         return;
@@ -190,9 +197,9 @@ static void note_inner(lf_chat_parser *p)
 
 lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next)
 {
-    size_t left = p->limit - p->pos - 1;
-    window w = {p, p->pos + 1,
-                p->pos + 1 + (left < LF_PARSER_WINDOW ? left : (size_t)LF_PARSER_WINDOW)};
+    size_t begin = p->pos + lf_parser_quote_len(p);
+    size_t left = p->limit - begin;
+    window w = {p, begin, begin + (left < LF_PARSER_WINDOW ? left : (size_t)LF_PARSER_WINDOW)};
     bool goes_on = false;
     sight out = NO;
     if (!skip_space(&w, &out)) {
@@ -212,7 +219,7 @@ lf_quote lf_parser_quote(lf_chat_parser *p, size_t *next)
         if (next_char(&w) == '"' || next_char(&w) == '\'') {
             return LF_QUOTE_UNCLEAR; /* an expression of two strings */
         }
-        w.at = p->pos + 1;
+        w.at = begin;
         skip_space(&w, &out);
     }
     out = follows(&w, lf_parser_top(p), &goes_on);

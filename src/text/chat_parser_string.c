@@ -53,15 +53,11 @@ static lf_outcome hex_digits(const lf_chat_parser *p, size_t at, size_t n, uint3
         if (i >= p->limit) {
             return p->final ? LF_OUTCOME_FAIL : LF_OUTCOME_MORE;
         }
-        char c = p->source.data[i];
-        uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
-                                                : 16;
-        if (digit == 16) {
+        int digit = lf_parser_digit(p->source.data[i], 16);
+        if (digit < 0) {
             return LF_OUTCOME_FAIL;
         }
-        *out = *out << 4 | digit;
+        *out = *out << 4 | (uint32_t)digit;
     }
     return LF_OUTCOME_OK;
 }
@@ -219,19 +215,21 @@ static lf_outcome take_quote(lf_chat_parser *p)
 {
     const char *text = p->source.data + p->pos;
     size_t left = p->limit - p->pos;
+    size_t len = lf_parser_quote_len(p);
     size_t next = 0;
     if (p->string.triple) {
         bool second = left > 1 && text[1] == text[0];
         if (!p->final && (left == 1 || (left == 2 && second))) {
             return LF_OUTCOME_MORE;
         }
-        bool ends = second && left > 2 && text[2] == text[0];
-        p->pos += ends ? 3 : 1;
-        return ends ? string_done(p) : put(p, text, 1);
+        if (!second || left == 2 || text[2] != text[0]) {
+            p->pos++;
+            return put(p, text, 1);
+        }
     }
     switch (lf_parser_quote(p, &next)) {
     case LF_QUOTE_ENDS:
-        p->pos++;
+        p->pos += len;
         return string_done(p);
     case LF_QUOTE_JOINS: {
         size_t before = p->pos;
@@ -241,14 +239,14 @@ static lf_outcome take_quote(lf_chat_parser *p)
         return outcome;
     }
     case LF_QUOTE_UNCLEAR:
-        p->pos++;
+        p->pos += len;
         p->phase = LF_PHASE_AFTER; /* what follows is not in a string */
         return LF_OUTCOME_FAIL;
     case LF_QUOTE_MORE:
         return LF_OUTCOME_MORE;
     default:
-        p->pos++;
-        return put(p, p->source.data + p->pos - 1, 1);
+        p->pos += len;
+        return put(p, text, len);
     }
 }
 

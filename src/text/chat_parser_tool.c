@@ -81,6 +81,10 @@ static lf_outcome begin_other(lf_chat_parser *p, char c)
 lf_outcome lf_parser_member_value(lf_chat_parser *p, char c)
 {
     const bool string = c == '"' || c == '\'';
+    if (p->member == LF_MEMBER_ARGUMENTS &&
+        (c == 'n' || c == 'N')) { /* null: as if it were absent */
+        p->member = LF_MEMBER_OTHER;
+    }
     if (p->member == LF_MEMBER_OTHER) {
         return begin_other(p, c);
     }

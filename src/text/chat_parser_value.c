@@ -210,16 +210,6 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The value of a digit in a base up to 16, or -1. */
-static int digit_value(char c, unsigned base)
-{
-    int value = is_digit(c)            ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : -1;
-    return value >= 0 && (unsigned)value < base ? value : -1;
-}
-
 /* 0x1F, 0o17, 0b1 as a decimal number. False: not such a number, or beyond 64 bits. */
 static bool convert_base(const char *text, size_t len, char out[32])
 {
@@ -228,7 +218,7 @@ static bool convert_base(const char *text, size_t len, char out[32])
                                                        : 2;
     uint64_t value = 0;
     for (size_t i = 2; i < len; i++) {
-        int digit = digit_value(text[i], base);
+        int digit = lf_parser_digit(text[i], base);
         if ((digit < 0 && text[i] != '_') || value > (UINT64_MAX - 15) / base) {
             return false;
         }

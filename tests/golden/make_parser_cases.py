@@ -141,6 +141,16 @@ def around():
     add(block("[a/b(x=1)]"), "", [("a/b", {"x": 1})])
     add(block("[3d_view(x=1)]"), "", [("3d_view", {"x": 1})])
     add(block(f"[f(x='a {E} b', y=1)]"), "", [("f", {"x": f"a {E} b", "y": 1})], only_text=True)
+    for text in ["[f(x='a')] ", "[f(x='a')]\n", "[f(x='a')\n]\n\n", "f(x=\"a\")\n", "[f(x='a') ] ", " [ f( x='a' ) ] "]:
+        add(block(text), "", [("f", {"x": "a"})])
+        add("Yes." + block(text) + block(text) + " ok", "Yes. ok", [("f", {"x": "a"})] * 2)
+    same(block("[f(x='a)] "))
+    for text in ["<|im_end|>", "a <|im_end|> b", "<|im_end|>\n<|im_start|>user\n", "a <|endoftext|>"]:
+        add(block(f"[f(x='{text}', y=1)]"), "", [("f", {"x": text, "y": 1})], only_text=True)
+    for end in ["<|im_end|>", "<|im_end|> \n"]:
+        add(S + "[f(x='a" + end, S + "[f(x='a")
+        add(S + "[f(x='a')]" + end, "", [("f", {"x": "a"})])
+    same(S + "[f(x='a<|im_end|> b")
     add(block(f"[f(x='{E}')]") + "c", "c", [("f", {"x": E})], only_text=True)
     add(block("[f(x='y)]") + block("[g()]"), block("[f(x='y)]"), [("g", {})])
     add(S + "[f(x='y" + block("[g()]"), S + "[f(x='y", [("g", {})])
@@ -181,6 +191,16 @@ def quotes():
         add(block(f"[run(cmd='{inside}')]"), "", [("run", {"cmd": inside})])
         inside = inside.replace("'", '"')
         add(block(f'[run(cmd="{inside}", n=1)]'), "", [("run", {"cmd": inside, "n": 1})])
+    for inside in ["print('a')\nprint('b')", "print('a'); print('b')", "f('a'), g('b')", "f('a')-g('b')", "x = f('a')\ny()\ng('b')",
+                   "x = f('a') or g(b='c')"]:
+        add(block(f"[run(cmd='{inside}')]"), "", [("run", {"cmd": inside})])
+    add(block("[run(cmd='print('a')\nprint('b')', n=1), clock()]"), "", [("run", {"cmd": "print('a')\nprint('b')", "n": 1}), ("clock", {})])
+    for quote in ['"""', "'''"]:
+        for inside in [f"def f():\n    {quote}Gives 1.{quote}\n    return 1\n", f"{quote}a{quote} b", f"x = {quote}y, z='1'{quote}\n"]:
+            add(block(f"[run(cmd={quote}{inside}{quote}, n=1)]"), "", [("run", {"cmd": inside, "n": 1})])
+    py("[run(cmd='''a''' 'b' \"\"\"c\"\"\")]")
+    add(block("[run(cmd='x') run(cmd='y')]"), "", [("run", {"cmd": "x"}), ("run", {"cmd": "y"})])
+    add(block("[run(cmd='x'), f(1)]"), "f(1)", [("run", {"cmd": "x"})])
     add(block("[run(cmd='it's', n=2), run(cmd='x')]"), "", [("run", {"cmd": "it's", "n": 2}), ("run", {"cmd": "x"})])
     add(block("[run(items=['it's', 'ok'])]"), "", [("run", {"items": ["it's", "ok"]})])
     add(block("[run(item={'a': 'it's', 'b': 'ok'})]"), "", [("run", {"item": {"a": "it's", "b": "ok"}})])
@@ -197,7 +217,7 @@ def no_calls():
                    "[f(x=1e999)]", "[f(x=float('nan'))]", "[f(x=f'{y}')]", "[f(x='a' % 2)]", "[f(*x)]", "[f(**x)]", "[f(**[1])]", "[f(*{'a': 1})]", "[f(**{'a'})]", "[f(**{'a': 1}, a=1)]", "[f(**", "[f(x=1, x=2)]",
                    "[f(x={'a': 1, 'a': 2})]", "[f(x=1", "[f(x='", "[f(x='y\\", "(x=1)", "[f", "[f(", "[f(x", "[f(x=", "[f(x='''y')]",
                    "[f(x=1j)]", "[f(x=0x)]", "[f(x=1.2.3)]", "[f(x=--1)]", "[f(x=...)]", "{}", "{'a': 1}", '{"name": 3}', '{"name": ""}',
-                   '{"name": "f", "arguments": 3}', '{"name": "f", "arguments": [1]}', '{"name": "f", "arguments": "x"}',
+                   '{"name": "f", "arguments": 3}', '{"name": "f", "arguments": nan}', '{"name": "f", "arguments": [1]}', '{"name": "f", "arguments": "x"}',
                    '{"name": "f", "name": "g"}', '{"name": "f", "arguments": {"a": 1, "a": 2}}', '{"arguments": {}}', '{"name": "f"',
                    '{"name": "f\\n", "arguments": {}}', '{"name": "f", "arguments": {"a": NaN}}', '"f(x=1)"', "def f(x=1): pass"]:
         same(block(inside))
@@ -226,6 +246,9 @@ def siblings():
         add("A" + block(f"[clock(), {bad} , clock()]") + "B", f"A{bad}B", [clock, clock])
     add(block("[clock()] because it is late"), "because it is late", [clock])
     add(block("I call [clock()]"), "I call", [clock])
+    for sign in [".", "+", "-", "*", "/", "|", "!"]:
+        add(block(f"[clock(){sign}g(x=1)]"), f"{sign}g(x=1)", [clock])
+        add(block(f"[{sign}g(x=1), clock()]"), f"{sign}g(x=1)", [clock])
     add(S + "[clock(), f(x=", "f(x=", [clock])
     add(S + "[clock()]\nThe time is", "The time is", [clock])
 
@@ -245,6 +268,8 @@ def as_json():
     add(block(f"[{one}, clock()]"), "", [call, ("clock", {})])
     add(block('{"name": "f"}'), "", [("f", {})])
     add(block('{"name": "f", "arguments": {}}'), "", [("f", {})])
+    add(block('{"name": "f", "arguments": null}'), "", [("f", {})])
+    add(block("[{'arguments': None, 'name': 'f'}, clock()]"), "", [("f", {}), ("clock", {})])
     add(block('{"name": "f", "arguments": "{}"}'), "", [("f", {})])
     add(block('{"name": "naïve.名", "arguments": {"ключ": "значение"}}'), "", [("naïve.名", {"ключ": "значение"})])
     add(block('{"name": "f", "arguments": {"a": "\\/\\u00e9\\ud83d\\ude00\\"\\\\"}}'), "", [("f", {"a": '/é😀"\\'})])
@@ -264,6 +289,11 @@ def bare():
         add("<think>hm</think>" + text, content, [call], reasoning="hm", tools=tools)
         add("hm</think>" + text, content, [call], reasoning="hm", opened=True, tools=tools)
     add("I will.\n[f(b=2), g()]", "I will.\n", [call, ("g", {})], tools=tools)
+    for text in ["[f(b=2)]\n[g()]", "[f(b=2)][g()]", f"[{one}]\n\n[g()]\n", f"[f(b=2)] [g()]{E}"]:
+        add(text, "", [call, ("g", {})], tools=tools)
+        add("<think>hm</think>" + text, "", [call, ("g", {})], reasoning="hm")
+    for text in ["[f(b=2)] [g()] Done.", "[f(b=2)]\n[1]", "[f(b=2)], [g()]", "[f(b=2)]\n[h()]"]:
+        same(text, tools=tools)
     for text in ["I will: [f(b=2)]", "[f(b=2)] Done.", "[h(b=2)]", "h(b=2)", '{"name": "h", "arguments": {}}', '{"name": "f"}',
                  '{"name": "f", "arguments": {}} Done.', '{"name": "f", "b": 2}', "f(b=2) is it", "[f(b=2), h()]", "[f(2)]", "f (b=2)"]:
         same(text, tools=tools)
@@ -284,6 +314,8 @@ def bare():
     same(f"First: f(b=2){E}")
     same(f"[f(2)]{E}")
     add(block("[f(b=2)]") + f"[f(b=2)]{E}", f"[f(b=2)]{E}", [call])
+    add(block("[f(b=2)]") + "\n[f(b=2)]\n", "\n[f(b=2)]\n", [call], tools=tools)
+    add(block("[f(b=2)]") + "\n[f(b=3)]", "\n", [call, ("f", {"b": 3})], tools=tools)
     add(block("[f(b=2)]") + f"\n[g()]{E}", "\n", [call, ("g", {})])
 
 
