@@ -78,6 +78,15 @@ out_has '"totals":{"schemas":3,"taken":2,"refused":1,"passed":1,"values":3,'
 pipes 1 '{"name": "x"}' constrain -m "$demo" --suite -
 err_has 'there is no "schema"'
 
+# members in another order than the schema's
+cat >"$work/order" <<'END'
+{"name": "order", "schema": {"type": "object", "properties": {"a": {"type": "object", "properties": {"c": {}, "d": {}}}, "b": {"type": "integer"}}, "required": ["a"]}, "tests": [{"data": {"x": [{"y": 1}], "b": 1, "a": {"d": {"e": null}, "c": "q"}}, "valid": true}, {"data": {"x": 0, "b": 1}, "valid": false}, {"data": {"b": "1", "a": {}}, "valid": false}]}
+END
+exits 0 constrain -m "$demo" --suite "$work/order"
+out_has 'values: 3; 0 wrongly accepted, 0 wrongly refused (0 by a limit)'
+pipes 0 '{"b": 1, "a": {"d": 1, "c": 2}}' constrain -m "$demo" --json-schema '{"properties": {"a": {"properties": {"c": {}, "d": {}}}, "b": {}}}' --instances - --white-space compact --json
+out_has '"verdict":"accept"'
+
 # tools
 cat >"$work/tools.json" <<'END'
 [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object",

@@ -108,7 +108,7 @@ static int text_of(const instances *in, const lf_json *value, size_t number, tex
                         ? LFM2_SPACE_JSON
                         : (int32_t)in->opts->constraint.space;
     if (in->kind == LFM2_CONSTRAINT_JSON_SCHEMA) {
-        return trial_text(value, space, text);
+        return order_text(in->constraint, value, space, text);
     }
     if (value->kind != LF_JSON_STRING) {
         return fail("cli.instances", "line %zu: not a JSON string", number);

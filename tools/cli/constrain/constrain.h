@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Declarations for the files of lfm2 constrain: options, the trial of a text, times, a suite. */
+/* Declarations for the files of lfm2 constrain: options, the trial of a text, times, the order of
+ * members, a suite. */
 #ifndef LFM2_CLI_CONSTRAIN_H
 #define LFM2_CLI_CONSTRAIN_H
 
@@ -63,6 +64,12 @@ int trial_run(lfm2_model *model, lfm2_constraint *constraint, const char *text, 
 
 /* Appends a JSON value as the constraint's white space writes it. */
 int trial_text(const lf_json *value, int32_t space, text_buffer *out);
+
+/* ---- order.c ---- */
+
+/* The same with the members of objects in an order that the constraint allows, if the search finds
+ * one, else in theirs. */
+int order_text(lfm2_constraint *constraint, const lf_json *value, int32_t space, text_buffer *out);
 
 /* ---- suite.c ---- */
 

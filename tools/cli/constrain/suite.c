@@ -42,7 +42,7 @@ static int try_value(suite *s, lfm2_constraint *constraint, const lf_json *test,
     int32_t space = s->opts->constraint.space == CONSTRAINT_SPACE_DEFAULT
                         ? LFM2_SPACE_FLEXIBLE
                         : (int32_t)s->opts->constraint.space;
-    int code = trial_text(data, space, &text);
+    int code = order_text(constraint, data, space, &text);
     if (code == EXIT_OK) {
         code = trial_run(s->model, constraint, text.data, text.len, 0, &s->masks, &t);
     }
