@@ -149,9 +149,14 @@ pipes 1 '"a"\n{' constrain -m "$demo" --regex a --instances -
 err_has 'line 2'
 pipes 1 '1' constrain -m "$demo" --regex a --instances -
 err_has 'not a JSON string'
-printf '\037\213\010x' >"$work/suite.gz"
-exits 1 constrain -m "$demo" --suite "$work/suite.gz"
-err_has 'zcat FILE | lfm2 constrain --suite -'
+printf '\037\213\010x' >"$work/broken.gz"
+exits 1 constrain -m "$demo" --suite "$work/broken.gz"
+err_has 'broken.gz: gzip cannot decompress it'
+gzip -c "$work/suite" >"$work/suite.gz"
+exits 0 constrain -m "$demo" --suite "$work/suite.gz"
+out_has 'schemas: 2 taken, 1 refused, 3 together; 1 passed'
+PATH=$work exits 1 constrain -m "$demo" --suite "$work/suite.gz"
+err_has 'cannot run gzip'
 
 # ---- Answers ------------------------------------------------------------------------------------
 

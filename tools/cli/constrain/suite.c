@@ -203,10 +203,12 @@ int suite_run(const constrain_options *opts, lfm2_model *model)
     text_buffer text = {0};
     int code = text_read(opts->suite, &text);
     if (code == EXIT_OK && text.len > 2 && memcmp(text.data, "\x1F\x8B", 2) == 0) {
-        code = fail("cli.suite",
-                    "%s: the file is compressed; decompress it: zcat FILE | lfm2 constrain "
-                    "--suite -",
-                    opts->suite);
+        if (strcmp(opts->suite, "-") == 0) {
+            code = fail("cli.suite", "the input is compressed; zcat decompresses it");
+        } else {
+            text.len = 0;
+            code = text_read_gzip(opts->suite, &text);
+        }
     }
     if (code == EXIT_OK) {
         if (opts->json) {

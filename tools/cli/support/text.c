@@ -3,10 +3,15 @@
 #include "cli/support/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+extern char **environ;
 
 void text_free(text_buffer *text)
 {
@@ -83,6 +88,54 @@ int text_read(const char *path, text_buffer *out)
     }
     int code = read_stream(stream, path, out);
     fclose(stream);
+    return code;
+}
+
+/* Starts gzip with the file as its input. Returns the end of a pipe that its output comes from, or
+ * NULL after a message. */
+static FILE *start_gzip(const char *path, pid_t *child)
+{
+    char name[] = "gzip";
+    char flags[] = "-dc";
+    char *const argv[] = {name, flags, NULL};
+    int ends[2];
+    posix_spawn_file_actions_t actions;
+    if (pipe(ends) != 0) {
+        fail("cli.input", "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error == 0) {
+        error = posix_spawn_file_actions_addopen(&actions, 0, path, O_RDONLY, 0);
+        error = error == 0 ? posix_spawn_file_actions_adddup2(&actions, ends[1], 1) : error;
+        error = error == 0 ? posix_spawn_file_actions_addclose(&actions, ends[0]) : error;
+        error = error == 0 ? posix_spawnp(child, "gzip", &actions, NULL, argv, environ) : error;
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    close(ends[1]);
+    FILE *stream = error == 0 ? fdopen(ends[0], "rb") : NULL;
+    if (error != 0 || stream == NULL) {
+        fail("cli.gzip", "%s: cannot run gzip, which decompresses it: %s", path,
+             strerror(error != 0 ? error : errno));
+        close(ends[0]);
+    }
+    return stream;
+}
+
+int text_read_gzip(const char *path, text_buffer *out)
+{
+    pid_t child = 0;
+    FILE *stream = start_gzip(path, &child);
+    int code = EXIT_FAILED;
+    if (stream != NULL) {
+        code = read_stream(stream, path, out);
+        fclose(stream); /* gzip ends, also if not everything was read */
+    }
+    int status = 0;
+    if (child > 0 && waitpid(child, &status, 0) == child && code == EXIT_OK &&
+        (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+        return fail("cli.gzip", "%s: gzip cannot decompress it", path);
+    }
     return code;
 }
 

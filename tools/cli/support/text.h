@@ -24,6 +24,9 @@ int text_append(text_buffer *text, const char *data, size_t len);
  * Returns EXIT_OK, or EXIT_FAILED after a message. */
 int text_read(const char *path, text_buffer *out);
 
+/* The same for a file that gzip, which must be installed, decompresses. */
+int text_read_gzip(const char *path, text_buffer *out);
+
 /* The same for the file of --tools, which must not be empty. */
 int text_read_tools(const char *path, text_buffer *out);
 
