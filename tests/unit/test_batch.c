@@ -150,7 +150,7 @@ static void check_model(const char *path, int32_t kernels, int32_t most_threads,
         compute_alone(&texts[i], path, kernels, i % 3 == 1 ? LFM2_KV_F32 : LFM2_KV_F16, 20 + i * 9,
                       0, i + 1);
     }
-    for (int32_t threads = 1; threads <= most_threads; threads++) {
+    for (int32_t threads = lft_sampled() ? most_threads : 1; threads <= most_threads; threads++) {
         lfm2_model *model = lft_open(path, threads, kernels, 0);
         if (spin) {
             model->runtime->sched.may_spin = threads > 1;
@@ -165,7 +165,7 @@ static void check_model(const char *path, int32_t kernels, int32_t most_threads,
                 memset(memory->pages[p]->data, 0xFF, memory->page_bytes);
             }
         }
-        for (uint64_t round = 0; round < 2; round++) {
+        for (uint64_t round = 0; round < (lft_sampled() ? 1 : 2); round++) {
             char what[96];
             snprintf(what, sizeof what, "%s, kernels %d, %d threads", path, kernels, threads);
             compute_together(model, texts, N, 100 * round + (uint64_t)threads, what);
