@@ -27,7 +27,7 @@ typedef struct rule_state {
     uint32_t number;         /* in the order of the walk, from 1; 0: not reached */
     uint32_t low;            /* the least number of an open rule that is reached from it */
     uint32_t cursor;         /* the next operation of the walk */
-    uint32_t left, left_end; /* its left references, in `left` */
+    uint32_t left, left_end; /* its left references that are not followed yet, in `left` */
     bool open;               /* its component is not complete; later: on the path of check_left */
     bool member;             /* of the component that is built */
 } rule_state;
@@ -270,8 +270,8 @@ static int32_t examine(builder *b, uint32_t index, value *out)
     return LFM2_OK;
 }
 
-/* Examines the members until nothing changes, in both directions by turns. In the last round `left`
- * receives the left references of all members. */
+/* Examines the members until nothing changes, forwards and backwards alternately. In the last round
+ * `left` receives the left references of all members. */
 static int32_t examine_component(builder *b, const uint32_t *members, size_t n)
 {
     bool changed = true;
@@ -291,8 +291,8 @@ static int32_t examine_component(builder *b, const uint32_t *members, size_t n)
     return LFM2_OK;
 }
 
-/* Fails if a member can begin with itself. A search in depth over the left references; `cursor` is
- * the next one of a rule, and a rule with `open` is on the path. */
+/* Fails if a member can begin with itself. A search in depth over the left references: `left` of a
+ * rule moves on to its next one, and a rule with `open` is on the path. */
 static int32_t check_left(builder *b, uint32_t first)
 {
     uint32_t *path = b->path;

@@ -45,7 +45,7 @@ void lf_matcher_free(lf_matcher *matcher)
     lf_free(&alloc, matcher, 1, sizeof *matcher);
 }
 
-/* ---- Turns ---- */
+/* ---- The lock, and steps ---- */
 
 static int32_t take(lf_matcher *m)
 {

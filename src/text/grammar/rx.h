@@ -31,16 +31,17 @@ lf_rx lf_rx_alt(lf_rx_set *set, lf_rx a, lf_rx b);
 lf_rx lf_rx_alt_many(lf_rx_set *set, lf_rx *items, size_t n); /* may reorder items */
 lf_rx lf_rx_and(lf_rx_set *set, lf_rx a, lf_rx b);
 lf_rx lf_rx_not(lf_rx_set *set, lf_rx a); /* every string of bytes that `a` does not match */
-lf_rx lf_rx_repeat(lf_rx_set *set, lf_rx a, uint32_t min, uint32_t max); /* max: or UNLIMITED */
+lf_rx lf_rx_repeat(lf_rx_set *set, lf_rx a, uint32_t min, uint32_t max); /* or UNLIMITED */
 lf_rx lf_rx_utf8(lf_rx_set *set); /* every string of UTF-8 characters */
 
 bool lf_rx_nullable(const lf_rx_set *set, lf_rx a);
 /* The rest that must follow `byte`; memoized. LF_RX_NONE: no match begins with it. */
 lf_rx lf_rx_derive(lf_rx_set *set, lf_rx a, uint8_t byte);
-/* Whether no string matches. Decided by search over derivatives; costs fuel. */
+/* Whether no string matches. A search over derivatives decides it, which takes steps. False after a
+ * failure. */
 bool lf_rx_is_none(lf_rx_set *set, lf_rx a);
-/* Whether the two expressions match the same strings, have a string in common, ... follow from
- * these: a and b are disjoint if lf_rx_is_none(lf_rx_and(a, b)); a contains b if
+/* Other questions are put with these: a and b have no string in common if
+ * lf_rx_is_none(lf_rx_and(a, b)); a matches all that b matches if
  * lf_rx_is_none(lf_rx_and(b, lf_rx_not(a))). */
 
 /* Parses an ECMA-262 pattern (flag u) into the expression of the texts in which it matches

@@ -23,7 +23,7 @@ enum {
     LF_RX_F_ALIVE = 4,    /* matches something */
     LF_RX_F_DEAD = 8,     /* matches nothing */
     LF_RX_F_CONTROL = 16, /* may match a byte 0xFF, which does not occur in UTF-8 */
-    LF_RX_F_VISITED = 32, /* by the search of lf_rx_is_none */
+    LF_RX_F_VISITED = 32, /* by the search of lf_rx_is_none; of lf_rx_compact: it is kept */
     LF_RX_F_LOOP = 64     /* contains a repetition */
 };
 

@@ -38,8 +38,8 @@ typedef struct lf_schema_options {
 int32_t lf_schema_build(lf_grammar *grammar, const lf_schema_options *options, const char *text,
                         size_t len, lf_node *out);
 
-/* The same for a schema that is a value of a larger document, which `schema` must outlive only
- * during the call. References are relative to the schema. */
+/* The same for a schema that is a value of a larger document. `schema` is not used after the call.
+ * References are relative to the schema. */
 int32_t lf_schema_build_json(lf_grammar *grammar, const lf_schema_options *options,
                              const lf_json *schema, lf_node *out);
 

@@ -270,7 +270,7 @@ typedef struct lf_schema {
     lf_names targets;  /* results of references */
     lf_resource *resources;
     uint32_t n_resources, cap_resources;
-    lf_names anchors; /* "URI#anchor" and URI: value is a place */
+    lf_names anchors; /* schema_ref.c says what they are; the value is a place */
     bool scanned;     /* anchors is complete */
 
     lf_names names; /* keys; a value is the number of a field while an object is read */
@@ -481,11 +481,13 @@ int32_t lf_schema_key_rx(lf_schema *s, lf_lit lit, lf_rx *out);
 /* The node of item i of arrays of a shape; of any later one for i = number of prefix items. */
 int32_t lf_schema_item_node(lf_schema *s, const lf_shape *shape, uint32_t i, const lf_lit *also,
                             uint32_t n_also, uint32_t *out);
+/* The number of prefix items of arrays of a shape. */
 uint32_t lf_schema_prefix_of(const lf_shape *shape);
 
 /* ---- schema_scalar.c ---- */
 
-/* The texts of the scalars of a shape; *hard: numbers need `grammar` instead. */
+/* The texts of the scalars of a shape. *numbers: the node of its numbers if no expression states
+ * them; else LF_NODE_NONE. */
 int32_t lf_schema_scalar(lf_schema *s, const lf_shape *shape, lf_rx *out, lf_node *numbers);
 /* The scalars of a node if they are few and nothing else is valid. */
 int32_t lf_schema_finite(lf_schema *s, uint32_t node, lf_rx *texts, uint32_t capacity, uint32_t *n,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How keywords become terms; shared by schema_keyword.c, schema_object_keyword.c and
- * schema_array_keyword.c. */
+/* How keywords become terms; shared by schema_keyword.c, schema_apply.c and schema_children.c. */
 #ifndef LF_GRAMMAR_SCHEMA_KEYWORD_H
 #define LF_GRAMMAR_SCHEMA_KEYWORD_H
 

@@ -95,6 +95,9 @@ static int32_t follow(lf_schema *s, uint32_t place, const char *pointer, size_t 
 
 /* ---- Anchors and resources ---- */
 
+/* Names a place in s->anchors: a resource by its URI, an anchor by URI, '#' and name. The first
+ * place with a name has it. A dynamic anchor is also noted as byte 1 and its name, whatever its
+ * resource is; if several places have it, the value is 0. */
 static int32_t name_place(lf_schema *s, const char *uri, char mark, const lf_json *name,
                           uint32_t place)
 {

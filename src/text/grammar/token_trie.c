@@ -80,7 +80,7 @@ static lf_token_part part_of(const uint8_t *bytes, size_t len)
     return len <= LF_SHORT_TOKEN ? LF_PART_OTHER : LF_PART_LONGER;
 }
 
-/* Nodes that the entries need: one for each byte that differs from the entry before. */
+/* The number of bytes with which both entries begin. */
 static uint32_t common_bytes(const entry *a, const entry *b)
 {
     uint32_t n = 0;
@@ -149,7 +149,7 @@ static int32_t build(const lf_token_trie *tt, const entry *entries, size_t n, ui
                      uint32_t *path, lf_trie *t)
 {
     const entry *end = entries + n, *last = NULL;
-    size_t nodes = 2;
+    size_t nodes = 2; /* the root, the one after the last, and one for each byte that is not shared */
     for (const entry *e = next_entry(entries, end, parts); e < end;
          last = e, e = next_entry(e + 1, end, parts)) {
         nodes += e->len - (last == NULL ? 0 : common_bytes(last, e));

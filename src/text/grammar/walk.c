@@ -132,7 +132,6 @@ bool lf_walk_from(lf_walk *w, uint32_t at, lf_rx a)
     return lf_quota_step(set->quota, steps);
 }
 
-/* Walks on from the exits that were noted from `base` on, which ends them. */
 /* The bytes with which a state's texts go on, or more. */
 static void first_bytes(lf_matcher *m, uint32_t state, uint64_t bits[4])
 {
