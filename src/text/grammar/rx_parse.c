@@ -8,9 +8,9 @@
 /* What a part of a pattern matches, by what it demands of its place: index START: it begins where
  * the text begins; index END: it ends where the text ends. So anchors take no part in expressions.
  */
-enum { FREE = 0, START = 1, END = 2, BOTH = 3, PIECES = 4 };
+enum { FREE = 0, START = 1, END = 2, BOTH = 3, DEMANDS = 4 /* their number */ };
 typedef struct part {
-    lf_rx of[PIECES];
+    lf_rx of[DEMANDS];
 } part;
 
 typedef struct parser {
@@ -18,7 +18,7 @@ typedef struct parser {
     lf_quota *quota;
     const char *path, *text;
     size_t len, at;
-    /* Parts, as PIECES items each: of the sequence that is being read, and of the alternatives
+    /* Parts, of DEMANDS items each: of the sequence that is being read, and of the alternatives
      * before it. A group in `groups` keeps where its items begin in both, and its offset. */
     lf_list sequence, alternatives, groups;
     lf_chars chars;
@@ -57,7 +57,7 @@ static bool take(parser *p, const char *what)
 
 static int32_t push_part(parser *p, lf_list *list, part value)
 {
-    for (int i = 0; i < PIECES; i++) {
+    for (int i = 0; i < DEMANDS; i++) {
         lf_list_push(p->quota, list, value.of[i]);
     }
     return p->quota->status;
@@ -70,8 +70,8 @@ static part part_at(const lf_list *list, uint32_t at)
     return value;
 }
 
-/* Piece a of the first part, followed by piece b of the second one. */
-static void join_pieces(parser *p, part *out, const part *first, int a, const part *second, int b)
+/* What the first part matches with demand a, then what the second one matches with demand b. */
+static void join_demands(parser *p, part *out, const part *first, int a, const part *second, int b)
 {
     lf_rx_set *set = p->set;
     lf_rx x = first->of[a], y = second->of[b];
@@ -89,9 +89,9 @@ static void join_pieces(parser *p, part *out, const part *first, int a, const pa
 static part concat_parts(parser *p, part first, part second)
 {
     part out = {{LF_RX_NONE, LF_RX_NONE, LF_RX_NONE, LF_RX_NONE}};
-    for (int a = 0; a < PIECES; a++) {
-        for (int b = 0; b < PIECES; b++) {
-            join_pieces(p, &out, &first, a, &second, b);
+    for (int a = 0; a < DEMANDS; a++) {
+        for (int b = 0; b < DEMANDS; b++) {
+            join_demands(p, &out, &first, a, &second, b);
         }
     }
     return out;
@@ -102,7 +102,7 @@ static part end_sequence(parser *p, uint32_t from)
 {
     part value = {{LF_RX_EMPTY, LF_RX_NONE, LF_RX_NONE, LF_RX_NONE}};
     while (p->sequence.n > from && p->quota->status == LFM2_OK) {
-        p->sequence.n -= PIECES;
+        p->sequence.n -= DEMANDS;
         value = concat_parts(p, part_at(&p->sequence, p->sequence.n), value);
     }
     p->sequence.n = from;
@@ -113,9 +113,9 @@ static part end_sequence(parser *p, uint32_t from)
 static part end_alternatives(parser *p, uint32_t from)
 {
     part value;
-    for (uint32_t k = 0; k < PIECES; k++) {
+    for (uint32_t k = 0; k < DEMANDS; k++) {
         uint32_t base = p->set->work.n;
-        for (uint32_t i = from + k; i < p->alternatives.n; i += PIECES) {
+        for (uint32_t i = from + k; i < p->alternatives.n; i += DEMANDS) {
             lf_list_push(p->quota, &p->set->work, p->alternatives.items[i]);
         }
         value.of[k] = lf_rx_join(p->set, base, false);
@@ -387,7 +387,7 @@ static int32_t repeat_last(parser *p, size_t at, uint32_t min, uint32_t max)
     }
     p->repeatable = false;
     take(p, "?"); /* lazy: it matches the same texts */
-    p->sequence.n -= PIECES;
+    p->sequence.n -= DEMANDS;
     part last = part_at(&p->sequence, p->sequence.n);
     bool anchored =
         last.of[START] != LF_RX_NONE || last.of[END] != LF_RX_NONE || last.of[BOTH] != LF_RX_NONE;

@@ -77,7 +77,7 @@ int32_t lf_on_any_of(lf_keywords *k, const lf_json *m)
     return k->negated ? lf_keyword_or(k, &k->any, &none) : lf_keyword_choice(k, &k->all, &choice);
 }
 
-/* The constraints of the schemas of a list. */
+/* The conditions of the schemas of a list. */
 static int32_t lits_of(lf_keywords *k, const lf_json *m, lf_lit **out)
 {
     void *memory = NULL;

@@ -417,7 +417,7 @@ int32_t lf_on_unique(lf_keywords *k, const lf_json *m)
     return LFM2_OK;
 }
 
-/* Members without their constraints, which the keywords themselves add. */
+/* Members without their conditions, which the keywords themselves add. */
 static int32_t only_names(lf_keywords *k, const lf_member *from, uint32_t n, const lf_member **out)
 {
     void *memory = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nodes, and their expansion: a list of constraints becomes a union of shapes without choices. Each
+/* Nodes, and their expansion: a list of conditions becomes a union of shapes without choices. Each
  * branch takes its terms in the order of the schema and divides where a term is a choice. */
 #include "text/grammar/schema_internal.h"
 
@@ -14,7 +14,7 @@ enum {
     MAX_DEPTH = 5        /* nodes that are expanded to find out whether another one is empty */
 };
 
-/* Terms that are left of a constraint; those of the one around it follow. */
+/* Terms that are left of a condition; those of the one around it follow. */
 typedef struct frame {
     lf_lit lit; /* 0: a choice */
     uint32_t depth;
@@ -25,7 +25,7 @@ typedef struct frame {
 typedef struct branch {
     lf_shape shape;
     const frame *frames;
-    const lf_numbers *seen; /* constraints that it has */
+    const lf_numbers *seen; /* conditions that it has */
     struct branch *next;
 } branch;
 
@@ -45,7 +45,7 @@ static void put(void *user, const char *text, size_t len)
     to->n += len;
 }
 
-/* The first constraint with the same text in the same resource: then a schema and the negation of
+/* The first condition with the same text in the same resource: then a schema and the negation of
  * an equal one contradict each other. Long schemas are only equal to themselves. */
 static int32_t canonical(lf_schema *s, lf_lit lit, lf_lit *out)
 {
@@ -80,7 +80,7 @@ static int32_t canonical(lf_schema *s, lf_lit lit, lf_lit *out)
 
 /* ---- Nodes ---- */
 
-/* Removes negations of schemas that differ clearly from another constraint of the set. */
+/* Removes negations of schemas that differ clearly from another condition of the set. */
 static int32_t drop_implied(lf_schema *s, lf_lit *set, uint32_t *n)
 {
     enum { MANY = 64 };
@@ -167,7 +167,7 @@ static int32_t push(lf_schema *s, branch *b, lf_lit lit, const lf_term *terms)
     return LFM2_OK;
 }
 
-/* Adds a constraint to a branch. */
+/* Adds a condition to a branch. */
 static int32_t add_lit(lf_schema *s, branch *b, lf_lit lit)
 {
     void *memory = NULL;
@@ -497,7 +497,7 @@ static int32_t expand(lf_schema *s, uint32_t node)
                           .text = lf_schema_any_text(s),
                           .max_size = LF_RX_UNLIMITED,
                           .max_length = LF_RX_UNLIMITED};
-    /* The constraints of the node, the last one outermost. */
+    /* The conditions of the node, the last one outermost. */
     for (uint32_t i = s->nodes[node].n_lits; i-- > 0;) {
         LF_TRY(lf_schema_new_in(s, s->scratch, 1, sizeof(lf_term), &memory));
         lf_term *t = memory;

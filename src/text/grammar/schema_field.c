@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Children of a shape: the constraints of each property and of each item, from all schemas that the
+/* Children of a shape: the conditions of each property and of each item, from all schemas that the
  * shape joins. */
 #include "text/grammar/schema_internal.h"
 
@@ -143,7 +143,7 @@ static int32_t collect(lf_schema *s, const lf_shape *shape, const lf_clause **cl
     return LFM2_OK;
 }
 
-/* The constraints of a clause on a name that its patterns may match; appends them to lits. */
+/* The conditions of a clause on a name that its patterns may match; appends them to lits. */
 static int32_t add_patterns(lf_schema *s, const lf_clause *c, uint32_t name, bool listed,
                             lf_lit *lits, uint32_t *n)
 {
@@ -163,7 +163,7 @@ static int32_t add_patterns(lf_schema *s, const lf_clause *c, uint32_t name, boo
     return LFM2_OK;
 }
 
-/* Row i of `lits` receives the constraints of field i, counts[i] of them. */
+/* Row i of `lits` receives the conditions of field i, counts[i] of them. */
 static int32_t gather(lf_schema *s, const lf_clause **clauses, uint32_t n, const fields *f,
                       uint32_t width, lf_lit *lits, uint32_t *counts)
 {

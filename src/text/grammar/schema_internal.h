@@ -68,8 +68,8 @@ typedef struct lf_resource {
     const char *uri; /* absolute, without fragment; "" if there is none */
 } lf_resource;
 
-/* A constraint: the value is valid (or, with bit 0 set, is not valid) under the schema of place
- * lit >> 1. Place 0 is the schema `true`. */
+/* A condition (in logic: a literal): the value is valid (or, with bit 0 set, is not valid) under
+ * the schema of place lit >> 1. Place 0 is the schema `true`. */
 typedef uint32_t lf_lit;
 enum { LF_LIT_TRUE = 0, LF_LIT_FALSE = 1 };
 
@@ -146,7 +146,7 @@ typedef struct lf_values {
     const struct lf_values *before; /* of a list of sets */
 } lf_values;
 
-typedef struct lf_numbers { /* a list of names, or of constraints */
+typedef struct lf_numbers { /* a list of names, or of conditions */
     uint32_t value;
     const struct lf_numbers *before;
 } lf_numbers;
@@ -236,7 +236,7 @@ typedef struct lf_shape {
     const lf_refusal *refusals;
 } lf_shape;
 
-/* ---- Nodes: sets of constraints, expanded to alternatives ---- */
+/* ---- Nodes: sets of conditions, expanded to alternatives ---- */
 
 typedef struct lf_product {
     lf_shape shape;
@@ -282,11 +282,11 @@ typedef struct lf_schema {
     uint32_t cap_patterns;
     lf_names formats;      /* their expressions */
     lf_names texts;        /* of schemas, with the number of the resource */
-    bool negates;          /* some constraint is negated */
-    const lf_term **terms; /* of each constraint */
+    bool negates;          /* some condition is negated */
+    const lf_term **terms; /* of each condition */
     bool *has_terms;
     uint32_t cap_terms, cap_has_terms;
-    lf_names node_sets; /* nodes by their constraints */
+    lf_names node_sets; /* nodes by their conditions */
     lf_value_node *nodes;
     uint32_t cap_nodes;
     uint32_t *queue; /* nodes whose rules have no body yet */
@@ -346,7 +346,7 @@ int32_t lf_schema_ignore(lf_schema *s, uint32_t place, const char *keyword, cons
 
 /* The place of place.value, which is added if it is new. Errors: TEXT (no schema). */
 int32_t lf_schema_place(lf_schema *s, lf_place place, uint32_t *out);
-/* The constraint of a schema that is a member of the value of a keyword. */
+/* The condition of a schema that is a member of the value of a keyword. */
 int32_t lf_schema_child(lf_schema *s, uint32_t parent, const char *keyword, const lf_json *value,
                         lf_lit *out);
 /* The same for an item of the value (or, with LF_NO_INDEX, for the value). */
@@ -421,7 +421,7 @@ int32_t lf_schema_format_of(lf_schema *s, const char *name, size_t len, lf_schem
 
 /* The terms of a constraint. */
 int32_t lf_schema_terms(lf_schema *s, lf_lit lit, const lf_term **out);
-/* The constraint of a value that is an array or object. */
+/* The condition of a value that is an array or object. */
 int32_t lf_schema_constant(lf_schema *s, uint32_t place, const char *keyword, const lf_json *value,
                            lf_lit *out);
 
@@ -432,7 +432,7 @@ int32_t lf_schema_differ(lf_schema *s, lf_lit a, lf_lit b, bool *out);
 
 /* ---- schema_expand.c ---- */
 
-/* The node of a list of constraints. */
+/* The node of a list of conditions. */
 int32_t lf_schema_node(lf_schema *s, const lf_lit *lits, uint32_t n, uint32_t *out);
 /* Computes nodes[node].products. */
 int32_t lf_schema_expand(lf_schema *s, uint32_t node);
@@ -462,7 +462,7 @@ typedef struct lf_field {
     bool required;
 } lf_field;
 
-/* Keys without a name in the schema that have the same constraints. */
+/* Keys without a name in the schema that have the same conditions. */
 typedef struct lf_extra {
     lf_rx key;
     uint32_t node;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Multiples. Numbers are read digit by digit with the remainder of what was read: a rule of the
- * grammar for each remainder and each state of the other constraints. */
+ * grammar for each remainder and each state of the other keywords. */
 #include "text/grammar/schema_internal.h"
 
 #include <string.h>

@@ -149,7 +149,8 @@ static int32_t build(const lf_token_trie *tt, const entry *entries, size_t n, ui
                      uint32_t *path, lf_trie *t)
 {
     const entry *end = entries + n, *last = NULL;
-    size_t nodes = 2; /* the root, the one after the last, and one for each byte that is not shared */
+    /* The root, the one after the last, one for each byte that the entry before lacks. */
+    size_t nodes = 2;
     for (const entry *e = next_entry(entries, end, parts); e < end;
          last = e, e = next_entry(e + 1, end, parts)) {
         nodes += e->len - (last == NULL ? 0 : common_bytes(last, e));
