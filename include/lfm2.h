@@ -957,8 +957,9 @@ typedef struct lfm2_constraint lfm2_constraint;
 
 /* What the text of a constraint is. */
 enum {
-    /* A JSON schema (draft 2020-12 or draft-07, which may be mixed): the text is a JSON value that
-     * is valid. Members have the order of the schema. */
+    /* A JSON schema of draft 4, 6, 7, 2019-09 or 2020-12, as "$schema" says; without it 2020-12.
+     * Keywords of different drafts may be mixed. The text is a JSON value that is valid. Members
+     * have the order of the schema. */
     LFM2_CONSTRAINT_JSON_SCHEMA = 1,
     /* A regular expression of ECMA-262 with the flag u, which matches the whole text. Look-around,
      * back-references and \b are UNSUPPORTED. */
@@ -1047,10 +1048,10 @@ LFM2_API const char *lfm2_constraint_ignored(const lfm2_constraint *constraint);
  * the constraint during the fork. */
 typedef struct lfm2_matcher lfm2_matcher;
 
-/* At the beginning of a text. Errors: ARGUMENT, MEMORY, LIMIT. */
+/* At the beginning of a text. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_matcher_create(lfm2_constraint *constraint, lfm2_matcher **out);
 
-/* Copies a matcher at its place. Cheap. Errors: ARGUMENT, MEMORY. */
+/* Copies a matcher at its place, without what the constraint keeps. Errors: ARGUMENT, MEMORY. */
 LFM2_API int32_t lfm2_matcher_clone(const lfm2_matcher *matcher, lfm2_matcher **out);
 LFM2_API void lfm2_matcher_free(lfm2_matcher *matcher);
 
@@ -1075,8 +1076,8 @@ LFM2_API int32_t lfm2_matcher_is_complete(const lfm2_matcher *matcher);
  * lfm2_tokenize; the last one is left out, because a longer token could begin like it, unless the
  * text must end behind it or a certain control token must follow. Such a control token is forced,
  * too, and so is the end of the text: as the EOS token, or without one as the end token with the
- * lowest id. At most 256 tokens. `ids`, `capacity` and *n are as in
- * lfm2_tokenize. The matcher does not advance. Errors: ARGUMENT, BUFFER, MEMORY, LIMIT. */
+ * lowest id. At most 256 tokens. `ids`, `capacity` and *n are as in lfm2_tokenize. The matcher does
+ * not advance. Errors: ARGUMENT, BUFFER, MEMORY, LIMIT. */
 LFM2_API int32_t lfm2_matcher_forced(lfm2_matcher *matcher, int32_t *ids, size_t capacity,
                                      size_t *n);
 
@@ -1184,9 +1185,9 @@ typedef struct lfm2_generate_result {
  * lfm2_stream_sample says how tokens are chosen. Forced tokens are computed in one pass with the
  * token before them, up to 64 together and at most n_chunk; they need no logits. For such passes
  * the call allocates, whatever n_reserve is, 64 inputs of each convolution; if this or a later pass
- * lacks memory or KV budget, each forced token is computed alone. Constraint and drafts
- * can be combined; neither changes what the other does to the text. Errors: ARGUMENT (also: the
- * constraint is of another model), LIMIT (also: a limit of the constraint). */
+ * lacks memory or KV budget, each forced token is computed alone. Constraint and drafts can be
+ * combined; neither changes what the other does to the text. Errors: ARGUMENT (also: the constraint
+ * is of another model), LIMIT (also: a limit of the constraint). */
 LFM2_API int32_t lfm2_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t *prompt,
                                size_t n_prompt, const lfm2_generate_options *options,
                                lfm2_generate_result *result);
