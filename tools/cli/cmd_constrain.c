@@ -235,9 +235,8 @@ const command cmd_constrain = {
     .details =
         "CONSTRAINT is one of --json-schema, --grammar, --regex, --choices, --tool-choice with "
         "--tools, or a --suite. Compiles the constraint and tries texts: accept, reject with the "
-        "place, or refused "
-        "because "
-        "a limit is reached. For each token of a text the mask of the tokens that may follow is "
+        "place, or refused because a limit is reached. For each token of a text the mask of the "
+        "tokens that may follow is "
         "computed, and its time measured (processor time of the thread). The exit code is 1 if the "
         "constraint is refused. The weights of the model are not loaded.\n\n"
         "Example: echo '{\"n\": 12}' | lfm2 constrain --instances - --json-schema \\\n"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Limits of the search for one value. It recurses: each trial adds up to four calls to the C stack. */
+/* Limits of the search for one value. It recurses: a trial adds up to four calls to the C stack. */
 enum { MOST_TRIALS = 4000, MOST_CHECKS = 200000 };
 
 typedef struct search {
