@@ -144,8 +144,8 @@ static const char *const varied[] = {
     "{\"oneOf\": [{\"required\": [\"a\"]}, {\"not\": {\"additionalProperties\": {\"type\": "
     "\"integer\", \"multipleOf\": 3}}}], \"$ref\": \"#i\", \"$defs\": {\"x\": {\"$anchor\": "
     "\"i\"}}}",
-    "{\"type\": [\"array\", \"number\"], \"contains\": {\"pattern\": \"a\"}, \"minimum\": 1.5, "
-    "\"items\": {\"uniqueItems\": true, \"items\": {\"enum\": [1, 2]}}}",
+    ("{\"type\": [\"array\", \"number\"], \"contains\": {\"pattern\": \"a\"}, \"minimum\": 1.5, "
+     "\"items\": {\"uniqueItems\": true, \"items\": {\"enum\": [1, 2]}}}"),
 };
 
 static void test_failing_memory(void **state)

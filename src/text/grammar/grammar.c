@@ -229,7 +229,7 @@ lf_node lf_grammar_choice(lf_grammar *grammar, const lf_node *items, size_t n)
         grammar->work.n = base;
         return LF_NODE_NONE;
     }
-    uint32_t *items_added = grammar->work.items + base;
+    uint32_t *items_added = lf_list_from(&grammar->work, base);
     grammar->work.n = base + (uint32_t)lf_sort_unique(items_added, grammar->work.n - base, 1);
     return make_list(grammar, LF_NODE_K_CHOICE, base);
 }

@@ -29,6 +29,13 @@ typedef struct lf_list {
 } lf_list;
 
 bool lf_list_push(lf_quota *quota, lf_list *list, uint32_t item);
+
+/* The items from index i on, 0 to n; maybe NULL if there are none. */
+static inline uint32_t *lf_list_from(const lf_list *list, uint32_t i)
+{
+    return i < list->n ? list->items + i : NULL;
+}
+
 void lf_list_free(lf_quota *quota, lf_list *list);
 
 /* A hash table of ids. The caller compares the contents of ids with equal hashes. */

@@ -19,7 +19,7 @@ bool lf_chars_add(lf_quota *quota, lf_chars *chars, uint32_t first, uint32_t las
 /* Sorts the pairs from item `from` on, and joins those that touch. */
 static bool normalise(lf_quota *quota, lf_chars *chars, uint32_t from)
 {
-    uint32_t *pairs = chars->items + from;
+    uint32_t *pairs = lf_list_from(chars, from);
     size_t n = (chars->n - from) / 2;
     if (!lf_quota_step(quota, n)) {
         return false;
@@ -46,7 +46,7 @@ bool lf_chars_complement(lf_quota *quota, lf_chars *chars, uint32_t from)
         return false; /* there can be one pair more */
     }
     uint32_t n = (chars->n - from) / 2 - 1, next = 0, out = 0;
-    uint32_t *pairs = chars->items + from;
+    uint32_t *pairs = lf_list_from(chars, from);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t first = pairs[2 * i], last = pairs[2 * i + 1];
         if (first > next) {

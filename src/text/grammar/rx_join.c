@@ -139,7 +139,7 @@ static void sort_and_dedupe(lf_rx_set *set, uint32_t base)
 {
     lf_list *work = &set->work;
     lf_quota_step(set->quota, SORT_STEPS * (uint64_t)(work->n - base));
-    sort(set, work->items + base, work->n - base);
+    sort(set, lf_list_from(work, base), work->n - base);
     uint32_t out = base;
     for (uint32_t i = base; i < work->n; i++) {
         if (i == base || work->items[i] != work->items[i - 1]) {
