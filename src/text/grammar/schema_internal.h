@@ -318,8 +318,9 @@ int32_t lf_schema_grow_in(lf_schema *s, lf_arena *arena, void **items, uint32_t 
 /* The number of a text, which is added if it is new. */
 int32_t lf_schema_intern(lf_schema *s, lf_names *names, const void *text, size_t len, uint32_t *out,
                          bool *added);
-bool lf_schema_find(lf_schema *s, const lf_names *names, const void *text, size_t len,
-                    uint32_t *out);
+/* A text; NULL if there is none. Errors: LIMIT. */
+int32_t lf_schema_find(lf_schema *s, const lf_names *names, const void *text, size_t len,
+                       const struct lf_name **out);
 
 /* ---- schema_uri.c ---- */
 

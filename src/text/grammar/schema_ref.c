@@ -235,13 +235,14 @@ static int32_t find_target(lf_schema *s, uint32_t from, const lf_json *ref, uint
     uint32_t root = resource.place;
     const char *uri = resource.uri;
     if (n_uri > 0) {
-        uint32_t id = 0;
+        const struct lf_name *found = NULL;
         LF_TRY(s->scanned ? LFM2_OK : scan(s));
         LF_TRY(lf_schema_join_uri(s, resource.uri, ref->text, n_uri, &uri));
-        if (!lf_schema_find(s, &s->anchors, uri, strlen(uri), &id)) {
+        LF_TRY(lf_schema_find(s, &s->anchors, uri, strlen(uri), &found));
+        if (found == NULL) {
             return LFM2_OK;
         }
-        root = s->anchors.items[id].value;
+        root = found->value;
     }
     if (n_fragment == 0 || fragment[0] == '/') {
         return n_fragment == 0 ? (*out = root, LFM2_OK)
@@ -255,10 +256,9 @@ static int32_t find_target(lf_schema *s, uint32_t from, const lf_json *ref, uint
     memcpy(key, uri, len);
     key[len] = '#';
     memcpy(key + len + 1, fragment, n_fragment);
-    uint32_t id = 0;
-    if (lf_schema_find(s, &s->anchors, key, len + 1 + n_fragment, &id)) {
-        *out = s->anchors.items[id].value;
-    }
+    const struct lf_name *found = NULL;
+    LF_TRY(lf_schema_find(s, &s->anchors, key, len + 1 + n_fragment, &found));
+    *out = found != NULL ? found->value : 0;
     return LFM2_OK;
 }
 
@@ -277,8 +277,9 @@ static int32_t is_dynamic(lf_schema *s, const lf_json *ref, bool *out)
     char *key = memory;
     memcpy(key, hash, n);
     key[0] = '\1';
-    uint32_t id = 0;
-    *out = lf_schema_find(s, &s->anchors, key, n, &id) && s->anchors.items[id].value == 0;
+    const struct lf_name *found = NULL;
+    LF_TRY(lf_schema_find(s, &s->anchors, key, n, &found));
+    *out = found != NULL && found->value == 0;
     return LFM2_OK;
 }
 

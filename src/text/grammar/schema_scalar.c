@@ -138,17 +138,13 @@ static int32_t listed_numbers(lf_schema *s, const lf_shape *shape, lf_rx *out)
     return lf_rx_status(s->rx);
 }
 
-static lf_rx pattern(lf_schema *s, const char *text)
+static int32_t pattern(lf_schema *s, const char *text, lf_rx *out)
 {
-    lf_rx out = LF_RX_NONE;
     const char *why = NULL;
     bool unsupported = false;
     /* Patterns of numbers contain no character that JSON escapes, but would match escapes of them:
      * they are only intersected with numbers. */
-    if (lf_schema_pattern(s, text, strlen(text), true, &out, &why, &unsupported) != LFM2_OK) {
-        return LF_RX_NONE;
-    }
-    return out;
+    return lf_schema_pattern(s, text, strlen(text), true, out, &why, &unsupported);
 }
 
 /* Numbers that are equal to none of the excluded ones. */
@@ -196,9 +192,12 @@ static int32_t interval_of(lf_schema *s, const lf_shape *shape, lf_rx *out)
     }
     *out = lf_schema_interval(s, &in);
     if (shape->fraction) {
-        *out = lf_rx_and(s->rx, *out,
-                         pattern(s, "-?(?:[0-9]+\\.[0-9]*[1-9][0-9]*|"
-                                    "[1-9](?:\\.[0-9]+)?[eE]-0*[1-9][0-9]*)"));
+        lf_rx fraction = LF_RX_NONE;
+        LF_TRY(pattern(s,
+                       "-?(?:[0-9]+\\.[0-9]*[1-9][0-9]*|"
+                       "[1-9](?:\\.[0-9]+)?[eE]-0*[1-9][0-9]*)",
+                       &fraction));
+        *out = lf_rx_and(s->rx, *out, fraction);
     }
     LF_TRY(exclude(s, shape, out));
     return lf_rx_status(s->rx);

@@ -110,16 +110,17 @@ static int32_t rebuild(lf_schema *s, lf_names *names)
     return LFM2_OK;
 }
 
-bool lf_schema_find(lf_schema *s, const lf_names *names, const void *text, size_t len,
-                    uint32_t *out)
+int32_t lf_schema_find(lf_schema *s, const lf_names *names, const void *text, size_t len,
+                       const struct lf_name **out)
 {
     uint32_t at = 0;
-    if (names->n_slots == 0 || find_slot(s, names, text, len, hash_of(text, len), &at) != LFM2_OK ||
-        names->slots[at] == 0) {
-        return false;
+    *out = NULL;
+    if (names->n_slots == 0) {
+        return LFM2_OK;
     }
-    *out = names->slots[at] - 1;
-    return true;
+    LF_TRY(find_slot(s, names, text, len, hash_of(text, len), &at));
+    *out = names->slots[at] == 0 ? NULL : &names->items[names->slots[at] - 1];
+    return LFM2_OK;
 }
 
 int32_t lf_schema_intern(lf_schema *s, lf_names *names, const void *text, size_t len, uint32_t *out,
