@@ -81,7 +81,16 @@ static int32_t find_tag(lf_schema *s, uint32_t place, lf_tag *out)
     *out = (lf_tag){.known = true, .types = LF_TYPE_ALL};
     for (int i = 0; i < HOPS && lf_json_get(schema, "$ref") != NULL; i++) {
         lf_lit target = LF_LIT_TRUE;
-        LF_TRY(lf_schema_resolve(s, place, lf_json_get(schema, "$ref"), &target));
+        lf_failure saved;
+        lf_fail_save(&saved);
+        const int32_t status =
+            lf_schema_resolve(s, place, lf_json_get(schema, "$ref"), &target);
+        if (status == LFM2_E_UNSUPPORTED) {
+            /* Whether it is refused or ignored is decided where the keyword is read. */
+            lf_fail_restore(&saved);
+            return LFM2_OK;
+        }
+        LF_TRY(status);
         place = target >> 1;
         schema = s->places[place].value;
     }
