@@ -551,7 +551,7 @@ int32_t lf_schema_expand(lf_schema *s, uint32_t node)
     s->depth--;
     s->scratch = outer_scratch;
     s->node = outer;
-    lf_arena_free(&scratch);
+    lf_schema_free_arena(s, &scratch);
     s->nodes[node].expanding = false;
     s->nodes[node].expanded = status == LFM2_OK;
     return status;

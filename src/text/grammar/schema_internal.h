@@ -260,6 +260,7 @@ typedef struct lf_schema {
     lf_rx_set *rx;
     lf_arena arena;
     lf_arena *scratch; /* of the expansion that is being computed */
+    size_t other_bytes; /* of all arenas but `arena` */
     uint64_t steps;    /* that are left */
     lf_draft draft;
     bool any_draft; /* the schema names none: the keywords of all drafts count */
@@ -315,6 +316,8 @@ int32_t lf_schema_grow(lf_schema *s, void **items, uint32_t *capacity, uint32_t 
 int32_t lf_schema_new_in(lf_schema *s, lf_arena *arena, size_t count, size_t item, void **out);
 int32_t lf_schema_grow_in(lf_schema *s, lf_arena *arena, void **items, uint32_t *capacity,
                           uint32_t need, size_t item);
+/* Frees such an arena. */
+void lf_schema_free_arena(lf_schema *s, lf_arena *arena);
 /* The number of a text, which is added if it is new. */
 int32_t lf_schema_intern(lf_schema *s, lf_names *names, const void *text, size_t len, uint32_t *out,
                          bool *added);

@@ -350,7 +350,7 @@ static int32_t check_children(lf_schema *s, lf_shape *shape)
         lf_arena arena;
         lf_arena_init(&arena, s->options->alloc);
         const int32_t status = lacks_property(s, &arena, shape, &empty);
-        lf_arena_free(&arena);
+        lf_schema_free_arena(s, &arena);
         LF_TRY(status);
         shape->types &= (uint8_t)(empty ? ~LF_TYPE_OBJECT : LF_TYPE_ALL);
     }
