@@ -154,12 +154,23 @@ static bool step(derivation *d, uint32_t *frame)
     }
 }
 
+/* Begins a derivation: no term has been derived in it. */
+static void begin(lf_rx_set *set)
+{
+    if (++set->mark == 0) {
+        set->mark = 1;
+        for (uint32_t i = 0; i < set->n_nodes; i++) {
+            set->nodes[i].mark = 0;
+        }
+    }
+}
+
 /* The derivative. Works on a stack of its own, because terms nest as deep as patterns are long. */
 static lf_rx derive(derivation *d, lf_rx a)
 {
     lf_rx_set *set = d->set;
     uint32_t base = set->stack.n, work = set->work.n;
-    set->mark++;
+    begin(set);
     bool ok = enter(d, a);
     while (ok && set->stack.n > base && set->quota->status == LFM2_OK) {
         uint32_t at = set->stack.n - FRAME, frame[FRAME];
