@@ -384,7 +384,8 @@ static int32_t resolve(lf_gbnf_program *p)
     return LFM2_OK;
 }
 
-int32_t lf_gbnf_parse(lf_gbnf_program *p)
+/* Parses the text and finds the rule of each reference. */
+static int32_t parse(lf_gbnf_program *p)
 {
     groups g = {0};
     /* Indexes have 32 bits. */
@@ -403,7 +404,7 @@ int32_t lf_gbnf_build(lf_grammar *grammar, const lf_gbnf_options *options, const
 {
     lf_gbnf_program p = {.options = options, .grammar = grammar, .text = text, .len = len};
     lf_arena_init(&p.arena, options->alloc);
-    int32_t status = lf_gbnf_parse(&p);
+    int32_t status = parse(&p);
     status = status != LFM2_OK ? status : lf_gbnf_nodes(&p, out);
     lf_arena_free(&p.arena);
     /* A constructor that failed says so at last, and returned a node that matches nothing. */

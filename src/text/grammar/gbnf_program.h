@@ -12,7 +12,7 @@ enum { LF_GBNF_SHARE = 4 };
 typedef enum lf_gbnf_kind {
     LF_GBNF_EMPTY,
     LF_GBNF_TEXT,      /* a: lf_rx; b: its size in characters or ranges */
-    LF_GBNF_RULE,      /* a: index in `references`, after lf_gbnf_parse in `rules` */
+    LF_GBNF_RULE,      /* a: index in `references`, after parsing in `rules` */
     LF_GBNF_TOKEN,     /* a: id */
     LF_GBNF_NOT_TOKEN, /* a: id; b: offset. The operand of a repetition without an upper limit */
     LF_GBNF_SEQUENCE,  /* a: operands, at least 2 */
@@ -61,9 +61,6 @@ int32_t lf_gbnf_spend(lf_gbnf_program *p, uint64_t steps);
 
 /* Makes space for one more item in an array of the arena. Errors: MEMORY, LIMIT. */
 int32_t lf_gbnf_grow(lf_gbnf_program *p, void **items, size_t *size, size_t n, size_t item);
-
-/* Parses the text and finds the rule of each reference. */
-int32_t lf_gbnf_parse(lf_gbnf_program *p);
 
 /* Parses what begins at text[*at], moves *at behind it and adds an operand (gbnf_terminal.c). */
 int32_t lf_gbnf_literal(lf_gbnf_program *p, size_t *at);

@@ -436,14 +436,13 @@ int32_t lf_pushdown_init(lf_pushdown *p, lf_grammar *grammar, lf_node root)
                        "a rule of the grammar begins with itself (left recursion)");
     }
     begin_closure(p);
-    uint32_t none = intern_found(p);
+    intern_found(p); /* LF_STATE_NONE */
     if (quota->status == LFM2_OK) {
         begin_closure(p);
         push_frame(p, LF_NODE_NONE, 0, 0, 0); /* LF_STACK_EMPTY */
         add_entry(p, root, LF_STACK_EMPTY);
         p->start = intern_found(p);
     }
-    (void)none; /* LF_STATE_NONE is the first state */
     return quota->status;
 }
 

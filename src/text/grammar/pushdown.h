@@ -54,7 +54,7 @@ typedef struct lf_pushdown {
     uint32_t mark;
     lf_list pending, returns;
     lf_pda_config *found, *before; /* before: those of the byte before */
-    uint32_t n_found, found_capacity, n_before, before_capacity;
+    uint32_t n_found, found_capacity, before_capacity;
     lf_seen seen;
     bool end, cut;
 } lf_pushdown;

@@ -2,6 +2,8 @@
 /* Implements the constructors of expressions. */
 #include "text/grammar/rx_set.h"
 
+#include "common/utf8.h"
+
 #include <string.h>
 
 /* ---- The set ---- */
@@ -256,7 +258,8 @@ lf_rx lf_rx_byte_class(lf_rx_set *set, const uint64_t bits[4])
     return lf_rx_intern(set, LF_RX_K_CLASS, LF_RX_F_ALIVE | control, id, 0, 0);
 }
 
-lf_rx lf_rx_byte(lf_rx_set *set, uint8_t byte)
+/* The class of a single byte. */
+static lf_rx single_byte(lf_rx_set *set, uint8_t byte)
 {
     if (set->bytes[byte] == LF_RX_NONE) {
         uint64_t bits[4] = {0};
@@ -270,7 +273,7 @@ lf_rx lf_rx_text(lf_rx_set *set, const char *bytes, size_t len)
 {
     lf_rx result = LF_RX_EMPTY;
     while (len-- > 0 && lf_quota_step(set->quota, 1)) {
-        result = lf_rx_concat(set, lf_rx_byte(set, (uint8_t)bytes[len]), result);
+        result = lf_rx_concat(set, single_byte(set, (uint8_t)bytes[len]), result);
     }
     return set->quota->status == LFM2_OK ? result : LF_RX_NONE;
 }
@@ -436,20 +439,6 @@ static lf_rx encoded_range(lf_rx_set *set, const uint8_t *lo, const uint8_t *hi,
     return result;
 }
 
-static int encode(uint32_t c, uint8_t out[4])
-{
-    if (c < 0x80) {
-        out[0] = (uint8_t)c;
-        return 1;
-    }
-    int n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (int i = n - 1; i > 0; i--, c >>= 6) {
-        out[i] = (uint8_t)(0x80 | (c & 0x3F));
-    }
-    out[0] = (uint8_t)((n == 2 ? 0xC0 : n == 3 ? 0xE0 : 0xF0) | c);
-    return n;
-}
-
 lf_rx lf_rx_code_points(lf_rx_set *set, uint32_t first, uint32_t last)
 {
     /* Code points between two of these have encodings of one length, and no surrogates. */
@@ -457,15 +446,17 @@ lf_rx lf_rx_code_points(lf_rx_set *set, uint32_t first, uint32_t last)
         {0, 0x7F}, {0x80, 0x7FF}, {0x800, 0xD7FF}, {0xE000, 0xFFFF}, {0x10000, 0x10FFFF}};
     lf_rx result = LF_RX_NONE;
     if (first == last && first < 0x80) {
-        return lf_rx_byte(set, (uint8_t)first);
+        return single_byte(set, (uint8_t)first);
     }
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         uint32_t from = first > parts[i][0] ? first : parts[i][0];
         uint32_t to = last < parts[i][1] ? last : parts[i][1];
         if (from <= to) {
-            uint8_t lo[4], hi[4];
-            encode(from, lo);
-            result = lf_rx_alt(set, result, encoded_range(set, lo, hi, encode(to, hi)));
+            char lo[4], hi[4];
+            lf_utf8_encode(from, lo);
+            int n = (int)lf_utf8_encode(to, hi);
+            result = lf_rx_alt(set, result,
+                               encoded_range(set, (const uint8_t *)lo, (const uint8_t *)hi, n));
         }
     }
     return result;

@@ -132,9 +132,6 @@ static inline int32_t lf_rx_first(const lf_rx_set *set, lf_rx a)
     return n->kind == LF_RX_K_CLASS ? set->classes[n->a].only : -1;
 }
 
-/* The class of a single byte. */
-lf_rx lf_rx_byte(lf_rx_set *set, uint8_t byte);
-
 /* ALT (`all` false) or AND of the items of set->work from `base` on, which it removes. */
 lf_rx lf_rx_join(lf_rx_set *set, uint32_t base, bool all);
 

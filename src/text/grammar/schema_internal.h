@@ -391,7 +391,6 @@ lf_rx lf_schema_interval(lf_schema *s, const lf_interval *in);
 
 /* The spellings of the code points first .. last. */
 lf_rx lf_schema_spell(lf_schema *s, uint32_t first, uint32_t last);
-lf_rx lf_schema_character(lf_schema *s);
 lf_rx lf_schema_any_text(lf_schema *s);
 lf_rx lf_schema_text_length(lf_schema *s, uint32_t min, uint32_t max);
 lf_rx lf_schema_text_not(lf_schema *s, lf_rx text);

@@ -158,7 +158,7 @@ lf_rx lf_schema_spell(lf_schema *s, uint32_t first, uint32_t last)
     return out;
 }
 
-lf_rx lf_schema_character(lf_schema *s)
+static lf_rx any_character(lf_schema *s)
 {
     if (s->character == LF_RX_NONE) {
         s->character = lf_schema_spell(s, 0, LAST);
@@ -169,14 +169,14 @@ lf_rx lf_schema_character(lf_schema *s)
 lf_rx lf_schema_any_text(lf_schema *s)
 {
     if (s->any_text == LF_RX_NONE) {
-        s->any_text = lf_rx_repeat(s->rx, lf_schema_character(s), 0, LF_RX_UNLIMITED);
+        s->any_text = lf_rx_repeat(s->rx, any_character(s), 0, LF_RX_UNLIMITED);
     }
     return s->any_text;
 }
 
 lf_rx lf_schema_text_length(lf_schema *s, uint32_t min, uint32_t max)
 {
-    return lf_rx_repeat(s->rx, lf_schema_character(s), min, max);
+    return lf_rx_repeat(s->rx, any_character(s), min, max);
 }
 
 lf_rx lf_schema_text_not(lf_schema *s, lf_rx text)

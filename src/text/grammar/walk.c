@@ -9,7 +9,8 @@ static void set_tokens(const lf_trie *t, uint32_t from, uint32_t to, uint32_t *b
     }
 }
 
-uint32_t lf_trie_child(const lf_trie *t, uint32_t at, uint8_t byte)
+/* The child with a byte; 0: none. */
+static uint32_t child_with(const lf_trie *t, uint32_t at, uint8_t byte)
 {
     if (at == 0) {
         return t->first[byte];
@@ -121,7 +122,7 @@ bool lf_walk_from(lf_walk *w, uint32_t at, lf_rx a)
     lf_rx_set *set = w->m->grammar->rx;
     bool deeper = true;
     for (int32_t byte; deeper && (byte = lf_rx_first(set, a)) >= 0; w->steps++) {
-        at = lf_trie_child(w->trie, at, (uint8_t)byte);
+        at = child_with(w->trie, at, (uint8_t)byte);
         a = at == 0 ? LF_RX_NONE : lf_rx_next(set, a, (uint8_t)byte);
         deeper = !lf_rx_dead(set, a) && arrive(w, at, a);
     }

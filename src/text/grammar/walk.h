@@ -19,7 +19,4 @@ bool lf_walk_from(lf_walk *w, uint32_t at, lf_rx a);
 /* Walks on from the exits that were noted from `base` on, which removes them. */
 bool lf_walk_cross(lf_walk *w, uint32_t base);
 
-/* The child with a byte; 0: none. */
-uint32_t lf_trie_child(const lf_trie *t, uint32_t at, uint8_t byte);
-
 #endif /* LF_GRAMMAR_WALK_H */
