@@ -184,7 +184,7 @@ static void read_draft(lf_schema *s, const lf_json *schema)
 {
     static const struct {
         const char *part;
-        lf_draft draft;
+        lf_schema_draft draft;
     } drafts[] = {{"draft-03", LF_DRAFT_4}, {"draft-04", LF_DRAFT_4},   {"draft-06", LF_DRAFT_6},
                   {"draft-07", LF_DRAFT_7}, {"2019-09", LF_DRAFT_2019}, {"2020-12", LF_DRAFT_2020}};
     const lf_json *uri = lf_json_get(schema, "$schema");

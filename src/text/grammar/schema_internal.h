@@ -22,13 +22,13 @@ typedef struct lf_names {
 
 /* ---- Places: schemas in the document ---- */
 
-typedef enum lf_draft {
+typedef enum lf_schema_draft {
     LF_DRAFT_4 = 4,
     LF_DRAFT_6 = 6,
     LF_DRAFT_7 = 7,
     LF_DRAFT_2019,
     LF_DRAFT_2020
-} lf_draft;
+} lf_schema_draft;
 
 typedef enum lf_schema_holds { /* the value of a keyword contains */
                                LF_HOLDS_NOTHING,
@@ -262,7 +262,7 @@ typedef struct lf_schema {
     lf_arena *scratch; /* of the expansion that is being computed */
     size_t other_bytes; /* of all arenas but `arena` */
     uint64_t steps;    /* that are left */
-    lf_draft draft;
+    lf_schema_draft draft;
     bool any_draft; /* the schema names none: the keywords of all drafts count */
 
     lf_place *places;
