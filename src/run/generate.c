@@ -264,15 +264,13 @@ static int32_t begin_drafts(run *r, const int32_t *prompt, size_t n_prompt)
 }
 
 /* Takes the memory of passes of forced tokens, if there is any. */
-static void begin_batches(run *r)
+static int32_t begin_batches(run *r)
 {
     lf_failure before;
     lf_fail_save(&before);
     r->batches = true;
     int32_t status = lf_verify_create(r->session->model, LF_PACE_MOST_ROWS, false, &r->pass);
-    if (status != LFM2_OK) {
-        disables(&r->batches, status, &before);
-    }
+    return disables(&r->batches, status, &before) ? LFM2_OK : status;
 }
 
 /* ---- The text ---- */
@@ -347,7 +345,7 @@ static int32_t generate(run *r, const int32_t *prompt, size_t n_prompt)
         LF_TRY(begin_drafts(r, prompt, n_prompt));
         r->batches = r->options->constraint != NULL;
     } else if (r->options->constraint != NULL) {
-        begin_batches(r);
+        LF_TRY(begin_batches(r));
     }
     *r->result = (lfm2_generate_result){.size = r->result->size, .stop_id = -1, .excluded_id = -1};
     return loop(r, prompt, n_prompt);

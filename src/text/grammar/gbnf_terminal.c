@@ -283,6 +283,7 @@ static int32_t read_token_name(const lf_gbnf_program *p, size_t *at, int32_t *id
                             "the token that begins here does not end");
     }
     *at = (size_t)(end - p->text) + 1;
+    LF_TRY(lf_gbnf_spend(p, STEPS_BYTE * (*at - first)));
     const lf_span span = {p->text + first, *at - first, true};
     int32_t ids[1];
     size_t n = 0;

@@ -188,8 +188,9 @@ static int32_t read_unicode(parser *p, uint32_t *out)
 
 static int32_t read_character(parser *p, uint32_t *out)
 {
-    p->at += lf_utf8_decode((const uint8_t *)p->text + p->at, p->len - p->at, out);
-    return *out < LF_UTF8_BAD ? LFM2_OK : wrong(p, p->at, "not UTF-8");
+    size_t begin = p->at;
+    p->at += lf_utf8_decode((const uint8_t *)p->text + begin, p->len - begin, out);
+    return *out < LF_UTF8_BAD ? LFM2_OK : wrong(p, begin, "not UTF-8");
 }
 
 static bool is_letter(char c)

@@ -83,8 +83,7 @@ static int32_t find_tag(lf_schema *s, uint32_t place, lf_tag *out)
         lf_lit target = LF_LIT_TRUE;
         lf_failure saved;
         lf_fail_save(&saved);
-        const int32_t status =
-            lf_schema_resolve(s, place, lf_json_get(schema, "$ref"), &target);
+        const int32_t status = lf_schema_resolve(s, place, lf_json_get(schema, "$ref"), &target);
         if (status == LFM2_E_UNSUPPORTED) {
             /* Whether it is refused or ignored is decided where the keyword is read. */
             lf_fail_restore(&saved);

@@ -164,7 +164,7 @@ static int try_line(void *user, const char *line, size_t len, size_t number, dou
     schema_result r = {.name = "?", .name_len = 1};
     char name[64];
     (void)done;
-    append_format(name, sizeof name, 0, "%s: line %zu", "suite", number);
+    append_format(name, sizeof name, 0, "suite: line %zu", number);
     lf_arena_init(&arena, &alloc);
     int code = EXIT_OK;
     if (lf_json_parse(&arena, name, LFM2_E_TEXT, line, len, &value) != LFM2_OK) {
