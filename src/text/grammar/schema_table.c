@@ -24,15 +24,17 @@ int32_t lf_schema_new(lf_schema *s, size_t count, size_t item, void **out)
 
 int32_t lf_schema_new_in(lf_schema *s, lf_arena *arena, size_t count, size_t item, void **out)
 {
-    const size_t before = arena->total;
-    LF_TRY(lf_schema_step(s, 1 + count * item / 256));
-    LF_TRY(lf_arena_new(arena, count > 0 ? count : 1, item, "a schema", out));
-    s->other_bytes += arena != &s->arena ? arena->total - before : 0;
     /* The grammar has a limit of its own; this memory is freed when it is complete. */
     const size_t most = s->options->limits->memory / 2;
-    if (s->arena.total > most || s->other_bytes > most - s->arena.total) {
+    const size_t used = s->arena.total + s->other_bytes;
+    const size_t before = arena->total;
+    size_t bytes = 0;
+    if (!lf_mul_size(count, item, &bytes) || used > most || bytes > most - used) {
         return lf_fail(LFM2_E_LIMIT, "schema.memory", "the schema needs more than %zu bytes", most);
     }
+    LF_TRY(lf_schema_step(s, 1 + bytes / 256));
+    LF_TRY(lf_arena_new(arena, count > 0 ? count : 1, item, "a schema", out));
+    s->other_bytes += arena != &s->arena ? arena->total - before : 0;
     memset(*out, 0, (count > 0 ? count : 1) * item);
     return LFM2_OK;
 }
