@@ -1068,7 +1068,7 @@ LFM2_API int32_t lfm2_matcher_mask(lfm2_matcher *matcher, uint32_t *bits, size_t
 LFM2_API int32_t lfm2_matcher_accept(lfm2_matcher *matcher, int32_t id);
 LFM2_API int32_t lfm2_matcher_accept_text(lfm2_matcher *matcher, const char *text, size_t len);
 
-/* Whether the text may end here: 1 or 0; 0 if `matcher` is NULL. */
+/* Whether the text may end here: 1 or 0; 0 also behind the end token, and if `matcher` is NULL. */
 LFM2_API int32_t lfm2_matcher_is_complete(const lfm2_matcher *matcher);
 
 /* The tokens that are forced here, possibly none. The constraint forces a text if each of its bytes

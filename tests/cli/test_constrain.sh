@@ -46,6 +46,9 @@ verdicts 'reject reject reject reject'
 pipes 0 '"dark blue"\n"blue"\n"red"' constrain -m "$demo" --choices 'red,dark blue' --instances -
 verdicts 'accept reject accept'
 
+exits 1 constrain -m "$demo" --choices $'a\xff,b'
+err_has '(cli.choices)'
+
 # values of schemas, in the white space of JSON, compact and with line breaks
 schema='{"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}, "s": {"type": "string", "maxLength": 20}},
     "required": ["n"], "additionalProperties": false}'
@@ -77,6 +80,20 @@ exits 0 constrain -m "$demo" --suite "$work/suite" --json
 out_has '"totals":{"schemas":3,"taken":2,"refused":1,"passed":1,"values":3,'
 pipes 1 '{"name": "x"}' constrain -m "$demo" --suite -
 err_has 'there is no "schema"'
+
+# after an error the output with --json ends as JSON
+json_ends() {
+    [ "$(tail -n 1 "$work/out" | tail -c 3)" = ']}' ]
+    report "the output ends with ]}" $?
+}
+pipes 1 '{"name": "one", "schema": {}, "tests": []}\n{"name": "x"}' constrain -m "$demo" --suite - --json
+out_has '{"results":[{"name":"one","taken":true'
+json_ends
+exits 1 constrain -m "$demo" --regex a --instances "$work/nowhere" --json
+json_ends
+pipes 1 '"a"\n{bad' constrain -m "$demo" --regex a --instances - --json
+err_has 'line 2'
+json_ends
 
 # members in another order than the schema's
 cat >"$work/order" <<'END'

@@ -156,6 +156,35 @@ static void refused(void **state)
     LFT_FAILS(lfm2_matcher_create(NULL, NULL), LFM2_E_ARGUMENT);
 }
 
+/* A text with so many values that they take more memory than the limit: 2 bytes each. */
+static void refused_documents(void **state)
+{
+    (void)state;
+    enum { N_VALUES = 200 * 1000 };
+    static const int32_t kinds_of_json[] = {LFM2_CONSTRAINT_JSON_SCHEMA, LFM2_CONSTRAINT_CHOICES,
+                                            LFM2_CONSTRAINT_TOOLS};
+    static const char begin_text[] = "{\"x\": [";
+    char *text = malloc(sizeof begin_text + 2 * (size_t)N_VALUES + 3);
+    assert_non_null(text);
+    memcpy(text, begin_text, sizeof begin_text);
+    for (int i = 0; i < N_VALUES; i++) {
+        strcpy(text + sizeof begin_text - 1 + 2 * (size_t)i, "1,");
+    }
+    strcpy(text + sizeof begin_text - 1 + 2 * (size_t)N_VALUES, "1]}");
+    lfm2_constraint_options o;
+    lfm2_constraint_options_init(&o, sizeof o);
+    for (int i = 0; i < 3; i++) {
+        expect_refused(kinds_of_json[i], text, NULL, LFM2_E_LIMIT, "constraint.memory");
+        o.memory = 100 * 1000; /* less than the text */
+        expect_refused(kinds_of_json[i], text, &o, LFM2_E_LIMIT, "constraint.memory");
+    }
+    o.memory = (uint64_t)64 << 20;
+    lfm2_constraint *c = NULL;
+    LFT_OK(lfm2_constraint_create(model, LFM2_CONSTRAINT_JSON_SCHEMA, text, strlen(text), &o, &c));
+    lfm2_constraint_free(c);
+    free(text);
+}
+
 /* ---- Matchers ---- */
 
 static bool is_set(const uint32_t *bits, int32_t id)
@@ -456,8 +485,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds), cmocka_unit_test(reasoning), cmocka_unit_test(refused),
-        cmocka_unit_test(masks), cmocka_unit_test(forced),    cmocka_unit_test(failing_memory),
+        cmocka_unit_test(kinds),          cmocka_unit_test(reasoning),
+        cmocka_unit_test(refused),        cmocka_unit_test(refused_documents),
+        cmocka_unit_test(masks),          cmocka_unit_test(forced),
+        cmocka_unit_test(failing_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -159,15 +159,16 @@ static int try_instances(const constrain_options *opts, lfm2_model *model,
     int code = EXIT_OK;
     double start = cpu_microseconds();
     code = constraint_open(model, &opts->constraint, source, LFM2_REASONING_NONE, &in.constraint);
-    if (code == EXIT_OK) {
+    const bool compiled = code == EXIT_OK;
+    if (compiled) {
         print_constraint(opts, in.constraint, cpu_microseconds() - start);
     }
-    if (code == EXIT_OK && opts->instances != NULL) {
+    if (compiled && opts->instances != NULL) {
         code = text_read(opts->instances, &text);
         code = code == EXIT_OK ? for_each_line(&text, try_line, &in) : code;
     }
-    if (code == EXIT_OK && opts->json) {
-        out_printf("]}\n");
+    if (compiled && opts->json) {
+        out_printf("]}\n"); /* also after an error: the output is JSON in any case */
     }
     text_free(&text);
     lfm2_constraint_free(in.constraint);

@@ -31,8 +31,9 @@ int32_t lf_choices_build(lf_grammar *grammar, const char *path, const char *text
 {
     lf_arena arena;
     const lf_json *list = NULL;
-    lf_arena_init(&arena, &lf_grammar_rx(grammar)->quota->alloc);
-    int32_t status = lf_json_parse(&arena, path, LFM2_E_TEXT, text, len, &list);
+    const lf_quota *quota = lf_grammar_rx(grammar)->quota;
+    lf_arena_init(&arena, &quota->alloc);
+    int32_t status = lf_grammar_json(&quota->limits, &arena, path, text, len, &list);
     if (status == LFM2_OK) {
         status = build(grammar, path, list, out);
     }

@@ -18,6 +18,26 @@ void lf_grammar_limits_default(lf_grammar_limits *limits)
                                   .stack = 4096};
 }
 
+int32_t lf_grammar_json(const lf_grammar_limits *limits, lf_arena *arena, const char *name,
+                        const char *text, size_t len, const lf_json **out)
+{
+    const size_t most = limits->memory / 2 / sizeof(lf_json);
+    const uint32_t max_values = most < LF_JSON_MAX_VALUES ? (uint32_t)most : LF_JSON_MAX_VALUES;
+    if (len > limits->memory) {
+        return lf_fail(LFM2_E_LIMIT, "constraint.memory",
+                       "%s: the text has %zu bytes, more than the limit of memory, %zu bytes", name,
+                       len, limits->memory);
+    }
+    int32_t status = lf_json_parse_within(arena, name, LFM2_E_TEXT, max_values, text, len, out);
+    if (status == LFM2_E_TEXT && strcmp(lf_fail_code(), "json.too_large") == 0) {
+        status = lf_fail(LFM2_E_LIMIT, "constraint.memory",
+                         "%s: the text has more than %u values: they take more than half of the "
+                         "limit of memory, %zu bytes",
+                         name, (unsigned)max_values, limits->memory);
+    }
+    return status;
+}
+
 bool lf_quota_step(lf_quota *quota, uint64_t n)
 {
     if (quota->status != LFM2_OK) {

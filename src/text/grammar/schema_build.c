@@ -243,7 +243,7 @@ int32_t lf_schema_build(lf_grammar *grammar, const lf_schema_options *options, c
     const lf_json *schema = NULL;
     lf_arena arena;
     lf_arena_init(&arena, options->alloc);
-    int32_t status = lf_json_parse(&arena, "schema", LFM2_E_TEXT, text, len, &schema);
+    int32_t status = lf_grammar_json(options->limits, &arena, "schema", text, len, &schema);
     if (status == LFM2_OK) {
         status = lf_schema_build_json(grammar, options, schema, out);
     }

@@ -204,7 +204,7 @@ int32_t lf_tools_build(lf_grammar *grammar, const lf_tools_options *options, con
     const lf_json *list = NULL;
     lf_arena arena;
     lf_arena_init(&arena, options->schema.alloc);
-    int32_t status = lf_json_parse(&arena, "tools", LFM2_E_TEXT, text, len, &list);
+    int32_t status = lf_grammar_json(options->schema.limits, &arena, "tools", text, len, &list);
     status = status != LFM2_OK ? status : build_list(&t, list, out);
     lf_arena_free(&arena);
     return status != LFM2_OK ? status : lf_grammar_status(grammar);

@@ -210,14 +210,17 @@ int suite_run(const constrain_options *opts, lfm2_model *model)
             code = text_read_gzip(opts->suite, &text);
         }
     }
-    if (code == EXIT_OK) {
-        if (opts->json) {
-            out_printf("{\"results\":[");
-        }
+    const bool read = code == EXIT_OK;
+    if (read && opts->json) {
+        out_printf("{\"results\":[");
+    }
+    if (read) {
         code = for_each_line(&text, try_line, &s);
     }
     if (code == EXIT_OK) {
         print_totals(&s);
+    } else if (read && opts->json) {
+        out_printf("]}\n"); /* no totals, but JSON all the same */
     }
     times_free(&s.masks);
     times_free(&s.compiles);

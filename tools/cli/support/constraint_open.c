@@ -2,12 +2,16 @@
 /* Compiles the constraint that the command line asks for. */
 #include "cli/support/constraint_open.h"
 #include "cli/support/json.h"
+#include "common/utf8.h"
 
 #include <string.h>
 
 /* Writes "A,B" as ["A","B"]. */
 static int write_choices(const char *choices, text_buffer *out)
 {
+    if (!lf_utf8_valid(choices, strlen(choices))) {
+        return fail("cli.choices", "the texts of --choices are not UTF-8");
+    }
     int code = text_append(out, "[", 1);
     for (const char *at = choices; code == EXIT_OK && at != NULL;) {
         const char *end = strchr(at, ',');
