@@ -274,7 +274,7 @@ static int32_t read_id(const lf_gbnf_program *p, size_t *at, int32_t *id)
 }
 
 /* Reads "<NAME>", which must be a single token. */
-static int32_t read_token_name(const lf_gbnf_program *p, size_t *at, int32_t *id)
+static int32_t read_token_name(lf_gbnf_program *p, size_t *at, int32_t *id)
 {
     size_t first = *at;
     const char *end = memchr(p->text + first, '>', p->len - first);
