@@ -302,7 +302,7 @@ static void refused(void **state)
         {"\\u{110000}", LFM2_E_TEXT, "p: offset 2: \\u{...} needs a code point"},
         {"\\x1", LFM2_E_TEXT, "p: offset 0: \\x needs two hexadecimal digits"},
         {"(?<>a)", LFM2_E_TEXT, "p: offset 0: a group without a name"},
-        {"a\x80", LFM2_E_TEXT, "p: offset 2: not UTF-8"},
+        {"a\x80", LFM2_E_TEXT, "p: offset 1: not UTF-8"},
         {"(?=a)", LFM2_E_UNSUPPORTED, "p: offset 0: look-around"},
         {"a(?<!b)", LFM2_E_UNSUPPORTED, "p: offset 1: look-around"},
         {"(a)\\1", LFM2_E_UNSUPPORTED, "p: offset 3: a back-reference, which is not regular"},
