@@ -388,7 +388,9 @@ void lf_pushdown_compact(lf_pushdown *p)
         if (s.mask == 0) {
             continue;
         }
-        memmove(p->configs + n_configs, p->configs + s.first, s.n * sizeof *p->configs);
+        if (s.n > 0) {
+            memmove(p->configs + n_configs, p->configs + s.first, s.n * sizeof *p->configs);
+        }
         p->states[i].mask = n;
         s.first = n_configs;
         s.mask = p->states[n].mask;

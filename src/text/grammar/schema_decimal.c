@@ -30,7 +30,7 @@ int32_t lf_schema_decimal(lf_schema *s, const lf_json *number, bool *fits, lf_de
     bool point = false;
     int32_t n = 0;      /* digits without leading zeros */
     int32_t before = 0; /* of them before the point; negative: zeros after the point */
-    *out = (lf_decimal){.negative = *t == '-'};
+    *out = (lf_decimal){.negative = *t == '-', .digits = ""};
     *fits = false;
     for (t += *t == '-'; is_digit(*t) || *t == '.'; t++) {
         if (*t == '.') {

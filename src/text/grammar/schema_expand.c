@@ -39,7 +39,7 @@ typedef struct sink {
 static void put(void *user, const char *text, size_t len)
 {
     sink *to = user;
-    if (to->n + len <= to->capacity) {
+    if (len > 0 && to->n + len <= to->capacity) {
         memcpy(to->text + to->n, text, len);
     }
     to->n += len;
