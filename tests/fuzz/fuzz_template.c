@@ -29,26 +29,8 @@ static const char *const sections[] = {
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
     uint64_t random = fuzz_random_of(seed);
-    if (fuzz_one_in(&random, 4)) {
-        return LLVMFuzzerMutate(data, size, max_size);
-    }
-    size_t at = (size_t)fuzz_integer(&random, 7) % (size + 1);
-    at = (at + (size_t)random) % (size + 1);
-    if (size > 0 && fuzz_one_in(&random, 3)) {
-        size_t len = (size_t)(random % 12) + 1;
-        len = len < size - at ? len : size - at;
-        memmove(data + at, data + at + len, size - at - len);
-        return size - len;
-    }
-    fuzz_one_in(&random, 2);
-    const char *section = sections[(random >> 8) % (sizeof sections / sizeof *sections)];
-    size_t len = strlen(section);
-    if (size + len > max_size) {
-        return size;
-    }
-    memmove(data + at + len, data + at, size - at);
-    memcpy(data + at, section, len);
-    return size + len;
+    return fuzz_mutate_sections(&random, data, size, max_size, sections,
+                                sizeof sections / sizeof *sections);
 }
 
 static size_t read_context(lf_arena *arena, const uint8_t *text, size_t len,

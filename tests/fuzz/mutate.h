@@ -31,5 +31,8 @@ void fuzz_put(uint8_t *data, uint64_t value, size_t bytes);
 size_t fuzz_mutate_gguf(uint64_t *random, uint8_t *data, size_t size, size_t max_size);
 size_t fuzz_mutate_json(uint64_t *random, uint8_t *data, size_t size, size_t max_size);
 size_t fuzz_mutate_safetensors(uint64_t *random, uint8_t *data, size_t size, size_t max_size);
+/* Removes a piece of the text, inserts one of n sections, or changes bytes. */
+size_t fuzz_mutate_sections(uint64_t *random, uint8_t *data, size_t size, size_t max_size,
+                            const char *const *sections, size_t n);
 
 #endif /* LF_TESTS_FUZZ_MUTATE_H */

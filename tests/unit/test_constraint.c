@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Constraints and matchers through the API: masks, forced tokens, refused calls, failing memory. */
+#include "support/constraints.h"
 #include "support/failing.h"
-#include "support/models.h"
 
 #include "model/workspace.h"
 
@@ -17,52 +17,19 @@ static lft_memory memory;
 static lfm2_model *model;
 static uint32_t n_vocab;
 
-/* Much of the text is forced, a little is free. */
-static const char record_grammar[] =
-    "root ::= \"{\\\"name\\\": \\\"\" [a-z]{1,8} \"\\\", \\\"age\\\": \" [1-9] [0-9]? "
-    "\", \\\"favorite colors\\\": [\" (color (\", \" color){0,3})? \"], \\\"checked\\\": true}\"\n"
-    "color ::= \"\\\"red\\\"\" | \"\\\"green\\\"\" | \"\\\"dark blue\\\"\"\n";
-
-static lfm2_constraint *compile(int32_t kind, const char *text)
-{
-    lfm2_constraint *constraint = NULL;
-    LFT_OK(lfm2_constraint_create(model, kind, text, strlen(text), NULL, &constraint));
-    assert_string_equal(lfm2_constraint_ignored(constraint), "[]");
-    return constraint;
-}
-
-static lfm2_matcher *begin(lfm2_constraint *constraint)
-{
-    lfm2_matcher *matcher = NULL;
-    LFT_OK(lfm2_matcher_create(constraint, &matcher));
-    return matcher;
-}
-
-static bool allows(lfm2_constraint *constraint, const char *text)
-{
-    lfm2_matcher *m = begin(constraint);
-    int32_t status = lfm2_matcher_accept_text(m, text, strlen(text));
-    bool is = status == LFM2_OK && lfm2_matcher_is_complete(m) == 1;
-    if (status != LFM2_OK) {
-        assert_int_equal(status, LFM2_E_ARGUMENT);
-    }
-    lfm2_matcher_free(m);
-    return is;
-}
-
 /* ---- Kinds and options ---- */
 
 static void kinds(void **state)
 {
     (void)state;
-    lfm2_constraint *c = compile(LFM2_CONSTRAINT_REGEX, "(cat|dog)s?");
-    assert_true(allows(c, "cat") && allows(c, "dogs"));
-    assert_false(allows(c, "cow") || allows(c, "ca") || allows(c, "catss"));
+    lfm2_constraint *c = lft_constraint(model, LFM2_CONSTRAINT_REGEX, "(cat|dog)s?");
+    assert_true(lft_allows(c, "cat") && lft_allows(c, "dogs"));
+    assert_false(lft_allows(c, "cow") || lft_allows(c, "ca") || lft_allows(c, "catss"));
     lfm2_constraint_free(c);
-    c = compile(LFM2_CONSTRAINT_GBNF, record_grammar);
-    assert_true(allows(c, "{\"name\": \"ann\", \"age\": 41, \"favorite colors\": [\"red\", "
-                          "\"dark blue\"], \"checked\": true}"));
-    assert_false(allows(c, "{\"name\": \"Ann\", \"age\": 41, \"favorite colors\": []}"));
+    c = lft_constraint(model, LFM2_CONSTRAINT_GBNF, lft_record_grammar);
+    assert_true(lft_allows(c, "{\"name\": \"ann\", \"age\": 41, \"favorite colors\": [\"red\", "
+                              "\"dark blue\"], \"checked\": true}"));
+    assert_false(lft_allows(c, "{\"name\": \"Ann\", \"age\": 41, \"favorite colors\": []}"));
     lfm2_constraint_free(c);
     assert_string_equal(lfm2_constraint_ignored(NULL), "");
     assert_null(lfm2_constraint_retain(NULL));
@@ -76,7 +43,7 @@ static bool allows_tokens(lfm2_constraint *constraint, const char *text)
 {
     int32_t ids[256];
     size_t n = 0;
-    lfm2_matcher *m = begin(constraint);
+    lfm2_matcher *m = lft_matcher(constraint);
     int32_t status = LFM2_OK;
     LFT_OK(lfm2_tokenize(model, text, strlen(text), LFM2_TOKENIZE_SPECIAL, ids, 256, &n));
     for (size_t i = 0; i < n && status == LFM2_OK; i++) {
@@ -140,10 +107,10 @@ static void refused(void **state)
     expect_refused(LFM2_CONSTRAINT_REGEX, "a", &o, LFM2_E_ARGUMENT, "argument.flags");
     lfm2_constraint_options_init(&o, sizeof o);
     o.compile_steps = 10;
-    expect_refused(LFM2_CONSTRAINT_GBNF, record_grammar, &o, LFM2_E_LIMIT, "gbnf.steps");
+    expect_refused(LFM2_CONSTRAINT_GBNF, lft_record_grammar, &o, LFM2_E_LIMIT, "gbnf.steps");
     lfm2_constraint_options_init(&o, sizeof o);
     o.memory = 4096;
-    expect_refused(LFM2_CONSTRAINT_GBNF, record_grammar, &o, LFM2_E_LIMIT, "gbnf.memory");
+    expect_refused(LFM2_CONSTRAINT_GBNF, lft_record_grammar, &o, LFM2_E_LIMIT, "gbnf.memory");
     lfm2_constraint_options_init(&o, sizeof o);
     o.depth = 2;
     expect_refused(LFM2_CONSTRAINT_GBNF, "root ::= (((\"a\")))", &o, LFM2_E_LIMIT, "gbnf.depth");
@@ -220,11 +187,11 @@ static void check_mask(const lfm2_matcher *place, uint32_t *bits)
 static void masks(void **state)
 {
     (void)state;
-    lfm2_constraint *c = compile(LFM2_CONSTRAINT_GBNF, record_grammar);
+    lfm2_constraint *c = lft_constraint(model, LFM2_CONSTRAINT_GBNF, lft_record_grammar);
     uint32_t *bits = malloc((n_vocab + 31) / 32 * sizeof *bits);
     uint64_t random = 7;
     assert_non_null(bits);
-    lfm2_matcher *m = begin(c);
+    lfm2_matcher *m = lft_matcher(c);
     LFT_FAILS(lfm2_matcher_mask(m, bits, 1), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_matcher_accept(m, -1), LFM2_E_ARGUMENT);
     LFT_FAILS(lfm2_matcher_accept(m, (int32_t)n_vocab), LFM2_E_ARGUMENT);
@@ -260,8 +227,8 @@ static void masks(void **state)
 static void expect_forced(int32_t kind, const char *constraint, const char *before,
                           const char *expected)
 {
-    lfm2_constraint *c = compile(kind, constraint);
-    lfm2_matcher *m = begin(c);
+    lfm2_constraint *c = lft_constraint(model, kind, constraint);
+    lfm2_matcher *m = lft_matcher(c);
     int32_t ids[256];
     char text[512] = "";
     size_t n = 0, len = 0;
@@ -327,8 +294,8 @@ static int32_t create_and_match(void)
     uint32_t *bits = malloc((n_vocab + 31) / 32 * sizeof *bits);
     int32_t ids[256];
     size_t n = 0;
-    int32_t status = lfm2_constraint_create(model, LFM2_CONSTRAINT_GBNF, record_grammar,
-                                            strlen(record_grammar), NULL, &c);
+    int32_t status = lfm2_constraint_create(model, LFM2_CONSTRAINT_GBNF, lft_record_grammar,
+                                            strlen(lft_record_grammar), NULL, &c);
     status = status != LFM2_OK ? status : lfm2_matcher_create(c, &m);
     status = status != LFM2_OK ? status : lfm2_matcher_mask(m, bits, (n_vocab + 31) / 32);
     status = status != LFM2_OK ? status : lfm2_matcher_forced(m, ids, 256, &n);
@@ -422,7 +389,7 @@ static void failing_generation(void)
         if (status == LFM2_OK) {
             int32_t ids[300];
             uint32_t length = lfm2_session_length(session);
-            lfm2_matcher *m = begin(shared);
+            lfm2_matcher *m = lft_matcher(shared);
             LFT_OK(lfm2_session_tokens(session, 3, length - 3, ids));
             for (uint32_t i = 0; i < length - 3; i++) {
                 LFT_OK(lfm2_matcher_accept(m, ids[i]));
@@ -445,7 +412,7 @@ static void failing_memory(void **state)
     for (; chosen_kind < sizeof every_kind / sizeof *every_kind; chosen_kind++) {
         lft_check_failing(&memory, create_chosen, NULL);
     }
-    shared = compile(LFM2_CONSTRAINT_GBNF, record_grammar);
+    shared = lft_constraint(model, LFM2_CONSTRAINT_GBNF, lft_record_grammar);
     lft_check_failing(&memory, stream_and_clone, NULL);
     failing_generation();
     lfm2_constraint_free(shared);
@@ -468,7 +435,7 @@ static int setup(void **state)
     lfm2_runtime_free(runtime);
     n_vocab = lft_vocab(model);
     /* The trie stays with the model. */
-    lfm2_constraint_free(compile(LFM2_CONSTRAINT_REGEX, "a"));
+    lfm2_constraint_free(lft_constraint(model, LFM2_CONSTRAINT_REGEX, "a"));
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Text under constraints, which is the same however its passes are cut: streams, generation with
  * and without drafts, texts that end among forced tokens. */
-#include "support/models.h"
+#include "support/constraints.h"
 
 #include "run/sampler.h"
 
@@ -20,39 +20,6 @@ static lfm2_model *model;
 static uint32_t n_vocab;
 
 static const int32_t prompt[N_PROMPT] = {1, 300, 301, 302};
-
-/* Much of the text is forced, a little is free. */
-static const char record_grammar[] =
-    "root ::= \"{\\\"name\\\": \\\"\" [a-z]{1,8} \"\\\", \\\"age\\\": \" [1-9] [0-9]? "
-    "\", \\\"favorite colors\\\": [\" (color (\", \" color){0,3})? \"], \\\"checked\\\": true}\"\n"
-    "color ::= \"\\\"red\\\"\" | \"\\\"green\\\"\" | \"\\\"dark blue\\\"\"\n";
-
-static lfm2_constraint *compile(int32_t kind, const char *text)
-{
-    lfm2_constraint *constraint = NULL;
-    LFT_OK(lfm2_constraint_create(model, kind, text, strlen(text), NULL, &constraint));
-    assert_string_equal(lfm2_constraint_ignored(constraint), "[]");
-    return constraint;
-}
-
-static lfm2_matcher *begin(lfm2_constraint *constraint)
-{
-    lfm2_matcher *matcher = NULL;
-    LFT_OK(lfm2_matcher_create(constraint, &matcher));
-    return matcher;
-}
-
-static bool allows(lfm2_constraint *constraint, const char *text)
-{
-    lfm2_matcher *m = begin(constraint);
-    int32_t status = lfm2_matcher_accept_text(m, text, strlen(text));
-    bool is = status == LFM2_OK && lfm2_matcher_is_complete(m) == 1;
-    if (status != LFM2_OK) {
-        assert_int_equal(status, LFM2_E_ARGUMENT);
-    }
-    lfm2_matcher_free(m);
-    return is;
-}
 
 static bool is_set(const uint32_t *bits, int32_t id)
 {
@@ -253,7 +220,7 @@ static void defined_text(trial t, text_record *r)
     memset(r, 0, sizeof *r);
     lfm2_sampler *sampler = make_sampler(t.seed);
     lfm2_stream *stream = make_stream(&t, sampler, NULL);
-    lfm2_matcher *m = begin(t.constraint);
+    lfm2_matcher *m = lft_matcher(t.constraint);
     t.session = lft_session(model, N_CTX, t.n_chunk, LFM2_KV_F16);
     LFT_OK(lfm2_stream_set_hook(stream, mask_hook, m));
     LFT_OK(lfm2_session_prefill(t.session, prompt, N_PROMPT));
@@ -286,14 +253,14 @@ static void defined_text(trial t, text_record *r)
 static void same_text(void **state)
 {
     (void)state;
-    lfm2_constraint *c = compile(LFM2_CONSTRAINT_GBNF, record_grammar);
+    lfm2_constraint *c = lft_constraint(model, LFM2_CONSTRAINT_GBNF, lft_record_grammar);
     static text_record defined, other;
     for (uint64_t seed = 0; seed < (lft_sampled() ? 6 : 24); seed++) {
         uint32_t n_forced = 0;
         trial t = {.constraint = c, .seed = seed, .n_chunk = 1};
         defined_text(t, &defined);
         assert_int_equal(defined.finish, LFM2_FINISH_STOP_TOKEN);
-        assert_true(allows(c, defined.text));
+        assert_true(lft_allows(c, defined.text));
         stream_text(t, false, &other);
         assert_memory_equal(&defined, &other, sizeof defined);
         stream_text(t, true, &other);
@@ -316,7 +283,7 @@ static void same_text(void **state)
 static void ends_among_forced(void **state)
 {
     (void)state;
-    lfm2_constraint *c = compile(LFM2_CONSTRAINT_GBNF, record_grammar);
+    lfm2_constraint *c = lft_constraint(model, LFM2_CONSTRAINT_GBNF, lft_record_grammar);
     static text_record single, passes;
     for (uint32_t seed = 0; seed < (lft_sampled() ? 10 : 40); seed++) {
         uint32_t n_single = 0, n_passes = 0;
@@ -340,7 +307,7 @@ static void ends_among_forced(void **state)
 static void stream_rules(void **state)
 {
     (void)state;
-    lfm2_constraint *c = compile(LFM2_CONSTRAINT_REGEX, "[ab]{2}c?");
+    lfm2_constraint *c = lft_constraint(model, LFM2_CONSTRAINT_REGEX, "[ab]{2}c?");
     const trial t = {.constraint = c};
     lfm2_sampler *sampler = make_sampler(1);
     lfm2_stream *stream = make_stream(&t, sampler, c);
@@ -384,7 +351,7 @@ static void stream_rules(void **state)
 static void ignored_ends(void **state)
 {
     (void)state;
-    lfm2_constraint *c = compile(LFM2_CONSTRAINT_REGEX, "[ab]{0,5}");
+    lfm2_constraint *c = lft_constraint(model, LFM2_CONSTRAINT_REGEX, "[ab]{0,5}");
     lfm2_stream_options o;
     lfm2_stream_options_init(&o, sizeof o);
     o.constraint = c;
@@ -415,7 +382,7 @@ static void ignored_ends(void **state)
 static void other_model(void **state)
 {
     (void)state;
-    lfm2_constraint *c = compile(LFM2_CONSTRAINT_REGEX, "a");
+    lfm2_constraint *c = lft_constraint(model, LFM2_CONSTRAINT_REGEX, "a");
     lfm2_model *other = lft_open(lft_tiny("Q4_0"), 1, LFM2_KERNELS_AUTO, 0);
     lfm2_sampler *sampler = NULL;
     LFT_OK(lfm2_sampler_create(other, NULL, &sampler));

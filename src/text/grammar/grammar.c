@@ -13,7 +13,7 @@ static lf_node intern(lf_grammar *g, lf_node_kind kind, uint32_t a, uint32_t b, 
     }
     hash = list ? hash : lf_hash_add(lf_hash_add(hash, a), c);
     uint32_t at = hash;
-    /* Rules differ although they look alike. */
+    /* Two rules that have no body yet have the same contents, but will get different bodies. */
     while (kind != LF_NODE_K_RULE) {
         uint32_t id = lf_table_next(&g->quota, &g->table, hash, &at);
         if (id == LF_NO_ID) {

@@ -153,7 +153,7 @@ static bool keep_term(lf_matcher *m, const lf_trie *t, lf_rx a)
     return true;
 }
 
-/* Masks that took so few steps are not kept. */
+/* Only masks that took this many steps are kept, so that the memory serves the slow ones. */
 enum { LEAST_STEPS = 256 };
 
 static void or_common(uint32_t *bits, const uint32_t *a, const uint32_t *b, uint32_t n)

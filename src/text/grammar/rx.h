@@ -6,7 +6,7 @@
 #include "text/grammar/limits.h"
 
 /* A handle of an expression in a set. Equal handles are equal expressions, and the constructors
- * simplify, so many equivalent expressions have equal handles. */
+ * simplify, so equivalent expressions often have equal handles too. */
 typedef uint32_t lf_rx;
 
 enum {

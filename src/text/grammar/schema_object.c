@@ -4,7 +4,7 @@
 
 enum {
     MAX_CELLS = 200000, /* properties times counts */
-    SHARED = 8          /* so many properties have one rule for what follows */
+    SHARED = 8          /* after this many properties, what follows is a rule of its own */
 };
 
 typedef struct object {

@@ -150,7 +150,7 @@ static void first_bytes(lf_matcher *m, uint32_t state, uint64_t bits[4])
     }
 }
 
-/* With so many exits it pays to know the first bytes of what follows them. */
+/* From this number of exits on, computing the first bytes of what follows saves time. */
 enum { MANY_EXITS = 16 };
 
 bool lf_walk_cross(lf_walk *w, uint32_t base)

@@ -10,7 +10,7 @@ typedef struct lf_walk {
     const lf_trie *trie;
     uint32_t stack; /* of the expression */
     uint32_t *bits;
-    uint32_t steps, most; /* taken; a walk ends early after so many */
+    uint32_t steps, most; /* steps taken; the number at which a walk ends early */
 } lf_walk;
 
 /* Sets the bits of the tokens below a node that stay inside an expression, which must follow there,
