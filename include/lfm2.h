@@ -476,6 +476,8 @@ typedef struct lfm2_session_options {
                            memory of this many tokens and with its own workspace; appending up to
                            them then allocates nothing */
     uint32_t reserved2;
+    uint64_t cache_scope; /* a prefix cache gives the session only what sessions with the same scope
+                             have stored; default 0. Forks have the same scope */
 } lfm2_session_options;
 
 LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t size);
@@ -1132,6 +1134,8 @@ typedef struct lfm2_generate_options {
     size_t n_draft_ids;
     lfm2_constraint *constraint;  /* the texts that are allowed, of this model; NULL = all. Used
                                      during the call */
+    struct lfm2_chat_parser *parser; /* as in lfm2_stream_options; the callback takes its events.
+                                        The call finishes it */
 } lfm2_generate_options;
 
 LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t size);
@@ -1229,6 +1233,12 @@ typedef struct lfm2_stream_options {
     uint32_t reserved;
     lfm2_constraint *constraint; /* the texts that are allowed; NULL = all. The stream holds a
                                     reference */
+    /* Receives the text that becomes final, with its control tokens, so that stop strings and
+     * held-back characters count: the host takes its events between two calls (lfm2_chat_parser_next)
+     * and must not push. lfm2_stream_flush finishes it; the host resets it before the next text. It
+     * is of the same model and must outlive the stream; a clone of the stream has none. NULL = none.
+     */
+    struct lfm2_chat_parser *parser;
 } lfm2_stream_options;
 
 LFM2_API void lfm2_stream_options_init(lfm2_stream_options *options, size_t size);
@@ -1589,6 +1599,230 @@ LFM2_API uint32_t lfm2_chat_parser_calls(const lfm2_chat_parser *parser);
  * the model exactly what it wrote where its template would write it in another way. Valid until
  * more is pushed. */
 LFM2_API const char *lfm2_chat_parser_source(const lfm2_chat_parser *parser, size_t *len);
+
+/* ---- Engine: many requests ------------------------------------------------------------------ */
+
+/* Generates the texts of many requests at the same time: requests in, events out.
+ *
+ *     lfm2_engine_submit(engine, &request, &id);
+ *     while (lfm2_engine_wait(engine, 1000, &event) == LFM2_OK && event.kind != LFM2_EVENT_END) ...
+ *
+ * The engine makes steps. A step is one pass over one token of each sequence that generates, and
+ * over a part of the prompts that are not computed yet. It is cut so that the predicted time of the
+ * step, a linear model fitted to the steps before it, is at most step_ms, and at most the time of a
+ * step without prompts divided by decode_share. If even the smallest useful part of a prompt takes
+ * longer, steps without prompts follow until the generating sequences have had decode_share of the
+ * time again. A long prompt so never stops those who read an answer.
+ *
+ * Order. Requests wait in a queue. Those of a lower `priority` come first; among equals the one
+ * with the fewest prompt tokens left to compute, less what its waiting is worth, so that short
+ * prompts do not wait behind long ones and long ones are not postponed forever.
+ *
+ * Memory. Sequences take pages as they grow. If the KV budget of the model is used up, caches evict
+ * first; then the engine parks the sequence that came last among those of the highest `priority`
+ * number: it gives its pages back and computes them again when there is room. Only a request that
+ * does not fit alone ends with LIMIT.
+ *
+ * Text. A request's tokens do not depend on what else runs, on step_ms, on caches or on parking:
+ * they are those of lfm2_generate with the same prompt, sampler options and constraint, on a new
+ * session. The n choices of a request differ in the seed: choice i has seed + i.
+ *
+ * Threads. With LFM2_ENGINE_THREAD the engine has a thread that makes the steps; otherwise the
+ * application calls lfm2_engine_step. All functions may be called by any thread at any time; but
+ * events are for one thread at a time, and lfm2_engine_free must be the last call. In the child of a
+ * fork every call but lfm2_engine_free fails with STATE. */
+typedef struct lfm2_engine lfm2_engine;
+
+enum {
+    LFM2_ENGINE_THREAD = 1,  /* a thread of the engine makes the steps */
+    LFM2_ENGINE_NO_CACHE = 2 /* no prefix cache */
+};
+
+typedef struct lfm2_engine_options {
+    size_t size;
+    uint32_t flags;       /* LFM2_ENGINE_* */
+    uint32_t step_ms;     /* most predicted time of a step in milliseconds; 0 = no limit, for
+                             throughput; default 300 */
+    float decode_share;   /* 0 to 1: least share of their speed that generating sequences keep while
+                             prompts are computed; default 0.4 */
+    uint32_t n_ctx;       /* most tokens of a sequence; 0 = the model's context */
+    int32_t kv_type;      /* LFM2_KV_* */
+    uint32_t max_running; /* sequences that are computed at the same time: 1 to 1024; 0 = 64 */
+    uint32_t max_queue;   /* requests that wait: 0 = 256 */
+    uint32_t n_rows;      /* most tokens of a pass: 0 = 512 */
+    /* The prefix cache of the engine, as in lfm2_cache_options. */
+    uint64_t cache_bytes;
+    const char *cache_folder;
+    uint64_t cache_disk_bytes;
+    /* Called after events have been added to an empty queue, on the thread that makes the steps or
+     * that called: for example to write to an eventfd. It must not call the library. */
+    void (*notify)(void *user);
+    void *notify_user;
+} lfm2_engine_options;
+
+LFM2_API void lfm2_engine_options_init(lfm2_engine_options *options, size_t size);
+
+/* Holds a reference to the model. Errors: ARGUMENT, MEMORY, THREAD, IO (the folder), STATE (the
+ * model was not loaded in full, or has no tokenizer). */
+LFM2_API int32_t lfm2_engine_create(lfm2_model *model, const lfm2_engine_options *options,
+                                    lfm2_engine **out);
+
+/* Ends all requests without events, stops the thread, and frees the engine. */
+LFM2_API void lfm2_engine_free(lfm2_engine *engine);
+
+enum {
+    LFM2_REQUEST_IGNORE_EOS = 1, /* do not end at the tokens of lfm2_token_is_end */
+    LFM2_REQUEST_SPECIAL = 2,    /* include the names of control tokens in the text */
+    LFM2_REQUEST_LOGPROBS = 4,   /* compute log-probabilities; n_top > 0 sets it */
+    LFM2_REQUEST_DRAFT = 8,      /* as LFM2_GENERATE_DRAFT; ignored while many sequences run */
+    LFM2_REQUEST_NO_CACHE = 16,  /* neither look for the prompt in the cache nor store anything */
+    LFM2_REQUEST_KEEP = 32,      /* keep the session of choice 0 for lfm2_engine_take_session */
+    LFM2_REQUEST_PROGRESS = 64   /* events about the progress of the prompt */
+};
+
+typedef struct lfm2_request_options {
+    size_t size;
+    uint32_t flags;                      /* LFM2_REQUEST_* */
+    int32_t priority;                    /* lower comes first; default 0 */
+    const int32_t *prompt;               /* at least 1 token; copied */
+    size_t n_prompt;
+    const lfm2_sampler_options *sampler; /* copied; NULL = the model's defaults */
+    uint32_t n_choices;                  /* texts to generate from the prompt, which is computed
+                                            once: 1 to 128; 0 = 1 */
+    uint32_t max_tokens;                 /* of each choice; 0 = no limit but the context */
+    /* As in lfm2_stream_options; copied. */
+    const int32_t *stop_ids;
+    size_t n_stop_ids;
+    const char *const *stop_strings;
+    size_t n_stop_strings;
+    uint32_t n_top;                      /* 0 to 64 */
+    uint32_t deadline_ms;                /* from the call on: what is not finished then ends with
+                                            LFM2_FINISH_DEADLINE; 0 = none */
+    lfm2_constraint *constraint;         /* the engine holds a reference; NULL = none */
+    const lfm2_chat_parser_options *parser; /* divide the texts into messages: events CHAT instead
+                                               of text; copied; NULL = no parser */
+    const int32_t *draft_ids;            /* with LFM2_REQUEST_DRAFT: what the text is expected to
+                                            be; copied */
+    size_t n_draft_ids;
+    uint64_t cache_scope;                /* cached prefixes are found by requests of their scope
+                                            only: lfm2_session_options.cache_scope */
+    /* A session of this model with the tokens of an earlier part of the conversation, or NULL. If
+     * it has more tokens in common with the prompt than the cache, the request starts with a fork
+     * of it. Used during the call only. */
+    const lfm2_session *session;
+    void *user;                          /* returned in the events */
+} lfm2_request_options;
+
+LFM2_API void lfm2_request_options_init(lfm2_request_options *options, size_t size);
+
+/* Adds a request. *id receives its number, which is never used again. A prompt that leaves no room
+ * for a token in n_ctx is a LIMIT error with the code "engine.context"; a full queue is a LIMIT
+ * error with the code "engine.queue". Errors: ARGUMENT, MEMORY, LIMIT, TEXT (tools of the parser),
+ * STATE (in the child of a fork). */
+LFM2_API int32_t lfm2_engine_submit(lfm2_engine *engine, const lfm2_request_options *request,
+                                    uint64_t *id);
+
+/* Ends a request: its event END follows within a step, within a layer if its prompt is computed.
+ * Events of its tokens that are in the queue stay there. No error if the request is not known. */
+LFM2_API int32_t lfm2_engine_cancel(lfm2_engine *engine, uint64_t id);
+
+/* Makes one step on the calling thread. *n_left (may be NULL) receives the number of requests that
+ * are not finished. A failing request ends with an event, not with an error of this call. Errors:
+ * ARGUMENT, MEMORY (nothing is lost: call again), STATE (LFM2_ENGINE_THREAD, another thread makes a
+ * step, or in the child of a fork). */
+LFM2_API int32_t lfm2_engine_step(lfm2_engine *engine, uint32_t *n_left);
+
+/* The events of a request come in this order: START; PROGRESS; then for each choice TOKEN and CHAT
+ * and one FINISH, those of different choices mixed; END. A request that fails or is cancelled has
+ * END at once: choices without FINISH have none. */
+enum {
+    LFM2_EVENT_NONE = 0,
+    LFM2_EVENT_START = 1,    /* left the queue: n_prompt, n_cached, seconds */
+    LFM2_EVENT_PROGRESS = 2, /* n_computed of n_prompt tokens are computed */
+    LFM2_EVENT_TOKEN = 3,    /* a token was chosen: id, text, logprob, top_ids, ...; with a parser
+                                `text` is empty */
+    LFM2_EVENT_CHAT = 4,     /* what the parser found: `chat` */
+    LFM2_EVENT_FINISH = 5,   /* a choice is complete: finish, stop_id, stop_string, n_generated;
+                                text: the rest that was held back; with a parser: message, source */
+    LFM2_EVENT_END = 6       /* the last event of a request: status, error, error_code, seconds */
+};
+
+/* One more reason in which a text of the engine can end. */
+enum { LFM2_FINISH_DEADLINE = 7 };
+
+typedef struct lfm2_engine_event {
+    size_t size;
+    int32_t kind;         /* LFM2_EVENT_* */
+    uint32_t choice;      /* 0 to n_choices - 1 */
+    uint64_t request;
+    void *user;
+    double seconds;       /* since lfm2_engine_submit */
+    uint32_t n_prompt;    /* tokens of the prompt */
+    uint32_t n_cached;    /* those that were not computed, because a cache or session had them */
+    uint32_t n_computed;  /* those that are in the session now */
+    uint32_t n_generated; /* tokens of the choice so far, not counting a stop token */
+    /* TOKEN, FINISH: as in lfm2_stream_step. */
+    int32_t id;
+    int32_t finish;
+    int32_t stop_id;
+    int32_t stop_string;
+    const char *text;
+    size_t len;
+    float logprob;
+    uint32_t n_top;
+    const int32_t *top_ids;
+    const float *top_logprobs;
+    uint32_t forced;
+    uint32_t n_drafted, n_accepted; /* FINISH: as in lfm2_generate_result */
+    int32_t status;                 /* END: LFM2_OK, LFM2_E_CANCELLED, LFM2_E_LIMIT, ... */
+    const lfm2_chat_event *chat;    /* CHAT */
+    const char *message;            /* FINISH with a parser: lfm2_chat_parser_message */
+    size_t message_len;
+    const char *source;             /* FINISH with a parser: lfm2_chat_parser_source */
+    size_t source_len;
+    const int32_t *ids;             /* FINISH: the n_ids tokens of the choice, with a stop token */
+    size_t n_ids;
+    const char *error, *error_code; /* END: as lfm2_last_error and lfm2_last_error_code; "" if OK */
+} lfm2_engine_event;
+
+/* Takes the next event; kind NONE if there is none. Its pointers are valid until the next event is
+ * taken. Errors: ARGUMENT, STATE (in the child of a fork). */
+LFM2_API int32_t lfm2_engine_next(lfm2_engine *engine, lfm2_engine_event *event);
+
+/* The same, and waits for up to `milliseconds` for an event. With LFM2_ENGINE_THREAD. Errors:
+ * ARGUMENT, STATE (also: the engine has no thread). */
+LFM2_API int32_t lfm2_engine_wait(lfm2_engine *engine, uint32_t milliseconds,
+                                  lfm2_engine_event *event);
+
+/* Takes the session of choice 0 of a request with LFM2_REQUEST_KEEP, once its event FINISH has been
+ * taken and until its event END has been: afterwards the engine has freed it. It holds the prompt
+ * and the tokens of the choice. The caller frees it. Errors: ARGUMENT (also: there is none), STATE. */
+LFM2_API int32_t lfm2_engine_take_session(lfm2_engine *engine, uint64_t id, lfm2_session **out);
+
+typedef struct lfm2_engine_stats {
+    size_t size;
+    uint32_t n_waiting;   /* requests in the queue, now */
+    uint32_t n_running;   /* requests that have left it and are not finished, now */
+    uint32_t n_decoding;  /* sequences that generate, now */
+    uint32_t n_parked;    /* sequences that wait for memory, now */
+    uint64_t n_submitted, n_finished, n_cancelled, n_failed, n_refused; /* requests, since creation */
+    uint64_t n_steps, n_parks;
+    uint64_t prompt_tokens;    /* computed */
+    uint64_t cached_tokens;    /* prompt tokens that were not computed */
+    uint64_t generated_tokens;
+    uint64_t drafted_tokens, accepted_tokens;
+    double busy_seconds;       /* inside steps */
+    double longest_step;       /* seconds, of the steps since the last call of this function */
+    double step_fixed_seconds, step_row_seconds; /* the fitted model: a prompt of n rows in a step
+                                                    costs fixed + n * row */
+    uint64_t steps_by_rows[12]; /* steps with 0, 1, 2, 3-4, 5-8, ... 257-512, more generating rows */
+} lfm2_engine_stats;
+
+LFM2_API int32_t lfm2_engine_get_stats(lfm2_engine *engine, lfm2_engine_stats *stats);
+
+/* The prefix cache of the engine, for lfm2_cache_get_usage, lfm2_cache_save and the like; NULL with
+ * LFM2_ENGINE_NO_CACHE. It lives as long as the engine. */
+LFM2_API lfm2_cache *lfm2_engine_cache(lfm2_engine *engine);
 
 #ifdef __cplusplus
 }

@@ -45,9 +45,11 @@ allowed_quotes() {
             kernels/vector/*' ;;
     kernels/*) REPLY='kernels/*' ;;
     # The program compiles these modules a second time (CMakeLists.txt).
-    tools/cli/*) 
-        REPLY='lfm2.h lfm2_tools.h cli/* common/calendar.h common/file.h common/json.h common/utf8.h'
+    tools/cli/*)
+        REPLY='lfm2.h lfm2_tools.h cli/* serve/* common/calendar.h common/file.h common/json.h
+            common/utf8.h'
         ;;
+    tools/serve/*) REPLY='lfm2.h serve/* common/alloc.h common/json.h common/utf8.h' ;;
     tools/*) REPLY='lfm2.h lfm2_tools.h' ;;
     *) REPLY='*' ;;
     esac
@@ -71,6 +73,7 @@ library_users() {
     utf8proc.h) REPLY='src/text/* tests/*' ;;
     xxhash.h) REPLY='src/load/* src/model/state_file.c tests/*' ;;
     histedit.h) REPLY='tools/cli/support/terminal.c' ;;
+    event2/*) REPLY='tools/serve/http*' ;;
     xnnpack.h) REPLY='' ;;
     cmocka.h) REPLY='tests/*' ;;
     *) REPLY='*' ;;

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A generation for an exchange: from a request in a form that all APIs share to events that each API
+ * writes in its own way. */
+#ifndef LFM2_SERVE_JOB_H
+#define LFM2_SERVE_JOB_H
+
+#include "serve/api.h"
+#include "serve/json_out.h"
+
+/* What to generate. Everything that it points to lives in the exchange's arena or body. */
+typedef struct job_request {
+    /* Either a conversation, as lfm2_chat_render takes it, or text, or ids. */
+    const char *messages;
+    size_t messages_len;
+    const char *tools; /* NULL = none */
+    size_t tools_len;
+    const char *template_args;
+    size_t template_args_len;
+    bool continue_last; /* the last message is of the assistant and is continued */
+    const char *text;
+    size_t text_len;
+    const int32_t *ids;
+    size_t n_ids;
+
+    /* Constraint: LFM2_CONSTRAINT_*, 0 = none, or that of the tools by tool_choice. */
+    int32_t constraint_kind;
+    const char *constraint;
+    size_t constraint_len;
+    const char *constraint_param; /* the field that errors name */
+    bool lenient;
+    int32_t tool_choice; /* LFM2_TOOL_CHOICE_* */
+    const char *tool_name;
+    bool one_call;
+
+    bool stream; /* the response is a stream: keep it alive */
+    uint32_t n_choices, max_tokens;
+    bool max_tokens_given;
+    lfm2_sampler_options sampler; /* job_request_init sets the model's defaults and a random seed */
+    bool seed_given;
+    const char **stop;
+    uint32_t n_stop;
+    bool logprobs, ignore_eos, special, no_cache;
+    uint32_t n_top;
+    const char *draft; /* OpenAI's prediction */
+    size_t draft_len;
+    int32_t priority;
+    uint32_t deadline_ms;
+    const char *session; /* the name of a session to continue and to store; NULL = none */
+} job_request;
+
+void job_request_init(api *a, job_request *request);
+
+typedef struct job job;
+
+/* What an API does with the events. Each may be NULL. */
+typedef struct job_calls {
+    void (*start)(job *j);                               /* the prompt is known and accepted */
+    void (*event)(job *j, const lfm2_engine_event *e);   /* PROGRESS, TOKEN, CHAT, FINISH */
+    void (*alive)(job *j);                               /* the stream was quiet for some seconds */
+    /* Complete: must reply or end the response. e->status is LFM2_OK. If it is not, the job has
+     * replied with the error, and `failed` is called instead. */
+    void (*end)(job *j, const lfm2_engine_event *e);
+    void (*failed)(job *j);
+} job_calls;
+
+struct job {
+    api *a;
+    exchange *x;
+    const job_calls *calls;
+    void *user; /* of the API; in the exchange's arena */
+    const job_request *request;
+    uint64_t number;  /* of the engine's request */
+    char id[32];      /* random, for "chatcmpl-...", "msg_..." */
+    int64_t created;  /* seconds since 1970 */
+    uint32_t n_prompt, n_cached, n_generated; /* tokens; the last of all choices */
+    bool chat;        /* the request is a conversation, so that there are CHAT events */
+};
+
+/* Renders, tokenizes, compiles the constraint and submits. Replies with an error and returns false
+ * if that fails. */
+bool job_start(api *a, exchange *x, const job_request *request, const job_calls *calls, void *user);
+
+#endif /* LFM2_SERVE_JOB_H */

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Responses in the style of each API: JSON values, errors, server-sent events. */
+#ifndef LFM2_SERVE_REPLY_H
+#define LFM2_SERVE_REPLY_H
+
+#include "serve/exchange.h"
+#include "serve/json_out.h"
+
+/* Replies with a JSON value; with an error if out->failed. */
+void reply_json(exchange *x, int status, const json_out *out);
+
+/* Replies with an error. `type` and `code` are OpenAI's ("invalid_request_error",
+ * "context_length_exceeded"); STYLE_ANTHROPIC derives its type from the status. `param` names the
+ * field, such as "messages[2].role"; NULL = none. If the response has begun, the error is sent as
+ * an event of the stream, and the stream ends. */
+void reply_error(exchange *x, int status, const char *type, const char *param, const char *code,
+                 const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* 400 with type "invalid_request_error". */
+void reply_bad_field(exchange *x, const char *param, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The error that matches the last failure of a call of the library. */
+void reply_failure(exchange *x, int32_t status);
+
+/* Sends "event: NAME\ndata: JSON\n\n", without the first line if `name` is NULL, and begins the
+ * stream if it has not begun. If out->failed, the stream ends with an error. */
+void stream_event(exchange *x, const char *name, const json_out *out);
+
+#endif /* LFM2_SERVE_REPLY_H */
