@@ -11,19 +11,32 @@
 typedef struct api api;
 
 typedef struct api_options {
-    const char *model_name;     /* what /v1/models lists; any other name in a request is accepted
-                                   only if `any_model` is set */
+    const char *model_name; /* what /v1/models lists; any other name in a request is accepted
+                               only if `any_model` is set */
     bool any_model;
     const char *session_folder; /* where sessions are saved; NULL = saving is refused */
     uint32_t max_tokens;        /* of an answer whose request has no limit; 0 = the context */
     uint32_t replay_bytes;      /* memory for the exact texts of earlier answers */
     double alive_seconds;       /* a stream without output for so long gets a comment */
     bool log_prompts;
+    int32_t kv_type; /* that of the engine */
 } api_options;
 
 /* The engine must not be used by anyone else. Returns an LFM2_* status; lfm2_last_error() describes
  * a failure. */
 int32_t api_create(const api_options *options, lfm2_model *model, lfm2_engine *engine, api **out);
+
+/* What APIs write about the model. The strings live as long as the API. */
+const char *api_model_name(const api *a);
+const char *api_fingerprint(const api *a); /* equal for equal model, kernels and KV type */
+int64_t api_created(const api *a);         /* seconds since 1970 */
+lfm2_model *api_model(const api *a);
+lfm2_engine *api_engine(const api *a);
+uint32_t api_context(const api *a); /* most tokens of a prompt and its answer */
+const lfm2_chat_info *api_chat(const api *a);
+
+/* Writes `n` random letters and digits and a 0. */
+void api_random(api *a, char *out, uint32_t n);
 
 /* Cancels what is running; every exchange must be over. */
 void api_free(api *a);

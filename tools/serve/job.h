@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A generation for an exchange: from a request in a form that all APIs share to events that each API
- * writes in its own way. */
+/* A generation for an exchange: from a request in a form that all APIs share to events that each
+ * API writes in its own way. */
 #ifndef LFM2_SERVE_JOB_H
 #define LFM2_SERVE_JOB_H
 
 #include "serve/api.h"
+#include "serve/fields.h"
 #include "serve/json_out.h"
+
+/* A prompt that is no conversation: text, or ids if `ids` is not NULL. */
+typedef struct job_prompt {
+    const char *text;
+    size_t text_len;
+    const int32_t *ids;
+    size_t n_ids;
+} job_prompt;
 
 /* What to generate. Everything that it points to lives in the exchange's arena or body. */
 typedef struct job_request {
@@ -21,6 +30,10 @@ typedef struct job_request {
     size_t text_len;
     const int32_t *ids;
     size_t n_ids;
+    /* Further prompts, of text or ids like the first: choice c of prompt p is choice p * n_choices
+     * + c of the job. */
+    const job_prompt *more;
+    uint32_t n_more;
 
     /* Constraint: LFM2_CONSTRAINT_*, 0 = none, or that of the tools by tool_choice. */
     int32_t constraint_kind;
@@ -31,6 +44,8 @@ typedef struct job_request {
     int32_t tool_choice; /* LFM2_TOOL_CHOICE_* */
     const char *tool_name;
     bool one_call;
+    bool whole_calls;        /* no event of a call before it is complete, so that none is undone */
+    const char *call_prefix; /* of the ids of calls; NULL = "call_" */
 
     bool stream; /* the response is a stream: keep it alive */
     uint32_t n_choices, max_tokens;
@@ -52,15 +67,20 @@ void job_request_init(api *a, job_request *request);
 
 typedef struct job job;
 
-/* What an API does with the events. Each may be NULL. */
+/* What an API does with the events. After `start`, exactly one of `end` and `failed` is called, and
+ * nothing after it. */
 typedef struct job_calls {
-    void (*start)(job *j);                               /* the prompt is known and accepted */
-    void (*event)(job *j, const lfm2_engine_event *e);   /* PROGRESS, TOKEN, CHAT, FINISH */
-    void (*alive)(job *j);                               /* the stream was quiet for some seconds */
-    /* Complete: must reply or end the response. e->status is LFM2_OK. If it is not, the job has
-     * replied with the error, and `failed` is called instead. */
-    void (*end)(job *j, const lfm2_engine_event *e);
-    void (*failed)(job *j);
+    void (*start)(
+        job *j); /* the prompt is known and accepted; j->n_prompt is set. NULL = nothing */
+    /* TOKEN, CHAT, FINISH, in this order for a choice; e->choice counts over all prompts. */
+    void (*event)(job *j, const lfm2_engine_event *e);
+    void (*alive)(job *j); /* the stream was quiet for some seconds. NULL = an SSE comment */
+    /* Complete: replies or ends the response, and frees what `user` has beside the arena. */
+    void (*end)(job *j);
+    /* The generation failed (`e` is its event END), or the client has left (`e` is NULL: nothing
+     * may be written). Frees what `user` has beside the arena. Returns true if it has completed the
+     * response; otherwise the job replies with the error. NULL = nothing to free. */
+    bool (*failed)(job *j, const lfm2_engine_event *e);
 } job_calls;
 
 struct job {
@@ -69,15 +89,23 @@ struct job {
     const job_calls *calls;
     void *user; /* of the API; in the exchange's arena */
     const job_request *request;
-    uint64_t number;  /* of the engine's request */
-    char id[32];      /* random, for "chatcmpl-...", "msg_..." */
-    int64_t created;  /* seconds since 1970 */
-    uint32_t n_prompt, n_cached, n_generated; /* tokens; the last of all choices */
-    bool chat;        /* the request is a conversation, so that there are CHAT events */
+    char id[32];                 /* random, for "chatcmpl-...", "msg_..." */
+    int64_t created;             /* seconds since 1970 */
+    uint32_t n_choices;          /* of all prompts */
+    uint32_t n_prompt, n_cached; /* tokens of all prompts */
+    uint32_t n_generated;        /* tokens of all choices */
+    uint32_t n_drafted, n_accepted;
+    bool chat; /* the request is a conversation: CHAT events, not text */
 };
 
+/* Checks the field "model" of a request; replies and returns false if it names another model. */
+bool job_model(api *a, fields *f);
+
 /* Renders, tokenizes, compiles the constraint and submits. Replies with an error and returns false
- * if that fails. */
+ * if that fails: then no function of `calls` has been called or will be. */
 bool job_start(api *a, exchange *x, const job_request *request, const job_calls *calls, void *user);
+
+/* The number of tokens of the prompt. Replies with an error and returns false if that fails. */
+bool job_count(api *a, exchange *x, const job_request *request, uint32_t *n);
 
 #endif /* LFM2_SERVE_JOB_H */
