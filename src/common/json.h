@@ -75,6 +75,7 @@ typedef struct lf_json_writer {
     void (*write)(void *user, const char *text, size_t len); /* called for each section in turn */
     void *user;
     bool escape_del; /* write U+007F as \u007f, which JSON allows but does not require */
+    bool compact;    /* lf_json_write: no space after ',' and ':' */
 } lf_json_writer;
 
 /* Writes a section of a string, without quotes. Each byte that is not part of a UTF-8 character
@@ -85,7 +86,7 @@ void lf_json_write_text(const lf_json_writer *writer, const char *text, size_t l
 void lf_json_write_string(const lf_json_writer *writer, const char *text, size_t len);
 
 /* Writes a parsed value as Python's json.dumps(value, ensure_ascii=False) does: separators ", " and
- * ": ", members and digits of numbers as in the source. Not recursive. */
+ * ": " (unless `compact`), members and digits of numbers as in the source. Not recursive. */
 void lf_json_write(const lf_json_writer *writer, const lf_json *value);
 
 #endif /* LF_COMMON_JSON_H */

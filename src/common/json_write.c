@@ -114,7 +114,7 @@ void lf_json_write(const lf_json_writer *writer, const lf_json *value)
     for (;;) {
         if (depth > 0 && open[depth - 1]->kind == LF_JSON_OBJECT) {
             lf_json_write_string(writer, at->key, at->key_len);
-            put_text(writer, ": ");
+            put_text(writer, writer->compact ? ":" : ": ");
         }
         put_head(writer, at);
         bool nests = at->kind == LF_JSON_ARRAY || at->kind == LF_JSON_OBJECT;
@@ -133,7 +133,7 @@ void lf_json_write(const lf_json_writer *writer, const lf_json *value)
         if (depth == 0) {
             return;
         }
-        put_text(writer, ", ");
+        put_text(writer, writer->compact ? "," : ", ");
         at = at->next;
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One API request and its response, whoever carries them: a connection of the HTTP server, or a line
- * of a batch file. */
+/* One API request and its response, whoever carries them: a connection of the HTTP server, or a
+ * line of a batch file. */
 #ifndef LFM2_SERVE_EXCHANGE_H
 #define LFM2_SERVE_EXCHANGE_H
 
@@ -44,10 +44,16 @@ struct exchange {
 
     /* Set by the API. */
     exchange_style style;
-    bool begun;
+    bool begun;  /* of reply.c: the response is a stream that has begun */
+    bool broken; /* of reply.c: there was no memory for an event; nothing more is sent but an error
+                  */
+    /* Writes an error as the last event of a stream that has begun; NULL = as the style has it.
+     * The texts are those of reply_error. */
+    void (*stream_error)(exchange *x, const char *type, const char *param, const char *code,
+                         const char *message);
     /* Called once, on the API thread, if the client leaves before reply or end. The API must then
-     * stop the work; it must not reply, and the sink frees the exchange after the call. NULL until a
-     * handler has work that it can stop. */
+     * stop the work; it must not reply, and the sink frees the exchange after the call. NULL until
+     * a handler has work that it can stop. */
     void (*gone)(exchange *x);
     void *work; /* for `gone` */
 
