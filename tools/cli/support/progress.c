@@ -16,6 +16,18 @@ void progress_begin(progress *bar, const char *label)
         (progress){.label = label, .start = now_seconds(), .enabled = isatty(STDERR_FILENO) == 1};
 }
 
+/* "  1:05:09 left"; the blanks cover the end of a longer one */
+static void print_left(double seconds)
+{
+    static const double most = 359999; /* 99:59:59 */
+    uint32_t left = (uint32_t)(seconds < most ? seconds + 0.5 : most);
+    if (left >= 3600) {
+        fprintf(stderr, "  %u:%02u:%02u left  ", left / 3600, left / 60 % 60, left % 60);
+    } else {
+        fprintf(stderr, "  %u:%02u left  ", left / 60, left % 60);
+    }
+}
+
 int32_t progress_update(void *user, double done)
 {
     enum { CELLS = 40 };
@@ -27,6 +39,9 @@ int32_t progress_update(void *user, double done)
         fprintf(stderr, "\r%s [%.*s%*s] %3d%%", bar->label, full,
                 "########################################", CELLS - full, "",
                 (int)(fraction * 100));
+        if (bar->left > 0) {
+            print_left(bar->left);
+        }
         fflush(stderr);
         bar->shown = now;
     }

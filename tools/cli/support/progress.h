@@ -9,6 +9,7 @@ typedef struct progress {
     const char *label;
     double start; /* seconds */
     double shown; /* time of the last update; 0 = none */
+    double left;  /* seconds until the end, which are shown; 0 = not known */
     bool enabled;
 } progress;
 
