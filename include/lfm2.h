@@ -1134,8 +1134,10 @@ typedef struct lfm2_generate_options {
     size_t n_draft_ids;
     lfm2_constraint *constraint;  /* the texts that are allowed, of this model; NULL = all. Used
                                      during the call */
-    struct lfm2_chat_parser *parser; /* as in lfm2_stream_options; the callback takes its events.
-                                        The call finishes it */
+    /* As in lfm2_stream_options. The callback takes its events (lfm2_chat_parser_next); those of a
+     * stop token and of the end of the text are left when the call returns. The call finishes the
+     * answer where it fills the result. If the parser fails, so does the call. NULL = none. */
+    struct lfm2_chat_parser *parser;
 } lfm2_generate_options;
 
 LFM2_API void lfm2_generate_options_init(lfm2_generate_options *options, size_t size);
@@ -1233,11 +1235,16 @@ typedef struct lfm2_stream_options {
     uint32_t reserved;
     lfm2_constraint *constraint; /* the texts that are allowed; NULL = all. The stream holds a
                                     reference */
-    /* Receives the text that becomes final, with its control tokens, so that stop strings and
-     * held-back characters count: the host takes its events between two calls (lfm2_chat_parser_next)
-     * and must not push. lfm2_stream_flush finishes it; the host resets it before the next text. It
-     * is of the same model and must outlive the stream; a clone of the stream has none. NULL = none.
-     */
+    /* Divides the text into content, reasoning and tool calls; NULL = no parser. Each step gives it
+     * what becomes final, and the host takes its events between two calls
+     * (lfm2_chat_parser_next). It must not push meanwhile; what it pushed before the first token
+     * precedes the text. Without stop strings the parser gets each token as with
+     * lfm2_chat_parser_push; with them it gets the same later, as far as no stop string cuts it
+     * off. Control tokens count as such without LFM2_STREAM_SPECIAL, too. A stop token counts if
+     * it begins or ends calls or reasoning, or is an end token. lfm2_stream_flush finishes the
+     * answer, and the host resets the parser before the next text. A step never fails because the
+     * parser lacks memory or max_bytes are reached: lfm2_chat_parser_next and the next step do. The
+     * parser is of the same model and must outlive the stream; a clone of the stream has none. */
     struct lfm2_chat_parser *parser;
 } lfm2_stream_options;
 
@@ -1273,7 +1280,8 @@ LFM2_API int32_t lfm2_stream_create(lfm2_model *model, lfm2_sampler *sampler,
 LFM2_API void lfm2_stream_free(lfm2_stream *stream);
 
 /* Copies a stream in its present state, with a clone of its sampler and its place in the
- * constraint. The copy has the same hook and `user` pointer. Errors: ARGUMENT, MEMORY. */
+ * constraint. The copy has the same hook and `user` pointer, and no chat parser. Errors: ARGUMENT,
+ * MEMORY. */
 LFM2_API int32_t lfm2_stream_clone(const lfm2_stream *stream, lfm2_stream **out);
 
 /* The stream's sampler, which lives at least as long as the stream: for example to give a clone
@@ -1295,7 +1303,7 @@ LFM2_API int32_t lfm2_stream_prompt(lfm2_stream *stream, const int32_t *ids, siz
 /* Chooses the next token from the logits after the last one, and tells the sampler. After a failure
  * the stream and its sampler are unchanged. A step costs one lfm2_sampler_sample, one softmax with
  * LFM2_STREAM_LOGPROBS, and time linear in the token's text. Errors: ARGUMENT, MEMORY, STOPPED (the
- * hook), STATE (the text has ended; all logits are -INFINITY).
+ * hook), STATE (the text has ended; the parser was not reset; all logits are -INFINITY).
  * With a constraint: a token that is forced (lfm2_matcher_forced) is taken whatever the logits are,
  * without the hook and without advancing the sampler's generator. Otherwise the tokens that the
  * constraint excludes get -INFINITY, after the hook and before bias, penalties and temperature, and
@@ -1564,8 +1572,9 @@ typedef struct lfm2_chat_event {
     uint64_t offset;  /* CONTENT, REASONING: of the text in the source; CALL_START: of the call */
 } lfm2_chat_event;
 
-/* Takes the next event. Its pointers are valid until the next call that is given its parser.
- * Errors: ARGUMENT, MEMORY (the event is not taken). */
+/* Takes the next event. Its pointers are valid until the next call that is given its parser or the
+ * stream that it belongs to. Errors: ARGUMENT, MEMORY (the event is not taken), and what made an
+ * earlier call fail, also one of a stream (then the parser can be reset or freed only). */
 LFM2_API int32_t lfm2_chat_parser_next(lfm2_chat_parser *parser, lfm2_chat_event *event);
 
 /* Writes the message as a JSON object, as lfm2_chat_render takes it: "role", "content" (maybe ""),

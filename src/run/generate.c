@@ -3,6 +3,7 @@
 #include "run/generate.h"
 
 #include "common/os.h"
+#include "run/chat_parser.h"
 #include "run/draft.h"
 #include "run/pace.h"
 #include "run/sequence.h"
@@ -275,16 +276,19 @@ static int32_t begin_batches(run *r)
 
 /* ---- The text ---- */
 
-/* Reports the held-back text, which is final now. */
+/* Reports the held-back text, which is final now, unless the callback has ended the text. The chat
+ * parser is finished in both cases. */
 static void flush(run *r)
 {
-    if (r->finish == LFM2_FINISH_CALLBACK) {
-        return;
-    }
-    lfm2_stream_step step;
-    lf_stream_flush(r->stream, &step);
-    if (step.len > 0) {
-        report(r->options, &step);
+    const lfm2_chat_parser *parser = r->options->parser;
+    if (r->finish != LFM2_FINISH_CALLBACK) {
+        lfm2_stream_step step;
+        lf_stream_flush(r->stream, &step);
+        if (step.len > 0) {
+            report(r->options, &step);
+        }
+    } else if (parser != NULL) {
+        lf_chat_parser_end(parser->parser);
     }
 }
 
@@ -327,6 +331,9 @@ static int32_t loop(run *r, const int32_t *prompt, size_t n_prompt)
     result->generate_seconds = lf_os_seconds() - first;
     flush(r);
     result->finish = r->finish;
+    if (r->options->parser != NULL) {
+        LF_TRY(lf_chat_parser_failure(r->options->parser->parser));
+    }
     if (r->finish == LFM2_FINISH_CALLBACK) {
         return lf_fail(LFM2_E_STOPPED, "generate.stopped",
                        "the callback stopped the generation; tokens generated: %u",
@@ -340,6 +347,9 @@ static int32_t generate(run *r, const int32_t *prompt, size_t n_prompt)
     if (n_prompt == 0 && lf_session_length(r->session) == 0) {
         return lf_fail(LFM2_E_ARGUMENT, "generate.prompt",
                        "the session and the prompt are both empty");
+    }
+    if (r->options->parser != NULL) {
+        LF_TRY(lf_chat_parser_check(r->options->parser->parser));
     }
     if (r->drafts) {
         LF_TRY(begin_drafts(r, prompt, n_prompt));
@@ -366,7 +376,8 @@ int32_t lf_generate(lfm2_session *session, lfm2_sampler *sampler, const int32_t 
         .stop_strings = options->stop_strings,
         .n_stop_strings = options->n_stop_strings,
         .n_top = options->n_top,
-        .constraint = options->constraint};
+        .constraint = options->constraint,
+        .parser = options->parser};
     run r = {.session = session, .options = options, .result = result};
     r.drafts = (options->flags & LFM2_GENERATE_DRAFT) != 0;
     lf_draft_init(&r.draft, &session->model->runtime->alloc);

@@ -5,6 +5,7 @@
 #include "common/elementary.h"
 #include "run/constraint.h"
 #include "run/decoder.h"
+#include "run/feed.h"
 #include "run/stops.h"
 #include "text/utf8_stream.h"
 
@@ -22,6 +23,7 @@ struct lfm2_stream {
     lf_stops *stops; /* NULL: no stop ids and no stop strings */
     lf_stop_search search;
     lfm2_matcher *matcher; /* NULL: no constraint */
+    lf_feed feed;          /* the chat parser */
     lf_logits_hook *hook;  /* NULL: none */
     void *hook_user;
     uint32_t max_tokens, flags, n_top;
@@ -57,6 +59,10 @@ static int32_t check(const lfm2_model *model, const lfm2_sampler *sampler,
         return lf_fail(LFM2_E_ARGUMENT, "generate.constraint",
                        "the constraint was created for another model");
     }
+    if (o->parser != NULL && o->parser->model != model) {
+        return lf_fail(LFM2_E_ARGUMENT, "generate.parser",
+                       "the chat parser was created for another model");
+    }
     return LFM2_OK;
 }
 
@@ -91,6 +97,9 @@ int32_t lf_stream_create(lfm2_model *model, lfm2_sampler *sampler,
     s->max_tokens = options->max_tokens;
     s->flags = options->flags | (options->n_top > 0 ? LFM2_STREAM_LOGPROBS : 0);
     s->n_top = options->n_top < sampler->n_vocab ? options->n_top : sampler->n_vocab;
+    s->feed = (lf_feed){.alloc = &model->runtime->alloc,
+                        .parser = options->parser,
+                        .special = (options->flags & LFM2_STREAM_SPECIAL) != 0};
     int32_t status = allocate(s, options);
     if (status != LFM2_OK) {
         lf_stream_free(s);
@@ -125,6 +134,7 @@ int32_t lf_stream_clone(const lfm2_stream *s, lfm2_stream **out)
     lf_model_retain(c->model);
     c->sampler = sampler;
     c->matcher = matcher;
+    c->feed = (lf_feed){.alloc = alloc};
     c->stops = s->stops == NULL ? NULL : lf_stops_retain(s->stops);
     c->text = text;
     *out = c;
@@ -140,6 +150,7 @@ void lf_stream_free(lfm2_stream *s)
     const lf_alloc *alloc = &model->runtime->alloc;
     lf_stops_free(s->stops);
     lf_text_matcher_free(s->matcher);
+    lf_feed_free(&s->feed);
     lf_sampler_free(s->sampler);
     lf_free(alloc, s->text, s->text_size, 1);
     lf_free(alloc, s, 1, sizeof *s);
@@ -274,6 +285,8 @@ static int32_t append_stop(lfm2_stream *s, int32_t id, lfm2_stream_step *step)
         LF_TRY(lf_text_matcher_accept(s->matcher, id));
     }
     lf_sampler_accept(s->sampler, id);
+    lf_feed_all(&s->feed);
+    lf_feed_stop(&s->feed, id);
     s->finish = LFM2_FINISH_STOP_TOKEN;
     report(s, id, 0, step);
     return LFM2_OK;
@@ -287,10 +300,25 @@ static bool ends_text(const lfm2_stream *s, int32_t id)
            (s->matcher != NULL && lf_tokenizer_is_end(s->model->tokenizer, id));
 }
 
+/* Gives the chat parser what the last step made final. */
+static void feed(lfm2_stream *s, int32_t id, bool stopped)
+{
+    lf_feed_add(&s->feed, id);
+    if (s->stops == NULL) {
+        lf_feed_all(&s->feed);
+        return;
+    }
+    lf_feed_text(&s->feed, s->reported);
+    if (stopped) {
+        lf_feed_cut(&s->feed);
+    }
+}
+
 /* Appends a token to the text. A failure changes nothing. */
 static int32_t append(lfm2_stream *s, int32_t id, const float *logits, lfm2_stream_step *step)
 {
     drop_reported(s);
+    LF_TRY(lf_feed_reserve(&s->feed));
     if (ends_text(s, id)) {
         return append_stop(s, id, step);
     }
@@ -313,6 +341,7 @@ static int32_t append(lfm2_stream *s, int32_t id, const float *logits, lfm2_stre
     }
     size_t held = stopped || s->stops == NULL ? 0 : lf_stops_held(s->stops, &s->search);
     report(s, id, s->text_len - held, step);
+    feed(s, id, stopped);
     step->stop_string = stopped ? (int32_t)match.string : -1;
     if (logits != NULL && (s->flags & LFM2_STREAM_LOGPROBS) != 0) {
         step->logprob = log_probabilities(s, logits, id);
@@ -417,6 +446,8 @@ void lf_stream_flush(lfm2_stream *s, lfm2_stream_step *step)
     drop_reported(s);
     s->text_len += lf_utf8_flush(&s->utf8, s->text + s->text_len);
     report(s, -1, s->text_len, step);
+    lf_feed_all(&s->feed);
+    lf_feed_finish(&s->feed);
     if (s->matcher != NULL) {
         lf_text_matcher_reset(s->matcher);
     }

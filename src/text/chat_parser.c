@@ -428,20 +428,37 @@ static bool search(lf_chat_parser *p, bool whole)
 
 /* ---- Input ---- */
 
-static int32_t check_open(lf_chat_parser *p, size_t more)
+static int32_t too_long(const lf_chat_parser *p)
 {
-    if (p->status != LFM2_OK) {
-        return lf_fail(p->status, "chat_parser.failed",
-                       "an earlier call failed; the parser can be reset or freed");
+    return lf_fail(LFM2_E_LIMIT, "chat_parser.max_bytes",
+                   "the answer has more than %zu bytes (max_bytes)", p->max_bytes);
+}
+
+int32_t lf_chat_parser_failure(const lf_chat_parser *p)
+{
+    if (p->status == LFM2_OK) {
+        return LFM2_OK;
     }
+    if (p->status == LFM2_E_LIMIT) {
+        return too_long(p);
+    }
+    return lf_fail(p->status, "chat_parser.failed",
+                   "an earlier call failed; the parser can be reset or freed");
+}
+
+static int32_t check_open(const lf_chat_parser *p, size_t more)
+{
+    LF_TRY(lf_chat_parser_failure(p));
     if (p->finished) {
-        return lf_fail(LFM2_E_STATE, "chat_parser.finished", "the answer has ended");
+        return lf_fail(LFM2_E_STATE, "chat_parser.finished",
+                       "the answer has ended; reset the parser to begin another one");
     }
-    if (more > p->max_bytes - p->source.len) {
-        return lf_fail(LFM2_E_LIMIT, "chat_parser.max_bytes",
-                       "the answer has more than %zu bytes (max_bytes)", p->max_bytes);
-    }
-    return LFM2_OK;
+    return more > p->max_bytes - p->source.len ? too_long(p) : LFM2_OK;
+}
+
+int32_t lf_chat_parser_check(const lf_chat_parser *p)
+{
+    return check_open(p, 0);
 }
 
 int32_t lf_chat_parser_push_text(lf_chat_parser *p, const char *text, size_t len)
@@ -523,4 +540,46 @@ int32_t lf_chat_parser_finish(lf_chat_parser *p)
     }
     p->finished = true;
     return LFM2_OK;
+}
+
+/* ---- Input from a stream ---- */
+
+bool lf_chat_parser_divides(const lf_chat_parser *p, int32_t id)
+{
+    return delimiter_of(p, id) != LF_DELIMITER_NONE;
+}
+
+/* Keeps a failure for later calls. `before`: the record of the last failure of the thread. */
+static void keep_failure(lf_chat_parser *p, int32_t status, const lf_failure *before)
+{
+    if (status != LFM2_OK) {
+        p->status = p->status != LFM2_OK ? p->status : status;
+        lf_fail_restore(before);
+    }
+}
+
+void lf_chat_parser_push_token(lf_chat_parser *p, int32_t id)
+{
+    lf_failure before;
+    lf_fail_save(&before);
+    keep_failure(p, lf_chat_parser_push(p, &id, 1), &before);
+}
+
+void lf_chat_parser_push_part(lf_chat_parser *p, const char *text, size_t len)
+{
+    lf_failure before;
+    lf_fail_save(&before);
+    int32_t status = check_open(p, len);
+    if (status == LFM2_OK) {
+        p->spelled = spelled_in_tokens(p);
+        status = lf_parser_add(p, &p->source, text, len) && search(p, false) ? LFM2_OK : p->status;
+    }
+    keep_failure(p, status, &before);
+}
+
+void lf_chat_parser_end(lf_chat_parser *p)
+{
+    lf_failure before;
+    lf_fail_save(&before);
+    keep_failure(p, lf_chat_parser_finish(p), &before);
 }

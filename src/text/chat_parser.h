@@ -20,8 +20,25 @@ int32_t lf_chat_parser_push_text(lf_chat_parser *parser, const char *text, size_
 int32_t lf_chat_parser_finish(lf_chat_parser *parser);
 void lf_chat_parser_reset(lf_chat_parser *parser);
 
+/* These are for a stream, whose steps do not fail if the parser does. */
+
+/* The failure that ended parsing; OK if there is none. */
+int32_t lf_chat_parser_failure(const lf_chat_parser *parser);
+
+/* The same; STATE if the answer was finished. */
+int32_t lf_chat_parser_check(const lf_chat_parser *parser);
+
+/* Whether the token divides an answer: it begins or ends calls or reasoning, or ends the turn. */
+bool lf_chat_parser_divides(const lf_chat_parser *parser, int32_t id);
+
+/* Adds a token; bytes of a token, which are no control token whatever they spell; ends the answer.
+ * The other functions return the failure of these. */
+void lf_chat_parser_push_token(lf_chat_parser *parser, int32_t id);
+void lf_chat_parser_push_part(lf_chat_parser *parser, const char *text, size_t len);
+void lf_chat_parser_end(lf_chat_parser *parser);
+
 /* Takes the next event; kind LFM2_CHAT_EVENT_NONE if there is none. The pointers are valid until
- * the next call with this parser. Errors: MEMORY. */
+ * the next call with this parser. Errors: MEMORY; the failure that ended parsing. */
 int32_t lf_chat_parser_next(lf_chat_parser *parser, lfm2_chat_event *out);
 
 /* Writes the message as JSON. */

@@ -311,6 +311,7 @@ static size_t whole(const char *text, size_t len)
 
 int32_t lf_chat_parser_next(lf_chat_parser *p, lfm2_chat_event *out)
 {
+    LF_TRY(lf_chat_parser_failure(p));
     lf_event *e = p->head < p->queue.n ? event_at(p, p->head) : NULL;
     lfm2_chat_event event = {.kind = LFM2_CHAT_EVENT_NONE, .text = "", .id = "", .name = ""};
     if (e == NULL) {

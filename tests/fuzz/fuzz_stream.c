@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a generated text with stop strings: the stream gives what a decoder and a slow
- * search for stop strings give. Three bytes of options are followed by the stop strings, each ended
- * by 0xFF, and the text. In the text, 0xFF, which UTF-8 never contains, begins another operation.
+ * search for stop strings give, and its chat parser gets the same text. Three bytes of options are
+ * followed by the stop strings, each ended by 0xFF, and the text. In the text, 0xFF, which UTF-8
+ * never contains, begins another operation.
  */
 #include "fuzz/target.h"
 #include "support/random.h"
 #include "support/stop_search.h"
+#include "text/utf8_stream.h"
 
 #include "lfm2_tools.h"
 
@@ -93,13 +95,37 @@ typedef struct reference {
     size_t len;
     uint32_t n_generated;
     int32_t finish;
+    lfm2_chat_parser *parser; /* NULL: the stream has none, as it is a clone */
+    char *shown;              /* the text so far */
+    size_t n_shown;
 } reference;
+
+/* The source of the parser is the text, with what is no UTF-8 as it is, and the token that ended
+ * it. Names of control tokens are compared only if the text has them. */
+static void check_source(reference *r)
+{
+    size_t n = 0, len = 0;
+    lf_utf8_stream utf8 = {0};
+    const char *source = lfm2_chat_parser_source(r->parser, &n);
+    if ((r->options->flags & LFM2_STREAM_SPECIAL) == 0) {
+        return;
+    }
+    char *text = malloc(lf_utf8_push_bound(n) + 4);
+    fuzz_must(text != NULL);
+    len = lf_utf8_push(&utf8, source, n, text);
+    len += lf_utf8_flush(&utf8, text + len);
+    fuzz_must(len >= r->n_shown && memcmp(text, r->shown, r->n_shown) == 0);
+    fuzz_must(len == r->n_shown || r->finish == LFM2_FINISH_STOP_TOKEN);
+    free(text);
+}
 
 static void check_text(reference *r, size_t len, const lfm2_stream_step *step)
 {
     fuzz_must(step->finish == r->finish && step->n_generated == r->n_generated);
     fuzz_must(step->len == len && memcmp(step->text, r->text, len) == 0);
     fuzz_must(step->text[len] == '\0');
+    memcpy(r->shown + r->n_shown, r->text, len);
+    r->n_shown += len;
     memmove(r->text, r->text + len, r->len - len);
     r->len -= len;
 }
@@ -149,6 +175,12 @@ static void check_flush(reference *r, lfm2_stream *stream)
         r->len += len;
     }
     check_text(r, r->len, &step);
+    if (r->parser != NULL) {
+        check_source(r);
+        fuzz_must(lfm2_chat_parser_finish(r->parser) == LFM2_E_STATE);
+        fuzz_must(lfm2_chat_parser_reset(r->parser) == LFM2_OK);
+    }
+    r->n_shown = 0;
     r->finish = 0;
     r->n_generated = 0;
 }
@@ -214,6 +246,8 @@ static lfm2_stream *operate(input *in, reference *r, lfm2_stream *stream)
             fuzz_must(lfm2_stream_clone(stream, &clone) == LFM2_OK);
             lfm2_stream_free(stream);
             stream = clone;
+            lfm2_chat_parser_free(r->parser);
+            r->parser = NULL;
         } else if (operation == 2) {
             sample(r, stream, take(in), hooked);
         } else if (operation == 3) {
@@ -266,6 +300,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reference r = {.options = &o, .sampler = make_sampler(choice)};
     lfm2_sampler *sampler = make_sampler(choice);
     lfm2_stream *stream = NULL;
+    fuzz_must(lfm2_chat_parser_create(model, NULL, &r.parser) == LFM2_OK);
+    o.parser = r.parser;
     int32_t status = lfm2_stream_create(model, sampler, &o, &stream);
     lfm2_sampler_free(sampler);
     fuzz_count(status, syntax);
@@ -273,13 +309,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status == LFM2_OK) {
         uint32_t special = (o.flags & LFM2_STREAM_SPECIAL) != 0 ? LFM2_DETOKENIZE_SPECIAL : 0;
         fuzz_must(lfm2_decoder_create(model, special, &r.decoder) == LFM2_OK);
-        r.text = malloc((size + 1) * 256);
+        r.text = malloc((size + 1) * 512);
         fuzz_must(r.text != NULL);
+        r.shown = r.text + (size + 1) * 256;
         stream = operate(&in, &r, stream);
         check_flush(&r, stream);
         free(r.text);
     }
     lfm2_stream_free(stream);
+    lfm2_chat_parser_free(r.parser);
     lfm2_decoder_free(r.decoder);
     lfm2_sampler_free(r.sampler);
     fuzz_memory_end();
