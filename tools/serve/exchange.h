@@ -41,8 +41,8 @@ struct exchange {
     uint64_t cache_scope; /* of the API key: lfm2_request_options.cache_scope */
     uint64_t owner;       /* of the API key: who may use a session */
     lf_arena *arena;      /* memory until the exchange is over */
-    uint64_t seed;        /* of a generation whose request has none, if has_seed is set; otherwise */
-    bool has_seed;        /* it is random */
+    uint64_t seed;        /* if has_seed is set: of a generation whose request has none */
+    bool has_seed;
 
     /* Set by the API. */
     exchange_style style;
@@ -59,8 +59,8 @@ struct exchange {
     void (*gone)(exchange *x);
     void *work; /* for `gone` */
 
-    /* For the access log and the metrics; filled by the API as it learns them: generated_tokens with
-     * each token, so that a batch knows which prompts have been computed. */
+    /* For the access log and the metrics; filled by the API as it learns them. generated_tokens grows
+     * with each token: a batch sees in it which prompts have been computed. */
     struct {
         uint32_t prompt_tokens, cached_tokens, generated_tokens;
         const char *finish; /* static text: "stop", "length", ...; NULL = none */
