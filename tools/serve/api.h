@@ -19,7 +19,9 @@ typedef struct api_options {
     uint32_t replay_bytes;      /* memory for the exact texts of earlier answers */
     double alive_seconds;       /* a stream without output for so long gets a comment */
     bool log_prompts;
-    int32_t kv_type; /* that of the engine */
+    /* Those of the engine. */
+    int32_t kv_type;
+    uint32_t n_ctx;
 } api_options;
 
 /* The engine must not be used by anyone else. Returns an LFM2_* status; lfm2_last_error() describes

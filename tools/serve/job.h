@@ -55,6 +55,7 @@ typedef struct job_request {
     const char **stop;
     uint32_t n_stop;
     bool logprobs, ignore_eos, special, no_cache;
+    bool no_reasoning; /* what the constraint allows does not begin with reasoning */
     uint32_t n_top;
     const char *draft; /* OpenAI's prediction */
     size_t draft_len;
@@ -63,7 +64,7 @@ typedef struct job_request {
     const char *session; /* the name of a session to continue and to store; NULL = none */
 } job_request;
 
-void job_request_init(api *a, job_request *request);
+void job_request_init(api *a, const exchange *x, job_request *request);
 
 typedef struct job job;
 
