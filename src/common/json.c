@@ -4,6 +4,7 @@
 #include "common/json.h"
 
 #include "common/index.h"
+#include "common/hex.h"
 #include "common/utf8.h"
 
 #include <string.h>
@@ -58,32 +59,11 @@ static void skip_space(parser *p)
 
 /* ---- Strings ---- */
 
-static bool hex4(const char *text, uint32_t *out)
-{
-    uint32_t v = 0;
-    for (int i = 0; i < 4; i++) {
-        char c = text[i];
-        uint32_t digit = 0;
-        if (c >= '0' && c <= '9') {
-            digit = (uint32_t)(c - '0');
-        } else if (c >= 'a' && c <= 'f') {
-            digit = (uint32_t)(c - 'a') + 10;
-        } else if (c >= 'A' && c <= 'F') {
-            digit = (uint32_t)(c - 'A') + 10;
-        } else {
-            return false;
-        }
-        v = v << 4 | digit;
-    }
-    *out = v;
-    return true;
-}
-
 /* Reads from the 'u' of an escape that starts at offset `start`. */
 static int32_t read_unicode(parser *p, size_t start, char **out)
 {
     uint32_t c = 0;
-    if (p->len - p->pos < 5 || !hex4(p->text + p->pos + 1, &c)) {
+    if (p->len - p->pos < 5 || !lf_hex_read(p->text + p->pos + 1, 4, &c)) {
         return fail_at(p, start, "json.escape", "\\u needs four hexadecimal digits");
     }
     p->pos += 5;
@@ -94,7 +74,7 @@ static int32_t read_unicode(parser *p, size_t start, char **out)
     if (c >= 0xD800 && c <= 0xDBFF) {
         uint32_t low = 0;
         if (p->len - p->pos < 6 || p->text[p->pos] != '\\' || p->text[p->pos + 1] != 'u' ||
-            !hex4(p->text + p->pos + 2, &low) || low < 0xDC00 || low > 0xDFFF) {
+            !lf_hex_read(p->text + p->pos + 2, 4, &low) || low < 0xDC00 || low > 0xDFFF) {
             return fail_at(p, start, "json.surrogate",
                            "a high surrogate without a low surrogate after it");
         }

@@ -3,6 +3,7 @@
  * strings, in which every node refers to the node of its longest proper suffix. */
 #include "run/stops.h"
 
+#include "common/sort.h"
 #include "common/utf8.h"
 
 #include <stdatomic.h>
@@ -40,54 +41,31 @@ struct lf_stops {
 
 /* ---- Sorting ---- */
 
-typedef bool less_fn(const void *context, uint32_t a, uint32_t b);
-
-static void sift(uint32_t *heap, size_t n, size_t i, less_fn *less, const void *context)
+static void count(uint32_t *order, uint32_t n)
 {
-    for (size_t child = 2 * i + 1; child < n; i = child, child = 2 * i + 1) {
-        if (child + 1 < n && less(context, heap[child], heap[child + 1])) {
-            child++;
-        }
-        if (!less(context, heap[i], heap[child])) {
-            return;
-        }
-        uint32_t moved = heap[i];
-        heap[i] = heap[child];
-        heap[child] = moved;
+    for (uint32_t i = 0; i < n; i++) {
+        order[i] = i;
     }
 }
 
-/* Heapsort of 0 .. n - 1. */
-static void sort(uint32_t *order, size_t n, less_fn *less, const void *context)
-{
-    for (size_t i = 0; i < n; i++) {
-        order[i] = (uint32_t)i;
-    }
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(order, n, i, less, context);
-    }
-    for (size_t last = n; last-- > 1;) {
-        uint32_t largest = order[0];
-        order[0] = order[last];
-        order[last] = largest;
-        sift(order, last, 0, less, context);
-    }
-}
-
-static bool string_less(const void *context, uint32_t a, uint32_t b)
+/* The order of strings by their bytes; of equal ones by index. */
+static int string_order(const void *context, const void *first, const void *second)
 {
     const char *const *strings = context;
-    int difference = strcmp(strings[a], strings[b]);
-    return difference < 0 || (difference == 0 && a < b);
+    uint32_t a = *(const uint32_t *)first, b = *(const uint32_t *)second;
+    int order = strcmp(strings[a], strings[b]);
+    return order != 0 ? order : (a > b) - (a < b);
 }
 
-static bool branch_less(const void *context, uint32_t a, uint32_t b)
+static int branch_order(const void *context, const void *first, const void *second)
 {
     const lf_stops *s = context;
-    const section *x = &s->sections[a];
-    const section *y = &s->sections[b];
-    return x->parent < y->parent ||
-           (x->parent == y->parent && s->byte[x->first] < s->byte[y->first]);
+    const section *x = &s->sections[*(const uint32_t *)first];
+    const section *y = &s->sections[*(const uint32_t *)second];
+    if (x->parent != y->parent) {
+        return x->parent < y->parent ? -1 : 1;
+    }
+    return (int)s->byte[x->first] - (int)s->byte[y->first];
 }
 
 /* ---- The trie ---- */
@@ -244,7 +222,8 @@ static int32_t build_strings(lf_stops *s, const char *const *strings, size_t n)
     LF_TRY(new_array(s, n, sizeof *s->sections, &s->sections));
     LF_TRY(new_array(s, n, sizeof *s->branches, &s->branches));
     LF_TRY(new_array(s, N_BYTES, sizeof *s->root, &s->root));
-    sort(order, n, string_less, strings);
+    count(order, (uint32_t)n);
+    lf_sort(order, n, sizeof *order, string_order, strings);
     uint32_t n_nodes = divide(s, strings, order, n);
     LF_TRY(new_array(s, n_nodes, sizeof *s->byte, &s->byte));
     LF_TRY(new_array(s, n_nodes, sizeof *s->depth, &s->depth));
@@ -252,7 +231,8 @@ static int32_t build_strings(lf_stops *s, const char *const *strings, size_t n)
     LF_TRY(new_array(s, n_nodes, sizeof *s->hit, &s->hit));
     s->n_nodes = n_nodes;
     fill_nodes(s, strings);
-    sort(s->branches, s->n_sections, branch_less, s);
+    count(s->branches, s->n_sections);
+    lf_sort(s->branches, s->n_sections, sizeof *s->branches, branch_order, s);
     memset(s->root, 0, N_BYTES * sizeof *s->root);
     for (uint32_t i = 0; i < s->n_sections; i++) {
         if (s->sections[i].parent == 0) {

@@ -2,51 +2,23 @@
 /* Implements the search for added tokens in a sorted array that is walked like a trie. */
 #include "text/added.h"
 
+#include "common/sort.h"
+
 #include <string.h>
 
-static int compare(const lf_added_token *a, const lf_added_token *b)
+static int compare(const void *context, const void *first, const void *second)
 {
+    (void)context;
+    const lf_added_token *a = first;
+    const lf_added_token *b = second;
     size_t n = a->len < b->len ? a->len : b->len;
     int order = memcmp(a->text, b->text, n);
     return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
 }
 
-/* Moves t[root] down the heap of n tokens until no child is larger. */
-static void sift(lf_added_token *t, size_t root, size_t n)
-{
-    lf_added_token moved = t[root];
-    size_t child = 2 * root + 1;
-    while (child < n) {
-        if (child + 1 < n && compare(&t[child], &t[child + 1]) < 0) {
-            child++;
-        }
-        if (compare(&moved, &t[child]) >= 0) {
-            break;
-        }
-        t[root] = t[child];
-        root = child;
-        child = 2 * root + 1;
-    }
-    t[root] = moved;
-}
-
-/* Heapsort: in place and O(n log n) for every input, which qsort does not guarantee. */
-static void sort(lf_added_token *t, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(t, i, n);
-    }
-    for (size_t last = n; last-- > 1;) {
-        lf_added_token largest = t[0];
-        t[0] = t[last];
-        t[last] = largest;
-        sift(t, 0, last);
-    }
-}
-
 const lf_added_token *lf_added_init(lf_added *added, lf_added_token *tokens, uint32_t n)
 {
-    sort(tokens, n);
+    lf_sort(tokens, n, sizeof *tokens, compare, NULL);
     added->tokens = tokens;
     added->n = n;
     uint32_t i = 0;
@@ -57,7 +29,7 @@ const lf_added_token *lf_added_init(lf_added *added, lf_added_token *tokens, uin
         added->first[byte] = i;
     }
     for (uint32_t k = 1; k < n; k++) {
-        if (compare(&tokens[k - 1], &tokens[k]) == 0) {
+        if (compare(NULL, &tokens[k - 1], &tokens[k]) == 0) {
             return &tokens[k];
         }
     }

@@ -2,6 +2,7 @@
 /* The parser of answers: its memory, the search for control tokens, content and reasoning. */
 #include "text/chat_parser_internal.h"
 
+#include "common/hex.h"
 #include "common/utf8.h"
 
 #include <string.h>
@@ -139,10 +140,7 @@ bool lf_parser_is_word(char c)
 
 int lf_parser_digit(char c, unsigned base)
 {
-    int value = c >= '0' && c <= '9'   ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : -1;
+    int value = lf_hex_digit(c);
     return value >= 0 && (unsigned)value < base ? value : -1;
 }
 

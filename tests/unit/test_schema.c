@@ -301,6 +301,13 @@ static const struct refused {
     {"{\"maxItems\": 1.5}", LFM2_E_TEXT, "schema.invalid", "#/maxItems: ", NULL},
     {"{\"pattern\": \"[a\"}", LFM2_E_TEXT, "schema.invalid", "#/pattern: ", NULL},
     {"{\"pattern\": \"a{2,1}\"}", LFM2_E_TEXT, "schema.invalid", "#/pattern: ", NULL},
+    {"{\"pattern\": \"a**\"}", LFM2_E_TEXT, "schema.invalid", "#/pattern: ", NULL},
+    {"{\"pattern\": \"(?<>a)\"}", LFM2_E_TEXT, "schema.invalid", "#/pattern: ", NULL},
+    {"{\"pattern\": \"a)\"}", LFM2_E_TEXT, "schema.invalid", "#/pattern: ", NULL},
+    {"{\"pattern\": \"\\\\q\"}", LFM2_E_UNSUPPORTED, "schema.unsupported",
+     "#/pattern: ", "#/pattern\n"},
+    {"{\"pattern\": \"\\\\p{Greek}\"}", LFM2_E_UNSUPPORTED, "schema.unsupported",
+     "#/pattern: ", "#/pattern\n"},
     {"{\"anyOf\": []}", LFM2_E_TEXT, "schema.invalid", "#/anyOf: ", NULL},
     {"{\"enum\": 1}", LFM2_E_TEXT, "schema.invalid", "#/enum: ", NULL},
     {"{\"properties\": {\"a\": 1}}", LFM2_E_TEXT, "schema.invalid", "#/properties: ", NULL},
@@ -357,13 +364,55 @@ static void test_ignored(void **state)
     lf_matcher_free(matcher);
 }
 
+/* What is ignored excludes no value, also where it is negated. */
+static void test_ignored_negations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schema, *yes[3], *no;
+    } cases[] = {
+        {"{\"oneOf\": [{\"$ref\": \"http://a.example/x\"}, {\"$ref\": \"http://b.example/y\"}]}",
+         {"1", "\"a\"", "{}"},
+         "x"},
+        {"{\"oneOf\": [{\"type\": \"integer\"}, {\"$ref\": \"http://a.example/x\"}]}",
+         {"1", "\"a\"", "[]"},
+         "x"},
+        {"{\"not\": {\"$ref\": \"http://a.example/x\"}}", {"1", "\"a\"", "null"}, "x"},
+        {"{\"not\": {\"format\": \"iri\"}}", {"\"a\"", "\"\"", "\"http://a/\""}, "1"},
+        {"{\"oneOf\": [{\"format\": \"iri\"}, {\"format\": \"idn-email\"}], \"maxLength\": 1}",
+         {"\"a\"", "\"\"", "\"\\n\""},
+         "\"ab\""},
+        {"{\"not\": {\"patternProperties\": {\"(?=a)\": {\"type\": \"null\"}}}}",
+         {"{}", "{\"a\": 1}", "{\"b\": null}"},
+         "1"},
+        {"{\"not\": {\"uniqueItems\": true}}", {"[1,1]", "[]", "[1,2]"}, "1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        lft_schema u;
+        notes found = {.text = ""};
+        lf_matcher *matcher = NULL;
+        init(&u);
+        u.options.lenient = true;
+        u.options.user = &found;
+        assert_int_equal(lft_schema_compile(&u, cases[i].schema, strlen(cases[i].schema), &matcher),
+                         LFM2_OK);
+        assert_true(strlen(found.text) > 0);
+        for (int k = 0; k < 3; k++) {
+            if (!lft_schema_accepts_text(matcher, cases[i].yes[k])) {
+                fail_msg("%s: %s", cases[i].schema, cases[i].yes[k]);
+            }
+        }
+        assert_false(lft_schema_accepts_text(matcher, cases[i].no));
+        lf_matcher_free(matcher);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verdicts),
-        cmocka_unit_test(test_spellings),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_ignored),
+        cmocka_unit_test(test_verdicts),          cmocka_unit_test(test_spellings),
+        cmocka_unit_test(test_refused),           cmocka_unit_test(test_ignored),
+        cmocka_unit_test(test_ignored_negations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,9 @@
 /* Parses the terminals of GBNF: literals, classes of characters, references to tokens. */
 #include "text/grammar/gbnf_program.h"
 
+#include "common/hex.h"
 #include "common/utf8.h"
+#include "text/grammar/rx_chars.h"
 
 #include <string.h>
 
@@ -18,15 +20,9 @@ static char peek(const lf_gbnf_program *p, size_t at)
 static int32_t read_hex(const lf_gbnf_program *p, size_t *at, size_t n, uint32_t *out)
 {
     uint32_t value = 0;
-    for (size_t i = 0; i < n; i++) {
-        char c = peek(p, *at + i);
-        bool digit = c >= '0' && c <= '9';
-        char lower = (char)(c | 0x20);
-        if (!digit && (lower < 'a' || lower > 'f')) {
-            return lf_gbnf_fail(p, LFM2_E_TEXT, "gbnf.syntax", *at,
-                                "%zu hexadecimal digits expected", n);
-        }
-        value = value << 4 | (uint32_t)(digit ? c - '0' : lower - 'a' + 10);
+    if (*at > p->len || p->len - *at < n || !lf_hex_read(p->text + *at, n, &value)) {
+        return lf_gbnf_fail(p, LFM2_E_TEXT, "gbnf.syntax", *at, "%zu hexadecimal digits expected",
+                            n);
     }
     if (value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
         return lf_gbnf_fail(p, LFM2_E_TEXT, "gbnf.syntax", *at, "U+%04X is not a Unicode character",
@@ -121,92 +117,22 @@ int32_t lf_gbnf_literal(lf_gbnf_program *p, size_t *at)
 
 /* ---- Classes ---- */
 
-typedef struct range {
-    uint32_t first, last;
-} range;
-
-typedef struct ranges {
-    range *items;
-    size_t n, size;
-} ranges;
-
-static int32_t add_range(lf_gbnf_program *p, ranges *r, uint32_t first, uint32_t last)
-{
-    void *items = r->items;
-    LF_TRY(lf_gbnf_spend(p, STEPS_BYTE));
-    LF_TRY(lf_gbnf_grow(p, &items, &r->size, r->n, sizeof *r->items));
-    r->items = items;
-    r->items[r->n++] = (range){first, last};
-    return LFM2_OK;
-}
-
-static void sift(range *items, size_t root, size_t n)
-{
-    range moved = items[root];
-    for (size_t child = 2 * root + 1; child < n; child = 2 * root + 1) {
-        child += child + 1 < n && items[child + 1].first > items[child].first;
-        if (items[child].first <= moved.first) {
-            break;
-        }
-        items[root] = items[child];
-        root = child;
-    }
-    items[root] = moved;
-}
-
-/* Sorts the ranges, and joins those that touch. */
-static void normalize(ranges *r)
-{
-    for (size_t i = r->n / 2; i-- > 0;) {
-        sift(r->items, i, r->n);
-    }
-    for (size_t last = r->n; last-- > 1;) {
-        range largest = r->items[0];
-        r->items[0] = r->items[last];
-        r->items[last] = largest;
-        sift(r->items, 0, last);
-    }
-    size_t n = 0;
-    for (size_t i = 0; i < r->n; i++) {
-        range *before = n > 0 ? &r->items[n - 1] : NULL;
-        if (before != NULL && r->items[i].first <= before->last + 1) {
-            before->last = r->items[i].last > before->last ? r->items[i].last : before->last;
-        } else {
-            r->items[n++] = r->items[i];
-        }
-    }
-    r->n = n;
-}
-
-/* The expression of the characters in the ranges, or of all others. */
-static int32_t add_class(lf_gbnf_program *p, ranges *r, bool negated)
+/* The expression of the characters of the set, or of all others. */
+static int32_t add_class(lf_gbnf_program *p, lf_chars *chars, bool negated)
 {
     lf_rx_set *set = lf_grammar_rx(p->grammar);
-    void *items = NULL;
-    size_t n = 0;
-    uint32_t next = 0;
-    normalize(r);
-    LF_TRY(lf_new(p->options->alloc, r->n + 1, sizeof(lf_rx), "class", &items));
-    lf_rx *rx = items;
-    for (size_t i = 0; i < r->n; i++) {
-        if (!negated) {
-            rx[n++] = lf_rx_code_points(set, r->items[i].first, r->items[i].last);
-        } else if (r->items[i].first > next) {
-            rx[n++] = lf_rx_code_points(set, next, r->items[i].first - 1);
-        }
-        next = r->items[i].last + 1;
+    if (negated) {
+        lf_chars_complement(set->quota, chars, 0);
     }
-    if (negated && next <= 0x10FFFF) {
-        rx[n++] = lf_rx_code_points(set, next, 0x10FFFF);
-    }
-    lf_rx all = lf_rx_alt_many(set, rx, n);
-    lf_free(p->options->alloc, items, r->n + 1, sizeof(lf_rx));
-    return lf_gbnf_add(p, LF_GBNF_TEXT, all, (uint32_t)n);
+    lf_rx rx = lf_chars_rx(set, chars, NULL, NULL);
+    uint32_t n = chars->n / 2;
+    return set->quota->status != LFM2_OK ? set->quota->status : lf_gbnf_add(p, LF_GBNF_TEXT, rx, n);
 }
 
 /* Reads the ranges up to the closing bracket. */
-static int32_t read_ranges(lf_gbnf_program *p, size_t *at, size_t first, ranges *r)
+static int32_t read_ranges(lf_gbnf_program *p, size_t *at, size_t first, lf_chars *chars)
 {
+    lf_quota *quota = lf_grammar_rx(p->grammar)->quota;
     while (*at < p->len && p->text[*at] != ']') {
         size_t begin = *at;
         uint32_t low = 0;
@@ -220,7 +146,10 @@ static int32_t read_ranges(lf_gbnf_program *p, size_t *at, size_t first, ranges 
             return lf_gbnf_fail(p, LFM2_E_TEXT, "gbnf.syntax", begin,
                                 "the range ends before it begins");
         }
-        LF_TRY(add_range(p, r, low, high));
+        LF_TRY(lf_gbnf_spend(p, STEPS_BYTE));
+        if (!lf_chars_add(quota, chars, low, high)) {
+            return quota->status;
+        }
     }
     if (*at >= p->len) {
         return lf_gbnf_fail(p, LFM2_E_TEXT, "gbnf.syntax", first,
@@ -233,18 +162,20 @@ static int32_t read_ranges(lf_gbnf_program *p, size_t *at, size_t first, ranges 
 int32_t lf_gbnf_class(lf_gbnf_program *p, size_t *at)
 {
     size_t first = *at;
-    ranges r = {0};
-    if (p->text[first] == '.') {
-        (*at)++;
-        return add_class(p, &r, true);
+    lf_chars chars = {0};
+    bool dot = p->text[first] == '.';
+    bool negated = dot || peek(p, first + 1) == '^';
+    int32_t status = LFM2_OK;
+    *at += negated && !dot ? 2 : 1;
+    if (!dot) {
+        status = read_ranges(p, at, first, &chars);
+        if (status == LFM2_OK && chars.n == 0) {
+            status = lf_gbnf_fail(p, LFM2_E_TEXT, "gbnf.syntax", first, "the class is empty");
+        }
     }
-    bool negated = peek(p, first + 1) == '^';
-    *at += negated ? 2 : 1;
-    LF_TRY(read_ranges(p, at, first, &r));
-    if (r.n == 0) {
-        return lf_gbnf_fail(p, LFM2_E_TEXT, "gbnf.syntax", first, "the class is empty");
-    }
-    return add_class(p, &r, negated);
+    status = status != LFM2_OK ? status : add_class(p, &chars, negated);
+    lf_list_free(lf_grammar_rx(p->grammar)->quota, &chars);
+    return status;
 }
 
 /* ---- Tokens ---- */

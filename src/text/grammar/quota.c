@@ -2,6 +2,8 @@
 /* Implements limits, growing arrays and hash tables. */
 #include "text/grammar/quota.h"
 
+#include "common/sort.h"
+
 #include <string.h>
 
 enum { LEAST_CAPACITY = 16 };
@@ -237,64 +239,39 @@ void lf_seen_free(lf_quota *quota, lf_seen *seen)
 
 /* ---- Sorting ---- */
 
-static int compare(const uint32_t *a, const uint32_t *b, size_t width)
+static int compare_one(const void *context, const void *first, const void *second)
 {
-    if (a[0] != b[0]) {
-        return a[0] < b[0] ? -1 : 1;
-    }
-    return width == 1 || a[1] == b[1] ? 0 : a[1] < b[1] ? -1 : 1;
+    (void)context;
+    uint32_t a = *(const uint32_t *)first, b = *(const uint32_t *)second;
+    return (a > b) - (a < b);
 }
 
-static void copy(uint32_t *to, const uint32_t *from, size_t width)
+static int compare_two(const void *context, const void *first, const void *second)
 {
-    to[0] = from[0];
-    if (width > 1) {
-        to[1] = from[1];
-    }
-}
-
-static void sift(uint32_t *items, size_t at, size_t n, size_t width)
-{
-    uint32_t item[2] = {0};
-    copy(item, items + at * width, width);
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n &&
-            compare(items + child * width, items + (child + 1) * width, width) < 0) {
-            child++;
-        }
-        if (compare(items + child * width, item, width) <= 0) {
-            break;
-        }
-        copy(items + at * width, items + child * width, width);
-    }
-    copy(items + at * width, item, width);
+    const uint32_t *a = first;
+    const uint32_t *b = second;
+    return a[0] != b[0] ? compare_one(context, a, b) : compare_one(context, a + 1, b + 1);
 }
 
 size_t lf_sort_unique(uint32_t *items, size_t n, size_t width)
 {
+    lf_sort_order *order = width == 1 ? compare_one : compare_two;
     bool sorted = true;
     for (size_t i = 1; i < n && sorted; i++) {
-        sorted = compare(items + (i - 1) * width, items + i * width, width) < 0;
+        sorted = order(NULL, items + (i - 1) * width, items + i * width) < 0;
     }
     if (sorted) {
         return n;
     }
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(items, i, n, width);
+    if (width == 1) {
+        lf_sort(items, n, sizeof *items, compare_one, NULL);
+    } else {
+        lf_sort(items, n, 2 * sizeof *items, compare_two, NULL);
     }
-    for (size_t i = n; i-- > 1;) {
-        uint32_t last[2] = {0};
-        copy(last, items + i * width, width);
-        copy(items + i * width, items, width);
-        copy(items, last, width);
-        sift(items, 0, i, width);
-    }
-    size_t out = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (out == 0 || compare(items + (out - 1) * width, items + i * width, width) != 0) {
-            uint32_t item[2] = {0};
-            copy(item, items + i * width, width);
-            copy(items + out++ * width, item, width);
+    size_t out = 1;
+    for (size_t i = 1; i < n; i++) {
+        if (order(NULL, items + (out - 1) * width, items + i * width) != 0) {
+            memmove(items + out++ * width, items + i * width, width * sizeof *items);
         }
     }
     return out;

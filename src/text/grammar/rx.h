@@ -44,10 +44,32 @@ bool lf_rx_is_none(lf_rx_set *set, lf_rx a);
  * lf_rx_is_none(lf_rx_and(a, b)); a matches all that b matches if
  * lf_rx_is_none(lf_rx_and(b, lf_rx_not(a))). */
 
-/* Parses an ECMA-262 pattern (flag u) into the expression of the texts in which it matches
- * somewhere (`search`) or that it matches whole. Errors: TEXT (syntax; the message has the offset),
- * UNSUPPORTED (look-around, back-references, \b, what is not regular), MEMORY, LIMIT. `path` names
- * the pattern in messages. */
+/* One of the characters first .. last, in the spellings that it has in a text. */
+typedef lf_rx lf_rx_spell(void *user, uint32_t first, uint32_t last);
+
+/* How a pattern is read: as expressions of which texts. */
+typedef struct lf_rx_reading {
+    bool whole;         /* the pattern matches the whole text, not somewhere in it */
+    lf_rx any;          /* unless `whole`: all texts */
+    lf_rx_spell *spell; /* NULL: UTF-8 */
+    void *user;
+} lf_rx_reading;
+
+/* Why a pattern has no expression. */
+typedef struct lf_rx_problem {
+    int32_t status; /* OK: there is none; TEXT: syntax; UNSUPPORTED: look-around, back-references,
+                       \b, what is not regular; LIMIT: depth */
+    size_t at;
+    const char *what;
+} lf_rx_problem;
+
+/* Reads an ECMA-262 pattern (flag u) into the expression of the texts that it matches. Errors: that
+ * of the problem; MEMORY, LIMIT. */
+int32_t lf_rx_read(lf_rx_set *set, const lf_rx_reading *reading, const char *pattern, size_t len,
+                   lf_rx *out, lf_rx_problem *problem);
+
+/* The same of UTF-8 texts in which the pattern matches somewhere (`search`) or that it matches
+ * whole; with a message. `path` names the pattern in it. */
 int32_t lf_rx_parse(lf_rx_set *set, const char *path, const char *pattern, size_t len, bool search,
                     lf_rx *out);
 

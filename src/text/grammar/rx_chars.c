@@ -17,7 +17,7 @@ bool lf_chars_add(lf_quota *quota, lf_chars *chars, uint32_t first, uint32_t las
 }
 
 /* Sorts the pairs from item `from` on, and joins those that touch. */
-static bool normalise(lf_quota *quota, lf_chars *chars, uint32_t from)
+static bool normalize(lf_quota *quota, lf_chars *chars, uint32_t from)
 {
     uint32_t *pairs = lf_list_from(chars, from);
     size_t n = (chars->n - from) / 2;
@@ -42,7 +42,7 @@ static bool normalise(lf_quota *quota, lf_chars *chars, uint32_t from)
 
 bool lf_chars_complement(lf_quota *quota, lf_chars *chars, uint32_t from)
 {
-    if (!normalise(quota, chars, from) || !lf_chars_add(quota, chars, 0, 0)) {
+    if (!normalize(quota, chars, from) || !lf_chars_add(quota, chars, 0, 0)) {
         return false; /* there can be one pair more */
     }
     uint32_t n = (chars->n - from) / 2 - 1, next = 0, out = 0;
@@ -166,14 +166,16 @@ bool lf_chars_add_property(lf_quota *quota, lf_chars *chars, const char *name, s
     return true;
 }
 
-lf_rx lf_chars_rx(lf_rx_set *set, lf_chars *chars)
+lf_rx lf_chars_rx(lf_rx_set *set, lf_chars *chars, lf_rx_spell *spell, void *user)
 {
-    if (!normalise(set->quota, chars, 0)) {
+    if (!normalize(set->quota, chars, 0)) {
         return LF_RX_NONE;
     }
     uint32_t base = set->work.n;
     for (uint32_t i = 0; i < chars->n; i += 2) {
-        lf_rx range = lf_rx_code_points(set, chars->items[i], chars->items[i + 1]);
+        uint32_t first = chars->items[i], last = chars->items[i + 1];
+        lf_rx range =
+            spell == NULL ? lf_rx_code_points(set, first, last) : spell(user, first, last);
         if (!lf_list_push(set->quota, &set->work, range)) {
             set->work.n = base;
             return LF_RX_NONE;

@@ -16,7 +16,7 @@ bool lf_chars_add_escape(lf_quota *quota, lf_chars *chars, char name);
 bool lf_chars_add_property(lf_quota *quota, lf_chars *chars, const char *name, size_t len);
 /* Replaces what was added after item `from` by its complement. */
 bool lf_chars_complement(lf_quota *quota, lf_chars *chars, uint32_t from);
-/* One character of the set. */
-lf_rx lf_chars_rx(lf_rx_set *set, lf_chars *chars);
+/* One character of the set, in the spellings of `spell`; NULL: in UTF-8. */
+lf_rx lf_chars_rx(lf_rx_set *set, lf_chars *chars, lf_rx_spell *spell, void *user);
 
 #endif /* LF_GRAMMAR_RX_CHARS_H */

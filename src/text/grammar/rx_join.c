@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Implements alternation and intersection. */
+#include "common/sort.h"
 #include "text/grammar/rx_set.h"
 
 #include <string.h>
@@ -14,20 +15,10 @@ static uint64_t order(const lf_rx_set *set, lf_rx a)
     return (uint64_t)(n->kind == LF_RX_K_CONCAT ? n->a : a) << 32 | a;
 }
 
-static void sift(const lf_rx_set *set, lf_rx *items, size_t at, size_t n)
+static int compare(const void *context, const void *a, const void *b)
 {
-    lf_rx item = items[at];
-    uint64_t key = order(set, item);
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && order(set, items[child]) < order(set, items[child + 1])) {
-            child++;
-        }
-        if (order(set, items[child]) <= key) {
-            break;
-        }
-        items[at] = items[child];
-    }
-    items[at] = item;
+    uint64_t x = order(context, *(const lf_rx *)a), y = order(context, *(const lf_rx *)b);
+    return (x > y) - (x < y);
 }
 
 static void sort(const lf_rx_set *set, lf_rx *items, size_t n)
@@ -36,17 +27,8 @@ static void sort(const lf_rx_set *set, lf_rx *items, size_t n)
     for (size_t i = 1; i < n && sorted; i++) {
         sorted = order(set, items[i - 1]) <= order(set, items[i]);
     }
-    if (sorted) {
-        return;
-    }
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(set, items, i, n);
-    }
-    for (size_t i = n; i-- > 1;) {
-        lf_rx last = items[i];
-        items[i] = items[0];
-        items[0] = last;
-        sift(set, items, 0, i);
+    if (!sorted) {
+        lf_sort(items, n, sizeof *items, compare, set);
     }
 }
 

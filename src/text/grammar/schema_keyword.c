@@ -68,10 +68,12 @@ int32_t lf_keyword_refuse(lf_keywords *k, const char *keyword, unsigned types, c
 {
     lf_terms one = {0};
     lf_term *t = NULL;
-    if (k->s->options->lenient) {
-        return lf_schema_ignore(k->s, k->place, keyword, why);
-    }
     LF_TRY(lf_keyword_types(k, &one, k->negated ? types : LF_TYPE_ALL));
+    if (k->s->options->lenient) {
+        /* The negation is ignored, too: each of these values may violate the keyword. */
+        LF_TRY(lf_schema_ignore(k->s, k->place, keyword, why));
+        return k->negated ? lf_keyword_or(k, &k->any, &one) : LFM2_OK;
+    }
     LF_TRY(lf_keyword_term(k, LF_TERM_REFUSE, k->negated ? &one : &k->all, &t));
     t->u.refusal =
         (lf_refusal){.types = (uint8_t)types, .place = k->place, .keyword = keyword, .why = why};

@@ -2,6 +2,8 @@
 /* URI references of schemas (RFC 3986): resolution against a base, and escapes in fragments. */
 #include "text/grammar/schema_internal.h"
 
+#include "common/hex.h"
+
 #include <string.h>
 
 /* The length of the scheme with its colon; 0: none. */
@@ -99,15 +101,6 @@ int32_t lf_schema_join_uri(lf_schema *s, const char *base, const char *ref, size
     return LFM2_OK;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int32_t lf_schema_unescape(lf_schema *s, const char *text, size_t len, const char **out,
                            size_t *out_len)
 {
@@ -117,8 +110,9 @@ int32_t lf_schema_unescape(lf_schema *s, const char *text, size_t len, const cha
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
-        if (c == '%' && len - i > 2 && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
-            c = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+        uint32_t code = 0;
+        if (c == '%' && len - i > 2 && lf_hex_read(text + i + 1, 2, &code)) {
+            c = (char)code;
             i += 2;
         }
         copy[n++] = c;

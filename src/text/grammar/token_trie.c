@@ -2,6 +2,7 @@
 /* Builds the tries of a vocabulary. */
 #include "text/grammar/token_trie.h"
 
+#include "common/sort.h"
 #include "common/utf8.h"
 #include "text/grammar/grammar_nodes.h"
 
@@ -14,8 +15,11 @@ typedef struct entry {
     lf_token_part part;
 } entry;
 
-static int compare(const entry *a, const entry *b)
+static int compare(const void *context, const void *first, const void *second)
 {
+    (void)context;
+    const entry *a = first;
+    const entry *b = second;
     uint32_t len = a->len < b->len ? a->len : b->len;
     int order = memcmp(a->bytes, b->bytes, len);
     if (order != 0) {
@@ -25,35 +29,6 @@ static int compare(const entry *a, const entry *b)
         return a->len < b->len ? -1 : 1;
     }
     return a->id < b->id ? -1 : a->id > b->id;
-}
-
-/* Heapsort: O(n log n) comparisons for every vocabulary. */
-static void sift(entry *items, size_t at, size_t n)
-{
-    entry item = items[at];
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        if (child + 1 < n && compare(&items[child], &items[child + 1]) < 0) {
-            child++;
-        }
-        if (compare(&items[child], &item) <= 0) {
-            break;
-        }
-        items[at] = items[child];
-    }
-    items[at] = item;
-}
-
-static void sort(entry *items, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(items, i, n);
-    }
-    for (size_t i = n; i-- > 1;) {
-        entry last = items[i];
-        items[i] = items[0];
-        items[0] = last;
-        sift(items, 0, i);
-    }
 }
 
 /* The number of characters if all of them are plain; else 0. */
@@ -230,7 +205,7 @@ static int32_t create(lf_token_trie *tt, entry *entries, char *spellings, uint32
         n += make_entry(tt->tokenizer, (int32_t)id, spellings + (size_t)id * LF_TOKEN_SPELLING,
                         &entries[n]);
     }
-    sort(entries, n);
+    lf_sort(entries, n, sizeof *entries, compare, NULL);
     void *p = NULL;
     LF_TRY(lf_new_zero(&tt->alloc, tt->n_words, MASKS * sizeof *tt->words, "token masks", &p));
     tt->words = p;

@@ -2,6 +2,7 @@
 /* Splits the inside of a tag into tokens. */
 #include "text/template/parse.h"
 
+#include "common/hex.h"
 #include "common/utf8.h"
 
 #include <stdarg.h>
@@ -201,20 +202,7 @@ int32_t tpl_lex(tpl_lexer *lex, tpl_token *out)
 
 static size_t read_hex(const char *text, size_t len, size_t digits, uint32_t *out)
 {
-    uint32_t v = 0;
-    for (size_t i = 0; i < digits; i++) {
-        char c = i < len ? text[i] : '\0';
-        char lower = (char)(c | 0x20);
-        if (is_digit(c)) {
-            v = v << 4 | (uint32_t)(c - '0');
-        } else if (lower >= 'a' && lower <= 'f') {
-            v = v << 4 | (uint32_t)(lower - 'a' + 10);
-        } else {
-            return 0;
-        }
-    }
-    *out = v;
-    return digits;
+    return len >= digits && lf_hex_read(text, digits, out) ? digits : 0;
 }
 
 /* Reads the escape after a backslash. Returns its length; 0: it is none that Python knows. */
