@@ -27,6 +27,18 @@ static void keep(lft_exchange *e, const char *bytes, size_t len)
     e->text[e->len] = '\0';
 }
 
+/* The response is complete: the memory of the exchange is no longer valid. */
+static void complete(lft_exchange *e)
+{
+    e->over = true;
+    lf_arena_free(&e->arena);
+    lf_arena_init(&e->arena, &e->alloc);
+    free(e->request);
+    e->request = NULL;
+    e->x.body = NULL;
+    e->x.body_len = 0;
+}
+
 static void begin(exchange *x, const char *content_type)
 {
     lft_exchange *e = (lft_exchange *)x;
@@ -48,7 +60,7 @@ static void end(exchange *x)
 {
     lft_exchange *e = (lft_exchange *)x;
     assert_true(e->begun && !e->over);
-    e->over = true;
+    complete(e);
 }
 
 static void reply(exchange *x, int status, const char *content_type, const char *headers,
@@ -60,7 +72,7 @@ static void reply(exchange *x, int status, const char *content_type, const char 
     snprintf(e->content_type, sizeof e->content_type, "%s", content_type);
     snprintf(e->headers, sizeof e->headers, "%s", headers != NULL ? headers : "");
     keep(e, body, len);
-    e->over = true;
+    complete(e);
 }
 
 static const exchange_sink sink = {.reply = reply, .begin = begin, .write = add, .end = end};
@@ -75,6 +87,7 @@ lft_exchange *lft_exchange_new_bytes(const char *method, const char *path, const
     assert_non_null(e);
     e->alloc = lf_alloc_default();
     lf_arena_init(&e->arena, &e->alloc);
+    lf_arena_init(&e->own, &e->alloc);
     e->request = malloc(len + 1); /* exact, so that sanitizers see reads beyond it */
     assert_non_null(e->request);
     if (len > 0) {
@@ -100,6 +113,7 @@ lft_exchange *lft_exchange_new(const char *method, const char *path, const char 
 void lft_exchange_free(lft_exchange *e)
 {
     lf_arena_free(&e->arena);
+    lf_arena_free(&e->own);
     free(e->request);
     free(e->text);
     free(e);
@@ -110,7 +124,7 @@ void lft_exchange_free(lft_exchange *e)
 static const lf_json *parse(lft_exchange *e, const char *text, size_t len)
 {
     const lf_json *value = NULL;
-    if (lf_json_parse(&e->arena, "response", LFM2_E_TEXT, text, len, &value) != LFM2_OK) {
+    if (lf_json_parse(&e->own, "response", LFM2_E_TEXT, text, len, &value) != LFM2_OK) {
         fail_msg("%s: %.*s", lf_fail_text(), (int)len, text);
     }
     return value;
@@ -163,7 +177,7 @@ const lf_json *lft_event(lft_exchange *e, uint32_t index, const char **name)
         bool done = n_data == 6 && strncmp(data, "[DONE]", 6) == 0;
         if (name != NULL) {
             assert_int_equal(
-                lf_arena_string(&e->arena, done ? data : event, done ? n_data : n_event, name),
+                lf_arena_string(&e->own, done ? data : event, done ? n_data : n_event, name),
                 LFM2_OK);
         }
         return done ? NULL : parse(e, data, n_data);

@@ -11,8 +11,8 @@
 typedef struct lft_exchange {
     exchange x; /* first */
     lf_alloc alloc;
-    lf_arena arena;
-    char *request; /* a copy of the body */
+    lf_arena arena, own; /* of the exchange, freed when the response is complete; of the test */
+    char *request;       /* a copy of the body, freed with the arena */
     /* The response. */
     int status; /* 0 = none yet; 200 from begin on */
     char content_type[64], headers[256];
@@ -27,10 +27,10 @@ lft_exchange *lft_exchange_new_bytes(const char *method, const char *path, const
                                      size_t len);
 void lft_exchange_free(lft_exchange *e);
 
-/* The response as JSON, in the exchange's arena. */
+/* The response as JSON, in memory of the test. */
 const lf_json *lft_response(lft_exchange *e);
 
-/* Event `index` of a stream of server-sent events (comments are left out), as JSON in the arena;
+/* Event `index` of a stream of server-sent events (comments are left out), as JSON;
  * *name (may be NULL) receives its name, or "". NULL if there are fewer, or it is [DONE] (then
  * *name is "[DONE]"). */
 const lf_json *lft_event(lft_exchange *e, uint32_t index, const char **name);

@@ -3,6 +3,7 @@
 #include "support/exchanges.h"
 
 #include "serve/fields.h"
+#include "serve/reply.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 static lft_exchange *open_fields(fields *f, const char *body)
 {
     lft_exchange *e = lft_exchange_new("POST", "/", body);
+    reply_hold(&e->x);
     assert_true(fields_open(f, &e->x));
     return e;
 }
@@ -148,6 +150,7 @@ static void test_errors(void **state)
         assert_null(field(&f, "y"));
         field_fail(&f, "y", "is wrong");
         field_fail_memory(&f);
+        reply_release(&e->x);
         assert_int_equal(e->status, 400);
         assert_string_equal(lft_get_string(lft_response(e), "error.message"), cases[i].message);
         assert_string_equal(lft_get_string(lft_response(e), "error.param"), "x");
@@ -170,6 +173,7 @@ static void test_nested_errors(void **state)
     bool b;
     field_bool(&f, "b", &b);
     assert_false(field_element(&f, "a", 0, array->child, &element));
+    reply_release(&e->x);
     assert_string_equal(lft_get_string(lft_response(e), "error.message"),
                         "a[1].o.s must be a string, not a number");
     assert_string_equal(lft_get_string(lft_response(e), "error.param"), "a[1].o.s");
@@ -177,6 +181,7 @@ static void test_nested_errors(void **state)
     e = open_fields(&f, "{\"a\":[{},3]}");
     array = field_array(&f, "a");
     assert_false(field_element(&f, "a", 1, array->child->next, &element));
+    reply_release(&e->x);
     assert_string_equal(lft_get_string(lft_response(e), "error.message"),
                         "a[1] must be an object, not a number");
     lft_exchange_free(e);

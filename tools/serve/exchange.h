@@ -49,18 +49,23 @@ struct exchange {
     bool begun;  /* of reply.c: the response is a stream that has begun */
     bool broken; /* of reply.c: there was no memory for an event; nothing more is sent but an error
                   */
-    /* Writes an error as the last event of a stream that has begun; NULL = as the style has it.
-     * The texts are those of reply_error. */
-    void (*stream_error)(exchange *x, const char *type, const char *param, const char *code,
-                         const char *message);
+    /* Of reply.c: a response that is complete while its handler runs is delivered afterwards, so
+     * that a handler may use the exchange's memory until it returns. */
+    struct {
+        bool on, reply, end;
+        int status;
+        const char *content_type, *headers; /* static texts */
+        char *body;
+        size_t len;
+    } held;
     /* Called once, on the API thread, if the client leaves before reply or end. The API must then
      * stop the work; it must not reply, and the sink frees the exchange after the call. NULL until
      * a handler has work that it can stop. */
     void (*gone)(exchange *x);
     void *work; /* for `gone` */
 
-    /* For the access log and the metrics; filled by the API as it learns them. generated_tokens grows
-     * with each token: a batch sees in it which prompts have been computed. */
+    /* For the access log and the metrics; filled by the API as it learns them. generated_tokens
+     * grows with each token: a batch sees in it which prompts have been computed. */
     struct {
         uint32_t prompt_tokens, cached_tokens, generated_tokens;
         const char *finish; /* static text: "stop", "length", ...; NULL = none */

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char json_type[] = "application/json";
@@ -23,6 +24,55 @@ static const char *out_of_memory(exchange_style style)
         return "{\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\","
                "\"param\":null,\"code\":\"out_of_memory\"}}";
     }
+}
+
+/* ---- Delivery ---- */
+
+static void deliver(exchange *x, int status, const char *content_type, const char *headers,
+                    const char *body, size_t len)
+{
+    if (!x->held.on) {
+        x->sink->reply(x, status, content_type, headers, body, len);
+        return;
+    }
+    x->held.reply = true;
+    x->held.status = status;
+    x->held.content_type = content_type;
+    x->held.headers = headers;
+    x->held.body = malloc(len + 1);
+    x->held.len = len;
+    if (x->held.body != NULL && len > 0) {
+        memcpy(x->held.body, body, len);
+    }
+}
+
+static void deliver_end(exchange *x)
+{
+    if (x->held.on) {
+        x->held.end = true;
+    } else {
+        x->sink->end(x);
+    }
+}
+
+void reply_hold(exchange *x)
+{
+    x->held.on = true;
+}
+
+void reply_release(exchange *x)
+{
+    char *body = x->held.body;
+    x->held.on = false;
+    if (x->held.reply && body == NULL) {
+        const char *json = out_of_memory(x->style);
+        x->sink->reply(x, 500, json_type, NULL, json, strlen(json));
+    } else if (x->held.reply) {
+        x->sink->reply(x, x->held.status, x->held.content_type, x->held.headers, body, x->held.len);
+    } else if (x->held.end) {
+        x->sink->end(x);
+    }
+    free(body);
 }
 
 /* ---- Streams ---- */
@@ -57,6 +107,11 @@ static void send_event(exchange *x, const char *name, const char *json, size_t l
     send_text(x, "data: ");
     x->sink->write(x, json, len);
     send_text(x, "\n\n");
+}
+
+void stream_begin(exchange *x)
+{
+    (void)may_stream(x, stream_type(x));
 }
 
 void stream_event(exchange *x, const char *name, const json_out *out)
@@ -106,7 +161,7 @@ static void send_last_error(exchange *x, const char *json, size_t len)
         send_event(x, NULL, json, len);
         break;
     }
-    x->sink->end(x);
+    deliver_end(x);
 }
 
 void stream_end(exchange *x)
@@ -116,7 +171,7 @@ void stream_end(exchange *x)
         send_last_error(x, json, strlen(json));
         return;
     }
-    x->sink->end(x);
+    deliver_end(x);
 }
 
 /* ---- Whole responses ---- */
@@ -125,10 +180,15 @@ void reply_json(exchange *x, int status, const json_out *out)
 {
     if (out->failed) {
         const char *json = out_of_memory(x->style);
-        x->sink->reply(x, 500, json_type, NULL, json, strlen(json));
+        deliver(x, 500, json_type, NULL, json, strlen(json));
         return;
     }
-    x->sink->reply(x, status, json_type, NULL, out->text, out->len);
+    deliver(x, status, json_type, NULL, out->text, out->len);
+}
+
+void reply_body(exchange *x, int status, const char *content_type, const char *body, size_t len)
+{
+    deliver(x, status, content_type, NULL, body, len);
 }
 
 static const char *anthropic_type(int status)
@@ -205,11 +265,6 @@ static void write_failure(json_out *out, const exchange *x, const failure *f)
 static void reply_with(exchange *x, const failure *f)
 {
     json_out out = {0};
-    if (x->begun && x->stream_error != NULL && !x->broken) {
-        x->stream_error(x, f->type, f->param, f->code, f->message);
-        x->sink->end(x);
-        return;
-    }
     write_failure(&out, x, f);
     const char *json = out.failed ? out_of_memory(x->style) : out.text;
     size_t len = out.failed ? strlen(json) : out.len;
@@ -217,7 +272,7 @@ static void reply_with(exchange *x, const failure *f)
         send_last_error(x, json, len);
     } else {
         bool later = f->status == 429 || f->status == 503;
-        x->sink->reply(x, f->status, json_type, later ? "Retry-After: 2\r\n" : NULL, json, len);
+        deliver(x, f->status, json_type, later ? "Retry-After: 2\r\n" : NULL, json, len);
     }
     json_out_free(&out);
 }

@@ -6,10 +6,14 @@
 #include "serve/exchange.h"
 #include "serve/json_out.h"
 
-/* ---- Whole responses. The exchange must not be used after these calls. ---- */
+/* ---- Whole responses. No other response may follow. While the exchange's handler runs, its memory
+ * stays valid after these calls; otherwise the exchange must not be used any more. ---- */
 
 /* Replies with a JSON value; with an error if out->failed. */
 void reply_json(exchange *x, int status, const json_out *out);
+
+/* Replies with a body of any type. */
+void reply_body(exchange *x, int status, const char *content_type, const char *body, size_t len);
 
 /* Replies with an error. `type` and `code` are OpenAI's ("invalid_request_error",
  * "context_length_exceeded"); STYLE_ANTHROPIC derives its type from the status. `param` names the
@@ -36,6 +40,9 @@ void reply_failure_text(exchange *x, int32_t status, const char *param, const ch
  * The first function that is called begins the stream. If out->failed, nothing more is sent, and
  * stream_end sends an error. */
 
+/* Sends nothing yet. */
+void stream_begin(exchange *x);
+
 /* Sends "event: NAME\ndata: JSON\n\n", without the first line if `name` is NULL. */
 void stream_event(exchange *x, const char *name, const json_out *out);
 
@@ -45,7 +52,15 @@ void stream_line(exchange *x, const json_out *out);
 /* Sends bytes of a stream of events, such as ": comment\n\n". */
 void stream_raw(exchange *x, const char *bytes);
 
-/* Ends the stream. The exchange must not be used afterwards. */
+/* Ends the stream, as a whole response ends. */
 void stream_end(exchange *x);
+
+/* ---- For api_handle ---- */
+
+/* Responses that are complete from now on are kept. */
+void reply_hold(exchange *x);
+
+/* Delivers what is kept. */
+void reply_release(exchange *x);
 
 #endif /* LFM2_SERVE_REPLY_H */
