@@ -14,6 +14,17 @@ static const api_route routes[] = {
     {"POST", "/v1/completions", STYLE_OPENAI, handle_completions},
     {"GET", "/v1/models", STYLE_OPENAI, handle_models},
     {"GET", "/v1/models/{}", STYLE_OPENAI, handle_model},
+    {"POST", "/v1/responses", STYLE_OPENAI, handle_responses},
+    {"GET", "/v1/responses/{}", STYLE_OPENAI, handle_response},
+    {"DELETE", "/v1/responses/{}", STYLE_OPENAI, handle_response_delete},
+    {"POST", "/v1/messages", STYLE_ANTHROPIC, handle_messages},
+    {"POST", "/v1/messages/count_tokens", STYLE_ANTHROPIC, handle_count_tokens},
+    {"POST", "/api/chat", STYLE_OLLAMA, handle_ollama_chat},
+    {"POST", "/api/generate", STYLE_OLLAMA, handle_ollama_generate},
+    {"GET", "/api/tags", STYLE_OLLAMA, handle_ollama_tags},
+    {"GET", "/api/ps", STYLE_OLLAMA, handle_ollama_ps},
+    {"POST", "/api/show", STYLE_OLLAMA, handle_ollama_show},
+    {"GET", "/api/version", STYLE_OLLAMA, handle_ollama_version},
     {"POST", "/v1/tokenize", STYLE_OPENAI, handle_tokenize},
     {"POST", "/v1/detokenize", STYLE_OPENAI, handle_detokenize},
     {"POST", "/v1/render", STYLE_OPENAI, handle_render},
@@ -116,6 +127,7 @@ int32_t api_create(const api_options *options, lfm2_model *model, lfm2_engine *e
     a->random = random_start(a);
     observe_init(&a->observed);
     replay_init(&a->replay, options->replay_bytes);
+    response_store_init(&a->responses, RESPONSE_STORE_BYTES);
     int32_t status = set_up(a);
     if (status != LFM2_OK) {
         api_free(a);
@@ -133,6 +145,7 @@ void api_free(api *a)
     job_free_all(a);
     constraint_cache_free(&a->constraints);
     replay_free(&a->replay);
+    response_store_free(&a->responses);
     sessions_free(a);
     free(a);
 }
@@ -234,7 +247,9 @@ void api_handle(api *a, exchange *x)
         known = true;
         x->style = routes[i].style;
         if (strcmp(routes[i].method, x->method) == 0) {
+            reply_hold(x);
             routes[i].handle(a, x, argument);
+            reply_release(x);
             return;
         }
     }

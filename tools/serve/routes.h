@@ -17,6 +17,8 @@ void handle_completions(api *a, exchange *x, const char *argument);
 void handle_models(api *a, exchange *x, const char *argument);
 void handle_model(api *a, exchange *x, const char *argument);
 void handle_responses(api *a, exchange *x, const char *argument);
+void handle_response(api *a, exchange *x, const char *argument);
+void handle_response_delete(api *a, exchange *x, const char *argument);
 
 /* Anthropic. */
 void handle_messages(api *a, exchange *x, const char *argument);
@@ -28,6 +30,7 @@ void handle_ollama_generate(api *a, exchange *x, const char *argument);
 void handle_ollama_tags(api *a, exchange *x, const char *argument);
 void handle_ollama_show(api *a, exchange *x, const char *argument);
 void handle_ollama_version(api *a, exchange *x, const char *argument);
+void handle_ollama_ps(api *a, exchange *x, const char *argument);
 
 /* lfm2's own. */
 void handle_tokenize(api *a, exchange *x, const char *argument);

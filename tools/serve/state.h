@@ -7,6 +7,7 @@
 #include "serve/constraints.h"
 #include "serve/observe.h"
 #include "serve/replay.h"
+#include "serve/responses_store.h"
 #include "serve/sessions.h"
 
 struct api {
@@ -24,6 +25,7 @@ struct api {
     observations observed;
     constraint_cache constraints;
     replay replay;
+    response_store responses;
     sessions sessions;
 };
 
