@@ -5,9 +5,8 @@
 
 #include "runtime/crowding.h"
 #include "runtime/meter.h"
+#include "runtime/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 
 enum { CACHE_LINE = 64 };
@@ -210,20 +209,6 @@ static void end_workers(lf_pool *pool, uint32_t n)
     }
 }
 
-/* The host's threads handle signals that are sent to the process. Signals that a thread itself
- * causes stay unblocked: blocked, they would end the process without calling the host's handlers.
- */
-static void block_signals(sigset_t *before)
-{
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t set;
-    sigfillset(&set);
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        sigdelset(&set, own[i]);
-    }
-    pthread_sigmask(SIG_SETMASK, &set, before);
-}
-
 int32_t lf_pool_create(const lf_alloc *alloc, uint32_t n_threads, bool spins, lf_pool **out)
 {
     void *p = NULL;
@@ -233,19 +218,16 @@ int32_t lf_pool_create(const lf_alloc *alloc, uint32_t n_threads, bool spins, lf
     pool->n_threads = n_threads;
     pool->spins = spins;
     lf_crowding_init(&pool->crowding, n_threads);
-    sigset_t before;
-    block_signals(&before);
     uint32_t started = 0;
     while (started < n_threads - 1) {
         worker *w = &pool->workers[started];
         w->pool = pool;
         w->thread = started + 1;
-        if (pthread_create(&w->id, NULL, work, w) != 0) {
+        if (!lf_thread_start(&w->id, work, w)) {
             break;
         }
         started++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (started < n_threads - 1) {
         end_workers(pool, started);
         lf_free(alloc, pool, 1, bytes_of(n_threads));
