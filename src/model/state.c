@@ -38,6 +38,7 @@ static int32_t read_options(const lfm2_model *model, const lfm2_session_options 
     state->n_chunk = chunk < n_ctx ? chunk : n_ctx;
     state->n_reserve = lf_pages_for(options->n_reserve);
     state->kv_type = (lf_kv_type)options->kv_type;
+    state->scope = options->cache_scope;
     return LFM2_OK;
 }
 

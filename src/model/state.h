@@ -11,6 +11,7 @@ typedef struct lf_state {
     uint32_t n_ctx, n_chunk; /* maximum positions; maximum tokens of a pass */
     uint32_t n_reserve;      /* pages that stay when tokens are removed */
     lf_kv_type kv_type;
+    uint64_t scope; /* caches give it what states with the same scope have stored */
     size_t block_bytes; /* of a KV block */
     size_t page_bytes;
     uint32_t length;     /* tokens held */

@@ -145,7 +145,7 @@ static int32_t warm_up(lfm2_cache *cache, lfm2_session *session, const int32_t *
     LF_TRY(lf_session_warm_up(session, n, &conv));
     lf_lock *lock = &cache->model->kv_pool.lock;
     if (lf_lock_take(lock)) {
-        lf_prefix_checkpoint(&cache->tree, session->state.kv_type, ids, n, conv);
+        lf_prefix_checkpoint(&cache->tree, lf_prefix_kind_of(&session->state), ids, n, conv);
         lf_prefix_shrink(&cache->tree, cache->of_pool.budget);
         lf_lock_give(lock);
     }
@@ -236,6 +236,18 @@ static int32_t start(lfm2_cache *cache, lfm2_session *session, const int32_t *id
     return hit->length == 0 ? LFM2_OK : adopt(cache, session, ids, hit);
 }
 
+uint32_t lf_prefix_cache_peek(lfm2_cache *cache, lf_kv_type kv_type, uint64_t scope,
+                              const int32_t *ids, uint32_t n)
+{
+    uint32_t length = 0;
+    lf_lock *lock = &cache->model->kv_pool.lock;
+    if (lf_lock_take(lock)) {
+        length = lf_prefix_length(&cache->tree, (lf_prefix_kind){kv_type, scope}, ids, n);
+        lf_lock_give(lock);
+    }
+    return length;
+}
+
 int32_t lf_prefix_cache_start(lfm2_cache *cache, lfm2_session *session, const int32_t *ids,
                               size_t n_ids, uint32_t *n_reused)
 {
@@ -248,8 +260,8 @@ int32_t lf_prefix_cache_start(lfm2_cache *cache, lfm2_session *session, const in
     LF_TRY(lf_new(alloc, lf_pages_for(n), sizeof *hit.pages, "page table", &pages));
     hit.pages = pages;
     if (lf_lock_take(&model->kv_pool.lock)) {
-        lf_prefix_find(&cache->tree, session->state.kv_type, ids, n, lf_warm_up_tokens(model),
-                       &hit);
+        lf_prefix_find(&cache->tree, lf_prefix_kind_of(&session->state), ids, n,
+                       lf_warm_up_tokens(model), &hit);
         lf_lock_give(&model->kv_pool.lock);
     }
     int32_t status = start(cache, session, ids, n, &hit);

@@ -26,6 +26,11 @@ int32_t lf_prefix_cache_insert(lfm2_cache *cache, lfm2_session *session, uint32_
 /* A cancellation stays set. */
 int32_t lf_prefix_cache_start(lfm2_cache *cache, lfm2_session *session, const int32_t *ids,
                               size_t n, uint32_t *n_reused);
+
+/* How many of the tokens are in memory. Changes nothing. */
+uint32_t lf_prefix_cache_peek(lfm2_cache *cache, lf_kv_type kv_type, uint64_t scope,
+                              const int32_t *ids, uint32_t n);
+
 int32_t lf_prefix_cache_save(lfm2_cache *cache, const lfm2_session *session);
 int32_t lf_prefix_cache_set_budget(lfm2_cache *cache, uint64_t ram_bytes, uint64_t disk_bytes);
 void lf_prefix_cache_clear(lfm2_cache *cache);

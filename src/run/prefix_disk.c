@@ -21,11 +21,18 @@ typedef struct lf_disk_entry {
 
 /* ---- Hashes ---- */
 
-/* hashes[i] receives the hash of the ids up to the end of page i, for full pages. Returns the hash
- * of all ids. */
-static uint64_t hash_pages(uint64_t key, const int32_t *ids, uint32_t n, uint64_t *hashes)
+/* What all hashes of a kind of session begin with. */
+static uint64_t hash_kind(uint64_t key, uint64_t scope)
 {
-    uint64_t hash = key;
+    const int32_t parts[] = {(int32_t)(scope & 0x7fffffff), (int32_t)(scope >> 31 & 0x7fffffff),
+                             (int32_t)(scope >> 62)};
+    return scope == 0 ? key : lf_ids_hash(key, parts, 3);
+}
+
+/* hashes[i] receives the hash of the ids up to the end of page i, for full pages. Returns the hash
+ * of all ids. `hash` is that of the kind. */
+static uint64_t hash_pages(uint64_t hash, const int32_t *ids, uint32_t n, uint64_t *hashes)
+{
     for (uint32_t i = 0; i < n / LF_ATTN_BLOCK; i++) {
         hash = lf_ids_hash(hash, ids + (size_t)i * LF_ATTN_BLOCK, LF_ATTN_BLOCK);
         hashes[i] = hash;
@@ -35,7 +42,7 @@ static uint64_t hash_pages(uint64_t key, const int32_t *ids, uint32_t n, uint64_
 
 /* Tokens with their hashes. */
 typedef struct sequence {
-    uint64_t key;
+    uint64_t key, scope;
     const int32_t *ids;
     uint32_t n;
     uint32_t n_pages;
@@ -43,20 +50,30 @@ typedef struct sequence {
     uint64_t hash;
 } sequence;
 
-static int32_t hash_sequence(const lf_prefix_disk *disk, lf_kv_type kv_type, const int32_t *ids,
+static int32_t hash_sequence(const lf_prefix_disk *disk, const lf_state *state, const int32_t *ids,
                              uint32_t n, sequence *out)
 {
-    *out = (sequence){.key = disk->keys[kv_type], .ids = ids, .n = n, .n_pages = n / LF_ATTN_BLOCK};
+    *out = (sequence){.key = disk->keys[state->kv_type],
+                      .scope = state->scope,
+                      .ids = ids,
+                      .n = n,
+                      .n_pages = n / LF_ATTN_BLOCK};
     void *p = NULL;
     LF_TRY(lf_new(&disk->model->runtime->alloc, out->n_pages, sizeof *out->pages, "hashes", &p));
     out->pages = p;
-    out->hash = hash_pages(out->key, ids, n, out->pages);
+    out->hash = hash_pages(hash_kind(out->key, out->scope), ids, n, out->pages);
     return LFM2_OK;
 }
 
 static void free_sequence(const lf_prefix_disk *disk, sequence *s)
 {
     lf_free(&disk->model->runtime->alloc, s->pages, s->n_pages, sizeof *s->pages);
+}
+
+/* Whether they have the same model, KV type and scope. */
+static bool is_kind(const sequence *s, const lf_disk_entry *entry)
+{
+    return entry->name.key == s->key && entry->name.scope == s->scope;
 }
 
 /* Full pages that both begin with. */
@@ -202,7 +219,8 @@ static bool is_named(const lf_prefix_disk *disk, const lf_disk_name *name, const
                      uint64_t *hashes)
 {
     return disk->keys[f->header.kv_type] == name->key &&
-           hash_pages(name->key, f->ids, f->header.length, hashes) == name->hash;
+           hash_pages(hash_kind(name->key, name->scope), f->ids, f->header.length, hashes) ==
+               name->hash;
 }
 
 /* Opens a file and reads its ids. Errors: those of the calls; FORMAT, UNSUPPORTED: it is bad. */
@@ -376,7 +394,7 @@ typedef struct candidate {
 static bool compare_entry(void *ctx, lf_disk_entry *entry)
 {
     candidate *c = ctx;
-    if (entry->name.key != c->s->key) {
+    if (!is_kind(c->s, entry)) {
         return false;
     }
     uint32_t length =
@@ -446,7 +464,7 @@ int32_t lf_prefix_disk_read(lf_prefix_disk *disk, lfm2_session *session, const i
     lf_failure before;
     lf_fail_save(&before);
     LF_TRY(refresh(disk));
-    LF_TRY(hash_sequence(disk, session->state.kv_type, ids, n, &s));
+    LF_TRY(hash_sequence(disk, &session->state, ids, n, &s));
     candidate c = {.s = &s, .length = least};
     if (lf_lock_take(&disk->lock)) {
         walk(disk, compare_entry, &c);
@@ -467,7 +485,7 @@ int32_t lf_prefix_disk_read(lf_prefix_disk *disk, lfm2_session *session, const i
 static bool has_all(void *ctx, lf_disk_entry *entry)
 {
     const sequence *s = ctx;
-    if (entry->name.key != s->key) {
+    if (!is_kind(s, entry)) {
         return false;
     }
     return entry->name.hash == s->hash || (s->n % LF_ATTN_BLOCK == 0 && entry->length > s->n &&
@@ -477,7 +495,7 @@ static bool has_all(void *ctx, lf_disk_entry *entry)
 static bool is_beginning(void *ctx, lf_disk_entry *entry)
 {
     const sequence *s = ctx;
-    return entry->name.key == s->key && entry->length < s->n && begins_with(s, entry);
+    return is_kind(s, entry) && entry->length < s->n && begins_with(s, entry);
 }
 
 /* Deletes the files whose tokens the sequence begins with. */
@@ -501,7 +519,7 @@ static void delete_beginnings(lf_prefix_disk *disk, sequence *s)
 
 static int32_t write_file(lf_prefix_disk *disk, const lfm2_session *session, sequence *s)
 {
-    const lf_disk_name name = {s->key, s->hash};
+    const lf_disk_name name = {s->key, s->hash, s->scope};
     const lf_alloc *alloc = &disk->model->runtime->alloc;
     const lf_state_content content = {.state = &session->state,
                                       .logits = session->has_logits ? session->logits->at : NULL,
@@ -524,7 +542,7 @@ static int32_t write_file(lf_prefix_disk *disk, const lfm2_session *session, seq
 static int32_t save(lf_prefix_disk *disk, const lfm2_session *session, const int32_t *ids)
 {
     sequence s;
-    LF_TRY(hash_sequence(disk, session->state.kv_type, ids, session->state.length, &s));
+    LF_TRY(hash_sequence(disk, &session->state, ids, session->state.length, &s));
     bool known = true; /* if the lock is lost, nothing is saved */
     char path[LF_FOLDER_PATH];
     path[0] = 0;

@@ -35,11 +35,21 @@ static bool parse_hex(const char *text, uint64_t *out)
 /* Parses the beginning of a name; *rest receives what follows. */
 static bool parse_begin(const char *text, lf_disk_name *out, const char **rest)
 {
-    if (!parse_hex(text, &out->key) || text[16] != '-' || !parse_hex(text + 17, &out->hash) ||
-        strncmp(text + 33, ending, sizeof ending - 1) != 0) {
+    if (!parse_hex(text, &out->key) || text[16] != '-' || !parse_hex(text + 17, &out->hash)) {
         return false;
     }
-    *rest = text + 33 + sizeof ending - 1;
+    text += 33;
+    out->scope = 0;
+    if (*text == '-') {
+        if (!parse_hex(text + 1, &out->scope) || out->scope == 0) {
+            return false;
+        }
+        text += 17;
+    }
+    if (strncmp(text, ending, sizeof ending - 1) != 0) {
+        return false;
+    }
+    *rest = text + sizeof ending - 1;
     return true;
 }
 
@@ -51,8 +61,12 @@ bool lf_folder_parse(const char *text, lf_disk_name *out)
 
 void lf_folder_path(const char *folder, const lf_disk_name *name, char path[LF_FOLDER_PATH])
 {
-    snprintf(path, LF_FOLDER_PATH, "%s/%016llx-%016llx%s", folder, (unsigned long long)name->key,
-             (unsigned long long)name->hash, ending);
+    char scope[20] = "";
+    if (name->scope != 0) {
+        snprintf(scope, sizeof scope, "-%016llx", (unsigned long long)name->scope);
+    }
+    snprintf(path, LF_FOLDER_PATH, "%s/%016llx-%016llx%s%s", folder, (unsigned long long)name->key,
+             (unsigned long long)name->hash, scope, ending);
 }
 
 /* ---- The folder ---- */

@@ -7,12 +7,14 @@
 
 #include <stdbool.h>
 
-enum { LF_FOLDER_PATH = 4096, LF_FOLDER_NAME = 48, LF_FOLDER_MOST_FILES = 1 << 20 };
+enum { LF_FOLDER_PATH = 4096, LF_FOLDER_NAME = 64, LF_FOLDER_MOST_FILES = 1 << 20 };
 
-/* A file: "KEY-HASH.lfm2kv", both as 16 hexadecimal digits. */
+/* A file: "KEY-HASH.lfm2kv" or, with a scope, "KEY-HASH-SCOPE.lfm2kv", each as 16 hexadecimal
+ * digits. */
 typedef struct lf_disk_name {
-    uint64_t key;  /* of the model, its kernels and the KV type */
-    uint64_t hash; /* of the token ids */
+    uint64_t key;   /* of the model, its kernels and the KV type */
+    uint64_t hash;  /* of the scope and the token ids */
+    uint64_t scope; /* of the session */
 } lf_disk_name;
 
 /* False if `text` is not the name of a file. */

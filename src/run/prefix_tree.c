@@ -119,19 +119,20 @@ static void free_node(lf_prefix_tree *tree, lf_prefix_node *node)
     lf_free(tree->alloc, node, 1, sizeof *node);
 }
 
-static int32_t new_node(lf_prefix_tree *tree, lf_kv_page *page, size_t page_bytes, uint32_t n,
+static int32_t new_node(lf_prefix_tree *tree, const lf_state *state, uint32_t page, uint32_t n,
                         lf_prefix_node **out)
 {
     void *p = NULL;
     LF_TRY(lf_new_zero(tree->alloc, 1, sizeof(lf_prefix_node), "prefix cache", &p));
     lf_prefix_node *node = p;
-    lf_kv_retain(page);
-    node->page = page;
-    node->page_bytes = page_bytes;
+    node->page = state->pages[page];
+    lf_kv_retain(node->page);
+    node->page_bytes = state->page_bytes;
+    node->scope = state->scope;
     node->n = n;
     tree->bytes += node_bytes(node);
     tree->n_pages++;
-    atomic_fetch_add(&tree->pool->cached, page_bytes);
+    atomic_fetch_add(&tree->pool->cached, node->page_bytes);
     *out = node;
     return LFM2_OK;
 }
@@ -193,15 +194,16 @@ static uint32_t common_length(const int32_t *a, const int32_t *b, uint32_t most)
     return n;
 }
 
-/* The child that begins with the most of ids[0..n), or NULL if none has the first; *length receives
- * how many. */
-static lf_prefix_node *best_child(const lf_prefix_node *parent, const int32_t *ids, uint32_t n,
-                                  uint32_t *length)
+/* The child of the scope that begins with the most of ids[0..n), or NULL if none has the first;
+ * *length receives how many. */
+static lf_prefix_node *best_child(const lf_prefix_node *parent, uint64_t scope, const int32_t *ids,
+                                  uint32_t n, uint32_t *length)
 {
     lf_prefix_node *best = NULL;
     *length = 0;
     for (lf_prefix_node *c = parent->child; c != NULL && *length < n; c = c->next) {
-        uint32_t same = common_length(c->page->ids, ids, c->n < n ? c->n : n);
+        uint32_t most = c->scope != scope ? 0 : c->n < n ? c->n : n;
+        uint32_t same = common_length(c->page->ids, ids, most);
         if (same > *length) {
             *length = same;
             best = c;
@@ -211,16 +213,16 @@ static lf_prefix_node *best_child(const lf_prefix_node *parent, const int32_t *i
 }
 
 /* The last node of the longest prefix of ids[0..n), or the root; *length receives its length. */
-static lf_prefix_node *search(lf_prefix_tree *tree, lf_kv_type kv_type, const int32_t *ids,
+static lf_prefix_node *search(lf_prefix_tree *tree, lf_prefix_kind kind, const int32_t *ids,
                               uint32_t n, uint32_t *length)
 {
-    lf_prefix_node *node = &tree->roots[kv_type];
+    lf_prefix_node *node = &tree->roots[kind.kv_type];
     *length = 0;
     while (*length < n) {
         uint32_t left = n - *length;
         uint32_t most = left < LF_ATTN_BLOCK ? left : LF_ATTN_BLOCK;
         uint32_t same = 0;
-        lf_prefix_node *child = best_child(node, ids + *length, most, &same);
+        lf_prefix_node *child = best_child(node, kind.scope, ids + *length, most, &same);
         if (child == NULL) {
             break;
         }
@@ -277,15 +279,22 @@ static bool has_logits(const lf_prefix_node *node, uint32_t n)
     return at >= 0 && node->checkpoints[at].n == in_page && node->checkpoints[at].logits != NULL;
 }
 
-void lf_prefix_find(lf_prefix_tree *tree, lf_kv_type kv_type, const int32_t *ids, uint32_t n,
+uint32_t lf_prefix_length(lf_prefix_tree *tree, lf_prefix_kind kind, const int32_t *ids, uint32_t n)
+{
+    uint32_t length = 0;
+    search(tree, kind, ids, n, &length);
+    return length;
+}
+
+void lf_prefix_find(lf_prefix_tree *tree, lf_prefix_kind kind, const int32_t *ids, uint32_t n,
                     uint32_t warm_up, lf_prefix_hit *hit)
 {
     hit->warm_up = false;
     hit->conv = NULL;
     hit->logits = NULL;
-    lf_prefix_node *node = search(tree, kv_type, ids, n, &hit->length);
+    lf_prefix_node *node = search(tree, kind, ids, n, &hit->length);
     if (hit->length == n && !has_logits(node, n)) {
-        node = search(tree, kv_type, ids, n - 1, &hit->length);
+        node = search(tree, kind, ids, n - 1, &hit->length);
     }
     if (hit->length == 0) {
         return;
@@ -317,7 +326,7 @@ static lf_prefix_node *merge(lf_prefix_tree *tree, lf_state *state, uint32_t n, 
         uint32_t left = n - *n_pages * LF_ATTN_BLOCK;
         uint32_t tokens = left < LF_ATTN_BLOCK ? left : LF_ATTN_BLOCK;
         uint32_t same = 0;
-        lf_prefix_node *child = best_child(node, (*page)->ids, tokens, &same);
+        lf_prefix_node *child = best_child(node, state->scope, (*page)->ids, tokens, &same);
         if (child == NULL || (same < tokens && same < child->n)) {
             break;
         }
@@ -345,8 +354,7 @@ static int32_t add_chain(lf_prefix_tree *tree, const lf_state *state, uint32_t f
     for (uint32_t i = first; i < lf_pages_for(n); i++) {
         uint32_t left = n - i * LF_ATTN_BLOCK;
         lf_prefix_node *added = NULL;
-        LF_TRY(new_node(tree, state->pages[i], state->page_bytes,
-                        left < LF_ATTN_BLOCK ? left : LF_ATTN_BLOCK, &added));
+        LF_TRY(new_node(tree, state, i, left < LF_ATTN_BLOCK ? left : LF_ATTN_BLOCK, &added));
         attach_child(node, added);
         attach_newest(tree, added);
         *last = node = added;
@@ -366,11 +374,11 @@ int32_t lf_prefix_insert(lf_prefix_tree *tree, lf_state *state, uint32_t n, lf_f
     return status;
 }
 
-void lf_prefix_checkpoint(lf_prefix_tree *tree, lf_kv_type kv_type, const int32_t *ids, uint32_t n,
+void lf_prefix_checkpoint(lf_prefix_tree *tree, lf_prefix_kind kind, const int32_t *ids, uint32_t n,
                           lf_floats *conv)
 {
     uint32_t length = 0;
-    lf_prefix_node *node = search(tree, kv_type, ids, n, &length);
+    lf_prefix_node *node = search(tree, kind, ids, n, &length);
     if (length == n) {
         add_checkpoint(tree, node, (n - 1) % LF_ATTN_BLOCK + 1, conv, NULL);
     }

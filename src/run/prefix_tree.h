@@ -16,7 +16,8 @@ typedef struct lf_checkpoint {
 } lf_checkpoint;
 
 /* A page. Its ids are the label of the edge from its parent, the page of the 64 positions before.
- * No node's ids are the beginning of those of a sibling. */
+ * No node's ids are the beginning of those of a sibling, unless their scopes differ: the first
+ * pages of all scopes have the same parent, and what follows a page has its scope. */
 typedef struct lf_prefix_node {
     struct lf_prefix_node *parent, *child;  /* `child`: the first one */
     struct lf_prefix_node *next, *previous; /* siblings; the last used one is the first */
@@ -25,6 +26,7 @@ typedef struct lf_prefix_node {
     lf_kv_page *page;
     size_t page_bytes;
     uint32_t n; /* tokens: LF_ATTN_BLOCK, or fewer in a leaf */
+    uint64_t scope;
     lf_checkpoint checkpoints[LF_PREFIX_CHECKPOINTS]; /* the last used one first */
 } lf_prefix_node;
 
@@ -38,6 +40,17 @@ typedef struct lf_prefix_tree {
     uint64_t n_pages, n_checkpoints;
     uint64_t n_evicted; /* pages since the creation */
 } lf_prefix_tree;
+
+/* Which prefixes count: those of states with this KV type and scope. */
+typedef struct lf_prefix_kind {
+    lf_kv_type kv_type;
+    uint64_t scope;
+} lf_prefix_kind;
+
+static inline lf_prefix_kind lf_prefix_kind_of(const lf_state *state)
+{
+    return (lf_prefix_kind){state->kv_type, state->scope};
+}
 
 /* A prefix that the tree holds. */
 typedef struct lf_prefix_hit {
@@ -56,8 +69,12 @@ void lf_prefix_free(lf_prefix_tree *tree);
  *  - it is shorter than n, unless there are logits, which it then has;
  *  - it ends at the last checkpoint, or is empty, if that saves the warm-up and costs no more
  * tokens than the warm-up computes, `warm_up`. */
-void lf_prefix_find(lf_prefix_tree *tree, lf_kv_type kv_type, const int32_t *ids, uint32_t n,
+void lf_prefix_find(lf_prefix_tree *tree, lf_prefix_kind kind, const int32_t *ids, uint32_t n,
                     uint32_t warm_up, lf_prefix_hit *hit);
+
+/* The length of the longest prefix of ids[0..n) that the tree holds. Changes nothing. */
+uint32_t lf_prefix_length(lf_prefix_tree *tree, lf_prefix_kind kind, const int32_t *ids,
+                          uint32_t n);
 
 /* Adds the first n >= 1 tokens of the state, and if n is its length, a checkpoint with its history
  * and `logits` (NULL: none). Full pages of a state without reserve are replaced by equal ones of
@@ -65,7 +82,7 @@ void lf_prefix_find(lf_prefix_tree *tree, lf_kv_type kv_type, const int32_t *ids
 int32_t lf_prefix_insert(lf_prefix_tree *tree, lf_state *state, uint32_t n, lf_floats *logits);
 
 /* Adds a checkpoint after ids[0..n), if the tree still holds these tokens. */
-void lf_prefix_checkpoint(lf_prefix_tree *tree, lf_kv_type kv_type, const int32_t *ids, uint32_t n,
+void lf_prefix_checkpoint(lf_prefix_tree *tree, lf_prefix_kind kind, const int32_t *ids, uint32_t n,
                           lf_floats *conv);
 
 /* Evicts the oldest nodes until `bytes` <= most. */

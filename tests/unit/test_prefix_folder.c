@@ -258,10 +258,12 @@ static void test_many(void **state)
 {
     (void)state;
     enum { FILES = 200 };
+    uint64_t scope_of[FILES];
     for (int i = 0; i < FILES; i++) {
         char path[LF_FOLDER_PATH];
-        const lf_disk_name name = {5, (uint64_t)i * 7919 % FILES};
+        const lf_disk_name name = {5, (uint64_t)i * 7919 % FILES, (uint64_t)i % 3};
         lf_folder_path(folder, &name, path);
+        scope_of[name.hash] = name.scope;
         write_file(path, "0123456789", 10);
         set_age(path, 1000 - (long)name.hash);
     }
@@ -271,7 +273,7 @@ static void test_many(void **state)
     assert_int_equal(lft_cache_usage(cache).files_evicted, FILES - 9);
     for (uint64_t i = FILES - 9; i < FILES; i++) {
         char path[LF_FOLDER_PATH];
-        lf_folder_path(folder, &(lf_disk_name){5, i}, path);
+        lf_folder_path(folder, &(lf_disk_name){5, i, scope_of[i]}, path);
         assert_int_equal(access(path, F_OK), 0);
     }
     lfm2_cache_free(cache);
