@@ -542,7 +542,7 @@ LFM2_API void lfm2_session_cancel(lfm2_session *session);
  * given the remaining tokens, whatever the KV type, the kernels and the number of threads. They may
  * allocate memory whatever n_reserve is. A failure leaves the session unchanged. */
 
-/* Creates a session with the same tokens, logits, capacity, n_chunk and KV type, without reserve.
+/* Creates a session with the same tokens, logits and options, but without reserve.
  * The two share memory: the cost is that of a copy of the page table, 8 bytes for 64 tokens. A page
  * is copied when one of them appends tokens to it; so a fork takes at most one page more than the
  * tokens that are appended later. What the session shares no longer counts as reserved. The two may
@@ -767,7 +767,8 @@ LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint3
  *     lfm2_cache_insert(cache, session, 0);    for the next turn of the conversation
  *
  * No later logits differ in any bit from those of a session that was given the same tokens. A
- * session finds only what sessions with its KV type have stored; capacity and n_chunk may differ.
+ * session finds only what sessions with its KV type and its cache_scope have stored; capacity and
+ * n_chunk may differ.
  * A cache is a tree of pages of 64 tokens, which it shares with the sessions; nothing is copied.
  * All functions but lfm2_cache_free may be called by any thread at any time. They hold a lock only
  * while they look through the tree, never while they compute.
@@ -784,7 +785,7 @@ LFM2_API int32_t lfm2_batch_run(lfm2_batch *batch, lfm2_batch_item *items, uint3
  *
  * Folder. A cache may have one, in which sessions outlive the process. Several processes and models
  * may use the same folder. Its files are saved sessions, with what is said there about identity and
- * checksums; their names are hashes of model, KV type and tokens. They are written as
+ * checksums; their names are hashes of model, KV type, tokens and scope. They are written as
  * lfm2_session_save does, without sync, and never changed. A file that is damaged is deleted and
  * counted; it is as if it had not existed. If the budget is exceeded, the files of all models that
  * were not used for the longest time are deleted. The folder must belong to the user and not be
@@ -1609,7 +1610,7 @@ LFM2_API uint32_t lfm2_chat_parser_calls(const lfm2_chat_parser *parser);
  * more is pushed. */
 LFM2_API const char *lfm2_chat_parser_source(const lfm2_chat_parser *parser, size_t *len);
 
-/* ---- Engine: many requests ------------------------------------------------------------------ */
+/* ---- Engine: many requests ---------------------------------------------------------------- */
 
 /* Generates the texts of many requests at the same time: requests in, events out.
  *
@@ -1621,7 +1622,8 @@ LFM2_API const char *lfm2_chat_parser_source(const lfm2_chat_parser *parser, siz
  * step, a linear model fitted to the steps before it, is at most step_ms, and at most the time of a
  * step without prompts divided by decode_share. If even the smallest useful part of a prompt takes
  * longer, steps without prompts follow until the generating sequences have had decode_share of the
- * time again. A long prompt so never stops those who read an answer.
+ * time again. A long prompt so never stops those who read an answer. Without generating sequences a
+ * step takes n_rows tokens.
  *
  * Order. Requests wait in a queue. Those of a lower `priority` come first; among equals the one
  * with the fewest prompt tokens left to compute, less what its waiting is worth, so that short
@@ -1630,7 +1632,7 @@ LFM2_API const char *lfm2_chat_parser_source(const lfm2_chat_parser *parser, siz
  * Memory. Sequences take pages as they grow. If the KV budget of the model is used up, caches evict
  * first; then the engine parks the sequence that came last among those of the highest `priority`
  * number: it gives its pages back and computes them again when there is room. Only a request that
- * does not fit alone ends with LIMIT.
+ * does not fit alone ends with LIMIT. A request that lacks other memory ends with MEMORY.
  *
  * Text. A request's tokens do not depend on what else runs, on step_ms, on caches or on parking:
  * they are those of lfm2_generate with the same prompt, sampler options and constraint, on a new
@@ -1638,8 +1640,8 @@ LFM2_API const char *lfm2_chat_parser_source(const lfm2_chat_parser *parser, siz
  *
  * Threads. With LFM2_ENGINE_THREAD the engine has a thread that makes the steps; otherwise the
  * application calls lfm2_engine_step. All functions may be called by any thread at any time; but
- * events are for one thread at a time, and lfm2_engine_free must be the last call. In the child of a
- * fork every call but lfm2_engine_free fails with STATE. */
+ * events are for one thread at a time, and lfm2_engine_free must be the last call. In the child of
+ * a fork every call but lfm2_engine_free fails with STATE. */
 typedef struct lfm2_engine lfm2_engine;
 
 enum {
@@ -1658,7 +1660,7 @@ typedef struct lfm2_engine_options {
     int32_t kv_type;      /* LFM2_KV_* */
     uint32_t max_running; /* sequences that are computed at the same time: 1 to 1024; 0 = 64 */
     uint32_t max_queue;   /* requests that wait: 0 = 256 */
-    uint32_t n_rows;      /* most tokens of a pass: 0 = 512 */
+    uint32_t n_rows;      /* most prompt tokens of a step: 1 to 7153; 0 = 512 */
     /* The prefix cache of the engine, as in lfm2_cache_options. */
     uint64_t cache_bytes;
     const char *cache_folder;
@@ -1678,6 +1680,8 @@ LFM2_API int32_t lfm2_engine_create(lfm2_model *model, const lfm2_engine_options
 
 /* Ends all requests without events, stops the thread, and frees the engine. */
 LFM2_API void lfm2_engine_free(lfm2_engine *engine);
+
+/* ---- Engine: requests --------------------------------------------------------------------- */
 
 enum {
     LFM2_REQUEST_IGNORE_EOS = 1, /* do not end at the tokens of lfm2_token_is_end */
@@ -1737,19 +1741,20 @@ LFM2_API int32_t lfm2_engine_cancel(lfm2_engine *engine, uint64_t id);
 
 /* Makes one step on the calling thread. *n_left (may be NULL) receives the number of requests that
  * are not finished. A failing request ends with an event, not with an error of this call. Errors:
- * ARGUMENT, MEMORY (nothing is lost: call again), STATE (LFM2_ENGINE_THREAD, another thread makes a
- * step, or in the child of a fork). */
+ * ARGUMENT, STATE (LFM2_ENGINE_THREAD, another thread makes a step, or in the child of a fork). */
 LFM2_API int32_t lfm2_engine_step(lfm2_engine *engine, uint32_t *n_left);
+
+/* ---- Engine: events ----------------------------------------------------------------------- */
 
 /* The events of a request come in this order: START; PROGRESS; then for each choice TOKEN and CHAT
  * and one FINISH, those of different choices mixed; END. A request that fails or is cancelled has
- * END at once: choices without FINISH have none. */
+ * END at once: choices without FINISH have none. One that ends in the queue has no START. */
 enum {
     LFM2_EVENT_NONE = 0,
     LFM2_EVENT_START = 1,    /* left the queue: n_prompt, n_cached, seconds */
     LFM2_EVENT_PROGRESS = 2, /* n_computed of n_prompt tokens are computed */
-    LFM2_EVENT_TOKEN = 3,    /* a token was chosen: id, text, logprob, top_ids, ...; with a parser
-                                `text` is empty */
+    LFM2_EVENT_TOKEN = 3,    /* a token was chosen, but not a stop token: id, text, logprob,
+                                top_ids, ...; with a parser `text` is empty */
     LFM2_EVENT_CHAT = 4,     /* what the parser found: `chat` */
     LFM2_EVENT_FINISH = 5,   /* a choice is complete: finish, stop_id, stop_string, n_generated;
                                 text: the rest that was held back; with a parser: message, source */
@@ -1805,7 +1810,8 @@ LFM2_API int32_t lfm2_engine_wait(lfm2_engine *engine, uint32_t milliseconds,
 
 /* Takes the session of choice 0 of a request with LFM2_REQUEST_KEEP, once its event FINISH has been
  * taken and until its event END has been: afterwards the engine has freed it. It holds the prompt
- * and the tokens of the choice. The caller frees it. Errors: ARGUMENT (also: there is none), STATE. */
+ * and the tokens of the choice; of one that ended by its deadline perhaps fewer. The caller frees
+ * it. Errors: ARGUMENT (also: there is none), STATE. */
 LFM2_API int32_t lfm2_engine_take_session(lfm2_engine *engine, uint64_t id, lfm2_session **out);
 
 typedef struct lfm2_engine_stats {
@@ -1814,7 +1820,8 @@ typedef struct lfm2_engine_stats {
     uint32_t n_running;   /* requests that have left it and are not finished, now */
     uint32_t n_decoding;  /* sequences that generate, now */
     uint32_t n_parked;    /* sequences that wait for memory, now */
-    uint64_t n_submitted, n_finished, n_cancelled, n_failed, n_refused; /* requests, since creation */
+    uint64_t n_submitted, n_finished, n_cancelled, n_failed; /* requests, since creation */
+    uint64_t n_refused;        /* because the queue was full */
     uint64_t n_steps, n_parks;
     uint64_t prompt_tokens;    /* computed */
     uint64_t cached_tokens;    /* prompt tokens that were not computed */
@@ -1824,7 +1831,8 @@ typedef struct lfm2_engine_stats {
     double longest_step;       /* seconds, of the steps since the last call of this function */
     double step_fixed_seconds, step_row_seconds; /* the fitted model: a prompt of n rows in a step
                                                     costs fixed + n * row */
-    uint64_t steps_by_rows[12]; /* steps with 0, 1, 2, 3-4, 5-8, ... 257-512, more generating rows */
+    uint64_t steps_by_rows[12]; /* steps with 0, 1, 2, 3-4, 5-8, ... 257-512, more rows of
+                                   generating sequences */
 } lfm2_engine_stats;
 
 LFM2_API int32_t lfm2_engine_get_stats(lfm2_engine *engine, lfm2_engine_stats *stats);

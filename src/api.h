@@ -42,6 +42,11 @@ int32_t lf_api_ids(const int32_t *ids, size_t n, int32_t *out, size_t capacity, 
 /* Reads and checks session options. */
 int32_t lf_api_session_options(const lfm2_session_options *given, lfm2_session_options *out);
 
+/* Read and check options of samplers, with the defaults of the model, and of chat parsers. */
+int32_t lf_api_sampler_options(const lfm2_model *model, const lfm2_sampler_options *given,
+                               lfm2_sampler_options *out);
+int32_t lf_api_parser_options(const lfm2_chat_parser_options *given, lfm2_chat_parser_options *out);
+
 /* Ends a call that computes: it consumes the request to cancel, even one that came too late. */
 int32_t lf_api_end_call(lfm2_session *session, int32_t status);
 

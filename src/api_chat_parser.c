@@ -13,21 +13,26 @@ void lfm2_chat_parser_options_init(lfm2_chat_parser_options *options, size_t siz
     lf_api_init(options, size, &defaults, sizeof defaults);
 }
 
+int32_t lf_api_parser_options(const lfm2_chat_parser_options *given, lfm2_chat_parser_options *out)
+{
+    *out = defaults;
+    LF_TRY(lf_api_read("options", given, LF_API_FIRST(lfm2_chat_parser_options, max_bytes), out,
+                       sizeof *out));
+    LF_TRY(
+        lf_api_flags(out->flags, LFM2_CHAT_PARSE_REASONING | LFM2_CHAT_PARSE_WHOLE_CALLS, "flags"));
+    LF_TRY(lf_api_flags(out->reserved, 0, "reserved"));
+    return out->tools == NULL && out->tools_len > 0 ? lf_api_null("tools") : LFM2_OK;
+}
+
 int32_t lfm2_chat_parser_create(lfm2_model *model, const lfm2_chat_parser_options *options,
                                 lfm2_chat_parser **out)
 {
-    lfm2_chat_parser_options o = defaults;
+    lfm2_chat_parser_options o;
     if (model == NULL || out == NULL) {
         return lf_api_null(model == NULL ? "model" : "out");
     }
     LF_TRY(lf_model_need_text(model));
-    LF_TRY(lf_api_read("options", options, LF_API_FIRST(lfm2_chat_parser_options, max_bytes), &o,
-                       sizeof o));
-    LF_TRY(lf_api_flags(o.flags, LFM2_CHAT_PARSE_REASONING | LFM2_CHAT_PARSE_WHOLE_CALLS, "flags"));
-    LF_TRY(lf_api_flags(o.reserved, 0, "reserved"));
-    if (o.tools == NULL && o.tools_len > 0) {
-        return lf_api_null("tools");
-    }
+    LF_TRY(lf_api_parser_options(options, &o));
     return lf_chat_parser_open(model, &o, out);
 }
 

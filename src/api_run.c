@@ -37,15 +37,22 @@ void lfm2_sampler_options_init(lfm2_sampler_options *options, size_t size, const
     lf_api_init(options, size, &o, sizeof o);
 }
 
+int32_t lf_api_sampler_options(const lfm2_model *model, const lfm2_sampler_options *given,
+                               lfm2_sampler_options *out)
+{
+    *out = defaults_of(model);
+    return lf_api_read("options", given, LF_API_FIRST(lfm2_sampler_options, n_bias), out,
+                       sizeof *out);
+}
+
 int32_t lfm2_sampler_create(const lfm2_model *model, const lfm2_sampler_options *options,
                             lfm2_sampler **out)
 {
     if (model == NULL || out == NULL) {
         return lf_api_null(model == NULL ? "model" : "out");
     }
-    lfm2_sampler_options o = defaults_of(model);
-    LF_TRY(
-        lf_api_read("options", options, LF_API_FIRST(lfm2_sampler_options, n_bias), &o, sizeof o));
+    lfm2_sampler_options o;
+    LF_TRY(lf_api_sampler_options(model, options, &o));
     return lf_sampler_create(model->runtime, model->source->hparams.n_vocab, &o, out);
 }
 

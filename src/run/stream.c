@@ -173,6 +173,12 @@ void lf_stream_set_hook(lfm2_stream *s, lf_logits_hook *hook, void *user)
     s->hook_user = user;
 }
 
+void lf_stream_set_parser(lfm2_stream *s, struct lfm2_chat_parser *parser)
+{
+    s->feed.parser = parser;
+    s->feed.special = (s->flags & LFM2_STREAM_SPECIAL) != 0;
+}
+
 /* ---- Text ---- */
 
 /* Removes the last step's text. */

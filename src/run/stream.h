@@ -18,6 +18,9 @@ lfm2_sampler *lf_stream_sampler(const lfm2_stream *stream);
 uint32_t lf_stream_n_vocab(const lfm2_stream *stream);
 void lf_stream_set_hook(lfm2_stream *stream, lf_logits_hook *hook, void *user);
 
+/* Gives a clone, before its first token, a chat parser of its own (NULL: none). */
+void lf_stream_set_parser(lfm2_stream *stream, struct lfm2_chat_parser *parser);
+
 int32_t lf_stream_prompt(lfm2_stream *stream, const int32_t *ids, size_t n);
 int32_t lf_stream_sample(lfm2_stream *stream, const float *logits, lfm2_stream_step *step);
 int32_t lf_stream_force(lfm2_stream *stream, int32_t id, const float *logits,
