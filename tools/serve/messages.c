@@ -9,7 +9,7 @@
 
 void message_free(message *m)
 {
-    conversation_free(&m->talk);
+    talk_free(&m->talk);
     tool_list_free(&m->tools);
     json_out_free(&m->blocks);
     json_out_free(&m->text);
@@ -26,7 +26,7 @@ static message *new_message(api *a, exchange *x)
     message *m = memory;
     *m = (message){.a = a, .x = x, .stop_string = -1};
     job_request_init(a, x, &m->job);
-    conversation_init(&m->talk);
+    talk_init(&m->talk);
     tool_list_init(&m->tools);
     return m;
 }

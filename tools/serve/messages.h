@@ -4,7 +4,7 @@
 #ifndef LFM2_SERVE_MESSAGES_H
 #define LFM2_SERVE_MESSAGES_H
 
-#include "serve/conversation.h"
+#include "serve/talk.h"
 #include "serve/job.h"
 
 /* The block of the content that is being written. */
@@ -19,7 +19,7 @@ typedef struct message {
     exchange *x;
     fields body;
     job_request job;
-    conversation talk;
+    talk talk;
     tool_list tools;
     thinking_shown thinking;
     /* The output. */

@@ -28,7 +28,7 @@ static void read_texts(message *m, fields *f, const char *name)
         return;
     }
     if (value->kind == LF_JSON_STRING) {
-        conversation_text(&m->talk, value->text, value->len);
+        talk_text(&m->talk, value->text, value->len);
         return;
     }
     if (value->kind != LF_JSON_ARRAY) {
@@ -63,7 +63,7 @@ static void read_texts(message *m, fields *f, const char *name)
         if (block.failed) {
             return;
         }
-        conversation_text(&m->talk, text, len);
+        talk_text(&m->talk, text, len);
     }
 }
 
@@ -77,7 +77,7 @@ static void read_system(message *m)
     if (system == NULL) {
         return;
     }
-    conversation_turn(&m->talk, TURN_SYSTEM);
+    talk_turn(&m->talk, TURN_SYSTEM);
     if (system->kind != LF_JSON_ARRAY) {
         read_texts(m, f, "system");
         return;
@@ -101,7 +101,7 @@ static void read_system(message *m)
             return;
         }
         if (len < sizeof header - 1 || memcmp(text, header, sizeof header - 1) != 0) {
-            conversation_text(&m->talk, text, len);
+            talk_text(&m->talk, text, len);
         }
     }
 }
@@ -128,7 +128,7 @@ static void read_tool_use(message *m, fields *block)
     if (arguments.failed) {
         field_fail_memory(block);
     } else {
-        conversation_call(&m->talk, id, id_len, name, name_len, arguments.text, arguments.len);
+        talk_call(&m->talk, id, id_len, name, name_len, arguments.text, arguments.len);
     }
     json_out_free(&arguments);
 }
@@ -147,9 +147,9 @@ static void read_tool_result(message *m, fields *block)
         field_fail(block, "tool_use_id", "is missing");
         return;
     }
-    conversation_tool_turn(&m->talk, id, len);
+    talk_tool_turn(&m->talk, id, len);
     if (is_error) {
-        conversation_text(&m->talk, "Error: ", 7);
+        talk_text(&m->talk, "Error: ", 7);
     }
     read_texts(m, block, "content");
 }
@@ -183,9 +183,9 @@ static void read_plain(message *m, fields *block, const char *type, turn_role ro
     if (text == NULL) {
         field_fail(block, type, "is missing");
     } else if (thinking) {
-        conversation_reasoning(&m->talk, text, len);
+        talk_reasoning(&m->talk, text, len);
     } else {
-        conversation_text(&m->talk, text, len);
+        talk_text(&m->talk, text, len);
     }
 }
 
@@ -211,7 +211,7 @@ static void read_blocks(message *m, fields *f, turn_role role)
             continue;
         }
         if (!open) {
-            conversation_turn(&m->talk, role);
+            talk_turn(&m->talk, role);
             open = true;
         }
         if (role == TURN_ASSISTANT && strcmp(type, "tool_use") == 0) {
@@ -221,7 +221,7 @@ static void read_blocks(message *m, fields *f, turn_role role)
         }
     }
     if (i == 0) {
-        conversation_turn(&m->talk, role);
+        talk_turn(&m->talk, role);
     }
 }
 
@@ -240,7 +240,7 @@ static void read_message(message *m, fields *f)
     } else if (content->kind == LF_JSON_ARRAY) {
         read_blocks(m, f, roles[role]);
     } else {
-        conversation_turn(&m->talk, roles[role]);
+        talk_turn(&m->talk, roles[role]);
         read_texts(m, f, "content");
     }
 }
@@ -263,8 +263,8 @@ static void read_messages(message *m)
         last = e;
     }
     /* An answer that the client has begun; its end cannot be a call. */
-    m->job.continue_last = lf_json_is_string(lf_json_get(last, "role"), "assistant") &&
-                           conversation_ends_with_text(&m->talk);
+    m->job.continue_last =
+        lf_json_is_string(lf_json_get(last, "role"), "assistant") && talk_ends_with_text(&m->talk);
 }
 
 /* ---- Tools ---- */
@@ -456,7 +456,7 @@ bool message_read(message *m, bool count)
     if (f->failed) {
         return false;
     }
-    m->job.messages = conversation_messages(&m->talk, m->x->arena, &m->job.messages_len);
+    m->job.messages = talk_messages(&m->talk, m->x->arena, &m->job.messages_len);
     if (m->job.messages == NULL) {
         field_fail_memory(f);
     }

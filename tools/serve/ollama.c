@@ -17,7 +17,7 @@ static const char ollama_version[] = "0.13.0";
 void ollama_free(ollama *o)
 {
     json_out *all[] = {&o->content, &o->thinking, &o->calls, &o->arguments, &o->line};
-    conversation_free(&o->talk);
+    talk_free(&o->talk);
     tool_list_free(&o->tools);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         json_out_free(all[i]);
@@ -34,7 +34,7 @@ static void handle(api *a, exchange *x, bool generate)
     ollama *o = memory;
     *o = (ollama){.a = a, .x = x, .generate = generate};
     job_request_init(a, x, &o->job);
-    conversation_init(&o->talk);
+    talk_init(&o->talk);
     tool_list_init(&o->tools);
     bool ok = ollama_read(o);
     bool idle = ok && o->idle;

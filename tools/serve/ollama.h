@@ -4,7 +4,7 @@
 #ifndef LFM2_SERVE_OLLAMA_H
 #define LFM2_SERVE_OLLAMA_H
 
-#include "serve/conversation.h"
+#include "serve/talk.h"
 #include "serve/job.h"
 
 /* A request and its response, in the exchange's arena; ollama_free frees the rest. */
@@ -13,7 +13,7 @@ typedef struct ollama {
     exchange *x;
     fields body;
     job_request job;
-    conversation talk;
+    talk talk;
     tool_list tools;
     bool generate; /* /api/generate, not /api/chat */
     bool idle;     /* there is nothing to answer: the client only wants the model loaded */

@@ -160,8 +160,7 @@ static void read_call(ollama *o, fields *call)
     if (out.failed) {
         field_fail_memory(call);
     } else {
-        conversation_call(&o->talk, id, id_len, name, name_len, out.len > 0 ? out.text : "",
-                          out.len);
+        talk_call(&o->talk, id, id_len, name, name_len, out.len > 0 ? out.text : "", out.len);
     }
     json_out_free(&out);
 }
@@ -189,14 +188,14 @@ static void read_message(ollama *o, fields *m)
         return;
     }
     if (roles[role] == TURN_TOOL) {
-        conversation_tool_turn(&o->talk, id, id_len);
+        talk_tool_turn(&o->talk, id, id_len);
     } else {
-        conversation_turn(&o->talk, roles[role]);
+        talk_turn(&o->talk, roles[role]);
     }
     if (thinking != NULL && roles[role] == TURN_ASSISTANT) {
-        conversation_reasoning(&o->talk, thinking, thinking_len);
+        talk_reasoning(&o->talk, thinking, thinking_len);
     }
-    conversation_text(&o->talk, text, len);
+    talk_text(&o->talk, text, len);
     uint32_t i = 0;
     fields call;
     for (const lf_json *c = calls != NULL ? calls->child : NULL; c != NULL; c = c->next) {
@@ -280,11 +279,11 @@ static void read_prompt(ollama *o)
         return;
     }
     if (system_len > 0) {
-        conversation_turn(&o->talk, TURN_SYSTEM);
-        conversation_text(&o->talk, system, system_len);
+        talk_turn(&o->talk, TURN_SYSTEM);
+        talk_text(&o->talk, system, system_len);
     }
-    conversation_turn(&o->talk, TURN_USER);
-    conversation_text(&o->talk, prompt, len);
+    talk_turn(&o->talk, TURN_USER);
+    talk_text(&o->talk, prompt, len);
 }
 
 bool ollama_read(ollama *o)
@@ -307,7 +306,7 @@ bool ollama_read(ollama *o)
         read_chat(o);
     }
     if (!f->failed && o->job.text == NULL) {
-        o->job.messages = conversation_messages(&o->talk, o->x->arena, &o->job.messages_len);
+        o->job.messages = talk_messages(&o->talk, o->x->arena, &o->job.messages_len);
         if (o->job.messages == NULL) {
             field_fail_memory(f);
         }

@@ -12,7 +12,7 @@
 
 void response_free(response *r)
 {
-    conversation_free(&r->talk);
+    talk_free(&r->talk);
     tool_list_free(&r->tools);
     json_out_free(&r->items);
     json_out_free(&r->text);
@@ -31,7 +31,7 @@ void handle_responses(api *a, exchange *x, const char *argument)
     response *r = memory;
     *r = (response){.a = a, .x = x, .status = "in_progress"};
     job_request_init(a, x, &r->job);
-    conversation_init(&r->talk);
+    talk_init(&r->talk);
     tool_list_init(&r->tools);
     if (!response_read(r) || !job_start(a, x, &r->job, &response_calls, r)) {
         response_free(r);

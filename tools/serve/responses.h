@@ -5,7 +5,7 @@
 #ifndef LFM2_SERVE_RESPONSES_H
 #define LFM2_SERVE_RESPONSES_H
 
-#include "serve/conversation.h"
+#include "serve/talk.h"
 #include "serve/job.h"
 #include "serve/responses_store.h"
 
@@ -21,7 +21,7 @@ typedef struct response {
     /* The input. */
     const char *instructions;
     size_t instructions_len;
-    conversation talk; /* without instructions: what is stored, with the answer */
+    talk talk; /* without instructions: what is stored, with the answer */
     tool_list tools;
     const char *previous_id; /* NULL = none */
     size_t referred;         /* bytes of responses whose items were read */

@@ -41,7 +41,7 @@ static void read_part(response *r, fields *part)
         field_fail(part, "text", "is missing");
         return;
     }
-    conversation_text(&r->talk, text, len);
+    talk_text(&r->talk, text, len);
 }
 
 /* Adds a string or an array of parts of text to the message that is open. */
@@ -51,7 +51,7 @@ static void read_text(response *r, fields *item, const char *name)
     if (value == NULL) {
         field_fail(item, name, "is missing");
     } else if (value->kind == LF_JSON_STRING) {
-        conversation_text(&r->talk, value->text, value->len);
+        talk_text(&r->talk, value->text, value->len);
     } else if (value->kind == LF_JSON_ARRAY) {
         uint32_t i = 0;
         fields part;
@@ -80,7 +80,7 @@ static void read_message(response *r, fields *item)
         field_fail(item, "role", "is missing");
         return;
     }
-    conversation_turn(&r->talk, roles[role]);
+    talk_turn(&r->talk, roles[role]);
     read_text(r, item, "content");
 }
 
@@ -106,9 +106,9 @@ static void read_call(response *r, fields *item, bool custom)
         field_fail_memory(item);
         return;
     }
-    conversation_turn(&r->talk, TURN_ASSISTANT);
+    talk_turn(&r->talk, TURN_ASSISTANT);
     if (!custom) {
-        conversation_call(&r->talk, id, id_len, flat, strlen(flat), text, len);
+        talk_call(&r->talk, id, id_len, flat, strlen(flat), text, len);
         return;
     }
     json_out arguments = {0};
@@ -118,7 +118,7 @@ static void read_call(response *r, fields *item, bool custom)
     if (arguments.failed) {
         field_fail_memory(item);
     } else {
-        conversation_call(&r->talk, id, id_len, flat, strlen(flat), arguments.text, arguments.len);
+        talk_call(&r->talk, id, id_len, flat, strlen(flat), arguments.text, arguments.len);
     }
     json_out_free(&arguments);
 }
@@ -131,7 +131,7 @@ static void read_call_output(response *r, fields *item)
     if (item->failed) {
         return;
     }
-    conversation_tool_turn(&r->talk, id, len);
+    talk_tool_turn(&r->talk, id, len);
     read_text(r, item, "output");
 }
 
@@ -146,7 +146,7 @@ static void read_reasoning(response *r, fields *item)
     if (item->failed) {
         return;
     }
-    conversation_turn(&r->talk, TURN_ASSISTANT);
+    talk_turn(&r->talk, TURN_ASSISTANT);
     uint32_t i = 0;
     fields part;
     for (const lf_json *p = content != NULL ? content->child : NULL; p != NULL; p = p->next) {
@@ -156,12 +156,12 @@ static void read_reasoning(response *r, fields *item)
             field_string(&part, "text", &text, &text_len);
         }
         if (text != NULL) {
-            conversation_reasoning(&r->talk, text, text_len);
+            talk_reasoning(&r->talk, text, text_len);
         }
     }
     size_t mark = strlen(REASONING_MARK);
     if (i == 0 && len >= mark && memcmp(sealed, REASONING_MARK, mark) == 0) {
-        conversation_reasoning(&r->talk, sealed + mark, len - mark);
+        talk_reasoning(&r->talk, sealed + mark, len - mark);
     }
 }
 
@@ -252,8 +252,8 @@ void response_read_input(response *r)
         return;
     }
     if (input->kind == LF_JSON_STRING) {
-        conversation_turn(&r->talk, TURN_USER);
-        conversation_text(&r->talk, input->text, input->len);
+        talk_turn(&r->talk, TURN_USER);
+        talk_text(&r->talk, input->text, input->len);
         return;
     }
     if (input->kind != LF_JSON_ARRAY) {

@@ -351,11 +351,11 @@ static void send_text_done(response *r, const job *j)
 static void remember_item(response *r)
 {
     const char *text = r->text.text != NULL ? r->text.text : "";
-    conversation_turn(&r->talk, TURN_ASSISTANT);
+    talk_turn(&r->talk, TURN_ASSISTANT);
     if (r->kind == ITEM_MESSAGE) {
-        conversation_text(&r->talk, text, r->text.len);
+        talk_text(&r->talk, text, r->text.len);
     } else if (r->kind == ITEM_REASONING) {
-        conversation_reasoning(&r->talk, text, r->text.len);
+        talk_reasoning(&r->talk, text, r->text.len);
     }
 }
 
@@ -413,9 +413,9 @@ static void end_call(response *r, const job *j)
     if (r->tool != NULL && r->tool->custom) {
         add_custom_input(r, j, arguments, len);
     }
-    conversation_turn(&r->talk, TURN_ASSISTANT);
-    conversation_call(&r->talk, r->call_id, strlen(r->call_id), r->call_name, strlen(r->call_name),
-                      arguments, len);
+    talk_turn(&r->talk, TURN_ASSISTANT);
+    talk_call(&r->talk, r->call_id, strlen(r->call_id), r->call_name, strlen(r->call_name),
+              arguments, len);
     close_item(r, j, "completed");
 }
 
@@ -478,7 +478,7 @@ static void store(response *r, const job *j, const json_out *object)
 {
     char id[64];
     snprintf(id, sizeof id, "resp_%s", j->id);
-    if (r->store && !object->failed && conversation_finish(&r->talk)) {
+    if (r->store && !object->failed && talk_finish(&r->talk)) {
         (void)response_store_add(&r->a->responses, id, r->x->owner, object->text, object->len,
                                  r->talk.out.text, r->talk.out.len);
     }

@@ -125,7 +125,7 @@ static void read_past(response *r)
                     r->previous_id);
         return;
     }
-    conversation_past(&r->talk, past->messages, past->messages_len);
+    talk_past(&r->talk, past->messages, past->messages_len);
 }
 
 /* The messages with the instructions before them, in one system message if they begin with one. */
@@ -162,7 +162,7 @@ static void keep_messages(response *r)
     if (r->body.failed) {
         return;
     }
-    bool kept = conversation_finish(&r->talk);
+    bool kept = talk_finish(&r->talk);
     if (kept) {
         join_messages(r, &out);
         kept = !out.failed &&

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Builds conversations and lists of tools in OpenAI's form. */
-#include "serve/conversation.h"
+#include "serve/talk.h"
 
 #include "lfm2.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void conversation_init(conversation *c)
+void talk_init(talk *c)
 {
-    *c = (conversation){.leading = true};
+    *c = (talk){.leading = true};
 }
 
-void conversation_free(conversation *c)
+void talk_free(talk *c)
 {
     json_out_free(&c->out);
     json_out_free(&c->text);
@@ -20,9 +20,9 @@ void conversation_free(conversation *c)
     json_out_free(&c->calls);
 }
 
-void conversation_past(conversation *c, const char *messages, size_t len)
+void talk_past(talk *c, const char *messages, size_t len)
 {
-    conversation_finish(c);
+    talk_finish(c);
     if (len > 0) {
         out_json(&c->out, NULL, messages, len);
         c->leading = false;
@@ -41,7 +41,7 @@ static const char *role_name(turn_role role)
 }
 
 /* Writes the open message. */
-static void close_turn(conversation *c)
+static void close_turn(talk *c)
 {
     if (c->role == TURN_NONE) {
         return;
@@ -72,7 +72,7 @@ static void close_turn(conversation *c)
     c->has_reasoning = false;
 }
 
-void conversation_turn(conversation *c, turn_role role)
+void talk_turn(talk *c, turn_role role)
 {
     if (role == c->role && role == TURN_ASSISTANT) {
         return;
@@ -87,7 +87,7 @@ void conversation_turn(conversation *c, turn_role role)
     c->role = role;
 }
 
-void conversation_tool_turn(conversation *c, const char *call_id, size_t len)
+void talk_tool_turn(talk *c, const char *call_id, size_t len)
 {
     close_turn(c);
     c->role = TURN_TOOL;
@@ -95,19 +95,19 @@ void conversation_tool_turn(conversation *c, const char *call_id, size_t len)
     c->tool_id_len = len;
 }
 
-void conversation_text(conversation *c, const char *text, size_t len)
+void talk_text(talk *c, const char *text, size_t len)
 {
     out_raw(&c->text, text, len);
 }
 
-void conversation_reasoning(conversation *c, const char *text, size_t len)
+void talk_reasoning(talk *c, const char *text, size_t len)
 {
     c->has_reasoning = true;
     out_raw(&c->reasoning, text, len);
 }
 
-void conversation_call(conversation *c, const char *id, size_t id_len, const char *name,
-                       size_t name_len, const char *arguments, size_t arguments_len)
+void talk_call(talk *c, const char *id, size_t id_len, const char *name, size_t name_len,
+               const char *arguments, size_t arguments_len)
 {
     json_out *out = &c->calls;
     out_object(out, NULL);
@@ -120,12 +120,12 @@ void conversation_call(conversation *c, const char *id, size_t id_len, const cha
     out_end_object(out);
 }
 
-bool conversation_ends_with_text(const conversation *c)
+bool talk_ends_with_text(const talk *c)
 {
     return c->role == TURN_ASSISTANT && c->calls.len == 0;
 }
 
-bool conversation_finish(conversation *c)
+bool talk_finish(talk *c)
 {
     close_turn(c);
     return !c->out.failed;
@@ -148,9 +148,9 @@ static const char *in_brackets(const json_out *elements, lf_arena *arena, size_t
     return text;
 }
 
-const char *conversation_messages(conversation *c, lf_arena *arena, size_t *len)
+const char *talk_messages(talk *c, lf_arena *arena, size_t *len)
 {
-    return conversation_finish(c) ? in_brackets(&c->out, arena, len) : NULL;
+    return talk_finish(c) ? in_brackets(&c->out, arena, len) : NULL;
 }
 
 /* ---- Tools ---- */

@@ -2,8 +2,8 @@
 /* Builds a conversation and a list of tools in the form that lfm2_chat_render takes, OpenAI's of
  * chat completions, from the blocks and items of other APIs. Everything is kept in memory of its
  * own; a failing allocation is reported by the functions that finish. */
-#ifndef LFM2_SERVE_CONVERSATION_H
-#define LFM2_SERVE_CONVERSATION_H
+#ifndef LFM2_SERVE_TALK_H
+#define LFM2_SERVE_TALK_H
 
 #include "serve/fields.h"
 #include "serve/job.h"
@@ -11,7 +11,7 @@
 
 typedef enum turn_role { TURN_NONE, TURN_SYSTEM, TURN_USER, TURN_ASSISTANT, TURN_TOOL } turn_role;
 
-typedef struct conversation {
+typedef struct talk {
     json_out out;                    /* finished messages: the elements of an array */
     json_out text, reasoning, calls; /* of the message that is open */
     turn_role role;                  /* of the message that is open */
@@ -19,36 +19,36 @@ typedef struct conversation {
     size_t tool_id_len;
     bool leading; /* no message but a system message so far */
     bool has_reasoning;
-} conversation;
+} talk;
 
-void conversation_init(conversation *c);
-void conversation_free(conversation *c);
+void talk_init(talk *c);
+void talk_free(talk *c);
 
 /* Messages that are already in the form: the elements of an array, without its brackets. Before any
  * turn. */
-void conversation_past(conversation *c, const char *messages, size_t len);
+void talk_past(talk *c, const char *messages, size_t len);
 
 /* Opens a message. What an assistant says in several places without a message between them is one
  * message, and so are the system messages at the beginning, with an empty line between them. */
-void conversation_turn(conversation *c, turn_role role);
-void conversation_tool_turn(conversation *c, const char *call_id, size_t len);
+void talk_turn(talk *c, turn_role role);
+void talk_tool_turn(talk *c, const char *call_id, size_t len);
 
 /* Adds to the message that is open. */
-void conversation_text(conversation *c, const char *text, size_t len);
-void conversation_reasoning(conversation *c, const char *text, size_t len);
+void talk_text(talk *c, const char *text, size_t len);
+void talk_reasoning(talk *c, const char *text, size_t len);
 /* A call of the assistant. `arguments` is the JSON text of an object. */
-void conversation_call(conversation *c, const char *id, size_t id_len, const char *name,
-                       size_t name_len, const char *arguments, size_t arguments_len);
+void talk_call(talk *c, const char *id, size_t id_len, const char *name, size_t name_len,
+               const char *arguments, size_t arguments_len);
 
 /* Whether the last message is text of the assistant without calls, so that it can be continued. */
-bool conversation_ends_with_text(const conversation *c);
+bool talk_ends_with_text(const talk *c);
 
 /* Ends the last message. The elements of the array are then c->out. Returns false if there was no
  * memory. */
-bool conversation_finish(conversation *c);
+bool talk_finish(talk *c);
 
 /* The finished messages as an array, in `arena`. NULL if there was no memory. */
-const char *conversation_messages(conversation *c, lf_arena *arena, size_t *len);
+const char *talk_messages(talk *c, lf_arena *arena, size_t *len);
 
 /* ---- Tools ---- */
 
@@ -89,4 +89,4 @@ const char *tool_list_finish(tool_list *l, lf_arena *arena, size_t *len);
 /* Asks the template for reasoning or for none, as far as it can be asked. */
 void reasoning_request(const api *a, job_request *request, bool on);
 
-#endif /* LFM2_SERVE_CONVERSATION_H */
+#endif /* LFM2_SERVE_TALK_H */
