@@ -243,8 +243,10 @@ static void set_parser(api *a, const job_request *request, const lfm2_chat_info 
     snprintf(b->call_prefix, sizeof b->call_prefix, "%.40s%s",
              request->call_prefix != NULL ? request->call_prefix : "call_", word);
     lfm2_chat_parser_options_init(&b->parser, sizeof b->parser);
-    b->parser.tools = request->tools != NULL ? request->tools : "[]";
-    b->parser.tools_len = request->tools != NULL ? request->tools_len : 2;
+    /* Where no tool can be called, what looks like a call without its token is text. */
+    bool callable = request->tools != NULL && request->tool_choice != LFM2_TOOL_CHOICE_NONE;
+    b->parser.tools = callable ? request->tools : "[]";
+    b->parser.tools_len = callable ? request->tools_len : 2;
     b->parser.id_prefix = b->call_prefix;
     b->parser.flags =
         (chat->opens_reasoning && !request->continue_last ? (uint32_t)LFM2_CHAT_PARSE_REASONING

@@ -55,11 +55,9 @@ static bool is_space(char c)
 static void write_content(json_out *out, const lf_json *message)
 {
     const lf_json *content = lf_json_get(message, "content");
-    if (content == NULL || content->kind != LF_JSON_STRING) {
-        return;
-    }
-    const char *text = content->text;
-    size_t len = content->len;
+    bool is_text = content != NULL && content->kind == LF_JSON_STRING;
+    const char *text = is_text ? content->text : "";
+    size_t len = is_text ? content->len : 0;
     while (len > 0 && is_space(text[0])) {
         text++, len--;
     }

@@ -134,11 +134,12 @@ static int32_t build_free(const tools *t, lf_node block, lf_node *out)
 {
     const lf_tools_options *o = t->options;
     lf_reasoning_marks marks = lf_reasoning_find(o->tokenizer);
-    const int32_t excluded[2] = {t->start, marks.start};
+    /* The end token alone would make a call of a text that is not constrained. */
+    const int32_t excluded[3] = {t->start, t->end, marks.start};
     lf_node unit = LF_NODE_NONE;
     lf_node think[2] = {LF_NODE_NONE, LF_NODE_NONE};
     lf_node open = LF_NODE_EMPTY; /* reasoning that the text ends in */
-    LF_TRY(lf_free_unit(t->grammar, o->schema.alloc, o->tokenizer, excluded, 2, &unit));
+    LF_TRY(lf_free_unit(t->grammar, o->schema.alloc, o->tokenizer, excluded, 3, &unit));
     if (marks.start >= 0) {
         lf_node inside = LF_NODE_NONE;
         LF_TRY(lf_free_unit(t->grammar, o->schema.alloc, o->tokenizer, &marks.end, 1, &inside));
