@@ -171,7 +171,7 @@ bad "unknown command 'rnu': did you mean 'run'?" rnu
 bad "unknown command 'RUN': did you mean 'run'?" RUN
 bad "unknown command 'perplex': did you mean 'perplexity'?" help perplex
 bad "unknown command 'show': did you mean 'inspect'?" show
-bad "unknown command 'pull': lfm2 is not a server and does not manage models" pull lfm2
+bad "unknown command 'pull': lfm2 does not manage models" pull lfm2
 bad "did you mean 'lfm2 run x.gguf' or 'lfm2 chat x.gguf'?" x.gguf
 bad "'-m' is not a command" -m x -p y
 exits 2 xyzzy

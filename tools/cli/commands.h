@@ -6,10 +6,18 @@
 
 #include "cli/options/options.h"
 
+/* Without libevent there is no server. */
+#ifdef LFM2_SERVE
+#define SERVE_ENTRY(entry) entry(serve)
+#else
+#define SERVE_ENTRY(entry)
+#endif
+
 /* clang-format off */
 #define COMMANDS(entry) \
     entry(run) \
     entry(chat) \
+    SERVE_ENTRY(entry) \
     entry(tokenize) \
     entry(detokenize) \
     entry(render) \

@@ -24,14 +24,14 @@ static const command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-    static const char model_managers[] = "pull list ls serve ps push create";
+    static const char model_managers[] = "pull list ls ps push create";
     if (model_is_gguf_name(name)) {
         return fail_usage("", "unknown command '%s': did you mean 'lfm2 run %s' or 'lfm2 chat %s'?",
                           name, name, name);
     }
     if (has_word(model_managers, name, strlen(name))) {
         return fail_usage("",
-                          "unknown command '%s': lfm2 is not a server and does not manage models; "
+                          "unknown command '%s': lfm2 does not manage models; "
                           "download a model from https://huggingface.co/LiquidAI and pass its path "
                           "to 'lfm2 run' or 'lfm2 chat'",
                           name);

@@ -44,8 +44,7 @@ typedef struct http_options {
 
     const char *log_path; /* of the access log; "-" = standard output; NULL = none */
     uint32_t max_running; /* of the engine: how many requests a balancer should send */
-    const char *page;     /* what GET / answers; NULL = the chat page */
-    size_t page_len;
+    bool no_page;         /* no chat page at / */
     void (*figures)(void *user, http_figures *out); /* on the I/O thread; fills zeros */
     void (*say)(const char *text);                  /* a message for the operator */
     void *user;

@@ -111,7 +111,6 @@ static void sink_begin(exchange *x, const char *content_type)
     http_request *r = request_of(x);
     http_bridge *b = bridge_of(r);
     pthread_mutex_lock(&b->lock);
-    r->x.begun = true;
     r->out.begin = true;
     r->out.status = 200;
     set_type(&r->out, content_type);

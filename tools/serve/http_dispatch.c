@@ -177,9 +177,8 @@ static void health(http_conn *c)
 
 static void page(http_conn *c)
 {
-    const http_options *o = c->listener->server->options;
-    if (o->page != NULL) {
-        http_respond(c, 200, "text/html; charset=utf-8", http_page_policy, o->page, o->page_len);
+    if (c->listener->server->options->no_page) {
+        http_error(c, 404, "not_found", "this server has no page");
         return;
     }
     http_respond(c, 200, "text/html; charset=utf-8", http_page_policy, (const char *)http_page,

@@ -3,7 +3,7 @@
 _lfm2()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='run chat tokenize detokenize render parse constrain inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
+    local commands='run chat serve tokenize detokenize render parse constrain inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
     # bash splits --name=value into three words
     if [ "$word" = '=' ]; then
         word=''
@@ -99,6 +99,47 @@ _lfm2()
         --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
         --cache) values=/file ;;
         --merges) values='file apply ignore' ;;
+        esac
+        ;;
+    serve)
+        options='--host --port --unix --admin --agent -a --alias --no-page --api-key-file --api-key --no-auth --allowed-host --shared-cache --session-folder --log -n --predict --step-ms --decode-share --max-queue --ping --parallel --cache-ram --no-prefix-cache --prompt-cache --max-body --max-connections --max-connections-per-client --header-timeout --body-timeout --idle-timeout --write-timeout --drain-timeout -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap -c --ctx --chunk --kv --help'
+        case $before in
+        --host) values=/any ;;
+        --port) values=/any ;;
+        --unix) values=/file ;;
+        --admin) values=/any ;;
+        --agent) values=/any ;;
+        -a | --alias) values=/any ;;
+        --api-key-file) values=/file ;;
+        --api-key) values=/any ;;
+        --allowed-host) values=/any ;;
+        --session-folder | --slot-save-path) values=/any ;;
+        --log | --log-file) values=/file ;;
+        -n | --predict | --n-predict) values=/any ;;
+        --step-ms) values=/any ;;
+        --decode-share) values=/any ;;
+        --max-queue) values=/any ;;
+        --ping | --sse-ping-interval) values=/any ;;
+        --parallel | -np) values=/any ;;
+        --cache-ram) values=/any ;;
+        --prompt-cache) values=/any ;;
+        --max-body) values=/any ;;
+        --max-connections) values=/any ;;
+        --max-connections-per-client) values=/any ;;
+        --header-timeout) values=/any ;;
+        --body-timeout) values=/any ;;
+        --idle-timeout) values=/any ;;
+        --write-timeout) values=/any ;;
+        --drain-timeout) values=/any ;;
+        -m | --model) values=/file ;;
+        -t | --threads) values=/any ;;
+        --kernels) values='auto scalar own xnnpack' ;;
+        --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
+        --cache) values=/file ;;
+        -c | --ctx | --ctx-size | --context-size) values=/any ;;
+        --chunk | -ub | --ubatch-size) values=/any ;;
+        --kv) values='f16 f32 q8_0 q8' ;;
         esac
         ;;
     tokenize)

@@ -9,7 +9,7 @@ static const char batch[] = "--chunk (-ub) sets the number of prompt tokens in a
 static const char threads[] = "-t sets the threads for prompts and answers alike";
 static const char memory[] = "files are memory-mapped unless --no-mmap is given";
 static const char placement[] = "the operating system places the threads";
-static const char no_server[] = "lfm2 is not a server";
+static const char no_server[] = "only 'lfm2 serve' answers several requests";
 
 /* Reasons why options are refused. */
 static const char download[] =
