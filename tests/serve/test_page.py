@@ -32,6 +32,8 @@ def equal(value, wanted):
 
 
 def load(b, f):
+    if b.js("typeof database === 'object' && database !== null"):
+        b.js("loadHeads().catch(() => 0).then(() => 1)")  # after what is being stored
     b.open("http://127.0.0.1:%d/" % f.port)
     b.until("online && models.length > 0 && document.activeElement === input")
 
