@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Values of a request, which take 64 bytes each until its response is complete. */
+enum { MAX_VALUES = 1 << 19 };
+
 static bool has_failed(const fields *f)
 {
     for (; f != NULL; f = f->parent) {
@@ -85,8 +88,8 @@ void field_fail_memory(fields *f)
 bool fields_open(fields *f, exchange *x)
 {
     *f = (fields){.x = x, .path = ""};
-    int32_t status =
-        lf_json_parse(x->arena, "the request", LFM2_E_TEXT, x->body, x->body_len, &f->object);
+    int32_t status = lf_json_parse_within(x->arena, "the request", LFM2_E_TEXT, MAX_VALUES, x->body,
+                                          x->body_len, &f->object);
     if (status == LFM2_E_MEMORY) {
         field_fail_memory(f);
         return false;

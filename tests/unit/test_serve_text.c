@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /v1/completions, tokenize, detokenize, render, and sessions with names. */
+#include "support/apis.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static lft_api a;
+
+#define TEXT "/v1/completions"
+
+/* ---- Completions ---- */
+
+static void test_whole(void **state)
+{
+    (void)state;
+    const lf_json *r = lft_ask(
+        &a, TEXT, "{\"prompt\":\"The capital of\",\"max_tokens\":8,\"temperature\":0}", 200);
+    assert_memory_equal(lft_get_string(r, "id"), "cmpl-", 5);
+    assert_string_equal(lft_get_string(r, "object"), "text_completion");
+    assert_int_equal(lft_get(r, "choices.0.logprobs")->kind, LF_JSON_NULL);
+    const char *text = lft_get_string(r, "choices.0.text");
+    assert_true(strlen(text) > 0);
+    lft_exchange *e =
+        lft_post(&a, TEXT,
+                 "{\"prompt\":\"The capital of\",\"max_tokens\":8,\"temperature\":0,\"stream\":"
+                 "true,\"stream_options\":{\"include_usage\":true}}");
+    char *streamed = lft_joined(e, "choices.0.text");
+    assert_string_equal(streamed, text);
+    char *finish = lft_joined(e, "choices.0.finish_reason");
+    assert_string_equal(finish, lft_get_string(r, "choices.0.finish_reason"));
+    free(streamed);
+    free(finish);
+    lft_exchange_free(e);
+    /* The same as ids. */
+    const lf_json *ids =
+        lft_ask(&a, "/v1/tokenize", "{\"content\":\"The capital of\",\"add_special\":true}", 200);
+    char body[512];
+    size_t n = (size_t)sprintf(body, "{\"max_tokens\":8,\"temperature\":0,\"prompt\":[");
+    for (const lf_json *t = lft_get(ids, "tokens")->child; t != NULL; t = t->next) {
+        n += (size_t)sprintf(body + n, "%s%s", t->text, t->next != NULL ? "," : "]}");
+    }
+    r = lft_ask(&a, TEXT, body, 200);
+    assert_string_equal(lft_get_string(r, "choices.0.text"), text);
+}
+
+/* Several prompts, several choices of each: as if each had been asked for alone. */
+static void test_prompts(void **state)
+{
+    (void)state;
+    static const char *const prompts[] = {"One two", "Red green", "Once upon"};
+    const lf_json *r = lft_ask(&a, TEXT,
+                               "{\"prompt\":[\"One two\",\"Red green\",\"Once upon\"],\"n\":2,"
+                               "\"max_tokens\":6,\"temperature\":1,\"seed\":3}",
+                               200);
+    assert_int_equal(lft_get(r, "choices")->count, 6);
+    int64_t n_prompt = 0;
+    for (int i = 0; i < 6; i++) {
+        char body[256], path[32];
+        snprintf(body, sizeof body,
+                 "{\"prompt\":\"%s\",\"max_tokens\":6,\"temperature\":1,\"seed\":%d}",
+                 prompts[i / 2], 3 + i % 2);
+        const lf_json *one = lft_ask(&a, TEXT, body, 200);
+        snprintf(path, sizeof path, "choices.%d.text", i);
+        assert_string_equal(lft_get_string(r, path), lft_get_string(one, "choices.0.text"));
+        n_prompt += i % 2 == 0 ? lft_get_int(one, "usage.prompt_tokens") : 0;
+    }
+    assert_int_equal(lft_get_int(r, "usage.prompt_tokens"), n_prompt);
+}
+
+static void test_echo(void **state)
+{
+    (void)state;
+    const lf_json *r = lft_ask(
+        &a, TEXT, "{\"prompt\":\"The sea\",\"max_tokens\":2,\"echo\":true,\"best_of\":1}", 200);
+    assert_memory_equal(lft_get_string(r, "choices.0.text"), "The sea", 7);
+    lft_exchange *e = lft_post(
+        &a, TEXT, "{\"prompt\":\"The sea\",\"max_tokens\":2,\"echo\":true,\"stream\":true}");
+    char *text = lft_joined(e, "choices.0.text");
+    assert_memory_equal(text, "The sea", 7);
+    free(text);
+    lft_exchange_free(e);
+}
+
+static void test_logprobs(void **state)
+{
+    (void)state;
+    const lf_json *r =
+        lft_ask(&a, TEXT,
+                "{\"prompt\":\"The sea\",\"max_tokens\":5,\"logprobs\":3,\"temperature\":0,"
+        "\"ignore_eos\":true}", 200);
+    const lf_json *l = lft_get(r, "choices.0.logprobs");
+    uint32_t n = (uint32_t)lft_get_int(r, "usage.completion_tokens");
+    assert_int_equal(lft_get(l, "tokens")->count, n);
+    assert_int_equal(lft_get(l, "token_logprobs")->count, n);
+    assert_int_equal(lft_get(l, "top_logprobs")->count, n);
+    assert_int_equal(lft_get(l, "text_offset")->count, n);
+    assert_int_equal(lft_get(l, "top_logprobs.0")->count, 3);
+    assert_int_equal(lft_get_int(l, "text_offset.0"), 0);
+    /* Greedy: the token is the most likely one. */
+    assert_string_equal(lft_get(l, "top_logprobs.0")->child->key, lft_get_string(l, "tokens.0"));
+}
+
+/* ---- Text ---- */
+
+static void test_tokenize(void **state)
+{
+    (void)state;
+    const lf_json *r =
+        lft_ask(&a, "/v1/tokenize", "{\"content\":\"Hello <|im_end|> \\u00e9\"}", 200);
+    assert_int_equal(lft_get_int(r, "count"), lft_get(r, "tokens")->count);
+    char body[512];
+    size_t n = (size_t)sprintf(body, "{\"tokens\":[");
+    for (const lf_json *t = lft_get(r, "tokens")->child; t != NULL; t = t->next) {
+        n += (size_t)sprintf(body + n, "%s%s", t->text, t->next != NULL ? "," : "]}");
+    }
+    r = lft_ask(&a, "/v1/detokenize", body, 200);
+    assert_string_equal(lft_get_string(r, "content"), "Hello <|im_end|> \u00e9");
+    r = lft_ask(&a, "/tokenize", "{\"content\":\"Hello\",\"with_pieces\":true}", 200);
+    assert_true(lft_get_int(r, "tokens.0.id") > 0);
+    assert_true(strlen(lft_get_string(r, "tokens.0.piece")) > 0);
+    r = lft_ask(&a, "/tokenize", "{}", 400);
+    assert_string_equal(lft_get_string(r, "error.param"), "content");
+    (void)lft_ask(&a, "/detokenize", "{\"tokens\":[1,-5]}", 400);
+    (void)lft_ask(&a, "/detokenize", "{\"tokens\":[]}", 200);
+}
+
+static void test_render(void **state)
+{
+    (void)state;
+    const lf_json *r =
+        lft_ask(&a, "/apply-template",
+                "{\"messages\":[{\"role\":\"developer\",\"content\":[{\"type\":"
+                "\"text\",\"text\":\"Be \"},{\"type\":\"text\",\"text\":\"brief\"}]},"
+                "{\"role\":\"user\",\"content\":\"Hi\"}]}",
+                200);
+    const char *text = lft_get_string(r, "prompt");
+    assert_non_null(strstr(text, "<|im_start|>system\nBe brief<|im_end|>\n<|im_start|>user\nHi"));
+    static const char tail[] = "<|im_start|>assistant\n";
+    assert_string_equal(text + strlen(text) - (sizeof tail - 1), tail);
+}
+
+/* ---- Sessions ---- */
+
+static const lf_json *call(const char *method, const char *path, const char *body, int status)
+{
+    static lft_exchange *last;
+    if (last != NULL) {
+        lft_exchange_free(last);
+        last = NULL;
+    }
+    if (method == NULL) {
+        return NULL;
+    }
+    last = lft_send(&a, method, path, body);
+    lft_api_run(&a);
+    if (last->status != status) {
+        fail_msg("%s %s: %d: %s", method, path, last->status, last->text);
+    }
+    return lft_response(last);
+}
+
+#define TALK                                                                                       \
+    "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello!\"}],\"max_tokens\":4,"                 \
+    "\"temperature\":0,\"cache_prompt\":false,\"session\":\"talk\"}"
+
+static void test_sessions(void **state)
+{
+    (void)state;
+    const lf_json *r = lft_ask(&a, "/v1/chat/completions", TALK, 200);
+    int64_t n_prompt = lft_get_int(r, "usage.prompt_tokens");
+    assert_int_equal(lft_get_int(r, "usage.prompt_tokens_details.cached_tokens"), 0);
+    r = call("GET", "/v1/sessions", "", 200);
+    assert_string_equal(lft_get_string(r, "data.0.id"), "talk");
+    assert_true(lft_get_int(r, "data.0.tokens") > n_prompt);
+    assert_int_equal(lft_get(r, "data.0.saved")->kind, LF_JSON_FALSE);
+    /* The second request finds its prompt in the session. */
+    const lf_json *again = lft_ask(&a, "/v1/chat/completions", TALK, 200);
+    assert_true(lft_get_int(again, "usage.prompt_tokens_details.cached_tokens") > 0);
+    (void)call("POST", "/v1/sessions/talk/save", "{}", 200);
+    (void)call("POST", "/v1/sessions/talk/fork", "{\"to\":\"copy\"}", 200);
+    r = call("DELETE", "/v1/sessions/copy", "", 200);
+    assert_int_equal(lft_get(r, "deleted")->kind, LF_JSON_TRUE);
+    r = call("POST", "/v1/sessions/talk/restore", "{}", 200);
+    assert_int_equal(lft_get(r, "saved")->kind, LF_JSON_TRUE);
+    /* Another owner sees nothing of it. */
+    lft_exchange *e = lft_exchange_new("GET", "/v1/sessions", "");
+    e->x.owner = 7;
+    api_handle(a.api, &e->x);
+    assert_int_equal(lft_get(lft_response(e), "data")->count, 0);
+    lft_exchange_free(e);
+    e = lft_exchange_new("POST", "/v1/sessions/talk/restore", "{}");
+    e->x.owner = 7;
+    api_handle(a.api, &e->x);
+    assert_int_equal(e->status, 404);
+    lft_exchange_free(e);
+    (void)call("DELETE", "/v1/sessions/talk", "", 200);
+    (void)call("DELETE", "/v1/sessions/talk", "", 404);
+    r = call("GET", "/v1/sessions", "", 200);
+    assert_int_equal(lft_get(r, "data")->count, 0);
+    (void)call(NULL, NULL, NULL, 0);
+}
+
+/* A saved session is continued by a server that was started later. */
+static void test_restart(void **state)
+{
+    (void)state;
+    (void)lft_ask(&a, "/v1/chat/completions", TALK, 200);
+    (void)call("POST", "/v1/sessions/talk/save", "{}", 200);
+    (void)call(NULL, NULL, NULL, 0);
+    api_options options = lft_api_options();
+    options.session_folder = lft_temp("");
+    lft_api other = lft_api_open(NULL, &options, NULL);
+    lft_exchange *e = lft_post(&other, "/v1/chat/completions", TALK);
+    assert_true(lft_get_int(lft_response(e), "usage.prompt_tokens_details.cached_tokens") > 0);
+    lft_exchange_free(e);
+    api_free(other.api);
+    lfm2_engine_free(other.engine);
+    lfm2_model_free(other.model);
+    (void)call("DELETE", "/v1/sessions/talk", "", 200);
+    (void)call(NULL, NULL, NULL, 0);
+}
+
+static void test_session_errors(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"/v1/sessions/.x/save", "/v1/sessions/a b/save",
+                                      "/v1/sessions/../save", "/v1/sessions/a/b/save"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        (void)call("POST", bad[i], "{}", 400);
+    }
+    (void)call("POST", "/v1/sessions/none/save", "{}", 404);
+    (void)call("POST", "/v1/sessions/none/restore", "{}", 404);
+    (void)call("POST", "/v1/sessions/none/fork", "{\"to\":\"x\"}", 404);
+    (void)call("POST", "/v1/sessions/none/fork", "{\"to\":\"/x\"}", 400);
+    /* A damaged file is refused. */
+    char path[512];
+    snprintf(path, sizeof path, "%s/%016x-bad.session", lft_temp(""), 0u);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    fputs("no session", file);
+    fclose(file);
+    (void)call("POST", "/v1/sessions/bad/restore", "{}", 500);
+    (void)call("DELETE", "/v1/sessions/bad", "", 200);
+    (void)call(NULL, NULL, NULL, 0);
+}
+
+static int open_api(void **state)
+{
+    (void)state;
+    api_options options = lft_api_options();
+    options.session_folder = lft_temp("");
+    a = lft_api_open(NULL, &options, NULL);
+    return 0;
+}
+
+static int close_api(void **state)
+{
+    (void)state;
+    lft_api_close(&a);
+    lft_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole),          cmocka_unit_test(test_prompts),
+        cmocka_unit_test(test_echo),           cmocka_unit_test(test_logprobs),
+        cmocka_unit_test(test_tokenize),       cmocka_unit_test(test_render),
+        cmocka_unit_test(test_sessions),       cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_session_errors),
+    };
+    return cmocka_run_group_tests(tests, open_api, close_api);
+}
