@@ -18,6 +18,7 @@
     entry(run) \
     entry(chat) \
     SERVE_ENTRY(entry) \
+    entry(batch) \
     entry(tokenize) \
     entry(detokenize) \
     entry(render) \

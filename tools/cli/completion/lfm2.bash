@@ -3,7 +3,7 @@
 _lfm2()
 {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands='run chat serve tokenize detokenize render parse constrain inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
+    local commands='run chat serve batch tokenize detokenize render parse constrain inspect logits perplexity eval bench imatrix quantize synth pack help' options='' values=''
     # bash splits --name=value into three words
     if [ "$word" = '=' ]; then
         word=''
@@ -140,6 +140,29 @@ _lfm2()
         -c | --ctx | --ctx-size | --context-size) values=/any ;;
         --chunk | -ub | --ubatch-size) values=/any ;;
         --kv) values='f16 f32 q8_0 q8' ;;
+        esac
+        ;;
+    batch)
+        options='--shard --ordered -s --seed -n --predict --max-errors --grace --parallel --cache-ram --no-prefix-cache --prompt-cache -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
+        case $before in
+        --shard) values=/any ;;
+        -s | --seed) values=/any ;;
+        -n | --predict | --n-predict | --max-tokens) values=/any ;;
+        --max-errors) values=/any ;;
+        --grace) values=/any ;;
+        --parallel | -np) values=/any ;;
+        --cache-ram) values=/any ;;
+        --prompt-cache) values=/any ;;
+        -c | --ctx | --ctx-size | --context-size) values=/any ;;
+        --chunk | -ub | --ubatch-size) values=/any ;;
+        --kv) values='f16 f32 q8_0 q8' ;;
+        -m | --model) values=/file ;;
+        -t | --threads) values=/any ;;
+        --kernels) values='auto scalar own xnnpack' ;;
+        --cpu-disable) values='sse41 avx avx2 avxvnni gfni avx512 avx512vnni avx512bf16 neon dotprod i8mm all' ;;
+        --prefetch) values='auto none l2-sparse l1-1k l1-4k l2-4k l2-9k l2-l1-4k l2-l1-9k' ;;
+        --cache) values=/file ;;
+        --merges) values='file apply ignore' ;;
         esac
         ;;
     tokenize)

@@ -23,6 +23,20 @@ static void on_log(void *user, int32_t level, const char *text, size_t len)
     notice("%s%.*s", level >= 0 && level < 4 ? prefixes[level] : "", (int)len, text);
 }
 
+void model_name(const char *path, char *out, size_t size)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') {
+        end--;
+    }
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/') {
+        start--;
+    }
+    end -= model_is_gguf_name(path) ? strlen(".gguf") : 0;
+    snprintf(out, size, "%.*s", (int)(end - start < size ? end - start : size - 1), path + start);
+}
+
 int runtime_open(const model_options *options, lfm2_runtime **out)
 {
     lfm2_runtime_options library;

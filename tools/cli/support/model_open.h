@@ -18,6 +18,9 @@ bool model_is_folder(const char *path);
 /* Whether a text ends with ".gguf" in any case. */
 bool model_is_gguf_name(const char *text);
 
+/* The name of a model's file or folder, without ".gguf", for answers. */
+void model_name(const char *path, char *out, size_t size);
+
 /* These return EXIT_OK, or EXIT_FAILED after a message. */
 
 int runtime_open(const model_options *options, lfm2_runtime **out);
