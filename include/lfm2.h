@@ -163,8 +163,8 @@ enum {
 typedef struct lfm2_runtime_options {
     size_t size;
     int32_t n_threads;    /* threads that compute, including the caller: 1 to 1024; 0 = one for each
-                             physical core that this process may use, within the CPU quota of its
-                             cgroups */
+                             physical core that this process may use, without efficiency cores,
+                             within the CPU quota of its cgroups */
     uint32_t cpu_disable; /* LFM2_CPU_* bits of instruction sets not to use, or LFM2_CPU_ALL */
     int32_t kernels;      /* LFM2_KERNELS_* */
     int32_t log_level;    /* messages above this level are dropped; default LFM2_LOG_WARN */

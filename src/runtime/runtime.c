@@ -32,14 +32,18 @@ static uint32_t default_threads(const lf_log *log, const lf_cpu *cpu)
     lf_cpus_read("", lf_os_affinity(&mask) ? &mask : NULL, cpu->threads_per_core, &cpus);
     uint32_t threads = lf_cpus_threads(&cpus);
     threads = threads < LF_MAX_THREADS ? threads : LF_MAX_THREADS;
+    if (cpus.efficiency_cores != 0) {
+        lf_log_write(log, LFM2_LOG_INFO, "not using %u efficiency cores: %u threads",
+                     cpus.efficiency_cores, threads);
+    }
     if (cpus.no_topology) {
-        lf_log_write(log, LFM2_LOG_WARN,
+        lf_log_write(log, LFM2_LOG_INFO,
                      "/sys does not say which processors share a core: using %u threads for %u "
                      "processors",
                      threads, cpus.allowed);
     }
     if (cpus.no_groups) {
-        lf_log_write(log, LFM2_LOG_WARN,
+        lf_log_write(log, LFM2_LOG_INFO,
                      "/proc does not name the control group of this process: a CPU quota may be "
                      "ignored; using %u threads",
                      threads);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Without /proc and /sys, the instruction sets and the answer are the same, and standard error contains
-# only warnings of the program. Needs permission to create a mount namespace.
+# Without /proc and /sys, the instruction sets and the answer are the same, and nothing is printed
+# about it unless -v asks. Needs permission to create a mount namespace.
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -34,9 +34,13 @@ report "instruction sets are reported" $?
 report "the same instruction sets without /proc: '$without', not '$with'" $?
 cmp -s "$work/with" "$work/out"
 report "the same answer without /proc" $?
-err_has "warning: /sys does not say which processors share a core"
-err_has "warning: /proc does not name the control group of this process"
+err_has "/sys does not say which processors share a core"
+err_has "/proc does not name the control group of this process"
 ! grep -v '^lfm2: ' "$work/err"
 report "only the program writes to standard error" $?
+bare "$program" run --temp 0 --ignore-eos -n 5 -p Hello >"$work/out" 2>"$work/err"
+report "run without -v exits with 0" $?
+! grep -qE '/sys|/proc' "$work/err"
+report "without -v nothing is said about /sys and /proc" $?
 
 finish

@@ -141,7 +141,7 @@ bad "option -n is 0; allowed: 1 to 2147483647; -1 or -2 = no limit but the conte
     run x -n 0
 bad "option -c is -2; allowed: 1 to 2147483647; 0 or -1 = the context length of the model" \
     run x -c -2
-bad "option -t is -2; allowed: 1 to 1024; 0 or -1 = one for each physical core" run x -t -2
+bad "option -t is -2; allowed: 1 to 1024; 0 or -1 = one for each performance core" run x -t -2
 bad "option -t is 1025; allowed: 1 to 1024" bench -t 1,1025
 bad "option --top-k is -2; allowed: 1 to 2147483647; 0 or -1 = off" run x --top-k -2
 bad "option --repeat-last-n is 99999999999999999999; allowed: -1 to 16777216" \

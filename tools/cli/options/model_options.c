@@ -77,8 +77,8 @@ const opt_spec model_merges_specs[] = {
 };
 
 const opt_special thread_specials[] = {
-    {0, 0, "one for each physical core"},
-    {-1, 0, "one for each physical core"},
+    {0, 0, "one for each performance core"},
+    {-1, 0, "one for each performance core"},
     {0, 0, NULL},
 };
 

@@ -7,7 +7,7 @@
 
 typedef struct model_options {
     const char *path; /* NULL: the demo model */
-    uint32_t threads; /* 0 = one for each physical core */
+    uint32_t threads; /* 0 = one for each performance core */
     uint32_t cpu_disable;
     uint32_t kernels;  /* LFM2_KERNELS_* */
     uint32_t prefetch; /* index in prefetch_choices */
