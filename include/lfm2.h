@@ -1660,7 +1660,7 @@ typedef struct lfm2_engine_options {
     int32_t kv_type;      /* LFM2_KV_* */
     uint32_t max_running; /* sequences that are computed at the same time: 1 to 1024; 0 = 64 */
     uint32_t max_queue;   /* requests that wait: 0 = 256 */
-    uint32_t n_rows;      /* most prompt tokens of a step: 1 to 7153; 0 = 512 */
+    uint32_t n_rows;      /* most prompt tokens of a step: 1 to 7089; 0 = 512 */
     /* The prefix cache of the engine, as in lfm2_cache_options. */
     uint64_t cache_bytes;
     const char *cache_folder;
@@ -1829,8 +1829,8 @@ typedef struct lfm2_engine_stats {
     uint64_t drafted_tokens, accepted_tokens;
     double busy_seconds;       /* inside steps */
     double longest_step;       /* seconds, of the steps since the last call of this function */
-    double step_fixed_seconds, step_row_seconds; /* the fitted model: a prompt of n rows in a step
-                                                    costs fixed + n * row */
+    double step_fixed_seconds, step_row_seconds; /* the fitted model: a step with prompts takes fixed
+                                                    + row * (all its tokens); 0: no such step yet */
     uint64_t steps_by_rows[12]; /* steps with 0, 1, 2, 3-4, 5-8, ... 257-512, more rows of
                                    generating sequences */
 } lfm2_engine_stats;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { EXTRA_ROWS = LF_ENGINE_FORCED_ROWS + LF_ENGINE_GUESS_ROWS };
 enum { USUAL_RUNNING = 64, MOST_RUNNING = 1024, USUAL_QUEUE = 256, USUAL_ROWS = 512 };
 
 static int32_t check_process(const lfm2_engine *engine)
@@ -31,7 +32,7 @@ static int32_t complete(const lfm2_model *model, lfm2_engine_options *o)
     o->max_running = o->max_running == 0 ? USUAL_RUNNING : o->max_running;
     o->max_queue = o->max_queue == 0 ? USUAL_QUEUE : o->max_queue;
     o->n_rows = o->n_rows == 0 ? USUAL_ROWS : o->n_rows;
-    const uint32_t most_rows = LF_STEP_MOST_ROWS - MOST_RUNNING - LF_ENGINE_FORCED_ROWS;
+    const uint32_t most_rows = LF_STEP_MOST_ROWS - MOST_RUNNING - EXTRA_ROWS;
     if (o->n_ctx > trained) {
         return lf_fail(LFM2_E_ARGUMENT, "engine.n_ctx",
                        "n_ctx is %u; allowed: 0 to %u, the model's context", o->n_ctx, trained);
@@ -56,7 +57,7 @@ static int32_t allocate(lfm2_engine *e)
 {
     lfm2_model *model = e->model;
     const lfm2_engine_options *o = &e->options;
-    const lf_limits limits = {.rows = o->n_rows + o->max_running + LF_ENGINE_FORCED_ROWS};
+    const lf_limits limits = {.rows = o->n_rows + o->max_running + EXTRA_ROWS};
     LF_TRY(lf_workspace_new(model, limits, &e->workspace));
     void *p = NULL;
     LF_TRY(lf_new(lf_engine_alloc(e), limits.rows, sizeof *e->of_items, "engine", &p));
@@ -85,6 +86,7 @@ static void release(lfm2_engine *e)
         lf_free(alloc, e->of_items, e->workspace->limits.rows, sizeof *e->of_items);
     }
     lf_workspace_free(model, e->workspace);
+    lf_verify_free(model, &e->guesses);
     lf_prefix_cache_free(e->cache);
     lf_free(alloc, e, 1, sizeof *e);
     lf_model_free(model);

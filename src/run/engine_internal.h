@@ -5,6 +5,7 @@
 
 #include "run/chat_parser.h"
 #include "run/engine.h"
+#include "run/engine_draft.h"
 #include "run/engine_policy.h"
 #include "run/prefix_cache.h"
 #include "run/stream.h"
@@ -12,8 +13,9 @@
 #include <pthread.h>
 #include <sys/types.h>
 
-/* The most forced tokens in a step, beside the one row that every sequence has. */
-enum { LF_ENGINE_FORCED_ROWS = 15 };
+/* The most forced tokens in a step, and the most rows of items with guesses, beside the one row
+ * that every sequence has. */
+enum { LF_ENGINE_FORCED_ROWS = 15, LF_ENGINE_GUESS_ROWS = LF_PACE_MOST_ROWS };
 
 /* ---- Events ---- */
 
@@ -53,6 +55,7 @@ typedef struct lf_choice {
     lfm2_session *session;    /* NULL: none */
     lfm2_stream *stream;      /* NULL: UNBORN or DONE */
     lfm2_chat_parser *parser; /* NULL: none */
+    lf_choice_draft *draft;   /* NULL: none */
     int32_t *tokens;          /* [size] the prompt, then the n - n_prompt chosen ones */
     uint32_t n, size;
     uint32_t n_generated, n_drafted, n_accepted;
@@ -69,6 +72,7 @@ typedef struct lf_request {
     uint64_t scope;
     uint64_t seed;
     double submitted, deadline; /* times; deadline 0: none */
+    uint32_t max_tokens;        /* of each choice; 0: no limit */
     uint32_t n_prompt, n_cached;
     uint32_t n_expected; /* tokens of the prompt that seemed not to be cached, when it came */
     lfm2_session *base;  /* what the request starts from, or NULL */
@@ -100,6 +104,7 @@ struct lfm2_engine {
     lf_workspace *workspace;
     lf_choice **of_items; /* [rows] the choice of each item of the pass */
     lf_policy policy;
+    lf_verify guesses;         /* memory of all guesses of a pass, once it is needed */
     lf_request *requests;      /* in the order of their ids; changed under the lock */
     lf_events made;            /* events that are not in the queue yet */
     lfm2_engine_stats counted; /* by the step; copied to `stats` */
@@ -173,6 +178,10 @@ void lf_event_free(lfm2_engine *engine, lf_event *event); /* NULL is allowed */
 /* Chooses the next token of a choice that has logits, and those that are forced after it. Ends the
  * choice or its request if the text ends or fails. */
 void lf_choice_choose(lfm2_engine *engine, lf_choice *choice);
+
+/* Chooses one token from the logits; NULL: it must be forced. Errors: those of lf_stream_sample and
+ * of events. */
+int32_t lf_choice_choose_one(lfm2_engine *engine, lf_choice *choice, const float *logits);
 
 /* Ends a text, with choice->finish set; the last text ends the request. */
 void lf_choice_finish(lfm2_engine *engine, lf_choice *choice);

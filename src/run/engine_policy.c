@@ -99,11 +99,13 @@ static void note_prompt(lf_step_times *t, double rows, double seconds)
 
 /* ---- Share ---- */
 
-/* Generating sequences were served for `served` of `seconds`. */
+/* Generating sequences were served for `served` of `seconds`. What they had beyond their share
+ * counts for as much as one step without prompts gives. */
 static void note_share(lf_policy *policy, double served, double seconds)
 {
+    double most = served * (1 - policy->share);
     policy->balance += served - policy->share * seconds;
-    policy->balance = policy->balance < 0 ? policy->balance : 0;
+    policy->balance = policy->balance < most ? policy->balance : most;
     policy->balance = policy->balance > MOST_DEBT ? policy->balance : MOST_DEBT;
 }
 
@@ -123,8 +125,8 @@ void lf_policy_note(lf_policy *policy, uint32_t decode_rows, uint32_t prompt_row
         *known = *known == 0 ? seconds : KEEP_DECODE * *known + (1 - KEEP_DECODE) * seconds;
         decode = seconds;
     }
-    if (prompt_rows > 0 && (decode_rows == 0 || decode > 0)) {
-        note_prompt(t, prompt_rows, seconds > decode ? seconds - decode : 0);
+    if (prompt_rows > 0) {
+        note_prompt(t, (double)decode_rows + prompt_rows, seconds);
     }
     if (decode_rows == 0) {
         policy->balance = 0; /* nobody waits */
@@ -135,10 +137,10 @@ void lf_policy_note(lf_policy *policy, uint32_t decode_rows, uint32_t prompt_row
 
 /* ---- Slice ---- */
 
-/* Prompt tokens that fit into `seconds`, not negative. */
-static double rows_in(const lf_step_times *t, double seconds)
+/* Prompt tokens that fit into `seconds` beside the rows of sequences, not negative. */
+static double rows_in(const lf_step_times *t, double seconds, uint32_t decode_rows)
 {
-    double rows = (seconds - t->fixed) / t->row;
+    double rows = (seconds - t->fixed) / t->row - decode_rows;
     return rows > 0 ? rows : 0;
 }
 
@@ -160,8 +162,8 @@ uint32_t lf_policy_slice(const lf_policy *policy, uint32_t decode_rows)
     if (t->row <= 0) {
         return at_most(FIRST_ROWS, policy->n_rows);
     }
-    double in_step = rows_in(t, policy->step_seconds - decode);
-    double in_share = policy->share > 0 ? rows_in(t, decode / policy->share - decode) : in_step;
+    double in_step = rows_in(t, policy->step_seconds, decode_rows);
+    double in_share = policy->share > 0 ? rows_in(t, decode / policy->share, decode_rows) : in_step;
     double rows = in_share < in_step ? in_share : in_step;
     double useful = USEFUL * t->fixed / t->row;
     useful = useful < MOST_USEFUL_ROWS ? useful : MOST_USEFUL_ROWS;

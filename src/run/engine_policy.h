@@ -10,12 +10,12 @@
 enum { LF_POLICY_CLASSES = 12 };
 
 /* The predicted time of steps, from those before. A step that appends one token to each of d
- * sequences takes decode[class of d]. n prompt tokens add fixed + n * row to it. */
+ * sequences takes decode[class of d]; one with n prompt tokens fixed + (d + n) * row. */
 typedef struct lf_step_times {
     double decode[LF_POLICY_CLASSES]; /* seconds, for 1, 2, 3-4, 5-8, ... rows; 0: not measured */
     double fixed, row;                /* seconds; row 0: not measured */
-    /* Sums over the steps with prompt tokens, of which older ones count less: weights, tokens,
-     * squares of tokens, seconds, tokens times seconds. */
+    /* Sums over the steps with prompt tokens, of which older ones count less: weights, rows,
+     * squares of rows, seconds, rows times seconds. */
     double w, wx, wxx, wy, wxy;
 } lf_step_times;
 
@@ -24,7 +24,7 @@ typedef struct lf_policy {
     double share;        /* of their speed that generating sequences keep */
     uint32_t n_rows;     /* most prompt tokens of a step */
     lf_step_times times;
-    double balance; /* seconds that generating sequences had beyond their share; not above 0 */
+    double balance; /* seconds that generating sequences had beyond their share */
 } lf_policy;
 
 void lf_policy_init(lf_policy *policy, uint32_t step_ms, double share, uint32_t n_rows);

@@ -129,6 +129,9 @@ static int32_t fill(lfm2_engine *engine, const lfm2_request_options *o, lf_reque
         LF_TRY(lf_chat_parser_open(engine->model, o->parser, &r->choices[i].parser));
     }
     LF_TRY(make_stream(engine, o, first));
+    if ((o->flags & LFM2_REQUEST_DRAFT) != 0) {
+        LF_TRY(lf_choice_add_draft(engine, first, o->draft_ids, o->n_draft_ids));
+    }
     return choose_base(engine, o, r);
 }
 
@@ -147,6 +150,7 @@ int32_t lf_request_create(lfm2_engine *engine, const lfm2_request_options *o, lf
     r->seed = o->sampler->seed;
     r->submitted = lf_os_seconds();
     r->deadline = o->deadline_ms == 0 ? 0 : r->submitted + (double)o->deadline_ms * 1e-3;
+    r->max_tokens = o->max_tokens;
     r->n_prompt = (uint32_t)o->n_prompt;
     r->n_choices = n_choices;
     r->n_open = n_choices;
@@ -179,6 +183,7 @@ void lf_choice_clear(lfm2_engine *engine, lf_choice *c)
     lf_session_free(c->session);
     lf_stream_free(c->stream);
     lf_chat_parser_close(c->parser);
+    lf_choice_drop_draft(engine, c);
     lf_free(lf_engine_alloc(engine), c->tokens, c->size, sizeof *c->tokens);
     c->session = NULL;
     c->stream = NULL;

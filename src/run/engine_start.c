@@ -164,8 +164,27 @@ static lf_claim claim_of(const lf_choice *c)
     return (lf_claim){.priority = c->request->priority, .id = c->request->id, .index = c->index};
 }
 
+/* Frees what a request in the queue would start from, that of the last one first. */
+static bool drop_base(lfm2_engine *engine)
+{
+    lf_request *last = NULL;
+    for (lf_request *r = engine->requests; r != NULL; r = r->next) {
+        last = r->base != NULL ? r : last;
+    }
+    if (last == NULL) {
+        return false;
+    }
+    lf_session_free(last->base);
+    last->base = NULL;
+    last->n_expected = last->n_prompt;
+    return true;
+}
+
 void lf_engine_relieve(lfm2_engine *engine, lf_choice *failed, int32_t status)
 {
+    if (drop_base(engine)) {
+        return;
+    }
     lf_choice *last = NULL;
     uint32_t n = 0;
     for (lf_request *r = engine->requests; r != NULL; r = r->next) {

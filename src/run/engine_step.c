@@ -10,6 +10,7 @@
 typedef struct plan {
     uint32_t n_items;
     uint32_t decode_rows, prompt_rows;
+    uint32_t guess_rows; /* those of decode_rows in items with guesses */
 } plan;
 
 /* ---- What ends before the step ---- */
@@ -63,12 +64,17 @@ static bool is_running(const lf_choice *c)
            c->state == LF_CHOICE_CLOSING;
 }
 
-static uint32_t count_running(const lfm2_engine *engine)
+static bool is_generating(const lf_choice *c)
+{
+    return c->state == LF_CHOICE_READY || c->state == LF_CHOICE_CLOSING;
+}
+
+static uint32_t count(const lfm2_engine *engine, bool (*is_counted)(const lf_choice *c))
 {
     uint32_t n = 0;
     for (const lf_request *r = engine->requests; r != NULL; r = r->next) {
         for (uint32_t i = 0; i < r->n_choices; i++) {
-            n += is_running(&r->choices[i]);
+            n += is_counted(&r->choices[i]);
         }
     }
     return n;
@@ -77,7 +83,7 @@ static uint32_t count_running(const lfm2_engine *engine)
 /* Lets held choices generate, the oldest first. */
 static void release_held(lfm2_engine *engine)
 {
-    uint32_t n = count_running(engine);
+    uint32_t n = count(engine, is_running);
     for (lf_request *r = engine->requests; r != NULL; r = r->next) {
         for (uint32_t i = 0; i < r->n_choices && n < engine->options.max_running; i++) {
             lf_choice *c = &r->choices[i];
@@ -102,17 +108,37 @@ static void add_item(lfm2_engine *engine, plan *p, lf_choice *c, uint32_t n)
     engine->of_items[p->n_items++] = c;
 }
 
+/* Adds guesses of what follows the token that the choice lacks. Returns the rows; 0: none. */
+static uint32_t add_guesses(lfm2_engine *engine, plan *p, lf_choice *c, uint32_t n_generating)
+{
+    lf_item *item = &engine->workspace->pass.items[p->n_items];
+    if (c->state != LF_CHOICE_READY || c->draft == NULL ||
+        !lf_choice_guess(engine, c, n_generating, p->guess_rows, item)) {
+        return 0;
+    }
+    item->cancel = &c->request->cancel;
+    engine->of_items[p->n_items++] = c;
+    p->guess_rows += item->n;
+    return item->n;
+}
+
 /* The rows of generating sequences. */
 static void add_decoding(lfm2_engine *engine, plan *p)
 {
     uint32_t more = LF_ENGINE_FORCED_ROWS;
+    uint32_t n_generating = count(engine, is_generating);
     for (lf_request *r = engine->requests; r != NULL; r = r->next) {
         for (uint32_t i = 0; i < r->n_choices; i++) {
             lf_choice *c = &r->choices[i];
-            if (c->state != LF_CHOICE_READY && c->state != LF_CHOICE_CLOSING) {
+            if (!is_generating(c)) {
                 continue;
             }
             uint32_t n = lf_choice_lacks(c) - (c->state == LF_CHOICE_CLOSING);
+            uint32_t guessed = n == 1 ? add_guesses(engine, p, c, n_generating) : 0;
+            p->decode_rows += guessed;
+            if (guessed > 0) {
+                continue;
+            }
             n = n < 1 + more ? n : 1 + more;
             more -= n - 1;
             add_item(engine, p, c, n);
@@ -184,7 +210,7 @@ static void prompt_done(lfm2_engine *engine, lf_choice *c)
 static void add_prompts(lfm2_engine *engine, plan *p, uint32_t slice)
 {
     bool may_start = true;
-    uint32_t n_running = count_running(engine);
+    uint32_t n_running = count(engine, is_running);
     while (p->prompt_rows < slice) {
         may_start = may_start && n_running < engine->options.max_running;
         lf_choice *c = next_claim(engine, p, may_start);
@@ -230,7 +256,7 @@ static void after_item(lfm2_engine *engine, lf_choice *c, uint32_t n)
         }
     } else if (c->state == LF_CHOICE_CLOSING && lf_choice_lacks(c) <= 1) {
         lf_choice_finish(engine, c);
-    } else if (c->state == LF_CHOICE_READY && lf_choice_lacks(c) == 0) {
+    } else if (c->state == LF_CHOICE_READY && lf_choice_computed(c) >= c->n) {
         lf_choice_choose(engine, c);
     }
 }
@@ -239,7 +265,7 @@ static void after_item(lfm2_engine *engine, lf_choice *c, uint32_t n)
 static bool is_lack(lfm2_engine *engine, lf_choice *c, int32_t status)
 {
     if (status == LFM2_E_MEMORY || status == LFM2_E_LIMIT) {
-        return true;
+        return !lf_choice_drop_guesses(c);
     }
     if (status != LFM2_E_CANCELLED) { /* else the next step ends it */
         lf_request_end(engine, c->request, status);
@@ -247,16 +273,29 @@ static bool is_lack(lfm2_engine *engine, lf_choice *c, int32_t status)
     return false;
 }
 
+/* Notes what passes with and without guesses cost. */
+static void note_guesses(lfm2_engine *engine, const plan *p, double seconds)
+{
+    for (uint32_t i = 0; i < p->n_items && p->prompt_rows == 0; i++) {
+        lf_choice_draft *d = engine->of_items[i]->draft;
+        if (d != NULL && engine->workspace->pass.items[i].status == LFM2_OK) {
+            lf_pace_cost(&d->pace, engine->workspace->pass.items[i].n, seconds);
+        }
+    }
+}
+
 static void run_pass(lfm2_engine *engine, const plan *p)
 {
     lf_item *items = engine->workspace->pass.items;
     double begin = lf_os_seconds();
     lf_step(engine->model, engine->workspace, p->n_items, false);
-    lf_policy_note(&engine->policy, p->decode_rows, p->prompt_rows, lf_os_seconds() - begin);
+    note_guesses(engine, p, lf_os_seconds() - begin);
     lf_choice *lacking = NULL;
     int32_t lack = LFM2_OK;
+    bool complete = true;
     for (uint32_t i = 0; i < p->n_items; i++) {
         lf_choice *c = engine->of_items[i];
+        complete = complete && items[i].status == LFM2_OK;
         if (c->session != NULL) { /* else its request has ended meanwhile */
             lf_state_trim(&c->session->state);
         }
@@ -269,6 +308,9 @@ static void run_pass(lfm2_engine *engine, const plan *p)
     }
     if (lacking != NULL && !lacking->request->ended) {
         lf_engine_relieve(engine, lacking, lack);
+    }
+    if (complete) {
+        lf_policy_note(&engine->policy, p->decode_rows, p->prompt_rows, lf_os_seconds() - begin);
     }
 }
 

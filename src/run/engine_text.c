@@ -115,6 +115,7 @@ static int32_t add(lfm2_engine *engine, lf_choice *c, const lfm2_stream_step *st
 {
     bool is_full = c->n >= engine->options.n_ctx;
     c->tokens[c->n++] = step->id;
+    lf_choice_follow_draft(c, step->id);
     c->n_generated = step->n_generated;
     c->stop_string = step->stop_string;
     c->finish = step->finish != 0 ? step->finish : is_full ? LFM2_FINISH_CONTEXT : 0;
@@ -126,8 +127,7 @@ static int32_t add(lfm2_engine *engine, lf_choice *c, const lfm2_stream_step *st
     return report(engine, c, step);
 }
 
-/* Chooses one token. `logits` NULL: it must be forced. */
-static int32_t choose(lfm2_engine *engine, lf_choice *c, const float *logits)
+int32_t lf_choice_choose_one(lfm2_engine *engine, lf_choice *c, const float *logits)
 {
     lfm2_stream_step step;
     LF_TRY(lf_choice_reserve(engine, c, 1));
@@ -145,14 +145,16 @@ static int32_t take_forced(lfm2_engine *engine, lf_choice *c)
         if (n == 0) {
             return LFM2_OK;
         }
-        LF_TRY(choose(engine, c, NULL));
+        LF_TRY(lf_choice_choose_one(engine, c, NULL));
     }
     return LFM2_OK;
 }
 
 void lf_choice_choose(lfm2_engine *engine, lf_choice *c)
 {
-    int32_t status = choose(engine, c, c->session->logits->at);
+    bool drafts = c->draft != NULL;
+    int32_t status = drafts ? lf_choice_choose_guessed(engine, c)
+                            : lf_choice_choose_one(engine, c, c->session->logits->at);
     if (status == LFM2_OK) {
         status = take_forced(engine, c);
     }

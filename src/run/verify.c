@@ -3,8 +3,6 @@
  * pass are stored, so that the history after any of its tokens can be copied together. */
 #include "run/verify.h"
 
-#include "run/step.h"
-
 #include <string.h>
 
 /* Inputs of all convolutions for one token. */
@@ -40,8 +38,8 @@ void lf_verify_free(const lfm2_model *model, lf_verify *verify)
     *verify = (lf_verify){0};
 }
 
-int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n,
-                      bool all)
+lf_item lf_verify_item(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n,
+                       bool all)
 {
     const lf_floats *conv = session->state.conv;
     size_t bytes = lf_state_conv_floats(session->model) * sizeof(float);
@@ -50,12 +48,20 @@ int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *i
     } else {
         memset(verify->history, 0, bytes);
     }
+    verify->n = n;
+    verify->all = all;
+    lf_item item = all ? lf_step_item(session, ids, n, LF_LOGITS_ALL, verify->logits)
+                       : lf_step_item(session, ids, n, LF_LOGITS_LAST, NULL);
+    item.gated = verify->gated;
+    return item;
+}
+
+int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n,
+                      bool all)
+{
     lf_workspace *workspace = NULL;
     LF_TRY(lf_step_open(session, n, &workspace));
-    lf_item *item = &workspace->pass.items[0];
-    *item = all ? lf_step_item(session, ids, n, LF_LOGITS_ALL, verify->logits)
-                : lf_step_item(session, ids, n, LF_LOGITS_LAST, NULL);
-    item->gated = verify->gated;
+    workspace->pass.items[0] = lf_verify_item(verify, session, ids, n, all);
     int32_t status = lf_step(session->model, workspace, 1, true);
     lf_step_close(session, workspace);
     if (status != LFM2_OK) {
@@ -63,8 +69,6 @@ int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *i
         return status;
     }
     session->later = -1;
-    verify->n = n;
-    verify->all = all;
     return LFM2_OK;
 }
 

@@ -4,7 +4,7 @@
 #ifndef LF_RUN_VERIFY_H
 #define LF_RUN_VERIFY_H
 
-#include "run/session.h"
+#include "run/step.h"
 
 /* Memory of such passes of at most `rows` tokens. V = n_vocab, H = n_embd. */
 typedef struct lf_verify {
@@ -27,6 +27,11 @@ void lf_verify_free(const lfm2_model *model, lf_verify *verify);
  * lfm2_session_decode; then nothing has changed. */
 int32_t lf_verify_run(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n,
                       bool all);
+
+/* The item of such a pass, for a caller that computes it together with others: the session's
+ * pending token is none, and ids[0] is not either. */
+lf_item lf_verify_item(lf_verify *verify, lfm2_session *session, const int32_t *ids, uint32_t n,
+                       bool all);
 
 /* Keeps the first n_kept >= 1 tokens of the last pass and removes the others, so that the session
  * is as if only those had been computed. It then has no logits if tokens are removed and the pass
