@@ -1829,8 +1829,8 @@ typedef struct lfm2_engine_stats {
     uint64_t drafted_tokens, accepted_tokens;
     double busy_seconds;       /* inside steps */
     double longest_step;       /* seconds, of the steps since the last call of this function */
-    double step_fixed_seconds, step_row_seconds; /* the fitted model: a step with prompts takes fixed
-                                                    + row * (all its tokens); 0: no such step yet */
+    /* The fitted model: a step with prompts takes fixed + row * (all its tokens); 0: none yet. */
+    double step_fixed_seconds, step_row_seconds;
     uint64_t steps_by_rows[12]; /* steps with 0, 1, 2, 3-4, 5-8, ... 257-512, more rows of
                                    generating sequences */
 } lfm2_engine_stats;
