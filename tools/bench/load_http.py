@@ -104,10 +104,13 @@ async def read_head(reader):
 async def read_body(reader, headers):
     """The pieces of a body. Raises ConnectionError if it is cut off."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        while size := int((await reader.readline() or b"x").split(b";")[0], 16):
-            yield await reader.readexactly(size)
-            await reader.readexactly(2)
-        await reader.readline()
+        while line := await reader.readline():
+            size = int(line.split(b";")[0], 16)
+            piece = await reader.readexactly(size + 2)
+            if size == 0:
+                return
+            yield piece[:-2]
+        raise ConnectionError("the response was cut off")
     elif "content-length" in headers:
         yield await reader.readexactly(int(headers["content-length"]))
     else:
