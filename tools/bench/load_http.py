@@ -71,7 +71,8 @@ class Sample:
 
     @property
     def first(self):
-        return self.times[0] - self.start if self.times else 0.0
+        """Seconds to the first text. Where no token has any, such as end tokens, the end counts."""
+        return (self.times[0] if self.times else self.end) - self.start
 
     @property
     def gaps(self):
