@@ -1014,7 +1014,7 @@ typedef struct lfm2_constraint_options {
     int32_t tool_choice;   /* LFM2_TOOL_CHOICE_*; of TOOLS */
     const char *tool_name; /* with LFM2_TOOL_CHOICE_NAMED; else NULL */
     /* Limits, for texts that are not trusted. 0 = the default. */
-    uint64_t compile_steps; /* steps of compilation; a million takes some 10 ms */
+    uint64_t compile_steps; /* steps of compilation; a million takes some 10 to 35 ms */
     uint64_t token_steps;   /* steps of one mask or one accepted token */
     uint64_t memory;        /* bytes that the constraint takes with its caches */
     uint32_t depth;         /* nesting of schemas, expressions and grammars */

@@ -24,6 +24,8 @@ static void masks(void **state)
         "\"[ab]{2,20}\"",
         "\"[a-z]{0,3}\"",
         "\"(?:ab|b)*\"",
+        "\"(?:[ab]+[ c]+){0,40}[ab]+\"",
+        "\"(?:(?:ab|\\u00e9)c?){15,19}(?:b|cc){17,40}\"",
         "\"(?:[a-c]|\\u00e9|\\\\\\\\.){1,18}\"",
         "\"(?:[^\"\\\\\\u0000-\\u001f]|\\\\[\"\\\\nrt])*\"",
         "(?:a|\"b)+",
@@ -239,6 +241,52 @@ done:
     return status;
 }
 
+/* A long text whose states fill the memory over and over: what is not needed is given back, and
+ * masks stay what they are with much memory. */
+static void making_room(void **state)
+{
+    (void)state;
+    enum { MEMORY = 300 * 1000, BYTES = 30 * 1000 };
+    static const char pattern[] = "(?:(?:ab|b){0,999}c(?:a|ba){0,999}\"){0,9999}";
+    counting_alloc counter;
+    lf_alloc alloc = counting_alloc_init(&counter);
+    lf_grammar_limits limits = usual_limits();
+    lf_grammar *large = new_grammar(&limits), *g = NULL;
+    lf_matcher *m = NULL, *other = new_matcher(large, regex_node(large, pattern));
+    limits.memory = MEMORY;
+    assert_int_equal(lf_grammar_create(&alloc, &limits, &g), LFM2_OK);
+    assert_int_equal(lf_matcher_create(g, regex_node(g, pattern), vocab.trie, &m), LFM2_OK);
+    lf_match *match = NULL, *want = NULL;
+    assert_int_equal(lf_match_create(m, &match), LFM2_OK);
+    assert_int_equal(lf_match_create(other, &want), LFM2_OK);
+    size_t most = 0, before = 0;
+    uint32_t given_back = 0;
+    for (uint32_t i = 0; i < BYTES; i++) {
+        uint32_t bits[MAX_WORDS], expected[MAX_WORDS];
+        char c = "bbabc\""[i % 900 < 890 ? (i % 2) * 3 : i % 900 < 891 ? 4 : i % 900 < 899 ? 2 : 5];
+        before = counter.live;
+        if (lf_match_accept_bytes(match, &c, 1) != LFM2_OK) {
+            fail_msg("byte %u: %s", i, lf_fail_text());
+        }
+        assert_int_equal(lf_match_accept_bytes(want, &c, 1), LFM2_OK);
+        if (i % 100 == 0) {
+            assert_int_equal(lf_match_mask(match, bits), LFM2_OK);
+            assert_int_equal(lf_match_mask(want, expected), LFM2_OK);
+            assert_memory_equal(bits, expected, vocab.n_words * sizeof *bits);
+        }
+        most = counter.live > most ? counter.live : most;
+        given_back += counter.live < before / 2;
+    }
+    assert_true(counter.peak <= MEMORY + 64 * 1024);
+    assert_true(given_back > 2);
+    lf_match_free(match);
+    lf_match_free(want);
+    lf_matcher_free(m);
+    lf_matcher_free(other);
+    assert_int_equal(counter.live, 0);
+    assert_int_equal(counter.mistakes, 0);
+}
+
 static void failing_memory(void **state)
 {
     (void)state;
@@ -260,8 +308,10 @@ static void failing_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(masks),   cmocka_unit_test(differences), cmocka_unit_test(forced),
-        cmocka_unit_test(choices), cmocka_unit_test(threads),     cmocka_unit_test(failing_memory),
+        cmocka_unit_test(masks),       cmocka_unit_test(differences),
+        cmocka_unit_test(forced),      cmocka_unit_test(choices),
+        cmocka_unit_test(threads),     cmocka_unit_test(failing_memory),
+        cmocka_unit_test(making_room),
     };
     return cmocka_run_group_tests(tests, make_vocabulary, free_vocabulary);
 }

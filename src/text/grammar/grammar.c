@@ -73,6 +73,21 @@ void lf_grammar_free(lf_grammar *grammar)
     lf_free(&alloc, grammar, 1, sizeof *grammar);
 }
 
+size_t lf_grammar_left(const lf_grammar *grammar)
+{
+    return lf_quota_left(&grammar->quota);
+}
+
+void lf_grammar_lend(lf_grammar *grammar, size_t bytes)
+{
+    grammar->quota.lent += bytes;
+}
+
+void lf_grammar_return(lf_grammar *grammar, size_t bytes)
+{
+    grammar->quota.lent -= bytes;
+}
+
 lf_rx_set *lf_grammar_rx(lf_grammar *grammar)
 {
     return grammar->rx;

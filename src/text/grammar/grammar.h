@@ -18,6 +18,12 @@ typedef struct lf_grammar lf_grammar;
 int32_t lf_grammar_create(const lf_alloc *alloc, const lf_grammar_limits *limits, lf_grammar **out);
 void lf_grammar_free(lf_grammar *grammar);
 lf_rx_set *lf_grammar_rx(lf_grammar *grammar);
+
+/* Memory of a front end counts until the grammar is complete. Bytes that are left; bytes that it
+ * takes, and gives back. */
+size_t lf_grammar_left(const lf_grammar *grammar);
+void lf_grammar_lend(lf_grammar *grammar, size_t bytes);
+void lf_grammar_return(lf_grammar *grammar, size_t bytes);
 /* MEMORY or LIMIT of any constructor so far, the expressions' included. After a failure
  * constructors return LF_NODE_NONE. */
 int32_t lf_grammar_status(const lf_grammar *grammar);

@@ -78,29 +78,23 @@ int32_t lf_masks_init(lf_matcher *m)
 
 void lf_masks_forget(lf_matcher *m)
 {
-    lf_kept_masks *kept[] = {&m->of_states, &m->of_terms};
-    for (int i = 0; i < 2; i++) {
-        for (uint32_t k = 0; k < kept[i]->n; k++) {
-            kept[i]->items[k].owner = 0;
-        }
-        kept[i]->next = 0;
-    }
-    lf_table_clear(&m->term_table);
-    m->plain.n = 0;
-}
-
-void lf_masks_free(lf_matcher *m)
-{
     lf_quota *quota = &m->grammar->quota;
-    lf_free(&quota->alloc, m->path, m->trie->depth + (size_t)1, PATHS * sizeof *m->path);
-    lf_free(&quota->alloc, m->scratch, m->trie->n_words, 2 * sizeof *m->scratch);
     free_kept(m, &m->of_states);
     free_kept(m, &m->of_terms);
+    m->of_states = m->of_terms = (lf_kept_masks){0};
     lf_table_free(quota, &m->term_table);
     lf_list_free(quota, &m->plain);
     lf_list_free(quota, &m->exits);
     lf_list_free(quota, &m->cleared);
     lf_seen_free(quota, &m->crossed);
+}
+
+void lf_masks_free(lf_matcher *m)
+{
+    const lf_alloc *alloc = &m->grammar->quota.alloc;
+    lf_free(alloc, m->path, m->trie->depth + (size_t)1, PATHS * sizeof *m->path);
+    lf_free(alloc, m->scratch, m->trie->n_words, 2 * sizeof *m->scratch);
+    lf_masks_forget(m);
 }
 
 /* ---- Expressions ---- */
@@ -169,7 +163,7 @@ static bool mask_term(lf_matcher *m, const lf_trie *t, const uint32_t *only, lf_
                       uint32_t *bits)
 {
     lf_quota *quota = &m->grammar->quota;
-    lf_rx a = lf_plain_clamp(m->grammar->rx, c.rx);
+    lf_rx a = c.rx;
     uint32_t n_words = m->trie->n_words;
     const lf_kept_mask *kept = find_term(m, t, a);
     m->exits.n = 0;
@@ -207,6 +201,7 @@ static const lf_trie *mask_inside(lf_matcher *m, lf_pda_config c, uint32_t *bits
     const lf_token_trie *tt = m->trie;
     const lf_trie *t = &tt->shorter;
     lf_rx_set *set = m->grammar->rx;
+    c.rx = lf_plain_clamp(set, c.rx);
     lf_rx endless = c.rx;
     uint32_t most = LF_SHORT_TOKEN;
     bool run = lf_plain_run(set, c.rx, &endless, &most);

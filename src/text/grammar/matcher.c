@@ -63,10 +63,11 @@ static void begin(lf_matcher *m)
     m->grammar->quota.steps = m->grammar->quota.limits.step_steps;
 }
 
-/* Removes what no position needs. */
+/* Removes what no position needs. Masks go first: then there is memory for smaller arrays. */
 static void make_room(lf_matcher *m)
 {
     lf_pushdown *p = &m->pushdown;
+    lf_masks_forget(m);
     for (uint32_t i = 0; i < p->n_states; i++) {
         p->states[i].mask = i == LF_STATE_NONE || i == p->start;
     }
@@ -77,10 +78,7 @@ static void make_room(lf_matcher *m)
     for (lf_match *match = m->matches; match != NULL; match = match->next) {
         match->state = p->states[match->state].mask;
     }
-    for (uint32_t i = 0; i < p->n_states; i++) {
-        p->states[i].mask = 0;
-    }
-    lf_masks_forget(m);
+    lf_pushdown_forget(p);
 }
 
 /* What takes the memory. */
@@ -90,8 +88,8 @@ static uint64_t count_items(const lf_matcher *m)
     return (uint64_t)m->grammar->rx->n_nodes + p->n_states + p->n_configs + p->n_frames;
 }
 
-/* Runs a step of a position. If memory does not suffice, makes room, and tries once more unless
- * most of the memory was taken by the step itself. */
+/* Runs a step of a position. If memory does not suffice, makes room, and tries once more with the
+ * steps that are left, unless most of the memory was taken by the step itself. */
 static int32_t run(lf_match *match, int32_t (*step)(lf_match *match, void *arguments),
                    void *arguments)
 {
@@ -102,8 +100,10 @@ static int32_t run(lf_match *match, int32_t (*step)(lf_match *match, void *argum
     int32_t status = step(match, arguments);
     if (status == LFM2_E_LIMIT && m->grammar->quota.full) {
         bool again = before > count_items(m) / 2;
+        const uint64_t steps = m->grammar->quota.steps;
         begin(m);
         make_room(m);
+        m->grammar->quota.steps = steps;
         status = again ? step(match, arguments) : status;
     }
     lf_lock_give(&m->lock);

@@ -2,6 +2,8 @@
 /* Implements what expressions allow of plain tokens. */
 #include "text/grammar/plain.h"
 
+#include <string.h>
+
 /* Ranges of first bytes of plain characters, and of the bytes that follow. */
 typedef struct range {
     uint8_t first, last;
@@ -188,21 +190,80 @@ bool lf_plain_run(lf_rx_set *set, lf_rx a, lf_rx *endless, uint32_t *most)
     return set->quota->status == LFM2_OK;
 }
 
-lf_rx lf_plain_clamp(lf_rx_set *set, lf_rx a)
+/* ---- Counts ---- */
+
+enum { CLAMP_ITEMS = 64, CLAMP_DEPTH = 8 };
+
+/* Whether every match has the first byte of a character. */
+static bool begins_character(const lf_rx_set *set, lf_rx a, uint32_t depth)
+{
+    const lf_rx_node *n = lf_rx_at(set, a);
+    for (; n->kind == LF_RX_K_CONCAT && depth > 0; n = lf_rx_at(set, n->b), depth--) {
+        if (begins_character(set, n->a, depth - 1)) {
+            return true;
+        }
+    }
+    switch (depth > 0 ? n->kind : LF_RX_K_NONE) {
+    case LF_RX_K_CLASS:
+        return set->classes[n->a].bits[2] == 0; /* no byte from 0x80 to 0xBF */
+    case LF_RX_K_REPEAT:
+        return n->b > 0 && begins_character(set, n->a, depth - 1);
+    case LF_RX_K_ALT:
+        for (uint32_t i = 0; i < n->b; i++) {
+            if (!begins_character(set, set->lists.items[n->a + i], depth - 1)) {
+                return false;
+            }
+        }
+        return n->b <= CLAMP_ITEMS;
+    default:
+        return false;
+    }
+}
+
+/* x{m,n}: a short token has at most as many matches of x as characters. */
+static lf_rx clamp_repeat(lf_rx_set *set, lf_rx a)
 {
     lf_rx_node n = *lf_rx_at(set, a);
-    lf_rx rest = LF_RX_EMPTY;
-    if ((n.flags & LF_RX_F_BOOLEAN) != 0) {
-        return a;
-    }
-    if (n.kind == LF_RX_K_CONCAT) {
-        rest = n.b;
-        n = *lf_rx_at(set, n.a);
-    }
-    if (n.kind != LF_RX_K_REPEAT || n.c <= LF_SHORT_TOKEN || n.c == LF_RX_UNLIMITED ||
-        !has_characters(set, n.a)) {
+    if (n.c <= LF_SHORT_TOKEN || n.c == LF_RX_UNLIMITED ||
+        !begins_character(set, n.a, CLAMP_DEPTH)) {
         return a;
     }
     uint32_t min = n.b > LF_SHORT_TOKEN ? LF_SHORT_TOKEN + 1 : n.b;
-    return lf_rx_concat(set, lf_rx_repeat(set, n.a, min, LF_RX_UNLIMITED), rest);
+    return lf_rx_repeat(set, n.a, min, LF_RX_UNLIMITED);
+}
+
+/* Clamps the counts of what follows one another, and of alternatives. Both are at most `depth`
+ * deep.
+ */
+static lf_rx clamp(lf_rx_set *set, lf_rx a, uint32_t depth)
+{
+    lf_rx_node n = *lf_rx_at(set, a);
+    if ((n.flags & LF_RX_F_LOOP) == 0 || depth == 0) {
+        return a;
+    }
+    if (n.kind == LF_RX_K_REPEAT) {
+        return clamp_repeat(set, a);
+    }
+    if (n.kind == LF_RX_K_CONCAT) {
+        lf_rx first = clamp(set, n.a, depth - 1), rest = clamp(set, n.b, depth - 1);
+        return first == n.a && rest == n.b ? a : lf_rx_concat(set, first, rest);
+    }
+    if (n.kind != LF_RX_K_ALT || n.b > CLAMP_ITEMS) {
+        return a;
+    }
+    lf_rx items[CLAMP_ITEMS];
+    bool changed = false;
+    memcpy(items, set->lists.items + n.a, n.b * sizeof *items);
+    for (uint32_t i = 0; i < n.b; i++) {
+        lf_rx item = clamp(set, items[i], depth - 1);
+        changed = changed || item != items[i];
+        items[i] = item;
+    }
+    return changed ? lf_rx_alt_many(set, items, n.b) : a;
+}
+
+lf_rx lf_plain_clamp(lf_rx_set *set, lf_rx a)
+{
+    bool boolean = (lf_rx_at(set, a)->flags & LF_RX_F_BOOLEAN) != 0;
+    return boolean ? a : clamp(set, a, CLAMP_DEPTH);
 }

@@ -171,9 +171,11 @@ static void close_entries(lf_pushdown *p)
 
 /* ---- States ---- */
 
+enum { SORT_STEPS = 4 }; /* of sorting and comparing a configuration */
+
 static void sort_found(lf_pushdown *p)
 {
-    if (p->n_found > 1) {
+    if (p->n_found > 1 && lf_quota_step(p->quota, SORT_STEPS * (uint64_t)p->n_found)) {
         p->n_found = (uint32_t)lf_sort_unique(&p->found->rx, p->n_found, 2);
     }
 }
@@ -254,7 +256,7 @@ static bool step(lf_pushdown *p, uint8_t byte)
     p->before = before;
     p->before_capacity = capacity;
     begin_closure(p);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && lf_quota_step(p->quota, 1); i++) {
         lf_rx next = lf_rx_derive(rx, before[i].rx, byte);
         if (lf_rx_dead(rx, next)) {
             continue;
@@ -309,6 +311,9 @@ static bool find_forced(lf_pushdown *p, lf_rx a, int32_t *found)
         }
         uint64_t same[4] = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
         lf_rx next = lf_rx_derive_same(rx, a, (uint8_t)b, same);
+        if (!lf_quota_step(p->quota, 1)) {
+            return false;
+        }
         if (!lf_rx_dead(rx, next)) {
             same[b >> 6] &= ~((uint64_t)1 << (b & 63));
             if ((*found >= 0 && *found != (int32_t)b) ||
@@ -355,8 +360,12 @@ static void compact_frames(lf_pushdown *p)
             p->frames[p->frames[i].parent].mark = p->mark;
         }
     }
-    lf_table_clear(&p->frame_table);
     uint32_t n = 0;
+    for (uint32_t i = 0; i < p->n_frames; i++) {
+        n += p->frames[i].mark == p->mark;
+    }
+    lf_table_shrink(p->quota, &p->frame_table, n);
+    n = 0;
     for (uint32_t i = 0; i < p->n_frames; i++) {
         if (p->frames[i].mark != p->mark) {
             continue;
@@ -405,8 +414,9 @@ void lf_pushdown_compact(lf_pushdown *p)
     for (uint32_t i = 0; i < n_configs; i++) {
         p->configs[i].rx = lf_rx_moved(rx, p->configs[i].rx);
     }
+    lf_rx_forget(rx);
     compact_frames(p);
-    lf_table_clear(&p->state_table);
+    lf_table_shrink(p->quota, &p->state_table, n);
     for (uint32_t i = 0; i < n; i++) {
         const lf_pda_state *s = &p->states[i];
         uint32_t hash = hash_state(p->configs + s->first, s->n, s->end, s->cut);
@@ -414,6 +424,30 @@ void lf_pushdown_compact(lf_pushdown *p)
     }
     p->start = p->states[p->start].mask;
     p->n_states = n;
+}
+
+void lf_pushdown_forget(lf_pushdown *p)
+{
+    lf_quota *quota = p->quota;
+    void *states = p->states, *configs = p->configs, *frames = p->frames;
+    void *found = p->found, *before = p->before;
+    for (uint32_t i = 0; i < p->n_states; i++) {
+        p->states[i].mask = 0;
+    }
+    lf_quota_shrink(quota, &states, &p->state_capacity, p->n_states, sizeof *p->states);
+    lf_quota_shrink(quota, &configs, &p->config_capacity, p->n_configs, sizeof *p->configs);
+    lf_quota_shrink(quota, &frames, &p->frame_capacity, p->n_frames, sizeof *p->frames);
+    lf_quota_shrink(quota, &found, &p->found_capacity, 0, sizeof *p->found);
+    lf_quota_shrink(quota, &before, &p->before_capacity, 0, sizeof *p->before);
+    p->states = states;
+    p->configs = configs;
+    p->frames = frames;
+    p->found = found;
+    p->before = before;
+    p->pending.n = p->returns.n = p->n_found = 0;
+    lf_list_shrink(quota, &p->pending);
+    lf_list_shrink(quota, &p->returns);
+    lf_seen_free(quota, &p->seen);
 }
 
 /* ---- Creation ---- */

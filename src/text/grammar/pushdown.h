@@ -74,8 +74,10 @@ int32_t lf_pushdown_forced(lf_pushdown *p, uint32_t state);
 uint32_t lf_pushdown_return(lf_pushdown *p, uint32_t stack);
 
 /* Removes states, stacks and expressions, except the states whose `mask` is not 0 and what they
- * need. Afterwards `mask` of an old number is the new number, until the caller clears them. */
+ * need. Afterwards `mask` of an old number is the new number, until lf_pushdown_forget clears them
+ * and gives the memory back. */
 void lf_pushdown_compact(lf_pushdown *p);
+void lf_pushdown_forget(lf_pushdown *p);
 
 /* Sets the properties of all nodes. */
 bool lf_grammar_analyse(lf_grammar *grammar, uint8_t *props);

@@ -8,13 +8,16 @@
 
 enum { LEAST_CAPACITY = 16 };
 
+/* An array that has this many times the space it needs gives some back. */
+enum { SPARE = 4 };
+
 /* Most searches in a hash table need fewer probes; only more of them count as steps. */
 enum { FREE_PROBES = 4 };
 
 void lf_grammar_limits_default(lf_grammar_limits *limits)
 {
     *limits = (lf_grammar_limits){.compile_steps = 1300 * 1000,
-                                  .step_steps = 2000 * 1000,
+                                  .step_steps = 1300 * 1000,
                                   .memory = (size_t)16 << 20,
                                   .depth = 512,
                                   .stack = 4096};
@@ -38,6 +41,12 @@ int32_t lf_grammar_json(const lf_grammar_limits *limits, lf_arena *arena, const 
                          name, (unsigned)max_values, limits->memory);
     }
     return status;
+}
+
+size_t lf_quota_left(const lf_quota *quota)
+{
+    size_t taken = quota->used + quota->lent;
+    return quota->limits.memory > taken ? quota->limits.memory - taken : 0;
 }
 
 bool lf_quota_step(lf_quota *quota, uint64_t n)
@@ -67,8 +76,7 @@ bool lf_quota_grow(lf_quota *quota, void **items, uint32_t *capacity, size_t nee
     n = n < need ? need : n;
     n = *capacity > 0 && n < LEAST_CAPACITY ? LEAST_CAPACITY : n; /* the first size is exact */
     size_t bytes = 0;
-    size_t left = quota->limits.memory > quota->used ? quota->limits.memory - quota->used : 0;
-    if (n > UINT32_MAX || !lf_mul_size(n, item, &bytes) || bytes > left) {
+    if (n > UINT32_MAX || !lf_mul_size(n, item, &bytes) || bytes > lf_quota_left(quota)) {
         quota->full = true;
         quota->status = lf_fail(LFM2_E_LIMIT, "constraint.memory",
                                 "the constraint is too complex: its limit of memory, %zu bytes, "
@@ -91,6 +99,26 @@ bool lf_quota_grow(lf_quota *quota, void **items, uint32_t *capacity, size_t nee
     return true;
 }
 
+void lf_quota_shrink(lf_quota *quota, void **items, uint32_t *capacity, size_t n, size_t item)
+{
+    size_t least = n < LEAST_CAPACITY ? LEAST_CAPACITY : n;
+    if (*items == NULL || *capacity / SPARE <= least || least * item > lf_quota_left(quota)) {
+        return;
+    }
+    void *shrunk = NULL;
+    lf_failure before;
+    lf_fail_save(&before);
+    if (lf_new(&quota->alloc, least, item, "constraint", &shrunk) != LFM2_OK) {
+        lf_fail_restore(&before); /* the items stay where they are */
+        return;
+    }
+    memcpy(shrunk, *items, n * item);
+    lf_quota_free(quota, *items, *capacity, item);
+    quota->used += least * item;
+    *items = shrunk;
+    *capacity = (uint32_t)least;
+}
+
 void lf_quota_free(lf_quota *quota, void *items, uint32_t capacity, size_t item)
 {
     if (items != NULL) {
@@ -110,6 +138,13 @@ bool lf_list_push(lf_quota *quota, lf_list *list, uint32_t item)
     }
     list->items[list->n++] = item;
     return true;
+}
+
+void lf_list_shrink(lf_quota *quota, lf_list *list)
+{
+    void *items = list->items;
+    lf_quota_shrink(quota, &items, &list->capacity, list->n, sizeof *list->items);
+    list->items = items;
 }
 
 void lf_list_free(lf_quota *quota, lf_list *list)
@@ -181,6 +216,21 @@ void lf_table_clear(lf_table *table)
     if (table->n > 0) {
         memset(table->slots, 0, table->capacity * sizeof *table->slots);
         table->n = 0;
+    }
+}
+
+void lf_table_shrink(lf_quota *quota, lf_table *table, uint32_t n)
+{
+    uint32_t capacity = LEAST_CAPACITY;
+    while (capacity < table->capacity && capacity / 2 <= n) {
+        capacity *= 2;
+    }
+    void *slots = table->slots;
+    table->n = 0;
+    lf_quota_shrink(quota, &slots, &table->capacity, capacity, sizeof *table->slots);
+    table->slots = slots;
+    if (table->capacity > 0) {
+        memset(table->slots, 0, table->capacity * sizeof *table->slots);
     }
 }
 

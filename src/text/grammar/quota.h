@@ -10,16 +10,22 @@ typedef struct lf_quota {
     lf_alloc alloc;
     lf_grammar_limits limits;
     size_t used;    /* bytes allocated */
+    size_t lent;    /* bytes that a front end has beside them */
     uint64_t steps; /* that are left */
     int32_t status;
     bool full; /* the limit of memory was reached */
 } lf_quota;
+
+/* Bytes that may still be allocated. */
+size_t lf_quota_left(const lf_quota *quota);
 
 /* Takes n steps. Errors: LIMIT "constraint.steps". */
 bool lf_quota_step(lf_quota *quota, uint64_t n);
 
 /* Makes room for `need` items. Errors: MEMORY, LIMIT "constraint.memory". */
 bool lf_quota_grow(lf_quota *quota, void **items, uint32_t *capacity, size_t need, size_t item);
+/* Gives memory back that `n` items do not need, if there is much of it. */
+void lf_quota_shrink(lf_quota *quota, void **items, uint32_t *capacity, size_t n, size_t item);
 void lf_quota_free(lf_quota *quota, void *items, uint32_t capacity, size_t item);
 
 /* A growing array of numbers. */
@@ -36,6 +42,7 @@ static inline uint32_t *lf_list_from(const lf_list *list, uint32_t i)
     return i < list->n ? list->items + i : NULL;
 }
 
+void lf_list_shrink(lf_quota *quota, lf_list *list);
 void lf_list_free(lf_quota *quota, lf_list *list);
 
 /* A hash table of ids. The caller compares the contents of ids with equal hashes. */
@@ -52,6 +59,8 @@ uint32_t lf_table_next(lf_quota *quota, const lf_table *table, uint32_t hash, ui
 /* Adds an id that the table lacks. */
 bool lf_table_add(lf_quota *quota, lf_table *table, uint32_t hash, uint32_t id);
 void lf_table_clear(lf_table *table);
+/* Clears the table and gives memory back; up to n ids can then be added without memory. */
+void lf_table_shrink(lf_quota *quota, lf_table *table, uint32_t n);
 void lf_table_free(lf_quota *quota, lf_table *table);
 
 /* Pairs of numbers that were seen, with a third one. Beginning again forgets them. */

@@ -151,6 +151,29 @@ static void move_contents(lf_rx_set *set, lf_rx_node *n)
     }
 }
 
+static uint32_t count_kept(const lf_rx_set *set)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < set->n_nodes; i++) {
+        n += i < set->base || (set->nodes[i].flags & LF_RX_F_VISITED) != 0;
+    }
+    return n;
+}
+
+/* Gives back the memory of what was removed, except of terms: their places are still read. */
+static void shrink(lf_rx_set *set)
+{
+    void *rows = set->rows, *sets = set->sets;
+    lf_quota_shrink(set->quota, &rows, &set->row_capacity, 0, sizeof *set->rows);
+    lf_quota_shrink(set->quota, &sets, &set->sets_capacity, 0, sizeof *set->sets);
+    set->rows = rows;
+    set->sets = sets;
+    lf_list_shrink(set->quota, &set->lists);
+    lf_list_shrink(set->quota, &set->work);
+    lf_list_shrink(set->quota, &set->stack);
+    lf_list_shrink(set->quota, &set->found);
+}
+
 /* Terms keep their order, so a term still comes after what it contains, and lists stay sorted.
  * While they move, `derived` of a place is the new handle of the term that was there. */
 void lf_rx_compact(lf_rx_set *set)
@@ -158,7 +181,7 @@ void lf_rx_compact(lf_rx_set *set)
     lf_rx_keep(set, set->utf8);
     lf_rx_keep(set, set->plain);
     keep_contents(set);
-    lf_table_clear(&set->node_table);
+    lf_table_shrink(set->quota, &set->node_table, count_kept(set));
     uint32_t n = 0;
     set->lists.n = set->base_lists;
     for (uint32_t i = 0; i < set->n_nodes; i++) {
@@ -186,6 +209,14 @@ void lf_rx_compact(lf_rx_set *set)
     }
     set->utf8 = lf_rx_moved(set, set->utf8);
     set->plain = lf_rx_moved(set, set->plain);
+    shrink(set);
+}
+
+void lf_rx_forget(lf_rx_set *set)
+{
+    void *nodes = set->nodes;
+    lf_quota_shrink(set->quota, &nodes, &set->node_capacity, set->n_nodes, sizeof *set->nodes);
+    set->nodes = nodes;
 }
 
 int32_t lf_rx_status(const lf_rx_set *set)

@@ -99,6 +99,8 @@ void lf_rx_set_base(lf_rx_set *set);
 void lf_rx_keep(lf_rx_set *set, lf_rx a);
 void lf_rx_compact(lf_rx_set *set);
 lf_rx lf_rx_moved(const lf_rx_set *set, lf_rx a);
+/* Forgets the old handles. */
+void lf_rx_forget(lf_rx_set *set);
 
 /* Finds or adds a term. Items of lists are compared by content. */
 lf_rx lf_rx_intern(lf_rx_set *set, lf_rx_kind kind, uint32_t flags, uint32_t a, uint32_t b,

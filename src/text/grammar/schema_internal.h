@@ -259,9 +259,8 @@ typedef struct lf_schema {
     lf_grammar *grammar;
     lf_rx_set *rx;
     lf_arena arena;
-    lf_arena *scratch;  /* of the expansion that is being computed */
-    size_t other_bytes; /* of all arenas but `arena` */
-    uint64_t steps;     /* that are left */
+    lf_arena *scratch; /* of the expansion that is being computed */
+    uint64_t steps;    /* that are left */
     lf_schema_draft draft;
     bool any_draft; /* the schema names none: the keywords of all drafts count */
 

@@ -80,8 +80,9 @@ static int32_t follow(lf_schema *s, uint32_t place, const char *pointer, size_t 
         const bool schema = value->kind == LF_JSON_OBJECT || value->kind == LF_JSON_TRUE ||
                             value->kind == LF_JSON_FALSE;
         if (at == len || (holds == LF_HOLDS_SCHEMA && schema)) {
-            const char *path = NULL;
-            LF_TRY(lf_arena_string(&s->arena, pointer + start, at - start, &path));
+            void *path = NULL; /* ends with a 0 */
+            LF_TRY(lf_schema_new(s, at - start + 1, 1, &path));
+            memcpy(path, pointer + start, at - start);
             LF_TRY(lf_schema_place(
                 s,
                 (lf_place){.value = value, .parent = place, .keyword = path, .index = LF_NO_INDEX},

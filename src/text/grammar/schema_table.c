@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { CHUNKS = 64 }; /* the least chunks of arenas that make up the limit of memory */
+
 int32_t lf_schema_step(lf_schema *s, uint64_t n)
 {
     if (s->steps < n) {
@@ -24,24 +26,24 @@ int32_t lf_schema_new(lf_schema *s, size_t count, size_t item, void **out)
 
 int32_t lf_schema_new_in(lf_schema *s, lf_arena *arena, size_t count, size_t item, void **out)
 {
-    /* The grammar has a limit of its own; this memory is freed when it is complete. */
-    const size_t most = s->options->limits->memory / 2;
-    const size_t used = s->arena.total + s->other_bytes;
     const size_t before = arena->total;
     size_t bytes = 0;
-    if (!lf_mul_size(count, item, &bytes) || used > most || bytes > most - used) {
-        return lf_fail(LFM2_E_LIMIT, "schema.memory", "the schema needs more than %zu bytes", most);
+    if (!lf_mul_size(count, item, &bytes) || bytes > lf_grammar_left(s->grammar)) {
+        return lf_fail(LFM2_E_LIMIT, "schema.memory", "the schema needs more than %zu bytes",
+                       s->options->limits->memory);
     }
     LF_TRY(lf_schema_step(s, 1 + bytes / 256));
+    const size_t largest = s->options->limits->memory / CHUNKS;
+    arena->chunk_bytes = arena->chunk_bytes < largest ? arena->chunk_bytes : largest;
     LF_TRY(lf_arena_new(arena, count > 0 ? count : 1, item, "a schema", out));
-    s->other_bytes += arena != &s->arena ? arena->total - before : 0;
+    lf_grammar_lend(s->grammar, arena->total - before);
     memset(*out, 0, (count > 0 ? count : 1) * item);
     return LFM2_OK;
 }
 
 void lf_schema_free_arena(lf_schema *s, lf_arena *arena)
 {
-    s->other_bytes -= arena->total;
+    lf_grammar_return(s->grammar, arena->total);
     lf_arena_free(arena);
 }
 
@@ -150,7 +152,12 @@ int32_t lf_schema_intern(lf_schema *s, lf_names *names, const void *text, size_t
         names->items = items;
         struct lf_name *n = &names->items[names->n];
         *n = (struct lf_name){.len = (uint32_t)len, .hash = hash};
-        LF_TRY(lf_arena_string(&s->arena, text, len, &n->text));
+        void *copy = NULL; /* ends with a 0 */
+        LF_TRY(lf_schema_new(s, len + 1, 1, &copy));
+        if (len > 0) {
+            memcpy(copy, text, len);
+        }
+        n->text = copy;
         names->slots[at] = ++names->n;
     }
     *out = names->slots[at] - 1;

@@ -206,7 +206,11 @@ int32_t lf_tools_build(lf_grammar *grammar, const lf_tools_options *options, con
     lf_arena arena;
     lf_arena_init(&arena, options->schema.alloc);
     int32_t status = lf_grammar_json(options->schema.limits, &arena, "tools", text, len, &list);
-    status = status != LFM2_OK ? status : build_list(&t, list, out);
+    if (status == LFM2_OK) {
+        lf_grammar_lend(grammar, arena.total);
+        status = build_list(&t, list, out);
+        lf_grammar_return(grammar, arena.total);
+    }
     lf_arena_free(&arena);
     return status != LFM2_OK ? status : lf_grammar_status(grammar);
 }

@@ -147,6 +147,9 @@ static void first_bytes(lf_matcher *m, uint32_t state, uint64_t bits[4])
             bool follows = lf_rx_next(set, a, (uint8_t)b) != LF_RX_NONE;
             bits[b >> 6] |= (uint64_t)follows << (b & 63);
         }
+        if (!lf_quota_step(p->quota, 1 + (to - from) / 8)) {
+            return; /* most derivatives are known: a step for each eight of them */
+        }
     }
 }
 
