@@ -18,7 +18,7 @@ static lf_grammar_limits limits_of(const lfm2_constraint_options *o)
     lf_grammar_limits limits;
     lf_grammar_limits_default(&limits);
     limits.compile_steps = o->compile_steps != 0 ? o->compile_steps : limits.compile_steps;
-    limits.step_steps = o->token_steps != 0 ? o->token_steps : limits.step_steps;
+    limits.token_steps = o->token_steps != 0 ? o->token_steps : limits.token_steps;
     limits.memory = o->memory == 0         ? limits.memory
                     : o->memory > SIZE_MAX ? SIZE_MAX
                                            : (size_t)o->memory;
@@ -155,7 +155,7 @@ static int32_t find_end(const lf_tokenizer *tokenizer)
     return eos >= 0 || n == 0 ? eos : ends[0];
 }
 
-/* Compiles the text to made->matcher. */
+/* Compiles the text to made->compiled. */
 static int32_t compile(lfm2_constraint *made, int32_t kind, const char *text, size_t len,
                        const lfm2_constraint_options *options)
 {
@@ -185,7 +185,7 @@ static int32_t compile(lfm2_constraint *made, int32_t kind, const char *text, si
         lf_grammar_free(grammar);
         return status;
     }
-    return lf_matcher_create(grammar, root, trie, &made->matcher);
+    return lf_compiled_create(grammar, root, trie, &made->compiled);
 }
 
 int32_t lf_constraint_create(lfm2_model *model, int32_t kind, const char *text, size_t len,
@@ -226,7 +226,7 @@ void lf_constraint_free(lfm2_constraint *c)
     }
     lfm2_model *model = c->model;
     const lf_alloc *alloc = &model->runtime->alloc;
-    lf_matcher_free(c->matcher);
+    lf_compiled_free(c->compiled);
     lf_free(alloc, c->ignored, c->ignored_size, 1);
     lf_free(alloc, c, 1, sizeof *c);
     lf_model_free(model);

@@ -11,7 +11,7 @@
 struct lfm2_constraint {
     atomic_uint_fast32_t refs;
     lfm2_model *model;
-    lf_matcher *matcher;
+    lf_compiled *compiled;
     char *ignored; /* JSON array */
     size_t ignored_size;
     int32_t end_id; /* the token that is forced where the text must end */

@@ -21,7 +21,7 @@ int32_t lf_text_matcher_create(lfm2_constraint *c, lfm2_matcher **out)
     LF_TRY(lf_new_zero(&c->model->runtime->alloc, 1, sizeof **out, "matcher", &p));
     lfm2_matcher *m = p;
     m->constraint = lf_constraint_retain(c);
-    int32_t status = lf_match_create(c->matcher, &m->start);
+    int32_t status = lf_match_create(c->compiled, &m->start);
     status = status != LFM2_OK ? status : lf_match_clone(m->start, &m->match);
     status = status != LFM2_OK
                  ? status

@@ -50,7 +50,7 @@ static bool limited(int32_t status)
 }
 
 /* A byte is accepted exactly if its token is in the mask; a forced byte is accepted. */
-static void use(lf_matcher *m, const uint8_t *text, size_t len)
+static void use(lf_compiled *m, const uint8_t *text, size_t len)
 {
     lf_match *match = NULL;
     int32_t status = lf_match_create(m, &match);
@@ -87,11 +87,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lf_grammar_limits limits;
     lf_grammar_limits_default(&limits);
     limits.compile_steps = 100000;
-    limits.step_steps = 20000;
+    limits.token_steps = 20000;
     limits.memory = 2 << 20;
     const lf_gbnf_options options = {&alloc, &limits, tokenizer};
     lf_grammar *grammar = NULL;
-    lf_matcher *m = NULL;
+    lf_compiled *m = NULL;
     lf_node root = LF_NODE_NONE;
     fuzz_memory_begin(size);
     fuzz_must(lf_grammar_create(&alloc, &limits, &grammar) == LFM2_OK);
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status != LFM2_OK) {
         lf_grammar_free(grammar);
     } else {
-        status = lf_matcher_create(grammar, root, trie, &m);
+        status = lf_compiled_create(grammar, root, trie, &m);
     }
     fuzz_count(status, syntax);
     if (status == LFM2_OK) {
@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         fuzz_must(status == LFM2_E_TEXT || status == LFM2_E_UNSUPPORTED || status == LFM2_E_LIMIT);
     }
-    lf_matcher_free(m);
+    lf_compiled_free(m);
     fuzz_memory_end();
     return 0;
 }

@@ -12,7 +12,7 @@ static lf_grammar_limits limits(void)
     lf_grammar_limits l;
     lf_grammar_limits_default(&l);
     l.memory = MEMORY;
-    l.compile_steps = l.step_steps = 200000;
+    l.compile_steps = l.token_steps = 200000;
     return l;
 }
 
@@ -77,7 +77,7 @@ static int32_t compile(const lf_alloc *alloc, const char *pattern, size_t n, con
     lf_grammar_limits l = limits();
     lf_grammar *g = NULL;
     lf_rx rx = LF_RX_NONE;
-    lf_matcher *m = NULL;
+    lf_compiled *m = NULL;
     lf_match *match = NULL;
     LF_TRY(lf_grammar_create(alloc, &l, &g));
     int32_t status = lf_rx_parse(lf_grammar_rx(g), "regex", pattern, n, n % 2 == 0, &rx);
@@ -86,13 +86,13 @@ static int32_t compile(const lf_alloc *alloc, const char *pattern, size_t n, con
         return status;
     }
     check_expression(lf_grammar_rx(g), rx, text, len);
-    LF_TRY(lf_matcher_create(g, lf_grammar_text(g, rx), vocab.trie, &m));
+    LF_TRY(lf_compiled_create(g, lf_grammar_text(g, rx), vocab.trie, &m));
     status = lf_match_create(m, &match);
     if (status == LFM2_OK) {
         check_match(match, text, len);
     }
     lf_match_free(match);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
     return status;
 }
 

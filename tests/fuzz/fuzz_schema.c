@@ -68,7 +68,7 @@ static char some_byte(uint64_t *random, size_t len)
     return len > LONGEST / 2 ? ends[r % (sizeof ends - 1)] : usual[r % (sizeof usual - 1)];
 }
 
-static void choose_text(lf_matcher *matcher, const lf_alloc *alloc, uint64_t random)
+static void choose_text(lf_compiled *matcher, const lf_alloc *alloc, uint64_t random)
 {
     char text[LONGEST];
     size_t len = 0;
@@ -102,12 +102,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lf_alloc alloc = fuzz_memory();
     lf_grammar_limits limits;
     lf_grammar *grammar = NULL;
-    lf_matcher *matcher = NULL;
+    lf_compiled *matcher = NULL;
     lf_node root = LF_NODE_NONE;
     const uint8_t first = size > 0 ? data[0] : 0;
     lf_grammar_limits_default(&limits);
     limits.compile_steps = 200000;
-    limits.step_steps = 50000;
+    limits.token_steps = 50000;
     limits.memory = (size_t)8 << 20;
     const lf_schema_options options = {.alloc = &alloc,
                                        .limits = &limits,
@@ -120,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     status = lf_schema_build(grammar, &options, size > 0 ? (const char *)data + 1 : "",
                              size > 0 ? size - 1 : 0, &root);
     if (status == LFM2_OK) {
-        status = lf_matcher_create(grammar, root, &no_tokens, &matcher);
+        status = lf_compiled_create(grammar, root, &no_tokens, &matcher);
     } else {
         lf_grammar_free(grammar);
     }
@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         fuzz_must(status == LFM2_E_TEXT || status == LFM2_E_UNSUPPORTED || status == LFM2_E_LIMIT);
     }
-    lf_matcher_free(matcher);
+    lf_compiled_free(matcher);
     fuzz_memory_end();
     return 0;
 }

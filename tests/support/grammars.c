@@ -89,16 +89,16 @@ lf_grammar *new_grammar(const lf_grammar_limits *limits)
     return g;
 }
 
-lf_matcher *new_matcher(lf_grammar *g, lf_node root)
+lf_compiled *new_matcher(lf_grammar *g, lf_node root)
 {
-    lf_matcher *m = NULL;
-    if (lf_matcher_create(g, root, vocab.trie, &m) != LFM2_OK) {
+    lf_compiled *m = NULL;
+    if (lf_compiled_create(g, root, vocab.trie, &m) != LFM2_OK) {
         fail_msg("%s", lf_fail_text());
     }
     return m;
 }
 
-lf_match *new_match(lf_matcher *m)
+lf_match *new_match(lf_compiled *m)
 {
     lf_match *match = NULL;
     assert_int_equal(lf_match_create(m, &match), LFM2_OK);
@@ -195,7 +195,7 @@ static int32_t pick(const uint32_t *bits, uint32_t n, uint64_t *random)
     }
 }
 
-void check_texts(lf_matcher *m, uint32_t texts, uint32_t most, uint64_t *random)
+void check_texts(lf_compiled *m, uint32_t texts, uint32_t most, uint64_t *random)
 {
     for (uint32_t i = 0; i < texts; i++) {
         lf_match *match = new_match(m);

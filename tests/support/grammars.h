@@ -26,8 +26,8 @@ int free_vocabulary(void **state);
 
 lf_grammar_limits usual_limits(void);
 lf_grammar *new_grammar(const lf_grammar_limits *limits);
-lf_matcher *new_matcher(lf_grammar *g, lf_node root);
-lf_match *new_match(lf_matcher *m);
+lf_compiled *new_matcher(lf_grammar *g, lf_node root);
+lf_match *new_match(lf_compiled *m);
 
 lf_node text_node(lf_grammar *g, const char *text);
 lf_node regex_node(lf_grammar *g, const char *pattern);
@@ -44,6 +44,6 @@ uint32_t check_mask(lf_match *match, uint32_t *bits);
 
 /* Checks the masks of random texts of up to `most` tokens. A text that is cut off can always be
  * continued. */
-void check_texts(lf_matcher *m, uint32_t texts, uint32_t most, uint64_t *random);
+void check_texts(lf_compiled *m, uint32_t texts, uint32_t most, uint64_t *random);
 
 #endif /* LF_TESTS_GRAMMARS_H */

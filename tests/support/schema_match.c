@@ -16,7 +16,7 @@ void lft_schema_init(lft_schema *setup)
 }
 
 int32_t lft_schema_compile(const lft_schema *setup, const char *schema, size_t len,
-                           lf_matcher **matcher)
+                           lf_compiled **matcher)
 {
     static const lf_token_trie no_tokens = {.depth = 1};
     lf_grammar *grammar = NULL;
@@ -28,10 +28,10 @@ int32_t lft_schema_compile(const lft_schema *setup, const char *schema, size_t l
         lf_grammar_free(grammar);
         return status;
     }
-    return lf_matcher_create(grammar, root, &no_tokens, matcher);
+    return lf_compiled_create(grammar, root, &no_tokens, matcher);
 }
 
-bool lft_schema_accepts_text(lf_matcher *matcher, const char *text)
+bool lft_schema_accepts_text(lf_compiled *matcher, const char *text)
 {
     lf_match *match = NULL;
     const bool out = lf_match_create(matcher, &match) == LFM2_OK &&
@@ -210,7 +210,8 @@ static bool feed(feeder *f, lf_match **match, const lf_json *value)
     return out;
 }
 
-bool lft_schema_accepts(lf_matcher *matcher, const lf_json *value, bool keep_order, int32_t *status)
+bool lft_schema_accepts(lf_compiled *matcher, const lf_json *value, bool keep_order,
+                        int32_t *status)
 {
     bool out = false;
     *status = LFM2_OK;

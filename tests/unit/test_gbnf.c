@@ -22,7 +22,7 @@ static lf_tokenizer *tokenizer;
 static lf_token_trie *trie;
 static lf_grammar_limits limits;
 
-static int32_t compile(const char *text, size_t len, lf_matcher **out)
+static int32_t compile(const char *text, size_t len, lf_compiled **out)
 {
     const lf_gbnf_options options = {&alloc, &limits, tokenizer};
     lf_grammar *grammar = NULL;
@@ -33,10 +33,10 @@ static int32_t compile(const char *text, size_t len, lf_matcher **out)
         lf_grammar_free(grammar);
         return status;
     }
-    return lf_matcher_create(grammar, root, trie, out);
+    return lf_compiled_create(grammar, root, trie, out);
 }
 
-static bool accepts(lf_matcher *m, const char *text, size_t len)
+static bool accepts(lf_compiled *m, const char *text, size_t len)
 {
     lf_match *match = NULL;
     assert_int_equal(lf_match_create(m, &match), LFM2_OK);
@@ -47,7 +47,7 @@ static bool accepts(lf_matcher *m, const char *text, size_t len)
 
 /* ---- Texts ---- */
 
-static size_t check_texts(lf_matcher *m, const char *grammar, const lf_json *texts, bool expected)
+static size_t check_texts(lf_compiled *m, const char *grammar, const lf_json *texts, bool expected)
 {
     size_t wrong = 0;
     for (const lf_json *t = texts->child; t != NULL; t = t->next) {
@@ -75,14 +75,14 @@ static void golden(void **state)
             lf_json_parse(&arena, "line", LFM2_E_TEXT, line, (size_t)(end - line), &json), LFM2_OK);
         line = end + 1;
         const lf_json *grammar = lf_json_get(json, "g");
-        lf_matcher *m = NULL;
+        lf_compiled *m = NULL;
         if (compile(grammar->text, grammar->len, &m) != LFM2_OK) {
             fail_msg("%s: %s", grammar->text, lf_fail_text());
         }
         wrong += check_texts(m, grammar->text, lf_json_get(json, "ok"), true);
         wrong += check_texts(m, grammar->text, lf_json_get(json, "no"), false);
         texts += lf_json_get(json, "ok")->count + lf_json_get(json, "no")->count;
-        lf_matcher_free(m);
+        lf_compiled_free(m);
     }
     lf_arena_free(&arena);
     free(file);
@@ -134,7 +134,7 @@ static void texts(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const text_case *c = &cases[i];
-        lf_matcher *m = NULL;
+        lf_compiled *m = NULL;
         if (compile(c->grammar, strlen(c->grammar), &m) != LFM2_OK) {
             fail_msg("%s: %s", c->grammar, lf_fail_text());
         }
@@ -146,7 +146,7 @@ static void texts(void **state)
                 fail_msg("%s accepts '%s'", c->grammar, c->refused[k]);
             }
         }
-        lf_matcher_free(m);
+        lf_compiled_free(m);
     }
 }
 
@@ -162,7 +162,7 @@ static int32_t added(const char *name)
 /* Whether the text of "x" for the byte x, and "S", "E" for the tokens of tool calls, matches. */
 static bool accepts_tokens(const char *grammar, const char *text)
 {
-    lf_matcher *m = NULL;
+    lf_compiled *m = NULL;
     lf_match *match = NULL;
     if (compile(grammar, strlen(grammar), &m) != LFM2_OK) {
         fail_msg("%s: %s", grammar, lf_fail_text());
@@ -177,7 +177,7 @@ static bool accepts_tokens(const char *grammar, const char *text)
     }
     is = is && lf_match_complete(match);
     lf_match_free(match);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
     return is;
 }
 
@@ -276,7 +276,7 @@ static void refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         const error_case *e = &errors[i];
-        lf_matcher *m = NULL;
+        lf_compiled *m = NULL;
         int32_t status = compile(e->grammar, strlen(e->grammar), &m);
         if (status != e->status || strcmp(lf_fail_code(), e->code) != 0 ||
             strstr(lf_fail_text(), e->message) == NULL) {
@@ -288,7 +288,7 @@ static void refused(void **state)
     /* Without a vocabulary. */
     lf_tokenizer *kept = tokenizer;
     tokenizer = NULL;
-    lf_matcher *m = NULL;
+    lf_compiled *m = NULL;
     assert_int_equal(compile("root ::= <[1]>", 14, &m), LFM2_E_TEXT);
     tokenizer = kept;
 }
@@ -409,7 +409,7 @@ static void hostile(void **state)
     text_buffer b = {malloc(8 << 20), 0};
     assert_non_null(b.data);
     for (size_t i = 0; i < sizeof grammars / sizeof *grammars; i++) {
-        lf_matcher *m = NULL;
+        lf_compiled *m = NULL;
         b.len = 0;
         grammars[i].write(&b, grammars[i].n);
         size_t before = counter.live;
@@ -419,7 +419,7 @@ static void hostile(void **state)
             fail_msg("grammar %zu: %s", i, lf_fail_text());
         }
         assert_true(counter.peak - before <= (size_t)16 << 20);
-        lf_matcher_free(m);
+        lf_compiled_free(m);
     }
     free(b.data);
 }
@@ -434,11 +434,11 @@ static void failing_memory(void **state)
     size_t live = counter.live;
     int32_t status = LFM2_E_MEMORY;
     for (size_t i = 0; status == LFM2_E_MEMORY; i++) {
-        lf_matcher *m = NULL;
+        lf_compiled *m = NULL;
         counter.fail_at = counter.calls + i;
         status = compile(grammar, strlen(grammar), &m);
         counter.fail_at = SIZE_MAX;
-        lf_matcher_free(m);
+        lf_compiled_free(m);
         assert_int_equal(counter.live, live);
         assert_true(i < 10000);
     }

@@ -123,7 +123,7 @@ static lf_node build(lf_grammar *g, const tree *t, lf_node rule)
 
 /* Every text of up to MOST letters: complete as the recognizer says, and accepted if it begins a
  * text that is. */
-static uint32_t check_language(lf_matcher *m, const tree *root)
+static uint32_t check_language(lf_compiled *m, const tree *root)
 {
     uint32_t matches = 0;
     bool begins[MOST + 1][1 << MOST] = {{false}};
@@ -162,12 +162,12 @@ static void languages(void **state)
         size_t n = 0;
         const tree *t = random_tree(&random, trees, &n, 5, true);
         lf_grammar_limits limits = usual_limits();
-        limits.step_steps = 50000;
+        limits.token_steps = 50000;
         lf_grammar *g = new_grammar(&limits);
         lf_node rule = lf_grammar_rule(g);
         lf_grammar_define(g, rule, build(g, t, rule));
-        lf_matcher *m = NULL;
-        int32_t status = lf_matcher_create(g, rule, vocab.trie, &m);
+        lf_compiled *m = NULL;
+        int32_t status = lf_compiled_create(g, rule, vocab.trie, &m);
         if (status != LFM2_OK) {
             const char *code = lf_fail_code();
             empty++;
@@ -179,7 +179,7 @@ static void languages(void **state)
         if (i % 8 == 0) {
             check_texts(m, 2, 8, &random);
         }
-        lf_matcher_free(m);
+        lf_compiled_free(m);
     }
     assert_true(matches > 10 * (uint32_t)count && empty < (uint32_t)count / 3);
 }
@@ -188,8 +188,8 @@ static void languages(void **state)
 
 static void expect_refused(lf_grammar *g, lf_node root, int32_t status, const char *code)
 {
-    lf_matcher *m = NULL;
-    assert_int_equal(lf_matcher_create(g, root, vocab.trie, &m), status);
+    lf_compiled *m = NULL;
+    assert_int_equal(lf_compiled_create(g, root, vocab.trie, &m), status);
     assert_string_equal(lf_fail_code(), code);
 }
 
@@ -223,12 +223,12 @@ static void refused(void **state)
     other = lf_grammar_rule(g);
     lf_grammar_define(g, other, rule);
     lf_grammar_define(g, rule, choice(g, other, text_node(g, "b"), LF_NODE_NONE));
-    lf_matcher *m = new_matcher(g, rule);
+    lf_compiled *m = new_matcher(g, rule);
     lf_match *match = new_match(m);
     assert_int_equal(lf_match_accept_bytes(match, "b", 1), LFM2_OK);
     assert_true(lf_match_complete(match));
     lf_match_free(match);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
 }
 
 static void stack_limit(void **state)
@@ -237,7 +237,7 @@ static void stack_limit(void **state)
     lf_grammar_limits limits = usual_limits();
     limits.stack = 20;
     lf_grammar *g = new_grammar(&limits);
-    lf_matcher *m = new_matcher(g, json_node(g, "\"[ab]*\""));
+    lf_compiled *m = new_matcher(g, json_node(g, "\"[ab]*\""));
     lf_match *match = new_match(m);
     int32_t status = LFM2_OK;
     uint32_t depth = 0, bits[MAX_WORDS];
@@ -253,7 +253,7 @@ static void stack_limit(void **state)
     }
     assert_true(lf_match_complete(match));
     lf_match_free(match);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
 }
 
 /* Stacks double with every byte: a step ends at its limit, and the matcher stays usable. */
@@ -261,13 +261,13 @@ static void step_limit(void **state)
 {
     (void)state;
     lf_grammar_limits limits = usual_limits();
-    limits.step_steps = 20000;
+    limits.token_steps = 20000;
     lf_grammar *g = new_grammar(&limits);
     lf_node rule = lf_grammar_rule(g);
     lf_node a = sequence(g, text_node(g, "a"), rule, text_node(g, "b"));
     lf_node b = sequence(g, text_node(g, "a"), rule, text_node(g, "c"));
     lf_grammar_define(g, rule, choice(g, a, b, text_node(g, "0")));
-    lf_matcher *m = new_matcher(g, rule);
+    lf_compiled *m = new_matcher(g, rule);
     lf_match *match = new_match(m);
     int32_t status = LFM2_OK;
     int n = 0;
@@ -279,7 +279,7 @@ static void step_limit(void **state)
     assert_string_equal(lf_fail_code(), "constraint.steps");
     assert_int_equal(lf_match_accept_bytes(match, "0bc", 3), LFM2_OK);
     lf_match_free(match);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
 }
 
 /* A long text whose states are all different stays within the memory. */
@@ -293,7 +293,7 @@ static void memory_limit(void **state)
     limits.memory = (size_t)1 << 20;
     lf_grammar *g = NULL;
     assert_int_equal(lf_grammar_create(&alloc, &limits, &g), LFM2_OK);
-    lf_matcher *m = new_matcher(g, json_node(g, "\"[ab]{0,100000}\""));
+    lf_compiled *m = new_matcher(g, json_node(g, "\"[ab]{0,100000}\""));
     lf_match *match = new_match(m), *other = new_match(m);
     uint32_t bits[MAX_WORDS], same[MAX_WORDS];
     assert_int_equal(lf_match_accept_bytes(other, "[\"ab", 4), LFM2_OK);
@@ -317,7 +317,7 @@ static void memory_limit(void **state)
     assert_true(lf_match_complete(other));
     lf_match_free(match);
     lf_match_free(other);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
     assert_int_equal(counter.live, 0);
     assert_int_equal(counter.mistakes, 0);
 }

@@ -36,9 +36,9 @@ static void masks(void **state)
     for (size_t i = 0; i < n; i++) {
         lf_grammar_limits limits = usual_limits();
         lf_grammar *g = new_grammar(&limits);
-        lf_matcher *m = new_matcher(g, json_node(g, strings[i]));
+        lf_compiled *m = new_matcher(g, json_node(g, strings[i]));
         check_texts(m, 12, 30, &random);
-        lf_matcher_free(m);
+        lf_compiled_free(m);
     }
 }
 
@@ -75,9 +75,9 @@ static void differences(void **state)
         lf_node name = lf_grammar_text(g, lf_rx_and(set, any, lf_rx_not(set, known)));
         lf_node root =
             sequence(g, strings_but(g, strings[i / 5], parts[i % 5]), text_node(g, ":"), name);
-        lf_matcher *m = new_matcher(g, root);
+        lf_compiled *m = new_matcher(g, root);
         check_texts(m, lft_sampled() ? 1 : 8, 12, &random);
-        lf_matcher_free(m);
+        lf_compiled_free(m);
     }
 }
 
@@ -104,7 +104,7 @@ static void forced(void **state)
     lf_node body = sequence(g, lf_grammar_token(g, vocab.call), name, text_node(g, "}"));
     lf_node root = sequence(g, body, lf_grammar_token(g, vocab.think),
                             lf_grammar_repeat(g, text_node(g, "b"), 0, 1));
-    lf_matcher *m = new_matcher(g, root);
+    lf_compiled *m = new_matcher(g, root);
     lf_match *match = new_match(m);
     check_forced(match, "", vocab.call);
     assert_int_equal(lf_match_accept_bytes(match, "<|tool_call_start|>", 19), LFM2_E_ARGUMENT);
@@ -124,7 +124,7 @@ static void forced(void **state)
     assert_int_equal(lf_match_accept_bytes(match, "b", 1), LFM2_OK);
     assert_true(lf_match_complete(match));
     lf_match_free(match);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
 }
 
 static void choices(void **state)
@@ -141,7 +141,7 @@ static void choices(void **state)
         assert_int_equal(lf_choices_build(g, "list", wrong[i], strlen(wrong[i]), &none),
                          LFM2_E_TEXT);
     }
-    lf_matcher *m = new_matcher(g, node);
+    lf_compiled *m = new_matcher(g, node);
     static const char *const yes[] = {"aab", "ab", "a", "\xC3\xA9", "0"};
     static const char *const no[] = {"aa", "", "b", "abb"};
     for (size_t i = 0; i < 5; i++) {
@@ -158,7 +158,7 @@ static void choices(void **state)
     }
     uint64_t random = 1;
     check_texts(m, 10, 5, &random);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
 }
 
 /* ---- Copies and threads ---- */
@@ -177,7 +177,7 @@ static void threads(void **state)
     (void)state;
     lf_grammar_limits limits = usual_limits();
     lf_grammar *g = new_grammar(&limits);
-    lf_matcher *m = new_matcher(g, json_node(g, "\"[ab]{2,20}\""));
+    lf_compiled *m = new_matcher(g, json_node(g, "\"[ab]{2,20}\""));
     pthread_t ids[THREADS];
     for (int i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_create(&ids[i], NULL, run_thread, m), 0);
@@ -185,7 +185,7 @@ static void threads(void **state)
     for (int i = 0; i < THREADS; i++) {
         assert_int_equal(pthread_join(ids[i], NULL), 0);
     }
-    lf_matcher_free(m);
+    lf_compiled_free(m);
 }
 
 /* ---- Failing memory ---- */
@@ -214,7 +214,7 @@ static int32_t use(const lf_alloc *alloc)
     lf_token_trie *trie = NULL;
     LF_TRY(lf_token_trie_create(alloc, vocab.tokenizer, &trie));
     lf_grammar *g = NULL;
-    lf_matcher *m = NULL;
+    lf_compiled *m = NULL;
     lf_match *match = NULL;
     int32_t status;
     lf_node string = LF_NODE_NONE, list = LF_NODE_NONE;
@@ -231,12 +231,12 @@ static int32_t use(const lf_alloc *alloc)
         lf_grammar_free(g);
         goto done;
     }
-    LF_TRY_DONE(lf_matcher_create(g, list, trie, &m));
+    LF_TRY_DONE(lf_compiled_create(g, list, trie, &m));
     LF_TRY_DONE(lf_match_create(m, &match));
     status = use_match(match);
 done:
     lf_match_free(match);
-    lf_matcher_free(m);
+    lf_compiled_free(m);
     lf_token_trie_free(trie);
     return status;
 }
@@ -252,10 +252,10 @@ static void making_room(void **state)
     lf_alloc alloc = counting_alloc_init(&counter);
     lf_grammar_limits limits = usual_limits();
     lf_grammar *large = new_grammar(&limits), *g = NULL;
-    lf_matcher *m = NULL, *other = new_matcher(large, regex_node(large, pattern));
+    lf_compiled *m = NULL, *other = new_matcher(large, regex_node(large, pattern));
     limits.memory = MEMORY;
     assert_int_equal(lf_grammar_create(&alloc, &limits, &g), LFM2_OK);
-    assert_int_equal(lf_matcher_create(g, regex_node(g, pattern), vocab.trie, &m), LFM2_OK);
+    assert_int_equal(lf_compiled_create(g, regex_node(g, pattern), vocab.trie, &m), LFM2_OK);
     lf_match *match = NULL, *want = NULL;
     assert_int_equal(lf_match_create(m, &match), LFM2_OK);
     assert_int_equal(lf_match_create(other, &want), LFM2_OK);
@@ -281,8 +281,8 @@ static void making_room(void **state)
     assert_true(given_back > 2);
     lf_match_free(match);
     lf_match_free(want);
-    lf_matcher_free(m);
-    lf_matcher_free(other);
+    lf_compiled_free(m);
+    lf_compiled_free(other);
     assert_int_equal(counter.live, 0);
     assert_int_equal(counter.mistakes, 0);
 }

@@ -211,10 +211,10 @@ static void put_string(buffer *b, const char *text, size_t len)
 
 /* The matcher of the strings in which a pattern matches: in a schema a character has several
  * spellings, and the rest is the same. */
-static lf_matcher *schema_of(const char *pattern, size_t len)
+static lf_compiled *schema_of(const char *pattern, size_t len)
 {
     lft_schema setup;
-    lf_matcher *matcher = NULL;
+    lf_compiled *matcher = NULL;
     buffer b = {.len = 0};
     lft_schema_init(&setup);
     setup.limits.compile_steps = UINT64_MAX;
@@ -230,7 +230,7 @@ static lf_matcher *schema_of(const char *pattern, size_t len)
     return matcher;
 }
 
-static bool schema_matches(lf_matcher *matcher, const char *text, size_t len)
+static bool schema_matches(lf_compiled *matcher, const char *text, size_t len)
 {
     buffer b = {.len = 0};
     put_string(&b, text, len);
@@ -260,7 +260,7 @@ static void golden(void **state)
         int32_t status = lf_rx_parse(set, "p", pattern->text, pattern->len, search, &rx);
         if (status == LFM2_OK) {
             const char *want = lf_json_get(json, "m")->text;
-            lf_matcher *matcher = search ? schema_of(pattern->text, pattern->len) : NULL;
+            lf_compiled *matcher = search ? schema_of(pattern->text, pattern->len) : NULL;
             for (const lf_json *t = lf_json_get(json, "t")->child; t != NULL; t = t->next, want++) {
                 if (matches(set, rx, t->text, t->len) != (*want == '1') ||
                     (search && schema_matches(matcher, t->text, t->len) != (*want == '1'))) {
@@ -268,7 +268,7 @@ static void golden(void **state)
                     wrong++;
                 }
             }
-            lf_matcher_free(matcher);
+            lf_compiled_free(matcher);
         } else {
             assert_int_equal(status, LFM2_E_UNSUPPORTED);
             assert_non_null(strstr(lf_fail_text(), "an anchor inside a repetition"));
@@ -328,7 +328,7 @@ static void escapes(void **state)
         if (lf_rx_parse(set, "p", c->pattern, strlen(c->pattern), true, &rx) != LFM2_OK) {
             fail_msg("%s: %s", c->pattern, lf_fail_text());
         }
-        lf_matcher *matcher = schema_of(c->pattern, strlen(c->pattern));
+        lf_compiled *matcher = schema_of(c->pattern, strlen(c->pattern));
         for (int k = 0; k < 4; k++) {
             const char *yes = c->yes[k], *no = c->no[k];
             if ((yes != NULL && (!matches(set, rx, yes, strlen(yes)) ||
@@ -338,7 +338,7 @@ static void escapes(void **state)
                 fail_msg("%s: text %d", c->pattern, k);
             }
         }
-        lf_matcher_free(matcher);
+        lf_compiled_free(matcher);
         lf_grammar_free(g);
     }
 }

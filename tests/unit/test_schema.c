@@ -65,7 +65,7 @@ static void append(void *user, const char *bytes, size_t len)
 }
 
 /* Checks the values from `v` on; returns the digit behind their verdicts. */
-static const char *check_values(lf_matcher *matcher, const lf_json *v, const char *verdict,
+static const char *check_values(lf_compiled *matcher, const lf_json *v, const char *verdict,
                                 const text *schema)
 {
     for (; v != NULL; v = v->next, verdict++) {
@@ -105,7 +105,7 @@ static void test_verdicts(void **state)
         if (n == 0) {
             pool = lf_json_get(c, "pool");
         } else if (!lft_sampled() || n % 4 == 0) {
-            lf_matcher *matcher = NULL;
+            lf_compiled *matcher = NULL;
             text schema = {.len = 0};
             const char *verdicts = lf_json_get(c, "valid")->text;
             lf_json_write(&(lf_json_writer){.write = append, .user = &schema},
@@ -121,7 +121,7 @@ static void test_verdicts(void **state)
                 assert_string_equal(lf_fail_code(), "schema.empty");
                 assert_null(strchr(verdicts, '1'));
             }
-            lf_matcher_free(matcher);
+            lf_compiled_free(matcher);
         }
         lf_arena_free(&arena);
     }
@@ -244,7 +244,7 @@ static void test_spellings(void **state)
     for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
         const spelling *c = &spellings[i];
         lft_schema u;
-        lf_matcher *matcher = NULL;
+        lf_compiled *matcher = NULL;
         init(&u);
         u.options.space = c->space;
         assert_int_equal(lft_schema_compile(&u, c->schema, strlen(c->schema), &matcher), LFM2_OK);
@@ -258,7 +258,7 @@ static void test_spellings(void **state)
                 fail_msg("%s: %s is accepted", c->schema, c->rejected[k]);
             }
         }
-        lf_matcher_free(matcher);
+        lf_compiled_free(matcher);
     }
 }
 
@@ -323,7 +323,7 @@ static void test_refused(void **state)
         const struct refused *c = &refused[i];
         lft_schema u;
         notes found = {.text = ""};
-        lf_matcher *matcher = NULL;
+        lf_compiled *matcher = NULL;
         init(&u);
         const int32_t status = lft_schema_compile(&u, c->schema, strlen(c->schema), &matcher);
         if (status != c->status || strcmp(lf_fail_code(), c->code) != 0 ||
@@ -341,7 +341,7 @@ static void test_refused(void **state)
             assert_int_equal(lft_schema_compile(&u, c->schema, strlen(c->schema), &matcher),
                              c->status);
         }
-        lf_matcher_free(matcher);
+        lf_compiled_free(matcher);
     }
 }
 
@@ -354,14 +354,14 @@ static void test_ignored(void **state)
                                   "\"contains\": {\"pattern\": \"(?=a)\"}}";
     lft_schema u;
     notes found = {.text = ""};
-    lf_matcher *matcher = NULL;
+    lf_compiled *matcher = NULL;
     init(&u);
     u.options.user = &found;
     assert_int_equal(lft_schema_compile(&u, strings, sizeof strings - 1, &matcher), LFM2_OK);
     assert_string_equal(found.text, "#/format\n");
     assert_true(lft_schema_accepts_text(matcher, "\"x\""));
     assert_false(lft_schema_accepts_text(matcher, "[]"));
-    lf_matcher_free(matcher);
+    lf_compiled_free(matcher);
 }
 
 /* What is ignored excludes no value, also where it is negated. */
@@ -390,7 +390,7 @@ static void test_ignored_negations(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         lft_schema u;
         notes found = {.text = ""};
-        lf_matcher *matcher = NULL;
+        lf_compiled *matcher = NULL;
         init(&u);
         u.options.lenient = true;
         u.options.user = &found;
@@ -403,7 +403,7 @@ static void test_ignored_negations(void **state)
             }
         }
         assert_false(lft_schema_accepts_text(matcher, cases[i].no));
-        lf_matcher_free(matcher);
+        lf_compiled_free(matcher);
     }
 }
 

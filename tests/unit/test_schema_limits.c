@@ -102,7 +102,7 @@ static void test_hostile(void **state)
     for (int i = 0; (schema = hostile(i)) != NULL; i++) {
         counting_alloc counter = {.fail_at = SIZE_MAX};
         lft_schema u;
-        lf_matcher *matcher = NULL;
+        lf_compiled *matcher = NULL;
         lft_schema_init(&u);
         u.alloc = counting_alloc_init(&counter);
         u.limits.memory = (size_t)12 << 20;
@@ -111,7 +111,7 @@ static void test_hostile(void **state)
             status != LFM2_E_TEXT) {
             fail_msg("schema %d: status %d %s", i, (int)status, lf_fail_text());
         }
-        lf_matcher_free(matcher);
+        lf_compiled_free(matcher);
         /* The document, the compiler and the grammar together. */
         if (counter.peak > u.limits.memory + ((size_t)1 << 18)) {
             fail_msg("schema %d takes %zu bytes", i, counter.peak);
@@ -128,7 +128,7 @@ static void test_many_properties(void **state)
     (void)state;
     enum { N = 3000 };
     lft_schema u;
-    lf_matcher *matcher = NULL;
+    lf_compiled *matcher = NULL;
     char *schema = malloc(N * 40 + 100);
     assert_non_null(schema);
     char *at = schema + sprintf(schema, "{\"required\": [\"p7\"], \"properties\": {\"p0\": {}");
@@ -141,7 +141,7 @@ static void test_many_properties(void **state)
     assert_int_equal(lft_schema_compile(&u, schema, strlen(schema), &matcher), LFM2_OK);
     assert_true(lft_schema_accepts_text(matcher, "{\"p2\":1,\"p7\":2,\"p2999\":3}"));
     assert_false(lft_schema_accepts_text(matcher, "{\"p2\":1,\"p8\":2}"));
-    lf_matcher_free(matcher);
+    lf_compiled_free(matcher);
     free(schema);
 }
 
@@ -167,11 +167,11 @@ static void test_failing_memory(void **state)
         for (size_t at = 0; status != LFM2_OK; at += lft_sampled() ? 3 : 1) {
             counting_alloc counter = {.fail_at = at};
             lft_schema u;
-            lf_matcher *matcher = NULL;
+            lf_compiled *matcher = NULL;
             lft_schema_init(&u);
             u.alloc = counting_alloc_init(&counter);
             status = lft_schema_compile(&u, varied[i], strlen(varied[i]), &matcher);
-            lf_matcher_free(matcher);
+            lf_compiled_free(matcher);
             assert_true(status == LFM2_OK || status == LFM2_E_MEMORY);
             assert_int_equal(counter.live, 0);
             assert_int_equal(counter.mistakes, 0);
@@ -188,13 +188,13 @@ static void test_small_limits(void **state)
         for (uint64_t steps = 1; status != LFM2_OK; steps += 1 + steps / 4) {
             counting_alloc counter = {.fail_at = SIZE_MAX};
             lft_schema u;
-            lf_matcher *matcher = NULL;
+            lf_compiled *matcher = NULL;
             lft_schema_init(&u);
             u.alloc = counting_alloc_init(&counter);
             u.limits.compile_steps = steps;
             u.limits.memory = 1000 * steps;
             status = lft_schema_compile(&u, varied[i], strlen(varied[i]), &matcher);
-            lf_matcher_free(matcher);
+            lf_compiled_free(matcher);
             assert_true(status == LFM2_OK || status == LFM2_E_LIMIT);
             assert_int_equal(counter.live, 0);
         }
@@ -207,10 +207,10 @@ static void *compile_hostile(void *argument)
     (void)argument;
     for (int i = 0; (schema = hostile(i)) != NULL; i++) {
         lft_schema u;
-        lf_matcher *matcher = NULL;
+        lf_compiled *matcher = NULL;
         lft_schema_init(&u);
         (void)lft_schema_compile(&u, schema, strlen(schema), &matcher);
-        lf_matcher_free(matcher);
+        lf_compiled_free(matcher);
         free(schema);
     }
     return NULL;

@@ -33,7 +33,7 @@ bool lf_difference_find(lf_rx_set *set, lf_rx a, lf_difference *out)
     return set->quota->status == LFM2_OK && out->part != LF_RX_NONE && out->inside != LF_RX_ANY;
 }
 
-static bool clear(lf_matcher *m, const lf_trie *t, uint32_t at, uint32_t *bits)
+static bool clear(lf_compiled *m, const lf_trie *t, uint32_t at, uint32_t *bits)
 {
     lf_quota *quota = &m->grammar->quota;
     uint32_t end = t->nodes[at].end;
@@ -50,7 +50,7 @@ typedef struct paths {
 } paths;
 
 /* Where the part matches, the difference does not go on with r. */
-static bool clear_next(lf_matcher *m, const lf_trie *t, uint32_t at, const lf_difference *d,
+static bool clear_next(lf_compiled *m, const lf_trie *t, uint32_t at, const lf_difference *d,
                        const paths *p, uint32_t *bits)
 {
     lf_rx_set *set = m->grammar->rx;
@@ -69,7 +69,7 @@ static bool clear_next(lf_matcher *m, const lf_trie *t, uint32_t at, const lf_di
     return true;
 }
 
-bool lf_difference_subtract(lf_matcher *m, const lf_trie *t, lf_rx a, const lf_difference *d,
+bool lf_difference_subtract(lf_compiled *m, const lf_trie *t, lf_rx a, const lf_difference *d,
                             uint32_t *bits)
 {
     lf_rx_set *set = m->grammar->rx;
@@ -106,7 +106,7 @@ bool lf_difference_subtract(lf_matcher *m, const lf_trie *t, lf_rx a, const lf_d
     return lf_quota_step(set->quota, steps) && ok;
 }
 
-bool lf_difference_cleared(const lf_matcher *m, uint32_t node)
+bool lf_difference_cleared(const lf_compiled *m, uint32_t node)
 {
     for (uint32_t i = 0; i < m->cleared.n; i += 2) {
         if (node >= m->cleared.items[i] && node < m->cleared.items[i + 1]) {

@@ -20,10 +20,10 @@ bool lf_difference_find(lf_rx_set *set, lf_rx a, lf_difference *out);
 /* Clears the bits of the tokens of a trie that the whole allows and the difference `a` does not,
  * and notes the nodes that `a` does not reach in m->cleared. False if the bits cannot be corrected
  * so, or after a failure. */
-bool lf_difference_subtract(lf_matcher *m, const lf_trie *t, lf_rx a, const lf_difference *d,
+bool lf_difference_subtract(lf_compiled *m, const lf_trie *t, lf_rx a, const lf_difference *d,
                             uint32_t *bits);
 
 /* Whether a node is one that the last difference does not reach. */
-bool lf_difference_cleared(const lf_matcher *m, uint32_t node);
+bool lf_difference_cleared(const lf_compiled *m, uint32_t node);
 
 #endif /* LF_GRAMMAR_DIFFERENCE_H */

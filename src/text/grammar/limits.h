@@ -7,7 +7,7 @@
 
 typedef struct lf_grammar_limits {
     uint64_t compile_steps; /* of the front end and the expressions while compiling */
-    uint64_t step_steps;    /* of one mask or one accepted token */
+    uint64_t token_steps;   /* of one mask or one accepted token */
     size_t memory;          /* bytes of grammar, expressions and caches */
     uint32_t depth;         /* of nesting in schemas, patterns and grammars */
     uint32_t stack;         /* of nesting in the text */

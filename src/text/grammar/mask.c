@@ -22,7 +22,7 @@ static void or_words(uint32_t *bits, const uint32_t *other, uint32_t n)
 
 /* A mask for `owner`, to be filled. `*evicted` receives the owner before, or 0. NULL after a
  * failure. */
-static lf_kept_mask *keep(lf_matcher *m, lf_kept_masks *kept, uint32_t owner, uint32_t *slot,
+static lf_kept_mask *keep(lf_compiled *m, lf_kept_masks *kept, uint32_t owner, uint32_t *slot,
                           uint32_t *evicted)
 {
     lf_quota *quota = &m->grammar->quota;
@@ -54,7 +54,7 @@ static lf_kept_mask *keep(lf_matcher *m, lf_kept_masks *kept, uint32_t owner, ui
     return mask;
 }
 
-static void free_kept(lf_matcher *m, lf_kept_masks *kept)
+static void free_kept(lf_compiled *m, lf_kept_masks *kept)
 {
     lf_quota *quota = &m->grammar->quota;
     for (uint32_t i = 0; i < kept->n; i++) {
@@ -64,7 +64,7 @@ static void free_kept(lf_matcher *m, lf_kept_masks *kept)
     lf_quota_free(quota, kept->items, kept->capacity, sizeof *kept->items);
 }
 
-int32_t lf_masks_init(lf_matcher *m)
+int32_t lf_masks_init(lf_compiled *m)
 {
     const lf_alloc *alloc = &m->grammar->quota.alloc;
     void *p = NULL;
@@ -76,7 +76,7 @@ int32_t lf_masks_init(lf_matcher *m)
     return LFM2_OK;
 }
 
-void lf_masks_forget(lf_matcher *m)
+void lf_masks_forget(lf_compiled *m)
 {
     lf_quota *quota = &m->grammar->quota;
     free_kept(m, &m->of_states);
@@ -89,7 +89,7 @@ void lf_masks_forget(lf_matcher *m)
     lf_seen_free(quota, &m->crossed);
 }
 
-void lf_masks_free(lf_matcher *m)
+void lf_masks_free(lf_compiled *m)
 {
     const lf_alloc *alloc = &m->grammar->quota.alloc;
     lf_free(alloc, m->path, m->trie->depth + (size_t)1, PATHS * sizeof *m->path);
@@ -99,12 +99,12 @@ void lf_masks_free(lf_matcher *m)
 
 /* ---- Expressions ---- */
 
-static uint32_t term_hash(lf_rx a, const lf_trie *t, const lf_matcher *m)
+static uint32_t term_hash(lf_rx a, const lf_trie *t, const lf_compiled *m)
 {
     return lf_hash_add(a, t == &m->trie->other ? 1 : t == &m->trie->plain ? 2 : 0);
 }
 
-static const lf_kept_mask *find_term(lf_matcher *m, const lf_trie *t, lf_rx a)
+static const lf_kept_mask *find_term(lf_compiled *m, const lf_trie *t, lf_rx a)
 {
     uint32_t hash = term_hash(a, t, m), at = hash;
     for (uint32_t id;
@@ -117,7 +117,7 @@ static const lf_kept_mask *find_term(lf_matcher *m, const lf_trie *t, lf_rx a)
 }
 
 /* Keeps the mask in m->scratch and the exits in m->exits. */
-static bool keep_term(lf_matcher *m, const lf_trie *t, lf_rx a)
+static bool keep_term(lf_compiled *m, const lf_trie *t, lf_rx a)
 {
     lf_quota *quota = &m->grammar->quota;
     uint32_t slot, evicted;
@@ -159,7 +159,7 @@ static void or_common(uint32_t *bits, const uint32_t *a, const uint32_t *b, uint
 
 /* Sets the bits of the tokens that are in `t` and in the mask `only` and stay inside an expression,
  * from its mask if it is kept, and adds its exits to m->exits. `t` has no longer tokens. */
-static bool mask_term(lf_matcher *m, const lf_trie *t, const uint32_t *only, lf_pda_config c,
+static bool mask_term(lf_compiled *m, const lf_trie *t, const uint32_t *only, lf_pda_config c,
                       uint32_t *bits)
 {
     lf_quota *quota = &m->grammar->quota;
@@ -196,7 +196,7 @@ static bool mask_term(lf_matcher *m, const lf_trie *t, const uint32_t *only, lf_
 /* Sets the bits of a configuration, except those of longer tokens and of tokens that go on behind
  * the expression: m->exits receives its exits, nodes of the trie that is returned. NULL after a
  * failure. */
-static const lf_trie *mask_inside(lf_matcher *m, lf_pda_config c, uint32_t *bits)
+static const lf_trie *mask_inside(lf_compiled *m, lf_pda_config c, uint32_t *bits)
 {
     const lf_token_trie *tt = m->trie;
     const lf_trie *t = &tt->shorter;
@@ -222,7 +222,7 @@ static const lf_trie *mask_inside(lf_matcher *m, lf_pda_config c, uint32_t *bits
 
 /* mask_inside of a difference: the tokens of the whole without those of the part. *exact is false
  * if that cannot be done; then no bit was set. */
-static const lf_trie *mask_difference(lf_matcher *m, lf_pda_config c, const lf_difference *d,
+static const lf_trie *mask_difference(lf_compiled *m, lf_pda_config c, const lf_difference *d,
                                       uint32_t *bits, bool *exact)
 {
     uint32_t n_words = m->trie->n_words;
@@ -256,14 +256,14 @@ static const lf_trie *mask_difference(lf_matcher *m, lf_pda_config c, const lf_d
 /* ---- States ---- */
 
 /* Sets the bits of the tokens of a trie that a configuration allows. */
-static bool walk_config(lf_matcher *m, const lf_trie *t, lf_pda_config c, uint32_t *bits)
+static bool walk_config(lf_compiled *m, const lf_trie *t, lf_pda_config c, uint32_t *bits)
 {
     lf_walk w = {.m = m, .trie = t, .stack = c.stack, .bits = bits, .most = UINT32_MAX};
     m->exits.n = 0;
     return lf_walk_from(&w, 0, c.rx) && lf_walk_cross(&w, 0);
 }
 
-static bool mask_config(lf_matcher *m, lf_pda_config c, uint32_t *bits)
+static bool mask_config(lf_compiled *m, lf_pda_config c, uint32_t *bits)
 {
     if (lf_rx_first(m->grammar->rx, c.rx) >= 0) {
         return walk_config(m, &m->trie->shorter, c, bits) &&
@@ -283,7 +283,7 @@ static bool mask_config(lf_matcher *m, lf_pda_config c, uint32_t *bits)
     return lf_walk_cross(&w, 0) && walk_config(m, &m->trie->longer, c, bits);
 }
 
-bool lf_matcher_mask(lf_matcher *m, uint32_t state, uint32_t *bits)
+bool lf_compiled_mask(lf_compiled *m, uint32_t state, uint32_t *bits)
 {
     lf_pushdown *p = &m->pushdown;
     uint32_t n_words = m->trie->n_words, kept = p->states[state].mask, n = p->states[state].n;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements the matcher: positions in texts. */
+/* Implements the compiled: positions in texts. */
 #include "text/grammar/matcher_internal.h"
 
 #include <string.h>
 
-int32_t lf_matcher_create(lf_grammar *grammar, lf_node root, const lf_token_trie *trie,
-                          lf_matcher **out)
+int32_t lf_compiled_create(lf_grammar *grammar, lf_node root, const lf_token_trie *trie,
+                           lf_compiled **out)
 {
     lf_alloc alloc = grammar->quota.alloc;
     int32_t status = lf_grammar_status(grammar);
@@ -17,7 +17,7 @@ int32_t lf_matcher_create(lf_grammar *grammar, lf_node root, const lf_token_trie
         lf_grammar_free(grammar);
         return status;
     }
-    lf_matcher *m = p;
+    lf_compiled *m = p;
     m->grammar = grammar;
     m->trie = trie;
     status = lf_pushdown_init(&m->pushdown, grammar, root);
@@ -26,28 +26,28 @@ int32_t lf_matcher_create(lf_grammar *grammar, lf_node root, const lf_token_trie
         status = lf_masks_init(m);
     }
     if (status != LFM2_OK) {
-        lf_matcher_free(m);
+        lf_compiled_free(m);
         return status;
     }
     *out = m;
     return LFM2_OK;
 }
 
-void lf_matcher_free(lf_matcher *matcher)
+void lf_compiled_free(lf_compiled *compiled)
 {
-    if (matcher == NULL) {
+    if (compiled == NULL) {
         return;
     }
-    lf_alloc alloc = matcher->grammar->quota.alloc;
-    lf_masks_free(matcher);
-    lf_pushdown_free(&matcher->pushdown);
-    lf_grammar_free(matcher->grammar);
-    lf_free(&alloc, matcher, 1, sizeof *matcher);
+    lf_alloc alloc = compiled->grammar->quota.alloc;
+    lf_masks_free(compiled);
+    lf_pushdown_free(&compiled->pushdown);
+    lf_grammar_free(compiled->grammar);
+    lf_free(&alloc, compiled, 1, sizeof *compiled);
 }
 
 /* ---- The lock, and steps ---- */
 
-static int32_t take(lf_matcher *m)
+static int32_t take(lf_compiled *m)
 {
     if (!lf_lock_take(&m->lock)) {
         return lf_fail(LFM2_E_STATE, "constraint.fork",
@@ -56,15 +56,15 @@ static int32_t take(lf_matcher *m)
     return LFM2_OK;
 }
 
-static void begin(lf_matcher *m)
+static void begin(lf_compiled *m)
 {
     m->grammar->quota.full = false;
     m->grammar->quota.status = LFM2_OK;
-    m->grammar->quota.steps = m->grammar->quota.limits.step_steps;
+    m->grammar->quota.steps = m->grammar->quota.limits.token_steps;
 }
 
 /* Removes what no position needs. Masks go first: then there is memory for smaller arrays. */
-static void make_room(lf_matcher *m)
+static void make_room(lf_compiled *m)
 {
     lf_pushdown *p = &m->pushdown;
     lf_masks_forget(m);
@@ -82,7 +82,7 @@ static void make_room(lf_matcher *m)
 }
 
 /* What takes the memory. */
-static uint64_t count_items(const lf_matcher *m)
+static uint64_t count_items(const lf_compiled *m)
 {
     const lf_pushdown *p = &m->pushdown;
     return (uint64_t)m->grammar->rx->n_nodes + p->n_states + p->n_configs + p->n_frames;
@@ -93,7 +93,7 @@ static uint64_t count_items(const lf_matcher *m)
 static int32_t run(lf_match *match, int32_t (*step)(lf_match *match, void *arguments),
                    void *arguments)
 {
-    lf_matcher *m = match->matcher;
+    lf_compiled *m = match->compiled;
     LF_TRY(take(m));
     begin(m);
     uint64_t before = count_items(m);
@@ -113,7 +113,7 @@ static int32_t run(lf_match *match, int32_t (*step)(lf_match *match, void *argum
 /* ---- Positions ---- */
 
 /* Adds a position; `from` is a position or NULL. */
-static int32_t new_match(lf_matcher *m, const lf_match *from, lf_match **out)
+static int32_t new_match(lf_compiled *m, const lf_match *from, lf_match **out)
 {
     const lf_alloc *alloc = &m->grammar->quota.alloc;
     void *p = NULL;
@@ -129,7 +129,7 @@ static int32_t new_match(lf_matcher *m, const lf_match *from, lf_match **out)
     if (from != NULL) {
         *match = *from;
     }
-    match->matcher = m;
+    match->compiled = m;
     match->last = NULL;
     match->next = m->matches;
     if (match->next != NULL) {
@@ -141,19 +141,19 @@ static int32_t new_match(lf_matcher *m, const lf_match *from, lf_match **out)
     return LFM2_OK;
 }
 
-int32_t lf_match_create(lf_matcher *matcher, lf_match **out)
+int32_t lf_match_create(lf_compiled *compiled, lf_match **out)
 {
-    return new_match(matcher, NULL, out);
+    return new_match(compiled, NULL, out);
 }
 
 int32_t lf_match_clone(const lf_match *match, lf_match **out)
 {
-    return new_match(match->matcher, match, out);
+    return new_match(match->compiled, match, out);
 }
 
 void lf_match_assign(lf_match *match, const lf_match *place)
 {
-    lf_matcher *m = match->matcher;
+    lf_compiled *m = match->compiled;
     /* As in lf_match_free: without the lock, no other thread renumbers the states. */
     bool taken = lf_lock_take(&m->lock);
     match->state = place->state;
@@ -169,7 +169,7 @@ void lf_match_free(lf_match *match)
     if (match == NULL) {
         return;
     }
-    lf_matcher *m = match->matcher;
+    lf_compiled *m = match->compiled;
     /* In the child of a fork that may not take the lock, nothing else reads the list. */
     bool taken = lf_lock_take(&m->lock);
     if (match->next != NULL) {
@@ -191,7 +191,7 @@ bool lf_match_complete(const lf_match *match)
     return match->end;
 }
 
-static int32_t refuse(const lf_matcher *m, size_t at, bool cut)
+static int32_t refuse(const lf_compiled *m, size_t at, bool cut)
 {
     if (cut) {
         return lf_fail(LFM2_E_LIMIT, "constraint.stack",
@@ -209,7 +209,7 @@ typedef struct section {
 
 static int32_t accept_step(lf_match *match, void *arguments)
 {
-    lf_matcher *m = match->matcher;
+    lf_compiled *m = match->compiled;
     const section *text = arguments;
     size_t at = 0;
     bool cut = false;
@@ -245,7 +245,7 @@ int32_t lf_match_accept_bytes(lf_match *match, const char *bytes, size_t len)
 
 int32_t lf_match_accept(lf_match *match, int32_t id)
 {
-    const lf_tokenizer *tokenizer = match->matcher->trie->tokenizer;
+    const lf_tokenizer *tokenizer = match->compiled->trie->tokenizer;
     const char *bytes = NULL;
     size_t len = 0;
     int32_t kind = 0;
@@ -268,15 +268,15 @@ int32_t lf_match_accept(lf_match *match, int32_t id)
 
 static int32_t mask_step(lf_match *match, void *arguments)
 {
-    lf_matcher *m = match->matcher;
-    lf_matcher_mask(m, match->state, arguments);
+    lf_compiled *m = match->compiled;
+    lf_compiled_mask(m, match->state, arguments);
     return m->grammar->quota.status;
 }
 
 int32_t lf_match_mask(lf_match *match, uint32_t *bits)
 {
     if (match->ended) {
-        memset(bits, 0, match->matcher->trie->n_words * sizeof *bits);
+        memset(bits, 0, match->compiled->trie->n_words * sizeof *bits);
         return LFM2_OK;
     }
     return run(match, mask_step, bits);
@@ -316,7 +316,7 @@ typedef struct forced_text {
 
 static int32_t forced_step(lf_match *match, void *arguments)
 {
-    lf_pushdown *p = &match->matcher->pushdown;
+    lf_pushdown *p = &match->compiled->pushdown;
     forced_text *out = arguments;
     uint32_t state = match->state;
     out->len = 0;

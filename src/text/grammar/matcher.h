@@ -12,20 +12,20 @@ int32_t lf_token_trie_create(const lf_alloc *alloc, const lf_tokenizer *tokenize
                              lf_token_trie **out);
 void lf_token_trie_free(lf_token_trie *trie);
 
-/* A grammar with its caches. Takes over `grammar`, also after a failure. Any number of threads may
- * use it; a lock guards the caches. Errors: MEMORY, LIMIT; TEXT "constraint.empty" (no text
- * matches), "constraint.recursion" (a rule begins with itself). */
-typedef struct lf_matcher lf_matcher;
-int32_t lf_matcher_create(lf_grammar *grammar, lf_node root, const lf_token_trie *trie,
-                          lf_matcher **out);
-void lf_matcher_free(lf_matcher *matcher);
+/* A compiled grammar, with its caches. Takes over `grammar`, also after a failure. Any number of
+ * threads may use it; a lock guards the caches. Errors: MEMORY, LIMIT; TEXT "constraint.empty" (no
+ * text matches), "constraint.recursion" (a rule begins with itself). */
+typedef struct lf_compiled lf_compiled;
+int32_t lf_compiled_create(lf_grammar *grammar, lf_node root, const lf_token_trie *trie,
+                           lf_compiled **out);
+void lf_compiled_free(lf_compiled *compiled);
 
 /* A position in a text. A call fails with STATE in the child of a fork if another thread was using
- * the matcher during the fork. */
+ * the grammar during the fork. */
 typedef struct lf_match lf_match;
-int32_t lf_match_create(lf_matcher *matcher, lf_match **out);
+int32_t lf_match_create(lf_compiled *compiled, lf_match **out);
 int32_t lf_match_clone(const lf_match *match, lf_match **out);
-/* Goes to the position of another one of the same matcher. */
+/* Goes to the position of another one of the same grammar. */
 void lf_match_assign(lf_match *match, const lf_match *place);
 void lf_match_free(lf_match *match);
 

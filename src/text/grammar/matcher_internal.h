@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The matcher object. */
+/* The compiled grammar, and positions. */
 #ifndef LF_GRAMMAR_MATCHER_INTERNAL_H
 #define LF_GRAMMAR_MATCHER_INTERNAL_H
 
@@ -22,7 +22,7 @@ typedef struct lf_kept_masks {
     uint32_t next;        /* the oldest one, when there are as many as may be */
 } lf_kept_masks;
 
-struct lf_matcher {
+struct lf_compiled {
     lf_grammar *grammar;
     const lf_token_trie *trie;
     lf_lock lock; /* guards all below, and the grammar's expressions */
@@ -40,17 +40,17 @@ struct lf_matcher {
 };
 
 struct lf_match {
-    lf_matcher *matcher;
-    struct lf_match *next, *last; /* the neighbors in matcher->matches */
+    lf_compiled *compiled;
+    struct lf_match *next, *last; /* the neighbors in compiled->matches */
     uint32_t state;
     bool end;   /* the text may end here */
     bool ended; /* an end token has been accepted */
 };
 
-int32_t lf_masks_init(lf_matcher *m);
-void lf_masks_forget(lf_matcher *m);
-void lf_masks_free(lf_matcher *m);
+int32_t lf_masks_init(lf_compiled *m);
+void lf_masks_forget(lf_compiled *m);
+void lf_masks_free(lf_compiled *m);
 /* Sets the bits of the tokens that may follow in `state`. */
-bool lf_matcher_mask(lf_matcher *m, uint32_t state, uint32_t *bits);
+bool lf_compiled_mask(lf_compiled *m, uint32_t state, uint32_t *bits);
 
 #endif /* LF_GRAMMAR_MATCHER_INTERNAL_H */

@@ -108,7 +108,7 @@ static uint32_t find_plain(lf_rx_set *set, lf_rx a, reached *r)
     return ALL;
 }
 
-bool lf_plain_all(lf_matcher *m, lf_rx a)
+bool lf_plain_all(lf_compiled *m, lf_rx a)
 {
     lf_rx_set *set = m->grammar->rx;
     /* Most expressions that are not about strings fail here. */

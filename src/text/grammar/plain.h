@@ -6,7 +6,7 @@
 #include "text/grammar/matcher_internal.h"
 
 /* Whether every plain text is the beginning of a match; false: not, or not known. */
-bool lf_plain_all(lf_matcher *m, lf_rx a);
+bool lf_plain_all(lf_compiled *m, lf_rx a);
 /* Whether `a` is x{m,n} r where plain characters match x as a whole and cannot begin r. Then the
  * plain tokens that follow are those that x* r, `endless`, allows and that have up to n
  * characters. */

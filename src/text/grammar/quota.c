@@ -17,7 +17,7 @@ enum { FREE_PROBES = 4 };
 void lf_grammar_limits_default(lf_grammar_limits *limits)
 {
     *limits = (lf_grammar_limits){.compile_steps = 1300 * 1000,
-                                  .step_steps = 1300 * 1000,
+                                  .token_steps = 1300 * 1000,
                                   .memory = (size_t)16 << 20,
                                   .depth = 512,
                                   .stack = 4096};

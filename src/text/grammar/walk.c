@@ -134,7 +134,7 @@ bool lf_walk_from(lf_walk *w, uint32_t at, lf_rx a)
 }
 
 /* The bytes with which a state's texts go on, or more. */
-static void first_bytes(lf_matcher *m, uint32_t state, uint64_t bits[4])
+static void first_bytes(lf_compiled *m, uint32_t state, uint64_t bits[4])
 {
     lf_pushdown *p = &m->pushdown;
     lf_rx_set *set = m->grammar->rx;
@@ -158,7 +158,7 @@ enum { MANY_EXITS = 16 };
 
 bool lf_walk_cross(lf_walk *w, uint32_t base)
 {
-    lf_matcher *m = w->m;
+    lf_compiled *m = w->m;
     lf_pushdown *p = &m->pushdown;
     bool many = m->exits.n - base > 2 * MANY_EXITS;
     uint64_t first[4] = {0};

@@ -6,7 +6,7 @@
 #include "text/grammar/matcher_internal.h"
 
 typedef struct lf_walk {
-    lf_matcher *m;
+    lf_compiled *m;
     const lf_trie *trie;
     uint32_t stack; /* of the expression */
     uint32_t *bits;
