@@ -21,6 +21,14 @@ if(TARGET lfm2_program)
     DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
 endif()
 
+if(TARGET lfm2_program AND LFM2_SERVE)
+  # Not an absolute path of systemd: the installed tree can have any prefix, and systemd looks into
+  # lib/systemd of /usr/local and /usr.
+  configure_file(tools/serve/lfm2.service "${CMAKE_CURRENT_BINARY_DIR}/lfm2.service" @ONLY)
+  install(FILES "${CMAKE_CURRENT_BINARY_DIR}/lfm2.service" tools/serve/lfm2.socket
+    DESTINATION lib/systemd/system)
+endif()
+
 # Notices of the libraries whose code is inside ours or installed next to it.
 foreach(package libxnnpack-dev libpthreadpool0)
   foreach(root "${LFM2_DEPS}" "")
