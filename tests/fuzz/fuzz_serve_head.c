@@ -12,8 +12,9 @@
 
 /* clang-format off */
 static const char *const sections[] = {
-    "GET / HTTP/1.1\r\n", "POST /v1/x?y HTTP/1.1\r\n", "\r\n", "\r\n\r\n", "\n", "\r", " ", "\t", ":",
-    "Host: localhost\r\n", "Content-Length: 2\r\n", "Content-Length:", "Transfer-Encoding: chunked\r\n",
+    "GET / HTTP/1.1\r\n", "POST /v1/x?y HTTP/1.1\r\n", "\r\n", "\r\n\r\n", "\n", "\r", " ", "\t",
+    ":", "Host: localhost\r\n", "Content-Length: 2\r\n", "Content-Length:",
+    "Transfer-Encoding: chunked\r\n",
     "Content-Type: application/json\r\n", "Connection: close, keep-alive\r\n", "Origin: null\r\n",
     "Authorization: Bearer x\r\n", "X-Api-Key: x\r\n", "Expect: 100-continue\r\n", " HTTP/1.0\r\n",
     "%41", "%00", "%", "?", "#", "host:", "HOST : x\r\n", "X: y\r\n",
