@@ -288,6 +288,12 @@ static void test_bias(void **state)
     const lf_json *biased = lft_ask(&a, CHAT, body, 200);
     assert_string_not_equal(lft_get_string(r, "choices.0.message.content"),
                             lft_get_string(biased, "choices.0.message.content"));
+    snprintf(body, sizeof body,
+             "{" HELLO ",\"max_tokens\":1,\"temperature\":0,\"logit_bias\":[[%lld,100],[5,false]]}",
+             (long long)lft_get_int(tokens, "tokens.0"));
+    const lf_json *pairs = lft_ask(&a, CHAT, body, 200);
+    assert_string_equal(lft_get_string(pairs, "choices.0.message.content"),
+                        lft_get_string(biased, "choices.0.message.content"));
 }
 
 static void test_continue(void **state)

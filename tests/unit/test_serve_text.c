@@ -95,7 +95,8 @@ static void test_logprobs(void **state)
     const lf_json *r =
         lft_ask(&a, TEXT,
                 "{\"prompt\":\"The sea\",\"max_tokens\":5,\"logprobs\":3,\"temperature\":0,"
-        "\"ignore_eos\":true}", 200);
+                "\"ignore_eos\":true}",
+                200);
     const lf_json *l = lft_get(r, "choices.0.logprobs");
     uint32_t n = (uint32_t)lft_get_int(r, "usage.completion_tokens");
     assert_int_equal(lft_get(l, "tokens")->count, n);
@@ -145,6 +146,10 @@ static void test_render(void **state)
     assert_non_null(strstr(text, "<|im_start|>system\nBe brief<|im_end|>\n<|im_start|>user\nHi"));
     static const char tail[] = "<|im_start|>assistant\n";
     assert_string_equal(text + strlen(text) - (sizeof tail - 1), tail);
+    static const char talk[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}";
+    r = lft_ask(&a, "/v1/chat/completions/input_tokens", talk, 200);
+    const lf_json *chat = lft_ask(&a, "/v1/chat/completions", talk, 200);
+    assert_int_equal(lft_get_int(r, "input_tokens"), lft_get_int(chat, "usage.prompt_tokens"));
 }
 
 /* ---- Sessions ---- */

@@ -11,6 +11,7 @@
 
 static const api_route routes[] = {
     {"POST", "/v1/chat/completions", STYLE_OPENAI, handle_chat_completions},
+    {"POST", "/v1/chat/completions/input_tokens", STYLE_OPENAI, handle_input_tokens},
     {"POST", "/v1/completions", STYLE_OPENAI, handle_completions},
     {"GET", "/v1/models", STYLE_OPENAI, handle_models},
     {"GET", "/v1/models/{}", STYLE_OPENAI, handle_model},
@@ -35,7 +36,9 @@ static const api_route routes[] = {
     {"DELETE", "/v1/sessions/{}", STYLE_OPENAI, handle_session_delete},
     /* The names of the same in other servers. */
     {"POST", "/chat/completions", STYLE_OPENAI, handle_chat_completions},
+    {"POST", "/chat/completions/input_tokens", STYLE_OPENAI, handle_input_tokens},
     {"POST", "/completions", STYLE_OPENAI, handle_completions},
+    {"POST", "/responses", STYLE_OPENAI, handle_responses},
     {"GET", "/models", STYLE_OPENAI, handle_models},
     {"POST", "/tokenize", STYLE_OPENAI, handle_tokenize},
     {"POST", "/detokenize", STYLE_OPENAI, handle_detokenize},

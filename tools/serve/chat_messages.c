@@ -227,7 +227,13 @@ void chat_messages(fields *f, job_request *request)
     }
     out_end_array(&out);
     request->messages = chat_keep(f, &out, &request->messages_len);
+    bool opening = true;
     field_bool(f, "continue_final_message", &request->continue_last);
+    field_bool(f, "add_generation_prompt", &opening);
+    request->no_opening = !opening;
+    if (request->continue_last && opening && field(f, "add_generation_prompt") != NULL) {
+        field_fail(f, "continue_final_message", "cannot be combined with add_generation_prompt");
+    }
     if (request->continue_last && (!lf_json_is_string(lf_json_get(last, "role"), "assistant") ||
                                    lf_json_get(last, "tool_calls") != NULL)) {
         field_fail(f, "continue_final_message", "needs a last message of the assistant with text");

@@ -26,6 +26,7 @@ typedef struct job_request {
     const char *template_args;
     size_t template_args_len;
     bool continue_last; /* the last message is of the assistant and is continued */
+    bool no_opening;    /* the prompt ends with the last message */
     const char *text;
     size_t text_len;
     const int32_t *ids;

@@ -83,54 +83,77 @@ void openai_limits(fields *f, job_request *request)
 }
 
 /* An id written as the key of an object. Returns false if it is none. */
-static bool parse_id(const lf_json *member, int32_t *id)
+static bool parse_id(const lf_json *member, int64_t *id)
 {
-    int64_t n = 0;
+    *id = 0;
     for (size_t i = 0; i < member->key_len; i++) {
         char c = member->key[i];
-        if (c < '0' || c > '9' || n > INT32_MAX) {
+        if (c < '0' || c > '9' || *id > INT32_MAX) {
             return false;
         }
-        n = n * 10 + (c - '0');
+        *id = *id * 10 + (c - '0');
+    }
+    return member->key_len > 0;
+}
+
+/* A member of an object, or a pair [id, bias] as llama-server also takes them. Returns false after
+ * an error. */
+static bool read_bias(fields *f, const lf_json *entry, bool pairs, uint32_t n_vocab, int32_t *id,
+                      float *bias)
+{
+    int64_t n = -1;
+    double value = 0;
+    const lf_json *number = entry;
+    bool known;
+    if (pairs) {
+        number = entry->kind == LF_JSON_ARRAY && entry->count == 2 ? entry->child->next : NULL;
+        known = number != NULL && lf_json_i64(entry->child, &n);
+    } else {
+        known = parse_id(entry, &n);
+    }
+    if (!known || n < 0 || n >= n_vocab) {
+        field_fail(f, "logit_bias", "must have token ids from 0 to %u", n_vocab - 1);
+        return false;
+    }
+    if (pairs && number->kind == LF_JSON_FALSE) {
+        value = -100;
+    } else if (!lf_json_double(number, &value) || value < -100 || value > 100) {
+        field_fail(f, "logit_bias", "must have values from -100 to 100");
+        return false;
     }
     *id = (int32_t)n;
-    return member->key_len > 0 && n <= INT32_MAX;
+    *bias = value <= -100 ? -INFINITY : (float)value;
+    return true;
 }
 
 void openai_logit_bias(api *a, fields *f, job_request *request)
 {
-    fields map;
     lfm2_model_info info = {.size = sizeof info};
-    if (!field_object(f, "logit_bias", &map) || map.object->count == 0 ||
-        lfm2_model_get_info(api_model(a), &info) != LFM2_OK) {
+    const lf_json *map = field(f, "logit_bias");
+    if (map == NULL || lfm2_model_get_info(api_model(a), &info) != LFM2_OK) {
         return;
     }
-    uint32_t n = map.object->count;
+    bool pairs = map->kind == LF_JSON_ARRAY;
+    if (!pairs && map->kind != LF_JSON_OBJECT) {
+        field_fail(f, "logit_bias", "must be an object, not %s", field_kind(map));
+        return;
+    }
     void *ids = NULL, *values = NULL;
-    if (lf_arena_new(f->x->arena, n, sizeof(int32_t), "logit_bias", &ids) != LFM2_OK ||
-        lf_arena_new(f->x->arena, n, sizeof(float), "logit_bias", &values) != LFM2_OK) {
+    if (lf_arena_new(f->x->arena, map->count + 1, sizeof(int32_t), "logit_bias", &ids) != LFM2_OK ||
+        lf_arena_new(f->x->arena, map->count + 1, sizeof(float), "logit_bias", &values) !=
+            LFM2_OK) {
         field_fail_memory(f);
         return;
     }
     uint32_t i = 0;
-    for (const lf_json *m = map.object->child; m != NULL; m = m->next, i++) {
-        int32_t id = 0;
-        double value = 0;
-        if (!parse_id(m, &id) || (uint32_t)id >= info.n_vocab) {
-            field_fail(f, "logit_bias", "has the key \"%.40s\", which is no token id from 0 to %u",
-                       m->key, info.n_vocab - 1);
+    for (const lf_json *m = map->child; m != NULL; m = m->next, i++) {
+        if (!read_bias(f, m, pairs, info.n_vocab, (int32_t *)ids + i, (float *)values + i)) {
             return;
         }
-        if (!lf_json_double(m, &value) || value < -100 || value > 100) {
-            field_fail(f, "logit_bias", "must have values from -100 to 100");
-            return;
-        }
-        ((int32_t *)ids)[i] = id;
-        ((float *)values)[i] = value <= -100 ? -INFINITY : (float)value;
     }
     request->sampler.bias_ids = ids;
     request->sampler.bias_values = values;
-    request->sampler.n_bias = n;
+    request->sampler.n_bias = map->count;
 }
 
 void openai_stream_options(fields *f, bool *include_usage)

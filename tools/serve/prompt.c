@@ -43,7 +43,8 @@ void prompt_chat_options(const api *a, const job_request *request, lfm2_chat_opt
     options->tools_len = request->tools_len;
     options->template_args = request->template_args;
     options->template_args_len = request->template_args_len;
-    options->flags = request->continue_last ? 0 : LFM2_CHAT_GENERATION_PROMPT;
+    options->flags =
+        request->continue_last || request->no_opening ? 0 : LFM2_CHAT_GENERATION_PROMPT;
     if (a->chat.parts == 0) {
         options->flags |= LFM2_CHAT_JOIN_PARTS;
     }

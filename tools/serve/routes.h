@@ -35,6 +35,7 @@ void handle_ollama_ps(api *a, exchange *x, const char *argument);
 /* lfm2's own. */
 void handle_tokenize(api *a, exchange *x, const char *argument);
 void handle_detokenize(api *a, exchange *x, const char *argument);
+void handle_input_tokens(api *a, exchange *x, const char *argument);
 void handle_render(api *a, exchange *x, const char *argument);
 void handle_sessions(api *a, exchange *x, const char *argument);
 void handle_session_save(api *a, exchange *x, const char *argument);

@@ -166,6 +166,36 @@ void handle_detokenize(api *a, exchange *x, const char *argument)
 
 /* ---- Render ---- */
 
+static bool read_conversation(api *a, fields *f, exchange *x, job_request *request)
+{
+    if (!fields_open(f, x)) {
+        return false;
+    }
+    job_request_init(a, x, request);
+    chat_messages(f, request);
+    chat_tools(f, request);
+    chat_reasoning(a, f, request);
+    return !f->failed;
+}
+
+void handle_input_tokens(api *a, exchange *x, const char *argument)
+{
+    (void)argument;
+    fields f;
+    job_request request;
+    uint32_t n = 0;
+    if (!read_conversation(a, &f, x, &request) || !job_count(a, x, &request, &n)) {
+        return;
+    }
+    json_out out = {0};
+    out_object(&out, NULL);
+    out_string(&out, "object", "response.input_tokens");
+    out_u64(&out, "input_tokens", n);
+    out_end_object(&out);
+    reply_json(x, 200, &out);
+    json_out_free(&out);
+}
+
 void handle_render(api *a, exchange *x, const char *argument)
 {
     (void)argument;
@@ -173,13 +203,9 @@ void handle_render(api *a, exchange *x, const char *argument)
     job_request request;
     id_list ids = {0};
     bool with_ids = false;
-    if (!fields_open(&f, x)) {
+    if (!read_conversation(a, &f, x, &request)) {
         return;
     }
-    job_request_init(a, x, &request);
-    chat_messages(&f, &request);
-    chat_tools(&f, &request);
-    chat_reasoning(a, &f, &request);
     field_bool(&f, "tokens", &with_ids);
     if (f.failed || !prompt_render(a, x, &request, &ids)) {
         return;
