@@ -168,6 +168,36 @@ static void test_formats(void **state)
     assert_int_equal(lft_get_string(r, "choices.0.message.content")[0], '{');
 }
 
+/* With tools and a format, an answer calls a tool or has the format. */
+static void test_tools_and_format(void **state)
+{
+    (void)state;
+    static const char format[] =
+        "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\","
+        "\"schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"boolean\"}},"
+        "\"required\":[\"a\"],\"additionalProperties\":false}}}";
+    char body[2048];
+    const lf_json *ids = lft_ask(&a, "/v1/tokenize", "{\"content\":\"<|tool_call_start|>\"}", 200);
+    for (int i = 0; i < 2; i++) {
+        snprintf(body, sizeof body,
+                 "{" WEATHER "," TOOLS ",%s,\"temperature\":0,\"max_tokens\":100,\"logit_bias\":{"
+                 "\"%lld\":%d}}",
+                 format, (long long)lft_get_int(ids, "tokens.0"), i == 0 ? 100 : -100);
+        const lf_json *r = lft_ask(&a, CHAT, body, 200);
+        const lf_json *content = lft_get(r, "choices.0.message.content");
+        assert_int_equal(lft_get(r, "choices.0.message.tool_calls") != NULL, i == 0);
+        if (i == 0) {
+            assert_int_equal(content->kind, LF_JSON_NULL);
+        } else {
+            assert_memory_equal(content->text, "{\"a\": ", 6);
+        }
+    }
+    snprintf(body, sizeof body, "{%s," TOOLS ",%s,\"tool_choice\":\"none\",\"max_tokens\":100}",
+             WEATHER, format);
+    const lf_json *r = lft_ask(&a, CHAT, body, 200);
+    assert_memory_equal(lft_get_string(r, "choices.0.message.content"), "{\"a\": ", 6);
+}
+
 static void test_logprobs(void **state)
 {
     (void)state;
@@ -369,11 +399,12 @@ int main(void)
         cmocka_unit_test(test_whole),       cmocka_unit_test(test_stream),
         cmocka_unit_test(test_tool_call),   cmocka_unit_test(test_tool_stream),
         cmocka_unit_test(test_tool_choice), cmocka_unit_test(test_cut_call),
-        cmocka_unit_test(test_formats),     cmocka_unit_test(test_logprobs),
-        cmocka_unit_test(test_choices),     cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_cached),      cmocka_unit_test(test_together),
-        cmocka_unit_test(test_bias),        cmocka_unit_test(test_continue),
-        cmocka_unit_test(test_gone),        cmocka_unit_test(test_alive),
+        cmocka_unit_test(test_formats),     cmocka_unit_test(test_tools_and_format),
+        cmocka_unit_test(test_logprobs),    cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_stop),        cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_together),    cmocka_unit_test(test_bias),
+        cmocka_unit_test(test_continue),    cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_alive),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
 }

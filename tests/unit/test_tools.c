@@ -150,6 +150,18 @@ static void choices(void **state)
     expect(compile(tools, len, LFM2_TOOL_CHOICE_NONE, NULL, 0, LFM2_REASONING_ALLOWED),
            (const char *const[]){"<think>" CALL "</think>text", "text", NULL},
            (const char *const[]){"<think></think>" CALL, NULL});
+    static const char formatted[] =
+        "{\"tools\": [{\"name\": \"g\"}], \"content_schema\": {\"type\": \"boolean\"}}";
+    const size_t n = sizeof formatted - 1;
+    expect(compile(formatted, n, LFM2_TOOL_CHOICE_AUTO, NULL, 0, 0),
+           (const char *const[]){"true", "false", START "[g()]" END, START "[g(), g()]" END, NULL},
+           (const char *const[]){"", "text", "true " START "[g()]" END, START "[g()]" END "true",
+                                 "1", NULL});
+    expect(compile(formatted, n, LFM2_TOOL_CHOICE_NONE, NULL, 0, 0),
+           (const char *const[]){"true", NULL},
+           (const char *const[]){"", "text", START "[g()]" END, NULL});
+    expect(compile(formatted, n, LFM2_TOOL_CHOICE_REQUIRED, NULL, 0, 0),
+           (const char *const[]){START "[g()]" END, NULL}, (const char *const[]){"", "true", NULL});
 }
 
 /* ---- Refused lists ---- */

@@ -76,6 +76,29 @@ void chat_reasoning(api *a, fields *f, job_request *request)
     request->template_args = chat_keep(f, &out, &request->template_args_len);
 }
 
+/* Tools and a format: an answer is calls or has the format. */
+static void combine(fields *f, job_request *request)
+{
+    if (request->tool_choice >= LFM2_TOOL_CHOICE_REQUIRED) {
+        request->constraint_kind = 0; /* there is no text that could have a format */
+        return;
+    }
+    if (request->tool_choice == LFM2_TOOL_CHOICE_NONE) {
+        return;
+    }
+    if (request->constraint_kind != LFM2_CONSTRAINT_JSON_SCHEMA) {
+        field_fail(f, request->constraint_param, "cannot be combined with tools");
+        return;
+    }
+    json_out out = {0};
+    out_object(&out, NULL);
+    out_json(&out, "tools", request->tools, request->tools_len);
+    out_json(&out, "content_schema", request->constraint, request->constraint_len);
+    out_end_object(&out);
+    request->constraint = chat_keep(f, &out, &request->constraint_len);
+    request->constraint_kind = LFM2_CONSTRAINT_TOOLS;
+}
+
 static void read_request(api *a, fields *f, chat_state *s)
 {
     job_request *request = &s->request;
@@ -90,11 +113,13 @@ static void read_request(api *a, fields *f, chat_state *s)
     read_prediction(f, request);
     chat_reasoning(a, f, request);
     refuse_unsupported(f);
-    if (request->tools != NULL && request->tool_choice >= LFM2_TOOL_CHOICE_REQUIRED) {
-        request->constraint_kind = 0; /* there is no content that it could be about */
+    if (request->tools != NULL && request->constraint_kind != 0) {
+        combine(f, request);
     }
     /* Calls under a constraint are never undone but by the end of the text. */
-    request->whole_calls = request->tools == NULL || request->constraint_kind != 0;
+    request->whole_calls =
+        request->tools == NULL ||
+        (request->constraint_kind != 0 && request->constraint_kind != LFM2_CONSTRAINT_TOOLS);
 }
 
 void handle_chat_completions(api *a, exchange *x, const char *argument)

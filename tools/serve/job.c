@@ -196,6 +196,8 @@ static bool get_constraint(api *a, exchange *x, const job_request *request,
         text = request->tools;
         len = request->tools_len;
         param = "tools";
+    }
+    if (kind == LFM2_CONSTRAINT_TOOLS) {
         options.tool_choice = request->tool_choice;
         options.tool_name = request->tool_name;
         options.flags |= request->one_call ? LFM2_CONSTRAINT_ONE_CALL : 0;

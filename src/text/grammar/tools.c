@@ -18,7 +18,8 @@ static const char end_name[] = "<|tool_call_end|>";
 typedef struct tools {
     lf_grammar *grammar;
     const lf_tools_options *options;
-    int32_t start, end; /* the tokens of calls */
+    int32_t start, end;     /* the tokens of calls */
+    const lf_json *content; /* the schema of a text without calls; NULL = free text */
 } tools;
 
 static lf_node text_node(const tools *t, const char *text, size_t len)
@@ -164,20 +165,35 @@ static int32_t build_free(const tools *t, lf_node block, lf_node *out)
 
 /* ---- The list ---- */
 
+/* A text without calls, or one that is only a list of calls. */
+static int32_t build_content(const tools *t, lf_node block, lf_node *out)
+{
+    if (t->content == NULL) {
+        return build_free(t, block, out);
+    }
+    lf_node either[2] = {block, LF_NODE_NONE};
+    int32_t status = lf_schema_build_json(t->grammar, &t->options->schema, t->content, &either[1]);
+    if (status != LFM2_OK) {
+        return lf_fail_prefix(status, "content_schema: ");
+    }
+    *out = lf_grammar_choice(t->grammar, either, 2);
+    return LFM2_OK;
+}
+
 static int32_t build_list(const tools *t, const lf_json *list, lf_node *out)
 {
     const lf_tools_options *o = t->options;
     lf_node call = LF_NODE_NONE;
-    if (list->kind != LF_JSON_ARRAY) {
+    if (list == NULL || list->kind != LF_JSON_ARRAY) {
         return lf_fail(LFM2_E_TEXT, "tools.list", "tools: not a JSON array");
     }
     if (o->choice == LFM2_TOOL_CHOICE_NONE) {
-        return build_free(t, LF_NODE_NONE, out);
+        return build_content(t, LF_NODE_NONE, out);
     }
     LF_TRY(build_calls(t, list, &call));
     LF_TRY(lf_grammar_status(t->grammar));
     if (o->choice == LFM2_TOOL_CHOICE_AUTO) {
-        return build_free(t, block_of(t, call), out);
+        return build_content(t, block_of(t, call), out);
     }
     if (call == LF_NODE_NONE) {
         bool named = o->choice == LFM2_TOOL_CHOICE_NAMED;
@@ -193,10 +209,10 @@ static int32_t build_list(const tools *t, const lf_json *list, lf_node *out)
 int32_t lf_tools_build(lf_grammar *grammar, const lf_tools_options *options, const char *text,
                        size_t len, lf_node *out)
 {
-    const tools t = {.grammar = grammar,
-                     .options = options,
-                     .start = lf_tokenizer_find_added(options->tokenizer, start_name),
-                     .end = lf_tokenizer_find_added(options->tokenizer, end_name)};
+    tools t = {.grammar = grammar,
+               .options = options,
+               .start = lf_tokenizer_find_added(options->tokenizer, start_name),
+               .end = lf_tokenizer_find_added(options->tokenizer, end_name)};
     if (!lf_tokenizer_is_control(options->tokenizer, t.start) ||
         !lf_tokenizer_is_control(options->tokenizer, t.end)) {
         return lf_fail(LFM2_E_UNSUPPORTED, "tools.tokens",
@@ -206,6 +222,10 @@ int32_t lf_tools_build(lf_grammar *grammar, const lf_tools_options *options, con
     lf_arena arena;
     lf_arena_init(&arena, options->schema.alloc);
     int32_t status = lf_grammar_json(options->schema.limits, &arena, "tools", text, len, &list);
+    if (status == LFM2_OK && list->kind == LF_JSON_OBJECT) {
+        t.content = lf_json_get(list, "content_schema");
+        list = lf_json_get(list, "tools");
+    }
     if (status == LFM2_OK) {
         lf_grammar_lend(grammar, arena.total);
         status = build_list(&t, list, out);

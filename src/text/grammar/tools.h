@@ -15,7 +15,8 @@ typedef struct lf_tools_options {
 } lf_tools_options;
 
 /* Builds the grammar of a text that may, must or must not call tools, which are a JSON array in
- * OpenAI's format. Messages name the tool. Errors: TEXT (the list is invalid, has no tool although
+ * OpenAI's format, or an object with it as "tools" and maybe "content_schema". Messages name the
+ * tool. Errors: TEXT (the list is invalid, has no tool although
  * one must be called, or not the tool with `name`), UNSUPPORTED (the vocabulary has no tokens of
  * calls; those of lf_schema_build), MEMORY, LIMIT. */
 int32_t lf_tools_build(lf_grammar *grammar, const lf_tools_options *options, const char *text,
