@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files of tools/deploy agree with the program and with each other: options, ports, paths, times.
-Their schemas are checked by tools/deploy/validate, which needs the network."""
+Their schemas are checked by tools/deploy/validate, which needs the network. The README's first
+commands for `serve` and `batch` work."""
 import re
 import shutil
 
@@ -129,6 +130,26 @@ def test_metrics():
             check(re.search(rf"^{re.escape(name)}[ {{]", text, re.M), f"there is a metric {name}")
 
 
+def test_readme():
+    """The first commands of the README."""
+    with open(os.environ["LFM2_REPO"] + "/README.md", encoding="utf-8") as f:
+        text = f.read()
+    path, body = re.search(r"curl http://127.0.0.1:8080(\S+) -H 'Content-Type: application/json' "
+                           r"\\\n +-d '([^']*)'\n", text).groups()
+    server = Server([os.environ["LFM2_PROGRAM"], "serve", "-t", "1", "--port", "0"])
+    got = ask(server.port(), path, "POST", body.encode())
+    check(got.status == 200 and got.json()["choices"][0]["message"]["content"], "curl's request")
+    server.stop()
+    commands = re.search(r"(    echo '.*?    build/lfm2 batch in.jsonl out.jsonl\n)", text, re.S).group(1)
+    with folder() as work:
+        commands = commands.replace("build/lfm2", os.environ["LFM2_PROGRAM"])
+        done = subprocess.run(["bash", "-ec", commands], cwd=work, check=False)
+        with open(f"{work}/out.jsonl", encoding="utf-8") as f:
+            lines = [json.loads(line) for line in f]
+    check(done.returncode == 0 and [a["response"]["status_code"] for a in lines] == [200],
+          "the batch")
+
+
 def test_proxy():
     program = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program:
@@ -141,5 +162,6 @@ def test_proxy():
 serve_options = options_of_serve()
 test_container(serve_options, *test_kubernetes(serve_options))
 test_metrics()
+test_readme()
 test_proxy()
 finish()

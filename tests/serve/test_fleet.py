@@ -29,7 +29,8 @@ class Node:
 
     def __init__(self):
         self.server = Server([os.environ["LFM2_PROGRAM"], "serve", "-t", "1", "--port", "0", "--admin",
-                              "127.0.0.1:0", "--agent", "127.0.0.1:0", "--parallel", "16"])
+                              "127.0.0.1:0", "--agent", "127.0.0.1:0", "--parallel", "16",
+                              "--drain-timeout", "600"])
         self.port = self.server.port()
         self.admin = self.server.port("admin")
         self.agent = self.server.port("agent")
@@ -123,8 +124,8 @@ class Stream(threading.Thread):
         self.start()
 
     def run(self):
-        body = json.dumps({"model": "any", "prompt": "Count:", "max_tokens": 1500, "n": 8,
-                           "ignore_eos": True, "stream": True}).encode()
+        body = json.dumps({"model": "any", "prompt": "Count:", "n": 8, "ignore_eos": True,
+                           "max_tokens": 300 if SAMPLED else 1500, "stream": True}).encode()
         with connect(self.port) as s:
             s.sendall(request_bytes("/v1/completions", "POST", body,
                                     [f"X-Session-Id: {self.key}", "Connection: close"]))
