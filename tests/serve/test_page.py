@@ -405,11 +405,11 @@ def case_errors(b, f):
     clickable(b, "Try again")
     b.until(LAST_TEXT + " === 'Part'")
     b.until(NOT_BUSY)
-    check("out of memory" in b.js("byId('notice').innerText"))
+    check("Out of memory." in b.js("byId('notice').innerText"))
     for status in (403, 404, 413, 500):
         f.script(error(status, "reason %d" % status))
         say(b, "Again")
-        check("reason %d" % status in b.js("byId('notice').innerText"))
+        check("Reason %d." % status in b.js("byId('notice').innerText"))
     # A stream with comments, CRLF, and characters and lines that are cut anywhere.
     text = ": comment\r\n\r\n" + "".join("data: %s\r\n\r\n" % json.dumps(c, ensure_ascii=False) for c in words("Grüße 🌍 aus Köln"))
     data = text.encode()
