@@ -973,9 +973,9 @@ enum {
     /* A JSON array of strings: the text is one of them. */
     LFM2_CONSTRAINT_CHOICES = 4,
     /* A JSON array of tools in OpenAI's format: calls are written as LFM2 writes them, between
-     * "<|tool_call_start|>" and "<|tool_call_end|>", with arguments that their schemas allow. Or an
-     * object {"tools": ARRAY, "content_schema": SCHEMA}: where text is not calls, it is a JSON value
-     * of this schema. */
+     * "<|tool_call_start|>" and "<|tool_call_end|>", with arguments that their schemas allow. Or
+     * an object {"tools": ARRAY, "content_schema": SCHEMA}: a text that calls nothing is then a
+     * JSON value of this schema. */
     LFM2_CONSTRAINT_TOOLS = 5
 };
 

@@ -233,6 +233,32 @@ static void test_restart(void **state)
     (void)call(NULL, NULL, NULL, 0);
 }
 
+/* Sessions take a quarter of the memory at most: the oldest go. */
+static void test_session_memory(void **state)
+{
+    (void)state;
+    lfm2_kv_usage usage = {.size = sizeof usage};
+    lfm2_memory memory = {.size = sizeof memory};
+    LFT_OK(lfm2_model_kv_usage(a.model, &usage));
+    LFT_OK(lfm2_estimate_memory(a.model, NULL, &memory));
+    LFT_OK(lfm2_model_set_kv_budget(a.model, 12 * memory.kv_page)); /* 3 sessions of a page */
+    for (int i = 0; i < 5; i++) {
+        char body[256];
+        snprintf(body, sizeof body,
+                 "{\"prompt\":\"x\",\"max_tokens\":1,\"session\":\"s%d\",\"ignore_eos\":true}", i);
+        (void)lft_ask(&a, TEXT, body, 200);
+    }
+    const lf_json *r = call("GET", "/v1/sessions", "", 200);
+    assert_int_equal(lft_get(r, "data")->count, 3);
+    assert_string_equal(lft_get_string(r, "data.0.id"), "s3");
+    (void)call("DELETE", "/v1/sessions/s2", "", 200);
+    (void)call("DELETE", "/v1/sessions/s3", "", 200);
+    (void)call("DELETE", "/v1/sessions/s4", "", 200);
+    (void)call("DELETE", "/v1/sessions/s0", "", 404);
+    (void)call(NULL, NULL, NULL, 0);
+    LFT_OK(lfm2_model_set_kv_budget(a.model, usage.budget));
+}
+
 static void test_session_errors(void **state)
 {
     (void)state;
@@ -281,7 +307,7 @@ int main(void)
         cmocka_unit_test(test_echo),           cmocka_unit_test(test_logprobs),
         cmocka_unit_test(test_tokenize),       cmocka_unit_test(test_render),
         cmocka_unit_test(test_sessions),       cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_session_errors),
+        cmocka_unit_test(test_session_memory), cmocka_unit_test(test_session_errors),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
 }

@@ -104,6 +104,15 @@ static int32_t set_up(api *a)
     if (a->options.n_ctx > 0 && a->options.n_ctx < a->n_ctx) {
         a->n_ctx = a->options.n_ctx;
     }
+    lfm2_memory memory = {.size = sizeof memory};
+    lfm2_session_options options;
+    lfm2_session_options_init(&options, sizeof options);
+    options.kv_type = a->options.kv_type;
+    status = lfm2_estimate_memory(a->model, &options, &memory);
+    if (status != LFM2_OK) {
+        return status;
+    }
+    a->kv_page = memory.kv_page;
     /* A template that is not implemented fails with each conversation, and says why. */
     a->chat.size = sizeof a->chat;
     if (lfm2_chat_get_info(a->model, NULL, &a->chat) != LFM2_OK) {

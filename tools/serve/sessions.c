@@ -101,21 +101,40 @@ int32_t session_find(api *a, exchange *x, const char *name, const lfm2_session *
     return LFM2_OK;
 }
 
+/* Whether the sessions may stay as they are. */
+static bool fits(const api *a)
+{
+    lfm2_kv_usage usage = {.size = sizeof usage};
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < a->sessions.n; i++) {
+        uint64_t pages = (lfm2_session_length(a->sessions.all[i].session) + 63) / 64;
+        bytes += pages * a->kv_page;
+    }
+    return a->sessions.n < MAX_SESSIONS &&
+           (lfm2_model_kv_usage(a->model, &usage) != LFM2_OK || bytes <= usage.budget / 4);
+}
+
+static void drop_oldest(api *a)
+{
+    named_session *oldest = &a->sessions.all[0];
+    for (uint32_t i = 1; i < a->sessions.n; i++) {
+        oldest = a->sessions.all[i].used < oldest->used ? &a->sessions.all[i] : oldest;
+    }
+    drop(a, oldest);
+}
+
 void session_put(api *a, uint64_t owner, const char *name, lfm2_session *session)
 {
     named_session *s = look_up(a, owner, name);
     if (s != NULL) {
         drop(a, s);
-    } else if (a->sessions.n == MAX_SESSIONS) {
-        named_session *oldest = &a->sessions.all[0];
-        for (uint32_t i = 1; i < a->sessions.n; i++) {
-            oldest = a->sessions.all[i].used < oldest->used ? &a->sessions.all[i] : oldest;
-        }
-        drop(a, oldest);
     }
     s = &a->sessions.all[a->sessions.n++];
     *s = (named_session){.owner = owner, .session = session, .used = ++a->sessions.uses};
     snprintf(s->name, sizeof s->name, "%s", name);
+    while (a->sessions.n > 1 && !fits(a)) {
+        drop_oldest(a);
+    }
 }
 
 /* ---- Routes ---- */

@@ -30,8 +30,9 @@ bool session_name_valid(const char *name);
  * lfm2_session_restore. */
 int32_t session_find(api *a, exchange *x, const char *name, const lfm2_session **out);
 
-/* Takes over a session, which replaces an older one of the name. If there are too many, the one
- * that was not used for the longest time is freed. */
+/* Takes over a session, which replaces an older one of the name. If there are too many, or they
+ * take more than a quarter of the memory for keys and values, those that were not used for the
+ * longest time are freed: requests must have memory, too. A file of a freed session stays. */
 void session_put(api *a, uint64_t owner, const char *name, lfm2_session *session);
 
 void sessions_free(api *a);

@@ -20,6 +20,7 @@ struct api {
     int64_t created;
     uint64_t random; /* state of the generator */
     uint32_t n_ctx;
+    uint64_t kv_page; /* bytes of the keys and values of 64 tokens */
     struct job_state *jobs; /* all that the engine has not finished */
     uint32_t n_active;
     observations observed;
