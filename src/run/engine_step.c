@@ -248,7 +248,8 @@ static void after_item(lfm2_engine *engine, lf_choice *c, uint32_t n)
         engine->counted.prompt_tokens += n;
         if (lf_choice_lacks(c) == 0) {
             prompt_done(engine, c);
-        } else if ((c->request->flags & LFM2_REQUEST_PROGRESS) != 0) {
+        } else if ((c->request->flags & LFM2_REQUEST_PROGRESS) != 0 &&
+                   c->n == c->request->n_prompt) {
             int32_t status = lf_event_progress(engine, c->request);
             if (status != LFM2_OK) {
                 lf_request_end(engine, c->request, status);
