@@ -1657,7 +1657,7 @@ typedef struct lfm2_engine_options {
     uint32_t step_ms;     /* most predicted time of a step in milliseconds; 0 = no limit, for
                              throughput; default 300 */
     float decode_share;   /* 0 to 1: least share of their speed that generating sequences keep while
-                             prompts are computed; default 0.4 */
+                             prompts are computed; 1: prompts wait; default 0.4 */
     uint32_t n_ctx;       /* most tokens of a sequence; 0 = the model's context */
     int32_t kv_type;      /* LFM2_KV_* */
     uint32_t max_running; /* sequences that are computed at the same time: 1 to 1024; 0 = 64 */

@@ -47,11 +47,15 @@ void lf_choice_drop_draft(lfm2_engine *engine, lf_choice *c)
 
 void lf_choice_follow_draft(lf_choice *c, int32_t id)
 {
+    lf_choice_draft *d = c->draft;
+    if (d == NULL || d->ended) {
+        return;
+    }
     lf_failure before;
     lf_fail_save(&before);
-    if (c->draft != NULL && !c->draft->ended && lf_draft_follow(&c->draft->text, id) != LFM2_OK) {
+    if (lf_draft_follow(&d->text, id) != LFM2_OK) {
         lf_fail_restore(&before);
-        c->draft->ended = true;
+        d->ended = true;
     }
 }
 

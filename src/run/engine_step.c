@@ -6,6 +6,9 @@
 #include "common/os.h"
 #include "run/step.h"
 
+/* Seconds that a start takes if it computes something. */
+static const double LONG_START = 0.002;
+
 /* The items of a step. */
 typedef struct plan {
     uint32_t n_items;
@@ -206,6 +209,21 @@ static void prompt_done(lfm2_engine *engine, lf_choice *c)
     lf_choice_choose(engine, c);
 }
 
+/* Starts a choice. If that computes something, generating sequences wait for it, and what is left
+ * of the slice is decided again. */
+static bool start(lfm2_engine *engine, const plan *p, lf_choice *c, uint32_t *slice)
+{
+    double begin = lf_os_seconds();
+    bool started = lf_choice_start(engine, c);
+    double seconds = lf_os_seconds() - begin;
+    if (p->decode_rows > 0 && seconds > LONG_START) {
+        lf_policy_note_wait(&engine->policy, p->decode_rows, seconds);
+        uint32_t now = lf_policy_slice(&engine->policy, p->decode_rows);
+        *slice = now < *slice ? now : *slice;
+    }
+    return started;
+}
+
 /* Adds up to `slice` tokens of prompts. One that the cache has completely begins to generate. */
 static void add_prompts(lfm2_engine *engine, plan *p, uint32_t slice)
 {
@@ -222,12 +240,13 @@ static void add_prompts(lfm2_engine *engine, plan *p, uint32_t slice)
                 may_start = false;
                 continue;
             }
-            double begin = lf_os_seconds();
-            if (!lf_choice_start(engine, c)) {
+            if (!start(engine, p, c, &slice)) {
                 continue;
             }
-            lf_policy_note_wait(&engine->policy, p->decode_rows, lf_os_seconds() - begin);
             n_running++;
+        }
+        if (p->prompt_rows >= slice) { /* it was decided again */
+            return;
         }
         uint32_t n = lf_choice_lacks(c);
         if (n == 0) {
