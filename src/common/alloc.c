@@ -117,6 +117,7 @@ typedef struct lf_arena_chunk {
     struct lf_arena_chunk *next;
     size_t bytes; /* of the whole chunk, including this header */
     size_t used;  /* offset of the next free byte, from this header on */
+    void *large;  /* its only item, or NULL */
 } lf_arena_chunk;
 
 enum { FIRST_CHUNK = 16 * 1024, LARGEST_CHUNK = 1024 * 1024 };
@@ -136,6 +137,20 @@ void lf_arena_free(lf_arena *arena)
     }
     arena->chunks = NULL;
     arena->total = 0;
+}
+
+void lf_arena_drop(lf_arena *arena, const void *item)
+{
+    for (lf_arena_chunk **link = &arena->chunks; item != NULL && *link != NULL;
+         link = &(*link)->next) {
+        lf_arena_chunk *c = *link;
+        if (c->large == item) {
+            *link = c->next;
+            arena->total -= c->bytes;
+            lf_free(arena->alloc, c, c->bytes, 1);
+            return;
+        }
+    }
 }
 
 static int32_t take(lf_arena *arena, size_t bytes, size_t align, const char *what, void **out)
@@ -163,6 +178,7 @@ static int32_t take(lf_arena *arena, size_t bytes, size_t align, const char *wha
     *fresh = (lf_arena_chunk){.bytes = size, .used = start + bytes};
     arena->total += size;
     if (own_chunk) { /* a large item: the current chunk stays first and is filled further */
+        fresh->large = (unsigned char *)fresh + start;
         fresh->next = c->next;
         c->next = fresh;
     } else {

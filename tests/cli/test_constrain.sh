@@ -239,7 +239,19 @@ exits 0 run -m "$demo" -t 1 -n 3 --regex '[a-z]{20}' -p 'Hm?'
 err_has 'stopped at the limit of 3 tokens'
 exits 1 "${fast[@]}" --regex '(a' -p 'Hm?'
 out_empty
-exits 2 chat -m "$demo" --json-schema '{}'
-err_has 'chat cannot constrain its answers; run can'
+
+# chat: the constraint holds for each answer
+questions='What is the capital of France?\nAnd of Italy?\n'
+pipes 0 "$questions" chat -m "$demo" -t 1 --temp 0 --choices 'one,two three'
+[ "$(grep -cxE 'one|two three' "$work/out")" = 2 ]
+report 'both answers are choices' $?
+pipes 0 "$questions" chat -m "$demo" -t 1 --temp 0 --tools "$work/tools.json" \
+    --tool-choice get_weather --special
+[ "$(grep -cE '^<\|tool_call_start\|>\[get_weather\(city=.*\)\]<\|tool_call_end\|>$' "$work/out")" = 2 ]
+report 'both answers are calls' $?
+pipes 1 "$questions" chat -m "$demo" -t 1 --tool-choice required
+err_has '--tools FILE gives them (cli.tools)'
+pipes 1 "$questions" chat -m "$demo" -t 1 --regex '(a'
+err_has '(regex.syntax)'
 
 finish

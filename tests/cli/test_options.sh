@@ -129,7 +129,7 @@ bad 'use lfm2 chat for a conversation' run x -cnv
 bad 'use lfm2 run for a single prompt' chat -p x
 bad 'option -e: escape sequences are not processed' run x -e
 bad '--json-schema gives a schema' run x --format json
-bad 'chat cannot constrain its answers; run can' chat --format json
+bad '--json-schema gives a schema' chat --format json
 bad 'lfm2 does not have this sampler' run x --mirostat 2
 bad 'adapters are not supported' run x --lora y
 bad "option --verbose-prompt: 'lfm2 render' shows a prompt" run x --verbose-prompt

@@ -50,6 +50,18 @@ exits 0 "${ask[@]}" -p 'What is the color of the sky?' --prompt-cache "$folder"
 ids >"$work/cached"
 same 'the same answer with damaged files' "$work/cached" "$work/alone"
 
+# an answer that is complete is no failure if its session cannot be saved
+rm -f "$folder"/*
+printf '#!/bin/bash\ntrap "" XFSZ\nulimit -f 16\nexec "%s" "$@"\n' "$program" >"$work/limited"
+chmod +x "$work/limited"
+unlimited=$program
+program=$work/limited
+exits 0 "${ask[@]}" -p 'What is the color of the sky?' --prompt-cache "$folder"
+program=$unlimited
+err_has 'the prompt cache was not saved'
+ids >"$work/cached"
+same 'the same answer without saving' "$work/cached" "$work/alone"
+
 chmod 777 "$folder"
 exits 1 "${ask[@]}" -p 'What?' --prompt-cache "$folder"
 err_has 'other users may write to this folder'

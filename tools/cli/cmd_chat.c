@@ -71,15 +71,15 @@ static const opt_spec run_only[] = {
      .aliases = "-p --prompt -f --file -st --single-turn -no-cnv --no-conversation",
      .help = "use lfm2 run for a single prompt; chat reads messages from standard input, and "
              "--system sets the system message"},
-    {.type = OPT_REFUSED,
-     .aliases = "--grammar --grammar-file -j --json-schema -jf --json-schema-file --format",
-     .help = "chat cannot constrain its answers; run can"},
+    {.type = OPT_REFUSED, .aliases = "--format", .help = "--json-schema gives a schema"},
     {.type = OPT_END},
 };
 
 static const opt_group groups[] = {
     {"Conversation", specs, 0, NULL},
     DRAFT_GROUP("Conversation", chat_options, draft),
+    CONSTRAINT_GROUP(chat_options, constraint),
+    TOOL_CHOICE_GROUP(chat_options, constraint),
     SAMPLER_GROUP(chat_options, sampler),
     REASONING_GROUP(chat_options, reasoning),
     TEMPLATE_GROUP(chat_options, chat_template),
@@ -127,6 +127,9 @@ static int start(chat *c)
 {
     const chat_options *opts = c->opts;
     int code = messages_read_tools(opts->tools, &c->tools);
+    if (code == EXIT_OK) {
+        code = constraint_read(&opts->constraint, &c->constraint);
+    }
     /* First, so that what is typed while the model is loaded waits for the prompt. */
     if (code == EXIT_OK) {
         c->input = chat_input_open("> ");
@@ -153,6 +156,7 @@ static int run(const command *self, int argc, char **argv)
     chat_options opts = {.n_predict = DEFAULT_PREDICT};
     opt_args args = {.n = 0};
     sampler_options_init(&opts.sampler);
+    constraint_options_init(&opts.constraint);
     reasoning_options_init(&opts.reasoning);
     const uint64_t drawn = opts.sampler.seed;
     int code = options_parse(self, argc, argv, &opts, &args);
@@ -183,6 +187,7 @@ static int run(const command *self, int argc, char **argv)
     chat_format_close(&c.format);
     model_close(&c.opened);
     text_free(&c.tools);
+    text_free(&c.constraint.text);
     return code;
 }
 
@@ -194,7 +199,8 @@ const command cmd_chat = {
     .details =
         "Each line is a message; so are pasted lines, and lines between \"\"\" and \"\"\". "
         "/help shows the commands, which undo, repeat, edit, copy, save and load turns. Text that "
-        "is typed during an answer appears at the next prompt.\n\n"
+        "is typed during an answer appears at the next prompt. A constraint holds for each "
+        "answer.\n\n"
         "If standard input or output is not a terminal, messages are read line by line, each "
         "answer ends with a newline, and the exit code is 1 if a message did not fit into the "
         "context, the chat template refused it, or a command failed.",

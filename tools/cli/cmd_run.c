@@ -358,31 +358,15 @@ static int generate_cached(const run_options *opts, const open_model *opened, co
     if (status == LFM2_OK) {
         const id_list rest = {.data = prompt->data + a->n_reused, .n = prompt->n - a->n_reused};
         code = generate(opts, opened, &rest, a);
-        status = code == EXIT_OK ? lfm2_cache_save(cache, a->session) : status;
+        /* The answer is complete: a folder that cannot be written is no failure. */
+        if (code == EXIT_OK && lfm2_cache_save(cache, a->session) != LFM2_OK) {
+            notice("the prompt cache was not saved: %s (%s)", lfm2_last_error(),
+                   lfm2_last_error_code());
+        }
+    } else {
+        code = fail_library();
     }
-    code = status == LFM2_OK ? code : fail_library();
     lfm2_cache_free(cache);
-    return code;
-}
-
-/* Compiles the constraint: reasoning may precede the text, or does. If a budget ends the reasoning,
- * what follows is the text alone. */
-static int open_constraint(const run_options *opts, const open_model *opened, answer *a)
-{
-    const lfm2_chat_info *info = a->format != NULL ? &a->format->info : NULL;
-    int32_t reasoning = LFM2_REASONING_NONE;
-    if (a->open.len > 0) {
-        reasoning = LFM2_REASONING_OPEN;
-    } else if (info != NULL && info->reasoning_start_id >= 0 &&
-               opts->reasoning.mode != REASONING_OFF) {
-        reasoning = LFM2_REASONING_ALLOWED;
-    }
-    int code = constraint_open(opened->model, &opts->constraint, &opts->constraint_source,
-                               reasoning, &a->constraint);
-    if (code == EXIT_OK && reasoning != LFM2_REASONING_NONE && opts->reasoning.budget >= 0) {
-        code = constraint_open(opened->model, &opts->constraint, &opts->constraint_source,
-                               LFM2_REASONING_NONE, &a->after_reasoning);
-    }
     return code;
 }
 
@@ -390,7 +374,8 @@ static int open_constraint(const run_options *opts, const open_model *opened, an
 static int respond(const run_options *opts, const open_model *opened, const id_list *prompt,
                    answer *a)
 {
-    int code = open_constraint(opts, opened, a);
+    int code = answer_constrain(a, opened->model, &opts->constraint, &opts->constraint_source,
+                                &opts->reasoning);
     if (code == EXIT_OK) {
         code = session_open(&opts->session, opened->model, &a->session);
     }
@@ -408,8 +393,6 @@ static int respond(const run_options *opts, const open_model *opened, const id_l
     }
     lfm2_sampler_free(a->sampler);
     lfm2_session_free(a->session);
-    lfm2_constraint_free(a->constraint);
-    lfm2_constraint_free(a->after_reasoning);
     return code;
 }
 

@@ -35,9 +35,9 @@ int32_t lf_choices_build(lf_grammar *grammar, const char *path, const char *text
     lf_arena_init(&arena, &quota->alloc);
     int32_t status = lf_grammar_json(&quota->limits, &arena, path, text, len, &list);
     if (status == LFM2_OK) {
-        lf_grammar_lend(grammar, arena.total);
+        lf_grammar_charge(grammar, arena.total);
         status = build(grammar, path, list, out);
-        lf_grammar_return(grammar, arena.total);
+        lf_grammar_refund(grammar, arena.total);
     }
     lf_arena_free(&arena);
     return status;

@@ -406,9 +406,9 @@ int32_t lf_gbnf_build(lf_grammar *grammar, const lf_gbnf_options *options, const
     lf_arena_init(&p.arena, options->alloc);
     int32_t status = parse(&p);
     const size_t parsed = p.arena.total;
-    lf_grammar_lend(grammar, parsed);
+    lf_grammar_charge(grammar, parsed);
     status = status != LFM2_OK ? status : lf_gbnf_nodes(&p, out);
-    lf_grammar_return(grammar, parsed);
+    lf_grammar_refund(grammar, parsed);
     lf_arena_free(&p.arena);
     /* A constructor that failed says so at last, and returned a node that matches nothing. */
     return status != LFM2_OK ? status : lf_grammar_status(grammar);

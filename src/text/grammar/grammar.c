@@ -78,14 +78,14 @@ size_t lf_grammar_left(const lf_grammar *grammar)
     return lf_quota_left(&grammar->quota);
 }
 
-void lf_grammar_lend(lf_grammar *grammar, size_t bytes)
+void lf_grammar_charge(lf_grammar *grammar, size_t bytes)
 {
-    grammar->quota.lent += bytes;
+    grammar->quota.charged += bytes;
 }
 
-void lf_grammar_return(lf_grammar *grammar, size_t bytes)
+void lf_grammar_refund(lf_grammar *grammar, size_t bytes)
 {
-    grammar->quota.lent -= bytes;
+    grammar->quota.charged -= bytes;
 }
 
 lf_rx_set *lf_grammar_rx(lf_grammar *grammar)

@@ -22,8 +22,8 @@ lf_rx_set *lf_grammar_rx(lf_grammar *grammar);
 /* Memory of a front end counts until the grammar is complete. Bytes that are left; bytes that it
  * takes, and gives back. */
 size_t lf_grammar_left(const lf_grammar *grammar);
-void lf_grammar_lend(lf_grammar *grammar, size_t bytes);
-void lf_grammar_return(lf_grammar *grammar, size_t bytes);
+void lf_grammar_charge(lf_grammar *grammar, size_t bytes);
+void lf_grammar_refund(lf_grammar *grammar, size_t bytes);
 /* MEMORY or LIMIT of any constructor so far, the expressions' included. After a failure
  * constructors return LF_NODE_NONE. */
 int32_t lf_grammar_status(const lf_grammar *grammar);

@@ -45,7 +45,7 @@ int32_t lf_grammar_json(const lf_grammar_limits *limits, lf_arena *arena, const 
 
 size_t lf_quota_left(const lf_quota *quota)
 {
-    size_t taken = quota->used + quota->lent;
+    size_t taken = quota->used + quota->charged;
     return quota->limits.memory > taken ? quota->limits.memory - taken : 0;
 }
 

@@ -10,7 +10,7 @@ typedef struct lf_quota {
     lf_alloc alloc;
     lf_grammar_limits limits;
     size_t used;    /* bytes allocated */
-    size_t lent;    /* bytes that a front end has beside them */
+    size_t charged; /* bytes that a front end has beside them */
     uint64_t steps; /* that are left */
     int32_t status;
     bool full; /* the limit of memory was reached */

@@ -245,9 +245,9 @@ int32_t lf_schema_build(lf_grammar *grammar, const lf_schema_options *options, c
     lf_arena_init(&arena, options->alloc);
     int32_t status = lf_grammar_json(options->limits, &arena, "schema", text, len, &schema);
     if (status == LFM2_OK) {
-        lf_grammar_lend(grammar, arena.total);
+        lf_grammar_charge(grammar, arena.total);
         status = lf_schema_build_json(grammar, options, schema, out);
-        lf_grammar_return(grammar, arena.total);
+        lf_grammar_refund(grammar, arena.total);
     }
     lf_arena_free(&arena);
     return status;

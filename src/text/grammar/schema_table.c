@@ -36,15 +36,23 @@ int32_t lf_schema_new_in(lf_schema *s, lf_arena *arena, size_t count, size_t ite
     const size_t largest = s->options->limits->memory / CHUNKS;
     arena->chunk_bytes = arena->chunk_bytes < largest ? arena->chunk_bytes : largest;
     LF_TRY(lf_arena_new(arena, count > 0 ? count : 1, item, "a schema", out));
-    lf_grammar_lend(s->grammar, arena->total - before);
+    lf_grammar_charge(s->grammar, arena->total - before);
     memset(*out, 0, (count > 0 ? count : 1) * item);
     return LFM2_OK;
 }
 
 void lf_schema_free_arena(lf_schema *s, lf_arena *arena)
 {
-    lf_grammar_return(s->grammar, arena->total);
+    lf_grammar_refund(s->grammar, arena->total);
     lf_arena_free(arena);
+}
+
+/* Frees an array that was replaced by a larger one, if it is large. */
+static void drop(lf_schema *s, lf_arena *arena, const void *items)
+{
+    const size_t before = arena->total;
+    lf_arena_drop(arena, items);
+    lf_grammar_refund(s->grammar, before - arena->total);
 }
 
 int32_t lf_schema_grow(lf_schema *s, void **items, uint32_t *capacity, uint32_t need, size_t item)
@@ -65,6 +73,7 @@ int32_t lf_schema_grow_in(lf_schema *s, lf_arena *arena, void **items, uint32_t 
     if (*capacity > 0) {
         memcpy(copy, *items, *capacity * item);
     }
+    drop(s, arena, *items);
     *items = copy;
     *capacity = larger;
     return LFM2_OK;
@@ -111,6 +120,7 @@ static int32_t rebuild(lf_schema *s, lf_names *names)
     void *slots = NULL;
     uint32_t n = names->n_slots < 16 ? 16 : names->n_slots * 2;
     LF_TRY(lf_schema_new(s, n, sizeof *names->slots, &slots));
+    drop(s, &s->arena, names->slots);
     names->slots = slots;
     names->n_slots = n;
     for (uint32_t i = 0; i < names->n; i++) {

@@ -227,9 +227,9 @@ int32_t lf_tools_build(lf_grammar *grammar, const lf_tools_options *options, con
         list = lf_json_get(list, "tools");
     }
     if (status == LFM2_OK) {
-        lf_grammar_lend(grammar, arena.total);
+        lf_grammar_charge(grammar, arena.total);
         status = build_list(&t, list, out);
-        lf_grammar_return(grammar, arena.total);
+        lf_grammar_refund(grammar, arena.total);
     }
     lf_arena_free(&arena);
     return status != LFM2_OK ? status : lf_grammar_status(grammar);

@@ -3,6 +3,7 @@
 #ifndef LFM2_CLI_CHAT_H
 #define LFM2_CLI_CHAT_H
 
+#include "cli/options/constraint_options.h"
 #include "cli/options/model_options.h"
 #include "cli/options/sampler_options.h"
 #include "cli/options/session_options.h"
@@ -19,6 +20,7 @@ typedef struct chat_options {
     sampler_options sampler;
     template_options chat_template;
     reasoning_options reasoning;
+    constraint_options constraint;
     const char *system, *tools;
     const char *file; /* of --session */
     bool has_seed;    /* --seed was given: saved conversations continue with it */
@@ -32,8 +34,9 @@ typedef struct chat {
     const chat_options *opts;
     open_model opened;
     chat_format format;
-    text_buffer tools;    /* those of --tools */
-    conversation **talks; /* [n_talks] */
+    text_buffer tools;          /* those of --tools */
+    constraint_text constraint; /* what the options name; kind 0: none */
+    conversation **talks;       /* [n_talks] */
     size_t n_talks;
     size_t current; /* index of the conversation that continues */
     chat_input *input;

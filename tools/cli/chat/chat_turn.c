@@ -64,16 +64,37 @@ static void notice_dropped(const turn *t)
     }
 }
 
+/* Compiles what the options demand of each answer. Calls are those of the tools of the
+ * conversation.
+ */
+static int constrain(const chat *c, const conversation *talk, answer *a)
+{
+    const constraint_options *o = &c->opts->constraint;
+    constraint_text tools = {.kind = 0};
+    int code = constraint_take_tools(o, &talk->tools, &tools);
+    if (code == EXIT_OK) {
+        code = answer_constrain(a, c->opened.model, o, tools.kind != 0 ? &tools : &c->constraint,
+                                &c->opts->reasoning);
+    }
+    text_free(&tools.text);
+    return code;
+}
+
 static int generate(chat *c, const turn *t)
 {
     conversation *talk = chat_talk(c);
-    answer a = {.on_text = on_text, .user = c};
+    answer a = {.format = &c->format, .on_text = on_text, .open = t->open, .user = c};
     lfm2_generate_options_init(&a.options, sizeof a.options);
     a.options.max_tokens = c->opts->n_predict;
     a.options.flags = (c->opts->special ? LFM2_GENERATE_SPECIAL : 0U) | c->opts->draft;
+    int code = constrain(c, talk, &a);
+    if (code != EXIT_OK) {
+        answer_free(&a);
+        return code;
+    }
     notice_dropped(t);
     answer_view_begin(&c->view, c->opts->reasoning.mode);
-    int code = conversation_answer(talk, t, &a);
+    code = conversation_answer(talk, t, &a);
     answer_view_end(&c->view);
     if (code == EXIT_OK) {
         notice_finish(&talk->last, c->opened.model, talk->session, remedy(c));

@@ -66,7 +66,7 @@ _lfm2()
         esac
         ;;
     chat)
-        options='--system --system-file --tools --session -n --predict --on-full --special --draft --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
+        options='--system --system-file --tools --session -n --predict --on-full --special --draft --json-schema --grammar --regex --choices --white-space --lenient --tool-choice --one-call --temp --top-k --top-p --min-p --repeat-penalty --repeat-last-n --frequency-penalty --presence-penalty -s --seed --reasoning --reasoning-budget --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         --system | -sys | --system-prompt) values=/any ;;
         --system-file | -sysf | --system-prompt-file) values=/file ;;
@@ -75,6 +75,12 @@ _lfm2()
         -n | --predict | --n-predict | --max-tokens) values=/any ;;
         --on-full) values='stop drop' ;;
         --draft) values='off ngram' ;;
+        --json-schema | -j | -jf | --json-schema-file) values=/any ;;
+        --grammar | --grammar-file) values=/file ;;
+        --regex) values=/any ;;
+        --choices) values=/any ;;
+        --white-space) values='json compact flexible' ;;
+        --tool-choice) values=/any ;;
         --temp | --temperature) values=/any ;;
         --top-k) values=/any ;;
         --top-p) values=/any ;;

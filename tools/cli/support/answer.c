@@ -143,7 +143,27 @@ int answer_generate(answer *a, const id_list *prompt)
     return code;
 }
 
+int answer_constrain(answer *a, lfm2_model *model, const constraint_options *options,
+                     const constraint_text *text, const reasoning_options *reasoning)
+{
+    const lfm2_chat_info *info = a->format != NULL ? &a->format->info : NULL;
+    int32_t kind = LFM2_REASONING_NONE;
+    if (a->open.len > 0) {
+        kind = LFM2_REASONING_OPEN;
+    } else if (info != NULL && info->reasoning_start_id >= 0 && reasoning->mode != REASONING_OFF) {
+        kind = LFM2_REASONING_ALLOWED;
+    }
+    int code = constraint_open(model, options, text, kind, &a->constraint);
+    if (code == EXIT_OK && kind != LFM2_REASONING_NONE && reasoning->budget >= 0) {
+        code = constraint_open(model, options, text, LFM2_REASONING_NONE, &a->after_reasoning);
+    }
+    a->options.constraint = a->constraint;
+    return code;
+}
+
 void answer_free(answer *a)
 {
     ids_free(&a->ids);
+    lfm2_constraint_free(a->constraint);
+    lfm2_constraint_free(a->after_reasoning);
 }

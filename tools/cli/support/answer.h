@@ -4,6 +4,7 @@
 #define LFM2_CLI_ANSWER_H
 
 #include "cli/support/chat_format.h"
+#include "cli/support/constraint_open.h"
 #include "cli/support/reasoning.h"
 
 typedef struct answer {
@@ -12,7 +13,7 @@ typedef struct answer {
     lfm2_session *session;
     lfm2_sampler *sampler;
     lfm2_generate_options options; /* without callback; draft_ids are of the whole answer */
-    /* The caller's. The second is that of the text that follows when the budget is spent. */
+    /* Of answer_constrain. The second is that of the text that follows when the budget is spent. */
     lfm2_constraint *constraint, *after_reasoning;
     int32_t budget;      /* tokens of reasoning; -1 = no limit */
     open_reasoning open; /* what the prompt opens */
@@ -39,6 +40,11 @@ typedef struct answer {
 /* Appends the prompt to the session and generates. Returns an exit code, after a message unless it
  * is EXIT_OK; an answer that a callback or Ctrl-C ended is EXIT_OK. */
 int answer_generate(answer *a, const id_list *prompt);
+
+/* Compiles the constraints of the answer, which the caller frees: reasoning may precede the text,
+ * or does. If a budget ends the reasoning, what follows is the text alone. */
+int answer_constrain(answer *a, lfm2_model *model, const constraint_options *options,
+                     const constraint_text *text, const reasoning_options *reasoning);
 
 void answer_free(answer *a);
 
