@@ -49,7 +49,8 @@ int32_t lf_arena_new(lf_arena *arena, size_t count, size_t item, const char *wha
 int32_t lf_arena_new_aligned(lf_arena *arena, size_t count, size_t item, const char *what,
                              void **out);
 
-/* Frees an item that is so large that it has a chunk of its own; others stay until lf_arena_free. */
+/* Frees an item that is so large that it has a chunk of its own; others stay until lf_arena_free.
+ */
 void lf_arena_drop(lf_arena *arena, const void *item);
 
 /* Copies len bytes and appends a 0. Errors: MEMORY. */

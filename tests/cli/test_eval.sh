@@ -73,6 +73,46 @@ exits 0 eval -t 1 -m "$demo" "$work/chats" --chat-template "$work/t.jinja" \
     --template-args '{"opening": "<think>"}' --json
 out_has '"right":{"n":2,"right":0}'
 
+# calls and schemas
+ask='"messages": [{"role": "user", "content": "Weather in Reykjavik?"}]'
+tools='"tools": [{"type": "function", "function": {"name": "get_weather", "description": "Weather in a city", "parameters": {"type": "object", "properties": {"city_name": {"type": "string"}}, "required": ["city_name"]}}}]'
+calls() { # SKILL ARGUMENTS
+    printf '{"skill": "%s", %s, %s, "expected_calls": [{"name": "get_weather", "arguments": %s}]}\n' \
+        "$1" "$ask" "$tools" "$2"
+}
+{
+    calls right '{"city_name": ["Oslo", "Reykjavik"]}'
+    calls right '{"city_name": ["Reykjavik"], "days": [1, ""]}'
+    calls value '{"city_name": ["reykjavik"]}'
+    calls absent '{"city_name": ["Reykjavik"], "days": [1]}'
+    calls other '{}'
+    printf '{"skill": "none", %s, %s, "expected_calls": []}\n' "$ask" "$tools"
+    printf '{"skill": "schema", %s, "schema": {"type": "object", "required": ["a"]}}\n' "$ask"
+} >"$work/calls"
+exits 0 eval -t 1 -m "$demo" "$work/calls" --json
+out_has '{"right":{"n":2,"right":2},"value":{"n":1,"right":0},"absent":{"n":1,"right":0},'
+out_has '"other":{"n":1,"right":0},"none":{"n":1,"right":0},"schema":{"n":1,"right":0}}'
+exits 0 eval -t 1 -m "$demo" "$work/calls" --json --constrain -n 900
+out_has '{"right":{"n":2,"right":2},'
+sed 's/"expected_calls": \[\]/"expected_calls": [], "tool_choice": "none"/' "$work/calls" >"$work/choice"
+exits 0 eval -t 1 -m "$demo" "$work/choice" --json --constrain
+out_has '"none":{"n":1,"right":1}'
+printf '{%s, "schema": {"type": "boolean"}}\n' "$ask" >"$work/schema"
+exits 0 eval -t 1 -m "$demo" "$work/schema" --show
+out_has '  expected {"type": "boolean"}'
+out_has '0 of     1'
+exits 0 eval -t 1 -m "$demo" "$work/schema" --constrain --min 100
+for bad in '"expected_calls": {}' '"expected_calls": [{}]' '"expected_calls": [{"name": "f"}]' \
+    '"expected_calls": [{"name": "f", "arguments": {"x": 1}}]' '"expected": "x", "schema": {}' \
+    '"schema": {}, "tool_choice": 1' '"expected_calls": [{"name": "f", "arguments": {"x": []}}]'; do
+    printf '{%s, %s}\n' "$ask" "$bad" >"$work/bad"
+    exits 1 eval -t 1 -m "$demo" "$work/bad"
+    err_has 'line 1: offset '
+done
+printf '{%s, "schema": {"type": 1}}\n' "$ask" >"$work/bad"
+exits 1 eval -t 1 -m "$demo" "$work/bad" --constrain
+err_has '(schema.invalid)'
+
 # a template that refuses a line
 printf '{%% if messages|length > 1 %%}{{ raise_exception("one is enough") }}{%% endif %%}x' \
     >"$work/one.jinja"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lfm2 eval: measures the accuracy of answers to the chats of a file. */
 #include "cli/commands.h"
+#include "cli/eval/eval_score.h"
 #include "cli/options/compat_options.h"
 #include "cli/options/model_options.h"
 #include "cli/options/sampler_options.h"
@@ -20,7 +21,7 @@ typedef struct eval_options {
     template_options chat_template;
     uint32_t n_predict, limit;
     double min;
-    bool show, json;
+    bool constrain, show, json;
 } eval_options;
 
 static const opt_spec specs[] = {
@@ -49,6 +50,11 @@ static const opt_spec specs[] = {
      .max = INT32_MAX,
      .specials = predict_specials},
     {.type = OPT_FLAG,
+     .name = "constrain",
+     .help = "constrain the answers: to JSON of the \"schema\", and calls to the tools, with the "
+             "\"tool_choice\" of the line (auto)",
+     .offset = offsetof(eval_options, constrain)},
+    {.type = OPT_FLAG,
      .name = "show",
      .help = "print every wrong answer",
      .offset = offsetof(eval_options, show)},
@@ -69,8 +75,9 @@ enum { MAX_SKILLS = 256 };
 
 /* One line of the file: a chat and the answer that is expected. Values are in eval's arena. */
 typedef struct eval_chat {
-    const lf_json *skill; /* NULL = none */
-    const lf_json *expected;
+    const lf_json *skill;       /* NULL = none */
+    const lf_json *tool_choice; /* NULL = none */
+    expectation expected;
     const lf_json *question; /* content of the last message; NULL = none */
     text_buffer tools;       /* JSON text; empty = none */
     text_buffer messages;    /* JSON text */
@@ -128,10 +135,14 @@ static int read_members(eval *e, const lf_json *object)
     }
     int code = read_string(e, object, "skill", &chat->skill);
     if (code == EXIT_OK) {
-        code = read_string(e, object, "expected", &chat->expected);
+        code = read_string(e, object, "tool_choice", &chat->tool_choice);
     }
-    if (code == EXIT_OK && (chat->expected == NULL || chat->expected->len == 0)) {
-        code = fail_line(e, object, "\"expected\" is missing or empty");
+    chat->expected = (expectation){.text = lf_json_get(object, "expected"),
+                                   .calls = lf_json_get(object, "expected_calls"),
+                                   .schema = lf_json_get(object, "schema")};
+    const char *problem = expectation_problem(&chat->expected);
+    if (code == EXIT_OK && problem != NULL) {
+        code = fail_line(e, object, problem);
     }
     if (code == EXIT_OK) {
         code = messages_of_json(e->name, object, &chat->messages, &chat->tools);
@@ -193,8 +204,11 @@ static int32_t on_text(void *user, answer_channel channel, const char *text, siz
     return e->code == EXIT_OK ? 0 : 1;
 }
 
-static int generate(eval *e, const id_list *ids, const open_reasoning *open)
+/* Generates the answer to e->chat and compares it with the expected one. */
+static int generate(eval *e, const id_list *ids, const open_reasoning *open, bool *right)
 {
+    const eval_chat *chat = &e->chat;
+    const char *choice = chat->tool_choice != NULL ? chat->tool_choice->text : NULL;
     answer a = {.format = &e->format,
                 .session = e->session,
                 .sampler = e->sampler,
@@ -208,15 +222,23 @@ static int generate(eval *e, const id_list *ids, const open_reasoning *open)
     answer_record_free(&e->record);
     lfm2_sampler_reset(e->sampler);
     int code = lfm2_session_reset(e->session) == LFM2_OK ? EXIT_OK : fail_library();
+    if (code == EXIT_OK && e->opts->constrain) {
+        code = expectation_constrain(e->format.model, &chat->expected, &chat->tools, choice, &a);
+    }
     if (code == EXIT_OK) {
         code = answer_generate(&a, ids);
     }
     if (code == EXIT_OK && (a.result.finish == LFM2_FINISH_CANCELLED || interrupt_seen())) {
         code = interrupt_code(LFM2_E_CANCELLED);
     }
+    code = code == EXIT_OK ? e->code : code;
     answer_record_content(&e->record, a.reasoned, &e->answer, &e->answer_len);
+    if (code == EXIT_OK) {
+        code = expectation_compare(e->format.model, &chat->expected, &a, e->answer, e->answer_len,
+                                   right);
+    }
     answer_free(&a);
-    return code == EXIT_OK ? e->code : code;
+    return code;
 }
 
 static int show_wrong(const eval *e)
@@ -230,7 +252,7 @@ static int show_wrong(const eval *e)
         out_printf(": ");
         out_write(question.data, question.len);
         out_printf("\n  expected ");
-        json_string(chat->expected->text, chat->expected->len);
+        code = expectation_print(&chat->expected);
         out_printf("\n  answer   ");
         json_string(e->answer, e->answer_len);
         out_printf("\n");
@@ -239,7 +261,7 @@ static int show_wrong(const eval *e)
     return code;
 }
 
-/* Generates the answer to e->chat and compares it with the expected one. */
+/* Asks the question of e->chat. */
 static int ask(eval *e, skill_sum *skill)
 {
     const eval_chat *chat = &e->chat;
@@ -253,12 +275,11 @@ static int ask(eval *e, skill_sum *skill)
     if (code == EXIT_OK) {
         code = chat_format_find_open(&e->format, &ids, &open);
     }
+    bool right = false;
     if (code == EXIT_OK) {
-        code = generate(e, &ids, &open);
+        code = generate(e, &ids, &open, &right);
     }
     if (code == EXIT_OK) {
-        bool right = e->answer_len == chat->expected->len &&
-                     memcmp(e->answer, chat->expected->text, chat->expected->len) == 0;
         skill->n++;
         skill->right += right;
         code = !right && e->opts->show ? show_wrong(e) : EXIT_OK;
@@ -417,9 +438,14 @@ const command cmd_eval = {
     .synopsis = "FILE [-m PATH] [OPTION]...",
     .details =
         "Each line of FILE is a JSON object: \"skill\" (a category), \"messages\" (in OpenAI's "
-        "format), optionally \"tools\" (an array), and \"expected\". Sampling is greedy, without "
-        "penalties. An answer is right if it equals the expected one byte for byte; control tokens "
-        "are compared as text, and reasoning is not part of the answer.",
+        "format), optionally \"tools\" (an array), and what is expected. Sampling is greedy, "
+        "without penalties; reasoning is not part of the answer.\n\n"
+        "\"expected\": an answer is right if it equals this string byte for byte; control tokens "
+        "are compared as text.\n"
+        "\"expected_calls\": if it has these tool calls, in any order, and no others. Each is "
+        "{\"name\": \"f\", \"arguments\": {\"x\": [1, 2]}} with the accepted values of each "
+        "argument; \"\" among them says that the argument may be left out.\n"
+        "\"schema\": if it is JSON that is valid under this schema.",
     .groups = groups,
     .n_groups = COUNT(groups),
     .min_args = 1,

@@ -283,7 +283,7 @@ _lfm2()
         esac
         ;;
     eval)
-        options='--min --limit -n --predict --show --json --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
+        options='--min --limit -n --predict --constrain --show --json --chat-template --template-args --date -c --ctx --chunk --kv -m --model -v --verbose -t --threads --kernels --cpu-disable --prefetch --cache --no-cache --no-mmap --merges --help'
         case $before in
         --min) values=/any ;;
         --limit) values=/any ;;

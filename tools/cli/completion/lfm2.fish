@@ -288,6 +288,7 @@ complete -c lfm2 -n '__fish_seen_subcommand_from perplexity' -l merges -x -a 'fi
 complete -c lfm2 -n '__fish_seen_subcommand_from eval' -l min -x -d 'exit with code 1 if the total accuracy is below PCT percent'
 complete -c lfm2 -n '__fish_seen_subcommand_from eval' -l limit -x -d 'use the first N chats of each skill only; 0 = all'
 complete -c lfm2 -n '__fish_seen_subcommand_from eval' -s n -l predict -x -d 'maximum number of tokens in an answer'
+complete -c lfm2 -n '__fish_seen_subcommand_from eval' -l constrain -d 'constrain the answers: to JSON of the "schema", and calls to the tools, with the "tool_choice" of the line (auto)'
 complete -c lfm2 -n '__fish_seen_subcommand_from eval' -l show -d 'print every wrong answer'
 complete -c lfm2 -n '__fish_seen_subcommand_from eval' -l json -d 'print one JSON object'
 complete -c lfm2 -n '__fish_seen_subcommand_from eval' -l chat-template -x -d 'chat template: a file with a Jinja program, or the name of a template of the model (inspect lists them); lfm2 is the built-in format'
