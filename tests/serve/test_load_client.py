@@ -30,7 +30,7 @@ got = measure(*small, "stall", "--stall-tokens", "4000", "--stall-alone", "0.05"
 check(got.get("late_ttft_s", 0) > 0 and got.get("longest_gap_s", 0) > 0, f"stall: {got}")
 got = measure(*small, "second-turn", "--repeat", "1")
 check(got.get("cached_tokens", 0) > 50, f"the second turn finds the first: {got}")
-got = measure(*small, "overhead", "--repeat", "1")
+got = measure(*small, "overhead", "--repeat", "1", "--overhead-tokens", "400")
 check(got.get("stream_us_per_token", 0) > 0, f"overhead: {got}")
 got = measure(*url, "idle", "--connections", "60", "--seconds", "0.3", "--tokens", "4", "--health", "/v1/models")
 check(got.get("still_open_at_the_end") == 60, f"idle connections stay: {got}")

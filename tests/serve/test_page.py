@@ -456,6 +456,26 @@ def case_tools(b, f):
     equal(shown(b)[-1], "Cold")
 
 
+def case_copy(b, f):
+    """Copying gives the source, also where the page has no clipboard; the button keeps the focus."""
+    source = "**a** <b>\n\n```c\nint x;\n```"
+    f.script(Answer(words(source)))
+    say(b, "Code")
+    stub = "Object.defineProperty(navigator.clipboard, 'writeText', {configurable: true, value: %s})"
+    b.js(stub % "async (text) => { window.copied = text; }")
+    clickable(b, "Copy")
+    equal(b.until("copied"), source)
+    clickable(b, "Copy the code")
+    b.until("copied === 'int x;'")
+    equal(b.js("byId('live').textContent"), "Copied")
+    b.js("document.addEventListener('copy', () => { window.old = document.activeElement.value; })")
+    b.js(stub % "() => Promise.reject(new Error('no'))")
+    clickable(b, "Copy", last=False)
+    equal(b.until("window.old"), "Code")
+    equal(b.js("document.activeElement.getAttribute('aria-label')"), "Copy")
+    equal(b.js("document.querySelectorAll('body > textarea').length"), 0)
+
+
 def case_storage(b, f):
     """Export, import, deleting, a full store and a browser that stores nothing."""
     f.script(Answer(words("One", reasoning="thought")), Answer(words("Two")), Answer(words("Three")), Answer(words("Four")))
@@ -477,6 +497,10 @@ def case_storage(b, f):
     b.js("openChat(heads.find((head) => head.title === 'First chat').id, true)")
     b.until("document.querySelectorAll('.turn').length === 2")
     equal((shown(b), b.js("pathOf(chat)[1].reasoning")), (["First chat", "One"], "thought"))
+    # Another tab has renamed the chat.
+    b.js("""transaction("readwrite", (all, some) => { all.put({...chat, title: "Renamed"}); some.put({...headOf(chat), title: "Renamed"}); })
+        .then(() => new BroadcastChannel("lfm2").postMessage(chat.id))""")
+    b.until("byId('title').textContent === 'Renamed' && byId('list').textContent.includes('Renamed')")
     b.js("database.transaction = () => { throw new DOMException('full', 'QuotaExceededError'); }")
     say(b, "More")
     equal(shown(b)[-1], "Three")
