@@ -239,6 +239,7 @@ static void test_context(void **state)
     strcpy(at + n, "\"}]}");
     const lf_json *r = lft_ask(&a, CHAT, body, 400);
     assert_string_equal(lft_get_string(r, "error.code"), "context_length_exceeded");
+    assert_string_equal(lft_get_string(r, "error.param"), "messages");
     assert_non_null(strstr(lft_get_string(r, "error.message"), "2048"));
     free(body);
 }

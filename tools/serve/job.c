@@ -342,7 +342,9 @@ static bool submit_part(api *a, job_state *s, uint32_t i, submission *b)
         s->pub.n_prompt += (uint32_t)ids.n;
     }
     if (status != LFM2_OK) {
-        reply_failure(x, status);
+        bool too_long = strcmp(lfm2_last_error_code(), "engine.context") == 0;
+        const char *param = request->messages != NULL ? "messages" : "prompt";
+        reply_failure_of(x, status, too_long ? param : NULL);
     }
     id_list_free(&ids);
     return ok && status == LFM2_OK;

@@ -208,6 +208,7 @@ void handle_render(api *a, exchange *x, const char *argument)
     }
     field_bool(&f, "tokens", &with_ids);
     if (f.failed || !prompt_render(a, x, &request, &ids)) {
+        id_list_free(&ids);
         return;
     }
     size_t len = 0;
