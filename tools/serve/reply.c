@@ -308,6 +308,22 @@ void reply_failure_of(exchange *x, int32_t status, const char *param)
     reply_failure_text(x, status, param, lfm2_last_error_code(), lfm2_last_error());
 }
 
+/* Clients of Anthropic's API know by these words that they must shorten the conversation. The
+ * numbers are the first and the last one of the message. */
+static void say_too_long(failure *f, const char *message)
+{
+    static const char digits[] = "0123456789";
+    const char *first = message + strcspn(message, digits), *last = first;
+    for (const char *at = first; *at != '\0'; at += strcspn(at, digits)) {
+        last = at;
+        at += strspn(at, digits);
+    }
+    if (strcmp(f->code, "context_length_exceeded") == 0 && *first != '\0') {
+        snprintf(f->message, sizeof f->message, "prompt is too long: %.*s tokens > %.*s maximum",
+                 (int)strspn(first, digits), first, (int)strspn(last, digits), last);
+    }
+}
+
 void reply_failure_text(exchange *x, int32_t status, const char *param, const char *code,
                         const char *message)
 {
@@ -339,5 +355,8 @@ void reply_failure_text(exchange *x, int32_t status, const char *param, const ch
         f.code = "queue_full";
     }
     snprintf(f.message, sizeof f.message, "%s", message);
+    if (x->style == STYLE_ANTHROPIC) {
+        say_too_long(&f, message);
+    }
     reply_with(x, &f);
 }

@@ -317,6 +317,8 @@ static int32_t text_term(lf_keywords *k, lf_rx rx)
     return LFM2_OK;
 }
 
+enum { LENIENT_LENGTH = 256 };
+
 static int32_t on_text_length(lf_keywords *k, const lf_json *m)
 {
     const lf_json *low = lf_json_get(k->schema, "minLength");
@@ -332,6 +334,13 @@ static int32_t on_text_length(lf_keywords *k, const lf_json *m)
     if (high != NULL) {
         LF_TRY(lf_keyword_count(k, high, &max));
         max = max == LF_SCHEMA_MOST ? LF_RX_UNLIMITED : max;
+    }
+    /* A text of Python is an intersection, which takes a kilobyte for each character of its limit.
+     */
+    if (k->s->options->python && k->s->options->lenient && max > LENIENT_LENGTH &&
+        max != LF_RX_UNLIMITED) {
+        LF_TRY(lf_keyword_refuse(k, "maxLength", LF_TYPE_STRING, "is too large for tools"));
+        max = LF_RX_UNLIMITED;
     }
     if (min == 0 && max == LF_RX_UNLIMITED) {
         return LFM2_OK;
