@@ -520,6 +520,7 @@ static bool failed(job *j, const lfm2_engine_event *e)
         r->status = "failed";
         r->error = e->error;
         send_response(r, j, "response.failed");
+        stream_raw(x, "data: [DONE]\n\n");
     }
     response_free(r);
     if (told) {
