@@ -101,9 +101,9 @@ static void test_numbers(void **state)
         {-1.0 / 3, "-0.3333333333333333"},
         {1e300, "1e+300"},
         {5e-324, "4.94065645841247e-324"},
-        {NAN, "null"},
-        {INFINITY, "null"},
-        {-INFINITY, "null"},
+        {(double)NAN, "null"},
+        {(double)INFINITY, "null"},
+        {-(double)INFINITY, "null"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         json_out out = {0};
