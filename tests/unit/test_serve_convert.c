@@ -227,68 +227,69 @@ static void test_responses_tools(void **state)
     expect(RESPONSES, body, "[" USER "]", "[" CUSTOM("g") "]");
 }
 
+static const char *const refused_responses[][2] = {
+    {"{}", "input is missing"},
+    {"{\"input\":5}", "input must be a string or an array, not a number"},
+    {"{\"input\":[5]}", "input[0] must be an object, not a number"},
+    {"{\"input\":[{\"role\":\"robot\",\"content\":\"x\"}]}", "input[0].role must be \"user\""},
+    {"{\"input\":[{\"role\":\"user\"}]}", "input[0].content is missing"},
+    {"{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_image\",\"image_url\":"
+     "\"x\"}]}]}",
+     "input[0].content[0].type is \"input_image\", which is not supported"},
+    {"{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_file\"}]}]}",
+     "input[0].content[0].type is \"input_file\""},
+    {"{\"input\":[{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{}\"}]}",
+     "input[0].call_id is missing"},
+    {"{\"input\":[{\"type\":\"function_call\",\"name\":\"f\",\"call_id\":\"c\",\"arguments\":{}"
+     "}]}",
+     "input[0].arguments must be a string, not an object"},
+    {"{\"input\":[{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"f\"}]}",
+     "input[0].input is missing"},
+    {"{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":null}]}",
+     "input[0].output is missing"},
+    {"{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":{}}]}",
+     "input[0].output must be a string or an array, not an object"},
+    {"{\"input\":[{\"type\":\"unknown_tool_call\"}]}",
+     "input[0].type is \"unknown_tool_call\", which is not supported"},
+    {"{\"input\":[{\"type\":\"item_reference\",\"id\":\"msg_x_0\"}]}",
+     "input[0].id is not that of an item"},
+    {"{\"input\":\"x\",\"temperature\":\"hot\"}", "temperature must be a number"},
+    {"{\"input\":\"x\",\"max_output_tokens\":0}", "max_output_tokens must be from 1"},
+    {"{\"input\":\"x\",\"background\":true}", "background must be false"},
+    {"{\"input\":\"x\",\"conversation\":\"c\"}", "conversation is not supported"},
+    {"{\"input\":\"x\",\"prompt\":{\"id\":\"p\"}}", "prompt is not supported"},
+    {"{\"input\":\"x\",\"top_logprobs\":2}", "top_logprobs is not supported here"},
+    {"{\"input\":\"x\",\"include\":[\"message.output_text.logprobs\"]}", "include "},
+    {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"x\"}}}",
+     "text.format.schema is missing"},
+    {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"yaml\"}}}", "text.format.type must be"},
+    {"{\"input\":\"x\",\"reasoning\":{\"effort\":\"huge\"}}", "reasoning.effort must be"},
+    {"{\"input\":\"x\",\"tools\":[{\"type\":\"file_search\"}]}",
+     "tools[0].type is \"file_search\""},
+    {"{\"input\":\"x\",\"tools\":[{\"type\":\"function\"}]}", "tools[0].name is missing"},
+    {"{\"input\":\"x\",\"tools\":[{\"type\":\"custom\",\"name\":\"f\"},{\"type\":\"custom\","
+     "\"name\":\"f\"}]}",
+     "tools[1].name is the name of two tools: 'f'"},
+    {"{\"input\":\"x\",\"tools\":[{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{\"type\":"
+     "\"namespace\",\"name\":\"m\",\"tools\":[]}]}]}",
+     "tools[0].tools[0].type is \"namespace\""},
+    {"{\"input\":\"x\",\"tool_choice\":\"required\"}", "tool_choice requires a call"},
+    {"{\"input\":\"x\",\"tool_choice\":\"maybe\"}", "tool_choice must be \"auto\""},
+    {"{\"input\":\"x\",\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"}}",
+     "tool_choice.name is \"f\", but no tool has this name"},
+    {"{\"input\":\"x\",\"tool_choice\":{\"type\":\"web_search\"}}", "tool_choice.type must be"},
+    {"{\"input\":\"x\",\"tool_choice\":{\"type\":\"allowed_tools\",\"mode\":\"auto\",\"tools\":"
+     "[]}}",
+     "tool_choice.tools must name"},
+    {"{\"input\":\"x\",\"previous_response_id\":\"resp_no\"}",
+     "previous_response_id: there is no response 'resp_no'"},
+};
+
 static void test_responses_refused(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
-        {"{}", "input is missing"},
-        {"{\"input\":5}", "input must be a string or an array, not a number"},
-        {"{\"input\":[5]}", "input[0] must be an object, not a number"},
-        {"{\"input\":[{\"role\":\"robot\",\"content\":\"x\"}]}", "input[0].role must be \"user\""},
-        {"{\"input\":[{\"role\":\"user\"}]}", "input[0].content is missing"},
-        {"{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_image\",\"image_url\":"
-         "\"x\"}]}]}",
-         "input[0].content[0].type is \"input_image\", which is not supported"},
-        {"{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_file\"}]}]}",
-         "input[0].content[0].type is \"input_file\""},
-        {"{\"input\":[{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{}\"}]}",
-         "input[0].call_id is missing"},
-        {"{\"input\":[{\"type\":\"function_call\",\"name\":\"f\",\"call_id\":\"c\",\"arguments\":{}"
-         "}]}",
-         "input[0].arguments must be a string, not an object"},
-        {"{\"input\":[{\"type\":\"custom_tool_call\",\"call_id\":\"c\",\"name\":\"f\"}]}",
-         "input[0].input is missing"},
-        {"{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":null}]}",
-         "input[0].output is missing"},
-        {"{\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":{}}]}",
-         "input[0].output must be a string or an array, not an object"},
-        {"{\"input\":[{\"type\":\"unknown_tool_call\"}]}",
-         "input[0].type is \"unknown_tool_call\", which is not supported"},
-        {"{\"input\":[{\"type\":\"item_reference\",\"id\":\"msg_x_0\"}]}",
-         "input[0].id is not that of an item"},
-        {"{\"input\":\"x\",\"temperature\":\"hot\"}", "temperature must be a number"},
-        {"{\"input\":\"x\",\"max_output_tokens\":0}", "max_output_tokens must be from 1"},
-        {"{\"input\":\"x\",\"background\":true}", "background must be false"},
-        {"{\"input\":\"x\",\"conversation\":\"c\"}", "conversation is not supported"},
-        {"{\"input\":\"x\",\"prompt\":{\"id\":\"p\"}}", "prompt is not supported"},
-        {"{\"input\":\"x\",\"top_logprobs\":2}", "top_logprobs is not supported here"},
-        {"{\"input\":\"x\",\"include\":[\"message.output_text.logprobs\"]}", "include "},
-        {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"json_schema\",\"name\":\"x\"}}}",
-         "text.format.schema is missing"},
-        {"{\"input\":\"x\",\"text\":{\"format\":{\"type\":\"yaml\"}}}", "text.format.type must be"},
-        {"{\"input\":\"x\",\"reasoning\":{\"effort\":\"huge\"}}", "reasoning.effort must be"},
-        {"{\"input\":\"x\",\"tools\":[{\"type\":\"file_search\"}]}",
-         "tools[0].type is \"file_search\""},
-        {"{\"input\":\"x\",\"tools\":[{\"type\":\"function\"}]}", "tools[0].name is missing"},
-        {"{\"input\":\"x\",\"tools\":[{\"type\":\"custom\",\"name\":\"f\"},{\"type\":\"custom\","
-         "\"name\":\"f\"}]}",
-         "tools[1].name is the name of two tools: 'f'"},
-        {"{\"input\":\"x\",\"tools\":[{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{\"type\":"
-         "\"namespace\",\"name\":\"m\",\"tools\":[]}]}]}",
-         "tools[0].tools[0].type is \"namespace\""},
-        {"{\"input\":\"x\",\"tool_choice\":\"required\"}", "tool_choice requires a call"},
-        {"{\"input\":\"x\",\"tool_choice\":\"maybe\"}", "tool_choice must be \"auto\""},
-        {"{\"input\":\"x\",\"tool_choice\":{\"type\":\"function\",\"name\":\"f\"}}",
-         "tool_choice.name is \"f\", but no tool has this name"},
-        {"{\"input\":\"x\",\"tool_choice\":{\"type\":\"web_search\"}}", "tool_choice.type must be"},
-        {"{\"input\":\"x\",\"tool_choice\":{\"type\":\"allowed_tools\",\"mode\":\"auto\",\"tools\":"
-         "[]}}",
-         "tool_choice.tools must name"},
-        {"{\"input\":\"x\",\"previous_response_id\":\"resp_no\"}",
-         "previous_response_id: there is no response 'resp_no'"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        refuse(RESPONSES, cases[i][0], cases[i][1]);
+    for (size_t i = 0; i < sizeof refused_responses / sizeof refused_responses[0]; i++) {
+        refuse(RESPONSES, refused_responses[i][0], refused_responses[i][1]);
     }
 }
 
@@ -365,61 +366,61 @@ static void test_messages_prefill(void **state)
     }
 }
 
+static const char *const refused_messages[][2] = {
+    {"{\"messages\":[" USER "]}", "max_tokens is missing"},
+    {"{\"max_tokens\":0,\"messages\":[" USER "]}", "max_tokens must be from 1"},
+    {HEAD "\"messages\":[]}", "messages must not be empty"},
+    {HEAD "\"messages\":\"Hi\"}", "messages must be an array"},
+    {HEAD "\"messages\":[{\"role\":\"robot\",\"content\":\"x\"}]}",
+     "messages[0].role must be \"user\", \"assistant\" or \"system\""},
+    {HEAD "\"messages\":[{\"role\":\"user\"}]}", "messages[0].content is missing"},
+    {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{}}]}]}",
+     "messages[0].content[0].type is \"image\", which is not supported"},
+    {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\"}]}]}",
+     "messages[0].content[0].type is \"document\""},
+    {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"thinking\",\"thinking\":"
+          "\"x\"}]}]}",
+     "messages[0].content[0].type is \"thinking\""},
+    {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\","
+          "\"tool_use_id\":\"t\",\"content\":[{\"type\":\"image\"}]}]}]}",
+     "messages[0].content[0].content[0].type is \"image\""},
+    {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\"}]}]}",
+     "messages[0].content[0].tool_use_id is missing"},
+    {HEAD "\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"name\":"
+          "\"f\",\"input\":{}}]}]}",
+     "messages[0].content[0].id is missing"},
+    {HEAD "\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":"
+          "\"t\",\"input\":{}}]}]}",
+     "messages[0].content[0].name is missing"},
+    {HEAD "\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":"
+          "\"t\",\"name\":\"f\",\"input\":\"{}\"}]}]}",
+     "messages[0].content[0].input must be an object"},
+    {HEAD "\"messages\":[" USER "],\"system\":5}", "system must be a string or an array"},
+    {HEAD "\"messages\":[" USER "],\"system\":[{\"type\":\"image\"}]}",
+     "system[0].type must be \"text\""},
+    {HEAD "\"messages\":[" USER "],\"tools\":[{\"name\":\"f\"}]}",
+     "tools[0].input_schema is missing"},
+    {HEAD "\"messages\":[" USER "],\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"}]}",
+     "tools[0].type is \"bash_20250124\", which is not supported"},
+    {HEAD "\"messages\":[" USER "],\"tool_choice\":{\"type\":\"any\"}}",
+     "tool_choice.type requires a call"},
+    {HEAD "\"messages\":[" USER "],\"tool_choice\":{\"type\":\"tool\",\"name\":\"f\"}}",
+     "tool_choice.name is not the name of a tool"},
+    {HEAD "\"messages\":[" USER "],\"tool_choice\":{\"type\":\"must\"}}",
+     "tool_choice.type must be \"auto\""},
+    {HEAD "\"messages\":[" USER "],\"thinking\":{\"type\":\"deep\"}}",
+     "thinking.type must be \"disabled\""},
+    {HEAD "\"messages\":[" USER "],\"stop_sequences\":[\"\"]}", "stop_sequences must not"},
+    {HEAD "\"messages\":[" USER "],\"top_k\":1.5}", "top_k must be an integer"},
+    {HEAD "\"messages\":[" USER "],\"output_config\":{\"format\":{\"type\":\"json_schema\"}}}",
+     "output_config.format.schema is missing"},
+};
+
 static void test_messages_refused(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
-        {"{\"messages\":[" USER "]}", "max_tokens is missing"},
-        {"{\"max_tokens\":0,\"messages\":[" USER "]}", "max_tokens must be from 1"},
-        {HEAD "\"messages\":[]}", "messages must not be empty"},
-        {HEAD "\"messages\":\"Hi\"}", "messages must be an array"},
-        {HEAD "\"messages\":[{\"role\":\"robot\",\"content\":\"x\"}]}",
-         "messages[0].role must be \"user\", \"assistant\" or \"system\""},
-        {HEAD "\"messages\":[{\"role\":\"user\"}]}", "messages[0].content is missing"},
-        {HEAD
-         "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"source\":{}}]}]}",
-         "messages[0].content[0].type is \"image\", which is not supported"},
-        {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\"}]}]}",
-         "messages[0].content[0].type is \"document\""},
-        {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"thinking\",\"thinking\":"
-              "\"x\"}]}]}",
-         "messages[0].content[0].type is \"thinking\""},
-        {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\","
-              "\"tool_use_id\":\"t\",\"content\":[{\"type\":\"image\"}]}]}]}",
-         "messages[0].content[0].content[0].type is \"image\""},
-        {HEAD "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\"}]}]}",
-         "messages[0].content[0].tool_use_id is missing"},
-        {HEAD "\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"name\":"
-              "\"f\",\"input\":{}}]}]}",
-         "messages[0].content[0].id is missing"},
-        {HEAD "\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":"
-              "\"t\",\"input\":{}}]}]}",
-         "messages[0].content[0].name is missing"},
-        {HEAD "\"messages\":[{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":"
-              "\"t\",\"name\":\"f\",\"input\":\"{}\"}]}]}",
-         "messages[0].content[0].input must be an object"},
-        {HEAD "\"messages\":[" USER "],\"system\":5}", "system must be a string or an array"},
-        {HEAD "\"messages\":[" USER "],\"system\":[{\"type\":\"image\"}]}",
-         "system[0].type must be \"text\""},
-        {HEAD "\"messages\":[" USER "],\"tools\":[{\"name\":\"f\"}]}",
-         "tools[0].input_schema is missing"},
-        {HEAD "\"messages\":[" USER "],\"tools\":[{\"type\":\"bash_20250124\",\"name\":\"bash\"}]}",
-         "tools[0].type is \"bash_20250124\", which is not supported"},
-        {HEAD "\"messages\":[" USER "],\"tool_choice\":{\"type\":\"any\"}}",
-         "tool_choice.type requires a call"},
-        {HEAD "\"messages\":[" USER "],\"tool_choice\":{\"type\":\"tool\",\"name\":\"f\"}}",
-         "tool_choice.name is not the name of a tool"},
-        {HEAD "\"messages\":[" USER "],\"tool_choice\":{\"type\":\"must\"}}",
-         "tool_choice.type must be \"auto\""},
-        {HEAD "\"messages\":[" USER "],\"thinking\":{\"type\":\"deep\"}}",
-         "thinking.type must be \"disabled\""},
-        {HEAD "\"messages\":[" USER "],\"stop_sequences\":[\"\"]}", "stop_sequences must not"},
-        {HEAD "\"messages\":[" USER "],\"top_k\":1.5}", "top_k must be an integer"},
-        {HEAD "\"messages\":[" USER "],\"output_config\":{\"format\":{\"type\":\"json_schema\"}}}",
-         "output_config.format.schema is missing"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        refuse(MESSAGES, cases[i][0], cases[i][1]);
+    for (size_t i = 0; i < sizeof refused_messages / sizeof refused_messages[0]; i++) {
+        refuse(MESSAGES, refused_messages[i][0], refused_messages[i][1]);
     }
 }
 
