@@ -301,6 +301,7 @@ static void test_too_long(void **state)
     strcat(body, "\",\"stream\":true}");
     const lf_json *r = lft_ask(&a, PATH, body, 400);
     assert_string_equal(lft_get_string(r, "error.code"), "context_length_exceeded");
+    assert_string_equal(lft_get_string(r, "error.param"), "input");
     assert_non_null(strstr(lft_get_string(r, "error.message"), "2048"));
 }
 

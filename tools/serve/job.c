@@ -349,7 +349,9 @@ static bool submit_part(api *a, job_state *s, uint32_t i, submission *b)
     }
     if (status != LFM2_OK) {
         bool too_long = strcmp(lfm2_last_error_code(), "engine.context") == 0;
-        const char *param = request->messages != NULL ? "messages" : "prompt";
+        const char *param = request->prompt_param != NULL ? request->prompt_param
+                            : request->messages != NULL   ? "messages"
+                                                          : "prompt";
         reply_failure_of(x, status, too_long ? param : NULL);
     }
     id_list_free(&ids);

@@ -31,6 +31,7 @@ typedef struct job_request {
     size_t text_len;
     const int32_t *ids;
     size_t n_ids;
+    const char *prompt_param; /* the field that errors name; NULL = "messages" or "prompt" */
     /* Further prompts, of text or ids like the first: choice c of prompt p is choice p * n_choices
      * + c of the job. */
     const job_prompt *more;

@@ -319,6 +319,7 @@ static void say_too_long(failure *f, const char *message)
         at += strspn(at, digits);
     }
     if (strcmp(f->code, "context_length_exceeded") == 0 && *first != '\0') {
+        f->param = NULL;
         snprintf(f->message, sizeof f->message, "prompt is too long: %.*s tokens > %.*s maximum",
                  (int)strspn(first, digits), first, (int)strspn(last, digits), last);
     }

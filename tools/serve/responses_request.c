@@ -183,6 +183,7 @@ bool response_read(response *r)
         return false;
     }
     r->job.whole_calls = true;
+    r->job.prompt_param = "input";
     r->store = true;
     field_bool(f, "stream", &r->job.stream);
     field_bool(f, "store", &r->store);
