@@ -73,7 +73,7 @@ library_users() {
     utf8proc.h) REPLY='src/text/* tests/*' ;;
     xxhash.h) REPLY='src/load/* src/model/state_file.c tests/*' ;;
     histedit.h) REPLY='tools/cli/support/terminal.c' ;;
-    event2/*) REPLY='tools/serve/http*' ;;
+    event2/*) REPLY='tools/serve/http* tests/serve/*' ;;
     xnnpack.h) REPLY='' ;;
     cmocka.h) REPLY='tests/*' ;;
     *) REPLY='*' ;;

@@ -3,8 +3,11 @@
  *   fake_server [NAME=VALUE]...        names: fields of http_options
  * Requests: /echo replies with what arrived; /stream?N,MS sends N pieces, one in MS milliseconds;
  * /flood never ends, as fast as the client reads; /late?MS replies then, and cannot be stopped;
- * /counts replies with the number of requests that the client left. */
+ * /counts replies with the number of requests that the client left. SIGUSR1 makes one of `fail`
+ * allocations fail, SIGUSR2 none. */
 #include "serve/http.h"
+
+#include <event2/event.h>
 
 #include <pthread.h>
 #include <signal.h>
@@ -37,6 +40,54 @@ static double now_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* ---- Allocations ---------------------------------------------------------------------------- */
+
+static atomic_uint failing; /* one of how many; 0 = none */
+static atomic_uint n_allocations;
+
+static bool fails(void)
+{
+    unsigned each = atomic_load(&failing);
+    return each > 0 && atomic_fetch_add(&n_allocations, 1) % each == each - 1;
+}
+
+/* The linker lets the server and the library call these. */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+int __real_posix_memalign(void **p, size_t align, size_t size);
+int __wrap_posix_memalign(void **p, size_t align, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+int __wrap_posix_memalign(void **p, size_t align, size_t size)
+{
+    return fails() ? 12 : __real_posix_memalign(p, align, size);
+}
+
+static unsigned fail_each;
+
+static void on_fail(int number)
+{
+    atomic_store(&failing, number == SIGUSR1 ? fail_each : 0);
+}
+
 /* ---- The API -------------------------------------------------------------------------------- */
 
 static void on_gone(exchange *x)
@@ -50,7 +101,8 @@ static void start_work(api *a, exchange *x, char kind)
     work *w = calloc(1, sizeof *w);
     char *end = NULL;
     if (w == NULL) {
-        abort();
+        x->sink->reply(x, 503, "application/json", NULL, "{}", 2);
+        return;
     }
     w->x = x;
     w->kind = kind;
@@ -209,6 +261,7 @@ static bool take(http_options *o, const char *name, const char *value)
         {"agent", &o->agent, NULL, NULL},
         {"keys", &o->key_file, NULL, NULL},
         {"log", &o->log_path, NULL, NULL},
+        {"fail", NULL, NULL, &fail_each},
         {"max_connections", NULL, NULL, &o->max_connections},
         {"max_per_client", NULL, NULL, &o->max_per_client},
         {"header_seconds", NULL, &o->header_seconds, NULL},
@@ -262,6 +315,9 @@ int main(int argc, char **argv)
         .histogram = {.name = "test_seconds", .help = "Test.", .n_bounds = 1, .bounds = {1}}};
     pthread_t thread;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, on_fail);
+    signal(SIGUSR2, on_fail);
+    event_set_mem_functions(__wrap_malloc, __wrap_realloc, free);
     http_options_init(&options);
     options.port = 0;
     options.say = on_say;

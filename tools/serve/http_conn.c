@@ -121,7 +121,6 @@ static void linger(http_conn *c)
     shutdown(bufferevent_getfd(c->bev), SHUT_WR);
     c->state = CONN_LINGER;
     c->deadline = http_now() + LINGER_SECONDS;
-    bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
     bufferevent_enable(c->bev, EV_READ);
 }
 
@@ -236,6 +235,12 @@ static void read_input(http_conn *c)
         switch (c->state) {
         case CONN_HEAD:
             more = http_conn_pending(c) == 0 && read_head(c);
+            if (c->state == CONN_HEAD && http_conn_pending(c) > 0 &&
+                evbuffer_get_length(bufferevent_get_input(c->bev)) >= MAX_INPUT) {
+                /* Until the response is written. Not a watermark: libevent 2.1 crashes where it has
+                 * no memory for one. */
+                bufferevent_disable(c->bev, EV_READ);
+            }
             break;
         case CONN_BODY:
             more = read_body(c);
@@ -301,7 +306,8 @@ static void on_write(struct bufferevent *bev, void *user)
     c->progress = http_now();
     if (c->state == CONN_FLUSH) {
         linger(c);
-    } else {
+    } else if (c->state != CONN_CLOSED) {
+        bufferevent_enable(c->bev, EV_READ);
         read_input(c);
     }
 }
@@ -383,8 +389,10 @@ bool http_conn_open(http_listener *l, int fd, const struct sockaddr *address)
     c->progress = http_now();
     c->deadline = c->progress + s->options->header_seconds;
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, MAX_INPUT);
-    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    if (bufferevent_enable(c->bev, EV_READ | EV_WRITE) != 0) {
+        http_conn_close(c);
+        return true;
+    }
     if (s->n_conns > s->max_conns) {
         refuse_connection(c, 503, "the server has too many connections");
     } else if (too_many) {

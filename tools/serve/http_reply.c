@@ -72,8 +72,8 @@ static const char *date(http_server *s)
 
 static void add(http_conn *c, const char *bytes, size_t len)
 {
-    if (len > 0 && bufferevent_write(c->bev, bytes, len) != 0) {
-        c->keep_alive = false; /* no memory: the client sees an incomplete response */
+    if (len > 0 && !c->broken) {
+        c->broken = bufferevent_write(c->bev, bytes, len) != 0;
     }
 }
 
@@ -155,6 +155,9 @@ void http_stream_write(http_conn *c, const char *bytes, size_t len)
     if (c->chunked) {
         add(c, "\r\n", 2);
     }
+    if (c->broken) {
+        http_conn_close(c);
+    }
 }
 
 void http_stream_end(http_conn *c)
@@ -183,6 +186,10 @@ void http_finish(http_conn *c)
         }
         http_request_free(s, r);
         c->request = NULL;
+    }
+    if (c->broken) {
+        http_conn_close(c); /* there was no memory: the client sees that the response is cut */
+        return;
     }
     http_conn_next(c);
 }

@@ -114,6 +114,7 @@ struct http_conn {
     conn_state state;
     bool started; /* a byte of the head is there */
     bool keep_alive, version_1_0, chunked, no_body;
+    bool broken; /* a part of the response is missing, because there was no memory */
 };
 
 bool http_conn_open(http_listener *l, int fd, const struct sockaddr *address);
