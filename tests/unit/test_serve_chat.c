@@ -340,6 +340,16 @@ static void test_continue(void **state)
     assert_string_equal(text + strlen(text) - (sizeof tail - 1), tail);
 }
 
+/* What is not finished at its deadline is as if it had reached its limit. */
+static void test_deadline(void **state)
+{
+    (void)state;
+    const lf_json *r =
+        lft_ask(&a, CHAT, "{" HELLO ",\"ignore_eos\":true,\"deadline_ms\":1,\"priority\":-3}", 200);
+    assert_string_equal(lft_get_string(r, "choices.0.finish_reason"), "length");
+    assert_true(lft_get_int(r, "usage.completion_tokens") < 2000);
+}
+
 /* A client that leaves ends the work; nothing is written afterwards. */
 static void test_gone(void **state)
 {
@@ -403,8 +413,8 @@ int main(void)
         cmocka_unit_test(test_logprobs),    cmocka_unit_test(test_choices),
         cmocka_unit_test(test_stop),        cmocka_unit_test(test_cached),
         cmocka_unit_test(test_together),    cmocka_unit_test(test_bias),
-        cmocka_unit_test(test_continue),    cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_alive),
+        cmocka_unit_test(test_continue),    cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_gone),        cmocka_unit_test(test_alive),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
 }

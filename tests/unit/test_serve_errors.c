@@ -224,24 +224,34 @@ static void test_model(void **state)
     lft_exchange_free(e);
 }
 
-/* A prompt that is too long is an error with both numbers, and is never cut. */
+/* A prompt that is too long is an error with both numbers, and is never cut. One that is far too
+ * long is not tokenized as a whole. */
 static void test_context(void **state)
 {
     (void)state;
-    size_t n = 20000;
-    char *body = malloc(n + 200);
-    assert_non_null(body);
-    char *at = body + sprintf(body, "{\"messages\":[{\"role\":\"user\",\"content\":\"");
-    memset(at, 'x', n);
-    for (size_t i = 1; i < n; i += 2) {
-        at[i] = ' ';
+    static const size_t sizes[] = {20000, 400000};
+    for (size_t k = 0; k < 2; k++) {
+        size_t n = sizes[k];
+        char *body = malloc(n + 200);
+        assert_non_null(body);
+        for (int chat = 0; chat < 2; chat++) {
+            char *at =
+                body + sprintf(body, chat ? "{\"messages\":[{\"role\":\"user\",\"content\":\""
+                                          : "{\"prompt\":\"");
+            memset(at, 'x', n);
+            for (size_t i = 1; i < n; i += 2) {
+                at[i] = ' ';
+            }
+            strcpy(at + n, chat ? "\"}]}" : "\"}");
+            const lf_json *r = lft_ask(&a, chat ? CHAT : "/v1/completions", body, 400);
+            assert_string_equal(lft_get_string(r, "error.code"), "context_length_exceeded");
+            assert_string_equal(lft_get_string(r, "error.param"), chat ? "messages" : "prompt");
+            const char *message = lft_get_string(r, "error.message");
+            assert_non_null(strstr(message, "2048"));
+            assert_int_equal(strstr(message, "more than") != NULL, k == 1);
+        }
+        free(body);
     }
-    strcpy(at + n, "\"}]}");
-    const lf_json *r = lft_ask(&a, CHAT, body, 400);
-    assert_string_equal(lft_get_string(r, "error.code"), "context_length_exceeded");
-    assert_string_equal(lft_get_string(r, "error.param"), "messages");
-    assert_non_null(strstr(lft_get_string(r, "error.message"), "2048"));
-    free(body);
 }
 
 static void test_queue(void **state)

@@ -18,7 +18,6 @@ typedef struct api_options {
     uint32_t max_tokens;        /* of an answer whose request has no limit; 0 = the context */
     uint32_t replay_bytes;      /* memory for the exact texts of earlier answers */
     double alive_seconds;       /* a stream without output for so long gets a comment */
-    bool log_prompts;
     /* Those of the engine. */
     int32_t kv_type;
     uint32_t n_ctx;

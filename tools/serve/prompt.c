@@ -85,10 +85,69 @@ static const char *param_of(int32_t status)
                                                      : "messages";
 }
 
+/* ---- Prompts that are far too long ---- */
+
+/* Tokenizing megabytes would stop all streams, only to say that they do not fit. So of a text with
+ * more bytes than this for each token of the context, the beginning is tokenized first. Texts with
+ * longer tokens exist, such as blanks: they are tokenized as a whole. */
+enum { LONG_BYTES = 16, CUT_SLACK = 16 };
+
+static bool is_long(const api *a, size_t len)
+{
+    return len / LONG_BYTES > a->n_ctx;
+}
+
+/* The number of tokens that a text has at least, from its first bytes. */
+static size_t least_tokens(const api *a, const char *text, size_t len)
+{
+    size_t n = 0, most = (size_t)a->n_ctx * LONG_BYTES;
+    if (len <= most) {
+        (void)lfm2_tokenize(a->model, text, len, 0, NULL, 0, &n);
+        return n;
+    }
+    /* The cut can divide a token. */
+    (void)lfm2_tokenize(a->model, text, most, 0, NULL, 0, &n);
+    return n > CUT_SLACK ? n - CUT_SLACK : 0;
+}
+
+static bool refuse_long(const api *a, exchange *x, const char *param, size_t n)
+{
+    if (n <= a->n_ctx) {
+        return false;
+    }
+    reply_error(x, 400, "invalid_request_error", param, "context_length_exceeded",
+                "the prompt has more than %zu tokens; the context has %u", n, a->n_ctx);
+    return true;
+}
+
+/* Replies and returns true if the messages of users, tools and the system alone do not fit. What
+ * the assistant said may be left out by a template. */
+static bool refuse_long_messages(const api *a, exchange *x, const job_request *request)
+{
+    const lf_json *messages = NULL;
+    size_t n = 0;
+    if (!is_long(a, request->messages_len) ||
+        lf_json_parse(x->arena, "messages", LFM2_E_TEXT, request->messages, request->messages_len,
+                      &messages) != LFM2_OK) {
+        return false;
+    }
+    for (const lf_json *m = messages->child; m != NULL && n <= a->n_ctx; m = m->next) {
+        const lf_json *content = lf_json_get(m, "content");
+        if (content != NULL && content->kind == LF_JSON_STRING &&
+            !lf_json_is_string(lf_json_get(m, "role"), "assistant")) {
+            n += least_tokens(a, content->text, content->len);
+        }
+    }
+    return refuse_long(a, x, "messages", n);
+}
+
 bool prompt_render(api *a, exchange *x, const job_request *request, id_list *out)
 {
     lfm2_chat_options options;
     lfm2_time now;
+    if (refuse_long_messages(a, x, request)) {
+        return false;
+    }
     prompt_chat_options(a, request, &options, &now);
     /* A token rarely has fewer than two bytes; if it does, the second call has enough room. */
     out->n = (request->messages_len + request->tools_len) / 2 + 1024;
@@ -130,6 +189,10 @@ bool prompt_tokenize(api *a, exchange *x, const job_prompt *prompt, bool as_prom
         memcpy(out->ids, prompt->ids, prompt->n_ids * sizeof *prompt->ids);
         out->n = prompt->n_ids;
         return true;
+    }
+    if (as_prompt && is_long(a, prompt->text_len) &&
+        refuse_long(a, x, "prompt", least_tokens(a, prompt->text, prompt->text_len))) {
+        return false;
     }
     uint32_t flags = as_prompt ? (uint32_t)LFM2_TOKENIZE_SPECIAL : 0;
     if (as_prompt && !begins_with_bos(a, prompt)) {

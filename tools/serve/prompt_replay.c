@@ -33,13 +33,29 @@ static bool make_mark(api *a, mark *m)
     return lfm2_tokenize(a->model, m->text, MARK_LETTERS, 0, m->ids, MARK_IDS, &m->n) == LFM2_OK;
 }
 
-/* The answers whose tokens are known. Returns their number. */
-static uint32_t find_answers(api *a, const exchange *x, const lf_json *messages, replayed *out)
+static bool has_calls(const lf_json *message)
+{
+    return lf_json_is_string(lf_json_get(message, "role"), "assistant") &&
+           lf_json_get(message, "tool_calls") != NULL;
+}
+
+/* The number of answers with calls, up to MAX_REPLAYED. */
+static uint32_t count_answers(const lf_json *messages)
 {
     uint32_t n = 0;
     for (const lf_json *m = messages->child; m != NULL && n < MAX_REPLAYED; m = m->next) {
-        if (!lf_json_is_string(lf_json_get(m, "role"), "assistant") ||
-            lf_json_get(m, "tool_calls") == NULL) {
+        n += has_calls(m) ? 1 : 0;
+    }
+    return n;
+}
+
+/* The first `most` answers whose tokens are known. Returns their number. */
+static uint32_t find_answers(api *a, const exchange *x, const lf_json *messages, uint32_t most,
+                             replayed *out)
+{
+    uint32_t n = 0;
+    for (const lf_json *m = messages->child; m != NULL && n < most; m = m->next) {
+        if (!has_calls(m)) {
             continue;
         }
         replayed *r = &out[n];
@@ -160,12 +176,16 @@ void prompt_replay(api *a, exchange *x, const job_request *request,
     void *memory = NULL;
     if (a->replay.oldest == NULL || ids->n > a->n_ctx ||
         lf_json_parse(x->arena, "messages", LFM2_E_TEXT, request->messages, request->messages_len,
-                      &messages) != LFM2_OK ||
-        lf_arena_new(x->arena, MAX_REPLAYED, sizeof(replayed), "answers", &memory) != LFM2_OK) {
+                      &messages) != LFM2_OK) {
+        return;
+    }
+    uint32_t most = count_answers(messages);
+    if (most == 0 ||
+        lf_arena_new(x->arena, most, sizeof(replayed), "answers", &memory) != LFM2_OK) {
         return;
     }
     replayed *answers = memory;
-    uint32_t n = find_answers(a, x, messages, answers);
+    uint32_t n = find_answers(a, x, messages, most, answers);
     json_out text = {0};
     id_list marked = {0}, out = {0};
     write_marked(&text, messages, answers, n);

@@ -21,6 +21,9 @@ static bool take_memory(fields *f, size_t count, size_t item, void **out)
 
 /* ---- Tokenize ---- */
 
+/* Longer texts would stop all streams while they are tokenized. */
+enum { MAX_TEXT = 1 << 20 };
+
 /* The bytes of a token: as text if they are UTF-8, else as numbers. */
 static void write_piece(json_out *out, const char *key, const char *bytes, size_t len)
 {
@@ -86,6 +89,9 @@ void handle_tokenize(api *a, exchange *x, const char *argument)
     field_bool(&f, "add_special", &bos);
     field_bool(&f, "parse_special", &special);
     field_bool(&f, "with_pieces", &pieces);
+    if (len > MAX_TEXT) {
+        field_fail(&f, "content", "must have at most %d bytes, not %zu", MAX_TEXT, len);
+    }
     if (f.failed || !take_memory(&f, len + 16, sizeof(int32_t), &ids)) {
         return;
     }
