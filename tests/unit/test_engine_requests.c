@@ -287,6 +287,42 @@ static void test_drafts(void **state)
     lfm2_engine_free(engine);
 }
 
+/* A sequence with guesses is parked and resumed. */
+static void test_drafts_parked(void **state)
+{
+    (void)state;
+    lfm2_engine *engine = open_engine(LFM2_ENGINE_NO_CACHE);
+    lfm2_request_options first = lft_request(ids + 1, N, 200);
+    first.flags |= LFM2_REQUEST_IGNORE_EOS;
+    lfm2_request_options r = lft_request(ids, N, 200);
+    r.flags |= LFM2_REQUEST_IGNORE_EOS;
+    lft_text alone = lft_alone(model, &r, N_CTX, 0);
+    r.flags |= LFM2_REQUEST_DRAFT;
+    r.draft_ids = alone.ids;
+    r.n_draft_ids = alone.n_ids;
+    for (int round = 0; round < 6; round++) {
+        lft_submit(engine, &first);
+        uint64_t id = lft_submit(engine, &r);
+        for (int i = 0; i < 3 + round; i++) {
+            LFT_OK(lfm2_engine_step(engine, NULL));
+        }
+        LFT_OK(lfm2_model_set_kv_budget(model, 1)); /* no more pages */
+        uint64_t before = stats_of(engine).n_parks;
+        for (int i = 0; i < 64 && stats_of(engine).n_parks == before; i++) {
+            LFT_OK(lfm2_engine_step(engine, NULL));
+        }
+        LFT_OK(lfm2_model_set_kv_budget(model, 0));
+        lft_run_engine(engine, &outcomes);
+        expect_alone(id - 1, &first);
+        lft_expect_text(&outcomes.of[id].choices[0], &alone);
+    }
+    assert_true(stats_of(engine).n_parks > 0);
+    assert_true(stats_of(engine).accepted_tokens > 0);
+    lft_text_free(&alone);
+    lft_outcomes_free(&outcomes);
+    lfm2_engine_free(engine);
+}
+
 /* ---- The chat parser ---- */
 
 static const char tools[] =
@@ -362,10 +398,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cache),   cmocka_unit_test(test_base),
-        cmocka_unit_test(test_kept),    cmocka_unit_test(test_kept_rest),
-        cmocka_unit_test(test_choices), cmocka_unit_test(test_drafts),
-        cmocka_unit_test(test_parser),
+        cmocka_unit_test(test_cache),         cmocka_unit_test(test_base),
+        cmocka_unit_test(test_kept),          cmocka_unit_test(test_kept_rest),
+        cmocka_unit_test(test_choices),       cmocka_unit_test(test_drafts),
+        cmocka_unit_test(test_drafts_parked), cmocka_unit_test(test_parser),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
