@@ -240,6 +240,13 @@ err_has 'stopped at the limit of 3 tokens'
 exits 1 "${fast[@]}" --regex '(a' -p 'Hm?'
 out_empty
 
+# what a stop string cuts off is not part of the content beside calls
+printf '%s\n' 'root ::= "Well, " <|tool_call_start|> "[get_weather(city=1)]" <|tool_call_end|> "okay STOP and"' \
+    >"$work/calls.gbnf"
+exits 0 "${fast[@]}" --grammar "$work/calls.gbnf" --json --stop STOP -p 'Hm?'
+out_has '"text":"Well, okay "'
+out_has '"name":"get_weather"'
+
 # chat: the constraint holds for each answer
 questions='What is the capital of France?\nAnd of Italy?\n'
 pipes 0 "$questions" chat -m "$demo" -t 1 --temp 0 --choices 'one,two three'

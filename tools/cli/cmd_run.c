@@ -286,17 +286,12 @@ static int make_messages(const run_options *opts, const text_buffer *text, text_
 static int print_record(const run_options *opts, const open_model *opened, const answer *a,
                         answer_record *record)
 {
-    answer_calls calls = {0};
-    int code = a->format != NULL ? answer_calls_find(a, NULL, &calls) : EXIT_OK;
-    if (code == EXIT_OK && calls.n > 0) {
-        code = answer_record_set_content(record, &calls);
-    }
+    int code = answer_n_calls(a) > 0 ? answer_record_set_content(record, a) : EXIT_OK;
     if (code == EXIT_OK) {
-        answer_record_print(record, a, &calls, opened->model, opened->path, opts->sampler.seed,
+        answer_record_print(record, a, opened->model, opened->path, opts->sampler.seed,
                             opts->logprobs >= 0);
         out_flush();
     }
-    answer_calls_free(&calls);
     return code;
 }
 

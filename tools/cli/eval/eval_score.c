@@ -154,13 +154,13 @@ static bool is_call(const lf_json *expected, const lfm2_chat_call *call, const l
 }
 
 /* Finds a call for an expected one among those that are not taken, and takes it. */
-static bool take_call(const lf_json *expected, const answer_calls *calls, lf_arena *arena,
-                      bool *taken)
+static bool take_call(const lf_json *expected, const answer *a, lf_arena *arena, bool *taken)
 {
-    for (uint32_t i = 0; i < calls->n; i++) {
+    const uint32_t n = answer_n_calls(a);
+    for (uint32_t i = 0; i < n; i++) {
         lfm2_chat_call call = {.size = sizeof call};
         const lf_json *arguments = NULL;
-        lfm2_chat_parser_get_call(calls->parser, i, &call);
+        lfm2_chat_parser_get_call(a->parser, i, &call);
         if (!taken[i] &&
             lf_json_parse(arena, "arguments", LFM2_E_FORMAT, call.arguments, call.arguments_len,
                           &arguments) == LFM2_OK &&
@@ -174,22 +174,18 @@ static bool take_call(const lf_json *expected, const answer_calls *calls, lf_are
 
 static int compare_calls(const lf_json *expected, const answer *a, bool *right)
 {
-    answer_calls calls = {0};
     const lf_alloc alloc = lf_alloc_default();
     lf_arena arena;
     lf_arena_init(&arena, &alloc);
-    int code = answer_calls_find(a, NULL, &calls);
-    bool *taken = code == EXIT_OK ? calloc((size_t)calls.n + 1, sizeof *taken) : NULL;
-    if (code == EXIT_OK && taken == NULL) {
-        code = fail("cli.memory", "out of memory");
-    }
-    *right = code == EXIT_OK && calls.n == expected->count;
+    const uint32_t n = answer_n_calls(a);
+    bool *taken = calloc((size_t)n + 1, sizeof *taken);
+    const int code = taken != NULL ? EXIT_OK : fail("cli.memory", "out of memory");
+    *right = code == EXIT_OK && n == expected->count;
     for (const lf_json *x = expected->child; x != NULL && *right; x = x->next) {
-        *right = take_call(x, &calls, &arena, taken);
+        *right = take_call(x, a, &arena, taken);
     }
     free(taken);
     lf_arena_free(&arena);
-    answer_calls_free(&calls);
     return code;
 }
 

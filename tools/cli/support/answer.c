@@ -52,6 +52,30 @@ static void add_result(lfm2_generate_result *sum, const lfm2_generate_result *mo
     sum->generate_seconds += more->prompt_seconds + more->generate_seconds;
 }
 
+static int open_parser(answer *a)
+{
+    const chat_format *format = a->format;
+    lfm2_chat_parser_options o;
+    lfm2_chat_parser_options_init(&o, sizeof o);
+    o.id_prefix = a->call_prefix;
+    o.flags = a->open.len > 0 ? LFM2_CHAT_PARSE_REASONING : 0U;
+    const bool tools = format->tools != NULL && format->tools->len > 0;
+    o.tools = tools ? format->tools->data : "[]"; /* the model knows none */
+    o.tools_len = tools ? format->tools->len : 2;
+    int32_t status = lfm2_chat_parser_create(format->model, &o, &a->parser);
+    a->options.parser = a->parser;
+    return status == LFM2_OK ? EXIT_OK : fail_library();
+}
+
+/* Each call of the library finishes the parser: the next one continues with the tokens so far. */
+static int32_t begin_parser(answer *a)
+{
+    int32_t status = a->parser != NULL ? lfm2_chat_parser_reset(a->parser) : LFM2_OK;
+    return a->parser != NULL && status == LFM2_OK
+               ? lfm2_chat_parser_push(a->parser, a->ids.data, a->ids.n)
+               : status;
+}
+
 /* Calls the library once; `first` for the prompt of the caller. */
 static int generate_part(answer *a, const id_list *prompt, bool first)
 {
@@ -68,8 +92,11 @@ static int generate_part(answer *a, const id_list *prompt, bool first)
     }
     do {
         result = (lfm2_generate_result){.size = sizeof result, .stop_id = -1};
-        status = lfm2_generate(a->session, a->sampler, prompt->data + done, prompt->n - done,
-                               &options, &result);
+        status = begin_parser(a);
+        if (status == LFM2_OK) {
+            status = lfm2_generate(a->session, a->sampler, prompt->data + done, prompt->n - done,
+                                   &options, &result);
+        }
         done = lfm2_session_length(a->session) - before;
         /* A Ctrl-C just after the last answer may have cancelled this one before it started. */
     } while (status == LFM2_E_CANCELLED && !interrupt_seen() && done < prompt->n);
@@ -122,7 +149,8 @@ int answer_generate(answer *a, const id_list *prompt)
     reasoning_begin(&a->splitter, info != NULL ? info->reasoning_start_id : -1,
                     info != NULL ? info->reasoning_end_id : -1, a->open.len > 0, on_split, a);
     a->last_byte = a->open.len > 0 ? a->open.text[a->open.len - 1] : 0;
-    int code = generate_part(a, prompt, true);
+    int code = a->format != NULL ? open_parser(a) : EXIT_OK;
+    code = code == EXIT_OK ? generate_part(a, prompt, true) : code;
     while (code == EXIT_OK && continues(a, max_tokens)) {
         code = close_reasoning(a, &closing);
         uint32_t left = lfm2_session_capacity(a->session) - lfm2_session_length(a->session);
@@ -164,6 +192,7 @@ int answer_constrain(answer *a, lfm2_model *model, const constraint_options *opt
 void answer_free(answer *a)
 {
     ids_free(&a->ids);
+    lfm2_chat_parser_free(a->parser);
     lfm2_constraint_free(a->constraint);
     lfm2_constraint_free(a->after_reasoning);
 }

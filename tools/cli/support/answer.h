@@ -15,9 +15,10 @@ typedef struct answer {
     lfm2_generate_options options; /* without callback; draft_ids are of the whole answer */
     /* Of answer_constrain. The second is that of the text that follows when the budget is spent. */
     lfm2_constraint *constraint, *after_reasoning;
-    int32_t budget;      /* tokens of reasoning; -1 = no limit */
-    open_reasoning open; /* what the prompt opens */
-    uint32_t n_reused;   /* tokens of the prompt that the session holds */
+    const char *call_prefix; /* of the ids of calls; NULL: that of the parser */
+    int32_t budget;          /* tokens of reasoning; -1 = no limit */
+    open_reasoning open;     /* what the prompt opens */
+    uint32_t n_reused;       /* tokens of the prompt that the session holds */
     /* Both may be NULL. on_text receives text as it is generated. on_token receives each chosen
      * token before its text. A result other than 0 ends the answer. */
     int32_t (*on_text)(void *user, answer_channel channel, const char *text, size_t len);
@@ -27,6 +28,7 @@ typedef struct answer {
     lfm2_generate_result result; /* of all calls together */
     uint32_t n_reasoning;        /* tokens of reasoning among result.n_generated */
     bool reasoned;               /* it has reasoning, maybe empty */
+    lfm2_chat_parser *parser;    /* with a format: it has parsed the text */
     id_list ids;                 /* its tokens, without the stop token, with those of the end that
                                     the budget adds */
     /* ---- Internal ---- */

@@ -6,22 +6,16 @@
 
 #include "cli/support/answer.h"
 
-typedef struct answer_calls {
-    lfm2_chat_parser *parser;
-    uint32_t n; /* calls */
-} answer_calls;
+/* Of an answer that answer_generate has made. 0 without a format. */
+uint32_t answer_n_calls(const answer *a);
 
-/* Parses the tokens of an answer, which has a format. `id_prefix`: that of the parser, or NULL. */
-int answer_calls_find(const answer *a, const char *id_prefix, answer_calls *out);
-void answer_calls_free(answer_calls *calls);
-
-/* Appends the content of the answer: the text without calls and reasoning. */
-int answer_calls_content(const answer_calls *calls, text_buffer *out);
+/* Appends the content of the answer: the text without calls and reasoning. Once an answer. */
+int answer_calls_content(const answer *a, text_buffer *out);
 
 /* Appends the message in OpenAI's format. */
-int answer_calls_message(const answer_calls *calls, text_buffer *out);
+int answer_calls_message(const answer *a, text_buffer *out);
 
 /* Prints the calls as a JSON array. */
-void answer_calls_print(const answer_calls *calls);
+void answer_calls_print(const answer *a);
 
 #endif /* LFM2_CLI_ANSWER_CALLS_H */

@@ -112,14 +112,14 @@ static void print_reasoning(const text_buffer *text)
     json_string(end > start ? text->data + start : "", end - start);
 }
 
-int answer_record_set_content(answer_record *record, const answer_calls *calls)
+int answer_record_set_content(answer_record *record, const answer *a)
 {
     record->text[ANSWER_CONTENT].len = 0;
-    return answer_calls_content(calls, &record->text[ANSWER_CONTENT]);
+    return answer_calls_content(a, &record->text[ANSWER_CONTENT]);
 }
 
-void answer_record_print(const answer_record *record, const answer *a, const answer_calls *calls,
-                         const lfm2_model *model, const char *path, uint64_t seed, bool logprobs)
+void answer_record_print(const answer_record *record, const answer *a, const lfm2_model *model,
+                         const char *path, uint64_t seed, bool logprobs)
 {
     const lfm2_generate_result *r = &a->result;
     const char *text = "";
@@ -132,9 +132,9 @@ void answer_record_print(const answer_record *record, const answer *a, const ans
     if (a->reasoned) {
         print_reasoning(&record->text[ANSWER_REASONING]);
     }
-    if (calls->n > 0) {
+    if (answer_n_calls(a) > 0) {
         out_printf(",\"tool_calls\":");
-        answer_calls_print(calls);
+        answer_calls_print(a);
     }
     out_printf(",\"ids\":");
     json_ids(a->ids.data, a->ids.n);

@@ -22,11 +22,11 @@ void answer_record_content(const answer_record *record, bool reasoned, const cha
                            size_t *len);
 
 /* Replaces the content by that of an answer with calls. */
-int answer_record_set_content(answer_record *record, const answer_calls *calls);
+int answer_record_set_content(answer_record *record, const answer *a);
 
 /* Prints {"model":...}; "tool_calls" are in it if there are any, "tokens" if `logprobs`. */
-void answer_record_print(const answer_record *record, const answer *a, const answer_calls *calls,
-                         const lfm2_model *model, const char *path, uint64_t seed, bool logprobs);
+void answer_record_print(const answer_record *record, const answer *a, const lfm2_model *model,
+                         const char *path, uint64_t seed, bool logprobs);
 
 void answer_record_free(answer_record *record);
 

@@ -361,24 +361,20 @@ static void on_channel(void *user, answer_channel channel, const char *text, siz
  * the reasoning if there is any. *added: it was added. */
 static int add_answer_with_calls(conversation *c, const answer *a, bool *added)
 {
-    answer_calls calls = {0};
     text_buffer array = {0};
     *added = false;
     if (c->format->info.tool_calls == 0 || (a->reasoned && !c->format->keeps_reasoning)) {
         return EXIT_OK;
     }
-    char prefix[32] = "";
-    append_format(prefix, sizeof prefix, 0, "call_%u_", c->n_turns);
-    int code = answer_calls_find(a, prefix, &calls);
-    if (code == EXIT_OK && calls.n > 0) {
+    int code = EXIT_OK;
+    if (answer_n_calls(a) > 0) {
         code = text_append(&array, "[", 1);
-        code = code == EXIT_OK ? answer_calls_message(&calls, &array) : code;
+        code = code == EXIT_OK ? answer_calls_message(a, &array) : code;
         code = code == EXIT_OK ? text_append(&array, "]", 1) : code;
         code = code == EXIT_OK ? message_list_add_array(&c->messages, &array) : code;
         *added = code == EXIT_OK;
     }
     text_free(&array);
-    answer_calls_free(&calls);
     return code;
 }
 
@@ -429,6 +425,7 @@ static int generate(conversation *c, const turn *t, answer *a)
 {
     id_list draft = {0};
     const size_t length = lfm2_session_length(c->session);
+    char prefix[32] = "";
     const bool expects = t->replaces && (a->options.flags & LFM2_GENERATE_DRAFT) != 0;
     cut_held(c, t);
     int code = expects ? find_replaced(c, t, &draft) : EXIT_OK;
@@ -440,9 +437,12 @@ static int generate(conversation *c, const turn *t, answer *a)
         a->sampler = c->sampler;
         a->budget = c->reasoning->budget;
         a->open = t->open;
+        append_format(prefix, sizeof prefix, 0, "call_%u_", c->n_turns + 1);
+        a->call_prefix = prefix;
         a->options.draft_ids = draft.data;
         a->options.n_draft_ids = draft.n;
         code = answer_generate(a, &missing);
+        a->call_prefix = NULL;
         a->options.draft_ids = NULL;
         a->options.n_draft_ids = 0;
     }
