@@ -130,6 +130,28 @@ static void test_tool_choice(void **state)
     assert_null(lft_get(r, "choices.0.message.tool_calls"));
 }
 
+/* Of all tools some are allowed. */
+static void test_allowed_tools(void **state)
+{
+    (void)state;
+    const lf_json *r =
+        lft_ask(&a, CHAT,
+                "{" WEATHER "," TOOLS ",\"max_tokens\":60,\"temperature\":0,\"tool_choice\":{"
+                "\"type\":\"allowed_tools\",\"allowed_tools\":{\"mode\":\"required\",\"tools\":[{"
+                "\"type\":\"function\",\"function\":{\"name\":\"get_time\"}}]}},"
+                "\"parallel_tool_calls\":false}",
+                200);
+    assert_string_equal(lft_get_string(r, "choices.0.message.tool_calls.0.function.name"),
+                        "get_time");
+    r = lft_ask(&a, CHAT,
+                "{" WEATHER "," TOOLS ",\"tool_choice\":{\"type\":\"allowed_tools\","
+                "\"allowed_tools\":{\"mode\":\"auto\",\"tools\":[{\"type\":\"function\","
+                "\"function\":{\"name\":\"other\"}}]}}}",
+                400);
+    assert_string_equal(lft_get_string(r, "error.param"),
+                        "tool_choice.allowed_tools.tools[0].function.name");
+}
+
 /* An answer that ends inside a call: the stream has the beginning of the call, and no text. */
 static void test_cut_call(void **state)
 {
@@ -406,15 +428,25 @@ static int close_api(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),       cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_tool_call),   cmocka_unit_test(test_tool_stream),
-        cmocka_unit_test(test_tool_choice), cmocka_unit_test(test_cut_call),
-        cmocka_unit_test(test_formats),     cmocka_unit_test(test_tools_and_format),
-        cmocka_unit_test(test_logprobs),    cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_stop),        cmocka_unit_test(test_cached),
-        cmocka_unit_test(test_together),    cmocka_unit_test(test_bias),
-        cmocka_unit_test(test_continue),    cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_gone),        cmocka_unit_test(test_alive),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_tool_call),
+        cmocka_unit_test(test_tool_stream),
+        cmocka_unit_test(test_tool_choice),
+        cmocka_unit_test(test_allowed_tools),
+        cmocka_unit_test(test_cut_call),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_tools_and_format),
+        cmocka_unit_test(test_logprobs),
+        cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_together),
+        cmocka_unit_test(test_bias),
+        cmocka_unit_test(test_continue),
+        cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_alive),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
 }

@@ -113,7 +113,8 @@ static void read_request(api *a, fields *f, chat_state *s)
     read_prediction(f, request);
     chat_reasoning(a, f, request);
     refuse_unsupported(f);
-    if (request->tools != NULL && request->constraint_kind != 0) {
+    if (request->tools != NULL && request->constraint_kind != 0 &&
+        request->constraint_kind != LFM2_CONSTRAINT_TOOLS) {
         combine(f, request);
     }
     /* Calls under a constraint are never undone but by the end of the text. */

@@ -6,15 +6,14 @@
 
 enum { MAX_TOOLS = 512 };
 
-/* Whether a tool of the request has this name. */
-static bool has_tool(const lf_json *tools, const char *name)
+/* The tool of the request with this name; NULL if there is none. */
+static const lf_json *find_tool(const lf_json *tools, const char *name)
 {
-    for (const lf_json *t = tools != NULL ? tools->child : NULL; t != NULL; t = t->next) {
-        if (lf_json_is_string(lf_json_get(lf_json_get(t, "function"), "name"), name)) {
-            return true;
-        }
+    const lf_json *t = tools != NULL ? tools->child : NULL;
+    while (t != NULL && !lf_json_is_string(lf_json_get(lf_json_get(t, "function"), "name"), name)) {
+        t = t->next;
     }
-    return false;
+    return t;
 }
 
 static void check_tool(fields *tool, bool *strict)
@@ -78,10 +77,70 @@ static void read_tools(fields *f, const lf_json *tools, job_request *request)
     request->lenient = !any_strict;
 }
 
-static void read_named(fields *f, const lf_json *tools, job_request *request)
+/* The name of a function: {"function": {"name": ...}}. NULL after an error. */
+static const char *read_name(fields *f, fields *object, const lf_json *tools)
 {
-    static const char *const types[] = {"function", NULL};
-    fields choice, function;
+    fields function;
+    const char *name = NULL;
+    if (!f->failed && field(object, "function") == NULL) {
+        field_fail(object, "function", "is required");
+    }
+    if (!field_object(object, "function", &function)) {
+        return NULL;
+    }
+    if (field(&function, "name") == NULL) {
+        field_fail(&function, "name", "is required");
+    }
+    field_string(&function, "name", &name, NULL);
+    if (name != NULL && find_tool(tools, name) == NULL) {
+        field_fail(&function, "name", "is \"%.64s\", but no tool has this name", name);
+        return NULL;
+    }
+    return name;
+}
+
+/* Some of the tools: the prompt has all, so that it stays the same, and calls are of these. */
+static void read_allowed(fields *f, fields *choice, const lf_json *tools, job_request *request)
+{
+    static const char *const modes[] = {"auto", "required", NULL};
+    fields allowed;
+    int mode = 0;
+    if (field(choice, "allowed_tools") == NULL) {
+        field_fail(choice, "allowed_tools", "is required");
+    }
+    if (!field_object(choice, "allowed_tools", &allowed)) {
+        return;
+    }
+    field_choice(&allowed, "mode", modes, &mode);
+    const lf_json *list = field_array(&allowed, "tools");
+    if (list == NULL || list->count == 0 || list->count > MAX_TOOLS) {
+        field_fail(&allowed, "tools", "must have 1 to %d elements", MAX_TOOLS);
+        return;
+    }
+    json_out out = {0};
+    uint32_t i = 0;
+    out_array(&out, NULL);
+    for (const lf_json *t = list->child; t != NULL && !f->failed; t = t->next, i++) {
+        fields tool;
+        const char *name = NULL;
+        if (field_element(&allowed, "tools", i, t, &tool)) {
+            name = read_name(f, &tool, tools);
+        }
+        if (name != NULL) {
+            out_value(&out, NULL, find_tool(tools, name));
+        }
+    }
+    out_end_array(&out);
+    request->constraint = chat_keep(f, &out, &request->constraint_len);
+    request->constraint_kind = LFM2_CONSTRAINT_TOOLS;
+    request->constraint_param = "tool_choice";
+    request->tool_choice = mode == 0 ? LFM2_TOOL_CHOICE_AUTO : LFM2_TOOL_CHOICE_REQUIRED;
+}
+
+static void read_choice(fields *f, const lf_json *tools, job_request *request)
+{
+    static const char *const types[] = {"function", "allowed_tools", NULL};
+    fields choice;
     int type = -1;
     if (!field_object(f, "tool_choice", &choice)) {
         return;
@@ -90,21 +149,12 @@ static void read_named(fields *f, const lf_json *tools, job_request *request)
         field_fail(&choice, "type", "is required");
     }
     field_choice(&choice, "type", types, &type);
-    if (!f->failed && field(&choice, "function") == NULL) {
-        field_fail(&choice, "function", "is required");
+    if (type == 1) {
+        read_allowed(f, &choice, tools, request);
+    } else if (type == 0) {
+        request->tool_name = read_name(f, &choice, tools);
+        request->tool_choice = LFM2_TOOL_CHOICE_NAMED;
     }
-    if (!field_object(&choice, "function", &function)) {
-        return;
-    }
-    if (field(&function, "name") == NULL) {
-        field_fail(&function, "name", "is required");
-    }
-    field_string(&function, "name", &request->tool_name, NULL);
-    if (request->tool_name != NULL && !has_tool(tools, request->tool_name)) {
-        field_fail(&function, "name", "is \"%.64s\", but no tool has this name",
-                   request->tool_name);
-    }
-    request->tool_choice = LFM2_TOOL_CHOICE_NAMED;
 }
 
 void chat_tools(fields *f, job_request *request)
@@ -132,7 +182,7 @@ void chat_tools(fields *f, job_request *request)
         field_choice(f, "tool_choice", choices, &n);
         request->tool_choice = n;
     } else {
-        read_named(f, tools, request);
+        read_choice(f, tools, request);
     }
     if (!f->failed && request->tool_choice >= LFM2_TOOL_CHOICE_REQUIRED && request->tools == NULL) {
         field_fail(f, "tool_choice", "is only allowed when tools are given");
