@@ -4,8 +4,8 @@
  *
  * This header declares what an application needs, in the order of use: version, status, runtime,
  * model, text, session, batch, prefix cache, sampler, constraint, generation, stream, chat, chat
- * parser. Its ABI is stable within 0.2. lfm2_tools.h declares functions that make model files and
- * measure speed; its ABI is not stable.
+ * parser, engine. Its ABI is stable within 0.2. lfm2_tools.h declares functions that make model
+ * files and measure speed; its ABI is not stable.
  *
  * Rules for all functions:
  *  - Status: a function that can fail returns LFM2_OK (0) or one of LFM2_E_* as an int32_t. The
@@ -32,14 +32,14 @@
  *  - Result structs begin with `size`, too: set it to sizeof the struct before the call. If the
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
- *  - Handles may move between threads. Several threads may use one runtime, model, prefix cache or
- *    constraint at once. A session, batch, sampler, matcher, stream, decoder or chat parser may be
+ *  - Handles may move between threads. Several threads may use one runtime, model, prefix cache,
+ *    constraint or engine at once. A session, batch, sampler, matcher, stream, decoder or chat parser may be
  *    used by one thread at a time; lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
- *  - Callbacks other than the allocator run on the thread that called the library. They must not
- *    use the session or stream of that call; they may use everything else. If a callback returns
- *    non-zero, the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a call with
- *    LFM2_E_CANCELLED.
+ *  - Callbacks other than the allocator and an engine's `notify` run on the thread that called the
+ *    library. They must not use the session or stream of that call; they may use everything else.
+ *    If a callback returns non-zero, the call ends with LFM2_E_STOPPED. lfm2_session_cancel ends a
+ *    call with LFM2_E_CANCELLED.
  *  - No function needs a macro: every language with a C FFI can call all of them.
  *
  * Concurrency: calls that compute on the same runtime take turns, in the order in which they were
@@ -1629,7 +1629,8 @@ LFM2_API const char *lfm2_chat_parser_source(const lfm2_chat_parser *parser, siz
  *
  * Order. Requests wait in a queue. Those of a lower `priority` come first; among equals the one
  * with the fewest prompt tokens left to compute, less what its waiting is worth, so that short
- * prompts do not wait behind long ones and long ones are not postponed forever.
+ * prompts do not wait behind long ones and long ones are not postponed forever. A sequence that
+ * generates is not interrupted for a request that waits.
  *
  * Memory. Sequences take pages as they grow. If the KV budget of the model is used up, caches evict
  * first; then the engine parks the sequence that came last among those of the highest `priority`
@@ -1663,12 +1664,13 @@ typedef struct lfm2_engine_options {
     uint32_t max_running; /* sequences that are computed at the same time: 1 to 1024; 0 = 64 */
     uint32_t max_queue;   /* requests that wait: 0 = 256 */
     uint32_t n_rows;      /* most prompt tokens of a step: 1 to 7089; 0 = 512 */
-    /* The prefix cache of the engine, as in lfm2_cache_options. */
+    /* The prefix cache of the engine, as in lfm2_cache_options. Requests find what the folder has;
+     * the application saves there (LFM2_REQUEST_KEEP, lfm2_cache_save). */
     uint64_t cache_bytes;
     const char *cache_folder;
     uint64_t cache_disk_bytes;
-    /* Called after events have been added to an empty queue, on the thread that makes the steps or
-     * that called: for example to write to an eventfd. It must not call the library. */
+    /* Called after events have been added to an empty queue, on the thread that makes the steps:
+     * for example to write to an eventfd. It must not call the library. */
     void (*notify)(void *user);
     void *notify_user;
 } lfm2_engine_options;

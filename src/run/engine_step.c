@@ -308,7 +308,10 @@ static void run_pass(lfm2_engine *engine, const plan *p)
 {
     lf_item *items = engine->workspace->pass.items;
     double begin = lf_os_seconds();
-    lf_step(engine->model, engine->workspace, p->n_items, false);
+    lf_failure failure; /* of the pass: what follows may fail, too */
+    if (lf_step(engine->model, engine->workspace, p->n_items, false) != LFM2_OK) {
+        lf_fail_save(&failure);
+    }
     note_guesses(engine, p, lf_os_seconds() - begin);
     lf_choice *lacking = NULL;
     int32_t lack = LFM2_OK;
@@ -321,12 +324,15 @@ static void run_pass(lfm2_engine *engine, const plan *p)
         }
         if (items[i].status == LFM2_OK && c->session != NULL) {
             after_item(engine, c, items[i].n);
-        } else if (items[i].status != LFM2_OK && is_lack(engine, c, items[i].status)) {
-            lacking = c;
-            lack = items[i].status;
+        } else if (items[i].status != LFM2_OK) {
+            lf_fail_restore(&failure);
+            bool lacks = is_lack(engine, c, items[i].status);
+            lacking = lacks ? c : lacking;
+            lack = lacks ? items[i].status : lack;
         }
     }
     if (lacking != NULL && !lacking->request->ended) {
+        lf_fail_restore(&failure);
         lf_engine_relieve(engine, lacking, lack);
     }
     if (complete) {
