@@ -326,6 +326,28 @@ static void test_hostile(void **state)
     expect_bad(bad_utf8, sizeof bad_utf8 - 1);
 }
 
+/* The memory of a request is in proportion to its body. */
+static void test_memory(void **state)
+{
+    (void)state;
+    static const char message[] =
+        "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a b\"}]},";
+    size_t n = 5000, len = sizeof message - 1;
+    char *body = malloc(n * len + 64);
+    assert_non_null(body);
+    size_t at = (size_t)sprintf(body, "{\"messages\":[");
+    for (size_t i = 0; i < n; i++, at += len) {
+        memcpy(body + at, message, len);
+    }
+    at += (size_t)sprintf(body + at - 1, "]}") - 1;
+    lft_exchange *e = lft_exchange_new_bytes("POST", CHAT, body, at);
+    api_handle(a.api, &e->x);
+    assert_true(e->over && e->status == 400); /* too long */
+    assert_true(e->arena.total < 64 * at);
+    lft_exchange_free(e);
+    free(body);
+}
+
 static int open_api(void **state)
 {
     (void)state;
@@ -346,7 +368,7 @@ int main(void)
         cmocka_unit_test(test_chat_refused), cmocka_unit_test(test_text_refused),
         cmocka_unit_test(test_ignored),      cmocka_unit_test(test_model),
         cmocka_unit_test(test_context),      cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_hostile),      cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
 }

@@ -44,14 +44,25 @@ static void read_part(fields *part, const char **text, size_t *len)
     field_string(part, member, text, len);
 }
 
+/* The bytes of all parts' texts, or more. */
+static size_t count_bytes(const lf_json *parts)
+{
+    size_t total = 0;
+    for (const lf_json *p = parts->child; p != NULL; p = p->next) {
+        const lf_json *text = lf_json_get(p, "text"), *refusal = lf_json_get(p, "refusal");
+        total += text != NULL ? text->len : 0;
+        total += refusal != NULL ? refusal->len : 0;
+    }
+    return total;
+}
+
 static void join_parts(fields *f, const char *name, const lf_json *parts, const char **text,
                        size_t *len)
 {
     size_t total = 0;
     uint32_t i = 0;
     void *memory = NULL;
-    /* The text is no longer than the body that contains it. */
-    if (lf_arena_new(f->x->arena, f->x->body_len + 1, 1, "content", &memory) != LFM2_OK) {
+    if (lf_arena_new(f->x->arena, count_bytes(parts) + 1, 1, "content", &memory) != LFM2_OK) {
         field_fail_memory(f);
         return;
     }
@@ -64,7 +75,7 @@ static void join_parts(fields *f, const char *name, const lf_json *parts, const 
             return;
         }
         read_part(&part, &piece, &n);
-        if (f->failed || n > f->x->body_len - total) {
+        if (f->failed) {
             return;
         }
         memcpy(out + total, piece, n);
