@@ -287,6 +287,43 @@ static void making_room(void **state)
     assert_int_equal(counter.mistakes, 0);
 }
 
+/* Grammars with very many stacks: a call ends within the limits, or says that one is reached, and
+ * takes no more memory. */
+static void ambiguous(void **state)
+{
+    (void)state;
+    enum { RULES = 300, MEMORY = 4 << 20 };
+    counting_alloc counter;
+    lf_alloc alloc = counting_alloc_init(&counter);
+    lf_grammar_limits limits = usual_limits();
+    lf_grammar *g = NULL;
+    lf_compiled *m = NULL;
+    lf_match *match = NULL;
+    limits.memory = MEMORY;
+    assert_int_equal(lf_grammar_create(&alloc, &limits, &g), LFM2_OK);
+    /* x0 = x1 x1 | "a", x1 = x2 x2 | "a", ... */
+    lf_node rule = text_node(g, "b");
+    for (int i = 0; i < RULES; i++) {
+        rule = choice(g, sequence(g, rule, rule, LF_NODE_EMPTY), text_node(g, "a"), LF_NODE_NONE);
+    }
+    assert_int_equal(lf_compiled_create(g, rule, vocab.trie, &m), LFM2_OK);
+    assert_int_equal(lf_match_create(m, &match), LFM2_OK);
+    bool limited = false;
+    for (int i = 0; i < 40 && !limited; i++) {
+        uint32_t bits[MAX_WORDS];
+        int32_t status = lf_match_mask(match, bits);
+        status = status == LFM2_OK ? lf_match_accept_bytes(match, "a", 1) : status;
+        assert_true(status == LFM2_OK || status == LFM2_E_LIMIT);
+        limited = status == LFM2_E_LIMIT;
+    }
+    assert_true(limited);
+    assert_true(counter.peak <= MEMORY + 64 * 1024);
+    lf_match_free(match);
+    lf_compiled_free(m);
+    assert_int_equal(counter.live, 0);
+    assert_int_equal(counter.mistakes, 0);
+}
+
 static void failing_memory(void **state)
 {
     (void)state;
@@ -311,7 +348,7 @@ int main(void)
         cmocka_unit_test(masks),       cmocka_unit_test(differences),
         cmocka_unit_test(forced),      cmocka_unit_test(choices),
         cmocka_unit_test(threads),     cmocka_unit_test(failing_memory),
-        cmocka_unit_test(making_room),
+        cmocka_unit_test(making_room), cmocka_unit_test(ambiguous),
     };
     return cmocka_run_group_tests(tests, make_vocabulary, free_vocabulary);
 }

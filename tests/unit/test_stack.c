@@ -42,7 +42,21 @@ static int32_t go_on(void *user, const lfm2_generated_token *token)
     return 0;
 }
 
-/* Generates under a constraint of each kind, with nested ones. */
+/* The callback of a generation with a parser takes its events, inside all of its calls. */
+static int32_t take_events(void *user, const lfm2_generated_token *token)
+{
+    static char message[8192];
+    size_t len = 0;
+    lfm2_chat_parser *parser = user;
+    lfm2_chat_event event = {.size = sizeof event};
+    (void)token;
+    while (lfm2_chat_parser_next(parser, &event) == LFM2_OK && event.kind != LFM2_CHAT_EVENT_NONE) {
+    }
+    return lfm2_chat_parser_message(parser, message, sizeof message, &len) == LFM2_OK ? 0 : 1;
+}
+
+/* Generates under a constraint of each kind, with nested ones, with drafts, stop strings and a
+ * parser. */
 static int32_t use_constraints(task *t, lfm2_model *model, lfm2_session *session,
                                lfm2_sampler *sampler)
 {
@@ -66,17 +80,25 @@ static int32_t use_constraints(task *t, lfm2_model *model, lfm2_session *session
          "[{\"name\": \"f\", \"parameters\": {\"properties\": {\"a\": {\"items\": "
          "{\"type\": \"string\"}}}}}]"},
     };
+    static const char *const stop[] = {"\"a\": never", "[f(a=never"};
     lfm2_constraint *constraint = NULL;
+    lfm2_chat_parser *parser = NULL;
     lfm2_generate_options go;
     lfm2_generate_options_init(&go, sizeof go);
+    TRY(lfm2_chat_parser_create(model, NULL, &parser));
     go.max_tokens = 12;
-    go.callback = go_on;
+    go.callback = take_events;
+    go.callback_user = parser;
+    go.parser = parser;
+    go.stop_strings = stop;
+    go.n_stop_strings = 2;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         TRY(lfm2_constraint_create(model, kinds[i].kind, kinds[i].text, strlen(kinds[i].text), NULL,
                                    &constraint));
         go.constraint = constraint;
         go.flags = i % 2 == 0 ? LFM2_GENERATE_DRAFT : 0;
         TRY(lfm2_generate(session, sampler, NULL, 0, &go, NULL));
+        TRY(lfm2_chat_parser_reset(parser));
         lfm2_constraint_free(constraint);
         constraint = NULL;
     }
@@ -88,6 +110,7 @@ static int32_t use_constraints(task *t, lfm2_model *model, lfm2_session *session
     }
 done:
     lfm2_constraint_free(constraint);
+    lfm2_chat_parser_free(parser);
     return t->failed == NULL ? LFM2_OK : LFM2_E_INTERNAL;
 }
 
