@@ -95,6 +95,13 @@ pipes 1 '"a"\n{bad' constrain -m "$demo" --regex a --instances - --json
 err_has 'line 2'
 json_ends
 
+# an order that is found only after another one that closes nothing at once
+cat >"$work/order" <<'END'
+{"name": "back", "schema": {"anyOf": [{"properties": {"c": {"type": "string"}, "a": {}, "b": {}}, "additionalProperties": false}, {"properties": {"a": {}, "b": {}, "c": {"type": "integer"}}, "additionalProperties": false}]}, "tests": [{"data": {"a": 1, "b": 2, "c": "x"}, "valid": true}, {"data": {"a": 1, "b": 2, "c": 3}, "valid": true}, {"data": {"a": 1, "b": 2, "c": null}, "valid": false}]}
+END
+exits 0 constrain -m "$demo" --suite "$work/order"
+out_has 'values: 3; 0 wrongly accepted, 0 wrongly refused (0 by a limit)'
+
 # members in another order than the schema's
 cat >"$work/order" <<'END'
 {"name": "order", "schema": {"type": "object", "properties": {"a": {"type": "object", "properties": {"c": {}, "d": {}}}, "b": {"type": "integer"}}, "required": ["a"]}, "tests": [{"data": {"x": [{"y": 1}], "b": 1, "a": {"d": {"e": null}, "c": "q"}}, "valid": true}, {"data": {"x": 0, "b": 1}, "valid": false}, {"data": {"b": "1", "a": {}}, "valid": false}]}

@@ -71,12 +71,14 @@ typedef struct candidate {
 
 static bool feed(search *s, place *p, const lf_json *value);
 
-/* Finds members that may be next, those that close least first: up to one that closes nothing. */
+/* Finds members from *from on that may be next, those that close least first: up to one that closes
+ * nothing. *from is then the one after it. */
 static uint32_t candidates(search *s, const place *p, const lf_json *const *left, uint32_t n,
-                           bool first, candidate *out)
+                           bool first, uint32_t *from, candidate *out)
 {
     uint32_t found = 0;
-    for (uint32_t i = 0; i < n && !s->stopped && s->trials > 0; i++) {
+    while (*from < n && !s->stopped && s->trials > 0) {
+        const uint32_t i = (*from)++;
         candidate c = {.at = i};
         s->trials--;
         if (lfm2_matcher_clone(p->matcher, &c.after.matcher) != LFM2_OK ||
@@ -120,14 +122,18 @@ static bool feed_members(search *s, place *p, const lf_json *const *left, uint32
     const lf_json **rest = calloc(n, sizeof *rest);
     bool out = false;
     s->stopped |= list == NULL || rest == NULL;
-    uint32_t found = s->stopped ? 0 : candidates(s, p, left, n, first, list);
-    for (uint32_t i = 0; i < found; i++) {
-        if (!out && !s->stopped) {
-            memcpy(rest, left, list[i].at * sizeof *rest);
-            memcpy(rest + list[i].at, left + list[i].at + 1, (n - list[i].at - 1) * sizeof *rest);
-            out = feed_members(s, &list[i].after, rest, n - 1, false) && take(s, p, &list[i].after);
+    for (uint32_t from = 0; from < n && !out && !s->stopped && s->trials > 0;) {
+        const uint32_t found = candidates(s, p, left, n, first, &from, list);
+        for (uint32_t i = 0; i < found; i++) {
+            const uint32_t at = list[i].at;
+            if (!out && !s->stopped) {
+                memcpy(rest, left, at * sizeof *rest);
+                memcpy(rest + at, left + at + 1, (n - at - 1) * sizeof *rest);
+                out = feed_members(s, &list[i].after, rest, n - 1, false) &&
+                      take(s, p, &list[i].after);
+            }
+            place_free(&list[i].after);
         }
-        place_free(&list[i].after);
     }
     free(list);
     free(rest);
