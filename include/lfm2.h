@@ -33,8 +33,8 @@
  *    struct is larger than this library's, the rest is cleared.
  *  - Undefined bits of `flags`, and `reserved` fields other than 0, are ARGUMENT errors.
  *  - Handles may move between threads. Several threads may use one runtime, model, prefix cache,
- *    constraint or engine at once. A session, batch, sampler, matcher, stream, decoder or chat parser may be
- *    used by one thread at a time; lfm2_session_cancel is the exception.
+ *    constraint or engine at once. A session, batch, sampler, matcher, stream, decoder or chat
+ *    parser may be used by one thread at a time; lfm2_session_cancel is the exception.
  *  - Every _free function accepts NULL.
  *  - Callbacks other than the allocator and an engine's `notify` run on the thread that called the
  *    library. They must not use the session or stream of that call; they may use everything else.
