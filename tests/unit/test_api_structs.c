@@ -26,6 +26,8 @@ typedef union newer {
     lfm2_constraint_options constraint;
     lfm2_chat_options chat;
     lfm2_chat_parser_options chat_parser;
+    lfm2_engine_options engine;
+    lfm2_request_options request;
     lfm2_convert_options convert;
     unsigned char bytes[512];
 } newer;
@@ -140,6 +142,32 @@ static int32_t use_chat_parser(const void *options)
     return status;
 }
 
+static int32_t use_engine(const void *options)
+{
+    lfm2_engine *engine = NULL;
+    int32_t status = lfm2_engine_create(model, options, &engine);
+    lfm2_engine_free(engine);
+    return status;
+}
+
+/* With a prompt; no options are no request. */
+static int32_t use_request(const void *options)
+{
+    if (options == NULL) {
+        return LFM2_OK;
+    }
+    const int32_t prompt[] = {1};
+    newer o = *(const newer *)options;
+    o.request.prompt = prompt;
+    o.request.n_prompt = 1;
+    uint64_t id = 0;
+    lfm2_engine *engine = NULL;
+    LFT_OK(lfm2_engine_create(model, NULL, &engine));
+    int32_t status = lfm2_engine_submit(engine, &o.request, &id);
+    lfm2_engine_free(engine);
+    return status;
+}
+
 static int32_t use_convert(const void *options)
 {
     return lfm2_synthesize(runtime, "tiny", 1, lft_temp("structs.gguf"), options);
@@ -161,6 +189,8 @@ INIT_OF(stream)
 INIT_OF(constraint)
 INIT_OF(chat)
 INIT_OF(chat_parser)
+INIT_OF(engine)
+INIT_OF(request)
 INIT_OF(convert)
 
 static const struct {
@@ -190,6 +220,9 @@ static const struct {
      offsetof(lfm2_chat_options, template_args)},
     {"chat_parser", init_chat_parser, use_chat_parser, sizeof(lfm2_chat_parser_options),
      sizeof(lfm2_chat_parser_options)},
+    {"engine", init_engine, use_engine, sizeof(lfm2_engine_options), sizeof(lfm2_engine_options)},
+    {"request", init_request, use_request, sizeof(lfm2_request_options),
+     sizeof(lfm2_request_options)},
     {"convert", init_convert, use_convert, sizeof(lfm2_convert_options),
      offsetof(lfm2_convert_options, imatrix)},
 };
@@ -280,6 +313,12 @@ static void test_unknown_bits(void **state)
         init_chat(&o, sizeof o.chat);
         o.chat.flags = bit;
         LFT_FAILS(use_chat(&o), bit <= LFM2_CHAT_JOIN_PARTS ? LFM2_OK : LFM2_E_ARGUMENT);
+        init_engine(&o, sizeof o);
+        o.engine.flags = bit;
+        LFT_FAILS(use_engine(&o), bit <= LFM2_ENGINE_NO_CACHE ? LFM2_OK : LFM2_E_ARGUMENT);
+        init_request(&o, sizeof o);
+        o.request.flags = bit;
+        LFT_FAILS(use_request(&o), bit <= LFM2_REQUEST_PROGRESS ? LFM2_OK : LFM2_E_ARGUMENT);
         init_convert(&o, sizeof o.convert);
         o.convert.flags = bit;
         LFT_FAILS(use_convert(&o), bit <= LFM2_CONVERT_REQUANTIZE ? LFM2_OK : LFM2_E_ARGUMENT);
