@@ -305,6 +305,26 @@ static void test_cached(void **state)
                         lft_get_string(y, "choices.0.message.content"));
 }
 
+/* A cached prompt is found by requests of its scope only. */
+static void test_scopes(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"The rain in Spain stays mainly in the "
+        "plain, and nobody knows why.\"}],\"max_tokens\":2}";
+    static const uint64_t scopes[] = {11, 12, 11};
+    for (int i = 0; i < 3; i++) {
+        lft_exchange *e = lft_exchange_new("POST", CHAT, body);
+        e->x.cache_scope = scopes[i];
+        api_handle(a.api, &e->x);
+        lft_api_run(&a);
+        int64_t n = lft_get_int(lft_response(e), "usage.prompt_tokens_details.cached_tokens");
+        assert_int_equal(n > 0, i == 2);
+        assert_int_equal(e->x.log.cached_tokens, n);
+        lft_exchange_free(e);
+    }
+}
+
 /* Requests that run together have the texts that they have alone. */
 static void test_together(void **state)
 {
@@ -406,6 +426,11 @@ static void test_alive(void **state)
     assert_int_equal(e->len, len);
     api_tick(a.api, 106);
     assert_true(e->len > len && e->text[len] == ':');
+    len = e->len;
+    api_tick(a.api, 108);
+    assert_int_equal(e->len, len);
+    api_tick(a.api, 111);
+    assert_true(e->len > len);
     lft_api_run(&a);
     assert_true(e->over);
     lft_exchange_free(e);
@@ -441,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_choices),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_scopes),
         cmocka_unit_test(test_together),
         cmocka_unit_test(test_bias),
         cmocka_unit_test(test_continue),

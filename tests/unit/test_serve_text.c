@@ -201,11 +201,17 @@ static void test_sessions(void **state)
     api_handle(a.api, &e->x);
     assert_int_equal(lft_get(lft_response(e), "data")->count, 0);
     lft_exchange_free(e);
-    e = lft_exchange_new("POST", "/v1/sessions/talk/restore", "{}");
-    e->x.owner = 7;
-    api_handle(a.api, &e->x);
-    assert_int_equal(e->status, 404);
-    lft_exchange_free(e);
+    static const char *const actions[][2] = {{"POST", "/v1/sessions/talk/restore"},
+                                             {"POST", "/v1/sessions/talk/save"},
+                                             {"POST", "/v1/sessions/talk/fork"},
+                                             {"DELETE", "/v1/sessions/talk"}};
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        e = lft_exchange_new(actions[i][0], actions[i][1], "{\"to\":\"mine\"}");
+        e->x.owner = 7;
+        api_handle(a.api, &e->x);
+        assert_int_equal(e->status, 404);
+        lft_exchange_free(e);
+    }
     (void)call("DELETE", "/v1/sessions/talk", "", 200);
     (void)call("DELETE", "/v1/sessions/talk", "", 404);
     r = call("GET", "/v1/sessions", "", 200);
