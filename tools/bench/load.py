@@ -185,10 +185,11 @@ async def scenario_second_turn(target, options, rng):
     errors = []
     for _ in range(options.repeat):
         messages = [{"role": "user", "content": target.text(rng, 4096 * options.scale)}]
-        turn = await request(target, target.body(messages, 32))
+        # Answers that end by themselves: text behind the end of a turn would be read as other tokens.
+        turn = await request(target, target.body(messages, 32, ignore_eos=False))
         messages += [{"role": "assistant", "content": "".join(turn.text)},
                      {"role": "user", "content": target.text(rng, 32)}]
-        again = await request(target, target.body(messages, 8))
+        again = await request(target, target.body(messages, 8, ignore_eos=False))
         alone = await request(target, target.body(target.text(rng, 32), 8))
         first_tokens.append(turn.first)
         second.append(again.first)
