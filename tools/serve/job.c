@@ -305,7 +305,7 @@ static bool prepare(api *a, exchange *x, const job_request *request, submission 
     o->constraint = b->constraint;
     o->draft_ids = b->draft.ids;
     o->n_draft_ids = b->draft.n;
-    
+    o->cache_scope = x->cache_scope;
     if (request->messages != NULL) {
         set_parser(a, request, &chat, b);
     }
