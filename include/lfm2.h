@@ -1717,7 +1717,8 @@ typedef struct lfm2_request_options {
                                             LFM2_FINISH_DEADLINE; 0 = none */
     lfm2_constraint *constraint;         /* the engine holds a reference; NULL = none */
     const lfm2_chat_parser_options *parser; /* divide the texts into messages: events CHAT instead
-                                               of text; copied; NULL = no parser */
+                                               of text; copied; NULL = no parser. To the id_prefix
+                                               of choice i > 0 is added i and "_" */
     const int32_t *draft_ids;            /* with LFM2_REQUEST_DRAFT: what the text is expected to
                                             be; copied */
     size_t n_draft_ids;

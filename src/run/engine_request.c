@@ -4,9 +4,10 @@
 #include "run/engine_internal.h"
 #include "run/sequence.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { MOST_CHOICES = 128 };
+enum { MOST_CHOICES = 128, PREFIX_BYTES = 288 };
 
 static size_t request_bytes(uint32_t n_choices)
 {
@@ -118,6 +119,21 @@ static int32_t make_stream(lfm2_engine *engine, const lfm2_request_options *o, l
     return status;
 }
 
+/* The parser of a choice, whose calls have ids of their own. A prefix that is too long is an error
+ * of the first choice. */
+static int32_t open_parser(const lfm2_engine *engine, const lfm2_chat_parser_options *options,
+                           uint32_t index, lfm2_chat_parser **out)
+{
+    lfm2_chat_parser_options own = *options;
+    char prefix[PREFIX_BYTES];
+    if (index > 0) {
+        const char *given = options->id_prefix != NULL ? options->id_prefix : "call_";
+        snprintf(prefix, sizeof prefix, "%s%u_", given, index);
+        own.id_prefix = prefix;
+    }
+    return lf_chat_parser_open(engine->model, &own, out);
+}
+
 static int32_t fill(lfm2_engine *engine, const lfm2_request_options *o, lf_request *r)
 {
     lf_choice *first = &r->choices[0];
@@ -126,7 +142,7 @@ static int32_t fill(lfm2_engine *engine, const lfm2_request_options *o, lf_reque
     memcpy(first->tokens, o->prompt, r->n_prompt * sizeof *o->prompt);
     first->n = r->n_prompt;
     for (uint32_t i = 0; i < r->n_choices && o->parser != NULL; i++) {
-        LF_TRY(lf_chat_parser_open(engine->model, o->parser, &r->choices[i].parser));
+        LF_TRY(open_parser(engine, o->parser, i, &r->choices[i].parser));
     }
     LF_TRY(make_stream(engine, o, first));
     if ((o->flags & LFM2_REQUEST_DRAFT) != 0) {

@@ -130,6 +130,24 @@ static void test_tool_choice(void **state)
     assert_null(lft_get(r, "choices.0.message.tool_calls"));
 }
 
+/* Each choice has calls with ids of its own. */
+static void test_call_ids(void **state)
+{
+    (void)state;
+    const lf_json *r = lft_ask(&a, CHAT,
+                               "{" WEATHER "," TOOLS ",\"tool_choice\":\"required\",\"n\":3,"
+                               "\"parallel_tool_calls\":false,\"temperature\":0}",
+                               200);
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < i; k++) {
+            char x[64], y[64];
+            snprintf(x, sizeof x, "choices.%d.message.tool_calls.0.id", i);
+            snprintf(y, sizeof y, "choices.%d.message.tool_calls.0.id", k);
+            assert_string_not_equal(lft_get_string(r, x), lft_get_string(r, y));
+        }
+    }
+}
+
 /* Of all tools some are allowed. */
 static void test_allowed_tools(void **state)
 {
@@ -453,25 +471,16 @@ static int close_api(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_tool_call),
-        cmocka_unit_test(test_tool_stream),
-        cmocka_unit_test(test_tool_choice),
-        cmocka_unit_test(test_allowed_tools),
-        cmocka_unit_test(test_cut_call),
-        cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_tools_and_format),
-        cmocka_unit_test(test_logprobs),
-        cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_stop),
-        cmocka_unit_test(test_cached),
-        cmocka_unit_test(test_scopes),
-        cmocka_unit_test(test_together),
-        cmocka_unit_test(test_bias),
-        cmocka_unit_test(test_continue),
-        cmocka_unit_test(test_deadline),
-        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_whole),         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_tool_call),     cmocka_unit_test(test_tool_stream),
+        cmocka_unit_test(test_tool_choice),   cmocka_unit_test(test_call_ids),
+        cmocka_unit_test(test_allowed_tools), cmocka_unit_test(test_cut_call),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_tools_and_format),
+        cmocka_unit_test(test_logprobs),      cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_stop),          cmocka_unit_test(test_cached),
+        cmocka_unit_test(test_scopes),        cmocka_unit_test(test_together),
+        cmocka_unit_test(test_bias),          cmocka_unit_test(test_continue),
+        cmocka_unit_test(test_deadline),      cmocka_unit_test(test_gone),
         cmocka_unit_test(test_alive),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
