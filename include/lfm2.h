@@ -477,7 +477,8 @@ typedef struct lfm2_session_options {
                            them then allocates nothing */
     uint32_t reserved2;
     uint64_t cache_scope; /* a prefix cache gives the session only what sessions with the same scope
-                             have stored; default 0. Forks have the same scope */
+                             have stored; default 0. Forks have the same scope, restored
+                             sessions 0 */
 } lfm2_session_options;
 
 LFM2_API void lfm2_session_options_init(lfm2_session_options *options, size_t size);
