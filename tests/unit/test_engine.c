@@ -66,7 +66,7 @@ static void make_request(made *m, uint64_t *random)
     uint32_t n = (uint32_t)(1 + lft_random(random) % 200);
     uint64_t seed = lft_random(random) % 4; /* some begin with the same tokens */
     m->ids = lft_ids(n, lft_vocab(model), seed);
-    m->request = lft_request(m->ids, n, (uint32_t)(lft_random(random) % 30));
+    m->request = lft_request(m->ids, n, (uint32_t)(lft_random(random) % 60));
     m->request.max_tokens += n + m->request.max_tokens >= N_CTX - 2 ? 0 : 1;
     m->sampler = *m->request.sampler;
     m->sampler.seed = lft_random(random);
@@ -74,11 +74,11 @@ static void make_request(made *m, uint64_t *random)
     m->request.sampler = &m->sampler;
     m->request.n_choices = lft_random(random) % 4 == 0 ? 3 : 1;
     m->request.priority = (int32_t)(lft_random(random) % 2);
-    m->request.flags |= lft_random(random) % 3 == 0 ? LFM2_REQUEST_IGNORE_EOS : 0;
+    m->request.flags |= lft_random(random) % 4 != 0 ? LFM2_REQUEST_IGNORE_EOS : 0;
     m->request.flags |= lft_random(random) % 3 == 0 ? LFM2_REQUEST_PROGRESS : 0;
     m->request.flags |= lft_random(random) % 5 == 0 ? LFM2_REQUEST_NO_CACHE : 0;
     m->request.n_top = lft_random(random) % 3 == 0 ? 2 : 0;
-    m->request.n_stop_strings = lft_random(random) % 2 == 0 ? 2 : 0;
+    m->request.n_stop_strings = lft_random(random) % 4 == 0 ? 2 : 0;
     m->request.stop_strings = stop_strings;
     m->sampler.bias_ids = bias_ids;
     m->sampler.bias_values = bias_values;
@@ -91,8 +91,22 @@ static void make_request(made *m, uint64_t *random)
     }
 }
 
+/* Makes a step, with `squeeze` under a KV budget that changes and has room for one sequence. */
+static uint32_t make_step(lfm2_engine *engine, uint64_t *random, bool squeeze)
+{
+    uint32_t n_left = 0;
+    if (squeeze && lft_random(random) % 4 == 0) {
+        uint64_t pages = 6 + lft_random(random) % 9;
+        LFT_OK(lfm2_model_set_kv_budget(model, lft_kv_page(model, LFM2_KV_F16) * pages));
+    }
+    LFT_OK(lfm2_engine_step(engine, &n_left));
+    lft_drain(engine, &outcomes);
+    return n_left;
+}
+
 /* Runs the requests in an order of their own, some while others run. */
-static void run_mixed(made *all, const lfm2_engine_options *o, uint64_t *random, bool cancels)
+static void run_mixed(made *all, const lfm2_engine_options *o, uint64_t *random, bool cancels,
+                      bool squeeze)
 {
     lfm2_engine *engine = lft_engine(model, o);
     uint64_t id_of[N_MIXED];
@@ -105,14 +119,15 @@ static void run_mixed(made *all, const lfm2_engine_options *o, uint64_t *random,
         sent[i] = true;
         id_of[i] = lft_submit(engine, &all[i].request);
         for (uint64_t steps = lft_random(random) % 4; steps > 0; steps--) {
-            LFT_OK(lfm2_engine_step(engine, NULL));
+            make_step(engine, random, squeeze);
         }
         if (cancels && i % 5 == 0) {
             LFT_OK(lfm2_engine_cancel(engine, id_of[i]));
         }
         lft_drain(engine, &outcomes);
     }
-    lft_run_engine(engine, &outcomes);
+    while (make_step(engine, random, squeeze) > 0) {
+    }
     for (int i = 0; i < N_MIXED; i++) {
         const lft_outcome *of = &outcomes.of[id_of[i]];
         assert_true(of->ended);
@@ -127,6 +142,11 @@ static void run_mixed(made *all, const lfm2_engine_options *o, uint64_t *random,
         }
     }
     lft_outcomes_free(&outcomes);
+    lfm2_engine_stats stats = {.size = sizeof stats};
+    LFT_OK(lfm2_engine_get_stats(engine, &stats));
+    assert_true(stats.generated_tokens > 400);
+    assert_true((stats.n_parks > 0) == squeeze);
+    assert_true((stats.cached_tokens > 0) == ((o->flags & LFM2_ENGINE_NO_CACHE) == 0));
     lfm2_engine_free(engine);
 }
 
@@ -140,21 +160,20 @@ static void test_mixed(void **state)
         make_request(&all[i], &random);
     }
     lfm2_engine_options o = engine_options();
-    run_mixed(all, &o, &random, false);
+    run_mixed(all, &o, &random, false, false);
     o.step_ms = 0;
     if (!lft_sampled()) {
-        run_mixed(all, &o, &random, true);
+        run_mixed(all, &o, &random, true, false);
     }
     o.step_ms = 1;
     o.n_rows = 24;
     o.max_running = 3;
-    run_mixed(all, &o, &random, false);
+    run_mixed(all, &o, &random, false, false);
     o.flags = LFM2_ENGINE_NO_CACHE;
     o.max_running = 0;
-    LFT_OK(lfm2_model_set_kv_budget(model, lft_kv_page(model, LFM2_KV_F16) * 14));
-    run_mixed(all, &o, &random, false);
+    run_mixed(all, &o, &random, false, true);
     o.flags = 0;
-    run_mixed(all, &o, &random, true);
+    run_mixed(all, &o, &random, true, true);
     LFT_OK(lfm2_model_set_kv_budget(model, 0));
     for (int i = 0; i < N_MIXED; i++) {
         free(all[i].ids);
