@@ -179,14 +179,15 @@ async def scenario_stall(target, options, rng):
 
 
 async def scenario_second_turn(target, options, rng):
-    """The first token of the second turn of a conversation of 4,000 tokens, against a prompt of 32."""
+    """The first token of the second turn of a conversation of 4,000 tokens, against a prompt of 32. The first answer is one
+    token: a model with random weights writes tokens into which its own text is not divided again."""
     first_tokens, second, small = [], [], []
     cached = prompt = 0
     errors = []
     for _ in range(options.repeat):
         messages = [{"role": "user", "content": target.text(rng, 4096 * options.scale)}]
         # Answers that end by themselves: text behind the end of a turn would be read as other tokens.
-        turn = await request(target, target.body(messages, 32, ignore_eos=False))
+        turn = await request(target, target.body(messages, 1, ignore_eos=False))
         messages += [{"role": "assistant", "content": "".join(turn.text)},
                      {"role": "user", "content": target.text(rng, 32)}]
         again = await request(target, target.body(messages, 8, ignore_eos=False))
