@@ -100,7 +100,7 @@ for i in $(seq 30); do
     chat "alike-$i" "Rules $((i % 3)): $long. $long. $long. $long. What is $i plus 3$i?" \
         '"max_tokens": 4'
 done >"$work/alike"
-batch 0 "$work/alike" "$work/alike-out"
+batch 0 --chunk 2048 "$work/alike" "$work/alike-out"
 read -r prompts cached <<<"$(sed -E 's/.*tokens: ([0-9]+) of prompts \(([0-9]+) cached.*/\1 \2/' "$work/err")"
 [ "$((cached * 10))" -ge "$((prompts * 6))" ]
 report "most tokens of equal beginnings are computed once ($cached of $prompts)" $?
@@ -157,12 +157,15 @@ stopped() { # SIGNAL CODE
     kill "-$1" "$pid"
     wait "$pid"
     verdict "$2" $? "lfm2 batch after $1"
+    lines=$(wc -l <"$work/stopped")
     err_has 'the same command continues (cli.interrupted)'
     [ -z "$(tail -c 1 "$work/stopped" | tr -d '\n')" ]
     report "after $1 the last line is complete" $?
 }
 : >"$work/stopped"
 stopped TERM 75
+[ "$lines" -ge 12 ]
+report "after TERM the $lines lines that were started are completed" $?
 stopped INT 130
 
 # OUT of another input, of another shard, in use, the input itself; an input that is not there

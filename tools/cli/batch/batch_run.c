@@ -122,7 +122,10 @@ static void wait_events(batch *b)
                             {.fd = b->input.fd, .events = POLLIN}};
     bool reads = !b->at_end && !b->input.is_regular && b->n_lines < BATCH_WINDOW &&
                  b->window_bytes < BATCH_WINDOW_BYTES;
-    if (poll(fds, reads ? 2 : 1, MILLISECONDS) > 0 && (fds[0].revents & POLLIN) != 0) {
+    /* Answers were written, so that lines can be read or run: there is nothing to wait for. */
+    bool can_go_on = b->changed && b->n_running < b->max_running && !interrupt_seen();
+    if (poll(fds, reads ? 2 : 1, can_go_on ? 0 : MILLISECONDS) > 0 &&
+        (fds[0].revents & POLLIN) != 0) {
         while (read(b->wake[0], bytes, sizeof bytes) > 0) {
         }
     }
