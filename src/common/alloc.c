@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Implements checked size arithmetic, the default allocator and the arena. */
-#define _DEFAULT_SOURCE /* madvise */
 #include "common/alloc.h"
+
+#include "common/os.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 bool lf_mul_size(size_t a, size_t b, size_t *out)
 {
@@ -57,7 +57,7 @@ static void *default_alloc(void *user, size_t bytes, size_t align)
         return NULL;
     }
     if (bytes >= LARGE) {
-        (void)madvise(p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* optional */
+        lf_os_huge_pages(p, bytes / HUGE_PAGE * HUGE_PAGE);
     }
     return p;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Implements opening, mapping and reading files. reader.c has the bounded reader, writer.c the
  * writer. */
-#define _DEFAULT_SOURCE /* madvise: glibc's posix_madvise ignores DONTNEED */
 #include "common/file.h"
 
 #include "common/os.h"
@@ -261,7 +260,7 @@ void lf_file_close(lf_file *file)
 void lf_file_huge_pages(const lf_file *file)
 {
     if (file->map != NULL) {
-        (void)madvise(file->map, file->map_bytes, MADV_HUGEPAGE);
+        lf_os_huge_pages(file->map, file->map_bytes);
     }
 }
 
@@ -278,6 +277,6 @@ void lf_file_drop(const lf_file *file, uint64_t begin, uint64_t bytes)
     }
     begin = (lead + begin + page - 1) / page * page;
     if (begin < end) {
-        (void)madvise((uint8_t *)file->map + begin, (size_t)(end - begin), MADV_DONTNEED);
+        lf_os_drop((uint8_t *)file->map + begin, (size_t)(end - begin));
     }
 }

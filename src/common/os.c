@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Implements services of the operating system for Linux. */
-#define _GNU_SOURCE /* sched_getaffinity, RUSAGE_THREAD, madvise; strerror_r is then GNU's */
+/* Implements services of the operating system for Linux. What POSIX lacks is called only here, and
+ * in kernels/arm/cpu.c. */
+#define _GNU_SOURCE /* sched_getaffinity, RUSAGE_THREAD, madvise */
 #include "common/os.h"
 
 #include <errno.h>
@@ -14,14 +15,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what)
-{
-    char buffer[128];
-    const char *text = strerror_r(error, buffer, sizeof buffer);
-    return lf_fail(error == ENOMEM ? LFM2_E_MEMORY : LFM2_E_IO, code, "%s: %s: %s", path, what,
-                   text);
-}
 
 /* ---- Folders ---- */
 
@@ -170,6 +163,18 @@ bool lf_os_mark_is_ours(const void *mark)
 {
     const mark_page *page = mark;
     return page->is_wiped || page->pid == getpid();
+}
+
+/* ---- Memory ---- */
+
+void lf_os_huge_pages(void *p, size_t bytes)
+{
+    (void)madvise(p, bytes, MADV_HUGEPAGE);
+}
+
+void lf_os_drop(void *p, size_t bytes)
+{
+    (void)madvise(p, bytes, MADV_DONTNEED);
 }
 
 /* ---- Waiting ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Declares services of the operating system: errno as a status, clocks, processors, detection of
- * forks, waiting and waking. */
+/* Declares services of the operating system: folders, clocks, processors, detection of forks,
+ * advice about memory, waiting and waking. */
 #ifndef LF_COMMON_OS_H
 #define LF_COMMON_OS_H
 
@@ -8,9 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-
-/* Fails with "path: what: description of errno". Returns MEMORY for ENOMEM, otherwise IO. */
-int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what);
+#include <stddef.h>
 
 /* ---- Folders ---- */
 
@@ -54,6 +52,14 @@ void lf_os_mark_free(void *mark); /* NULL is allowed */
 
 /* Whether the calling process created the mark. */
 bool lf_os_mark_is_ours(const void *mark);
+
+/* ---- Memory: advice, which the system may ignore ---- */
+
+/* Large pages for `bytes` bytes from the page p on. */
+void lf_os_huge_pages(void *p, size_t bytes);
+
+/* The pages of a mapped file are not needed soon; they are read again when they are. */
+void lf_os_drop(void *p, size_t bytes);
 
 /* ---- Waiting ---- */
 

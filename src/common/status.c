@@ -2,6 +2,7 @@
 /* Stores the message and the code of each thread's last failure. */
 #include "common/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,16 @@ int32_t lf_fail(int32_t status, const char *code, const char *format, ...)
     va_end(args);
     last.code = code;
     return status;
+}
+
+int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what)
+{
+    char text[128] = "";
+    if (strerror_r(error, text, sizeof text) != 0 && text[0] == 0) {
+        snprintf(text, sizeof text, "error %d", error);
+    }
+    return lf_fail(error == ENOMEM ? LFM2_E_MEMORY : LFM2_E_IO, code, "%s: %s: %s", path, what,
+                   text);
 }
 
 int32_t lf_fail_prefix(int32_t status, const char *format, ...)

@@ -17,6 +17,9 @@
 /* Records the failure and returns `status`. `code` is a static string such as "gguf.truncated". */
 int32_t lf_fail(int32_t status, const char *code, const char *format, ...) LF_PRINTF(3, 4);
 
+/* Fails with "path: what: description of errno". Returns MEMORY for ENOMEM, otherwise IO. */
+int32_t lf_fail_errno(int error, const char *code, const char *path, const char *what);
+
 /* Prepends text to the recorded message ("model.gguf: " + message) and returns `status`. */
 int32_t lf_fail_prefix(int32_t status, const char *format, ...) LF_PRINTF(2, 3);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Implements the files of a prefix cache's folder. */
-#define _GNU_SOURCE /* O_PATH */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "run/prefix_folder.h"
 
 #include "common/os.h"
