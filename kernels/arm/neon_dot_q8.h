@@ -35,25 +35,26 @@ LF_INLINE void q8_one(const uint32_t *x, const uint8_t *quants, const float32x4_
 #define Q(q) upper[q] = lower[q] = vdupq_n_s32(0);
     LF_EACH_QUAD(Q)
 #undef Q
+#define L(q) w[q] = lf_neon_quants(LF_SIGNED, quants, group, q);
 #define Q(q)                                                                                       \
-    {                                                                                              \
-        const int8x16_t w = lf_neon_quants(LF_SIGNED, quants, group, q);                           \
-        upper[q] = neon_dot_lane(upper[q], w, a, group % 4);                                       \
-        lower[q] = neon_dot_lane(lower[q], w, b, group % 4);                                       \
-    }
+    upper[q] = neon_dot_lane(upper[q], w[q], a, group % 4);                                        \
+    lower[q] = neon_dot_lane(lower[q], w[q], b, group % 4);
 #define G(g)                                                                                       \
     {                                                                                              \
         const size_t group = g;                                                                    \
+        int8x16_t w[4]; /* loaded in pairs */                                                      \
         if (group % 4 == 0) {                                                                      \
             a = vld1q_s8(at + 4 * group);                                                          \
             b = vld1q_s8(at + 4 * group + 32);                                                     \
         }                                                                                          \
+        LF_EACH_QUAD(L)                                                                            \
         LF_EACH_QUAD(Q)                                                                            \
     }
     LF_EACH_GROUP(G)
 #undef G
 #undef Q
-#define Q(q) lower[q] = vaddq_s32(lower[q], vshlq_n_s32(upper[q], 8));
+#undef L
+#define Q(q) lower[q] = vmlaq_n_s32(lower[q], upper[q], 256);
     LF_EACH_QUAD(Q)
 #undef Q
     lf_neon_finish_q8(4, 1, x, lower, scales, acc);
