@@ -27,7 +27,7 @@ trap 'rm -rf -- "$work"' EXIT
 # Headers of the kernel and of the other libraries, after musl's.
 deps=$(sed -n 's/^LFM2_PTHREADPOOL_INCLUDE_DIR:PATH=//p' "$cache")
 archive=$(sed -n 's/^LFM2_MICROKERNELS_LIBRARY:FILEPATH=//p' "$cache")
-flags=(-std=c11 -O0 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L
+flags=(-std=c11 -O0 -Wall -Wextra -Werror -Wno-format-truncation -D_POSIX_C_SOURCE=200809L
     "-I$repo/include" "-I$repo/src" "-I$repo")
 headers=(-idirafter "$deps" -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu)
 cd "$repo"
