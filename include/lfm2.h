@@ -1244,11 +1244,12 @@ typedef struct lfm2_stream_options {
      * (lfm2_chat_parser_next). It must not push meanwhile; what it pushed before the first token
      * precedes the text. Without stop strings the parser gets each token as with
      * lfm2_chat_parser_push; with them it gets the same later, as far as no stop string cuts it
-     * off. Control tokens count as such without LFM2_STREAM_SPECIAL, too. A stop token counts if
-     * it begins or ends calls or reasoning, or is an end token. lfm2_stream_flush finishes the
-     * answer, and the host resets the parser before the next text. A step never fails because the
-     * parser lacks memory or max_bytes are reached: lfm2_chat_parser_next and the next step do. The
-     * parser is of the same model and must outlive the stream; a clone of the stream has none. */
+     * off. Control tokens count as such without LFM2_STREAM_SPECIAL, too; but end tokens that do
+     * not end the text (LFM2_STREAM_IGNORE_EOS) are then left out. A stop token counts if it begins
+     * or ends calls or reasoning, or is an end token. lfm2_stream_flush finishes the answer, and
+     * the host resets the parser before the next text. A step never fails because the parser lacks
+     * memory or max_bytes are reached: lfm2_chat_parser_next and the next step do. The parser is of
+     * the same model and must outlive the stream; a clone of the stream has none. */
     struct lfm2_chat_parser *parser;
 } lfm2_stream_options;
 

@@ -306,10 +306,13 @@ static bool ends_text(const lfm2_stream *s, int32_t id)
            (s->matcher != NULL && lf_tokenizer_is_end(s->model->tokenizer, id));
 }
 
-/* Gives the chat parser what the last step made final. */
+/* Gives the chat parser what the last step made final. End tokens that do not end the text are no
+ * part of the message, unless the text shows their names. */
 static void feed(lfm2_stream *s, int32_t id, bool stopped)
 {
-    lf_feed_add(&s->feed, id);
+    if ((s->flags & LFM2_STREAM_SPECIAL) != 0 || !lf_tokenizer_is_end(s->model->tokenizer, id)) {
+        lf_feed_add(&s->feed, id);
+    }
     if (s->stops == NULL) {
         lf_feed_all(&s->feed);
         return;

@@ -138,6 +138,12 @@ static void expect_same(lfm2_chat_parser *a, lfm2_chat_parser *b)
     assert_string_equal(x, y);
 }
 
+/* Whether the stream leaves the token out: an end token that it ignores and does not show. */
+static bool is_left_out(int32_t id, uint32_t flags)
+{
+    return flags == LFM2_STREAM_IGNORE_EOS && lfm2_token_is_end(model, id) != 0;
+}
+
 /* ---- Without stop strings ---- */
 
 /* Step by step the events of pushing the ids. */
@@ -152,7 +158,7 @@ static void check_steps(const int32_t *ids, size_t n, uint32_t flags)
     lfm2_stream *stream = new_stream(&o);
     lfm2_stream_step step = {.size = sizeof step};
     for (size_t i = 0; i < n && step.finish == 0; i++) {
-        LFT_OK(lfm2_chat_parser_push(a, ids + i, 1));
+        LFT_OK(lfm2_chat_parser_push(a, ids + i, !is_left_out(ids[i], flags)));
         LFT_OK(lfm2_stream_force(stream, ids[i], NULL, 0, &step));
         take_events(a, &pushed);
         take_events(b, &streamed);
@@ -181,6 +187,33 @@ static void without_stop_strings(void **state)
     }
 }
 
+/* An end token in the middle of a text shows its name only if the text does. */
+static void ignored_end_tokens(void **state)
+{
+    (void)state;
+    const char *const stop[] = {"never"};
+    int32_t ids[MAX_IDS];
+    size_t n = tokens_of("a<|im_end|>b " S "[f(a=1)]" E "<|im_end|>", false, ids);
+    for (uint32_t i = 0; i < 4; i++) {
+        lfm2_chat_parser *p = new_parser(0);
+        uint32_t special = i % 2 == 0 ? 0 : LFM2_STREAM_SPECIAL;
+        const lfm2_stream_options o =
+            stream_options(p, i < 2 ? NULL : stop, LFM2_STREAM_IGNORE_EOS | special);
+        lfm2_stream *stream = new_stream(&o);
+        lfm2_stream_step step = {.size = sizeof step};
+        for (size_t k = 0; k < n; k++) {
+            LFT_OK(lfm2_stream_force(stream, ids[k], NULL, 0, &step));
+        }
+        LFT_OK(lfm2_stream_flush(stream, &step));
+        assert_string_equal(lfm2_chat_parser_source(p, NULL),
+                            special == 0 ? "ab " S "[f(a=1)]" E
+                                         : "a<|im_end|>b " S "[f(a=1)]" E "<|im_end|>");
+        assert_int_equal(lfm2_chat_parser_calls(p), 1);
+        lfm2_stream_free(stream);
+        lfm2_chat_parser_free(p);
+    }
+}
+
 /* ---- With stop strings ---- */
 
 /* Pushes the bytes of tokens that are final: `len` bytes of text, which are those of the tokens. */
@@ -195,7 +228,8 @@ static void push_final(lfm2_chat_parser *p, const int32_t *ids, size_t n, size_t
             n_bytes = 0;
         }
         if (n_bytes <= len) {
-            LFT_OK(lfm2_chat_parser_push(p, ids + i, 1));
+            bool left_out = is_left_out(ids[i], special ? 0 : LFM2_STREAM_IGNORE_EOS);
+            LFT_OK(lfm2_chat_parser_push(p, ids + i, !left_out));
             len -= n_bytes;
             continue;
         }
@@ -534,13 +568,10 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_stop_strings),
-        cmocka_unit_test(with_stop_strings),
-        cmocka_unit_test(cut_after_invalid_bytes),
-        cmocka_unit_test(stop_tokens),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(failing_memory),
-        cmocka_unit_test(generation),
+        cmocka_unit_test(without_stop_strings), cmocka_unit_test(ignored_end_tokens),
+        cmocka_unit_test(with_stop_strings),    cmocka_unit_test(cut_after_invalid_bytes),
+        cmocka_unit_test(stop_tokens),          cmocka_unit_test(refused),
+        cmocka_unit_test(failing_memory),       cmocka_unit_test(generation),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
