@@ -45,11 +45,12 @@ check(len(ask(port, "/stream?15,100").body) == 15 * 13, "a stream may take longe
 server.stop()
 
 # Numbers of connections.
-server = fake("max_connections=10")
-port = server.port()
+server = fake("max_connections=10", "admin=127.0.0.1:0")
+port, admin = server.port(), server.port("admin")
 held = [connect(port) for i in range(10)]
 got = read_all(connect(port))
 check(got.startswith(b"HTTP/1.1 503 ") and b"Retry-After" in got, "one connection too many gets 503")
+check(ask(admin, "/health/live").status == 200, "a full server is alive")
 held[0].sendall(request_bytes("/echo"))
 check(b" 200 OK" in held[0].recv(1000), "the others are served")
 for s in held:

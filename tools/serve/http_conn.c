@@ -393,7 +393,7 @@ bool http_conn_open(http_listener *l, int fd, const struct sockaddr *address)
         http_conn_close(c);
         return true;
     }
-    if (s->n_conns > s->max_conns) {
+    if (s->n_conns > s->max_conns && l->kind == LISTEN_MAIN) {
         refuse_connection(c, 503, "the server has too many connections");
     } else if (too_many) {
         refuse_connection(c, 429, "this address has too many connections");

@@ -16,7 +16,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, DEFAULT_PER_CLIENT = 256, SPARE_CONNS = 256 };
+enum { BACKLOG = 4096, DEFAULT_PER_CLIENT = 256 };
+
+/* Connections beyond the limit: those that are told that there are too many, and more of the admin
+ * listener, so that a server full of clients still answers its probes. Together they take fewer
+ * descriptors than limit_connections leaves. */
+enum { SPARE_CONNS = 96, SPARE_ADMIN_CONNS = 32 };
 
 /* ---- Connections of an address -------------------------------------------------------------- */
 
@@ -118,7 +123,8 @@ static void on_accept(struct evconnlistener *event, evutil_socket_t fd, struct s
         return;
     }
     s->accepted++;
-    if (s->n_conns >= s->max_conns + SPARE_CONNS || !http_conn_open(l, fd, address)) {
+    uint32_t spare = SPARE_CONNS + (l->kind == LISTEN_ADMIN ? SPARE_ADMIN_CONNS : 0);
+    if (s->n_conns >= s->max_conns + spare || !http_conn_open(l, fd, address)) {
         s->rejected++;
         close(fd);
     }
