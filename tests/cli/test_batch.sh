@@ -198,6 +198,13 @@ cat "$work/in" "$work/more" >"$work/in-longer"
 batch 0 "$work/in-longer" "$work/again"
 err_has '1 line answered'
 
+# a line may have more prompts than lines run at the same time
+prompts=$(seq -s ', ' 128 | sed 's/[0-9][0-9]*/"&"/g')
+request many /v1/completions "{\"prompt\": [$prompts], \"max_tokens\": 1}" >"$work/many"
+batch 0 "$work/many" "$work/many-out"
+[ "$(grep -o '"index":' "$work/many-out" | wc -l)" -eq 128 ]
+report 'a line with 128 prompts is answered' $?
+
 # ---- Lines that are wrong -----------------------------------------------------------------------
 
 {

@@ -221,10 +221,11 @@ static int open_engine(batch *b, const open_model *opened)
     options.step_ms = 0;
     options.notify = notify;
     options.notify_user = b;
-    /* A few requests wait in the engine, so that it never waits for this thread. */
-    enum { AHEAD = 8, DEFAULT_PARALLEL = 64 };
+    /* A few lines wait in the engine, so that it never waits for this thread. A line is one request
+     * of the engine for each of its prompts, of which it has at most MOST_PROMPTS. */
+    enum { AHEAD = 8, DEFAULT_PARALLEL = 64, MOST_PROMPTS = 128 };
     b->max_running = (options.max_running > 0 ? options.max_running : DEFAULT_PARALLEL) + AHEAD;
-    options.max_queue = b->max_running;
+    options.max_queue = b->max_running * MOST_PROMPTS;
     if (lfm2_engine_create(model, &options, &b->engine) != LFM2_OK) {
         return fail_library();
     }
