@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /v1/completions, tokenize, detokenize, render, and sessions with names. */
+#include "serve/sessions.h"
 #include "support/apis.h"
 
 #include <setjmp.h>
@@ -289,6 +290,31 @@ static void test_session_errors(void **state)
     (void)call(NULL, NULL, NULL, 0);
 }
 
+/* A client cannot fill the disk: an owner has a limited number of files. */
+static void test_session_files(void **state)
+{
+    (void)state;
+    char path[512];
+    (void)lft_ask(&a, "/v1/chat/completions", TALK, 200);
+    (void)call("POST", "/v1/sessions/talk/fork", "{\"to\":\"f0\"}", 200);
+    for (int i = 0; i < MAX_SESSION_FILES; i++) {
+        snprintf(path, sizeof path, "%s/%016x-f%d.session", lft_temp(""), 0u, i);
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        fclose(file);
+    }
+    const lf_json *r = call("POST", "/v1/sessions/talk/save", "{}", 400);
+    assert_string_equal(lft_get_string(r, "error.code"), "too_many_sessions");
+    (void)call("POST", "/v1/sessions/f0/save", "{}", 200); /* replaces its file */
+    for (int i = 0; i < MAX_SESSION_FILES; i++) {
+        snprintf(path, sizeof path, "/v1/sessions/f%d", i);
+        (void)call("DELETE", path, "", 200);
+    }
+    (void)call("POST", "/v1/sessions/talk/save", "{}", 200);
+    (void)call("DELETE", "/v1/sessions/talk", "", 200);
+    (void)call(NULL, NULL, NULL, 0);
+}
+
 static int open_api(void **state)
 {
     (void)state;
@@ -314,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_tokenize),       cmocka_unit_test(test_render),
         cmocka_unit_test(test_sessions),       cmocka_unit_test(test_restart),
         cmocka_unit_test(test_session_memory), cmocka_unit_test(test_session_errors),
+        cmocka_unit_test(test_session_files),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
 }

@@ -238,6 +238,22 @@ void handle_sessions(api *a, exchange *x, const char *argument)
     json_out_free(&out);
 }
 
+/* The number of an owner's files. */
+static uint32_t count_files(const api *a, uint64_t owner)
+{
+    char buffer[MAX_FILE_NAME];
+    uint32_t n = 0;
+    DIR *folder = opendir(a->options.session_folder);
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        n += name_of_file(owner, entry->d_name, buffer) != NULL;
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    return n;
+}
+
 void handle_session_save(api *a, exchange *x, const char *argument)
 {
     if (!check_name(x, argument)) {
@@ -250,6 +266,12 @@ void handle_session_save(api *a, exchange *x, const char *argument)
     }
     if (s == NULL) {
         reply_not_found(x, argument);
+        return;
+    }
+    if (!file_exists(path) && count_files(a, x->owner) >= MAX_SESSION_FILES) {
+        reply_error(x, 400, "invalid_request_error", "session", "too_many_sessions",
+                    "%d sessions are saved, the most that are allowed: delete one first",
+                    MAX_SESSION_FILES);
         return;
     }
     int32_t status = lfm2_session_save(s->session, path, 0);

@@ -7,7 +7,11 @@
 
 #include "serve/api.h"
 
-enum { MAX_SESSIONS = 256, MAX_SESSION_NAME = 64 };
+enum {
+    MAX_SESSIONS = 256,      /* in memory */
+    MAX_SESSION_FILES = 256, /* of an owner */
+    MAX_SESSION_NAME = 64
+};
 
 typedef struct named_session {
     uint64_t owner;
