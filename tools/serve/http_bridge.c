@@ -167,7 +167,6 @@ static http_message *wait_for_work(http_bridge *b, double tick, bool *notified, 
     struct timespec until;
     deadline_of(tick, &until);
     pthread_mutex_lock(&b->lock);
-    b->active = api_active(b->api);
     const api_histogram *histograms = api_histograms(b->api, &b->n_histograms);
     if (b->n_histograms > sizeof b->histograms / sizeof *b->histograms) {
         b->n_histograms = sizeof b->histograms / sizeof *b->histograms;

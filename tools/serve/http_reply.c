@@ -176,7 +176,6 @@ void http_finish(http_conn *c)
     http_server *s = c->listener->server;
     http_request *r = c->request;
     if (r != NULL) {
-        r->ended = true;
         s->n_requests -= r->at_api ? 1 : 0;
         if (r->status > 0 && r->status < HTTP_STATUSES && c->listener->kind == LISTEN_MAIN) {
             s->responses[r->status]++;

@@ -77,7 +77,6 @@ struct http_request {
     double start;
     double wall; /* seconds since 1970 */
     int status;  /* of the response; 0 = none yet */
-    bool ended;
     const char *key_name; /* "" without keys; for the log */
     char *head;           /* a copy, into which `fields` points */
     http_head fields;
@@ -223,7 +222,6 @@ typedef struct http_bridge {
     /* A copy of what the API counts, and when it was taken. */
     api_histogram histograms[16];
     uint32_t n_histograms;
-    uint32_t active;
     pthread_t thread;
     bool has_thread;
     api *api;

@@ -53,7 +53,6 @@ typedef struct job_request {
     uint32_t n_choices, max_tokens;
     bool max_tokens_given;
     lfm2_sampler_options sampler; /* job_request_init sets the model's defaults and a random seed */
-    bool seed_given;
     const char **stop;
     uint32_t n_stop;
     bool logprobs, ignore_eos, special, no_cache;

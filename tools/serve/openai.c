@@ -30,7 +30,6 @@ void openai_sampling(fields *f, job_request *request)
     if (field(f, "seed") != NULL) {
         field_i64(f, "seed", INT64_MIN, INT64_MAX, &seed);
         s->seed = (uint64_t)seed;
-        request->seed_given = true;
     }
 }
 
