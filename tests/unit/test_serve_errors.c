@@ -209,6 +209,10 @@ static void test_model(void **state)
     assert_string_equal(lft_get_string(r, "data.0.id"), "demo");
     assert_string_equal(lft_get_string(r, "data.0.owned_by"), "lfm2");
     assert_true(lft_get_int(r, "data.0.created") > 1500000000);
+    /* What Anthropic's clients need. */
+    assert_string_equal(lft_get_string(r, "data.0.type"), "model");
+    assert_int_equal(strlen(lft_get_string(r, "data.0.created_at")), 20);
+    assert_string_equal(lft_get_string(r, "last_id"), "demo");
     lft_exchange_free(e);
     e = lft_send(&a, "GET", "/v1/models/demo", "");
     assert_int_equal(e->status, 200);

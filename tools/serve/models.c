@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /v1/models and /v1/models/{id}. */
+/* GET /v1/models and /v1/models/{id}: one object that is OpenAI's and Anthropic's. */
 #include "serve/reply.h"
 #include "serve/routes.h"
 
 #include <string.h>
+#include <time.h>
+
+static void write_anthropic(json_out *out, const api *a)
+{
+    time_t created = (time_t)api_created(a);
+    struct tm utc;
+    char text[32] = "1970-01-01T00:00:00Z";
+    if (gmtime_r(&created, &utc) != NULL) {
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    }
+    out_string(out, "type", "model");
+    out_string(out, "display_name", api_model_name(a));
+    out_string(out, "created_at", text);
+    out_string(out, "lifecycle", "active");
+    out_u64(out, "max_input_tokens", api_context(a));
+}
 
 static void write_model(json_out *out, const api *a)
 {
@@ -15,6 +31,7 @@ static void write_model(json_out *out, const api *a)
     out_i64(out, "created", api_created(a));
     out_string(out, "owned_by", "lfm2");
     out_u64(out, "max_model_len", api_context(a));
+    write_anthropic(out, a);
     if (known) {
         out_object(out, "meta");
         out_string(out, "arch", info.arch);
@@ -40,6 +57,9 @@ void handle_models(api *a, exchange *x, const char *argument)
     out_array(&out, "data");
     write_model(&out, a);
     out_end_array(&out);
+    out_bool(&out, "has_more", false);
+    out_string(&out, "first_id", api_model_name(a));
+    out_string(&out, "last_id", api_model_name(a));
     out_end_object(&out);
     reply_json(x, 200, &out);
     json_out_free(&out);
