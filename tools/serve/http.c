@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SPARE_DESCRIPTORS = 192, RELEASE_SECONDS = 10 };
@@ -138,8 +139,13 @@ static void on_reload(evutil_socket_t fd, short what, void *user)
     http_keys keys;
     (void)fd;
     (void)what;
-    if (!http_keys_read(s->options->key_file, s->options->keys, s->options->n_keys, &keys,
-                        message)) {
+    struct stat info;
+    const char *path = s->options->key_file;
+    if (path != NULL && stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        /* A pipe has no more keys, or would stop the server until somebody writes them. */
+        snprintf(message, sizeof message, "%.200s: not a regular file; the keys stay", path);
+        say(s, message);
+    } else if (!http_keys_read(path, s->options->keys, s->options->n_keys, &keys, message)) {
         say(s, message); /* the keys of before stay */
     } else {
         http_keys_free(&s->keys);
@@ -192,7 +198,7 @@ static void limit_connections(http_server *s)
 
 static bool add_events(http_server *s)
 {
-    static const int ends[] = {SIGTERM, SIGINT};
+    static const int signals[] = {SIGTERM, SIGINT};
     struct timeval now = {0};
     s->reap = event_new(s->base, -1, 0, on_reap, s);
     s->sweep = event_new(s->base, -1, 0, on_sweep, s);
@@ -201,9 +207,8 @@ static bool add_events(http_server *s)
         event_add(s->bridge_event, NULL) != 0 || event_add(s->sweep, &now) != 0) {
         return false;
     }
-    for (size_t i = 0; i < 3; i++) {
-        s->signals[i] = i < 2 ? evsignal_new(s->base, ends[i], on_end, s)
-                              : evsignal_new(s->base, SIGHUP, on_reload, s);
+    for (size_t i = 0; i < 2; i++) {
+        s->signals[i] = evsignal_new(s->base, signals[i], on_end, s);
         if (s->signals[i] == NULL || event_add(s->signals[i], NULL) != 0) {
             return false;
         }
@@ -230,6 +235,14 @@ bool http_create(const http_options *options, http_server **out, char *message)
     s->base = event_base_new();
     if (!good || s->base == NULL) {
         snprintf(message, HTTP_MESSAGE, "the event loop cannot be created: %s", strerror(errno));
+        http_free(s);
+        return false;
+    }
+    /* SIGHUP may arrive while the model is loaded: then the files are read again afterwards. Until
+     * then the other signals end the process. */
+    s->signals[2] = evsignal_new(s->base, SIGHUP, on_reload, s);
+    if (s->signals[2] == NULL || event_add(s->signals[2], NULL) != 0) {
+        snprintf(message, HTTP_MESSAGE, "there is no memory");
         http_free(s);
         return false;
     }
