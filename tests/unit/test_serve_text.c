@@ -8,9 +8,11 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static lft_api a;
@@ -285,7 +287,15 @@ static void test_session_errors(void **state)
     assert_non_null(file);
     fputs("no session", file);
     fclose(file);
-    (void)call("POST", "/v1/sessions/bad/restore", "{}", 500);
+    const lf_json *r = call("POST", "/v1/sessions/bad/restore", "{}", 500);
+    assert_non_null(strstr(lft_get_string(r, "error.message"), "session 'bad'"));
+    assert_null(strchr(lft_get_string(r, "error.message"), '/'));
+    (void)call("POST", "/v1/sessions/bad/fork", "{\"to\":\"other\"}", 500);
+    /* A generation does not need it, and the next one saved takes its place. */
+    (void)lft_ask(&a, "/v1/completions", "{\"prompt\":\"x\",\"max_tokens\":1,\"session\":\"bad\"}",
+                  200);
+    (void)call("POST", "/v1/sessions/bad/save", "{}", 200);
+    (void)call("POST", "/v1/sessions/bad/restore", "{}", 200);
     (void)call("DELETE", "/v1/sessions/bad", "", 200);
     (void)call(NULL, NULL, NULL, 0);
 }
@@ -315,6 +325,35 @@ static void test_session_files(void **state)
     (void)call(NULL, NULL, NULL, 0);
 }
 
+/* What a killed process was writing is deleted after a while, and nothing else. */
+static void test_session_remains(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "0000000000000001-x.session.tmp-9-0", /* old */
+        "0000000000000001-y.session.tmp-9-0", /* another process writes it */
+        "0000000000000001-x.session", "notes.session.tmp-9-0"};
+    struct timespec old[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+    char path[512];
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", lft_temp(""), names[i]);
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        fclose(file);
+        assert_true(i == 1 || utimensat(AT_FDCWD, path, old, 0) == 0);
+    }
+    api_options options = lft_api_options();
+    options.session_folder = lft_temp("");
+    lft_api other = lft_api_open(NULL, &options, NULL);
+    api_free(other.api);
+    lfm2_engine_free(other.engine);
+    lfm2_model_free(other.model);
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", lft_temp(""), names[i]);
+        assert_int_equal(unlink(path), i == 0 ? -1 : 0);
+    }
+}
+
 static int open_api(void **state)
 {
     (void)state;
@@ -340,7 +379,7 @@ int main(void)
         cmocka_unit_test(test_tokenize),       cmocka_unit_test(test_render),
         cmocka_unit_test(test_sessions),       cmocka_unit_test(test_restart),
         cmocka_unit_test(test_session_memory), cmocka_unit_test(test_session_errors),
-        cmocka_unit_test(test_session_files),
+        cmocka_unit_test(test_session_files),  cmocka_unit_test(test_session_remains),
     };
     return cmocka_run_group_tests(tests, open_api, close_api);
 }

@@ -140,6 +140,7 @@ int32_t api_create(const api_options *options, lfm2_model *model, lfm2_engine *e
     observe_init(&a->observed);
     replay_init(&a->replay, options->replay_bytes);
     response_store_init(&a->responses, RESPONSE_STORE_BYTES);
+    sessions_clean(options->session_folder);
     int32_t status = set_up(a);
     if (status != LFM2_OK) {
         api_free(a);

@@ -335,6 +335,9 @@ static bool submit_part(api *a, job_state *s, uint32_t i, submission *b)
     bool ok = get_prompt(a, x, request, i, &ids);
     if (ok && request->session != NULL) {
         status = session_find(a, x, request->session, &session);
+        /* A file that is damaged, or is another model's: the request has the whole conversation,
+         * and its session takes the place of the file. */
+        status = status == LFM2_E_MEMORY ? status : LFM2_OK;
     }
     if (ok && status == LFM2_OK) {
         *part = (job_part){.job = s, .first_choice = i * request->n_choices};

@@ -10,9 +10,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char suffix[] = ".session";
@@ -62,6 +64,28 @@ static const char *path_of(api *a, exchange *x, uint64_t owner, const char *name
     }
     snprintf(memory, size, "%s/%016llx-%s%s", folder, (unsigned long long)owner, name, suffix);
     return memory;
+}
+
+/* A process that was killed leaves the file that it was writing, "OWNER-NAME.session.tmp-...". It
+ * is deleted when it has not changed for so long that no other process writes it. */
+void sessions_clean(const char *path)
+{
+    enum { ABANDONED_S = 600 };
+    DIR *folder = path != NULL ? opendir(path) : NULL;
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        const char *name = entry->d_name, *temporary = strstr(name, ".session.tmp-");
+        struct stat info;
+        if (temporary != NULL && temporary - name > 17 && name[16] == '-' &&
+            strspn(name, "0123456789abcdef") == 16 &&
+            fstatat(dirfd(folder), name, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(info.st_mode) && info.st_mtime < time(NULL) - ABANDONED_S) {
+            unlinkat(dirfd(folder), name, 0);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
 }
 
 static bool file_exists(const char *path)
@@ -166,6 +190,20 @@ static const char *need_path(api *a, exchange *x, const char *name)
                     "this server has no folder for sessions (--session-folder)");
     }
     return path;
+}
+
+/* The library's messages name the file. Clients shall see the session's name, not the folder. */
+static void reply_file_failure(exchange *x, int32_t status, const char *name, const char *path)
+{
+    const char *message = lfm2_last_error();
+    const char *at = path != NULL ? strstr(message, path) : NULL;
+    char text[512];
+    if (at != NULL) {
+        snprintf(text, sizeof text, "%.*ssession '%s'%s", (int)(at - message), message, name,
+                 at + strlen(path));
+        message = text;
+    }
+    reply_failure_text(x, status, NULL, lfm2_last_error_code(), message);
 }
 
 static void write_session(json_out *out, const char *name, const lfm2_session *session, bool saved)
@@ -276,7 +314,7 @@ void handle_session_save(api *a, exchange *x, const char *argument)
     }
     int32_t status = lfm2_session_save(s->session, path, 0);
     if (status != LFM2_OK) {
-        reply_failure(x, status);
+        reply_file_failure(x, status, argument, path);
         return;
     }
     reply_session(a, x, argument);
@@ -298,7 +336,7 @@ void handle_session_restore(api *a, exchange *x, const char *argument)
     }
     int32_t status = restore(a, path, &session);
     if (status != LFM2_OK) {
-        reply_failure(x, status);
+        reply_file_failure(x, status, argument, path);
         return;
     }
     session_put(a, x->owner, argument, session);
@@ -328,7 +366,7 @@ void handle_session_fork(api *a, exchange *x, const char *argument)
         status = lfm2_session_fork(session, &copy);
     }
     if (status != LFM2_OK) {
-        reply_failure(x, status);
+        reply_file_failure(x, status, argument, path_of(a, x, x->owner, argument));
         return;
     }
     session_put(a, x->owner, to, copy);

@@ -39,6 +39,9 @@ int32_t session_find(api *a, exchange *x, const char *name, const lfm2_session *
  * longest time are freed: requests must have memory, too. A file of a freed session stays. */
 void session_put(api *a, uint64_t owner, const char *name, lfm2_session *session);
 
+/* Deletes what processes that were killed left in the folder of sessions, which may be NULL. */
+void sessions_clean(const char *path);
+
 void sessions_free(api *a);
 
 #endif /* LFM2_SERVE_SESSIONS_H */
