@@ -66,7 +66,6 @@ with folder() as work, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manag
     manager.settimeout(PATIENCE)
     passed = [socket.create_server(("127.0.0.1", 0)) for i in range(2)]
     ports = [s.getsockname()[1] for s in passed]
-    check(all(s.fileno() not in (3, 4) for s in passed) or True, "descriptors")
     script = ('import os, sys; a, b = int(sys.argv[1]), int(sys.argv[2]); '
               'a, b = os.dup(a), os.dup(b); x, y = os.dup2(a, 60), os.dup2(b, 61); '
               'os.dup2(x, 3); os.dup2(y, 4); '

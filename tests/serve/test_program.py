@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lfm2 serve` with the demo model: its options, the way of a request through all layers, the end."""
+import contextlib
+
 from common import *
 
 program, model = os.environ["LFM2_PROGRAM"], os.environ["LFM2_DEMO_MODEL"]
@@ -32,6 +34,25 @@ refused("chat template of the model", "--chat-template", "chatml", code=2)
 refused("a proxy in front", "--ssl-key-file", "x", code=2)
 refused("allowed: 0 to 65535", "--port", "65536", code=2)
 refused("option --max-queue is 0", "--max-queue", "0", code=2)
+
+# Bodies whose values take much more memory than their text: together they have a bound.
+server = serve("--max-body", "1", "--no-prefix-cache")
+port = server.port()
+large = (b'{"messages":[{"role":"user","content":"Hi"}],"ignore_eos":true,"max_tokens":100000,"stream":true,'
+         b'"metadata":[' + b",".join([b"1"] * 500000) + b"]}")
+with contextlib.ExitStack() as open_ones:
+    first = []
+    for i in range(6):
+        s = open_ones.enter_context(connect(port))
+        s.sendall(request_bytes("/v1/chat/completions", "POST", large))
+        first.append(s.recv(1000))
+    good = sum(b" 200 OK" in text for text in first)
+    full = [text for text in first if b" 503 " in text and b"Retry-After" in text]
+    check(1 <= good < 6 and good + len(full) == 6, "requests beyond the bound get 503")
+    check(chat(port, "Hi", max_tokens=1).status == 200, "a small one is answered")
+wait_until(lambda: chat(port, "Hi", max_tokens=1, metadata=[1] * 300000).status == 200,
+           "when the clients have left, there is memory again")
+server.stop()
 
 # The options of llama-server are accepted.
 with folder() as work:

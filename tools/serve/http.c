@@ -156,6 +156,36 @@ static void on_reload(evutil_socket_t fd, short what, void *user)
     }
 }
 
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+static void *take_memory(void *user, size_t bytes, size_t align)
+{
+    http_memory *m = user;
+    uint64_t before = atomic_fetch_add(&m->used, bytes);
+    void *p = bytes > m->most || before > m->most - bytes
+                  ? NULL
+                  : m->base.alloc(m->base.user, bytes, align);
+    if (p == NULL) {
+        atomic_fetch_sub(&m->used, bytes);
+    }
+    return p;
+}
+
+static void return_memory(void *user, void *p, size_t bytes, size_t align)
+{
+    http_memory *m = user;
+    m->base.free(m->base.user, p, bytes, align);
+    atomic_fetch_sub(&m->used, p != NULL ? bytes : 0);
+}
+
+static void init_memory(http_server *s)
+{
+    s->memory.base = lf_alloc_default();
+    s->memory.most = s->options->max_body * HTTP_ARENAS;
+    atomic_init(&s->memory.used, 0);
+    s->alloc = (lf_alloc){take_memory, return_memory, &s->memory};
+}
+
 /* ---- Starting ------------------------------------------------------------------------------- */
 
 /* libevent would end the process without a message. */
@@ -225,7 +255,7 @@ bool http_create(const http_options *options, http_server **out, char *message)
         return false;
     }
     s->options = options;
-    s->alloc = lf_alloc_default();
+    init_memory(s);
     s->log_fd = -1;
     s->start = http_now();
     s->client_seed = (uint64_t)(s->start * 1e9) ^ (uint64_t)(uintptr_t)s;

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
 struct bufferevent;
@@ -75,8 +76,8 @@ struct http_request {
     bool orphan; /* API thread: the client left, but the work cannot be stopped */
 
     double start;
-    double wall; /* seconds since 1970 */
-    int status;  /* of the response; 0 = none yet */
+    double wall;          /* seconds since 1970 */
+    int status;           /* of the response; 0 = none yet */
     const char *key_name; /* "" without keys; for the log */
     char *head;           /* a copy, into which `fields` points */
     http_head fields;
@@ -241,13 +242,21 @@ extern const exchange_sink http_sink;
 
 enum { HTTP_CLIENT_BUCKETS = 4096 };
 
+/* The memory of all arenas: any thread. A body of small values takes up to 40 times its size. */
+typedef struct http_memory {
+    lf_alloc base;
+    uint64_t most;
+    atomic_uint_least64_t used;
+} http_memory;
+
 struct http_server {
     const http_options *options;
     struct event_base *base;
     http_listener listeners[HTTP_MAX_LISTENERS];
     uint32_t n_listeners;
     http_keys keys;
-    lf_alloc alloc; /* of the arenas */
+    http_memory memory;
+    lf_alloc alloc; /* of the arenas: takes from `memory` */
     http_bridge bridge;
 
     http_conn *conns, *closed;
@@ -279,7 +288,7 @@ struct http_server {
 /* A monotonic clock. */
 double http_now(void);
 
-/* Bodies that may be in memory, in multiples of the largest one. */
-enum { HTTP_BODIES = 32 };
+/* Bodies that may be in memory, and what is read from them, in multiples of the largest body. */
+enum { HTTP_BODIES = 32, HTTP_ARENAS = 128 };
 
 #endif /* LFM2_SERVE_HTTP_SERVER_H */
