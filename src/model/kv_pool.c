@@ -38,15 +38,15 @@ bool lf_kv_fits(const lf_kv_pool *pool, uint64_t bytes)
     return fits(pool, atomic_load(&pool->used), bytes);
 }
 
-/* Has the caches release pages; false if that frees nothing. */
-static bool reclaim(lf_kv_pool *pool, uint64_t bytes)
+/* Has the caches release pages until at most `most` bytes are used; false if that frees nothing. */
+static bool reclaim(lf_kv_pool *pool, uint64_t most)
 {
-    if (bytes > atomic_load(&pool->budget) || !lf_lock_take(&pool->lock)) {
+    if (!lf_lock_take(&pool->lock)) {
         return false;
     }
     bool any = false;
-    for (lf_kv_cache *c = pool->caches; c != NULL && !lf_kv_fits(pool, bytes); c = c->next) {
-        any = c->release(c, bytes) || any;
+    for (lf_kv_cache *c = pool->caches; c != NULL && atomic_load(&pool->used) > most; c = c->next) {
+        any = c->release(c, most) || any;
     }
     lf_lock_give(&pool->lock);
     return any;
@@ -67,7 +67,8 @@ static int32_t charge(lf_kv_pool *pool, uint64_t bytes)
     uint_fast64_t used = atomic_load(&pool->used);
     for (;;) {
         if (!fits(pool, used, bytes)) {
-            if (!reclaim(pool, bytes)) {
+            uint64_t budget = atomic_load(&pool->budget);
+            if (bytes > budget || !reclaim(pool, budget - bytes)) {
                 return fail_budget(pool, used, bytes);
             }
             used = atomic_load(&pool->used);
@@ -184,6 +185,18 @@ static uint32_t take_spare(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_k
     return taken;
 }
 
+/* The system has less memory than the budget: has the caches release as much as is lacking. Their
+ * pages become spare ones, or memory that the system can give again. Keeps the failure. */
+static bool replace(lf_kv_pool *pool, uint64_t lack)
+{
+    lf_failure failure;
+    lf_fail_save(&failure);
+    uint64_t used = atomic_load(&pool->used);
+    bool any = reclaim(pool, used > lack ? used - lack : 0);
+    lf_fail_restore(&failure);
+    return any;
+}
+
 int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page **pages)
 {
     uint64_t bytes = 0;
@@ -198,7 +211,12 @@ int32_t lf_kv_take(lf_kv_pool *pool, size_t page_bytes, uint32_t n, lf_kv_page *
         uint32_t step = n - done < most ? n - done : (uint32_t)most;
         int32_t status = new_extent(pool, page_bytes, step, pages + done);
         if (status != LFM2_OK) {
-            atomic_fetch_sub(&pool->used, (uint64_t)(n - done) * page_bytes);
+            uint64_t lack = (uint64_t)(n - done) * page_bytes;
+            if (replace(pool, lack)) {
+                done += take_spare(pool, page_bytes, n - done, pages + done);
+                continue;
+            }
+            atomic_fetch_sub(&pool->used, lack);
             while (done > 0) {
                 lf_kv_release(pages[--done]);
             }

@@ -14,10 +14,10 @@
 typedef struct lf_kv_cache {
     struct lf_kv_cache *next;
     uint64_t budget; /* bytes that it may have, including memory that is not in pages */
-    /* Releases pages, the least useful first, until lf_kv_fits(pool, bytes) or until it holds no
-     * page of which it has the only reference. Returns whether it released any. Called with the
-     * lock of the pool. */
-    bool (*release)(struct lf_kv_cache *cache, uint64_t bytes);
+    /* Releases pages, the least useful first, until at most `most` bytes of the pool are used or
+     * until it holds no page of which it has the only reference. Returns whether it released any.
+     * Called with the lock of the pool. */
+    bool (*release)(struct lf_kv_cache *cache, uint64_t most);
 } lf_kv_cache;
 
 struct lf_kv_extent;

@@ -109,6 +109,7 @@ struct lfm2_engine {
     lf_events made;            /* events that are not in the queue yet */
     lfm2_engine_stats counted; /* by the step; copied to `stats` */
     double now;                /* when the step began */
+    bool scarce; /* the system refused memory: none starts beside others before one has ended */
 
     pthread_mutex_t lock;
     pthread_cond_t work;    /* the thread has something to do */

@@ -196,6 +196,9 @@ void lf_request_free(lfm2_engine *engine, lf_request *r)
 
 void lf_choice_clear(lfm2_engine *engine, lf_choice *c)
 {
+    if (c->session != NULL) { /* else the engine may not have the request yet */
+        engine->scarce = false;
+    }
     lf_session_free(c->session);
     lf_stream_free(c->stream);
     lf_chat_parser_close(c->parser);

@@ -34,7 +34,13 @@ bool lf_choice_fits(const lfm2_engine *engine, const lf_choice *waiting)
             preempts = preempts || (c->session != NULL && r->priority > waiting->request->priority);
         }
     }
-    if (alone || preempts || budget == UINT64_MAX) {
+    if (alone) {
+        return true;
+    }
+    if (engine->scarce) {
+        return false;
+    }
+    if (preempts || budget == UINT64_MAX) {
         return true;
     }
     /* What caches hold can be evicted, unless sequences share it. */
@@ -202,6 +208,9 @@ void lf_engine_relieve(lfm2_engine *engine, lf_choice *failed, int32_t status)
     if (n <= 1) {
         lf_request_end(engine, failed->request, status);
     } else {
+        /* The budget does not tell when the system has memory again. What is parked would start in
+         * the next step and take what the others lack. */
+        engine->scarce = engine->scarce || status == LFM2_E_MEMORY;
         lf_choice_park(engine, last);
     }
 }

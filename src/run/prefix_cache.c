@@ -8,10 +8,10 @@
 
 /* ---- Create, free ---- */
 
-static bool release_pages(lf_kv_cache *of_pool, uint64_t bytes)
+static bool release_pages(lf_kv_cache *of_pool, uint64_t most)
 {
     lfm2_cache *cache = (lfm2_cache *)of_pool;
-    return lf_prefix_release(&cache->tree, bytes);
+    return lf_prefix_release(&cache->tree, most);
 }
 
 /* Without a number: a part of the KV budget, or all memory if that has no limit. */

@@ -169,11 +169,11 @@ static bool holds_own(const lf_prefix_node *node)
 
 /* A node is older than its parent, so one walk from the oldest node on evicts a node after all that
  * depend on it. A page that sessions use goes, too, if it keeps one that they do not use. */
-bool lf_prefix_release(lf_prefix_tree *tree, uint64_t bytes)
+bool lf_prefix_release(lf_prefix_tree *tree, uint64_t most)
 {
     uint64_t before = tree->n_evicted;
     lf_prefix_node *newer = NULL;
-    for (lf_prefix_node *node = tree->oldest; node != NULL && !lf_kv_fits(tree->pool, bytes);
+    for (lf_prefix_node *node = tree->oldest; node != NULL && atomic_load(&tree->pool->used) > most;
          node = newer) {
         newer = node->newer;
         if (node->child == NULL && holds_own(node)) {

@@ -89,6 +89,6 @@ void lf_prefix_checkpoint(lf_prefix_tree *tree, lf_prefix_kind kind, const int32
 void lf_prefix_shrink(lf_prefix_tree *tree, uint64_t most);
 
 /* Contract: lf_kv_cache.release. */
-bool lf_prefix_release(lf_prefix_tree *tree, uint64_t bytes);
+bool lf_prefix_release(lf_prefix_tree *tree, uint64_t most);
 
 #endif /* LF_RUN_PREFIX_TREE_H */

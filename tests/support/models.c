@@ -466,6 +466,10 @@ void *lft_memory_alloc(void *memory, size_t bytes, size_t align)
     if (fail_at > 0 && (call == fail_at || (call > fail_at && atomic_load(&m->fail_on)))) {
         return NULL;
     }
+    long long limit = atomic_load(&m->limit);
+    if (limit > 0 && atomic_load(&m->live_bytes) + (long long)bytes > limit) {
+        return NULL;
+    }
     if (align == 0 || (align & (align - 1)) != 0 || align > 4096) {
         atomic_store(&m->broken, true);
         return NULL;

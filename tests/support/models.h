@@ -92,6 +92,7 @@ typedef struct lft_memory {
     atomic_llong calls;
     atomic_llong fail_at; /* the call (from 1) that fails, with all after it if fail_on; 0: none */
     atomic_bool fail_on;
+    atomic_llong limit; /* of live_bytes; 0: none */
     atomic_bool broken; /* a block was freed with another size or alignment, or was damaged */
 } lft_memory;
 

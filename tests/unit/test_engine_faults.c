@@ -161,6 +161,45 @@ static void test_parking(void **state)
     LFT_OK(lfm2_model_set_kv_budget(model, 0));
 }
 
+/* The system has less memory than the budget, as with a limit of the process: requests wait for one
+ * another or fail. They do not take memory from one another for ever, and a request alone has all
+ * memory, that of the cache included. */
+static void test_scarce(void **state)
+{
+    (void)state;
+    lfm2_engine_options o;
+    lfm2_engine_options_init(&o, sizeof o);
+    o.n_ctx = N_CTX;
+    o.n_rows = 50;
+    lfm2_engine *engine = NULL;
+    LFT_OK(lfm2_engine_create(model, &o, &engine));
+    long long page = (long long)lft_kv_page(model, LFM2_KV_F16);
+    lfm2_request_options request = lft_request(ids, N, 100);
+    request.flags |= LFM2_REQUEST_IGNORE_EOS;
+    long long live = atomic_load(&memory.live_bytes);
+    for (int half_pages = 40; half_pages > 10; half_pages -= 2) {
+        atomic_store(&memory.limit, live + half_pages * page / 2);
+        uint32_t n_left = 1;
+        for (int i = 0; i < 8; i++) {
+            uint64_t id = 0;
+            request.prompt = ids + i;
+            int32_t status = lfm2_engine_submit(engine, &request, &id);
+            assert_true(status == LFM2_OK || status == LFM2_E_MEMORY);
+        }
+        for (int steps = 0; n_left > 0; steps++) {
+            LFT_OK(lfm2_engine_step(engine, &n_left));
+            assert_true(steps < 8 * 200);
+        }
+        lft_drain(engine, &outcomes);
+    }
+    lfm2_engine_stats stats = {.size = sizeof stats};
+    LFT_OK(lfm2_engine_get_stats(engine, &stats));
+    assert_true(stats.n_parks > 0 && stats.n_finished > stats.n_failed);
+    atomic_store(&memory.limit, 0);
+    lfm2_engine_free(engine);
+    lft_outcomes_free(&outcomes);
+}
+
 /* ---- Threads ---- */
 
 static bool refuse;
@@ -238,9 +277,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_once),
-        cmocka_unit_test(test_from_then_on),
-        cmocka_unit_test(test_parking),
+        cmocka_unit_test(test_once),    cmocka_unit_test(test_from_then_on),
+        cmocka_unit_test(test_parking), cmocka_unit_test(test_scarce),
         cmocka_unit_test(test_thread),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
