@@ -451,6 +451,9 @@ static void end_part(api *a, job_state *s, job_part *part, const lfm2_engine_eve
             observe(&a->observed, OBSERVED_DECODE, e->seconds - part->first_token);
         }
     }
+    if (e->status == LFM2_E_MEMORY) {
+        sessions_give(a);
+    }
     if (s->pub.x != NULL && e->status != LFM2_OK) {
         exchange *x = detach(s);
         if (s->pub.calls->failed == NULL || !s->pub.calls->failed(&s->pub, e)) {

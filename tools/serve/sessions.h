@@ -42,6 +42,10 @@ void session_put(api *a, uint64_t owner, const char *name, lfm2_session *session
 /* Deletes what processes that were killed left in the folder of sessions, which may be NULL. */
 void sessions_clean(const char *path);
 
+/* Frees the session that was not used for the longest time, if there is one: a request failed
+ * because the system had no memory. */
+void sessions_give(api *a);
+
 void sessions_free(api *a);
 
 #endif /* LFM2_SERVE_SESSIONS_H */
