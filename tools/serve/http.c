@@ -216,7 +216,8 @@ static void limit_connections(http_server *s)
         setrlimit(RLIMIT_NOFILE, &limit);
         getrlimit(RLIMIT_NOFILE, &limit);
     }
-    rlim_t most = limit.rlim_cur > SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS : 1;
+    rlim_t half = limit.rlim_cur / 2;
+    rlim_t most = limit.rlim_cur - (half < SPARE_DESCRIPTORS ? half : SPARE_DESCRIPTORS);
     if (most < s->max_conns) {
         char text[128];
         s->max_conns = (uint32_t)most;
