@@ -8,7 +8,7 @@ with folder() as work:
     with open(keys, "w", encoding="utf-8") as f:
         f.write("one:secret-one\ntwo:secret-two\n")
     good = 0
-    for each in [2, 3, 5, 7] if sample else [1, 2, 3, 4, 5, 7, 11, 13, 17, 23, 61, 307]:
+    for each in [2, 5, 61] if sample else [1, 2, 3, 4, 5, 7, 11, 13, 17, 23, 61, 307]:
         server = fake(f"fail={each}", f"keys={keys}", f"log={work}/log", "admin=127.0.0.1:0",
                       "header_seconds=0.1", "write_seconds=0.1", "idle_seconds=0.5")
         port, admin = server.port(), server.port("admin")

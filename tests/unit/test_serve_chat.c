@@ -405,7 +405,7 @@ static void test_deadline(void **state)
 {
     (void)state;
     const lf_json *r =
-        lft_ask(&a, CHAT, "{" HELLO ",\"ignore_eos\":true,\"deadline_ms\":1,\"priority\":-3}", 200);
+        lft_ask(&a, CHAT, "{" HELLO ",\"ignore_eos\":true,\"deadline_ms\":1,\"priority\":3}", 200);
     assert_string_equal(lft_get_string(r, "choices.0.finish_reason"), "length");
     assert_true(lft_get_int(r, "usage.completion_tokens") < 2000);
 }

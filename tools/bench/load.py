@@ -179,8 +179,8 @@ async def scenario_stall(target, options, rng):
 
 
 async def scenario_second_turn(target, options, rng):
-    """The first token of the second turn of a conversation of 4,000 tokens, against a prompt of 32. The first answer is one
-    token: a model with random weights writes tokens into which its own text is not divided again."""
+    """The first token of the second turn of a conversation of 4,000 tokens, against a prompt of as many tokens as are new.
+    The first answer is one token: a model with random weights writes tokens into which its own text is not divided again."""
     first_tokens, second, small = [], [], []
     cached = prompt = 0
     errors = []
@@ -191,14 +191,18 @@ async def scenario_second_turn(target, options, rng):
         messages += [{"role": "assistant", "content": "".join(turn.text)},
                      {"role": "user", "content": target.text(rng, 32)}]
         again = await request(target, target.body(messages, 8, ignore_eos=False))
-        alone = await request(target, target.body(target.text(rng, 32), 8))
+        new = again.prompt - again.cached
+        alone = await request(target, target.body([{"role": "user", "content": target.text(rng, 32)}], 8))
+        if new > alone.prompt:  # the end of the first turn counts, too
+            text = target.text(rng, 32 + new - alone.prompt)
+            alone = await request(target, target.body([{"role": "user", "content": text}], 8))
         first_tokens.append(turn.first)
         second.append(again.first)
         small.append(alone.first)
         cached, prompt = again.cached, again.prompt
         errors += [s.error for s in (turn, again, alone) if s.error]
     return {"prompt_tokens": prompt, "cached_tokens": cached, "first_turn_ttft_s": quantile(first_tokens, .5),
-            "second_turn_ttft_s": quantile(second, .5), "prompt_of_32_ttft_s": quantile(small, .5),
+            "second_turn_ttft_s": quantile(second, .5), "new_tokens": prompt - cached, "same_prompt_ttft_s": quantile(small, .5),
             "ratio": quantile(second, .5) / max(1e-9, quantile(small, .5)), "errors": errors}
 
 

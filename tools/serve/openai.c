@@ -63,7 +63,7 @@ void openai_limits(fields *f, job_request *request)
                        "must not have strings that are empty or longer than 65536 bytes");
         }
     }
-    field_i64(f, "priority", INT32_MIN, INT32_MAX, &priority);
+    field_i64(f, "priority", 0, INT32_MAX, &priority); /* nobody goes before others */
     request->priority = (int32_t)priority;
     field_u32(f, "deadline_ms", 0, UINT32_MAX, &request->deadline_ms);
     field_bool(f, "ignore_eos", &request->ignore_eos);
