@@ -225,7 +225,7 @@ done < <(xargs awk "$common$c_rules" <<<"$c_files"; xargs awk "$common$script_ru
 # The top level has only these folders and files, and files that start with a dot.
 for entry in *; do
     case $entry in
-    CMakeLists.txt | CMakePresets.json | include | src | kernels | tests | tools) ;;
+    CMakeLists.txt | include | src | kernels | tests | tools) ;;
     LICENSE | README.md | build*) ;;
     *) complain "$entry: does not belong on the top level" ;;
     esac

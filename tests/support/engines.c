@@ -109,6 +109,21 @@ void lft_note(lft_outcomes *outcomes, const lfm2_engine_event *e)
 
 /* ---- Engines ---- */
 
+lfm2_engine_options lft_engine_options(uint32_t n_ctx)
+{
+    lfm2_engine_options o;
+    lfm2_engine_options_init(&o, sizeof o);
+    o.n_ctx = n_ctx;
+    return o;
+}
+
+lfm2_engine_stats lft_engine_stats(lfm2_engine *engine)
+{
+    lfm2_engine_stats s = {.size = sizeof s};
+    LFT_OK(lfm2_engine_get_stats(engine, &s));
+    return s;
+}
+
 lfm2_engine *lft_engine(lfm2_model *model, const lfm2_engine_options *options)
 {
     lfm2_engine *engine = NULL;
@@ -226,4 +241,13 @@ void lft_expect_text(const lft_text *got, const lft_text *expected)
     assert_int_equal(got->n_tokens, expected->n_tokens);
     assert_string_equal(got->text, expected->text);
     assert_true(!(got->logprobs < expected->logprobs) && !(got->logprobs > expected->logprobs));
+}
+
+void lft_expect_alone(const lft_outcomes *outcomes, uint64_t id, lfm2_model *model,
+                      const lfm2_request_options *request, uint32_t n_ctx)
+{
+    lft_text alone = lft_alone(model, request, n_ctx, 0);
+    assert_int_equal(outcomes->of[id].status, LFM2_OK);
+    lft_expect_text(&outcomes->of[id].choices[0], &alone);
+    lft_text_free(&alone);
 }

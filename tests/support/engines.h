@@ -43,7 +43,11 @@ typedef struct lft_outcomes {
 
 void lft_outcomes_free(lft_outcomes *outcomes);
 
+/* The defaults, with this context. */
+lfm2_engine_options lft_engine_options(uint32_t n_ctx);
 lfm2_engine *lft_engine(lfm2_model *model, const lfm2_engine_options *options);
+
+lfm2_engine_stats lft_engine_stats(lfm2_engine *engine);
 
 /* A request with this prompt, greedy unless the sampler is changed. Its pointers must live. */
 lfm2_request_options lft_request(const int32_t *prompt, size_t n, uint32_t max_tokens);
@@ -65,5 +69,9 @@ void lft_text_free(lft_text *text);
 
 /* Equal in every respect, log-probabilities included. */
 void lft_expect_text(const lft_text *got, const lft_text *expected);
+
+/* Choice 0 of a request that has ended well has the text that it has alone. */
+void lft_expect_alone(const lft_outcomes *outcomes, uint64_t id, lfm2_model *model,
+                      const lfm2_request_options *request, uint32_t n_ctx);
 
 #endif /* LF_TESTS_ENGINES_H */

@@ -123,7 +123,7 @@ static void refused(void **state)
     LFT_FAILS(lfm2_matcher_create(NULL, NULL), LFM2_E_ARGUMENT);
 }
 
-/* A text with so many values that they take more memory than the limit: 2 bytes each. */
+/* A text of 2 bytes for each value, whose parsed values take more memory than the limit. */
 static void refused_documents(void **state)
 {
     (void)state;

@@ -3,6 +3,7 @@
  * published systems, and of systems whose /sys lacks some of them. */
 #include "runtime/cores.h"
 #include "runtime/cpus.h"
+#include "support/fake_root.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,44 +14,11 @@
 
 #include <cmocka.h>
 
-static char root[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(root, "/tmp/lfm2-cores-XXXXXX");
-    return mkdtemp(root) == NULL ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -r %s", root);
-    return system(command) == 0 ? 0 : -1;
-}
-
-/* Writes a file below root, with its folders. */
-static void put(const char *path, const char *text)
-{
-    char full[512];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')) != NULL; at++) {
-        *at = 0;
-        mkdir(full, 0700);
-        *at = '/';
-    }
-    FILE *file = fopen(full, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static void put_about(size_t cpu, const char *name, const char *text)
 {
     char path[128];
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%zu/%s", cpu, name);
-    put(path, text);
+    lft_root_put(path, text);
 }
 
 /* `n` processors of one kind, after those that exist. */
@@ -102,7 +70,7 @@ static lf_cores count(size_t begin, size_t end, uint32_t threads_per_core)
         mask.bits[i / 8] |= (uint8_t)(1u << i % 8);
     }
     lf_cores cores;
-    lf_cores_count(root, &mask, threads_per_core, &cores);
+    lf_cores_count(lft_root, &mask, threads_per_core, &cores);
     return cores;
 }
 
@@ -152,14 +120,14 @@ static const struct {
 static void test_system(void **state)
 {
     const size_t i = (size_t)(uintptr_t)*state;
-    assert_int_equal(setup(NULL), 0);
+    assert_int_equal(lft_root_setup(NULL), 0);
     const size_t n = put_kinds(systems[i].kinds, 4);
     const lf_cores cores = count(0, n, 1);
     print_message("%s\n", systems[i].name);
     assert_int_equal(cores.performance, systems[i].performance);
     assert_int_equal(cores.efficiency, systems[i].efficiency);
     assert_false(cores.guessed);
-    assert_int_equal(teardown(NULL), 0);
+    assert_int_equal(lft_root_teardown(NULL), 0);
 }
 
 /* A process that may run on some of the processors only. */
@@ -177,7 +145,7 @@ static void test_allowed(void **state)
     assert_int_equal(count(7, 8, 1).performance, 1);
     lf_cpu_mask mask = {{0xff}};
     lf_cpus cpus;
-    lf_cpus_read(root, &mask, 1, &cpus);
+    lf_cpus_read(lft_root, &mask, 1, &cpus);
     assert_int_equal(cpus.allowed, 8);
     assert_int_equal(cpus.efficiency_cores, 4);
     assert_int_equal(lf_cpus_threads(&cpus), 4);
@@ -194,9 +162,9 @@ static void test_x86(void **state)
         put_number(i, "cpufreq/cpuinfo_max_freq", i < 4 ? 4700000 : 3500000);
     }
     assert_int_equal(count(0, 10, 2).performance, 8);
-    put("/sys/devices/cpu_core/cpus", "0-3\n");
-    put("/sys/devices/cpu_atom/cpus", "4-7\n");
-    put("/sys/devices/cpu_lowpower/cpus", "8,9\n");
+    lft_root_put("/sys/devices/cpu_core/cpus", "0-3\n");
+    lft_root_put("/sys/devices/cpu_atom/cpus", "4-7\n");
+    lft_root_put("/sys/devices/cpu_lowpower/cpus", "8,9\n");
     assert_int_equal(count(0, 10, 2).performance, 2);
     assert_int_equal(count(0, 10, 2).efficiency, 6);
     assert_int_equal(count(3, 8, 2).performance, 1);
@@ -227,10 +195,10 @@ static void test_damaged(void **state)
                  {"8191\n", 4},
                  {"99999999999999999999", 4}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        put("/sys/devices/cpu_atom/cpus", cases[i].list);
+        lft_root_put("/sys/devices/cpu_atom/cpus", cases[i].list);
         assert_int_equal(count(0, 8, 1).performance, cases[i].performance);
     }
-    put("/sys/devices/cpu_atom/cpus", "\n");
+    lft_root_put("/sys/devices/cpu_atom/cpus", "\n");
     put_about(3, "cpu_capacity", "?\n"); /* capacities of some: only MIDR counts */
     assert_int_equal(count(0, 8, 1).performance, 4);
     put_about(0, "regs/identification/midr_el1", "?\n");
@@ -245,9 +213,9 @@ int main(void)
 {
     enum { SYSTEMS = sizeof systems / sizeof systems[0] };
     struct CMUnitTest tests[SYSTEMS + 3] = {
-        cmocka_unit_test_setup_teardown(test_allowed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_x86, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_allowed, lft_root_setup, lft_root_teardown),
+        cmocka_unit_test_setup_teardown(test_x86, lft_root_setup, lft_root_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, lft_root_setup, lft_root_teardown),
     };
     for (size_t i = 0; i < SYSTEMS; i++) {
         tests[3 + i] = (struct CMUnitTest){

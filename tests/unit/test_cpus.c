@@ -4,6 +4,7 @@
  */
 #include "runtime/cpus.h"
 #include "runtime/memory.h"
+#include "support/fake_root.h"
 #include "kernels/kernels.h"
 #if LF_ARCH_X86
 #include "kernels/x86/cpu.h"
@@ -18,39 +19,6 @@
 
 #include <cmocka.h>
 
-static char root[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(root, "/tmp/lfm2-cpus-XXXXXX");
-    return mkdtemp(root) == NULL ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -r %s", root);
-    return system(command) == 0 ? 0 : -1;
-}
-
-/* Writes a file below root, with its folders. */
-static void put(const char *path, const char *text)
-{
-    char full[512];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')) != NULL; at++) {
-        *at = 0;
-        mkdir(full, 0700);
-        *at = '/';
-    }
-    FILE *file = fopen(full, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static lf_cpu_mask first_cpus(size_t n)
 {
     lf_cpu_mask mask = {{0}};
@@ -64,7 +32,7 @@ static lf_cpus read_cpus(size_t n, uint32_t threads_per_core)
 {
     lf_cpu_mask mask = first_cpus(n);
     lf_cpus cpus;
-    lf_cpus_read(root, &mask, threads_per_core, &cpus);
+    lf_cpus_read(lft_root, &mask, threads_per_core, &cpus);
     return cpus;
 }
 
@@ -80,7 +48,7 @@ static void test_cores(void **state)
         char path[128];
         snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/%s", i,
                  i < 8 ? "core_cpus_list" : "thread_siblings_list");
-        put(path, lists[i]);
+        lft_root_put(path, lists[i]);
     }
     static const struct {
         size_t cpus;
@@ -104,11 +72,12 @@ static void test_no_topology(void **state)
     assert_true(cpus.no_groups);
     assert_int_equal(lf_cpus_threads(&cpus), 6);
     assert_int_equal(read_cpus(3, 2).cores, 2);
-    lf_cpus_read(root, NULL, 2, &cpus);
+    lf_cpus_read(lft_root, NULL, 2, &cpus);
     assert_int_equal(cpus.allowed, 0);
     assert_int_equal(lf_cpus_threads(&cpus), 1);
-    put("/sys/devices/system/cpu/cpu0/topology/core_cpus_list", "0\n");
-    put("/sys/devices/system/cpu/cpu1/topology/core_cpus_list", "999999\n"); /* no processor */
+    lft_root_put("/sys/devices/system/cpu/cpu0/topology/core_cpus_list", "0\n");
+    lft_root_put("/sys/devices/system/cpu/cpu1/topology/core_cpus_list",
+                 "999999\n"); /* no processor */
     cpus = read_cpus(2, 1);
     assert_int_equal(cpus.cores, 2);
     assert_true(cpus.no_topology);
@@ -124,9 +93,9 @@ static uint32_t quota(void)
 static void test_quota_v2(void **state)
 {
     (void)state;
-    put("/proc/self/cgroup", "0::/a/b.slice/c\n");
+    lft_root_put("/proc/self/cgroup", "0::/a/b.slice/c\n");
     assert_int_equal(quota(), UINT32_MAX);
-    put("/sys/fs/cgroup/a/b.slice/c/cpu.max", "max 100000\n");
+    lft_root_put("/sys/fs/cgroup/a/b.slice/c/cpu.max", "max 100000\n");
     assert_int_equal(quota(), UINT32_MAX);
     static const struct {
         const char *text;
@@ -143,11 +112,12 @@ static void test_quota_v2(void **state)
                  {"x\n", UINT32_MAX},
                  {"99999999999999999999 1\n", UINT32_MAX}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        put("/sys/fs/cgroup/a/b.slice/c/cpu.max", cases[i].text);
+        lft_root_put("/sys/fs/cgroup/a/b.slice/c/cpu.max", cases[i].text);
         assert_int_equal(quota(), cases[i].cpus);
     }
-    put("/sys/fs/cgroup/a/b.slice/c/cpu.max", "500000 100000\n");
-    put("/sys/fs/cgroup/a/cpu.max", "300000 100000\n"); /* an ancestor: the smallest limit counts */
+    lft_root_put("/sys/fs/cgroup/a/b.slice/c/cpu.max", "500000 100000\n");
+    lft_root_put("/sys/fs/cgroup/a/cpu.max",
+                 "300000 100000\n"); /* an ancestor: the smallest limit counts */
     lf_cpus cpus = read_cpus(16, 1);
     assert_int_equal(cpus.quota, 3);
     assert_false(cpus.no_groups);
@@ -160,35 +130,37 @@ static void test_quota_v2(void **state)
 static void test_quota_at_root(void **state)
 {
     (void)state;
-    put("/sys/fs/cgroup/cpu.max", "400000 100000\n");
+    lft_root_put("/sys/fs/cgroup/cpu.max", "400000 100000\n");
     assert_int_equal(quota(), 4); /* without /proc */
-    put("/proc/self/cgroup", "0::/\n");
+    lft_root_put("/proc/self/cgroup", "0::/\n");
     assert_int_equal(quota(), 4);
-    put("/proc/self/cgroup", "0::/system.slice/somewhere.else\n");
+    lft_root_put("/proc/self/cgroup", "0::/system.slice/somewhere.else\n");
     assert_int_equal(quota(), 4);
-    put("/proc/self/cgroup", "0::/../other\n");
-    put("/other/cpu.max", "100000 100000\n");
+    lft_root_put("/proc/self/cgroup", "0::/../other\n");
+    lft_root_put("/other/cpu.max", "100000 100000\n");
     assert_int_equal(quota(), 4);
 }
 
 static void test_quota_v1(void **state)
 {
     (void)state;
-    put("/proc/self/cgroup", "5:cpuset:/x\n4:cpuacct,cpu:/d/e\n1:name=systemd:/y\n0::/z\n");
+    lft_root_put("/proc/self/cgroup",
+                 "5:cpuset:/x\n4:cpuacct,cpu:/d/e\n1:name=systemd:/y\n0::/z\n");
     assert_int_equal(quota(), UINT32_MAX);
-    put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_quota_us", "-1\n");
-    put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_period_us", "100000\n");
+    lft_root_put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_quota_us", "-1\n");
+    lft_root_put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_period_us", "100000\n");
     assert_int_equal(quota(), UINT32_MAX);
-    put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_quota_us", "250000\n");
-    put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_period_us", "50000\n");
+    lft_root_put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_quota_us", "250000\n");
+    lft_root_put("/sys/fs/cgroup/cpu/d/e/cpu.cfs_period_us", "50000\n");
     assert_int_equal(quota(), 5);
-    put("/sys/fs/cgroup/cpu/d/cpu.cfs_quota_us", "300000\n");
-    put("/sys/fs/cgroup/cpu/d/cpu.cfs_period_us", "100000\n");
+    lft_root_put("/sys/fs/cgroup/cpu/d/cpu.cfs_quota_us", "300000\n");
+    lft_root_put("/sys/fs/cgroup/cpu/d/cpu.cfs_period_us", "100000\n");
     assert_int_equal(quota(), 3);
-    put("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "100000\n"); /* a group of another controller */
-    put("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
+    lft_root_put("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us",
+                 "100000\n"); /* a group of another controller */
+    lft_root_put("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
     assert_int_equal(quota(), 3);
-    put("/sys/fs/cgroup/unified/z/cpu.max", "200000 100000\n"); /* both versions */
+    lft_root_put("/sys/fs/cgroup/unified/z/cpu.max", "200000 100000\n"); /* both versions */
     assert_int_equal(quota(), 2);
 }
 
@@ -197,28 +169,32 @@ static void test_quota_v1(void **state)
 static void test_memory(void **state)
 {
     (void)state;
-    assert_true(lf_memory_left(root) == UINT64_MAX);
-    put("/proc/meminfo", "MemTotal:       16000 kB\nMemFree:  10 kB\nMemAvailable:   9000 kB\n");
-    assert_int_equal(lf_memory_left(root), 9000 << 10);
-    put("/proc/self/cgroup", "0::/a/b\n");
-    put("/sys/fs/cgroup/a/b/memory.max", "max\n");
-    put("/sys/fs/cgroup/a/b/memory.current", "5000\n");
-    assert_int_equal(lf_memory_left(root), 9000 << 10);
-    put("/sys/fs/cgroup/a/b/memory.max", "7000000\n");
-    put("/sys/fs/cgroup/a/b/memory.current", "3000000\n");
-    assert_int_equal(lf_memory_left(root), 4000000);
-    put("/sys/fs/cgroup/a/b/memory.stat", "anon 1\ninactive_file 1000000\nactive_file 2\n");
-    assert_int_equal(lf_memory_left(root), 5000000);
-    put("/sys/fs/cgroup/a/memory.max", "2000000\n"); /* an ancestor, more than used up */
-    put("/sys/fs/cgroup/a/memory.current", "3000000\n");
-    assert_int_equal(lf_memory_left(root), 0);
-    put("/proc/self/cgroup", "4:memory:/d\n2:cpu:/a\n");
-    put("/sys/fs/cgroup/memory/d/memory.limit_in_bytes", "9223372036854771712\n"); /* no limit */
-    put("/sys/fs/cgroup/memory/d/memory.usage_in_bytes", "1000\n");
-    assert_int_equal(lf_memory_left(root), 9000 << 10);
-    put("/sys/fs/cgroup/memory/d/memory.limit_in_bytes", "3000000\n");
-    put("/sys/fs/cgroup/memory/d/memory.stat", "inactive_file 5\ntotal_inactive_file 400\n");
-    assert_int_equal(lf_memory_left(root), 3000000 - 600);
+    assert_true(lf_memory_left(lft_root) == UINT64_MAX);
+    lft_root_put("/proc/meminfo",
+                 "MemTotal:       16000 kB\nMemFree:  10 kB\nMemAvailable:   9000 kB\n");
+    assert_int_equal(lf_memory_left(lft_root), 9000 << 10);
+    lft_root_put("/proc/self/cgroup", "0::/a/b\n");
+    lft_root_put("/sys/fs/cgroup/a/b/memory.max", "max\n");
+    lft_root_put("/sys/fs/cgroup/a/b/memory.current", "5000\n");
+    assert_int_equal(lf_memory_left(lft_root), 9000 << 10);
+    lft_root_put("/sys/fs/cgroup/a/b/memory.max", "7000000\n");
+    lft_root_put("/sys/fs/cgroup/a/b/memory.current", "3000000\n");
+    assert_int_equal(lf_memory_left(lft_root), 4000000);
+    lft_root_put("/sys/fs/cgroup/a/b/memory.stat",
+                 "anon 1\ninactive_file 1000000\nactive_file 2\n");
+    assert_int_equal(lf_memory_left(lft_root), 5000000);
+    lft_root_put("/sys/fs/cgroup/a/memory.max", "2000000\n"); /* an ancestor, more than used up */
+    lft_root_put("/sys/fs/cgroup/a/memory.current", "3000000\n");
+    assert_int_equal(lf_memory_left(lft_root), 0);
+    lft_root_put("/proc/self/cgroup", "4:memory:/d\n2:cpu:/a\n");
+    lft_root_put("/sys/fs/cgroup/memory/d/memory.limit_in_bytes",
+                 "9223372036854771712\n"); /* no limit */
+    lft_root_put("/sys/fs/cgroup/memory/d/memory.usage_in_bytes", "1000\n");
+    assert_int_equal(lf_memory_left(lft_root), 9000 << 10);
+    lft_root_put("/sys/fs/cgroup/memory/d/memory.limit_in_bytes", "3000000\n");
+    lft_root_put("/sys/fs/cgroup/memory/d/memory.stat",
+                 "inactive_file 5\ntotal_inactive_file 400\n");
+    assert_int_equal(lf_memory_left(lft_root), 3000000 - 600);
 }
 
 /* ---- CPUID ---- */
@@ -319,12 +295,12 @@ static void test_this_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_cores, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_topology, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quota_v2, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quota_at_root, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_quota_v1, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cores, lft_root_setup, lft_root_teardown),
+        cmocka_unit_test_setup_teardown(test_no_topology, lft_root_setup, lft_root_teardown),
+        cmocka_unit_test_setup_teardown(test_quota_v2, lft_root_setup, lft_root_teardown),
+        cmocka_unit_test_setup_teardown(test_quota_at_root, lft_root_setup, lft_root_teardown),
+        cmocka_unit_test_setup_teardown(test_quota_v1, lft_root_setup, lft_root_teardown),
+        cmocka_unit_test_setup_teardown(test_memory, lft_root_setup, lft_root_teardown),
 #if LF_ARCH_X86
         cmocka_unit_test(test_cpuid),
         cmocka_unit_test(test_prefetch_by_vendor),

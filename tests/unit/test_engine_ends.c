@@ -29,35 +29,16 @@ double __wrap_lf_os_seconds(void)
     return now += 1e-6;
 }
 
-static lfm2_engine_options engine_options(void)
-{
-    lfm2_engine_options o;
-    lfm2_engine_options_init(&o, sizeof o);
-    o.n_ctx = N_CTX;
-    return o;
-}
-
 static lfm2_engine *open_engine(uint32_t flags)
 {
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.flags = flags;
     return lft_engine(model, &o);
 }
 
-static lfm2_engine_stats stats_of(lfm2_engine *engine)
-{
-    lfm2_engine_stats s = {.size = sizeof s};
-    LFT_OK(lfm2_engine_get_stats(engine, &s));
-    return s;
-}
-
-/* Choice 0 of a request that has ended well has the text that it has alone. */
 static void expect_alone(uint64_t id, const lfm2_request_options *r)
 {
-    lft_text alone = lft_alone(model, r, N_CTX, 0);
-    assert_int_equal(outcomes.of[id].status, LFM2_OK);
-    lft_expect_text(&outcomes.of[id].choices[0], &alone);
-    lft_text_free(&alone);
+    lft_expect_alone(&outcomes, id, model, r, N_CTX);
 }
 
 /* ---- Ends ---- */
@@ -65,7 +46,7 @@ static void expect_alone(uint64_t id, const lfm2_request_options *r)
 static void test_deadline(void **state)
 {
     (void)state;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.max_running = 1;
     lfm2_engine *engine = lft_engine(model, &o);
     lfm2_request_options r = lft_request(ids, N, 0);
@@ -90,7 +71,7 @@ static void test_deadline(void **state)
     assert_true(outcomes.of[running].choices[0].n_ids >= 1);
     assert_int_equal(outcomes.of[queued].status, LFM2_OK);
     assert_false(outcomes.of[queued].started);
-    assert_int_equal(stats_of(engine).n_finished, 3);
+    assert_int_equal(lft_engine_stats(engine).n_finished, 3);
     lft_outcomes_free(&outcomes);
     lfm2_engine_free(engine);
 }
@@ -98,7 +79,7 @@ static void test_deadline(void **state)
 static void test_queue(void **state)
 {
     (void)state;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.max_queue = 2;
     lfm2_engine *engine = lft_engine(model, &o);
     lfm2_request_options r = lft_request(ids, N, 2);
@@ -107,11 +88,11 @@ static void test_queue(void **state)
     lft_submit(engine, &r);
     LFT_FAILS(lfm2_engine_submit(engine, &r, &id), LFM2_E_LIMIT);
     assert_string_equal(lfm2_last_error_code(), "engine.queue");
-    assert_int_equal(stats_of(engine).n_waiting, 2);
-    assert_int_equal(stats_of(engine).n_refused, 1);
+    assert_int_equal(lft_engine_stats(engine).n_waiting, 2);
+    assert_int_equal(lft_engine_stats(engine).n_refused, 1);
     LFT_OK(lfm2_engine_cancel(engine, 1));
     LFT_OK(lfm2_engine_step(engine, NULL));
-    assert_int_equal(stats_of(engine).n_waiting, 0);
+    assert_int_equal(lft_engine_stats(engine).n_waiting, 0);
     lft_submit(engine, &r);
     lft_submit(engine, &r);
     LFT_FAILS(lfm2_engine_submit(engine, &r, &id), LFM2_E_LIMIT);
@@ -121,7 +102,7 @@ static void test_queue(void **state)
     assert_int_equal(outcomes.of[4].status, LFM2_OK);
     LFT_OK(lfm2_engine_cancel(engine, 4)); /* known no more */
     LFT_OK(lfm2_engine_cancel(engine, 12345));
-    lfm2_engine_stats s = stats_of(engine);
+    lfm2_engine_stats s = lft_engine_stats(engine);
     assert_true(s.n_submitted == 4 && s.n_finished == 3 && s.n_cancelled == 1 && s.n_failed == 0);
     assert_true(s.n_waiting == 0 && s.n_running == 0 && s.n_decoding == 0 && s.n_parked == 0);
     lft_outcomes_free(&outcomes);
@@ -177,7 +158,7 @@ static void test_notify(void **state)
 {
     (void)state;
     int calls = 0;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.notify = count_call;
     o.notify_user = &calls;
     lfm2_engine *engine = lft_engine(model, &o);
@@ -208,7 +189,7 @@ static void test_notify(void **state)
 static void test_progress(void **state)
 {
     (void)state;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.n_rows = 20;
     lfm2_engine *engine = lft_engine(model, &o);
     lfm2_request_options r = lft_request(ids, N, 1);
@@ -227,7 +208,7 @@ static void test_order(void **state)
 {
     (void)state;
     for (int32_t priority = -1; priority <= 0; priority++) {
-        lfm2_engine_options o = engine_options();
+        lfm2_engine_options o = lft_engine_options(N_CTX);
         o.n_rows = 16;
         lfm2_engine *engine = lft_engine(model, &o);
         lfm2_request_options r = lft_request(ids, 300, 1);
@@ -255,7 +236,7 @@ static void test_order(void **state)
 static void test_parking(void **state)
 {
     (void)state;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.flags = LFM2_ENGINE_NO_CACHE;
     lfm2_engine *engine = lft_engine(model, &o);
     LFT_OK(lfm2_model_set_kv_budget(model, lft_kv_page(model, LFM2_KV_F16) * 7));
@@ -266,7 +247,7 @@ static void test_parking(void **state)
         lft_submit(engine, &r[i]);
     }
     lft_run_engine(engine, &outcomes);
-    assert_true(stats_of(engine).n_parks >= 1);
+    assert_true(lft_engine_stats(engine).n_parks >= 1);
     for (int i = 0; i < 4; i++) {
         expect_alone((uint64_t)i + 1, &r[i]);
         assert_true(i == 0 || outcomes.of[1].end_at <= outcomes.of[i + 1].end_at);
@@ -344,10 +325,10 @@ static void test_not_created(void **state)
 {
     (void)state;
     lfm2_engine *engine = NULL;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
 #define NOT_CREATED(change)                                                                        \
     do {                                                                                           \
-        o = engine_options();                                                                      \
+        o = lft_engine_options(N_CTX);                                                             \
         change;                                                                                    \
         LFT_FAILS(lfm2_engine_create(model, &o, &engine), LFM2_E_ARGUMENT);                        \
     } while (0)

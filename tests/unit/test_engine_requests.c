@@ -29,35 +29,16 @@ static lfm2_model *model; /* the demo model */
 static int32_t *ids;      /* [N_CTX] */
 static lft_outcomes outcomes;
 
-static lfm2_engine_options engine_options(void)
-{
-    lfm2_engine_options o;
-    lfm2_engine_options_init(&o, sizeof o);
-    o.n_ctx = N_CTX;
-    return o;
-}
-
 static lfm2_engine *open_engine(uint32_t flags)
 {
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.flags = flags;
     return lft_engine(model, &o);
 }
 
-static lfm2_engine_stats stats_of(lfm2_engine *engine)
-{
-    lfm2_engine_stats s = {.size = sizeof s};
-    LFT_OK(lfm2_engine_get_stats(engine, &s));
-    return s;
-}
-
-/* Choice 0 of a request that has ended well has the text that it has alone. */
 static void expect_alone(uint64_t id, const lfm2_request_options *r)
 {
-    lft_text alone = lft_alone(model, r, N_CTX, 0);
-    assert_int_equal(outcomes.of[id].status, LFM2_OK);
-    lft_expect_text(&outcomes.of[id].choices[0], &alone);
-    lft_text_free(&alone);
+    lft_expect_alone(&outcomes, id, model, r, N_CTX);
 }
 
 /* ---- Sessions ---- */
@@ -88,8 +69,8 @@ static void test_cache(void **state)
     }
     lfm2_cache_usage usage = lft_cache_usage(lfm2_engine_cache(engine));
     assert_int_equal(usage.tokens_reused, 3 * N);
-    assert_int_equal(stats_of(engine).cached_tokens, 3 * N);
-    assert_int_equal(stats_of(engine).prompt_tokens, 5 * N);
+    assert_int_equal(lft_engine_stats(engine).cached_tokens, 3 * N);
+    assert_int_equal(lft_engine_stats(engine).prompt_tokens, 5 * N);
     lft_outcomes_free(&outcomes);
     lfm2_engine_free(engine);
     engine = open_engine(LFM2_ENGINE_NO_CACHE);
@@ -179,7 +160,7 @@ static void test_kept(void **state)
 static void test_kept_rest(void **state)
 {
     (void)state;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     o.n_ctx = N + 5;
     o.flags = LFM2_ENGINE_NO_CACHE;
     lfm2_engine *engine = lft_engine(model, &o);
@@ -216,7 +197,7 @@ static void test_kept_rest(void **state)
 static void test_choices(void **state)
 {
     (void)state;
-    lfm2_engine_options o = engine_options();
+    lfm2_engine_options o = lft_engine_options(N_CTX);
     for (uint32_t most = 1; most <= 9; most += 4) {
         o.max_running = most;
         lfm2_engine *engine = lft_engine(model, &o);
@@ -234,7 +215,7 @@ static void test_choices(void **state)
             lft_expect_text(&outcomes.of[id].choices[c], &alone);
             lft_text_free(&alone);
         }
-        lfm2_engine_stats s = stats_of(engine);
+        lfm2_engine_stats s = lft_engine_stats(engine);
         assert_int_equal(s.prompt_tokens, N);
         uint64_t beyond = 0;
         for (int i = 5; i < 12; i++) {
@@ -272,8 +253,8 @@ static void test_drafts(void **state)
         assert_true(outcomes.of[id].choices[0].n_accepted >= 10);
         assert_true(outcomes.of[id].choices[0].n_accepted <= outcomes.of[id].choices[0].n_drafted);
     }
-    assert_true(stats_of(engine).accepted_tokens >= 20);
-    r.sampler = &sampler; /* most guesses are wrong; all numbers of sequences beside it */
+    assert_true(lft_engine_stats(engine).accepted_tokens >= 20);
+    r.sampler = &sampler; /* most guesses are wrong */
     for (int n = 0; n < 5; n++) {
         lfm2_request_options other = lft_request(ids + n, N, 30);
         lft_submit(engine, n % 2 == 0 ? &other : &r);
@@ -307,8 +288,8 @@ static void test_drafts_parked(void **state)
             LFT_OK(lfm2_engine_step(engine, NULL));
         }
         LFT_OK(lfm2_model_set_kv_budget(model, 1)); /* no more pages */
-        uint64_t before = stats_of(engine).n_parks;
-        for (int i = 0; i < 64 && stats_of(engine).n_parks == before; i++) {
+        uint64_t before = lft_engine_stats(engine).n_parks;
+        for (int i = 0; i < 64 && lft_engine_stats(engine).n_parks == before; i++) {
             LFT_OK(lfm2_engine_step(engine, NULL));
         }
         LFT_OK(lfm2_model_set_kv_budget(model, 0));
@@ -316,8 +297,8 @@ static void test_drafts_parked(void **state)
         expect_alone(id - 1, &first);
         lft_expect_text(&outcomes.of[id].choices[0], &alone);
     }
-    assert_true(stats_of(engine).n_parks > 0);
-    assert_true(stats_of(engine).accepted_tokens > 0);
+    assert_true(lft_engine_stats(engine).n_parks > 0);
+    assert_true(lft_engine_stats(engine).accepted_tokens > 0);
     lft_text_free(&alone);
     lft_outcomes_free(&outcomes);
     lfm2_engine_free(engine);

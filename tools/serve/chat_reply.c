@@ -129,12 +129,7 @@ static json_out *begin_chunk(job *j, uint32_t choice)
 {
     chat_state *s = j->user;
     json_out *out = &s->out;
-    json_out_clear(out);
-    out_object(out, NULL);
-    openai_head(out, j, "chatcmpl-", "chat.completion.chunk");
-    out_array(out, "choices");
-    out_object(out, NULL);
-    out_u64(out, "index", choice);
+    openai_begin_chunk(out, j, "chatcmpl-", "chat.completion.chunk", choice);
     out_object(out, "delta");
     return out;
 }
@@ -150,13 +145,7 @@ static void send_chunk(job *j, chat_choice *c, const char *finish)
         out_null(out, "logprobs");
     }
     out_string(out, "finish_reason", finish);
-    out_end_object(out);
-    out_end_array(out);
-    if (s->include_usage) {
-        out_null(out, "usage");
-    }
-    out_end_object(out);
-    stream_event(j->x, NULL, out);
+    openai_end_chunk(out, j, s->include_usage);
 }
 
 static void stream_start(job *j)

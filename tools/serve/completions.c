@@ -301,12 +301,7 @@ static json_out *begin_chunk(job *j, uint32_t choice)
 {
     text_state *s = j->user;
     json_out *out = &s->out;
-    json_out_clear(out);
-    out_object(out, NULL);
-    openai_head(out, j, "cmpl-", "text_completion");
-    out_array(out, "choices");
-    out_object(out, NULL);
-    out_u64(out, "index", choice);
+    openai_begin_chunk(out, j, "cmpl-", "text_completion", choice);
     out_text_begin(out, "text");
     return out;
 }
@@ -318,13 +313,7 @@ static void send_chunk(job *j, text_choice *c, const char *finish)
     out_text_end(out);
     write_logprobs(out, j, c);
     out_string(out, "finish_reason", finish);
-    out_end_object(out);
-    out_end_array(out);
-    if (s->include_usage) {
-        out_null(out, "usage");
-    }
-    out_end_object(out);
-    stream_event(j->x, NULL, out);
+    openai_end_chunk(out, j, s->include_usage);
 }
 
 static void stream_start(job *j)

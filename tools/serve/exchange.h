@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One API request and its response, whoever carries them: a connection of the HTTP server, or a
+/* One API request and its response. They come from a connection of the HTTP server or from a
  * line of a batch file. */
 #ifndef LFM2_SERVE_EXCHANGE_H
 #define LFM2_SERVE_EXCHANGE_H

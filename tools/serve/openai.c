@@ -193,6 +193,28 @@ void openai_head(json_out *out, const job *j, const char *prefix, const char *ob
     out_string(out, "system_fingerprint", api_fingerprint(j->a));
 }
 
+void openai_begin_chunk(json_out *out, const job *j, const char *prefix, const char *object,
+                        uint32_t choice)
+{
+    json_out_clear(out);
+    out_object(out, NULL);
+    openai_head(out, j, prefix, object);
+    out_array(out, "choices");
+    out_object(out, NULL);
+    out_u64(out, "index", choice);
+}
+
+void openai_end_chunk(json_out *out, const job *j, bool usage)
+{
+    out_end_object(out);
+    out_end_array(out);
+    if (usage) {
+        out_null(out, "usage");
+    }
+    out_end_object(out);
+    stream_event(j->x, NULL, out);
+}
+
 const char *openai_finish(int32_t finish)
 {
     return finish == LFM2_FINISH_STOP_TOKEN || finish == LFM2_FINISH_STOP_STRING ? "stop"

@@ -23,6 +23,12 @@ void openai_usage(json_out *out, const job *j, uint32_t reasoning);
 /* The id, object, created, model and system_fingerprint of a response. */
 void openai_head(json_out *out, const job *j, const char *prefix, const char *object);
 
+/* A chunk of a stream is built in `out`: begin writes up to the index of its choice, and end ends
+ * the choice and sends it. `usage`: the stream will have a chunk with it. */
+void openai_begin_chunk(json_out *out, const job *j, const char *prefix, const char *object,
+                        uint32_t choice);
+void openai_end_chunk(json_out *out, const job *j, bool usage);
+
 /* The value of "finish_reason" of a text. */
 const char *openai_finish(int32_t finish);
 
